@@ -1,0 +1,155 @@
+//! Normalisers: what makes two spellings of a value equal in a blind index.
+//! Always holds: the same in every language, since each step is a Unicode property or algorithm.
+
+use std::{fmt, str::FromStr};
+
+use unicode_general_category::{GeneralCategory, get_general_category};
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+/// How a value is brought to one form before it is indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Normaliser {
+    /// The text itself.
+    Exact,
+    /// Characters of the property White_Space stripped at both ends.
+    Trim,
+    /// NFKC, full uppercase mapping without locale, NFKC, trim.
+    Caseless,
+    /// Caseless, then only characters of General_Category L, M and N.
+    Alnum,
+    /// NFKC, then only 0-9.
+    Digits,
+}
+
+impl Normaliser {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Exact,
+        Self::Trim,
+        Self::Caseless,
+        Self::Alnum,
+        Self::Digits,
+    ];
+
+    /// The name in the plan file and in the metadata.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Trim => "trim",
+            Self::Caseless => "caseless",
+            Self::Alnum => "alnum",
+            Self::Digits => "digits",
+        }
+    }
+
+    /// The normalised text, wiped on drop.
+    pub(super) fn normalise(self, value: &str) -> Zeroizing<String> {
+        Zeroizing::new(match self {
+            Self::Exact => value.to_owned(),
+            Self::Trim => trim(value).to_owned(),
+            Self::Caseless => trim(&caseless(value)).to_owned(),
+            // Trimming first would change nothing: white space is of no category kept here.
+            Self::Alnum => caseless(value)
+                .chars()
+                .filter(|c| is_letter_mark_or_number(*c))
+                .collect(),
+            Self::Digits => nfkc(value).chars().filter(char::is_ascii_digit).collect(),
+        })
+    }
+}
+
+impl fmt::Display for Normaliser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Normaliser {
+    type Err = UnknownNormaliser;
+
+    fn from_str(text: &str) -> Result<Self, UnknownNormaliser> {
+        Self::ALL
+            .into_iter()
+            .find(|normaliser| normaliser.as_str() == text)
+            .ok_or(UnknownNormaliser)
+    }
+}
+
+/// A text that names no normaliser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a normaliser: expected exact, trim, caseless, alnum or digits")]
+pub struct UnknownNormaliser;
+
+/// Rust's `is_whitespace` is the property White_Space: U+0085 is, U+001C is not.
+fn trim(text: &str) -> &str {
+    text.trim_matches(char::is_whitespace)
+}
+
+/// NFKC, full uppercase, NFKC again, since an uppercase mapping can undo it.
+fn caseless(text: &str) -> Zeroizing<String> {
+    let upper = Zeroizing::new(nfkc(text).to_uppercase());
+    nfkc(&upper)
+}
+
+fn nfkc(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.nfkc().collect())
+}
+
+fn is_letter_mark_or_number(c: char) -> bool {
+    use GeneralCategory as G;
+    matches!(
+        get_general_category(c),
+        G::UppercaseLetter
+            | G::LowercaseLetter
+            | G::TitlecaseLetter
+            | G::ModifierLetter
+            | G::OtherLetter
+            | G::NonspacingMark
+            | G::SpacingMark
+            | G::EnclosingMark
+            | G::DecimalNumber
+            | G::LetterNumber
+            | G::OtherNumber
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_others_are_refused() {
+        for normaliser in Normaliser::ALL {
+            assert_eq!(normaliser.to_string().parse(), Ok(normaliser));
+        }
+        assert_eq!("Digits".parse::<Normaliser>(), Err(UnknownNormaliser));
+        assert_eq!("lower".parse::<Normaliser>(), Err(UnknownNormaliser));
+    }
+
+    #[test]
+    fn caseless_normalises_again_after_the_uppercase_mapping() {
+        // U+0345 becomes a capital iota, and the precomposed letters of its mapping stay composed.
+        assert_eq!(
+            *Normaliser::Caseless.normalise("\u{1FB3}"),
+            "\u{0391}\u{0399}"
+        );
+        assert_eq!(
+            *Normaliser::Caseless.normalise("\u{01F0}"),
+            *Normaliser::Caseless.normalise("J\u{030C}")
+        );
+    }
+
+    #[test]
+    fn caseless_is_idempotent_on_every_character() {
+        for c in '\0'..=char::MAX {
+            let once = Normaliser::Caseless.normalise(c.encode_utf8(&mut [0; 4]));
+            assert_eq!(
+                Normaliser::Caseless.normalise(&once),
+                once,
+                "U+{:04X}",
+                c as u32
+            );
+        }
+    }
+}

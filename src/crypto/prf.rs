@@ -1,0 +1,123 @@
+//! HMAC-SHA256 under one key, with both padded key blocks compressed once and kept (RFC 2104 section 4),
+//! and the one-block HKDF-Expand built on it (RFC 5869 section 2.3).
+//! Owns the only HMAC of the program; wiped on drop.
+//! A short input costs two compressions; the `hmac` crate's buffers and resets cost half as much again,
+//! which is most of what a value may cost. Tests hold it against that crate and against Wycheproof.
+
+use sha2::block_api::compress256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// SHA-256's block, in bytes.
+const BLOCK: usize = 64;
+
+/// The initial hash value of SHA-256, FIPS 180-4 section 5.3.3.
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// A keyed HMAC-SHA256, ready to be used any number of times.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(super) struct Prf {
+    inner: [u32; 8],
+    outer: [u32; 8],
+}
+
+impl Prf {
+    /// Keys it with 32 bytes.
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        let mut block = Zeroizing::new([0u8; BLOCK]);
+        block[..32].copy_from_slice(key);
+        Self::from_block(&block)
+    }
+
+    /// Keys it with a key already filled up with zeros, or hashed, to one block.
+    pub(super) fn from_block(key: &[u8; BLOCK]) -> Self {
+        let absorb = |pad: u8| {
+            let block = Zeroizing::new(key.map(|byte| byte ^ pad));
+            let mut state = INITIAL;
+            compress256(&mut state, std::slice::from_ref(&*block));
+            state
+        };
+        Self {
+            inner: absorb(0x36),
+            outer: absorb(0x5c),
+        }
+    }
+
+    /// HMAC-SHA256 of the parts, joined.
+    pub(super) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut inner = Running::after_one_block(self.inner);
+        for part in parts {
+            inner.update(part);
+        }
+        let mut outer = Running::after_one_block(self.outer);
+        outer.update(&inner.finish());
+        outer.finish()
+    }
+
+    /// `Expand(k, label, info)`: the first block of HKDF-Expand under `label ‖ 0x00 ‖ info`.
+    pub(super) fn expand(&self, label: &[u8], info: &[u8]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.mac(&[label, &[0x00], info, &[0x01]]))
+    }
+}
+
+/// A SHA-256 that has already taken one block: the padded key.
+struct Running {
+    state: [u32; 8],
+    block: [u8; BLOCK],
+    filled: usize,
+    total_bytes: u64,
+}
+
+impl Running {
+    fn after_one_block(state: [u32; 8]) -> Self {
+        Self {
+            state,
+            block: [0; BLOCK],
+            filled: 0,
+            total_bytes: BLOCK as u64,
+        }
+    }
+
+    #[inline]
+    fn update(&mut self, mut bytes: &[u8]) {
+        self.total_bytes += bytes.len() as u64;
+        let free = BLOCK - self.filled;
+        if bytes.len() >= free {
+            let (head, rest) = bytes.split_at(free);
+            self.block[self.filled..].copy_from_slice(head);
+            compress256(&mut self.state, std::slice::from_ref(&self.block));
+            let (blocks, tail) = rest.as_chunks::<BLOCK>();
+            compress256(&mut self.state, blocks);
+            self.filled = 0;
+            bytes = tail;
+        }
+        self.block[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
+        self.filled += bytes.len();
+    }
+
+    /// Pads as FIPS 180-4 section 5.1.1 does: 0x80, zeros, the length in bits.
+    #[inline]
+    fn finish(mut self) -> [u8; 32] {
+        self.block[self.filled] = 0x80;
+        self.block[self.filled + 1..].fill(0);
+        if self.filled + 1 > BLOCK - 8 {
+            compress256(&mut self.state, std::slice::from_ref(&self.block));
+            self.block.fill(0);
+        }
+        self.block[BLOCK - 8..].copy_from_slice(&(self.total_bytes * 8).to_be_bytes());
+        compress256(&mut self.state, std::slice::from_ref(&self.block));
+        let mut digest = [0u8; 32];
+        for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(self.state) {
+            *bytes = word.to_be_bytes();
+        }
+        digest
+    }
+}

@@ -1,0 +1,90 @@
+//! Keeping secrets out of core dumps and swap.
+//! Owns the only unsafe code of the crate: one call of `mlock`. Knows nothing of what is secret.
+//! Locking is best effort (a container may allow none); turning core dumps off is not.
+
+use std::io;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// Turns core dumps off for this process and for those it starts, and forbids other processes of
+/// the same user to attach to it. Called once, before any key is read.
+///
+/// # Errors
+/// The system call's error; the caller must not go on to read keys.
+pub fn disable_core_dumps() -> io::Result<()> {
+    // The hard limit too, so that nothing started from here can raise it again.
+    setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    )?;
+    // The limit alone is ignored where core_pattern is a pipe; `dumpable` is not.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// Asks the system to keep the pages that hold `value` out of swap; `false` where it would not
+/// (`RLIMIT_MEMLOCK`). Covers what is in the value itself, not what it points to.
+///
+/// The pages stay locked until the process ends: `mlock` does not count, so that unlocking for one
+/// key would unlock its neighbours on the page.
+pub fn keep_in_memory<T>(value: &T) -> bool {
+    lock::pages_of(value)
+}
+
+mod lock {
+    #![allow(
+        unsafe_code,
+        reason = "mlock takes a pointer; nothing is read or written through it"
+    )]
+
+    /// Locks the pages under `value`.
+    pub(super) fn pages_of<T>(value: &T) -> bool {
+        let address = std::ptr::from_ref(value).cast_mut().cast();
+        // SAFETY: the range is a live value behind a shared reference, and pages are mapped whole,
+        // so the range rounded out to page boundaries is mapped too. mlock only changes how the
+        // system treats the pages, not their content, so no aliasing rule is touched.
+        unsafe { rustix::mm::mlock(address, size_of::<T>()) }.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_the_call_neither_limit_nor_flag_allows_a_core_dump() {
+        disable_core_dumps().unwrap();
+        let limit = rustix::process::getrlimit(Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            rustix::process::dumpable_behavior().unwrap(),
+            rustix::process::DumpableBehavior::NotDumpable
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_locked_value_is_counted_by_the_kernel() {
+        let value = Box::new([7_u8; 32]);
+        if !keep_in_memory(&*value) {
+            let allowed = rustix::process::getrlimit(Resource::Memlock).current;
+            assert!(
+                allowed.is_some_and(|bytes| bytes < 65_536),
+                "refused for no reason"
+            );
+            return;
+        }
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let locked = status
+            .lines()
+            .find(|line| line.starts_with("VmLck:"))
+            .unwrap();
+        assert!(!locked.contains(" 0 kB"), "{locked}");
+        assert_eq!(*value, [7; 32]);
+    }
+}
