@@ -1,0 +1,28 @@
+//! Data keys: how they are made, kept wrapped, loaded and looked up.
+//! Owns key records, their life, the wrapping key seam and the issuing of new keys. Does not own
+//! the key table (the stores do) or any sealing of values (`crypto` does).
+//! A data key is in memory only after its check value was compared, and in the table only wrapped.
+
+mod due;
+pub mod error;
+mod examine;
+mod hint;
+pub mod issue;
+pub mod key;
+pub mod keyring;
+pub mod lifecycle;
+pub mod provider;
+pub mod rotation_period;
+
+#[cfg(test)]
+pub(crate) mod fake;
+
+pub use due::{Due, NOTICE_DAYS};
+pub use error::KeyError;
+pub use examine::{KeyCheck, KeyFault, KeyFaults};
+pub use issue::{Issuer, KeyFor};
+pub use key::{Key, KeyRecord, KeyTable, NewKey};
+pub use keyring::{KeySet, Keyring};
+pub use lifecycle::{KeyStatus, UnknownKeyStatus};
+pub use provider::{KeyProvider, LocalProvider, ProviderConfig, write_new_wrapping_key};
+pub use rotation_period::{BadRotationPeriod, RotationPeriod};

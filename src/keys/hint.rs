@@ -1,0 +1,93 @@
+//! What to do next about each key error, one sentence each.
+//! Owns the sentences; the errors and their codes are in `error`. A new error does not compile
+//! without one.
+
+use super::error::KeyError;
+
+/// The hint of an error. A store error carries its own.
+#[allow(
+    clippy::too_many_lines,
+    reason = "one arm an error; the compiler counts them, and a reader looks one up"
+)]
+pub(super) const fn of(error: &KeyError) -> &'static str {
+    match error {
+        KeyError::FileIsLink { .. } => {
+            "name the file itself; for secrets mounted as links use provider = \"command\" or \"env\""
+        }
+        KeyError::FileNotRegular { .. } => {
+            "name a regular file, or use provider = \"command\" or \"env\""
+        }
+        KeyError::FileMode { .. } => {
+            "run chmod 600 on it, and ask who may have read it while it was open"
+        }
+        KeyError::FileOwner { .. } => {
+            "run as the owner of the file, or give the file to the user this program runs as"
+        }
+        KeyError::FileUnreadable { .. } => {
+            "check the path under [keys]; a new one is made by `phiseal keys new-wrapping-key PATH`"
+        }
+        KeyError::FileExists { .. } => {
+            "give another path; if the old key wraps anything, keep it until `phiseal keys rewrap` is done"
+        }
+        KeyError::FileNotWritten { .. } => {
+            "check that the directory exists, can be written and has space, then run it again"
+        }
+        KeyError::LineLength { .. } | KeyError::LineForm { .. } => {
+            "a key line is `phiseal-wk-1.` and 43 characters, as `phiseal keys new-wrapping-key PATH` writes it"
+        }
+        KeyError::EnvMissing { .. } | KeyError::EnvEmpty { .. } => {
+            "set the variable to the key line, or check its name under [keys]"
+        }
+        KeyError::CommandEmpty => {
+            "set command under [keys] to a program and its arguments, such as [\"pass\", \"show\", \"x\"]"
+        }
+        KeyError::CommandNotStarted { .. } => {
+            "check that the program is installed and executable; no shell is used, each argument is its own string"
+        }
+        KeyError::CommandFailed { .. } | KeyError::CommandTimeout { .. } => {
+            "run the command by hand as the same user; it must print the key line without asking"
+        }
+        KeyError::CommandTooMuch { .. } => "the command must print the key line and nothing else",
+        KeyError::ProviderUnavailable { .. } => {
+            "check the service and the network, then run the command again: it resumes"
+        }
+        KeyError::WrongWrappingKey { .. } => {
+            "give the wrapping key of that reference; to change wrapping keys use `phiseal keys rewrap`"
+        }
+        KeyError::DoesNotUnwrap { .. }
+        | KeyError::CheckValueDiffers { .. }
+        | KeyError::WrappedKeyMissing { .. } => {
+            "restore this row of encryption_keys from a backup; `phiseal keys check` lists all keys"
+        }
+        KeyError::NoRandomness | KeyError::NotWrapped { .. } => {
+            "nothing was stored; run the command again, and look at the system's log if it fails again"
+        }
+        KeyError::Unknown { .. } => {
+            "check that this is the right database; restore the row of encryption_keys from a backup"
+        }
+        KeyError::Destroyed { .. } => {
+            "its values are gone for good; bring them back from a backup that holds them otherwise"
+        }
+        KeyError::NeverActivated { .. } => {
+            "no value should carry this id; look at `phiseal keys list` and at who wrote the value"
+        }
+        KeyError::MayNotSeal { .. } => {
+            "use `phiseal keys resume` for a suspended key, else `phiseal rotate` for a new version"
+        }
+        KeyError::OtherTenant { .. } | KeyError::OtherPurpose { .. } => {
+            "the value was moved here or its key id was changed; run `phiseal verify`"
+        }
+        KeyError::NoneActive { .. } => "make one with `phiseal keys create`",
+        KeyError::AlreadyActive { .. } => "use `phiseal rotate` for a new version",
+        KeyError::ReadBackDiffers { .. } | KeyError::ReadBackMissing { .. } => {
+            "nothing was sealed under it; find out what changes encryption_keys, `phiseal keys destroy` it, try again"
+        }
+        KeyError::NotActivated { .. } => {
+            "nothing was sealed under it; look at `phiseal keys list` and run the command again"
+        }
+        KeyError::NoFreeId { .. } => {
+            "look at how many rows encryption_keys has; ids are drawn from 2147483647"
+        }
+        KeyError::Store(_) => "see the database error",
+    }
+}

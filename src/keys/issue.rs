@@ -1,0 +1,366 @@
+//! The issuing of new keys: made, wrapped, stored, read back, compared, and only then activated.
+//! Owns the order of these steps and what happens when two processes take them at once. Does not
+//! own rotation's last step, which activates the new key and deactivates the old one together.
+//! No key is active before its stored form was unwrapped and found to be the key that was made.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use subtle::ConstantTimeEq;
+
+use super::error::KeyError;
+use super::examine::examine;
+use super::key::{Key, KeyRecord, KeyTable, NewKey};
+use super::lifecycle::KeyStatus;
+use super::provider::KeyProvider;
+use super::rotation_period::RotationPeriod;
+use crate::crypto::{DataKey, KeyId, Purpose};
+use crate::error::round_trip::StoreError;
+
+/// How often a step that others got in the way of is taken in all.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// Pause before such a step is taken again; longer each time.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Whom a key is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyFor {
+    /// The tenant; empty for tables without one.
+    pub tenant: String,
+    /// What the key is for.
+    pub purpose: Purpose,
+}
+
+/// Issues keys. Versions are counted on from the newest one in the table.
+pub struct Issuer<'a> {
+    /// Where the keys are kept.
+    pub table: &'a dyn KeyTable,
+    /// What wraps them.
+    pub provider: &'a dyn KeyProvider,
+    /// Who asks, for `created_by`.
+    pub actor: &'a str,
+    /// Why, for `reason`.
+    pub reason: Option<&'a str>,
+    /// When they are due for rotation, once active.
+    pub due: RotationPeriod,
+}
+
+impl Issuer<'_> {
+    /// Issues a key where none is active yet, as `keys create` does.
+    ///
+    /// # Errors
+    /// [`KeyError::AlreadyActive`], also where another process was first; else as
+    /// [`prepare`](Self::prepare).
+    pub async fn issue(&self, tenant: &str, purpose: Purpose) -> Result<Arc<Key>, KeyError> {
+        let wanted = KeyFor {
+            tenant: tenant.to_owned(),
+            purpose,
+        };
+        self.refuse_active(&wanted).await?;
+        let keys = self.prepare(std::slice::from_ref(&wanted)).await?;
+        match self.activate(&keys).await? {
+            Activation::Done(mut keys) => keys.pop().ok_or(KeyError::NoneActive { purpose }),
+            Activation::Beaten(error) => {
+                self.refuse_active(&wanted).await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Gives each of `wanted` its active key, in the same order: the one that is active, also
+    /// where another process was first, or a new one. A few statements whatever their number.
+    ///
+    /// # Errors
+    /// [`KeyError::MayNotSeal`] where somebody took the newest key out of use: a new one must not
+    /// undo that unasked. Else as [`prepare`](Self::prepare) and as loading another process's key.
+    pub async fn issue_or_join(&self, wanted: &[KeyFor]) -> Result<Vec<Arc<Key>>, KeyError> {
+        let mut have: HashMap<KeyFor, Arc<Key>> = HashMap::new();
+        let mut pending: Vec<Arc<Key>> = Vec::new();
+        let mut attempts = 1;
+        loop {
+            self.join(wanted, &mut have).await?;
+            // Where another process was first, our own key stays behind, pre-active and unused.
+            pending.retain(|key| !have.contains_key(&whom(key)));
+            let mut open: HashSet<KeyFor> = pending.iter().map(|key| whom(key)).collect();
+            let missing: Vec<KeyFor> = wanted
+                .iter()
+                .filter(|one| !have.contains_key(one) && open.insert((*one).clone()))
+                .cloned()
+                .collect();
+            pending.extend(self.prepare(&missing).await?);
+            match self.activate(&pending).await? {
+                Activation::Done(keys) => {
+                    have.extend(keys.into_iter().map(|key| (whom(&key), key)));
+                    return in_order(wanted, &have);
+                }
+                Activation::Beaten(error) if attempts >= ATTEMPTS_MAX => return Err(error.into()),
+                Activation::Beaten(_) => pause(&mut attempts).await,
+            }
+        }
+    }
+
+    /// Makes keys durable and proves that they can be had back, but leaves them pre-active: the
+    /// first half of a rotation. All of them or an error; what was stored then stays pre-active.
+    ///
+    /// # Errors
+    /// [`KeyError::ReadBackMissing`], [`KeyError::ReadBackDiffers`], [`KeyError::NoFreeId`], and
+    /// what the provider and the table refuse.
+    pub async fn prepare(&self, wanted: &[KeyFor]) -> Result<Vec<Arc<Key>>, KeyError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let made = self.store(wanted).await?;
+        self.read_back(&made).await
+    }
+
+    /// Inserts a new key for each of `wanted`, in that order.
+    async fn store(&self, wanted: &[KeyFor]) -> Result<Vec<Made>, KeyError> {
+        let mut stored: Vec<Option<Made>> = wanted.iter().map(|_| None).collect();
+        let mut attempts = 1;
+        loop {
+            let mut batch = self.make_missing(wanted, &stored).await?;
+            let rows: Vec<NewKey> = batch.iter().map(|(_, made)| made.row.clone()).collect();
+            let refused = match self.table.insert_keys(&rows).await {
+                Ok(taken) if taken.is_empty() => None,
+                Ok(taken) => {
+                    batch.retain(|(_, made)| !taken.contains(&made.row.key_id));
+                    Some(KeyError::NoFreeId { attempts })
+                }
+                // The version was taken between our reading of it and the insert.
+                Err(error @ StoreError::Data { .. }) => {
+                    batch.clear();
+                    Some(error.into())
+                }
+                Err(error) => return Err(error.into()),
+            };
+            for (place, made) in batch {
+                if let Some(slot) = stored.get_mut(place) {
+                    *slot = Some(made);
+                }
+            }
+            match refused {
+                None => return Ok(stored.into_iter().flatten().collect()),
+                Some(error) if attempts >= ATTEMPTS_MAX => return Err(error),
+                Some(_) => pause(&mut attempts).await,
+            }
+        }
+    }
+
+    /// Makes and wraps a key for each place that has none stored.
+    async fn make_missing(
+        &self,
+        wanted: &[KeyFor],
+        stored: &[Option<Made>],
+    ) -> Result<Vec<(usize, Made)>, KeyError> {
+        let mut newest = newest_versions(&self.table.key_records().await?);
+        let mut ids: HashSet<KeyId> = HashSet::new();
+        let mut batch = Vec::new();
+        for (place, (key_for, slot)) in wanted.iter().zip(stored).enumerate() {
+            if slot.is_some() {
+                continue;
+            }
+            let version = newest.entry(key_for.clone()).or_default();
+            *version += 1;
+            let key_id = loop {
+                let key_id = KeyId::random().map_err(|_| KeyError::NoRandomness)?;
+                if ids.insert(key_id) {
+                    break key_id;
+                }
+            };
+            let data_key = DataKey::generate().map_err(|_| KeyError::NoRandomness)?;
+            data_key.keep_in_memory();
+            let row = NewKey {
+                created_by: self.actor.to_owned(),
+                reason: self.reason.map(str::to_owned),
+                ..NewKey::wrap(&data_key, key_id, key_for, *version, self.provider).await?
+            };
+            batch.push((place, Made { row, data_key }));
+        }
+        Ok(batch)
+    }
+
+    /// Reads the rows again, in a transaction of its own, and compares what comes back.
+    async fn read_back(&self, made: &[Made]) -> Result<Vec<Arc<Key>>, KeyError> {
+        let records = self
+            .records_of(made.iter().map(|made| made.row.key_id))
+            .await?;
+        let mut keys = Vec::with_capacity(made.len());
+        for Made { row, data_key } in made {
+            let key_id = row.key_id;
+            let record = records
+                .get(&key_id)
+                .ok_or(KeyError::ReadBackMissing { key_id })?;
+            if !row.is_stored_as(record) {
+                return Err(KeyError::ReadBackDiffers { key_id });
+            }
+            let key = examine(record, self.provider)
+                .await
+                .map_err(|error| match error {
+                    KeyError::WrappedKeyMissing { .. } => KeyError::ReadBackMissing { key_id },
+                    KeyError::DoesNotUnwrap { .. } | KeyError::CheckValueDiffers { .. } => {
+                        KeyError::ReadBackDiffers { key_id }
+                    }
+                    other => other,
+                })?;
+            if !bool::from(key.data_key().ct_eq(data_key)) {
+                return Err(KeyError::ReadBackDiffers { key_id });
+            }
+            keys.push(Arc::new(key));
+        }
+        Ok(keys)
+    }
+
+    async fn activate(&self, keys: &[Arc<Key>]) -> Result<Activation, KeyError> {
+        if keys.is_empty() {
+            return Ok(Activation::Done(Vec::new()));
+        }
+        let ids: Vec<KeyId> = keys.iter().map(|key| key.key_id()).collect();
+        let unknown = match self.table.activate_keys(&ids, self.due).await {
+            Ok(()) => None,
+            Err(error @ StoreError::OutcomeUnknown) => Some(error),
+            // Data: the unique index has another active key. The others: two processes met there.
+            Err(
+                error @ (StoreError::Data { .. } | StoreError::Busy { .. } | StoreError::Locked),
+            ) => return Ok(Activation::Beaten(error)),
+            Err(error) => return Err(error.into()),
+        };
+        let records = self.records_of(ids.iter().copied()).await?;
+        let mut activated = Vec::with_capacity(keys.len());
+        for key in keys {
+            let key_id = key.key_id();
+            match records.get(&key_id) {
+                Some(record) if record.status == KeyStatus::Active => {
+                    activated.push(Arc::new(key.renewed(record)));
+                }
+                _ => {
+                    return Err(unknown.map_or(KeyError::NotActivated { key_id }, KeyError::from));
+                }
+            }
+        }
+        Ok(Activation::Done(activated))
+    }
+
+    /// Loads the active keys of those of `wanted` that `have` does not have yet.
+    async fn join(
+        &self,
+        wanted: &[KeyFor],
+        have: &mut HashMap<KeyFor, Arc<Key>>,
+    ) -> Result<(), KeyError> {
+        let records = self.table.key_records().await?;
+        let newest = newest_in_use(&records);
+        for key_for in wanted {
+            let Some(record) = newest.get(&(key_for.tenant.as_str(), key_for.purpose)) else {
+                continue;
+            };
+            if !record.status.may_seal() {
+                return Err(KeyError::MayNotSeal {
+                    key_id: record.key_id,
+                    status: record.status,
+                });
+            }
+            if !have.contains_key(key_for) {
+                let key = examine(record, self.provider).await?;
+                have.insert(key_for.clone(), Arc::new(key));
+            }
+        }
+        Ok(())
+    }
+
+    async fn refuse_active(&self, wanted: &KeyFor) -> Result<(), KeyError> {
+        let records = self.table.key_records().await?;
+        let active = records
+            .iter()
+            .filter(|record| record.status == KeyStatus::Active)
+            .any(|record| record.tenant == wanted.tenant && record.purpose == wanted.purpose);
+        if active {
+            return Err(KeyError::AlreadyActive {
+                purpose: wanted.purpose,
+            });
+        }
+        Ok(())
+    }
+
+    async fn records_of(
+        &self,
+        ids: impl Iterator<Item = KeyId>,
+    ) -> Result<HashMap<KeyId, KeyRecord>, KeyError> {
+        let ids: Vec<KeyId> = ids.collect();
+        let records = self.table.key_records_by_id(&ids).await?;
+        Ok(records
+            .into_iter()
+            .map(|record| (record.key_id, record))
+            .collect())
+    }
+}
+
+/// A key that was made here, and the row it was stored as.
+struct Made {
+    row: NewKey,
+    data_key: DataKey,
+}
+
+enum Activation {
+    Done(Vec<Arc<Key>>),
+    /// None of them was activated.
+    Beaten(StoreError),
+}
+
+fn whom(key: &Key) -> KeyFor {
+    KeyFor {
+        tenant: key.tenant().to_owned(),
+        purpose: key.purpose(),
+    }
+}
+
+fn newest_versions(records: &[KeyRecord]) -> HashMap<KeyFor, i32> {
+    let mut newest: HashMap<KeyFor, i32> = HashMap::new();
+    for record in records {
+        let key_for = KeyFor {
+            tenant: record.tenant.clone(),
+            purpose: record.purpose,
+        };
+        let version = newest.entry(key_for).or_default();
+        *version = record.version.max(*version);
+    }
+    newest
+}
+
+/// Of each tenant and purpose the active key, else the newest one that was ever active and is not
+/// destroyed.
+fn newest_in_use(records: &[KeyRecord]) -> HashMap<(&str, Purpose), &KeyRecord> {
+    let rank = |record: &KeyRecord| (record.status.may_seal(), record.version);
+    let mut newest: HashMap<(&str, Purpose), &KeyRecord> = HashMap::new();
+    for record in records.iter().filter(|record| record.status.may_open()) {
+        let slot = newest
+            .entry((record.tenant.as_str(), record.purpose))
+            .or_insert(record);
+        if rank(record) > rank(slot) {
+            *slot = record;
+        }
+    }
+    newest
+}
+
+fn in_order(
+    wanted: &[KeyFor],
+    have: &HashMap<KeyFor, Arc<Key>>,
+) -> Result<Vec<Arc<Key>>, KeyError> {
+    wanted
+        .iter()
+        .map(|key_for| {
+            have.get(key_for).cloned().ok_or(KeyError::NoneActive {
+                purpose: key_for.purpose,
+            })
+        })
+        .collect()
+}
+
+async fn pause(attempts: &mut u32) {
+    tokio::time::sleep(PAUSE.saturating_mul(*attempts)).await;
+    *attempts += 1;
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! One key: its record in the table, and the key in memory.
+//! Owns the shapes and the contract of the key table. Knows no SQL and no wrapping key.
+//! Nothing here prints a key, wrapped or not, or its tenant.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::error::KeyError;
+use super::issue::KeyFor;
+use super::lifecycle::KeyStatus;
+use super::provider::KeyProvider;
+use super::rotation_period::RotationPeriod;
+use crate::crypto::{DataKey, KeyId, Purpose};
+use crate::error::round_trip::StoreError;
+
+/// What `encryption_keys.algorithm` says of every key.
+pub const ALGORITHM: &str = "AES-256-GCM";
+
+/// The table `encryption_keys`, as the keys need it.
+///
+/// Contract: each method is one transaction, committed when it returns `Ok`; a few statements
+/// whatever the number of keys. Times are the server's.
+#[async_trait]
+pub trait KeyTable: Send + Sync {
+    /// All records, in the order of their ids.
+    async fn key_records(&self) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// The records with these ids; ids that do not exist are left out.
+    async fn key_records_by_id(&self, ids: &[KeyId]) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// Inserts new keys as pre-active, and returns the ids that were refused because they are
+    /// taken; all others are inserted. A version that is taken is [`StoreError::Data`], and
+    /// nothing is inserted.
+    async fn insert_keys(&self, new: &[NewKey]) -> Result<Vec<KeyId>, StoreError>;
+
+    /// Makes pre-active keys active and sets when they are due for rotation: all of them or none.
+    /// A second active key for a tenant and purpose is [`StoreError::Data`].
+    async fn activate_keys(&self, ids: &[KeyId], due: RotationPeriod) -> Result<(), StoreError>;
+}
+
+/// One row of `encryption_keys`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Random, 1 to 2^31 - 1.
+    pub key_id: KeyId,
+    /// The tenant; empty for tables without one.
+    pub tenant: String,
+    /// What the key is for.
+    pub purpose: Purpose,
+    /// Counts the keys of one tenant and purpose, from 1.
+    pub version: i32,
+    /// Always [`ALGORITHM`].
+    pub algorithm: String,
+    /// Its state.
+    pub status: KeyStatus,
+    /// Reference of the wrapping key.
+    pub kek_ref: String,
+    /// The wrapped data key; `None` once it is destroyed.
+    pub wrapped_key: Option<Vec<u8>>,
+    /// `Expand(data key, "ps1/check", "")`, 32 bytes.
+    pub check_value: Vec<u8>,
+    /// RFC 3339, made by the server, as all times here.
+    pub created_at: String,
+    /// When it first became active.
+    pub activated_at: Option<String>,
+    /// When it stopped sealing.
+    pub deactivated_at: Option<String>,
+    /// When it was declared compromised.
+    pub compromised_at: Option<String>,
+    /// When its wrapped key was wiped.
+    pub destroyed_at: Option<String>,
+    /// When the next version should take over.
+    pub rotation_due_at: Option<String>,
+    /// Who made it.
+    pub created_by: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A key about to be inserted, as pre-active.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// Random, 1 to 2^31 - 1.
+    pub key_id: KeyId,
+    /// The tenant; empty for tables without one.
+    pub tenant: String,
+    /// What the key is for.
+    pub purpose: Purpose,
+    /// Counts the keys of one tenant and purpose, from 1.
+    pub version: i32,
+    /// Always [`ALGORITHM`].
+    pub algorithm: String,
+    /// Reference of the wrapping key.
+    pub kek_ref: String,
+    /// The wrapped data key.
+    pub wrapped_key: Vec<u8>,
+    /// `Expand(data key, "ps1/check", "")`, 32 bytes.
+    pub check_value: Vec<u8>,
+    /// Who makes it.
+    pub created_by: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl NewKey {
+    /// Wraps a data key for storing.
+    ///
+    /// # Errors
+    /// What [`KeyProvider::wrap`] refuses.
+    pub async fn wrap(
+        data_key: &DataKey,
+        key_id: KeyId,
+        key_for: &KeyFor,
+        version: i32,
+        provider: &dyn KeyProvider,
+    ) -> Result<Self, KeyError> {
+        let KeyFor { tenant, purpose } = key_for;
+        Ok(Self {
+            key_id,
+            tenant: tenant.clone(),
+            purpose: *purpose,
+            version,
+            algorithm: ALGORITHM.to_owned(),
+            kek_ref: provider.reference().to_owned(),
+            wrapped_key: provider.wrap(key_id, *purpose, tenant, data_key).await?,
+            check_value: data_key.check_value().to_vec(),
+            created_by: String::new(),
+            reason: None,
+        })
+    }
+
+    /// Whether `record` is what the insert of this key stored, its wrapped key aside: that is
+    /// compared by unwrapping it.
+    pub(super) fn is_stored_as(&self, record: &KeyRecord) -> bool {
+        record.status == KeyStatus::PreActive
+            && record.key_id == self.key_id
+            && record.tenant == self.tenant
+            && record.purpose == self.purpose
+            && record.version == self.version
+            && record.algorithm == self.algorithm
+            && record.kek_ref == self.kek_ref
+    }
+
+    /// The record that the table holds right after the insert.
+    ///
+    /// `created_at` is the server's time, RFC 3339.
+    #[must_use]
+    pub fn into_record(self, created_at: String) -> KeyRecord {
+        KeyRecord {
+            key_id: self.key_id,
+            tenant: self.tenant,
+            purpose: self.purpose,
+            version: self.version,
+            algorithm: self.algorithm,
+            status: KeyStatus::PreActive,
+            kek_ref: self.kek_ref,
+            wrapped_key: Some(self.wrapped_key),
+            check_value: self.check_value,
+            created_at,
+            activated_at: None,
+            deactivated_at: None,
+            compromised_at: None,
+            destroyed_at: None,
+            rotation_due_at: None,
+            created_by: self.created_by,
+            reason: self.reason,
+        }
+    }
+}
+
+impl fmt::Debug for KeyRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRecord")
+            .field("key_id", &self.key_id)
+            .field("purpose", &self.purpose)
+            .field("version", &self.version)
+            .field("status", &self.status)
+            .field("kek_ref", &self.kek_ref)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewKey")
+            .field("key_id", &self.key_id)
+            .field("purpose", &self.purpose)
+            .field("version", &self.version)
+            .field("kek_ref", &self.kek_ref)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A data key in memory, its check value compared, with what its record says of it.
+///
+/// Wiped when the last holder lets go; kept out of swap where the system allows it.
+pub struct Key {
+    key_id: KeyId,
+    tenant: String,
+    purpose: Purpose,
+    version: i32,
+    status: KeyStatus,
+    // Shared, so that a key whose state changes is not unwrapped again.
+    data_key: Arc<DataKey>,
+}
+
+impl Key {
+    pub(super) fn new(record: &KeyRecord, data_key: DataKey) -> Self {
+        // Best effort: where the system locks no more pages, the key is still used.
+        data_key.keep_in_memory();
+        Self::sharing(record, Arc::new(data_key))
+    }
+
+    /// The same data key with what `record` says of it now.
+    pub(super) fn renewed(&self, record: &KeyRecord) -> Self {
+        Self::sharing(record, Arc::clone(&self.data_key))
+    }
+
+    fn sharing(record: &KeyRecord, data_key: Arc<DataKey>) -> Self {
+        Self {
+            key_id: record.key_id,
+            tenant: record.tenant.clone(),
+            purpose: record.purpose,
+            version: record.version,
+            status: record.status,
+            data_key,
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// Its tenant; empty for tables without one.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// Its version.
+    #[must_use]
+    pub const fn version(&self) -> i32 {
+        self.version
+    }
+
+    /// Its state when it was loaded.
+    #[must_use]
+    pub const fn status(&self) -> KeyStatus {
+        self.status
+    }
+
+    /// The key itself, to derive from.
+    #[must_use]
+    pub fn data_key(&self) -> &DataKey {
+        &self.data_key
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("key_id", &self.key_id)
+            .field("purpose", &self.purpose)
+            .field("version", &self.version)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
