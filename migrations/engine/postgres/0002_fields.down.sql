@@ -1,0 +1,2 @@
+DROP TABLE {{schema}}.encrypted_field_metadata;
+DROP FUNCTION {{schema}}.encrypted_field_metadata_frozen();

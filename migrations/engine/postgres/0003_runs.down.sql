@@ -1,0 +1,2 @@
+DROP TABLE {{schema}}.lanes;
+DROP TABLE {{schema}}.runs;

@@ -1,0 +1,2 @@
+DROP TABLE {{schema}}.audit_head;
+DROP TABLE {{schema}}.audit_log;

@@ -1,0 +1,2 @@
+DROP TABLE phiseal_key_rotation_history;
+DROP TABLE phiseal_encryption_keys;

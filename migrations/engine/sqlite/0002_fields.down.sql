@@ -1,0 +1,1 @@
+DROP TABLE phiseal_encrypted_field_metadata;

@@ -1,0 +1,3 @@
+DROP TABLE phiseal_mark;
+DROP TABLE phiseal_lanes;
+DROP TABLE phiseal_runs;

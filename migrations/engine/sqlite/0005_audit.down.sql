@@ -1,0 +1,2 @@
+DROP TABLE phiseal_audit_head;
+DROP TABLE phiseal_audit_log;
