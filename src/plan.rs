@@ -1,0 +1,248 @@
+//! The plan file: what is to be sealed, where the keys are, how to work.
+//! Owns its syntax, its limits and its faults, which are reported all at once.
+//! Does not know the database: whether a table exists is for preflight to say.
+//! Always holds: a `Plan` needs no further checking of its own.
+
+mod faults;
+pub mod propose;
+mod reader;
+mod setting;
+mod settings;
+mod size;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use crate::crypto::Normaliser;
+use crate::ident::{Ident, TableName};
+use crate::keys::RotationPeriod;
+
+use faults::Faults;
+pub use faults::{PlanFault, PlanFaults};
+use reader::Section;
+pub use setting::{Setting, SettingUnset};
+
+/// Longest plan file, in bytes: what is longer is another file by mistake.
+pub const PLAN_BYTES_MAX: usize = 1 << 20;
+
+/// A plan file, checked.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// `[database]`
+    pub database: DatabaseSettings,
+    /// `[keys]`
+    pub keys: KeySettings,
+    /// `[run]`
+    pub run: RunSettings,
+    /// `[[table]]`, in the order of the file; empty only from
+    /// [`Plan::parse_settings`].
+    pub tables: Vec<TablePlan>,
+}
+
+/// Where the database is.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// Its URL, which may hold a password.
+    pub url: Setting,
+    /// The schema of our own tables.
+    pub schema: Ident,
+}
+
+/// Where wrapping keys come from, and how often data keys are rotated.
+#[derive(Debug, Clone)]
+pub struct KeySettings {
+    /// The wrapping key in use.
+    pub provider: ProviderSettings,
+    /// The rotation period.
+    pub rotate_every: RotationPeriod,
+    /// `[[keys.previous]]`: wrapping keys that only open, for a rewrap.
+    pub previous: Vec<ProviderSettings>,
+}
+
+/// Where one wrapping key comes from.
+#[derive(Debug, Clone)]
+pub enum ProviderSettings {
+    /// The path of a key file.
+    File(Setting),
+    /// The name of the environment variable that holds the key line.
+    Env(String),
+    /// A program and its arguments; it prints the key line. Never empty.
+    Command(Vec<String>),
+}
+
+/// How to work; may change between an interruption and its resumption.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSettings {
+    /// How many lanes.
+    pub lanes: Lanes,
+    /// The time a batch should take.
+    pub batch_target: Duration,
+    /// Most bytes of plaintext in a batch.
+    pub batch_bytes_max: u64,
+    /// Larger values, in bytes, are worked one at a time.
+    pub value_bytes_max: u64,
+    /// How long a lane is held without a sign of life.
+    pub lease: Duration,
+}
+
+/// How many key ranges a run works on at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lanes {
+    /// As many as suit the machine and the table.
+    Auto,
+    /// So many, 1 to 64.
+    Count(u16),
+}
+
+/// One table to seal columns of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TablePlan {
+    /// Its name in the database.
+    pub name: TableName,
+    /// The label frozen into its sealed values, where it is not the name.
+    pub label: Option<String>,
+    /// The column whose text is the tenant.
+    pub tenant_column: Option<Ident>,
+    /// What to do about UPDATE triggers.
+    pub triggers: TriggerPolicy,
+    /// At least one; no name is used twice within the table.
+    pub columns: Vec<ColumnPlan>,
+}
+
+/// What to do about UPDATE triggers of a table that is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TriggerPolicy {
+    /// Do not seal a table that has some.
+    Refuse,
+    /// Let them fire.
+    Fire,
+    /// Write as a replica would, so that they do not fire.
+    Suppress,
+}
+
+/// One column to seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnPlan {
+    /// The plaintext column.
+    pub name: Ident,
+    /// Where its sealed values go.
+    pub target: Target,
+    /// The blind index, if one is wanted.
+    pub blind_index: Option<BlindIndexPlan>,
+    /// Plaintext is padded to a multiple of this, in bytes; 0 pads nothing.
+    pub pad_to: u32,
+}
+
+/// Where sealed values go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Into a column of their own.
+    Beside(Ident),
+    /// Into the plaintext's column, as text.
+    InPlace,
+}
+
+/// A blind index of one column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlindIndexPlan {
+    /// The column it is stored in.
+    pub column: Ident,
+    /// What is done to a value before it is indexed.
+    pub normaliser: Normaliser,
+    /// Its length in bits, 8 to 256; at least 128 if unique.
+    pub bits: u16,
+    /// Whether the database is to refuse equal values.
+    pub unique: bool,
+    /// Whether it is wanted even over few distinct values, which it shows.
+    pub force: bool,
+}
+
+impl Plan {
+    /// Reads a plan file for a command that works on tables. `file_name` is the
+    /// file as the user named it, for messages.
+    ///
+    /// # Errors
+    /// Everything wrong with the file at once, each fault with its line.
+    ///
+    /// ```
+    /// let plan = phiseal::plan::Plan::parse("phiseal.toml", r#"
+    ///     [database]
+    ///     url = "env:DATABASE_URL"
+    ///     [keys]
+    ///     provider = "file"
+    ///     path = "env:PHISEAL_KEY_FILE"
+    ///     [[table]]
+    ///     name = "public.patients"
+    ///     [[table.column]]
+    ///     name = "ssn"
+    ///     seal_into = "ssn_sealed"
+    /// "#)?;
+    /// assert_eq!(plan.tables[0].name.quoted(), r#""public"."patients""#);
+    /// # Ok::<(), phiseal::plan::PlanFaults>(())
+    /// ```
+    pub fn parse(file_name: &str, text: &str) -> Result<Self, PlanFaults> {
+        read(file_name, text, Tables::Needed)
+    }
+
+    /// Reads a plan file for a command that needs only the database and the
+    /// keys: no table need be there, but those that are must be right.
+    ///
+    /// # Errors
+    /// As [`Plan::parse`].
+    pub fn parse_settings(file_name: &str, text: &str) -> Result<Self, PlanFaults> {
+        read(file_name, text, Tables::Optional)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tables {
+    Needed,
+    Optional,
+}
+
+const ROOT: &[&str] = &["database", "keys", "run", "table"];
+
+fn read(file_name: &str, text: &str, tables: Tables) -> Result<Plan, PlanFaults> {
+    let mut faults = Faults::default();
+    if text.len() > PLAN_BYTES_MAX {
+        let message = "the file is longer than 1 MiB".to_owned();
+        faults.wrong(0, message, "is it a plan file?");
+        return Err(faults.place(file_name, text));
+    }
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let at = error.span().map_or(0, |span| span.start);
+        faults.syntax(at, error.message());
+    }
+    let plan = check(root.get_ref(), tables, &mut faults);
+    match plan {
+        Some(plan) if faults.is_empty() => Ok(plan),
+        _ => Err(faults.place(file_name, text)),
+    }
+}
+
+fn check(root: &DeTable<'_>, needed: Tables, faults: &mut Faults) -> Option<Plan> {
+    let root = Section::open("the plan file", root, 0, ROOT, faults);
+    let database = settings::database(&root, faults);
+    let keys = settings::keys(&root, faults);
+    let run = settings::run(&root, faults);
+    let schema = database.as_ref().map(|database| &database.schema);
+    let tables = tables::tables(&root, schema, faults);
+    if needed == Tables::Needed {
+        root.require_listed(
+            "table",
+            "a [[table]] with at least one [[table.column]]",
+            faults,
+        );
+    }
+    Some(Plan {
+        database: database?,
+        keys: keys?,
+        run,
+        tables: tables?,
+    })
+}

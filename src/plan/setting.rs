@@ -1,0 +1,138 @@
+//! A setting given in the file or through the environment (`env:NAME`).
+//! Owns the indirection. Does not read the process's environment by itself.
+//! Always holds: the value is never printed, since it may carry a password.
+
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ProviderSettings;
+use crate::error::{Coded, Exit};
+use crate::keys::ProviderConfig;
+
+/// A setting whose value may be secret: a database URL, or where a key is kept.
+#[derive(Debug, Clone)]
+pub enum Setting {
+    /// The value stands in the plan file.
+    Literal(SecretString),
+    /// The value is in the environment variable of this name.
+    Env(String),
+}
+
+/// A setting whose environment variable gives nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable {name} is not set or is empty")]
+pub struct SettingUnset {
+    /// The variable's name.
+    pub name: String,
+}
+
+impl Setting {
+    /// The value, looked up only now: a command line option may have made it
+    /// needless. `env` gives the value of a variable, if it is set.
+    ///
+    /// # Errors
+    /// If the variable is not set, or is empty.
+    pub fn resolve(
+        &self,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<SecretString, SettingUnset> {
+        match self {
+            Self::Literal(value) => Ok(value.clone()),
+            Self::Env(name) => match env(name).filter(|value| !value.is_empty()) {
+                Some(value) => Ok(SecretString::from(value)),
+                None => Err(SettingUnset { name: name.clone() }),
+            },
+        }
+    }
+
+    /// Reads `env:NAME` or a literal; none if NAME is no variable's name.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix("env:") {
+            Some(name) => is_variable(name).then(|| Self::Env(name.to_owned())),
+            None => Some(Self::Literal(SecretString::from(text))),
+        }
+    }
+}
+
+impl ProviderSettings {
+    /// What the keys are opened with; a path is looked up as by
+    /// [`Setting::resolve`], the variable that holds a key is not read yet.
+    ///
+    /// # Errors
+    /// If the path's variable is not set, or is empty.
+    pub fn resolve(
+        &self,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<ProviderConfig, SettingUnset> {
+        Ok(match self {
+            Self::File(path) => {
+                ProviderConfig::File(PathBuf::from(path.resolve(env)?.expose_secret()))
+            }
+            Self::Env(name) => ProviderConfig::Env(name.clone()),
+            Self::Command(words) => ProviderConfig::Command(words.clone()),
+        })
+    }
+}
+
+impl Coded for SettingUnset {
+    fn code(&self) -> &'static str {
+        "E0103"
+    }
+
+    fn hint(&self) -> String {
+        format!("set {}, or write the value into the plan file", self.name)
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+/// Whether `name` may name an environment variable: `[A-Za-z_][A-Za-z0-9_]*`.
+pub(super) fn is_variable(name: &str) -> bool {
+    let starts = |c: char| c.is_ascii_alphabetic() || c == '_';
+    name.starts_with(starts) && name.chars().all(|c| starts(c) || c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_looked_up_only_when_resolved_and_named_when_missing() {
+        let setting = Setting::parse("env:DATABASE_URL").unwrap();
+        let found = setting.resolve(&|name| (name == "DATABASE_URL").then(|| "x".to_owned()));
+        assert_eq!(found.unwrap().expose_secret(), "x");
+        for missing in [None, Some(String::new())] {
+            let unset = setting.resolve(&|_| missing.clone()).unwrap_err();
+            assert!(unset.to_string().contains("DATABASE_URL"));
+            assert_eq!((unset.code(), unset.exit()), ("E0103", Exit::Usage));
+        }
+    }
+
+    #[test]
+    fn a_provider_is_resolved_to_what_the_keys_open() {
+        let env = |name: &str| (name == "KEY_FILE").then(|| "/k".to_owned());
+        let file = |text| ProviderSettings::File(Setting::parse(text).unwrap()).resolve(&env);
+        let expected = ProviderConfig::File(PathBuf::from("/k"));
+        assert_eq!(file("env:KEY_FILE"), Ok(expected.clone()));
+        assert_eq!(file("/k"), Ok(expected));
+        assert_eq!(file("env:OTHER").unwrap_err().name, "OTHER");
+        let named = ProviderSettings::Env("OTHER".to_owned()).resolve(&env);
+        assert_eq!(named, Ok(ProviderConfig::Env("OTHER".to_owned())));
+    }
+
+    #[test]
+    fn a_literal_is_never_printed() {
+        let setting = Setting::parse("postgres://u:hunter2@h/db").unwrap();
+        assert!(!format!("{setting:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_malformed_variable_name_is_refused() {
+        for text in ["env:", "env:1A", "env:A B", "env:A=B"] {
+            assert!(Setting::parse(text).is_none(), "{text}");
+        }
+    }
+}
