@@ -1,0 +1,236 @@
+//! Errors of a round trip to a database, and what to do next about each.
+//! Owns the classes; stands below keys and stores, which both speak of them. Carries SQLSTATE, table, column and constraint only: the MESSAGE and DETAIL of
+//! a database error quote values, and never leave the stores.
+
+use crate::error::{Coded, Exit};
+
+/// Why a round trip failed. Never holds a value, a key or a password.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// No connection could be made.
+    #[error("cannot connect to the database ({reason})")]
+    Unreachable {
+        /// A class such as `connection refused`, never the URL.
+        reason: String,
+    },
+    /// The URL cannot be used.
+    #[error("the database URL cannot be used: {reason}")]
+    BadUrl {
+        /// What is wrong with it, never the URL.
+        reason: String,
+    },
+    /// Authentication or authorisation to connect was refused.
+    #[error("the database refused the login (SQLSTATE {sqlstate})")]
+    LoginRefused {
+        /// SQLSTATE.
+        sqlstate: String,
+    },
+    /// The connection was lost before COMMIT was sent: nothing was written.
+    #[error("the connection was lost")]
+    ConnectionLost,
+    /// The connection was lost after COMMIT was sent.
+    #[error("the connection was lost during COMMIT, its outcome is unknown")]
+    OutcomeUnknown,
+    /// Somebody holds a row or table lock we will not wait for.
+    #[error("a lock was not granted in time")]
+    Locked,
+    /// Deadlock, serialization failure, timeout or shortage: the same batch may go again, smaller.
+    #[error("the database was too busy or short of something (SQLSTATE {sqlstate})")]
+    Busy {
+        /// SQLSTATE.
+        sqlstate: String,
+    },
+    /// No space is left for the database.
+    #[error("the database has no space left")]
+    DiskFull,
+    /// Some value in the batch is refused (SQLSTATE class 22 or 23).
+    #[error("the database refused a value (SQLSTATE {sqlstate}{})", constraint.as_ref().map(|c| format!(", constraint {c}")).unwrap_or_default())]
+    Data {
+        /// SQLSTATE.
+        sqlstate: String,
+        /// The constraint's name.
+        constraint: Option<String>,
+    },
+    /// The lane is no longer ours.
+    #[error("the lane was taken over by another process")]
+    FenceLost,
+    /// A key the batch seals under is not active.
+    #[error("a key of this batch is no longer active")]
+    KeyNotActive,
+    /// The table is not what preflight saw.
+    #[error("the definition of table {table} changed during the run")]
+    SchemaChanged {
+        /// The table.
+        table: String,
+    },
+    /// The table was rewritten between reading and writing: read the page again.
+    #[error("the storage of table {table} was rewritten")]
+    StorageChanged {
+        /// The table.
+        table: String,
+    },
+    /// Another run works on the table.
+    #[error("another run works on table {table}: {holder}")]
+    Held {
+        /// The table's label.
+        table: String,
+        /// Who.
+        holder: String,
+    },
+    /// Something that must exist does not (a table, a column, our own schema).
+    #[error("{what} does not exist")]
+    Missing {
+        /// What.
+        what: String,
+    },
+    /// Our role may not do this.
+    #[error("permission denied (SQLSTATE {sqlstate})")]
+    Denied {
+        /// SQLSTATE.
+        sqlstate: String,
+    },
+    /// The server is a standby or the transaction is read only.
+    #[error("the database is read only")]
+    ReadOnly,
+    /// What the database gave back cannot be ours.
+    #[error("unexpected answer from the database: {what}")]
+    Unexpected {
+        /// Which answer.
+        what: &'static str,
+    },
+    /// Any other refusal.
+    #[error("the database refused the statement (SQLSTATE {sqlstate})")]
+    Refused {
+        /// SQLSTATE, or the code of SQLite.
+        sqlstate: String,
+    },
+}
+
+/// What to do about a failed round trip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The same again after a pause, in a smaller batch.
+    Again,
+    /// The same again on a new connection.
+    Reconnect,
+    /// Read the lane row under a lock and decide.
+    Settle,
+    /// Go around the rows that somebody holds.
+    SkipLocked,
+    /// Find the row that is refused, and go on with the others.
+    Bisect,
+    /// Read the page again.
+    Reread,
+    /// Stop: a person has to look.
+    Stop,
+}
+
+impl StoreError {
+    /// What to do next. Unknown means stop.
+    pub fn next(&self) -> Next {
+        match self {
+            Self::Unreachable { .. } | Self::ConnectionLost => Next::Reconnect,
+            Self::OutcomeUnknown => Next::Settle,
+            Self::Locked => Next::SkipLocked,
+            Self::Busy { .. } | Self::DiskFull => Next::Again,
+            Self::Data { .. } => Next::Bisect,
+            Self::StorageChanged { .. } => Next::Reread,
+            Self::BadUrl { .. }
+            | Self::LoginRefused { .. }
+            | Self::FenceLost
+            | Self::KeyNotActive
+            | Self::SchemaChanged { .. }
+            | Self::Held { .. }
+            | Self::Missing { .. }
+            | Self::Denied { .. }
+            | Self::ReadOnly
+            | Self::Unexpected { .. }
+            | Self::Refused { .. } => Next::Stop,
+        }
+    }
+}
+
+impl Coded for StoreError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "E0501",
+            Self::BadUrl { .. } => "E0502",
+            Self::LoginRefused { .. } => "E0503",
+            Self::ConnectionLost => "E0504",
+            Self::OutcomeUnknown => "E0505",
+            Self::Locked => "E0506",
+            Self::Busy { .. } => "E0507",
+            Self::DiskFull => "E0508",
+            Self::Data { .. } => "E0509",
+            Self::Denied { .. } => "E0510",
+            Self::ReadOnly => "E0511",
+            Self::Missing { .. } => "E0512",
+            Self::Unexpected { .. } => "E0513",
+            Self::Refused { .. } => "E0514",
+            Self::FenceLost => "E0601",
+            Self::Held { .. } => "E0602",
+            Self::KeyNotActive => "E0420",
+            Self::SchemaChanged { .. } => "E0220",
+            Self::StorageChanged { .. } => "E0221",
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Unreachable { .. } | Self::ConnectionLost | Self::OutcomeUnknown => {
+                "check that the server runs and can be reached, then run the command again: it resumes"
+            }
+            Self::BadUrl { .. } => {
+                "give a URL such as postgres://user@host:5432/name or sqlite:///path/to/file.db"
+            }
+            Self::LoginRefused { .. } => "check the user, the password and pg_hba.conf",
+            Self::Locked => {
+                "a long transaction holds the table: see `phiseal status`, end it, run the command again"
+            }
+            Self::Busy { .. } => "run the command again: it resumes",
+            Self::DiskFull => "free space on the server, then run the command again: it resumes",
+            Self::Data { .. } => "see `phiseal quarantine list`",
+            Self::FenceLost => {
+                "this process was held up longer than its lease; run the command again to join the others"
+            }
+            Self::KeyNotActive => {
+                "the key was rotated or suspended meanwhile; run the command again to go on under the active one"
+            }
+            Self::SchemaChanged { .. } => {
+                "see `phiseal plan`; when the new definition is meant, run the command again"
+            }
+            Self::StorageChanged { .. } => "run the command again",
+            Self::Held { .. } => "let it finish, or stop it and run the command again; see `phiseal status`",
+            Self::Missing { .. } => "our own tables are made by `phiseal migrate up`; see `phiseal plan` for the rest",
+            Self::Denied { .. } => "see `phiseal plan` for the privileges that are needed",
+            Self::ReadOnly => "connect to the primary",
+            Self::Unexpected { .. } | Self::Refused { .. } => {
+                "look the SQLSTATE up; if it is not explained by the server's state, report it"
+            }
+        }
+        .to_owned()
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Unreachable { .. }
+            | Self::LoginRefused { .. }
+            | Self::ConnectionLost
+            | Self::OutcomeUnknown
+            | Self::Locked
+            | Self::Busy { .. }
+            | Self::DiskFull
+            | Self::ReadOnly
+            | Self::Refused { .. } => Exit::Unreachable,
+            Self::BadUrl { .. } => Exit::Usage,
+            Self::Data { .. } => Exit::Unverified,
+            Self::FenceLost | Self::Held { .. } => Exit::Held,
+            Self::KeyNotActive => Exit::Keys,
+            Self::SchemaChanged { .. }
+            | Self::StorageChanged { .. }
+            | Self::Missing { .. }
+            | Self::Denied { .. } => Exit::Refused,
+            Self::Unexpected { .. } => Exit::Bug,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The database seam: what the engine asks of a database, without a word of SQL.
+//! Owns the contract of a round trip. Every method here is one place where a run can be killed,
+//! and every fault test goes through it. Knows nothing of the plan file, of steps or of progress.
+//! All SQL is written below `store/postgres` and `store/sqlite`, and nowhere else.
+
+pub mod catalog;
+pub mod locate;
+pub mod page;
+pub mod postgres;
+pub mod record;
+pub mod sample_school;
+pub mod sqlite;
+pub mod target;
+
+use async_trait::async_trait;
+
+pub use crate::error::round_trip::{Next, StoreError};
+use crate::ident::TableName;
+use crate::keys::KeyTable;
+pub use catalog::{ServerFacts, TableFacts};
+pub use page::{Cursor, Locator, Page, PageRequest, PageRow, Select, WriteRow, Written};
+pub use record::{
+    AuditEntry, AuditHead, FieldRecord, FieldState, Holder, LaneRecord, LaneStamp, LaneTally,
+    NewLane, NewQuarantine, QuarantineRecord, QuarantineState, RunKind, RunRecord, RunState,
+};
+pub use target::{FieldTarget, KeyColumn, KeyKind, Sealed, Target};
+
+/// The result of a round trip.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Everything the engine may ask of a database.
+///
+/// Contract: each method is one transaction, committed when it returns `Ok` and undone when it
+/// returns `Err`, except where [`StoreError::OutcomeUnknown`] says that nobody knows. No method
+/// keeps session state between calls, so that a transaction-mode pooler may stand in between.
+#[async_trait]
+pub trait Store: KeyTable + Send + Sync {
+    /// What the server is, and what in its settings matters to us.
+    async fn server(&self) -> Result<ServerFacts>;
+
+    /// Everything the catalog says about one table; `None` where there is no such relation.
+    async fn table(&self, name: &TableName) -> Result<Option<TableFacts>>;
+
+    /// The names of the tables that our role can see, less the server's own and ours; at most
+    /// 10,000 of them, for suggestions.
+    async fn table_names(&self) -> Result<Vec<TableName>>;
+
+    /// The statements that [`Store::prepare`] would run now, in order; empty when all is there.
+    async fn ddl(&self, target: &Target) -> Result<Vec<String>>;
+
+    /// Makes the sealed columns, the blind index columns and the guard, where they are missing.
+    /// Waits for locks only briefly, a bounded number of times.
+    async fn prepare(&self, target: &Target) -> Result<()>;
+
+    /// After the main pass: indexes that would have slowed it (blind index lookups).
+    async fn finish_indexes(&self, target: &Target) -> Result<()>;
+
+    /// A partial index of the rows that still need work, for the sweep; `false` where it could
+    /// not be made and the sweep must go through windows of the whole table.
+    async fn make_sweep_index(&self, target: &Target) -> Result<bool>;
+
+    /// Drops what [`Store::make_sweep_index`] made.
+    async fn drop_sweep_index(&self, target: &Target) -> Result<()>;
+
+    /// Drops the sealed and blind index columns and the guard (`restore --drop-sealed`), or only
+    /// the guard of an in-place table.
+    async fn drop_sealed(&self, target: &Target) -> Result<()>;
+
+    /// Makes the columns that a restore writes into, where they are missing.
+    async fn make_plain_columns(&self, target: &Target) -> Result<()>;
+
+    /// A digest of the relation's identity, columns and triggers. A batch compares it before it
+    /// commits; see [`BatchWriter::write`].
+    async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String>;
+
+    /// The relations that hold the rows: the leaves of a partitioned table, else the table itself.
+    async fn relations(&self, target: &Target) -> Result<Vec<String>>;
+
+    /// Up to `pieces - 1` keys that cut the relation into ranges of about equal size, ascending.
+    async fn cut(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>>;
+
+    /// Rows in the relation as the statistics have it; exact in SQLite.
+    async fn row_estimate(&self, target: &Target) -> Result<u64>;
+
+    /// All registered fields.
+    async fn fields(&self) -> Result<Vec<FieldRecord>>;
+
+    /// Registers fields that are not registered yet; one that is keeps what it has.
+    async fn register_fields(&self, fields: &[FieldRecord]) -> Result<()>;
+
+    /// Moves the fields of one table to a state.
+    async fn set_field_state(
+        &self,
+        table_label: &str,
+        columns: &[String],
+        state: FieldState,
+    ) -> Result<()>;
+
+    /// The unfinished run of a table, if there is one.
+    async fn open_run(&self, table_label: &str) -> Result<Option<RunRecord>>;
+
+    /// Begins a run with its lanes. Refused with [`StoreError::Held`] where another is unfinished.
+    async fn begin_run(&self, run: &RunRecord, lanes: &[NewLane]) -> Result<i64>;
+
+    /// Adds lanes to a run (a partition attached meanwhile).
+    async fn add_lanes(&self, run_id: i64, lanes: &[NewLane]) -> Result<()>;
+
+    /// Marks a run interrupted (it can be resumed) or ended, with its counts summed from its lanes.
+    async fn end_run(
+        &self,
+        run_id: i64,
+        state: RunState,
+        error_code: Option<&str>,
+    ) -> Result<LaneTally>;
+
+    /// Marks an interrupted run as running again.
+    async fn resume_run(&self, run_id: i64) -> Result<()>;
+
+    /// The newest runs first, with what is still unfinished.
+    async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>>;
+
+    /// The lanes of a run.
+    async fn lanes(&self, run_id: i64) -> Result<Vec<LaneRecord>>;
+
+    /// Takes a lane nobody holds: its lease is over, or its holder is one of `dead`. `None` when
+    /// every open lane is held by somebody else.
+    async fn claim_lane(
+        &self,
+        run_id: i64,
+        holder: &Holder,
+        dead: &[Holder],
+        lease_seconds: u32,
+    ) -> Result<Option<LaneRecord>>;
+
+    /// Gives a lane back (`done` says that nothing is left in it). Silent when it is no longer ours.
+    async fn release_lane(&self, stamp: &LaneStamp, done: bool) -> Result<()>;
+
+    /// What the lane row says once no transaction of ours can still be changing it; used to decide
+    /// what an unknown COMMIT did.
+    async fn settle_lane(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord>;
+
+    /// A connection that reads pages. Pages die with it.
+    async fn reader(&self) -> Result<Box<dyn PageReader>>;
+
+    /// A connection that writes batches.
+    async fn writer(&self) -> Result<Box<dyn BatchWriter>>;
+
+    /// Quarantined rows of a table, or of all tables, less those that went through.
+    async fn quarantined(&self, table_label: Option<&str>) -> Result<Vec<QuarantineRecord>>;
+
+    /// Records rows that could not be processed, outside a batch (verify). A row that is already
+    /// listed stays listed once.
+    async fn add_quarantine(&self, rows: &[NewQuarantine]) -> Result<()>;
+
+    /// Changes the state of listed rows.
+    async fn set_quarantine_state(&self, ids: &[i64], state: QuarantineState) -> Result<()>;
+
+    /// Where the audit chain ends.
+    async fn audit_head(&self) -> Result<AuditHead>;
+
+    /// Appends an entry after `expected`; `false` where another one came first.
+    async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool>;
+
+    /// Audit entries in order, after `after`, at most `limit`.
+    async fn audit_entries(&self, after: i64, limit: u32) -> Result<Vec<AuditEntry>>;
+
+    /// Sessions that hold locks on the table, named without their queries, for "waits for …".
+    async fn blockers(&self, target: &Target) -> Result<Vec<String>>;
+}
+
+/// Reads pages of rows in key order.
+///
+/// Contract: takes no row locks; the text of every value, the order and the cursor are the
+/// server's; a page is one consistent snapshot.
+#[async_trait]
+pub trait PageReader: Send {
+    /// Reads one window after `request.after`.
+    async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page>;
+
+    /// Reads single rows of a window again, with their key's text and values of up to
+    /// `request.value_bytes_max` bytes, if they are still the version that the locator names.
+    async fn rows(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        locators: &[Locator],
+    ) -> Result<Page>;
+}
+
+/// Writes one batch in one transaction, rows and cursor together.
+///
+/// Contract: `begin`, any number of the others, then `commit` or `rollback`; any `Err` has rolled
+/// the transaction back, and the next call must be `begin`.
+#[async_trait]
+pub trait BatchWriter: Send {
+    /// Opens the transaction, moves the lane's `seq` on by one under its fence (exactly one row,
+    /// else [`StoreError::FenceLost`]), stores the cursor, and holds the keys that the batch seals
+    /// under: each must be active, else [`StoreError::KeyNotActive`].
+    async fn begin(
+        &mut self,
+        stamp: &LaneStamp,
+        advance: &Advance,
+        keys: &[crate::crypto::KeyId],
+    ) -> Result<()>;
+
+    /// Locks rows that keep changing under us, by their keys, and reads what they are now.
+    async fn lock_rows(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        keys: &[Cursor],
+    ) -> Result<Page>;
+
+    /// Writes all rows whose version is unchanged, in one statement. With `skip_locked`, rows that
+    /// somebody else holds are left out instead of waited for. Compares `fingerprint` and the page's
+    /// storage after the write, whose lock keeps DDL out ([`StoreError::SchemaChanged`]).
+    async fn write(
+        &mut self,
+        target: &Target,
+        batch: &WriteBatch<'_>,
+        skip_locked: bool,
+    ) -> Result<Written>;
+
+    /// Lists rows that could not be processed, in the same transaction as the cursor that passes
+    /// them.
+    async fn quarantine(&mut self, rows: &[NewQuarantine]) -> Result<()>;
+
+    /// Adds to the lane's counters and commits. [`StoreError::OutcomeUnknown`] when the answer
+    /// never came.
+    async fn commit(&mut self, tally: &LaneTally) -> Result<()>;
+
+    /// Gives the transaction up.
+    async fn rollback(&mut self);
+}
+
+/// What the lane row is to say once the batch is committed.
+#[derive(Debug, Clone, Default)]
+pub struct Advance {
+    /// The new cursor, encoded (and sealed where it may be PHI); `None` leaves it.
+    pub cursor: Option<Vec<u8>>,
+    /// How long the lease is to last from now, in seconds.
+    pub lease_seconds: u32,
+}
+
+/// Rows of one batch that are to be written.
+#[derive(Debug)]
+pub struct WriteBatch<'a> {
+    /// The relation the rows are in.
+    pub relation: &'a str,
+    /// What [`Store::fingerprint`] said of it when the run began.
+    pub fingerprint: &'a str,
+    /// [`Page::storage`] of the page the rows came from.
+    pub storage: &'a str,
+    /// The rows.
+    pub rows: &'a [WriteRow],
+}

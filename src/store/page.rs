@@ -1,0 +1,180 @@
+//! Rows on their way in and out of a store, and the place where the next page begins.
+//! Owns the shapes only. A row's text, order and cursor are the server's; nothing here compares.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::KeyPart;
+
+/// The place after which a window begins: the text of each key column, made by the server and
+/// given back to it unread. May be PHI (a medical record number), so it cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cursor(pub Vec<String>);
+
+impl fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cursor({} parts)", self.0.len())
+    }
+}
+
+/// Names one version of one row: in PostgreSQL its `ctid` and `xmin`, in SQLite its key and the
+/// values it was read with. Made by a store, given back to the same store.
+#[derive(Clone)]
+pub struct Locator {
+    /// Where the row is.
+    pub place: String,
+    /// Which version of it was read; in SQLite this holds the values, so it is wiped.
+    pub version: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Locator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Locator(..)")
+    }
+}
+
+/// Which rows of a window are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Select {
+    /// Rows with a plaintext that is not sealed yet. In place every value that is not NULL is
+    /// returned, and the engine decides by opening it.
+    Unsealed,
+    /// The same for the sweep: in place, values that begin with one of these twelve characters
+    /// (`ps1.` and the key id of a known key) count as sealed.
+    UnsealedSweep {
+        /// The prefixes of all known keys.
+        sealed_prefixes: Vec<String>,
+    },
+    /// The same by way of the sweep's partial index, and only such rows are looked at: in place,
+    /// values that do not begin with `ps1.`.
+    UnsealedIndexed,
+    /// Rows with anything to open or compare: a plaintext or a sealed value.
+    Any,
+    /// Rows with a sealed value.
+    Sealed,
+}
+
+/// One window to read.
+#[derive(Debug, Clone)]
+pub struct PageRequest {
+    /// The relation (a leaf partition, or the table).
+    pub relation: String,
+    /// Keys greater than this one; `None` from the start.
+    pub after: Option<Cursor>,
+    /// Keys up to and including this one; `None` to the end.
+    pub upto: Option<Cursor>,
+    /// Rows to look at.
+    pub rows_max: u32,
+    /// Stop after this many bytes of values.
+    pub bytes_max: u64,
+    /// Values above this are left out, and the row is marked [`PageRow::large`].
+    pub value_bytes_max: u64,
+    /// Which rows are wanted.
+    pub select: Select,
+    /// Whether the plaintext columns are to be read; for [`Select::Unsealed`] only where the field
+    /// of that row is not sealed yet.
+    pub with_plain: bool,
+    /// Whether the sealed columns are to be read.
+    pub with_sealed: bool,
+    /// Whether each row is to come with the text of its key.
+    pub with_key_text: bool,
+}
+
+/// What a window held.
+#[derive(Debug)]
+pub struct Page {
+    /// The rows that were wanted, in key order.
+    pub rows: Vec<PageRow>,
+    /// Where the next window begins; `None` when the range is exhausted.
+    pub next: Option<Cursor>,
+    /// The identity of the table's storage when the page was read; a batch compares it.
+    pub storage: String,
+}
+
+/// One row as it was read.
+pub struct PageRow {
+    /// Which version of which row.
+    pub locator: Locator,
+    /// Its key, a part for each key column, or the name of the first column whose value has no
+    /// fixed form (an infinite timestamp, a date before year 1, a NULL).
+    pub key: Result<Vec<KeyPart>, String>,
+    /// The key's text, where the request asked for it.
+    pub key_text: Option<Cursor>,
+    /// The text of the tenant column.
+    pub tenant: Option<String>,
+    /// One for each field of the target, in its order.
+    pub cells: Vec<PageCell>,
+    /// Bytes of all values.
+    pub bytes: u64,
+    /// Some value is above `value_bytes_max` and was left out.
+    pub large: bool,
+}
+
+/// One field of a row as it was read. Plaintext is wiped when dropped.
+#[derive(Default)]
+pub struct PageCell {
+    /// The plaintext bytes as the server made them; in place, whatever the column holds.
+    pub plain: Option<Zeroizing<Vec<u8>>>,
+    /// What the sealed column holds: an envelope, or its text form.
+    pub sealed: Option<Vec<u8>>,
+    /// Why the plaintext has no bytes that could be given back (SQLite: a value whose storage
+    /// class the column does not keep, text that is not UTF-8).
+    pub unreadable: Option<&'static str>,
+}
+
+/// One row to be written, if it is still the version that was read.
+pub struct WriteRow {
+    /// Which version of which row.
+    pub locator: Locator,
+    /// One for each field of the target, in its order.
+    pub cells: Vec<WriteCell>,
+}
+
+impl fmt::Debug for WriteRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WriteRow({} cells)", self.cells.len())
+    }
+}
+
+impl fmt::Debug for PageRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "PageRow({} cells, {} bytes)",
+            self.cells.len(),
+            self.bytes
+        )
+    }
+}
+
+/// What to write into one field.
+#[derive(Default)]
+pub enum WriteCell {
+    /// Leave the field alone.
+    #[default]
+    Keep,
+    /// Write a sealed value, beside or in place as the target says, and its blind index.
+    Seal {
+        /// The envelope; its text form where the column that takes it is a text column.
+        sealed: Vec<u8>,
+        /// The blind index; `None` writes NULL where the target has an index column.
+        index: Option<Vec<u8>>,
+    },
+    /// Write a plaintext back (restore), which travels by COPY.
+    Open(Zeroizing<Vec<u8>>),
+}
+
+/// What the in-place fields of a row hold after a write, by field; `None` for other fields.
+pub type StoredCells = Vec<Option<Zeroizing<Vec<u8>>>>;
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Rows that were written.
+    pub rows: u64,
+    /// Positions in the batch of the rows that were not: changed, deleted or held meanwhile.
+    pub missed: Vec<usize>,
+    /// In place: for each written row its position and what each in-place field now holds.
+    pub stored: Vec<(usize, StoredCells)>,
+}

@@ -1,0 +1,312 @@
+//! The PostgreSQL store: connections, transactions and what belongs to them.
+//! Owns how a connection is made and how long a round trip may take. A transaction here is always
+//! explicit and READ COMMITTED, every setting is SET LOCAL, and no statement is prepared by name,
+//! so that a transaction-mode pooler may stand in between.
+
+mod audit;
+mod batch;
+mod catalog;
+mod fault;
+mod guard;
+mod keys;
+mod lanes;
+mod prepare;
+mod quarantine;
+mod read;
+mod registry;
+mod restore;
+mod runs;
+pub(super) mod sample_school;
+mod select;
+mod sql;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, Postgres, Transaction};
+
+use crate::ident::{Ident, TableName};
+use crate::store::{
+    AuditEntry, AuditHead, BatchWriter, Cursor, FieldRecord, FieldState, Holder, LaneRecord,
+    LaneStamp, LaneTally, NewLane, NewQuarantine, PageReader, QuarantineRecord, QuarantineState,
+    Result, RunRecord, RunState, ServerFacts, Store, StoreError, TableFacts, Target,
+};
+use fault::{connecting, map};
+
+/// How long one round trip may take before its connection is given up, closed hard.
+const ROUND_TRIP_MAX: Duration = Duration::from_secs(300);
+/// How long making a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(15);
+
+/// A PostgreSQL database with our own tables in one schema.
+pub struct PostgresStore {
+    options: PgConnectOptions,
+    pool: PgPool,
+    schema: Ident,
+}
+
+impl PostgresStore {
+    /// Connects. The URL is `postgres://user:password@host:port/database?options` or names a socket
+    /// folder in `host`; it appears in no error.
+    ///
+    /// # Errors
+    /// A URL that cannot be used, a server that cannot be reached, a login that is refused.
+    pub async fn connect(url: &str, schema: &Ident) -> Result<Self> {
+        let options = options(url)?;
+        let first = timed_connect(&options).await?;
+        // One real connection proves the way; the pool then makes its own.
+        let _ = first.close().await;
+        let pool = PgPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(CONNECT_MAX)
+            .connect_lazy_with(options.clone());
+        Ok(Self {
+            options,
+            pool,
+            schema: schema.clone(),
+        })
+    }
+
+    /// A connection for the migrator, which owns its transactions.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::connect`].
+    pub async fn raw_connection(url: &str) -> Result<PgConnection> {
+        timed_connect(&options(url)?).await
+    }
+
+    /// The name of one of our tables, qualified and quoted.
+    fn own(&self, table: &str) -> String {
+        format!("{}.{table}", self.schema.quoted())
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+        self.pool
+            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
+            .await
+            .map_err(map)
+    }
+}
+
+/// Bounds a round trip; the caller drops the connection when it fails.
+async fn timed<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>>) -> Result<T> {
+    match tokio::time::timeout(ROUND_TRIP_MAX, work).await {
+        Ok(answer) => answer.map_err(map),
+        Err(_) => Err(StoreError::ConnectionLost),
+    }
+}
+
+async fn timed_connect(options: &PgConnectOptions) -> Result<PgConnection> {
+    match tokio::time::timeout(CONNECT_MAX, options.connect()).await {
+        Ok(answer) => answer.map_err(connecting),
+        Err(_) => Err(StoreError::Unreachable {
+            reason: "no answer in time".to_owned(),
+        }),
+    }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions> {
+    if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        return Err(StoreError::BadUrl {
+            reason: "it does not begin with postgres:// or sqlite:".to_owned(),
+        });
+    }
+    let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::BadUrl {
+        reason: "it is not a PostgreSQL connection URL".to_owned(),
+    })?;
+    // Start-up parameters beyond the name are refused by poolers; text forms are set per transaction.
+    Ok(options
+        .application_name("phiseal")
+        .extra_float_digits(None)
+        .statement_cache_capacity(0)
+        .disable_statement_logging())
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn server(&self) -> Result<ServerFacts> {
+        let mut tx = self.begin().await?;
+        let facts = catalog::server_facts(&mut tx, self.schema.as_str()).await?;
+        tx.commit().await.map_err(map)?;
+        Ok(facts)
+    }
+
+    async fn table(&self, name: &TableName) -> Result<Option<TableFacts>> {
+        let mut tx = self.begin().await?;
+        let facts = catalog::table_facts(&mut tx, name).await?;
+        tx.commit().await.map_err(map)?;
+        Ok(facts)
+    }
+
+    async fn table_names(&self) -> Result<Vec<TableName>> {
+        let mut tx = self.begin().await?;
+        let names = catalog::table_names(&mut tx, self.schema.as_str()).await?;
+        tx.commit().await.map_err(map)?;
+        Ok(names)
+    }
+
+    async fn ddl(&self, target: &Target) -> Result<Vec<String>> {
+        prepare::missing(self, target).await
+    }
+
+    async fn prepare(&self, target: &Target) -> Result<()> {
+        prepare::prepare(self, target).await
+    }
+
+    async fn finish_indexes(&self, target: &Target) -> Result<()> {
+        prepare::lookup_indexes(self, target).await
+    }
+
+    async fn make_sweep_index(&self, target: &Target) -> Result<bool> {
+        prepare::make_sweep_index(self, target).await
+    }
+
+    async fn drop_sweep_index(&self, target: &Target) -> Result<()> {
+        prepare::drop_sweep_index(self, target).await
+    }
+
+    async fn drop_sealed(&self, target: &Target) -> Result<()> {
+        prepare::drop_sealed(self, target).await
+    }
+
+    async fn make_plain_columns(&self, target: &Target) -> Result<()> {
+        prepare::make_plain_columns(self, target).await
+    }
+
+    async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String> {
+        let mut tx = self.begin().await?;
+        let print = select::fingerprint(&mut tx, target, relation).await?;
+        tx.commit().await.map_err(map)?;
+        print.ok_or_else(|| StoreError::Missing {
+            what: format!("table {}", target.label),
+        })
+    }
+
+    async fn relations(&self, target: &Target) -> Result<Vec<String>> {
+        runs::relations(self, target).await
+    }
+
+    async fn cut(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
+        read::cut(self, target, relation, pieces).await
+    }
+
+    async fn row_estimate(&self, target: &Target) -> Result<u64> {
+        runs::row_estimate(self, target).await
+    }
+
+    async fn fields(&self) -> Result<Vec<FieldRecord>> {
+        registry::fields(self).await
+    }
+
+    async fn register_fields(&self, fields: &[FieldRecord]) -> Result<()> {
+        registry::register(self, fields).await
+    }
+
+    async fn set_field_state(
+        &self,
+        table_label: &str,
+        columns: &[String],
+        state: FieldState,
+    ) -> Result<()> {
+        registry::set_state(self, table_label, columns, state).await
+    }
+
+    async fn open_run(&self, table_label: &str) -> Result<Option<RunRecord>> {
+        runs::open_run(self, table_label).await
+    }
+
+    async fn begin_run(&self, run: &RunRecord, lanes: &[NewLane]) -> Result<i64> {
+        runs::begin(self, run, lanes).await
+    }
+
+    async fn add_lanes(&self, run_id: i64, lanes: &[NewLane]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        lanes::insert(self, &mut tx, run_id, lanes).await?;
+        tx.commit().await.map_err(map)
+    }
+
+    async fn end_run(
+        &self,
+        run_id: i64,
+        state: RunState,
+        error_code: Option<&str>,
+    ) -> Result<LaneTally> {
+        runs::end(self, run_id, state, error_code).await
+    }
+
+    async fn resume_run(&self, run_id: i64) -> Result<()> {
+        runs::resume(self, run_id).await
+    }
+
+    async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>> {
+        runs::list(self, limit).await
+    }
+
+    async fn lanes(&self, run_id: i64) -> Result<Vec<LaneRecord>> {
+        lanes::list(self, run_id).await
+    }
+
+    async fn claim_lane(
+        &self,
+        run_id: i64,
+        holder: &Holder,
+        dead: &[Holder],
+        lease_seconds: u32,
+    ) -> Result<Option<LaneRecord>> {
+        lanes::claim(self, run_id, holder, dead, lease_seconds).await
+    }
+
+    async fn release_lane(&self, stamp: &LaneStamp, done: bool) -> Result<()> {
+        lanes::release(self, stamp, done).await
+    }
+
+    async fn settle_lane(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord> {
+        lanes::settle(self, run_id, lane_no).await
+    }
+
+    async fn reader(&self) -> Result<Box<dyn PageReader>> {
+        let conn = timed_connect(&self.options).await?;
+        Ok(Box::new(read::Reader::new(self.options.clone(), conn)))
+    }
+
+    async fn writer(&self) -> Result<Box<dyn BatchWriter>> {
+        let conn = timed_connect(&self.options).await?;
+        Ok(Box::new(batch::Writer::new(
+            self.options.clone(),
+            self.schema.clone(),
+            conn,
+        )))
+    }
+
+    async fn quarantined(&self, table_label: Option<&str>) -> Result<Vec<QuarantineRecord>> {
+        quarantine::list(self, table_label).await
+    }
+
+    async fn add_quarantine(&self, rows: &[NewQuarantine]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        quarantine::insert(&self.schema, &mut tx, rows).await?;
+        tx.commit().await.map_err(map)
+    }
+
+    async fn set_quarantine_state(&self, ids: &[i64], state: QuarantineState) -> Result<()> {
+        quarantine::set_state(self, ids, state).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead> {
+        audit::head(self).await
+    }
+
+    async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool> {
+        audit::append(self, entry, expected).await
+    }
+
+    async fn audit_entries(&self, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {
+        audit::entries(self, after, limit).await
+    }
+
+    async fn blockers(&self, target: &Target) -> Result<Vec<String>> {
+        runs::blockers(self, target).await
+    }
+}

@@ -1,0 +1,498 @@
+//! Writing one batch: rows and cursor in one transaction.
+//! Owns the writing connection and the order of a batch: fence, keys, rows, definition, COMMIT.
+//! A transaction that failed is rolled back before the error is returned.
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{PgConnection, Row};
+use zeroize::Zeroizing;
+
+use super::fault::map;
+use super::read::{Binds, decode_page, page_rows, split, unbounded};
+use super::select::{self, Rows};
+use super::sql::{TEXT_SETTINGS, query, raw};
+use super::{quarantine, restore, timed, timed_connect};
+use crate::crypto::KeyId;
+use crate::ident::Ident;
+use crate::store::page::WriteCell;
+use crate::store::{
+    Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Page, PageRequest, Result,
+    Sealed, StoreError, Target, WriteBatch, Written,
+};
+
+/// The batch's own limits. Nested loops by `ctid` are what the write must be: a plan that scans
+/// the table once for each batch would make the whole quadratic.
+const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '60s'; \
+     SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;";
+
+/// A connection that writes batches.
+pub(super) struct Writer {
+    options: PgConnectOptions,
+    schema: Ident,
+    conn: Option<PgConnection>,
+    /// The run and the number of the lane of the open transaction.
+    lane: Option<(i64, i32)>,
+}
+
+impl Writer {
+    pub(super) fn new(options: PgConnectOptions, schema: Ident, conn: PgConnection) -> Self {
+        Self {
+            options,
+            schema,
+            conn: Some(conn),
+            lane: None,
+        }
+    }
+
+    fn conn(&mut self) -> Result<&mut PgConnection> {
+        self.conn.as_mut().ok_or(StoreError::ConnectionLost)
+    }
+
+    /// Rolls back after a failure; a connection that cannot even do that is given up.
+    async fn undo<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
+            self.rollback().await;
+        }
+        outcome
+    }
+
+    async fn open(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
+        if self.conn.is_none() {
+            self.conn = Some(timed_connect(&self.options).await?);
+        }
+        let lanes = format!("{}.lanes", self.schema.quoted());
+        let key_table = format!("{}.encryption_keys", self.schema.quoted());
+        self.lane = Some((stamp.run_id, stamp.lane_no));
+        let conn = self.conn()?;
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL lock_timeout = '2s'"
+        );
+        timed(raw(begin).execute(&mut *conn)).await?;
+        let fenced = query(format!(
+            "UPDATE {lanes} SET seq = seq + 1, cursor = coalesce($4, cursor), \
+             lease_until = clock_timestamp() + make_interval(secs => $5), updated_at = clock_timestamp() \
+             WHERE run_id = $1 AND lane_no = $2 AND fence = $3 AND seq = $6"
+        ))
+        .bind(stamp.run_id)
+        .bind(stamp.lane_no)
+        .bind(stamp.fence)
+        .bind(advance.cursor.clone())
+        .bind(f64::from(advance.lease_seconds))
+        .bind(stamp.seq);
+        if timed(fenced.execute(&mut *conn)).await?.rows_affected() != 1 {
+            return Err(StoreError::FenceLost);
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i32> = keys.iter().map(|id| id.get().cast_signed()).collect();
+        // FOR SHARE: a rotation or destruction waits until this batch is through, or this batch
+        // sees that the key is no longer active.
+        let held = query(format!(
+            "SELECT 1 FROM {key_table} WHERE key_id = ANY ($1) AND status = 'active' FOR SHARE"
+        ))
+        .bind(ids);
+        if timed(held.fetch_all(conn)).await?.len() != keys.len() {
+            return Err(StoreError::KeyNotActive);
+        }
+        Ok(())
+    }
+
+    /// Adds to the counters of the lane, whose row this transaction holds.
+    async fn count(&mut self, tally: &LaneTally) -> Result<()> {
+        let Some((run_id, lane_no)) = self.lane else {
+            return Err(StoreError::Unexpected {
+                what: "a commit without a lane",
+            });
+        };
+        if *tally == LaneTally::default() {
+            return Ok(());
+        }
+        let sql = format!(
+            "UPDATE {}.lanes SET rows_found = rows_found + $3, rows_written = rows_written + $4, \
+             values_written = values_written + $5, conflicts = conflicts + $6, quarantined = quarantined + $7 \
+             WHERE run_id = $1 AND lane_no = $2",
+            self.schema.quoted()
+        );
+        let statement = query(sql)
+            .bind(run_id)
+            .bind(lane_no)
+            .bind(tally.rows_found)
+            .bind(tally.rows_written)
+            .bind(tally.values_written)
+            .bind(tally.conflicts)
+            .bind(tally.quarantined);
+        timed(statement.execute(self.conn()?)).await.map(|_| ())
+    }
+
+    async fn put(
+        &mut self,
+        target: &Target,
+        batch: &WriteBatch<'_>,
+        skip_locked: bool,
+    ) -> Result<Written> {
+        let conn = self.conn()?;
+        let locks = if skip_locked {
+            2000
+        } else {
+            target.lock_timeout_ms
+        };
+        let replica = if target.suppress_triggers {
+            " SET LOCAL session_replication_role = 'replica';"
+        } else {
+            ""
+        };
+        timed(raw(format!("SET LOCAL lock_timeout = '{locks}ms';{replica}")).execute(&mut *conn))
+            .await?;
+        let opens = batch.rows.iter().any(|row| {
+            row.cells
+                .iter()
+                .any(|cell| matches!(cell, WriteCell::Open(_)))
+        });
+        let written = if opens {
+            restore::put(conn, target, batch, skip_locked).await?
+        } else {
+            seal_rows(conn, target, batch, skip_locked).await?
+        };
+        compare_definition(conn, target, batch).await?;
+        Ok(written)
+    }
+}
+
+#[async_trait]
+impl BatchWriter for Writer {
+    async fn begin(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
+        let outcome = self.open(stamp, advance, keys).await;
+        self.undo(outcome).await
+    }
+
+    async fn lock_rows(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        keys: &[Cursor],
+    ) -> Result<Page> {
+        let request = unbounded(request, keys.len());
+        let arrays = (0..target.keys.len())
+            .map(|i| {
+                keys.iter()
+                    .filter_map(|key| key.0.get(i).cloned())
+                    .collect()
+            })
+            .collect();
+        let binds = Binds {
+            texts: Vec::new(),
+            arrays,
+        }
+        .with_prefixes(&request.select);
+        let conn = self.conn()?;
+        let outcome = match page_rows(conn, target, &Rows::Keys(&request), binds).await {
+            Ok(rows) => decode_page(target, &rows, false),
+            Err(error) => Err(error),
+        };
+        self.undo(outcome).await
+    }
+
+    async fn write(
+        &mut self,
+        target: &Target,
+        batch: &WriteBatch<'_>,
+        skip_locked: bool,
+    ) -> Result<Written> {
+        let outcome = self.put(target, batch, skip_locked).await;
+        self.undo(outcome).await
+    }
+
+    async fn quarantine(&mut self, rows: &[NewQuarantine]) -> Result<()> {
+        let schema = self.schema.clone();
+        let conn = self.conn()?;
+        let outcome = quarantine::insert(&schema, conn, rows).await;
+        self.undo(outcome).await
+    }
+
+    async fn commit(&mut self, tally: &LaneTally) -> Result<()> {
+        let outcome = self.count(tally).await;
+        self.undo(outcome).await?;
+        let conn = self.conn()?;
+        match timed(raw("COMMIT".to_owned()).execute(conn)).await {
+            Ok(_) => Ok(()),
+            // Nobody knows whether the server heard it.
+            Err(StoreError::ConnectionLost) => {
+                self.conn = None;
+                Err(StoreError::OutcomeUnknown)
+            }
+            Err(error) => {
+                self.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn rollback(&mut self) {
+        if let Some(mut conn) = self.conn.take()
+            && timed(raw("ROLLBACK".to_owned()).execute(&mut conn))
+                .await
+                .is_ok()
+        {
+            self.conn = Some(conn);
+        }
+    }
+}
+
+/// Seals rows: one `UPDATE … FROM unnest(…)` over all of them.
+async fn seal_rows(
+    conn: &mut PgConnection,
+    target: &Target,
+    batch: &WriteBatch<'_>,
+    skip_locked: bool,
+) -> Result<Written> {
+    let columns = used_columns(target, batch);
+    let locators: Vec<_> = batch.rows.iter().map(|row| row.locator.clone()).collect();
+    let (places, versions) = split(&locators)?;
+    let mut statement = query(update_sql(target, batch.relation, &columns, skip_locked))
+        .bind(places)
+        .bind(versions);
+    for column in &columns {
+        statement = match column.kind {
+            Kind::Bytes => statement.bind(sealed_bytes(batch, column.field)),
+            Kind::Text => statement.bind(sealed_texts(batch, column.field)?),
+            Kind::Index => statement.bind(indexes(batch, column.field)),
+        };
+    }
+    let rows = timed(statement.fetch_all(conn)).await?;
+    written(target, batch, &rows)
+}
+
+/// One column of the UPDATE.
+struct Column {
+    field: usize,
+    kind: Kind,
+    /// Quoted name in the table.
+    name: String,
+    /// Some row of the batch leaves it alone.
+    partial: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bytes,
+    Text,
+    Index,
+}
+
+fn used_columns(target: &Target, batch: &WriteBatch<'_>) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for (at, field) in target.fields.iter().enumerate() {
+        let sealed = batch
+            .rows
+            .iter()
+            .filter(|row| matches!(row.cells.get(at), Some(WriteCell::Seal { .. })))
+            .count();
+        if sealed == 0 {
+            continue;
+        }
+        let partial = sealed < batch.rows.len();
+        let (name, kind) = match &field.sealed {
+            Sealed::Beside {
+                column,
+                text: false,
+            } => (column.quoted(), Kind::Bytes),
+            Sealed::Beside { column, text: true } => (column.quoted(), Kind::Text),
+            Sealed::InPlace => (field.column.quoted(), Kind::Text),
+        };
+        columns.push(Column {
+            field: at,
+            kind,
+            name,
+            partial,
+        });
+        if let Some(index) = &field.index {
+            columns.push(Column {
+                field: at,
+                kind: Kind::Index,
+                name: index.quoted(),
+                partial,
+            });
+        }
+    }
+    columns
+}
+
+fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: bool) -> String {
+    let mut sets = Vec::new();
+    let mut arrays = Vec::new();
+    let mut names = Vec::new();
+    let mut sealed_name = String::new();
+    for (i, column) in columns.iter().enumerate() {
+        let own = format!("u.c{i}");
+        if column.kind != Kind::Index {
+            sealed_name.clone_from(&own);
+        }
+        sets.push(if column.partial {
+            format!(
+                "{name} = CASE WHEN {sealed_name} IS NULL THEN t.{name} ELSE {own} END",
+                name = column.name
+            )
+        } else {
+            format!("{} = {own}", column.name)
+        });
+        let kind = if column.kind == Kind::Text {
+            "text"
+        } else {
+            "bytea"
+        };
+        arrays.push(format!("${}::{kind}[]", i + 3));
+        names.push(format!("c{i}"));
+    }
+    let (with, join) = skip_clause(relation, skip_locked);
+    let stored: Vec<String> = target
+        .fields
+        .iter()
+        .filter(|field| field.sealed == Sealed::InPlace)
+        .map(|field| format!(", t.{}::text", field.column.quoted()))
+        .collect();
+    let update = format!(
+        "UPDATE ONLY {relation} AS t SET {} \
+         FROM unnest($1::text[]::tid[], $2::text[]::xid[], {}) WITH ORDINALITY AS u(place, version, {}, n){join} \
+         WHERE t.ctid = u.place AND t.xmin = u.version RETURNING u.n{}",
+        sets.join(", "),
+        arrays.join(", "),
+        names.join(", "),
+        stored.join("")
+    );
+    if stored.is_empty() {
+        let with = if with.is_empty() {
+            "WITH".to_owned()
+        } else {
+            format!("{with},")
+        };
+        format!("{with} done AS ({update}) SELECT coalesce(array_agg(done.n), '{{}}') FROM done")
+    } else {
+        format!("{with} {update}")
+    }
+}
+
+/// With `skip_locked`, the rows nobody else holds, named before the write.
+pub(super) fn skip_clause(relation: &str, skip_locked: bool) -> (String, &'static str) {
+    if skip_locked {
+        (
+            format!(
+                "WITH free AS MATERIALIZED (SELECT t.ctid AS place FROM ONLY {relation} AS t \
+                 WHERE t.ctid = ANY ($1::text[]::tid[]) FOR NO KEY UPDATE SKIP LOCKED)"
+            ),
+            " JOIN free ON free.place = u.place",
+        )
+    } else {
+        (String::new(), "")
+    }
+}
+
+fn sealed_bytes(batch: &WriteBatch<'_>, field: usize) -> Vec<Option<Vec<u8>>> {
+    batch
+        .rows
+        .iter()
+        .map(|row| match row.cells.get(field) {
+            Some(WriteCell::Seal { sealed, .. }) => Some(sealed.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn sealed_texts(batch: &WriteBatch<'_>, field: usize) -> Result<Vec<Option<String>>> {
+    batch
+        .rows
+        .iter()
+        .map(|row| match row.cells.get(field) {
+            Some(WriteCell::Seal { sealed, .. }) => String::from_utf8(sealed.clone())
+                .map(Some)
+                .map_err(|_| StoreError::Unexpected {
+                    what: "a text form that is not text",
+                }),
+            _ => Ok(None),
+        })
+        .collect()
+}
+
+fn indexes(batch: &WriteBatch<'_>, field: usize) -> Vec<Option<Vec<u8>>> {
+    batch
+        .rows
+        .iter()
+        .map(|row| match row.cells.get(field) {
+            Some(WriteCell::Seal { index, .. }) => index.clone(),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Which rows were written, which were not, and what in-place columns now hold.
+fn written(target: &Target, batch: &WriteBatch<'_>, rows: &[PgRow]) -> Result<Written> {
+    let in_place: Vec<usize> = target
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.sealed == Sealed::InPlace)
+        .map(|(at, _)| at)
+        .collect();
+    let mut out = Written::default();
+    let mut hit = vec![false; batch.rows.len()];
+    let mut mark = |n: i64| -> Result<usize> {
+        let at = usize::try_from(n - 1).ok().filter(|at| *at < hit.len());
+        let at = at.ok_or(StoreError::Unexpected {
+            what: "a row that was not in the batch",
+        })?;
+        if std::mem::replace(&mut hit[at], true) {
+            return Err(StoreError::Unexpected {
+                what: "a row written twice",
+            });
+        }
+        Ok(at)
+    };
+    for row in rows {
+        if in_place.is_empty() {
+            for n in row.try_get::<Vec<i64>, _>(0).map_err(map)? {
+                mark(n)?;
+                out.rows += 1;
+            }
+            continue;
+        }
+        let at = mark(row.try_get(0).map_err(map)?)?;
+        out.rows += 1;
+        let mut stored: Vec<Option<Zeroizing<Vec<u8>>>> =
+            target.fields.iter().map(|_| None).collect();
+        for (position, field) in in_place.iter().enumerate() {
+            let text: Option<String> = row.try_get(position + 1).map_err(map)?;
+            stored[*field] = text.map(|t| Zeroizing::new(t.into_bytes()));
+        }
+        out.stored.push((at, stored));
+    }
+    out.missed = (0..hit.len()).filter(|at| !hit[*at]).collect();
+    Ok(out)
+}
+
+/// The definition and storage of the relation, compared in the server after the write: the lock
+/// that the write holds keeps DDL out until COMMIT.
+async fn compare_definition(
+    conn: &mut PgConnection,
+    target: &Target,
+    batch: &WriteBatch<'_>,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT {} IS NOT DISTINCT FROM $3, pg_relation_filenode(to_regclass($1))::text IS NOT DISTINCT FROM $4",
+        select::fingerprint_expression(1, 2)
+    );
+    let compare = query(sql)
+        .bind(batch.relation.to_owned())
+        .bind(select::worked_columns(target))
+        .bind(batch.fingerprint.to_owned())
+        .bind(batch.storage.to_owned());
+    let row = timed(compare.fetch_one(conn)).await?;
+    let same_definition: bool = row.try_get(0).map_err(map)?;
+    let same_storage: bool = row.try_get(1).map_err(map)?;
+    let table = target.label.clone();
+    match (same_definition, same_storage) {
+        (true, true) => Ok(()),
+        (true, false) => Err(StoreError::StorageChanged { table }),
+        (false, _) => Err(StoreError::SchemaChanged { table }),
+    }
+}

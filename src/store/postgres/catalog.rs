@@ -1,0 +1,121 @@
+//! Reads the catalog of PostgreSQL 13 to 18 into the facts that preflight judges.
+//! Owns the order of the reads; the statements are in the parts below. Judges nothing, needs no
+//! extension and no superuser, and takes no lock beyond those of a plain read.
+//! The caller holds one transaction around each function, so that all reads are of one backend.
+
+mod columns;
+mod constraints;
+mod dependents;
+mod relation;
+mod server;
+mod triggers;
+
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
+use sqlx::{Decode, Postgres, Row, Type};
+
+use super::fault::map;
+use super::sql;
+use crate::ident::TableName;
+use crate::store::{ServerFacts, StoreError, TableFacts};
+
+/// What the server is; `schema` is where our own tables live.
+///
+/// # Errors
+/// Those of the round trips.
+pub(super) async fn server_facts(
+    conn: &mut PgConnection,
+    schema: &str,
+) -> Result<ServerFacts, StoreError> {
+    server::read(conn, schema).await
+}
+
+/// Everything the catalog says about one relation; `None` where there is none of that name. A name
+/// without a schema is looked for in the search path.
+///
+/// # Errors
+/// Those of the round trips.
+pub(super) async fn table_facts(
+    conn: &mut PgConnection,
+    name: &TableName,
+) -> Result<Option<TableFacts>, StoreError> {
+    let Some((tree, mut facts)) = relation::read(conn, name).await? else {
+        return Ok(None);
+    };
+    facts.columns = columns::columns(conn, &tree).await?;
+    facts.keys = columns::keys(conn, &tree).await?;
+    facts.indexes = constraints::indexes(conn, &tree).await?;
+    facts.checks = constraints::checks(conn, &tree).await?;
+    facts.foreign_keys = constraints::foreign_keys(conn, &tree).await?;
+    (facts.guard, facts.triggers) = triggers::triggers(conn, &tree).await?;
+    facts.leaves = triggers::leaves(conn, &tree).await?;
+    facts.rules = dependents::rules(conn, &tree).await?;
+    (facts.dependents, facts.extended_statistics) = dependents::dependents(conn, &tree).await?;
+    relation::measure(conn, &tree, &mut facts).await?;
+    Ok(Some(facts))
+}
+
+/// Names of tables, less the server's own and those in `schema`, our own.
+///
+/// # Errors
+/// Those of the round trip.
+pub(super) async fn table_names(
+    conn: &mut PgConnection,
+    schema: &str,
+) -> Result<Vec<TableName>, StoreError> {
+    relation::names(conn, schema).await
+}
+
+/// A relation with all its partitions, at every level.
+struct Tree {
+    /// The relation that was asked for.
+    root: Oid,
+    /// It and its partitions; only itself where it has none.
+    members: Vec<Oid>,
+    /// Its leaves; empty where it is not partitioned.
+    leaves: Vec<Oid>,
+}
+
+impl Tree {
+    /// The relations that hold rows.
+    fn with_rows(&self) -> &[Oid] {
+        if self.leaves.is_empty() {
+            &self.members
+        } else {
+            &self.leaves
+        }
+    }
+}
+
+/// A statement of one of the parts: none is made at run time.
+fn query(statement: &'static str) -> Query<'static, Postgres, PgArguments> {
+    sql::query(statement.to_owned())
+}
+
+/// One value of a catalog row.
+fn get<'r, T>(row: &'r PgRow, column: &'static str) -> Result<T, StoreError>
+where
+    T: Decode<'r, Postgres> + Type<Postgres>,
+{
+    row.try_get(column).map_err(map)
+}
+
+/// The first character of a one-letter catalog code.
+fn letter(row: &PgRow, column: &'static str) -> Result<char, StoreError> {
+    Ok(get::<&str>(row, column)?.chars().next().unwrap_or(' '))
+}
+
+/// All rows of a statement whose only parameters are the tree's root and members.
+async fn rows_of_tree(
+    conn: &mut PgConnection,
+    tree: &Tree,
+    statement: &'static str,
+) -> Result<Vec<PgRow>, StoreError> {
+    query(statement)
+        .bind(tree.root)
+        .bind(&tree.members)
+        .fetch_all(conn)
+        .await
+        .map_err(map)
+}

@@ -1,0 +1,234 @@
+//! The relation itself: its kind, its partitions, our rights on it, and its size.
+//! Owns how a name is looked up and how rows are estimated where statistics are missing.
+
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::{Tree, get, letter, map, query, rows_of_tree};
+use crate::ident::{Ident, TableName};
+use crate::store::catalog::RelationKind;
+use crate::store::{StoreError, TableFacts};
+
+/// By name and not by `to_regclass`, which raises an error where we may not use the schema.
+const RELATION: &str = "
+    SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
+           c.relispartition AS partition,
+           EXISTS (SELECT FROM pg_inherits i
+                    WHERE (i.inhparent = c.oid AND c.relkind NOT IN ('p', 'I'))
+                       OR (i.inhrelid = c.oid AND NOT c.relispartition)) AS inheritance
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relname = $2
+       AND CASE WHEN $1::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END";
+
+const PARTITIONS: &str = "
+    SELECT p.relid::oid AS relid, p.isleaf AS leaf FROM pg_partition_tree($1) p ORDER BY p.relid";
+
+const ROOT: &str = "
+    SELECT n.nspname::text AS schema, c.relname::text AS name
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid = pg_partition_root($1)";
+
+/// What holds for the table if it holds for any (or, of ownership, for every) member of the tree:
+/// the leaves are read and written by their own names, under their own policies and rights.
+const TREE: &str = "
+    SELECT bool_or(c.relpersistence = 't') AS temporary,
+           bool_or(c.relpersistence = 'u') AS unlogged,
+           bool_or(c.relreplident = 'f') AS replica_identity_full,
+           bool_or(row_security_active(c.oid)) AS row_security_applies,
+           bool_and(pg_has_role(c.relowner, 'USAGE')) AS owner,
+           min(am.amname::text) FILTER (WHERE am.amname <> 'heap') AS access_method
+      FROM pg_class c LEFT JOIN pg_am am ON am.oid = c.relam AND c.relkind IN ('r', 'm', 'p')
+     WHERE c.oid = ANY ($2) AND $1::oid IS NOT NULL";
+
+const PRIVILEGES: &str = "
+    SELECT DISTINCT 'USAGE on schema ' || quote_ident(n.nspname) AS missing
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid = ANY ($2) AND $1::oid IS NOT NULL AND NOT has_schema_privilege(n.oid, 'USAGE')
+     UNION ALL
+    SELECT p.name || ' on ' || format('%I.%I', n.nspname, c.relname)
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+           (VALUES ('SELECT'), ('UPDATE')) AS p (name)
+     WHERE c.oid = ANY ($2)
+       AND CASE p.name WHEN 'SELECT' THEN NOT has_table_privilege(c.oid, 'SELECT')
+                       ELSE NOT has_any_column_privilege(c.oid, 'UPDATE') END
+     ORDER BY 1";
+
+/// The view knows FOR ALL TABLES, FOR TABLES IN SCHEMA and publishing via the root in every
+/// version; ancestors count, since they may be what is published in place of a partition.
+const PUBLICATIONS: &str = "
+    SELECT DISTINCT p.pubname::text AS name
+      FROM pg_publication_tables p
+      JOIN pg_namespace n ON n.nspname = p.schemaname
+      JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+     WHERE c.oid = ANY ($2) OR c.oid IN (SELECT relid FROM pg_partition_ancestors($1))
+     ORDER BY 1";
+
+const NAMES: &str = "
+    SELECT n.nspname::text AS schema, c.relname::text AS name
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+       AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', $1)
+     ORDER BY 1, 2 LIMIT 10000";
+
+/// Rows: the density of the last VACUUM or ANALYZE times the pages of today, as the planner does
+/// it (plancat.c, estimate_rel_size); -1, or no page seen, means there was none. A row without
+/// statistics is taken for 24 bytes of header, 4 of line pointer and 32 a column.
+const SIZE: &str = "
+    WITH member AS (
+        SELECT c.oid, c.reltuples::float8 AS tuples, c.relpages::float8 AS pages,
+               pg_relation_size(c.oid)::float8 AS heap, pg_total_relation_size(c.oid) AS total,
+               28 + coalesce(nullif((SELECT sum(s.avg_width) FROM pg_stats s
+                    WHERE s.schemaname = n.nspname AND s.tablename = c.relname
+                      AND NOT s.inherited), 0), 32 * c.relnatts)::float8 AS width
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.oid = ANY ($1) AND c.relkind IN ('r', 'm')
+    ), estimate AS (
+        SELECT *, CASE WHEN tuples >= 0 AND pages > 0
+                       THEN tuples / pages * heap / current_setting('block_size')::float8
+                       ELSE heap / width END AS rows
+          FROM member
+    )
+    SELECT coalesce(sum(rows), 0)::int8 AS rows, coalesce(sum(total), 0)::int8 AS bytes,
+           coalesce(sum(width * rows) / nullif(sum(rows), 0), max(width), 0)::int8 AS row_bytes
+      FROM estimate";
+
+pub(super) async fn names(
+    conn: &mut PgConnection,
+    schema: &str,
+) -> Result<Vec<TableName>, StoreError> {
+    let rows = query(NAMES)
+        .bind(schema)
+        .fetch_all(conn)
+        .await
+        .map_err(map)?;
+    let name = |row: &PgRow| {
+        let unexpected = |_| StoreError::Unexpected {
+            what: "a name that is none",
+        };
+        Ok(TableName {
+            schema: Some(Ident::new(get::<&str>(row, "schema")?).map_err(unexpected)?),
+            name: Ident::new(get::<&str>(row, "name")?).map_err(unexpected)?,
+        })
+    };
+    rows.iter().map(name).collect()
+}
+
+pub(super) async fn read(
+    conn: &mut PgConnection,
+    name: &TableName,
+) -> Result<Option<(Tree, TableFacts)>, StoreError> {
+    let row = query(RELATION)
+        .bind(name.schema.as_ref().map(Ident::as_str))
+        .bind(name.name.as_str())
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(map)?;
+    let Some(row) = row else { return Ok(None) };
+    let mut facts = TableFacts {
+        schema: get(&row, "schema")?,
+        name: get(&row, "name")?,
+        kind: kind(&row)?,
+        inheritance: get(&row, "inheritance")?,
+        ..TableFacts::default()
+    };
+    let tree = tree(conn, get(&row, "oid")?).await?;
+    if facts.kind == RelationKind::Partition {
+        facts.root = root(conn, tree.root).await?;
+    }
+    about_tree(conn, &tree, &mut facts).await?;
+    Ok(Some((tree, facts)))
+}
+
+/// Rows and bytes, summed over the relations that hold them.
+pub(super) async fn measure(
+    conn: &mut PgConnection,
+    tree: &Tree,
+    facts: &mut TableFacts,
+) -> Result<(), StoreError> {
+    let row = query(SIZE)
+        .bind(tree.with_rows())
+        .fetch_one(conn)
+        .await
+        .map_err(map)?;
+    facts.rows = get(&row, "rows")?;
+    facts.bytes = get(&row, "bytes")?;
+    facts.row_bytes = get(&row, "row_bytes")?;
+    Ok(())
+}
+
+fn kind(row: &PgRow) -> Result<RelationKind, StoreError> {
+    let partition: bool = get(row, "partition")?;
+    Ok(match letter(row, "kind")? {
+        'f' => RelationKind::Foreign,
+        'r' | 'p' if partition => RelationKind::Partition,
+        'r' => RelationKind::Table,
+        'p' => RelationKind::Partitioned,
+        'v' => RelationKind::View,
+        'm' => RelationKind::MaterializedView,
+        _ => RelationKind::Other,
+    })
+}
+
+async fn tree(conn: &mut PgConnection, root: Oid) -> Result<Tree, StoreError> {
+    let mut tree = Tree {
+        root,
+        members: vec![root],
+        leaves: Vec::new(),
+    };
+    let rows = query(PARTITIONS)
+        .bind(root)
+        .fetch_all(conn)
+        .await
+        .map_err(map)?;
+    for row in &rows {
+        let relid: Oid = get(row, "relid")?;
+        // A leaf that was asked for by its own name is its own tree.
+        if relid != root {
+            tree.members.push(relid);
+            if get(row, "leaf")? {
+                tree.leaves.push(relid);
+            }
+        }
+    }
+    Ok(tree)
+}
+
+async fn root(conn: &mut PgConnection, oid: Oid) -> Result<Option<TableName>, StoreError> {
+    let row = query(ROOT)
+        .bind(oid)
+        .fetch_optional(conn)
+        .await
+        .map_err(map)?;
+    let Some(row) = row else { return Ok(None) };
+    let ident = |column| {
+        Ident::new(get::<&str>(&row, column)?).map_err(|_| StoreError::Unexpected {
+            what: "the name of a partitioned table",
+        })
+    };
+    Ok(Some(TableName {
+        schema: Some(ident("schema")?),
+        name: ident("name")?,
+    }))
+}
+
+async fn about_tree(
+    conn: &mut PgConnection,
+    tree: &Tree,
+    facts: &mut TableFacts,
+) -> Result<(), StoreError> {
+    for row in rows_of_tree(conn, tree, TREE).await? {
+        facts.temporary = get(&row, "temporary")?;
+        facts.unlogged = get(&row, "unlogged")?;
+        facts.replica_identity_full = get(&row, "replica_identity_full")?;
+        facts.row_security_applies = get(&row, "row_security_applies")?;
+        facts.owner = get(&row, "owner")?;
+        facts.foreign_access_method = get(&row, "access_method")?;
+    }
+    for row in rows_of_tree(conn, tree, PRIVILEGES).await? {
+        facts.missing_privileges.push(get(&row, "missing")?);
+    }
+    for row in rows_of_tree(conn, tree, PUBLICATIONS).await? {
+        facts.publications.push(get(&row, "name")?);
+    }
+    Ok(())
+}

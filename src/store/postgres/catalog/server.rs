@@ -1,0 +1,126 @@
+//! The server, its settings, our role, and whether our own tables are there.
+//! Owns the list of settings that may copy statements with their values into the server log, and
+//! of what our role needs on each of our own tables.
+
+use sqlx::postgres::PgConnection;
+
+use super::{get, map, query};
+use crate::store::{ServerFacts, StoreError};
+
+const SERVER: &str = "
+    SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
+           current_setting('server_version_num')::int8 AS version_num,
+           current_setting('server_encoding') AS encoding,
+           pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only,
+           current_user::text AS role,
+           coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false) AS superuser,
+           coalesce((SELECT NOT has_schema_privilege(oid, 'CREATE') FROM pg_namespace
+                      WHERE nspname = $1), false) AS create_denied,
+           (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database())
+             AS prepared_transactions,
+           (SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()
+               AND backend_type = 'client backend'
+               AND xact_start < clock_timestamp() - interval '1 minute'
+               AND application_name <> 'phiseal') AS long_transactions";
+
+/// Each setting with the value that keeps statements out of the log. NULL: the module that has it
+/// is not loaded, or the server is too old for it.
+const LOGGING: &str = "
+    SELECT s.name || ' = ' || current_setting(s.name, true) AS setting
+      FROM (VALUES ('log_statement', 'none'), ('log_min_duration_statement', '-1'),
+                   ('log_transaction_sample_rate', '0'), ('log_min_duration_sample', '-1'),
+                   ('log_parameter_max_length_on_error', '0'), ('debug_print_parse', 'off'),
+                   ('debug_print_rewritten', 'off'), ('debug_print_plan', 'off'),
+                   ('auto_explain.log_min_duration', '-1'), ('pgaudit.log', 'none'))
+           AS s (name, quiet)
+     WHERE current_setting(s.name, true) NOT IN (s.quiet, '')
+     ORDER BY s.name";
+
+const MAY_SUPPRESS: &str =
+    "SELECT has_parameter_privilege('session_replication_role', 'SET') AS allowed";
+
+/// Our tables with what the engine does to them, those of the newest migration among them: where
+/// all are there, the version is the one this program needs.
+const OWN_TABLES: &str = "
+    SELECT t.name, c.oid IS NOT NULL AS present,
+           CASE WHEN NOT has_schema_privilege(n.oid, 'USAGE') THEN ARRAY['USAGE']
+                ELSE ARRAY(SELECT p FROM unnest(string_to_array(t.needs, ' ')) AS p
+                            WHERE NOT has_table_privilege(c.oid, p))
+           END AS missing
+      FROM (VALUES ('encryption_keys', 'SELECT INSERT UPDATE'),
+                   ('key_rotation_history', 'SELECT INSERT UPDATE'),
+                   ('encrypted_field_metadata', 'SELECT INSERT UPDATE'),
+                   ('runs', 'SELECT INSERT UPDATE'), ('lanes', 'SELECT INSERT UPDATE'),
+                   ('quarantine', 'SELECT INSERT UPDATE'), ('audit_log', 'SELECT INSERT'), ('audit_head', 'SELECT UPDATE'))
+           AS t (name, needs)
+      LEFT JOIN pg_namespace n ON n.nspname = $1
+      LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.name
+           AND c.relkind IN ('r', 'p')
+     ORDER BY t.name";
+
+/// PostgreSQL 15 made the right to set a parameter something that can be granted.
+const GRANTED_PARAMETERS: i64 = 150_000;
+
+pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<ServerFacts, StoreError> {
+    let row = query(SERVER)
+        .bind(schema)
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(map)?;
+    let mut facts = ServerFacts {
+        version: format!("PostgreSQL {}", get::<&str>(&row, "version")?),
+        version_num: get(&row, "version_num")?,
+        encoding: get(&row, "encoding")?,
+        read_only: get(&row, "read_only")?,
+        role: get(&row, "role")?,
+        superuser: get(&row, "superuser")?,
+        create_denied: get(&row, "create_denied")?,
+        prepared_transactions: get(&row, "prepared_transactions")?,
+        long_transactions: get(&row, "long_transactions")?,
+        ..ServerFacts::default()
+    };
+    for row in query(LOGGING).fetch_all(&mut *conn).await.map_err(map)? {
+        facts.statement_logging.push(get(&row, "setting")?);
+    }
+    facts.may_suppress_triggers = facts.superuser;
+    if !facts.superuser && facts.version_num >= GRANTED_PARAMETERS {
+        let row = query(MAY_SUPPRESS)
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(map)?;
+        facts.may_suppress_triggers = get(&row, "allowed")?;
+    }
+    own_tables(conn, schema, &mut facts).await?;
+    Ok(facts)
+}
+
+async fn own_tables(
+    conn: &mut PgConnection,
+    schema: &str,
+    facts: &mut ServerFacts,
+) -> Result<(), StoreError> {
+    facts.installed = true;
+    let rows = query(OWN_TABLES)
+        .bind(schema)
+        .fetch_all(conn)
+        .await
+        .map_err(map)?;
+    for row in &rows {
+        if !get::<bool>(row, "present")? {
+            facts.installed = false;
+            continue;
+        }
+        let name: &str = get(row, "name")?;
+        let missing: Vec<String> = get(row, "missing")?;
+        if missing == ["USAGE"] {
+            facts.missing_privileges = vec![format!("USAGE on schema {schema}")];
+            break;
+        }
+        if !missing.is_empty() {
+            let line = format!("{} on {schema}.{name}", missing.join(", "));
+            facts.missing_privileges.push(line);
+        }
+    }
+    Ok(())
+}

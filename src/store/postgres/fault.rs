@@ -1,0 +1,88 @@
+//! From the driver's errors to ours.
+//! Only SQLSTATE and the constraint's name pass: MESSAGE and DETAIL quote values
+//! (`invalid input syntax for type date: "…"`).
+
+use crate::store::StoreError;
+
+/// An error of a statement.
+pub(super) fn map(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(error) => {
+            let state = error.code().map(|c| c.into_owned()).unwrap_or_default();
+            by_state(state, error.constraint().map(str::to_owned))
+        }
+        sqlx::Error::PoolTimedOut => StoreError::Unreachable {
+            reason: "no connection in time".to_owned(),
+        },
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => StoreError::ConnectionLost,
+        sqlx::Error::RowNotFound => StoreError::Unexpected {
+            what: "a row of our own is missing",
+        },
+        _ => StoreError::Unexpected {
+            what: "a column that cannot be read",
+        },
+    }
+}
+
+/// An error of making a connection.
+pub(super) fn connecting(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(error) => {
+            let state = error.code().map(|c| c.into_owned()).unwrap_or_default();
+            match state.as_str() {
+                "3D000" => StoreError::Missing {
+                    what: "the database named in the URL".to_owned(),
+                },
+                s if s.starts_with("28") => StoreError::LoginRefused { sqlstate: state },
+                _ => StoreError::Unreachable {
+                    reason: format!("SQLSTATE {state}"),
+                },
+            }
+        }
+        sqlx::Error::Io(error) => StoreError::Unreachable {
+            reason: error.kind().to_string(),
+        },
+        sqlx::Error::Tls(_) => StoreError::Unreachable {
+            reason: "TLS failed".to_owned(),
+        },
+        _ => StoreError::Unreachable {
+            reason: "the connection failed".to_owned(),
+        },
+    }
+}
+
+fn by_state(sqlstate: String, constraint: Option<String>) -> StoreError {
+    let class = sqlstate.get(..2).unwrap_or_default();
+    match (class, sqlstate.as_str()) {
+        (_, "55P03") => StoreError::Locked,
+        (_, "25006") => StoreError::ReadOnly,
+        (_, "42501") => StoreError::Denied { sqlstate },
+        (_, "42P01") => missing("a table"),
+        (_, "42703") => missing("a column"),
+        (_, "3F000") => missing("the schema of our own tables"),
+        (_, "53100") => StoreError::DiskFull,
+        // 57014 is a statement timeout here, as nobody else cancels our statements.
+        (_, "57014" | "40001" | "40P01" | "55006") | ("53" | "58", _) => {
+            StoreError::Busy { sqlstate }
+        }
+        // Idle-in-transaction and other server-side ends of the session, shutdown, restart.
+        ("08", _) | (_, "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03") => {
+            StoreError::ConnectionLost
+        }
+        ("22" | "23", _) => StoreError::Data {
+            sqlstate,
+            constraint,
+        },
+        _ => StoreError::Refused { sqlstate },
+    }
+}
+
+fn missing(what: &str) -> StoreError {
+    StoreError::Missing {
+        what: what.to_owned(),
+    }
+}

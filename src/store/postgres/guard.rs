@@ -1,0 +1,330 @@
+//! The guard: two row triggers that never let a seal of an older plaintext stand.
+//! Owns their SQL. Old and new are compared by image (`*<>`): IS DISTINCT FROM is blind to case in
+//! citext, to `1.0` against `1.00`, and fails on json. No message names a value.
+
+use super::sql::literal;
+use crate::ident::Ident;
+
+/// A field as the guard sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct GuardField {
+    pub plain: Ident,
+    /// `None` in place.
+    pub sealed: Option<(Ident, bool)>,
+    pub index: Option<Ident>,
+}
+
+/// Everything the guard of one table is made of.
+pub(super) struct Guard {
+    pub schema: Ident,
+    /// Quoted, qualified.
+    pub table: String,
+    pub label: String,
+    pub keys: Vec<Ident>,
+    pub tenant: Option<Ident>,
+    pub fields: Vec<GuardField>,
+}
+
+/// Names that sort behind those of any other trigger.
+pub(super) const INSERT: &str = "~phiseal_i";
+/// See [`INSERT`].
+pub(super) const UPDATE: &str = "~phiseal_u";
+
+impl Guard {
+    /// The statements that make it, replacing what is there.
+    pub(super) fn statements(&self) -> Vec<String> {
+        let (insert, update) = self.function_names();
+        vec![
+            require_active(&self.schema),
+            self.insert_function(&insert),
+            self.update_function(&update),
+            format!(
+                "DROP TRIGGER IF EXISTS {} ON {}",
+                quoted(INSERT),
+                self.table
+            ),
+            format!(
+                "DROP TRIGGER IF EXISTS {} ON {}",
+                quoted(UPDATE),
+                self.table
+            ),
+            self.trigger(INSERT, "INSERT", &self.insert_when(), &insert),
+            self.trigger(UPDATE, "UPDATE", &self.update_when(), &update),
+            format!(
+                "ALTER TABLE {} ENABLE ALWAYS TRIGGER {}",
+                self.table,
+                quoted(INSERT)
+            ),
+            format!(
+                "ALTER TABLE {} ENABLE ALWAYS TRIGGER {}",
+                self.table,
+                quoted(UPDATE)
+            ),
+        ]
+    }
+
+    /// The statements that take it away.
+    pub(super) fn drop_statements(&self) -> Vec<String> {
+        let (insert, update) = self.function_names();
+        vec![
+            format!(
+                "DROP TRIGGER IF EXISTS {} ON {}",
+                quoted(INSERT),
+                self.table
+            ),
+            format!(
+                "DROP TRIGGER IF EXISTS {} ON {}",
+                quoted(UPDATE),
+                self.table
+            ),
+            format!("DROP FUNCTION IF EXISTS {insert}()"),
+            format!("DROP FUNCTION IF EXISTS {update}()"),
+        ]
+    }
+
+    /// The functions' names: from the label, which is unique and never changes.
+    fn function_names(&self) -> (String, String) {
+        use sha2::{Digest, Sha256};
+        let digest = Sha256::digest(self.label.as_bytes());
+        let short = hex::encode(&digest[..8]);
+        let schema = self.schema.quoted();
+        (
+            format!("{schema}.guard_insert_{short}"),
+            format!("{schema}.guard_update_{short}"),
+        )
+    }
+
+    fn trigger(&self, name: &str, event: &str, when: &str, function: &str) -> String {
+        format!(
+            "CREATE TRIGGER {} BEFORE {event} ON {} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {function}()",
+            quoted(name),
+            self.table
+        )
+    }
+
+    /// Every column the guard watches, as a row image of OLD or NEW.
+    fn image(&self, version: &str) -> String {
+        let mut columns: Vec<&Ident> = self.keys.iter().chain(&self.tenant).collect();
+        for field in &self.fields {
+            columns.push(&field.plain);
+            columns.extend(field.sealed.iter().map(|(name, _)| name));
+            columns.extend(&field.index);
+        }
+        row(version, &columns)
+    }
+
+    fn update_when(&self) -> String {
+        format!(
+            "current_setting('phiseal.engine', true) IS DISTINCT FROM 'on' AND {}::record *<> {}::record",
+            self.image("OLD"),
+            self.image("NEW")
+        )
+    }
+
+    fn insert_when(&self) -> String {
+        let mut written: Vec<String> = Vec::new();
+        for field in &self.fields {
+            let own = match &field.sealed {
+                Some((sealed, _)) => sealed,
+                None => &field.plain,
+            };
+            written.push(format!("NEW.{} IS NOT NULL", own.quoted()));
+            written.extend(
+                field
+                    .index
+                    .iter()
+                    .map(|index| format!("NEW.{} IS NOT NULL", index.quoted())),
+            );
+        }
+        format!(
+            "current_setting('phiseal.engine', true) IS DISTINCT FROM 'on' AND ({})",
+            written.join(" OR ")
+        )
+    }
+
+    fn tenant_text(&self) -> String {
+        self.tenant.as_ref().map_or("''".to_owned(), |t| {
+            format!("coalesce(NEW.{}::text, '')", t.quoted())
+        })
+    }
+
+    fn function(&self, name: &str, declare: &str, body: &str) -> String {
+        format!(
+            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+             SET search_path = pg_catalog, pg_temp AS $phiseal$\n\
+             DECLARE\n  trusted boolean := coalesce(current_setting('phiseal.sealer', true), '') = 'on' \
+             OR current_setting('session_replication_role') = 'replica';\n{declare}BEGIN\n{body}  RETURN NEW;\nEND $phiseal$"
+        )
+    }
+
+    fn insert_function(&self, name: &str) -> String {
+        let mut body = String::new();
+        for field in &self.fields {
+            let Some((sealed, text)) = &field.sealed else {
+                body.push_str(&self.in_place_key(field));
+                continue;
+            };
+            let s = format!("NEW.{}", sealed.quoted());
+            let blank = blank(field, sealed);
+            let required = self.require(&key_id_of(&s, *text));
+            body.push_str(&format!(
+                "  IF trusted THEN\n    IF {s} IS NOT NULL THEN {required} END IF;\n\
+                   ELSIF NEW.{plain} IS NULL AND {s} IS NOT NULL THEN\n    {refuse}\n\
+                   ELSE\n    {blank}\n  END IF;\n",
+                plain = field.plain.quoted(),
+                refuse = refuse(
+                    &field.plain,
+                    "a sealed value without its plaintext is taken from a trusted writer only (SET LOCAL phiseal.sealer = 'on')"
+                ),
+            ));
+        }
+        self.function(name, "", &body)
+    }
+
+    fn update_function(&self, name: &str) -> String {
+        let place: Vec<&Ident> = self.keys.iter().chain(&self.tenant).collect();
+        let declare = format!(
+            "  moved boolean := {}::record *<> {}::record;\n  changed boolean;\n  resealed boolean;\n",
+            row("OLD", &place),
+            row("NEW", &place)
+        );
+        let mut body = String::new();
+        for field in &self.fields {
+            body.push_str(&match &field.sealed {
+                Some((sealed, text)) => self.update_beside(field, sealed, *text),
+                None => self.update_in_place(field),
+            });
+        }
+        self.function(name, &declare, &body)
+    }
+
+    fn update_beside(&self, field: &GuardField, sealed: &Ident, text: bool) -> String {
+        let mut own = vec![sealed];
+        own.extend(&field.index);
+        let restore: Vec<String> = own
+            .iter()
+            .map(|c| format!("NEW.{0} := OLD.{0};", c.quoted()))
+            .collect();
+        format!(
+            "  changed := {old_plain}::record *<> {new_plain}::record;\n\
+             \x20 resealed := {old_own}::record *<> {new_own}::record;\n\
+             \x20 IF trusted AND NEW.{s} IS NOT NULL AND {old_s}::record *<> {new_s}::record THEN\n    {required}\n\
+             \x20   IF NOT changed THEN NEW.{p} := NULL; END IF;\n\
+             \x20 ELSIF moved AND OLD.{p} IS NULL AND NEW.{p} IS NULL AND OLD.{s} IS NOT NULL THEN\n    {refuse}\n\
+             \x20 ELSIF moved OR changed THEN\n    {blank}\n\
+             \x20 ELSIF resealed AND NOT trusted THEN\n    {restore}\n  END IF;\n",
+            old_plain = row("OLD", &[&field.plain]),
+            new_plain = row("NEW", &[&field.plain]),
+            old_own = row("OLD", &own),
+            new_own = row("NEW", &own),
+            old_s = row("OLD", &[sealed]),
+            new_s = row("NEW", &[sealed]),
+            s = sealed.quoted(),
+            p = field.plain.quoted(),
+            required = self.require(&key_id_of(&format!("NEW.{}", sealed.quoted()), text)),
+            refuse = refuse(
+                &field.plain,
+                "the key or tenant of a row whose plaintext is gone cannot change: its sealed value would not open"
+            ),
+            blank = blank(field, sealed),
+            restore = restore.join(" "),
+        )
+    }
+
+    fn update_in_place(&self, field: &GuardField) -> String {
+        format!(
+            "  changed := {old}::record *<> {new}::record;\n\
+             \x20 IF moved AND NOT trusted AND {sealed} THEN\n    {refuse}\n\
+             \x20 ELSIF changed THEN\n  {key}  END IF;\n",
+            old = row("OLD", &[&field.plain]),
+            new = row("NEW", &[&field.plain]),
+            sealed = looks_sealed(&format!("NEW.{}", field.plain.quoted())),
+            refuse = refuse(
+                &field.plain,
+                "the key or tenant of a row sealed in place cannot change: its value would not open"
+            ),
+            key = self.in_place_key(field),
+        )
+    }
+
+    /// A value that is sealed by its form, under a key we know, must be under an active one.
+    fn in_place_key(&self, field: &GuardField) -> String {
+        let value = format!("NEW.{}", field.plain.quoted());
+        format!(
+            "  IF {} AND EXISTS (SELECT 1 FROM {}.encryption_keys k WHERE k.key_id = {id}) THEN\n    {}\n  END IF;\n",
+            looks_sealed(&value),
+            self.schema.quoted(),
+            self.require(&key_id_of(&value, true)),
+            id = key_id_of(&value, true),
+        )
+    }
+
+    fn require(&self, key_id: &str) -> String {
+        format!(
+            "PERFORM {}.guard_require_active({key_id}, {});",
+            self.schema.quoted(),
+            self.tenant_text()
+        )
+    }
+}
+
+/// A key that is rotated away or destroyed while a writer is in flight: FOR SHARE waits for that
+/// transaction, or makes it wait for the writer.
+fn require_active(schema: &Ident) -> String {
+    let schema = schema.quoted();
+    format!(
+        "CREATE OR REPLACE FUNCTION {schema}.guard_require_active(id bigint, owner text) RETURNS void \
+         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $phiseal$\n\
+         BEGIN\n  PERFORM 1 FROM {schema}.encryption_keys k WHERE k.key_id = id AND k.tenant = owner \
+         AND k.purpose = 'cell' AND k.status = 'active' FOR SHARE;\n\
+         \x20 IF NOT FOUND THEN\n    RAISE EXCEPTION USING ERRCODE = 'PS001', \
+         MESSAGE = 'phiseal: a value sealed under a key that is not active is refused', \
+         HINT = 'load the keys again, seal the value again';\n  END IF;\nEND $phiseal$"
+    )
+}
+
+fn row(version: &str, columns: &[&Ident]) -> String {
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|c| format!("{version}.{}", c.quoted()))
+        .collect();
+    format!("ROW({})", columns.join(", "))
+}
+
+fn blank(field: &GuardField, sealed: &Ident) -> String {
+    let mut out = format!("NEW.{} := NULL;", sealed.quoted());
+    if let Some(index) = &field.index {
+        out.push_str(&format!(" NEW.{} := NULL;", index.quoted()));
+    }
+    out
+}
+
+fn refuse(column: &Ident, message: &str) -> String {
+    format!(
+        "RAISE EXCEPTION USING ERRCODE = 'PS001', TABLE = TG_TABLE_NAME, COLUMN = {}, MESSAGE = {};",
+        literal(column.as_str()),
+        literal(&format!("phiseal: {message}"))
+    )
+}
+
+/// Bytes 2 to 5 of the envelope, of either form (docs/FORMAT.md). -1 where there are none.
+fn key_id_of(value: &str, text: bool) -> String {
+    let bytes = if text {
+        format!("decode(translate(substr({value}::text, 5, 8), '-_', '+/'), 'base64')")
+    } else {
+        value.to_owned()
+    };
+    format!(
+        "coalesce(nullif('x' || encode(substr({bytes}, 3, 4), 'hex'), 'x')::bit(32)::bigint, -1)"
+    )
+}
+
+/// The text form: `ps1.`, then base64 whose first bytes are 0xE7 and suite 1 or 2 and a key id
+/// below 2^31, at least 34 bytes in all.
+fn looks_sealed(value: &str) -> String {
+    format!("coalesce({value}::text ~ '^ps1\\.5w[EFIJ][A-Za-z0-9_-]{{43,}}$', false)")
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
+}

@@ -1,0 +1,157 @@
+//! Lanes: key ranges of a run, claimed under a lease, guarded by fence and seq.
+//! All times are the server's `clock_timestamp()`; `now()` would stand still in a transaction.
+
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, Row, Transaction};
+
+use super::PostgresStore;
+use super::fault::map;
+use super::sql::query;
+use crate::store::{Holder, LaneRecord, LaneStamp, LaneTally, NewLane, Result, StoreError};
+
+const COLUMNS: &str = "run_id, lane_no, relation, lower, upper, cursor, seq, fence, holder, \
+     extract(epoch FROM lease_until - clock_timestamp())::float8 AS lease_left, state = 'done' AS done, \
+     rows_found, rows_written, values_written, conflicts, quarantined";
+
+pub(super) async fn insert(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    run_id: i64,
+    lanes: &[NewLane],
+) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO {} (run_id, lane_no, relation, lower, upper, state) \
+         SELECT $1, l.lane_no, l.relation, l.lower, l.upper, 'open' \
+         FROM unnest($2::int4[], $3::text[], $4::bytea[], $5::bytea[]) AS l(lane_no, relation, lower, upper)",
+        store.own("lanes")
+    );
+    query(sql)
+        .bind(run_id)
+        .bind(lanes.iter().map(|l| l.lane_no).collect::<Vec<_>>())
+        .bind(lanes.iter().map(|l| l.relation.clone()).collect::<Vec<_>>())
+        .bind(lanes.iter().map(|l| l.lower.clone()).collect::<Vec<_>>())
+        .bind(lanes.iter().map(|l| l.upper.clone()).collect::<Vec<_>>())
+        .execute(&mut **tx)
+        .await
+        .map_err(map)?;
+    Ok(())
+}
+
+pub(super) async fn list(store: &PostgresStore, run_id: i64) -> Result<Vec<LaneRecord>> {
+    let mut tx = store.begin().await?;
+    let rows = query(format!(
+        "SELECT {COLUMNS} FROM {} WHERE run_id = $1 ORDER BY lane_no",
+        store.own("lanes")
+    ))
+    .bind(run_id)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    rows.iter().map(decode).collect()
+}
+
+pub(super) async fn claim(
+    store: &PostgresStore,
+    run_id: i64,
+    holder: &Holder,
+    dead: &[Holder],
+    lease_seconds: u32,
+) -> Result<Option<LaneRecord>> {
+    let lanes = store.own("lanes");
+    let sql = format!(
+        "UPDATE {lanes} AS l SET fence = l.fence + 1, holder = $2, \
+           lease_until = clock_timestamp() + make_interval(secs => $3), updated_at = clock_timestamp() \
+         FROM (SELECT run_id, lane_no FROM {lanes} \
+               WHERE run_id = $1 AND state = 'open' \
+                 AND (holder IS NULL OR lease_until < clock_timestamp() OR holder = ANY ($4)) \
+               ORDER BY lane_no FOR UPDATE SKIP LOCKED LIMIT 1) AS free \
+         WHERE l.run_id = free.run_id AND l.lane_no = free.lane_no \
+         RETURNING l.run_id, l.lane_no, l.relation, l.lower, l.upper, l.cursor, l.seq, l.fence, l.holder, \
+           extract(epoch FROM l.lease_until - clock_timestamp())::float8 AS lease_left, l.state = 'done' AS done, \
+           l.rows_found, l.rows_written, l.values_written, l.conflicts, l.quarantined"
+    );
+    let dead: Vec<String> = dead.iter().map(|h| h.0.clone()).collect();
+    let mut tx = store.begin().await?;
+    let row = query(sql)
+        .bind(run_id)
+        .bind(holder.0.clone())
+        .bind(f64::from(lease_seconds))
+        .bind(dead)
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    row.as_ref().map(decode).transpose()
+}
+
+pub(super) async fn release(store: &PostgresStore, stamp: &LaneStamp, done: bool) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET holder = NULL, lease_until = NULL, updated_at = clock_timestamp(), \
+           state = CASE WHEN $4 THEN 'done' ELSE state END, \
+           cursor = CASE WHEN $4 THEN NULL ELSE cursor END, \
+           lower = CASE WHEN $4 THEN NULL ELSE lower END, upper = CASE WHEN $4 THEN NULL ELSE upper END \
+         WHERE run_id = $1 AND lane_no = $2 AND fence = $3 AND seq = $5",
+        store.own("lanes")
+    );
+    let mut tx = store.begin().await?;
+    let done_rows = query(sql)
+        .bind(stamp.run_id)
+        .bind(stamp.lane_no)
+        .bind(stamp.fence)
+        .bind(done)
+        .bind(stamp.seq)
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?
+        .rows_affected();
+    tx.commit().await.map_err(map)?;
+    if done && done_rows != 1 {
+        return Err(StoreError::FenceLost);
+    }
+    Ok(())
+}
+
+pub(super) async fn settle(store: &PostgresStore, run_id: i64, lane_no: i32) -> Result<LaneRecord> {
+    let mut tx = store.begin().await?;
+    // A plain read might still see the state before a COMMIT that is under way; the lock waits.
+    let row = query(format!(
+        "SELECT {COLUMNS} FROM {} WHERE run_id = $1 AND lane_no = $2 FOR UPDATE",
+        store.own("lanes")
+    ))
+    .bind(run_id)
+    .bind(lane_no)
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    decode(&row)
+}
+
+fn decode(row: &PgRow) -> Result<LaneRecord> {
+    Ok(LaneRecord {
+        run_id: row.try_get("run_id").map_err(map)?,
+        lane_no: row.try_get("lane_no").map_err(map)?,
+        relation: row.try_get("relation").map_err(map)?,
+        lower: row.try_get("lower").map_err(map)?,
+        upper: row.try_get("upper").map_err(map)?,
+        cursor: row.try_get("cursor").map_err(map)?,
+        seq: row.try_get("seq").map_err(map)?,
+        fence: row.try_get("fence").map_err(map)?,
+        holder: row.try_get("holder").map_err(map)?,
+        lease_left_seconds: row.try_get("lease_left").map_err(map)?,
+        done: row.try_get("done").map_err(map)?,
+        tally: tally(row)?,
+    })
+}
+
+/// The five counters, by their names.
+pub(super) fn tally(row: &PgRow) -> Result<LaneTally> {
+    Ok(LaneTally {
+        rows_found: row.try_get("rows_found").map_err(map)?,
+        rows_written: row.try_get("rows_written").map_err(map)?,
+        values_written: row.try_get("values_written").map_err(map)?,
+        conflicts: row.try_get("conflicts").map_err(map)?,
+        quarantined: row.try_get("quarantined").map_err(map)?,
+    })
+}

@@ -1,0 +1,358 @@
+//! Reading pages, and cutting a table into ranges.
+//! Owns the reading connection and the decoding of rows. Takes no row locks; a page is one
+//! statement, so one snapshot.
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgRow, PgValueFormat};
+use sqlx::{PgConnection, Row, ValueRef};
+use zeroize::Zeroizing;
+
+use super::fault::map;
+use super::select::{self, Layout, Rows};
+use super::sql::{TEXT_SETTINGS, query, raw};
+use super::{PostgresStore, timed, timed_connect};
+use crate::crypto::KeyPart;
+use crate::store::page::PageCell;
+use crate::store::{
+    Cursor, KeyKind, Locator, Page, PageReader, PageRequest, PageRow, Result, Select, StoreError,
+    Target,
+};
+
+/// Microseconds from 1970-01-01 to 2000-01-01, the server's epoch.
+const EPOCH_2000_MICROS: i64 = 946_684_800_000_000;
+/// A window of a quiet table may take long where it needs nothing; a page never waits for locks.
+const READ_SETTINGS: &str =
+    "SET LOCAL jit = off; SET LOCAL statement_timeout = '240s'; SET LOCAL lock_timeout = '5s';";
+
+/// A connection that reads pages.
+pub(super) struct Reader {
+    options: PgConnectOptions,
+    conn: Option<PgConnection>,
+}
+
+impl Reader {
+    pub(super) fn new(options: PgConnectOptions, conn: PgConnection) -> Self {
+        Self {
+            options,
+            conn: Some(conn),
+        }
+    }
+
+    /// One read transaction. A failed one gives its connection up, and with it its page.
+    async fn read(&mut self, target: &Target, rows: Rows<'_>, binds: Binds) -> Result<Vec<PgRow>> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => timed_connect(&self.options).await?,
+        };
+        let rows = read_rows(&mut conn, target, rows, binds).await?;
+        self.conn = Some(conn);
+        Ok(rows)
+    }
+}
+
+/// What a page statement binds.
+pub(super) struct Binds {
+    pub texts: Vec<String>,
+    pub arrays: Vec<Vec<String>>,
+}
+
+impl Binds {
+    pub(super) fn with_prefixes(mut self, select: &Select) -> Self {
+        if let Select::UnsealedSweep { sealed_prefixes } = select {
+            self.arrays.push(sealed_prefixes.clone());
+        }
+        self
+    }
+}
+
+async fn read_rows(
+    conn: &mut PgConnection,
+    target: &Target,
+    rows: Rows<'_>,
+    binds: Binds,
+) -> Result<Vec<PgRow>> {
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {TEXT_SETTINGS} {READ_SETTINGS} {}",
+        search_path(target)
+    );
+    timed(raw(begin).execute(&mut *conn)).await?;
+    let rows = page_rows(conn, target, &rows, binds).await?;
+    timed(raw("COMMIT".to_owned()).execute(&mut *conn)).await?;
+    Ok(rows)
+}
+
+/// Runs a page statement inside a transaction that is open already.
+pub(super) async fn page_rows(
+    conn: &mut PgConnection,
+    target: &Target,
+    rows: &Rows<'_>,
+    binds: Binds,
+) -> Result<Vec<PgRow>> {
+    let mut statement = query(select::page(target, rows));
+    for text in binds.texts {
+        statement = statement.bind(text);
+    }
+    for array in binds.arrays {
+        statement = statement.bind(array);
+    }
+    timed(statement.fetch_all(conn)).await
+}
+
+/// The server's own operators, and those of the key types' schemas: `citext > citext` must not be
+/// resolved as `text > text`.
+fn search_path(target: &Target) -> String {
+    let mut path = vec!["pg_catalog".to_owned()];
+    for key in &target.keys {
+        path.extend(key.type_schema.iter().map(crate::ident::Ident::quoted));
+    }
+    format!("SET LOCAL search_path = {};", path.join(", "))
+}
+
+#[async_trait]
+impl PageReader for Reader {
+    async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page> {
+        let texts = [&request.after, &request.upto]
+            .into_iter()
+            .flatten()
+            .flat_map(|cursor| cursor.0.iter().cloned())
+            .collect();
+        let binds = Binds {
+            texts,
+            arrays: Vec::new(),
+        }
+        .with_prefixes(&request.select);
+        let rows = self.read(target, Rows::Window(request), binds).await?;
+        decode_page(target, &rows, true)
+    }
+
+    async fn rows(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        locators: &[Locator],
+    ) -> Result<Page> {
+        let request = unbounded(request, locators.len());
+        let (places, versions) = split(locators)?;
+        let binds = Binds {
+            texts: Vec::new(),
+            arrays: vec![places, versions],
+        }
+        .with_prefixes(&request.select);
+        let rows = self.read(target, Rows::Versions(&request), binds).await?;
+        decode_page(target, &rows, false)
+    }
+}
+
+/// The same request for rows named one by one: no window, and key texts for all.
+pub(super) fn unbounded(request: &PageRequest, rows: usize) -> PageRequest {
+    PageRequest {
+        rows_max: u32::try_from(rows).unwrap_or(u32::MAX).saturating_add(1),
+        bytes_max: i64::MAX.unsigned_abs(),
+        with_key_text: true,
+        ..request.clone()
+    }
+}
+
+/// Places and versions as the arrays the server takes.
+pub(super) fn split(locators: &[Locator]) -> Result<(Vec<String>, Vec<String>)> {
+    let mut versions = Vec::with_capacity(locators.len());
+    for locator in locators {
+        versions.push(String::from_utf8(locator.version.to_vec()).map_err(|_| {
+            StoreError::Unexpected {
+                what: "a row version of another store",
+            }
+        })?);
+    }
+    Ok((locators.iter().map(|l| l.place.clone()).collect(), versions))
+}
+
+/// Rows as the engine takes them, and where the next window begins.
+pub(super) fn decode_page(target: &Target, rows: &[PgRow], windowed: bool) -> Result<Page> {
+    let layout = select::layout(target);
+    let mut page = Page {
+        rows: Vec::with_capacity(rows.len()),
+        next: None,
+        storage: String::new(),
+    };
+    for row in rows {
+        let need: bool = row.try_get(select::NEED).map_err(map)?;
+        let last: bool = row.try_get(select::LAST).map_err(map)?;
+        let cut: bool = row.try_get(select::CUT).map_err(map)?;
+        if page.storage.is_empty() {
+            page.storage = row
+                .try_get::<Option<String>, _>(select::STORAGE)
+                .map_err(map)?
+                .unwrap_or_default();
+        }
+        if windowed && (last || cut) {
+            let end = key_text(target, row, &layout)?;
+            // The row that crossed the byte limit comes before the window's last one.
+            if page.next.is_none() {
+                page.next = end;
+            }
+        }
+        if need {
+            page.rows.push(decode_row(target, row, &layout)?);
+        }
+    }
+    Ok(page)
+}
+
+fn decode_row(target: &Target, row: &PgRow, layout: &Layout) -> Result<PageRow> {
+    let place: String = row.try_get(select::PLACE).map_err(map)?;
+    let version: String = row.try_get(select::VERSION).map_err(map)?;
+    let bytes: i64 = row.try_get(select::BYTES).map_err(map)?;
+    let mut key = Ok(Vec::with_capacity(target.keys.len()));
+    for (i, column) in target.keys.iter().enumerate() {
+        if let Ok(parts) = &mut key {
+            match key_part(column.kind, raw_bytes(row, layout.key_values + i)?) {
+                Some(part) => parts.push(part),
+                None => key = Err(column.name.as_str().to_owned()),
+            }
+        }
+    }
+    let mut cells = Vec::with_capacity(target.fields.len());
+    for i in 0..target.fields.len() {
+        cells.push(PageCell {
+            plain: raw_bytes(row, layout.cells + 2 * i)?.map(|b| Zeroizing::new(b.to_vec())),
+            sealed: raw_bytes(row, layout.cells + 2 * i + 1)?.map(<[u8]>::to_vec),
+            unreadable: None,
+        });
+    }
+    Ok(PageRow {
+        locator: Locator {
+            place,
+            version: Zeroizing::new(version.into_bytes()),
+        },
+        key,
+        key_text: key_text(target, row, layout)?,
+        tenant: match layout.tenant {
+            Some(at) => row.try_get(at).map_err(map)?,
+            None => None,
+        },
+        cells,
+        bytes: bytes.unsigned_abs(),
+        large: row.try_get(select::LARGE).map_err(map)?,
+    })
+}
+
+fn key_text(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<Cursor>> {
+    let mut parts = Vec::with_capacity(target.keys.len());
+    for i in 0..target.keys.len() {
+        match row
+            .try_get::<Option<String>, _>(layout.key_texts + i)
+            .map_err(map)?
+        {
+            Some(part) => parts.push(part),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Cursor(parts)))
+}
+
+/// A column's bytes in the server's binary form, which for text and bytea are the value's own.
+fn raw_bytes(row: &PgRow, at: usize) -> Result<Option<&[u8]>> {
+    let value = row.try_get_raw(at).map_err(map)?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    if value.format() != PgValueFormat::Binary {
+        return Err(StoreError::Unexpected {
+            what: "a value in text form where binary was asked for",
+        });
+    }
+    value
+        .as_bytes()
+        .map(Some)
+        .map_err(|_| StoreError::Unexpected {
+            what: "a value without bytes",
+        })
+}
+
+/// A key value as it enters the row key; `None` where it has no fixed form.
+fn key_part(kind: KeyKind, bytes: Option<&[u8]>) -> Option<KeyPart> {
+    let bytes = bytes?;
+    let text = || String::from_utf8(bytes.to_vec()).ok();
+    match kind {
+        KeyKind::Int => Some(KeyPart::Int(i64::from_be_bytes(bytes.try_into().ok()?))),
+        KeyKind::Uuid => Some(KeyPart::Uuid(bytes.try_into().ok()?)),
+        KeyKind::Text | KeyKind::ByClass => text().map(KeyPart::Text),
+        KeyKind::Numeric => text()
+            .filter(|t| t.bytes().any(|b| b.is_ascii_digit()))
+            .map(KeyPart::Numeric),
+        KeyKind::Date => text()
+            .filter(|t| t.len() == 10 && t.as_bytes()[0].is_ascii_digit())
+            .map(KeyPart::Date),
+        KeyKind::Timestamp => {
+            let micros = i64::from_be_bytes(bytes.try_into().ok()?);
+            if micros == i64::MAX || micros == i64::MIN {
+                return None;
+            }
+            micros
+                .checked_add(EPOCH_2000_MICROS)
+                .map(KeyPart::Timestamp)
+        }
+        KeyKind::Bytes => Some(KeyPart::Bytes(bytes.to_vec())),
+        KeyKind::Bool => Some(KeyPart::Bool(bytes.first() == Some(&1))),
+    }
+}
+
+/// Keys that cut a relation into ranges: quantiles of a sample of its blocks.
+pub(super) async fn cut(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+    pieces: u32,
+) -> Result<Vec<Cursor>> {
+    const SAMPLE_ROWS: i64 = 20_000;
+    if pieces < 2 {
+        return Ok(Vec::new());
+    }
+    let mut tx = store.begin().await?;
+    raw(format!(
+        "{TEXT_SETTINGS} {} SET LOCAL statement_timeout = '60s'",
+        search_path(target)
+    ))
+    .execute(&mut *tx)
+    .await
+    .map_err(map)?;
+    let pages: i64 = query(
+        "SELECT greatest(pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8, 1)"
+            .to_owned(),
+    )
+    .bind(relation.to_owned())
+    .fetch_one(&mut *tx)
+    .await
+    .and_then(|row| row.try_get(0))
+    .map_err(map)?;
+    // About forty rows a page is enough of a guess: only the evenness of the lanes depends on it.
+    let percent = (SAMPLE_ROWS as f64 / 40.0 / pages as f64 * 100.0).clamp(0.001, 100.0);
+    let texts: Vec<String> = (0..target.keys.len())
+        .map(|i| format!("q.key{i}::text"))
+        .collect();
+    let columns: Vec<String> = target
+        .keys
+        .iter()
+        .enumerate()
+        .map(|(i, key)| format!("t.{} AS key{i}", key.name.quoted()))
+        .collect();
+    let sql = format!(
+        "SELECT {} FROM (SELECT {}, row_number() OVER (ORDER BY {keys}) AS rn, count(*) OVER () AS n \
+           FROM ONLY {relation} AS t TABLESAMPLE SYSTEM ({percent:.3}) REPEATABLE (1)) AS q \
+         WHERE q.rn < q.n AND q.rn % greatest(q.n / {pieces}, 1) = 0 ORDER BY q.rn LIMIT {}",
+        texts.join(", "),
+        columns.join(", "),
+        pieces - 1,
+        keys = select::key_list(target, "t"),
+    );
+    let rows = query(sql).fetch_all(&mut *tx).await.map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    rows.iter()
+        .map(|row| {
+            (0..target.keys.len())
+                .map(|i| row.try_get(i).map_err(map))
+                .collect::<Result<Vec<String>>>()
+                .map(Cursor)
+        })
+        .collect()
+}

@@ -1,0 +1,178 @@
+//! Writing plaintext back. It travels by COPY into a temporary table: a statement's bound values
+//! may be copied into the server's log, the data of a COPY is not.
+//! Never overwrites a plaintext that is there already.
+
+use sqlx::{PgConnection, Row};
+use zeroize::Zeroizing;
+
+use super::batch::skip_clause;
+use super::fault::map;
+use super::sql::{query, raw};
+use super::timed;
+use crate::store::page::WriteCell;
+use crate::store::{Result, Sealed, StoreError, Target, WriteBatch, Written};
+
+/// Writes the opened values of a batch.
+pub(super) async fn put(
+    conn: &mut PgConnection,
+    target: &Target,
+    batch: &WriteBatch<'_>,
+    skip_locked: bool,
+) -> Result<Written> {
+    let columns: Vec<String> = target
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(i, field)| {
+            let kind = if field.plain_is_bytes {
+                "bytea"
+            } else {
+                "text"
+            };
+            format!("c{i} {kind}")
+        })
+        .collect();
+    let make = format!(
+        "CREATE TEMPORARY TABLE phiseal_opened (n int8, place tid, version xid, {}) ON COMMIT DROP",
+        columns.join(", ")
+    );
+    // A second batch in the same transaction (bisection never does that) would find it there.
+    timed(raw(make).execute(&mut *conn)).await?;
+    let data = lines(target, batch);
+    copy_in(conn, &data).await?;
+    let sql = update_sql(target, batch.relation, skip_locked);
+    let mut statement = query(sql);
+    if skip_locked {
+        let places: Vec<String> = batch
+            .rows
+            .iter()
+            .map(|row| row.locator.place.clone())
+            .collect();
+        statement = statement.bind(places);
+    }
+    let row = timed(statement.fetch_one(&mut *conn)).await?;
+    let hits: Vec<i64> = row.try_get(0).map_err(map)?;
+    timed(raw("DROP TABLE pg_temp.phiseal_opened".to_owned()).execute(conn)).await?;
+    let mut missing: Vec<bool> = vec![true; batch.rows.len()];
+    for hit in &hits {
+        if let Some(flag) = usize::try_from(*hit)
+            .ok()
+            .and_then(|at| missing.get_mut(at))
+        {
+            *flag = false;
+        }
+    }
+    Ok(Written {
+        rows: hits.len() as u64,
+        missed: (0..missing.len()).filter(|at| missing[*at]).collect(),
+        stored: Vec::new(),
+    })
+}
+
+fn update_sql(target: &Target, relation: &str, skip_locked: bool) -> String {
+    let sets: Vec<String> = target
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(i, field)| {
+            let name = field.column.quoted();
+            match &field.sealed {
+                Sealed::InPlace => format!("{name} = coalesce(u.c{i}, t.{name})"),
+                Sealed::Beside { .. } => format!(
+                    "{name} = CASE WHEN t.{name} IS NULL THEN u.c{i}::{} ELSE t.{name} END",
+                    field.source_type
+                ),
+            }
+        })
+        .collect();
+    let (with, join) = skip_clause(relation, skip_locked);
+    let with = if with.is_empty() {
+        "WITH".to_owned()
+    } else {
+        format!("{with},")
+    };
+    format!(
+        "{with} done AS (UPDATE ONLY {relation} AS t SET {} FROM pg_temp.phiseal_opened AS u{join} \
+         WHERE t.ctid = u.place AND t.xmin = u.version RETURNING u.n) \
+         SELECT coalesce(array_agg(done.n), '{{}}') FROM done",
+        sets.join(", ")
+    )
+}
+
+/// The rows in COPY's text format (PostgreSQL documentation, "COPY", "Text Format").
+fn lines(target: &Target, batch: &WriteBatch<'_>) -> Zeroizing<Vec<u8>> {
+    let bytes: usize = batch.rows.iter().map(|row| row_bytes(&row.cells)).sum();
+    // Room for every byte escaped, so that no growing leaves a copy behind.
+    let mut out = Zeroizing::new(Vec::with_capacity(bytes * 2 + batch.rows.len() * 96));
+    for (n, row) in batch.rows.iter().enumerate() {
+        out.extend_from_slice(n.to_string().as_bytes());
+        out.push(b'\t');
+        out.extend_from_slice(row.locator.place.as_bytes());
+        out.push(b'\t');
+        out.extend_from_slice(&row.locator.version);
+        for (i, field) in target.fields.iter().enumerate() {
+            out.push(b'\t');
+            match row.cells.get(i) {
+                Some(WriteCell::Open(value)) if field.plain_is_bytes => {
+                    out.extend_from_slice(b"\\\\x");
+                    for byte in value.iter() {
+                        out.extend_from_slice(&hex_pair(*byte));
+                    }
+                }
+                Some(WriteCell::Open(value)) => escape(value, &mut out),
+                _ => out.extend_from_slice(b"\\N"),
+            }
+        }
+        out.push(b'\n');
+    }
+    out
+}
+
+fn row_bytes(cells: &[WriteCell]) -> usize {
+    cells
+        .iter()
+        .map(|cell| match cell {
+            WriteCell::Open(value) => value.len() + 8,
+            WriteCell::Keep | WriteCell::Seal { .. } => 4,
+        })
+        .sum()
+}
+
+fn hex_pair(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [
+        DIGITS[usize::from(byte >> 4)],
+        DIGITS[usize::from(byte & 15)],
+    ]
+}
+
+fn escape(value: &[u8], out: &mut Vec<u8>) {
+    for byte in value {
+        match byte {
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => out.push(*byte),
+        }
+    }
+}
+
+async fn copy_in(conn: &mut PgConnection, data: &[u8]) -> Result<()> {
+    timed(async {
+        let mut copy = conn
+            .copy_in_raw("COPY pg_temp.phiseal_opened FROM STDIN (FORMAT text, ENCODING 'UTF8')")
+            .await?;
+        for chunk in data.chunks(1 << 20) {
+            copy.send(chunk).await?;
+        }
+        copy.finish().await
+    })
+    .await
+    .map(|_| ())
+    .map_err(|error| match error {
+        // A COPY that failed half way leaves the connection unusable for anything but ROLLBACK.
+        StoreError::Unexpected { .. } => StoreError::ConnectionLost,
+        other => other,
+    })
+}

@@ -1,0 +1,248 @@
+//! Runs: one unfinished run a table, with its counts. And what is asked about a table around one:
+//! its relations, its size, who holds it.
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::fault::map;
+use super::lanes::{self, tally};
+use super::sql::{query, time_text};
+use super::{PostgresStore, prepare};
+use crate::store::{LaneTally, NewLane, Result, RunKind, RunRecord, RunState, StoreError, Target};
+
+fn columns() -> String {
+    format!(
+        "run_id, kind, table_label, digest, state, params, {} AS started_at, {} AS finished_at, actor, \
+         rows_found, rows_written, values_written, conflicts, quarantined, error_code",
+        time_text("started_at"),
+        time_text("finished_at")
+    )
+}
+
+pub(super) async fn open_run(
+    store: &PostgresStore,
+    table_label: &str,
+) -> Result<Option<RunRecord>> {
+    let mut tx = store.begin().await?;
+    let row = query(format!(
+        "SELECT {} FROM {} WHERE table_label = $1 AND finished_at IS NULL",
+        columns(),
+        store.own("runs")
+    ))
+    .bind(table_label.to_owned())
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    row.as_ref().map(decode).transpose()
+}
+
+pub(super) async fn list(store: &PostgresStore, limit: u32) -> Result<Vec<RunRecord>> {
+    let mut tx = store.begin().await?;
+    let rows = query(format!(
+        "SELECT {} FROM {} ORDER BY finished_at IS NOT NULL, run_id DESC LIMIT $1",
+        columns(),
+        store.own("runs")
+    ))
+    .bind(i64::from(limit))
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    rows.iter().map(decode).collect()
+}
+
+pub(super) async fn begin(
+    store: &PostgresStore,
+    run: &RunRecord,
+    new_lanes: &[NewLane],
+) -> Result<i64> {
+    let mut tx = store.begin().await?;
+    let row = query(format!(
+        "INSERT INTO {} (kind, table_label, digest, state, params, started_at, actor) \
+         VALUES ($1, $2, $3, 'running', $4, clock_timestamp(), $5) RETURNING run_id",
+        store.own("runs")
+    ))
+    .bind(run.kind.as_str())
+    .bind(run.table_label.clone())
+    .bind(run.digest.clone())
+    .bind(run.params.clone())
+    .bind(run.actor.clone())
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(map)
+    .map_err(|error| match error {
+        StoreError::Data { sqlstate, .. } if sqlstate == "23505" => StoreError::Held {
+            table: run.table_label.clone(),
+            holder: "a run that has just begun".to_owned(),
+        },
+        other => other,
+    })?;
+    let run_id: i64 = row.try_get(0).map_err(map)?;
+    lanes::insert(store, &mut tx, run_id, new_lanes).await?;
+    tx.commit().await.map_err(map)?;
+    Ok(run_id)
+}
+
+pub(super) async fn end(
+    store: &PostgresStore,
+    run_id: i64,
+    state: RunState,
+    error_code: Option<&str>,
+) -> Result<LaneTally> {
+    let finished = matches!(state, RunState::Done | RunState::Failed);
+    let runs = store.own("runs");
+    let lanes = store.own("lanes");
+    let mut tx = store.begin().await?;
+    let row = query(format!(
+        "UPDATE {runs} AS r SET state = $2, error_code = $3, \
+           finished_at = CASE WHEN $4 THEN clock_timestamp() END, \
+           rows_found = l.rows_found, rows_written = l.rows_written, values_written = l.values_written, \
+           conflicts = l.conflicts, quarantined = l.quarantined \
+         FROM (SELECT coalesce(sum(rows_found), 0)::int8 AS rows_found, coalesce(sum(rows_written), 0)::int8 AS rows_written, \
+                 coalesce(sum(values_written), 0)::int8 AS values_written, coalesce(sum(conflicts), 0)::int8 AS conflicts, \
+                 coalesce(sum(quarantined), 0)::int8 AS quarantined FROM {lanes} WHERE run_id = $1) AS l \
+         WHERE r.run_id = $1 AND r.finished_at IS NULL \
+         RETURNING r.rows_found, r.rows_written, r.values_written, r.conflicts, r.quarantined"
+    ))
+    .bind(run_id)
+    .bind(state.as_str())
+    .bind(error_code.map(str::to_owned))
+    .bind(finished)
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(map)?;
+    if finished {
+        // Cursors may be PHI, and nobody needs them any more.
+        query(format!(
+            "UPDATE {lanes} SET cursor = NULL, lower = NULL, upper = NULL, holder = NULL, lease_until = NULL \
+             WHERE run_id = $1"
+        ))
+        .bind(run_id)
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    }
+    let row = match row {
+        Some(row) => row,
+        // Ended already: by this very call, whose answer was lost, or by another process that
+        // worked on the same run. The record of the end has to say the same counts.
+        None => query(format!(
+            "SELECT rows_found, rows_written, values_written, conflicts, quarantined \
+             FROM {runs} WHERE run_id = $1"
+        ))
+        .bind(run_id)
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(map)?
+        .ok_or_else(|| StoreError::Missing {
+            what: "the run".to_owned(),
+        })?,
+    };
+    tx.commit().await.map_err(map)?;
+    tally(&row)
+}
+
+pub(super) async fn resume(store: &PostgresStore, run_id: i64) -> Result<()> {
+    let mut tx = store.begin().await?;
+    query(format!(
+        "UPDATE {} SET state = 'running', error_code = NULL WHERE run_id = $1 AND finished_at IS NULL",
+        store.own("runs")
+    ))
+    .bind(run_id)
+    .execute(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)
+}
+
+fn decode(row: &PgRow) -> Result<RunRecord> {
+    let kind: String = row.try_get("kind").map_err(map)?;
+    let state: String = row.try_get("state").map_err(map)?;
+    Ok(RunRecord {
+        run_id: row.try_get("run_id").map_err(map)?,
+        kind: kind
+            .parse::<RunKind>()
+            .map_err(|()| StoreError::Unexpected {
+                what: "a kind of run this version does not know",
+            })?,
+        table_label: row.try_get("table_label").map_err(map)?,
+        digest: row.try_get("digest").map_err(map)?,
+        state: state
+            .parse::<RunState>()
+            .map_err(|()| StoreError::Unexpected {
+                what: "a state of a run this version does not know",
+            })?,
+        params: row.try_get("params").map_err(map)?,
+        started_at: row.try_get("started_at").map_err(map)?,
+        finished_at: row.try_get("finished_at").map_err(map)?,
+        actor: row.try_get("actor").map_err(map)?,
+        tally: tally(row)?,
+        error_code: row.try_get("error_code").map_err(map)?,
+    })
+}
+
+/// The leaves of a partitioned table, or the table itself; qualified and quoted by the server.
+pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+    let mut tx = store.begin().await?;
+    let rows = query(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) WHERE isleaf \
+                         UNION SELECT to_regclass($1)::oid) AND c.relkind <> 'p' ORDER BY 1"
+            .to_owned(),
+    )
+    .bind(prepare::regclass(target))
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    if rows.is_empty() {
+        return Err(StoreError::Missing {
+            what: format!("table {}", target.label),
+        });
+    }
+    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+}
+
+/// Rows by the statistics, or, where there are none yet, by the size of the files.
+pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Result<u64> {
+    let mut tx = store.begin().await?;
+    let row = query(
+        "SELECT coalesce(sum(CASE WHEN c.reltuples >= 0 AND c.relpages > 0 \
+              THEN c.reltuples::float8 / c.relpages * (pg_relation_size(c.oid) / current_setting('block_size')::int8) \
+              ELSE pg_relation_size(c.oid) / 100.0 END), 0)::int8 \
+         FROM pg_catalog.pg_class c \
+         WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) UNION SELECT to_regclass($1)::oid) \
+           AND c.relkind = 'r'"
+            .to_owned(),
+    )
+    .bind(prepare::regclass(target))
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    let rows: i64 = row.try_get(0).map_err(map)?;
+    Ok(rows.unsigned_abs())
+}
+
+/// Sessions with locks on the table, by process number and application, never by their queries.
+pub(super) async fn blockers(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+    let mut tx = store.begin().await?;
+    let rows = query(
+        "SELECT DISTINCT 'process ' || a.pid || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || ', ' \
+              || a.state || ' for ' || extract(epoch FROM clock_timestamp() - a.xact_start)::int8 || ' s)' \
+         FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+         WHERE l.granted AND l.relation IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) \
+               UNION SELECT to_regclass($1)::oid) \
+           AND l.mode <> 'AccessShareLock' AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL \
+           AND a.application_name <> 'phiseal' ORDER BY 1 LIMIT 10"
+            .to_owned(),
+    )
+    .bind(prepare::regclass(target))
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+}

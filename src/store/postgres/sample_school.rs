@@ -1,0 +1,126 @@
+//! The demo's school in PostgreSQL: a schema of its own, removed with everything in it.
+
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, PgConnection, Row};
+
+use super::fault::map;
+use super::sql::{query, raw};
+use crate::ident::{Ident, TableName};
+use crate::store::Result;
+use crate::store::sample_school::{SealedStudent, Student};
+
+/// How long the removal waits for a killed process's last statement.
+const REMOVAL_WAIT_MS: u32 = 30_000;
+
+pub(in crate::store) async fn build(
+    conn: &mut PgConnection,
+    schema: &Ident,
+    table: &TableName,
+) -> Result<()> {
+    run(
+        conn,
+        format!(
+            "CREATE SCHEMA {schema}; \
+             CREATE TABLE {table} ( \
+                 id bigint PRIMARY KEY, \
+                 first_name text NOT NULL, \
+                 last_name text NOT NULL, \
+                 date_of_birth date, \
+                 ssn text, \
+                 guardian_phone text, \
+                 medical_notes text)",
+            schema = schema.quoted(),
+            table = table.quoted(),
+        ),
+    )
+    .await
+}
+
+pub(in crate::store) async fn enroll(
+    conn: &mut PgConnection,
+    table: &TableName,
+    students: &[Student],
+) -> Result<()> {
+    let texts = |of: fn(&Student) -> Option<&String>| -> Vec<Option<String>> {
+        students
+            .iter()
+            .map(|student| of(student).cloned())
+            .collect()
+    };
+    let mut tx = conn.begin().await.map_err(map)?;
+    query(format!(
+        "INSERT INTO {} (id, first_name, last_name, date_of_birth, ssn, guardian_phone, medical_notes) \
+         SELECT a, b, c, d::date, e, f, g FROM unnest($1::int8[], $2::text[], $3::text[], $4::text[], \
+         $5::text[], $6::text[], $7::text[]) AS s (a, b, c, d, e, f, g)",
+        table.quoted()
+    ))
+    .bind(students.iter().map(|student| student.id).collect::<Vec<i64>>())
+    .bind(texts(|student| Some(&student.first_name)))
+    .bind(texts(|student| Some(&student.last_name)))
+    .bind(texts(|student| Some(&student.date_of_birth)))
+    .bind(texts(|student| student.ssn.as_ref()))
+    .bind(texts(|student| student.guardian_phone.as_ref()))
+    .bind(texts(|student| student.medical_notes.as_ref()))
+    .execute(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)
+}
+
+pub(in crate::store) async fn analyze(conn: &mut PgConnection, table: &TableName) -> Result<()> {
+    run(conn, format!("ANALYZE {}", table.quoted())).await
+}
+
+pub(in crate::store) async fn page(
+    conn: &mut PgConnection,
+    sql: String,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<SealedStudent>> {
+    let rows = query(sql)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(conn)
+        .await
+        .map_err(map)?;
+    let student = |row: &PgRow| {
+        Ok(SealedStudent {
+            id: row.try_get(0)?,
+            first_name: row.try_get(1)?,
+            last_name: row.try_get(2)?,
+            date_of_birth: row.try_get(3)?,
+            ssn: row.try_get(4)?,
+            ssn_index: row.try_get(5)?,
+            guardian_phone: row.try_get(6)?,
+            medical_notes: row.try_get(7)?,
+        })
+    };
+    rows.iter().map(|row| student(row).map_err(map)).collect()
+}
+
+pub(in crate::store) async fn find(
+    conn: &mut PgConnection,
+    sql: String,
+    index: &[u8],
+) -> Result<Vec<(i64, String, String)>> {
+    let rows = query(sql).bind(index).fetch_all(conn).await.map_err(map)?;
+    let found = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+    rows.iter().map(|row| found(row).map_err(map)).collect()
+}
+
+pub(in crate::store) async fn demolish(conn: &mut PgConnection, schemas: &[&Ident]) -> Result<()> {
+    let names: Vec<String> = schemas.iter().map(|schema| schema.quoted()).collect();
+    run(
+        conn,
+        format!(
+            "BEGIN; SET LOCAL lock_timeout = {REMOVAL_WAIT_MS}; SET LOCAL client_min_messages = warning; \
+             DROP SCHEMA IF EXISTS {} CASCADE; COMMIT",
+            names.join(", ")
+        ),
+    )
+    .await
+}
+
+async fn run(conn: &mut PgConnection, sql: String) -> Result<()> {
+    raw(sql).execute(conn).await.map(drop).map_err(map)
+}

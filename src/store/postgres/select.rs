@@ -1,0 +1,430 @@
+//! The SQL of a page: which columns, which rows, in which order, up to where.
+//! Owns the text of SELECT over application tables. Every comparison is the server's; the order is
+//! that of the key columns under their own collations.
+
+use sqlx::{Postgres, Row, Transaction};
+
+use super::fault::map;
+use super::sql::{literal, query};
+use crate::store::{FieldTarget, KeyColumn, KeyKind, PageRequest, Result, Sealed, Select, Target};
+
+/// Positions of the columns in a page's rows.
+pub(super) struct Layout {
+    pub key_values: usize,
+    pub key_texts: usize,
+    pub tenant: Option<usize>,
+    pub cells: usize,
+}
+
+/// The columns before the key values: place, version, need, rn, cut, large, bytes, storage.
+pub(super) const PLACE: usize = 0;
+pub(super) const VERSION: usize = 1;
+pub(super) const NEED: usize = 2;
+pub(super) const LAST: usize = 3;
+pub(super) const CUT: usize = 4;
+pub(super) const LARGE: usize = 5;
+pub(super) const BYTES: usize = 6;
+pub(super) const STORAGE: usize = 7;
+
+pub(super) fn layout(target: &Target) -> Layout {
+    let keys = target.keys.len();
+    Layout {
+        key_values: 8,
+        key_texts: 8 + keys,
+        tenant: target.tenant.as_ref().map(|_| 8 + 2 * keys),
+        cells: 8 + 2 * keys + usize::from(target.tenant.is_some()),
+    }
+}
+
+/// Which rows a statement is about.
+pub(super) enum Rows<'a> {
+    /// A window in key order.
+    Window(&'a PageRequest),
+    /// Rows by `ctid` and `xmin`, bound as $1 and $2.
+    Versions(&'a PageRequest),
+    /// Rows by their keys' text, bound as one array for each key column, and locked.
+    Keys(&'a PageRequest),
+}
+
+/// The statement that reads a page. Its bound values, in order, are: for a window the texts of
+/// `after` and `upto`; for versions two arrays; for keys an array for each key column; and last,
+/// for a sweep, the prefixes that count as sealed.
+pub(super) fn page(target: &Target, rows: &Rows<'_>) -> String {
+    let request = match rows {
+        Rows::Window(r) | Rows::Versions(r) | Rows::Keys(r) => *r,
+    };
+    let mut next_bind = 1;
+    let (from, filter, limit) = match rows {
+        Rows::Window(request) => window(target, request, &mut next_bind),
+        Rows::Versions(request) => {
+            next_bind = 3;
+            (
+                format!(
+                    "ONLY {} AS t JOIN unnest($1::text[]::tid[], $2::text[]::xid[]) AS v(\"~place\", \"~version\") \
+                     ON t.ctid = v.\"~place\" AND t.xmin = v.\"~version\"",
+                    request.relation
+                ),
+                "true".to_owned(),
+                String::new(),
+            )
+        }
+        Rows::Keys(request) => by_keys(target, request, &mut next_bind),
+    };
+    let need = need(target, &request.select, next_bind);
+    let order = key_list(target, "q");
+    let lock = if matches!(rows, Rows::Keys(_)) {
+        " FOR NO KEY UPDATE OF t"
+    } else {
+        ""
+    };
+    let inner = format!(
+        "SELECT t.ctid AS place, t.xmin AS version, {columns}, ({need}) AS need, \
+         {size} AS size, {largest} AS largest \
+         FROM {from} WHERE {filter} ORDER BY {inner_order}{limit}{lock}",
+        columns = inner_columns(target),
+        size = size(target, request, "+"),
+        largest = size(target, request, ","),
+        inner_order = key_list(target, "t"),
+    );
+    // Only rows that need work count towards the bytes, and only small ones: a large row is
+    // fetched by itself.
+    let weighed = format!(
+        "SELECT q.*, row_number() OVER w AS rn, \
+         CASE WHEN q.need THEN CASE WHEN q.largest <= {max} THEN q.size ELSE 0 END ELSE 0 END AS own, \
+         sum(CASE WHEN q.need AND q.largest <= {max} THEN q.size ELSE 0 END) OVER w AS run \
+         FROM ({inner}) AS q WINDOW w AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)",
+        max = request.value_bytes_max
+    );
+    format!(
+        "SELECT q.place::text, q.version::text, q.need AND q.run - q.own < {bytes}, q.rn = {n} AS last, q.run >= {bytes} AS cut, \
+         q.largest > {max} AS large, q.size::int8, \
+         (SELECT pg_catalog.pg_relation_filenode({relation}::pg_catalog.regclass)::text), {outer} \
+         FROM ({weighed}) AS q \
+         WHERE (q.need AND q.run - q.own < {bytes}) OR q.rn = {n} ORDER BY q.rn",
+        n = request.rows_max,
+        bytes = request.bytes_max,
+        max = request.value_bytes_max,
+        relation = literal(&request.relation),
+        outer = outer_columns(target, request),
+    )
+}
+
+fn window(
+    target: &Target,
+    request: &PageRequest,
+    next_bind: &mut usize,
+) -> (String, String, String) {
+    let mut filters = Vec::new();
+    let keys = key_list(target, "t");
+    for (bound, sign) in [(&request.after, ">"), (&request.upto, "<=")] {
+        if bound.is_some() {
+            let binds: Vec<String> = target
+                .keys
+                .iter()
+                .map(|key| {
+                    let bind = format!("${next_bind}::text::{}", key.cast);
+                    *next_bind += 1;
+                    bind
+                })
+                .collect();
+            filters.push(format!("({keys}) {sign} ({})", binds.join(", ")));
+        }
+    }
+    if request.select == Select::UnsealedIndexed {
+        filters.push(format!("({})", need(target, &request.select, 0)));
+    }
+    if filters.is_empty() {
+        filters.push("true".to_owned());
+    }
+    (
+        format!("ONLY {} AS t", request.relation),
+        filters.join(" AND "),
+        format!(" LIMIT {}", request.rows_max),
+    )
+}
+
+fn by_keys(
+    target: &Target,
+    request: &PageRequest,
+    next_bind: &mut usize,
+) -> (String, String, String) {
+    let mut arrays = Vec::new();
+    let mut names = Vec::new();
+    let mut joins = Vec::new();
+    for (i, key) in target.keys.iter().enumerate() {
+        arrays.push(format!("${next_bind}::text[]"));
+        *next_bind += 1;
+        names.push(format!("\"~k{i}\""));
+        joins.push(format!(
+            "t.{} = v.\"~k{i}\"::{}",
+            key.name.quoted(),
+            key.cast
+        ));
+    }
+    (
+        format!(
+            "ONLY {} AS t JOIN unnest({}) AS v({}) ON {}",
+            request.relation,
+            arrays.join(", "),
+            names.join(", "),
+            joins.join(" AND ")
+        ),
+        "true".to_owned(),
+        String::new(),
+    )
+}
+
+/// The key columns of `alias`, in order.
+pub(super) fn key_list(target: &Target, alias: &str) -> String {
+    let names: Vec<String> = target
+        .keys
+        .iter()
+        .enumerate()
+        .map(|(i, key)| {
+            if alias == "q" {
+                format!("q.key{i}")
+            } else {
+                format!("{alias}.{}", key.name.quoted())
+            }
+        })
+        .collect();
+    names.join(", ")
+}
+
+fn inner_columns(target: &Target) -> String {
+    let mut columns: Vec<String> = target
+        .keys
+        .iter()
+        .enumerate()
+        .map(|(i, key)| format!("t.{} AS key{i}", key.name.quoted()))
+        .collect();
+    if let Some(tenant) = &target.tenant {
+        columns.push(format!("t.{} AS tenant", tenant.quoted()));
+    }
+    for (i, field) in target.fields.iter().enumerate() {
+        if field.plain_exists {
+            columns.push(format!("t.{} AS p{i}", field.column.quoted()));
+        }
+        if let Sealed::Beside { column, .. } = &field.sealed {
+            columns.push(format!("t.{} AS s{i}", column.quoted()));
+        }
+    }
+    columns.join(", ")
+}
+
+fn outer_columns(target: &Target, request: &PageRequest) -> String {
+    let mut columns: Vec<String> = target
+        .keys
+        .iter()
+        .enumerate()
+        .map(|(i, key)| key_value(key, i))
+        .collect();
+    // A cursor is asked of the server where a window can end, and where a key may be without a
+    // fixed form: its text is then all that names the row in quarantine.
+    let with_key_text = request.with_key_text || target.keys.iter().any(may_lack_a_form);
+    for i in 0..target.keys.len() {
+        columns.push(if with_key_text {
+            format!("q.key{i}::text")
+        } else {
+            format!(
+                "CASE WHEN q.rn = {} OR q.run >= {} THEN q.key{i}::text END",
+                request.rows_max, request.bytes_max
+            )
+        });
+    }
+    if target.tenant.is_some() {
+        columns.push("q.tenant::text".to_owned());
+    }
+    for (i, field) in target.fields.iter().enumerate() {
+        columns.push(plain_column(field, request, i));
+        columns.push(match &field.sealed {
+            Sealed::Beside { .. } if request.with_sealed => {
+                format!(
+                    "CASE WHEN q.largest <= {} THEN q.s{i} END",
+                    request.value_bytes_max
+                )
+            }
+            _ => "NULL::bytea".to_owned(),
+        });
+    }
+    columns.join(", ")
+}
+
+fn plain_column(field: &FieldTarget, request: &PageRequest, i: usize) -> String {
+    let wanted = request.with_plain || field.sealed == Sealed::InPlace;
+    if !field.plain_exists || !wanted {
+        return "NULL::bytea".to_owned();
+    }
+    let value = if field.plain_is_bytes {
+        format!("q.p{i}::bytea")
+    } else {
+        format!("q.p{i}::text")
+    };
+    let beside = matches!(field.sealed, Sealed::Beside { .. });
+    let unsealed = matches!(
+        request.select,
+        Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed
+    );
+    let only = if beside && unsealed {
+        format!(" AND q.s{i} IS NULL")
+    } else {
+        String::new()
+    };
+    format!(
+        "CASE WHEN q.need AND q.largest <= {}{only} THEN {value} END",
+        request.value_bytes_max
+    )
+}
+
+/// The key value in the form whose bytes enter the row key.
+fn key_value(key: &KeyColumn, i: usize) -> String {
+    match key.kind {
+        KeyKind::Int => format!("q.key{i}::int8"),
+        KeyKind::Numeric => format!("trim_scale(q.key{i}::numeric)::text"),
+        KeyKind::Date => format!("q.key{i}::date::text"),
+        KeyKind::Text | KeyKind::ByClass => format!("q.key{i}::text"),
+        KeyKind::Uuid | KeyKind::Timestamp | KeyKind::Bytes | KeyKind::Bool => {
+            format!("q.key{i}::{}", key.cast)
+        }
+    }
+}
+
+/// NaN, infinity, a year beyond 9999.
+fn may_lack_a_form(key: &KeyColumn) -> bool {
+    matches!(
+        key.kind,
+        KeyKind::Numeric | KeyKind::Date | KeyKind::Timestamp
+    )
+}
+
+/// Which rows need work.
+fn need(target: &Target, select: &Select, prefixes_bind: usize) -> String {
+    let parts: Vec<String> = target
+        .fields
+        .iter()
+        .filter_map(|field| need_field(field, select, prefixes_bind))
+        .collect();
+    if parts.is_empty() {
+        "false".to_owned()
+    } else {
+        parts.join(" OR ")
+    }
+}
+
+fn need_field(field: &FieldTarget, select: &Select, prefixes_bind: usize) -> Option<String> {
+    let plain = format!("t.{}", field.column.quoted());
+    let sealed = match &field.sealed {
+        Sealed::Beside { column, .. } => Some(format!("t.{}", column.quoted())),
+        Sealed::InPlace => None,
+    };
+    match (select, sealed) {
+        (Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed, Some(_)) => {
+            field.plain_exists.then(|| unsealed(field))
+        }
+        (Select::UnsealedIndexed, None) => Some(unsealed(field)),
+        (Select::Unsealed | Select::Any, None) => Some(format!("{plain} IS NOT NULL")),
+        (Select::UnsealedSweep { .. }, None) => Some(format!(
+            "({plain} IS NOT NULL AND NOT (left({plain}::text, 12) COLLATE \"C\" = ANY (${prefixes_bind}::text[])))"
+        )),
+        (Select::Any, Some(sealed)) if field.plain_exists => {
+            Some(format!("{plain} IS NOT NULL OR {sealed} IS NOT NULL"))
+        }
+        (Select::Any | Select::Sealed, Some(sealed)) => Some(format!("{sealed} IS NOT NULL")),
+        (Select::Sealed, None) => Some(format!(
+            "({plain} IS NOT NULL AND left({plain}::text, 4) COLLATE \"C\" = 'ps1.')"
+        )),
+    }
+}
+
+/// Whether a field of a row still needs work, in the words of the sweep's partial index: a query
+/// uses the index where it says the same.
+pub(super) fn unsealed(field: &FieldTarget) -> String {
+    let plain = field.column.quoted();
+    match &field.sealed {
+        Sealed::Beside { column, .. } => {
+            format!("({plain} IS NOT NULL AND {} IS NULL)", column.quoted())
+        }
+        Sealed::InPlace => format!("(left({plain}::text, 4) COLLATE \"C\" <> 'ps1.')"),
+    }
+}
+
+/// The sizes of all values that will be read, joined by `+` or as the greatest.
+fn size(target: &Target, request: &PageRequest, join: &str) -> String {
+    let mut sizes = Vec::new();
+    for field in &target.fields {
+        if field.plain_exists && (request.with_plain || field.sealed == Sealed::InPlace) {
+            sizes.push(format!("coalesce({}, 0)", plain_size(field)));
+        }
+        if let (Sealed::Beside { column, .. }, true) = (&field.sealed, request.with_sealed) {
+            sizes.push(format!("coalesce(octet_length(t.{}), 0)", column.quoted()));
+        }
+    }
+    match (sizes.len(), join) {
+        (0, _) => "0".to_owned(),
+        (_, "+") => format!("({})::int8", sizes.join(" + ")),
+        _ => format!("greatest({})::int8", sizes.join(", ")),
+    }
+}
+
+/// The size of a plaintext without building its text where that is possible: `octet_length` of a
+/// varlena does not detoast it; other types are small unless their stored form is not.
+fn plain_size(field: &FieldTarget) -> String {
+    let column = format!("t.{}", field.column.quoted());
+    if field.plain_is_bytes {
+        format!("octet_length({column}::bytea)")
+    } else if field.plain_is_varlena_text {
+        format!("octet_length({column}::text)")
+    } else {
+        format!(
+            "CASE WHEN pg_column_size({column}) > 200 THEN octet_length({column}::text) ELSE 200 END"
+        )
+    }
+}
+
+/// The definition of a relation as a batch depends on it: identity, the columns worked on, and
+/// every trigger. `None` where the name means nothing any more.
+pub(super) async fn fingerprint(
+    tx: &mut Transaction<'static, Postgres>,
+    target: &Target,
+    relation: &str,
+) -> Result<Option<String>> {
+    let row = query(format!("SELECT {}", fingerprint_expression(1, 2)))
+        .bind(relation.to_owned())
+        .bind(worked_columns(target))
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(map)?;
+    row.try_get(0).map_err(map)
+}
+
+/// The expression behind [`fingerprint`], over two bound values: relation and column names.
+pub(super) fn fingerprint_expression(relation: usize, columns: usize) -> String {
+    format!(
+        "(SELECT c.oid::text || ' ' || c.relkind::text || ' ' || \
+           coalesce((SELECT string_agg(a.attname || ':' || a.attnum || ':' || a.atttypid || ':' || a.atttypmod \
+                || ':' || a.attgenerated::text, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a \
+              WHERE a.attrelid = c.oid AND a.attname = ANY (${columns}::text[]) AND NOT a.attisdropped), '') || ' ' || \
+           coalesce((SELECT string_agg(g.tgname || ':' || g.tgenabled::text || ':' || g.tgtype || ':' || g.tgfoid, ',' \
+                ORDER BY g.tgname) FROM pg_catalog.pg_trigger g \
+              WHERE g.tgrelid = c.oid AND (NOT g.tgisinternal OR g.tgname LIKE '~phiseal%')), '') \
+          FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(${relation}))"
+    )
+}
+
+/// The names of the columns a run works on.
+pub(super) fn worked_columns(target: &Target) -> Vec<String> {
+    let mut names: Vec<String> = target
+        .keys
+        .iter()
+        .map(|key| key.name.as_str().to_owned())
+        .collect();
+    names.extend(target.tenant.iter().map(|t| t.as_str().to_owned()));
+    for field in &target.fields {
+        names.push(field.column.as_str().to_owned());
+        if let Sealed::Beside { column, .. } = &field.sealed {
+            names.push(column.as_str().to_owned());
+        }
+        names.extend(field.index.iter().map(|i| i.as_str().to_owned()));
+    }
+    names
+}

@@ -1,0 +1,265 @@
+//! The SQLite store: one file, one writer.
+//! Owns the connections. Pages are read and batches written on connections of their own, all else
+//! on one that is shared. SQLite has no row version, so rows are compared by what they held; and no
+//! row locks, so a batch holds the one write lock from its first statement to its last.
+
+mod batch;
+mod connection;
+mod ddl;
+mod facts;
+mod fault;
+mod guard;
+mod guarded;
+mod key_table;
+mod key_value;
+mod ledger;
+mod paging;
+mod registry;
+mod row;
+mod runs;
+pub(super) mod sample_school;
+mod schema_text;
+mod shape;
+mod statement;
+mod update;
+mod value;
+mod version;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use crate::crypto::KeyId;
+use crate::ident::TableName;
+use crate::keys::{KeyRecord, KeyTable, NewKey, RotationPeriod};
+use crate::store::{
+    AuditEntry, AuditHead, BatchWriter, Cursor, FieldRecord, FieldState, Holder, LaneRecord,
+    LaneStamp, LaneTally, NewLane, NewQuarantine, PageReader, QuarantineRecord, QuarantineState,
+    Result, RunRecord, RunState, ServerFacts, Store, TableFacts, Target,
+};
+
+/// A SQLite database file.
+pub struct SqliteStore {
+    options: SqliteConnectOptions,
+    control: connection::Control,
+}
+
+impl SqliteStore {
+    /// Opens the file that a URL names: `sqlite:///abs/path` or `sqlite://rel/path`, which must
+    /// exist unless the URL ends with `?mode=rwc`. Puts it into WAL mode.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError::BadUrl`] if the URL names no file, `Unreachable` if the file is
+    /// missing or cannot be opened, `Refused` if it is no database.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let options = connection::options(url)?;
+        let conn = connection::open(&options).await?;
+        Ok(Self {
+            options,
+            control: connection::Control::new(conn),
+        })
+    }
+
+    /// A connection for the migrator, which owns its transactions.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::connect`].
+    pub async fn raw_connection(url: &str) -> Result<sqlx::SqliteConnection> {
+        connection::open(&connection::options(url)?).await
+    }
+}
+
+#[async_trait]
+impl KeyTable for SqliteStore {
+    async fn key_records(&self) -> Result<Vec<KeyRecord>> {
+        key_table::records(&mut *self.control.lock().await, None).await
+    }
+
+    async fn key_records_by_id(&self, ids: &[KeyId]) -> Result<Vec<KeyRecord>> {
+        key_table::records(&mut *self.control.lock().await, Some(ids)).await
+    }
+
+    async fn insert_keys(&self, new: &[NewKey]) -> Result<Vec<KeyId>> {
+        key_table::insert(&mut *self.control.lock().await, new).await
+    }
+
+    async fn activate_keys(&self, ids: &[KeyId], due: RotationPeriod) -> Result<()> {
+        key_table::activate(&mut *self.control.lock().await, ids, due).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn server(&self) -> Result<ServerFacts> {
+        facts::server(&mut *self.control.lock().await).await
+    }
+
+    async fn table(&self, name: &TableName) -> Result<Option<TableFacts>> {
+        facts::table(&mut *self.control.lock().await, name).await
+    }
+
+    async fn table_names(&self) -> Result<Vec<TableName>> {
+        facts::table_names(&mut *self.control.lock().await).await
+    }
+
+    async fn ddl(&self, target: &Target) -> Result<Vec<String>> {
+        ddl::missing(&mut *self.control.lock().await, target).await
+    }
+
+    async fn prepare(&self, target: &Target) -> Result<()> {
+        ddl::prepare(&mut *self.control.lock().await, target).await
+    }
+
+    async fn finish_indexes(&self, target: &Target) -> Result<()> {
+        ddl::finish_indexes(&mut *self.control.lock().await, target).await
+    }
+
+    async fn make_sweep_index(&self, target: &Target) -> Result<bool> {
+        ddl::make_sweep_index(&mut *self.control.lock().await, target)
+            .await
+            .map(|()| true)
+    }
+
+    async fn drop_sweep_index(&self, target: &Target) -> Result<()> {
+        ddl::drop_sweep_index(&mut *self.control.lock().await, target).await
+    }
+
+    async fn drop_sealed(&self, target: &Target) -> Result<()> {
+        ddl::drop_sealed(&mut *self.control.lock().await, target).await
+    }
+
+    async fn make_plain_columns(&self, target: &Target) -> Result<()> {
+        ddl::make_plain_columns(&mut *self.control.lock().await, target).await
+    }
+
+    async fn fingerprint(&self, target: &Target, _relation: &str) -> Result<String> {
+        ddl::fingerprint(&mut *self.control.lock().await, target).await
+    }
+
+    async fn relations(&self, target: &Target) -> Result<Vec<String>> {
+        Ok(vec![target.table.name.quoted()])
+    }
+
+    /// With one writer there is nothing to be gained from a second lane.
+    async fn cut(&self, _target: &Target, _relation: &str, _pieces: u32) -> Result<Vec<Cursor>> {
+        Ok(Vec::new())
+    }
+
+    async fn row_estimate(&self, target: &Target) -> Result<u64> {
+        facts::row_count(&mut *self.control.lock().await, &target.table.name).await
+    }
+
+    async fn fields(&self) -> Result<Vec<FieldRecord>> {
+        registry::fields(&mut *self.control.lock().await).await
+    }
+
+    async fn register_fields(&self, fields: &[FieldRecord]) -> Result<()> {
+        registry::register(&mut *self.control.lock().await, fields).await
+    }
+
+    async fn set_field_state(
+        &self,
+        table_label: &str,
+        columns: &[String],
+        state: FieldState,
+    ) -> Result<()> {
+        registry::set_state(&mut *self.control.lock().await, table_label, columns, state).await
+    }
+
+    async fn open_run(&self, table_label: &str) -> Result<Option<RunRecord>> {
+        runs::open_run(&mut *self.control.lock().await, table_label).await
+    }
+
+    async fn begin_run(&self, run: &RunRecord, lanes: &[NewLane]) -> Result<i64> {
+        runs::begin_run(&mut *self.control.lock().await, run, lanes).await
+    }
+
+    async fn add_lanes(&self, run_id: i64, lanes: &[NewLane]) -> Result<()> {
+        runs::add_lanes(&mut *self.control.lock().await, run_id, lanes).await
+    }
+
+    async fn end_run(
+        &self,
+        run_id: i64,
+        state: RunState,
+        error_code: Option<&str>,
+    ) -> Result<LaneTally> {
+        runs::end_run(&mut *self.control.lock().await, run_id, state, error_code).await
+    }
+
+    async fn resume_run(&self, run_id: i64) -> Result<()> {
+        runs::resume_run(&mut *self.control.lock().await, run_id).await
+    }
+
+    async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>> {
+        runs::runs(&mut *self.control.lock().await, limit).await
+    }
+
+    async fn lanes(&self, run_id: i64) -> Result<Vec<LaneRecord>> {
+        runs::lanes(&mut *self.control.lock().await, run_id).await
+    }
+
+    async fn claim_lane(
+        &self,
+        run_id: i64,
+        holder: &Holder,
+        dead: &[Holder],
+        lease_seconds: u32,
+    ) -> Result<Option<LaneRecord>> {
+        let mut conn = self.control.lock().await;
+        runs::claim_lane(&mut conn, run_id, holder, dead, lease_seconds).await
+    }
+
+    async fn release_lane(&self, stamp: &LaneStamp, done: bool) -> Result<()> {
+        runs::release_lane(&mut *self.control.lock().await, stamp, done).await
+    }
+
+    async fn settle_lane(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord> {
+        runs::settle_lane(&mut *self.control.lock().await, run_id, lane_no).await
+    }
+
+    async fn reader(&self) -> Result<Box<dyn PageReader>> {
+        let conn = connection::open(&self.options).await?;
+        Ok(Box::new(paging::SqliteReader::new(conn)))
+    }
+
+    async fn writer(&self) -> Result<Box<dyn BatchWriter>> {
+        let conn = connection::open(&self.options).await?;
+        Ok(Box::new(batch::SqliteWriter::new(conn)))
+    }
+
+    async fn quarantined(&self, table_label: Option<&str>) -> Result<Vec<QuarantineRecord>> {
+        ledger::quarantined(&mut *self.control.lock().await, table_label).await
+    }
+
+    async fn add_quarantine(&self, rows: &[NewQuarantine]) -> Result<()> {
+        ledger::add_quarantine(&mut *self.control.lock().await, rows).await
+    }
+
+    async fn set_quarantine_state(&self, ids: &[i64], state: QuarantineState) -> Result<()> {
+        ledger::set_quarantine_state(&mut *self.control.lock().await, ids, state).await
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead> {
+        ledger::audit_head(&mut *self.control.lock().await).await
+    }
+
+    async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool> {
+        ledger::append_audit(&mut *self.control.lock().await, entry, expected).await
+    }
+
+    async fn audit_entries(&self, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {
+        ledger::audit_entries(&mut *self.control.lock().await, after, limit).await
+    }
+
+    /// SQLite does not tell who holds its lock.
+    async fn blockers(&self, _target: &Target) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

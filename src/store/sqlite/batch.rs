@@ -1,0 +1,220 @@
+//! Batches: rows and cursor in one transaction.
+//! Owns the transaction's beginning and end. It holds SQLite's one write lock from the start, so
+//! what is compared in it cannot change before it commits, and neither can the schema or a key.
+//! The engine's mark stands in it throughout, and never outlives it.
+
+use async_trait::async_trait;
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::paging::{page_of, row_at};
+use super::row::Reading;
+use super::shape::{Shape, joined};
+use super::statement::{Bind, bound, run};
+use super::{ddl, fault, key_value, ledger, update};
+use crate::crypto::KeyId;
+use crate::store::{
+    Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Page, PageRequest, Result,
+    StoreError, Target, WriteBatch, Written,
+};
+
+/// A connection that writes batches.
+pub(super) struct SqliteWriter {
+    conn: SqliteConnection,
+    open: bool,
+    /// The lane of the open transaction.
+    stamp: Option<LaneStamp>,
+}
+
+impl SqliteWriter {
+    /// Takes a connection over.
+    pub(super) fn new(conn: SqliteConnection) -> Self {
+        Self {
+            conn,
+            open: false,
+            stamp: None,
+        }
+    }
+
+    /// Rolls the transaction back if `outcome` is an error.
+    async fn settled<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
+            self.rollback().await;
+        }
+        outcome
+    }
+
+    async fn open(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
+        // Marked first: were this call given up between the two, the next one would roll back.
+        self.open = true;
+        run(&mut self.conn, "BEGIN IMMEDIATE").await?;
+        // A mark that somebody committed would make every writer a trusted one.
+        run(&mut self.conn, "DELETE FROM phiseal_mark").await?;
+        run(
+            &mut self.conn,
+            "INSERT INTO phiseal_mark (mark) VALUES ('engine')",
+        )
+        .await?;
+        advance_lane(&mut self.conn, stamp, advance).await?;
+        self.stamp = Some(*stamp);
+        require_active(&mut self.conn, keys).await
+    }
+
+    async fn read_now(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        keys: &[Cursor],
+    ) -> Result<Page> {
+        let shape = Shape::read(&mut self.conn, target).await?;
+        let reading = Reading::new(&shape, request);
+        let wanted = shape.wanted(&request.select)?;
+        let mut rows = Vec::with_capacity(keys.len());
+        for key in keys {
+            let key = key_value::values(key, shape.keys.len())?;
+            if let Some(row) = row_at(&mut self.conn, &shape, &reading, &wanted, &key).await? {
+                rows.push(row.into_page_row(target, &shape));
+            }
+        }
+        Ok(page_of(rows, None))
+    }
+
+    async fn write_rows(&mut self, target: &Target, batch: &WriteBatch<'_>) -> Result<Written> {
+        if ddl::fingerprint(&mut self.conn, target).await? != batch.fingerprint {
+            return Err(StoreError::SchemaChanged {
+                table: target.table.label(),
+            });
+        }
+        update::write(&mut self.conn, target, batch.rows).await
+    }
+
+    async fn close(&mut self, tally: &LaneTally) -> Result<()> {
+        if let Some(stamp) = self.stamp {
+            add_tally(&mut self.conn, &stamp, tally).await?;
+        }
+        run(&mut self.conn, "DELETE FROM phiseal_mark").await?;
+        bound("COMMIT", [])
+            .execute(&mut self.conn)
+            .await
+            .map_err(fault::of_commit)?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl BatchWriter for SqliteWriter {
+    async fn begin(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
+        if self.open {
+            self.rollback().await;
+        }
+        let outcome = self.open(stamp, advance, keys).await;
+        self.settled(outcome).await
+    }
+
+    /// The transaction is the only writer already: nothing more is to be locked.
+    async fn lock_rows(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        keys: &[Cursor],
+    ) -> Result<Page> {
+        let outcome = self.read_now(target, request, keys).await;
+        self.settled(outcome).await
+    }
+
+    /// There are no row locks to skip: the transaction has been the only writer since it began.
+    async fn write(
+        &mut self,
+        target: &Target,
+        batch: &WriteBatch<'_>,
+        _skip_locked: bool,
+    ) -> Result<Written> {
+        let outcome = self.write_rows(target, batch).await;
+        self.settled(outcome).await
+    }
+
+    async fn quarantine(&mut self, rows: &[NewQuarantine]) -> Result<()> {
+        let outcome = ledger::insert_quarantine(&mut self.conn, rows).await;
+        self.settled(outcome).await
+    }
+
+    async fn commit(&mut self, tally: &LaneTally) -> Result<()> {
+        let outcome = self.close(tally).await;
+        self.settled(outcome).await
+    }
+
+    async fn rollback(&mut self) {
+        self.open = false;
+        self.stamp = None;
+        // An error that ended the transaction by itself leaves nothing to roll back.
+        let _ = run(&mut self.conn, "ROLLBACK").await;
+    }
+}
+
+async fn advance_lane(
+    conn: &mut SqliteConnection,
+    stamp: &LaneStamp,
+    advance: &Advance,
+) -> Result<()> {
+    const ADVANCE: &str = "UPDATE phiseal_lanes SET seq = seq + 1, cursor = coalesce(?, cursor), \
+        lease_until = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ? || ' seconds'), \
+        updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
+        WHERE run_id = ? AND lane_no = ? AND fence = ? AND seq = ? AND state = 'open'";
+    let binds = [
+        Bind::blob(advance.cursor.as_deref()),
+        Bind::Integer(i64::from(advance.lease_seconds)),
+        Bind::Integer(stamp.run_id),
+        Bind::Integer(i64::from(stamp.lane_no)),
+        Bind::Integer(stamp.fence),
+        Bind::Integer(stamp.seq),
+    ];
+    let done = bound(ADVANCE, binds)
+        .execute(conn)
+        .await
+        .map_err(fault::of)?;
+    match done.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::FenceLost),
+    }
+}
+
+async fn add_tally(
+    conn: &mut SqliteConnection,
+    stamp: &LaneStamp,
+    tally: &LaneTally,
+) -> Result<()> {
+    const ADD: &str = "UPDATE phiseal_lanes SET rows_found = rows_found + ?, \
+        rows_written = rows_written + ?, values_written = values_written + ?, \
+        conflicts = conflicts + ?, quarantined = quarantined + ? WHERE run_id = ? AND lane_no = ?";
+    let binds = [
+        tally.rows_found,
+        tally.rows_written,
+        tally.values_written,
+        tally.conflicts,
+        tally.quarantined,
+        stamp.run_id,
+        i64::from(stamp.lane_no),
+    ];
+    let added = bound(ADD, binds.map(Bind::Integer)).execute(conn).await;
+    added.map(|_| ()).map_err(fault::of)
+}
+
+async fn require_active(conn: &mut SqliteConnection, keys: &[KeyId]) -> Result<()> {
+    let sql = format!(
+        "SELECT count(*) FROM phiseal_encryption_keys WHERE status = 'active' AND key_id IN ({})",
+        joined(keys, ", ", KeyId::to_string),
+    );
+    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    let active: i64 = row.try_get(0).map_err(fault::of)?;
+    let mut wanted: Vec<u32> = keys.iter().map(|key| key.get()).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    match usize::try_from(active) == Ok(wanted.len()) {
+        true => Ok(()),
+        false => Err(StoreError::KeyNotActive),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! A table on which a batch is about to be written.
+
+use super::fixture::{Fixture, request, target, with};
+use crate::store::page::WriteCell;
+use crate::store::{
+    Advance, BatchWriter, LaneRecord, LaneStamp, LaneTally, PageRow, Select, Store, StoreError,
+    Target, WriteBatch, WriteRow, Written,
+};
+
+pub(super) const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT COLLATE NOCASE, age INTEGER); \
+    INSERT INTO t VALUES (1, 'abc', 7), (2, 'def', 8), (3, 'ghi', NULL)";
+
+pub(super) fn beside() -> Target {
+    with(
+        with(target("t", &["id"]), "ssn", "TEXT", true),
+        "age",
+        "INTEGER",
+        true,
+    )
+}
+
+pub(super) const TALLY: LaneTally = LaneTally {
+    rows_found: 3,
+    rows_written: 2,
+    values_written: 5,
+    conflicts: 1,
+    quarantined: 0,
+};
+
+pub(super) struct Bench {
+    pub(super) fixture: Fixture,
+    pub(super) target: Target,
+    pub(super) lane: LaneRecord,
+    pub(super) writer: Box<dyn BatchWriter>,
+    pub(super) key: crate::crypto::KeyId,
+}
+
+impl Bench {
+    pub(super) async fn new(schema: &str, target: Target) -> Self {
+        let mut fixture = Fixture::new(schema).await;
+        let key = fixture.key(1, "", true).await;
+        fixture.store.prepare(&target).await.unwrap();
+        let lane = fixture.lane(&target).await;
+        let writer = fixture.store.writer().await.unwrap();
+        Self {
+            fixture,
+            target,
+            lane,
+            writer,
+            key,
+        }
+    }
+
+    pub(super) async fn read(&mut self, select: Select) -> Vec<PageRow> {
+        self.fixture.page(&self.target, &request(select)).await.rows
+    }
+
+    pub(super) async fn begin(&mut self, stamp: LaneStamp) -> Result<(), StoreError> {
+        let advance = Advance {
+            cursor: Some(b"cursor".to_vec()),
+            lease_seconds: 30,
+        };
+        self.writer.begin(&stamp, &advance, &[self.key]).await
+    }
+
+    pub(super) async fn write(&mut self, rows: &[WriteRow]) -> Result<Written, StoreError> {
+        let fingerprint = self
+            .fixture
+            .store
+            .fingerprint(&self.target, "")
+            .await
+            .unwrap();
+        let batch = WriteBatch {
+            relation: "",
+            fingerprint: &fingerprint,
+            storage: "",
+            rows,
+        };
+        self.writer.write(&self.target, &batch, false).await
+    }
+
+    pub(super) async fn state(&mut self) -> Vec<String> {
+        self.fixture.rows("SELECT quote(ssn) || ' ' || quote(age) || ' ' || quote(ssn_sealed) FROM t ORDER BY id").await
+    }
+
+    pub(super) async fn lane_now(&self) -> LaneRecord {
+        self.fixture
+            .store
+            .settle_lane(self.lane.run_id, 0)
+            .await
+            .unwrap()
+    }
+}
+
+pub(super) fn seal(bytes: &[u8]) -> WriteCell {
+    WriteCell::Seal {
+        sealed: bytes.to_vec(),
+        index: None,
+    }
+}
+
+/// Seals the first field of every row, and leaves the others.
+pub(super) fn sealed(rows: Vec<PageRow>) -> Vec<WriteRow> {
+    let row = |row: PageRow| WriteRow {
+        cells: (0..row.cells.len())
+            .map(|at| match at {
+                0 => seal(b"\xe7sealed"),
+                _ => WriteCell::Keep,
+            })
+            .collect(),
+        locator: row.locator,
+    };
+    rows.into_iter().map(row).collect()
+}

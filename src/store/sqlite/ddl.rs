@@ -1,0 +1,275 @@
+//! What the store makes in the application's schema, and takes away again.
+//! Owns the statements for columns, guards and indexes; each list of them runs in one transaction.
+//! Every identifier is quoted; the only other text that enters is a column's declared type.
+
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::connection;
+use super::fault;
+use super::guard::{self, GUARD_PREFIX};
+use super::guarded;
+use super::shape::{Shape, joined};
+use super::statement::{Bind, bound, run};
+use crate::ident::Ident;
+use crate::store::{FieldTarget, Result, Sealed, Select, StoreError, Target};
+
+/// The statements still needed before a table can be sealed.
+pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
+    let table = target.table.name.quoted();
+    let there = columns(conn, target).await?;
+    let is_missing = |column: &Ident| !has(&there, column);
+    let mut statements = Vec::new();
+    for field in &target.fields {
+        if let Sealed::Beside { column, text } = &field.sealed
+            && is_missing(column)
+        {
+            let form = if *text { "TEXT" } else { "BLOB" };
+            statements.push(format!(
+                "ALTER TABLE {table} ADD COLUMN {} {form}",
+                column.quoted()
+            ));
+        }
+        if let Some(index) = field.index.as_ref().filter(|index| is_missing(index)) {
+            statements.push(format!(
+                "ALTER TABLE {table} ADD COLUMN {} BLOB",
+                index.quoted()
+            ));
+        }
+    }
+    let whole = guarded::with_registered(conn, target).await?;
+    for trigger in guard::triggers(&whole)? {
+        match schema_sql(conn, "trigger", trigger.name.as_str()).await? {
+            Some(sql) if sql == trigger.create => {}
+            Some(_) => {
+                statements.push(format!("DROP TRIGGER {}", trigger.name.quoted()));
+                statements.push(trigger.create);
+            }
+            None => statements.push(trigger.create),
+        }
+    }
+    Ok(statements)
+}
+
+/// Makes what is missing.
+pub(super) async fn prepare(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+    let mut transaction = connection::write_transaction(conn).await?;
+    for statement in missing(&mut transaction, target).await? {
+        run(&mut transaction, statement).await?;
+    }
+    connection::commit(transaction).await
+}
+
+/// Makes the blind index lookups.
+pub(super) async fn finish_indexes(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+    let mut transaction = connection::write_transaction(conn).await?;
+    for field in &target.fields {
+        if let Some(index) = &field.index {
+            let unique = if field.index_unique { "UNIQUE " } else { "" };
+            let statement = format!(
+                "CREATE {unique}INDEX IF NOT EXISTS {} ON {} ({})",
+                lookup_name(target, index)?.quoted(),
+                target.table.name.quoted(),
+                index.quoted(),
+            );
+            run(&mut transaction, statement).await?;
+        }
+    }
+    connection::commit(transaction).await
+}
+
+/// Makes the sweep's index.
+pub(super) async fn make_sweep_index(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+    let mut transaction = connection::write_transaction(conn).await?;
+    let wanted = sweep_statement(&mut transaction, target).await?;
+    run(
+        &mut transaction,
+        format!("DROP INDEX IF EXISTS {}", sweep_name(target)?.quoted()),
+    )
+    .await?;
+    run(&mut transaction, wanted).await?;
+    connection::commit(transaction).await
+}
+
+/// Drops the sweep's index.
+pub(super) async fn drop_sweep_index(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+    run(
+        conn,
+        format!("DROP INDEX IF EXISTS {}", sweep_name(target)?.quoted()),
+    )
+    .await
+}
+
+/// The sweep's index, quoted, if it is there and made for just these fields.
+pub(super) async fn sweep_index(
+    conn: &mut SqliteConnection,
+    target: &Target,
+) -> Result<Option<String>> {
+    let name = sweep_name(target)?;
+    match schema_sql(conn, "index", name.as_str()).await? {
+        Some(sql) if sql == sweep_statement(conn, target).await? => Ok(Some(name.quoted())),
+        _ => Ok(None),
+    }
+}
+
+async fn sweep_statement(conn: &mut SqliteConnection, target: &Target) -> Result<String> {
+    let shape = Shape::read(conn, target).await?;
+    Ok(format!(
+        "CREATE INDEX {} ON {} ({}) WHERE {}",
+        sweep_name(target)?.quoted(),
+        shape.table,
+        shape.order(),
+        shape.wanted(&Select::UnsealedIndexed)?,
+    ))
+}
+
+/// Drops guard, sealed columns and blind indexes.
+pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+    let mut transaction = connection::write_transaction(conn).await?;
+    let table = target.table.name.quoted();
+    for trigger in guard::triggers(target)? {
+        let statement = format!("DROP TRIGGER IF EXISTS {}", trigger.name.quoted());
+        run(&mut transaction, statement).await?;
+    }
+    let statement = format!("DROP INDEX IF EXISTS {}", sweep_name(target)?.quoted());
+    run(&mut transaction, statement).await?;
+    let there = columns(&mut transaction, target).await?;
+    for field in &target.fields {
+        if let Some(index) = &field.index {
+            let name = lookup_name(target, index)?.quoted();
+            run(&mut transaction, format!("DROP INDEX IF EXISTS {name}")).await?;
+        }
+        let sealed = match &field.sealed {
+            Sealed::Beside { column, .. } => Some(column),
+            Sealed::InPlace => None,
+        };
+        for column in sealed
+            .into_iter()
+            .chain(&field.index)
+            .filter(|column| has(&there, column))
+        {
+            let statement = format!("ALTER TABLE {table} DROP COLUMN {}", column.quoted());
+            run(&mut transaction, statement).await?;
+        }
+    }
+    // What other fields of the table still need is guarded again in the same transaction.
+    let mut rest = guarded::with_registered(&mut transaction, target).await?;
+    rest.fields
+        .retain(|field| !target.fields.iter().any(|gone| gone.column == field.column));
+    if !rest.fields.is_empty() {
+        for trigger in guard::triggers(&rest)? {
+            run(&mut transaction, trigger.create).await?;
+        }
+    }
+    connection::commit(transaction).await
+}
+
+/// Makes the columns that a restore writes into.
+pub(super) async fn make_plain_columns(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+    let mut transaction = connection::write_transaction(conn).await?;
+    let there = columns(&mut transaction, target).await?;
+    for field in target
+        .fields
+        .iter()
+        .filter(|field| !has(&there, &field.column))
+    {
+        let statement = format!(
+            "ALTER TABLE {} ADD COLUMN {} {}",
+            target.table.name.quoted(),
+            field.column.quoted(),
+            declared_type(field)?,
+        );
+        run(&mut transaction, statement).await?;
+    }
+    connection::commit(transaction).await
+}
+
+/// A type is a few words and numbers; anything else could be more than a type.
+fn declared_type(field: &FieldTarget) -> Result<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" _(),+-.".contains(&byte);
+    match field.source_type.bytes().all(plain) && !field.source_type.contains("--") {
+        true => Ok(&field.source_type),
+        false => Err(StoreError::Unexpected {
+            what: "a source type that is more than a type",
+        }),
+    }
+}
+
+/// A digest of the table's definition and its triggers.
+pub(super) async fn fingerprint(conn: &mut SqliteConnection, target: &Target) -> Result<String> {
+    const DEFINITION: &str = "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema \
+        WHERE type IN ('table', 'trigger') AND tbl_name = ? COLLATE NOCASE ORDER BY type, name";
+    let rows = bound(
+        DEFINITION,
+        [Bind::Text(target.table.name.as_str().to_owned())],
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(fault::of)?;
+    let mut digest = Sha256::new();
+    for row in rows {
+        let line: String = row.try_get(0).map_err(fault::of)?;
+        digest.update((line.len() as u64).to_be_bytes());
+        digest.update(line);
+    }
+    Ok(hex::encode(digest.finalize()))
+}
+
+/// Whether a trigger is one of the guard's.
+pub(super) fn is_guard(trigger: &str) -> bool {
+    trigger.starts_with(GUARD_PREFIX)
+}
+
+fn sweep_name(target: &Target) -> Result<Ident> {
+    index_name(format!("phiseal_sweep_{}", target.table.name.as_str()))
+}
+
+/// Index names are unique in a whole SQLite database, so the table's is part of it.
+fn lookup_name(target: &Target, index: &Ident) -> Result<Ident> {
+    let name = [target.table.name.as_str(), index.as_str(), "idx"];
+    index_name(joined(&name, "_", |part| (*part).to_owned()))
+}
+
+fn index_name(name: String) -> Result<Ident> {
+    Ident::new(name).map_err(|_| StoreError::Unexpected {
+        what: "names too long to name an index after",
+    })
+}
+
+async fn columns(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
+    let name = target.table.name.as_str().to_owned();
+    let rows = bound("SELECT name FROM pragma_table_xinfo(?)", [Bind::Text(name)])
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    let names: Vec<String> = rows
+        .iter()
+        .map(|row| row.try_get(0).map_err(fault::of))
+        .collect::<Result<_>>()?;
+    match names.is_empty() {
+        true => Err(StoreError::Missing {
+            what: format!("table {}", target.table),
+        }),
+        false => Ok(names),
+    }
+}
+
+/// SQLite's names differ not in the case of ASCII letters.
+fn has(columns: &[String], column: &Ident) -> bool {
+    columns
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(column.as_str()))
+}
+
+async fn schema_sql(conn: &mut SqliteConnection, kind: &str, name: &str) -> Result<Option<String>> {
+    let binds = [Bind::Text(kind.to_owned()), Bind::Text(name.to_owned())];
+    let row = bound(
+        "SELECT sql FROM sqlite_schema WHERE type = ? AND name = ?",
+        binds,
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(fault::of)?;
+    row.map(|row| row.try_get(0).map_err(fault::of)).transpose()
+}

@@ -1,0 +1,154 @@
+//! What SQLite's result codes mean to the engine.
+//! Owns the mapping to [`StoreError`]. A message of SQLite never leaves this file: it may quote
+//! values, and the text of a statement. Names of tables and columns that a constraint names do.
+
+use crate::store::StoreError;
+
+/// The class of a failed statement.
+pub(super) fn of(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(refused) => {
+            let code = refused.code().and_then(|code| code.parse::<i32>().ok());
+            of_code(code.unwrap_or(1), refused.message())
+        }
+        sqlx::Error::Configuration(_) => StoreError::BadUrl {
+            reason: "not a SQLite URL this program understands".to_owned(),
+        },
+        sqlx::Error::RowNotFound
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::TypeNotFound { .. } => StoreError::Unexpected {
+            what: "a column of another form than asked for",
+        },
+        // The worker thread of the connection is gone, and its transaction with it.
+        _ => StoreError::ConnectionLost,
+    }
+}
+
+/// The class of a failed COMMIT. A write error may come after the commit record was written.
+pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
+    match of(error) {
+        StoreError::ConnectionLost => StoreError::OutcomeUnknown,
+        StoreError::Refused { sqlstate } if sqlstate.starts_with("SQLITE_IOERR") => {
+            StoreError::OutcomeUnknown
+        }
+        known => known,
+    }
+}
+
+/// `code` is the extended result code; its low byte is the primary one.
+fn of_code(code: i32, message: &str) -> StoreError {
+    let sqlstate = name(code);
+    match code & 0xff {
+        3 | 23 => StoreError::Denied { sqlstate },
+        5 | 6 | 7 | 15 | 17 => StoreError::Busy { sqlstate },
+        8 => StoreError::ReadOnly,
+        13 => StoreError::DiskFull,
+        14 => StoreError::Unreachable {
+            reason: "the database file cannot be opened".to_owned(),
+        },
+        18 | 20 => StoreError::Data {
+            sqlstate,
+            constraint: None,
+        },
+        19 => StoreError::Data {
+            sqlstate,
+            constraint: constraint(code, message),
+        },
+        1 if message.starts_with("no such table: phiseal_") => StoreError::Missing {
+            what: "a table of our own".to_owned(),
+        },
+        1 if message.starts_with("no such table") => StoreError::Missing {
+            what: "a table".to_owned(),
+        },
+        1 if message.starts_with("no such column") => StoreError::Missing {
+            what: "a column".to_owned(),
+        },
+        _ => StoreError::Refused { sqlstate },
+    }
+}
+
+/// What a UNIQUE, PRIMARY KEY or NOT NULL constraint is called: its columns. A CHECK is named by
+/// its expression, and a trigger speaks free text, so of those only the kind is told.
+fn constraint(code: i32, message: &str) -> Option<String> {
+    match code >> 8 {
+        1 => Some("check".to_owned()),
+        3 => Some("foreign key".to_owned()),
+        7 => Some("trigger".to_owned()),
+        5 | 6 | 8 => message
+            .split_once("constraint failed: ")
+            .map(|(_, columns)| columns.to_owned()),
+        _ => None,
+    }
+}
+
+fn name(code: i32) -> String {
+    let primary = match code & 0xff {
+        1 => "ERROR",
+        2 => "INTERNAL",
+        3 => "PERM",
+        4 => "ABORT",
+        5 => "BUSY",
+        6 => "LOCKED",
+        7 => "NOMEM",
+        8 => "READONLY",
+        9 => "INTERRUPT",
+        10 => "IOERR",
+        11 => "CORRUPT",
+        13 => "FULL",
+        14 => "CANTOPEN",
+        15 => "PROTOCOL",
+        17 => "SCHEMA",
+        18 => "TOOBIG",
+        19 => "CONSTRAINT",
+        20 => "MISMATCH",
+        21 => "MISUSE",
+        23 => "AUTH",
+        26 => "NOTADB",
+        _ => return format!("SQLITE_{code}"),
+    };
+    match code >> 8 {
+        0 => format!("SQLITE_{primary}"),
+        detail => format!("SQLITE_{primary}_{detail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Next;
+
+    #[test]
+    fn each_result_code_leads_to_the_right_next_step() {
+        for (code, next) in [
+            (5, Next::Again),
+            (517, Next::Again),
+            (6, Next::Again),
+            (13, Next::Again),
+            (8, Next::Stop),
+            (10, Next::Stop),
+            (11, Next::Stop),
+            (26, Next::Stop),
+            (14, Next::Reconnect),
+            (1299, Next::Bisect),
+            (9996, Next::Stop),
+        ] {
+            assert_eq!(of_code(code, "").next(), next, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_constraint_is_named_by_its_columns_and_never_by_its_message() {
+        let unique = of_code(2067, "UNIQUE constraint failed: patients.mrn");
+        assert!(unique.to_string().contains("patients.mrn"));
+        for (code, message) in [
+            (275, "CHECK constraint failed: ssn <> '123-45-6789'"),
+            (1811, "refused 123-45-6789"),
+            (1, "near \"123-45-6789\": syntax error"),
+        ] {
+            assert!(!of_code(code, message).to_string().contains("6789"));
+        }
+    }
+}

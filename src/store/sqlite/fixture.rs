@@ -1,0 +1,207 @@
+//! A database file for one test, with our own tables in it, and an application's connection to it.
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+
+use super::SqliteStore;
+use crate::crypto::{KeyId, Purpose};
+use crate::ident::{Ident, TableName};
+use crate::keys::{KeyTable, NewKey, RotationPeriod};
+use crate::store::{
+    FieldTarget, KeyColumn, KeyKind, LaneRecord, LaneStamp, NewLane, Page, PageRequest, RunKind,
+    RunRecord, RunState, Sealed, Select, Store, Target,
+};
+
+const MIGRATIONS: [&str; 5] = [
+    include_str!("../../../migrations/engine/sqlite/0001_keys.up.sql"),
+    include_str!("../../../migrations/engine/sqlite/0002_fields.up.sql"),
+    include_str!("../../../migrations/engine/sqlite/0003_runs.up.sql"),
+    include_str!("../../../migrations/engine/sqlite/0004_quarantine.up.sql"),
+    include_str!("../../../migrations/engine/sqlite/0005_audit.up.sql"),
+];
+
+pub(super) struct Fixture {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) store: SqliteStore,
+    pub(super) app: SqliteConnection,
+}
+
+impl Fixture {
+    pub(super) async fn new(schema: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clinic.db");
+        let url = format!("sqlite://{}?mode=rwc", path.display());
+        let store = SqliteStore::connect(&url).await.unwrap();
+        let app = SqliteConnectOptions::new()
+            .filename(&path)
+            .foreign_keys(false)
+            .connect()
+            .await
+            .unwrap();
+        let mut fixture = Self { dir, store, app };
+        for migration in MIGRATIONS {
+            fixture.exec(migration).await.unwrap();
+        }
+        fixture.exec(schema).await.unwrap();
+        fixture
+    }
+
+    /// Runs what an application would; the error's code is the extended result code.
+    pub(super) async fn exec(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut self.app)
+            .await
+            .map(|_| ())
+    }
+
+    /// The rows of a query, each column as SQL would write it.
+    pub(super) async fn rows(&mut self, sql: &str) -> Vec<String> {
+        let rows = sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .fetch_all(&mut self.app)
+            .await
+            .unwrap();
+        rows.iter()
+            .map(|row| row.try_get::<String, _>(0).unwrap())
+            .collect()
+    }
+
+    /// Key 1, active, for tenant ''.
+    pub(super) async fn key(&mut self, id: i64, tenant: &str, active: bool) -> KeyId {
+        let key_id = KeyId::new(id).unwrap();
+        let new = NewKey {
+            key_id,
+            tenant: tenant.to_owned(),
+            purpose: Purpose::Cell,
+            version: i32::try_from(id).unwrap(),
+            algorithm: "AES-256-GCM".to_owned(),
+            kek_ref: "wk:0123456789abcdef".to_owned(),
+            wrapped_key: vec![1; 64],
+            check_value: vec![2; 32],
+            created_by: "test".to_owned(),
+            reason: None,
+        };
+        assert!(self.store.insert_keys(&[new]).await.unwrap().is_empty());
+        if active {
+            self.store
+                .activate_keys(&[key_id], RotationPeriod::Quarter)
+                .await
+                .unwrap();
+        }
+        key_id
+    }
+
+    /// A run on the target with one claimed lane.
+    pub(super) async fn lane(&mut self, target: &Target) -> LaneRecord {
+        let lane = NewLane {
+            lane_no: 0,
+            relation: target.table.name.quoted(),
+            lower: None,
+            upper: None,
+        };
+        let run_id = self
+            .store
+            .begin_run(&run(&target.label), &[lane])
+            .await
+            .unwrap();
+        let holder = crate::store::Holder("here/boot/1/2/0".to_owned());
+        self.store
+            .claim_lane(run_id, &holder, &[], 60)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    pub(super) async fn page(&mut self, target: &Target, request: &PageRequest) -> Page {
+        let mut reader = self.store.reader().await.unwrap();
+        reader.page(target, request).await.unwrap()
+    }
+}
+
+pub(super) fn stamp(lane: &LaneRecord) -> LaneStamp {
+    LaneStamp {
+        run_id: lane.run_id,
+        lane_no: lane.lane_no,
+        fence: lane.fence,
+        seq: lane.seq,
+    }
+}
+
+pub(super) fn run(label: &str) -> RunRecord {
+    RunRecord {
+        run_id: 0,
+        kind: RunKind::Backfill,
+        table_label: label.to_owned(),
+        digest: "digest".to_owned(),
+        state: RunState::Running,
+        params: "{}".to_owned(),
+        started_at: String::new(),
+        finished_at: None,
+        actor: "test".to_owned(),
+        tally: crate::store::LaneTally::default(),
+        error_code: None,
+    }
+}
+
+pub(super) fn ident(name: &str) -> Ident {
+    Ident::new(name).unwrap()
+}
+
+/// A target with these key columns and no field.
+pub(super) fn target(table: &str, keys: &[&str]) -> Target {
+    let key = |name: &&str| KeyColumn {
+        name: ident(name),
+        kind: KeyKind::ByClass,
+        cast: String::new(),
+        type_schema: None,
+    };
+    Target {
+        table: TableName {
+            schema: None,
+            name: ident(table),
+        },
+        label: table.to_owned(),
+        keys: keys.iter().map(key).collect(),
+        tenant: None,
+        fields: Vec::new(),
+        suppress_triggers: false,
+        lock_timeout_ms: 1000,
+    }
+}
+
+/// The same with one field more: `column` beside `column`_sealed, or in place.
+pub(super) fn with(mut target: Target, column: &str, source_type: &str, beside: bool) -> Target {
+    let sealed = match beside {
+        true => Sealed::Beside {
+            column: ident(&format!("{column}_sealed")),
+            text: false,
+        },
+        false => Sealed::InPlace,
+    };
+    target.fields.push(FieldTarget {
+        column: ident(column),
+        label: column.to_owned(),
+        source_type: source_type.to_owned(),
+        plain_is_bytes: source_type == "BLOB",
+        plain_is_varlena_text: true,
+        sealed,
+        index: None,
+        index_unique: false,
+        plain_exists: true,
+    });
+    target
+}
+
+pub(super) fn request(select: Select) -> PageRequest {
+    PageRequest {
+        relation: String::new(),
+        after: None,
+        upto: None,
+        rows_max: 100,
+        bytes_max: 1 << 20,
+        value_bytes_max: 1 << 20,
+        select,
+        with_plain: true,
+        with_sealed: true,
+        with_key_text: true,
+    }
+}

@@ -1,0 +1,101 @@
+//! The fields a table's guard must cover: those of the plan at hand, and those sealed before.
+//! A plan of one column must not leave the others of its table without a guard.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::fault;
+use super::registry;
+use super::statement::{Bind, bound};
+use crate::ident::Ident;
+use crate::store::{FieldRecord, FieldState, FieldTarget, Result, Sealed, StoreError, Target};
+
+/// `target` with the registered fields of its table that it does not name.
+pub(super) async fn with_registered(
+    conn: &mut SqliteConnection,
+    target: &Target,
+) -> Result<Target> {
+    let mut whole = target.clone();
+    if !registry_is_there(conn).await? {
+        return Ok(whole);
+    }
+    for record in registry::fields(conn).await? {
+        let sealed = !matches!(record.state, FieldState::Declared | FieldState::Restored);
+        let named = whole
+            .fields
+            .iter()
+            .any(|field| field.column.as_str() == record.column_name);
+        if record.table_label != target.label || !sealed || named {
+            continue;
+        }
+        if declared_type(conn, target, &record.column_name)
+            .await?
+            .is_some()
+        {
+            let field = field(conn, target, &record).await?;
+            whole.fields.push(field);
+        }
+    }
+    whole.fields.sort_by(|a, b| a.column.cmp(&b.column));
+    Ok(whole)
+}
+
+async fn registry_is_there(conn: &mut SqliteConnection) -> Result<bool> {
+    let row = bound(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'phiseal_encrypted_field_metadata'",
+        [],
+    )
+    .fetch_one(conn)
+    .await
+    .map_err(fault::of)?;
+    row.try_get::<i64, _>(0).map(|n| n > 0).map_err(fault::of)
+}
+
+async fn field(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    record: &FieldRecord,
+) -> Result<FieldTarget> {
+    let name = |text: &str| {
+        Ident::new(text).map_err(|_| StoreError::Unexpected {
+            what: "a column name in the registry",
+        })
+    };
+    let sealed = match &record.sealed_column {
+        None => Sealed::InPlace,
+        Some(column) => Sealed::Beside {
+            column: name(column)?,
+            text: declared_type(conn, target, column)
+                .await?
+                .is_some_and(|kind| kind.contains("text") || kind.contains("char")),
+        },
+    };
+    Ok(FieldTarget {
+        column: name(&record.column_name)?,
+        label: record.column_label.clone(),
+        source_type: record.source_type.clone(),
+        plain_is_bytes: false,
+        plain_is_varlena_text: true,
+        sealed,
+        index: record.blind_index_column.as_deref().map(name).transpose()?,
+        index_unique: false,
+        plain_exists: true,
+    })
+}
+
+/// The declared type of a column in lower case; `None` where there is no such column.
+async fn declared_type(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    column: &str,
+) -> Result<Option<String>> {
+    let table = target.table.name.as_str().to_owned();
+    let row = bound(
+        "SELECT lower(type) FROM pragma_table_xinfo(?) WHERE name = ?",
+        [Bind::Text(table), Bind::Text(column.to_owned())],
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(fault::of)?;
+    row.map(|row| row.try_get(0).map_err(fault::of)).transpose()
+}

@@ -1,0 +1,194 @@
+//! Key values by storage class: how they are read, kept in a cursor and bound again.
+//! Owns the text of a cursor's parts: a letter for the class, a colon, the value. Bound back under
+//! the same class, so that the server compares what it stored. Nothing here can be printed.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, TypeInfo, ValueRef};
+
+use super::fault;
+use super::statement::Bind;
+use crate::crypto::KeyPart;
+use crate::store::{Cursor, Result, StoreError};
+
+/// One column of a key.
+#[derive(Clone, PartialEq)]
+pub(super) enum KeyValue {
+    /// NULL, which no row key can hold but a page must get past.
+    Null,
+    /// INTEGER.
+    Integer(i64),
+    /// REAL, likewise only got past.
+    Real(f64),
+    /// TEXT.
+    Text(String),
+    /// TEXT that is not UTF-8, likewise.
+    RawText(Vec<u8>),
+    /// BLOB.
+    Blob(Vec<u8>),
+}
+
+impl KeyValue {
+    /// Reads a key column of a row.
+    pub(super) fn read(row: &SqliteRow, column: usize) -> Result<Self> {
+        let raw = row.try_get_raw(column).map_err(fault::of)?;
+        if raw.is_null() {
+            return Ok(Self::Null);
+        }
+        let class = raw.type_info().name().to_owned();
+        Ok(match class.as_str() {
+            "INTEGER" => Self::Integer(row.try_get_unchecked(column).map_err(fault::of)?),
+            "REAL" => Self::Real(row.try_get_unchecked(column).map_err(fault::of)?),
+            "BLOB" => Self::Blob(row.try_get_unchecked(column).map_err(fault::of)?),
+            _ => {
+                let bytes: Vec<u8> = row.try_get_unchecked(column).map_err(fault::of)?;
+                match String::from_utf8(bytes) {
+                    Ok(text) => Self::Text(text),
+                    Err(refused) => Self::RawText(refused.into_bytes()),
+                }
+            }
+        })
+    }
+
+    /// Its part of a cursor.
+    pub(super) fn encode(&self) -> String {
+        match self {
+            Self::Null => "n:".to_owned(),
+            Self::Integer(value) => format!("i:{value}"),
+            Self::Real(value) => format!("r:{:016x}", value.to_bits()),
+            Self::Text(value) => format!("t:{value}"),
+            Self::RawText(bytes) => format!("x:{}", hex::encode(bytes)),
+            Self::Blob(bytes) => format!("b:{}", hex::encode(bytes)),
+        }
+    }
+
+    /// Reads a part of a cursor back.
+    pub(super) fn decode(part: &str) -> Result<Self> {
+        let bad = || StoreError::Unexpected {
+            what: "a cursor of another form than this store makes",
+        };
+        let (class, value) = part.split_once(':').ok_or_else(bad)?;
+        Ok(match class {
+            "n" => Self::Null,
+            "i" => Self::Integer(value.parse().map_err(|_| bad())?),
+            "r" => Self::Real(f64::from_bits(
+                u64::from_str_radix(value, 16).map_err(|_| bad())?,
+            )),
+            "t" => Self::Text(value.to_owned()),
+            "x" => Self::RawText(hex::decode(value).map_err(|_| bad())?),
+            "b" => Self::Blob(hex::decode(value).map_err(|_| bad())?),
+            _ => return Err(bad()),
+        })
+    }
+
+    /// Its part of a row key; `None` for a value without a fixed form.
+    pub(super) fn part(&self) -> Option<KeyPart> {
+        match self {
+            Self::Integer(value) => Some(KeyPart::Int(*value)),
+            Self::Text(value) => Some(KeyPart::Text(value.clone())),
+            Self::Blob(bytes) => Some(KeyPart::Bytes(bytes.clone())),
+            Self::Null | Self::Real(_) | Self::RawText(_) => None,
+        }
+    }
+
+    /// The parameter that stands for it.
+    pub(super) fn placeholder(&self) -> &'static str {
+        match self {
+            // The driver binds TEXT only from UTF-8.
+            Self::RawText(_) => "CAST(? AS TEXT)",
+            _ => "?",
+        }
+    }
+
+    /// The value to bind.
+    pub(super) fn bind(&self) -> Bind {
+        match self {
+            Self::Null => Bind::Null,
+            Self::Integer(value) => Bind::Integer(*value),
+            Self::Real(value) => Bind::Real(*value),
+            Self::Text(value) => Bind::Text(value.clone()),
+            Self::RawText(bytes) | Self::Blob(bytes) => Bind::Blob(bytes.clone()),
+        }
+    }
+}
+
+/// A cursor of these values.
+pub(super) fn cursor(key: &[KeyValue]) -> Cursor {
+    Cursor(key.iter().map(KeyValue::encode).collect())
+}
+
+/// The values of a cursor, as many as the key has columns.
+pub(super) fn values(cursor: &Cursor, columns: usize) -> Result<Vec<KeyValue>> {
+    if cursor.0.len() != columns {
+        return Err(StoreError::Unexpected {
+            what: "a cursor of another number of columns than the key",
+        });
+    }
+    cursor.0.iter().map(|part| KeyValue::decode(part)).collect()
+}
+
+/// One text for a whole key: its parts, each after its length.
+pub(super) fn place(key: &[KeyValue]) -> String {
+    let mut place = String::new();
+    for part in key.iter().map(KeyValue::encode) {
+        place.push_str(&format!("{}:{part}", part.len()));
+    }
+    place
+}
+
+/// Reads a whole key back.
+pub(super) fn unplace(place: &str) -> Result<Vec<KeyValue>> {
+    let bad = || StoreError::Unexpected {
+        what: "a locator of another form than this store makes",
+    };
+    let (mut key, mut rest) = (Vec::new(), place);
+    while !rest.is_empty() {
+        let (length, after) = rest.split_once(':').ok_or_else(bad)?;
+        let length: usize = length.parse().map_err(|_| bad())?;
+        let (part, after) = after.split_at_checked(length).ok_or_else(bad)?;
+        key.push(KeyValue::decode(part)?);
+        rest = after;
+    }
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_reads_back_from_a_cursor_and_a_place() {
+        let key = vec![
+            KeyValue::Integer(i64::MIN),
+            KeyValue::Text("a:b\u{1f600}".to_owned()),
+            KeyValue::Blob(vec![0, 255]),
+            KeyValue::RawText(vec![0xff]),
+            KeyValue::Real(-0.1),
+            KeyValue::Null,
+            KeyValue::Text(String::new()),
+        ];
+        assert!(values(&cursor(&key), key.len()).unwrap() == key);
+        assert!(unplace(&place(&key)).unwrap() == key);
+    }
+
+    #[test]
+    fn a_cursor_this_store_did_not_make_is_refused() {
+        for part in ["", "42", "i:x", "q:1", "b:0", "r:zz"] {
+            assert!(KeyValue::decode(part).is_err(), "{part}");
+        }
+        assert!(values(&Cursor(vec!["i:1".to_owned()]), 2).is_err());
+        for place in ["3", "9:i:1", "x:i:1"] {
+            assert!(unplace(place).is_err(), "{place}");
+        }
+    }
+
+    #[test]
+    fn values_without_a_fixed_form_are_no_key() {
+        for value in [
+            KeyValue::Null,
+            KeyValue::Real(1.0),
+            KeyValue::RawText(vec![0xff]),
+        ] {
+            assert!(value.part().is_none());
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Registered fields.
+//! Owns their rows. Labels and what is frozen with them are written once.
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::connection;
+use super::fault;
+use super::statement::{bound, statement};
+use crate::store::{FieldRecord, FieldState, Result, StoreError};
+
+/// All fields.
+pub(super) async fn fields(conn: &mut SqliteConnection) -> Result<Vec<FieldRecord>> {
+    let rows = bound(
+        "SELECT * FROM phiseal_encrypted_field_metadata ORDER BY field_id",
+        [],
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(fault::of)?;
+    rows.iter().map(field_record).collect()
+}
+
+/// Registers fields; one that is there keeps what it has.
+pub(super) async fn register(conn: &mut SqliteConnection, fields: &[FieldRecord]) -> Result<()> {
+    let mut transaction = connection::write_transaction(conn).await?;
+    for field in fields {
+        statement(
+            "INSERT INTO phiseal_encrypted_field_metadata (table_label, column_label, schema_name, \
+             table_name, column_name, sealed_column, blind_index_column, blind_index_normaliser, \
+             blind_index_bits, tenant_column, key_columns, key_types, source_type, form, pad_to, state) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (table_label, column_label) DO NOTHING",
+        )
+        .bind(field.table_label.clone())
+        .bind(field.column_label.clone())
+        .bind(field.schema_name.clone())
+        .bind(field.table_name.clone())
+        .bind(field.column_name.clone())
+        .bind(field.sealed_column.clone())
+        .bind(field.blind_index_column.clone())
+        .bind(field.blind_index_normaliser.clone())
+        .bind(field.blind_index_bits)
+        .bind(field.tenant_column.clone())
+        .bind(list(&field.key_columns))
+        .bind(list(&field.key_types))
+        .bind(field.source_type.clone())
+        .bind(if field.in_place { "in_place" } else { "beside" })
+        .bind(i64::from(field.pad_to))
+        .bind(field.state.as_str())
+        .execute(&mut *transaction)
+        .await
+        .map_err(fault::of)?;
+    }
+    connection::commit(transaction).await
+}
+
+/// Moves the fields of one table to a state.
+pub(super) async fn set_state(
+    conn: &mut SqliteConnection,
+    table_label: &str,
+    columns: &[String],
+    state: FieldState,
+) -> Result<()> {
+    let mut transaction = connection::write_transaction(conn).await?;
+    for column in columns {
+        let moved = statement(
+            "UPDATE phiseal_encrypted_field_metadata SET state = ?, \
+             updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
+             WHERE table_label = ? AND column_label = ?",
+        )
+        .bind(state.as_str())
+        .bind(table_label.to_owned())
+        .bind(column.clone())
+        .execute(&mut *transaction)
+        .await
+        .map_err(fault::of)?;
+        if moved.rows_affected() != 1 {
+            return Err(StoreError::Missing {
+                what: "a registered field".to_owned(),
+            });
+        }
+    }
+    connection::commit(transaction).await
+}
+
+/// Names may hold any character, so lists of them are JSON.
+fn list(names: &[String]) -> String {
+    serde_json::Value::from(names).to_string()
+}
+
+fn unlist(json: &str) -> Result<Vec<String>> {
+    serde_json::from_str(json).map_err(|_| unexpected())
+}
+
+fn unexpected() -> StoreError {
+    StoreError::Unexpected {
+        what: "a registered field of another form than this program makes",
+    }
+}
+
+fn field_record(row: &SqliteRow) -> Result<FieldRecord> {
+    let text = |column: &str| row.try_get::<String, _>(column).map_err(fault::of);
+    let maybe = |column: &str| row.try_get::<Option<String>, _>(column).map_err(fault::of);
+    let number = |column: &str| row.try_get::<i64, _>(column).map_err(fault::of);
+    Ok(FieldRecord {
+        table_label: text("table_label")?,
+        column_label: text("column_label")?,
+        schema_name: text("schema_name")?,
+        table_name: text("table_name")?,
+        column_name: text("column_name")?,
+        sealed_column: maybe("sealed_column")?,
+        blind_index_column: maybe("blind_index_column")?,
+        blind_index_normaliser: maybe("blind_index_normaliser")?,
+        blind_index_bits: row.try_get("blind_index_bits").map_err(fault::of)?,
+        tenant_column: maybe("tenant_column")?,
+        key_columns: unlist(&text("key_columns")?)?,
+        key_types: unlist(&text("key_types")?)?,
+        source_type: text("source_type")?,
+        in_place: text("form")? == "in_place",
+        pad_to: u32::try_from(number("pad_to")?).map_err(|_| unexpected())?,
+        state: text("state")?.parse().map_err(|()| unexpected())?,
+        values_sealed: number("values_sealed")?,
+    })
+}

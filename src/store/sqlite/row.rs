@@ -1,0 +1,275 @@
+//! Rows as they come from the table: what is selected, and what becomes of it.
+//! Owns the select list and its decoding, which must agree. Plaintext goes into wiped buffers; the
+//! driver's own copies are not ours to wipe.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, TypeInfo, ValueRef};
+use zeroize::Zeroizing;
+
+use super::fault;
+use super::key_value::{self, KeyValue};
+use super::shape::{Shape, ShapeField, image, joined};
+use super::value::Value;
+use super::version::{self, Seen};
+use crate::store::page::PageCell;
+use crate::store::{Locator, PageRequest, PageRow, Result, Select, StoreError, Target};
+
+/// Which columns of a row are read.
+#[derive(Clone)]
+pub(super) struct Reading {
+    /// For each field: its plaintext column, its sealed column.
+    pub(super) fields: Vec<(bool, bool)>,
+    /// Values of more bytes are left out.
+    value_bytes_max: u64,
+    /// A plaintext whose field is sealed is left out.
+    only_unsealed: bool,
+    /// The row comes with its key's text.
+    with_key_text: bool,
+}
+
+impl Reading {
+    /// What a request asks for, where it exists.
+    pub(super) fn new(shape: &Shape, request: &PageRequest) -> Self {
+        let (plain, sealed) = (request.with_plain, request.with_sealed);
+        let one = |field: &ShapeField| match field.in_place() {
+            true => (plain || sealed, false),
+            false => (plain && field.plain.is_some(), sealed),
+        };
+        Self {
+            fields: shape.fields.iter().map(one).collect(),
+            value_bytes_max: request.value_bytes_max,
+            only_unsealed: match request.select {
+                Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed => true,
+                Select::Any | Select::Sealed => false,
+            },
+            with_key_text: request.with_key_text,
+        }
+    }
+
+    /// The value columns that are read, in the order of the select list, each with the condition
+    /// under which it is.
+    fn columns<'a>(&self, shape: &'a Shape) -> Vec<(&'a String, String)> {
+        let of_fields =
+            shape
+                .fields
+                .iter()
+                .zip(&self.fields)
+                .flat_map(|(field, (plain, sealed))| {
+                    let when = match &field.sealed {
+                        Some(sealed) if self.only_unsealed => format!("{sealed} IS NULL"),
+                        _ => "1".to_owned(),
+                    };
+                    [
+                        field
+                            .plain
+                            .as_ref()
+                            .filter(|_| *plain)
+                            .map(|column| (column, when)),
+                        field
+                            .sealed
+                            .as_ref()
+                            .filter(|_| *sealed)
+                            .map(|column| (column, "1".to_owned())),
+                    ]
+                });
+        of_fields.flatten().collect()
+    }
+
+    /// Key, then class and bytes of the tenant and of each column.
+    pub(super) fn select_list(&self, shape: &Shape) -> String {
+        let max = self.value_bytes_max;
+        let mut list = vec![shape.key_columns()];
+        let tenant = shape.tenant.iter().map(|tenant| (tenant, "1".to_owned()));
+        for (column, when) in tenant.chain(self.columns(shape)) {
+            // The class is its name, but a REAL is itself, a value left out is its length, and one
+            // that is not read is nothing.
+            list.push(format!(
+                "CASE WHEN NOT {when} THEN NULL \
+                 WHEN octet_length({column}) > {max} THEN octet_length({column}) \
+                 WHEN typeof({column}) = 'real' THEN {column} ELSE typeof({column}) END"
+            ));
+            list.push(format!(
+                "CASE WHEN {when} AND coalesce(octet_length({column}), 0) <= {max} THEN {} END",
+                image(column)
+            ));
+        }
+        list.join(", ")
+    }
+
+    /// The bytes that the row's values will take in memory.
+    pub(super) fn size(&self, shape: &Shape) -> String {
+        let max = self.value_bytes_max;
+        match self.columns(shape) {
+            none if none.is_empty() => "0".to_owned(),
+            columns => joined(&columns, " + ", |(column, when)| {
+                format!(
+                    "CASE WHEN {when} AND octet_length({column}) <= {max} THEN octet_length({column}) ELSE 0 END"
+                )
+            }),
+        }
+    }
+}
+
+/// A row with what was read of it.
+pub(super) struct ReadRow {
+    /// Its key.
+    pub(super) key: Vec<KeyValue>,
+    tenant: Option<Value>,
+    fields: Vec<(Option<Value>, Option<Value>)>,
+    with_key_text: bool,
+}
+
+impl ReadRow {
+    /// Decodes a row of [`Reading::select_list`].
+    pub(super) fn decode(row: &SqliteRow, shape: &Shape, reading: &Reading) -> Result<Self> {
+        let mut at = shape.keys.len();
+        let key = (0..at)
+            .map(|column| KeyValue::read(row, column))
+            .collect::<Result<_>>()?;
+        let mut next = |read: bool| -> Result<Option<Value>> {
+            if !read {
+                return Ok(None);
+            }
+            at += 2;
+            value(row, at - 2)
+        };
+        let tenant = next(shape.tenant.is_some())?;
+        let mut fields = Vec::with_capacity(shape.fields.len());
+        for (field, (plain, sealed)) in shape.fields.iter().zip(&reading.fields) {
+            let (plain, mut sealed) = (next(*plain)?, next(*sealed)?);
+            if reading.only_unsealed && plain.is_some() && !field.in_place() {
+                // Known without being read: a seal that comes meanwhile is not overwritten.
+                sealed = Some(Value::Null);
+            }
+            fields.push((plain, sealed));
+        }
+        Ok(Self {
+            key,
+            tenant,
+            fields,
+            with_key_text: reading.with_key_text,
+        })
+    }
+
+    /// The row's columns as a version: the tenant, then two for each field.
+    fn seen(&self) -> Vec<Seen> {
+        let seen = |value: &Option<Value>| value.as_ref().map_or(Seen::Unread, Seen::of);
+        let of_fields = self
+            .fields
+            .iter()
+            .flat_map(|(plain, sealed)| [seen(plain), seen(sealed)]);
+        std::iter::once(seen(&self.tenant))
+            .chain(of_fields)
+            .collect()
+    }
+
+    /// Whether the row is still the version of a locator.
+    pub(super) fn is_still(&self, seen: &[Seen]) -> bool {
+        let values = self
+            .fields
+            .iter()
+            .flat_map(|(plain, sealed)| [plain, sealed]);
+        let mut pairs = seen.iter().zip(std::iter::once(&self.tenant).chain(values));
+        seen.len() == 1 + 2 * self.fields.len()
+            && pairs.all(|(seen, now)| match now {
+                Some(now) => seen.is_still(now),
+                None => *seen == Seen::Unread,
+            })
+    }
+
+    /// The row as the engine sees it.
+    pub(super) fn into_page_row(self, target: &Target, shape: &Shape) -> PageRow {
+        let version = version::pack(&self.seen());
+        let key: std::result::Result<Vec<_>, _> = self
+            .key
+            .iter()
+            .zip(&target.keys)
+            .map(|(value, column)| value.part().ok_or_else(|| column.name.as_str().to_owned()))
+            .collect();
+        // The text of a key without a fixed form is all that names the row in quarantine.
+        let with_key_text = self.with_key_text || key.is_err();
+        let is_large = |value: &Option<Value>| matches!(value, Some(Value::Large(_)));
+        let length = |value: &Option<Value>| value.as_ref().map_or(0, Value::len);
+        PageRow {
+            key,
+            key_text: with_key_text.then(|| key_value::cursor(&self.key)),
+            locator: Locator {
+                place: key_value::place(&self.key),
+                version,
+            },
+            tenant: self.tenant.as_ref().and_then(tenant_text),
+            bytes: self
+                .fields
+                .iter()
+                .map(|(plain, sealed)| length(plain) + length(sealed))
+                .sum(),
+            large: self
+                .fields
+                .iter()
+                .any(|(plain, sealed)| is_large(plain) || is_large(sealed)),
+            cells: self
+                .fields
+                .into_iter()
+                .zip(&shape.fields)
+                .map(|(values, field)| cell(values, field))
+                .collect(),
+        }
+    }
+}
+
+fn cell((plain, sealed): (Option<Value>, Option<Value>), field: &ShapeField) -> PageCell {
+    let unreadable = plain
+        .as_ref()
+        .and_then(|value| value.unreadable(field.kept, field.in_place()));
+    PageCell {
+        plain: plain
+            .filter(|_| unreadable.is_none())
+            .and_then(|value| value.bytes().cloned()),
+        sealed: sealed.and_then(|value| value.bytes().map(|bytes| bytes.to_vec())),
+        unreadable,
+    }
+}
+
+/// A BLOB is no text: such a tenant is none, and the row is refused.
+fn tenant_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null | Value::Large(_) | Value::Blob(_) => None,
+        Value::Integer(bytes) | Value::Real(bytes, _) | Value::Text(bytes) => {
+            String::from_utf8(bytes.to_vec()).ok()
+        }
+    }
+}
+
+/// The value whose class is in this column and whose bytes are in the next; `None` where it was not
+/// read.
+fn value(row: &SqliteRow, at: usize) -> Result<Option<Value>> {
+    let class = row.try_get_raw(at).map_err(fault::of)?;
+    if class.is_null() {
+        return Ok(None);
+    }
+    let form = class.type_info().name().to_owned();
+    let value = match form.as_str() {
+        "INTEGER" => Value::Large(row.try_get_unchecked(at).map_err(fault::of)?),
+        "REAL" => {
+            let number = row.try_get_unchecked(at).map_err(fault::of)?;
+            Value::Real(bytes(row, at + 1)?, number)
+        }
+        _ => match row.try_get_unchecked::<&str, _>(at).map_err(fault::of)? {
+            "null" => Value::Null,
+            "integer" => Value::Integer(bytes(row, at + 1)?),
+            "text" => Value::Text(bytes(row, at + 1)?),
+            "blob" => Value::Blob(bytes(row, at + 1)?),
+            _ => {
+                return Err(StoreError::Unexpected {
+                    what: "a storage class that SQLite does not have",
+                });
+            }
+        },
+    };
+    Ok(Some(value))
+}
+
+fn bytes(row: &SqliteRow, at: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let bytes: &[u8] = row.try_get_unchecked(at).map_err(fault::of)?;
+    Ok(Zeroizing::new(bytes.to_vec()))
+}

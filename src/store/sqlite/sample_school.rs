@@ -1,0 +1,115 @@
+//! The demo's school in SQLite: one table in a file of its own.
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::connection::{commit, write_transaction};
+use super::fault;
+use super::statement::{Bind, bound, run};
+use crate::ident::TableName;
+use crate::store::Result;
+use crate::store::sample_school::{SealedStudent, Student};
+
+/// Students in one statement; seven values each, of 32766 that a statement may have.
+const STUDENTS_PER_INSERT: usize = 500;
+
+pub(in crate::store) async fn build(conn: &mut SqliteConnection, table: &TableName) -> Result<()> {
+    run(
+        conn,
+        format!(
+            "CREATE TABLE {} ( \
+                 id INTEGER PRIMARY KEY, \
+                 first_name TEXT NOT NULL, \
+                 last_name TEXT NOT NULL, \
+                 date_of_birth TEXT, \
+                 ssn TEXT, \
+                 guardian_phone TEXT, \
+                 medical_notes TEXT)",
+            table.quoted()
+        ),
+    )
+    .await
+}
+
+pub(in crate::store) async fn enroll(
+    conn: &mut SqliteConnection,
+    table: &TableName,
+    students: &[Student],
+) -> Result<()> {
+    let mut tx = write_transaction(conn).await?;
+    for some in students.chunks(STUDENTS_PER_INSERT) {
+        let rows = vec!["(?, ?, ?, ?, ?, ?, ?)"; some.len()].join(", ");
+        let sql = format!(
+            "INSERT INTO {} (id, first_name, last_name, date_of_birth, ssn, guardian_phone, medical_notes) \
+             VALUES {rows}",
+            table.quoted()
+        );
+        bound(sql, some.iter().flat_map(values))
+            .execute(&mut *tx)
+            .await
+            .map_err(fault::of)?;
+    }
+    commit(tx).await
+}
+
+fn values(student: &Student) -> [Bind; 7] {
+    let text = |text: &Option<String>| text.clone().map_or(Bind::Null, Bind::Text);
+    [
+        Bind::Integer(student.id),
+        Bind::Text(student.first_name.clone()),
+        Bind::Text(student.last_name.clone()),
+        Bind::Text(student.date_of_birth.clone()),
+        text(&student.ssn),
+        text(&student.guardian_phone),
+        text(&student.medical_notes),
+    ]
+}
+
+pub(in crate::store) async fn analyze(
+    conn: &mut SqliteConnection,
+    table: &TableName,
+) -> Result<()> {
+    run(conn, format!("ANALYZE {}", table.quoted())).await
+}
+
+pub(in crate::store) async fn page(
+    conn: &mut SqliteConnection,
+    sql: String,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<SealedStudent>> {
+    let rows = bound(sql, [Bind::Integer(after), Bind::Integer(limit)])
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    let student = |row: &SqliteRow| {
+        Ok(SealedStudent {
+            id: row.try_get(0)?,
+            first_name: row.try_get(1)?,
+            last_name: row.try_get(2)?,
+            date_of_birth: row.try_get(3)?,
+            ssn: row.try_get(4)?,
+            ssn_index: row.try_get(5)?,
+            guardian_phone: row.try_get(6)?,
+            medical_notes: row.try_get(7)?,
+        })
+    };
+    rows.iter()
+        .map(|row| student(row).map_err(fault::of))
+        .collect()
+}
+
+pub(in crate::store) async fn find(
+    conn: &mut SqliteConnection,
+    sql: String,
+    index: &[u8],
+) -> Result<Vec<(i64, String, String)>> {
+    let rows = bound(sql, [Bind::Blob(index.to_vec())])
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    let found = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+    rows.iter()
+        .map(|row| found(row).map_err(fault::of))
+        .collect()
+}

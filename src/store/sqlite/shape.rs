@@ -1,0 +1,268 @@
+//! One table as the statements of this store name it.
+//! Owns quoted names, the order of the key, and the expressions for class and bytes of a value.
+//! Holds no values.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::fault;
+use super::key_value::KeyValue;
+use super::statement::{Bind, bound};
+use super::value::Kept;
+use crate::ident::Ident;
+use crate::store::{Result, Sealed, Select, StoreError, Target};
+
+/// A table with its key, its tenant and its fields.
+pub(super) struct Shape {
+    /// The table, quoted.
+    pub(super) table: String,
+    /// The key's columns.
+    pub(super) keys: Vec<ShapeKey>,
+    /// The tenant's column, quoted.
+    pub(super) tenant: Option<String>,
+    /// The fields, in the target's order.
+    pub(super) fields: Vec<ShapeField>,
+}
+
+/// A column of the key.
+pub(super) struct ShapeKey {
+    /// The column, quoted.
+    pub(super) column: String,
+    /// `COLLATE` and the collation of the index that makes it unique: the one under which no two
+    /// rows are equal, and by which the index can be walked. Empty for the rowid.
+    collate: String,
+}
+
+impl ShapeKey {
+    /// The column under its index's collation.
+    pub(super) fn ordered(&self) -> String {
+        format!("{}{}", self.column, self.collate)
+    }
+}
+
+/// A field.
+pub(super) struct ShapeField {
+    /// The plaintext column, quoted, where there is one; in place, the column.
+    pub(super) plain: Option<String>,
+    /// The sealed column beside it, quoted.
+    pub(super) sealed: Option<String>,
+    /// The sealed column takes the text form.
+    pub(super) sealed_text: bool,
+    /// The blind index column, quoted.
+    pub(super) index: Option<String>,
+    /// What the plaintext column keeps.
+    pub(super) kept: Kept,
+}
+
+impl ShapeField {
+    /// Sealed in its own column.
+    pub(super) fn in_place(&self) -> bool {
+        self.sealed.is_none()
+    }
+}
+
+impl Shape {
+    /// The shape of a target, whose key collations the catalog tells.
+    pub(super) async fn read(conn: &mut SqliteConnection, target: &Target) -> Result<Self> {
+        let names: Vec<&str> = target.keys.iter().map(|key| key.name.as_str()).collect();
+        let collations = collations(conn, target.table.name.as_str(), &names).await?;
+        let keys = target.keys.iter().zip(collations).map(|(key, collation)| {
+            let column = key.name.quoted();
+            ShapeKey {
+                collate: collation
+                    .map(|collation| format!(" COLLATE {}", collation.quoted()))
+                    .unwrap_or_default(),
+                column,
+            }
+        });
+        let fields = target.fields.iter().map(|field| {
+            let (sealed, sealed_text) = match &field.sealed {
+                Sealed::Beside { column, text } => (Some(column.quoted()), *text),
+                Sealed::InPlace => (None, true),
+            };
+            ShapeField {
+                plain: (field.plain_exists || sealed.is_none()).then(|| field.column.quoted()),
+                sealed,
+                sealed_text,
+                index: field.index.as_ref().map(Ident::quoted),
+                kept: Kept::of(&field.source_type, field.plain_is_bytes),
+            }
+        });
+        Ok(Self {
+            table: target.table.name.quoted(),
+            keys: keys.collect(),
+            tenant: target.tenant.as_ref().map(Ident::quoted),
+            fields: fields.collect(),
+        })
+    }
+
+    /// `ORDER BY` of the key.
+    pub(super) fn order(&self) -> String {
+        joined(&self.keys, ", ", ShapeKey::ordered)
+    }
+
+    /// The key's columns.
+    pub(super) fn key_columns(&self) -> String {
+        joined(&self.keys, ", ", |key| key.column.clone())
+    }
+
+    /// The condition for keys on one side of `key`, and what it binds. `relation` is `>` or `<=`.
+    ///
+    /// A row value is compared by the index in one step, if its left side is bare columns: so the
+    /// collation stands on the right, where it holds for both. NULL is less than every key in the index's
+    /// order but not to `>`, so a key that holds one is taken apart.
+    pub(super) fn beyond(&self, relation: &str, key: &[KeyValue]) -> (String, Vec<Bind>) {
+        if relation == ">" && key.contains(&KeyValue::Null) {
+            return self.after_null(key);
+        }
+        let columns = self.key_columns();
+        let pairs: Vec<_> = self.keys.iter().zip(key).collect();
+        let values = joined(&pairs, ", ", |(column, value)| {
+            format!("{}{}", value.placeholder(), column.collate)
+        });
+        let condition = match key.len() {
+            1 => format!("{columns} {relation} {values}"),
+            _ => format!("({columns}) {relation} ({values})"),
+        };
+        (condition, key.iter().map(KeyValue::bind).collect())
+    }
+
+    fn after_null(&self, key: &[KeyValue]) -> (String, Vec<Bind>) {
+        let (mut branches, mut binds) = (Vec::new(), Vec::new());
+        for (last, value) in key.iter().enumerate() {
+            let mut branch = Vec::new();
+            for (column, value) in self.keys.iter().zip(key).take(last) {
+                branch.push(format!("{} IS {}", column.ordered(), value.placeholder()));
+                binds.push(value.bind());
+            }
+            match value {
+                KeyValue::Null => branch.push(format!("{} IS NOT NULL", self.keys[last].column)),
+                value => {
+                    branch.push(format!(
+                        "{} > {}",
+                        self.keys[last].ordered(),
+                        value.placeholder()
+                    ));
+                    binds.push(value.bind());
+                }
+            }
+            branches.push(format!("({})", branch.join(" AND ")));
+        }
+        (format!("({})", branches.join(" OR ")), binds)
+    }
+
+    /// The condition for rows that are wanted.
+    pub(super) fn wanted(&self, select: &Select) -> Result<String> {
+        let mut any = Vec::with_capacity(self.fields.len());
+        for field in &self.fields {
+            match (&field.plain, &field.sealed) {
+                (Some(plain), Some(sealed)) => any.push(match select {
+                    Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed => {
+                        format!("({plain} IS NOT NULL AND {sealed} IS NULL)")
+                    }
+                    Select::Any => format!("({plain} IS NOT NULL OR {sealed} IS NOT NULL)"),
+                    Select::Sealed => format!("{sealed} IS NOT NULL"),
+                }),
+                (None, Some(sealed)) => match select {
+                    Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed => {}
+                    Select::Any | Select::Sealed => any.push(format!("{sealed} IS NOT NULL")),
+                },
+                (Some(plain), None) => any.push(in_place_wanted(plain, select)?),
+                (None, None) => {}
+            }
+        }
+        Ok(match any.is_empty() {
+            true => "0".to_owned(),
+            false => format!("({})", any.join(" OR ")),
+        })
+    }
+}
+
+/// Joins what `one` says of each item.
+pub(super) fn joined<T>(items: &[T], between: &str, one: impl Fn(&T) -> String) -> String {
+    items.iter().map(one).collect::<Vec<_>>().join(between)
+}
+
+/// The bytes of a value, for reading and for comparing. A cast of REAL keeps 15 digits only.
+pub(super) fn image(column: &str) -> String {
+    format!(
+        "CASE typeof({column}) WHEN 'real' THEN CAST(printf('%!.17g', {column}) AS BLOB) \
+         ELSE CAST({column} AS BLOB) END"
+    )
+}
+
+fn in_place_wanted(column: &str, select: &Select) -> Result<String> {
+    Ok(match select {
+        Select::Unsealed | Select::Any => format!("{column} IS NOT NULL"),
+        Select::Sealed => looks_sealed(column),
+        Select::UnsealedIndexed => {
+            format!("({column} IS NOT NULL AND NOT {})", looks_sealed(column))
+        }
+        Select::UnsealedSweep { sealed_prefixes } => {
+            // Base64 and a dot: anything else would be no prefix of ours, and no literal either.
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if !sealed_prefixes
+                .iter()
+                .all(|prefix| prefix.bytes().all(plain))
+            {
+                return Err(StoreError::Unexpected {
+                    what: "a prefix of sealed text that is not base64",
+                });
+            }
+            let prefixes = joined(sealed_prefixes, ", ", |prefix| format!("'{prefix}'"));
+            format!(
+                "({column} IS NOT NULL AND NOT \
+                 (typeof({column}) = 'text' AND substr({column}, 1, 12) IN ({prefixes})))"
+            )
+        }
+    })
+}
+
+fn looks_sealed(column: &str) -> String {
+    format!("(typeof({column}) = 'text' AND substr({column}, 1, 4) = 'ps1.')")
+}
+
+/// The collation of each key column in the index that makes the key unique; `None` for the rowid.
+async fn collations(
+    conn: &mut SqliteConnection,
+    table: &str,
+    keys: &[&str],
+) -> Result<Vec<Option<Ident>>> {
+    const INDEXES: &str = "SELECT list.name, info.name, info.coll \
+        FROM pragma_index_list(?) AS list, pragma_index_xinfo(list.name) AS info \
+        WHERE list.\"unique\" AND NOT list.partial AND info.key \
+        ORDER BY list.origin = 'pk' DESC, list.seq, info.seqno";
+    let rows = bound(INDEXES, [Bind::Text(table.to_owned())])
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    let mut indexes: Vec<(String, Vec<(String, String)>)> = Vec::new();
+    for row in rows {
+        let name: String = row.try_get(0).map_err(fault::of)?;
+        // NULL for an expression.
+        let column: Option<String> = row.try_get(1).map_err(fault::of)?;
+        let collation: String = row.try_get(2).map_err(fault::of)?;
+        if indexes.last().is_none_or(|(last, _)| *last != name) {
+            indexes.push((name, Vec::new()));
+        }
+        if let Some((_, columns)) = indexes.last_mut() {
+            columns.push((column.unwrap_or_default(), collation));
+        }
+    }
+    let found = indexes.iter().find(|(_, columns)| {
+        columns.len() == keys.len()
+            && keys
+                .iter()
+                .all(|key| columns.iter().any(|(column, _)| column == key))
+    });
+    keys.iter()
+        .map(|key| {
+            let collation = found
+                .and_then(|(_, columns)| columns.iter().find(|(column, _)| column == key))
+                .map(|(_, collation)| Ident::new(collation.clone()));
+            collation.transpose().map_err(|_| StoreError::Unexpected {
+                what: "the name of a collation",
+            })
+        })
+        .collect()
+}

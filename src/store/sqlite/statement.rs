@@ -1,0 +1,78 @@
+//! Statements and the values bound to them.
+//! Owns the one place where SQL text made at run time is handed to the driver: every identifier in
+//! it went through [`crate::ident::Ident::quoted`], and every value is bound.
+
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{AssertSqlSafe, Sqlite};
+
+use super::fault;
+use crate::store::Result;
+
+/// A statement whose text this module's siblings put together.
+pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
+
+/// A value to be bound under its own storage class.
+pub(super) enum Bind {
+    /// NULL.
+    Null,
+    /// INTEGER.
+    Integer(i64),
+    /// REAL.
+    Real(f64),
+    /// TEXT.
+    Text(String),
+    /// BLOB.
+    Blob(Vec<u8>),
+}
+
+impl Bind {
+    /// A BLOB, or NULL for `None`.
+    pub(super) fn blob(bytes: Option<&[u8]>) -> Self {
+        bytes.map_or(Self::Null, |bytes| Self::Blob(bytes.to_vec()))
+    }
+
+    /// The same value, for another statement.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Null => Self::Null,
+            Self::Integer(value) => Self::Integer(*value),
+            Self::Real(value) => Self::Real(*value),
+            Self::Text(value) => Self::Text(value.clone()),
+            Self::Blob(value) => Self::Blob(value.clone()),
+        }
+    }
+
+    /// Adds the value to a statement.
+    pub(super) fn onto(self, statement: Statement) -> Statement {
+        match self {
+            Self::Null => statement.bind(None::<i64>),
+            Self::Integer(value) => statement.bind(value),
+            Self::Real(value) => statement.bind(value),
+            Self::Text(value) => statement.bind(value),
+            Self::Blob(value) => statement.bind(value),
+        }
+    }
+}
+
+/// A statement to be prepared, and kept prepared for the next time its text comes.
+pub(super) fn statement(sql: impl Into<String>) -> Statement {
+    sqlx::query(AssertSqlSafe(sql.into()))
+}
+
+/// A statement with its values.
+pub(super) fn bound(sql: impl Into<String>, binds: impl IntoIterator<Item = Bind>) -> Statement {
+    binds
+        .into_iter()
+        .fold(statement(sql), |statement, bind| bind.onto(statement))
+}
+
+/// Runs a statement that is not worth keeping prepared (DDL, transaction control).
+pub(super) async fn run(conn: &mut SqliteConnection, sql: impl Into<String>) -> Result<()> {
+    statement(sql)
+        .persistent(false)
+        .execute(conn)
+        .await
+        .map(|_| ())
+        .map_err(fault::of)
+}

@@ -1,0 +1,337 @@
+//! The statement that writes the rows of a batch that are still as they were read.
+//! Owns its text and its parameters, which must agree. Rows are found by key; key, tenant and every
+//! column that was read are compared in the server by class and bytes, so that no collation and no
+//! affinity takes a changed value for the one that was read.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::SqliteConnection;
+use zeroize::Zeroizing;
+
+use super::fault;
+use super::key_value::{self, KeyValue};
+use super::shape::{Shape, image, joined};
+use super::statement::{Bind, bound};
+use super::version::{self, Seen};
+use crate::store::page::WriteCell;
+use crate::store::{Result, StoreError, Target, WriteRow, Written};
+
+/// Parameters of one statement; SQLite's own limit is 32,766.
+const PARAMETERS_MAX: usize = 8_000;
+
+/// Which columns the rows of a batch compare and set; what no row needs takes no parameter.
+struct Layout<'a> {
+    shape: &'a Shape,
+    /// Compared columns: the tenant, then two for each field.
+    compared: Vec<Option<&'a String>>,
+    /// For each field: some row seals it, some row opens it.
+    sets: Vec<(bool, bool)>,
+}
+
+/// Writes the rows, and says which were no longer what was read.
+pub(super) async fn write(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    rows: &[WriteRow],
+) -> Result<Written> {
+    let shape = Shape::read(conn, target).await?;
+    let seen: Vec<Vec<Seen>> = rows
+        .iter()
+        .map(|row| version::unpack(&row.locator.version))
+        .collect::<Result<_>>()?;
+    let layout = Layout::new(&shape, rows, &seen)?;
+    let mut written = Written::default();
+    let per_statement = (PARAMETERS_MAX / layout.parameters().max(1)).max(1);
+    for start in (0..rows.len()).step_by(per_statement) {
+        let end = rows.len().min(start + per_statement);
+        let keys = layout
+            .write(conn, &rows[start..end], &seen[start..end])
+            .await?;
+        let mut places = HashMap::with_capacity(keys.len());
+        for key in keys {
+            places.insert(key_value::place(&key), ());
+        }
+        let mut done = Vec::with_capacity(places.len());
+        for (at, row) in rows.iter().enumerate().take(end).skip(start) {
+            match places.contains_key(&row.locator.place) {
+                true => done.push(at),
+                false => written.missed.push(at),
+            }
+        }
+        written.rows += done.len() as u64;
+        if target.in_place() && !done.is_empty() {
+            layout.stored(conn, rows, &done, &mut written).await?;
+        }
+    }
+    Ok(written)
+}
+
+impl<'a> Layout<'a> {
+    fn new(shape: &'a Shape, rows: &[WriteRow], seen: &[Vec<Seen>]) -> Result<Self> {
+        let bad = StoreError::Unexpected {
+            what: "a batch whose rows are not of the target's fields",
+        };
+        let fields = shape.fields.len();
+        let fits = rows.iter().all(|row| row.cells.len() == fields)
+            && seen.iter().all(|seen| seen.len() == 1 + 2 * fields);
+        if !fits {
+            return Err(bad);
+        }
+        let columns = shape
+            .fields
+            .iter()
+            .flat_map(|field| [field.plain.as_ref(), field.sealed.as_ref()]);
+        let compared = std::iter::once(shape.tenant.as_ref())
+            .chain(columns)
+            .enumerate()
+            .map(|(at, column)| {
+                column.filter(|_| seen.iter().any(|seen| seen[at] != Seen::Unread))
+            });
+        let sets = (0..fields).map(|field| {
+            let any =
+                |wanted: fn(&WriteCell) -> bool| rows.iter().any(|row| wanted(&row.cells[field]));
+            (
+                any(|cell| matches!(cell, WriteCell::Seal { .. })),
+                any(|cell| matches!(cell, WriteCell::Open(_))),
+            )
+        });
+        Ok(Self {
+            compared: compared.collect(),
+            sets: sets.collect(),
+            shape,
+        })
+    }
+
+    /// How many parameters one row takes.
+    fn parameters(&self) -> usize {
+        self.names().len()
+    }
+
+    /// The columns of the list of values: keys, then class and bytes of each compared column, then
+    /// what is to be set.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = (0..self.shape.keys.len())
+            .map(|at| format!("k{at}"))
+            .collect();
+        for at in (0..self.compared.len()).filter(|at| self.compared[*at].is_some()) {
+            names.extend([format!("c{at}"), format!("b{at}")]);
+        }
+        for (at, (seals, opens)) in self.sets.iter().enumerate() {
+            if *seals {
+                names.push(format!("s{at}"));
+                names.extend(
+                    self.shape.fields[at]
+                        .index
+                        .as_ref()
+                        .map(|_| format!("i{at}")),
+                );
+            }
+            if *opens {
+                names.push(format!("o{at}"));
+            }
+        }
+        names
+    }
+
+    fn assignments(&self) -> Vec<String> {
+        let mut set = Vec::new();
+        for (at, field) in self.shape.fields.iter().enumerate() {
+            let (seals, opens) = self.sets[at];
+            let sealed = field.sealed.as_ref().or(field.plain.as_ref());
+            if let Some(sealed) = sealed.filter(|_| seals) {
+                if field.in_place() && opens {
+                    set.push(format!("{sealed} = coalesce(v.s{at}, v.o{at}, t.{sealed})"));
+                    continue;
+                }
+                set.push(format!("{sealed} = coalesce(v.s{at}, t.{sealed})"));
+            }
+            if let Some(index) = field.index.as_ref().filter(|_| seals) {
+                set.push(format!(
+                    "{index} = CASE WHEN v.s{at} IS NULL THEN t.{index} ELSE v.i{at} END"
+                ));
+            }
+            if let Some(plain) = field.plain.as_ref().filter(|_| opens) {
+                set.push(format!("{plain} = coalesce(v.o{at}, t.{plain})"));
+            }
+        }
+        set
+    }
+
+    fn sql(&self, rows: usize, assignments: &[String]) -> String {
+        let names = self.names();
+        let row = format!("({})", vec!["?"; names.len()].join(","));
+        let mut conditions = self.same_key();
+        for (at, column) in self.compared.iter().enumerate() {
+            if let Some(column) = column {
+                conditions.push(format!(
+                    "(v.c{at} IS NULL OR (typeof(t.{column}) = v.c{at} \
+                     AND (v.c{at} = 'null' OR {} = v.b{at})))",
+                    image(&format!("t.{column}")),
+                ));
+            }
+        }
+        format!(
+            "WITH v({}) AS (VALUES {}) UPDATE {} AS t SET {} FROM v WHERE {} RETURNING {}",
+            names.join(", "),
+            vec![row; rows].join(","),
+            self.shape.table,
+            assignments.join(", "),
+            conditions.join(" AND "),
+            self.shape.key_columns(),
+        )
+    }
+
+    /// The key under its index's collation, which finds the row, and byte for byte.
+    fn same_key(&self) -> Vec<String> {
+        let one = |(at, key): (usize, &super::shape::ShapeKey)| {
+            [
+                format!("t.{} = v.k{at}", key.ordered()),
+                format!("typeof(t.{}) = typeof(v.k{at})", key.column),
+                format!("CAST(t.{} AS BLOB) = CAST(v.k{at} AS BLOB)", key.column),
+            ]
+        };
+        self.shape.keys.iter().enumerate().flat_map(one).collect()
+    }
+
+    async fn write(
+        &self,
+        conn: &mut SqliteConnection,
+        rows: &[WriteRow],
+        seen: &[Vec<Seen>],
+    ) -> Result<Vec<Vec<KeyValue>>> {
+        let assignments = self.assignments();
+        if assignments.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut binds = Vec::with_capacity(rows.len() * self.parameters());
+        for (row, seen) in rows.iter().zip(seen) {
+            self.bind(row, seen, &mut binds)?;
+        }
+        let found = bound(self.sql(rows.len(), &assignments), binds)
+            .fetch_all(conn)
+            .await
+            .map_err(fault::of)?;
+        found.iter().map(|row| self.key_of(row)).collect()
+    }
+
+    fn key_of(&self, row: &sqlx::sqlite::SqliteRow) -> Result<Vec<KeyValue>> {
+        (0..self.shape.keys.len())
+            .map(|column| KeyValue::read(row, column))
+            .collect()
+    }
+
+    fn bind(&self, row: &WriteRow, seen: &[Seen], binds: &mut Vec<Bind>) -> Result<()> {
+        let key = key_value::unplace(&row.locator.place)?;
+        if key.len() != self.shape.keys.len() || key.iter().any(|value| value.part().is_none()) {
+            return Err(StoreError::Unexpected {
+                what: "a row to be written whose key has no fixed form",
+            });
+        }
+        binds.extend(key.iter().map(KeyValue::bind));
+        for (at, _) in self
+            .compared
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| column.is_some())
+        {
+            let (class, bytes) = match &seen[at] {
+                Seen::Unread => (Bind::Null, Bind::Null),
+                Seen::Value(class, bytes) => (
+                    Bind::Text((*class).to_owned()),
+                    Bind::blob(bytes.as_ref().map(|bytes| bytes.as_slice())),
+                ),
+                // Equal to nothing: a value that was never read in full is not overwritten.
+                Seen::Large(_) => (Bind::Text("large".to_owned()), Bind::Null),
+            };
+            binds.extend([class, bytes]);
+        }
+        for (at, field) in self.shape.fields.iter().enumerate() {
+            let (seals, opens) = self.sets[at];
+            let (mut sealed, mut blind, mut opened) = (Bind::Null, Bind::Null, Bind::Null);
+            match &row.cells[at] {
+                WriteCell::Keep => {}
+                WriteCell::Seal {
+                    sealed: envelope,
+                    index,
+                } => {
+                    sealed = sealed_bind(envelope, field.sealed_text)?;
+                    blind = Bind::blob(index.as_deref());
+                }
+                WriteCell::Open(bytes) => {
+                    opened = field.kept.restored(bytes).ok_or(StoreError::Unexpected {
+                        what: "an opened value that is not UTF-8",
+                    })?;
+                }
+            }
+            if seals {
+                binds.push(sealed);
+                binds.extend(field.index.as_ref().map(|_| blind));
+            }
+            if opens {
+                binds.push(opened);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the in-place columns of the written rows again, after all triggers.
+    async fn stored(
+        &self,
+        conn: &mut SqliteConnection,
+        rows: &[WriteRow],
+        done: &[usize],
+        written: &mut Written,
+    ) -> Result<()> {
+        let keys = self.shape.keys.len();
+        let fields = &self.shape.fields;
+        let columns: Vec<(usize, &String)> = (0..fields.len())
+            .filter(|field| fields[*field].in_place())
+            .filter_map(|field| Some((field, fields[field].plain.as_ref()?)))
+            .collect();
+        let row = format!("({})", vec!["?"; keys + 1].join(","));
+        let names: Vec<String> = (0..keys).map(|at| format!("k{at}")).collect();
+        // CROSS JOIN keeps the order: the few written rows first, each then found by its key.
+        let sql = format!(
+            "WITH v(n, {}) AS (VALUES {}) SELECT v.n, {} FROM v CROSS JOIN {} AS t WHERE {}",
+            names.join(", "),
+            vec![row; done.len()].join(","),
+            joined(&columns, ", ", |(_, column)| image(&format!("t.{column}"))),
+            self.shape.table,
+            self.same_key().join(" AND "),
+        );
+        let mut binds = Vec::with_capacity(done.len() * (keys + 1));
+        for at in done {
+            binds.push(Bind::Integer(*at as i64));
+            let key = key_value::unplace(&rows[*at].locator.place)?;
+            binds.extend(key.iter().map(KeyValue::bind));
+        }
+        for found in bound(sql, binds).fetch_all(conn).await.map_err(fault::of)? {
+            let at: i64 = sqlx::Row::try_get(&found, 0).map_err(fault::of)?;
+            let mut values: Vec<Option<Zeroizing<Vec<u8>>>> = vec![None; fields.len()];
+            for (column, (field, _)) in columns.iter().enumerate() {
+                let bytes: Option<&[u8]> =
+                    sqlx::Row::try_get(&found, column + 1).map_err(fault::of)?;
+                values[*field] = bytes.map(|bytes| Zeroizing::new(bytes.to_vec()));
+            }
+            written
+                .stored
+                .push((usize::try_from(at).unwrap_or(usize::MAX), values));
+        }
+        Ok(())
+    }
+}
+
+fn sealed_bind(envelope: &[u8], text: bool) -> Result<Bind> {
+    if !text {
+        return Ok(Bind::Blob(envelope.to_vec()));
+    }
+    match std::str::from_utf8(envelope) {
+        Ok(text) => Ok(Bind::Text(text.to_owned())),
+        Err(_) => Err(StoreError::Unexpected {
+            what: "an envelope for a text column that is not in text form",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! Tests of the writing statement: which rows it takes for unchanged, and what it writes.
+
+use zeroize::Zeroizing;
+
+use crate::store::page::WriteCell;
+use crate::store::sqlite::bench::{Bench, TABLE, TALLY, beside, seal, sealed};
+use crate::store::sqlite::fixture::{ident, request, stamp, target, with};
+use crate::store::{Select, WriteRow};
+
+#[tokio::test]
+async fn a_row_that_changed_or_went_is_missed_by_any_change_of_its_bytes() {
+    for (change, missed) in [
+        ("UPDATE t SET ssn = 'ABC' WHERE id = 1", vec![0]),
+        ("UPDATE t SET age = 9 WHERE id = 2", vec![1]),
+        ("UPDATE t SET age = '7x' WHERE id = 1", vec![0]),
+        (
+            "UPDATE t SET ssn = CAST('abc' AS BLOB) WHERE id = 1",
+            vec![0],
+        ),
+        ("UPDATE t SET age = 0 WHERE id = 3", vec![2]),
+        ("UPDATE t SET ssn = NULL WHERE id = 3", vec![2]),
+        ("UPDATE t SET id = 4 WHERE id = 2", vec![1]),
+        ("DELETE FROM t", vec![0, 1, 2]),
+        ("UPDATE t SET ssn = ssn", vec![]),
+    ] {
+        let mut bench = Bench::new(TABLE, beside()).await;
+        let rows = sealed(bench.read(Select::Unsealed).await);
+        bench.fixture.exec(change).await.unwrap();
+        bench.begin(stamp(&bench.lane)).await.unwrap();
+        let written = bench.write(&rows).await.unwrap();
+        assert_eq!(written.missed, missed, "{change}");
+        assert_eq!(written.rows, 3 - missed.len() as u64);
+        bench.writer.commit(&TALLY).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_changed_only_in_case_and_a_tenant_that_changed_are_missed() {
+    let schema = "CREATE TABLE t (id TEXT COLLATE NOCASE PRIMARY KEY, clinic TEXT, ssn TEXT, age INTEGER); \
+        INSERT INTO t VALUES ('a', 'n', 'x', 1), ('b', 'n', 'x', 1), ('c', 'n', 'x', 1)";
+    let mut target = beside();
+    target.tenant = Some(ident("clinic"));
+    let mut bench = Bench::new(schema, target).await;
+    let rows = sealed(bench.read(Select::Unsealed).await);
+    bench
+        .fixture
+        .exec("UPDATE t SET id = 'A' WHERE id = 'a'; UPDATE t SET clinic = 'N' WHERE id = 'b'")
+        .await
+        .unwrap();
+    bench.begin(stamp(&bench.lane)).await.unwrap();
+    let written = bench.write(&rows).await.unwrap();
+    assert_eq!(written.missed, [0, 1]);
+}
+
+#[tokio::test]
+async fn a_seal_that_came_meanwhile_is_not_overwritten() {
+    let mut bench = Bench::new(TABLE, beside()).await;
+    let rows = sealed(bench.read(Select::Unsealed).await);
+    let update = "INSERT INTO phiseal_mark VALUES ('engine'); \
+        UPDATE t SET ssn_sealed = x'01' WHERE id = 2; DELETE FROM phiseal_mark";
+    bench.fixture.exec(update).await.unwrap();
+    bench.begin(stamp(&bench.lane)).await.unwrap();
+    assert_eq!(bench.write(&rows).await.unwrap().missed, [1]);
+}
+
+#[tokio::test]
+async fn in_place_what_is_stored_is_given_back() {
+    let target = with(target("t", &["id"]), "age", "INTEGER", true);
+    let target = with(target, "ssn", "TEXT", false);
+    let mut bench = Bench::new(TABLE, target).await;
+    let rows: Vec<WriteRow> = bench
+        .read(Select::Unsealed)
+        .await
+        .into_iter()
+        .map(|row| WriteRow {
+            cells: vec![seal(b"\xe7age"), seal(b"ps1.5wEAAAABabc")],
+            locator: row.locator,
+        })
+        .collect();
+    bench
+        .fixture
+        .exec("UPDATE t SET ssn = 'ABC' WHERE id = 1")
+        .await
+        .unwrap();
+    bench.begin(stamp(&bench.lane)).await.unwrap();
+    let written = bench.write(&rows).await.unwrap();
+    assert_eq!(written.missed, [0]);
+    let mut stored: Vec<_> = written
+        .stored
+        .iter()
+        .map(|(at, values)| {
+            assert!(values[0].is_none());
+            (*at, values[1].as_ref().unwrap().to_vec())
+        })
+        .collect();
+    stored.sort();
+    assert_eq!(
+        stored,
+        [
+            (1, b"ps1.5wEAAAABabc".to_vec()),
+            (2, b"ps1.5wEAAAABabc".to_vec())
+        ]
+    );
+    bench.writer.commit(&TALLY).await.unwrap();
+    let classes = bench
+        .fixture
+        .rows("SELECT group_concat(DISTINCT typeof(ssn)) FROM t")
+        .await;
+    assert_eq!(classes, ["text"]);
+}
+
+#[tokio::test]
+async fn a_restore_gives_back_every_storage_class() {
+    let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, n NUMERIC, n_sealed BLOB, b BLOB, b_sealed BLOB); \
+        INSERT INTO t VALUES (1, -3, NULL, x'00ff', NULL), (2, 0.1, NULL, x'', NULL), (3, 'text', NULL, NULL, NULL)";
+    let target = with(
+        with(target("t", &["id"]), "n", "NUMERIC", true),
+        "b",
+        "BLOB",
+        true,
+    );
+    let mut bench = Bench::new(schema, target).await;
+    let select = "SELECT typeof(n) || quote(n) || typeof(b) || quote(b) FROM t ORDER BY id";
+    let before = bench.fixture.rows(select).await;
+    let plain: Vec<Vec<_>> = bench
+        .read(Select::Any)
+        .await
+        .into_iter()
+        .map(|row| row.cells.into_iter().map(|cell| cell.plain).collect())
+        .collect();
+    bench
+        .fixture
+        .exec("UPDATE t SET n = NULL, b = NULL")
+        .await
+        .unwrap();
+    bench.fixture.exec("INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET n_sealed = x'01'; DELETE FROM phiseal_mark").await.unwrap();
+    let rows: Vec<WriteRow> = bench
+        .read(Select::Sealed)
+        .await
+        .into_iter()
+        .zip(plain)
+        .map(|(row, plain)| WriteRow {
+            cells: plain
+                .into_iter()
+                .map(|plain| {
+                    plain.map_or(WriteCell::Keep, |plain: Zeroizing<Vec<u8>>| {
+                        WriteCell::Open(plain)
+                    })
+                })
+                .collect(),
+            locator: row.locator,
+        })
+        .collect();
+    bench.begin(stamp(&bench.lane)).await.unwrap();
+    assert_eq!(bench.write(&rows).await.unwrap().rows, 3);
+    bench.writer.commit(&TALLY).await.unwrap();
+    assert_eq!(bench.fixture.rows(select).await, before);
+}
+
+#[tokio::test]
+async fn rows_of_more_parameters_than_a_statement_takes_are_all_written_by_key() {
+    let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT, age INTEGER, pad TEXT); \
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) \
+        INSERT INTO t SELECT i, 'ssn ' || i, i, '' FROM n";
+    let mut bench = Bench::new(schema, beside()).await;
+    let mut request = request(Select::Unsealed);
+    request.rows_max = 10_000;
+    let rows = sealed(bench.fixture.page(&bench.target, &request).await.rows);
+    bench.begin(stamp(&bench.lane)).await.unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(bench.write(&rows).await.unwrap().rows, 5000);
+    // By key it takes some tens of milliseconds, and by scanning some ten seconds.
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+    bench.writer.commit(&TALLY).await.unwrap();
+    assert!(
+        bench
+            .read(Select::Unsealed)
+            .await
+            .iter()
+            .all(|row| row.cells[0].plain.is_none())
+    );
+}

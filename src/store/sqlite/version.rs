@@ -1,0 +1,130 @@
+//! What a row held when it was read, packed into a [`crate::store::Locator`].
+//! Owns the packing. SQLite gives rows no version, so the values themselves are compared, class and
+//! bytes, inside the transaction that writes; the packed bytes are plaintext, and are wiped.
+
+use zeroize::Zeroizing;
+
+use super::value::Value;
+use crate::store::{Result, StoreError};
+
+/// One column of the row: the tenant, then plaintext and sealed column of each field.
+#[derive(Clone, PartialEq)]
+pub(super) enum Seen {
+    /// Was not read, and is not compared.
+    Unread,
+    /// Its class as `typeof` names it, and its bytes unless it is NULL.
+    Value(&'static str, Option<Zeroizing<Vec<u8>>>),
+    /// Was left out for its size, this many bytes: only compared before it is read in full.
+    Large(i64),
+}
+
+const CLASSES: [&str; 5] = ["null", "integer", "real", "text", "blob"];
+const UNREAD: u8 = 0xff;
+const LARGE: u8 = 0xfe;
+
+impl Seen {
+    /// What was seen of a value.
+    pub(super) fn of(value: &Value) -> Self {
+        match value {
+            Value::Large(length) => Self::Large(*length),
+            value => Self::Value(value.class(), value.bytes().cloned()),
+        }
+    }
+
+    /// Whether a value read later is still this one.
+    pub(super) fn is_still(&self, now: &Value) -> bool {
+        match self {
+            Self::Unread => true,
+            Self::Value(class, bytes) => now.class() == *class && now.bytes() == bytes.as_ref(),
+            Self::Large(length) => match now {
+                Value::Large(now) => now == length,
+                now => i64::try_from(now.len()) == Ok(*length),
+            },
+        }
+    }
+}
+
+/// Packs the columns of a row.
+pub(super) fn pack(columns: &[Seen]) -> Zeroizing<Vec<u8>> {
+    let room = columns.iter().map(|seen| match seen {
+        Seen::Value(_, Some(bytes)) => bytes.len() + 9,
+        _ => 9,
+    });
+    // Made at its full size at once: a buffer that grows leaves copies behind.
+    let mut packed = Zeroizing::new(Vec::with_capacity(room.sum()));
+    for seen in columns {
+        let (tag, length, bytes) = match seen {
+            Seen::Unread => (UNREAD, 0, None),
+            Seen::Large(length) => (LARGE, *length, None),
+            Seen::Value(class, bytes) => (
+                CLASSES.iter().position(|known| known == class).unwrap_or(0) as u8,
+                bytes.as_ref().map_or(0, |bytes| bytes.len() as i64),
+                bytes.as_ref(),
+            ),
+        };
+        packed.push(tag);
+        packed.extend_from_slice(&length.to_be_bytes());
+        if let Some(bytes) = bytes {
+            packed.extend_from_slice(bytes);
+        }
+    }
+    packed
+}
+
+/// Unpacks the columns of a row.
+pub(super) fn unpack(packed: &[u8]) -> Result<Vec<Seen>> {
+    let bad = || StoreError::Unexpected {
+        what: "a locator of another form than this store makes",
+    };
+    let (mut columns, mut rest) = (Vec::new(), packed);
+    while let Some((&tag, after)) = rest.split_first() {
+        let (length, after) = after.split_first_chunk::<8>().ok_or_else(bad)?;
+        let length = i64::from_be_bytes(*length);
+        rest = after;
+        columns.push(match tag {
+            UNREAD => Seen::Unread,
+            LARGE => Seen::Large(length),
+            tag => {
+                let class = *CLASSES.get(usize::from(tag)).ok_or_else(bad)?;
+                let length = usize::try_from(length).map_err(|_| bad())?;
+                let (bytes, after) = rest.split_at_checked(length).ok_or_else(bad)?;
+                rest = after;
+                let bytes = (class != "null").then(|| Zeroizing::new(bytes.to_vec()));
+                Seen::Value(class, bytes)
+            }
+        });
+    }
+    Ok(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_packed_is_unpacked_and_nothing_else_is() {
+        let bytes = |bytes: &[u8]| Some(Zeroizing::new(bytes.to_vec()));
+        let columns = vec![
+            Seen::Unread,
+            Seen::Value("null", None),
+            Seen::Value("text", bytes(b"")),
+            Seen::Value("blob", bytes(b"\x00\xff")),
+            Seen::Large(1 << 40),
+        ];
+        let packed = pack(&columns);
+        assert!(unpack(&packed).unwrap() == columns);
+        assert!(unpack(&packed[..packed.len() - 1]).is_err());
+        assert!(unpack(b"\x09\0\0\0\0\0\0\0\0").is_err());
+    }
+
+    #[test]
+    fn another_class_with_the_same_bytes_is_another_value() {
+        let seen = Seen::Value("text", Some(Zeroizing::new(b"1".to_vec())));
+        let bytes = Zeroizing::new(b"1".to_vec());
+        assert!(seen.is_still(&Value::Text(bytes.clone())));
+        assert!(!seen.is_still(&Value::Integer(bytes)));
+        assert!(!seen.is_still(&Value::Null));
+        assert!(Seen::Large(1).is_still(&Value::Text(Zeroizing::new(b"2".to_vec()))));
+        assert!(!Seen::Large(3).is_still(&Value::Large(4)));
+    }
+}

@@ -1,0 +1,130 @@
+//! One table as a run works on it: names, keys, fields, forms.
+//! Owns the physical description that the stores build their SQL from, resolved once from plan,
+//! catalog and registry. Holds no values.
+
+use crate::ident::{Ident, TableName};
+
+/// What a run works on.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The table's physical name.
+    pub table: TableName,
+    /// Its label: frozen at registration, part of every sealed value.
+    pub label: String,
+    /// The row key's columns, in the frozen order.
+    pub keys: Vec<KeyColumn>,
+    /// The column that names the tenant.
+    pub tenant: Option<Ident>,
+    /// The fields.
+    pub fields: Vec<FieldTarget>,
+    /// Run with the table's own UPDATE triggers suppressed (replica role).
+    pub suppress_triggers: bool,
+    /// A marker of the program that works (`SET LOCAL` limits), in milliseconds.
+    pub lock_timeout_ms: u32,
+}
+
+impl Target {
+    /// Whether the text of a key can only be a number or a uuid, and so is no PHI by itself.
+    pub fn key_is_plain(&self) -> bool {
+        self.keys
+            .iter()
+            .all(|key| matches!(key.kind, KeyKind::Int | KeyKind::Uuid))
+    }
+
+    /// Whether any field is sealed in place.
+    pub fn in_place(&self) -> bool {
+        self.fields
+            .iter()
+            .any(|field| field.sealed == Sealed::InPlace)
+    }
+}
+
+/// One column of the row key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// The column.
+    pub name: Ident,
+    /// How its value enters the row key.
+    pub kind: KeyKind,
+    /// Its base type as a cast would name it (`bpchar`, `"public"."citext"`); empty in SQLite.
+    pub cast: String,
+    /// The schema of that type, where it is not the server's own.
+    pub type_schema: Option<Ident>,
+}
+
+/// How a key value enters the row key (docs/FORMAT.md, "Row key").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Any integer.
+    Int,
+    /// uuid.
+    Uuid,
+    /// text, varchar, citext, char(n).
+    Text,
+    /// numeric.
+    Numeric,
+    /// date.
+    Date,
+    /// timestamp, timestamptz.
+    Timestamp,
+    /// bytea.
+    Bytes,
+    /// boolean.
+    Bool,
+    /// SQLite: by the storage class of each value.
+    ByClass,
+}
+
+impl KeyKind {
+    /// The tag letter as kept in the registry.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Int => "i",
+            Self::Uuid => "u",
+            Self::Text => "t",
+            Self::Numeric => "n",
+            Self::Date => "d",
+            Self::Timestamp => "z",
+            Self::Bytes => "b",
+            Self::Bool => "o",
+            Self::ByClass => "*",
+        }
+    }
+}
+
+/// One field as a run works on it.
+#[derive(Debug, Clone)]
+pub struct FieldTarget {
+    /// The plaintext column (in place: the column).
+    pub column: Ident,
+    /// Its label: frozen at registration.
+    pub label: String,
+    /// The plaintext's type as SQL would write it, with its modifiers (`varchar(11)`, `date`).
+    pub source_type: String,
+    /// Whether the plaintext is bytes (bytea, BLOB) and not text.
+    pub plain_is_bytes: bool,
+    /// Whether `octet_length` knows the size of a value without building its text.
+    pub plain_is_varlena_text: bool,
+    /// Where the sealed value goes.
+    pub sealed: Sealed,
+    /// The blind index column.
+    pub index: Option<Ident>,
+    /// Whether the blind index is to be unique.
+    pub index_unique: bool,
+    /// The plaintext column exists (it may be gone after finalize, or before a restore).
+    pub plain_exists: bool,
+}
+
+/// Where the sealed value of a field goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sealed {
+    /// Into a column beside the plaintext.
+    Beside {
+        /// The column.
+        column: Ident,
+        /// It is a text column, and takes the text form.
+        text: bool,
+    },
+    /// Into the same column, in text form.
+    InPlace,
+}
