@@ -1,0 +1,129 @@
+//! Checkpoints: where a lane stands, as it is stored.
+//! Owns the form of a stored cursor. A key other than integer or uuid may be PHI (a medical record
+//! number, a name), so its text is sealed under the labels `phiseal.lanes`, bound to its lane.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::{ColumnKey, Context, Envelope, KeyPart, NonceBatch, RowKey};
+use crate::keys::{Key, KeyError, Keyring};
+use crate::store::Cursor;
+
+/// The table label of everything of ours that is sealed.
+const LANES: &str = "phiseal.lanes";
+
+/// Writes and reads the cursors of one run.
+pub struct Checkpoints {
+    keyring: Arc<Keyring>,
+    seal_under: Option<Arc<Key>>,
+}
+
+/// Which of a lane's three places is meant; part of what a sealed one is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The lane begins behind it.
+    Lower,
+    /// The lane ends with it.
+    Upper,
+    /// Done up to it.
+    Cursor,
+}
+
+impl Place {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Lower => "lower",
+            Self::Upper => "upper",
+            Self::Cursor => "cursor",
+        }
+    }
+}
+
+/// A stored cursor that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// It is sealed, and its key is not there or may not open.
+    #[error("the checkpoint of a lane cannot be opened: {0}")]
+    Key(#[from] KeyError),
+    /// It was changed, or belongs to another lane.
+    #[error("the checkpoint of lane {lane_no} is damaged")]
+    Damaged {
+        /// The lane.
+        lane_no: i32,
+    },
+    /// The operating system gave no random bytes, or a limit was met.
+    #[error("a checkpoint cannot be sealed")]
+    Seal,
+}
+
+impl Checkpoints {
+    /// Checkpoints that are sealed under `key`, or plain where the row key is no PHI.
+    pub fn new(keyring: Arc<Keyring>, seal_under: Option<Arc<Key>>) -> Self {
+        Self {
+            keyring,
+            seal_under,
+        }
+    }
+
+    /// The stored form of a cursor.
+    ///
+    /// # Errors
+    /// Where there are no random bytes.
+    pub fn encode(
+        &self,
+        lane_no: i32,
+        place: Place,
+        cursor: &Cursor,
+    ) -> Result<Vec<u8>, CheckpointError> {
+        let text =
+            Zeroizing::new(serde_json::to_vec(&cursor.0).map_err(|_| CheckpointError::Seal)?);
+        let Some(key) = &self.seal_under else {
+            return Ok(text.to_vec());
+        };
+        let mut nonces = NonceBatch::draw(1).map_err(|_| CheckpointError::Seal)?;
+        let nonce = nonces.next().ok_or(CheckpointError::Seal)?;
+        let mut out = Vec::new();
+        column_key(key, place)
+            .seal(&lane_key(lane_no)?, nonce, &text, 0, &mut out)
+            .map_err(|_| CheckpointError::Seal)?;
+        Ok(out)
+    }
+
+    /// The cursor of a stored form, sealed or not.
+    ///
+    /// # Errors
+    /// A key that is not there, or a form that was changed.
+    pub fn decode(
+        &self,
+        lane_no: i32,
+        place: Place,
+        stored: &[u8],
+    ) -> Result<Cursor, CheckpointError> {
+        let damaged = || CheckpointError::Damaged { lane_no };
+        let text = if stored.first() == Some(&b'[') {
+            Zeroizing::new(stored.to_vec())
+        } else {
+            let envelope = Envelope::parse(stored).map_err(|_| damaged())?;
+            let key = self.keyring.openable(envelope.key_id())?;
+            column_key(&key, place)
+                .open(&lane_key(lane_no)?, &envelope)
+                .map_err(|_| damaged())?
+        };
+        serde_json::from_slice(&text)
+            .map(Cursor)
+            .map_err(|_| damaged())
+    }
+}
+
+fn column_key(key: &Key, place: Place) -> ColumnKey {
+    ColumnKey::derive(
+        key.key_id(),
+        key.data_key(),
+        &Context::new(key.tenant(), LANES, place.label()),
+    )
+}
+
+fn lane_key(lane_no: i32) -> Result<RowKey, CheckpointError> {
+    RowKey::encode(&[KeyPart::Int(i64::from(lane_no))]).map_err(|_| CheckpointError::Seal)
+}
