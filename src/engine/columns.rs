@@ -1,0 +1,212 @@
+//! The derived keys of a table's columns, kept for as long as a run lasts.
+//! Owns the way from a row's tenant or an envelope's key id to the key of one column. Derivation is
+//! two HMACs; a lookup is two hashes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use zeroize::Zeroizing;
+
+use crate::crypto::envelope::MAGIC;
+use crate::crypto::{
+    BlindIndexKey, ColumnKey, Context, Envelope, IndexSpec, KeyId, Nonce, Purpose, RowKey, text,
+};
+use crate::keys::{KeyError, KeySet};
+
+/// What sealing one field takes, beside its key.
+#[derive(Debug, Clone)]
+pub struct FieldSpec {
+    /// The column's label.
+    pub label: String,
+    /// Padding bucket, bytes; 0 for none.
+    pub pad_to: u32,
+    /// The blind index.
+    pub index: Option<IndexSpec>,
+}
+
+/// The derived keys of one table.
+pub struct Columns {
+    table_label: String,
+    fields: Vec<FieldSpec>,
+    cells: RwLock<HashMap<String, ByKey<ColumnKey>>>,
+    indexes: RwLock<HashMap<String, ByKey<BlindIndexKey>>>,
+}
+
+type ByKey<T> = HashMap<(KeyId, usize), Arc<T>>;
+
+/// One cell: what a sealed value is bound to, beside its table.
+#[derive(Clone, Copy)]
+pub struct Cell<'a> {
+    /// The row's tenant; empty where the table has none.
+    pub tenant: &'a str,
+    /// The field's position in the target.
+    pub field: usize,
+    /// The row key.
+    pub row_key: &'a RowKey,
+}
+
+/// Why a sealed value did not give its plaintext.
+#[derive(Debug)]
+pub enum Unopened {
+    /// The bytes are no envelope.
+    NotSealed,
+    /// The key it names is unknown or may not open.
+    Key(KeyError),
+    /// Its key refuses it: changed, or of another cell.
+    Refused,
+}
+
+impl Unopened {
+    /// Why, for the quarantine and for reports.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::NotSealed => "the value is not in the sealed form".to_owned(),
+            Self::Key(error) => error.to_string(),
+            Self::Refused => {
+                "the value does not open: it was changed, or belongs to another cell".to_owned()
+            }
+        }
+    }
+}
+
+impl Columns {
+    /// The columns of a table, by their frozen labels.
+    pub fn new(table_label: &str, fields: Vec<FieldSpec>) -> Self {
+        Self {
+            table_label: table_label.to_owned(),
+            fields,
+            cells: RwLock::default(),
+            indexes: RwLock::default(),
+        }
+    }
+
+    /// The fields.
+    pub fn fields(&self) -> &[FieldSpec] {
+        &self.fields
+    }
+
+    /// Seals a value under the tenant's active key, and gives its blind index.
+    ///
+    /// # Errors
+    /// The tenant has no key that may seal, or the value is longer than the cipher takes.
+    pub fn seal(
+        &self,
+        keys: &KeySet,
+        cell: Cell<'_>,
+        nonce: Nonce,
+        plain: &[u8],
+        as_text: bool,
+    ) -> Result<(Vec<u8>, Option<Vec<u8>>), KeyError> {
+        let Cell {
+            tenant,
+            field,
+            row_key,
+        } = cell;
+        let spec = &self.fields[field];
+        let key = keys.sealing(tenant, Purpose::Cell)?;
+        let column = self.cell_key(key.key_id(), key.data_key(), tenant, field);
+        let mut out = Vec::new();
+        column
+            .seal(row_key, nonce, plain, spec.pad_to, &mut out)
+            .map_err(|_| KeyError::NoRandomness)?;
+        let out = if as_text {
+            text::encode(&out).into_bytes()
+        } else {
+            out
+        };
+        let index = match spec.index {
+            None => None,
+            Some(index) => {
+                let key = keys.sealing(tenant, Purpose::BlindIndex)?;
+                let derived = self.index_key(key.key_id(), key.data_key(), tenant, field);
+                std::str::from_utf8(plain)
+                    .ok()
+                    .and_then(|value| derived.index(index, value))
+            }
+        };
+        Ok((out, index))
+    }
+
+    /// Opens a sealed value of either form; the id in it names the key, and no other is tried.
+    ///
+    /// # Errors
+    /// See [`Unopened`].
+    pub fn open(
+        &self,
+        keys: &KeySet,
+        cell: Cell<'_>,
+        sealed: &[u8],
+    ) -> Result<(Zeroizing<Vec<u8>>, KeyId), Unopened> {
+        if sealed.first() == Some(&MAGIC) {
+            return self.open_envelope(keys, cell, sealed);
+        }
+        let text = std::str::from_utf8(sealed).map_err(|_| Unopened::NotSealed)?;
+        let bytes = text::decode(text).map_err(|_| Unopened::NotSealed)?;
+        self.open_envelope(keys, cell, &bytes)
+    }
+
+    fn open_envelope(
+        &self,
+        keys: &KeySet,
+        cell: Cell<'_>,
+        bytes: &[u8],
+    ) -> Result<(Zeroizing<Vec<u8>>, KeyId), Unopened> {
+        let envelope = Envelope::parse(bytes).map_err(|_| Unopened::NotSealed)?;
+        let key = keys.openable(envelope.key_id()).map_err(Unopened::Key)?;
+        let column = self.cell_key(key.key_id(), key.data_key(), cell.tenant, cell.field);
+        column
+            .open(cell.row_key, &envelope)
+            .map(|plain| (plain, envelope.key_id()))
+            .map_err(|_| Unopened::Refused)
+    }
+
+    fn cell_key(
+        &self,
+        key_id: KeyId,
+        data_key: &crate::crypto::DataKey,
+        tenant: &str,
+        field: usize,
+    ) -> Arc<ColumnKey> {
+        derived(&self.cells, key_id, tenant, field, || {
+            ColumnKey::derive(key_id, data_key, &self.context(tenant, field))
+        })
+    }
+
+    fn index_key(
+        &self,
+        key_id: KeyId,
+        data_key: &crate::crypto::DataKey,
+        tenant: &str,
+        field: usize,
+    ) -> Arc<BlindIndexKey> {
+        derived(&self.indexes, key_id, tenant, field, || {
+            BlindIndexKey::derive(key_id, data_key, &self.context(tenant, field))
+        })
+    }
+
+    fn context(&self, tenant: &str, field: usize) -> Context {
+        Context::new(tenant, &self.table_label, &self.fields[field].label)
+    }
+}
+
+/// Looks a derived key up, or derives and keeps it.
+fn derived<T>(
+    cache: &RwLock<HashMap<String, ByKey<T>>>,
+    key_id: KeyId,
+    tenant: &str,
+    field: usize,
+    derive: impl FnOnce() -> T,
+) -> Arc<T> {
+    let found = cache
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(tenant)
+        .and_then(|keys| keys.get(&(key_id, field)))
+        .cloned();
+    found.unwrap_or_else(|| {
+        let made = Arc::new(derive());
+        let mut cache = cache.write().unwrap_or_else(PoisonError::into_inner);
+        let keys = cache.entry(tenant.to_owned()).or_default();
+        Arc::clone(keys.entry((key_id, field)).or_insert(made))
+    })
+}

@@ -1,0 +1,561 @@
+//! Committing parcels: rows, quarantine and cursor together, whatever the database does meanwhile.
+//! Owns what happens after each kind of failure: again, smaller, around locked rows, bisected to
+//! the refused row, or the lane row read under a lock where COMMIT's outcome is unknown.
+//! A row is never dropped: it is written, a conflict for the sweep, or listed in quarantine.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::error::EngineError;
+use super::parcel::Parcel;
+use super::retry::Patience;
+use super::step::{RowFault, Seen};
+use crate::crypto::KeyId;
+use crate::run::checkpoint::Place;
+use crate::store::{
+    Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Next, PageRequest,
+    StoreError, WriteBatch, WriteRow, Written,
+};
+
+/// Commits the parcels of one lane.
+pub struct Committer {
+    ctx: Arc<Context>,
+    writer: Box<dyn BatchWriter>,
+    stamp: LaneStamp,
+    relation: String,
+    /// What a transaction whose COMMIT was not answered would have counted and missed.
+    unsettled: Option<(LaneTally, Vec<usize>)>,
+}
+
+/// What became of a parcel.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// Added to the lane's counters.
+    pub tally: LaneTally,
+    /// What was seen in the rows.
+    pub seen: Seen,
+    /// Positions in the parcel of rows that changed, went or were held meanwhile.
+    pub missed: Vec<usize>,
+}
+
+/// Why a parcel is not committed.
+pub enum NotCommitted {
+    /// The table was rewritten: the page has to be read again.
+    ReadAgain,
+    /// The run stops.
+    Stop(EngineError),
+}
+
+impl<E: Into<EngineError>> From<E> for NotCommitted {
+    fn from(error: E) -> Self {
+        Self::Stop(error.into())
+    }
+}
+
+/// Rows of a parcel that go in one transaction.
+struct Segment {
+    rows: Range<usize>,
+    /// Moves the cursor and lists what the step refused.
+    closes: bool,
+}
+
+/// Everything about a parcel that its segments share.
+struct Load<'a> {
+    parcel: &'a Parcel,
+    positions: &'a [usize],
+    writes: &'a [WriteRow],
+    cursor: Option<Vec<u8>>,
+    listed: Vec<NewQuarantine>,
+    found: i64,
+}
+
+impl Committer {
+    /// A committer for the lane of `stamp`, held by this process.
+    pub fn new(
+        ctx: Arc<Context>,
+        writer: Box<dyn BatchWriter>,
+        stamp: LaneStamp,
+        relation: String,
+    ) -> Self {
+        Self {
+            ctx,
+            writer,
+            stamp,
+            relation,
+            unsettled: None,
+        }
+    }
+
+    /// The lane as it stands.
+    pub fn stamp(&self) -> LaneStamp {
+        self.stamp
+    }
+
+    /// Commits a parcel; it is worked off in order, and its last transaction moves the cursor.
+    ///
+    /// # Errors
+    /// [`NotCommitted`]; everything committed before stays.
+    pub async fn commit(&mut self, mut parcel: Parcel) -> Result<Committed, NotCommitted> {
+        let (positions, writes) = parcel.take_writes();
+        let listed = self.list_faults(&parcel);
+        let found = parcel
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(at, row)| !row.work.faults.is_empty() || positions.binary_search(at).is_ok())
+            .count();
+        let cursor = match &parcel.next {
+            Some(next) if parcel.closes_window => Some(
+                self.ctx
+                    .checkpoints
+                    .encode(self.stamp.lane_no, Place::Cursor, next)
+                    .map_err(EngineError::from)?,
+            ),
+            _ => None,
+        };
+        let load = Load {
+            parcel: &parcel,
+            positions: &positions,
+            writes: &writes,
+            cursor,
+            listed,
+            found: i64::try_from(found).unwrap_or(i64::MAX),
+        };
+        let outcome = self.commit_segments(&load).await;
+        if outcome.is_err() {
+            self.ctx.book.forget(&load.listed);
+        }
+        let mut done = outcome?;
+        done.seen = parcel.seen();
+        Ok(done)
+    }
+
+    /// Locks one row by its key, works on what it is now, and writes it in the same transaction.
+    /// `None` where the row is gone or needs nothing any more, or somebody holds it.
+    ///
+    /// # Errors
+    /// As [`Committer::commit`].
+    pub async fn commit_locked(
+        &mut self,
+        request: &PageRequest,
+        key: &Cursor,
+        seal_keys: &[KeyId],
+    ) -> Result<Option<Committed>, NotCommitted> {
+        match self.locked_attempt(request, key, seal_keys).await {
+            Ok(done) => Ok(done),
+            Err(Failure::Stop(error)) => Err(NotCommitted::Stop(error)),
+            Err(Failure::Store(error)) => match error.next() {
+                // The row stays for the next pass of the sweep.
+                Next::SkipLocked | Next::Again | Next::Reconnect | Next::Reread | Next::Bisect => {
+                    Ok(None)
+                }
+                Next::Settle => Ok(self.settle().await?.map(|end| Committed {
+                    tally: match end {
+                        SegmentEnd::Committed(tally, _) => tally,
+                        SegmentEnd::Split => LaneTally::default(),
+                    },
+                    ..Committed::default()
+                })),
+                Next::Stop => Err(NotCommitted::Stop(error.into())),
+            },
+        }
+    }
+
+    async fn locked_attempt(
+        &mut self,
+        request: &PageRequest,
+        key: &Cursor,
+        seal_keys: &[KeyId],
+    ) -> Result<Option<Committed>, Failure> {
+        let advance = Advance {
+            cursor: None,
+            lease_seconds: self.ctx.settings.lease_seconds,
+        };
+        self.writer.begin(&self.stamp, &advance, seal_keys).await?;
+        let ctx = Arc::clone(&self.ctx);
+        let page = self
+            .writer
+            .lock_rows(&ctx.target, request, std::slice::from_ref(key))
+            .await?;
+        let mut parcel = match super::parcel::work(&ctx, page).await {
+            Ok(parcel) => parcel,
+            Err(error) => {
+                self.writer.rollback().await;
+                return Err(Failure::Stop(error));
+            }
+        };
+        let (positions, writes) = parcel.take_writes();
+        // A row whose tenant changed since would be sealed under a key that this transaction does
+        // not hold: the next pass meets it again.
+        let held = |id: &KeyId| !self.ctx.step.seals() || seal_keys.contains(id);
+        if writes.is_empty() || !parcel.seal_keys(&positions).iter().all(held) {
+            self.writer.rollback().await;
+            return Ok(None);
+        }
+        let load = Load {
+            parcel: &parcel,
+            positions: &positions,
+            writes: &writes,
+            cursor: None,
+            listed: Vec::new(),
+            found: 0,
+        };
+        let segment = Segment {
+            rows: 0..writes.len(),
+            closes: false,
+        };
+        let written = self.write(&load, &segment, &writes, false).await?;
+        let tally = LaneTally {
+            rows_written: i64::try_from(written.rows).unwrap_or(i64::MAX),
+            values_written: self.values_written(&load, &segment, &written),
+            ..LaneTally::default()
+        };
+        if let Err(error) = self.writer.commit(&tally).await {
+            self.unsettled = Some((tally, Vec::new()));
+            return Err(Failure::Store(error));
+        }
+        self.stamp.seq += 1;
+        Ok(Some(Committed {
+            tally,
+            ..Committed::default()
+        }))
+    }
+
+    /// Renews the lease with an empty batch.
+    ///
+    /// # Errors
+    /// As [`Committer::commit`].
+    pub async fn renew(&mut self) -> Result<(), NotCommitted> {
+        let parcel = Parcel {
+            rows: Vec::new(),
+            keys: self.ctx.tenants.keyring.snapshot(),
+            next: None,
+            closes_window: false,
+            storage: String::new(),
+            _large: None,
+        };
+        self.commit(parcel).await.map(|_| ())
+    }
+
+    fn list_faults(&self, parcel: &Parcel) -> Vec<NewQuarantine> {
+        parcel
+            .rows
+            .iter()
+            .filter(|row| !row.work.faults.is_empty())
+            .flat_map(|row| {
+                self.ctx
+                    .book
+                    .list(self.ctx.run_id, &row.read, &row.key, &row.work.faults)
+            })
+            .collect()
+    }
+
+    async fn commit_segments(&mut self, load: &Load<'_>) -> Result<Committed, NotCommitted> {
+        let mut done = Committed::default();
+        // A stack: the segment that closes the window lies at its bottom.
+        let mut stack = vec![Segment {
+            rows: 0..load.writes.len(),
+            closes: true,
+        }];
+        while let Some(segment) = stack.pop() {
+            match self.commit_segment(load, &segment).await? {
+                SegmentEnd::Committed(tally, missed) => {
+                    done.tally += tally;
+                    done.missed
+                        .extend(missed.into_iter().map(|at| load.positions[at]));
+                }
+                SegmentEnd::Split => {
+                    let middle = segment.rows.start + segment.rows.len() / 2;
+                    stack.push(Segment {
+                        rows: middle..segment.rows.end,
+                        closes: segment.closes,
+                    });
+                    stack.push(Segment {
+                        rows: segment.rows.start..middle,
+                        closes: false,
+                    });
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    async fn commit_segment(
+        &mut self,
+        load: &Load<'_>,
+        segment: &Segment,
+    ) -> Result<SegmentEnd, NotCommitted> {
+        let mut patience = Patience::new(self.ctx.settings.patience);
+        let mut skip_locked = false;
+        let mut waiting = false;
+        let mut attempts = 0u32;
+        loop {
+            attempts += 1;
+            let error = match self.attempt(load, segment, skip_locked, None).await {
+                Ok(end) => {
+                    if waiting {
+                        self.ctx.events.emit(super::events::Event::GoingOn);
+                    }
+                    return Ok(end);
+                }
+                Err(Failure::Store(error)) => error,
+                Err(Failure::Stop(error)) => return Err(NotCommitted::Stop(error)),
+            };
+            match error.next() {
+                Next::SkipLocked if !skip_locked => {
+                    skip_locked = true;
+                    continue;
+                }
+                Next::Bisect if segment.rows.len() > 1 => return Ok(SegmentEnd::Split),
+                Next::Bisect if segment.rows.len() == 1 => {
+                    return self.refuse_row(load, segment, &error).await;
+                }
+                Next::Again if attempts > 1 && segment.rows.len() > 64 => {
+                    return Ok(SegmentEnd::Split);
+                }
+                Next::Reread => return Err(NotCommitted::ReadAgain),
+                Next::Settle => {
+                    if let Some(end) = self.settle().await? {
+                        return Ok(end);
+                    }
+                }
+                Next::SkipLocked | Next::Again | Next::Reconnect => {}
+                Next::Stop | Next::Bisect => return Err(NotCommitted::Stop(error.into())),
+            }
+            if self.ctx.stop.is_wished() {
+                return Err(NotCommitted::Stop(EngineError::Interrupted));
+            }
+            let Some(pause) = patience.next_pause() else {
+                return Err(NotCommitted::Stop(error.into()));
+            };
+            waiting = true;
+            self.ctx.events.emit(super::events::Event::Waiting {
+                why: error.to_string(),
+            });
+            self.ctx.stop.sleep(pause).await;
+        }
+    }
+
+    /// One transaction. With `refused`, the segment's row is listed instead of written.
+    async fn attempt(
+        &mut self,
+        load: &Load<'_>,
+        segment: &Segment,
+        skip_locked: bool,
+        refused: Option<&[NewQuarantine]>,
+    ) -> Result<SegmentEnd, Failure> {
+        let writes = if refused.is_some() {
+            &[][..]
+        } else {
+            &load.writes[segment.rows.clone()]
+        };
+        let advance = Advance {
+            cursor: load.cursor.clone().filter(|_| segment.closes),
+            lease_seconds: self.ctx.settings.lease_seconds,
+        };
+        let keys = if self.ctx.step.seals() && !writes.is_empty() {
+            load.parcel.seal_keys(&load.positions[segment.rows.clone()])
+        } else {
+            Vec::new()
+        };
+        self.writer.begin(&self.stamp, &advance, &keys).await?;
+        let written = self.write(load, segment, writes, skip_locked).await?;
+        let mut listed: Vec<NewQuarantine> = refused.unwrap_or_default().to_vec();
+        if segment.closes {
+            listed.extend(load.listed.iter().cloned());
+        }
+        if !listed.is_empty() {
+            self.writer.quarantine(&listed).await?;
+        }
+        let tally = LaneTally {
+            rows_found: if segment.closes { load.found } else { 0 },
+            rows_written: i64::try_from(written.rows).unwrap_or(i64::MAX),
+            values_written: self.values_written(load, segment, &written),
+            conflicts: i64::try_from(written.missed.len()).unwrap_or(i64::MAX),
+            quarantined: i64::try_from(listed.len()).unwrap_or(i64::MAX),
+        };
+        let missed = written
+            .missed
+            .iter()
+            .map(|at| segment.rows.start + at)
+            .collect();
+        match self.writer.commit(&tally).await {
+            Ok(()) => {
+                self.stamp.seq += 1;
+                Ok(SegmentEnd::Committed(tally, missed))
+            }
+            Err(StoreError::OutcomeUnknown) => {
+                // Kept for `settle`: if it was committed, this is what was.
+                self.unsettled = Some((tally, missed));
+                Err(Failure::Store(StoreError::OutcomeUnknown))
+            }
+            Err(error) => Err(Failure::Store(error)),
+        }
+    }
+
+    async fn write(
+        &mut self,
+        load: &Load<'_>,
+        segment: &Segment,
+        writes: &[WriteRow],
+        skip_locked: bool,
+    ) -> Result<Written, Failure> {
+        if writes.is_empty() {
+            return Ok(Written::default());
+        }
+        let fingerprint = self
+            .ctx
+            .fingerprints
+            .get(&self.relation)
+            .cloned()
+            .unwrap_or_default();
+        let batch = WriteBatch {
+            relation: &self.relation,
+            fingerprint: &fingerprint,
+            storage: &load.parcel.storage,
+            rows: writes,
+        };
+        let written = self
+            .writer
+            .write(&self.ctx.target, &batch, skip_locked)
+            .await?;
+        for (at, stored) in &written.stored {
+            let row = &load.parcel.rows[load.positions[segment.rows.start + at]];
+            let good = self.ctx.step.stored_is_good(
+                &row.as_row(),
+                &load.parcel.keys,
+                &writes[*at].cells,
+                stored,
+            );
+            if !good {
+                self.writer.rollback().await;
+                return Err(Failure::Stop(EngineError::ReadBackDiffers {
+                    table: self.ctx.target.label.clone(),
+                    row_tag: self.ctx.book.tag(&row.key),
+                }));
+            }
+        }
+        Ok(written)
+    }
+
+    fn values_written(&self, load: &Load<'_>, segment: &Segment, written: &Written) -> i64 {
+        let all: i64 = load.positions[segment.rows.clone()]
+            .iter()
+            .map(|at| i64::from(load.parcel.rows[*at].work.values))
+            .sum();
+        if written.rows == 0 {
+            return 0;
+        }
+        let missed: i64 = written
+            .missed
+            .iter()
+            .map(|at| {
+                let at = load.positions[segment.rows.start + at];
+                i64::from(load.parcel.rows[at].work.values)
+            })
+            .sum();
+        all - missed
+    }
+
+    /// The database refuses this one row: it is listed, and the others go on.
+    async fn refuse_row(
+        &mut self,
+        load: &Load<'_>,
+        segment: &Segment,
+        error: &StoreError,
+    ) -> Result<SegmentEnd, NotCommitted> {
+        let row = &load.parcel.rows[load.positions[segment.rows.start]];
+        let (sqlstate, constraint) = match error {
+            StoreError::Data {
+                sqlstate,
+                constraint,
+            } => (Some(sqlstate.clone()), constraint.clone()),
+            _ => (None, None),
+        };
+        let fault = RowFault {
+            field: None,
+            reason: "the database refused the row".to_owned(),
+            sqlstate,
+            constraint,
+        };
+        let listed = self
+            .ctx
+            .book
+            .list(self.ctx.run_id, &row.read, &row.key, &[fault]);
+        let mut patience = Patience::new(self.ctx.settings.patience);
+        loop {
+            let error = match self.attempt(load, segment, false, Some(&listed)).await {
+                Ok(end) => return Ok(end),
+                Err(Failure::Stop(error)) => return Err(NotCommitted::Stop(error)),
+                Err(Failure::Store(error)) => error,
+            };
+            if error.next() == Next::Settle
+                && let Some(end) = self.settle().await?
+            {
+                return Ok(end);
+            }
+            let pause = match error.next() {
+                Next::Stop | Next::Bisect | Next::Reread => None,
+                Next::Again | Next::Reconnect | Next::Settle | Next::SkipLocked => {
+                    patience.next_pause()
+                }
+            };
+            let Some(pause) = pause else {
+                self.ctx.book.forget(&listed);
+                return Err(NotCommitted::Stop(error.into()));
+            };
+            self.ctx.stop.sleep(pause).await;
+        }
+    }
+
+    /// Decides what an unknown COMMIT did, by the lane row read under a lock.
+    async fn settle(&mut self) -> Result<Option<SegmentEnd>, NotCommitted> {
+        let mut patience = Patience::new(self.ctx.settings.patience);
+        let lane = loop {
+            match self
+                .ctx
+                .store
+                .settle_lane(self.stamp.run_id, self.stamp.lane_no)
+                .await
+            {
+                Ok(lane) => break lane,
+                Err(error) if error.next() == Next::Stop => return Err(error.into()),
+                Err(error) => match patience.next_pause() {
+                    Some(pause) => self.ctx.stop.sleep(pause).await,
+                    None => return Err(error.into()),
+                },
+            }
+        };
+        let unsettled = self.unsettled.take();
+        if lane.fence != self.stamp.fence {
+            return Err(StoreError::FenceLost.into());
+        }
+        if lane.seq == self.stamp.seq {
+            return Ok(None);
+        }
+        match unsettled {
+            Some((tally, missed)) if lane.seq == self.stamp.seq + 1 => {
+                self.stamp.seq += 1;
+                Ok(Some(SegmentEnd::Committed(tally, missed)))
+            }
+            _ => Err(StoreError::FenceLost.into()),
+        }
+    }
+}
+
+enum SegmentEnd {
+    Committed(LaneTally, Vec<usize>),
+    Split,
+}
+
+enum Failure {
+    Store(StoreError),
+    Stop(EngineError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

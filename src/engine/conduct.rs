@@ -1,0 +1,397 @@
+//! Conducting a run over one table: lanes are cut or found again, worked on, swept, ended.
+//! Owns the one run loop. Threads of this process and processes on other hosts take lanes in the
+//! same way; nothing else coordinates them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::commit::Committer;
+use super::context::Context;
+use super::error::EngineError;
+use super::events::Event;
+use super::pipeline::{Range, Sink, work_range};
+use super::report::Tallied;
+use super::retry::Patience;
+use super::sweep::sweep;
+use crate::run::checkpoint::{Checkpoints, Place};
+use crate::run::holder;
+use crate::store::{
+    Holder, LaneRecord, LaneStamp, NewLane, Next, Result as StoreResult, Store, StoreError, Target,
+};
+
+/// Lanes from this number on sweep a relation; those below seal ranges of it.
+pub const SWEEP_LANES: i32 = 1_000_000;
+/// A table is cut into about this many lanes for each one worked on at once, so that nobody is
+/// left without work near the end.
+const LANES_PER_WORKER: u32 = 4;
+/// Below this many rows a table is one lane.
+const ROWS_PER_LANE_MIN: u64 = 20_000;
+
+/// Cuts a table into lanes.
+///
+/// # Errors
+/// What the store reports.
+pub async fn cut_lanes(
+    store: &dyn Store,
+    target: &Target,
+    checkpoints: &Checkpoints,
+    workers: u32,
+) -> Result<Vec<NewLane>, EngineError> {
+    let relations = store.relations(target).await?;
+    let rows = store.row_estimate(target).await?;
+    let wanted = u64::from(workers * LANES_PER_WORKER).min(rows / ROWS_PER_LANE_MIN + 1);
+    let pieces = u32::try_from(wanted.div_ceil(relations.len() as u64)).unwrap_or(1);
+    let mut lanes = Vec::new();
+    for relation in relations {
+        let mut lower = None;
+        for bound in store.cut(target, &relation, pieces).await? {
+            let lane_no = lane_number(lanes.len());
+            lanes.push(NewLane {
+                lane_no,
+                relation: relation.clone(),
+                lower: encode(checkpoints, lane_no, Place::Lower, lower.as_ref())?,
+                upper: encode(checkpoints, lane_no, Place::Upper, Some(&bound))?,
+            });
+            lower = Some(bound);
+        }
+        let lane_no = lane_number(lanes.len());
+        lanes.push(NewLane {
+            lane_no,
+            relation,
+            lower: encode(checkpoints, lane_no, Place::Lower, lower.as_ref())?,
+            upper: None,
+        });
+    }
+    Ok(lanes)
+}
+
+fn lane_number(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+fn encode(
+    checkpoints: &Checkpoints,
+    lane_no: i32,
+    place: Place,
+    cursor: Option<&crate::store::Cursor>,
+) -> Result<Option<Vec<u8>>, EngineError> {
+    Ok(cursor
+        .map(|cursor| checkpoints.encode(lane_no, place, cursor))
+        .transpose()?)
+}
+
+/// Works a durable run until nothing is left of it.
+///
+/// # Errors
+/// What stops the run; it can be resumed.
+pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineError> {
+    let mut tallied = Tallied::default();
+    let mut crowd = Crowd::default();
+    loop {
+        work_lanes(ctx, run_id, &mut tallied).await?;
+        if ctx.stop.is_wished() {
+            return Err(EngineError::Interrupted);
+        }
+        let lanes = patiently(ctx, || ctx.store.lanes(run_id)).await?;
+        let open: Vec<&LaneRecord> = lanes.iter().filter(|lane| !lane.done).collect();
+        if open.is_empty() {
+            if !add_lanes(ctx, run_id, &lanes).await? {
+                return Ok(tallied);
+            }
+        } else {
+            crowd.wait(ctx, &open, tallied.lanes > 0).await?;
+        }
+    }
+}
+
+/// Works a verification: lanes in memory, nothing written but what failed.
+///
+/// # Errors
+/// What stops it; it begins anew next time.
+pub async fn count_through(
+    ctx: &Arc<Context>,
+    lanes: Vec<NewLane>,
+) -> Result<Tallied, EngineError> {
+    let queue = Arc::new(tokio::sync::Mutex::new(lanes.into_iter()));
+    let mut workers = JoinSet::new();
+    for _ in 0..ctx.settings.workers {
+        let ctx = Arc::clone(ctx);
+        let queue = Arc::clone(&queue);
+        workers.spawn(async move {
+            let mut tallied = Tallied::default();
+            loop {
+                let Some(lane) = queue.lock().await.next() else {
+                    return Ok(tallied);
+                };
+                let mut range = Range {
+                    relation: lane.relation.clone(),
+                    after: decode(&ctx, lane.lane_no, Place::Lower, lane.lower.as_ref())?,
+                    upto: decode(&ctx, lane.lane_no, Place::Upper, lane.upper.as_ref())?,
+                };
+                tallied.lanes += 1;
+                work_range(&ctx, &mut range, &mut Sink::Counting, &mut tallied).await?;
+            }
+        });
+    }
+    join(ctx, workers).await
+}
+
+fn decode(
+    ctx: &Context,
+    lane_no: i32,
+    place: Place,
+    stored: Option<&Vec<u8>>,
+) -> Result<Option<crate::store::Cursor>, EngineError> {
+    Ok(stored
+        .map(|bytes| ctx.checkpoints.decode(lane_no, place, bytes))
+        .transpose()?)
+}
+
+/// Waits for all workers. The first that fails stops the others after their batch.
+async fn join(
+    ctx: &Context,
+    mut workers: JoinSet<Result<Tallied, EngineError>>,
+) -> Result<Tallied, EngineError> {
+    let mut all = Tallied::default();
+    let mut failure: Option<EngineError> = None;
+    while let Some(ended) = workers.join_next().await {
+        match ended
+            .map_err(|_| EngineError::Worker)
+            .and_then(|outcome| outcome)
+        {
+            Ok(tallied) => all.merge(tallied),
+            Err(error) => {
+                if failure.is_none() || matches!(failure, Some(EngineError::Interrupted)) {
+                    failure = Some(error);
+                }
+                ctx.stop.wish();
+            }
+        }
+    }
+    failure.map_or(Ok(all), Err)
+}
+
+/// Claims lanes and works them, on as many workers as this process has, until none is free.
+async fn work_lanes(
+    ctx: &Arc<Context>,
+    run_id: i64,
+    tallied: &mut Tallied,
+) -> Result<(), EngineError> {
+    let mut workers = JoinSet::new();
+    for number in 0..ctx.settings.workers {
+        let ctx = Arc::clone(ctx);
+        workers.spawn(async move {
+            let mut tallied = Tallied::default();
+            let holder = ctx.process.worker(number);
+            while !ctx.stop.is_wished() {
+                let Some(lane) = claim(&ctx, run_id, &holder).await? else {
+                    break;
+                };
+                tallied.lanes += 1;
+                work_lane(&ctx, lane, &mut tallied).await?;
+            }
+            Ok(tallied)
+        });
+    }
+    tallied.merge(join(ctx, workers).await?);
+    Ok(())
+}
+
+async fn claim(
+    ctx: &Context,
+    run_id: i64,
+    holder: &Holder,
+) -> Result<Option<LaneRecord>, EngineError> {
+    patiently(ctx, || async {
+        let dead: Vec<Holder> = ctx
+            .store
+            .lanes(run_id)
+            .await?
+            .into_iter()
+            .filter(|lane| !lane.done)
+            .filter_map(|lane| lane.holder)
+            .filter(|name| ctx.process.is_dead(name))
+            .map(Holder)
+            .collect();
+        ctx.store
+            .claim_lane(run_id, holder, &dead, ctx.settings.lease_seconds)
+            .await
+    })
+    .await
+}
+
+async fn work_lane(
+    ctx: &Arc<Context>,
+    lane: LaneRecord,
+    tallied: &mut Tallied,
+) -> Result<(), EngineError> {
+    let stamp = LaneStamp {
+        run_id: lane.run_id,
+        lane_no: lane.lane_no,
+        fence: lane.fence,
+        seq: lane.seq,
+    };
+    let writer = patiently(ctx, || ctx.store.writer()).await?;
+    let mut committer = Committer::new(Arc::clone(ctx), writer, stamp, lane.relation.clone());
+    let (outcome, stamp) = if lane.lane_no >= SWEEP_LANES {
+        let outcome = sweep(ctx, &mut committer, &lane.relation, tallied).await;
+        (outcome, committer.stamp())
+    } else {
+        let mut range = Range::left(ctx, &lane)?;
+        let mut sink = Sink::Durable(committer);
+        let outcome = work_range(ctx, &mut range, &mut sink, tallied).await;
+        let stamp = match &sink {
+            Sink::Durable(committer) => committer.stamp(),
+            Sink::Counting => stamp,
+        };
+        (outcome, stamp)
+    };
+    match outcome {
+        Ok(()) => Ok(patiently(ctx, || ctx.store.release_lane(&stamp, true)).await?),
+        Err(error) => {
+            // Given back at once, so that the next one need not wait for the lease. Best effort.
+            let _ = ctx.store.release_lane(&stamp, false).await;
+            Err(error)
+        }
+    }
+}
+
+/// Adds what is still to be done when all lanes are: partitions attached meanwhile, then the sweep.
+/// `false` when the sweep is done, too.
+async fn add_lanes(
+    ctx: &Arc<Context>,
+    run_id: i64,
+    lanes: &[LaneRecord],
+) -> Result<bool, EngineError> {
+    let relations = patiently(ctx, || ctx.store.relations(&ctx.target)).await?;
+    let mut known: HashMap<&str, (bool, bool)> = HashMap::new();
+    for lane in lanes {
+        let entry = known.entry(lane.relation.as_str()).or_default();
+        if lane.lane_no >= SWEEP_LANES {
+            entry.1 = true;
+        } else {
+            entry.0 = true;
+        }
+    }
+    let mut number = lanes
+        .iter()
+        .map(|lane| lane.lane_no)
+        .filter(|no| *no < SWEEP_LANES)
+        .max()
+        .unwrap_or(-1);
+    let mut sweeps = lanes
+        .iter()
+        .filter(|lane| lane.lane_no >= SWEEP_LANES)
+        .count();
+    let mut new = Vec::new();
+    for relation in &relations {
+        let (sealed, swept) = known.get(relation.as_str()).copied().unwrap_or_default();
+        if !sealed && ctx.fingerprints.contains_key(relation) {
+            number += 1;
+            new.push(whole(relation, number));
+        } else if !sealed {
+            // A partition that came after this process began: its definition was never looked at.
+            return Err(StoreError::SchemaChanged {
+                table: ctx.target.label.clone(),
+            }
+            .into());
+        }
+        if !swept {
+            new.push(whole(relation, SWEEP_LANES + lane_number(sweeps)));
+            sweeps += 1;
+        }
+    }
+    if new.is_empty() {
+        return Ok(false);
+    }
+    match ctx.store.add_lanes(run_id, &new).await {
+        // Another process was first: its lanes are the same.
+        Ok(()) | Err(StoreError::Data { .. } | StoreError::OutcomeUnknown) => Ok(true),
+        Err(error) if error.next() == Next::Stop => Err(error.into()),
+        Err(_) => Ok(true),
+    }
+}
+
+fn whole(relation: &str, lane_no: i32) -> NewLane {
+    NewLane {
+        lane_no,
+        relation: relation.to_owned(),
+        lower: None,
+        upper: None,
+    }
+}
+
+/// Waiting for lanes that others hold.
+#[derive(Default)]
+struct Crowd {
+    since: Option<Instant>,
+    leases: HashMap<i32, f64>,
+}
+
+impl Crowd {
+    /// Waits a little. A process that got no lane at all, where all holders show signs of life,
+    /// is refused and told who they are.
+    async fn wait(
+        &mut self,
+        ctx: &Context,
+        open: &[&LaneRecord],
+        worked: bool,
+    ) -> Result<(), EngineError> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let holder = open
+            .iter()
+            .find_map(|lane| lane.holder.as_deref())
+            .map_or_else(|| "nobody".to_owned(), holder::describe);
+        let renewed = open.iter().any(|lane| {
+            let left = lane.lease_left_seconds.unwrap_or_default();
+            self.leases
+                .insert(lane.lane_no, left)
+                .is_some_and(|before| left > before)
+        });
+        let lease = Duration::from_secs(u64::from(ctx.settings.lease_seconds) + 5);
+        if !worked && (renewed || since.elapsed() > lease) {
+            return Err(EngineError::LanesHeld {
+                table: ctx.target.label.clone(),
+                holder,
+            });
+        }
+        ctx.events.emit(Event::Waiting {
+            why: format!("{} lanes held by {holder}", open.len()),
+        });
+        ctx.stop.sleep(Duration::from_millis(500)).await;
+        Ok(())
+    }
+}
+
+/// A round trip outside of batches, tried again while that may help.
+pub(super) async fn patiently<T, F>(
+    ctx: &Context,
+    mut work: impl FnMut() -> F,
+) -> Result<T, EngineError>
+where
+    F: Future<Output = StoreResult<T>>,
+{
+    let mut patience = Patience::new(ctx.settings.patience);
+    loop {
+        let error = match work().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if matches!(error.next(), Next::Stop | Next::Bisect) {
+            return Err(error.into());
+        }
+        if ctx.stop.is_wished() {
+            return Err(EngineError::Interrupted);
+        }
+        let Some(pause) = patience.next_pause() else {
+            return Err(error.into());
+        };
+        ctx.events.emit(Event::Waiting {
+            why: error.to_string(),
+        });
+        ctx.stop.sleep(pause).await;
+    }
+}

@@ -1,0 +1,134 @@
+//! Errors of a run. Each names the place, never a value.
+
+use crate::error::{Coded, Exit};
+use crate::keys::KeyError;
+use crate::run::checkpoint::CheckpointError;
+use crate::store::StoreError;
+
+/// Why a run stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A round trip failed for good.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key is not there or may not be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A signal asked to stop; all that was committed stays.
+    #[error("interrupted")]
+    Interrupted,
+    /// What an in-place column holds after the write is not what was sent.
+    #[error("{table}: a value sealed in place did not read back as it was sent (row {row_tag})")]
+    ReadBackDiffers {
+        /// The table's label.
+        table: String,
+        /// The row's tag.
+        row_tag: String,
+    },
+    /// The application writes faster than the sweep seals, or holds rows.
+    #[error(
+        "{table} does not converge: {rows} rows are still unsealed after {passes} passes{held}"
+    )]
+    NotConverging {
+        /// The table's label.
+        table: String,
+        /// Rows found by the last pass.
+        rows: u64,
+        /// Passes made.
+        passes: u64,
+        /// Who holds rows, or nothing.
+        held: String,
+    },
+    /// Another kind of run, or one of other columns, is unfinished.
+    #[error("an unfinished {kind} of {table} stands in the way: {why}")]
+    OtherRun {
+        /// `backfill`, `restore` …
+        kind: String,
+        /// The table's label.
+        table: String,
+        /// What is different.
+        why: String,
+    },
+    /// Every lane is held by somebody alive.
+    #[error("all lanes of {table} are held by {holder}")]
+    LanesHeld {
+        /// The table's label.
+        table: String,
+        /// Who.
+        holder: String,
+    },
+    /// A worker ended in a way that must not happen.
+    #[error("a worker ended unexpectedly")]
+    Worker,
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    NoRandomness,
+    /// A field of the plan cannot be worked on as the registry has it.
+    #[error("{place} is not registered: nothing of it was sealed yet")]
+    NotRegistered {
+        /// `public.patients.ssn`.
+        place: String,
+    },
+}
+
+impl Coded for EngineError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Key(error) => error.code(),
+            Self::Checkpoint(_) => "E0604",
+            Self::Interrupted => "E0605",
+            Self::ReadBackDiffers { .. } => "E0303",
+            Self::NotConverging { .. } => "E0606",
+            Self::OtherRun { .. } => "E0607",
+            Self::LanesHeld { .. } => "E0603",
+            Self::Worker => "E0901",
+            Self::NoRandomness => "E0902",
+            Self::NotRegistered { .. } => "E0304",
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Key(error) => error.hint(),
+            Self::Checkpoint(_) => {
+                "the run cannot be resumed from this checkpoint: see docs/RUNBOOK.md, \"A checkpoint that cannot be read\""
+                    .to_owned()
+            }
+            Self::Interrupted => "run the same command again to resume".to_owned(),
+            Self::ReadBackDiffers { .. } => {
+                "something rewrites the column on its way in: see `phiseal plan`; the batch was rolled back".to_owned()
+            }
+            Self::NotConverging { .. } => {
+                "end the transactions that hold rows, or lower the write load, then run the command again".to_owned()
+            }
+            Self::OtherRun { .. } => {
+                "finish it first by running its command again with the plan it was begun with; see `phiseal status`"
+                    .to_owned()
+            }
+            Self::LanesHeld { .. } => {
+                "let it finish; or stop that process and run the command again, which resumes".to_owned()
+            }
+            Self::Worker | Self::NoRandomness => "report this, with the log".to_owned(),
+            Self::NotRegistered { .. } => "run `phiseal backfill` first".to_owned(),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Store(error) => error.exit(),
+            Self::Key(error) => error.exit(),
+            Self::Checkpoint(_) => Exit::Keys,
+            Self::Interrupted => Exit::Interrupted,
+            Self::ReadBackDiffers { .. } => Exit::Unverified,
+            Self::NotConverging { .. } => Exit::NotConverging,
+            Self::OtherRun { .. } | Self::LanesHeld { .. } => Exit::Held,
+            Self::Worker | Self::NoRandomness => Exit::Bug,
+            Self::NotRegistered { .. } => Exit::Refused,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A parcel: one page with the work of all its rows, on its way from reading to writing.
+//! Owns the call of the step on the thread pool. No database, no waiting.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::context::Context;
+use super::error::EngineError;
+use super::quarantine::stand_in_key;
+use super::step::{Row, RowFault, RowWork, Seen};
+use crate::crypto::{KeyId, NonceBatch, Purpose, RowKey};
+use crate::keys::KeySet;
+use crate::store::{Cursor, Page, PageRow, WriteRow};
+
+/// Rows worked on by one thread in one go, with one call to the random generator.
+const CHUNK_ROWS: usize = 256;
+
+/// One page, worked on.
+pub struct Parcel {
+    /// The rows as they were read.
+    pub rows: Vec<Worked>,
+    /// The keys they were worked on with.
+    pub keys: Arc<KeySet>,
+    /// Where the next window begins, once this page is durable.
+    pub next: Option<Cursor>,
+    /// This page moves the cursor: the last of a window.
+    pub closes_window: bool,
+    /// Identity of the storage the rows were read from.
+    pub storage: String,
+    /// Held while a value too large to be held twice is under way.
+    pub _large: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+/// One row, worked on.
+pub struct Worked {
+    /// As it was read.
+    pub read: PageRow,
+    /// Its row key, or one that stands in for it where it has no fixed form.
+    pub key: RowKey,
+    /// What is to become of it.
+    pub work: RowWork,
+}
+
+impl Worked {
+    /// Its tenant; empty where the table has none.
+    pub fn tenant(&self) -> &str {
+        self.read.tenant.as_deref().unwrap_or_default()
+    }
+
+    /// As the step sees it.
+    pub fn as_row(&self) -> Row<'_> {
+        Row {
+            read: &self.read,
+            key: &self.key,
+            tenant: self.tenant(),
+        }
+    }
+}
+
+impl Parcel {
+    /// What was seen in all rows.
+    pub fn seen(&self) -> Seen {
+        let mut seen = Seen::default();
+        for row in &self.rows {
+            seen.add(&row.work.seen);
+        }
+        seen
+    }
+
+    /// The keys that the rows at these positions were sealed under.
+    pub fn seal_keys(&self, positions: &[usize]) -> Vec<KeyId> {
+        let tenants: BTreeSet<&str> = positions.iter().map(|at| self.rows[*at].tenant()).collect();
+        let mut ids = BTreeSet::new();
+        for tenant in tenants {
+            for purpose in [Purpose::Cell, Purpose::BlindIndex] {
+                ids.extend(self.keys.active(tenant, purpose).map(|key| key.key_id()));
+            }
+        }
+        ids.into_iter().collect()
+    }
+
+    /// Takes the rows to write out of the parcel, with their positions.
+    pub fn take_writes(&mut self) -> (Vec<usize>, Vec<WriteRow>) {
+        let mut positions = Vec::new();
+        let mut writes = Vec::new();
+        for (at, row) in self.rows.iter_mut().enumerate() {
+            if !row.work.write.is_empty() {
+                positions.push(at);
+                writes.push(WriteRow {
+                    locator: row.read.locator.clone(),
+                    cells: std::mem::take(&mut row.work.write),
+                });
+            }
+        }
+        (positions, writes)
+    }
+}
+
+/// Works on all rows of a page. Rows that are listed already are left alone.
+///
+/// # Errors
+/// A tenant whose keys cannot be had, or no random bytes.
+pub async fn work(ctx: &Arc<Context>, page: Page) -> Result<Parcel, EngineError> {
+    let keys = if ctx.step.seals() {
+        let tenants: BTreeSet<&str> = page
+            .rows
+            .iter()
+            .filter_map(|row| tenant_of(ctx, row).ok())
+            .collect();
+        ctx.tenants.ready(&tenants, ctx.blind_index()).await?
+    } else {
+        ctx.tenants.keyring.snapshot()
+    };
+    let shared = Arc::clone(ctx);
+    let set = Arc::clone(&keys);
+    let rows = tokio::task::spawn_blocking(move || work_rows(&shared, &set, page.rows))
+        .await
+        .map_err(|_| EngineError::Worker)??;
+    Ok(Parcel {
+        rows,
+        keys,
+        next: page.next,
+        closes_window: true,
+        storage: page.storage,
+        _large: None,
+    })
+}
+
+fn work_rows(ctx: &Context, keys: &KeySet, rows: Vec<PageRow>) -> Result<Vec<Worked>, EngineError> {
+    let fields = ctx.target.fields.len();
+    let mut out: Vec<Option<PageRow>> = rows.into_iter().map(Some).collect();
+    let chunks: Result<Vec<Vec<Worked>>, EngineError> = out
+        .par_chunks_mut(CHUNK_ROWS)
+        .map(|chunk| {
+            let mut nonces = if ctx.step.seals() {
+                NonceBatch::draw(chunk.len() * fields).map_err(|_| EngineError::NoRandomness)?
+            } else {
+                NonceBatch::draw(0).map_err(|_| EngineError::NoRandomness)?
+            };
+            Ok(chunk
+                .iter_mut()
+                .filter_map(Option::take)
+                .map(|row| work_row(ctx, keys, row, &mut nonces))
+                .collect())
+        })
+        .collect();
+    Ok(chunks?.into_iter().flatten().collect())
+}
+
+/// The tenant of a row; `Err` where the table has tenants and this row names none.
+fn tenant_of<'a>(ctx: &Context, row: &'a PageRow) -> Result<&'a str, ()> {
+    match (&ctx.target.tenant, row.tenant.as_deref()) {
+        (None, _) => Ok(""),
+        (Some(_), Some(tenant)) if !tenant.is_empty() => Ok(tenant),
+        (Some(_), _) => Err(()),
+    }
+}
+
+fn work_row(ctx: &Context, keys: &KeySet, read: PageRow, nonces: &mut NonceBatch) -> Worked {
+    let encoded = match &read.key {
+        Ok(parts) => RowKey::encode(parts).map_err(|error| error.to_string()),
+        Err(column) => Err(format!(
+            "key column {column} holds a value without a fixed form"
+        )),
+    };
+    let (key, mut fault) = match encoded {
+        Ok(key) => (key, None),
+        Err(why) => (stand_in_key(&read), Some(why)),
+    };
+    if tenant_of(ctx, &read).is_err() {
+        fault = Some("the row names no tenant".to_owned());
+    }
+    if read.large {
+        fault = Some("a value is larger than 512 MiB".to_owned());
+    }
+    let mut work = match fault {
+        Some(why) => refused(&read, why),
+        None => {
+            let row = Row {
+                read: &read,
+                key: &key,
+                tenant: read.tenant.as_deref().unwrap_or_default(),
+            };
+            ctx.step.work(&row, keys, nonces)
+        }
+    };
+    if ctx.book.knows(&key, None) {
+        // The database refused this row; only an operator's retry sends it again.
+        work.write.clear();
+        work.values = 0;
+    }
+    work.faults
+        .retain(|fault| !ctx.book.knows(&key, fault.field));
+    Worked { read, key, work }
+}
+
+/// A row that no step can work on: whatever it holds counts as not done.
+fn refused(read: &PageRow, why: String) -> RowWork {
+    let mut work = RowWork {
+        faults: vec![RowFault::row(why)],
+        ..RowWork::default()
+    };
+    work.seen.failed = read
+        .cells
+        .iter()
+        .filter(|cell| cell.sealed.is_some())
+        .count() as u64;
+    work.seen.unsealed = read
+        .cells
+        .iter()
+        .filter(|cell| cell.sealed.is_none() && cell.plain.is_some())
+        .count() as u64;
+    work
+}

@@ -1,0 +1,376 @@
+//! One lane, worked from its cursor to its end: reading, sealing and writing overlap through
+//! bounded queues.
+//! Owns the order: parcels of a lane are committed as they were read. A failure discards what was
+//! read ahead; pages die with their connection.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+use super::commit::{Committer, NotCommitted};
+use super::context::{Context, VALUE_BYTES_CEILING};
+use super::error::EngineError;
+use super::events::Event;
+use super::pace::Pace;
+use super::parcel::{self, Parcel};
+use super::report::Tallied;
+use super::retry::Patience;
+use crate::run::checkpoint::Place;
+use crate::store::{Cursor, LaneRecord, Next, Page, PageReader, PageRequest, PageRow, StoreError};
+
+/// Where the parcels of a lane go.
+pub enum Sink {
+    /// Into the database, with a checkpoint.
+    Durable(Committer),
+    /// Nowhere: a verification only counts, and lists what failed.
+    Counting,
+}
+
+/// A lane's range, decoded.
+#[derive(Clone)]
+pub struct Range {
+    /// The relation.
+    pub relation: String,
+    /// Begin behind this.
+    pub after: Option<Cursor>,
+    /// End with this.
+    pub upto: Option<Cursor>,
+}
+
+impl Range {
+    /// The part of a lane that is still to be done.
+    ///
+    /// # Errors
+    /// A checkpoint that cannot be read.
+    pub fn left(ctx: &Context, lane: &LaneRecord) -> Result<Self, EngineError> {
+        let decode = |place: Place, stored: &Option<Vec<u8>>| {
+            stored
+                .as_ref()
+                .map(|bytes| ctx.checkpoints.decode(lane.lane_no, place, bytes))
+                .transpose()
+        };
+        let lower = decode(Place::Lower, &lane.lower)?;
+        Ok(Self {
+            relation: lane.relation.clone(),
+            after: decode(Place::Cursor, &lane.cursor)?.or(lower),
+            upto: decode(Place::Upper, &lane.upper)?,
+        })
+    }
+}
+
+/// Works a range to its end; `range.after` follows what is committed.
+///
+/// # Errors
+/// What stops the run. Everything committed stays.
+pub async fn work_range(
+    ctx: &Arc<Context>,
+    range: &mut Range,
+    sink: &mut Sink,
+    tallied: &mut Tallied,
+) -> Result<(), EngineError> {
+    let pace = Arc::new(Pace::new(ctx.settings.batch_target));
+    loop {
+        let mut stages = Stages::start(ctx, range.clone(), &pace);
+        let outcome = drain(ctx, range, sink, tallied, &mut stages, &pace).await;
+        stages.end().await;
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(NotCommitted::ReadAgain) => {
+                pace.slower();
+                ctx.stop.sleep(std::time::Duration::from_millis(200)).await;
+            }
+            Err(NotCommitted::Stop(error)) => return Err(error),
+        }
+        if ctx.stop.is_wished() {
+            return Err(EngineError::Interrupted);
+        }
+    }
+}
+
+/// The stages before the writer: one reads, one seals.
+struct Stages {
+    parcels: mpsc::Receiver<Result<Parcel, EngineError>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Stages {
+    fn start(ctx: &Arc<Context>, range: Range, pace: &Arc<Pace>) -> Self {
+        let (pages_in, mut pages) = mpsc::channel(1);
+        let (parcels_in, parcels) = mpsc::channel(1);
+        let reading = tokio::spawn(read(Arc::clone(ctx), range, Arc::clone(pace), pages_in));
+        let ctx = Arc::clone(ctx);
+        let sealing = tokio::spawn(async move {
+            while let Some(item) = pages.recv().await {
+                let parcel = match item {
+                    Ok(Read {
+                        page,
+                        closes_window,
+                        large,
+                    }) => parcel::work(&ctx, page).await.map(|parcel| Parcel {
+                        closes_window,
+                        _large: large,
+                        ..parcel
+                    }),
+                    Err(error) => Err(error),
+                };
+                let failed = parcel.is_err();
+                if parcels_in.send(parcel).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Self {
+            parcels,
+            tasks: vec![reading, sealing],
+        }
+    }
+
+    /// Discards what was read ahead and waits for the stages to be gone.
+    async fn end(mut self) {
+        self.parcels.close();
+        for task in self.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+async fn drain(
+    ctx: &Arc<Context>,
+    range: &mut Range,
+    sink: &mut Sink,
+    tallied: &mut Tallied,
+    stages: &mut Stages,
+    pace: &Pace,
+) -> Result<(), NotCommitted> {
+    loop {
+        if ctx.stop.is_wished() {
+            return Err(EngineError::Interrupted.into());
+        }
+        let Some(parcel) = stages.parcels.recv().await else {
+            return Err(EngineError::Worker.into());
+        };
+        let parcel = parcel?;
+        let next = parcel.next.clone();
+        let closes_window = parcel.closes_window;
+        let begun = Instant::now();
+        let event = match sink {
+            Sink::Durable(committer) => {
+                let done = committer.commit(parcel).await?;
+                tallied.add(&done);
+                Event::Batch {
+                    rows: done.tally.rows_found.unsigned_abs(),
+                    values: done.tally.values_written.unsigned_abs(),
+                }
+            }
+            Sink::Counting => count(ctx, &parcel, tallied).await?,
+        };
+        if closes_window {
+            pace.took(begun.elapsed());
+        }
+        ctx.events.emit(event);
+        if closes_window {
+            match next {
+                Some(next) => range.after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Counts a verified parcel, and lists what failed.
+async fn count(
+    ctx: &Context,
+    parcel: &Parcel,
+    tallied: &mut Tallied,
+) -> Result<Event, EngineError> {
+    let mut listed = Vec::new();
+    for row in parcel.rows.iter().filter(|row| !row.work.faults.is_empty()) {
+        tallied.failed_row(ctx, row);
+        listed.extend(ctx.book.list(None, &row.read, &row.key, &row.work.faults));
+    }
+    if !listed.is_empty() {
+        ctx.store.add_quarantine(&listed).await?;
+    }
+    let seen = parcel.seen();
+    tallied.saw(&seen);
+    Ok(Event::Batch {
+        rows: parcel.rows.len() as u64,
+        values: seen.values_opened(),
+    })
+}
+
+/// A page on its way to the step.
+struct Read {
+    page: Page,
+    closes_window: bool,
+    large: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+async fn read(
+    ctx: Arc<Context>,
+    range: Range,
+    pace: Arc<Pace>,
+    out: mpsc::Sender<Result<Read, EngineError>>,
+) {
+    if let Err(error) = read_windows(&ctx, range, &pace, &out).await {
+        let _ = out.send(Err(error)).await;
+    }
+}
+
+async fn read_windows(
+    ctx: &Arc<Context>,
+    range: Range,
+    pace: &Pace,
+    out: &mpsc::Sender<Result<Read, EngineError>>,
+) -> Result<(), EngineError> {
+    let mut windows = Windows::new(ctx, range).await?;
+    let one_large = Arc::new(Semaphore::new(1));
+    loop {
+        windows.request.rows_max = pace.rows();
+        let mut page = windows.next().await?;
+        windows.name_unfixed(&mut page).await?;
+        let large: Vec<PageRow> = page.rows.extract_if(.., |row| row.large).collect();
+        let end = page.next.clone();
+        let closes = large.is_empty();
+        if !send(out, page, closes, None).await {
+            return Ok(());
+        }
+        let count = large.len();
+        for (at, row) in large.into_iter().enumerate() {
+            // Values beyond what a window holds are under way one at a time.
+            let Ok(permit) = Arc::clone(&one_large).acquire_owned().await else {
+                return Err(EngineError::Worker);
+            };
+            let mut single = windows.single(&row).await?;
+            let last = at + 1 == count;
+            single.next = end.clone().filter(|_| last);
+            if !send(out, single, last, Some(permit)).await {
+                return Ok(());
+            }
+        }
+        if end.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn send(
+    out: &mpsc::Sender<Result<Read, EngineError>>,
+    page: Page,
+    closes_window: bool,
+    large: Option<tokio::sync::OwnedSemaphorePermit>,
+) -> bool {
+    out.send(Ok(Read {
+        page,
+        closes_window,
+        large,
+    }))
+    .await
+    .is_ok()
+}
+
+/// Windows of a range, read one after another, through failures of the connection.
+pub struct Windows {
+    ctx: Arc<Context>,
+    reader: Option<Box<dyn PageReader>>,
+    /// The next window.
+    pub request: PageRequest,
+}
+
+impl Windows {
+    /// The windows of a range for the step's main pass.
+    ///
+    /// # Errors
+    /// No connection for reading.
+    pub async fn new(ctx: &Arc<Context>, range: Range) -> Result<Self, EngineError> {
+        let mut request = ctx.request(&range.relation, ctx.step.reads().main, 0);
+        request.after = range.after;
+        request.upto = range.upto;
+        Ok(Self {
+            ctx: Arc::clone(ctx),
+            reader: None,
+            request,
+        })
+    }
+
+    /// Reads the next window and moves on behind it.
+    ///
+    /// # Errors
+    /// What does not get better by trying again.
+    pub async fn next(&mut self) -> Result<Page, EngineError> {
+        let page = self.read(None).await?;
+        if let Some(next) = &page.next {
+            self.request.after = Some(next.clone());
+        }
+        Ok(page)
+    }
+
+    /// Reads one row whole; it stays marked large only where it is above the ceiling. No row comes
+    /// back where it changed meanwhile.
+    ///
+    /// # Errors
+    /// As [`Windows::next`].
+    pub async fn single(&mut self, row: &PageRow) -> Result<Page, EngineError> {
+        self.read(Some(row)).await
+    }
+
+    /// Rows whose key has no fixed form are listed by its text, so it is asked for.
+    async fn name_unfixed(&mut self, page: &mut Page) -> Result<(), EngineError> {
+        for row in &mut page.rows {
+            if row.key.is_err() && row.key_text.is_none() {
+                let mut named = self.single(row).await?;
+                row.key_text = named.rows.pop().and_then(|named| named.key_text);
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, single: Option<&PageRow>) -> Result<Page, EngineError> {
+        let mut patience = Patience::new(self.ctx.settings.patience);
+        loop {
+            let error = match self.attempt(single).await {
+                Ok(page) => return Ok(page),
+                Err(error) => error,
+            };
+            match error.next() {
+                Next::Reconnect | Next::Again | Next::SkipLocked | Next::Settle | Next::Reread => {
+                    self.reader = None;
+                }
+                Next::Bisect | Next::Stop => return Err(error.into()),
+            }
+            if self.ctx.stop.is_wished() {
+                return Err(EngineError::Interrupted);
+            }
+            let Some(pause) = patience.next_pause() else {
+                return Err(error.into());
+            };
+            self.ctx.events.emit(Event::Waiting {
+                why: error.to_string(),
+            });
+            self.ctx.stop.sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&mut self, single: Option<&PageRow>) -> Result<Page, StoreError> {
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.ctx.store.reader().await?,
+        };
+        let page = match single {
+            None => reader.page(&self.ctx.target, &self.request).await?,
+            Some(row) => {
+                let request = PageRequest {
+                    value_bytes_max: VALUE_BYTES_CEILING,
+                    ..self.request.clone()
+                };
+                let locators = [row.locator.clone()];
+                reader.rows(&self.ctx.target, &request, &locators).await?
+            }
+        };
+        self.reader = Some(reader);
+        Ok(page)
+    }
+}

@@ -1,0 +1,246 @@
+//! Preflight: everything that stands in the way of a run, found before the first row and listed
+//! all at once. Owns the list of checks and what they may ask; each check is a file below.
+//! Judges facts only: reads no database, changes nothing.
+//! A code belongs to one check for ever (docs/ERRORS.md).
+
+mod blind_index;
+mod check_constraint;
+mod column;
+mod few_distinct;
+mod finding;
+mod foreign_key;
+mod generated;
+mod in_place_type;
+mod index;
+mod key;
+mod logging;
+mod mention;
+mod not_null;
+mod prepared;
+mod privilege;
+mod publication;
+mod registered;
+mod relation;
+mod resolve;
+mod row_security;
+mod sealed_column;
+mod server;
+mod storage_class;
+mod tenant;
+mod trigger;
+mod types;
+mod unique;
+mod usable_key;
+mod view;
+mod width;
+
+use crate::ident::Ident;
+use crate::plan::{ColumnPlan, TablePlan, Target as PlanTarget};
+use crate::store::catalog::{ColumnFacts, ServerFacts, TableFacts};
+use crate::store::{FieldRecord, FieldState};
+
+pub use finding::{Finding, Findings, Level};
+pub use resolve::{records, resolve};
+
+/// Runs every check on one table of the plan.
+///
+/// The findings are in the order of the checks: the server and its keys, the table, its key, then
+/// column by column. A missing table ends the list early, since nothing else can be judged.
+pub fn check(preflight: &Preflight<'_>) -> Findings {
+    let mut out = Findings::default();
+    for check in CHECKS {
+        check(preflight, &mut out);
+    }
+    out
+}
+
+/// All that the checks may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Preflight<'a> {
+    /// The server.
+    pub server: &'a ServerFacts,
+    /// The table; `None` where there is no relation of that name.
+    pub table: Option<&'a TableFacts>,
+    /// What the plan wants of it.
+    pub plan: &'a TablePlan,
+    /// All registered fields, of whatever table.
+    pub registered: &'a [FieldRecord],
+    /// The keys there are for the table's tenants.
+    pub keys: KeysHave,
+    /// What the run is to do.
+    pub purpose: Purpose,
+    /// What the database is.
+    pub dialect: Dialect,
+}
+
+/// Whether there are keys that values can be sealed under.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeysHave {
+    /// A usable key of purpose `cell`.
+    pub cell: bool,
+    /// A usable key of purpose `blind_index`.
+    pub blind_index: bool,
+}
+
+/// What a run is to do with the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Seal, or seal again under a new key.
+    Backfill,
+    /// Decrypt back.
+    Restore,
+    /// Open and compare; no row of the table is written.
+    Verify,
+}
+
+/// What kind of database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// PostgreSQL.
+    Postgres,
+    /// SQLite.
+    Sqlite,
+}
+
+type Check = fn(&Preflight<'_>, &mut Findings);
+
+const CHECKS: &[Check] = &[
+    server::check,
+    usable_key::check,
+    logging::check,
+    prepared::check,
+    relation::check,
+    row_security::check,
+    privilege::check,
+    publication::check,
+    trigger::check,
+    key::check,
+    registered::check,
+    tenant::check,
+    column::check,
+    types::check,
+    generated::check,
+    storage_class::check,
+    sealed_column::check,
+    blind_index::check,
+    few_distinct::check,
+    in_place_type::check,
+    width::check,
+    unique::check,
+    check_constraint::check,
+    foreign_key::check,
+    index::check,
+    view::check,
+    mention::check,
+    not_null::check,
+];
+
+/// One column of the plan with the facts of it.
+#[derive(Clone, Copy)]
+struct Field<'a> {
+    plan: &'a ColumnPlan,
+    /// The plaintext column where it exists.
+    column: Option<&'a ColumnFacts>,
+    /// Its registration.
+    record: Option<&'a FieldRecord>,
+}
+
+impl<'a> Field<'a> {
+    fn name(&self) -> &'a str {
+        self.plan.name.as_str()
+    }
+
+    fn in_place(&self) -> bool {
+        self.plan.target == PlanTarget::InPlace
+    }
+
+    /// The column that takes the sealed values, unless in place.
+    fn seal_into(&self) -> Option<&'a Ident> {
+        match &self.plan.target {
+            PlanTarget::Beside(column) => Some(column),
+            PlanTarget::InPlace => None,
+        }
+    }
+
+    /// Constraints of ours stand on the sealed column from then on.
+    fn finalized(&self) -> bool {
+        self.record.is_some_and(|record| {
+            matches!(record.state, FieldState::Finalized | FieldState::Scrubbed)
+        })
+    }
+
+    /// `columns` name the plaintext column and not also the sealed one, as constraints and indexes
+    /// of our own do.
+    fn is_in(&self, columns: &[String]) -> bool {
+        let has = |name: &str| columns.iter().any(|column| column == name);
+        has(self.name()) && !self.seal_into().is_some_and(|sealed| has(sealed.as_str()))
+    }
+}
+
+impl<'a> Preflight<'a> {
+    /// The columns of the plan, each with its facts; none where the table is missing.
+    fn fields(&self) -> impl Iterator<Item = (&'a TableFacts, Field<'a>)> + use<'a> {
+        let (table, plan, registered) = (self.table, self.plan, self.registered);
+        plan.columns.iter().filter_map(move |column| {
+            let table = table?;
+            let field = Field {
+                plan: column,
+                column: column_of(table, column.name.as_str()),
+                record: registered::record_of(plan, table, registered, column),
+            };
+            Some((table, field))
+        })
+    }
+
+    /// Something that reads or restricts the plaintext of `field`. In place it refuses a backfill,
+    /// since the values change; beside, it only has to be gone before finalize.
+    fn in_the_way(
+        &self,
+        out: &mut Findings,
+        code: &'static str,
+        field: &Field<'_>,
+        what: String,
+        remedy: &str,
+    ) {
+        if self.purpose != Purpose::Backfill {
+            return;
+        }
+        let at = Some(field.name());
+        if field.in_place() {
+            out.refuse(code, self.plan, at, what, remedy);
+        } else {
+            let hint = format!("sealing does not touch it; before finalize, {remedy}");
+            out.warn(code, self.plan, at, what, hint);
+        }
+    }
+
+    /// The run writes rows of the table.
+    fn writes(&self) -> bool {
+        self.purpose != Purpose::Verify
+    }
+}
+
+/// The column of that name.
+fn column_of<'a>(table: &'a TableFacts, name: &str) -> Option<&'a ColumnFacts> {
+    table.columns.iter().find(|column| column.name == name)
+}
+
+/// An index or constraint that this program made: the stores put our name into each.
+fn is_ours(name: &str) -> bool {
+    name.contains("phiseal")
+}
+
+/// Names for a message: `a, b`.
+fn listed<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    let mut line = String::new();
+    for name in names {
+        if !line.is_empty() {
+            line.push_str(", ");
+        }
+        line.push_str(name.as_ref());
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What a check found: a refusal or a warning, at a table or one of its columns.
+//! Owns the shape and the list. A finding names objects of the catalog, never a value.
+
+use std::fmt;
+
+use crate::plan::TablePlan;
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// The run is not begun.
+    Refusal,
+    /// The run goes on; a person should know.
+    Warning,
+}
+
+/// One thing a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// `E02xx`, one for each check.
+    pub code: &'static str,
+    /// Refusal or warning.
+    pub level: Level,
+    /// The table, as the plan names it.
+    pub table: String,
+    /// The column, where it is about one.
+    pub column: Option<String>,
+    /// What was found.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.table)?;
+        if let Some(column) = &self.column {
+            write!(f, ".{column}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Everything that preflight found, in the order of the checks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// All of them.
+    pub fn all(&self) -> &[Finding] {
+        &self.0
+    }
+
+    /// What forbids the run.
+    pub fn refusals(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter().filter(|f| f.level == Level::Refusal)
+    }
+
+    /// What a person should know.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.0.iter().filter(|f| f.level == Level::Warning)
+    }
+
+    /// Whether the run is forbidden.
+    pub fn refused(&self) -> bool {
+        self.refusals().next().is_some()
+    }
+
+    /// Adds the findings of another table.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        code: &'static str,
+        plan: &TablePlan,
+        column: Option<&str>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.0.push(finding(
+            code,
+            Level::Refusal,
+            plan,
+            column,
+            message.into(),
+            hint.into(),
+        ));
+    }
+
+    pub(super) fn warn(
+        &mut self,
+        code: &'static str,
+        plan: &TablePlan,
+        column: Option<&str>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.0.push(finding(
+            code,
+            Level::Warning,
+            plan,
+            column,
+            message.into(),
+            hint.into(),
+        ));
+    }
+}
+
+pub(super) fn finding(
+    code: &'static str,
+    level: Level,
+    plan: &TablePlan,
+    column: Option<&str>,
+    message: String,
+    hint: String,
+) -> Finding {
+    Finding {
+        code,
+        level,
+        table: plan.name.label(),
+        column: column.map(str::to_owned),
+        message,
+        hint,
+    }
+}

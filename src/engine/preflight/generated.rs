@@ -1,0 +1,26 @@
+//! E0233: generated columns, both those that are to be sealed and those that read what is sealed.
+
+use super::{Findings, Preflight, Purpose};
+
+pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
+    for (table, field) in p.fields() {
+        if field.column.is_some_and(|column| column.generated) && p.purpose != Purpose::Verify {
+            out.refuse(
+                "E0233",
+                p.plan,
+                Some(field.name()),
+                "the column is generated: nothing can be written into it, and the guard cannot see its new value",
+                "seal the columns it is made from, and drop it",
+            );
+        }
+        let readers = (table.dependents.iter())
+            .filter(|d| d.kind == "generated column" && field.is_in(&d.columns));
+        for reader in readers {
+            let what = format!(
+                "generated column {} is made from it, and keeps what it shows",
+                reader.name
+            );
+            p.in_the_way(out, "E0233", &field, what, "drop the generated column");
+        }
+    }
+}

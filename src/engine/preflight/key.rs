@@ -1,0 +1,250 @@
+//! E0207 to E0210: the row key. It is frozen when the first field of a table is registered; until
+//! then it is the primary key or, where there is none, a unique key without NULLs.
+//! Every row has exactly one, which changes only by a write to the row.
+
+use super::{Dialect, Findings, Preflight, column_of, listed, registered};
+use crate::ident::Ident;
+use crate::plan::TablePlan;
+use crate::store::catalog::{ColumnFacts, KeyFacts, RelationKind, TableFacts};
+use crate::store::{FieldRecord, KeyColumn, KeyKind};
+
+pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
+    let Some(table) = p.table.filter(|table| has_keys(table.kind)) else {
+        return;
+    };
+    let records = registered::of_table(p.plan, table, p.registered);
+    let names = match names(table, &records) {
+        Ok(names) => names,
+        Err(refusal) => {
+            out.refuse(refusal.code, p.plan, None, refusal.message, refusal.hint);
+            return;
+        }
+    };
+    for name in &names {
+        if let Err(refusal) = column(p.dialect, p.plan, table, name) {
+            out.refuse(
+                refusal.code,
+                p.plan,
+                Some(name),
+                refusal.message,
+                refusal.hint,
+            );
+        }
+    }
+    cascades(p, table, &names, out);
+}
+
+/// Why there is no row key, or a column cannot be in it.
+pub(super) struct Refusal {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    pub(super) hint: String,
+}
+
+fn refusal(code: &'static str, message: impl Into<String>, hint: &str) -> Refusal {
+    Refusal {
+        code,
+        message: message.into(),
+        hint: hint.to_owned(),
+    }
+}
+
+/// The names of the key's columns, in order.
+pub(super) fn names(table: &TableFacts, records: &[&FieldRecord]) -> Result<Vec<String>, Refusal> {
+    if let Some(record) = records.first() {
+        return frozen(table, record);
+    }
+    if let Some(primary) = table.keys.iter().find(|key| key.primary) {
+        return match unusable(table, primary) {
+            None => Ok(primary.columns.clone()),
+            Some(why) => Err(refusal(
+                "E0207",
+                format!("the primary key {} {why}", primary.name),
+                "make it NOT NULL and NOT DEFERRABLE",
+            )),
+        };
+    }
+    let mut reasons = Vec::new();
+    for key in &table.keys {
+        match unusable(table, key) {
+            None => return Ok(key.columns.clone()),
+            Some(why) => reasons.push(format!("{} {why}", key.name)),
+        }
+    }
+    let message = match (reasons.is_empty(), table.leaves.is_empty()) {
+        (false, _) => format!("it has no primary key, and {}", listed(reasons)),
+        (true, true) => "it has no primary key and no unique key".to_owned(),
+        (true, false) => {
+            "it has no primary key of its own; keys of its partitions are unique within each only"
+                .to_owned()
+        }
+    };
+    let hint = "add a primary key, or a unique constraint over NOT NULL columns";
+    Err(refusal("E0207", message, hint))
+}
+
+/// One column of the row key as the stores need it.
+pub(super) fn column(
+    dialect: Dialect,
+    plan: &TablePlan,
+    table: &TableFacts,
+    name: &str,
+) -> Result<KeyColumn, Refusal> {
+    let gone = || {
+        refusal(
+            "E0209",
+            "the row key was registered with this column, which is no longer there",
+            "give the column its name back; no sealed value opens without its row key",
+        )
+    };
+    let facts = column_of(table, name).ok_or_else(gone)?;
+    let ident = Ident::new(name).map_err(|_| gone())?;
+    if plan.columns.iter().any(|column| column.name == ident) {
+        return Err(refusal(
+            "E0208",
+            "the column is part of the row key, and so cannot be sealed itself",
+            "give the table a key that is no PHI",
+        ));
+    }
+    if facts.generated {
+        return Err(refusal(
+            "E0208",
+            "the key column is generated, and the guard cannot see its new value",
+            "make the columns it is made from the key",
+        ));
+    }
+    let kind = match dialect {
+        Dialect::Postgres => kind_of(facts),
+        Dialect::Sqlite => {
+            let real = facts.storage_classes.iter().any(|class| class == "real");
+            (!real).then_some(KeyKind::ByClass)
+        }
+    };
+    let Some(kind) = kind else {
+        return Err(refusal(
+            "E0208",
+            format!("values of type {} cannot be in a row key", facts.sql_type),
+            "their text can change without a write to the row: use an integer, uuid, text, numeric, \
+             date, timestamp, bytea or boolean",
+        ));
+    };
+    Ok(key_column(dialect, ident, kind, facts))
+}
+
+/// How values of a PostgreSQL column enter a row key (docs/FORMAT.md, "Row key").
+pub(super) fn kind_of(column: &ColumnFacts) -> Option<KeyKind> {
+    if column.array {
+        return None;
+    }
+    if column.base_schema != "pg_catalog" {
+        return (column.base_type == "citext" && column.type_class == 'b').then_some(KeyKind::Text);
+    }
+    match column.base_type.as_str() {
+        "int2" | "int4" | "int8" => Some(KeyKind::Int),
+        "uuid" => Some(KeyKind::Uuid),
+        "text" | "varchar" | "bpchar" => Some(KeyKind::Text),
+        "numeric" => Some(KeyKind::Numeric),
+        "date" => Some(KeyKind::Date),
+        "timestamp" | "timestamptz" => Some(KeyKind::Timestamp),
+        "bytea" => Some(KeyKind::Bytes),
+        "bool" => Some(KeyKind::Bool),
+        _ => None,
+    }
+}
+
+fn key_column(dialect: Dialect, name: Ident, kind: KeyKind, facts: &ColumnFacts) -> KeyColumn {
+    let own = dialect == Dialect::Postgres && facts.base_schema != "pg_catalog";
+    let type_schema = if own {
+        Ident::new(facts.base_schema.as_str()).ok()
+    } else {
+        None
+    };
+    let cast = match (dialect, &type_schema, Ident::new(facts.base_type.as_str())) {
+        (Dialect::Postgres, Some(schema), Ok(base)) => {
+            format!("{}.{}", schema.quoted(), base.quoted())
+        }
+        // The server's own names need no quotes, and have none in the list above.
+        (Dialect::Postgres, _, _) => facts.base_type.clone(),
+        (Dialect::Sqlite, _, _) => String::new(),
+    };
+    KeyColumn {
+        name,
+        kind,
+        cast,
+        type_schema,
+    }
+}
+
+fn has_keys(kind: RelationKind) -> bool {
+    match kind {
+        RelationKind::Table | RelationKind::Partitioned | RelationKind::Partition => true,
+        RelationKind::View
+        | RelationKind::MaterializedView
+        | RelationKind::Foreign
+        | RelationKind::Other => false,
+    }
+}
+
+/// The registered columns, as long as a key of today still tells rows apart by them.
+fn frozen(table: &TableFacts, record: &FieldRecord) -> Result<Vec<String>, Refusal> {
+    let columns = &record.key_columns;
+    let there = columns.iter().all(|name| column_of(table, name).is_some());
+    let unique = table.keys.iter().any(|key| {
+        unusable(table, key).is_none() && key.columns.iter().all(|name| columns.contains(name))
+    });
+    // A column that is gone is named by itself.
+    if there && !unique {
+        return Err(refusal(
+            "E0209",
+            format!(
+                "the row key was registered as ({}), which is no longer unique and NOT NULL",
+                listed(columns)
+            ),
+            "add a unique constraint over these columns: the row key of sealed values never changes",
+        ));
+    }
+    Ok(columns.clone())
+}
+
+fn unusable(table: &TableFacts, key: &KeyFacts) -> Option<String> {
+    if key.deferrable {
+        return Some("is deferrable, so two rows may have it for a while".to_owned());
+    }
+    if key.partial {
+        return Some("is partial or over expressions".to_owned());
+    }
+    let nullable: Vec<&str> = (key.columns.iter())
+        .filter(|name| !column_of(table, name).is_some_and(|column| column.not_null))
+        .map(String::as_str)
+        .collect();
+    (!nullable.is_empty()).then(|| format!("may be NULL in {}", listed(nullable)))
+}
+
+/// A parent's new key arrives here as an update of ours, which finalize forbids.
+fn cascades(p: &Preflight<'_>, table: &TableFacts, key: &[String], out: &mut Findings) {
+    let tenant = p
+        .plan
+        .tenant_column
+        .as_ref()
+        .map(|tenant| tenant.as_str().to_owned());
+    let cascading = (table.foreign_keys.iter())
+        .filter(|foreign| foreign.on_update_cascades && !foreign.incoming);
+    for foreign in cascading {
+        for name in foreign
+            .columns
+            .iter()
+            .filter(|name| key.contains(name) || tenant.as_ref() == Some(name))
+        {
+            out.warn(
+                "E0210",
+                p.plan,
+                Some(name),
+                format!(
+                    "foreign key {} lets table {} change this column of the row key",
+                    foreign.name, foreign.other
+                ),
+                "such a change blanks the seal, which is made again; after finalize it is refused",
+            );
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! E0243: transactions that a run may have to wait for.
+
+use super::{Findings, Preflight};
+
+pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
+    if !p.writes() {
+        return;
+    }
+    let prepared = p.server.prepared_transactions;
+    if prepared > 0 {
+        out.warn(
+            "E0243",
+            p.plan,
+            None,
+            format!(
+                "{prepared} prepared transactions hold their locks and snapshots until resolved"
+            ),
+            "see pg_prepared_xacts; COMMIT PREPARED or ROLLBACK PREPARED what was forgotten",
+        );
+    }
+    let long = p.server.long_transactions;
+    if long > 0 {
+        out.warn(
+            "E0243",
+            p.plan,
+            None,
+            format!("{long} sessions have been in a transaction for over a minute"),
+            "adding columns and the guard waits for those that use the table; see pg_stat_activity",
+        );
+    }
+}

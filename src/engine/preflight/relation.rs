@@ -1,0 +1,104 @@
+//! E0201, E0203 to E0206: whether the table is there, and is of a kind whose rows can be sealed.
+
+use super::{Dialect, Findings, Preflight, Purpose, listed};
+use crate::store::catalog::{RelationKind, TableFacts};
+
+pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
+    let Some(table) = p.table else {
+        let hint = match p.dialect {
+            Dialect::Postgres if p.plan.name.schema.is_none() => {
+                "write its schema in the plan, as in \"public.patients\""
+            }
+            Dialect::Postgres => {
+                "look at `\\dt *.*` in psql; capitals need quotes, as in 'public.\"Patients\"'"
+            }
+            Dialect::Sqlite => {
+                "look at `.tables` in sqlite3, and whether the URL names the right file"
+            }
+        };
+        out.refuse("E0201", p.plan, None, "there is no such table", hint);
+        return;
+    };
+    kind(p, table, out);
+    storage(p, table, out);
+}
+
+fn kind(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
+    let refused = match table.kind {
+        RelationKind::Table | RelationKind::Partitioned | RelationKind::Partition => None,
+        RelationKind::View => Some(("a view", "name the table below it")),
+        RelationKind::MaterializedView => Some((
+            "a materialized view",
+            "name the table below it, and refresh it afterwards: it holds copies",
+        )),
+        RelationKind::Foreign => Some((
+            "a foreign table",
+            "connect to the server that has its rows, and seal them there",
+        )),
+        RelationKind::Other => Some(("not a table", "name a table")),
+    };
+    if let Some((what, hint)) = refused {
+        out.refuse("E0203", p.plan, None, format!("it is {what}"), hint);
+    }
+    let foreign: Vec<&str> = (table.leaves.iter())
+        .filter(|leaf| leaf.foreign)
+        .map(|leaf| leaf.relation.as_str())
+        .collect();
+    if !foreign.is_empty() {
+        out.refuse(
+            "E0203",
+            p.plan,
+            None,
+            format!("partitions are foreign tables: {}", listed(foreign)),
+            "detach them, and seal their rows on the server that has them",
+        );
+    }
+    if table.temporary {
+        out.refuse(
+            "E0203",
+            p.plan,
+            None,
+            "it is a temporary table, which only its own session sees",
+            "name a permanent table",
+        );
+    }
+    if let (RelationKind::Partition, Some(root)) = (table.kind, &table.root) {
+        out.warn(
+            "E0203",
+            p.plan,
+            None,
+            format!("it is a partition of {root}, the others are left as they are"),
+            format!("name {root} in the plan to seal them all"),
+        );
+    }
+}
+
+fn storage(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
+    if let Some(method) = &table.foreign_access_method {
+        out.refuse(
+            "E0204",
+            p.plan,
+            None,
+            format!("its rows are stored by the access method {method}, not heap"),
+            "the version of a row is known of heap tables only: ALTER TABLE … SET ACCESS METHOD heap",
+        );
+    }
+    if table.inheritance {
+        out.refuse(
+            "E0205",
+            p.plan,
+            None,
+            "it inherits from another table or is inherited from",
+            "rows of children would be missed or met twice: make them partitions, or end it with NO INHERIT",
+        );
+    }
+    if table.unlogged && p.purpose == Purpose::Backfill {
+        out.warn(
+            "E0206",
+            p.plan,
+            None,
+            "it is unlogged: a crash of the server empties it, and replicas never have it",
+            "nothing to do if that is meant",
+        );
+    }
+}

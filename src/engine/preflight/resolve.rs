@@ -1,0 +1,170 @@
+//! From plan, catalog and registry to the [`Target`] that the stores work on, and to the records
+//! that freeze it. Owns which wins: what is registered, over what the plan or the catalog says.
+
+use super::finding::finding;
+use super::{Dialect, Finding, Level, column_of, key, registered};
+use crate::plan::{ColumnPlan, TablePlan, Target as PlanTarget, TriggerPolicy};
+use crate::store::catalog::{ColumnFacts, TableFacts};
+use crate::store::{FieldRecord, FieldState, FieldTarget, Sealed, Target};
+
+/// How long a statement of ours waits for a lock, in milliseconds: short, since rows that
+/// somebody holds are left to the sweep, and nobody queues behind us.
+const LOCK_TIMEOUT_MS: u32 = 150;
+
+/// What a run works on. Meant for a table that preflight did not refuse.
+///
+/// # Errors
+/// The refusal, where the table has no row key.
+pub fn resolve(
+    plan: &TablePlan,
+    table: &TableFacts,
+    registered: &[FieldRecord],
+    dialect: Dialect,
+) -> Result<Target, Finding> {
+    let refused = |column: Option<&str>, refusal: key::Refusal| {
+        let key::Refusal {
+            code,
+            message,
+            hint,
+        } = refusal;
+        finding(code, Level::Refusal, plan, column, message, hint)
+    };
+    let records = registered::of_table(plan, table, registered);
+    let names = key::names(table, &records).map_err(|refusal| refused(None, refusal))?;
+    let keys = names
+        .iter()
+        .map(|name| {
+            key::column(dialect, plan, table, name).map_err(|refusal| refused(Some(name), refusal))
+        })
+        .collect::<Result<_, _>>()?;
+    let fields = (plan.columns.iter())
+        .map(|column| field(plan, table, registered, dialect, column))
+        .collect();
+    Ok(Target {
+        table: registered::physical(table).unwrap_or_else(|| plan.name.clone()),
+        label: registered::label_of(plan, table, registered),
+        keys,
+        tenant: plan.tenant_column.clone(),
+        fields,
+        suppress_triggers: plan.triggers == TriggerPolicy::Suppress,
+        lock_timeout_ms: LOCK_TIMEOUT_MS,
+    })
+}
+
+/// The records that register the fields of `target`, which came from `plan`.
+pub fn records(target: &Target, plan: &TablePlan) -> Vec<FieldRecord> {
+    (target.fields.iter())
+        .filter_map(|field| {
+            let column = plan
+                .columns
+                .iter()
+                .find(|column| column.name == field.column)?;
+            Some(record(target, field, column))
+        })
+        .collect()
+}
+
+fn field(
+    plan: &TablePlan,
+    table: &TableFacts,
+    registered: &[FieldRecord],
+    dialect: Dialect,
+    column: &ColumnPlan,
+) -> FieldTarget {
+    let record = registered::record_of(plan, table, registered, column);
+    let facts = column_of(table, column.name.as_str());
+    let source_type = facts
+        .map(|facts| facts.sql_type.clone())
+        .or_else(|| record.map(|record| record.source_type.clone()))
+        .unwrap_or_default();
+    let (bytes, sized) = match (facts, dialect) {
+        (Some(facts), Dialect::Postgres) => (is_bytea(facts), has_octet_length(facts)),
+        (None, Dialect::Postgres) => (source_type == "bytea", false),
+        (_, Dialect::Sqlite) => (is_blob(facts, &source_type), true),
+    };
+    FieldTarget {
+        column: column.name.clone(),
+        label: record.map_or_else(
+            || column.name.as_str().to_owned(),
+            |record| record.column_label.clone(),
+        ),
+        source_type,
+        plain_is_bytes: bytes,
+        plain_is_varlena_text: sized,
+        sealed: match &column.target {
+            PlanTarget::InPlace => Sealed::InPlace,
+            PlanTarget::Beside(sealed) => Sealed::Beside {
+                column: sealed.clone(),
+                // A column that is still to be made is made for bytes.
+                text: column_of(table, sealed.as_str())
+                    .is_some_and(|facts| matches!(facts.base_type.as_str(), "text" | "varchar")),
+            },
+        },
+        index: column
+            .blind_index
+            .as_ref()
+            .map(|index| index.column.clone()),
+        index_unique: column
+            .blind_index
+            .as_ref()
+            .is_some_and(|index| index.unique),
+        plain_exists: facts.is_some(),
+    }
+}
+
+fn is_bytea(facts: &ColumnFacts) -> bool {
+    facts.base_type == "bytea" && facts.base_schema == "pg_catalog" && !facts.array
+}
+
+/// Types of variable length that `octet_length` measures without building their text.
+fn has_octet_length(facts: &ColumnFacts) -> bool {
+    !facts.array
+        && match facts.base_schema.as_str() {
+            "pg_catalog" => {
+                matches!(
+                    facts.base_type.as_str(),
+                    "text" | "varchar" | "bpchar" | "bytea"
+                )
+            }
+            _ => facts.base_type == "citext",
+        }
+}
+
+/// By the values where there are any, else by the declared type.
+fn is_blob(facts: Option<&ColumnFacts>, declared: &str) -> bool {
+    match facts.map(|facts| facts.storage_classes.as_slice()) {
+        Some([class]) => class == "blob",
+        _ => declared.to_lowercase().contains("blob"),
+    }
+}
+
+fn record(target: &Target, field: &FieldTarget, column: &ColumnPlan) -> FieldRecord {
+    let index = column.blind_index.as_ref();
+    let name = |ident: &crate::ident::Ident| ident.as_str().to_owned();
+    FieldRecord {
+        table_label: target.label.clone(),
+        column_label: field.label.clone(),
+        schema_name: target.table.schema.as_ref().map(name).unwrap_or_default(),
+        table_name: name(&target.table.name),
+        column_name: name(&field.column),
+        sealed_column: match &field.sealed {
+            Sealed::Beside { column, .. } => Some(name(column)),
+            Sealed::InPlace => None,
+        },
+        blind_index_column: index.map(|index| name(&index.column)),
+        blind_index_normaliser: index.map(|index| index.normaliser.as_str().to_owned()),
+        blind_index_bits: index.map(|index| i32::from(index.bits)),
+        tenant_column: target.tenant.as_ref().map(name),
+        key_columns: target.keys.iter().map(|key| name(&key.name)).collect(),
+        key_types: target
+            .keys
+            .iter()
+            .map(|key| key.kind.tag().to_owned())
+            .collect(),
+        source_type: field.source_type.clone(),
+        in_place: field.sealed == Sealed::InPlace,
+        pad_to: column.pad_to,
+        state: FieldState::Declared,
+        values_sealed: 0,
+    }
+}

@@ -1,0 +1,103 @@
+//! E0224 to E0226: triggers of others that our UPDATE would fire.
+//! They may write old plaintext into audit tables, count versions up, or rewrite the row.
+
+use super::{Dialect, Findings, Preflight};
+use crate::plan::{Target as PlanTarget, TriggerPolicy};
+use crate::store::catalog::TriggerFacts;
+
+pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
+    let Some(table) = p.table.filter(|_| p.writes()) else {
+        return;
+    };
+    let on_update = || {
+        table
+            .triggers
+            .iter()
+            .filter(|t| t.update && t.enabled != 'D')
+    };
+    for trigger in on_update() {
+        fired(p, trigger, out);
+    }
+    let in_place = p
+        .plan
+        .columns
+        .iter()
+        .any(|column| column.target == PlanTarget::InPlace);
+    for trigger in on_update().filter(|t| in_place && t.before && t.row) {
+        out.refuse(
+            "E0225",
+            p.plan,
+            None,
+            format!(
+                "trigger {} may rewrite the row before it is stored in place",
+                trigger.name
+            ),
+            "seal into a column beside the plaintext, or drop the trigger for good",
+        );
+    }
+    if p.plan.triggers == TriggerPolicy::Suppress && on_update().next().is_some() {
+        suppression(p, out);
+    }
+}
+
+fn fired(p: &Preflight<'_>, trigger: &TriggerFacts, out: &mut Findings) {
+    let name = &trigger.name;
+    match p.plan.triggers {
+        TriggerPolicy::Refuse if trigger.enabled != 'R' => out.refuse(
+            "E0224",
+            p.plan,
+            None,
+            format!("trigger {name} fires on UPDATE, for every row that is written"),
+            "read what it does, then say triggers = \"fire\" or \"suppress\" in the plan",
+        ),
+        TriggerPolicy::Fire if trigger.enabled != 'R' => out.warn(
+            "E0224",
+            p.plan,
+            None,
+            format!("trigger {name} will fire for every row that is written"),
+            "see that it keeps no copy of OLD.* with the plaintext",
+        ),
+        // Refused as a whole, below.
+        TriggerPolicy::Suppress if p.dialect == Dialect::Sqlite => {}
+        // ENABLE ALWAYS and ENABLE REPLICA fire under the replica role, the first under any.
+        TriggerPolicy::Suppress if matches!(trigger.enabled, 'A' | 'R') => out.refuse(
+            "E0224",
+            p.plan,
+            None,
+            format!("trigger {name} fires under the replica role too, so it cannot be suppressed"),
+            "ALTER TABLE … ENABLE TRIGGER makes it an ordinary one; or say triggers = \"fire\"",
+        ),
+        TriggerPolicy::Suppress => out.warn(
+            "E0224",
+            p.plan,
+            None,
+            format!("trigger {name} will not see the rows that are written"),
+            "see that nothing depends on it, such as a search index or an updated_at",
+        ),
+        TriggerPolicy::Refuse | TriggerPolicy::Fire => {}
+    }
+}
+
+fn suppression(p: &Preflight<'_>, out: &mut Findings) {
+    let role = &p.server.role;
+    match p.dialect {
+        Dialect::Sqlite => out.refuse(
+            "E0226",
+            p.plan,
+            None,
+            "SQLite has no way to suppress triggers",
+            "say triggers = \"fire\", or drop the trigger",
+        ),
+        Dialect::Postgres if !p.server.may_suppress_triggers => out.refuse(
+            "E0226",
+            p.plan,
+            None,
+            format!("our role {role} may not set session_replication_role, so nothing can be suppressed"),
+            format!(
+                "GRANT SET ON PARAMETER session_replication_role TO {role} (PostgreSQL 15 and later), \
+                 use a superuser, or say triggers = \"fire\""
+            ),
+        ),
+        Dialect::Postgres => {}
+    }
+}

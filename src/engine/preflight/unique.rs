@@ -1,0 +1,16 @@
+//! E0229: a unique constraint or index on the plaintext. Sealed values are all different.
+
+use super::{Findings, Preflight};
+
+pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
+    for (table, field) in p.fields() {
+        let unique = (table.keys.iter())
+            .filter(|key| !key.primary && field.is_in(&key.columns))
+            .map(|key| key.name.as_str());
+        for name in unique {
+            let what = format!("{name} makes the column unique, which sealed values always are");
+            let remedy = "drop it, and have a blind index with unique = true in its place";
+            p.in_the_way(out, "E0229", &field, what, remedy);
+        }
+    }
+}

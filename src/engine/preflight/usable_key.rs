@@ -1,0 +1,29 @@
+//! E0216: a key to seal or open under.
+
+use super::{Findings, Preflight, Purpose};
+
+pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
+    if !p.keys.cell {
+        out.refuse(
+            "E0216",
+            p.plan,
+            None,
+            "there is no usable key of purpose cell",
+            "make one with `phiseal keys create`, or see `phiseal keys list`",
+        );
+    }
+    let indexed = p
+        .plan
+        .columns
+        .iter()
+        .any(|column| column.blind_index.is_some());
+    if indexed && !p.keys.blind_index && p.purpose == Purpose::Backfill {
+        out.refuse(
+            "E0216",
+            p.plan,
+            None,
+            "there is no usable key of purpose blind_index, and the plan has a blind index",
+            "make one with `phiseal keys create --purpose blind_index`",
+        );
+    }
+}

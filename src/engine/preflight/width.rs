@@ -1,0 +1,56 @@
+//! E0227: in place, a column with a limit of characters. The sealed text is longer than any value
+//! that fits, so the limit has to go; the message says how long it could get.
+
+use super::{Dialect, Findings, Preflight, Purpose};
+
+/// UTF-8, at most.
+const BYTES_PER_CHAR_MAX: u64 = 4;
+/// Magic, suite, key id, nonce and tag (docs/FORMAT.md).
+const ENVELOPE_BYTES: u64 = 34;
+/// `ps1.`
+const PREFIX_CHARS: u64 = 4;
+
+pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
+    if p.dialect == Dialect::Sqlite || p.purpose == Purpose::Restore {
+        return;
+    }
+    for (_, field) in p.fields().filter(|(_, field)| field.in_place()) {
+        let Some(column) = field.column.filter(|column| !column.array) else {
+            continue;
+        };
+        let blank_padded = column.base_type == "bpchar";
+        if !blank_padded && column.char_limit.is_none() {
+            continue;
+        }
+        let need = match column.char_limit {
+            Some(chars) => format!(
+                "{chars} characters can need {} when sealed",
+                sealed_chars_max(chars, field.plan.pad_to)
+            ),
+            None => "blanks at the end are not kept".to_owned(),
+        };
+        out.refuse(
+            "E0227",
+            p.plan,
+            Some(field.name()),
+            format!("{} does not take sealed text: {need}", column.sql_type),
+            format!(
+                "ALTER TABLE {} ALTER COLUMN {} TYPE text",
+                p.plan.name.quoted(),
+                field.plan.name.quoted()
+            ),
+        );
+    }
+}
+
+/// The longest sealed text of a value of so many characters, padded to a multiple of `pad_to`
+/// bytes unless that is 0.
+pub(super) fn sealed_chars_max(chars: u32, pad_to: u32) -> u64 {
+    let plain = u64::from(chars) * BYTES_PER_CHAR_MAX;
+    let padded = match u64::from(pad_to) {
+        0 => plain,
+        // The 0x80 that ends the value always needs a byte.
+        bucket => (plain + 1).div_ceil(bucket) * bucket,
+    };
+    PREFIX_CHARS + (4 * (padded + ENVELOPE_BYTES)).div_ceil(3)
+}

@@ -1,0 +1,197 @@
+//! Rows that could not be processed: what is written down of them, and which are known already.
+//! Owns the sealed form of a row's key and its tag. A known row is passed over until an operator
+//! says retry; it never stops a run and never disappears.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use zeroize::Zeroizing;
+
+use super::step::RowFault;
+use crate::crypto::{ColumnKey, Context as Labels, Envelope, KeyPart, NonceBatch, RowKey, Tagger};
+use crate::keys::{Key, Keyring};
+use crate::store::locate::MICROSECONDS;
+use crate::store::{NewQuarantine, PageRow, QuarantineRecord, QuarantineState};
+
+/// What is known to be bad in one table.
+pub struct Book {
+    table_label: String,
+    column_labels: Vec<String>,
+    step: &'static str,
+    own: Option<Arc<Key>>,
+    tagger: Option<Tagger>,
+    known: RwLock<HashMap<String, HashSet<Option<usize>>>>,
+}
+
+impl Book {
+    /// A book for one table; `own` is the key that seals row keys. What is listed already, and not
+    /// marked for another try, is known from the start.
+    pub fn new(
+        table_label: &str,
+        column_labels: Vec<String>,
+        step: &'static str,
+        own: Option<Arc<Key>>,
+        listed: &[QuarantineRecord],
+    ) -> Self {
+        let mut known: HashMap<String, HashSet<Option<usize>>> = HashMap::new();
+        for record in listed {
+            // What verify or a restore listed says nothing about a later backfill.
+            if record.row.step != step || record.state == QuarantineState::Retry {
+                continue;
+            }
+            let field = record
+                .row
+                .column_label
+                .as_ref()
+                .map(|label| column_labels.iter().position(|l| l == label));
+            if let Some(None) = field {
+                continue;
+            }
+            known
+                .entry(record.row.row_tag.clone())
+                .or_default()
+                .insert(field.flatten());
+        }
+        let tagger = own.as_ref().map(|key| key.data_key().tagger());
+        Self {
+            table_label: table_label.to_owned(),
+            column_labels,
+            step,
+            own,
+            tagger,
+            known: RwLock::new(known),
+        }
+    }
+
+    /// The row's tag: a keyed digest, safe to print. `unkeyed` where there is no key to make it with.
+    pub fn tag(&self, row_key: &RowKey) -> String {
+        self.tagger.as_ref().map_or_else(
+            || "unkeyed".to_owned(),
+            |tagger| tagger.row_tag(&self.table_label, row_key).to_string(),
+        )
+    }
+
+    /// Whether this fault of this row is listed.
+    pub fn knows(&self, row_key: &RowKey, field: Option<usize>) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        !known.is_empty()
+            && known
+                .get(&self.tag(row_key))
+                .is_some_and(|fields| fields.contains(&field))
+    }
+
+    /// The faults as they are to be listed; they are known from now on.
+    pub fn list(
+        &self,
+        run_id: Option<i64>,
+        row: &PageRow,
+        row_key: &RowKey,
+        faults: &[RowFault],
+    ) -> Vec<NewQuarantine> {
+        let Some(own) = &self.own else {
+            return Vec::new();
+        };
+        let tag = self.tag(row_key);
+        let Some(key_sealed) = seal_key(own, &tag, &key_text(row)) else {
+            return Vec::new();
+        };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let fields = known.entry(tag.clone()).or_default();
+        faults
+            .iter()
+            .filter(|fault| fields.insert(fault.field))
+            .map(|fault| NewQuarantine {
+                run_id,
+                table_label: self.table_label.clone(),
+                column_label: fault.field.map(|at| self.column_labels[at].clone()),
+                row_tag: tag.clone(),
+                key_sealed: key_sealed.clone(),
+                key_id: i64::from(own.key_id().get()),
+                step: self.step.to_owned(),
+                reason: fault.reason.clone(),
+                sqlstate: fault.sqlstate.clone(),
+                constraint_name: fault.constraint.clone(),
+            })
+            .collect()
+    }
+
+    /// Forgets faults whose listing was rolled back.
+    pub fn forget(&self, listed: &[NewQuarantine]) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for row in listed {
+            let field = row
+                .column_label
+                .as_ref()
+                .and_then(|label| self.column_labels.iter().position(|l| l == label));
+            if let Some(fields) = known.get_mut(&row.row_tag) {
+                fields.remove(&field);
+            }
+        }
+    }
+}
+
+/// The row key of a row whose key has no fixed form, so that it can be tagged and listed: its text.
+pub fn stand_in_key(row: &PageRow) -> RowKey {
+    let parts: Vec<KeyPart> = key_text(row).into_iter().map(KeyPart::Text).collect();
+    RowKey::encode(&parts)
+        .or_else(|_| RowKey::encode(&[KeyPart::Text(row.locator.place.clone())]))
+        .unwrap_or_else(|_| unreachable_key())
+}
+
+fn unreachable_key() -> RowKey {
+    // One text part always encodes; an empty one stands in so that nothing can panic here.
+    RowKey::encode(&[KeyPart::Bool(false)]).unwrap_or_else(|_| std::process::abort())
+}
+
+/// The text of a row's key, for the operator who has to find it: the same whichever way the row
+/// was read, so that `store::locate` can make a condition of it.
+fn key_text(row: &PageRow) -> Vec<String> {
+    match (&row.key, &row.key_text) {
+        (Ok(parts), _) => parts.iter().map(part_text).collect(),
+        (Err(_), Some(text)) => text.0.clone(),
+        (Err(_), None) => vec![format!("row at {}", row.locator.place)],
+    }
+}
+
+fn part_text(part: &KeyPart) -> String {
+    match part {
+        KeyPart::Int(value) => value.to_string(),
+        KeyPart::Uuid(bytes) => uuid::Uuid::from_bytes(*bytes).to_string(),
+        KeyPart::Text(text) | KeyPart::Numeric(text) | KeyPart::Date(text) => text.clone(),
+        KeyPart::Timestamp(micros) => format!("{micros}{MICROSECONDS}"),
+        KeyPart::Bytes(bytes) => format!("\\x{}", hex::encode(bytes)),
+        KeyPart::Bool(value) => value.to_string(),
+    }
+}
+
+fn labels() -> Labels {
+    Labels::new("", "phiseal.quarantine", "key")
+}
+
+fn seal_key(own: &Key, tag: &str, text: &[String]) -> Option<Vec<u8>> {
+    let text = Zeroizing::new(serde_json::to_vec(text).ok()?);
+    let nonce = NonceBatch::draw(1).ok()?.next()?;
+    let mut out = Vec::new();
+    ColumnKey::derive(own.key_id(), own.data_key(), &labels())
+        .seal(
+            &RowKey::encode(&[KeyPart::Text(tag.to_owned())]).ok()?,
+            nonce,
+            &text,
+            0,
+            &mut out,
+        )
+        .ok()?;
+    Some(out)
+}
+
+/// Opens the key text of a listed row; `None` where its key is not there or it was changed.
+pub fn open_key(keyring: &Keyring, record: &QuarantineRecord) -> Option<Zeroizing<Vec<u8>>> {
+    let envelope = Envelope::parse(&record.row.key_sealed).ok()?;
+    let key = keyring.openable(envelope.key_id()).ok()?;
+    ColumnKey::derive(key.key_id(), key.data_key(), &labels())
+        .open(
+            &RowKey::encode(&[KeyPart::Text(record.row.row_tag.clone())]).ok()?,
+            &envelope,
+        )
+        .ok()
+}

@@ -1,0 +1,77 @@
+//! Patience: how long a failing round trip is tried again, and with which pauses.
+//! Pauses double from 50 ms to 5 s, with jitter, so that several lanes do not come back at once.
+
+use std::time::{Duration, Instant};
+
+/// The pauses of one round trip that keeps failing.
+pub struct Patience {
+    since: Option<Instant>,
+    pause: Duration,
+    limit: Duration,
+}
+
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(5);
+
+impl Patience {
+    /// Patience of this length, counted from the first failure.
+    pub fn new(limit: Duration) -> Self {
+        Self {
+            since: None,
+            pause: FIRST,
+            limit,
+        }
+    }
+
+    /// The pause before the next attempt; `None` when patience is over.
+    pub fn next_pause(&mut self) -> Option<Duration> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= self.limit {
+            return None;
+        }
+        let pause = self.pause;
+        self.pause = (self.pause * 2).min(LONGEST);
+        Some(pause.mul_f64(0.5 + jitter() / 2.0))
+    }
+
+    /// Something went through.
+    pub fn renew(&mut self) {
+        self.since = None;
+        self.pause = FIRST;
+    }
+}
+
+/// A number from 0 to 1; half where the operating system gives none.
+fn jitter() -> f64 {
+    let mut byte = [128u8];
+    let _ = getrandom::fill(&mut byte);
+    f64::from(byte[0]) / 255.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_end() {
+        let mut patience = Patience::new(Duration::from_secs(3600));
+        let first = patience.next_pause().unwrap();
+        assert!(first >= FIRST / 2 && first <= FIRST);
+        let late = (0..20)
+            .filter_map(|_| patience.next_pause())
+            .last()
+            .unwrap();
+        assert!(late >= LONGEST / 2 && late <= LONGEST);
+        assert_eq!(Patience::new(Duration::ZERO).next_pause(), None);
+    }
+
+    #[test]
+    fn success_renews_patience() {
+        let mut patience = Patience::new(Duration::from_secs(1));
+        for _ in 0..5 {
+            patience.next_pause();
+        }
+        patience.renew();
+        assert!(patience.next_pause().unwrap() <= FIRST);
+    }
+}

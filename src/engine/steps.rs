@@ -1,0 +1,5 @@
+//! The kinds of work on rows. Each is a [`Step`](super::step::Step) of the one run loop.
+
+pub mod backfill;
+pub mod restore;
+pub mod verify;

@@ -1,0 +1,152 @@
+//! Backfill: seal every plaintext that is not sealed yet.
+//! In place, a value that parses as sealed is opened, never sealed again: one that does not open
+//! goes to quarantine, since nobody can tell whether it is a damaged seal or a strange plaintext.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::envelope::Suite;
+use crate::crypto::{NonceBatch, text};
+use crate::engine::columns::{Columns, Unopened};
+use crate::engine::step::{Reads, Row, RowFault, RowWork, Step};
+use crate::keys::KeySet;
+use crate::store::page::{PageCell, WriteCell};
+use crate::store::{RunKind, Sealed, Select, Target};
+
+/// Seals.
+pub struct Backfill {
+    target: Arc<Target>,
+    columns: Arc<Columns>,
+    sealed_prefixes: Vec<String>,
+}
+
+impl Backfill {
+    /// A backfill of the fields of `target`. `keys` are all that are known now: in place, the sweep
+    /// takes a value that begins with the text form of one of them as sealed.
+    pub fn new(target: Arc<Target>, columns: Arc<Columns>, keys: &KeySet) -> Self {
+        let sealed_prefixes = keys
+            .ids()
+            .into_iter()
+            .flat_map(|id| {
+                [
+                    text::prefix(id, Suite::Plain),
+                    text::prefix(id, Suite::Padded),
+                ]
+            })
+            .collect();
+        Self {
+            target,
+            columns,
+            sealed_prefixes,
+        }
+    }
+
+    fn cell(
+        &self,
+        row: &Row<'_>,
+        field: usize,
+        cell: &PageCell,
+        keys: &KeySet,
+        nonces: &mut NonceBatch,
+    ) -> Result<Option<WriteCell>, RowFault> {
+        if let Some(why) = cell.unreadable {
+            return Err(RowFault::field(field, why));
+        }
+        let Some(plain) = &cell.plain else {
+            return Ok(None);
+        };
+        let target = &self.target.fields[field];
+        let as_text = match &target.sealed {
+            Sealed::InPlace => {
+                match self.columns.open(keys, row.cell(field), plain) {
+                    Ok(_) => return Ok(None),
+                    Err(Unopened::NotSealed) => {}
+                    Err(other) => {
+                        return Err(RowFault::field(
+                            field,
+                            format!("the value looks sealed, but {}", other.reason()),
+                        ));
+                    }
+                }
+                true
+            }
+            Sealed::Beside { text, .. } => *text,
+        };
+        let nonce = nonces
+            .next()
+            .ok_or_else(|| RowFault::field(field, "no random bytes are left for this value"))?;
+        let (sealed, index) = self
+            .columns
+            .seal(keys, row.cell(field), nonce, plain, as_text)
+            .map_err(|error| RowFault::field(field, error.to_string()))?;
+        Ok(Some(WriteCell::Seal { sealed, index }))
+    }
+}
+
+impl Step for Backfill {
+    fn kind(&self) -> RunKind {
+        RunKind::Backfill
+    }
+
+    fn reads(&self) -> Reads {
+        Reads {
+            main: Select::Unsealed,
+            sweep: Select::UnsealedSweep {
+                sealed_prefixes: self.sealed_prefixes.clone(),
+            },
+            indexed_sweep: true,
+            plain: true,
+            sealed: false,
+        }
+    }
+
+    fn seals(&self) -> bool {
+        true
+    }
+
+    fn work(&self, row: &Row<'_>, keys: &KeySet, nonces: &mut NonceBatch) -> RowWork {
+        let mut work = RowWork::default();
+        let mut write = Vec::with_capacity(row.read.cells.len());
+        for (field, cell) in row.read.cells.iter().enumerate() {
+            match self.cell(row, field, cell, keys, nonces) {
+                Ok(Some(cell)) => {
+                    work.values += 1;
+                    write.push(cell);
+                }
+                Ok(None) => write.push(WriteCell::Keep),
+                Err(fault) => {
+                    work.faults.push(fault);
+                    write.push(WriteCell::Keep);
+                }
+            }
+        }
+        if work.values > 0 {
+            work.write = write;
+        }
+        work
+    }
+
+    fn stored_is_good(
+        &self,
+        row: &Row<'_>,
+        keys: &KeySet,
+        sent: &[WriteCell],
+        stored: &[Option<Zeroizing<Vec<u8>>>],
+    ) -> bool {
+        let in_place = |field: &usize| self.target.fields[*field].sealed == Sealed::InPlace;
+        (0..sent.len()).filter(in_place).all(|field| {
+            let WriteCell::Seal { sealed, .. } = &sent[field] else {
+                return true;
+            };
+            let (Some(now), Some(plain)) = (&stored[field], &row.read.cells[field].plain) else {
+                return false;
+            };
+            now.as_slice() == sealed.as_slice()
+                && self
+                    .columns
+                    .open(keys, row.cell(field), now)
+                    .is_ok_and(|(opened, _)| opened.as_slice() == plain.as_slice())
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! Verify: open every sealed value, compare it with its plaintext while that is there.
+//! Writes nothing, and goes on past what does not open.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::NonceBatch;
+use crate::engine::columns::{Columns, Unopened};
+use crate::engine::step::{Reads, Row, RowFault, RowWork, Step};
+use crate::keys::KeySet;
+use crate::store::page::{PageCell, WriteCell};
+use crate::store::{RunKind, Sealed, Select, Target};
+
+/// Opens and compares.
+pub struct Verify {
+    target: Arc<Target>,
+    columns: Arc<Columns>,
+}
+
+impl Verify {
+    /// A verification of the fields of `target`.
+    pub fn new(target: Arc<Target>, columns: Arc<Columns>) -> Self {
+        Self { target, columns }
+    }
+
+    fn cell(
+        &self,
+        row: &Row<'_>,
+        field: usize,
+        cell: &PageCell,
+        keys: &KeySet,
+        work: &mut RowWork,
+    ) {
+        let in_place = self.target.fields[field].sealed == Sealed::InPlace;
+        let sealed = if in_place {
+            cell.plain.as_ref().map(|value| value.as_slice())
+        } else {
+            cell.sealed.as_deref()
+        };
+        let Some(sealed) = sealed else {
+            if cell.plain.is_some() || cell.unreadable.is_some() {
+                work.seen.unsealed += 1;
+            }
+            return;
+        };
+        match self.columns.open(keys, row.cell(field), sealed) {
+            Ok((opened, key)) => {
+                let same = match (&cell.plain, in_place) {
+                    (Some(plain), false) => plain.as_slice() == opened.as_slice(),
+                    _ => cell.unreadable.is_none(),
+                };
+                if same {
+                    *work.seen.opened.entry(key).or_default() += 1;
+                } else {
+                    work.seen.failed += 1;
+                    work.faults.push(RowFault::field(
+                        field,
+                        "the value opens to something other than its plaintext",
+                    ));
+                }
+            }
+            // In place, what is not in the sealed form is a plaintext that nobody sealed.
+            Err(Unopened::NotSealed) if in_place => work.seen.unsealed += 1,
+            Err(why) => {
+                work.seen.failed += 1;
+                work.faults.push(RowFault::field(field, why.reason()));
+            }
+        }
+    }
+}
+
+impl Step for Verify {
+    fn kind(&self) -> RunKind {
+        RunKind::Verify
+    }
+
+    fn reads(&self) -> Reads {
+        Reads {
+            main: Select::Any,
+            sweep: Select::Any,
+            indexed_sweep: false,
+            plain: true,
+            sealed: true,
+        }
+    }
+
+    fn seals(&self) -> bool {
+        false
+    }
+
+    fn work(&self, row: &Row<'_>, keys: &KeySet, _: &mut NonceBatch) -> RowWork {
+        let mut work = RowWork::default();
+        for (field, cell) in row.read.cells.iter().enumerate() {
+            self.cell(row, field, cell, keys, &mut work);
+        }
+        work.seen.rows_opened = u64::from(work.seen.values_opened() > 0);
+        work
+    }
+
+    fn stored_is_good(
+        &self,
+        _: &Row<'_>,
+        _: &KeySet,
+        _: &[WriteCell],
+        _: &[Option<Zeroizing<Vec<u8>>>],
+    ) -> bool {
+        false
+    }
+}
