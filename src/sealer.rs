@@ -1,0 +1,262 @@
+//! Sealing and opening single values, for applications.
+//! Owns the choice of the key: the tenant's active key seals, the key that the envelope names
+//! opens, and no other is tried. Does no I/O.
+//! Errors are told apart by what a caller can do about them; none holds a value or a row key.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::{
+    BlindIndexKey, ColumnKey, Context, Envelope, EnvelopeError, IndexSpec, KeyId, KeyPart,
+    NonceBatch, Purpose, RandomError, RowKey, RowKeyError, TextError, text,
+};
+use crate::error::{Coded, Exit};
+use crate::keys::{KeyError, Keyring};
+
+/// A column, as it is registered in `encrypted_field_metadata`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    table_label: String,
+    column_label: String,
+    pad_to: u32,
+    blind_index: Option<IndexSpec>,
+}
+
+impl Field {
+    /// A column by its frozen labels, without padding or blind index.
+    pub fn new(table_label: impl Into<String>, column_label: impl Into<String>) -> Self {
+        Self {
+            table_label: table_label.into(),
+            column_label: column_label.into(),
+            pad_to: 0,
+            blind_index: None,
+        }
+    }
+
+    /// Pads values to a multiple of this many bytes before they are sealed; 0 does not.
+    #[must_use]
+    pub const fn pad_to(mut self, bytes: u32) -> Self {
+        self.pad_to = bytes;
+        self
+    }
+
+    /// Gives the column a blind index.
+    #[must_use]
+    pub const fn blind_index(mut self, spec: IndexSpec) -> Self {
+        self.blind_index = Some(spec);
+        self
+    }
+
+    fn context(&self, tenant: &str) -> Context {
+        Context::new(tenant, &self.table_label, &self.column_label)
+    }
+}
+
+/// Seals values of one column, and makes their blind indexes.
+#[derive(Debug, Clone)]
+pub struct Sealer {
+    keyring: Arc<Keyring>,
+    field: Field,
+}
+
+impl Sealer {
+    /// A sealer of a column under the active keys of a keyring.
+    #[must_use]
+    pub const fn new(keyring: Arc<Keyring>, field: Field) -> Self {
+        Self { keyring, field }
+    }
+
+    /// Seals a value of one row into an envelope. `tenant` is empty where the table has none;
+    /// `key` are the row's key columns in the order frozen at registration.
+    ///
+    /// # Errors
+    /// [`ValueError::Key`] where the tenant has no key that may seal, [`ValueError::RowKey`],
+    /// [`ValueError::NoRandomness`], [`ValueError::TooLong`].
+    pub fn seal(
+        &self,
+        tenant: &str,
+        key: &[KeyPart],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, ValueError> {
+        let row_key = RowKey::encode(key)?;
+        let sealing = self.keyring.sealing(tenant, Purpose::Cell)?;
+        let context = self.field.context(tenant);
+        let column_key = ColumnKey::derive(sealing.key_id(), sealing.data_key(), &context);
+        let nonce = NonceBatch::draw(1)?
+            .next()
+            .ok_or(ValueError::NoRandomness)?;
+        let mut sealed = Vec::new();
+        column_key
+            .seal(&row_key, nonce, plaintext, self.field.pad_to, &mut sealed)
+            .map_err(|_| ValueError::TooLong)?;
+        Ok(sealed)
+    }
+
+    /// As [`seal`](Self::seal), in the text form `ps1.…` for a text column.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub fn seal_text(
+        &self,
+        tenant: &str,
+        key: &[KeyPart],
+        plaintext: &[u8],
+    ) -> Result<String, ValueError> {
+        Ok(text::encode(&self.seal(tenant, key, plaintext)?))
+    }
+
+    /// The blind index of a value, to store beside it or to search by; `None`, stored as NULL,
+    /// for a value that normalises to nothing.
+    ///
+    /// # Errors
+    /// [`ValueError::NoBlindIndex`] where the field has none, [`ValueError::Key`] where the tenant
+    /// has no active blind index key.
+    pub fn blind_index(&self, tenant: &str, value: &str) -> Result<Option<Vec<u8>>, ValueError> {
+        let spec = self.field.blind_index.ok_or(ValueError::NoBlindIndex)?;
+        let key = self.keyring.sealing(tenant, Purpose::BlindIndex)?;
+        let context = self.field.context(tenant);
+        let index_key = BlindIndexKey::derive(key.key_id(), key.data_key(), &context);
+        Ok(index_key.index(spec, value))
+    }
+}
+
+/// Opens values of one column.
+#[derive(Debug, Clone)]
+pub struct Opener {
+    keyring: Arc<Keyring>,
+    field: Field,
+}
+
+impl Opener {
+    /// An opener of a column under every key of a keyring that may open.
+    #[must_use]
+    pub const fn new(keyring: Arc<Keyring>, field: Field) -> Self {
+        Self { keyring, field }
+    }
+
+    /// Opens an envelope, for the tenant and the row that it was sealed for. The plaintext is
+    /// wiped when it is dropped.
+    ///
+    /// # Errors
+    /// [`ValueError::Envelope`] for what is no envelope, [`ValueError::Key`] where the key it
+    /// names cannot open or is another tenant's, [`ValueError::DoesNotOpen`], and
+    /// [`ValueError::RowKey`].
+    pub fn open(
+        &self,
+        tenant: &str,
+        key: &[KeyPart],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, ValueError> {
+        let row_key = RowKey::encode(key)?;
+        let envelope = Envelope::parse(sealed)?;
+        let key_id = envelope.key_id();
+        let opening = self.keyring.openable(key_id)?;
+        if opening.purpose() != Purpose::Cell {
+            let purpose = opening.purpose();
+            return Err(KeyError::OtherPurpose { key_id, purpose }.into());
+        }
+        if opening.tenant() != tenant {
+            return Err(KeyError::OtherTenant { key_id }.into());
+        }
+        let context = self.field.context(tenant);
+        ColumnKey::derive(key_id, opening.data_key(), &context)
+            .open(&row_key, &envelope)
+            .map_err(|_| ValueError::DoesNotOpen { key_id })
+    }
+
+    /// As [`open`](Self::open), from the text form `ps1.…`.
+    ///
+    /// # Errors
+    /// [`ValueError::Text`] for what is no sealed text; else as [`open`](Self::open).
+    pub fn open_text(
+        &self,
+        tenant: &str,
+        key: &[KeyPart],
+        sealed: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, ValueError> {
+        self.open(tenant, key, &text::decode(sealed)?)
+    }
+}
+
+/// Why a value cannot be sealed, opened or indexed.
+#[derive(Debug, thiserror::Error)]
+pub enum ValueError {
+    /// There is no key for it.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The row's key has no fixed form.
+    #[error(transparent)]
+    RowKey(#[from] RowKeyError),
+    /// The bytes are no envelope.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The text is no sealed text.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The key is there, but the value was sealed for another row or column, or was changed.
+    #[error("the value does not open under key {key_id}")]
+    DoesNotOpen {
+        /// The key that the envelope names.
+        key_id: KeyId,
+    },
+    /// The field has no blind index.
+    #[error("the field has no blind index")]
+    NoBlindIndex,
+    /// The operating system's generator failed.
+    #[error("the operating system gave no random bytes")]
+    NoRandomness,
+    /// The value is longer than can be sealed.
+    #[error("the value is too long to seal")]
+    TooLong,
+}
+
+impl From<RandomError> for ValueError {
+    fn from(_: RandomError) -> Self {
+        Self::NoRandomness
+    }
+}
+
+impl Coded for ValueError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Key(error) => error.code(),
+            Self::RowKey(_) => "E0320",
+            Self::Envelope(_) => "E0321",
+            Self::Text(_) => "E0322",
+            Self::DoesNotOpen { .. } => "E0323",
+            Self::NoBlindIndex => "E0324",
+            Self::NoRandomness => "E0325",
+            Self::TooLong => "E0326",
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Key(error) => return error.hint(),
+            Self::RowKey(_) => "give the key columns as they were registered, in that order",
+            Self::Envelope(_) | Self::Text(_) => {
+                "the column holds something else than sealed values; run `phiseal verify`"
+            }
+            Self::DoesNotOpen { .. } => {
+                "check the row's key, the labels and the tenant; run `phiseal verify`"
+            }
+            Self::NoBlindIndex => "give the field the blind index that it is registered with",
+            Self::NoRandomness => "look at the system's log; nothing was sealed",
+            Self::TooLong => "store the value in parts; AES-GCM seals less than 64 GiB",
+        }
+        .to_owned()
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Key(error) => error.exit(),
+            Self::RowKey(_) | Self::NoBlindIndex | Self::TooLong => Exit::Usage,
+            Self::Envelope(_) | Self::Text(_) | Self::DoesNotOpen { .. } => Exit::Unverified,
+            Self::NoRandomness => Exit::Bug,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
