@@ -1,0 +1,94 @@
+//! The command line: arguments, settings, progress, results.
+//! Owns everything a person or a script sees: stdout carries results and nothing else, stderr the
+//! rest. The only place with clap, indicatif, printing and exit codes.
+
+mod args;
+mod columns;
+mod command;
+mod new_file;
+mod output;
+mod progress;
+mod session;
+mod signal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::error::{Exit, Fault};
+use args::Cli;
+use output::Output;
+
+/// Parses the arguments, runs the command, and says how it ended.
+pub fn main() -> ExitCode {
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &arguments),
+    };
+    let output = Output::new(cli.global.json);
+    if crate::secret::disable_core_dumps().is_err() {
+        return output.fault(&Fault {
+            code: "E0903",
+            message: "core dumps cannot be turned off, so keys might be written to disk".to_owned(),
+            hint: "start phiseal in an environment that allows prctl and setrlimit".to_owned(),
+            exit: Exit::Bug,
+        });
+    }
+    start_log(&cli);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(_) => {
+            return output.fault(&Fault {
+                code: "E0904",
+                message: "the operating system gave no threads".to_owned(),
+                hint: "see the limits of the process".to_owned(),
+                exit: Exit::Bug,
+            });
+        }
+    };
+    match runtime.block_on(command::run(cli, &output)) {
+        Ok(exit) => exit.into(),
+        Err(fault) => output.fault(&fault),
+    }
+}
+
+/// What clap has to say: help and version on stdout, else a fault like any other.
+fn usage(error: &clap::Error, arguments: &[std::ffi::OsString]) -> ExitCode {
+    use clap::error::ErrorKind;
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            Exit::Done.into()
+        }
+        _ => {
+            let output = Output::new(arguments.iter().any(|argument| argument == "--json"));
+            let text = error.render().to_string();
+            let first = text.lines().next().unwrap_or_default();
+            output.fault(&Fault {
+                code: "E0101",
+                message: first.trim_start_matches("error: ").to_owned(),
+                hint: "see `phiseal --help`, or `phiseal COMMAND --help`".to_owned(),
+                exit: Exit::Usage,
+            })
+        }
+    }
+}
+
+fn start_log(cli: &Cli) {
+    use tracing_subscriber::EnvFilter;
+    // The database driver logs statements; nothing of it is let through, whatever is asked for.
+    let wanted = std::env::var("PHISEAL_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let filter = EnvFilter::try_new(format!("{wanted},sqlx=off"))
+        .unwrap_or_else(|_| EnvFilter::new("warn,sqlx=off"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let _ = match cli.global.log_format {
+        args::LogFormat::Text => builder.with_target(false).try_init(),
+        args::LogFormat::Json => builder.json().try_init(),
+    };
+}

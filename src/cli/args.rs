@@ -1,0 +1,229 @@
+//! The arguments, as clap reads them. The options of [`Global`] are taken before or after the
+//! command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::crypto::KeyId;
+
+/// Seal PHI columns of a live database under versioned keys: resumable, verified, proven.
+#[derive(Debug, Parser)]
+#[command(name = "phiseal", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The plan file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "phiseal.toml"
+    )]
+    pub plan: PathBuf,
+    /// The database, over the plan's: postgres://user@host/name or sqlite:///path
+    #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// One JSON object on stdout instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Only this table of the plan (may be given several times)
+    #[arg(long, global = true, value_name = "T")]
+    pub table: Vec<String>,
+    /// How log lines on stderr look
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line, for collectors
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Everything below on an embedded database, in a minute; needs nothing
+    Demo(Demo),
+    /// Look at the tables of --table and propose a plan file for them
+    Init(Init),
+    /// Schema migrations of phiseal's own tables
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Wrapping keys and data keys
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Preflight: what would happen, what stands in the way, how long; changes nothing
+    Plan(Plan),
+    /// Seal; run it again to resume
+    Backfill,
+    /// Open and compare every row
+    Verify,
+    /// Decrypt back
+    Restore(Restore),
+    /// Fields, runs, lanes, keys and quarantine
+    Status(Status),
+    /// Rows that could not be processed
+    #[command(subcommand)]
+    Quarantine(Quarantine),
+    /// The audit chain
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Students to make up, at least 2000
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(2_000..=10_000_000))]
+    pub rows: u32,
+    /// Keep the files (SQLite) or the schemas (PostgreSQL), and say where they are
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// A column to seal (may be given several times)
+    #[arg(long = "column", value_name = "C", required = true)]
+    pub columns: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Migrate {
+    /// Apply what is pending
+    Up {
+        /// Stop after this version
+        #[arg(long, value_name = "VERSION")]
+        to: Option<i64>,
+    },
+    /// Undo the last migration
+    Down {
+        /// Undo all after this version; 0 undoes everything
+        #[arg(long, value_name = "VERSION")]
+        to: Option<i64>,
+    },
+    /// What is applied and what is pending
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make a wrapping key and write it to a new file of mode 0600
+    NewWrappingKey {
+        /// The file; must not exist
+        path: PathBuf,
+    },
+    /// Make a data key and, once it is proven durable, activate it
+    Create(NewKeys),
+    /// All data keys, without the keys
+    List,
+    /// One data key, without the key
+    Show {
+        /// Its id
+        #[arg(value_parser = key_id)]
+        key_id: KeyId,
+    },
+    /// Unwrap every key and compare its check value; touches nothing (the restore drill)
+    Check,
+}
+
+#[derive(Debug, Args)]
+pub struct NewKeys {
+    /// What for; both when not given
+    #[arg(long, value_enum)]
+    pub purpose: Option<KeyPurpose>,
+    /// For one tenant (tenants met by a backfill get theirs by themselves)
+    #[arg(long, value_name = "T", default_value = "")]
+    pub tenant: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+fn key_id(text: &str) -> Result<KeyId, &'static str> {
+    let number = text.parse().ok();
+    number
+        .and_then(KeyId::new)
+        .ok_or("a key id is a number from 1 to 2147483647")
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyPurpose {
+    /// Seals values
+    Cell,
+    /// Makes blind indexes
+    #[value(name = "blind_index", alias = "blind-index")]
+    BlindIndex,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Print the DDL that a backfill would run, for a DBA to run beforehand
+    #[arg(long)]
+    pub sql: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// Only this column (may be given several times)
+    #[arg(long = "column", value_name = "C")]
+    pub columns: Vec<String>,
+    /// Write into this column instead; made if absent (one column at a time)
+    #[arg(long, value_name = "NAME")]
+    pub into: Option<String>,
+    /// Drop the sealed columns and the guard once every value is restored
+    #[arg(long)]
+    pub drop_sealed: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Exit with 10 when something is due, overdue or needs a person
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Quarantine {
+    /// The rows, by tag
+    List,
+    /// Write the key of a row to a file of mode 0600, so that it can be looked at
+    Show {
+        /// Its tag: 16 hex digits
+        tag: String,
+        /// The file; must not exist
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Have the next run try rows again
+    Retry {
+        /// Their tags; all when none is given
+        tags: Vec<String>,
+    },
+    /// Leave rows as they are, and stop reporting them
+    Skip {
+        /// Their tags
+        #[arg(required = true)]
+        tags: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Check the whole chain
+    Verify {
+        /// A head noted elsewhere: finds a cut-off end, too
+        #[arg(long, value_name = "HEAD")]
+        head: Option<String>,
+    },
+    /// Print the value to note elsewhere
+    Head,
+}

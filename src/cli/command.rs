@@ -1,0 +1,39 @@
+//! The commands. Each is given its arguments and where to speak, and says how it ended.
+
+mod audit;
+mod backfill;
+mod demo;
+mod init;
+mod keys;
+mod migrate;
+mod plan;
+mod quarantine;
+mod restore;
+mod status;
+mod verify;
+mod work;
+
+use super::args::{Cli, Command};
+use super::output::Output;
+use crate::error::{Exit, Fault};
+
+/// Runs one command.
+///
+/// # Errors
+/// What the command met, ready to be shown.
+pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Demo(args) => demo::run(global, args, *output).await,
+        Command::Init(args) => init::run(global, args, *output).await,
+        Command::Migrate(args) => migrate::run(global, args, *output).await,
+        Command::Keys(args) => keys::run(global, args, *output).await,
+        Command::Plan(args) => plan::run(global, args, *output).await,
+        Command::Backfill => backfill::run(global, *output).await,
+        Command::Verify => verify::run(global, *output).await,
+        Command::Restore(args) => restore::run(global, args, *output).await,
+        Command::Status(args) => status::run(global, args, *output).await,
+        Command::Quarantine(args) => quarantine::run(global, args, *output).await,
+        Command::Audit(args) => audit::run(global, args, *output).await,
+    }
+}

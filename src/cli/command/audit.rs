@@ -1,0 +1,53 @@
+//! `phiseal audit`: checks the chain, and prints the head to note elsewhere.
+
+use serde_json::json;
+
+use crate::cli::args::{Audit, Global};
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::error::{Exit, Fault};
+use crate::run::audit::{self, NotedHead};
+
+pub async fn run(global: &Global, args: &Audit, output: Output) -> Result<Exit, Fault> {
+    match args {
+        Audit::Verify { head } => verify(global, head.as_deref(), output).await,
+        Audit::Head => head(global, output).await,
+    }
+}
+
+async fn verify(global: &Global, noted: Option<&str>, output: Output) -> Result<Exit, Fault> {
+    let noted: Option<NotedHead> = noted.map(str::parse).transpose()?;
+    let (session, _) = Session::installed(global, false).await?;
+    let tenants = session.tenants().await?;
+    let store = session.store.as_ref();
+    let head = audit::verify(store, &tenants.keyring).await??;
+    if let Some(noted) = &noted {
+        audit::contains(store, noted).await??;
+    }
+    let now_noted = NotedHead::from(&head).to_string();
+    let entries = usize::try_from(head.entry_id).unwrap_or_default();
+    let compared = if noted.is_some() {
+        ", and has the head that was noted"
+    } else {
+        ""
+    };
+    output.result(
+        &json!({ "verified": true, "entries": entries, "head": now_noted }),
+        &format!("the audit chain holds, entries: {entries}{compared}\nhead  {now_noted}",),
+    );
+    if noted.is_none() {
+        output.say("a cut-off end is found only by comparing with a head noted elsewhere: --head");
+    }
+    Ok(Exit::Done)
+}
+
+async fn head(global: &Global, output: Output) -> Result<Exit, Fault> {
+    let (session, _) = Session::installed(global, false).await?;
+    let head = session.store.audit_head().await?;
+    let noted = NotedHead::from(&head).to_string();
+    output.result(
+        &json!({ "head": noted, "entry_id": head.entry_id, "at": head.now }),
+        &noted,
+    );
+    Ok(Exit::Done)
+}

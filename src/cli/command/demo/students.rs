@@ -1,0 +1,234 @@
+//! Made-up students, the same ones in every run.
+//! Owns what they look like. Each student depends on the seed and its own id alone, so that any of
+//! them can be made again, to be compared with what was opened, without keeping a copy.
+//! Always holds: no number was ever a real one. Social Security numbers do not begin with 9, those
+//! of the tax office that do have 50 and more in the middle, and 555-01xx is set aside for fiction.
+
+use rand::rngs::ChaCha8Rng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+
+use crate::store::sample_school::Student;
+
+const SEED: u64 = 0x7068_6973_6561_6c31;
+
+/// How many numbers there are: 900 to 999, 00 to 49, 0000 to 9999.
+const NUMBERS: u64 = 100 * 50 * 10_000;
+/// Odd and no multiple of 5, so that its multiples meet every number once before they repeat.
+const STRIDE: u64 = 29_999_999;
+
+const FIRST_NAMES: [&str; 32] = [
+    "Zoë",
+    "Seán",
+    "José",
+    "Chloë",
+    "Björn",
+    "Nuño",
+    "D'Angelo",
+    "Søren",
+    "Łukasz",
+    "Aïcha",
+    "Xóchitl",
+    "Mary Ann",
+    "Anne-Marie",
+    "Noé",
+    "Siân",
+    "Růžena",
+    "Maria",
+    "James",
+    "Aaliyah",
+    "Mateo",
+    "Priya",
+    "Wei",
+    "Fatima",
+    "Liam",
+    "Olivia",
+    "Kwame",
+    "Ingrid",
+    "Tomás",
+    "Yuki",
+    "Ana",
+    "Li",
+    "Bo",
+];
+const LAST_NAMES: [&str; 32] = [
+    "O'Brien",
+    "Ñandú",
+    "D'Souza",
+    "Müller",
+    "García",
+    "Nguyễn",
+    "Østergård",
+    "Lefèvre",
+    "St. John",
+    "de la Cruz",
+    "van der Berg",
+    "Smith-Jones",
+    "Łuczak",
+    "O'Connor",
+    "Çelik",
+    "Håkansson",
+    "Ibáñez",
+    "Peña",
+    "Smith",
+    "Johnson",
+    "Williams",
+    "Brown",
+    "Chen",
+    "Patel",
+    "Kim",
+    "Okafor",
+    "Haddad",
+    "Ivanova",
+    "Silva",
+    "Yamamoto",
+    "Begum",
+    "Ng",
+];
+const NOTES: [&str; 16] = [
+    "Peanut allergy; carries an EpiPen.",
+    "Asthma: albuterol inhaler in the nurse's office, 2 puffs before PE.",
+    "Type 1 diabetes, insulin pump. Check glucose at 10:30 and before lunch.",
+    "Seizure plan on file (focal, last seen in spring).",
+    "Wears glasses; vision 20/40 left, 20/25 right.",
+    "No known allergies.",
+    "Lactose intolerant — no milk at lunch.",
+    "ADHD, methylphenidate 10 mg at noon with food.",
+    "Hearing aid in the right ear; sits near the front.",
+    "Sickle cell trait: water at all times, no overheating.",
+    "Celiac disease. Gluten-free tray, see the kitchen's list.",
+    "Concussion in October; return to play step 4 of 6.",
+    "Bee stings: antihistamine first, call 911 if breathing is hard.",
+    "Immunizations up to date; Tdap due next year.",
+    "Father's number changed\nmother's is the one to call.",
+    "Migraine with aura, dark room for 20 minutes, then call home.",
+];
+
+/// The student of this id, counted from 1.
+pub fn student(id: i64) -> Student {
+    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+    rng.set_stream(id.unsigned_abs());
+    Student {
+        id,
+        first_name: pick(&mut rng, &FIRST_NAMES),
+        last_name: pick(&mut rng, &LAST_NAMES),
+        date_of_birth: date_of_birth(&mut rng),
+        ssn: ssn(&mut rng, id),
+        guardian_phone: guardian_phone(&mut rng),
+        medical_notes: medical_notes(&mut rng),
+    }
+}
+
+/// How many values of a student are there to be sealed.
+pub fn values(student: &Student) -> u64 {
+    let texts = [
+        &student.ssn,
+        &student.guardian_phone,
+        &student.medical_notes,
+    ];
+    1 + texts.iter().filter(|text| text.is_some()).count() as u64
+}
+
+fn pick(rng: &mut ChaCha8Rng, from: &[&str]) -> String {
+    from.choose(rng).copied().unwrap_or_default().to_owned()
+}
+
+fn date_of_birth(rng: &mut ChaCha8Rng) -> String {
+    let year = rng.random_range(2006..=2019);
+    let month = rng.random_range(1..=12);
+    let days = match month {
+        2 if year % 4 == 0 => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    format!("{year}-{month:02}-{:02}", rng.random_range(1..=days))
+}
+
+/// Unique, and written as people write it: with dashes, with blanks, with nothing.
+fn ssn(rng: &mut ChaCha8Rng, id: i64) -> Option<String> {
+    let n = id.unsigned_abs().wrapping_mul(STRIDE) % NUMBERS;
+    let (area, group, serial) = (900 + n / 500_000, n / 10_000 % 50, n % 10_000);
+    match rng.random_range(0..100) {
+        0..3 => None,
+        3 => Some(String::new()),
+        4..20 => Some(format!("{area}{group:02}{serial:04}")),
+        20..30 => Some(format!("{area} {group:02} {serial:04}")),
+        _ => Some(format!("{area}-{group:02}-{serial:04}")),
+    }
+}
+
+fn guardian_phone(rng: &mut ChaCha8Rng) -> Option<String> {
+    let area = rng.random_range(201..990);
+    let line = rng.random_range(0..100);
+    match rng.random_range(0..100) {
+        0..6 => None,
+        6..8 => Some(String::new()),
+        8..30 => Some(format!("+1 {area} 555 01{line:02}")),
+        30..40 => Some(format!(
+            "({area}) 555-01{line:02} (grandmother, after 3 pm)"
+        )),
+        _ => Some(format!("({area}) 555-01{line:02}")),
+    }
+}
+
+fn medical_notes(rng: &mut ChaCha8Rng) -> Option<String> {
+    let sentences = match rng.random_range(0..100) {
+        0..25 => return None,
+        25..28 => 0,
+        28..75 => 1,
+        75..98 => rng.random_range(2..6),
+        _ => rng.random_range(10..40),
+    };
+    let notes: Vec<&str> = (0..sentences)
+        .filter_map(|_| NOTES.choose(rng).copied())
+        .collect();
+    Some(notes.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn digits(text: &str) -> String {
+        text.chars().filter(char::is_ascii_digit).collect()
+    }
+
+    #[test]
+    fn a_student_made_again_is_the_same_and_the_next_one_is_another() {
+        assert_eq!(student(4711), student(4711));
+        assert_ne!(student(4711).date_of_birth, student(4712).date_of_birth);
+    }
+
+    #[test]
+    fn every_number_is_unique_and_in_the_range_nobody_is_given() {
+        let mut seen = HashSet::new();
+        for id in 1..=20_000 {
+            let Some(ssn) = student(id).ssn.filter(|ssn| !ssn.is_empty()) else {
+                continue;
+            };
+            let ssn = digits(&ssn);
+            assert_eq!((ssn.len(), &ssn[..1]), (9, "9"));
+            assert!(ssn[3..5].parse::<u8>().unwrap() < 50);
+            assert!(seen.insert(ssn));
+        }
+    }
+
+    #[test]
+    fn the_hard_cases_are_all_there() {
+        let students: Vec<Student> = (1..=2_000).map(student).collect();
+        let is_empty = |text: &Option<String>| text.as_deref() == Some("");
+        assert!(students.iter().any(|s| s.ssn.is_none()));
+        assert!(students.iter().any(|s| is_empty(&s.ssn)));
+        assert!(students.iter().any(|s| s.guardian_phone.is_none()));
+        assert!(students.iter().any(|s| is_empty(&s.guardian_phone)));
+        assert!(students.iter().any(|s| s.medical_notes.is_none()));
+        assert!(students.iter().any(|s| is_empty(&s.medical_notes)));
+        assert!(students.iter().any(|s| s.last_name.contains('\'')));
+        assert!(students.iter().any(|s| !s.first_name.is_ascii()));
+        let long = |s: &Student| s.medical_notes.as_ref().is_some_and(|n| n.len() > 1_000);
+        assert!(students.iter().any(long));
+    }
+}

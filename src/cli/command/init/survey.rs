@@ -1,0 +1,431 @@
+//! What the catalog says of the tables that were named, as a proposal.
+//! Owns how names are matched and what is suggested for an index. What stands in the way is for
+//! preflight to say: its findings become the notes of the proposal.
+
+use super::guess;
+use crate::cli::command::work::refused;
+use crate::engine::preflight::{
+    Dialect, Finding, Findings, KeysHave, Level, Preflight, Purpose, check,
+};
+use crate::error::{Exit, Fault};
+use crate::ident::{Ident, TableName};
+use crate::plan::propose::{self, Proposal, ProposedColumn, ProposedIndex, ProposedTable};
+use crate::plan::{ColumnPlan, Plan, TablePlan, Target, TriggerPolicy};
+use crate::store::catalog::{ColumnFacts, TableFacts};
+use crate::store::{ServerFacts, Store};
+
+/// Below this likeness a suggestion would only mislead.
+const LIKENESS_MIN: f64 = 0.6;
+
+/// Looks at the tables and proposes to seal those of `columns` that each has.
+///
+/// # Errors
+/// A table or column that is not there, with what was probably meant; a table without any of the
+/// columns.
+pub async fn propose(
+    store: &dyn Store,
+    sqlite: bool,
+    tables: &[String],
+    columns: &[String],
+) -> Result<Proposal, Fault> {
+    let look = Look {
+        server: store.server().await?,
+        dialect: if sqlite {
+            Dialect::Sqlite
+        } else {
+            Dialect::Postgres
+        },
+    };
+    let mut found: Vec<TableFacts> = Vec::new();
+    for name in tables {
+        let facts = table(store, &look, name).await?;
+        let is_same = |other: &TableFacts| other.name == facts.name && other.schema == facts.schema;
+        if !found.iter().any(is_same) {
+            found.push(facts);
+        }
+    }
+    look.refuse_unknown(&found, columns)?;
+    let mut proposal = Proposal::default();
+    for facts in &found {
+        proposal.tables.push(proposed(facts, columns)?);
+    }
+    // Read back as it will be, so that the notes are about the names that were proposed.
+    let plan = Plan::parse("the proposed plan", &propose::render(&proposal))?;
+    for ((table, facts), plan) in proposal.tables.iter_mut().zip(&found).zip(&plan.tables) {
+        note(table, &look.findings(plan, Some(facts)));
+    }
+    Ok(proposal)
+}
+
+struct Look {
+    server: ServerFacts,
+    dialect: Dialect,
+}
+
+impl Look {
+    fn findings(&self, plan: &TablePlan, facts: Option<&TableFacts>) -> Findings {
+        // That our own tables and keys are not there yet is no news.
+        let server = ServerFacts {
+            installed: true,
+            ..self.server.clone()
+        };
+        check(&Preflight {
+            server: &server,
+            table: facts,
+            plan,
+            registered: &[],
+            keys: KeysHave {
+                cell: true,
+                blind_index: true,
+            },
+            purpose: Purpose::Backfill,
+            dialect: self.dialect,
+        })
+    }
+
+    /// Refuses columns that none of the tables has.
+    fn refuse_unknown(&self, found: &[TableFacts], columns: &[String]) -> Result<(), Fault> {
+        let unknown: Vec<&String> = columns
+            .iter()
+            .filter(|name| !found.iter().any(|facts| column(facts, name).is_some()))
+            .collect();
+        let mut refusals: Vec<Finding> = Vec::new();
+        for facts in found {
+            let plan = plan_of(facts, &unknown)?;
+            let findings = self.findings(&plan, Some(facts));
+            let missing = findings.refusals().filter(|finding| {
+                let name = finding.column.as_deref();
+                finding.code == "E0202" && unknown.iter().any(|u| Some(spelled(u)) == name)
+            });
+            refusals.extend(missing.cloned());
+        }
+        if unknown.is_empty() {
+            Ok(())
+        } else {
+            Err(refused(&refusals))
+        }
+    }
+}
+
+/// The table of this name, as the catalog spells it or as SQL would read it.
+async fn table(store: &dyn Store, look: &Look, name: &str) -> Result<TableFacts, Fault> {
+    let parsed: Option<TableName> = name.parse().ok();
+    for candidate in verbatim(name).iter().chain(&parsed) {
+        if let Some(facts) = store.table(candidate).await? {
+            return Ok(facts);
+        }
+    }
+    let wanted = parsed.or_else(|| verbatim(name)).ok_or_else(|| Fault {
+        code: "E0101",
+        message: format!("--table {name}: that is no name of a table"),
+        hint: "write it as SQL does: public.patients, or public.\"Patients\"".to_owned(),
+        exit: Exit::Usage,
+    })?;
+    let plan = TablePlan {
+        name: wanted,
+        label: None,
+        tenant_column: None,
+        triggers: TriggerPolicy::Refuse,
+        columns: Vec::new(),
+    };
+    let names: Vec<String> = store
+        .table_names()
+        .await?
+        .iter()
+        .map(TableName::label)
+        .collect();
+    let mut refusals: Vec<Finding> = look
+        .findings(&plan, None)
+        .refusals()
+        .filter(|finding| finding.code == "E0201")
+        .cloned()
+        .collect();
+    if let (Some(refusal), Some(nearest)) = (refusals.first_mut(), nearest(name, &names)) {
+        refusal.hint = format!("did you mean {nearest}?");
+    }
+    Err(refused(&refusals))
+}
+
+/// `public.Patients` without folding: people name tables as their tools show them.
+fn verbatim(name: &str) -> Option<TableName> {
+    if name.contains('"') {
+        return None;
+    }
+    let (schema, table) = match name.split_once('.') {
+        Some((schema, table)) => (Some(Ident::new(schema).ok()?), table),
+        None => (None, name),
+    };
+    Some(TableName {
+        schema,
+        name: Ident::new(table).ok()?,
+    })
+}
+
+/// The name most like `wanted`, with or without its schema.
+fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
+    let bare = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let likeness = |name: &str| {
+        let whole =
+            strsim::normalized_damerau_levenshtein(&wanted.to_lowercase(), &name.to_lowercase());
+        let parts = strsim::normalized_damerau_levenshtein(&bare(wanted), &bare(name));
+        whole.max(parts)
+    };
+    names
+        .iter()
+        .map(|name| (likeness(name), name.as_str()))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+/// The column of this name, as the catalog spells it or as SQL would read it.
+fn column<'a>(facts: &'a TableFacts, name: &str) -> Option<&'a ColumnFacts> {
+    let exactly = |wanted: &str| facts.columns.iter().find(|column| column.name == wanted);
+    exactly(name).or_else(|| exactly(name.parse::<Ident>().ok()?.as_str()))
+}
+
+/// A name without the quotes that SQL would ask for.
+fn spelled(name: &str) -> &str {
+    name.strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'))
+        .unwrap_or(name)
+}
+
+/// A plan that asks for columns which are not there.
+fn plan_of(facts: &TableFacts, columns: &[&String]) -> Result<TablePlan, Fault> {
+    let column = |name: &&String| {
+        let name = ident(spelled(name))?;
+        Ok(ColumnPlan {
+            target: Target::Beside(
+                name.with_suffix("_sealed")
+                    .map_err(|_| no_name(name.as_str()))?,
+            ),
+            name,
+            blind_index: None,
+            pad_to: 0,
+        })
+    };
+    Ok(TablePlan {
+        name: physical(facts)?,
+        label: None,
+        tenant_column: None,
+        triggers: TriggerPolicy::Refuse,
+        columns: columns.iter().map(column).collect::<Result<_, Fault>>()?,
+    })
+}
+
+fn proposed(facts: &TableFacts, wanted: &[String]) -> Result<ProposedTable, Fault> {
+    let mut columns: Vec<ProposedColumn> = Vec::new();
+    for found in wanted.iter().filter_map(|name| column(facts, name)) {
+        let name = ident(&found.name)?;
+        if columns.iter().any(|column| column.name == name) {
+            continue;
+        }
+        columns.push(ProposedColumn {
+            name,
+            source_type: found.sql_type.clone(),
+            blind_index: index(facts, found),
+            warnings: Vec::new(),
+        });
+    }
+    let name = physical(facts)?;
+    if columns.is_empty() {
+        return Err(Fault {
+            code: "E0107",
+            message: format!(
+                "{}: it has none of the columns that were named",
+                name.label()
+            ),
+            hint: "leave the table out, or name a column of it".to_owned(),
+            exit: Exit::Refused,
+        });
+    }
+    let sealed: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let tenant_column = guess::tenant(facts, &sealed).map(ident).transpose()?;
+    Ok(ProposedTable {
+        name,
+        tenant_column,
+        existing: facts
+            .columns
+            .iter()
+            .map(|column| ident(&column.name))
+            .collect::<Result<_, _>>()?,
+        columns,
+        warnings: Vec::new(),
+    })
+}
+
+/// The blind index that would stand for the indexes over a column: unique only where one of them
+/// makes just this column unique, in all rows and as it is.
+fn index(facts: &TableFacts, column: &ColumnFacts) -> Option<ProposedIndex> {
+    let partial = |name: &str| facts.keys.iter().any(|key| key.name == name && key.partial);
+    let mut over = facts
+        .indexes
+        .iter()
+        .filter(|index| index.columns.contains(&column.name))
+        .peekable();
+    over.peek()?;
+    let unique = over.any(|index| {
+        index.unique && index.columns == [column.name.as_str()] && !partial(&index.name)
+    });
+    Some(ProposedIndex {
+        normaliser: guess::normaliser(&column.name, &column.base_type),
+        unique,
+    })
+}
+
+/// Puts each finding where it belongs.
+fn note(table: &mut ProposedTable, findings: &Findings) {
+    for finding in findings.all() {
+        let stands = match finding.level {
+            Level::Refusal => "stands in the way: ",
+            Level::Warning => "",
+        };
+        let text = format!(
+            "[{}] {stands}{}; {}",
+            finding.code, finding.message, finding.hint
+        );
+        let column = finding
+            .column
+            .as_deref()
+            .and_then(|name| table.columns.iter_mut().find(|c| c.name.as_str() == name));
+        match column {
+            Some(column) => column.warnings.push(text),
+            None => table.warnings.push(text),
+        }
+    }
+}
+
+fn physical(facts: &TableFacts) -> Result<TableName, Fault> {
+    let schema = match facts.schema.as_str() {
+        "" => None,
+        schema => Some(ident(schema)?),
+    };
+    Ok(TableName {
+        schema,
+        name: ident(&facts.name)?,
+    })
+}
+
+fn ident(name: &str) -> Result<Ident, Fault> {
+    Ident::new(name).map_err(|_| no_name(name))
+}
+
+fn no_name(name: &str) -> Fault {
+    Fault {
+        code: "E0101",
+        message: format!("{name} is no name of a table or column"),
+        hint: "names have 1 to 63 bytes".to_owned(),
+        exit: Exit::Usage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Normaliser;
+    use crate::store::catalog::{IndexFacts, KeyFacts};
+
+    fn patients() -> TableFacts {
+        let column = |name: &str| ColumnFacts {
+            name: name.to_owned(),
+            sql_type: "text".to_owned(),
+            base_type: "text".to_owned(),
+            ..ColumnFacts::default()
+        };
+        TableFacts {
+            schema: "public".to_owned(),
+            name: "patients".to_owned(),
+            columns: ["id", "ssn", "Email", "note", "clinic_id"]
+                .map(column)
+                .to_vec(),
+            ..TableFacts::default()
+        }
+    }
+
+    fn over(name: &str, unique: bool, columns: &[&str]) -> IndexFacts {
+        IndexFacts {
+            name: name.to_owned(),
+            method: "btree".to_owned(),
+            unique,
+            columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+        }
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_column_is_met_as_it_is_spelled_or_as_sql_reads_it() {
+        let table = patients();
+        for (name, met) in [
+            ("ssn", Some("ssn")),
+            ("SSN", Some("ssn")),
+            ("Email", Some("Email")),
+            ("\"Email\"", Some("Email")),
+            ("email", None),
+        ] {
+            assert_eq!(column(&table, name).map(|c| c.name.as_str()), met, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_an_index_of_the_whole_column_alone_makes_the_blind_index_unique() {
+        let mut table = patients();
+        let ssn = table.columns[1].clone();
+        assert!(index(&table, &ssn).is_none());
+        table.indexes = vec![over("both", true, &["ssn", "clinic_id"])];
+        assert!(!index(&table, &ssn).unwrap().unique);
+        table.indexes.push(over("alone", true, &["ssn"]));
+        let found = index(&table, &ssn).unwrap();
+        assert_eq!((found.unique, found.normaliser), (true, Normaliser::Digits));
+        table.keys = vec![KeyFacts {
+            name: "alone".to_owned(),
+            partial: true,
+            ..KeyFacts::default()
+        }];
+        assert!(!index(&table, &ssn).unwrap().unique);
+    }
+
+    #[test]
+    fn a_column_named_twice_is_proposed_once_and_a_table_without_any_is_refused() {
+        let table = proposed(&patients(), &names(&["ssn", "SSN", "Email"])).unwrap();
+        assert_eq!(table.columns.len(), 2);
+        assert_eq!(table.tenant_column.unwrap().as_str(), "clinic_id");
+        let refused = proposed(&patients(), &names(&["phone"])).unwrap_err();
+        assert_eq!((refused.code, refused.exit), ("E0107", Exit::Refused));
+    }
+
+    #[test]
+    fn a_column_that_is_nowhere_is_refused_with_what_was_probably_meant() {
+        let look = Look {
+            server: ServerFacts::default(),
+            dialect: Dialect::Postgres,
+        };
+        assert!(look.refuse_unknown(&[patients()], &names(&["ssn"])).is_ok());
+        let fault = look
+            .refuse_unknown(&[patients()], &names(&["ssn", "noet"]))
+            .unwrap_err();
+        assert_eq!((fault.code, fault.exit), ("E0202", Exit::Refused));
+        assert!(fault.message.contains("noet"), "{}", fault.message);
+    }
+
+    #[test]
+    fn a_table_is_suggested_with_its_schema() {
+        let tables = names(&["public.patients", "public.visits"]);
+        assert_eq!(nearest("patient", &tables), Some("public.patients"));
+        assert_eq!(nearest("PUBLIC.visit", &tables), Some("public.visits"));
+        assert_eq!(nearest("zzz", &tables), None);
+    }
+
+    #[test]
+    fn a_name_is_tried_as_it_is_before_it_is_folded() {
+        assert_eq!(
+            verbatim("public.Patients").unwrap().quoted(),
+            r#""public"."Patients""#
+        );
+        assert_eq!(verbatim("Patients").unwrap().quoted(), r#""Patients""#);
+        assert_eq!(verbatim("public.\"Patients\""), None);
+    }
+}

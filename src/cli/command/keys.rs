@@ -1,0 +1,20 @@
+//! `phiseal keys`: the wrapping key, and data keys without ever showing one.
+
+mod check;
+mod create;
+pub(super) mod list;
+mod wrapping_key;
+
+use crate::cli::args::{Global, Keys};
+use crate::cli::output::Output;
+use crate::error::{Exit, Fault};
+
+pub async fn run(global: &Global, args: &Keys, output: Output) -> Result<Exit, Fault> {
+    match args {
+        Keys::NewWrappingKey { path } => wrapping_key::run(path, output),
+        Keys::Create(wish) => create::run(global, wish, output).await,
+        Keys::List => list::all(global, output).await,
+        Keys::Show { key_id } => list::one(global, *key_id, output).await,
+        Keys::Check => check::run(global, output).await,
+    }
+}

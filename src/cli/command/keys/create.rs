@@ -1,0 +1,136 @@
+//! `phiseal keys create`: makes data keys, has them proven durable, and activates them.
+
+use serde_json::{Value, json};
+
+use super::list;
+use crate::cli::args::{Global, KeyPurpose, NewKeys};
+use crate::cli::output::Output;
+use crate::cli::session::{Session, actor};
+use crate::crypto::Purpose;
+use crate::error::{Exit, Fault};
+use crate::keys::{Issuer, Key, KeyError, KeyRecord, KeyStatus, Keyring};
+use crate::run::audit;
+
+pub async fn run(global: &Global, wish: &NewKeys, output: Output) -> Result<Exit, Fault> {
+    let (session, _) = Session::installed(global, false).await?;
+    let provider = session.provider().await?;
+    let store = session.store.as_ref();
+    let records = store.key_records().await?;
+    // Before anything is made: beside a key wrapped under another wrapping key, no run could load
+    // all keys any more.
+    let keyring = Keyring::load(&records, provider.as_ref()).await?;
+    let wanted = asked(wish.purpose);
+    let missing = missing(&records, &wish.tenant, &wanted)?;
+    let actor = actor();
+    let issuer = Issuer {
+        table: store,
+        provider: provider.as_ref(),
+        actor: &actor,
+        reason: wish.reason.as_deref(),
+        due: session.plan.keys.rotate_every,
+    };
+    let mut ids = Vec::new();
+    for purpose in &missing {
+        let key = issuer.issue(&wish.tenant, *purpose).await?;
+        ids.push(key.key_id());
+        // The very first key makes the entry of its own creation.
+        let subject = subject(&key);
+        keyring.add([key]);
+        audit::append(store, &keyring, &actor, "key.create", &subject).await?;
+    }
+    if keyring.active("", Purpose::Cell).is_none() {
+        output.say(
+            "not in the audit chain: it begins with the first cell key that is for no tenant, \
+             which every run needs; make it with `phiseal keys create`",
+        );
+    }
+    for purpose in wanted.iter().filter(|purpose| !missing.contains(purpose)) {
+        output.say(&format!(
+            "a {} key is active already, and stays",
+            purpose.as_str()
+        ));
+    }
+    let created = store.key_records_by_id(&ids).await?;
+    let value = json!({ "created": created.iter().map(list::object).collect::<Vec<_>>() });
+    output.result(&value, &list::table(&created));
+    Ok(Exit::Done)
+}
+
+fn asked(purpose: Option<KeyPurpose>) -> Vec<Purpose> {
+    match purpose {
+        None => vec![Purpose::Cell, Purpose::BlindIndex],
+        Some(KeyPurpose::Cell) => vec![Purpose::Cell],
+        Some(KeyPurpose::BlindIndex) => vec![Purpose::BlindIndex],
+    }
+}
+
+/// Those of `wanted` that the tenant has no active key of; refused where it has all of them.
+fn missing(
+    records: &[KeyRecord],
+    tenant: &str,
+    wanted: &[Purpose],
+) -> Result<Vec<Purpose>, KeyError> {
+    let is_active = |purpose: &Purpose| {
+        records.iter().any(|record| {
+            record.status == KeyStatus::Active
+                && record.tenant == tenant
+                && record.purpose == *purpose
+        })
+    };
+    let missing: Vec<Purpose> = wanted.iter().copied().filter(|p| !is_active(p)).collect();
+    match wanted.first() {
+        Some(purpose) if missing.is_empty() => Err(KeyError::AlreadyActive { purpose: *purpose }),
+        _ => Ok(missing),
+    }
+}
+
+fn subject(key: &Key) -> Value {
+    json!({
+        "key_id": key.key_id().get(),
+        "purpose": key.purpose().as_str(),
+        "tenant": key.tenant(),
+        "version": key.version(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::KeyId;
+
+    const BOTH: [Purpose; 2] = [Purpose::Cell, Purpose::BlindIndex];
+
+    fn key(id: i64, tenant: &str, purpose: Purpose, status: KeyStatus) -> KeyRecord {
+        let mut record = list::tests::record(id);
+        record.key_id = KeyId::new(id).unwrap();
+        record.tenant = tenant.to_owned();
+        record.purpose = purpose;
+        record.status = status;
+        record
+    }
+
+    #[test]
+    fn without_a_purpose_only_what_is_missing_is_made() {
+        let cell = key(1, "", Purpose::Cell, KeyStatus::Active);
+        assert_eq!(missing(&[], "", &BOTH).unwrap(), BOTH);
+        let left = missing(std::slice::from_ref(&cell), "", &BOTH).unwrap();
+        assert_eq!(left, [Purpose::BlindIndex]);
+        // Another tenant's keys are no keys of this one.
+        assert_eq!(missing(&[cell], "clinic", &BOTH).unwrap(), BOTH);
+    }
+
+    #[test]
+    fn a_key_taken_out_of_use_is_not_in_the_way_of_a_new_one() {
+        let old = key(1, "", Purpose::Cell, KeyStatus::Deactivated);
+        assert_eq!(missing(&[old], "", &BOTH).unwrap(), BOTH);
+    }
+
+    #[test]
+    fn a_purpose_with_an_active_key_is_refused() {
+        let keys = BOTH.map(|purpose| key(1, "", purpose, KeyStatus::Active));
+        for wanted in [&BOTH[..], &BOTH[..1], &BOTH[1..]] {
+            let refused = missing(&keys, "", wanted).unwrap_err();
+            assert!(matches!(refused, KeyError::AlreadyActive { .. }));
+        }
+    }
+}

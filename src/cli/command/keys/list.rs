@@ -1,0 +1,167 @@
+//! `phiseal keys list` and `keys show`: what the table says of keys, less the keys.
+
+use serde_json::{Value, json};
+
+use crate::cli::args::Global;
+use crate::cli::columns::{self, or_nothing};
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::crypto::KeyId;
+use crate::error::{Exit, Fault};
+use crate::keys::{Due, KeyError, KeyRecord};
+
+pub async fn all(global: &Global, output: Output) -> Result<Exit, Fault> {
+    let (session, _) = Session::installed(global, false).await?;
+    let records = session.store.key_records().await?;
+    let now = session.store.audit_head().await?.now;
+    let value: Value = records.iter().map(object).collect();
+    output.result(&value, &table(&records));
+    for record in &records {
+        warn(record, &now, output);
+    }
+    Ok(Exit::Done)
+}
+
+pub async fn one(global: &Global, key_id: KeyId, output: Output) -> Result<Exit, Fault> {
+    let (session, _) = Session::installed(global, false).await?;
+    let records = session.store.key_records_by_id(&[key_id]).await?;
+    let record = records.first().ok_or(KeyError::Unknown { key_id })?;
+    let now = session.store.audit_head().await?.now;
+    output.result(&object(record), &properties(record));
+    warn(record, &now, output);
+    Ok(Exit::Done)
+}
+
+/// The columns of `encryption_keys`, less the wrapped key and the check value.
+pub fn object(record: &KeyRecord) -> Value {
+    json!({
+        "key_id": record.key_id.get(),
+        "tenant": record.tenant,
+        "purpose": record.purpose.as_str(),
+        "version": record.version,
+        "algorithm": record.algorithm,
+        "status": record.status.as_str(),
+        "kek_ref": record.kek_ref,
+        "created_at": record.created_at,
+        "activated_at": record.activated_at,
+        "deactivated_at": record.deactivated_at,
+        "compromised_at": record.compromised_at,
+        "destroyed_at": record.destroyed_at,
+        "rotation_due_at": record.rotation_due_at,
+        "created_by": record.created_by,
+        "reason": record.reason,
+    })
+}
+
+pub fn table(records: &[KeyRecord]) -> String {
+    if records.is_empty() {
+        return "no keys; make them with `phiseal keys create`".to_owned();
+    }
+    let row = |record: &KeyRecord| {
+        vec![
+            record.key_id.to_string(),
+            record.purpose.as_str().to_owned(),
+            record.tenant.clone(),
+            record.version.to_string(),
+            record.status.to_string(),
+            record.kek_ref.clone(),
+            or_nothing(record.activated_at.as_deref()),
+            or_nothing(record.rotation_due_at.as_deref()),
+        ]
+    };
+    let rows: Vec<Vec<String>> = records.iter().map(row).collect();
+    columns::table(
+        &[
+            "KEY ID",
+            "PURPOSE",
+            "TENANT",
+            "VERSION",
+            "STATUS",
+            "WRAPPED UNDER",
+            "ACTIVATED AT",
+            "ROTATION DUE AT",
+        ],
+        &rows,
+    )
+}
+
+fn properties(record: &KeyRecord) -> String {
+    let optional = |value: &Option<String>| or_nothing(value.as_deref());
+    columns::properties(&[
+        ("key id", record.key_id.to_string()),
+        ("purpose", record.purpose.as_str().to_owned()),
+        ("tenant", record.tenant.clone()),
+        ("version", record.version.to_string()),
+        ("algorithm", record.algorithm.clone()),
+        ("status", record.status.to_string()),
+        ("wrapped under", record.kek_ref.clone()),
+        ("created at", record.created_at.clone()),
+        ("created by", record.created_by.clone()),
+        ("reason", optional(&record.reason)),
+        ("activated at", optional(&record.activated_at)),
+        ("rotation due at", optional(&record.rotation_due_at)),
+        ("deactivated at", optional(&record.deactivated_at)),
+        ("compromised at", optional(&record.compromised_at)),
+        ("destroyed at", optional(&record.destroyed_at)),
+    ])
+}
+
+fn warn(record: &KeyRecord, now: &str, output: Output) {
+    if let Some(due) = Due::of(record, now) {
+        output.say(&format!("warning: key {} is {due}", record.key_id));
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::crypto::Purpose;
+    use crate::keys::KeyStatus;
+
+    pub fn record(id: i64) -> KeyRecord {
+        KeyRecord {
+            key_id: KeyId::new(id).unwrap(),
+            tenant: String::new(),
+            purpose: Purpose::Cell,
+            version: 1,
+            algorithm: "AES-256-GCM".to_owned(),
+            status: KeyStatus::Active,
+            kek_ref: "wk:0011".to_owned(),
+            wrapped_key: Some(b"wrapped".to_vec()),
+            check_value: b"check".to_vec(),
+            created_at: "2026-01-01T00:00:00Z".to_owned(),
+            activated_at: None,
+            deactivated_at: None,
+            compromised_at: None,
+            destroyed_at: None,
+            rotation_due_at: None,
+            created_by: "me@here".to_owned(),
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn neither_form_holds_the_wrapped_key_or_its_check_value() {
+        let record = record(42);
+        let object = object(&record);
+        let names: Vec<&String> = object.as_object().unwrap().keys().collect();
+        assert_eq!(names.len(), 15);
+        assert!(
+            !names
+                .iter()
+                .any(|name| *name == "wrapped_key" || *name == "check_value")
+        );
+        for secret in ["wrapped", "check"] {
+            for form in [hex::encode(secret), secret.to_owned() + "\""] {
+                assert!(!object.to_string().contains(&form));
+            }
+        }
+        assert!(properties(&record).starts_with("key id           42\n"));
+    }
+
+    #[test]
+    fn an_empty_list_says_so() {
+        assert_eq!(table(&[]), "no keys; make them with `phiseal keys create`");
+        assert_eq!(table(&[record(1), record(2)]).lines().count(), 3);
+    }
+}

@@ -1,0 +1,156 @@
+//! `phiseal plan`: preflight; changes nothing.
+
+use serde_json::{Value, json};
+
+use super::work::{Look, finding_json, look};
+use crate::cli::args::{Global, Plan};
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::engine::estimate::{self, Estimate, Sample};
+use crate::engine::preflight::Purpose;
+use crate::engine::{Job, NoEvents, Stop};
+use crate::error::{Exit, Fault};
+
+pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, Fault> {
+    let session = Session::open(global, true).await?;
+    let server = session.store.server().await?;
+    let look = look(&session, &server, Purpose::Backfill).await?;
+    let mut tables = Vec::new();
+    let mut ddl = Vec::new();
+    for table in &look.tables {
+        let Some(facts) = &table.facts else {
+            continue;
+        };
+        // Where something is refused there may be no job, and then no sample and no DDL either.
+        let job = look.job(&table.plan, facts).ok();
+        let refused = table.findings.refused();
+        let sample = match &job {
+            Some(job) if !refused => sample(&session, job).await,
+            _ => None,
+        };
+        if let Some(job) = &job
+            && !refused
+        {
+            ddl.extend(session.store.ddl(&job.target).await?);
+        }
+        let name = table.plan.name.label();
+        tables.push((
+            name,
+            estimate::backfill(facts, &table.plan, sample),
+            sample.is_some(),
+        ));
+    }
+    let value = json!({
+        "refusals": findings(&look, true),
+        "warnings": findings(&look, false),
+        "tables": tables.iter().map(|(name, e, _)| json!({
+            "name": name,
+            "rows": e.rows,
+            "bytes": e.bytes,
+            "growth_bytes_estimate": e.growth_bytes,
+            "seconds_estimate": e.seconds,
+            "wal_bytes_estimate": e.wal_bytes,
+        })).collect::<Vec<_>>(),
+        "ddl": ddl,
+    });
+    let text = if args.sql {
+        sql(&ddl)
+    } else {
+        text(&look, &tables, &ddl)
+    };
+    output.result(&value, &text);
+    let refused = look.tables.iter().any(|table| table.findings.refused());
+    Ok(if refused { Exit::Refused } else { Exit::Done })
+}
+
+/// A few pages, read and sealed in memory; `None` where the keys are not there or reading fails,
+/// which preflight has said already.
+async fn sample(session: &Session, job: &Job) -> Option<Sample> {
+    let stop = Stop::default();
+    let engine = session
+        .engine(std::sync::Arc::new(NoEvents), stop)
+        .await
+        .ok()?;
+    engine.sample(job).await.ok().flatten()
+}
+
+fn findings(look: &Look, refusals: bool) -> Vec<Value> {
+    look.tables
+        .iter()
+        .flat_map(|table| table.findings.all())
+        .filter(|finding| (finding.level == crate::engine::preflight::Level::Refusal) == refusals)
+        .map(finding_json)
+        .collect()
+}
+
+fn sql(ddl: &[String]) -> String {
+    if ddl.is_empty() {
+        return "-- nothing to do: columns and guards are there".to_owned();
+    }
+    let statements: Vec<String> = ddl.iter().map(|s| format!("{s};")).collect();
+    format!("BEGIN;\n{}\nCOMMIT;", statements.join("\n"))
+}
+
+fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: &[String]) -> String {
+    let mut out = Vec::new();
+    for (name, e, sampled) in tables {
+        out.push(format!(
+            "{name}: ~{} rows, ~{}; the backfill takes ~{}{}, grows the table by ~{} before VACUUM, writes ~{} of WAL",
+            e.rows,
+            bytes(e.bytes),
+            duration(e.seconds),
+            if *sampled { "" } else { " (not measured)" },
+            bytes(e.growth_bytes),
+            bytes(e.wal_bytes),
+        ));
+    }
+    for (title, refusals) in [("refused", true), ("warning", false)] {
+        for table in &look.tables {
+            let list: Vec<_> = if refusals {
+                table.findings.refusals().collect()
+            } else {
+                table.findings.warnings().collect()
+            };
+            for finding in list {
+                out.push(format!(
+                    "{title}[{}] {finding}\n  hint: {}",
+                    finding.code, finding.hint
+                ));
+            }
+        }
+    }
+    if !ddl.is_empty() {
+        out.push(format!(
+            "{} statements of DDL are to be run first; see them with `phiseal plan --sql`",
+            ddl.len()
+        ));
+    }
+    if look.tables.iter().all(|table| !table.findings.refused()) {
+        out.push("nothing stands in the way: `phiseal backfill`".to_owned());
+    }
+    out.join("\n")
+}
+
+#[allow(clippy::cast_precision_loss, reason = "shown with two digits")]
+fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{:.1} h", seconds as f64 / 3600.0),
+    }
+}

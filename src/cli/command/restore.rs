@@ -1,0 +1,119 @@
+//! `phiseal restore`: decrypt back, by the same loop.
+
+use serde_json::json;
+
+use super::work::{look, per_second, rounded, sealed_only, total};
+use crate::cli::args::{Global, Restore};
+use crate::cli::output::Output;
+use crate::cli::progress;
+use crate::cli::session::Session;
+use crate::cli::signal;
+use crate::engine::preflight::Purpose;
+use crate::engine::{Job, Stop};
+use crate::error::{Exit, Fault};
+use crate::ident::Ident;
+use crate::store::Sealed;
+
+pub async fn run(global: &Global, args: &Restore, output: Output) -> Result<Exit, Fault> {
+    let (mut session, server) = Session::installed(global, true).await?;
+    choose_columns(&mut session, args)?;
+    let stop = Stop::default();
+    signal::watch(&stop, output);
+    let events = progress::sink(output);
+    let engine = session.engine(events, stop).await?;
+    let look = look(&session, &server, Purpose::Restore).await?;
+    look.warn(output);
+    let mut jobs = sealed_only(&look, look.jobs()?)?;
+    if let Some(into) = &args.into {
+        redirect(&mut jobs, into)?;
+    }
+    let mut reports = Vec::new();
+    for job in &jobs {
+        reports.push(engine.restore(job, args.drop_sealed).await?);
+    }
+    let total = total(reports);
+    let tally = total.done.tally;
+    let value = json!({
+        "rows_found": tally.rows_found,
+        "rows_restored": tally.rows_written,
+        "values_restored": tally.values_written,
+        "conflicts": tally.conflicts,
+        "quarantined": tally.quarantined,
+        "seconds": rounded(total.seconds),
+        "rows_per_second": per_second(tally.rows_written, total.seconds),
+        "resumed": total.resumed,
+        "lanes": total.done.lanes,
+    });
+    let mut text = format!(
+        "restored {} values in {} rows, {:.0} rows/s",
+        tally.values_written,
+        tally.rows_written,
+        per_second(tally.rows_written, total.seconds)
+    );
+    if total.open_quarantine > 0 {
+        text.push_str(&format!(
+            "\n{} rows hold something that was not overwritten or does not open: see `phiseal quarantine list`",
+            total.open_quarantine
+        ));
+    } else if args.drop_sealed {
+        text.push_str("\nthe sealed columns and the guard are gone");
+    }
+    output.result(&value, &text);
+    Ok(if total.open_quarantine > 0 {
+        Exit::Unverified
+    } else {
+        Exit::Done
+    })
+}
+
+/// Narrows the plan to the columns of `--column`.
+fn choose_columns(session: &mut Session, args: &Restore) -> Result<(), Fault> {
+    if args.columns.is_empty() {
+        return Ok(());
+    }
+    let mut found = Vec::new();
+    for table in &mut session.plan.tables {
+        table.columns.retain(|column| {
+            let wanted = args
+                .columns
+                .iter()
+                .find(|name| column.name.as_str() == name.as_str());
+            found.extend(wanted.cloned());
+            wanted.is_some()
+        });
+    }
+    session
+        .plan
+        .tables
+        .retain(|table| !table.columns.is_empty());
+    match args.columns.iter().find(|name| !found.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(Fault {
+            code: "E0112",
+            message: format!("the plan has no column {name} in the chosen tables"),
+            hint: "name a column as the plan does".to_owned(),
+            exit: Exit::Usage,
+        }),
+    }
+}
+
+/// `--into`: the one field is written into another column.
+fn redirect(jobs: &mut [Job], into: &str) -> Result<(), Fault> {
+    let usage = |message: &str| Fault {
+        code: "E0113",
+        message: message.to_owned(),
+        hint: "with --into, name one --table and one --column that is sealed beside".to_owned(),
+        exit: Exit::Usage,
+    };
+    let [job] = jobs else {
+        return Err(usage("--into takes one table"));
+    };
+    let [field] = job.target.fields.as_mut_slice() else {
+        return Err(usage("--into takes one column"));
+    };
+    if field.sealed == Sealed::InPlace {
+        return Err(usage("--into is for columns sealed beside"));
+    }
+    field.column = Ident::new(into).map_err(|error| usage(&error.to_string()))?;
+    Ok(())
+}

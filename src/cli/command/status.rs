@@ -1,0 +1,75 @@
+//! `phiseal status`: fields, runs, lanes, keys and quarantine, and what of it needs a person.
+//! Needs no wrapping key, so that a monitor can ask.
+
+mod attention;
+mod rendering;
+
+use std::collections::HashSet;
+
+use crate::cli::args::{Global, Status};
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::error::{Exit, Fault};
+use crate::keys::KeyRecord;
+use crate::store::{FieldRecord, LaneRecord, QuarantineRecord, RunRecord, RunState, Store};
+
+/// How many runs are shown; the unfinished ones come first.
+const RUNS_MAX: u32 = 20;
+
+/// Everything there is to say.
+struct Facts {
+    fields: Vec<FieldRecord>,
+    runs: Vec<RunRecord>,
+    /// Of unfinished runs.
+    lanes: Vec<LaneRecord>,
+    keys: Vec<KeyRecord>,
+    quarantine: Vec<QuarantineRecord>,
+    /// The server's time.
+    now: String,
+}
+
+pub async fn run(global: &Global, args: &Status, output: Output) -> Result<Exit, Fault> {
+    let (session, _) = Session::installed(global, !global.table.is_empty()).await?;
+    let labels = session.labels(global).await?;
+    let facts = gather(session.store.as_ref(), labels.as_ref()).await?;
+    let attention = attention::reasons(&facts);
+    output.result(
+        &rendering::object(&facts, &attention),
+        &rendering::text(&facts, &attention),
+    );
+    Ok(if args.check && !attention.is_empty() {
+        Exit::Attention
+    } else {
+        Exit::Done
+    })
+}
+
+/// `labels` are the tables that are asked about; all where there are none. Keys are all tables'.
+async fn gather(store: &dyn Store, labels: Option<&HashSet<String>>) -> Result<Facts, Fault> {
+    let asked = |label: &String| labels.is_none_or(|labels| labels.contains(label));
+    let mut fields = store.fields().await?;
+    fields.retain(|field| asked(&field.table_label));
+    let mut runs = store.runs(RUNS_MAX).await?;
+    runs.retain(|run| asked(&run.table_label));
+    let mut quarantine = store.quarantined(None).await?;
+    quarantine.retain(|record| asked(&record.row.table_label));
+    let mut lanes = Vec::new();
+    for run in runs.iter().filter(|run| unfinished(run)) {
+        lanes.extend(store.lanes(run.run_id).await?);
+    }
+    Ok(Facts {
+        fields,
+        runs,
+        lanes,
+        keys: store.key_records().await?,
+        quarantine,
+        now: store.audit_head().await?.now,
+    })
+}
+
+fn unfinished(run: &RunRecord) -> bool {
+    match run.state {
+        RunState::Running | RunState::Interrupted => true,
+        RunState::Done | RunState::Failed => false,
+    }
+}

@@ -1,0 +1,274 @@
+//! The two forms of the status: one JSON object, and a section for each of its lists.
+
+use serde_json::{Value, json};
+
+use super::Facts;
+use crate::cli::columns::{self, or_nothing};
+use crate::cli::command::quarantine;
+use crate::keys::KeyRecord;
+use crate::run::holder;
+use crate::store::{FieldRecord, LaneRecord, LaneTally, RunRecord};
+
+pub fn object(facts: &Facts, attention: &[String]) -> Value {
+    json!({
+        "fields": facts.fields.iter().map(field).collect::<Vec<_>>(),
+        "runs": facts.runs.iter().map(run).collect::<Vec<_>>(),
+        "lanes": facts.lanes.iter().map(lane).collect::<Vec<_>>(),
+        "keys": facts.keys.iter().map(key).collect::<Vec<_>>(),
+        "quarantine": facts.quarantine.iter().map(quarantine::object).collect::<Vec<_>>(),
+        "attention": attention,
+    })
+}
+
+pub fn text(facts: &Facts, attention: &[String]) -> String {
+    let attention = if attention.is_empty() {
+        "nothing".to_owned()
+    } else {
+        attention.join("\n")
+    };
+    let sections = [
+        ("FIELDS", fields_table(&facts.fields)),
+        ("RUNS", runs_table(&facts.runs)),
+        ("LANES OF UNFINISHED RUNS", lanes_table(&facts.lanes)),
+        ("KEYS", keys_table(&facts.keys)),
+        ("QUARANTINE", quarantine::table(&facts.quarantine)),
+        ("NEEDS ATTENTION", attention),
+    ];
+    let section = |(title, body): &(&str, String)| {
+        let lines: Vec<String> = body.lines().map(|line| format!("  {line}")).collect();
+        format!("{title}\n{}", lines.join("\n"))
+    };
+    sections
+        .iter()
+        .map(section)
+        .collect::<Vec<_>>()
+        .join("\n\n")
+}
+
+fn field(field: &FieldRecord) -> Value {
+    json!({
+        "table": field.table_label,
+        "column": field.column_label,
+        "state": field.state.as_str(),
+        "form": form(field),
+        "sealed_column": field.sealed_column,
+        "blind_index_column": field.blind_index_column,
+        "tenant_column": field.tenant_column,
+    })
+}
+
+fn run(run: &RunRecord) -> Value {
+    let mut object = json!({
+        "run_id": run.run_id,
+        "kind": run.kind.as_str(),
+        "table": run.table_label,
+        "state": run.state.as_str(),
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "actor": run.actor,
+        "error_code": run.error_code,
+    });
+    count(&mut object, &run.tally);
+    object
+}
+
+fn lane(lane: &LaneRecord) -> Value {
+    let mut object = json!({
+        "run_id": lane.run_id,
+        "lane_no": lane.lane_no,
+        "relation": lane.relation,
+        "done": lane.done,
+        "holder": lane.holder,
+        "lease_left_seconds": lane.lease_left_seconds,
+        "batches": lane.seq,
+    });
+    count(&mut object, &lane.tally);
+    object
+}
+
+fn count(object: &mut Value, tally: &LaneTally) {
+    object["rows_found"] = json!(tally.rows_found);
+    object["rows_written"] = json!(tally.rows_written);
+    object["values_written"] = json!(tally.values_written);
+    object["conflicts"] = json!(tally.conflicts);
+    object["quarantined"] = json!(tally.quarantined);
+}
+
+fn key(key: &KeyRecord) -> Value {
+    json!({
+        "key_id": key.key_id.get(),
+        "purpose": key.purpose.as_str(),
+        "tenant": key.tenant,
+        "status": key.status.as_str(),
+        "version": key.version,
+        // Known only from a census, which reads every row.
+        "rows": null,
+        "rotation_due_at": key.rotation_due_at,
+    })
+}
+
+fn form(field: &FieldRecord) -> &'static str {
+    if field.in_place { "in_place" } else { "beside" }
+}
+
+fn fields_table(fields: &[FieldRecord]) -> String {
+    let row = |field: &FieldRecord| {
+        vec![
+            field.table_label.clone(),
+            field.column_label.clone(),
+            field.state.to_string(),
+            or_nothing(field.sealed_column.as_deref()),
+            or_nothing(field.blind_index_column.as_deref()),
+        ]
+    };
+    let head = ["TABLE", "COLUMN", "STATE", "SEALED IN", "BLIND INDEX"];
+    section(
+        fields,
+        row,
+        &head,
+        "no fields; the first `phiseal backfill` registers them",
+    )
+}
+
+fn runs_table(runs: &[RunRecord]) -> String {
+    let row = |run: &RunRecord| {
+        vec![
+            run.run_id.to_string(),
+            run.kind.to_string(),
+            run.table_label.clone(),
+            run.state.to_string(),
+            run.started_at.clone(),
+            or_nothing(run.finished_at.as_deref()),
+            run.tally.rows_found.to_string(),
+            run.tally.rows_written.to_string(),
+            run.tally.conflicts.to_string(),
+            run.tally.quarantined.to_string(),
+            or_nothing(run.error_code.as_deref()),
+        ]
+    };
+    let head = [
+        "RUN",
+        "KIND",
+        "TABLE",
+        "STATE",
+        "STARTED AT",
+        "FINISHED AT",
+        "FOUND",
+        "WRITTEN",
+        "CONFLICTS",
+        "QUARANTINED",
+        "ERROR",
+    ];
+    section(runs, row, &head, "no runs")
+}
+
+fn lanes_table(lanes: &[LaneRecord]) -> String {
+    let row = |lane: &LaneRecord| {
+        let lease = lane.lease_left_seconds.map(|left| format!("{left:.0} s"));
+        vec![
+            lane.run_id.to_string(),
+            lane.lane_no.to_string(),
+            lane.relation.clone(),
+            if lane.done { "done" } else { "open" }.to_owned(),
+            or_nothing(lane.holder.as_deref().map(holder::describe).as_deref()),
+            or_nothing(lease.as_deref()),
+            lane.tally.rows_found.to_string(),
+            lane.tally.rows_written.to_string(),
+        ]
+    };
+    let head = [
+        "RUN",
+        "LANE",
+        "RELATION",
+        "STATE",
+        "HELD BY",
+        "LEASE LEFT",
+        "FOUND",
+        "WRITTEN",
+    ];
+    section(lanes, row, &head, "no lanes")
+}
+
+fn keys_table(keys: &[KeyRecord]) -> String {
+    let row = |key: &KeyRecord| {
+        vec![
+            key.key_id.to_string(),
+            key.purpose.as_str().to_owned(),
+            key.tenant.clone(),
+            key.version.to_string(),
+            key.status.to_string(),
+            or_nothing(key.rotation_due_at.as_deref()),
+        ]
+    };
+    let head = [
+        "KEY ID",
+        "PURPOSE",
+        "TENANT",
+        "VERSION",
+        "STATUS",
+        "ROTATION DUE AT",
+    ];
+    section(
+        keys,
+        row,
+        &head,
+        "no keys; make them with `phiseal keys create`",
+    )
+}
+
+fn section<T>(all: &[T], row: impl Fn(&T) -> Vec<String>, head: &[&str], none: &str) -> String {
+    if all.is_empty() {
+        return none.to_owned();
+    }
+    columns::table(head, &all.iter().map(row).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::attention::tests::{facts, lane, run as run_record};
+    use super::*;
+    use crate::cli::command::keys::list::tests::record as key_record;
+    use crate::store::RunState;
+
+    #[test]
+    fn every_empty_section_says_so() {
+        let text = text(&facts(), &[]);
+        for line in [
+            "FIELDS\n  no fields",
+            "RUNS\n  no runs",
+            "LANES OF UNFINISHED RUNS\n  no lanes",
+            "KEYS\n  no keys",
+            "QUARANTINE\n  no rows in quarantine",
+            "NEEDS ATTENTION\n  nothing",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_object_has_the_lists_scripts_rely_on() {
+        let mut facts = facts();
+        facts.keys = vec![key_record(7)];
+        facts.runs = vec![run_record(1, RunState::Running)];
+        facts.lanes = vec![lane(1, Some(2.5), false)];
+        let object = object(&facts, &["x".to_owned()]);
+        for list in ["fields", "runs", "lanes", "keys", "quarantine", "attention"] {
+            assert!(object[list].is_array(), "{list}");
+        }
+        assert_eq!(
+            object["keys"][0],
+            json!({
+                "key_id": 7, "purpose": "cell", "tenant": "", "status": "active", "version": 1,
+                "rows": null, "rotation_due_at": null
+            })
+        );
+        assert_eq!(object["lanes"][0]["lease_left_seconds"], json!(2.5));
+        assert_eq!(object["runs"][0]["rows_found"], json!(0));
+    }
+
+    #[test]
+    fn a_lane_names_its_holder_for_people() {
+        let text = lanes_table(&[lane(1, Some(2.4), false)]);
+        assert!(text.contains("process 4711 on host  2 s"), "{text}");
+    }
+}

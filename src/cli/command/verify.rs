@@ -1,0 +1,66 @@
+//! `phiseal verify`: open and compare every row.
+
+use serde_json::json;
+
+use super::work::{by_key, look, per_second, sealed_only, total};
+use crate::cli::args::Global;
+use crate::cli::output::Output;
+use crate::cli::progress;
+use crate::cli::session::Session;
+use crate::cli::signal;
+use crate::engine::Stop;
+use crate::engine::preflight::Purpose;
+use crate::error::{Exit, Fault};
+
+pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
+    let (session, server) = Session::installed(global, true).await?;
+    let stop = Stop::default();
+    signal::watch(&stop, output);
+    let events = progress::sink(output);
+    let engine = session.engine(events, stop).await?;
+    let look = look(&session, &server, Purpose::Verify).await?;
+    let jobs = sealed_only(&look, look.jobs()?)?;
+    let mut reports = Vec::new();
+    for job in &jobs {
+        reports.push(engine.verify(job).await?);
+    }
+    let total = total(reports);
+    let done = &total.done;
+    let value = json!({
+        "rows_verified": done.seen.rows_opened,
+        "values_verified": done.seen.values_opened(),
+        "failed": done.seen.failed,
+        "unsealed": done.seen.unsealed,
+        "keys": by_key(done),
+        "failures": done.failures.iter().map(|failure| json!({
+            "table": failure.table,
+            "column": failure.column,
+            "row_tag": failure.row_tag,
+            "reason": failure.reason,
+        })).collect::<Vec<_>>(),
+    });
+    let rows = i64::try_from(done.seen.rows_opened).unwrap_or(i64::MAX);
+    let mut text = format!(
+        "verified {} values in {} rows, {:.0} rows/s; {} failed, {} unsealed",
+        done.seen.values_opened(),
+        done.seen.rows_opened,
+        per_second(rows, total.seconds),
+        done.seen.failed,
+        done.seen.unsealed,
+    );
+    for (key, values) in by_key(done) {
+        text.push_str(&format!("\n  key {key}: {values} values"));
+    }
+    for failure in done.failures.iter().take(20) {
+        text.push_str(&format!(
+            "\n  {}.{} row {}: {}",
+            failure.table, failure.column, failure.row_tag, failure.reason
+        ));
+    }
+    if done.failures.len() > 20 {
+        text.push_str("\n  … the others with `phiseal quarantine list`");
+    }
+    output.result(&value, &text);
+    let good = done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty();
+    Ok(if good { Exit::Done } else { Exit::Unverified })
+}

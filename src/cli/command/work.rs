@@ -1,0 +1,266 @@
+//! What plan, backfill, verify and restore share: preflight over the chosen tables, jobs, reports.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::crypto::Purpose;
+use crate::engine::preflight::{
+    Dialect, Finding, Findings, KeysHave, Preflight, Purpose as RunPurpose, check,
+};
+use crate::engine::{Job, TableReport, Tallied};
+use crate::error::{Exit, Fault};
+use crate::keys::KeyStatus;
+use crate::plan::TablePlan;
+use crate::store::catalog::TableFacts;
+use crate::store::{FieldRecord, FieldState, ServerFacts};
+
+/// A table of the plan, looked at.
+pub struct Looked {
+    pub plan: TablePlan,
+    pub facts: Option<TableFacts>,
+    pub findings: Findings,
+}
+
+/// The whole plan, looked at.
+pub struct Look {
+    pub tables: Vec<Looked>,
+    pub registered: Vec<FieldRecord>,
+    pub dialect: Dialect,
+}
+
+/// Runs preflight over all chosen tables.
+pub async fn look(
+    session: &Session,
+    server: &ServerFacts,
+    purpose: RunPurpose,
+) -> Result<Look, Fault> {
+    let registered = if server.installed {
+        session.store.fields().await?
+    } else {
+        Vec::new()
+    };
+    let dialect = if session.sqlite {
+        Dialect::Sqlite
+    } else {
+        Dialect::Postgres
+    };
+    let active = active_keys(session, server).await?;
+    let mut tables = Vec::new();
+    for plan in &session.plan.tables {
+        let facts = session.store.table(&plan.name).await?;
+        let tenants = plan.tenant_column.is_some();
+        let keys = KeysHave {
+            // A tenant's keys are made when it is first met; our own cursors take one in any case.
+            cell: active.contains(&Purpose::Cell),
+            blind_index: tenants || active.contains(&Purpose::BlindIndex),
+        };
+        let findings = check(&Preflight {
+            server,
+            table: facts.as_ref(),
+            plan,
+            registered: &registered,
+            keys,
+            purpose,
+            dialect,
+        });
+        tables.push(Looked {
+            plan: plan.clone(),
+            facts,
+            findings,
+        });
+    }
+    Ok(Look {
+        tables,
+        registered,
+        dialect,
+    })
+}
+
+async fn active_keys(session: &Session, server: &ServerFacts) -> Result<Vec<Purpose>, Fault> {
+    if !server.installed {
+        return Ok(Vec::new());
+    }
+    Ok(session
+        .store
+        .key_records()
+        .await?
+        .into_iter()
+        .filter(|key| key.tenant.is_empty() && key.status == KeyStatus::Active)
+        .map(|key| key.purpose)
+        .collect())
+}
+
+impl Look {
+    /// The job of each table.
+    ///
+    /// # Errors
+    /// All refusals at once.
+    pub fn jobs(&self) -> Result<Vec<Job>, Fault> {
+        self.refuse()?;
+        self.tables
+            .iter()
+            .filter_map(|table| table.facts.as_ref().map(|facts| (table, facts)))
+            .map(|(table, facts)| self.job(&table.plan, facts))
+            .collect()
+    }
+
+    /// The job of one table.
+    pub fn job(&self, plan: &TablePlan, facts: &TableFacts) -> Result<Job, Fault> {
+        Job::resolve(plan, facts, &self.registered, self.dialect)
+            .map_err(|finding| refused(&[finding]))
+    }
+
+    /// Fails where anything is refused, with everything that is.
+    pub fn refuse(&self) -> Result<(), Fault> {
+        let refusals: Vec<Finding> = self
+            .tables
+            .iter()
+            .flat_map(|table| table.findings.refusals().cloned())
+            .collect();
+        if refusals.is_empty() {
+            Ok(())
+        } else {
+            Err(refused(&refusals))
+        }
+    }
+
+    /// Says all warnings, on stderr.
+    pub fn warn(&self, output: Output) {
+        for finding in self
+            .tables
+            .iter()
+            .flat_map(|table| table.findings.warnings())
+        {
+            output.say(&format!(
+                "warning[{}]: {finding}\n  hint: {}",
+                finding.code, finding.hint
+            ));
+        }
+    }
+}
+
+/// All refusals as one fault: the code of the first where there is only one kind.
+pub fn refused(refusals: &[Finding]) -> Fault {
+    let first = refusals.first();
+    let same = refusals
+        .iter()
+        .all(|f| Some(f.code) == first.map(|f| f.code));
+    let code = first
+        .filter(|_| same)
+        .map_or("E0200", |finding| finding.code);
+    let message = match refusals {
+        [one] => one.to_string(),
+        many => {
+            let lines: Vec<String> = many
+                .iter()
+                .map(|f| format!("  [{}] {f}\n      {}", f.code, f.hint))
+                .collect();
+            format!(
+                "preflight refuses for {} reasons\n{}",
+                many.len(),
+                lines.join("\n")
+            )
+        }
+    };
+    let hint = match refusals {
+        [one] => one.hint.clone(),
+        _ => "see each reason; `phiseal plan` lists them again".to_owned(),
+    };
+    // A missing key is key trouble, whoever noticed it.
+    let keys = code == "E0216";
+    Fault {
+        code,
+        message,
+        hint,
+        exit: if keys { Exit::Keys } else { Exit::Refused },
+    }
+}
+
+/// A finding as JSON.
+pub fn finding_json(finding: &Finding) -> Value {
+    json!({
+        "code": finding.code,
+        "table": finding.table,
+        "column": finding.column,
+        "message": finding.message,
+        "hint": finding.hint,
+    })
+}
+
+/// The jobs of what is sealed already: fields that are registered and of which something was done.
+///
+/// # Errors
+/// A field that nothing was sealed of.
+pub fn sealed_only(look: &Look, jobs: Vec<Job>) -> Result<Vec<Job>, Fault> {
+    for job in &jobs {
+        for field in &job.fields {
+            let begun = look.registered.iter().any(|record| {
+                record.table_label == job.target.label
+                    && record.column_label == field.label
+                    && !matches!(record.state, FieldState::Declared | FieldState::Restored)
+            });
+            if !begun {
+                return Err(crate::engine::EngineError::NotRegistered {
+                    place: format!("{}.{}", job.target.label, field.label),
+                }
+                .into());
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+/// Sums of all tables.
+pub struct Total {
+    pub done: Tallied,
+    pub resumed: bool,
+    pub open_quarantine: u64,
+    pub seconds: f64,
+}
+
+/// Adds the reports of several tables up.
+pub fn total(reports: Vec<TableReport>) -> Total {
+    let mut total = Total {
+        done: Tallied::default(),
+        resumed: false,
+        open_quarantine: 0,
+        seconds: 0.0,
+    };
+    for report in reports {
+        total.resumed |= report.resumed;
+        total.open_quarantine += report.open_quarantine;
+        total.seconds += report.seconds;
+        total.done.merge(report.done);
+    }
+    total
+}
+
+/// Rows a second, rounded; 0 where nothing took any time.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a rate is about right at best, and is rounded"
+)]
+pub fn per_second(rows: i64, seconds: f64) -> f64 {
+    if seconds > 0.0 {
+        (rows as f64 / seconds).round()
+    } else {
+        0.0
+    }
+}
+
+/// Seconds with three digits behind the point.
+pub fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+/// Values by key id, as JSON.
+pub fn by_key(done: &Tallied) -> BTreeMap<String, u64> {
+    done.seen
+        .opened
+        .iter()
+        .map(|(key, values)| (key.to_string(), *values))
+        .collect()
+}

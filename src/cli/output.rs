@@ -1,0 +1,59 @@
+//! Results on stdout, all else on stderr.
+//! With `--json`, one object on stdout whatever happens: the result, or the fault.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where the program speaks"
+)]
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::error::Fault;
+
+/// Where results go.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// The result, in the form that was asked for. `text` ends without a line break.
+    pub fn result(self, value: &Value, text: &str) {
+        let mut out = std::io::stdout().lock();
+        // A reader that went away is no fault of ours.
+        let _ = if self.json {
+            writeln!(out, "{value}")
+        } else if text.is_empty() {
+            Ok(())
+        } else {
+            writeln!(out, "{text}")
+        };
+    }
+
+    /// A line for people, on stderr.
+    pub fn say(self, line: &str) {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+
+    /// A fault, and its exit code.
+    pub fn fault(self, fault: &Fault) -> ExitCode {
+        if self.json {
+            let object = json!({
+                "error": { "code": fault.code, "message": fault.message, "hint": fault.hint },
+                "exit_code": fault.exit.number(),
+            });
+            let _ = writeln!(std::io::stdout(), "{object}");
+        } else {
+            let _ = writeln!(std::io::stderr(), "{fault}");
+        }
+        fault.exit.into()
+    }
+}

@@ -1,0 +1,187 @@
+//! Progress: bars on a terminal, a line now and then elsewhere.
+//! Owns what is shown while a run is under way. All of it goes to stderr.
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+use super::output::Output;
+use crate::engine::{Event, EventSink};
+
+/// Between two lines off a terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The sink that suits where stderr goes.
+pub fn sink(output: Output) -> Arc<dyn EventSink> {
+    if std::io::stderr().is_terminal() {
+        Arc::new(Bars::default())
+    } else {
+        Arc::new(Lines {
+            output,
+            state: Mutex::default(),
+        })
+    }
+}
+
+/// What both kinds count.
+#[derive(Default)]
+struct Counts {
+    rows: u64,
+    values: u64,
+    total: u64,
+    name: String,
+    begun: Option<Instant>,
+    said: Option<Instant>,
+    waiting: Option<String>,
+}
+
+impl Counts {
+    #[allow(clippy::cast_precision_loss, reason = "rates are rounded")]
+    fn rates(&self) -> (f64, f64) {
+        let seconds = self
+            .begun
+            .map_or(0.0, |b| b.elapsed().as_secs_f64())
+            .max(0.001);
+        (self.rows as f64 / seconds, self.values as f64 / seconds)
+    }
+
+    fn begin(&mut self, kind: &str, table: &str, total: u64) {
+        *self = Self {
+            name: format!("{kind} {table}"),
+            total,
+            begun: Some(Instant::now()),
+            ..Self::default()
+        };
+    }
+}
+
+/// A bar for each table, with rates, time left and what it waits for.
+#[derive(Default)]
+struct Bars {
+    state: Mutex<(Counts, Option<ProgressBar>)>,
+}
+
+impl EventSink for Bars {
+    fn emit(&self, event: Event) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counts, bar) = &mut *state;
+        match event {
+            Event::TableBegun {
+                kind,
+                table,
+                rows_estimate,
+                rows_before,
+            } => {
+                counts.begin(kind, &table, rows_estimate);
+                let style = ProgressStyle::with_template(
+                    "{prefix} [{bar:20}] {percent:>3} %  {pos}/~{len}  {wide_msg}",
+                )
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .progress_chars("=> ");
+                let new = ProgressBar::new(rows_estimate.max(1)).with_style(style);
+                new.set_prefix(counts.name.clone());
+                new.set_position(rows_before);
+                *bar = Some(new);
+            }
+            Event::Batch { rows, values } => {
+                counts.rows += rows;
+                counts.values += values;
+                if let Some(bar) = bar {
+                    bar.inc(rows);
+                    if bar.length().is_some_and(|length| bar.position() > length) {
+                        bar.set_length(bar.position());
+                    }
+                    if counts.waiting.is_none() {
+                        bar.set_message(rate_text(counts, bar.eta()));
+                    }
+                }
+            }
+            Event::Waiting { why } => {
+                if let Some(bar) = bar {
+                    bar.set_message(format!("waiting: {why}"));
+                }
+                counts.waiting = Some(why);
+            }
+            Event::GoingOn => counts.waiting = None,
+            Event::Sweep { pass, found } => {
+                counts.waiting = None;
+                if let Some(bar) = bar {
+                    bar.set_message(format!("sweep, pass {pass}: {found} rows found"));
+                }
+            }
+            Event::TableEnded { .. } => {
+                if let Some(bar) = bar.take() {
+                    bar.set_message(rates_text(counts));
+                    bar.abandon();
+                }
+            }
+        }
+    }
+}
+
+fn rate_text(counts: &Counts, left: Duration) -> String {
+    format!("{}, {:#} left", rates_text(counts), HumanDuration(left))
+}
+
+fn rates_text(counts: &Counts) -> String {
+    let (rows, values) = counts.rates();
+    format!("{rows:.0} rows/s, {values:.0} values/s")
+}
+
+/// A line now and then.
+struct Lines {
+    output: Output,
+    state: Mutex<Counts>,
+}
+
+impl EventSink for Lines {
+    fn emit(&self, event: Event) {
+        let mut counts = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::TableBegun {
+                kind,
+                table,
+                rows_estimate,
+                rows_before,
+            } => {
+                counts.begin(kind, &table, rows_estimate);
+                counts.said = Some(Instant::now());
+                self.output.say(&if rows_before > 0 {
+                    format!("{kind} {table}: ~{rows_estimate} rows, resumed after {rows_before}")
+                } else {
+                    format!("{kind} {table}: ~{rows_estimate} rows")
+                });
+            }
+            Event::Batch { rows, values } => {
+                counts.rows += rows;
+                counts.values += values;
+                if counts.said.is_none_or(|said| said.elapsed() >= LINE_EVERY) {
+                    counts.said = Some(Instant::now());
+                    let (per_second, _) = counts.rates();
+                    self.output.say(&format!(
+                        "{}: {} of ~{} rows, {per_second:.0} rows/s",
+                        counts.name, counts.rows, counts.total
+                    ));
+                }
+            }
+            Event::Waiting { why } => {
+                if counts.waiting.as_ref() != Some(&why) {
+                    self.output.say(&format!("{}: waiting: {why}", counts.name));
+                }
+                counts.waiting = Some(why);
+            }
+            Event::GoingOn => counts.waiting = None,
+            Event::Sweep { pass, found } => {
+                if found > 0 {
+                    self.output.say(&format!(
+                        "{}: sweep, pass {pass}: {found} rows found",
+                        counts.name
+                    ));
+                }
+            }
+            Event::TableEnded { .. } => {}
+        }
+    }
+}

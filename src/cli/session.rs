@@ -1,0 +1,227 @@
+//! From arguments to what commands work with: plan, database, keys.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::args::Global;
+use crate::engine::{EventSink, Settings, Stop, Tenants};
+use crate::error::{Exit, Fault};
+use crate::ident::{Ident, TableName};
+use crate::keys::{KeyProvider, Keyring};
+use crate::plan::{Lanes, Plan, TablePlan};
+use crate::store::postgres::PostgresStore;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{ServerFacts, Store};
+
+/// How long a database that fails is waited for before a run gives up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What most commands begin with.
+pub struct Session {
+    pub plan: Plan,
+    pub store: Arc<dyn Store>,
+    pub sqlite: bool,
+}
+
+/// Reads the plan file. `tables` says whether the command works on tables.
+pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
+    let name = global.plan.display().to_string();
+    let text = std::fs::read_to_string(&global.plan).map_err(|error| Fault {
+        code: "E0104",
+        message: format!("cannot read the plan file {name}: {}", error.kind()),
+        hint: "name it with --plan, or have one written by `phiseal init`".to_owned(),
+        exit: Exit::Usage,
+    })?;
+    let mut plan = if tables {
+        Plan::parse(&name, &text)?
+    } else {
+        Plan::parse_settings(&name, &text)?
+    };
+    if tables {
+        plan.tables = chosen(plan.tables, &global.table)?;
+    }
+    Ok(plan)
+}
+
+/// The tables of the plan that `--table` names; all where it names none.
+fn chosen(tables: Vec<TablePlan>, wanted: &[String]) -> Result<Vec<TablePlan>, Fault> {
+    if wanted.is_empty() {
+        return Ok(tables);
+    }
+    let is = |table: &TablePlan, name: &str| {
+        table.label.as_deref() == Some(name)
+            || table.name.label() == name
+            || table.name.name.as_str() == name
+            || name
+                .parse::<TableName>()
+                .is_ok_and(|parsed| parsed == table.name)
+    };
+    for name in wanted {
+        if !tables.iter().any(|table| is(table, name)) {
+            return Err(Fault {
+                code: "E0105",
+                message: format!("the plan has no table {name}"),
+                hint: format!(
+                    "it has {}",
+                    tables
+                        .iter()
+                        .map(|table| table.name.label())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+                exit: Exit::Usage,
+            });
+        }
+    }
+    Ok(tables
+        .into_iter()
+        .filter(|table| wanted.iter().any(|name| is(table, name)))
+        .collect())
+}
+
+/// The URL from the command line, or the plan's.
+pub fn database_url(global: &Global, plan: &Plan) -> Result<SecretString, Fault> {
+    match &global.database_url {
+        Some(url) => Ok(SecretString::from(url.clone())),
+        None => Ok(plan.database.url.resolve(&environment)?),
+    }
+}
+
+pub fn is_sqlite(url: &SecretString) -> bool {
+    url.expose_secret().starts_with("sqlite:")
+}
+
+/// A store; `schema` is where our own tables live in PostgreSQL.
+pub async fn connect(url: &SecretString, schema: &Ident) -> Result<Arc<dyn Store>, Fault> {
+    Ok(if is_sqlite(url) {
+        Arc::new(SqliteStore::connect(url.expose_secret()).await?)
+    } else {
+        Arc::new(PostgresStore::connect(url.expose_secret(), schema).await?)
+    })
+}
+
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl Session {
+    /// Plan and database. Our own tables need not be there yet.
+    pub async fn open(global: &Global, tables: bool) -> Result<Self, Fault> {
+        let plan = read_plan(global, tables)?;
+        let url = database_url(global, &plan)?;
+        let sqlite = is_sqlite(&url);
+        let store = connect(&url, &plan.database.schema).await?;
+        Ok(Self {
+            plan,
+            store,
+            sqlite,
+        })
+    }
+
+    /// The same, and our own tables must be there.
+    pub async fn installed(global: &Global, tables: bool) -> Result<(Self, ServerFacts), Fault> {
+        let session = Self::open(global, tables).await?;
+        let server = session.store.server().await?;
+        if !server.installed {
+            return Err(Fault {
+                code: "E0515",
+                message: "phiseal's own tables are not in this database".to_owned(),
+                hint: "make them with `phiseal migrate up`".to_owned(),
+                exit: Exit::Refused,
+            });
+        }
+        Ok((session, server))
+    }
+
+    /// The labels of the tables that `--table` names; `None` where it names none, and all are
+    /// meant. The session must have been opened with the tables of the plan.
+    pub async fn labels(&self, global: &Global) -> Result<Option<HashSet<String>>, Fault> {
+        if global.table.is_empty() {
+            return Ok(None);
+        }
+        let fields = self.store.fields().await?;
+        let mut labels = HashSet::new();
+        for table in &self.plan.tables {
+            labels.insert(table.label.clone().unwrap_or_else(|| table.name.label()));
+            // Without a schema in the plan, and after a rename, the label is another.
+            let registered = fields.iter().filter(|field| {
+                let schema = table.name.schema.as_ref();
+                field.table_name == table.name.name.as_str()
+                    && schema.is_none_or(|schema| field.schema_name == schema.as_str())
+            });
+            labels.extend(registered.map(|field| field.table_label.clone()));
+        }
+        Ok(Some(labels))
+    }
+
+    /// The wrapping key.
+    pub async fn provider(&self) -> Result<Arc<dyn KeyProvider>, Fault> {
+        let config = self.plan.keys.provider.resolve(&environment)?;
+        Ok(Arc::from(config.open().await?))
+    }
+
+    /// Every key, unwrapped and compared: trouble is found before any row is read.
+    pub async fn tenants(&self) -> Result<Arc<Tenants>, Fault> {
+        let provider = self.provider().await?;
+        let records = self.store.key_records().await?;
+        let keyring = Keyring::load(&records, provider.as_ref()).await?;
+        Ok(Arc::new(Tenants {
+            keyring: Arc::new(keyring),
+            provider,
+            store: Arc::clone(&self.store),
+            actor: actor(),
+            due: self.plan.keys.rotate_every,
+        }))
+    }
+
+    /// The limits of a run.
+    pub fn settings(&self) -> Settings {
+        let run = &self.plan.run;
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let workers = match run.lanes {
+            _ if self.sqlite => 1,
+            // One more than there are cores keeps the server busy while a lane seals.
+            Lanes::Auto => u32::try_from(cores + 1).unwrap_or(4).clamp(2, 4),
+            Lanes::Count(count) => u32::from(count),
+        };
+        Settings {
+            workers,
+            batch_target: run.batch_target,
+            batch_bytes_max: run.batch_bytes_max,
+            value_bytes_max: run.value_bytes_max,
+            lease_seconds: u32::try_from(run.lease.as_secs()).unwrap_or(15),
+            patience: PATIENCE,
+        }
+    }
+
+    /// An engine on this database.
+    pub async fn engine(
+        &self,
+        events: Arc<dyn EventSink>,
+        stop: Stop,
+    ) -> Result<crate::engine::Engine, Fault> {
+        Ok(crate::engine::Engine {
+            store: Arc::clone(&self.store),
+            tenants: self.tenants().await?,
+            settings: self.settings(),
+            events,
+            stop,
+        })
+    }
+}
+
+/// Who runs the program, for the record: user and host.
+pub fn actor() -> String {
+    let user = ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| environment(name))
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    let host = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname"))
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default();
+    format!("{user}@{host}")
+}
