@@ -1,0 +1,291 @@
+//! What a user gets wrong, and what breaks: each refusal has its own exit code, one JSON object on
+//! stdout with a code, a message and a hint, and changes nothing.
+
+use crate::backfill::beside;
+use crate::support::phiseal::Finished;
+use crate::support::{Project, SqliteStand, Stand, database_with};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::{Duration, Instant};
+
+const SQL: &str = "CREATE TABLE t (id int PRIMARY KEY, ssn text, mail text);
+    INSERT INTO t SELECT i, '123-45-' || i, 'm' || i FROM generate_series(1, 500) i;";
+
+#[track_caller]
+fn error_of(done: &Finished, code: i32) -> Value {
+    assert_eq!(done.code(), Some(code), "{done:?}");
+    let said = done.json();
+    assert_eq!(said["exit_code"], code);
+    for part in ["code", "message", "hint"] {
+        let text = said["error"][part].as_str().unwrap_or_default();
+        assert!(!text.is_empty(), "no {part}: {said}");
+    }
+    assert_eq!(
+        said.as_object().map(serde_json::Map::len),
+        Some(2),
+        "{said}"
+    );
+    said["error"].clone()
+}
+
+async fn refused(project: &Project, args: &[&str], code: i32) -> Value {
+    let args = [args, &["--json"]].concat();
+    error_of(&project.phiseal(&args).run().await, code)
+}
+
+async fn untouched(ground: &Stand) {
+    let columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 't'";
+    assert_eq!(ground.db.count(columns).await, 3, "the table was changed");
+    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 't'::regclass";
+    assert_eq!(ground.db.count(triggers).await, 0);
+}
+
+#[tokio::test]
+async fn databases_that_are_not_there_and_passwords_that_are_wrong() {
+    const SECRET: &str = "pass-canary-51";
+    let project = Project::new();
+    for (url, code) in [
+        ("postgres://x:pass-canary-51@127.0.0.1:1/none", 4),
+        ("mysql://x:pass-canary-51@127.0.0.1/none", 2),
+        ("postgres://x:pass-canary-51@[broken/none", 2),
+        ("not a url pass-canary-51", 2),
+    ] {
+        project.plan(url, &beside("public.t", &["ssn"]));
+        for args in [["plan"], ["status"], ["backfill"]] {
+            for json in [&["--json"][..], &[]] {
+                let args = [&args[..], json].concat();
+                let done = project.phiseal(&args).run().await;
+                assert_eq!(done.code(), Some(code), "{url}: {done:?}");
+                assert!(
+                    !done.stdout.contains(SECRET) && !done.stderr.contains(SECRET),
+                    "{done:?}"
+                );
+                if !json.is_empty() {
+                    error_of(&done, code);
+                }
+            }
+        }
+    }
+    let ground = Stand::new("password", SQL, &beside("public.t", &["ssn"])).await;
+    let role = ground.db.role("nobody", "").await;
+    ground
+        .project
+        .plan(&role.url, &beside("public.t", &["ssn"]));
+    let done = ground.phiseal(&["backfill", "--json"]).run().await;
+    let error = error_of(&done, done.code().unwrap());
+    assert!(matches!(done.code(), Some(3 | 4)), "{error}");
+    untouched(&ground).await;
+}
+
+#[tokio::test]
+async fn plans_that_name_what_is_not_there() {
+    let ground = Stand::new("missing", SQL, &beside("public.nothing", &["ssn"])).await;
+    assert!(
+        refused(&ground.project, &["backfill"], 3).await["message"]
+            .as_str()
+            .unwrap()
+            .contains("nothing")
+    );
+    ground.project.plan(
+        &ground.db.url(),
+        &beside("public.t", &["snn", "ssn", "male"]),
+    );
+    let error = refused(&ground.project, &["backfill"], 3).await;
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("snn") && message.contains("male"),
+        "{message}"
+    );
+    // `plan` reports the same as data; it is its job to find it.
+    let found = ground.json_code(&["plan"], 3).await;
+    assert!(found["refusals"].as_array().unwrap().len() >= 2, "{found}");
+    untouched(&ground).await;
+}
+
+#[tokio::test]
+async fn faults_of_the_plan_file_are_reported_all_at_once_with_a_suggestion() {
+    let ground = Stand::new("faults", SQL, &beside("public.t", &["ssn"])).await;
+    let plan = fs::read_to_string(ground.project.plan_file()).unwrap();
+    let plan = plan.replace("seal_into", "seal_in_to")
+        + "pad_to = -3\ncolour = 1\n[run]\nlanes = \"many\"\n";
+    ground.project.plan_text(&plan);
+    let error = refused(&ground.project, &["backfill"], 2).await;
+    let message = error["message"].as_str().unwrap();
+    for part in ["seal_in_to", "seal_into", "pad_to", "colour", "lanes"] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    ground.project.plan_text("[database\nurl = ");
+    refused(&ground.project, &["backfill"], 2).await;
+    fs::remove_file(ground.project.plan_file()).unwrap();
+    refused(&ground.project, &["backfill"], 2).await;
+    refused(&ground.project, &["backfil"], 2).await;
+    untouched(&ground).await;
+}
+
+#[tokio::test]
+async fn wrapping_keys_that_are_wrong_or_kept_badly_stop_it_before_any_row_is_read() {
+    let ground = Stand::new("wrapping", SQL, &beside("public.t", &["ssn"])).await;
+    let (file, other) = (ground.project.key_file(), Project::new());
+    let good = fs::read(&file).unwrap();
+    let aside = ground.project.dir().join("aside");
+    let mut messages = Vec::new();
+    for fault in ["another", "mode", "link", "short", "gone"] {
+        match fault {
+            "another" => fs::write(&file, format!("{}\n", other.key_line())).unwrap(),
+            "mode" => fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap(),
+            "link" => {
+                fs::rename(&file, &aside).unwrap();
+                symlink(&aside, &file).unwrap();
+            }
+            "short" => {
+                let line = ground.project.key_line();
+                fs::write(&file, format!("{}\n", &line[..line.len() - 1])).unwrap();
+            }
+            _ => fs::remove_file(&file).unwrap(),
+        }
+        for args in [["backfill"], ["verify"]] {
+            let error = refused(&ground.project, &args, 7).await;
+            let said = error.to_string();
+            let secret = &ground.project.key_line()["phiseal-wk-1.".len()..];
+            assert!(!said.contains(secret), "{fault}: the key is shown");
+            messages.push(said);
+        }
+        let _ = fs::remove_file(&file);
+        fs::write(&file, &good).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let _ = fs::remove_file(&aside);
+    }
+    messages.dedup();
+    assert!(messages.len() >= 5, "{messages:#?}");
+    untouched(&ground).await;
+    ground.json(&["backfill"]).await;
+}
+
+#[tokio::test]
+async fn without_keys_or_tables_of_its_own_it_says_which_command_comes_first() {
+    let db = crate::support::database("bare").await;
+    db.exec(SQL).await;
+    let project = Project::new();
+    project.plan(&db.url(), &beside("public.t", &["ssn"]));
+    let error = refused(&project, &["backfill"], 3).await;
+    assert!(
+        error["hint"].as_str().unwrap().contains("migrate"),
+        "{error}"
+    );
+    project
+        .phiseal(&["migrate", "up"])
+        .run()
+        .await
+        .expect_code(0);
+    let error = refused(&project, &["backfill"], 7).await;
+    assert!(
+        error["hint"].as_str().unwrap().contains("keys create"),
+        "{error}"
+    );
+    project
+        .phiseal(&["keys", "create"])
+        .run()
+        .await
+        .expect_code(0);
+    let error = refused(&project, &["keys", "create"], 7).await;
+    assert!(
+        error["hint"].as_str().unwrap().contains("rotate"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_without_an_encoding_is_refused() {
+    let db = database_with("ascii", "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'").await;
+    db.exec(SQL).await;
+    let project = Project::new();
+    project.plan(&db.url(), &beside("public.t", &["ssn"]));
+    // Wherever it is noticed first, nothing may have been sealed.
+    let migrated = project.phiseal(&["migrate", "up", "--json"]).run().await;
+    if migrated.code() == Some(0) {
+        project
+            .phiseal(&["keys", "create"])
+            .run()
+            .await
+            .expect_code(0);
+        refused(&project, &["backfill"], 3).await;
+    } else {
+        error_of(&migrated, 3);
+    }
+    let columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 't'";
+    assert_eq!(db.count(columns).await, 3);
+}
+
+#[tokio::test]
+async fn a_second_engine_is_told_who_holds_the_table_and_goes_on_once_the_first_is_gone() {
+    let sql = "CREATE TABLE t (id int PRIMARY KEY, ssn text);
+        INSERT INTO t SELECT i, '123-45-' || i FROM generate_series(1, 15000) i;
+        CREATE TABLE saved AS TABLE t;";
+    let plan = "[run]\nlanes = 1\nlease_seconds = 20\n".to_owned() + &beside("public.t", &["ssn"]);
+    let ground = Stand::new("held", sql, &plan).await;
+    let mut first = ground.phiseal(&["backfill"]).spawn();
+    let begun = "SELECT count(*) FROM phiseal.lanes WHERE holder IS NOT NULL AND state = 'open'";
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ground.db.count(begun).await == 0 {
+        assert!(Instant::now() < deadline, "no lane was taken in time");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    first.signal(Signal::STOP);
+    // Another command than the one under way is refused at once.
+    let error = refused(&ground.project, &["restore"], 8).await;
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains(&first.pid().as_raw_nonzero().to_string()),
+        "{error}"
+    );
+    first.signal(Signal::KILL);
+    first.wait().await;
+    // A dead process on this host holds nothing.
+    let asked = Instant::now();
+    let done = ground.json(&["backfill"]).await;
+    assert!(
+        asked.elapsed() < Duration::from_secs(15),
+        "it waited for the lease"
+    );
+    assert_eq!(done["resumed"], true);
+    assert_eq!(
+        ground.expect_sealed("public.t", &["ssn"], "saved").await,
+        15000
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_the_next_run_goes_on() {
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT);
+        WITH RECURSIVE i(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM i WHERE x < 6000)
+        INSERT INTO t SELECT x, 'note ' || x || hex(zeroblob(200)) FROM i;
+        CREATE TABLE saved AS SELECT * FROM t;";
+    let ground = SqliteStand::new(sql, &beside("t", &["note"])).await;
+    let kib = fs::metadata(ground.file.path()).unwrap().len() / 1024 + 700;
+    // POSIX: `ulimit -f` counts blocks of 512 bytes. Ignored, so that a write fails instead.
+    let program = env!("CARGO_BIN_EXE_phiseal");
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f {} && exec {program} backfill --json",
+        kib * 2
+    );
+    let full = crate::support::Phiseal::instead("sh", ["-c", &limited])
+        .cwd(ground.project.dir())
+        .timeout(Duration::from_secs(200))
+        .run()
+        .await;
+    error_of(&full, 4);
+    let left = "SELECT count(*) FROM t WHERE note_sealed IS NULL";
+    assert_ne!(
+        ground.file.scalar(left).await.as_deref(),
+        Some("0"),
+        "there was room enough"
+    );
+    let different = "SELECT count(*) FROM (SELECT id, note FROM t EXCEPT SELECT * FROM saved)";
+    assert_eq!(ground.file.scalar(different).await.as_deref(), Some("0"));
+    ground.json_code(&["backfill"], 0).await;
+    assert_eq!(ground.expect_sealed("t", &["note"], "saved").await, 6000);
+}

@@ -1,0 +1,149 @@
+//! docs/CLI.md against the program: what the page names exists, and what exists is named.
+
+use crate::support::Phiseal;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What one `--help` page names.
+struct Help {
+    commands: Vec<String>,
+    options: BTreeSet<String>,
+}
+
+async fn help(path: &[String]) -> Help {
+    let arguments = path.iter().cloned().chain(["--help".to_owned()]);
+    let text = Phiseal::new(arguments).run().await.expect_code(0).stdout;
+    let mut commands = Vec::new();
+    let mut options = BTreeSet::new();
+    let mut section = "";
+    for line in text.lines() {
+        if !line.starts_with(' ') && line.ends_with(':') {
+            section = line.trim_end_matches(':');
+        }
+        let first = line.split_whitespace().next().unwrap_or_default();
+        // Descriptions that wrap are indented deeper.
+        if section == "Commands" && line.starts_with("  ") && !line.starts_with("   ") {
+            commands.push(first.to_owned());
+        }
+        if section == "Options" && line.trim_start().starts_with('-') {
+            let named = line.split([' ', ',']).filter(|word| word.starts_with("--"));
+            options.extend(named.map(str::to_owned));
+        }
+    }
+    commands.retain(|name| name != "help");
+    Help { commands, options }
+}
+
+/// Every command that is run as it stands, with its options.
+async fn program() -> Vec<(String, BTreeSet<String>)> {
+    let mut found = Vec::new();
+    let mut open: Vec<Vec<String>> = vec![Vec::new()];
+    while let Some(path) = open.pop() {
+        let page = help(&path).await;
+        if page.commands.is_empty() {
+            found.push((format!("phiseal {}", path.join(" ")), page.options));
+        }
+        for command in page.commands {
+            open.push(path.iter().cloned().chain([command]).collect());
+        }
+    }
+    found
+}
+
+fn page() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CLI.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn section<'a>(page: &'a str, title: &str) -> &'a str {
+    let begin = page
+        .find(&format!("\n## {title}\n"))
+        .expect("no such section")
+        + 1;
+    let rest = &page[begin..];
+    let end = rest[1..].find("\n## ").map_or(rest.len(), |at| at + 1);
+    &rest[..end]
+}
+
+/// The command of each row of the table of commands, with the row.
+fn documented(page: &str) -> Vec<(String, String)> {
+    section(page, "Commands")
+        .lines()
+        .filter_map(|line| {
+            let rest = line.strip_prefix("| `phiseal ")?;
+            let (command, _) = rest.split_once('`')?;
+            Some((format!("phiseal {command}"), line.to_owned()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_command_of_the_program_is_in_the_page_and_every_one_in_the_page_is_in_the_program() {
+    let page = page();
+    let program: BTreeSet<String> = program().await.into_iter().map(|(name, _)| name).collect();
+    let documented: BTreeSet<String> = documented(&page)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert!(
+        program.len() > 15,
+        "the help was not understood: {program:?}"
+    );
+    assert_eq!(program, documented);
+}
+
+#[tokio::test]
+async fn every_option_stands_in_the_row_of_its_command_and_none_that_is_not_there() {
+    let page = page();
+    let documented = documented(&page);
+    let common: BTreeSet<String> = section(&page, "Commands")
+        .lines()
+        .filter(|line| line.starts_with("| `--"))
+        .flat_map(options_named)
+        .collect();
+    for (command, options) in program().await {
+        let row = &documented
+            .iter()
+            .find(|(name, _)| *name == command)
+            .unwrap_or_else(|| panic!("{command} is not in docs/CLI.md"))
+            .1;
+        // The last cell: the sentences before it may speak of options of every command.
+        let own = row.rsplit('|').nth(1).unwrap_or_default();
+        let own: BTreeSet<String> = options_named(own).into_iter().collect();
+        let missing: Vec<_> = options
+            .iter()
+            .filter(|option| !common.contains(*option) && !own.contains(*option))
+            .collect();
+        assert!(missing.is_empty(), "{command}: not documented: {missing:?}");
+        let unknown: Vec<_> = own.difference(&options).collect();
+        assert!(
+            unknown.is_empty(),
+            "{command}: not in the program: {unknown:?}"
+        );
+    }
+}
+
+fn options_named(text: &str) -> Vec<String> {
+    text.split('`')
+        .filter(|word| word.starts_with("--"))
+        .filter_map(|word| word.split(' ').next().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn the_table_of_exit_codes_is_that_of_the_source() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/error.rs");
+    let source = std::fs::read_to_string(source).unwrap();
+    let numbers: BTreeSet<u8> = source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => "))
+        .filter_map(|(_, number)| number.trim_end_matches(',').parse().ok())
+        .collect();
+    let page = page();
+    let rows: BTreeSet<u8> = section(&page, "Exit codes")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())
+        .collect();
+    assert!(!numbers.is_empty(), "src/error.rs was not understood");
+    assert_eq!(numbers, rows);
+}

@@ -1,0 +1,292 @@
+//! A fault at every round trip: the Nth call to the database fails, for every N until a run ends
+//! without meeting its fault, and the same run, or the next, must finish what it began. SQLite tests
+//! itself in this way. The oracle, not the engine, says whether it did.
+
+mod store;
+
+use crate::oracle::{FieldCheck, NonceLedger};
+use crate::support::{Base, Ground};
+use phiseal::engine::preflight::Dialect;
+use phiseal::engine::{Engine, EngineError, Job, NoEvents, Settings, Stop, TableReport, Tenants};
+use phiseal::error::Coded;
+use phiseal::ident::Ident;
+use phiseal::keys::Keyring;
+use phiseal::plan::Plan;
+use phiseal::store::Store;
+use phiseal::store::postgres::PostgresStore;
+use phiseal::store::sqlite::SqliteStore;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Fault, FaultyStore, Kind};
+
+const ROWS: u32 = 60;
+
+/// A small table, and what an engine on it takes.
+struct Small {
+    ground: Ground,
+    table: String,
+    plan: Plan,
+    store: Arc<dyn Store>,
+    dialect: Dialect,
+    ledger: NonceLedger,
+}
+
+impl Small {
+    async fn postgres(name: &str) -> Self {
+        let ddl = format!(
+            "CREATE TABLE t (id int PRIMARY KEY, a text, b text);
+             CREATE TABLE saved AS SELECT i AS id, 'value ' || i AS a,
+                CASE WHEN i % 5 <> 0 THEN repeat('ab', i % 7) END AS b
+                FROM generate_series(1, {ROWS}) i;
+             INSERT INTO t TABLE saved"
+        );
+        let ground = Ground::postgres(name, &ddl, &tables("public.t")).await;
+        let schema = Ident::new("phiseal").unwrap();
+        let store = PostgresStore::connect(&ground.url(), &schema).await;
+        Self::on(
+            ground,
+            "public.t",
+            Arc::new(store.unwrap()),
+            Dialect::Postgres,
+        )
+    }
+
+    async fn sqlite() -> Self {
+        let ddl = format!(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT);
+             CREATE TABLE saved (id INTEGER PRIMARY KEY, a TEXT, b TEXT);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS})
+             INSERT INTO saved SELECT i, 'value ' || i,
+                CASE WHEN i % 5 <> 0 THEN substr('ababababababab', 1, 2 * (i % 7)) END FROM n;
+             INSERT INTO t SELECT * FROM saved"
+        );
+        let ground = Ground::sqlite(&ddl, &tables("t")).await;
+        let store = SqliteStore::connect(&ground.url()).await.unwrap();
+        Self::on(ground, "t", Arc::new(store), Dialect::Sqlite)
+    }
+
+    fn on(ground: Ground, table: &str, store: Arc<dyn Store>, dialect: Dialect) -> Self {
+        let text = std::fs::read_to_string(ground.project.plan_file()).unwrap();
+        Self {
+            ground,
+            table: table.to_owned(),
+            plan: Plan::parse("phiseal.toml", &text).unwrap(),
+            store,
+            dialect,
+            ledger: NonceLedger::default(),
+        }
+    }
+
+    fn own(&self, table: &str) -> String {
+        self.ground.source().own(table)
+    }
+
+    /// A fresh process, as far as the engine knows.
+    async fn run(&self, store: Arc<dyn Store>) -> Result<TableReport, EngineError> {
+        let provider = self.plan.keys.provider.resolve(&|_| None).unwrap();
+        let provider = provider.open().await.unwrap();
+        let records = self.store.key_records().await.unwrap();
+        let keyring = Keyring::load(&records, provider.as_ref()).await.unwrap();
+        let engine = Engine {
+            tenants: Arc::new(Tenants {
+                keyring: Arc::new(keyring),
+                provider: Arc::from(provider),
+                store: Arc::clone(&store),
+                actor: "test".to_owned(),
+                due: self.plan.keys.rotate_every,
+            }),
+            store,
+            settings: Settings {
+                workers: 1,
+                batch_target: Duration::from_millis(50),
+                batch_bytes_max: 300,
+                value_bytes_max: 1 << 20,
+                lease_seconds: 1,
+                patience: Duration::from_secs(5),
+            },
+            events: Arc::new(NoEvents),
+            stop: Stop::default(),
+        };
+        let facts = self.store.table(&self.plan.tables[0].name).await.unwrap();
+        let registered = self.store.fields().await.unwrap();
+        let job = Job::resolve(
+            &self.plan.tables[0],
+            &facts.unwrap(),
+            &registered,
+            self.dialect,
+        );
+        engine.backfill(&job.unwrap()).await
+    }
+
+    /// The table as it was before the first run, and no run of it.
+    async fn reset(&self) {
+        let (runs, lanes) = (self.own("runs"), self.own("lanes"));
+        let again = "INSERT INTO t (id, a, b) SELECT id, a, b FROM saved";
+        self.ground
+            .exec(&match self.ground.base {
+                Base::Postgres(_) => {
+                    format!("TRUNCATE t; DELETE FROM {lanes}; DELETE FROM {runs}; {again}")
+                }
+                Base::Sqlite(_) => {
+                    format!("DELETE FROM t; DELETE FROM {lanes}; DELETE FROM {runs}; {again}")
+                }
+            })
+            .await;
+    }
+
+    /// A crashed process' lease runs out; nobody waits for it here.
+    async fn leases_run_out(&self) {
+        let lanes = self.own("lanes");
+        let past = match self.ground.base {
+            Base::Postgres(_) => "clock_timestamp() - interval '1 second'",
+            Base::Sqlite(_) => "'2001-01-01T00:00:00.000Z'",
+        };
+        let sql = format!("UPDATE {lanes} SET lease_until = {past} WHERE holder IS NOT NULL");
+        self.ground.exec(&sql).await;
+    }
+
+    async fn number(&self, sql: &str) -> i64 {
+        let value = self.ground.scalar(sql).await;
+        value.and_then(|v| v.parse().ok()).expect(sql)
+    }
+
+    /// Everything that must hold once a run has ended well.
+    async fn judge(&mut self, what: &str) {
+        let keys = self.ground.keys().await;
+        for column in ["a", "b"] {
+            let check = FieldCheck::against(keys.field(&self.table, column), "saved", column);
+            let source = self.ground.source();
+            let checked = keys.check(source, &check, &mut self.ledger).await;
+            assert!(checked.faults.is_empty(), "{what}: {:#?}", checked.faults);
+            assert_eq!(checked.unsealed, 0, "{what}: {checked:?}");
+            assert_eq!(checked.rows, ROWS as usize, "{what}");
+        }
+        let repeats = (self.ledger.cell_repeats, self.ledger.key_repeats);
+        assert_eq!(repeats, (0, 0), "{what}: a nonce was used twice");
+        let changed = "SELECT count(*) FROM t JOIN saved USING (id) WHERE t.a <> saved.a \
+             OR coalesce(t.b, '-') <> coalesce(saved.b, '-')";
+        assert_eq!(self.number(changed).await, 0, "{what}: plaintext changed");
+        let (runs, lanes) = (self.own("runs"), self.own("lanes"));
+        let rows = self
+            .number(&format!("SELECT sum(rows_written) FROM {lanes}"))
+            .await;
+        assert_eq!(rows, i64::from(ROWS), "{what}: rows written, by the lanes");
+        let rows = self
+            .number(&format!("SELECT sum(rows_written) FROM {runs}"))
+            .await;
+        assert_eq!(rows, i64::from(ROWS), "{what}: rows written, by the runs");
+        let open = format!("SELECT count(*) FROM {runs} WHERE finished_at IS NULL");
+        assert_eq!(self.number(&open).await, 0, "{what}: a run is left open");
+        let again = self.run(Arc::clone(&self.store)).await.unwrap();
+        let (found, written) = (again.done.tally.rows_found, again.done.tally.rows_written);
+        assert_eq!((found, written), (0, 0), "{what}: the second run");
+    }
+
+    /// Faults at every call, until none is left to hit; how many there were.
+    async fn every_call(&mut self, kind: Kind, crash: bool) -> u64 {
+        for at in 1.. {
+            self.reset().await;
+            let fault = Fault::new(kind, at, crash);
+            let faulty = FaultyStore {
+                inner: Arc::clone(&self.store),
+                fault: Arc::clone(&fault),
+            };
+            let first = self.run(Arc::new(faulty)).await;
+            let Some(call) = fault.met() else {
+                first.unwrap();
+                return at - 1;
+            };
+            let what = format!("{kind:?} at call {at} ({call}), crash {crash}");
+            if let Err(error) = first {
+                let code = error.code();
+                assert!(crash || may_end_a_run(call), "{what}: {code} {error}");
+                self.leases_run_out().await;
+                let resumed = self.run(Arc::clone(&self.store)).await;
+                resumed.unwrap_or_else(|e| panic!("{what}: resumed: {} {e}", e.code()));
+            }
+            self.judge(&what).await;
+        }
+        unreachable!()
+    }
+}
+
+/// Before lanes are worked on and after they are done a lost connection may end the run, which is
+/// then resumed; within them the engine goes on by itself.
+fn may_end_a_run(call: &str) -> bool {
+    matches!(
+        call,
+        "register_fields"
+            | "prepare"
+            | "set_field_state"
+            | "row_estimate"
+            | "open_run"
+            | "begin_run"
+            | "resume_run"
+            | "relations"
+            | "fingerprint"
+            | "cut"
+            | "lanes"
+            | "quarantined"
+            | "finish_indexes"
+            | "audit_head"
+            | "append_audit"
+    )
+}
+
+fn tables(name: &str) -> String {
+    format!(
+        "[[table]]\nname = \"{name}\"\n\
+         [[table.column]]\nname = \"a\"\nseal_into = \"a_sealed\"\n\
+         [[table.column]]\nname = \"b\"\nseal_into = \"b_sealed\"\n"
+    )
+}
+
+async fn everything(small: &mut Small, kinds: &[(Kind, bool)]) {
+    for (kind, crash) in kinds {
+        let calls = small.every_call(*kind, *crash).await;
+        let least = if matches!(kind, Kind::Data | Kind::Locked) {
+            3
+        } else {
+            30
+        };
+        assert!(calls >= least, "only {calls} calls were hit by {kind:?}");
+    }
+}
+
+const LOST: [(Kind, bool); 2] = [(Kind::LostBefore, false), (Kind::LostAfter, false)];
+const CRASH: [(Kind, bool); 2] = [(Kind::LostBefore, true), (Kind::LostAfter, true)];
+const REFUSED: [(Kind, bool); 3] = [
+    (Kind::Busy, false),
+    (Kind::Locked, false),
+    (Kind::Data, false),
+];
+
+#[tokio::test]
+async fn a_connection_lost_at_any_call_is_made_again_and_the_run_ends_well_on_postgres() {
+    everything(&mut Small::postgres("faulty_lost").await, &LOST).await;
+}
+
+#[tokio::test]
+async fn a_crash_at_any_call_is_resumed_on_postgres() {
+    everything(&mut Small::postgres("faulty_crash").await, &CRASH).await;
+}
+
+#[tokio::test]
+async fn shortage_locks_and_refused_batches_are_gone_through_on_postgres() {
+    everything(&mut Small::postgres("faulty_busy").await, &REFUSED).await;
+}
+
+#[tokio::test]
+async fn a_connection_lost_at_any_call_is_made_again_and_the_run_ends_well_on_sqlite() {
+    everything(&mut Small::sqlite().await, &LOST).await;
+}
+
+#[tokio::test]
+async fn a_crash_at_any_call_is_resumed_on_sqlite() {
+    everything(&mut Small::sqlite().await, &CRASH).await;
+}
+
+#[tokio::test]
+async fn shortage_locks_and_refused_batches_are_gone_through_on_sqlite() {
+    everything(&mut Small::sqlite().await, &REFUSED).await;
+}

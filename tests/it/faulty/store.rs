@@ -1,0 +1,272 @@
+//! A store that fails one call, before or after it took effect, and from then on perhaps every call.
+//! Counts every round trip of the store, its readers and its writers, and keeps their contract: an
+//! error of a writer has rolled its transaction back.
+
+use async_trait::async_trait;
+use phiseal::crypto::KeyId;
+use phiseal::ident::TableName;
+use phiseal::keys::{KeyRecord, KeyTable, NewKey, RotationPeriod};
+use phiseal::store::*;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// What goes wrong at the chosen call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The connection is lost before the call took effect; at COMMIT nobody knows.
+    LostBefore,
+    /// It took effect, and the answer is lost.
+    LostAfter,
+    /// Deadlock, timeout, shortage.
+    Busy,
+    /// A lock is not granted; only where a batch is written.
+    Locked,
+    /// A value is refused; only where a batch is written.
+    Data,
+}
+
+/// The fault to come, and what came of it.
+pub struct Fault {
+    pub kind: Kind,
+    /// The call it hits, from 1.
+    pub at: u64,
+    /// Every later call fails too.
+    pub crash: bool,
+    calls: AtomicU64,
+    crashed: AtomicBool,
+    met: Mutex<Option<&'static str>>,
+}
+
+impl Fault {
+    pub fn new(kind: Kind, at: u64, crash: bool) -> Arc<Self> {
+        Arc::new(Self {
+            kind,
+            at,
+            crash,
+            calls: AtomicU64::new(0),
+            crashed: AtomicBool::new(false),
+            met: Mutex::new(None),
+        })
+    }
+
+    /// The name of the call that was hit.
+    pub fn met(&self) -> Option<&'static str> {
+        *self.met.lock().unwrap()
+    }
+
+    fn error(&self, call: &'static str) -> StoreError {
+        match self.kind {
+            _ if call == "commit" && matches!(self.kind, Kind::LostBefore | Kind::LostAfter) => {
+                StoreError::OutcomeUnknown
+            }
+            Kind::LostBefore | Kind::LostAfter => StoreError::ConnectionLost,
+            Kind::Busy => StoreError::Busy {
+                sqlstate: "40P01".to_owned(),
+            },
+            Kind::Locked => StoreError::Locked,
+            Kind::Data => StoreError::Data {
+                sqlstate: "22001".to_owned(),
+                constraint: None,
+            },
+        }
+    }
+
+    /// Whether this call goes through, fails before its effect, or after it.
+    fn meet(&self, call: &'static str) -> Meet {
+        if self.crashed.load(Ordering::SeqCst) {
+            return Meet::Before(StoreError::Refused {
+                sqlstate: "crashed".to_owned(),
+            });
+        }
+        if matches!(self.kind, Kind::Locked | Kind::Data) && call != "write" {
+            return Meet::Pass;
+        }
+        if self.calls.fetch_add(1, Ordering::SeqCst) + 1 != self.at {
+            return Meet::Pass;
+        }
+        *self.met.lock().unwrap() = Some(call);
+        self.crashed.store(self.crash, Ordering::SeqCst);
+        match self.kind {
+            Kind::LostAfter => Meet::After(self.error(call)),
+            _ => Meet::Before(self.error(call)),
+        }
+    }
+
+    async fn through<T>(
+        &self,
+        call: &'static str,
+        work: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        match self.meet(call) {
+            Meet::Pass => work.await,
+            Meet::Before(error) => Err(error),
+            Meet::After(error) => work.await.and(Err(error)),
+        }
+    }
+}
+
+enum Meet {
+    Pass,
+    Before(StoreError),
+    After(StoreError),
+}
+
+/// Any store, with the fault.
+pub struct FaultyStore {
+    pub inner: Arc<dyn Store>,
+    pub fault: Arc<Fault>,
+}
+
+macro_rules! through {
+    ($seam:ident: $($call:ident($($arg:ident: $type:ty),*) -> $answer:ty;)+ $({ $($more:tt)* })?) => {
+        #[async_trait]
+        impl $seam for FaultyStore {
+            $(async fn $call(&self, $($arg: $type),*) -> Result<$answer> {
+                self.fault.through(stringify!($call), self.inner.$call($($arg),*)).await
+            })+
+            $($($more)*)?
+        }
+    };
+}
+
+through! { KeyTable:
+    key_records() -> Vec<KeyRecord>;
+    key_records_by_id(ids: &[KeyId]) -> Vec<KeyRecord>;
+    insert_keys(new: &[NewKey]) -> Vec<KeyId>;
+    activate_keys(ids: &[KeyId], due: RotationPeriod) -> ();
+}
+
+through! { Store:
+    server() -> ServerFacts;
+    table(name: &TableName) -> Option<TableFacts>;
+    table_names() -> Vec<TableName>;
+    ddl(target: &Target) -> Vec<String>;
+    prepare(target: &Target) -> ();
+    finish_indexes(target: &Target) -> ();
+    make_sweep_index(target: &Target) -> bool;
+    drop_sweep_index(target: &Target) -> ();
+    drop_sealed(target: &Target) -> ();
+    make_plain_columns(target: &Target) -> ();
+    fingerprint(target: &Target, relation: &str) -> String;
+    relations(target: &Target) -> Vec<String>;
+    cut(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
+    row_estimate(target: &Target) -> u64;
+    fields() -> Vec<FieldRecord>;
+    register_fields(fields: &[FieldRecord]) -> ();
+    set_field_state(table_label: &str, columns: &[String], state: FieldState) -> ();
+    open_run(table_label: &str) -> Option<RunRecord>;
+    begin_run(run: &RunRecord, lanes: &[NewLane]) -> i64;
+    add_lanes(run_id: i64, lanes: &[NewLane]) -> ();
+    end_run(run_id: i64, state: RunState, error_code: Option<&str>) -> LaneTally;
+    resume_run(run_id: i64) -> ();
+    runs(limit: u32) -> Vec<RunRecord>;
+    lanes(run_id: i64) -> Vec<LaneRecord>;
+    claim_lane(run_id: i64, holder: &Holder, dead: &[Holder], lease_seconds: u32) -> Option<LaneRecord>;
+    release_lane(stamp: &LaneStamp, done: bool) -> ();
+    settle_lane(run_id: i64, lane_no: i32) -> LaneRecord;
+    quarantined(table_label: Option<&str>) -> Vec<QuarantineRecord>;
+    add_quarantine(rows: &[NewQuarantine]) -> ();
+    set_quarantine_state(ids: &[i64], state: QuarantineState) -> ();
+    audit_head() -> AuditHead;
+    append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
+    audit_entries(after: i64, limit: u32) -> Vec<AuditEntry>;
+    blockers(target: &Target) -> Vec<String>;
+    {
+        async fn reader(&self) -> Result<Box<dyn PageReader>> {
+            let fault = Arc::clone(&self.fault);
+            let inner = self.fault.through("reader", self.inner.reader()).await?;
+            Ok(Box::new(FaultyReader { inner, fault }))
+        }
+
+        async fn writer(&self) -> Result<Box<dyn BatchWriter>> {
+            let fault = Arc::clone(&self.fault);
+            let inner = self.fault.through("writer", self.inner.writer()).await?;
+            Ok(Box::new(FaultyWriter { inner, fault }))
+        }
+    }
+}
+
+struct FaultyReader {
+    inner: Box<dyn PageReader>,
+    fault: Arc<Fault>,
+}
+
+#[async_trait]
+impl PageReader for FaultyReader {
+    async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page> {
+        let work = self.inner.page(target, request);
+        self.fault.through("page", work).await
+    }
+
+    async fn rows(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        locators: &[Locator],
+    ) -> Result<Page> {
+        let work = self.inner.rows(target, request, locators);
+        self.fault.through("rows", work).await
+    }
+}
+
+struct FaultyWriter {
+    inner: Box<dyn BatchWriter>,
+    fault: Arc<Fault>,
+}
+
+impl FaultyWriter {
+    async fn undone<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
+            self.inner.rollback().await;
+        }
+        outcome
+    }
+}
+
+#[async_trait]
+impl BatchWriter for FaultyWriter {
+    async fn begin(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
+        let work = self.inner.begin(stamp, advance, keys);
+        let outcome = self.fault.through("begin", work).await;
+        self.undone(outcome).await
+    }
+
+    async fn lock_rows(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        keys: &[Cursor],
+    ) -> Result<Page> {
+        let work = self.inner.lock_rows(target, request, keys);
+        let outcome = self.fault.through("lock_rows", work).await;
+        self.undone(outcome).await
+    }
+
+    async fn write(
+        &mut self,
+        target: &Target,
+        batch: &WriteBatch<'_>,
+        skip_locked: bool,
+    ) -> Result<Written> {
+        let work = self.inner.write(target, batch, skip_locked);
+        let outcome = self.fault.through("write", work).await;
+        self.undone(outcome).await
+    }
+
+    async fn quarantine(&mut self, rows: &[NewQuarantine]) -> Result<()> {
+        let work = self.inner.quarantine(rows);
+        let outcome = self.fault.through("quarantine", work).await;
+        self.undone(outcome).await
+    }
+
+    async fn commit(&mut self, tally: &LaneTally) -> Result<()> {
+        let work = self.inner.commit(tally);
+        let outcome = self.fault.through("commit", work).await;
+        self.undone(outcome).await
+    }
+
+    async fn rollback(&mut self) {
+        self.inner.rollback().await;
+    }
+}

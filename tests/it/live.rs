@@ -1,0 +1,269 @@
+//! An application that goes on working while its table is sealed: no update is lost, the run ends,
+//! and a definition that changes in the middle stops it.
+//! The application keeps a ledger of its last values in the same transactions, for the oracle.
+
+use crate::oracle::NonceLedger;
+use crate::support::Ground;
+use sqlx::{AssertSqlSafe, PgPool};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+const TABLE: &str = "public.live";
+const PLAN: &str = "[run]\nbatch_target_ms = 50\n[[table]]\nname = \"public.live\"\n\
+    [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
+    [[table.column]]\nname = \"note\"\nin_place = \"application-reads-both-forms\"\n";
+
+fn ddl(rows: u32) -> String {
+    format!(
+        "CREATE TABLE live (id bigint PRIMARY KEY, ssn text, note text, other int);
+         INSERT INTO live SELECT i * 10, 'ssn ' || i, 'note ' || i, i FROM generate_series(1, {rows}) i;
+         CREATE TABLE ledger (id bigint PRIMARY KEY, ssn text, note text);
+         INSERT INTO ledger SELECT id, ssn, note FROM live"
+    )
+}
+
+/// The application: tasks that go on until told to stop.
+struct Application {
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Application {
+    fn new() -> Self {
+        Self {
+            stop: Arc::default(),
+            done: Arc::default(),
+            tasks: Vec::new(),
+        }
+    }
+
+    /// One transaction after another, with a pause; a deadlock's victim tries something else.
+    fn does(
+        &mut self,
+        pool: &PgPool,
+        pause: Duration,
+        mut next: impl FnMut(u64) -> String + Send + 'static,
+    ) {
+        let (stop, done, pool) = (Arc::clone(&self.stop), Arc::clone(&self.done), pool.clone());
+        self.tasks.push(tokio::spawn(async move {
+            let mut connection = pool.acquire().await.unwrap();
+            for n in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let sql = format!("BEGIN; {}; COMMIT", next(n));
+                match sqlx::raw_sql(AssertSqlSafe(sql))
+                    .execute(&mut *connection)
+                    .await
+                {
+                    Ok(_) => drop(done.fetch_add(1, Ordering::Relaxed)),
+                    Err(error) => {
+                        let state = error.as_database_error().and_then(|e| e.code());
+                        let state = state.unwrap_or_default().into_owned();
+                        assert!(matches!(state.as_str(), "40P01" | "55P03"), "{error}");
+                        let rollback = sqlx::raw_sql(AssertSqlSafe("ROLLBACK"));
+                        rollback.execute(&mut *connection).await.unwrap();
+                    }
+                }
+                tokio::time::sleep(pause).await;
+            }
+        }));
+    }
+
+    async fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        self.done.load(Ordering::Relaxed)
+    }
+}
+
+/// Numbers that look random and are the same every time.
+fn draw(n: u64, salt: u64) -> u64 {
+    let mixed =
+        (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ salt.wrapping_mul(0xD1B5_4A32_D192_ED03);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 33
+}
+
+fn everyday(task: u64, rows: u64) -> impl FnMut(u64) -> String + Send {
+    move |n| {
+        let id = 10 * (1 + draw(n, task) % rows);
+        // Ids of its own, anywhere in the table, most of them behind a cursor.
+        let new = 10 * (1 + draw(n, task + 10) % rows) + 1 + task;
+        let both = |sql: &str| {
+            format!(
+                "{}; {}",
+                sql.replace("TABLE", "live"),
+                sql.replace("TABLE", "ledger")
+            )
+        };
+        match n % 8 {
+            0 => both(&format!(
+                "INSERT INTO TABLE (id, ssn, note) VALUES ({new}, 'new {task} {n}', 'new note {n}')
+                 ON CONFLICT (id) DO UPDATE SET ssn = excluded.ssn, note = excluded.note"
+            )),
+            1 => both(&format!("DELETE FROM TABLE WHERE id = {id}")),
+            2 => format!(
+                "WITH moved AS (UPDATE live SET id = id + 8, note = 'moved {n}' WHERE id = {id}
+                    AND NOT EXISTS (SELECT 1 FROM live x WHERE x.id = {id} + 8) RETURNING id)
+                 UPDATE ledger SET id = ledger.id + 8, note = 'moved {n}' FROM moved WHERE ledger.id = {id}"
+            ),
+            3 | 4 => both(&format!("UPDATE TABLE SET note = 'note {task} {n}' WHERE id = {id}")),
+            5 => both(&format!("UPDATE TABLE SET ssn = NULL WHERE id = {id}")),
+            _ => both(&format!("UPDATE TABLE SET ssn = 'ssn {task} {n}' WHERE id = {id}")),
+        }
+    }
+}
+
+async fn as_the_ledger_says(ground: &Ground) {
+    for column in ["ssn", "note"] {
+        let ledger = &mut NonceLedger::default();
+        let checked = ground
+            .check_against((TABLE, column), "ledger", ledger)
+            .await;
+        checked.expect_all_sealed();
+        assert_eq!(checked.opened, checked.equal);
+        assert_eq!((ledger.cell_repeats, ledger.key_repeats), (0, 0));
+    }
+    let rows = "SELECT (SELECT count(*) FROM live) - (SELECT count(*) FROM ledger)";
+    assert_eq!(ground.db().count(rows).await, 0);
+    let plain = "SELECT count(*) FROM live JOIN ledger USING (id)
+        WHERE live.ssn IS DISTINCT FROM ledger.ssn";
+    assert_eq!(ground.db().count(plain).await, 0, "a plaintext was changed");
+}
+
+#[tokio::test]
+async fn no_update_of_a_busy_application_is_lost_and_the_run_ends_meanwhile() {
+    let ground = Ground::postgres("live_writer", &ddl(100_000), PLAN).await;
+    let pool = ground.db().pool();
+    let mut application = Application::new();
+    for task in 0..4 {
+        application.does(pool, Duration::from_millis(18), everyday(task, 100_000));
+    }
+    // Rows held for long, and a commit that comes behind the cursor.
+    application.does(pool, Duration::from_millis(100), |n| {
+        let from = 10 * (n * 7919 % 99_000);
+        format!(
+            "SELECT 1 FROM live WHERE id BETWEEN {from} AND {from} + 200 ORDER BY id FOR UPDATE;
+             SELECT pg_sleep(2.5)"
+        )
+    });
+    application.does(pool, Duration::from_millis(100), |n| {
+        format!(
+            "INSERT INTO live VALUES (-{0}, 'late {0}', 'late note', 0);
+             INSERT INTO ledger VALUES (-{0}, 'late {0}', 'late note'); SELECT pg_sleep(1)",
+            n + 1
+        )
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let backfill = ground.project.phiseal(&["backfill"]).run().await;
+    let transactions = application.stop().await;
+    backfill.expect_code(0);
+    assert!(
+        transactions > 200,
+        "the application did only {transactions} transactions"
+    );
+    let after = ground.backfill().await;
+    println!("{transactions} transactions, then {after}");
+    as_the_ledger_says(&ground).await;
+}
+
+#[tokio::test]
+async fn a_row_that_never_rests_is_sealed_and_the_run_ends() {
+    let ground = Ground::postgres("live_hot", &ddl(2_000), PLAN).await;
+    let mut application = Application::new();
+    application.does(ground.db().pool(), Duration::from_millis(1), |n| {
+        format!(
+            "UPDATE live SET ssn = 'hot {n}' WHERE id = 500;
+             UPDATE ledger SET ssn = 'hot {n}' WHERE id = 500"
+        )
+    });
+    let backfill = ground
+        .project
+        .phiseal(&["backfill", "--json"])
+        .timeout(Duration::from_secs(40));
+    let done = backfill.run().await.expect_code(0).json();
+    application.stop().await;
+    let sealed = "SELECT count(*) FROM live WHERE ssn_sealed IS NOT NULL";
+    assert!(ground.db().count(sealed).await >= 1999);
+    assert!(
+        done["rows_sealed"].as_i64().unwrap() >= 2000,
+        "never sealed: {done}"
+    );
+    ground.backfill().await;
+    as_the_ledger_says(&ground).await;
+}
+
+/// Starts a backfill, changes something once it has written rows, and waits for its end.
+async fn changed_in_the_middle(
+    name: &str,
+    change: &str,
+) -> (Ground, crate::support::phiseal::Finished) {
+    let plan = PLAN.replace("= 50", "= 10");
+    let ground = Ground::postgres(name, &ddl(60_000), &plan).await;
+    let run = ground.project.phiseal(&["backfill", "--json"]).spawn();
+    let written = "SELECT coalesce(sum(rows_written), 0) FROM phiseal.lanes";
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ground.db().count(written).await < 1000 {
+        assert!(Instant::now() < deadline, "nothing was written");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    ground.exec(change).await;
+    let finished = run.wait().await;
+    (ground, finished)
+}
+
+#[tokio::test]
+async fn a_definition_that_changes_in_the_middle_stops_the_run_and_nothing_wrong_is_written() {
+    for (name, change, undo) in [
+        ("live_trigger", "DROP TRIGGER \"~phiseal_u\" ON live", ""),
+        (
+            "live_disabled",
+            "ALTER TABLE live DISABLE TRIGGER \"~phiseal_i\"",
+            "",
+        ),
+        (
+            "live_column",
+            "ALTER TABLE live RENAME COLUMN ssn TO number",
+            "ALTER TABLE live RENAME COLUMN number TO ssn",
+        ),
+        (
+            "live_renamed",
+            "ALTER TABLE live RENAME TO lived",
+            "ALTER TABLE lived RENAME TO live",
+        ),
+    ] {
+        let (ground, run) = changed_in_the_middle(name, change).await;
+        assert_eq!(run.code(), Some(3), "{change}: {run:?}");
+        let said = run.json();
+        let code = said["error"]["code"].as_str().unwrap();
+        assert!(
+            code == "E0220" || code == "E0512" && !undo.is_empty(),
+            "{change}: {said}"
+        );
+        ground.exec(undo).await;
+        ground.backfill().await;
+        as_the_ledger_says(&ground).await;
+    }
+}
+
+#[tokio::test]
+async fn a_table_rewritten_in_the_middle_is_read_again() {
+    for (name, change) in [
+        ("live_vacuum", "VACUUM FULL live"),
+        // A column that is no concern of ours; the table is rewritten for it.
+        (
+            "live_retyped",
+            "ALTER TABLE live ALTER COLUMN other TYPE bigint",
+        ),
+    ] {
+        let (ground, run) = changed_in_the_middle(name, change).await;
+        run.expect_code(0);
+        ground.backfill().await;
+        as_the_ledger_says(&ground).await;
+    }
+}

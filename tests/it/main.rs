@@ -1,0 +1,34 @@
+//! The integration tests: one binary, so that one private PostgreSQL cluster serves them all.
+//! They drive the real program against real databases, and judge what it wrote with an oracle that
+//! shares no code with it. `support` is the ground they stand on, `harness` tests that ground.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a test that cannot go on fails loudly, and a scenario is read from top to bottom"
+)]
+
+mod arrows;
+mod backfill;
+mod bad_input;
+mod cli_docs;
+mod crash;
+mod demo;
+mod error_docs;
+mod examples;
+mod faulty;
+mod guard;
+mod harness;
+mod live;
+mod migrate;
+mod ops;
+mod oracle;
+mod preflight;
+mod restore;
+mod support;
+mod synthea;
+mod verify;

@@ -1,0 +1,68 @@
+//! `phiseal migrate`.
+
+use serde_json::json;
+
+use super::ground::{Ground, on_both};
+
+on_both!(
+    migrate_goes_up_and_down,
+    migrate_keeps_young_audit,
+    migrate_refuses_what_it_cannot_do
+);
+
+async fn migrate_goes_up_and_down(ground: Ground) {
+    let ground = ground.planned();
+    let pending = ground.ask(&["migrate", "status"], 0).await;
+    assert_eq!(pending.as_array().unwrap().len(), 5);
+    assert_eq!(
+        pending[0],
+        json!({"version": 1, "name": "keys", "state": "pending", "applied_at": null})
+    );
+
+    let up = ["migrate", "up"];
+    assert_eq!(
+        ground.ask(&["migrate", "up", "--to", "2"], 0).await,
+        json!({"applied": [1, 2]})
+    );
+    assert_eq!(ground.ask(&up, 0).await, json!({"applied": [3, 4, 5]}));
+    assert_eq!(ground.ask(&up, 0).await, json!({"applied": []}));
+    let again = ground.run(&up).await.expect_code(0);
+    assert_eq!(again.stdout, "nothing to apply\n");
+
+    let applied = ground.ask(&["migrate", "status"], 0).await;
+    for migration in applied.as_array().unwrap() {
+        assert_eq!(migration["state"], "applied");
+        assert!(migration["applied_at"].as_str().unwrap().ends_with('Z'));
+    }
+    let text = ground
+        .run(&["migrate", "status"])
+        .await
+        .expect_code(0)
+        .stdout;
+    assert!(text.starts_with("VERSION  NAME"), "{text}");
+
+    let down = ["migrate", "down"];
+    assert_eq!(ground.ask(&down, 0).await, json!({"undone": [5]}));
+    let all = ["migrate", "down", "--to", "0"];
+    assert_eq!(ground.ask(&all, 0).await, json!({"undone": [4, 3, 2, 1]}));
+    assert_eq!(ground.ask(&all, 0).await, json!({"undone": []}));
+}
+
+async fn migrate_keeps_young_audit(ground: Ground) {
+    let ground = ground.keyed().await;
+    assert_eq!(ground.refused(&["migrate", "down"], 3).await, "E0704");
+    let status = ground.ask(&["migrate", "status"], 0).await;
+    assert_eq!(status[4]["state"], "applied");
+}
+
+async fn migrate_refuses_what_it_cannot_do(ground: Ground) {
+    // No plan file yet.
+    assert_eq!(ground.refused(&["migrate", "up"], 2).await, "E0104");
+    let ground = ground.planned();
+    let beyond = ["migrate", "up", "--to", "99"];
+    assert_eq!(ground.refused(&beyond, 2).await, "E0703");
+    assert_eq!(
+        ground.ask(&["migrate", "status"], 0).await[0]["state"],
+        "pending"
+    );
+}

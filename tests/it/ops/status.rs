@@ -1,0 +1,136 @@
+//! `phiseal status`.
+
+use serde_json::{Value, json};
+
+use super::ground::{Db, Ground, on_both};
+
+on_both!(
+    status_of_nothing_is_well,
+    status_shows_fields_runs_keys_and_quarantine,
+    status_check_sees_interrupted_runs_and_lost_lanes,
+    status_needs_no_wrapping_key,
+);
+
+async fn status_of_nothing_is_well(ground: Ground) {
+    let ground = ground.planned();
+    assert_eq!(ground.refused(&["status"], 3).await, "E0515");
+    ground.run(&["migrate", "up"]).await.expect_code(0);
+    let status = ground.ask(&["status", "--check"], 0).await;
+    for list in ["fields", "runs", "lanes", "keys", "quarantine", "attention"] {
+        assert_eq!(status[list], json!([]), "{list}");
+    }
+    let text = ground.run(&["status"]).await.expect_code(0).stdout;
+    for line in [
+        "no fields",
+        "no runs",
+        "no lanes",
+        "no keys",
+        "no rows in quarantine",
+        "nothing",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+async fn status_shows_fields_runs_keys_and_quarantine(ground: Ground) {
+    let ground = ground.one_refused().await;
+    let status = ground.ask(&["status"], 0).await;
+    let table = ground.table("patients");
+    assert_eq!(status["fields"][0]["table"], table.as_str());
+    assert_eq!(status["fields"][0]["column"], "ssn");
+    assert_eq!(status["fields"][0]["sealed_column"], "ssn_sealed");
+    let run = &status["runs"][0];
+    assert_eq!(
+        (&run["kind"], &run["state"]),
+        (&json!("backfill"), &json!("done"))
+    );
+    assert_eq!(run["rows_written"], 2);
+    assert_eq!(run["quarantined"], 1);
+    let keys = status["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 2);
+    assert!(keys.iter().all(|key| key["rows"].is_null()));
+    assert_eq!(status["quarantine"].as_array().unwrap().len(), 1);
+
+    let check = ground.ask(&["status", "--check"], 10).await;
+    let reasons = attention(&check);
+    assert!(reasons.contains("1 row of"), "{reasons}");
+    let text = ground.run(&["status"]).await.expect_code(0).stdout;
+    assert!(
+        text.contains("ssn_sealed") && text.contains("backfill"),
+        "{text}"
+    );
+
+    assert_eq!(
+        ground.refused(&["status", "--table", "visits"], 2).await,
+        "E0105"
+    );
+    let asked = ground.ask(&["status", "--table", "patients"], 0).await;
+    assert_eq!(asked["runs"], status["runs"]);
+    assert_eq!(asked["fields"], status["fields"]);
+}
+
+async fn status_check_sees_interrupted_runs_and_lost_lanes(ground: Ground) {
+    let ground = ground.migrated().await;
+    let (runs, lanes) = (ground.own("runs"), ground.own("lanes"));
+    ground
+        .exec(&format!(
+            "INSERT INTO {runs} (kind, table_label, digest, state, actor, error_code)
+                 VALUES ('backfill', 'patients', 'd', 'interrupted', 'me@here', 'E0605')"
+        ))
+        .await;
+    let reasons = attention(&ground.ask(&["status", "--check"], 10).await);
+    assert!(
+        reasons.contains("run 1,") && reasons.contains("E0605"),
+        "{reasons}"
+    );
+    ground.run(&["status"]).await.expect_code(0);
+
+    // Running, with a lane whose lease is over, and one whose lease is not.
+    ground
+        .exec(&format!(
+            "UPDATE {runs} SET state = 'running', error_code = NULL"
+        ))
+        .await;
+    ground.run(&["status", "--check"]).await.expect_code(0);
+    let (past, future) = match ground.db {
+        Db::Postgres(_) => ("now() - interval '1 minute'", "now() + interval '1 minute'"),
+        Db::Sqlite(_) => (
+            "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 minute')",
+            "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 minute')",
+        ),
+    };
+    ground
+        .exec(&format!(
+            "INSERT INTO {lanes} (run_id, lane_no, relation, holder, lease_until)
+                 VALUES (1, 0, 'patients', 'elsewhere/boot/4711/9/0', {future})"
+        ))
+        .await;
+    ground.run(&["status", "--check"]).await.expect_code(0);
+    ground
+        .exec(&format!(
+            "INSERT INTO {lanes} (run_id, lane_no, relation, holder, lease_until)
+                 VALUES (1, 1, 'patients', 'elsewhere/boot/4712/9/0', {past})"
+        ))
+        .await;
+    let status = ground.ask(&["status", "--check"], 10).await;
+    assert_eq!(status["lanes"].as_array().unwrap().len(), 2);
+    let reasons = attention(&status);
+    assert!(reasons.contains("lane 1 of run 1"), "{reasons}");
+    assert!(reasons.contains("process 4712 on elsewhere"), "{reasons}");
+    assert!(!reasons.contains("lane 0"), "{reasons}");
+}
+
+async fn status_needs_no_wrapping_key(ground: Ground) {
+    let ground = ground.keyed().await;
+    std::fs::remove_file(ground.project.key_file()).unwrap();
+    ground.run(&["status", "--check"]).await.expect_code(0);
+}
+
+fn attention(status: &Value) -> String {
+    let reasons = status["attention"].as_array().unwrap();
+    let lines: Vec<&str> = reasons
+        .iter()
+        .map(|reason| reason.as_str().unwrap())
+        .collect();
+    lines.join("\n")
+}

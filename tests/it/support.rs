@@ -1,0 +1,21 @@
+//! What every integration test stands on: databases, the program under test, plan and key files.
+//! Each test gets a database of its own and leaves nothing behind, whichever way it ends.
+
+pub mod cluster;
+pub mod database;
+pub mod examples;
+pub mod ground;
+pub mod phiseal;
+pub mod project;
+pub mod sqlite;
+pub mod stand;
+
+pub use database::{database, database_with};
+pub use ground::{Base, Ground};
+pub use phiseal::Phiseal;
+pub use project::Project;
+pub use sqlite::sqlite;
+pub use stand::{SqliteStand, Stand};
+
+/// Rows of a query, every value as the text the database itself gives; NULL is `None`.
+pub type Rows = Vec<Vec<Option<String>>>;

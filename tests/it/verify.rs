@@ -1,0 +1,149 @@
+//! `phiseal verify`: what does not open is counted, tagged and listed, and the rest is still opened.
+
+use crate::backfill::beside;
+use crate::support::Stand;
+use std::fs;
+
+const SQL: &str = "CREATE TABLE people (id int PRIMARY KEY, clinic text NOT NULL, ssn text, mail text);
+    INSERT INTO people SELECT i, 'k' || i % 2, 'ssn ' || i, 'mail ' || i FROM generate_series(1, 1200) i;";
+
+async fn sealed(tenants: bool) -> Stand {
+    let mut plan = beside("public.people", &["ssn", "mail"]);
+    if tenants {
+        plan = plan.replacen(
+            "\"public.people\"\n",
+            "\"public.people\"\ntenant_column = \"clinic\"\n",
+            1,
+        );
+    }
+    let ground = Stand::new("verify", SQL, &plan).await;
+    ground.json(&["backfill"]).await;
+    ground
+}
+
+// As a database owner does who means to pass the guard.
+async fn forge(ground: &Stand, statements: &str) {
+    let sql = format!("BEGIN; SET LOCAL phiseal.engine = 'on'; {statements}; COMMIT");
+    ground.db.exec(&sql).await;
+}
+
+#[tokio::test]
+async fn damaged_and_moved_values_are_counted_and_the_others_still_opened() {
+    let ground = sealed(false).await;
+    forge(
+        &ground,
+        "UPDATE people SET ssn_sealed = set_byte(ssn_sealed, 20, get_byte(ssn_sealed, 20) # 1) WHERE id = 3;
+         UPDATE people SET ssn_sealed = substr(ssn_sealed, 1, octet_length(ssn_sealed) - 1) WHERE id = 4;
+         UPDATE people SET ssn_sealed = substr(ssn_sealed, 1, 10) WHERE id = 5;
+         UPDATE people SET ssn_sealed = '' WHERE id = 6;
+         UPDATE people p SET ssn_sealed = q.ssn_sealed FROM people q WHERE p.id IN (7, 8) AND q.id = 15 - p.id;
+         UPDATE people SET ssn_sealed = mail_sealed, mail_sealed = ssn_sealed WHERE id = 9;
+         UPDATE people SET ssn_sealed = set_byte(ssn_sealed, 1, 2) WHERE id = 10;
+         UPDATE people SET ssn_sealed = set_byte(ssn_sealed, 5, get_byte(ssn_sealed, 5) # 1) WHERE id = 11;
+         UPDATE people SET mail = 'other' WHERE id = 12",
+    )
+    .await;
+    let found = ground.json_code(&["verify"], 6).await;
+    let failed = 4 + 2 + 2 + 1 + 1 + 1;
+    assert_eq!(
+        (&found["failed"], &found["unsealed"]),
+        (&failed.into(), &0.into()),
+        "{found}"
+    );
+    assert_eq!(found["values_verified"], 2400 - failed);
+    let by_key = found["keys"].as_object().unwrap();
+    assert_eq!(
+        by_key.values().map(|v| v.as_i64().unwrap()).sum::<i64>(),
+        2400 - failed
+    );
+    let failures = found["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 11);
+    for failure in failures {
+        assert_eq!(failure["table"], "public.people");
+        assert!(matches!(failure["column"].as_str(), Some("ssn" | "mail")));
+        let tag = failure["row_tag"].as_str().unwrap();
+        assert!(
+            tag.len() == 16 && tag.chars().all(|c| c.is_ascii_hexdigit()),
+            "{tag}"
+        );
+        assert!(!failure["reason"].as_str().unwrap().is_empty());
+    }
+    // Each is listed, and leads to its row.
+    let listed = ground.json(&["quarantine", "list"]).await;
+    assert_eq!(listed.as_array().map(Vec::len), Some(11));
+    let mut rows = 0;
+    let mut tags: Vec<&str> = failures
+        .iter()
+        .map(|f| f["row_tag"].as_str().unwrap())
+        .collect();
+    tags.sort_unstable();
+    tags.dedup();
+    for tag in &tags {
+        let file = ground.project.dir().join(format!("{tag}.txt"));
+        let name = file.to_str().unwrap();
+        let args = ["quarantine", "show", tag, "--output", name];
+        ground.phiseal(&args).run().await.expect_code(0);
+        let text = fs::read_to_string(file).unwrap();
+        rows += usize::from((3..=12).any(|id| {
+            text.split(|c: char| !c.is_ascii_digit())
+                .any(|n| n == id.to_string())
+        }));
+    }
+    assert_eq!((tags.len(), rows), (10, 10));
+}
+
+#[tokio::test]
+async fn a_value_moved_to_another_tenant_does_not_open() {
+    let ground = sealed(true).await;
+    assert_eq!(
+        ground.json(&["verify"]).await["keys"]
+            .as_object()
+            .unwrap()
+            .len(),
+        2
+    );
+    forge(&ground, "UPDATE people SET clinic = 'k1' WHERE id = 2; UPDATE people SET clinic = 'k0' WHERE id = 3").await;
+    let found = ground.json_code(&["verify"], 6).await;
+    assert_eq!(
+        (&found["failed"], &found["unsealed"]),
+        (&4.into(), &0.into())
+    );
+    assert_eq!(found["values_verified"], 2396);
+}
+
+#[tokio::test]
+async fn rows_that_wait_to_be_sealed_are_counted_apart_from_failures() {
+    let ground = sealed(false).await;
+    ground.db.exec("UPDATE people SET ssn = 'changed' WHERE id <= 5; INSERT INTO people VALUES (2000, 'k', 'new', NULL)").await;
+    let found = ground.json_code(&["verify"], 6).await;
+    assert_eq!(
+        (&found["failed"], &found["unsealed"]),
+        (&0.into(), &6.into())
+    );
+    assert_eq!(found["values_verified"], 2400 - 5);
+    ground.json(&["backfill"]).await;
+    let found = ground.json(&["verify"]).await;
+    assert_eq!(
+        (&found["values_verified"], &found["rows_verified"]),
+        (&2401.into(), &1201.into())
+    );
+}
+
+#[tokio::test]
+async fn what_was_mended_is_no_longer_listed() {
+    let ground = sealed(false).await;
+    forge(
+        &ground,
+        "CREATE TABLE kept AS TABLE people; UPDATE people SET ssn_sealed = '\\x00' WHERE id = 3",
+    )
+    .await;
+    ground.json_code(&["verify"], 6).await;
+    forge(
+        &ground,
+        "UPDATE people p SET ssn_sealed = k.ssn_sealed FROM kept k WHERE p.id = 3 AND k.id = 3",
+    )
+    .await;
+    assert_eq!(ground.json(&["verify"]).await["failed"], 0);
+    let open = "SELECT count(*) FROM phiseal.quarantine WHERE state = 'open'";
+    assert_eq!(ground.db.count(open).await, 0);
+}
