@@ -1,0 +1,34 @@
+# Everything a newcomer needs: `make help`. Debian and a Rust toolchain are enough; what else a
+# target needs is installed by tests/ensure-tools.sh, which says so, or says what to do.
+
+.POSIX:
+.PHONY: help demo test bench soak lint doc
+
+CARGO = cargo
+SOAK_SECONDS = 600
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile
+
+demo: ## seal, kill, resume and verify on an embedded database, in a minute
+	@tests/ensure-tools.sh cc
+	$(CARGO) run --release --locked -- demo
+
+test: ## all tests, against a PostgreSQL of their own (or PHISEAL_TEST_DATABASE_URL)
+	@tests/ensure-tools.sh cc postgres
+	$(CARGO) test --locked
+
+bench: ## what sealing costs, by criterion
+	@tests/ensure-tools.sh cc
+	$(CARGO) bench --locked
+
+soak: ## faults without end against writers without end, for SOAK_SECONDS
+	@tests/ensure-tools.sh cc postgres
+	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it soak -- --nocapture
+
+lint: ## format and clippy, warnings denied
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+doc: ## the library's documentation, in target/doc
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
