@@ -326,7 +326,7 @@ impl Committer {
             if self.ctx.stop.is_wished() {
                 return Err(NotCommitted::Stop(EngineError::Interrupted));
             }
-            let Some(pause) = patience.next_pause() else {
+            let Some(pause) = patience.after(&error) else {
                 return Err(NotCommitted::Stop(error.into()));
             };
             waiting = true;
@@ -498,7 +498,7 @@ impl Committer {
             let pause = match error.next() {
                 Next::Stop | Next::Bisect | Next::Reread => None,
                 Next::Again | Next::Reconnect | Next::Settle | Next::SkipLocked => {
-                    patience.next_pause()
+                    patience.after(&error)
                 }
             };
             let Some(pause) = pause else {
@@ -521,7 +521,7 @@ impl Committer {
             {
                 Ok(lane) => break lane,
                 Err(error) if error.next() == Next::Stop => return Err(error.into()),
-                Err(error) => match patience.next_pause() {
+                Err(error) => match patience.after(&error) {
                     Some(pause) => self.ctx.stop.sleep(pause).await,
                     None => return Err(error.into()),
                 },

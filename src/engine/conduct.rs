@@ -386,7 +386,7 @@ where
         if ctx.stop.is_wished() {
             return Err(EngineError::Interrupted);
         }
-        let Some(pause) = patience.next_pause() else {
+        let Some(pause) = patience.after(&error) else {
             return Err(error.into());
         };
         ctx.events.emit(Event::Waiting {

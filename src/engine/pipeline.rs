@@ -344,7 +344,7 @@ impl Windows {
             if self.ctx.stop.is_wished() {
                 return Err(EngineError::Interrupted);
             }
-            let Some(pause) = patience.next_pause() else {
+            let Some(pause) = patience.after(&error) else {
                 return Err(error.into());
             };
             self.ctx.events.emit(Event::Waiting {

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::store::StoreError;
+
 /// The pauses of one round trip that keeps failing.
 pub struct Patience {
     since: Option<Instant>,
@@ -12,6 +14,8 @@ pub struct Patience {
 
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
+/// Space that is not there again within this takes a person: waiting longer only delays the news.
+const DISK_FULL: Duration = Duration::from_secs(20);
 
 impl Patience {
     /// Patience of this length, counted from the first failure.
@@ -23,10 +27,14 @@ impl Patience {
         }
     }
 
-    /// The pause before the next attempt; `None` when patience is over.
-    pub fn next_pause(&mut self) -> Option<Duration> {
+    /// The pause before the next attempt after this failure; `None` when patience is over.
+    pub fn after(&mut self, error: &StoreError) -> Option<Duration> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= self.limit {
+        let limit = match error {
+            StoreError::DiskFull => self.limit.min(DISK_FULL),
+            _ => self.limit,
+        };
+        if since.elapsed() >= limit {
             return None;
         }
         let pause = self.pause;
@@ -55,23 +63,24 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_bound_and_end() {
         let mut patience = Patience::new(Duration::from_secs(3600));
-        let first = patience.next_pause().unwrap();
+        let lost = StoreError::ConnectionLost;
+        let first = patience.after(&lost).unwrap();
         assert!(first >= FIRST / 2 && first <= FIRST);
         let late = (0..20)
-            .filter_map(|_| patience.next_pause())
+            .filter_map(|_| patience.after(&lost))
             .last()
             .unwrap();
         assert!(late >= LONGEST / 2 && late <= LONGEST);
-        assert_eq!(Patience::new(Duration::ZERO).next_pause(), None);
+        assert_eq!(Patience::new(Duration::ZERO).after(&lost), None);
     }
 
     #[test]
     fn success_renews_patience() {
         let mut patience = Patience::new(Duration::from_secs(1));
         for _ in 0..5 {
-            patience.next_pause();
+            patience.after(&StoreError::DiskFull);
         }
         patience.renew();
-        assert!(patience.next_pause().unwrap() <= FIRST);
+        assert!(patience.after(&StoreError::DiskFull).unwrap() <= FIRST);
     }
 }
