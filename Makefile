@@ -5,6 +5,8 @@
 .PHONY: help demo test bench soak lint doc
 
 CARGO = cargo
+# Most tests wait for a server more than they compute.
+TEST_THREADS = 8
 SOAK_SECONDS = 600
 
 help: ## this list
@@ -16,7 +18,7 @@ demo: ## seal, kill, resume and verify on an embedded database, in a minute
 
 test: ## all tests, against a PostgreSQL of their own (or PHISEAL_TEST_DATABASE_URL)
 	@tests/ensure-tools.sh cc postgres
-	$(CARGO) test --locked
+	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked
 
 bench: ## what sealing costs, by criterion
 	@tests/ensure-tools.sh cc

@@ -26,7 +26,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments),
     };
-    let output = Output::new(cli.global.json);
+    let output = Output::new(cli.global.json, cli.global.log_format);
     if crate::secret::disable_core_dumps().is_err() {
         return output.fault(&Fault {
             code: "E0903",
@@ -65,7 +65,10 @@ fn usage(error: &clap::Error, arguments: &[std::ffi::OsString]) -> ExitCode {
             Exit::Done.into()
         }
         _ => {
-            let output = Output::new(arguments.iter().any(|argument| argument == "--json"));
+            let output = Output::new(
+                arguments.iter().any(|argument| argument == "--json"),
+                args::LogFormat::Text,
+            );
             let text = error.render().to_string();
             let first = text.lines().next().unwrap_or_default();
             output.fault(&Fault {

@@ -41,7 +41,8 @@ pub fn or_nothing(value: Option<&str>) -> String {
 }
 
 /// `1 row`, `2 rows`.
-pub fn counted(count: usize, one: &str) -> String {
+pub fn counted(count: impl TryInto<u64>, one: &str) -> String {
+    let count = count.try_into().unwrap_or_default();
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {one}{plural}")
 }

@@ -1,4 +1,4 @@
-//! Results on stdout, all else on stderr.
+//! Results on stdout, all else on stderr: as text, or as one JSON object a line for collectors.
 //! With `--json`, one object on stdout whatever happens: the result, or the fault.
 
 #![allow(
@@ -7,22 +7,29 @@
     reason = "this is where the program speaks"
 )]
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::args::LogFormat;
 use crate::error::Fault;
 
 /// Where results go.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     json: bool,
+    log: LogFormat,
 }
 
 impl Output {
-    pub fn new(json: bool) -> Self {
-        Self { json }
+    pub fn new(json: bool, log: LogFormat) -> Self {
+        Self { json, log }
+    }
+
+    /// Whether bars can be drawn: a person looks at stderr.
+    pub fn draws(self) -> bool {
+        matches!(self.log, LogFormat::Text) && std::io::stderr().is_terminal()
     }
 
     /// The result, in the form that was asked for. `text` ends without a line break.
@@ -40,7 +47,14 @@ impl Output {
 
     /// A line for people, on stderr.
     pub fn say(self, line: &str) {
-        let _ = writeln!(std::io::stderr(), "{line}");
+        let mut err = std::io::stderr().lock();
+        let _ = match self.log {
+            LogFormat::Text => writeln!(err, "{line}"),
+            LogFormat::Json => {
+                let object = json!({ "level": "INFO", "fields": { "message": line } });
+                writeln!(err, "{object}")
+            }
+        };
     }
 
     /// A fault, and its exit code.
@@ -52,7 +66,18 @@ impl Output {
             });
             let _ = writeln!(std::io::stdout(), "{object}");
         } else {
-            let _ = writeln!(std::io::stderr(), "{fault}");
+            match self.log {
+                LogFormat::Text => {
+                    let _ = writeln!(std::io::stderr(), "{fault}");
+                }
+                LogFormat::Json => {
+                    let object = json!({ "level": "ERROR", "fields": {
+                        "code": fault.code, "message": fault.message, "hint": fault.hint,
+                        "exit_code": fault.exit.number(),
+                    } });
+                    let _ = writeln!(std::io::stderr(), "{object}");
+                }
+            }
         }
         fault.exit.into()
     }

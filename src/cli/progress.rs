@@ -1,7 +1,6 @@
 //! Progress: bars on a terminal, a line now and then elsewhere.
 //! Owns what is shown while a run is under way. All of it goes to stderr.
 
-use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// The sink that suits where stderr goes.
 pub fn sink(output: Output) -> Arc<dyn EventSink> {
-    if std::io::stderr().is_terminal() {
+    if output.draws() {
         Arc::new(Bars::default())
     } else {
         Arc::new(Lines {

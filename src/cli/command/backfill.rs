@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::work::{look, per_second, rounded, total};
 use crate::cli::args::Global;
+use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
@@ -44,19 +45,19 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
         "nothing to do: every value is sealed".to_owned()
     } else {
         format!(
-            "{}sealed {} values in {} rows, {:.0} rows/s, {} s; {} conflicts met again by the sweep",
+            "{}sealed {} in {}, {:.0} rows/s, {} s; {} met again by the sweep",
             if total.resumed { "resumed; " } else { "" },
-            tally.values_written,
-            tally.rows_written,
+            counted(tally.values_written, "value"),
+            counted(tally.rows_written, "row"),
             per_second(tally.rows_written, total.seconds),
             seconds,
-            tally.conflicts,
+            counted(tally.conflicts, "conflict"),
         )
     };
     if total.open_quarantine > 0 {
         text.push_str(&format!(
-            "\n{} rows wait in quarantine: see `phiseal quarantine list`",
-            total.open_quarantine
+            "\n{} in quarantine: see `phiseal quarantine list`",
+            counted(total.open_quarantine, "row")
         ));
     }
     output.result(&value, &text);

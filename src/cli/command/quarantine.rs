@@ -26,6 +26,8 @@ pub async fn run(global: &Global, args: &Quarantine, output: Output) -> Result<E
         }
         Quarantine::Show { tag, output: path } => {
             let chosen = chosen(listed, std::slice::from_ref(tag))?;
+            // Before the file is there: who looks at a key is written down, or does not look.
+            note(&session, "quarantine.show", &chosen).await?;
             row::write(&session, &chosen, path).await?;
             output.result(
                 &json!({ "tag": tag, "file": path }),
@@ -146,14 +148,10 @@ async fn decide(
     let tags: BTreeSet<&str> = by_table.values().flatten().copied().collect();
     if !chosen.is_empty() {
         // Before anything is changed: without the keys it could not be written down.
-        let tenants = session.tenants().await?;
+        session.tenants().await?;
         let ids: Vec<i64> = chosen.iter().map(|record| record.quarantine_id).collect();
         session.store.set_quarantine_state(&ids, state).await?;
-        for (table, tags) in &by_table {
-            let subject = json!({ "table": table, "tags": tags });
-            let store = session.store.as_ref();
-            audit::append(store, &tenants.keyring, &actor(), action, &subject).await?;
-        }
+        note(session, action, chosen).await?;
     }
     let text = match (tags.len(), state) {
         (0, _) => "no open rows in quarantine".to_owned(),
@@ -169,6 +167,17 @@ async fn decide(
         ),
     };
     output.result(&json!({ past: tags.len(), "tags": tags }), &text);
+    Ok(())
+}
+
+/// Writes down what was done to rows, an entry a table.
+async fn note(session: &Session, action: &str, chosen: &[QuarantineRecord]) -> Result<(), Fault> {
+    let tenants = session.tenants().await?;
+    for (table, tags) in &by_table(chosen) {
+        let subject = json!({ "table": table, "tags": tags });
+        let store = session.store.as_ref();
+        audit::append(store, &tenants.keyring, &actor(), action, &subject).await?;
+    }
     Ok(())
 }
 

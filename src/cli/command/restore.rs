@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::work::{look, per_second, rounded, sealed_only, total};
 use crate::cli::args::{Global, Restore};
+use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
@@ -45,15 +46,15 @@ pub async fn run(global: &Global, args: &Restore, output: Output) -> Result<Exit
         "lanes": total.done.lanes,
     });
     let mut text = format!(
-        "restored {} values in {} rows, {:.0} rows/s",
-        tally.values_written,
-        tally.rows_written,
+        "restored {} in {}, {:.0} rows/s",
+        counted(tally.values_written, "value"),
+        counted(tally.rows_written, "row"),
         per_second(tally.rows_written, total.seconds)
     );
     if total.open_quarantine > 0 {
         text.push_str(&format!(
-            "\n{} rows hold something that was not overwritten or does not open: see `phiseal quarantine list`",
-            total.open_quarantine
+            "\n{} with something that was not overwritten or does not open: see `phiseal quarantine list`",
+            counted(total.open_quarantine, "row")
         ));
     } else if args.drop_sealed {
         text.push_str("\nthe sealed columns and the guard are gone");

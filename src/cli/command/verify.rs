@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::work::{by_key, look, per_second, sealed_only, total};
 use crate::cli::args::Global;
+use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
@@ -41,15 +42,15 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     });
     let rows = i64::try_from(done.seen.rows_opened).unwrap_or(i64::MAX);
     let mut text = format!(
-        "verified {} values in {} rows, {:.0} rows/s; {} failed, {} unsealed",
-        done.seen.values_opened(),
-        done.seen.rows_opened,
+        "verified {} in {}, {:.0} rows/s; {} failed, {} unsealed",
+        counted(done.seen.values_opened(), "value"),
+        counted(done.seen.rows_opened, "row"),
         per_second(rows, total.seconds),
         done.seen.failed,
         done.seen.unsealed,
     );
     for (key, values) in by_key(done) {
-        text.push_str(&format!("\n  key {key}: {values} values"));
+        text.push_str(&format!("\n  key {key}: {}", counted(values, "value")));
     }
     for failure in done.failures.iter().take(20) {
         text.push_str(&format!(

@@ -34,8 +34,8 @@ pub(super) fn connecting(error: sqlx::Error) -> StoreError {
         sqlx::Error::Database(error) => {
             let state = error.code().map(|c| c.into_owned()).unwrap_or_default();
             match state.as_str() {
-                "3D000" => StoreError::Missing {
-                    what: "the database named in the URL".to_owned(),
+                "3D000" => StoreError::Unreachable {
+                    reason: "the server has no database of that name".to_owned(),
                 },
                 s if s.starts_with("28") => StoreError::LoginRefused { sqlstate: state },
                 _ => StoreError::Unreachable {
