@@ -82,6 +82,10 @@ pub trait Store: KeyTable + Send + Sync {
     /// Rows in the relation as the statistics have it; exact in SQLite.
     async fn row_estimate(&self, target: &Target) -> Result<u64>;
 
+    /// Whether any row of the relation needs the work that `select` names: one look at all rows, in
+    /// the order that is quickest. `true` also where that would take too long to find out.
+    async fn any_left(&self, target: &Target, relation: &str, select: &Select) -> Result<bool>;
+
     /// All registered fields.
     async fn fields(&self) -> Result<Vec<FieldRecord>>;
 

@@ -231,6 +231,7 @@ impl Committer {
             rows: Vec::new(),
             keys: self.ctx.tenants.keyring.snapshot(),
             next: None,
+            window_rows: 0,
             closes_window: false,
             storage: String::new(),
             _large: None,

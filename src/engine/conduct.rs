@@ -12,6 +12,7 @@ use super::commit::Committer;
 use super::context::Context;
 use super::error::EngineError;
 use super::events::Event;
+use super::pace::Pace;
 use super::pipeline::{Range, Sink, work_range};
 use super::report::Tallied;
 use super::retry::Patience;
@@ -122,6 +123,7 @@ pub async fn count_through(
         let queue = Arc::clone(&queue);
         workers.spawn(async move {
             let mut tallied = Tallied::default();
+            let pace = Arc::new(Pace::new(ctx.settings.batch_target));
             loop {
                 let Some(lane) = queue.lock().await.next() else {
                     return Ok(tallied);
@@ -132,7 +134,7 @@ pub async fn count_through(
                     upto: decode(&ctx, lane.lane_no, Place::Upper, lane.upper.as_ref())?,
                 };
                 tallied.lanes += 1;
-                work_range(&ctx, &mut range, &mut Sink::Counting, &mut tallied).await?;
+                work_range(&ctx, &mut range, &mut Sink::Counting, &mut tallied, &pace).await?;
             }
         });
     }
@@ -185,13 +187,14 @@ async fn work_lanes(
         let ctx = Arc::clone(ctx);
         workers.spawn(async move {
             let mut tallied = Tallied::default();
+            let pace = Arc::new(Pace::new(ctx.settings.batch_target));
             let holder = ctx.process.worker(number);
             while !ctx.stop.is_wished() {
                 let Some(lane) = claim(&ctx, run_id, &holder).await? else {
                     break;
                 };
                 tallied.lanes += 1;
-                work_lane(&ctx, lane, &mut tallied).await?;
+                work_lane(&ctx, lane, &mut tallied, &pace).await?;
             }
             Ok(tallied)
         });
@@ -227,6 +230,7 @@ async fn work_lane(
     ctx: &Arc<Context>,
     lane: LaneRecord,
     tallied: &mut Tallied,
+    pace: &Arc<Pace>,
 ) -> Result<(), EngineError> {
     let stamp = LaneStamp {
         run_id: lane.run_id,
@@ -242,7 +246,7 @@ async fn work_lane(
     } else {
         let mut range = Range::left(ctx, &lane)?;
         let mut sink = Sink::Durable(committer);
-        let outcome = work_range(ctx, &mut range, &mut sink, tallied).await;
+        let outcome = work_range(ctx, &mut range, &mut sink, tallied, pace).await;
         let stamp = match &sink {
             Sink::Durable(committer) => committer.stamp(),
             Sink::Counting => stamp,

@@ -29,9 +29,10 @@ impl Pace {
 
     /// A batch of `rows` took this long: at most twice or half as many next time, so that one slow
     /// batch does not starve the next.
-    pub fn took(&self, elapsed: Duration) {
+    pub fn took(&self, rows: u32, elapsed: Duration) {
+        let now = f64::from(self.rows());
         let factor = self.target.as_secs_f64() / elapsed.as_secs_f64().max(0.000_1);
-        let next = f64::from(self.rows()) * factor.clamp(0.5, 2.0);
+        let next = (f64::from(rows) * factor).clamp(now * 0.5, now * 2.0);
         // In range by the clamp.
         #[allow(
             clippy::cast_possible_truncation,
@@ -58,7 +59,7 @@ mod tests {
         let pace = Pace::new(Duration::from_millis(250));
         for _ in 0..20 {
             // 20 microseconds a row.
-            pace.took(Duration::from_micros(20) * pace.rows());
+            pace.took(pace.rows(), Duration::from_micros(20) * pace.rows());
         }
         assert!((12_000..=13_000).contains(&pace.rows()), "{}", pace.rows());
     }
@@ -67,11 +68,11 @@ mod tests {
     fn pace_stays_within_its_bounds() {
         let pace = Pace::new(Duration::from_millis(250));
         for _ in 0..20 {
-            pace.took(Duration::from_secs(60));
+            pace.took(pace.rows(), Duration::from_secs(60));
         }
         assert_eq!(pace.rows(), ROWS_MIN);
         for _ in 0..20 {
-            pace.took(Duration::ZERO);
+            pace.took(pace.rows(), Duration::ZERO);
         }
         assert_eq!(pace.rows(), ROWS_MAX);
         pace.slower();

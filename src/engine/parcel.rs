@@ -25,6 +25,8 @@ pub struct Parcel {
     pub keys: Arc<KeySet>,
     /// Where the next window begins, once this page is durable.
     pub next: Option<Cursor>,
+    /// Rows that its window looked at, at most.
+    pub window_rows: u32,
     /// This page moves the cursor: the last of a window.
     pub closes_window: bool,
     /// Identity of the storage the rows were read from.
@@ -89,7 +91,7 @@ impl Parcel {
             if !row.work.write.is_empty() {
                 positions.push(at);
                 writes.push(WriteRow {
-                    locator: row.read.locator.clone(),
+                    locator: std::mem::take(&mut row.read.locator),
                     cells: std::mem::take(&mut row.work.write),
                 });
             }
@@ -122,6 +124,7 @@ pub async fn work(ctx: &Arc<Context>, page: Page) -> Result<Parcel, EngineError>
         rows,
         keys,
         next: page.next,
+        window_rows: 0,
         closes_window: true,
         storage: page.storage,
         _large: None,

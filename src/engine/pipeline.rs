@@ -69,11 +69,11 @@ pub async fn work_range(
     range: &mut Range,
     sink: &mut Sink,
     tallied: &mut Tallied,
+    pace: &Arc<Pace>,
 ) -> Result<(), EngineError> {
-    let pace = Arc::new(Pace::new(ctx.settings.batch_target));
     loop {
-        let mut stages = Stages::start(ctx, range.clone(), &pace);
-        let outcome = drain(ctx, range, sink, tallied, &mut stages, &pace).await;
+        let mut stages = Stages::start(ctx, range.clone(), pace);
+        let outcome = drain(ctx, range, sink, tallied, &mut stages, pace).await;
         stages.end().await;
         match outcome {
             Ok(()) => return Ok(()),
@@ -88,6 +88,9 @@ pub async fn work_range(
         }
     }
 }
+
+/// The first window of a range is this many halvings smaller than the pace, the next one less.
+const FIRST_WINDOWS_SMALLER: u32 = 3;
 
 /// The stages before the writer: one reads, one seals.
 struct Stages {
@@ -106,9 +109,11 @@ impl Stages {
                 let parcel = match item {
                     Ok(Read {
                         page,
+                        window_rows,
                         closes_window,
                         large,
                     }) => parcel::work(&ctx, page).await.map(|parcel| Parcel {
+                        window_rows,
                         closes_window,
                         _large: large,
                         ..parcel
@@ -154,7 +159,7 @@ async fn drain(
         };
         let parcel = parcel?;
         let next = parcel.next.clone();
-        let closes_window = parcel.closes_window;
+        let (window_rows, closes_window) = (parcel.window_rows, parcel.closes_window);
         let begun = Instant::now();
         let event = match sink {
             Sink::Durable(committer) => {
@@ -168,7 +173,7 @@ async fn drain(
             Sink::Counting => count(ctx, &parcel, tallied).await?,
         };
         if closes_window {
-            pace.took(begun.elapsed());
+            pace.took(window_rows, begun.elapsed());
         }
         ctx.events.emit(event);
         if closes_window {
@@ -205,6 +210,7 @@ async fn count(
 /// A page on its way to the step.
 struct Read {
     page: Page,
+    window_rows: u32,
     closes_window: bool,
     large: Option<tokio::sync::OwnedSemaphorePermit>,
 }
@@ -228,14 +234,18 @@ async fn read_windows(
 ) -> Result<(), EngineError> {
     let mut windows = Windows::new(ctx, range).await?;
     let one_large = Arc::new(Semaphore::new(1));
+    // Nothing is written until the first window is read, so the first ones are small.
+    let mut smaller = FIRST_WINDOWS_SMALLER;
     loop {
-        windows.request.rows_max = pace.rows();
+        let rows = (pace.rows() >> smaller).max(1);
+        smaller = smaller.saturating_sub(1);
+        windows.request.rows_max = rows;
         let mut page = windows.next().await?;
         windows.name_unfixed(&mut page).await?;
         let large: Vec<PageRow> = page.rows.extract_if(.., |row| row.large).collect();
         let end = page.next.clone();
         let closes = large.is_empty();
-        if !send(out, page, closes, None).await {
+        if !send(out, rows, page, closes, None).await {
             return Ok(());
         }
         let count = large.len();
@@ -247,7 +257,7 @@ async fn read_windows(
             let mut single = windows.single(&row).await?;
             let last = at + 1 == count;
             single.next = end.clone().filter(|_| last);
-            if !send(out, single, last, Some(permit)).await {
+            if !send(out, rows, single, last, Some(permit)).await {
                 return Ok(());
             }
         }
@@ -259,12 +269,14 @@ async fn read_windows(
 
 async fn send(
     out: &mpsc::Sender<Result<Read, EngineError>>,
+    window_rows: u32,
     page: Page,
     closes_window: bool,
     large: Option<tokio::sync::OwnedSemaphorePermit>,
 ) -> bool {
     out.send(Ok(Read {
         page,
+        window_rows,
         closes_window,
         large,
     }))

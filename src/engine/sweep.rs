@@ -1,7 +1,7 @@
 //! The sweep: rows that committed behind the cursor, conflicts and late writes, until a pass finds
 //! none.
-//! Owns its passes: first one over windows of the whole relation, exact; where that found
-//! anything, through a partial index, so that a pass over a busy table takes milliseconds. A row
+//! Owns its passes: first the server is asked whether anything is left at all; if so, one pass goes
+//! over windows of the whole relation, exact; where that found anything, through a partial index, so that a pass over a busy table takes milliseconds. A row
 //! that conflicted three times is locked, sealed and written alone. A row that this sweep wrote and
 //! finds again was changed later: where it is all that a pass finds, and the pass wrote it, the
 //! sweep is over, so that an application which writes one row without rest cannot hold a run.
@@ -54,6 +54,10 @@ pub async fn sweep(
     let mut select = reads.sweep.clone();
     let mut indexed = false;
     let begun = Instant::now();
+    if !patiently(ctx, || ctx.store.any_left(&ctx.target, relation, &select)).await? {
+        ctx.events.emit(Event::Sweep { pass: 1, found: 0 });
+        return Ok(());
+    }
     for pass in 1.. {
         let Counted {
             found,

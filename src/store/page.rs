@@ -20,7 +20,7 @@ impl fmt::Debug for Cursor {
 
 /// Names one version of one row: in PostgreSQL its `ctid` and `xmin`, in SQLite its key and the
 /// values it was read with. Made by a store, given back to the same store.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Locator {
     /// Where the row is.
     pub place: String,

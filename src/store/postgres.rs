@@ -31,7 +31,7 @@ use crate::ident::{Ident, TableName};
 use crate::store::{
     AuditEntry, AuditHead, BatchWriter, Cursor, FieldRecord, FieldState, Holder, LaneRecord,
     LaneStamp, LaneTally, NewLane, NewQuarantine, PageReader, QuarantineRecord, QuarantineState,
-    Result, RunRecord, RunState, ServerFacts, Store, StoreError, TableFacts, Target,
+    Result, RunRecord, RunState, Select, ServerFacts, Store, StoreError, TableFacts, Target,
 };
 use fault::{connecting, map};
 
@@ -194,6 +194,10 @@ impl Store for PostgresStore {
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {
         runs::row_estimate(self, target).await
+    }
+
+    async fn any_left(&self, target: &Target, relation: &str, select: &Select) -> Result<bool> {
+        read::any_left(self, target, relation, select).await
     }
 
     async fn fields(&self) -> Result<Vec<FieldRecord>> {

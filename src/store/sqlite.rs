@@ -34,7 +34,7 @@ use crate::keys::{KeyRecord, KeyTable, NewKey, RotationPeriod};
 use crate::store::{
     AuditEntry, AuditHead, BatchWriter, Cursor, FieldRecord, FieldState, Holder, LaneRecord,
     LaneStamp, LaneTally, NewLane, NewQuarantine, PageReader, QuarantineRecord, QuarantineState,
-    Result, RunRecord, RunState, ServerFacts, Store, TableFacts, Target,
+    Result, RunRecord, RunState, Select, ServerFacts, Store, TableFacts, Target,
 };
 
 /// A SQLite database file.
@@ -146,6 +146,10 @@ impl Store for SqliteStore {
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {
         facts::row_count(&mut *self.control.lock().await, &target.table.name).await
+    }
+
+    async fn any_left(&self, target: &Target, _relation: &str, select: &Select) -> Result<bool> {
+        paging::any_left(&mut *self.control.lock().await, target, select).await
     }
 
     async fn fields(&self) -> Result<Vec<FieldRecord>> {

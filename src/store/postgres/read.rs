@@ -132,10 +132,11 @@ impl PageReader for Reader {
         locators: &[Locator],
     ) -> Result<Page> {
         let request = unbounded(request, locators.len());
-        let (places, versions) = split(locators)?;
+        let (places, versions) = split(locators.iter())?;
+        let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
         let binds = Binds {
             texts: Vec::new(),
-            arrays: vec![places, versions],
+            arrays: vec![owned(places), owned(versions)],
         }
         .with_prefixes(&request.select);
         let rows = self.read(target, Rows::Versions(&request), binds).await?;
@@ -154,16 +155,20 @@ pub(super) fn unbounded(request: &PageRequest, rows: usize) -> PageRequest {
 }
 
 /// Places and versions as the arrays the server takes.
-pub(super) fn split(locators: &[Locator]) -> Result<(Vec<String>, Vec<String>)> {
-    let mut versions = Vec::with_capacity(locators.len());
+pub(super) fn split<'a>(
+    locators: impl Iterator<Item = &'a Locator>,
+) -> Result<(Vec<&'a str>, Vec<&'a str>)> {
+    let mut places = Vec::with_capacity(locators.size_hint().0);
+    let mut versions = Vec::with_capacity(locators.size_hint().0);
     for locator in locators {
-        versions.push(String::from_utf8(locator.version.to_vec()).map_err(|_| {
+        places.push(locator.place.as_str());
+        versions.push(std::str::from_utf8(&locator.version).map_err(|_| {
             StoreError::Unexpected {
                 what: "a row version of another store",
             }
         })?);
     }
-    Ok((locators.iter().map(|l| l.place.clone()).collect(), versions))
+    Ok((places, versions))
 }
 
 /// Rows as the engine takes them, and where the next window begins.
@@ -298,6 +303,36 @@ fn key_part(kind: KeyKind, bytes: Option<&[u8]>) -> Option<KeyPart> {
 }
 
 /// Keys that cut a relation into ranges: quantiles of a sample of its blocks.
+/// Whether any row needs work: a scan of the table, which the server may share among its workers.
+pub(super) async fn any_left(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+    select: &Select,
+) -> Result<bool> {
+    let mut tx = store.begin().await?;
+    raw(format!("{TEXT_SETTINGS} {READ_SETTINGS}"))
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    let mut statement = query(select::any_left(target, relation, select));
+    for array in (Binds {
+        texts: Vec::new(),
+        arrays: Vec::new(),
+    })
+    .with_prefixes(select)
+    .arrays
+    {
+        statement = statement.bind(array);
+    }
+    match timed(statement.fetch_one(&mut *tx)).await {
+        Ok(row) => row.try_get(0).map_err(map),
+        // Too large for one look: the windows will tell.
+        Err(StoreError::Busy { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 pub(super) async fn cut(
     store: &PostgresStore,
     target: &Target,

@@ -311,6 +311,14 @@ fn need(target: &Target, select: &Select, prefixes_bind: usize) -> String {
     }
 }
 
+/// Whether any row of a relation needs work; binds what a sweep binds.
+pub(super) fn any_left(target: &Target, relation: &str, select: &Select) -> String {
+    format!(
+        "SELECT EXISTS (SELECT 1 FROM ONLY {relation} AS t WHERE {})",
+        need(target, select, 1)
+    )
+}
+
 fn need_field(field: &FieldTarget, select: &Select, prefixes_bind: usize) -> Option<String> {
     let plain = format!("t.{}", field.column.quoted());
     let sealed = match &field.sealed {
@@ -388,26 +396,29 @@ pub(super) async fn fingerprint(
     target: &Target,
     relation: &str,
 ) -> Result<Option<String>> {
-    let row = query(format!("SELECT {}", fingerprint_expression(1, 2)))
-        .bind(relation.to_owned())
-        .bind(worked_columns(target))
-        .fetch_one(&mut **tx)
-        .await
-        .map_err(map)?;
+    let row = query(format!(
+        "SELECT {}",
+        fingerprint_expression("$1", "$2::text[]")
+    ))
+    .bind(relation.to_owned())
+    .bind(worked_columns(target))
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(map)?;
     row.try_get(0).map_err(map)
 }
 
-/// The expression behind [`fingerprint`], over two bound values: relation and column names.
-pub(super) fn fingerprint_expression(relation: usize, columns: usize) -> String {
+/// The expression behind [`fingerprint`], over the relation's name and an array of column names.
+pub(super) fn fingerprint_expression(relation: &str, columns: &str) -> String {
     format!(
         "(SELECT c.oid::text || ' ' || c.relkind::text || ' ' || \
            coalesce((SELECT string_agg(a.attname || ':' || a.attnum || ':' || a.atttypid || ':' || a.atttypmod \
                 || ':' || a.attgenerated::text, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a \
-              WHERE a.attrelid = c.oid AND a.attname = ANY (${columns}::text[]) AND NOT a.attisdropped), '') || ' ' || \
+              WHERE a.attrelid = c.oid AND a.attname = ANY ({columns}) AND NOT a.attisdropped), '') || ' ' || \
            coalesce((SELECT string_agg(g.tgname || ':' || g.tgenabled::text || ':' || g.tgtype || ':' || g.tgfoid, ',' \
                 ORDER BY g.tgname) FROM pg_catalog.pg_trigger g \
               WHERE g.tgrelid = c.oid AND (NOT g.tgisinternal OR g.tgname LIKE '~phiseal%')), '') \
-          FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(${relation}))"
+          FROM pg_catalog.pg_class c WHERE c.oid = to_regclass({relation}))"
     )
 }
 

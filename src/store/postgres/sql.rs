@@ -7,7 +7,7 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres, RawSql};
 
 /// One statement with bound values, never prepared by name.
-pub(super) fn query(sql: String) -> Query<'static, Postgres, PgArguments> {
+pub(super) fn query<'q>(sql: String) -> Query<'q, Postgres, PgArguments> {
     sqlx::query(AssertSqlSafe(sql)).persistent(false)
 }
 
@@ -28,7 +28,28 @@ pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// A block of PL/pgSQL, to be run at once; quoted so that no name in it can end the quote.
+pub(super) fn block(body: &str) -> String {
+    let mut tag = "phiseal".to_owned();
+    while body.contains(&format!("${tag}$")) {
+        tag.push('_');
+    }
+    format!("DO ${tag}$ {body} ${tag}$; ")
+}
+
 /// RFC 3339, UTC, microseconds: how times of our own tables are read.
 pub(super) fn time_text(column: &str) -> String {
     format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_in_a_block_ends_its_quote() {
+        assert_eq!(block("BEGIN END"), "DO $phiseal$ BEGIN END $phiseal$; ");
+        let odd = block("BEGIN PERFORM '$phiseal$'; END");
+        assert!(odd.starts_with("DO $phiseal_$ ") && odd.ends_with(" $phiseal_$; "));
+    }
 }

@@ -116,6 +116,22 @@ impl Range {
     }
 }
 
+/// Whether any row needs work.
+pub(super) async fn any_left(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    select: &Select,
+) -> Result<bool> {
+    let shape = Shape::read(conn, target).await?;
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM {} WHERE {})",
+        shape.table,
+        shape.wanted(select)?
+    );
+    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    row.try_get(0).map_err(fault::of)
+}
+
 async fn page(conn: &mut SqliteConnection, target: &Target, request: &PageRequest) -> Result<Page> {
     let shape = Shape::read(conn, target).await?;
     let reading = Reading::new(&shape, request);

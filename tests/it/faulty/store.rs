@@ -152,6 +152,7 @@ through! { Store:
     relations(target: &Target) -> Vec<String>;
     cut(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
     row_estimate(target: &Target) -> u64;
+    any_left(target: &Target, relation: &str, select: &Select) -> bool;
     fields() -> Vec<FieldRecord>;
     register_fields(fields: &[FieldRecord]) -> ();
     set_field_state(table_label: &str, columns: &[String], state: FieldState) -> ();
