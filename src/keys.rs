@@ -3,26 +3,38 @@
 //! the key table (the stores do) or any sealing of values (`crypto` does).
 //! A data key is in memory only after its check value was compared, and in the table only wrapped.
 
+mod cache;
 mod due;
 pub mod error;
-mod examine;
+pub(crate) mod examine;
 mod hint;
 pub mod issue;
 pub mod key;
 pub mod keyring;
 pub mod lifecycle;
 pub mod provider;
+mod rewrap;
+pub mod rotation;
 pub mod rotation_period;
 
 #[cfg(test)]
 pub(crate) mod fake;
 
+pub use cache::{KEYS_AGE_MAX, KeyCache, LoadError};
 pub use due::{Due, NOTICE_DAYS};
 pub use error::KeyError;
+pub(crate) use examine::examine;
 pub use examine::{KeyCheck, KeyFault, KeyFaults};
 pub use issue::{Issuer, KeyFor};
 pub use key::{Key, KeyRecord, KeyTable, NewKey};
 pub use keyring::{KeySet, Keyring};
 pub use lifecycle::{KeyStatus, UnknownKeyStatus};
-pub use provider::{KeyProvider, LocalProvider, ProviderConfig, write_new_wrapping_key};
+pub use provider::{
+    KeyProvider, LocalProvider, ProviderConfig, ProviderSet, write_new_wrapping_key,
+};
+pub use rewrap::Rewrap;
+pub use rotation::{
+    Handover, KeyTransition, Rewrapped, RotationCounts, RotationEnd, RotationKind, RotationRecord,
+    RotationTable,
+};
 pub use rotation_period::{BadRotationPeriod, RotationPeriod};

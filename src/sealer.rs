@@ -4,6 +4,7 @@
 //! Errors are told apart by what a caller can do about them; none holds a value or a row key.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -12,7 +13,10 @@ use crate::crypto::{
     NonceBatch, Purpose, RandomError, RowKey, RowKeyError, TextError, text,
 };
 use crate::error::{Coded, Exit};
-use crate::keys::{KeyError, Keyring};
+use crate::keys::{KEYS_AGE_MAX, Key, KeyError, Keyring};
+
+/// A request that took the keyring just before it was too old may still seal.
+const STALE_GRACE: Duration = Duration::from_secs(1);
 
 /// A column, as it is registered in `encrypted_field_metadata`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +84,7 @@ impl Sealer {
         plaintext: &[u8],
     ) -> Result<Vec<u8>, ValueError> {
         let row_key = RowKey::encode(key)?;
+        self.refuse_stale()?;
         let sealing = self.keyring.sealing(tenant, Purpose::Cell)?;
         let context = self.field.context(tenant);
         let column_key = ColumnKey::derive(sealing.key_id(), sealing.data_key(), &context);
@@ -114,10 +119,52 @@ impl Sealer {
     /// has no active blind index key.
     pub fn blind_index(&self, tenant: &str, value: &str) -> Result<Option<Vec<u8>>, ValueError> {
         let spec = self.field.blind_index.ok_or(ValueError::NoBlindIndex)?;
+        self.refuse_stale()?;
         let key = self.keyring.sealing(tenant, Purpose::BlindIndex)?;
+        Ok(self.index_under(&key, spec, tenant, value))
+    }
+
+    /// Every blind index that a row with this value may carry now, the newest key's first: look a
+    /// value up by all of them (`WHERE ssn_bidx = ANY ($1)`), and a rotation of the blind index key
+    /// makes no lookup fail. Empty for a value that normalises to nothing.
+    ///
+    /// # Errors
+    /// [`ValueError::NoBlindIndex`]; [`ValueError::Key`] where the tenant has no blind index key.
+    pub fn lookups(&self, tenant: &str, value: &str) -> Result<Vec<Vec<u8>>, ValueError> {
+        let spec = self.field.blind_index.ok_or(ValueError::NoBlindIndex)?;
+        let keys = self.keyring.snapshot();
+        let mut own: Vec<&Arc<Key>> = keys
+            .loaded()
+            .filter(|key| key.tenant() == tenant && key.purpose() == Purpose::BlindIndex)
+            .collect();
+        if own.is_empty() {
+            keys.sealing(tenant, Purpose::BlindIndex)?;
+        }
+        own.sort_by_key(|key| std::cmp::Reverse(key.version()));
+        let indexes = own
+            .iter()
+            .filter_map(|key| self.index_under(key, spec, tenant, value));
+        Ok(indexes.collect())
+    }
+
+    fn index_under(
+        &self,
+        key: &Key,
+        spec: IndexSpec,
+        tenant: &str,
+        value: &str,
+    ) -> Option<Vec<u8>> {
         let context = self.field.context(tenant);
-        let index_key = BlindIndexKey::derive(key.key_id(), key.data_key(), &context);
-        Ok(index_key.index(spec, value))
+        BlindIndexKey::derive(key.key_id(), key.data_key(), &context).index(spec, value)
+    }
+
+    /// After a rotation nobody goes on sealing under the old version: keys that were not loaded
+    /// again in time seal nothing.
+    fn refuse_stale(&self) -> Result<(), ValueError> {
+        if self.keyring.age() > KEYS_AGE_MAX + STALE_GRACE {
+            return Err(ValueError::StaleKeys);
+        }
+        Ok(())
     }
 }
 
@@ -203,6 +250,9 @@ pub enum ValueError {
     /// The field has no blind index.
     #[error("the field has no blind index")]
     NoBlindIndex,
+    /// The keys were loaded more than a minute ago.
+    #[error("the keys were loaded more than {} s ago", KEYS_AGE_MAX.as_secs())]
+    StaleKeys,
     /// The operating system's generator failed.
     #[error("the operating system gave no random bytes")]
     NoRandomness,
@@ -228,6 +278,7 @@ impl Coded for ValueError {
             Self::NoBlindIndex => "E0324",
             Self::NoRandomness => "E0325",
             Self::TooLong => "E0326",
+            Self::StaleKeys => "E0327",
         }
     }
 
@@ -243,6 +294,9 @@ impl Coded for ValueError {
             }
             Self::NoBlindIndex => "give the field the blind index that it is registered with",
             Self::NoRandomness => "look at the system's log; nothing was sealed",
+            Self::StaleKeys => {
+                "take the keyring from a KeyCache before each value: it loads the keys again in time"
+            }
             Self::TooLong => "store the value in parts; AES-GCM seals less than 64 GiB",
         }
         .to_owned()
@@ -253,6 +307,7 @@ impl Coded for ValueError {
             Self::Key(error) => error.exit(),
             Self::RowKey(_) | Self::NoBlindIndex | Self::TooLong => Exit::Usage,
             Self::Envelope(_) | Self::Text(_) | Self::DoesNotOpen { .. } => Exit::Unverified,
+            Self::StaleKeys => Exit::Keys,
             Self::NoRandomness => Exit::Bug,
         }
     }

@@ -46,6 +46,18 @@ pub const fn header(key_id: KeyId, suite: Suite) -> [u8; HEADER_BYTES] {
     [MAGIC, suite.byte(), a, b, c, d]
 }
 
+/// The key that the first bytes of an envelope name, whatever comes after them; `None` where they
+/// are no header.
+pub fn named_key(bytes: &[u8]) -> Option<KeyId> {
+    let first: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
+    let id = u32::from_be_bytes([first[2], first[3], first[4], first[5]]);
+    let key_id = KeyId::new(i64::from(id))?;
+    [Suite::Plain, Suite::Padded]
+        .into_iter()
+        .any(|suite| header(key_id, suite) == *first)
+        .then_some(key_id)
+}
+
 /// The length in bytes of the envelope of a plaintext of `plaintext_bytes`, with `pad_to` as in the plan.
 pub const fn sealed_len(plaintext_bytes: usize, pad_to: u32) -> usize {
     padded_len(plaintext_bytes, pad_to).saturating_add(OVERHEAD_BYTES)

@@ -43,6 +43,13 @@ pub fn prefix(key_id: KeyId, suite: Suite) -> String {
     encode(&envelope::header(key_id, suite))
 }
 
+/// The key that the first characters of a text form name, whatever comes after them.
+pub fn named_key(text: &str) -> Option<KeyId> {
+    // Six bytes are eight characters exactly.
+    let first = text.get(..PREFIX.len() + 8)?;
+    envelope::named_key(&decode(first).ok()?)
+}
+
 /// The length in characters of the text form of a plaintext of `plaintext_bytes`.
 pub const fn sealed_len(plaintext_bytes: usize, pad_to: u32) -> usize {
     encoded_len(envelope::sealed_len(plaintext_bytes, pad_to))

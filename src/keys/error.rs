@@ -245,6 +245,41 @@ pub enum KeyError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A rewrap to another wrapping key is unfinished.
+    #[error("an unfinished rewrap goes to wrapping key {to}")]
+    RewrapOpen {
+        /// The reference of that wrapping key.
+        to: String,
+    },
+    /// The key does not go from the state it is in to that one.
+    #[error("key {key_id} is {from}, and does not become {to}")]
+    NoSuchMove {
+        /// The key.
+        key_id: KeyId,
+        /// The state it is in.
+        from: KeyStatus,
+        /// The state that was asked for.
+        to: KeyStatus,
+    },
+    /// Something is still sealed under a key that is to be destroyed.
+    #[error("{values} values are still sealed under key {key_id}: {places}")]
+    StillUsed {
+        /// The key.
+        key_id: KeyId,
+        /// How many.
+        values: u64,
+        /// Where, by table and column.
+        places: String,
+    },
+    /// A rotation from or to the key is unfinished.
+    #[error("a rotation of key {key_id} is unfinished")]
+    RotationOpen {
+        /// The key.
+        key_id: KeyId,
+    },
+    /// There is no key of that tenant.
+    #[error("there is no key of this tenant that is not destroyed")]
+    NoneOfTenant,
     /// The key table could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -289,6 +324,11 @@ impl Coded for KeyError {
             Self::ReadBackMissing { .. } => "E0436",
             Self::NotActivated { .. } => "E0437",
             Self::NoFreeId { .. } => "E0438",
+            Self::RewrapOpen { .. } => "E0439",
+            Self::NoSuchMove { .. } => "E0440",
+            Self::StillUsed { .. } => "E0441",
+            Self::RotationOpen { .. } => "E0442",
+            Self::NoneOfTenant => "E0443",
             Self::Store(error) => error.code(),
         }
     }

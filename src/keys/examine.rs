@@ -122,7 +122,7 @@ pub(super) async fn examine_all<'a>(
 ///
 /// # Errors
 /// As [`examine_all`]; [`KeyError::Destroyed`] for a destroyed key.
-pub(super) async fn examine(
+pub(crate) async fn examine(
     record: &KeyRecord,
     provider: &dyn KeyProvider,
 ) -> Result<Key, KeyError> {
@@ -143,7 +143,7 @@ fn preexamine<'a>(
     if record.status == KeyStatus::Destroyed {
         return Ok(None);
     }
-    if record.kek_ref != provider.reference() {
+    if provider.under(&record.kek_ref).is_none() {
         return Err(KeyError::WrongWrappingKey {
             key_id,
             stored: record.kek_ref.clone(),
@@ -170,6 +170,8 @@ async fn unwrap(
     provider: &dyn KeyProvider,
 ) -> Result<Key, KeyError> {
     let key_id = record.key_id;
+    // There is one, by `preexamine`.
+    let provider = provider.under(&record.kek_ref).unwrap_or(provider);
     let data_key = provider
         .unwrap(key_id, record.purpose, &record.tenant, wrapped)
         .await?;

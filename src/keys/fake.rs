@@ -257,6 +257,10 @@ impl KeyProvider for DownProvider {
         self.0.reference()
     }
 
+    fn under(&self, reference: &str) -> Option<&dyn KeyProvider> {
+        (reference == self.0.reference()).then_some(self as &dyn KeyProvider)
+    }
+
     async fn wrap(&self, _: KeyId, _: Purpose, _: &str, _: &DataKey) -> Result<Vec<u8>, KeyError> {
         Err(self.down())
     }

@@ -72,7 +72,7 @@ pub(super) const fn of(error: &KeyError) -> &'static str {
             "no value should carry this id; look at `phiseal keys list` and at who wrote the value"
         }
         KeyError::MayNotSeal { .. } => {
-            "use `phiseal keys resume` for a suspended key, else `phiseal rotate` for a new version"
+            "use `phiseal keys resume` for a suspended key, else `phiseal keys create` for a new one"
         }
         KeyError::OtherTenant { .. } | KeyError::OtherPurpose { .. } => {
             "the value was moved here or its key id was changed; run `phiseal verify`"
@@ -88,6 +88,15 @@ pub(super) const fn of(error: &KeyError) -> &'static str {
         KeyError::NoFreeId { .. } => {
             "look at how many rows encryption_keys has; ids are drawn from 2147483647"
         }
+        KeyError::RewrapOpen { .. } => "finish that one first: give it as --to",
+        KeyError::NoSuchMove { .. } => {
+            "see `phiseal keys show KEY`; only an active key is suspended, only a suspended one resumed, and a key that still seals is replaced by `phiseal rotate` before it is destroyed"
+        }
+        KeyError::StillUsed { .. } => {
+            "run `phiseal rotate` to seal them again under the active key; rows that do not open are in `phiseal quarantine list`"
+        }
+        KeyError::RotationOpen { .. } => "run `phiseal rotate` again: it finishes the rotation",
+        KeyError::NoneOfTenant => "see `phiseal keys list` for the tenants there are",
         KeyError::Store(_) => "see the database error",
     }
 }

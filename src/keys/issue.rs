@@ -115,6 +115,64 @@ impl Issuer<'_> {
         self.read_back(&made).await
     }
 
+    /// The key that is to take over from each of `from`, durable, proven and pre-active: the newest
+    /// one that was prepared before and never used, or a new one, at the next version. The version
+    /// is taken once, so that two rotations begun at once never make two.
+    ///
+    /// `None` where one of `from` is not what it was: somebody else was first.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub async fn successors(&self, from: &[KeyRecord]) -> Result<Option<Vec<Arc<Key>>>, KeyError> {
+        let mut attempts = 1;
+        loop {
+            let records = self.table.key_records().await?;
+            let states: HashMap<KeyId, KeyStatus> =
+                records.iter().map(|now| (now.key_id, now.status)).collect();
+            let same = |old: &KeyRecord| states.get(&old.key_id) == Some(&old.status);
+            let prepared = prepared(&records);
+            if !from.iter().all(same) {
+                return Ok(None);
+            }
+            let mut have = Vec::with_capacity(from.len());
+            let mut missing = Vec::new();
+            for old in from {
+                let ready = prepared.get(&(old.tenant.as_str(), old.purpose));
+                match ready.filter(|record| record.version > old.version) {
+                    Some(record) => have.push(Arc::new(examine(record, self.provider).await?)),
+                    None => missing.push(KeyFor {
+                        tenant: old.tenant.clone(),
+                        purpose: old.purpose,
+                    }),
+                }
+            }
+            if missing.is_empty() {
+                return Ok(Some(have));
+            }
+            let none: Vec<Option<Made>> = missing.iter().map(|_| None).collect();
+            let batch = self.make_missing(&missing, &none).await?;
+            let rows: Vec<NewKey> = batch.iter().map(|(_, made)| made.row.clone()).collect();
+            match self.table.insert_keys(&rows).await {
+                Ok(taken) => {
+                    let made: Vec<Made> = batch
+                        .into_iter()
+                        .map(|(_, made)| made)
+                        .filter(|made| !taken.contains(&made.row.key_id))
+                        .collect();
+                    // Proven before anything depends on it; the next turn finds it prepared.
+                    self.read_back(&made).await?;
+                }
+                // The version was taken meanwhile: by whom, the next turn sees.
+                Err(StoreError::Data { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if attempts > ATTEMPTS_MAX {
+                return Err(KeyError::NoFreeId { attempts });
+            }
+            pause(&mut attempts).await;
+        }
+    }
+
     /// Inserts a new key for each of `wanted`, in that order.
     async fn store(&self, wanted: &[KeyFor]) -> Result<Vec<Made>, KeyError> {
         let mut stored: Vec<Option<Made>> = wanted.iter().map(|_| None).collect();
@@ -312,6 +370,23 @@ fn whom(key: &Key) -> KeyFor {
         tenant: key.tenant().to_owned(),
         purpose: key.purpose(),
     }
+}
+
+/// Of each tenant and purpose the newest key that was prepared and never used.
+fn prepared(records: &[KeyRecord]) -> HashMap<(&str, Purpose), &KeyRecord> {
+    let mut newest: HashMap<(&str, Purpose), &KeyRecord> = HashMap::new();
+    let unused = records
+        .iter()
+        .filter(|record| record.status == KeyStatus::PreActive);
+    for record in unused {
+        let slot = newest
+            .entry((record.tenant.as_str(), record.purpose))
+            .or_insert(record);
+        if record.version > slot.version {
+            *slot = record;
+        }
+    }
+    newest
 }
 
 fn newest_versions(records: &[KeyRecord]) -> HashMap<KeyFor, i32> {

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use super::error::KeyError;
 use super::examine::{KeyCheck, KeyFault, KeyFaults, examine_all};
@@ -142,9 +143,18 @@ impl KeySet {
 /// The live keys, shared by all who seal and open. New keys may join while others look up.
 ///
 /// In a hot loop take one [`snapshot`](Self::snapshot) a batch.
-#[derive(Default)]
 pub struct Keyring {
     current: RwLock<Arc<KeySet>>,
+    loaded_at: RwLock<Instant>,
+}
+
+impl Default for Keyring {
+    fn default() -> Self {
+        Self {
+            current: RwLock::default(),
+            loaded_at: RwLock::new(Instant::now()),
+        }
+    }
 }
 
 impl Keyring {
@@ -174,6 +184,8 @@ impl Keyring {
         records: &[KeyRecord],
         provider: &dyn KeyProvider,
     ) -> Result<(), KeyFaults> {
+        // Counted from before the records are looked at.
+        let begun = Instant::now();
         let before = self.snapshot();
         let mut set = KeySet::default();
         let mut faults = Vec::new();
@@ -194,6 +206,10 @@ impl Keyring {
             Some(faults) => Err(faults),
             None => {
                 self.replace(set);
+                *self
+                    .loaded_at
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner) = begun;
                 Ok(())
             }
         }
@@ -224,6 +240,15 @@ impl Keyring {
             set.insert(key);
         }
         *current = Arc::new(set);
+    }
+
+    /// How long ago it took over what the table says.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.loaded_at
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
     }
 
     /// The keys as they are now.

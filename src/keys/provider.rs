@@ -5,6 +5,7 @@
 mod command;
 mod env;
 mod file;
+mod set;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use super::error::KeyError;
 use crate::crypto::{DataKey, KeyId, KeyLineError, Purpose, UnwrapError, WrapError, WrappingKey};
 pub use file::write_new_wrapping_key;
+pub use set::ProviderSet;
 
 /// Wraps and unwraps data keys under a wrapping key that it holds or can ask for.
 ///
@@ -31,6 +33,9 @@ pub use file::write_new_wrapping_key;
 pub trait KeyProvider: Send + Sync {
     /// Names the wrapping key, as `encryption_keys.kek_ref` keeps it.
     fn reference(&self) -> &str;
+
+    /// Who unwraps what is under the wrapping key of this reference; `None` where nobody does.
+    fn under(&self, reference: &str) -> Option<&dyn KeyProvider>;
 
     /// Wraps a data key.
     ///
@@ -125,6 +130,10 @@ impl LocalProvider {
 impl KeyProvider for LocalProvider {
     fn reference(&self) -> &str {
         &self.reference
+    }
+
+    fn under(&self, reference: &str) -> Option<&dyn KeyProvider> {
+        (reference == self.reference).then_some(self as &dyn KeyProvider)
     }
 
     async fn wrap(

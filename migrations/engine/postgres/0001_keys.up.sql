@@ -27,6 +27,8 @@ CREATE TABLE {{schema}}.encryption_keys (
     rotation_due_at timestamptz,
     created_by      text        NOT NULL,
     reason          text,
+    -- Who asked for the last change of status; copied into key_transitions.
+    changed_by      text,
     UNIQUE (tenant, purpose, version),
     CHECK ((status = 'destroyed') = (wrapped_key IS NULL))
 );
@@ -99,10 +101,53 @@ CREATE TRIGGER encryption_keys_kept
     FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.refuse_statement('keys are destroyed, never deleted');
 ALTER TABLE {{schema}}.encryption_keys ENABLE ALWAYS TRIGGER encryption_keys_kept;
 
+-- Every change of a key's status: when, who, why. Written by the database itself.
+CREATE TABLE {{schema}}.key_transitions (
+    transition_id bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key_id        integer     NOT NULL REFERENCES {{schema}}.encryption_keys,
+    from_status   text,
+    to_status     text        NOT NULL,
+    at            timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor         text        NOT NULL,
+    reason        text
+);
+
+CREATE INDEX key_transitions_by_key ON {{schema}}.key_transitions (key_id);
+
+CREATE FUNCTION {{schema}}.encryption_keys_moved() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- The schema may be renamed: its name stands in no function's body.
+    note text := format('INSERT INTO %I.key_transitions (key_id, from_status, to_status, actor, reason) '
+        'VALUES ($1, $2, $3, $4, $5)', TG_TABLE_SCHEMA);
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        EXECUTE note USING NEW.key_id, NULL::text, NEW.status, NEW.created_by, NEW.reason;
+    ELSIF NEW.status <> OLD.status THEN
+        EXECUTE note USING NEW.key_id, OLD.status, NEW.status, coalesce(NEW.changed_by, session_user::text), NEW.reason;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER encryption_keys_moved
+    AFTER INSERT OR UPDATE ON {{schema}}.encryption_keys
+    FOR EACH ROW EXECUTE FUNCTION {{schema}}.encryption_keys_moved();
+ALTER TABLE {{schema}}.encryption_keys ENABLE ALWAYS TRIGGER encryption_keys_moved;
+
+CREATE TRIGGER key_transitions_kept
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON {{schema}}.key_transitions
+    FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.refuse_statement('what happened to a key is kept');
+ALTER TABLE {{schema}}.key_transitions ENABLE ALWAYS TRIGGER key_transitions_kept;
+
+-- A rotation is of data keys and re-seals rows. A rewrap is of the wrapping key: it touches no row
+-- of the application, and counts keys where a rotation counts rows.
 CREATE TABLE {{schema}}.key_rotation_history (
     history_id    bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    from_key_id   integer     NOT NULL REFERENCES {{schema}}.encryption_keys,
-    to_key_id     integer     NOT NULL REFERENCES {{schema}}.encryption_keys,
+    kind          text        NOT NULL DEFAULT 'rotate' CHECK (kind IN ('rotate', 'compromise', 'rewrap')),
+    from_key_id   integer     REFERENCES {{schema}}.encryption_keys,
+    to_key_id     integer     REFERENCES {{schema}}.encryption_keys,
+    from_kek_ref  text,
+    to_kek_ref    text,
     reason        text        NOT NULL,
     started_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at   timestamptz,
@@ -112,10 +157,18 @@ CREATE TABLE {{schema}}.key_rotation_history (
     rows_resealed bigint      NOT NULL DEFAULT 0,
     conflicts     bigint      NOT NULL DEFAULT 0,
     quarantined   bigint      NOT NULL DEFAULT 0,
+    -- Values under each key of this rotation's tenant when it ended, as JSON: {"17": 0, "23": 512}.
+    census        text,
     outcome       text,
     CHECK (from_key_id <> to_key_id),
+    CHECK ((kind = 'rewrap') = (from_key_id IS NULL AND to_key_id IS NULL)),
+    CHECK ((kind = 'rewrap') = (to_kek_ref IS NOT NULL)),
     CHECK (finished_at IS NULL OR outcome IS NOT NULL)
 );
+
+-- One unfinished rotation for each key that is left, and one unfinished rewrap.
+CREATE UNIQUE INDEX key_rotation_history_one_open
+    ON {{schema}}.key_rotation_history (coalesce(from_key_id, 0)) WHERE finished_at IS NULL;
 
 CREATE FUNCTION {{schema}}.key_rotation_history_frozen() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -124,9 +177,11 @@ DECLARE
 BEGIN
     IF OLD.finished_at IS NOT NULL THEN
         fault := 'a finished rotation never changes';
-    ELSIF (NEW.history_id, NEW.from_key_id, NEW.to_key_id, NEW.reason, NEW.started_at, NEW.actor)
+    ELSIF (NEW.history_id, NEW.kind, NEW.from_key_id, NEW.to_key_id, NEW.from_kek_ref, NEW.to_kek_ref,
+           NEW.reason, NEW.started_at, NEW.actor)
           IS DISTINCT FROM
-          (OLD.history_id, OLD.from_key_id, OLD.to_key_id, OLD.reason, OLD.started_at, OLD.actor)
+          (OLD.history_id, OLD.kind, OLD.from_key_id, OLD.to_key_id, OLD.from_kek_ref, OLD.to_kek_ref,
+           OLD.reason, OLD.started_at, OLD.actor)
           -- The run is opened after the rotation is written down, so its id may be filled in once.
           OR (OLD.run_id IS NOT NULL AND NEW.run_id IS DISTINCT FROM OLD.run_id) THEN
         fault := 'the identity of a rotation never changes';
@@ -146,3 +201,5 @@ CREATE TRIGGER key_rotation_history_kept
     BEFORE DELETE OR TRUNCATE ON {{schema}}.key_rotation_history
     FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}.refuse_statement('rotation history is kept');
 ALTER TABLE {{schema}}.key_rotation_history ENABLE ALWAYS TRIGGER key_rotation_history_kept;
+ALTER TABLE {{schema}}.key_rotation_history ENABLE ALWAYS TRIGGER key_rotation_history_frozen;
+ALTER TABLE {{schema}}.encryption_keys ENABLE ALWAYS TRIGGER encryption_keys_lifecycle;

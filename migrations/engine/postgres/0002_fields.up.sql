@@ -9,6 +9,8 @@ CREATE TABLE {{schema}}.encrypted_field_metadata (
     column_name            text        NOT NULL,
     sealed_column          text,
     blind_index_column     text,
+    -- While the blind index key is rotated: the column that takes the new index, beside the old.
+    blind_index_next       text,
     blind_index_normaliser text,
     blind_index_bits       integer     CHECK (blind_index_bits BETWEEN 8 AND 256),
     blind_index_key_id     integer     REFERENCES {{schema}}.encryption_keys,
@@ -27,6 +29,7 @@ CREATE TABLE {{schema}}.encrypted_field_metadata (
     UNIQUE (table_label, column_label),
     CHECK ((form = 'in_place') = (sealed_column IS NULL)),
     CHECK ((blind_index_column IS NULL) = (blind_index_normaliser IS NULL)),
+    CHECK (blind_index_next IS NULL OR blind_index_column IS NOT NULL),
     CHECK ((blind_index_column IS NULL) = (blind_index_bits IS NULL))
 );
 

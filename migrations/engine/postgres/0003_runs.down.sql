@@ -1,2 +1,3 @@
+DROP TABLE {{schema}}.rotation_counts;
 DROP TABLE {{schema}}.lanes;
 DROP TABLE {{schema}}.runs;

@@ -3,7 +3,7 @@
 CREATE TABLE {{schema}}.runs (
     run_id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind           text        NOT NULL CHECK (kind IN
-        ('backfill', 'rotate', 'restore', 'finalize', 'destroy')),
+        ('backfill', 'rotate', 'reindex', 'restore', 'finalize', 'destroy')),
     table_label    text        NOT NULL,
     digest         text        NOT NULL,
     state          text        NOT NULL DEFAULT 'running' CHECK (state IN
@@ -46,3 +46,20 @@ CREATE TABLE {{schema}}.lanes (
     updated_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (run_id, lane_no)
 ) WITH (fillfactor = 50);
+
+-- What each rotation found and re-sealed, by lane and by the key a value was sealed under: added to
+-- in the transaction of the rows, so that an interruption loses no count.
+CREATE TABLE {{schema}}.rotation_counts (
+    run_id        bigint  NOT NULL,
+    lane_no       integer NOT NULL,
+    history_id    bigint  NOT NULL REFERENCES {{schema}}.key_rotation_history,
+    from_key_id   integer NOT NULL REFERENCES {{schema}}.encryption_keys,
+    rows_found    bigint  NOT NULL DEFAULT 0,
+    rows_resealed bigint  NOT NULL DEFAULT 0,
+    conflicts     bigint  NOT NULL DEFAULT 0,
+    quarantined   bigint  NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, lane_no, history_id, from_key_id),
+    FOREIGN KEY (run_id, lane_no) REFERENCES {{schema}}.lanes
+) WITH (fillfactor = 50);
+
+CREATE INDEX rotation_counts_by_rotation ON {{schema}}.rotation_counts (history_id);

@@ -21,6 +21,8 @@ CREATE TABLE phiseal_encryption_keys (
     rotation_due_at TEXT,
     created_by      TEXT    NOT NULL,
     reason          TEXT,
+    -- Who asked for the last change of status; copied into key_transitions.
+    changed_by      TEXT,
     UNIQUE (tenant, purpose, version),
     CHECK ((status = 'destroyed') = (wrapped_key IS NULL))
 ) STRICT;
@@ -115,10 +117,57 @@ BEGIN
     SELECT RAISE(ABORT, 'DELETE refused on encryption_keys: keys are destroyed, never deleted');
 END;
 
+-- Every change of a key's status: when, who, why. Written by the database itself.
+CREATE TABLE phiseal_key_transitions (
+    transition_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key_id        INTEGER NOT NULL REFERENCES phiseal_encryption_keys,
+    from_status   TEXT,
+    to_status     TEXT    NOT NULL,
+    at            TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    actor         TEXT    NOT NULL,
+    reason        TEXT
+) STRICT;
+
+CREATE INDEX phiseal_key_transitions_by_key ON phiseal_key_transitions (key_id);
+
+CREATE TRIGGER phiseal_encryption_keys_made AFTER INSERT ON phiseal_encryption_keys
+BEGIN
+    INSERT INTO phiseal_key_transitions (key_id, from_status, to_status, actor, reason)
+        VALUES (NEW.key_id, NULL, NEW.status, NEW.created_by, NEW.reason);
+END;
+
+CREATE TRIGGER phiseal_encryption_keys_moved AFTER UPDATE OF status ON phiseal_encryption_keys
+    WHEN NEW.status <> OLD.status
+BEGIN
+    INSERT INTO phiseal_key_transitions (key_id, from_status, to_status, actor, reason)
+        VALUES (NEW.key_id, OLD.status, NEW.status, coalesce(NEW.changed_by, 'unknown'), NEW.reason);
+END;
+
+CREATE TRIGGER phiseal_key_transitions_insert BEFORE INSERT ON phiseal_key_transitions
+    WHEN EXISTS (SELECT 1 FROM phiseal_key_transitions WHERE transition_id = NEW.transition_id)
+BEGIN
+    SELECT RAISE(ABORT, 'INSERT refused on key_transitions: what happened to a key is kept');
+END;
+
+CREATE TRIGGER phiseal_key_transitions_frozen BEFORE UPDATE ON phiseal_key_transitions
+BEGIN
+    SELECT RAISE(ABORT, 'UPDATE refused on key_transitions: what happened to a key is kept');
+END;
+
+CREATE TRIGGER phiseal_key_transitions_kept BEFORE DELETE ON phiseal_key_transitions
+BEGIN
+    SELECT RAISE(ABORT, 'DELETE refused on key_transitions: what happened to a key is kept');
+END;
+
+-- A rotation is of data keys and re-seals rows. A rewrap is of the wrapping key: it touches no row
+-- of the application, and counts keys where a rotation counts rows.
 CREATE TABLE phiseal_key_rotation_history (
     history_id    INTEGER PRIMARY KEY AUTOINCREMENT,
-    from_key_id   INTEGER NOT NULL REFERENCES phiseal_encryption_keys,
-    to_key_id     INTEGER NOT NULL REFERENCES phiseal_encryption_keys,
+    kind          TEXT    NOT NULL DEFAULT 'rotate' CHECK (kind IN ('rotate', 'compromise', 'rewrap')),
+    from_key_id   INTEGER REFERENCES phiseal_encryption_keys,
+    to_key_id     INTEGER REFERENCES phiseal_encryption_keys,
+    from_kek_ref  TEXT,
+    to_kek_ref    TEXT,
     reason        TEXT    NOT NULL,
     started_at    TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
     finished_at   TEXT,
@@ -128,10 +177,18 @@ CREATE TABLE phiseal_key_rotation_history (
     rows_resealed INTEGER NOT NULL DEFAULT 0,
     conflicts     INTEGER NOT NULL DEFAULT 0,
     quarantined   INTEGER NOT NULL DEFAULT 0,
+    -- Values under each key of this rotation's tenant when it ended, as JSON: {"17": 0, "23": 512}.
+    census        TEXT,
     outcome       TEXT,
     CHECK (from_key_id <> to_key_id),
+    CHECK ((kind = 'rewrap') = (from_key_id IS NULL AND to_key_id IS NULL)),
+    CHECK ((kind = 'rewrap') = (to_kek_ref IS NOT NULL)),
     CHECK (finished_at IS NULL OR outcome IS NOT NULL)
 ) STRICT;
+
+-- One unfinished rotation for each key that is left, and one unfinished rewrap.
+CREATE UNIQUE INDEX phiseal_key_rotation_history_one_open
+    ON phiseal_key_rotation_history (coalesce(from_key_id, 0)) WHERE finished_at IS NULL;
 
 CREATE TRIGGER phiseal_key_rotation_history_insert BEFORE INSERT ON phiseal_key_rotation_history
     WHEN EXISTS (SELECT 1 FROM phiseal_key_rotation_history WHERE history_id = NEW.history_id)
@@ -145,9 +202,11 @@ BEGIN
         WHERE OLD.finished_at IS NOT NULL;
     -- The run is opened after the rotation is written down, so its id may be filled in once.
     SELECT RAISE(ABORT, 'UPDATE refused on key_rotation_history: the identity of a rotation never changes')
-        WHERE (NEW.history_id, NEW.from_key_id, NEW.to_key_id, NEW.reason, NEW.started_at, NEW.actor)
+        WHERE (NEW.history_id, NEW.kind, NEW.from_key_id, NEW.to_key_id, NEW.from_kek_ref, NEW.to_kek_ref,
+               NEW.reason, NEW.started_at, NEW.actor)
               IS NOT
-              (OLD.history_id, OLD.from_key_id, OLD.to_key_id, OLD.reason, OLD.started_at, OLD.actor)
+              (OLD.history_id, OLD.kind, OLD.from_key_id, OLD.to_key_id, OLD.from_kek_ref, OLD.to_kek_ref,
+               OLD.reason, OLD.started_at, OLD.actor)
            OR (OLD.run_id IS NOT NULL AND NEW.run_id IS NOT OLD.run_id);
 END;
 

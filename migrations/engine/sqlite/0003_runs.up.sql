@@ -3,7 +3,7 @@
 CREATE TABLE phiseal_runs (
     run_id         INTEGER PRIMARY KEY AUTOINCREMENT,
     kind           TEXT    NOT NULL CHECK (kind IN
-        ('backfill', 'rotate', 'restore', 'finalize', 'destroy')),
+        ('backfill', 'rotate', 'reindex', 'restore', 'finalize', 'destroy')),
     table_label    TEXT    NOT NULL,
     digest         TEXT    NOT NULL,
     state          TEXT    NOT NULL DEFAULT 'running' CHECK (state IN
@@ -53,3 +53,20 @@ CREATE TABLE phiseal_lanes (
 CREATE TABLE phiseal_mark (
     mark TEXT NOT NULL CHECK (mark IN ('engine', 'sealer', 'guard'))
 ) STRICT;
+
+-- What each rotation found and re-sealed, by lane and by the key a value was sealed under: added to
+-- in the transaction of the rows, so that an interruption loses no count.
+CREATE TABLE phiseal_rotation_counts (
+    run_id        INTEGER NOT NULL,
+    lane_no       INTEGER NOT NULL,
+    history_id    INTEGER NOT NULL REFERENCES phiseal_key_rotation_history,
+    from_key_id   INTEGER NOT NULL REFERENCES phiseal_encryption_keys,
+    rows_found    INTEGER NOT NULL DEFAULT 0,
+    rows_resealed INTEGER NOT NULL DEFAULT 0,
+    conflicts     INTEGER NOT NULL DEFAULT 0,
+    quarantined   INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, lane_no, history_id, from_key_id),
+    FOREIGN KEY (run_id, lane_no) REFERENCES phiseal_lanes
+) STRICT;
+
+CREATE INDEX phiseal_rotation_counts_by_rotation ON phiseal_rotation_counts (history_id);
