@@ -14,9 +14,10 @@ pub mod target;
 
 use async_trait::async_trait;
 
+use crate::crypto::KeyId;
 pub use crate::error::round_trip::{Next, StoreError};
-use crate::ident::TableName;
-use crate::keys::KeyTable;
+use crate::ident::{Ident, TableName};
+use crate::keys::{Handover, KeyTable, RotationCounts, RotationPeriod, RotationTable};
 pub use catalog::{ServerFacts, TableFacts};
 pub use page::{Cursor, Locator, Page, PageRequest, PageRow, Select, WriteRow, Written};
 pub use record::{
@@ -34,7 +35,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// returns `Err`, except where [`StoreError::OutcomeUnknown`] says that nobody knows. No method
 /// keeps session state between calls, so that a transaction-mode pooler may stand in between.
 #[async_trait]
-pub trait Store: KeyTable + Send + Sync {
+pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// What the server is, and what in its settings matters to us.
     async fn server(&self) -> Result<ServerFacts>;
 
@@ -168,6 +169,50 @@ pub trait Store: KeyTable + Send + Sync {
     /// Audit entries in order, after `after`, at most `limit`.
     async fn audit_entries(&self, after: i64, limit: u32) -> Result<Vec<AuditEntry>>;
 
+    /// How many values each key seals in a range of keys of a relation, by the first bytes of each
+    /// value, compared exactly and in the server. One scan of the range.
+    async fn census(
+        &self,
+        target: &Target,
+        relation: &str,
+        after: Option<&Cursor>,
+        upto: Option<&Cursor>,
+    ) -> Result<Vec<SealedCount>>;
+
+    /// The transactions that are open now, our own apart: who might still act on what they saw.
+    async fn open_transactions(&self) -> Result<Vec<OpenTransaction>>;
+
+    /// Puts quarantined row keys, sealed again, in the place of the old ones.
+    async fn reseal_quarantine(&self, rows: &[Resealed]) -> Result<()>;
+
+    /// Destroys keys for good, in one transaction: the relations of `targets` are locked against
+    /// writers, nothing may be sealed under the keys any more (or `shred` says that this does not
+    /// matter), blind indexes of the shredded tenant are set NULL, and the wrapped keys are wiped.
+    /// Where something is still sealed, nothing is done and the counts are given.
+    async fn destroy_keys(&self, order: &Destruction<'_>) -> Result<Vec<SealedCount>>;
+
+    /// How many values of a tenant are there in plaintext.
+    async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64>;
+
+    /// Makes the columns that take the new blind index of each of the fields, notes them in the
+    /// registry, and makes the guard blank them with the old ones. Those there already stay.
+    async fn prepare_reindex(&self, target: &Target, next: &[Reindex]) -> Result<()>;
+
+    /// Makes the lookup indexes (unique where the old ones are) on the new columns, without
+    /// blocking writers.
+    async fn index_reindexed(&self, target: &Target, next: &[Reindex]) -> Result<()>;
+
+    /// Puts the new columns in the place of the old ones, in one transaction over all tables, in
+    /// which also the keys change: `false`, and nothing done, where a row was written meanwhile
+    /// whose new index is still to be filled.
+    async fn switch_indexes(
+        &self,
+        tables: &[(Target, Vec<Reindex>)],
+        handovers: &[Handover],
+        due: RotationPeriod,
+        actor: &str,
+    ) -> Result<bool>;
+
     /// Sessions that hold locks on the table, named without their queries, for "waits for …".
     async fn blockers(&self, target: &Target) -> Result<Vec<String>>;
 }
@@ -229,12 +274,91 @@ pub trait BatchWriter: Send {
     /// them.
     async fn quarantine(&mut self, rows: &[NewQuarantine]) -> Result<()>;
 
+    /// Adds to what rotations found and re-sealed in this lane.
+    async fn count_rotation(&mut self, counts: &[RotationCount]) -> Result<()>;
+
     /// Adds to the lane's counters and commits. [`StoreError::OutcomeUnknown`] when the answer
     /// never came.
     async fn commit(&mut self, tally: &LaneTally) -> Result<()>;
 
     /// Gives the transaction up.
     async fn rollback(&mut self);
+}
+
+/// How many values of one field carry one key id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedCount {
+    /// The table, by its position in what was asked for; `None` for our own.
+    pub table: Option<usize>,
+    /// The field, by its position in the target; `None` for what is sealed in our own tables.
+    pub field: Option<usize>,
+    /// The key; `None` where the first bytes name none.
+    pub key_id: Option<KeyId>,
+    /// How many.
+    pub values: u64,
+}
+
+/// A transaction that was open when it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenTransaction {
+    /// Its name, never used again by another one.
+    pub id: String,
+    /// Whose it is, for messages: pid, application, since when; never its query.
+    pub who: String,
+}
+
+/// What a rotation did to the rows of one lane, by the key they were sealed under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotationCount {
+    /// The rotation.
+    pub history_id: i64,
+    /// The key.
+    pub from_key_id: KeyId,
+    /// How many rows.
+    pub counts: RotationCounts,
+}
+
+/// A quarantined row's key, sealed again.
+#[derive(Debug)]
+pub struct Resealed {
+    /// Its entry.
+    pub quarantine_id: i64,
+    /// What the entry held: another value by now is left alone.
+    pub before: Vec<u8>,
+    /// The key's text, sealed.
+    pub key_sealed: Vec<u8>,
+    /// Under which key.
+    pub key_id: KeyId,
+}
+
+/// What is to be destroyed.
+#[derive(Debug)]
+pub struct Destruction<'a> {
+    /// The keys, all deactivated, compromised or never used; with `shred` in any state.
+    pub keys: &'a [KeyId],
+    /// Every table that may hold values under them.
+    pub targets: &'a [Target],
+    /// Crypto-shredding: the tenant whose values shall not open again.
+    pub shred: Option<&'a str>,
+    /// Who.
+    pub actor: &'a str,
+    /// Why.
+    pub reason: &'a str,
+}
+
+/// A blind index on its way to another key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reindex {
+    /// The field, by its position in the target.
+    pub field: usize,
+    /// The column that is looked up until the switch.
+    pub column: Ident,
+    /// The column that takes its place.
+    pub next: Ident,
+    /// The index is unique.
+    pub unique: bool,
+    /// So many rows hold a value that does not open, and stay without the new index.
+    pub refused: u64,
 }
 
 /// What the lane row is to say once the batch is committed.

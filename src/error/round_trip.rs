@@ -83,6 +83,12 @@ pub enum StoreError {
         /// What.
         what: String,
     },
+    /// Something that is not ours would be lost.
+    #[error("{what} stands in the way")]
+    InTheWay {
+        /// What.
+        what: String,
+    },
     /// Our role may not do this.
     #[error("permission denied (SQLSTATE {sqlstate})")]
     Denied {
@@ -142,6 +148,7 @@ impl StoreError {
             | Self::SchemaChanged { .. }
             | Self::Held { .. }
             | Self::Missing { .. }
+            | Self::InTheWay { .. }
             | Self::Denied { .. }
             | Self::ReadOnly
             | Self::Unexpected { .. }
@@ -167,6 +174,7 @@ impl Coded for StoreError {
             Self::Missing { .. } => "E0512",
             Self::Unexpected { .. } => "E0513",
             Self::Refused { .. } => "E0514",
+            Self::InTheWay { .. } => "E0516",
             Self::FenceLost => "E0601",
             Self::Held { .. } => "E0602",
             Self::KeyNotActive => "E0420",
@@ -203,6 +211,9 @@ impl Coded for StoreError {
             Self::Held { .. } => "let it finish, or stop it and run the command again; see `phiseal status`",
             Self::Missing { .. } => "our own tables are made by `phiseal migrate up`; see `phiseal plan` for the rest",
             Self::Denied { .. } => "see `phiseal plan` for the privileges that are needed",
+            Self::InTheWay { .. } => {
+                "drop it now and make it again afterwards: the column it stands on is replaced"
+            }
             Self::ReadOnly => "connect to the primary",
             Self::Unexpected { .. } | Self::Refused { .. } => {
                 "look the SQLSTATE up; if it is not explained by the server's state, report it"
@@ -229,6 +240,7 @@ impl Coded for StoreError {
             Self::SchemaChanged { .. }
             | Self::StorageChanged { .. }
             | Self::Missing { .. }
+            | Self::InTheWay { .. }
             | Self::Denied { .. } => Exit::Refused,
             Self::Unexpected { .. } => Exit::Bug,
         }

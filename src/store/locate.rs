@@ -5,6 +5,8 @@
 use zeroize::Zeroizing;
 
 use super::record::FieldRecord;
+use crate::crypto::envelope::named_key;
+use crate::crypto::{KeyId, text};
 use crate::ident::Ident;
 
 /// How a key of type `timestamp` is put into words where its row is listed.
@@ -56,6 +58,16 @@ fn by_class(column: &str, text: &str) -> String {
     }
 }
 
+/// The key that the first bytes of a sealed value name: hex digits of six bytes, or the twelve
+/// characters that a text form begins with. `None` for what names none.
+pub(super) fn key_id_of_prefix(prefix: &str) -> Option<KeyId> {
+    if prefix.starts_with(text::PREFIX) {
+        text::named_key(prefix)
+    } else {
+        named_key(&hex::decode(prefix).ok()?)
+    }
+}
+
 /// As `standard_conforming_strings` has it, the default since PostgreSQL 9.1.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -64,7 +76,31 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::FieldState;
+    use crate::store::{FieldState, Select};
+
+    #[test]
+    fn a_prefix_of_either_form_names_its_key_and_nothing_else_does() {
+        for id in [1, 7, 33, i64::from(i32::MAX)] {
+            let key_id = KeyId::new(id).unwrap();
+            let keys = [key_id];
+            let binary = Select::prefixes(&keys).map(hex::encode);
+            for prefix in binary.chain(Select::text_prefixes(&keys)) {
+                assert_eq!(key_id_of_prefix(&prefix), Some(key_id), "{prefix}");
+            }
+        }
+        for other in [
+            "",
+            "e701",
+            "e70100000000",
+            "e70300000007",
+            "ps1.",
+            "ps1.5wEAAAA",
+            "ps1.5wMAAAAH",
+            "zz",
+        ] {
+            assert_eq!(key_id_of_prefix(other), None, "{other}");
+        }
+    }
 
     fn field(schema: &str, keys: &[(&str, &str)]) -> FieldRecord {
         FieldRecord {
@@ -77,6 +113,8 @@ mod tests {
             blind_index_column: None,
             blind_index_normaliser: None,
             blind_index_bits: None,
+            blind_index_next: None,
+            blind_index_key_id: None,
             tenant_column: None,
             key_columns: keys.iter().map(|(name, _)| (*name).to_owned()).collect(),
             key_types: keys.iter().map(|(_, kind)| (*kind).to_owned()).collect(),

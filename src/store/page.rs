@@ -2,10 +2,12 @@
 //! Owns the shapes only. A row's text, order and cursor are the server's; nothing here compares.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::KeyPart;
+use crate::crypto::envelope::{HEADER_BYTES, Suite, header};
+use crate::crypto::{KeyId, KeyPart, text};
 
 /// The place after which a window begins: the text of each key column, made by the server and
 /// given back to it unread. May be PHI (a medical record number), so it cannot be printed.
@@ -53,6 +55,29 @@ pub enum Select {
     Any,
     /// Rows with a sealed value.
     Sealed,
+    /// Rows with a value sealed under one of these keys, as its first bytes say.
+    SealedUnder {
+        /// The keys.
+        keys: Arc<[KeyId]>,
+    },
+}
+
+impl Select {
+    /// How the values of [`Select::SealedUnder`] begin, of either suite: six bytes.
+    pub(crate) fn prefixes(keys: &[KeyId]) -> impl Iterator<Item = [u8; HEADER_BYTES]> {
+        keys.iter()
+            .flat_map(|key| [header(*key, Suite::Plain), header(*key, Suite::Padded)])
+    }
+
+    /// The same of values in text form: twelve characters.
+    pub(crate) fn text_prefixes(keys: &[KeyId]) -> impl Iterator<Item = String> {
+        keys.iter().flat_map(|key| {
+            [
+                text::prefix(*key, Suite::Plain),
+                text::prefix(*key, Suite::Padded),
+            ]
+        })
+    }
 }
 
 /// One window to read.

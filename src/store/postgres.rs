@@ -6,15 +6,20 @@
 mod audit;
 mod batch;
 mod catalog;
+mod census;
 mod fault;
+mod fence;
 mod guard;
+mod indexes;
 mod keys;
 mod lanes;
 mod prepare;
 mod quarantine;
 mod read;
 mod registry;
+mod reindex;
 mod restore;
+mod rotation;
 mod runs;
 pub(super) mod sample_school;
 mod select;
@@ -28,10 +33,12 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, Postgres, Transaction};
 
 use crate::ident::{Ident, TableName};
+use crate::keys::{Handover, RotationPeriod};
 use crate::store::{
-    AuditEntry, AuditHead, BatchWriter, Cursor, FieldRecord, FieldState, Holder, LaneRecord,
-    LaneStamp, LaneTally, NewLane, NewQuarantine, PageReader, QuarantineRecord, QuarantineState,
-    Result, RunRecord, RunState, Select, ServerFacts, Store, StoreError, TableFacts, Target,
+    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
+    LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
+    QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
+    Select, ServerFacts, Store, StoreError, TableFacts, Target,
 };
 use fault::{connecting, map};
 
@@ -156,15 +163,15 @@ impl Store for PostgresStore {
     }
 
     async fn finish_indexes(&self, target: &Target) -> Result<()> {
-        prepare::lookup_indexes(self, target).await
+        indexes::lookup_indexes(self, target).await
     }
 
     async fn make_sweep_index(&self, target: &Target) -> Result<bool> {
-        prepare::make_sweep_index(self, target).await
+        indexes::make_sweep_index(self, target).await
     }
 
     async fn drop_sweep_index(&self, target: &Target) -> Result<()> {
-        prepare::drop_sweep_index(self, target).await
+        indexes::drop_sweep_index(self, target).await
     }
 
     async fn drop_sealed(&self, target: &Target) -> Result<()> {
@@ -308,6 +315,50 @@ impl Store for PostgresStore {
 
     async fn audit_entries(&self, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {
         audit::entries(self, after, limit).await
+    }
+
+    async fn census(
+        &self,
+        target: &Target,
+        relation: &str,
+        after: Option<&Cursor>,
+        upto: Option<&Cursor>,
+    ) -> Result<Vec<SealedCount>> {
+        census::count(self, target, relation, after, upto).await
+    }
+
+    async fn open_transactions(&self) -> Result<Vec<OpenTransaction>> {
+        census::open_transactions(self).await
+    }
+
+    async fn reseal_quarantine(&self, rows: &[Resealed]) -> Result<()> {
+        census::reseal_quarantine(self, rows).await
+    }
+
+    async fn destroy_keys(&self, order: &Destruction<'_>) -> Result<Vec<SealedCount>> {
+        census::destroy(self, order).await
+    }
+
+    async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64> {
+        census::plaintext_of(self, target, tenant).await
+    }
+
+    async fn prepare_reindex(&self, target: &Target, next: &[Reindex]) -> Result<()> {
+        reindex::prepare_columns(self, target, next).await
+    }
+
+    async fn index_reindexed(&self, target: &Target, next: &[Reindex]) -> Result<()> {
+        reindex::make_indexes(self, target, next).await
+    }
+
+    async fn switch_indexes(
+        &self,
+        tables: &[(Target, Vec<Reindex>)],
+        handovers: &[Handover],
+        due: RotationPeriod,
+        actor: &str,
+    ) -> Result<bool> {
+        reindex::switch(self, tables, handovers, due, actor).await
     }
 
     async fn blockers(&self, target: &Target) -> Result<Vec<String>> {

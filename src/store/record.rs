@@ -63,6 +63,8 @@ word_enum! {
         Backfill = "backfill",
         /// Re-seals under a new key version.
         Rotate = "rotate",
+        /// Fills a new blind index column under a new key version.
+        Reindex = "reindex",
         /// Decrypts back.
         Restore = "restore",
         /// Opens and compares; keeps no row in `runs`.
@@ -119,6 +121,10 @@ pub struct FieldRecord {
     pub blind_index_normaliser: Option<String>,
     /// Its bits.
     pub blind_index_bits: Option<i32>,
+    /// Physical column that takes the new blind index while its key is rotated.
+    pub blind_index_next: Option<String>,
+    /// The key that the blind index is under, where the table has no tenants.
+    pub blind_index_key_id: Option<i64>,
     /// Physical tenant column.
     pub tenant_column: Option<String>,
     /// Key columns in the frozen order.

@@ -4,6 +4,7 @@
 //! row locks, so a batch holds the one write lock from its first statement to its last.
 
 mod batch;
+mod census;
 mod connection;
 mod ddl;
 mod facts;
@@ -15,6 +16,8 @@ mod key_value;
 mod ledger;
 mod paging;
 mod registry;
+mod reindex;
+mod rotation;
 mod row;
 mod runs;
 pub(super) mod sample_school;
@@ -30,11 +33,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::crypto::KeyId;
 use crate::ident::TableName;
-use crate::keys::{KeyRecord, KeyTable, NewKey, RotationPeriod};
+use crate::keys::{Handover, KeyRecord, KeyTable, NewKey, RotationPeriod};
 use crate::store::{
-    AuditEntry, AuditHead, BatchWriter, Cursor, FieldRecord, FieldState, Holder, LaneRecord,
-    LaneStamp, LaneTally, NewLane, NewQuarantine, PageReader, QuarantineRecord, QuarantineState,
-    Result, RunRecord, RunState, Select, ServerFacts, Store, TableFacts, Target,
+    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
+    LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
+    QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
+    Select, ServerFacts, Store, TableFacts, Target,
 };
 
 /// A SQLite database file.
@@ -253,6 +257,54 @@ impl Store for SqliteStore {
 
     async fn audit_entries(&self, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {
         ledger::audit_entries(&mut *self.control.lock().await, after, limit).await
+    }
+
+    /// On a connection of its own: it may take a while.
+    async fn census(
+        &self,
+        target: &Target,
+        _relation: &str,
+        after: Option<&Cursor>,
+        upto: Option<&Cursor>,
+    ) -> Result<Vec<SealedCount>> {
+        let mut conn = connection::open(&self.options).await?;
+        census::count(&mut conn, target, after, upto).await
+    }
+
+    /// SQLite has one writer, and what it saw is still so when it commits: nobody is waited for.
+    async fn open_transactions(&self) -> Result<Vec<OpenTransaction>> {
+        Ok(Vec::new())
+    }
+
+    async fn reseal_quarantine(&self, rows: &[Resealed]) -> Result<()> {
+        census::reseal_quarantine(&mut *self.control.lock().await, rows).await
+    }
+
+    async fn destroy_keys(&self, order: &Destruction<'_>) -> Result<Vec<SealedCount>> {
+        census::destroy(&mut *self.control.lock().await, order).await
+    }
+
+    async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64> {
+        census::plaintext_of(&mut *self.control.lock().await, target, tenant).await
+    }
+
+    async fn prepare_reindex(&self, target: &Target, next: &[Reindex]) -> Result<()> {
+        reindex::prepare_columns(&mut *self.control.lock().await, target, next).await
+    }
+
+    async fn index_reindexed(&self, target: &Target, next: &[Reindex]) -> Result<()> {
+        reindex::make_indexes(&mut *self.control.lock().await, target, next).await
+    }
+
+    async fn switch_indexes(
+        &self,
+        tables: &[(Target, Vec<Reindex>)],
+        handovers: &[Handover],
+        due: RotationPeriod,
+        actor: &str,
+    ) -> Result<bool> {
+        let mut conn = self.control.lock().await;
+        reindex::switch(&mut conn, tables, handovers, due, actor).await
     }
 
     /// SQLite does not tell who holds its lock.

@@ -109,6 +109,8 @@ pub struct FieldTarget {
     pub sealed: Sealed,
     /// The blind index column.
     pub index: Option<Ident>,
+    /// The column that takes the new blind index while its key is rotated.
+    pub index_next: Option<Ident>,
     /// Whether the blind index is to be unique.
     pub index_unique: bool,
     /// The plaintext column exists (it may be gone after finalize, or before a restore).

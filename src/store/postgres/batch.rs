@@ -8,16 +8,17 @@ use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
 use super::fault::map;
+use super::fence::{compare_sql, fence_sql, refusal};
 use super::read::{Binds, decode_page, page_rows, split, unbounded};
-use super::select::{self, Rows};
-use super::sql::{TEXT_SETTINGS, block, literal, query, raw};
+use super::select::Rows;
+use super::sql::{TEXT_SETTINGS, query, raw};
 use super::{quarantine, restore, timed, timed_connect};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::store::page::WriteCell;
 use crate::store::{
     Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Page, PageRequest, Result,
-    Sealed, StoreError, Target, WriteBatch, Written,
+    RotationCount, Sealed, StoreError, Target, WriteBatch, Written,
 };
 
 /// The batch's own limits. Nested loops by `ctid` are what the write must be: a plan that scans
@@ -98,6 +99,41 @@ impl Writer {
             tally.conflicts,
             tally.quarantined
         ))
+    }
+
+    /// Adds to the counts of rotations, a row for each key that values of this lane were under.
+    async fn add_rotation(&mut self, counts: &[RotationCount]) -> Result<()> {
+        let Some((run_id, lane_no)) = self.lane else {
+            return Err(StoreError::Unexpected {
+                what: "counts without a lane",
+            });
+        };
+        let sql = format!(
+            "INSERT INTO {}.rotation_counts AS c (run_id, lane_no, history_id, from_key_id, rows_found, \
+               rows_resealed, conflicts, quarantined) \
+             SELECT $1, $2, n.* FROM unnest($3::int8[], $4::int4[], $5::int8[], $6::int8[], $7::int8[], $8::int8[]) AS n \
+             ON CONFLICT (run_id, lane_no, history_id, from_key_id) DO UPDATE SET \
+               rows_found = c.rows_found + excluded.rows_found, \
+               rows_resealed = c.rows_resealed + excluded.rows_resealed, \
+               conflicts = c.conflicts + excluded.conflicts, quarantined = c.quarantined + excluded.quarantined",
+            self.schema.quoted()
+        );
+        let numbers = |of: fn(&RotationCount) -> i64| counts.iter().map(of).collect::<Vec<i64>>();
+        let statement = query(sql)
+            .bind(run_id)
+            .bind(lane_no)
+            .bind(numbers(|c| c.history_id))
+            .bind(
+                counts
+                    .iter()
+                    .map(|c| c.from_key_id.get().cast_signed())
+                    .collect::<Vec<i32>>(),
+            )
+            .bind(numbers(|c| c.counts.rows_found))
+            .bind(numbers(|c| c.counts.rows_resealed))
+            .bind(numbers(|c| c.counts.conflicts))
+            .bind(numbers(|c| c.counts.quarantined));
+        timed(statement.execute(self.conn()?)).await.map(|_| ())
     }
 
     async fn put(
@@ -182,6 +218,11 @@ impl BatchWriter for Writer {
         let schema = self.schema.clone();
         let conn = self.conn()?;
         let outcome = quarantine::insert(&schema, conn, rows).await;
+        self.undo(outcome).await
+    }
+
+    async fn count_rotation(&mut self, counts: &[RotationCount]) -> Result<()> {
+        let outcome = self.add_rotation(counts).await;
         self.undo(outcome).await
     }
 
@@ -441,86 +482,4 @@ fn written(target: &Target, batch: &WriteBatch<'_>, rows: &[PgRow]) -> Result<Wr
     }
     out.missed = (0..hit.len()).filter(|at| !hit[*at]).collect();
     Ok(out)
-}
-
-/// What moves the lane on and holds the keys, in one round trip with BEGIN: a batch waits for the
-/// server four times, and not thirteen, which was a third of its time. All that is spliced in are
-/// numbers, and the cursor as hex digits.
-fn fence_sql(schema: &Ident, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> String {
-    let schema = schema.quoted();
-    let cursor = advance.cursor.as_ref().map_or_else(
-        || "cursor".to_owned(),
-        |cursor| format!("decode('{}', 'hex')", hex::encode(cursor)),
-    );
-    let ids: Vec<String> = keys.iter().map(KeyId::to_string).collect();
-    // FOR SHARE: a rotation or destruction waits until this batch is through, or this batch sees
-    // that the key is no longer active.
-    let hold = if ids.is_empty() {
-        String::new()
-    } else {
-        format!(
-            " PERFORM 1 FROM {schema}.encryption_keys WHERE key_id IN ({}) AND status = 'active' FOR SHARE; \
-             GET DIAGNOSTICS held = ROW_COUNT; \
-             IF held <> {} THEN RAISE EXCEPTION USING ERRCODE = '{KEY_NOT_ACTIVE}', MESSAGE = 'key'; END IF;",
-            ids.join(", "),
-            ids.len()
-        )
-    };
-    block(&format!(
-        "DECLARE held bigint; BEGIN \
-         UPDATE {schema}.lanes SET seq = seq + 1, cursor = {cursor}, \
-           lease_until = clock_timestamp() + make_interval(secs => {lease}), updated_at = clock_timestamp() \
-           WHERE run_id = {run} AND lane_no = {lane} AND fence = {fence} AND seq = {seq}; \
-         IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '{FENCE_LOST}', MESSAGE = 'fence'; END IF;{hold} END",
-        lease = advance.lease_seconds,
-        run = stamp.run_id,
-        lane = stamp.lane_no,
-        fence = stamp.fence,
-        seq = stamp.seq,
-    ))
-}
-
-/// The definition and storage of the relation, compared in the server after the write: the lock
-/// that the write holds keeps DDL out until COMMIT.
-fn compare_sql(target: &Target, batch: &WriteBatch<'_>) -> String {
-    let relation = literal(batch.relation);
-    let columns: Vec<String> = select::worked_columns(target)
-        .iter()
-        .map(|name| literal(name))
-        .collect();
-    let print = select::fingerprint_expression(
-        &relation,
-        &format!("ARRAY[{}]::pg_catalog.text[]", columns.join(", ")),
-    );
-    let code =
-        |sqlstate| format!("RAISE EXCEPTION USING ERRCODE = '{sqlstate}', MESSAGE = 'table'");
-    block(&format!(
-        "BEGIN IF {print} IS DISTINCT FROM {} THEN {}; \
-         ELSIF pg_relation_filenode(to_regclass({relation}))::text IS DISTINCT FROM {} THEN {}; END IF; END",
-        literal(batch.fingerprint),
-        code(SCHEMA_CHANGED),
-        literal(batch.storage),
-        code(STORAGE_CHANGED),
-    ))
-}
-
-/// What the blocks of a batch raise; a class that is nobody else's.
-const FENCE_LOST: &str = "PS101";
-const KEY_NOT_ACTIVE: &str = "PS102";
-const SCHEMA_CHANGED: &str = "PS103";
-const STORAGE_CHANGED: &str = "PS104";
-
-/// The meaning of what they raised.
-fn refusal(error: StoreError, table: &str) -> StoreError {
-    let StoreError::Refused { sqlstate } = &error else {
-        return error;
-    };
-    let table = table.to_owned();
-    match sqlstate.as_str() {
-        FENCE_LOST => StoreError::FenceLost,
-        KEY_NOT_ACTIVE => StoreError::KeyNotActive,
-        SCHEMA_CHANGED => StoreError::SchemaChanged { table },
-        STORAGE_CHANGED => StoreError::StorageChanged { table },
-        _ => error,
-    }
 }

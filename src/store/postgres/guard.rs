@@ -12,6 +12,9 @@ pub(super) struct GuardField {
     /// `None` in place.
     pub sealed: Option<(Ident, bool)>,
     pub index: Option<Ident>,
+    /// The column that takes the new blind index while its key is rotated. No application writes
+    /// it: whatever changes the sealed value blanks it, and the engine fills it again.
+    pub next: Option<Ident>,
 }
 
 /// Everything the guard of one table is made of.
@@ -109,6 +112,7 @@ impl Guard {
             columns.push(&field.plain);
             columns.extend(field.sealed.iter().map(|(name, _)| name));
             columns.extend(&field.index);
+            columns.extend(&field.next);
         }
         row(version, &columns)
     }
@@ -133,6 +137,7 @@ impl Guard {
                 field
                     .index
                     .iter()
+                    .chain(&field.next)
                     .map(|index| format!("NEW.{} IS NOT NULL", index.quoted())),
             );
         }
@@ -162,15 +167,17 @@ impl Guard {
         for field in &self.fields {
             let Some((sealed, text)) = &field.sealed else {
                 body.push_str(&self.in_place_key(field));
+                body.push_str(&format!(" {}\n", forget_next(field)));
                 continue;
             };
             let s = format!("NEW.{}", sealed.quoted());
             let blank = blank(field, sealed);
             let required = self.require(&key_id_of(&s, *text));
             body.push_str(&format!(
-                "  IF trusted THEN\n    IF {s} IS NOT NULL THEN {required} END IF;\n\
+                "  IF trusted THEN\n    IF {s} IS NOT NULL THEN {required} END IF;{forget}\n\
                    ELSIF NEW.{plain} IS NULL AND {s} IS NOT NULL THEN\n    {refuse}\n\
                    ELSE\n    {blank}\n  END IF;\n",
+                forget = forget_next(field),
                 plain = field.plain.quoted(),
                 refuse = refuse(
                     &field.plain,
@@ -201,6 +208,7 @@ impl Guard {
     fn update_beside(&self, field: &GuardField, sealed: &Ident, text: bool) -> String {
         let mut own = vec![sealed];
         own.extend(&field.index);
+        own.extend(&field.next);
         let restore: Vec<String> = own
             .iter()
             .map(|c| format!("NEW.{0} := OLD.{0};", c.quoted()))
@@ -212,7 +220,7 @@ impl Guard {
              \x20   IF NOT changed THEN NEW.{p} := NULL; END IF;\n\
              \x20 ELSIF moved AND OLD.{p} IS NULL AND NEW.{p} IS NULL AND OLD.{s} IS NOT NULL THEN\n    {refuse}\n\
              \x20 ELSIF moved OR changed THEN\n    {blank}\n\
-             \x20 ELSIF resealed AND NOT trusted THEN\n    {restore}\n  END IF;\n",
+             \x20 ELSIF resealed AND NOT trusted THEN\n    {restore}\n  END IF;\n{keep_next}",
             old_plain = row("OLD", &[&field.plain]),
             new_plain = row("NEW", &[&field.plain]),
             old_own = row("OLD", &own),
@@ -220,6 +228,7 @@ impl Guard {
             old_s = row("OLD", &[sealed]),
             new_s = row("NEW", &[sealed]),
             s = sealed.quoted(),
+            keep_next = keep_next(field, sealed),
             p = field.plain.quoted(),
             required = self.require(&key_id_of(&format!("NEW.{}", sealed.quoted()), text)),
             refuse = refuse(
@@ -235,7 +244,7 @@ impl Guard {
         format!(
             "  changed := {old}::record *<> {new}::record;\n\
              \x20 IF moved AND NOT trusted AND {sealed} THEN\n    {refuse}\n\
-             \x20 ELSIF changed THEN\n  {key}  END IF;\n",
+             \x20 ELSIF changed THEN\n  {key}  END IF;\n{keep_next}",
             old = row("OLD", &[&field.plain]),
             new = row("NEW", &[&field.plain]),
             sealed = looks_sealed(&format!("NEW.{}", field.plain.quoted())),
@@ -244,6 +253,7 @@ impl Guard {
                 "the key or tenant of a row sealed in place cannot change: its value would not open"
             ),
             key = self.in_place_key(field),
+            keep_next = keep_next(field, &field.plain),
         )
     }
 
@@ -296,7 +306,27 @@ fn blank(field: &GuardField, sealed: &Ident) -> String {
     if let Some(index) = &field.index {
         out.push_str(&format!(" NEW.{} := NULL;", index.quoted()));
     }
+    out.push_str(&forget_next(field));
     out
+}
+
+/// A new blind index that is no longer of this value.
+fn forget_next(field: &GuardField) -> String {
+    field.next.as_ref().map_or_else(String::new, |next| {
+        format!(" NEW.{} := NULL;", next.quoted())
+    })
+}
+
+/// The same of an update: it stays with its value, and goes with it; nobody else writes it.
+fn keep_next(field: &GuardField, value: &Ident) -> String {
+    field.next.as_ref().map_or_else(String::new, |next| {
+        format!(
+            "  IF moved OR changed OR {}::record *<> {}::record THEN NEW.{n} := NULL; ELSE NEW.{n} := OLD.{n}; END IF;\n",
+            row("OLD", &[value]),
+            row("NEW", &[value]),
+            n = next.quoted()
+        )
+    })
 }
 
 fn refuse(column: &Ident, message: &str) -> String {

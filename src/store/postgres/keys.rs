@@ -62,7 +62,7 @@ impl KeyTable for PostgresStore {
     async fn activate_keys(&self, ids: &[KeyId], due: RotationPeriod) -> Result<()> {
         let mut tx = self.begin().await?;
         let done = query(format!(
-            "UPDATE {} SET status = 'active', rotation_due_at = {} \
+            "UPDATE {} SET status = 'active', changed_by = created_by, rotation_due_at = {} \
              WHERE key_id = ANY ($1) AND status = 'pre_active'",
             self.own("encryption_keys"),
             due_at(due)
@@ -83,7 +83,7 @@ impl KeyTable for PostgresStore {
 }
 
 /// The start of the next period, 00:00 UTC, by the server's clock.
-fn due_at(period: RotationPeriod) -> String {
+pub(super) fn due_at(period: RotationPeriod) -> String {
     let next = |unit: &str, step: &str| {
         format!(
             "(date_trunc('{unit}', clock_timestamp() AT TIME ZONE 'UTC') + interval '{step}') AT TIME ZONE 'UTC'"

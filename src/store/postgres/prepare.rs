@@ -9,8 +9,9 @@ use sqlx::{Postgres, Row, Transaction};
 use super::PostgresStore;
 use super::fault::map;
 use super::guard::{self, Guard, GuardField};
+use super::indexes::{self, Index, index_there, unique_indexes};
 use super::sql::{query, raw};
-use crate::ident::{Ident, TableName};
+use crate::ident::Ident;
 use crate::store::{Result, Sealed, Store, StoreError, Target};
 
 /// Attempts at a lock, each of [`LOCK_WAIT_MS`], with a growing pause in between.
@@ -24,13 +25,33 @@ pub(super) fn regclass(target: &Target) -> String {
 
 /// What `prepare` would run now.
 pub(super) async fn missing(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+    let mut statements = missing_in_transaction(store, target).await?;
+    let mut tx = store.begin().await?;
+    let table = regclass(target);
+    for index in unique_indexes(store, target).await.or_else(absent)? {
+        if !index_there(&mut tx, &table, &index.name).await? {
+            statements.push(index.create());
+        }
+    }
+    tx.commit().await.map_err(map)?;
+    Ok(statements)
+}
+
+/// A table that is not there has no leaves.
+fn absent(error: StoreError) -> Result<Vec<Index>> {
+    match error {
+        StoreError::Missing { .. } => Ok(Vec::new()),
+        error => Err(error),
+    }
+}
+
+async fn missing_in_transaction(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
     let mut tx = store.begin().await?;
     let mut statements = missing_columns(&mut tx, target).await?;
     let guard = guard_of(store, &mut tx, target).await?;
     if !statements.is_empty() || !guard_is_there(&mut tx, &guard, target).await? {
         statements.extend(guard.statements());
     }
-    statements.extend(unique_indexes(&mut tx, target).await?);
     tx.commit().await.map_err(map)?;
     Ok(statements)
 }
@@ -39,7 +60,7 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
     // Another engine may prepare the same table at this moment: what it made is then no longer
     // missing at the next look.
     for attempt in 1.. {
-        let statements = missing(store, target).await?;
+        let statements = missing_in_transaction(store, target).await?;
         match apply(store, &statements).await {
             Err(StoreError::Refused { sqlstate })
                 if attempt < ATTEMPTS && made_by_another(&sqlstate) =>
@@ -51,6 +72,9 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
                 break;
             }
         }
+    }
+    for index in unique_indexes(store, target).await? {
+        indexes::concurrently(store, &index).await?;
     }
     // The clones on partitions fire ALWAYS only where each is told so, on some server versions.
     let leaves = store.relations(target).await?;
@@ -90,7 +114,7 @@ fn made_by_another(sqlstate: &str) -> bool {
 }
 
 /// Runs statements in one transaction, under a short lock_timeout, again where a lock is held.
-async fn apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
+pub(super) async fn apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
     if statements.is_empty() {
         return Ok(());
     }
@@ -168,7 +192,7 @@ async fn missing_columns(
 }
 
 /// The guard of a table covers what is registered and what this plan adds.
-async fn guard_of(
+pub(super) async fn guard_of(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
@@ -184,11 +208,12 @@ async fn guard_of(
                 Sealed::InPlace => None,
             },
             index: field.index.clone(),
+            next: field.index_next.clone(),
         })
         .collect();
     let there = columns_there(tx, target).await?;
     let rows = query(format!(
-        "SELECT column_name, sealed_column, blind_index_column, \
+        "SELECT column_name, sealed_column, blind_index_column, blind_index_next, \
            (SELECT a.atttypid <> 'bytea'::regtype FROM pg_catalog.pg_attribute a \
             WHERE a.attrelid = to_regclass($2) AND a.attname = m.sealed_column AND NOT a.attisdropped) \
          FROM {} AS m WHERE table_label = $1 AND state NOT IN ('declared', 'restored') ORDER BY field_id",
@@ -205,7 +230,7 @@ async fn guard_of(
             continue;
         }
         let sealed: Option<String> = row.try_get(1).map_err(map)?;
-        let text: Option<bool> = row.try_get(3).map_err(map)?;
+        let text: Option<bool> = row.try_get(4).map_err(map)?;
         let sealed = match sealed {
             Some(name) => Some((ident(name)?, text.unwrap_or(false))),
             None => None,
@@ -215,6 +240,11 @@ async fn guard_of(
             sealed,
             index: row
                 .try_get::<Option<String>, _>(2)
+                .map_err(map)?
+                .map(ident)
+                .transpose()?,
+            next: row
+                .try_get::<Option<String>, _>(3)
                 .map_err(map)?
                 .map(ident)
                 .transpose()?,
@@ -270,191 +300,6 @@ async fn guard_is_there(
     Ok(true)
 }
 
-/// Unique blind indexes stand before the first row is sealed, so that a duplicate is met at its
-/// own row. The column is new and empty, so the index costs nothing to make.
-async fn unique_indexes(
-    tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
-) -> Result<Vec<String>> {
-    let mut out = Vec::new();
-    for field in target.fields.iter().filter(|f| f.index_unique) {
-        if let Some(index) = &field.index {
-            let name = index_name(&target.table, index)?;
-            if !index_there(tx, target, &name).await? {
-                out.push(format!(
-                    "CREATE UNIQUE INDEX {} ON {} ({})",
-                    name.quoted(),
-                    target.table.quoted(),
-                    index.quoted()
-                ));
-            }
-        }
-    }
-    Ok(out)
-}
-
-fn index_name(table: &TableName, column: &Ident) -> Result<Ident> {
-    table
-        .name
-        .with_suffix(&format!("_{}_phiseal", column.as_str()))
-        .or_else(|_| column.with_suffix("_phiseal"))
-        .map_err(|_| StoreError::Unexpected {
-            what: "an index name",
-        })
-}
-
-async fn index_there(
-    tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
-    name: &Ident,
-) -> Result<bool> {
-    let row = query(
-        "SELECT i.indisvalid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
-         WHERE i.indrelid = to_regclass($1) AND c.relname = $2"
-            .to_owned(),
-    )
-    .bind(regclass(target))
-    .bind(name.as_str().to_owned())
-    .fetch_optional(&mut **tx)
-    .await
-    .map_err(map)?;
-    row.map_or(Ok(false), |row| row.try_get(0).map_err(map))
-}
-
-/// Lookup indexes on blind index columns, made after the main pass, as they would end HOT updates.
-pub(super) async fn lookup_indexes(store: &PostgresStore, target: &Target) -> Result<()> {
-    for field in target.fields.iter().filter(|f| !f.index_unique) {
-        if let Some(index) = &field.index {
-            let name = index_name(&target.table, index)?;
-            let columns = format!("({})", index.quoted());
-            for (leaf, name) in leaf_names(store, target, &name).await? {
-                concurrently(store, target, &leaf, &name, &columns).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A concurrent index stands on leaves only; each gets a name of its own.
-async fn leaf_names(
-    store: &PostgresStore,
-    target: &Target,
-    name: &Ident,
-) -> Result<Vec<(String, Ident)>> {
-    let leaves = store.relations(target).await?;
-    if leaves.len() == 1 {
-        return Ok(leaves
-            .into_iter()
-            .map(|leaf| (leaf, name.clone()))
-            .collect());
-    }
-    leaves
-        .into_iter()
-        .enumerate()
-        .map(|(i, leaf)| {
-            let name = name
-                .with_suffix(&format!("_{i}"))
-                .map_err(|_| StoreError::Unexpected {
-                    what: "an index name",
-                })?;
-            Ok((leaf, name))
-        })
-        .collect()
-}
-
-/// Makes an index without blocking writers. An invalid one left by a failure is dropped first.
-async fn concurrently(
-    store: &PostgresStore,
-    target: &Target,
-    relation: &str,
-    name: &Ident,
-    rest: &str,
-) -> Result<()> {
-    let mut tx = store.begin().await?;
-    let leaf = Target {
-        table: relation.parse().map_err(|_| StoreError::Unexpected {
-            what: "a relation's name",
-        })?,
-        ..target.clone()
-    };
-    let there = index_there(&mut tx, &leaf, name).await?;
-    tx.commit().await.map_err(map)?;
-    if there {
-        return Ok(());
-    }
-    let schema = leaf
-        .table
-        .schema
-        .as_ref()
-        .map(|s| format!("{}.", s.quoted()));
-    let qualified = format!("{}{}", schema.unwrap_or_default(), name.quoted());
-    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
-    let mut conn = super::timed_connect(&store.options).await?;
-    raw(drop.clone()).execute(&mut conn).await.map_err(map)?;
-    let made = raw(format!(
-        "CREATE INDEX CONCURRENTLY {} ON {relation} {rest}",
-        name.quoted()
-    ))
-    .execute(&mut conn)
-    .await
-    .map_err(map);
-    if made.is_err() {
-        let _ = raw(drop).execute(&mut conn).await;
-    }
-    made.map(|_| ())
-}
-
-fn sweep_name(target: &Target) -> Result<Ident> {
-    target
-        .table
-        .name
-        .with_suffix("_phiseal_sweep")
-        .map_err(|_| StoreError::Unexpected {
-            what: "an index name",
-        })
-}
-
-/// A partial index of the rows that still need work.
-pub(super) async fn make_sweep_index(store: &PostgresStore, target: &Target) -> Result<bool> {
-    let keys: Vec<String> = target.keys.iter().map(|key| key.name.quoted()).collect();
-    let needs: Vec<String> = target
-        .fields
-        .iter()
-        .filter(|field| field.plain_exists)
-        .map(super::select::unsealed)
-        .collect();
-    let rest = format!("({}) WHERE {}", keys.join(", "), needs.join(" OR "));
-    for (leaf, name) in leaf_names(store, target, &sweep_name(target)?).await? {
-        match concurrently(store, target, &leaf, &name, &rest).await {
-            Ok(()) => {}
-            Err(StoreError::Denied { .. } | StoreError::Locked | StoreError::Busy { .. }) => {
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
-}
-
-pub(super) async fn drop_sweep_index(store: &PostgresStore, target: &Target) -> Result<()> {
-    for (leaf, name) in leaf_names(store, target, &sweep_name(target)?).await? {
-        let leaf: TableName = leaf.parse().map_err(|_| StoreError::Unexpected {
-            what: "a relation's name",
-        })?;
-        let schema = leaf.schema.as_ref().map(|s| format!("{}.", s.quoted()));
-        let mut conn = super::timed_connect(&store.options).await?;
-        raw(format!(
-            "DROP INDEX CONCURRENTLY IF EXISTS {}{}",
-            schema.unwrap_or_default(),
-            name.quoted()
-        ))
-        .execute(&mut conn)
-        .await
-        .map_err(map)?;
-    }
-    Ok(())
-}
-
 /// Takes sealed columns and the guard away, after a restore. What other fields of the table still
 /// need is guarded again in the same transaction.
 pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Result<()> {
@@ -468,7 +313,11 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
         let Sealed::Beside { column, .. } = &field.sealed else {
             continue;
         };
-        for column in [column].into_iter().chain(&field.index) {
+        for column in [column]
+            .into_iter()
+            .chain(&field.index)
+            .chain(&field.index_next)
+        {
             if there.iter().any(|name| name == column.as_str()) {
                 drops.push(format!("DROP COLUMN {}", column.quoted()));
             }
@@ -481,6 +330,11 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
             drops.join(", ")
         ));
     }
+    statements.push(format!(
+        "UPDATE {} SET blind_index_next = NULL WHERE table_label = {} AND blind_index_next IS NOT NULL",
+        store.own("encrypted_field_metadata"),
+        super::sql::literal(&target.label)
+    ));
     guard
         .fields
         .retain(|field| !target.fields.iter().any(|gone| gone.column == field.plain));

@@ -58,8 +58,14 @@ pub(super) struct Binds {
 
 impl Binds {
     pub(super) fn with_prefixes(mut self, select: &Select) -> Self {
-        if let Select::UnsealedSweep { sealed_prefixes } = select {
-            self.arrays.push(sealed_prefixes.clone());
+        match select {
+            Select::UnsealedSweep { sealed_prefixes } => self.arrays.push(sealed_prefixes.clone()),
+            Select::SealedUnder { keys } => {
+                self.arrays
+                    .push(Select::prefixes(keys).map(hex::encode).collect());
+                self.arrays.push(Select::text_prefixes(keys).collect());
+            }
+            Select::Unsealed | Select::UnsealedIndexed | Select::Any | Select::Sealed => {}
         }
         self
     }

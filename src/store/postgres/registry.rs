@@ -9,7 +9,8 @@ use super::sql::query;
 use crate::store::{FieldRecord, FieldState, Result, StoreError};
 
 const COLUMNS: &str = "table_label, column_label, schema_name, table_name, column_name, sealed_column, \
-     blind_index_column, blind_index_normaliser, blind_index_bits::int4, tenant_column, key_columns, key_types, \
+     blind_index_column, blind_index_normaliser, blind_index_bits::int4, \
+     blind_index_next, blind_index_key_id::int8, tenant_column, key_columns, key_types, \
      source_type, form, pad_to::int8, state, values_sealed::int8";
 
 pub(super) async fn fields(store: &PostgresStore) -> Result<Vec<FieldRecord>> {
@@ -29,8 +30,8 @@ pub(super) async fn register(store: &PostgresStore, fields: &[FieldRecord]) -> R
     let sql = format!(
         "INSERT INTO {} (table_label, column_label, schema_name, table_name, column_name, sealed_column, \
            blind_index_column, blind_index_normaliser, blind_index_bits, tenant_column, key_columns, key_types, \
-           source_type, form, pad_to, state) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+           source_type, form, pad_to, state, blind_index_key_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::int8) \
          ON CONFLICT (table_label, column_label) DO NOTHING",
         store.own("encrypted_field_metadata")
     );
@@ -53,6 +54,7 @@ pub(super) async fn register(store: &PostgresStore, fields: &[FieldRecord]) -> R
             .bind(if field.in_place { "in_place" } else { "beside" })
             .bind(field.pad_to.cast_signed())
             .bind(field.state.as_str())
+            .bind(field.blind_index_key_id)
             .execute(&mut *tx)
             .await
             .map_err(map)?;
@@ -105,6 +107,8 @@ fn decode(row: &PgRow) -> Result<FieldRecord> {
         blind_index_column: row.try_get("blind_index_column").map_err(map)?,
         blind_index_normaliser: row.try_get("blind_index_normaliser").map_err(map)?,
         blind_index_bits: row.try_get("blind_index_bits").map_err(map)?,
+        blind_index_next: row.try_get("blind_index_next").map_err(map)?,
+        blind_index_key_id: row.try_get("blind_index_key_id").map_err(map)?,
         tenant_column: row.try_get("tenant_column").map_err(map)?,
         key_columns: names(&row.try_get::<String, _>("key_columns").map_err(map)?)?,
         key_types: names(&row.try_get::<String, _>("key_types").map_err(map)?)?,

@@ -205,13 +205,16 @@ pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<
     rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
 }
 
-/// Rows by the statistics, or, where there are none yet, by the size of the files.
+/// Rows by the statistics, or, where there are none yet, by the size of the files; less the share of
+/// row versions that are dead.
 pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Result<u64> {
     let mut tx = store.begin().await?;
     let row = query(
         "SELECT coalesce(sum(CASE WHEN c.reltuples >= 0 AND c.relpages > 0 \
               THEN c.reltuples::float8 / c.relpages * (pg_relation_size(c.oid) / current_setting('block_size')::int8) \
-              ELSE pg_relation_size(c.oid) / 100.0 END), 0)::int8 \
+              ELSE pg_relation_size(c.oid) / 100.0 END \
+            * CASE WHEN pg_stat_get_live_tuples(c.oid) > 0 THEN pg_stat_get_live_tuples(c.oid)::float8 \
+                / (pg_stat_get_live_tuples(c.oid) + pg_stat_get_dead_tuples(c.oid)) ELSE 1 END), 0)::int8 \
          FROM pg_catalog.pg_class c \
          WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) UNION SELECT to_regclass($1)::oid) \
            AND c.relkind = 'r'"

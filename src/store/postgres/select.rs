@@ -48,7 +48,7 @@ pub(super) enum Rows<'a> {
 
 /// The statement that reads a page. Its bound values, in order, are: for a window the texts of
 /// `after` and `upto`; for versions two arrays; for keys an array for each key column; and last,
-/// for a sweep, the prefixes that count as sealed.
+/// for a sweep, the prefixes that count as sealed, or the two lists of a rotation.
 pub(super) fn page(target: &Target, rows: &Rows<'_>) -> String {
     let request = match rows {
         Rows::Window(r) | Rows::Versions(r) | Rows::Keys(r) => *r,
@@ -341,6 +341,29 @@ fn need_field(field: &FieldTarget, select: &Select, prefixes_bind: usize) -> Opt
         (Select::Sealed, None) => Some(format!(
             "({plain} IS NOT NULL AND left({plain}::text, 4) COLLATE \"C\" = 'ps1.')"
         )),
+        (Select::SealedUnder { .. }, sealed) => {
+            let text = !matches!(&field.sealed, Sealed::Beside { text: false, .. });
+            let value = sealed.unwrap_or(plain);
+            Some(sealed_under(&value, text, prefixes_bind))
+        }
+    }
+}
+
+/// Whether a value is sealed under one of the keys whose prefixes are bound: hex digits of the first
+/// bytes, then, as the next value, the first characters of the text form. The list is hashed once,
+/// however long, which `= ANY` does from version 14 on only.
+pub(super) fn sealed_under(value: &str, text: bool, bind: usize) -> String {
+    if text {
+        format!(
+            "({value} IS NOT NULL AND left({value}::text, 12) COLLATE \"C\" IN \
+             (SELECT p COLLATE \"C\" FROM unnest(${}::text[]) AS p))",
+            bind + 1
+        )
+    } else {
+        format!(
+            "({value} IS NOT NULL AND substr({value}, 1, 6) IN \
+             (SELECT decode(p, 'hex') FROM unnest(${bind}::text[]) AS p))"
+        )
     }
 }
 

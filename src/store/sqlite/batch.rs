@@ -15,7 +15,7 @@ use super::{ddl, fault, key_value, ledger, update};
 use crate::crypto::KeyId;
 use crate::store::{
     Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Page, PageRequest, Result,
-    StoreError, Target, WriteBatch, Written,
+    RotationCount, StoreError, Target, WriteBatch, Written,
 };
 
 /// A connection that writes batches.
@@ -139,6 +139,16 @@ impl BatchWriter for SqliteWriter {
         self.settled(outcome).await
     }
 
+    async fn count_rotation(&mut self, counts: &[RotationCount]) -> Result<()> {
+        let outcome = match self.stamp {
+            Some(stamp) => add_rotation(&mut self.conn, &stamp, counts).await,
+            None => Err(StoreError::Unexpected {
+                what: "counts without a lane",
+            }),
+        };
+        self.settled(outcome).await
+    }
+
     async fn commit(&mut self, tally: &LaneTally) -> Result<()> {
         let outcome = self.close(tally).await;
         self.settled(outcome).await
@@ -198,6 +208,38 @@ async fn add_tally(
     ];
     let added = bound(ADD, binds.map(Bind::Integer)).execute(conn).await;
     added.map(|_| ()).map_err(fault::of)
+}
+
+/// Adds to the counts of rotations, a row for each key that values of the lane were under.
+async fn add_rotation(
+    conn: &mut SqliteConnection,
+    stamp: &LaneStamp,
+    counts: &[RotationCount],
+) -> Result<()> {
+    const ADD: &str = "INSERT INTO phiseal_rotation_counts AS c (run_id, lane_no, history_id, \
+        from_key_id, rows_found, rows_resealed, conflicts, quarantined) \
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+        ON CONFLICT (run_id, lane_no, history_id, from_key_id) DO UPDATE SET \
+        rows_found = c.rows_found + excluded.rows_found, \
+        rows_resealed = c.rows_resealed + excluded.rows_resealed, \
+        conflicts = c.conflicts + excluded.conflicts, quarantined = c.quarantined + excluded.quarantined";
+    for one in counts {
+        let binds = [
+            stamp.run_id,
+            i64::from(stamp.lane_no),
+            one.history_id,
+            i64::from(one.from_key_id.get()),
+            one.counts.rows_found,
+            one.counts.rows_resealed,
+            one.counts.conflicts,
+            one.counts.quarantined,
+        ];
+        bound(ADD, binds.map(Bind::Integer))
+            .execute(&mut *conn)
+            .await
+            .map_err(fault::of)?;
+    }
+    Ok(())
 }
 
 async fn require_active(conn: &mut SqliteConnection, keys: &[KeyId]) -> Result<()> {

@@ -10,6 +10,7 @@ use super::connection;
 use super::fault;
 use super::guard::{self, GUARD_PREFIX};
 use super::guarded;
+use super::registry;
 use super::shape::{Shape, joined};
 use super::statement::{Bind, bound, run};
 use crate::ident::Ident;
@@ -66,17 +67,22 @@ pub(super) async fn finish_indexes(conn: &mut SqliteConnection, target: &Target)
     let mut transaction = connection::write_transaction(conn).await?;
     for field in &target.fields {
         if let Some(index) = &field.index {
-            let unique = if field.index_unique { "UNIQUE " } else { "" };
-            let statement = format!(
-                "CREATE {unique}INDEX IF NOT EXISTS {} ON {} ({})",
-                lookup_name(target, index)?.quoted(),
-                target.table.name.quoted(),
-                index.quoted(),
-            );
+            let statement = lookup_statement(target, index, field.index_unique)?;
             run(&mut transaction, statement).await?;
         }
     }
     connection::commit(transaction).await
+}
+
+/// The statement that makes the lookup index of a column.
+pub(super) fn lookup_statement(target: &Target, column: &Ident, unique: bool) -> Result<String> {
+    let unique = if unique { "UNIQUE " } else { "" };
+    Ok(format!(
+        "CREATE {unique}INDEX IF NOT EXISTS {} ON {} ({})",
+        lookup_name(target, column)?.quoted(),
+        target.table.name.quoted(),
+        column.quoted(),
+    ))
 }
 
 /// Makes the sweep's index.
@@ -124,10 +130,11 @@ async fn sweep_statement(conn: &mut SqliteConnection, target: &Target) -> Result
     ))
 }
 
-/// Drops guard, sealed columns and blind indexes.
+/// Drops guard, sealed columns and blind indexes, also those on their way to another key.
 pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
     let table = target.table.name.quoted();
+    let whole = guarded::with_registered(&mut transaction, target).await?;
     for trigger in guard::triggers(target)? {
         let statement = format!("DROP TRIGGER IF EXISTS {}", trigger.name.quoted());
         run(&mut transaction, statement).await?;
@@ -135,10 +142,14 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
     let statement = format!("DROP INDEX IF EXISTS {}", sweep_name(target)?.quoted());
     run(&mut transaction, statement).await?;
     let there = columns(&mut transaction, target).await?;
-    for field in &target.fields {
-        if let Some(index) = &field.index {
+    let is_named = |field: &FieldTarget| target.fields.iter().any(|one| one.column == field.column);
+    for field in whole.fields.iter().filter(|field| is_named(field)) {
+        for index in field.index.iter().chain(&field.index_next) {
             let name = lookup_name(target, index)?.quoted();
             run(&mut transaction, format!("DROP INDEX IF EXISTS {name}")).await?;
+        }
+        if field.index_next.is_some() {
+            registry::set_next(&mut transaction, &target.label, &field.label, None, None).await?;
         }
         let sealed = match &field.sealed {
             Sealed::Beside { column, .. } => Some(column),
@@ -147,6 +158,7 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
         for column in sealed
             .into_iter()
             .chain(&field.index)
+            .chain(&field.index_next)
             .filter(|column| has(&there, column))
         {
             let statement = format!("ALTER TABLE {table} DROP COLUMN {}", column.quoted());
@@ -155,8 +167,7 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
     }
     // What other fields of the table still need is guarded again in the same transaction.
     let mut rest = guarded::with_registered(&mut transaction, target).await?;
-    rest.fields
-        .retain(|field| !target.fields.iter().any(|gone| gone.column == field.column));
+    rest.fields.retain(|field| !is_named(field));
     if !rest.fields.is_empty() {
         for trigger in guard::triggers(&rest)? {
             run(&mut transaction, trigger.create).await?;
@@ -221,12 +232,12 @@ pub(super) fn is_guard(trigger: &str) -> bool {
     trigger.starts_with(GUARD_PREFIX)
 }
 
-fn sweep_name(target: &Target) -> Result<Ident> {
+pub(super) fn sweep_name(target: &Target) -> Result<Ident> {
     index_name(format!("phiseal_sweep_{}", target.table.name.as_str()))
 }
 
 /// Index names are unique in a whole SQLite database, so the table's is part of it.
-fn lookup_name(target: &Target, index: &Ident) -> Result<Ident> {
+pub(super) fn lookup_name(target: &Target, index: &Ident) -> Result<Ident> {
     let name = [target.table.name.as_str(), index.as_str(), "idx"];
     index_name(joined(&name, "_", |part| (*part).to_owned()))
 }
@@ -237,7 +248,7 @@ fn index_name(name: String) -> Result<Ident> {
     })
 }
 
-async fn columns(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
+pub(super) async fn columns(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
     let name = target.table.name.as_str().to_owned();
     let rows = bound("SELECT name FROM pragma_table_xinfo(?)", [Bind::Text(name)])
         .fetch_all(conn)
@@ -256,7 +267,7 @@ async fn columns(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<Str
 }
 
 /// SQLite's names differ not in the case of ASCII letters.
-fn has(columns: &[String], column: &Ident) -> bool {
+pub(super) fn has(columns: &[String], column: &Ident) -> bool {
     columns
         .iter()
         .any(|name| name.eq_ignore_ascii_case(column.as_str()))

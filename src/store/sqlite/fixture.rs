@@ -6,10 +6,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 use super::SqliteStore;
 use crate::crypto::{KeyId, Purpose};
 use crate::ident::{Ident, TableName};
-use crate::keys::{KeyTable, NewKey, RotationPeriod};
+use crate::keys::{Handover, KeyStatus, KeyTable, NewKey, RotationKind, RotationPeriod};
 use crate::store::{
-    FieldTarget, KeyColumn, KeyKind, LaneRecord, LaneStamp, NewLane, Page, PageRequest, RunKind,
-    RunRecord, RunState, Sealed, Select, Store, Target,
+    FieldRecord, FieldState, FieldTarget, KeyColumn, KeyKind, LaneRecord, LaneStamp, NewLane, Page,
+    PageRequest, RunKind, RunRecord, RunState, Sealed, Select, Store, Target,
 };
 
 const MIGRATIONS: [&str; 5] = [
@@ -90,6 +90,22 @@ impl Fixture {
         key_id
     }
 
+    /// Every key with its state, as SQL would write it.
+    pub(super) async fn keys(&mut self) -> Vec<String> {
+        self.rows("SELECT key_id || ' ' || status FROM phiseal_encryption_keys ORDER BY key_id")
+            .await
+    }
+
+    /// Registers the fields of a target as sealed.
+    pub(super) async fn register(&mut self, target: &Target) {
+        let records: Vec<FieldRecord> = target
+            .fields
+            .iter()
+            .map(|field| registered(target, field))
+            .collect();
+        self.store.register_fields(&records).await.unwrap();
+    }
+
     /// A run on the target with one claimed lane.
     pub(super) async fn lane(&mut self, target: &Target) -> LaneRecord {
         let lane = NewLane {
@@ -142,6 +158,48 @@ pub(super) fn run(label: &str) -> RunRecord {
     }
 }
 
+fn registered(target: &Target, field: &FieldTarget) -> FieldRecord {
+    let name = |ident: &Ident| ident.as_str().to_owned();
+    FieldRecord {
+        table_label: target.label.clone(),
+        column_label: field.label.clone(),
+        schema_name: String::new(),
+        table_name: name(&target.table.name),
+        column_name: name(&field.column),
+        sealed_column: match &field.sealed {
+            Sealed::Beside { column, .. } => Some(name(column)),
+            Sealed::InPlace => None,
+        },
+        blind_index_column: field.index.as_ref().map(name),
+        blind_index_normaliser: field.index.as_ref().map(|_| "none".to_owned()),
+        blind_index_bits: field.index.as_ref().map(|_| 128),
+        blind_index_next: None,
+        blind_index_key_id: None,
+        tenant_column: target.tenant.as_ref().map(name),
+        key_columns: target.keys.iter().map(|key| name(&key.name)).collect(),
+        key_types: vec!["*".to_owned(); target.keys.len()],
+        source_type: field.source_type.clone(),
+        in_place: field.sealed == Sealed::InPlace,
+        pad_to: 0,
+        state: FieldState::Sealed,
+        values_sealed: 0,
+    }
+}
+
+/// From an active key to one that was not used yet.
+pub(super) fn handover(from: KeyId, to: KeyId) -> Handover {
+    Handover {
+        from,
+        from_is: KeyStatus::Active,
+        from_becomes: KeyStatus::Deactivated,
+        to,
+        to_is: KeyStatus::PreActive,
+        to_becomes: KeyStatus::Active,
+        kind: RotationKind::Rotate,
+        reason: "due".to_owned(),
+    }
+}
+
 pub(super) fn ident(name: &str) -> Ident {
     Ident::new(name).unwrap()
 }
@@ -185,6 +243,7 @@ pub(super) fn with(mut target: Target, column: &str, source_type: &str, beside: 
         plain_is_varlena_text: true,
         sealed,
         index: None,
+        index_next: None,
         index_unique: false,
         plain_exists: true,
     });

@@ -4,15 +4,15 @@
 //! Holds under any `recursive_triggers`, and with other triggers on the table: a guard's own nested
 //! update is marked, so that it is not undone, and looks at the row once more before it is done.
 
+mod words;
+
+use self::words::{MARK, UNMARK, changed, differ, is_sealed_text, marked, refuse, text_forms};
 use super::shape::joined;
-use super::value::SEALED_TEXT;
 use crate::ident::{Ident, TableName};
 use crate::store::{FieldTarget, Result, Sealed, StoreError, Target};
 
 /// How the names of the guard's triggers begin.
 pub(super) const GUARD_PREFIX: &str = "~phiseal_";
-
-const URL_SAFE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// One trigger of the guard.
 pub(super) struct GuardTrigger {
@@ -55,7 +55,7 @@ struct Guard {
     /// The tenant as the key table spells it.
     tenant: String,
     beside: Vec<Beside>,
-    in_place: Vec<String>,
+    in_place: Vec<InPlace>,
 }
 
 struct Beside {
@@ -63,6 +63,13 @@ struct Beside {
     sealed: String,
     text: bool,
     index: Option<String>,
+    next: Option<String>,
+}
+
+struct InPlace {
+    column: String,
+    /// See [`Guard::nexts`].
+    next: Option<String>,
 }
 
 impl Beside {
@@ -108,27 +115,43 @@ impl Guard {
 
     fn add(&mut self, field: &FieldTarget) {
         match &field.sealed {
-            Sealed::InPlace => self.in_place.push(field.column.quoted()),
+            Sealed::InPlace => self.in_place.push(InPlace {
+                column: field.column.quoted(),
+                next: field.index_next.as_ref().map(Ident::quoted),
+            }),
             Sealed::Beside { column, text } => self.beside.push(Beside {
                 plain: field.plain_exists.then(|| field.column.quoted()),
                 sealed: column.quoted(),
                 text: *text,
                 index: field.index.as_ref().map(Ident::quoted),
+                next: field.index_next.as_ref().map(Ident::quoted),
             }),
         }
     }
 
+    /// The columns that take a new blind index while its key is rotated. No application writes them:
+    /// whatever changes the sealed value blanks them, and the engine fills them again.
+    fn nexts(&self) -> impl Iterator<Item = &String> {
+        let beside = self.beside.iter().filter_map(|field| field.next.as_ref());
+        beside.chain(self.in_place.iter().filter_map(|field| field.next.as_ref()))
+    }
+
+    /// The columns beside a value that only a sealer or the engine writes.
+    fn kept(&self) -> Vec<&String> {
+        let beside = self.beside.iter().flat_map(Beside::sealed_columns);
+        beside.chain(self.nexts()).collect()
+    }
+
     fn on_insert(&self, name: &Ident) -> String {
-        let mut carried: Vec<String> = self
-            .beside
+        let kept = self.kept();
+        let mut carried: Vec<String> = kept
             .iter()
-            .flat_map(Beside::sealed_columns)
             .map(|column| format!("NEW.{column} IS NOT NULL"))
             .collect();
         carried.extend(
             self.in_place
                 .iter()
-                .map(|column| is_sealed_text("NEW", column)),
+                .map(|field| is_sealed_text("NEW", &field.column)),
         );
         let mut body = Vec::new();
         for field in &self.beside {
@@ -151,24 +174,20 @@ impl Guard {
                 "the value is not sealed under an active key",
             ));
         }
-        for column in &self.in_place {
+        for InPlace { column, .. } in &self.in_place {
             body.push(self.refuse_inactive(column, &is_sealed_text("NEW", column)));
         }
-        if !self.beside.is_empty() {
-            let blank: Vec<String> = self
-                .beside
-                .iter()
-                .flat_map(Beside::sealed_columns)
-                .map(|column| format!("{column} = NULL"))
-                .collect();
+        if !kept.is_empty() {
             body.push(MARK.to_owned());
-            body.push(format!(
-                "UPDATE {} SET {} WHERE {} AND NOT {};",
-                self.table,
-                blank.join(", "),
-                self.this_row(),
-                marked("sealer"),
-            ));
+            if !self.beside.is_empty() {
+                let sealed = self.beside.iter().flat_map(Beside::sealed_columns);
+                body.push(self.blank(sealed, &format!("NOT {}", marked("sealer"))));
+            }
+            let nexts: Vec<&String> = self.nexts().collect();
+            if !nexts.is_empty() {
+                let any = joined(&nexts, " OR ", |next| format!("{next} IS NOT NULL"));
+                body.push(self.blank(nexts.into_iter(), &format!("({any})")));
+            }
             body.push(UNMARK.to_owned());
         }
         format!(
@@ -186,7 +205,7 @@ impl Guard {
         for field in &self.beside {
             body.extend(self.beside_refusals(field));
         }
-        for column in &self.in_place {
+        for InPlace { column, .. } in &self.in_place {
             body.push(refuse(
                 &format!(
                     "({}) AND {} AND NOT ({} AND {})",
@@ -200,12 +219,13 @@ impl Guard {
             let condition = format!("{} AND {}", changed(column), is_sealed_text("NEW", column));
             body.push(self.refuse_inactive(column, &condition));
         }
-        if !self.beside.is_empty() {
-            let set: Vec<String> = self
-                .beside
-                .iter()
-                .flat_map(|field| self.assignments(field))
-                .collect();
+        if !self.kept().is_empty() {
+            let beside = self.beside.iter().flat_map(|field| self.assignments(field));
+            let in_place = self.in_place.iter().filter_map(|field| {
+                let stale = format!("(({}) OR {})", self.moved(), changed(&field.column));
+                Some(forget(field.next.as_ref()?, &stale))
+            });
+            let set: Vec<String> = beside.chain(in_place).collect();
             body.push(MARK.to_owned());
             body.push(format!(
                 "UPDATE {} SET {} WHERE {} AND {};",
@@ -214,11 +234,14 @@ impl Guard {
                 self.this_row(),
                 self.carried(),
             ));
-            body.extend(
-                self.beside
-                    .iter()
-                    .filter_map(|field| self.second_look(field)),
-            );
+            body.extend(self.beside.iter().filter_map(|field| {
+                let own = field.sealed_columns().chain(&field.next);
+                Some(self.second_look(field.plain.as_ref()?, &field.sealed, own))
+            }));
+            body.extend(self.in_place.iter().filter_map(|field| {
+                let next = field.next.as_ref()?;
+                Some(self.second_look(&field.column, next, std::iter::once(next)))
+            }));
             body.push(UNMARK.to_owned());
         }
         format!(
@@ -233,11 +256,7 @@ impl Guard {
 
     /// Whether the update has anything to do with sealed values.
     fn concerned(&self) -> String {
-        let sealed: Vec<&String> = self
-            .beside
-            .iter()
-            .flat_map(Beside::sealed_columns)
-            .collect();
+        let kept = self.kept();
         let mut any = vec![self.moved()];
         for plain in self.beside.iter().filter_map(|field| field.plain.as_ref()) {
             // The guard's own nested update may clear a plaintext.
@@ -247,13 +266,13 @@ impl Guard {
                 marked("guard"),
             ));
         }
-        any.extend(self.in_place.iter().map(|column| changed(column)));
-        if !sealed.is_empty() {
-            // The guard's own nested update changes sealed columns alone.
+        any.extend(self.in_place.iter().map(|field| changed(&field.column)));
+        if !kept.is_empty() {
+            // The guard's own nested update changes these columns alone.
             any.push(format!(
                 "(NOT {} AND ({}))",
                 marked("guard"),
-                joined(&sealed, " OR ", |column| changed(column)),
+                joined(&kept, " OR ", |column| changed(column)),
             ));
         }
         any.join(" OR ")
@@ -261,12 +280,7 @@ impl Guard {
 
     /// A row with nothing sealed is not written again: its owner's triggers would fire for nothing.
     fn carried(&self) -> String {
-        let sealed: Vec<&String> = self
-            .beside
-            .iter()
-            .flat_map(Beside::sealed_columns)
-            .collect();
-        let any = joined(&sealed, " OR ", |column| {
+        let any = joined(&self.kept(), " OR ", |column| {
             format!("{column} IS NOT NULL OR OLD.{column} IS NOT NULL")
         });
         format!("({any})")
@@ -321,6 +335,12 @@ impl Guard {
                 )
             })
             .collect();
+        if let Some(next) = &field.next {
+            set.push(forget(
+                next,
+                &format!("{stale} OR ({trusted} AND {written})"),
+            ));
+        }
         if let Some(plain) = &field.plain {
             set.push(format!(
                 "{plain} = CASE WHEN {trusted} AND {written} AND NEW.{} IS NOT NULL AND NOT {} \
@@ -333,21 +353,26 @@ impl Guard {
     }
 
     /// Another trigger of the table may have changed the plaintext once more, and be unseen since this
-    /// trigger was under way: the seal is then of an older plaintext.
-    fn second_look(&self, field: &Beside) -> Option<String> {
-        let plain = field.plain.as_ref()?;
-        let blank: Vec<String> = field
-            .sealed_columns()
-            .map(|column| format!("{column} = NULL"))
-            .collect();
-        Some(format!(
-            "UPDATE {} SET {} WHERE {} AND {} IS NOT NULL AND {plain} IS NOT NULL AND {};",
+    /// trigger was under way: what was made of it is then of an older plaintext.
+    fn second_look<'a>(
+        &self,
+        plain: &str,
+        made: &str,
+        own: impl Iterator<Item = &'a String>,
+    ) -> String {
+        let stale = differ(plain, &format!("NEW.{plain}"));
+        let condition = format!("{made} IS NOT NULL AND {plain} IS NOT NULL AND {stale}");
+        self.blank(own, &condition)
+    }
+
+    fn blank<'a>(&self, columns: impl Iterator<Item = &'a String>, condition: &str) -> String {
+        let blank: Vec<String> = columns.map(|column| format!("{column} = NULL")).collect();
+        format!(
+            "UPDATE {} SET {} WHERE {} AND {condition};",
             self.table,
             blank.join(", "),
             self.this_row(),
-            field.sealed,
-            differ(plain, &format!("NEW.{plain}")),
-        ))
+        )
     }
 
     /// In place nobody may write text sealed under a key that is known and not active, and a sealer
@@ -387,60 +412,9 @@ impl Guard {
     }
 }
 
-const MARK: &str = "INSERT INTO phiseal_mark (mark) VALUES ('guard');";
-
-/// One of them only: guards nest.
-const UNMARK: &str = "DELETE FROM phiseal_mark \
-    WHERE rowid = (SELECT max(rowid) FROM phiseal_mark WHERE mark = 'guard');";
-
-fn marked(mark: &str) -> String {
-    format!("EXISTS (SELECT 1 FROM phiseal_mark WHERE mark = '{mark}')")
-}
-
-fn refuse(condition: &str, reason: &str) -> String {
-    format!("SELECT RAISE(ABORT, 'phiseal: {reason}') WHERE {condition};")
-}
-
-fn changed(column: &str) -> String {
-    differ(&format!("OLD.{column}"), &format!("NEW.{column}"))
-}
-
-/// By class and bytes, so that no collation and no affinity hides a change. A cast of REAL keeps 15
-/// digits only, so those are compared as numbers.
-fn differ(one: &str, other: &str) -> String {
-    format!(
-        "(typeof({one}) <> typeof({other}) OR CASE typeof({one}) WHEN 'real' THEN {one} <> {other} \
-         ELSE CAST({one} AS BLOB) IS NOT CAST({other} AS BLOB) END)"
-    )
-}
-
-fn is_sealed_text(side: &str, column: &str) -> String {
-    let prefix = String::from_utf8_lossy(SEALED_TEXT);
-    format!("(typeof({side}.{column}) = 'text' AND substr({side}.{column}, 1, 4) = '{prefix}')")
-}
-
-/// The first twelve characters are those of key `k`, under either suite.
-fn text_forms(column: &str) -> String {
-    format!(
-        "CAST(substr(NEW.{column}, 1, 12) AS TEXT) IN ({}, {})",
-        text_prefix(0xE701),
-        text_prefix(0xE702),
-    )
-}
-
-/// `ps1.` and the base64 of magic, suite and key id: 48 bits, so 8 whole characters.
-fn text_prefix(magic_and_suite: i64) -> String {
-    let bits = magic_and_suite << 32;
-    let letters: Vec<String> = (0..8)
-        .rev()
-        .map(|place| {
-            format!(
-                "substr('{URL_SAFE}', ((({bits} | k.key_id) >> {}) & 63) + 1, 1)",
-                6 * place
-            )
-        })
-        .collect();
-    format!("'ps1.' || {}", letters.join(" || "))
+/// A new blind index of a value that is no more; nobody else's change of it stands.
+fn forget(next: &str, stale: &str) -> String {
+    format!("{next} = CASE WHEN {stale} THEN NULL ELSE OLD.{next} END")
 }
 
 #[cfg(test)]

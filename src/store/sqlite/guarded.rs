@@ -10,7 +10,9 @@ use super::statement::{Bind, bound};
 use crate::ident::Ident;
 use crate::store::{FieldRecord, FieldState, FieldTarget, Result, Sealed, StoreError, Target};
 
-/// `target` with the registered fields of its table that it does not name.
+/// `target` with the registered fields of its table that it does not name, and with the columns that
+/// the registry says take a new blind index just now. A trigger that names a column which is not
+/// there would fail every write to the table, so one that is gone is left out.
 pub(super) async fn with_registered(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -20,24 +22,47 @@ pub(super) async fn with_registered(
         return Ok(whole);
     }
     for record in registry::fields(conn).await? {
-        let sealed = !matches!(record.state, FieldState::Declared | FieldState::Restored);
-        let named = whole
-            .fields
-            .iter()
-            .any(|field| field.column.as_str() == record.column_name);
-        if record.table_label != target.label || !sealed || named {
+        if record.table_label != target.label {
             continue;
         }
-        if declared_type(conn, target, &record.column_name)
-            .await?
-            .is_some()
+        let named = whole
+            .fields
+            .iter_mut()
+            .find(|field| field.column.as_str() == record.column_name);
+        if let Some(field) = named {
+            field.index_next = next(&record)?;
+            continue;
+        }
+        let sealed = !matches!(record.state, FieldState::Declared | FieldState::Restored);
+        if sealed
+            && declared_type(conn, target, &record.column_name)
+                .await?
+                .is_some()
         {
             let field = field(conn, target, &record).await?;
             whole.fields.push(field);
         }
     }
+    for field in &mut whole.fields {
+        if let Some(next) = &field.index_next
+            && declared_type(conn, target, next.as_str()).await?.is_none()
+        {
+            field.index_next = None;
+        }
+    }
     whole.fields.sort_by(|a, b| a.column.cmp(&b.column));
     Ok(whole)
+}
+
+/// The column that takes the new blind index of a field.
+fn next(record: &FieldRecord) -> Result<Option<Ident>> {
+    record.blind_index_next.as_deref().map(name).transpose()
+}
+
+fn name(text: &str) -> Result<Ident> {
+    Ident::new(text).map_err(|_| StoreError::Unexpected {
+        what: "a column name in the registry",
+    })
 }
 
 async fn registry_is_there(conn: &mut SqliteConnection) -> Result<bool> {
@@ -56,11 +81,6 @@ async fn field(
     target: &Target,
     record: &FieldRecord,
 ) -> Result<FieldTarget> {
-    let name = |text: &str| {
-        Ident::new(text).map_err(|_| StoreError::Unexpected {
-            what: "a column name in the registry",
-        })
-    };
     let sealed = match &record.sealed_column {
         None => Sealed::InPlace,
         Some(column) => Sealed::Beside {
@@ -78,6 +98,7 @@ async fn field(
         plain_is_varlena_text: true,
         sealed,
         index: record.blind_index_column.as_deref().map(name).transpose()?,
+        index_next: next(record)?,
         index_unique: false,
         plain_exists: true,
     })

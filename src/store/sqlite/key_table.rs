@@ -73,7 +73,7 @@ pub(super) async fn activate(
     due: RotationPeriod,
 ) -> Result<()> {
     let sql = format!(
-        "UPDATE phiseal_encryption_keys SET status = 'active', \
+        "UPDATE phiseal_encryption_keys SET status = 'active', changed_by = created_by, \
          rotation_due_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', {}) \
          WHERE key_id = ? AND status = 'pre_active'",
         due_modifiers(due),
@@ -94,7 +94,7 @@ pub(super) async fn activate(
 }
 
 /// The modifiers that lead from now to the day a key is due, 00:00 UTC.
-fn due_modifiers(due: RotationPeriod) -> String {
+pub(super) fn due_modifiers(due: RotationPeriod) -> String {
     match due {
         RotationPeriod::Month => "'start of month', '+1 month'".to_owned(),
         // The month after the quarter's last, counted from January.

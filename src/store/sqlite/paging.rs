@@ -53,25 +53,25 @@ impl PageReader for SqliteReader {
 }
 
 /// A range of keys as a condition.
-struct Range {
+pub(super) struct Range {
     conditions: Vec<String>,
     binds: Vec<Bind>,
     nulls: Option<String>,
 }
 
 impl Range {
-    async fn new(
+    /// Keys greater than `after`, up to `upto`.
+    pub(super) async fn new(
         conn: &mut SqliteConnection,
         shape: &Shape,
-        request: &PageRequest,
+        after: Option<&Cursor>,
+        upto: Option<&Cursor>,
     ) -> Result<Self> {
-        let key = |cursor: &Option<Cursor>| {
-            let key = cursor
-                .as_ref()
-                .map(|cursor| key_value::values(cursor, shape.keys.len()));
+        let key = |cursor: Option<&Cursor>| {
+            let key = cursor.map(|cursor| key_value::values(cursor, shape.keys.len()));
             key.transpose()
         };
-        let (after, upto) = (key(&request.after)?, key(&request.upto)?);
+        let (after, upto) = (key(after)?, key(upto)?);
         let mut range = Self {
             conditions: Vec::new(),
             binds: Vec::new(),
@@ -95,7 +95,8 @@ impl Range {
         Ok(range)
     }
 
-    fn end_at(&mut self, shape: &Shape, key: &[KeyValue]) {
+    /// Ends the range at a key.
+    pub(super) fn end_at(&mut self, shape: &Shape, key: &[KeyValue]) {
         let (condition, binds) = shape.beyond("<=", key);
         self.conditions.push(match &self.nulls {
             // NULL is not less than anything to `<=`, and the row must not be passed over unseen.
@@ -106,11 +107,12 @@ impl Range {
     }
 
     /// The binds, once more.
-    fn again(&self) -> Vec<Bind> {
+    pub(super) fn again(&self) -> Vec<Bind> {
         self.binds.iter().map(Bind::again).collect()
     }
 
-    fn sql(&self, more: &str) -> String {
+    /// The condition, and one more.
+    pub(super) fn sql(&self, more: &str) -> String {
         let conditions = self.conditions.iter().map(String::as_str);
         conditions.chain([more]).collect::<Vec<_>>().join(" AND ")
     }
@@ -135,7 +137,7 @@ pub(super) async fn any_left(
 async fn page(conn: &mut SqliteConnection, target: &Target, request: &PageRequest) -> Result<Page> {
     let shape = Shape::read(conn, target).await?;
     let reading = Reading::new(&shape, request);
-    let mut range = Range::new(conn, &shape, request).await?;
+    let mut range = Range::new(conn, &shape, request.after.as_ref(), request.upto.as_ref()).await?;
     let wanted = shape.wanted(&request.select)?;
     let window = usize::try_from(request.rows_max.max(1)).unwrap_or(usize::MAX);
     // By the sweep's index the window is of wanted rows; without it, of whatever is there, so that a
@@ -218,7 +220,7 @@ async fn null_keys(conn: &mut SqliteConnection, shape: &Shape) -> Result<Option<
 }
 
 /// The last key of a full window; `None` where the range ends before it is full.
-async fn window_end(
+pub(super) async fn window_end(
     conn: &mut SqliteConnection,
     shape: &Shape,
     range: &Range,

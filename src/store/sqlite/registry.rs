@@ -7,6 +7,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::connection;
 use super::fault;
 use super::statement::{bound, statement};
+use crate::crypto::KeyId;
+use crate::ident::Ident;
 use crate::store::{FieldRecord, FieldState, Result, StoreError};
 
 /// All fields.
@@ -28,8 +30,8 @@ pub(super) async fn register(conn: &mut SqliteConnection, fields: &[FieldRecord]
         statement(
             "INSERT INTO phiseal_encrypted_field_metadata (table_label, column_label, schema_name, \
              table_name, column_name, sealed_column, blind_index_column, blind_index_normaliser, \
-             blind_index_bits, tenant_column, key_columns, key_types, source_type, form, pad_to, state) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             blind_index_bits, tenant_column, key_columns, key_types, source_type, form, pad_to, state, \
+             blind_index_key_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT (table_label, column_label) DO NOTHING",
         )
         .bind(field.table_label.clone())
@@ -48,6 +50,7 @@ pub(super) async fn register(conn: &mut SqliteConnection, fields: &[FieldRecord]
         .bind(if field.in_place { "in_place" } else { "beside" })
         .bind(i64::from(field.pad_to))
         .bind(field.state.as_str())
+        .bind(field.blind_index_key_id)
         .execute(&mut *transaction)
         .await
         .map_err(fault::of)?;
@@ -75,13 +78,43 @@ pub(super) async fn set_state(
         .execute(&mut *transaction)
         .await
         .map_err(fault::of)?;
-        if moved.rows_affected() != 1 {
-            return Err(StoreError::Missing {
-                what: "a registered field".to_owned(),
-            });
-        }
+        registered(moved.rows_affected())?;
     }
     connection::commit(transaction).await
+}
+
+/// Notes the column that takes the new blind index of a field; or that there is none any more, and
+/// the key of the one there is, where it is known.
+pub(super) async fn set_next(
+    conn: &mut SqliteConnection,
+    table_label: &str,
+    column_label: &str,
+    next: Option<&Ident>,
+    key_id: Option<KeyId>,
+) -> Result<()> {
+    let noted = statement(
+        "UPDATE phiseal_encrypted_field_metadata SET blind_index_next = ?, \
+         blind_index_key_id = coalesce(?, blind_index_key_id), \
+         updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
+         WHERE table_label = ? AND column_label = ?",
+    )
+    .bind(next.map(|next| next.as_str().to_owned()))
+    .bind(key_id.map(|key_id| i64::from(key_id.get())))
+    .bind(table_label.to_owned())
+    .bind(column_label.to_owned())
+    .execute(conn)
+    .await
+    .map_err(fault::of)?;
+    registered(noted.rows_affected())
+}
+
+fn registered(rows: u64) -> Result<()> {
+    match rows {
+        1 => Ok(()),
+        _ => Err(StoreError::Missing {
+            what: "a registered field".to_owned(),
+        }),
+    }
 }
 
 /// Names may hold any character, so lists of them are JSON.
@@ -113,6 +146,8 @@ fn field_record(row: &SqliteRow) -> Result<FieldRecord> {
         blind_index_column: maybe("blind_index_column")?,
         blind_index_normaliser: maybe("blind_index_normaliser")?,
         blind_index_bits: row.try_get("blind_index_bits").map_err(fault::of)?,
+        blind_index_next: maybe("blind_index_next")?,
+        blind_index_key_id: row.try_get("blind_index_key_id").map_err(fault::of)?,
         tenant_column: maybe("tenant_column")?,
         key_columns: unlist(&text("key_columns")?)?,
         key_types: unlist(&text("key_types")?)?,

@@ -40,7 +40,7 @@ impl Reading {
             value_bytes_max: request.value_bytes_max,
             only_unsealed: match request.select {
                 Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed => true,
-                Select::Any | Select::Sealed => false,
+                Select::Any | Select::Sealed | Select::SealedUnder { .. } => false,
             },
             with_key_text: request.with_key_text,
         }

@@ -147,6 +147,17 @@ pub(super) async fn end_run(
         // worked on the same run.
         exists(&mut transaction, run_id).await?;
     }
+    if matches!(state, RunState::Done | RunState::Failed) {
+        // Cursors may be PHI, and nobody needs them any more.
+        bound(
+            "UPDATE phiseal_lanes SET cursor = NULL, lower = NULL, upper = NULL, holder = NULL, \
+             lease_until = NULL WHERE run_id = ?",
+            [Bind::Integer(run_id)],
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(fault::of)?;
+    }
     connection::commit(transaction).await?;
     Ok(sum)
 }

@@ -9,6 +9,8 @@ use super::fault;
 use super::key_value::KeyValue;
 use super::statement::{Bind, bound};
 use super::value::Kept;
+use crate::crypto::KeyId;
+use crate::crypto::envelope::HEADER_BYTES;
 use crate::ident::Ident;
 use crate::store::{Result, Sealed, Select, StoreError, Target};
 
@@ -162,10 +164,14 @@ impl Shape {
                     }
                     Select::Any => format!("({plain} IS NOT NULL OR {sealed} IS NOT NULL)"),
                     Select::Sealed => format!("{sealed} IS NOT NULL"),
+                    Select::SealedUnder { keys } => sealed_under(sealed, field.sealed_text, keys),
                 }),
                 (None, Some(sealed)) => match select {
                     Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed => {}
                     Select::Any | Select::Sealed => any.push(format!("{sealed} IS NOT NULL")),
+                    Select::SealedUnder { keys } => {
+                        any.push(sealed_under(sealed, field.sealed_text, keys));
+                    }
                 },
                 (Some(plain), None) => any.push(in_place_wanted(plain, select)?),
                 (None, None) => {}
@@ -195,6 +201,7 @@ fn in_place_wanted(column: &str, select: &Select) -> Result<String> {
     Ok(match select {
         Select::Unsealed | Select::Any => format!("{column} IS NOT NULL"),
         Select::Sealed => looks_sealed(column),
+        Select::SealedUnder { keys } => sealed_under(column, true, keys),
         Select::UnsealedIndexed => {
             format!("({column} IS NOT NULL AND NOT {})", looks_sealed(column))
         }
@@ -216,6 +223,26 @@ fn in_place_wanted(column: &str, select: &Select) -> Result<String> {
             )
         }
     })
+}
+
+/// Whether a value is sealed under one of these keys. A prefix is hex digits or base64, so it needs
+/// no bound value, of which there may be no more than some thousands.
+pub(super) fn sealed_under(column: &str, text: bool, keys: &[KeyId]) -> String {
+    let (class, length, prefixes) = if text {
+        let prefixes: Vec<String> = Select::text_prefixes(keys)
+            .map(|prefix| format!("'{prefix}'"))
+            .collect();
+        ("text", 12, prefixes)
+    } else {
+        let prefixes: Vec<String> = Select::prefixes(keys)
+            .map(|prefix| format!("x'{}'", hex::encode(prefix)))
+            .collect();
+        ("blob", HEADER_BYTES, prefixes)
+    };
+    format!(
+        "(typeof({column}) = '{class}' AND substr({column}, 1, {length}) COLLATE BINARY IN ({}))",
+        prefixes.join(", ")
+    )
 }
 
 fn looks_sealed(column: &str) -> String {

@@ -194,6 +194,8 @@ async fn a_field_is_registered_once_and_reads_back() {
         blind_index_column: Some("ssn_bidx".to_owned()),
         blind_index_normaliser: Some("digits".to_owned()),
         blind_index_bits: Some(128),
+        blind_index_next: None,
+        blind_index_key_id: None,
         tenant_column: None,
         key_columns: vec!["a \"b\", c".to_owned(), "d".to_owned()],
         key_types: vec!["*".to_owned(), "*".to_owned()],

@@ -1,6 +1,7 @@
 //! Tests of the guard beside: every statement under both settings of recursive triggers.
 
 mod in_place;
+mod next;
 
 use crate::store::Store;
 use crate::store::sqlite::fixture::{Fixture, ident, target, with};

@@ -1,0 +1,432 @@
+//! The census: how many values each key seals. And what is only right after one: destruction.
+//! Owns the exact comparison of key ids in the server, by the first bytes of each value, never
+//! under a column's own collation.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Postgres, Row, Transaction};
+
+use super::PostgresStore;
+use super::fault::map;
+use super::rotation;
+use super::select::{key_list, sealed_under};
+use super::sql::{query, raw};
+use crate::crypto::KeyId;
+use crate::keys::KeyStatus;
+use crate::store::locate::key_id_of_prefix;
+use crate::store::{
+    Cursor, Destruction, OpenTransaction, Resealed, Result, Sealed, SealedCount, Select,
+    StoreError, Target,
+};
+
+/// How long a destruction waits for writers, before it is tried again.
+const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL row_security = off;";
+
+/// Counts in a range of keys of one relation.
+pub(super) async fn count(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+    after: Option<&Cursor>,
+    upto: Option<&Cursor>,
+) -> Result<Vec<SealedCount>> {
+    let mut tx = store.begin().await?;
+    raw("SET LOCAL row_security = off; SET LOCAL jit = off".to_owned())
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    let counted = count_in(&mut tx, target, relation, after, upto).await?;
+    tx.commit().await.map_err(map)?;
+    Ok(counted)
+}
+
+async fn count_in(
+    conn: &mut PgConnection,
+    target: &Target,
+    relation: &str,
+    after: Option<&Cursor>,
+    upto: Option<&Cursor>,
+) -> Result<Vec<SealedCount>> {
+    let mut values = Vec::new();
+    for (at, field) in target.fields.iter().enumerate() {
+        values.extend(prefix(field).map(|prefix| format!("({at}, {prefix})")));
+    }
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut filters = vec!["p IS NOT NULL".to_owned()];
+    let mut binds = Vec::new();
+    for (bound, sign) in [(after, ">"), (upto, "<=")] {
+        let Some(cursor) = bound else { continue };
+        let places: Vec<String> = target
+            .keys
+            .iter()
+            .enumerate()
+            .map(|(i, key)| format!("${}::text::{}", binds.len() + i + 1, key.cast))
+            .collect();
+        filters.push(format!(
+            "({}) {sign} ({})",
+            key_list(target, "t"),
+            places.join(", ")
+        ));
+        binds.extend(cursor.0.iter().cloned());
+    }
+    let mut statement = query(format!(
+        "SELECT f::int4, p, count(*) FROM ONLY {relation} AS t, LATERAL (VALUES {}) AS v(f, p) \
+         WHERE {} GROUP BY f, p ORDER BY f, p",
+        values.join(", "),
+        filters.join(" AND ")
+    ));
+    for bind in binds {
+        statement = statement.bind(bind);
+    }
+    let rows = statement.fetch_all(conn).await.map_err(map)?;
+    rows.iter().map(counted).collect()
+}
+
+/// The first bytes of a sealed value as text: hex digits, or the first characters of the text form.
+fn prefix(field: &crate::store::FieldTarget) -> Option<String> {
+    match &field.sealed {
+        Sealed::Beside {
+            column,
+            text: false,
+        } => Some(format!(
+            "encode(substr(t.{}, 1, 6), 'hex')",
+            column.quoted()
+        )),
+        Sealed::Beside { column, text: true } => Some(format!(
+            "left(t.{}::text, 12) COLLATE \"C\"",
+            column.quoted()
+        )),
+        Sealed::InPlace => field.plain_exists.then(|| {
+            let column = field.column.quoted();
+            format!(
+                "CASE WHEN left(t.{column}::text, 4) COLLATE \"C\" = 'ps1.' \
+                 THEN left(t.{column}::text, 12) COLLATE \"C\" END"
+            )
+        }),
+    }
+}
+
+fn counted(row: &PgRow) -> Result<SealedCount> {
+    let field: i32 = row.try_get(0).map_err(map)?;
+    let prefix: String = row.try_get(1).map_err(map)?;
+    let values: i64 = row.try_get(2).map_err(map)?;
+    Ok(SealedCount {
+        table: Some(0),
+        field: usize::try_from(field).ok(),
+        key_id: key_id_of_prefix(&prefix),
+        values: values.unsigned_abs(),
+    })
+}
+
+/// Transactions that are open now, by their virtual id, which is never used twice while the server
+/// runs; and prepared ones. Seen by every role.
+pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenTransaction>> {
+    let mut tx = store.begin().await?;
+    let rows = query(
+        "SELECT l.virtualtransaction, 'pid ' || a.pid || coalesce(' (' || nullif(a.application_name, '') || ')', '') \
+           || coalesce(', since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '') \
+         FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+         WHERE l.locktype = 'virtualxid' AND l.mode = 'ExclusiveLock' AND l.granted \
+           AND a.datname = current_database() AND a.pid <> pg_backend_pid() \
+           AND coalesce(a.backend_type, '') NOT IN ('autovacuum worker', 'parallel worker') \
+         UNION ALL \
+         SELECT 'prepared ' || gid, 'prepared transaction ' || gid FROM pg_catalog.pg_prepared_xacts \
+         WHERE database = current_database()"
+            .to_owned(),
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    rows.iter()
+        .map(|row| {
+            Ok(OpenTransaction {
+                id: row.try_get(0).map_err(map)?,
+                who: row.try_get(1).map_err(map)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn reseal_quarantine(store: &PostgresStore, rows: &[Resealed]) -> Result<()> {
+    let mut tx = store.begin().await?;
+    query(format!(
+        "UPDATE {} AS q SET key_sealed = n.sealed, key_id = n.key_id \
+         FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::int4[]) AS n(id, before, sealed, key_id) \
+         WHERE q.quarantine_id = n.id AND q.key_sealed = n.before",
+        store.own("quarantine")
+    ))
+    .bind(rows.iter().map(|row| row.quarantine_id).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.before.clone()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.key_sealed.clone()).collect::<Vec<_>>())
+    .bind(
+        rows.iter()
+            .map(|row| row.key_id.get().cast_signed())
+            .collect::<Vec<_>>(),
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)
+}
+
+/// Destroys keys: locks, counts, wipes, in one transaction.
+pub(super) async fn destroy(
+    store: &PostgresStore,
+    order: &Destruction<'_>,
+) -> Result<Vec<SealedCount>> {
+    let mut relations = Vec::new();
+    for target in order.targets {
+        for relation in super::runs::relations(store, target).await? {
+            relations.push((target, relation));
+        }
+    }
+    let mut tx = store.begin().await?;
+    raw(LOCK_WAIT.to_owned())
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    // The keys first: a batch that is under way holds them, and takes table locks only afterwards.
+    let ids: Vec<i32> = order.keys.iter().map(|id| id.get().cast_signed()).collect();
+    let keys = query(format!(
+        "SELECT key_id::int8, status FROM {} WHERE key_id = ANY ($1) ORDER BY key_id FOR UPDATE",
+        store.own("encryption_keys")
+    ))
+    .bind(ids.clone())
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
+    for (target, _) in &relations {
+        // SHARE: readers go on, writers wait until the count is over.
+        raw(format!(
+            "LOCK TABLE {} IN SHARE MODE",
+            target.table.quoted()
+        ))
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    }
+    let mut left = Vec::new();
+    match order.shred {
+        Some(tenant) => {
+            for (target, relation) in &relations {
+                blank_indexes(&mut tx, target, relation, tenant).await?;
+            }
+        }
+        None => {
+            for (target, relation) in &relations {
+                let table = order
+                    .targets
+                    .iter()
+                    .position(|one| one.label == target.label);
+                for count in left_in(&mut tx, target, relation, order.keys).await? {
+                    left.push(SealedCount { table, ..count });
+                }
+            }
+            left.extend(left_in_ours(store, &mut tx, order.keys, &ids).await?);
+        }
+    }
+    if !left.is_empty() {
+        tx.rollback().await.map_err(map)?;
+        return Ok(left);
+    }
+    for row in &keys {
+        let key_id: i64 = row.try_get(0).map_err(map)?;
+        let status: String = row.try_get(1).map_err(map)?;
+        destroy_one(store, &mut tx, order, key_id, &status).await?;
+    }
+    tx.commit().await.map_err(map)?;
+    Ok(Vec::new())
+}
+
+async fn destroy_one(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    order: &Destruction<'_>,
+    key_id: i64,
+    status: &str,
+) -> Result<()> {
+    let unknown = |what| StoreError::Unexpected { what };
+    let key_id = KeyId::new(key_id).ok_or(unknown("a key id out of range"))?;
+    let mut status: KeyStatus = status
+        .parse()
+        .map_err(|_| unknown("a state of a key this version does not know"))?;
+    if status == KeyStatus::Destroyed {
+        return Ok(());
+    }
+    let mut step = async |from: KeyStatus, to: KeyStatus| -> Result<()> {
+        let (actor, reason) = (order.actor, order.reason);
+        rotation::set_status(store, tx, key_id, from, to, actor, reason)
+            .await
+            .map(|_| ())
+    };
+    // A shredded tenant's keys may still be in use: each goes by the states between.
+    if order.shred.is_some() && !status.may_become(KeyStatus::Destroyed) {
+        step(status, KeyStatus::Deactivated).await?;
+        status = KeyStatus::Deactivated;
+    }
+    step(status, KeyStatus::Destroyed).await
+}
+
+/// What is still sealed under the keys in one relation. One scan, whatever the number of keys.
+async fn left_in(
+    tx: &mut Transaction<'static, Postgres>,
+    target: &Target,
+    relation: &str,
+    keys: &[KeyId],
+) -> Result<Vec<SealedCount>> {
+    let mut sums = Vec::new();
+    for (at, field) in target.fields.iter().enumerate() {
+        let (column, text) = match &field.sealed {
+            Sealed::Beside { column, text } => (column, *text),
+            Sealed::InPlace if field.plain_exists => (&field.column, true),
+            Sealed::InPlace => continue,
+        };
+        let value = format!("t.{}", column.quoted());
+        sums.push((
+            at,
+            format!("count(*) FILTER (WHERE {})", sealed_under(&value, text, 1)),
+        ));
+    }
+    if sums.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list: Vec<&str> = sums.iter().map(|(_, sum)| sum.as_str()).collect();
+    let row = query(format!(
+        "SELECT {} FROM ONLY {relation} AS t",
+        list.join(", ")
+    ))
+    .bind(
+        Select::prefixes(keys)
+            .map(hex::encode)
+            .collect::<Vec<String>>(),
+    )
+    .bind(Select::text_prefixes(keys).collect::<Vec<String>>())
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(map)?;
+    let mut left = Vec::new();
+    for (place, (field, _)) in sums.iter().enumerate() {
+        let values: i64 = row.try_get(place).map_err(map)?;
+        if values > 0 {
+            left.push(SealedCount {
+                table: None,
+                field: Some(*field),
+                key_id: keys.first().copied().filter(|_| keys.len() == 1),
+                values: values.unsigned_abs(),
+            });
+        }
+    }
+    Ok(left)
+}
+
+/// Row keys in quarantine and cursors of unfinished runs.
+async fn left_in_ours(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    keys: &[KeyId],
+    ids: &[i32],
+) -> Result<Vec<SealedCount>> {
+    let row = query(format!(
+        "SELECT (SELECT count(*) FROM {quarantine} WHERE state <> 'resolved' AND key_id = ANY ($2)) + \
+           (SELECT count(*) FROM {lanes}, LATERAL (VALUES (lower), (upper), (cursor)) AS v(c) \
+            WHERE substr(c, 1, 6) IN (SELECT decode(p, 'hex') FROM unnest($1::text[]) AS p))",
+        quarantine = store.own("quarantine"),
+        lanes = store.own("lanes"),
+    ))
+    .bind(
+        Select::prefixes(keys)
+            .map(hex::encode)
+            .collect::<Vec<String>>(),
+    )
+    .bind(ids.to_vec())
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(map)?;
+    let values: i64 = row.try_get(0).map_err(map)?;
+    Ok((values > 0)
+        .then(|| SealedCount {
+            table: None,
+            field: None,
+            key_id: keys.first().copied().filter(|_| keys.len() == 1),
+            values: values.unsigned_abs(),
+        })
+        .into_iter()
+        .collect())
+}
+
+/// Values of one tenant that are there in plaintext, beside what is sealed.
+pub(super) async fn plaintext_of(
+    store: &PostgresStore,
+    target: &Target,
+    tenant: &str,
+) -> Result<u64> {
+    let sums: Vec<String> = target
+        .fields
+        .iter()
+        .filter(|field| field.plain_exists && field.sealed != Sealed::InPlace)
+        .map(|field| format!("count(t.{})", field.column.quoted()))
+        .collect();
+    let (Some(column), false) = (&target.tenant, sums.is_empty()) else {
+        return Ok(0);
+    };
+    let mut tx = store.begin().await?;
+    raw("SET LOCAL row_security = off".to_owned())
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    let row = query(format!(
+        "SELECT ({})::int8 FROM {} AS t WHERE t.{}::text = $1",
+        sums.join(" + "),
+        target.table.quoted(),
+        column.quoted()
+    ))
+    .bind(tenant.to_owned())
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    row.try_get::<i64, _>(0).map(i64::unsigned_abs).map_err(map)
+}
+
+/// Sets the blind indexes of one tenant's rows NULL.
+async fn blank_indexes(
+    tx: &mut Transaction<'static, Postgres>,
+    target: &Target,
+    relation: &str,
+    tenant: &str,
+) -> Result<()> {
+    let Some(column) = &target.tenant else {
+        return Ok(());
+    };
+    let columns: Vec<String> = target
+        .fields
+        .iter()
+        .flat_map(|field| field.index.iter().chain(&field.index_next))
+        .map(crate::ident::Ident::quoted)
+        .collect();
+    if columns.is_empty() {
+        return Ok(());
+    }
+    raw("SET LOCAL phiseal.engine = 'on'".to_owned())
+        .execute(&mut **tx)
+        .await
+        .map_err(map)?;
+    let set: Vec<String> = columns.iter().map(|c| format!("{c} = NULL")).collect();
+    let any: Vec<String> = columns
+        .iter()
+        .map(|c| format!("t.{c} IS NOT NULL"))
+        .collect();
+    query(format!(
+        "UPDATE ONLY {relation} AS t SET {} WHERE t.{}::text = $1 AND ({})",
+        set.join(", "),
+        column.quoted(),
+        any.join(" OR ")
+    ))
+    .bind(tenant.to_owned())
+    .execute(&mut **tx)
+    .await
+    .map_err(map)?;
+    Ok(())
+}

@@ -1,0 +1,351 @@
+//! The census: how many values each key seals. And what is only right after one: destruction.
+//! Owns the exact comparison of key ids in the server, by class and first bytes of each value, which
+//! no collation touches. A destruction holds the write lock from before its count to its end.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::connection::{commit, read_transaction, write_transaction};
+use super::fault;
+use super::key_table;
+use super::key_value;
+use super::paging::{Range, window_end};
+use super::rotation;
+use super::shape::{Shape, image, joined, sealed_under};
+use super::statement::{Bind, bound, run};
+use crate::crypto::KeyId;
+use crate::ident::Ident;
+use crate::keys::{KeyRecord, KeyStatus};
+use crate::store::locate::key_id_of_prefix;
+use crate::store::{
+    Cursor, Destruction, FieldTarget, Resealed, Result, Sealed, SealedCount, StoreError, Target,
+};
+
+/// Rows that are grouped at once: SQLite groups by sorting, and sorts in memory.
+const WINDOW: usize = 50_000;
+
+/// Counts in a range of keys, in one snapshot.
+pub(super) async fn count(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    after: Option<&Cursor>,
+    upto: Option<&Cursor>,
+) -> Result<Vec<SealedCount>> {
+    count_by(conn, target, after, upto, WINDOW).await
+}
+
+async fn count_by(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    after: Option<&Cursor>,
+    upto: Option<&Cursor>,
+    window: usize,
+) -> Result<Vec<SealedCount>> {
+    let prefixes: Vec<(usize, String)> = (target.fields.iter().enumerate())
+        .filter_map(|(at, field)| Some((at, prefix(field)?)))
+        .collect();
+    let mut sums = BTreeMap::new();
+    if !prefixes.is_empty() {
+        let mut snapshot = read_transaction(conn).await?;
+        let shape = Shape::read(&mut snapshot, target).await?;
+        let mut after = after.cloned();
+        loop {
+            let mut range = Range::new(&mut snapshot, &shape, after.as_ref(), upto).await?;
+            let end = window_end(&mut snapshot, &shape, &range, window).await?;
+            if let Some(end) = &end {
+                range.end_at(&shape, end);
+            }
+            add_window(&mut snapshot, &shape, &prefixes, &range, &mut sums).await?;
+            match end {
+                Some(end) => after = Some(key_value::cursor(&end)),
+                None => break,
+            }
+        }
+        snapshot.rollback().await.map_err(fault::of)?;
+    }
+    let counts = sums
+        .into_iter()
+        .map(|((field, key_id), values)| SealedCount {
+            table: Some(0),
+            field: Some(field),
+            key_id,
+            values,
+        });
+    Ok(counts.collect())
+}
+
+/// The values of one window, each row read once.
+async fn add_window(
+    conn: &mut SqliteConnection,
+    shape: &Shape,
+    prefixes: &[(usize, String)],
+    range: &Range,
+    sums: &mut BTreeMap<(usize, Option<KeyId>), u64>,
+) -> Result<()> {
+    let sql = format!(
+        "WITH w AS MATERIALIZED (SELECT {} FROM {} WHERE {}) {}",
+        joined(prefixes, ", ", |(at, prefix)| format!("{prefix} AS p{at}")),
+        shape.table,
+        range.sql("1"),
+        joined(prefixes, " UNION ALL ", |(at, _)| format!(
+            "SELECT {at}, p{at}, count(*) FROM w WHERE p{at} IS NOT NULL GROUP BY p{at}"
+        )),
+    );
+    let rows = bound(sql, range.again())
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    for row in rows {
+        let field: i64 = row.try_get(0).map_err(fault::of)?;
+        let prefix: String = row.try_get(1).map_err(fault::of)?;
+        let values: i64 = row.try_get(2).map_err(fault::of)?;
+        let field = usize::try_from(field).map_err(|_| StoreError::Unexpected {
+            what: "a count of a field that was not asked for",
+        })?;
+        *sums.entry((field, key_id_of_prefix(&prefix))).or_default() += values.unsigned_abs();
+    }
+    Ok(())
+}
+
+/// Where the sealed value of a field is, and whether in text form.
+fn place(field: &FieldTarget) -> Option<(String, bool)> {
+    match &field.sealed {
+        Sealed::Beside { column, text } => Some((column.quoted(), *text)),
+        Sealed::InPlace if field.plain_exists => Some((field.column.quoted(), true)),
+        Sealed::InPlace => None,
+    }
+}
+
+/// The first bytes of a sealed value as text: hex digits, or the first characters of the text form.
+/// Of another class there is a value, and no key that it names.
+fn prefix(field: &FieldTarget) -> Option<String> {
+    let (column, text) = place(field)?;
+    let first = format!("substr({column}, 1, 12)");
+    Some(match (&field.sealed, text) {
+        (Sealed::InPlace, _) => format!(
+            "CASE WHEN typeof({column}) = 'text' AND substr({column}, 1, 4) = 'ps1.' THEN {first} END"
+        ),
+        (_, true) => format!(
+            "CASE typeof({column}) WHEN 'text' THEN {first} WHEN 'null' THEN NULL ELSE '' END"
+        ),
+        (_, false) => format!(
+            "CASE typeof({column}) WHEN 'blob' THEN lower(hex(substr({column}, 1, 6))) \
+             WHEN 'null' THEN NULL ELSE '' END"
+        ),
+    })
+}
+
+/// Puts row keys that were sealed again in the place of the old ones.
+pub(super) async fn reseal_quarantine(
+    conn: &mut SqliteConnection,
+    rows: &[Resealed],
+) -> Result<()> {
+    const RESEAL: &str = "UPDATE phiseal_quarantine SET key_sealed = ?, key_id = ? \
+        WHERE quarantine_id = ? AND key_sealed = ?";
+    let mut transaction = write_transaction(conn).await?;
+    for row in rows {
+        let binds = [
+            Bind::Blob(row.key_sealed.clone()),
+            Bind::Integer(i64::from(row.key_id.get())),
+            Bind::Integer(row.quarantine_id),
+            Bind::Blob(row.before.clone()),
+        ];
+        bound(RESEAL, binds)
+            .execute(&mut *transaction)
+            .await
+            .map_err(fault::of)?;
+    }
+    commit(transaction).await
+}
+
+/// Destroys keys: locks, counts, wipes, in one transaction.
+pub(super) async fn destroy(
+    conn: &mut SqliteConnection,
+    order: &Destruction<'_>,
+) -> Result<Vec<SealedCount>> {
+    let mut transaction = write_transaction(conn).await?;
+    match order.shred {
+        Some(tenant) => blank_indexes(&mut transaction, order.targets, tenant).await?,
+        None => {
+            let mut left = Vec::new();
+            for (at, target) in order.targets.iter().enumerate() {
+                for count in left_in(&mut transaction, target, order.keys).await? {
+                    left.push(SealedCount {
+                        table: Some(at),
+                        ..count
+                    });
+                }
+            }
+            left.extend(left_in_ours(&mut transaction, order.keys).await?);
+            if !left.is_empty() {
+                return Ok(left);
+            }
+        }
+    }
+    for key in key_table::records(&mut transaction, Some(order.keys)).await? {
+        destroy_one(&mut transaction, order, &key).await?;
+    }
+    commit(transaction).await?;
+    // The pages as they were before are still in the WAL. Emptied now, unless a reader is in the way:
+    // then it goes when the WAL is next begun anew.
+    let _ = run(conn, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    Ok(Vec::new())
+}
+
+/// Values of one tenant that are there in plaintext, beside what is sealed.
+pub(super) async fn plaintext_of(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    tenant: &str,
+) -> Result<u64> {
+    let plain: Vec<String> = target
+        .fields
+        .iter()
+        .filter(|field| field.plain_exists && field.sealed != Sealed::InPlace)
+        .map(|field| field.column.quoted())
+        .collect();
+    let (Some(column), false) = (&target.tenant, plain.is_empty()) else {
+        return Ok(0);
+    };
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {}",
+        joined(&plain, " + ", |column| format!("count({column})")),
+        target.table.name.quoted(),
+        is_tenant(column),
+    );
+    let row = bound(sql, [Bind::Blob(tenant.as_bytes().to_vec())])
+        .fetch_one(conn)
+        .await
+        .map_err(fault::of)?;
+    let values: i64 = row.try_get(0).map_err(fault::of)?;
+    Ok(values.unsigned_abs())
+}
+
+async fn destroy_one(
+    conn: &mut SqliteConnection,
+    order: &Destruction<'_>,
+    key: &KeyRecord,
+) -> Result<()> {
+    let mut from = key.status;
+    if from == KeyStatus::Destroyed {
+        return Ok(());
+    }
+    let (actor, reason) = (order.actor, order.reason);
+    // A shredded tenant's keys may still be in use: each goes by the states between. Of any other
+    // key in use the table refuses the destruction.
+    if order.shred.is_some() && !from.may_become(KeyStatus::Destroyed) {
+        let between = KeyStatus::Deactivated;
+        rotation::set_status(conn, key.key_id, from, between, actor, reason).await?;
+        from = between;
+    }
+    rotation::set_status(conn, key.key_id, from, KeyStatus::Destroyed, actor, reason)
+        .await
+        .map(|_| ())
+}
+
+/// What is still sealed under the keys in one table. One scan, whatever the number of keys.
+async fn left_in(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    keys: &[KeyId],
+) -> Result<Vec<SealedCount>> {
+    let places: Vec<(usize, String, bool)> = (target.fields.iter().enumerate())
+        .filter_map(|(at, field)| place(field).map(|(column, text)| (at, column, text)))
+        .collect();
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {} FROM {}",
+        joined(&places, ", ", |(_, column, text)| format!(
+            "count(*) FILTER (WHERE {})",
+            sealed_under(column, *text, keys)
+        )),
+        target.table.name.quoted(),
+    );
+    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    let mut left = Vec::new();
+    for (at, (field, ..)) in places.iter().enumerate() {
+        left.extend(some(
+            Some(*field),
+            keys,
+            row.try_get(at).map_err(fault::of)?,
+        ));
+    }
+    Ok(left)
+}
+
+/// Row keys in quarantine and cursors of unfinished runs. Of a row that went through, and of a run
+/// that is over, nobody asks for the key any more.
+async fn left_in_ours(conn: &mut SqliteConnection, keys: &[KeyId]) -> Result<Option<SealedCount>> {
+    let under = |column: &str| sealed_under(column, false, keys);
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM phiseal_quarantine WHERE state <> 'resolved' AND key_id IN ({})) + \
+         (SELECT count(*) FROM phiseal_lanes JOIN phiseal_runs USING (run_id) \
+         WHERE finished_at IS NULL AND ({} OR {} OR {}))",
+        joined(keys, ", ", KeyId::to_string),
+        under("lower"),
+        under("upper"),
+        under("cursor"),
+    );
+    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    Ok(some(None, keys, row.try_get(0).map_err(fault::of)?))
+}
+
+fn some(field: Option<usize>, keys: &[KeyId], values: i64) -> Option<SealedCount> {
+    (values > 0).then(|| SealedCount {
+        table: None,
+        field,
+        key_id: keys.first().copied().filter(|_| keys.len() == 1),
+        values: values.unsigned_abs(),
+    })
+}
+
+/// The condition for rows of the tenant whose bytes are bound, as rows are read: a BLOB names none,
+/// and no collation takes one for another.
+fn is_tenant(column: &Ident) -> String {
+    let column = column.quoted();
+    format!("typeof({column}) <> 'blob' AND {} = ?", image(&column))
+}
+
+/// Sets the blind indexes of one tenant's rows NULL, as the engine, which the guard lets pass.
+async fn blank_indexes(
+    conn: &mut SqliteConnection,
+    targets: &[Target],
+    tenant: &str,
+) -> Result<()> {
+    // A mark that somebody committed would make every writer a trusted one.
+    run(conn, "DELETE FROM phiseal_mark").await?;
+    run(conn, "INSERT INTO phiseal_mark (mark) VALUES ('engine')").await?;
+    for target in targets {
+        let Some(owner) = &target.tenant else {
+            continue;
+        };
+        let columns: Vec<String> = target
+            .fields
+            .iter()
+            .flat_map(|field| field.index.iter().chain(&field.index_next))
+            .map(Ident::quoted)
+            .collect();
+        if columns.is_empty() {
+            continue;
+        }
+        let sql = format!(
+            "UPDATE {} SET {} WHERE {} AND ({})",
+            target.table.name.quoted(),
+            joined(&columns, ", ", |column| format!("{column} = NULL")),
+            is_tenant(owner),
+            joined(&columns, " OR ", |column| format!("{column} IS NOT NULL")),
+        );
+        bound(sql, [Bind::Blob(tenant.as_bytes().to_vec())])
+            .execute(&mut *conn)
+            .await
+            .map_err(fault::of)?;
+    }
+    run(conn, "DELETE FROM phiseal_mark").await
+}
+
+#[cfg(test)]
+mod tests;

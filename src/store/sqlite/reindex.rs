@@ -1,0 +1,237 @@
+//! Blind indexes on their way to another key: a new column beside the old, then one switch.
+//! Owns the columns, their indexes and the transaction that puts the new ones in the place of the
+//! old ones, over all tables and together with the keys: a lookup meets the old column under the
+//! old key or the new one under the new key, and nothing in between.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::connection::{commit, write_transaction};
+use super::ddl;
+use super::fault;
+use super::guard;
+use super::guarded;
+use super::registry;
+use super::rotation;
+use super::schema_text::{checks, mentions};
+use super::statement::{Bind, bound, run};
+use crate::crypto::KeyId;
+use crate::keys::{Handover, RotationPeriod};
+use crate::store::{FieldTarget, Reindex, Result, Sealed, StoreError, Target};
+
+/// Makes the new columns, notes them and has the guard blank them.
+pub(super) async fn prepare_columns(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    next: &[Reindex],
+) -> Result<()> {
+    let mut transaction = write_transaction(conn).await?;
+    let there = ddl::columns(&mut transaction, target).await?;
+    let records = registry::fields(&mut transaction).await?;
+    for index in next {
+        let field = field(target, index)?;
+        refuse_dependents(&mut transaction, target, index).await?;
+        let is_ours = records.iter().any(|record| {
+            record.table_label == target.label
+                && record.column_label == field.label
+                && record.blind_index_next.as_deref() == Some(index.next.as_str())
+        });
+        match (ddl::has(&there, &index.next), is_ours) {
+            (true, true) => {}
+            (true, false) => return Err(in_the_way("column", index.next.as_str(), target)),
+            (false, _) => {
+                let statement = format!(
+                    "ALTER TABLE {} ADD COLUMN {} BLOB",
+                    target.table.name.quoted(),
+                    index.next.quoted()
+                );
+                run(&mut transaction, statement).await?;
+            }
+        }
+        let (table, column) = (&target.label, &field.label);
+        registry::set_next(&mut transaction, table, column, Some(&index.next), None).await?;
+    }
+    // With the registry as it is now, the guard blanks the new columns, too.
+    for statement in ddl::missing(&mut transaction, target).await? {
+        run(&mut transaction, statement).await?;
+    }
+    commit(transaction).await
+}
+
+/// Lookup indexes on the new columns.
+pub(super) async fn make_indexes(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    next: &[Reindex],
+) -> Result<()> {
+    let mut transaction = write_transaction(conn).await?;
+    for index in next {
+        let statement = ddl::lookup_statement(target, &index.next, index.unique)?;
+        run(&mut transaction, statement).await?;
+    }
+    commit(transaction).await
+}
+
+/// The switch.
+pub(super) async fn switch(
+    conn: &mut SqliteConnection,
+    tables: &[(Target, Vec<Reindex>)],
+    handovers: &[Handover],
+    due: RotationPeriod,
+    actor: &str,
+) -> Result<bool> {
+    // Given up halfway, the transaction is rolled back as it is dropped.
+    let mut transaction = write_transaction(conn).await?;
+    if !rotation::hand_over(&mut transaction, handovers, due, actor).await? {
+        return Err(StoreError::Unexpected {
+            what: "the state of a blind index key changed during its rotation",
+        });
+    }
+    for (target, next) in tables {
+        for index in next {
+            refuse_dependents(&mut transaction, target, index).await?;
+            if is_behind(&mut transaction, target, index).await? {
+                return Ok(false);
+            }
+        }
+    }
+    // The key of a column is one only where its table has no tenants.
+    let key = match handovers {
+        [handover] => Some(handover.to),
+        _ => None,
+    };
+    for (target, next) in tables {
+        switch_table(&mut transaction, target, next, key).await?;
+    }
+    commit(transaction).await?;
+    Ok(true)
+}
+
+/// Whether a row has an index and not yet the new one, beyond those whose value does not open.
+async fn is_behind(conn: &mut SqliteConnection, target: &Target, index: &Reindex) -> Result<bool> {
+    let field = field(target, index)?;
+    let sealed = match &field.sealed {
+        Sealed::Beside { column, .. } => column,
+        Sealed::InPlace => &field.column,
+    };
+    let sql = format!(
+        "SELECT count(*) FROM {} WHERE ({} IS NOT NULL AND {} IS NULL) AND {} IS NOT NULL",
+        target.table.name.quoted(),
+        sealed.quoted(),
+        index.next.quoted(),
+        index.column.quoted(),
+    );
+    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    let behind: i64 = row.try_get(0).map_err(fault::of)?;
+    Ok(behind.unsigned_abs() > index.refused)
+}
+
+async fn switch_table(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    next: &[Reindex],
+    key: Option<KeyId>,
+) -> Result<()> {
+    let table = target.table.name.quoted();
+    // SQLite drops no column that a trigger or an index names.
+    for trigger in guard::triggers(target)? {
+        let statement = format!("DROP TRIGGER IF EXISTS {}", trigger.name.quoted());
+        run(conn, statement).await?;
+    }
+    // One that a run left behind is made again by the next that wants it.
+    let sweep = ddl::sweep_name(target)?.quoted();
+    run(conn, format!("DROP INDEX IF EXISTS {sweep}")).await?;
+    for index in next {
+        for column in [&index.column, &index.next] {
+            let name = ddl::lookup_name(target, column)?.quoted();
+            run(conn, format!("DROP INDEX IF EXISTS {name}")).await?;
+        }
+        let (old, new) = (index.column.quoted(), index.next.quoted());
+        run(conn, format!("ALTER TABLE {table} DROP COLUMN {old}")).await?;
+        let rename = format!("ALTER TABLE {table} RENAME COLUMN {new} TO {old}");
+        run(conn, rename).await?;
+        // An index cannot be renamed.
+        let lookup = ddl::lookup_statement(target, &index.column, index.unique)?;
+        run(conn, lookup).await?;
+        let (label, column) = (&target.label, &field(target, index)?.label);
+        let key = key.filter(|_| target.tenant.is_none());
+        registry::set_next(conn, label, column, None, key).await?;
+    }
+    // The registry says which columns are still on their way.
+    let whole = guarded::with_registered(conn, target).await?;
+    for trigger in guard::triggers(&whole)? {
+        run(conn, trigger.create).await?;
+    }
+    Ok(())
+}
+
+/// Whatever of the application stands on a blind index column would be lost with it, or keep it from
+/// being dropped.
+async fn refuse_dependents(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    index: &Reindex,
+) -> Result<()> {
+    const SCHEMA: &str = "SELECT type, name, coalesce(sql, ''), tbl_name = ?1 COLLATE NOCASE, \
+        type = 'index' AND EXISTS (SELECT 1 FROM pragma_index_info(s.name) AS i WHERE i.name = ?2 COLLATE NOCASE) \
+        FROM sqlite_schema AS s WHERE tbl_name = ?1 COLLATE NOCASE OR type IN ('view', 'trigger') \
+        ORDER BY type, name";
+    let (table, column) = (target.table.name.as_str(), index.column.as_str());
+    let ours = [
+        ddl::lookup_name(target, &index.column)?,
+        ddl::sweep_name(target)?,
+    ];
+    let is_ours = |name: &str| {
+        ours.iter()
+            .any(|ident| ident.as_str().eq_ignore_ascii_case(name))
+    };
+    let binds = [Bind::Text(table.to_owned()), Bind::Text(column.to_owned())];
+    let rows = bound(SCHEMA, binds)
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    for row in rows {
+        let kind: String = row.try_get(0).map_err(fault::of)?;
+        let name: String = row.try_get(1).map_err(fault::of)?;
+        let sql: String = row.try_get(2).map_err(fault::of)?;
+        let of_table: bool = row.try_get(3).map_err(fault::of)?;
+        let indexed: bool = row.try_get(4).map_err(fault::of)?;
+        let depends = match kind.as_str() {
+            "table" => checks(&sql).iter().any(|check| mentions(check, column)),
+            // Also in the expression or the condition of an index, of which no pragma tells.
+            "index" => !is_ours(&name) && (indexed || mentions(&sql, column)),
+            "trigger" | "view" => {
+                !ddl::is_guard(&name)
+                    && mentions(&sql, column)
+                    && (of_table || mentions(&sql, table))
+            }
+            _ => false,
+        };
+        if depends {
+            let what = match kind.as_str() {
+                "table" => "a CHECK constraint of table",
+                other => other,
+            };
+            return Err(in_the_way(what, &name, target));
+        }
+    }
+    Ok(())
+}
+
+fn in_the_way(kind: &str, name: &str, target: &Target) -> StoreError {
+    StoreError::InTheWay {
+        what: format!("{kind} {name} on {}", target.label),
+    }
+}
+
+fn field<'a>(target: &'a Target, index: &Reindex) -> Result<&'a FieldTarget> {
+    target
+        .fields
+        .get(index.field)
+        .ok_or(StoreError::Unexpected {
+            what: "a blind index of a field that the target does not name",
+        })
+}
+
+#[cfg(test)]
+mod tests;

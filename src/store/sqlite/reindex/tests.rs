@@ -1,0 +1,393 @@
+//! Tests of blind indexes on their way to another key.
+
+use crate::crypto::KeyId;
+use crate::keys::{Handover, KeyStatus, RotationPeriod};
+use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
+use crate::store::{Reindex, Sealed, Select, Store, StoreError, Target};
+
+const DUE: RotationPeriod = RotationPeriod::Year;
+
+fn id(id: i64) -> KeyId {
+    KeyId::new(id).unwrap()
+}
+
+/// The old key is in force until the switch.
+fn keys() -> [Handover; 1] {
+    [handover(id(1), id(2))]
+}
+
+fn indexed(table: &str) -> Target {
+    let mut target = with(target(table, &["id"]), "age", "INTEGER", true);
+    target = with(target, "ssn", "TEXT", true);
+    target.fields[1].index = Some(ident("ssn_bidx"));
+    target
+}
+
+fn next(unique: bool) -> [Reindex; 1] {
+    [Reindex {
+        field: 1,
+        column: ident("ssn_bidx"),
+        next: ident("ssn_bidx_next"),
+        unique,
+        refused: 0,
+    }]
+}
+
+/// Tables sealed beside, registered and guarded, with two rows, the second of which has no index.
+async fn sealed(tables: &[&str]) -> (Fixture, Vec<Target>) {
+    let mut fixture = Fixture::new("").await;
+    fixture.key(1, "", true).await;
+    fixture.key(2, "", false).await;
+    let mut targets = Vec::new();
+    for table in tables {
+        let create =
+            format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, ssn TEXT, age INTEGER)");
+        fixture.exec(&create).await.unwrap();
+        let target = indexed(table);
+        fixture.register(&target).await;
+        fixture.store.prepare(&target).await.unwrap();
+        fixture.store.finish_indexes(&target).await.unwrap();
+        let rows = format!(
+            "INSERT INTO phiseal_mark VALUES ('engine'); INSERT INTO {table} (id, ssn_sealed, ssn_bidx) \
+             VALUES (1, x'e70100000001aa', x'01'), (2, x'e70100000001bb', NULL); DELETE FROM phiseal_mark"
+        );
+        fixture.exec(&rows).await.unwrap();
+        targets.push(target);
+    }
+    (fixture, targets)
+}
+
+async fn fill(fixture: &mut Fixture, table: &str) {
+    let fill = format!(
+        "INSERT INTO phiseal_mark VALUES ('engine'); UPDATE {table} SET ssn_bidx_next = x'0a' WHERE id = 1; \
+         DELETE FROM phiseal_mark"
+    );
+    fixture.exec(&fill).await.unwrap();
+}
+
+async fn columns(fixture: &mut Fixture, table: &str) -> Vec<String> {
+    let names = format!("SELECT name FROM pragma_table_info('{table}')");
+    fixture.rows(&names).await
+}
+
+async fn noted(fixture: &mut Fixture) -> Vec<String> {
+    let rows = "SELECT table_label || ' ' || quote(blind_index_next) || ' ' || quote(blind_index_key_id) \
+        FROM phiseal_encrypted_field_metadata WHERE column_label = 'ssn' ORDER BY field_id";
+    fixture.rows(rows).await
+}
+
+#[tokio::test]
+async fn new_columns_are_made_once_noted_and_blanked_with_the_old() {
+    let (mut fixture, targets) = sealed(&["t"]).await;
+    for _ in 0..2 {
+        fixture
+            .store
+            .prepare_reindex(&targets[0], &next(false))
+            .await
+            .unwrap();
+        fixture
+            .store
+            .index_reindexed(&targets[0], &next(false))
+            .await
+            .unwrap();
+        fill(&mut fixture, "t").await;
+    }
+    let made = columns(&mut fixture, "t").await;
+    assert_eq!(
+        made.iter().filter(|name| *name == "ssn_bidx_next").count(),
+        1
+    );
+    assert_eq!(noted(&mut fixture).await, ["t 'ssn_bidx_next' NULL"]);
+    // Nothing is missing, for a target that names the new column and for one that does not.
+    let mut whole = targets[0].clone();
+    whole.fields[1].index_next = Some(ident("ssn_bidx_next"));
+    for target in [&targets[0], &whole] {
+        assert!(fixture.store.ddl(target).await.unwrap().is_empty());
+    }
+    fixture
+        .exec("UPDATE t SET ssn = 'new' WHERE id = 1")
+        .await
+        .unwrap();
+    let row =
+        "SELECT quote(ssn_sealed) || quote(ssn_bidx) || quote(ssn_bidx_next) FROM t WHERE id = 1";
+    assert_eq!(fixture.rows(row).await, ["NULLNULLNULL"]);
+}
+
+#[tokio::test]
+async fn what_stands_on_the_old_column_and_is_not_ours_is_in_the_way() {
+    for (create, drop) in [
+        ("CREATE INDEX mine ON t (age, ssn_bidx)", "DROP INDEX mine"),
+        (
+            "CREATE INDEX mine ON t (hex(\"SSN_bidx\"))",
+            "DROP INDEX mine",
+        ),
+        (
+            "CREATE INDEX mine ON t (age) WHERE ssn_bidx IS NULL",
+            "DROP INDEX mine",
+        ),
+        (
+            "CREATE VIEW mine AS SELECT ssn_bidx FROM t",
+            "DROP VIEW mine",
+        ),
+        (
+            "CREATE TRIGGER mine AFTER UPDATE OF ssn_bidx ON t BEGIN SELECT 1; END",
+            "DROP TRIGGER mine",
+        ),
+    ] {
+        let (mut fixture, targets) = sealed(&["t"]).await;
+        let before = columns(&mut fixture, "t").await;
+        fixture.exec(create).await.unwrap();
+        let refused = fixture
+            .store
+            .prepare_reindex(&targets[0], &next(false))
+            .await;
+        let Err(StoreError::InTheWay { what }) = refused else {
+            panic!("{create}: {refused:?}");
+        };
+        assert!(what.ends_with("mine on t"), "{what}");
+        assert_eq!(columns(&mut fixture, "t").await, before);
+        assert_eq!(noted(&mut fixture).await, ["t NULL NULL"]);
+        fixture.exec(drop).await.unwrap();
+        fixture
+            .store
+            .prepare_reindex(&targets[0], &next(false))
+            .await
+            .unwrap();
+        // One that came meanwhile is told, too, and nothing is switched.
+        fill(&mut fixture, "t").await;
+        fixture.exec(create).await.unwrap();
+        let tables = [(targets[0].clone(), next(false).to_vec())];
+        let refused = fixture
+            .store
+            .switch_indexes(&tables, &keys(), DUE, "me")
+            .await;
+        assert!(
+            matches!(refused, Err(StoreError::InTheWay { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(fixture.keys().await, ["1 active", "2 pre_active"]);
+    }
+}
+
+#[tokio::test]
+async fn a_unique_constraint_a_check_and_a_column_of_the_application_are_in_the_way() {
+    for (more, what) in [
+        (", UNIQUE (ssn_bidx)", "index sqlite_autoindex_t_1 on t"),
+        (
+            ", CHECK (length(ssn_bidx) > 0)",
+            "a CHECK constraint of table t on t",
+        ),
+        (", ssn_bidx_next TEXT", "column ssn_bidx_next on t"),
+    ] {
+        let column = if more.contains("TEXT") { more } else { "" };
+        let constraint = if more.contains("TEXT") { "" } else { more };
+        let mut fixture = Fixture::new(&format!(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT, age INTEGER, ssn_bidx BLOB{column}{constraint})"
+        ))
+        .await;
+        let target = indexed("t");
+        fixture.register(&target).await;
+        fixture.store.prepare(&target).await.unwrap();
+        let refused = fixture.store.prepare_reindex(&target, &next(false)).await;
+        assert!(
+            matches!(&refused, Err(StoreError::InTheWay { what: told }) if told == what),
+            "{refused:?}"
+        );
+    }
+}
+
+/// The sweep's index over the new column, as a run leaves it that was killed.
+async fn leave_sweep_index(fixture: &Fixture, target: &Target) {
+    let mut sweep = target.clone();
+    sweep.fields = with(target.clone(), "ssn_sealed", "bytea", true)
+        .fields
+        .split_off(2);
+    sweep.fields[0].sealed = Sealed::Beside {
+        column: ident("ssn_bidx_next"),
+        text: false,
+    };
+    assert!(fixture.store.make_sweep_index(&sweep).await.unwrap());
+    let select = Select::UnsealedIndexed;
+    assert!(fixture.store.any_left(&sweep, "", &select).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_switch_changes_columns_indexes_registry_and_keys_together() {
+    let (mut fixture, targets) = sealed(&["t", "u"]).await;
+    for target in &targets {
+        let store = &fixture.store;
+        store.prepare_reindex(target, &next(true)).await.unwrap();
+        store.index_reindexed(target, &next(true)).await.unwrap();
+        leave_sweep_index(&fixture, target).await;
+    }
+    fill(&mut fixture, "t").await;
+    let tables: Vec<(Target, Vec<Reindex>)> = targets
+        .iter()
+        .map(|target| (target.clone(), next(true).to_vec()))
+        .collect();
+    let schema = "SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY type, name";
+    let (before, now) = (fixture.rows(schema).await, keys());
+    // One row of the second table is behind, so neither is switched.
+    let behind = fixture.store.switch_indexes(&tables, &now, DUE, "me").await;
+    assert!(!behind.unwrap());
+    assert_eq!(fixture.rows(schema).await, before);
+    assert_eq!(fixture.keys().await, ["1 active", "2 pre_active"]);
+    assert_eq!(
+        noted(&mut fixture).await,
+        ["t 'ssn_bidx_next' NULL", "u 'ssn_bidx_next' NULL"]
+    );
+
+    fill(&mut fixture, "u").await;
+    let switched = fixture.store.switch_indexes(&tables, &now, DUE, "me").await;
+    assert!(switched.unwrap());
+    assert_eq!(fixture.keys().await, ["1 deactivated", "2 active"]);
+    assert_eq!(noted(&mut fixture).await, ["t NULL 2", "u NULL 2"]);
+    for target in &targets {
+        is_switched(&mut fixture, target).await;
+    }
+    let late = fixture.store.switch_indexes(&tables, &now, DUE, "me").await;
+    assert!(matches!(late, Err(StoreError::Unexpected { .. })));
+}
+
+/// The table has the new index in the old one's place, and the guard it would have without it.
+async fn is_switched(fixture: &mut Fixture, target: &Target) {
+    let table = target.table.name.as_str();
+    assert_eq!(
+        columns(fixture, table).await,
+        ["id", "ssn", "age", "age_sealed", "ssn_sealed", "ssn_bidx"]
+    );
+    let rows = format!("SELECT quote(ssn_bidx) FROM {table} ORDER BY id");
+    assert_eq!(fixture.rows(&rows).await, ["X'0A'", "NULL"]);
+    let indexes = format!("SELECT name || ' ' || \"unique\" FROM pragma_index_list('{table}')");
+    assert_eq!(
+        fixture.rows(&indexes).await,
+        [format!("{table}_ssn_bidx_idx 1")]
+    );
+    // Also for a target from before the switch, which names what is gone.
+    let mut stale = target.clone();
+    stale.fields[1].index_next = Some(ident("ssn_bidx_next"));
+    for target in [target, &stale] {
+        assert!(fixture.store.ddl(target).await.unwrap().is_empty());
+    }
+    let change = format!("UPDATE {table} SET ssn = 'new' WHERE id = 1");
+    fixture.exec(&change).await.unwrap();
+    assert_eq!(fixture.rows(&rows).await, ["NULL", "NULL"]);
+}
+
+#[tokio::test]
+async fn rows_that_do_not_open_do_not_hold_the_switch_up_and_one_more_does() {
+    let (fixture, targets) = sealed(&["t"]).await;
+    let [index] = next(false);
+    fixture
+        .store
+        .prepare_reindex(&targets[0], std::slice::from_ref(&index))
+        .await
+        .unwrap();
+    for (refused, expected) in [(0, false), (1, true)] {
+        let index = Reindex {
+            refused,
+            ..index.clone()
+        };
+        let tables = [(targets[0].clone(), vec![index])];
+        let switched = fixture
+            .store
+            .switch_indexes(&tables, &keys(), DUE, "me")
+            .await;
+        assert_eq!(switched.unwrap(), expected, "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_a_column_is_noted_only_where_there_is_one() {
+    for (tenant, handovers, expected) in [
+        (true, keys().to_vec(), "t NULL NULL"),
+        (
+            false,
+            vec![
+                handover(id(1), id(2)),
+                Handover {
+                    from_becomes: KeyStatus::Active,
+                    to_becomes: KeyStatus::PreActive,
+                    ..handover(id(3), id(4))
+                },
+            ],
+            "t NULL NULL",
+        ),
+    ] {
+        let (mut fixture, mut targets) = sealed(&["t"]).await;
+        fixture.key(3, "m", true).await;
+        fixture.key(4, "m", false).await;
+        targets[0].tenant = tenant.then(|| ident("age"));
+        fixture
+            .store
+            .prepare_reindex(&targets[0], &next(false))
+            .await
+            .unwrap();
+        fill(&mut fixture, "t").await;
+        let tables = [(targets[0].clone(), next(false).to_vec())];
+        let switched = fixture
+            .store
+            .switch_indexes(&tables, &handovers, DUE, "me")
+            .await;
+        assert!(switched.unwrap());
+        assert_eq!(noted(&mut fixture).await, [expected]);
+    }
+}
+
+#[tokio::test]
+async fn two_values_with_one_new_index_are_refused_before_the_switch() {
+    let (mut fixture, targets) = sealed(&["t"]).await;
+    fixture
+        .store
+        .prepare_reindex(&targets[0], &next(true))
+        .await
+        .unwrap();
+    let fill = "INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET ssn_bidx_next = x'0a'; \
+        DELETE FROM phiseal_mark";
+    fixture.exec(fill).await.unwrap();
+    let refused = fixture
+        .store
+        .index_reindexed(&targets[0], &next(true))
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::Data { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_dropped_with_its_seal_leaves_no_new_index_behind() {
+    let (mut fixture, targets) = sealed(&["t"]).await;
+    fixture
+        .store
+        .prepare_reindex(&targets[0], &next(false))
+        .await
+        .unwrap();
+    fixture
+        .store
+        .index_reindexed(&targets[0], &next(false))
+        .await
+        .unwrap();
+    let mut one = targets[0].clone();
+    one.fields.remove(0);
+    fixture.store.drop_sealed(&one).await.unwrap();
+    assert_eq!(
+        columns(&mut fixture, "t").await,
+        ["id", "ssn", "age", "age_sealed"]
+    );
+    assert_eq!(noted(&mut fixture).await, ["t NULL NULL"]);
+    // A note of a column that is gone makes no guard that names it, which would fail every write.
+    let note = "UPDATE phiseal_encrypted_field_metadata SET blind_index_next = 'gone' \
+        WHERE column_label = 'ssn'";
+    fixture.exec(note).await.unwrap();
+    fixture.store.prepare(&targets[0]).await.unwrap();
+    let change = "UPDATE t SET ssn = 'new', ssn_sealed = x'00'";
+    fixture.exec(change).await.unwrap();
+    // The other field is guarded as before.
+    fixture
+        .exec("UPDATE t SET age = 7, age_sealed = x'00'")
+        .await
+        .unwrap();
+    let rows = "SELECT quote(age_sealed) FROM t";
+    assert_eq!(fixture.rows(rows).await, ["NULL", "NULL"]);
+}
