@@ -7,11 +7,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
-use crate::crypto::envelope::MAGIC;
+use crate::crypto::envelope::{MAGIC, named_key};
 use crate::crypto::{
     BlindIndexKey, ColumnKey, Context, Envelope, IndexSpec, KeyId, Nonce, Purpose, RowKey, text,
 };
-use crate::keys::{KeyError, KeySet};
+use crate::keys::{Key, KeyError, KeySet};
 
 /// What sealing one field takes, beside its key.
 #[derive(Debug, Clone)]
@@ -143,6 +143,28 @@ impl Columns {
         let text = std::str::from_utf8(sealed).map_err(|_| Unopened::NotSealed)?;
         let bytes = text::decode(text).map_err(|_| Unopened::NotSealed)?;
         self.open_envelope(keys, cell, &bytes)
+    }
+
+    /// The key that a sealed value of either form names by its first bytes, damaged or not.
+    pub fn key_id_of(sealed: &[u8]) -> Option<KeyId> {
+        if sealed.first() == Some(&MAGIC) {
+            return named_key(sealed);
+        }
+        text::named_key(std::str::from_utf8(sealed).ok()?)
+    }
+
+    /// The blind index of a value under a given key; `None` where it normalises to nothing, or the
+    /// field has none.
+    pub fn index_under(
+        &self,
+        key: &Key,
+        tenant: &str,
+        field: usize,
+        plain: &[u8],
+    ) -> Option<Vec<u8>> {
+        let spec = self.fields[field].index?;
+        let derived = self.index_key(key.key_id(), key.data_key(), tenant, field);
+        derived.index(spec, std::str::from_utf8(plain).ok()?)
     }
 
     fn open_envelope(

@@ -3,6 +3,8 @@
 //! the refused row, or the lane row read under a lock where COMMIT's outcome is unknown.
 //! A row is never dropped: it is written, a conflict for the sweep, or listed in quarantine.
 
+mod counts;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -211,6 +213,11 @@ impl Committer {
             values_written: self.values_written(&load, &segment, &written),
             ..LaneTally::default()
         };
+        let missed: Vec<usize> = written.missed.clone();
+        let counts = self.rotation_counts(&load, &segment, &missed, false);
+        if !counts.is_empty() {
+            self.writer.count_rotation(&counts).await?;
+        }
         if let Err(error) = self.writer.commit(&tally).await {
             self.unsettled = Some((tally, Vec::new()));
             return Err(Failure::Store(error));
@@ -355,11 +362,15 @@ impl Committer {
             cursor: load.cursor.clone().filter(|_| segment.closes),
             lease_seconds: self.ctx.settings.lease_seconds,
         };
-        let keys = if self.ctx.step.seals() && !writes.is_empty() {
+        let mut keys = if self.ctx.step.seals() && !writes.is_empty() {
             load.parcel.seal_keys(&load.positions[segment.rows.clone()])
         } else {
             Vec::new()
         };
+        let lists = refused.is_some() || (segment.closes && !load.listed.is_empty());
+        keys.extend(self.ctx.own_key(advance.cursor.is_some(), lists));
+        keys.sort_unstable();
+        keys.dedup();
         self.writer.begin(&self.stamp, &advance, &keys).await?;
         let written = self.write(load, segment, writes, skip_locked).await?;
         let mut listed: Vec<NewQuarantine> = refused.unwrap_or_default().to_vec();
@@ -376,11 +387,15 @@ impl Committer {
             conflicts: i64::try_from(written.missed.len()).unwrap_or(i64::MAX),
             quarantined: i64::try_from(listed.len()).unwrap_or(i64::MAX),
         };
-        let missed = written
+        let missed: Vec<usize> = written
             .missed
             .iter()
             .map(|at| segment.rows.start + at)
             .collect();
+        let counts = self.rotation_counts(load, segment, &missed, refused.is_some());
+        if !counts.is_empty() {
+            self.writer.count_rotation(&counts).await?;
+        }
         match self.writer.commit(&tally).await {
             Ok(()) => {
                 self.stamp.seq += 1;

@@ -10,6 +10,7 @@ use super::quarantine::Book;
 use super::step::Step;
 use super::stop::Stop;
 use super::tenants::Tenants;
+use crate::crypto::KeyId;
 use crate::run::checkpoint::Checkpoints;
 use crate::run::holder::Process;
 use crate::store::{PageRequest, Select, Store, Target};
@@ -59,6 +60,8 @@ pub struct Context {
     pub book: Book,
     /// The definition of each relation when the run began.
     pub fingerprints: HashMap<String, String>,
+    /// The rotation that each older key is left by; empty for other runs.
+    pub rotations: HashMap<KeyId, i64>,
     /// This process.
     pub process: Process,
     /// The run's number; `None` for a verification, which leaves no trace in `runs`.
@@ -81,6 +84,15 @@ impl Context {
             with_sealed: reads.sealed,
             with_key_text: false,
         }
+    }
+
+    /// The key of what is ours in a batch, which must be active as long as it seals anything: a
+    /// cursor that may be PHI, the keys of rows that are listed.
+    pub fn own_key(&self, cursor: bool, lists: bool) -> Option<KeyId> {
+        let seals = lists || (cursor && self.checkpoints.seals());
+        seals
+            .then(|| self.tenants.own().ok().map(|key| key.key_id()))
+            .flatten()
     }
 
     /// Whether sealing takes a blind index key.

@@ -1,7 +1,7 @@
 //! Errors of a run. Each names the place, never a value.
 
 use crate::error::{Coded, Exit};
-use crate::keys::KeyError;
+use crate::keys::{KeyError, KeyFaults};
 use crate::run::checkpoint::CheckpointError;
 use crate::store::StoreError;
 
@@ -14,6 +14,18 @@ pub enum EngineError {
     /// A key is not there or may not be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// Several keys are not there or may not be used.
+    #[error(transparent)]
+    Keys(KeyFaults),
+    /// The audit chain is broken.
+    #[error(transparent)]
+    Audit(crate::run::audit::Broken),
+    /// A transaction that began before the keys changed does not end.
+    #[error("an older transaction does not end: {who}")]
+    OldTransaction {
+        /// Whose it is.
+        who: String,
+    },
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -79,6 +91,9 @@ impl Coded for EngineError {
         match self {
             Self::Store(error) => error.code(),
             Self::Key(error) => error.code(),
+            Self::Keys(error) => error.code(),
+            Self::Audit(error) => error.code(),
+            Self::OldTransaction { .. } => "E0608",
             Self::Checkpoint(_) => "E0604",
             Self::Interrupted => "E0605",
             Self::ReadBackDiffers { .. } => "E0303",
@@ -95,6 +110,12 @@ impl Coded for EngineError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Key(error) => error.hint(),
+            Self::Keys(error) => error.hint(),
+            Self::Audit(error) => error.hint(),
+            Self::OldTransaction { .. } => {
+                "it may still write under the old key: end it, or wait, then run the command again, which goes on"
+                    .to_owned()
+            }
             Self::Checkpoint(_) => {
                 "the run cannot be resumed from this checkpoint: see docs/RUNBOOK.md, \"A checkpoint that cannot be read\""
                     .to_owned()
@@ -122,6 +143,9 @@ impl Coded for EngineError {
         match self {
             Self::Store(error) => error.exit(),
             Self::Key(error) => error.exit(),
+            Self::Keys(error) => error.exit(),
+            Self::Audit(error) => error.exit(),
+            Self::OldTransaction { .. } => Exit::NotConverging,
             Self::Checkpoint(_) => Exit::Keys,
             Self::Interrupted => Exit::Interrupted,
             Self::ReadBackDiffers { .. } => Exit::Unverified,

@@ -85,8 +85,10 @@ pub struct KeysHave {
 /// What a run is to do with the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Seal, or seal again under a new key.
+    /// Seal.
     Backfill,
+    /// Seal again, from what is sealed, under another key.
+    Rotate,
     /// Decrypt back.
     Restore,
     /// Open and compare; no row of the table is written.
@@ -209,7 +211,8 @@ impl<'a> Preflight<'a> {
         if field.in_place() {
             out.refuse(code, self.plan, at, what, remedy);
         } else {
-            let hint = format!("sealing does not touch it; before finalize, {remedy}");
+            let hint =
+                format!("sealing does not touch it; before the plaintext is dropped, {remedy}");
             out.warn(code, self.plan, at, what, hint);
         }
     }

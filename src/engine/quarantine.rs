@@ -11,7 +11,7 @@ use super::step::RowFault;
 use crate::crypto::{ColumnKey, Context as Labels, Envelope, KeyPart, NonceBatch, RowKey, Tagger};
 use crate::keys::{Key, Keyring};
 use crate::store::locate::MICROSECONDS;
-use crate::store::{NewQuarantine, PageRow, QuarantineRecord, QuarantineState};
+use crate::store::{NewQuarantine, PageRow, QuarantineRecord, QuarantineState, Resealed};
 
 /// What is known to be bad in one table.
 pub struct Book {
@@ -182,6 +182,19 @@ fn seal_key(own: &Key, tag: &str, text: &[String]) -> Option<Vec<u8>> {
         )
         .ok()?;
     Some(out)
+}
+
+/// The key of a listed row, sealed again under `own`; `None` where it does not open, or there are no
+/// random bytes: it then stays as it is, and is in the census.
+pub fn reseal(keyring: &Keyring, own: &Key, record: &QuarantineRecord) -> Option<Resealed> {
+    let text = open_key(keyring, record)?;
+    let text: Vec<String> = serde_json::from_slice(&text).ok()?;
+    Some(Resealed {
+        quarantine_id: record.quarantine_id,
+        before: record.row.key_sealed.clone(),
+        key_sealed: seal_key(own, &record.row.row_tag, &text)?,
+        key_id: own.key_id(),
+    })
 }
 
 /// Opens the key text of a listed row; `None` where its key is not there or it was changed.

@@ -20,6 +20,8 @@ pub struct Tallied {
     pub failures: Vec<Failure>,
     /// Lanes worked on.
     pub lanes: u32,
+    /// Something that was interrupted went on.
+    pub resumed: bool,
 }
 
 /// A value that does not open or is not what it should be.
@@ -87,5 +89,6 @@ impl Tallied {
         let room = FAILURES_MAX.saturating_sub(self.failures.len());
         self.failures.extend(other.failures.into_iter().take(room));
         self.lanes += other.lanes;
+        self.resumed |= other.resumed;
     }
 }

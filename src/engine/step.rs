@@ -2,7 +2,7 @@
 //! A row goes in, a row's work comes out. A step knows nothing of paging, lanes, transactions,
 //! retries or progress; the loop knows nothing of what a step does with a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
@@ -82,6 +82,8 @@ pub struct RowWork {
     pub values: u32,
     /// What could not be done.
     pub faults: Vec<RowFault>,
+    /// The older keys whose values are in this row, each once: what a rotation counts by.
+    pub under: Vec<KeyId>,
     /// What was seen.
     pub seen: Seen,
 }
@@ -132,6 +134,8 @@ pub struct Seen {
     pub failed: u64,
     /// Plaintext values that are not sealed.
     pub unsealed: u64,
+    /// Older keys whose values were met by a rotation.
+    pub under: BTreeSet<KeyId>,
 }
 
 impl Seen {
@@ -148,5 +152,6 @@ impl Seen {
         }
         self.failed += other.failed;
         self.unsealed += other.unsealed;
+        self.under.extend(&other.under);
     }
 }

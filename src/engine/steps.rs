@@ -1,5 +1,7 @@
 //! The kinds of work on rows. Each is a [`Step`](super::step::Step) of the one run loop.
 
 pub mod backfill;
+pub mod reindex;
 pub mod restore;
+pub mod rotate;
 pub mod verify;

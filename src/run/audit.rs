@@ -5,10 +5,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use crate::crypto::{KeyId, Purpose};
 use crate::error::{Coded, Exit};
-use crate::keys::Keyring;
+use crate::keys::{Key, KeyError, Keyring};
 use crate::store::{AuditEntry, AuditHead, Store, StoreError};
 
 /// How often an append is tried again after another one came first.
@@ -116,33 +119,93 @@ pub async fn append(
     action: &str,
     subject: &serde_json::Value,
 ) -> Result<(), StoreError> {
-    let Some(key) = keyring.active("", Purpose::Cell) else {
+    let Some(key) = signing_key(keyring) else {
         return Ok(());
     };
     for _ in 0..ATTEMPTS {
         let head = store.audit_head().await?;
-        let mut entry = AuditEntry {
-            entry_id: head.entry_id + 1,
-            at: head.now.clone(),
-            actor: actor.to_owned(),
-            action: action.to_owned(),
-            subject: subject.to_string(),
-            key_id: i64::from(key.key_id().get()),
-            prev_mac: head.mac.clone(),
-            mac: Vec::new(),
-        };
-        entry.mac = key
-            .data_key()
-            .audit_mac_key()
-            .mac(&covered(&entry))
-            .to_vec();
+        let entry = entry_after(&head, &key, actor, action, subject);
         if store.append_audit(&entry, &head).await? {
             return Ok(());
         }
     }
-    Err(StoreError::Busy {
-        sqlstate: "40001".to_owned(),
+    Err(too_many())
+}
+
+/// The key that entries are made under: the active one, else, while that is suspended, the newest
+/// that may open. `None` before the first `keys create`.
+fn signing_key(keyring: &Keyring) -> Option<Arc<Key>> {
+    keyring.active("", Purpose::Cell).or_else(|| {
+        let keys = keyring.snapshot();
+        let newest = keys
+            .loaded()
+            .filter(|key| key.tenant().is_empty() && key.purpose() == Purpose::Cell)
+            .filter(|key| key.status().may_open())
+            .max_by_key(|key| key.version());
+        newest.cloned()
     })
+}
+
+fn entry_after(
+    head: &AuditHead,
+    key: &Key,
+    actor: &str,
+    action: &str,
+    subject: &serde_json::Value,
+) -> AuditEntry {
+    let mut entry = AuditEntry {
+        entry_id: head.entry_id + 1,
+        at: head.now.clone(),
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        subject: subject.to_string(),
+        key_id: i64::from(key.key_id().get()),
+        prev_mac: head.mac.clone(),
+        mac: Vec::new(),
+    };
+    entry.mac = key
+        .data_key()
+        .audit_mac_key()
+        .mac(&covered(&entry))
+        .to_vec();
+    entry
+}
+
+fn too_many() -> StoreError {
+    StoreError::Busy {
+        sqlstate: "40001".to_owned(),
+    }
+}
+
+/// What an attestation is called.
+const ATTEST: &str = "audit.attest";
+
+/// Verifies the chain and appends an entry that holds a digest of all entries before it: once the
+/// key of some of them is destroyed, their own MACs can never be checked again, and this entry's can.
+///
+/// # Errors
+/// What the store reports; the break, where the chain does not verify.
+pub async fn attest(
+    store: &dyn Store,
+    keyring: &Keyring,
+    actor: &str,
+) -> Result<Result<(), Broken>, StoreError> {
+    let Some(key) = signing_key(keyring) else {
+        return Ok(Ok(()));
+    };
+    for _ in 0..ATTEMPTS {
+        let walked = walk(store, keyring).await?;
+        let (head, digest) = match walked {
+            Ok(walked) => walked,
+            Err(broken) => return Ok(Err(broken)),
+        };
+        let subject = serde_json::json!({ "upto": head.entry_id, "sha256": hex::encode(digest) });
+        let entry = entry_after(&head, &key, actor, ATTEST, &subject);
+        if store.append_audit(&entry, &head).await? {
+            return Ok(Ok(()));
+        }
+    }
+    Err(too_many())
 }
 
 /// Checks the whole chain; `Ok(head)` where it holds.
@@ -153,9 +216,20 @@ pub async fn verify(
     store: &dyn Store,
     keyring: &Keyring,
 ) -> Result<Result<AuditHead, Broken>, StoreError> {
+    Ok(walk(store, keyring).await?.map(|(head, _)| head))
+}
+
+/// Goes through the chain; its head, and the digest of all its entries.
+async fn walk(
+    store: &dyn Store,
+    keyring: &Keyring,
+) -> Result<Result<(AuditHead, [u8; 32]), Broken>, StoreError> {
     const PAGE: u32 = 1000;
     let mut last: Option<AuditEntry> = None;
     let mut read_again = false;
+    let mut digest = Sha256::new();
+    // The first entry of a destroyed key that nothing attests yet.
+    let mut unattested: Option<i64> = None;
     loop {
         let (end, mac) = last
             .as_ref()
@@ -165,7 +239,13 @@ pub async fn verify(
             // The head after the entries: others may append while we read.
             let head = store.audit_head().await?;
             if end == head.entry_id && mac == head.mac {
-                return Ok(Ok(head));
+                return Ok(match unattested {
+                    None => Ok((head, digest.finalize().into())),
+                    Some(entry_id) => Err(Broken {
+                        entry_id,
+                        what: "the key of the entry is destroyed, and no later entry attests it",
+                    }),
+                });
             }
             if head.entry_id <= end || read_again {
                 return Ok(Err(Broken {
@@ -176,12 +256,22 @@ pub async fn verify(
         }
         read_again = entries.is_empty();
         for entry in entries {
-            if let Some(what) = fault(&entry, last.as_ref(), keyring) {
-                return Ok(Err(Broken {
-                    entry_id: last.as_ref().map_or(1, |l| l.entry_id + 1),
-                    what,
-                }));
+            let so_far: [u8; 32] = digest.clone().finalize().into();
+            match fault(&entry, last.as_ref(), keyring, so_far) {
+                Ok(Checked::Unknowable) => {
+                    unattested.get_or_insert(entry.entry_id);
+                }
+                Ok(Checked::Attests) => unattested = None,
+                Ok(Checked::Good) => {}
+                Err(what) => {
+                    return Ok(Err(Broken {
+                        entry_id: last.as_ref().map_or(1, |l| l.entry_id + 1),
+                        what,
+                    }));
+                }
             }
+            digest.update(covered(&entry));
+            digest.update(&entry.mac);
             last = Some(entry);
         }
     }
@@ -215,28 +305,48 @@ pub async fn contains(
     }
 }
 
+/// What can be said of an entry that is not wrong.
+enum Checked {
+    Good,
+    /// It attests every entry before it.
+    Attests,
+    /// Its key is destroyed.
+    Unknowable,
+}
+
 fn fault(
     entry: &AuditEntry,
     before: Option<&AuditEntry>,
     keyring: &Keyring,
-) -> Option<&'static str> {
+    so_far: [u8; 32],
+) -> Result<Checked, &'static str> {
     if entry.entry_id != before.map_or(1, |b| b.entry_id + 1) {
-        return Some("the entry is missing");
+        return Err("the entry is missing");
     }
     if entry.prev_mac != before.map_or(&[][..], |b| &b.mac) {
-        return Some("the entry does not follow the one before");
+        return Err("the entry does not follow the one before");
     }
-    let Some(key) = KeyId::new(entry.key_id).and_then(|id| keyring.openable(id).ok()) else {
-        return Some("the key of the entry is not there");
+    let key = match KeyId::new(entry.key_id).map(|id| keyring.openable(id)) {
+        Some(Ok(key)) => key,
+        Some(Err(KeyError::Destroyed { .. })) => return Ok(Checked::Unknowable),
+        _ => return Err("the key of the entry is not there"),
     };
     if !key
         .data_key()
         .audit_mac_key()
         .verify(&covered(entry), &entry.mac)
     {
-        return Some("the entry was changed");
+        return Err("the entry was changed");
     }
-    None
+    if entry.action != ATTEST {
+        return Ok(Checked::Good);
+    }
+    let subject: serde_json::Value = serde_json::from_str(&entry.subject).unwrap_or_default();
+    if subject["sha256"].as_str() == Some(hex::encode(so_far).as_str()) {
+        Ok(Checked::Attests)
+    } else {
+        Err("the entries before it are not those it attests")
+    }
 }
 
 /// What the MAC covers: every column but itself, each with its length in front.

@@ -66,6 +66,11 @@ impl Checkpoints {
         }
     }
 
+    /// Whether cursors are sealed.
+    pub const fn seals(&self) -> bool {
+        self.seal_under.is_some()
+    }
+
     /// The stored form of a cursor.
     ///
     /// # Errors

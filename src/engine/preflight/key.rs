@@ -243,7 +243,7 @@ fn cascades(p: &Preflight<'_>, table: &TableFacts, key: &[String], out: &mut Fin
                     "foreign key {} lets table {} change this column of the row key",
                     foreign.name, foreign.other
                 ),
-                "such a change blanks the seal, which is made again; after finalize it is refused",
+                "such a change blanks the seal, which is made again; once the plaintext is gone it is refused",
             );
         }
     }

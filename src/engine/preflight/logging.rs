@@ -7,7 +7,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     if !p.server.statement_logging.is_empty() {
         let what = match p.purpose {
             Purpose::Restore => "plaintext that is written back",
-            Purpose::Backfill | Purpose::Verify => "sealed values and row keys",
+            Purpose::Backfill | Purpose::Rotate | Purpose::Verify => "sealed values and row keys",
         };
         out.warn(
             "E0242",
@@ -34,7 +34,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 p.plan,
                 Some(field.name()),
                 "extended statistics keep values of this column",
-                "DROP STATISTICS before scrub, which looks for what is left of the plaintext",
+                "DROP STATISTICS once the plaintext is gone: they keep samples of it",
             );
         }
     }

@@ -14,7 +14,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 p.plan,
                 Some(field.name()),
                 "the column is NOT NULL",
-                "nothing to do now; finalize carries NOT NULL over to the sealed column when it drops this one",
+                "nothing to do now; give the sealed column NOT NULL when this one is dropped",
             );
         }
     }

@@ -76,7 +76,7 @@ fn written(purpose: Purpose, field: &Field<'_>) -> Vec<String> {
     match purpose {
         Purpose::Verify => Vec::new(),
         Purpose::Restore => vec![plain],
-        Purpose::Backfill => {
+        Purpose::Backfill | Purpose::Rotate => {
             let sealed = field
                 .seal_into()
                 .map_or(plain, |column| column.as_str().to_owned());

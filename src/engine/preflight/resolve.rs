@@ -104,6 +104,9 @@ fn field(
             .blind_index
             .as_ref()
             .map(|index| index.column.clone()),
+        index_next: record
+            .and_then(|record| record.blind_index_next.as_deref())
+            .and_then(|next| crate::ident::Ident::new(next).ok()),
         index_unique: column
             .blind_index
             .as_ref()
@@ -154,6 +157,8 @@ fn record(target: &Target, field: &FieldTarget, column: &ColumnPlan) -> FieldRec
         blind_index_column: index.map(|index| name(&index.column)),
         blind_index_normaliser: index.map(|index| index.normaliser.as_str().to_owned()),
         blind_index_bits: index.map(|index| i32::from(index.bits)),
+        blind_index_next: None,
+        blind_index_key_id: None,
         tenant_column: target.tenant.as_ref().map(name),
         key_columns: target.keys.iter().map(|key| name(&key.name)).collect(),
         key_types: target

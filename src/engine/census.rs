@@ -1,0 +1,60 @@
+//! The census: how many values each key seals, in every registered column and in what is sealed of
+//! ours. Owns how a large table is counted: range by range, so that no statement runs for long.
+//! Needs no key: the server compares the first bytes of each value.
+
+use std::collections::BTreeMap;
+
+use super::error::EngineError;
+use crate::crypto::KeyId;
+use crate::store::{SealedCount, Store, Target};
+
+/// Values by key.
+pub type Census = BTreeMap<KeyId, u64>;
+
+/// Rows counted by one statement, about.
+const ROWS_A_PIECE: u64 = 500_000;
+
+/// Counts everything.
+///
+/// # Errors
+/// What the store reports.
+pub async fn take(store: &dyn Store, targets: &[Target]) -> Result<Census, EngineError> {
+    let mut census = Census::new();
+    for target in targets {
+        for count in of_table(store, target).await? {
+            if let Some(key_id) = count.key_id {
+                *census.entry(key_id).or_default() += count.values;
+            }
+        }
+    }
+    for row in store.quarantined(None).await? {
+        if let Some(key_id) = KeyId::new(row.row.key_id) {
+            *census.entry(key_id).or_default() += 1;
+        }
+    }
+    Ok(census)
+}
+
+/// Counts one table.
+///
+/// # Errors
+/// What the store reports.
+pub async fn of_table(store: &dyn Store, target: &Target) -> Result<Vec<SealedCount>, EngineError> {
+    let rows = store.row_estimate(target).await?;
+    let pieces = u32::try_from(rows / ROWS_A_PIECE + 1).unwrap_or(u32::MAX);
+    let mut counts = Vec::new();
+    for relation in store.relations(target).await? {
+        let mut after = None;
+        for bound in store.cut(target, &relation, pieces).await? {
+            let (lower, upper) = (after.as_ref(), Some(&bound));
+            counts.extend(store.census(target, &relation, lower, upper).await?);
+            after = Some(bound);
+        }
+        counts.extend(
+            store
+                .census(target, &relation, after.as_ref(), None)
+                .await?,
+        );
+    }
+    Ok(counts)
+}

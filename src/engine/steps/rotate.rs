@@ -1,0 +1,140 @@
+//! Rotate: seal again, under the active key, what older versions sealed.
+//! A value is opened and sealed from what it opens to, never from the plaintext beside it, which
+//! may be gone. One that does not open goes to quarantine, and its key is kept.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::{KeyId, NonceBatch};
+use crate::engine::columns::Columns;
+use crate::engine::step::{Reads, Row, RowFault, RowWork, Step};
+use crate::keys::KeySet;
+use crate::store::page::WriteCell;
+use crate::store::{RunKind, Sealed, Select, Target};
+
+/// Re-seals.
+pub struct Rotate {
+    target: Arc<Target>,
+    columns: Arc<Columns>,
+    old: Arc<[KeyId]>,
+    is_old: HashSet<KeyId>,
+}
+
+impl Rotate {
+    /// A rotation of what is sealed under the keys `old`, in the fields of `target`.
+    pub fn new(target: Arc<Target>, columns: Arc<Columns>, old: &[KeyId]) -> Self {
+        Self {
+            target,
+            columns,
+            old: old.into(),
+            is_old: old.iter().copied().collect(),
+        }
+    }
+
+    fn cell(
+        &self,
+        row: &Row<'_>,
+        field: usize,
+        sealed: &[u8],
+        keys: &KeySet,
+        nonces: &mut NonceBatch,
+    ) -> Result<WriteCell, RowFault> {
+        let (plain, _) = self
+            .columns
+            .open(keys, row.cell(field), sealed)
+            .map_err(|why| RowFault::field(field, why.reason()))?;
+        let nonce = nonces
+            .next()
+            .ok_or_else(|| RowFault::field(field, "no random bytes are left for this value"))?;
+        let as_text = match &self.target.fields[field].sealed {
+            Sealed::InPlace => true,
+            Sealed::Beside { text, .. } => *text,
+        };
+        let (sealed, index) = self
+            .columns
+            .seal(keys, row.cell(field), nonce, &plain, as_text)
+            .map_err(|error| RowFault::field(field, error.to_string()))?;
+        Ok(WriteCell::Seal { sealed, index })
+    }
+}
+
+impl Step for Rotate {
+    fn kind(&self) -> RunKind {
+        RunKind::Rotate
+    }
+
+    fn reads(&self) -> Reads {
+        let select = Select::SealedUnder {
+            keys: Arc::clone(&self.old),
+        };
+        Reads {
+            main: select.clone(),
+            sweep: select,
+            indexed_sweep: false,
+            plain: false,
+            sealed: true,
+        }
+    }
+
+    fn seals(&self) -> bool {
+        true
+    }
+
+    fn work(&self, row: &Row<'_>, keys: &KeySet, nonces: &mut NonceBatch) -> RowWork {
+        let mut work = RowWork::default();
+        let mut write = Vec::with_capacity(row.read.cells.len());
+        for (field, cell) in row.read.cells.iter().enumerate() {
+            let sealed = match &self.target.fields[field].sealed {
+                Sealed::InPlace => cell.plain.as_ref().map(|plain| plain.as_slice()),
+                Sealed::Beside { .. } => cell.sealed.as_deref(),
+            };
+            let under = sealed.and_then(Columns::key_id_of);
+            let (Some(sealed), Some(under)) = (sealed, under.filter(|id| self.is_old.contains(id)))
+            else {
+                write.push(WriteCell::Keep);
+                continue;
+            };
+            if !work.under.contains(&under) {
+                work.under.push(under);
+            }
+            match self.cell(row, field, sealed, keys, nonces) {
+                Ok(cell) => {
+                    work.values += 1;
+                    write.push(cell);
+                }
+                Err(fault) => {
+                    work.faults.push(fault);
+                    write.push(WriteCell::Keep);
+                }
+            }
+        }
+        if work.values > 0 {
+            work.write = write;
+        }
+        work.seen.under.extend(&work.under);
+        work
+    }
+
+    fn stored_is_good(
+        &self,
+        row: &Row<'_>,
+        keys: &KeySet,
+        sent: &[WriteCell],
+        stored: &[Option<Zeroizing<Vec<u8>>>],
+    ) -> bool {
+        let in_place = |field: &usize| self.target.fields[*field].sealed == Sealed::InPlace;
+        (0..sent.len()).filter(in_place).all(|field| {
+            let WriteCell::Seal { sealed, .. } = &sent[field] else {
+                return true;
+            };
+            let (Some(now), Some(before)) = (&stored[field], &row.read.cells[field].plain) else {
+                return false;
+            };
+            let open = |value: &[u8]| self.columns.open(keys, row.cell(field), value);
+            now.as_slice() == sealed.as_slice()
+                && matches!((open(now), open(before)), (Ok((now, _)), Ok((before, _))) if now == before)
+        })
+    }
+}
