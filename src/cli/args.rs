@@ -67,6 +67,8 @@ pub enum Command {
     Backfill,
     /// Open and compare every row
     Verify,
+    /// New key version, re-seal, history row; finishes what was interrupted
+    Rotate(Rotate),
     /// Decrypt back
     Restore(Restore),
     /// Fields, runs, lanes, keys and quarantine
@@ -133,6 +135,73 @@ pub enum Keys {
     },
     /// Unwrap every key and compare its check value; touches nothing (the restore drill)
     Check,
+    /// Move every data key under another wrapping key; touches no row
+    Rewrap(RewrapTo),
+    /// Set an active key aside: it opens, but seals nothing until it is resumed
+    Suspend(KeyMove),
+    /// Take a suspended key back into use
+    Resume(KeyMove),
+    /// Declare a key compromised, and seal everything under it again under another
+    Compromise(KeyMove),
+    /// Wipe a key that nothing is sealed under any more; or, with --tenant, a tenant's keys, whose
+    /// values then never open again
+    Destroy(Destroy),
+}
+
+#[derive(Debug, Args)]
+pub struct RewrapTo {
+    /// The new wrapping key: file:PATH, env:NAME or command:PROGRAM ARGUMENTS
+    #[arg(long, value_name = "PROVIDER")]
+    pub to: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "rewrap")]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct KeyMove {
+    /// Its id
+    #[arg(value_parser = key_id)]
+    pub key_id: KeyId,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Destroy {
+    /// Its id
+    #[arg(value_parser = key_id, required_unless_present = "tenant", conflicts_with = "tenant")]
+    pub key_id: Option<KeyId>,
+    /// All keys of this tenant, whatever is sealed under them (crypto-shredding)
+    #[arg(long, value_name = "T", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub tenant: Option<String>,
+    /// The key id, or the tenant, once more: there is no way back
+    #[arg(long, value_name = "KEY-ID")]
+    pub confirm: Option<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Rotate {
+    /// Only the keys that are due, and only if one is: for schedulers
+    #[arg(long)]
+    pub if_due: bool,
+    /// Which keys; `cell` when not given, with --if-due those that are due
+    #[arg(long, value_enum)]
+    pub purpose: Option<KeyPurpose>,
+    /// Only this tenant's keys
+    #[arg(long, value_name = "T")]
+    pub tenant: Option<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "scheduled rotation")]
+    pub reason: String,
+    /// How long applications may go on with the keys they have loaded, in seconds: a new blind
+    /// index is switched to after that
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub grace: u64,
 }
 
 #[derive(Debug, Args)]
@@ -189,6 +258,9 @@ pub struct Status {
     /// Exit with 10 when something is due, overdue or needs a person
     #[arg(long)]
     pub check: bool,
+    /// Count the values under each key, whatever the size of the tables
+    #[arg(long)]
+    pub census: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,7 +8,9 @@ mod keys;
 mod migrate;
 mod plan;
 mod quarantine;
+mod registered;
 mod restore;
+mod rotate;
 mod status;
 mod verify;
 mod work;
@@ -31,6 +33,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Plan(args) => plan::run(global, args, *output).await,
         Command::Backfill => backfill::run(global, *output).await,
         Command::Verify => verify::run(global, *output).await,
+        Command::Rotate(args) => rotate::run(global, args, *output).await,
         Command::Restore(args) => restore::run(global, args, *output).await,
         Command::Status(args) => status::run(global, args, *output).await,
         Command::Quarantine(args) => quarantine::run(global, args, *output).await,

@@ -11,7 +11,7 @@ use super::args::Global;
 use crate::engine::{EventSink, Settings, Stop, Tenants};
 use crate::error::{Exit, Fault};
 use crate::ident::{Ident, TableName};
-use crate::keys::{KeyProvider, Keyring};
+use crate::keys::{KeyProvider, Keyring, ProviderSet};
 use crate::plan::{Lanes, Plan, TablePlan};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
@@ -160,8 +160,25 @@ impl Session {
 
     /// The wrapping key.
     pub async fn provider(&self) -> Result<Arc<dyn KeyProvider>, Fault> {
-        let config = self.plan.keys.provider.resolve(&environment)?;
-        Ok(Arc::from(config.open().await?))
+        Ok(Arc::new(self.providers(None).await?))
+    }
+
+    /// The wrapping key in use with those that only unwrap: the previous ones of the plan, and
+    /// `also`. A previous one that cannot be had is passed over: what is under it will say so.
+    pub async fn providers(
+        &self,
+        also: Option<Box<dyn KeyProvider>>,
+    ) -> Result<ProviderSet, Fault> {
+        let keys = &self.plan.keys;
+        let current = keys.provider.resolve(&environment)?.open().await?;
+        let mut others: Vec<Box<dyn KeyProvider>> = also.into_iter().collect();
+        for previous in &keys.previous {
+            match previous.resolve(&environment)?.open().await {
+                Ok(provider) => others.push(provider),
+                Err(error) => tracing::warn!("a previous wrapping key is not there: {error}"),
+            }
+        }
+        Ok(ProviderSet::new(current, others))
     }
 
     /// Every key, unwrapped and compared: trouble is found before any row is read.

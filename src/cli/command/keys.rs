@@ -2,7 +2,10 @@
 
 mod check;
 mod create;
+mod destroy;
+mod lifecycle;
 pub(super) mod list;
+mod rewrap;
 mod wrapping_key;
 
 use crate::cli::args::{Global, Keys};
@@ -16,5 +19,10 @@ pub async fn run(global: &Global, args: &Keys, output: Output) -> Result<Exit, F
         Keys::List => list::all(global, output).await,
         Keys::Show { key_id } => list::one(global, *key_id, output).await,
         Keys::Check => check::run(global, output).await,
+        Keys::Rewrap(args) => rewrap::run(global, args, output).await,
+        Keys::Suspend(args) => lifecycle::suspend(global, args, output).await,
+        Keys::Resume(args) => lifecycle::resume(global, args, output).await,
+        Keys::Compromise(args) => lifecycle::compromise(global, args, output).await,
+        Keys::Destroy(args) => destroy::run(global, args, output).await,
     }
 }

@@ -6,15 +6,21 @@ mod rendering;
 
 use std::collections::HashSet;
 
+use super::registered;
 use crate::cli::args::{Global, Status};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
+use crate::engine::census::{self, Census};
 use crate::error::{Exit, Fault};
-use crate::keys::KeyRecord;
+use crate::keys::{KeyRecord, RotationRecord};
 use crate::store::{FieldRecord, LaneRecord, QuarantineRecord, RunRecord, RunState, Store};
 
 /// How many runs are shown; the unfinished ones come first.
 const RUNS_MAX: u32 = 20;
+/// How many rotations are shown.
+const ROTATIONS_MAX: u32 = 10;
+/// Tables of up to so many rows are counted each time; above that only with `--census`.
+const CENSUS_ROWS_MAX: u64 = 1_000_000;
 
 /// Everything there is to say.
 struct Facts {
@@ -24,6 +30,10 @@ struct Facts {
     lanes: Vec<LaneRecord>,
     keys: Vec<KeyRecord>,
     quarantine: Vec<QuarantineRecord>,
+    /// Rotations and rewraps, the unfinished ones first.
+    rotations: Vec<RotationRecord>,
+    /// Values under each key, where they were counted.
+    census: Option<Census>,
     /// The server's time.
     now: String,
 }
@@ -31,7 +41,8 @@ struct Facts {
 pub async fn run(global: &Global, args: &Status, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, !global.table.is_empty()).await?;
     let labels = session.labels(global).await?;
-    let facts = gather(session.store.as_ref(), labels.as_ref()).await?;
+    let mut facts = gather(session.store.as_ref(), labels.as_ref()).await?;
+    facts.census = count(&session, args.census).await?;
     let attention = attention::reasons(&facts);
     output.result(
         &rendering::object(&facts, &attention),
@@ -63,8 +74,28 @@ async fn gather(store: &dyn Store, labels: Option<&HashSet<String>>) -> Result<F
         lanes,
         keys: store.key_records().await?,
         quarantine,
+        rotations: store.rotations(ROTATIONS_MAX).await?,
+        census: None,
         now: store.audit_head().await?.now,
     })
+}
+
+/// The census, where it was asked for or costs little.
+async fn count(session: &Session, asked: bool) -> Result<Option<Census>, Fault> {
+    let targets = registered::counted(session).await?;
+    let mut rows = 0;
+    for target in &targets {
+        rows += session.store.row_estimate(target).await?;
+    }
+    if !asked && rows > CENSUS_ROWS_MAX {
+        return Ok(None);
+    }
+    match census::take(session.store.as_ref(), &targets).await {
+        Ok(census) => Ok(Some(census)),
+        Err(error) if asked => Err(error.into()),
+        // What was not asked for is no reason to say nothing of the rest.
+        Err(_) => Ok(None),
+    }
 }
 
 fn unfinished(run: &RunRecord) -> bool {

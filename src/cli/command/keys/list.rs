@@ -8,7 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::crypto::KeyId;
 use crate::error::{Exit, Fault};
-use crate::keys::{Due, KeyError, KeyRecord};
+use crate::keys::{Due, KeyError, KeyRecord, KeyTransition};
 
 pub async fn all(global: &Global, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;
@@ -27,9 +27,38 @@ pub async fn one(global: &Global, key_id: KeyId, output: Output) -> Result<Exit,
     let records = session.store.key_records_by_id(&[key_id]).await?;
     let record = records.first().ok_or(KeyError::Unknown { key_id })?;
     let now = session.store.audit_head().await?.now;
-    output.result(&object(record), &properties(record));
+    let moves = session.store.key_transitions(&[key_id]).await?;
+    let mut value = object(record);
+    value["transitions"] = moves.iter().map(transition).collect();
+    let text = format!("{}\n\n{}", properties(record), moves_table(&moves));
+    output.result(&value, &text);
     warn(record, &now, output);
     Ok(Exit::Done)
+}
+
+fn transition(one: &KeyTransition) -> Value {
+    json!({
+        "from": one.from.map(|status| status.as_str()),
+        "to": one.to.as_str(),
+        "at": one.at,
+        "actor": one.actor,
+        "reason": one.reason,
+    })
+}
+
+/// What became of a key, when, by whom and why.
+fn moves_table(moves: &[KeyTransition]) -> String {
+    let row = |one: &KeyTransition| {
+        vec![
+            one.at.clone(),
+            or_nothing(one.from.map(|status| status.as_str())),
+            one.to.to_string(),
+            one.actor.clone(),
+            or_nothing(one.reason.as_deref()),
+        ]
+    };
+    let rows: Vec<Vec<String>> = moves.iter().map(row).collect();
+    columns::table(&["AT", "FROM", "TO", "ACTOR", "REASON"], &rows)
 }
 
 /// The columns of `encryption_keys`, less the wrapped key and the check value.

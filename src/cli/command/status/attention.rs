@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::Facts;
 use crate::cli::columns::counted;
-use crate::keys::Due;
+use crate::keys::{Due, KeyStatus, RotationKind};
 use crate::run::holder;
 use crate::store::{QuarantineState, RunState};
 
 /// Each reason in one line; none where all is well.
 pub fn reasons(facts: &Facts) -> Vec<String> {
     let mut out = keys(facts);
+    out.extend(rotations(facts));
     out.extend(runs(facts));
     out.extend(lanes(facts));
     out.extend(quarantine(facts));
@@ -18,11 +19,44 @@ pub fn reasons(facts: &Facts) -> Vec<String> {
 }
 
 fn keys(facts: &Facts) -> Vec<String> {
-    facts
+    let due = facts
         .keys
         .iter()
         .filter_map(|key| Some((key, Due::of(key, &facts.now)?)))
-        .map(|(key, due)| format!("key {} is {due}: `phiseal rotate`", key.key_id))
+        .map(|(key, due)| format!("key {} is {due}: `phiseal rotate`", key.key_id));
+    let suspended = facts
+        .keys
+        .iter()
+        .filter(|key| key.status == KeyStatus::Suspended)
+        .map(|key| {
+            format!(
+                "key {} is suspended, and nothing of its tenant is sealed: `phiseal keys resume`",
+                key.key_id
+            )
+        });
+    due.chain(suspended).collect()
+}
+
+fn rotations(facts: &Facts) -> Vec<String> {
+    // Somebody is at it.
+    let held = |left: Option<f64>| left.is_some_and(|left| left > 0.0);
+    if facts.lanes.iter().any(|lane| held(lane.lease_left_seconds)) {
+        return Vec::new();
+    }
+    facts
+        .rotations
+        .iter()
+        .filter(|record| record.finished_at.is_none())
+        .map(|record| match record.kind {
+            RotationKind::Rewrap => format!(
+                "rewrap {} is unfinished: run `phiseal keys rewrap` again",
+                record.history_id
+            ),
+            RotationKind::Rotate | RotationKind::Compromise => format!(
+                "rotation {} is unfinished: run `phiseal rotate` again, which finishes it",
+                record.history_id
+            ),
+        })
         .collect()
 }
 
@@ -101,6 +135,8 @@ pub mod tests {
             lanes: Vec::new(),
             keys: Vec::new(),
             quarantine: Vec::new(),
+            rotations: Vec::new(),
+            census: None,
             now: "2026-03-20T00:00:00.000000Z".to_owned(),
         }
     }

@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use crate::cli::columns::{self, or_nothing};
-use crate::cli::command::quarantine;
-use crate::keys::KeyRecord;
+use crate::cli::command::{quarantine, rotate};
+use crate::crypto::Purpose;
+use crate::engine::census::Census;
+use crate::keys::{KeyRecord, RotationRecord};
 use crate::run::holder;
 use crate::store::{FieldRecord, LaneRecord, LaneTally, RunRecord};
 
@@ -14,7 +16,8 @@ pub fn object(facts: &Facts, attention: &[String]) -> Value {
         "fields": facts.fields.iter().map(field).collect::<Vec<_>>(),
         "runs": facts.runs.iter().map(run).collect::<Vec<_>>(),
         "lanes": facts.lanes.iter().map(lane).collect::<Vec<_>>(),
-        "keys": facts.keys.iter().map(key).collect::<Vec<_>>(),
+        "keys": facts.keys.iter().map(|one| key(one, facts.census.as_ref())).collect::<Vec<_>>(),
+        "rotations": facts.rotations.iter().map(rotate::object).collect::<Vec<_>>(),
         "quarantine": facts.quarantine.iter().map(quarantine::object).collect::<Vec<_>>(),
         "attention": attention,
     })
@@ -30,7 +33,8 @@ pub fn text(facts: &Facts, attention: &[String]) -> String {
         ("FIELDS", fields_table(&facts.fields)),
         ("RUNS", runs_table(&facts.runs)),
         ("LANES OF UNFINISHED RUNS", lanes_table(&facts.lanes)),
-        ("KEYS", keys_table(&facts.keys)),
+        ("KEYS", keys_table(&facts.keys, facts.census.as_ref())),
+        ("ROTATIONS", rotations_table(&facts.rotations)),
         ("QUARANTINE", quarantine::table(&facts.quarantine)),
         ("NEEDS ATTENTION", attention),
     ];
@@ -94,15 +98,14 @@ fn count(object: &mut Value, tally: &LaneTally) {
     object["quarantined"] = json!(tally.quarantined);
 }
 
-fn key(key: &KeyRecord) -> Value {
+fn key(key: &KeyRecord, census: Option<&Census>) -> Value {
     json!({
         "key_id": key.key_id.get(),
         "purpose": key.purpose.as_str(),
         "tenant": key.tenant,
         "status": key.status.as_str(),
         "version": key.version,
-        // Known only from a census, which reads every row.
-        "rows": null,
+        "rows": census.map(|census| census.get(&key.key_id).copied().unwrap_or_default()),
         "rotation_due_at": key.rotation_due_at,
     })
 }
@@ -189,7 +192,38 @@ fn lanes_table(lanes: &[LaneRecord]) -> String {
     section(lanes, row, &head, "no lanes")
 }
 
-fn keys_table(keys: &[KeyRecord]) -> String {
+fn rotations_table(rotations: &[RotationRecord]) -> String {
+    let row = |record: &RotationRecord| {
+        let id = |id: Option<crate::crypto::KeyId>, kek: &Option<String>| {
+            id.map(|id| id.to_string())
+                .or_else(|| kek.clone())
+                .unwrap_or_default()
+        };
+        vec![
+            record.history_id.to_string(),
+            record.kind.to_string(),
+            id(record.from_key_id, &record.from_kek_ref),
+            id(record.to_key_id, &record.to_kek_ref),
+            record.counts.rows_resealed.to_string(),
+            or_nothing(record.outcome.as_deref()),
+            record.started_at.clone(),
+            or_nothing(record.finished_at.as_deref()),
+        ]
+    };
+    let head = [
+        "ROTATION",
+        "KIND",
+        "FROM",
+        "TO",
+        "DONE",
+        "OUTCOME",
+        "STARTED AT",
+        "FINISHED AT",
+    ];
+    section(rotations, row, &head, "none yet")
+}
+
+fn keys_table(keys: &[KeyRecord], census: Option<&Census>) -> String {
     let row = |key: &KeyRecord| {
         vec![
             key.key_id.to_string(),
@@ -197,7 +231,19 @@ fn keys_table(keys: &[KeyRecord]) -> String {
             key.tenant.clone(),
             key.version.to_string(),
             key.status.to_string(),
-            or_nothing(key.rotation_due_at.as_deref()),
+            match census {
+                Some(census) if key.purpose == Purpose::Cell => census
+                    .get(&key.key_id)
+                    .copied()
+                    .unwrap_or_default()
+                    .to_string(),
+                _ => or_nothing(None),
+            },
+            or_nothing(
+                key.rotation_due_at
+                    .as_deref()
+                    .filter(|_| key.status.may_seal()),
+            ),
         ]
     };
     let head = [
@@ -206,6 +252,7 @@ fn keys_table(keys: &[KeyRecord]) -> String {
         "TENANT",
         "VERSION",
         "STATUS",
+        "VALUES",
         "ROTATION DUE AT",
     ];
     section(

@@ -1,0 +1,285 @@
+//! `phiseal rotate`: a new key version, everything re-sealed, a record in the history. Run again, it
+//! finishes what was interrupted, and begins nothing else before.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::registered;
+use super::work::{per_second, rounded};
+use crate::cli::args::{Global, KeyPurpose, Rotate};
+use crate::cli::columns::counted;
+use crate::cli::output::Output;
+use crate::cli::progress;
+use crate::cli::session::Session;
+use crate::cli::signal;
+use crate::crypto::{KeyId, Purpose};
+use crate::engine::preflight::Purpose as RunPurpose;
+use crate::engine::rotation::Order;
+use crate::engine::{Engine, Job, Stop, Tallied};
+use crate::error::{Exit, Fault};
+use crate::keys::rotation::REMAINDER;
+use crate::keys::{Due, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecord};
+
+pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit, Fault> {
+    refuse_tables(global)?;
+    let (session, server) = Session::installed(global, false).await?;
+    let unfinished = session
+        .store
+        .rotations(0)
+        .await?
+        .into_iter()
+        .any(|record| record.finished_at.is_none() && record.kind != RotationKind::Rewrap);
+    let wanted = wanted(&session, args, output).await?;
+    if wanted.is_empty() && !unfinished {
+        return Ok(not_due(output));
+    }
+    let stop = Stop::default();
+    signal::watch(&stop, output);
+    let engine = session.engine(progress::sink(output), stop).await?;
+    let jobs = registered::jobs(&session, &server, RunPurpose::Rotate, output).await?;
+    let order = Order {
+        keys: wanted,
+        kind: RotationKind::Rotate,
+        compromised: None,
+        reason: args.reason.clone(),
+    };
+    let grace = Duration::from_secs(args.grace);
+    rotate(&engine, &jobs, &order, grace, output).await
+}
+
+/// Keys know no tables: what concerns a key concerns all that is sealed under it.
+///
+/// # Errors
+/// E0116 where `--table` is given.
+pub fn refuse_tables(global: &Global) -> Result<(), Fault> {
+    if global.table.is_empty() {
+        return Ok(());
+    }
+    Err(Fault {
+        code: "E0116",
+        message: "--table has no meaning here: a key is of all tables".to_owned(),
+        hint: "leave it out; --tenant narrows a rotation to one tenant".to_owned(),
+        exit: Exit::Usage,
+    })
+}
+
+/// Finishes what is unfinished, or else begins what is ordered and finishes that; says what was done.
+///
+/// # Errors
+/// What stops a run; run again to resume.
+pub async fn rotate(
+    engine: &Engine,
+    jobs: &[Job],
+    order: &Order,
+    grace: Duration,
+    output: Output,
+) -> Result<Exit, Fault> {
+    let begun = Instant::now();
+    let mut open = engine.unfinished().await?;
+    let resumed = !open.is_empty() && order.compromised.is_none();
+    if resumed {
+        output.say("finishing the rotation that was interrupted");
+    } else {
+        let started = engine.begin_rotation(jobs, order).await?;
+        open.retain(|one| started.iter().all(|new| new.history_id != one.history_id));
+        open.extend(started);
+    }
+    let (closed, done, from) = finish(engine, jobs, &open, grace).await?;
+    say(&closed, &done, &from, resumed, begun.elapsed(), output);
+    let clean = closed
+        .iter()
+        .all(|record| record.outcome.as_deref() != Some(REMAINDER));
+    Ok(if clean { Exit::Done } else { Exit::Unverified })
+}
+
+async fn finish(
+    engine: &Engine,
+    jobs: &[Job],
+    open: &[RotationRecord],
+    grace: Duration,
+) -> Result<(Vec<RotationRecord>, Tallied, BTreeSet<KeyId>), Fault> {
+    let keys = engine.store.key_records().await?;
+    let purpose = |record: &RotationRecord| {
+        let to = keys.iter().find(|key| Some(key.key_id) == record.to_key_id);
+        to.map(|key| key.purpose)
+    };
+    let (cells, indexes): (Vec<_>, Vec<_>) = open
+        .iter()
+        .filter(|record| record.finished_at.is_none())
+        .cloned()
+        .partition(|record| purpose(record) == Some(Purpose::Cell));
+    // What another process finished meanwhile is told as it stands.
+    let mut closed: Vec<RotationRecord> = open
+        .iter()
+        .filter(|record| record.finished_at.is_some())
+        .cloned()
+        .collect();
+    let mut done = Tallied::default();
+    let mut from: BTreeSet<KeyId> = open.iter().filter_map(|one| one.from_key_id).collect();
+    if !cells.is_empty() {
+        let (records, tallied, older) = engine.finish_rotation(jobs, &cells).await?;
+        closed.extend(records);
+        done.merge(tallied);
+        from.extend(older);
+    }
+    if !indexes.is_empty() {
+        let (records, tallied) = engine.finish_reindex(jobs, &indexes, grace).await?;
+        closed.extend(records);
+        done.merge(tallied);
+    }
+    closed.sort_by_key(|record| record.history_id);
+    Ok((closed, done, from))
+}
+
+/// The keys to rotate: those asked for, or those of them that are due.
+async fn wanted(session: &Session, args: &Rotate, output: Output) -> Result<Vec<KeyFor>, Fault> {
+    let records = session.store.key_records().await?;
+    let now = session.store.audit_head().await?.now;
+    let purposes: &[Purpose] = match (args.purpose, args.if_due) {
+        (Some(KeyPurpose::Cell), _) | (None, false) => &[Purpose::Cell],
+        (Some(KeyPurpose::BlindIndex), _) => &[Purpose::BlindIndex],
+        (None, true) => &[Purpose::Cell, Purpose::BlindIndex],
+    };
+    let asked = |record: &&KeyRecord| {
+        purposes.contains(&record.purpose)
+            && args
+                .tenant
+                .as_ref()
+                .is_none_or(|tenant| *tenant == record.tenant)
+    };
+    let due = |record: &&KeyRecord| {
+        !args.if_due
+            || matches!(
+                Due::of(record, &now),
+                Some(Due::Overdue(_) | Due::Unreadable)
+            )
+    };
+    let mut keys: Vec<KeyFor> = records
+        .iter()
+        .filter(asked)
+        .filter(|record| record.status == KeyStatus::Active)
+        .filter(due)
+        .map(whom)
+        .collect();
+    let suspended = records.iter().filter(asked);
+    for record in suspended.filter(|record| record.status == KeyStatus::Suspended) {
+        output.say(&format!(
+            "warning: key {} is suspended, and is not rotated until it is resumed",
+            record.key_id
+        ));
+    }
+    if keys.is_empty() && !args.if_due {
+        // None is active: beginning will say why not.
+        keys = vec![KeyFor {
+            tenant: args.tenant.clone().unwrap_or_default(),
+            purpose: purposes[0],
+        }];
+    }
+    keys.sort_by(|a, b| (&a.tenant, a.purpose.as_str()).cmp(&(&b.tenant, b.purpose.as_str())));
+    Ok(keys)
+}
+
+fn whom(record: &KeyRecord) -> KeyFor {
+    KeyFor {
+        tenant: record.tenant.clone(),
+        purpose: record.purpose,
+    }
+}
+
+fn not_due(output: Output) -> Exit {
+    let value = json!({
+        "history_id": null, "from_key_ids": [], "to_key_id": null, "rows_found": 0, "rows_resealed": 0,
+        "conflicts": 0, "quarantined": 0, "resumed": false, "outcome": "not due", "seconds": 0.0,
+        "rows_per_second": 0.0, "rotations": [],
+    });
+    output.result(&value, "not due: no key's rotation date has come");
+    Exit::Done
+}
+
+fn say(
+    closed: &[RotationRecord],
+    done: &Tallied,
+    from: &BTreeSet<KeyId>,
+    resumed: bool,
+    elapsed: Duration,
+    output: Output,
+) {
+    let tally = done.tally;
+    let seconds = elapsed.as_secs_f64();
+    let only = match closed {
+        [one] => Some(one),
+        _ => None,
+    };
+    let remainder = closed
+        .iter()
+        .any(|record| record.outcome.as_deref() == Some(REMAINDER));
+    let outcome = closed
+        .iter()
+        .find(|record| !remainder || record.outcome.as_deref() == Some(REMAINDER))
+        .and_then(|record| record.outcome.clone());
+    let value = json!({
+        "history_id": only.map(|record| record.history_id),
+        "from_key_ids": from.iter().map(|id| id.get()).collect::<Vec<_>>(),
+        "to_key_id": only.and_then(|record| record.to_key_id).map(|id| id.get()),
+        "rows_found": tally.rows_found,
+        "rows_resealed": tally.rows_written,
+        "conflicts": tally.conflicts,
+        "quarantined": tally.quarantined,
+        "resumed": resumed || done.resumed,
+        "outcome": outcome,
+        "seconds": rounded(seconds),
+        "rows_per_second": per_second(tally.rows_written, seconds),
+        "rotations": closed.iter().map(object).collect::<Vec<_>>(),
+    });
+    let mut lines: Vec<String> = closed.iter().map(line).collect();
+    lines.push(format!(
+        "this run sealed {} again, {:.0} rows/s, {} s; {} met again",
+        counted(tally.rows_written, "row"),
+        per_second(tally.rows_written, seconds),
+        rounded(seconds),
+        counted(tally.conflicts, "conflict"),
+    ));
+    if remainder {
+        lines.push(
+            "some values do not open and stay under their old key: see `phiseal quarantine list`"
+                .to_owned(),
+        );
+    }
+    output.result(&value, &lines.join("\n"));
+}
+
+/// A record of the history as JSON.
+pub fn object(record: &RotationRecord) -> Value {
+    json!({
+        "history_id": record.history_id,
+        "kind": record.kind.as_str(),
+        "from_key_id": record.from_key_id.map(|id| id.get()),
+        "to_key_id": record.to_key_id.map(|id| id.get()),
+        "from_kek_ref": record.from_kek_ref,
+        "to_kek_ref": record.to_kek_ref,
+        "reason": record.reason,
+        "started_at": record.started_at,
+        "finished_at": record.finished_at,
+        "actor": record.actor,
+        "rows_found": record.counts.rows_found,
+        "rows_resealed": record.counts.rows_resealed,
+        "conflicts": record.counts.conflicts,
+        "quarantined": record.counts.quarantined,
+        "census": record.census.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()),
+        "outcome": record.outcome,
+    })
+}
+
+fn line(record: &RotationRecord) -> String {
+    let id = |id: Option<KeyId>| id.map_or_else(|| "?".to_owned(), |id| id.to_string());
+    format!(
+        "rotation {}: key {} -> key {}, {} re-sealed, {}",
+        record.history_id,
+        id(record.from_key_id),
+        id(record.to_key_id),
+        counted(record.counts.rows_resealed, "row"),
+        record.outcome.as_deref().unwrap_or("unfinished"),
+    )
+}
