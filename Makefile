@@ -24,9 +24,9 @@ bench: ## what sealing costs, by criterion
 	@tests/ensure-tools.sh cc
 	$(CARGO) bench --locked
 
-soak: ## faults without end against writers without end, for SOAK_SECONDS
+soak: ## kills, faults, and writers that go on for SOAK_SECONDS while keys are rotated
 	@tests/ensure-tools.sh cc postgres
-	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it soak -- --nocapture
+	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- crash faulty live rotate --nocapture
 
 lint: ## format and clippy, warnings denied
 	$(CARGO) fmt --check

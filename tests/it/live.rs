@@ -25,14 +25,14 @@ fn ddl(rows: u32) -> String {
 }
 
 /// The application: tasks that go on until told to stop.
-struct Application {
+pub struct Application {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Application {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             stop: Arc::default(),
             done: Arc::default(),
@@ -41,7 +41,7 @@ impl Application {
     }
 
     /// One transaction after another, with a pause; a deadlock's victim tries something else.
-    fn does(
+    pub fn does(
         &mut self,
         pool: &PgPool,
         pause: Duration,
@@ -73,7 +73,7 @@ impl Application {
         }));
     }
 
-    async fn stop(self) -> u64 {
+    pub async fn stop(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         for task in self.tasks {
             task.await.unwrap();
@@ -83,13 +83,13 @@ impl Application {
 }
 
 /// Numbers that look random and are the same every time.
-fn draw(n: u64, salt: u64) -> u64 {
+pub fn draw(n: u64, salt: u64) -> u64 {
     let mixed =
         (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ salt.wrapping_mul(0xD1B5_4A32_D192_ED03);
     (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 33
 }
 
-fn everyday(task: u64, rows: u64) -> impl FnMut(u64) -> String + Send {
+pub fn everyday(task: u64, rows: u64) -> impl FnMut(u64) -> String + Send {
     move |n| {
         let id = 10 * (1 + draw(n, task) % rows);
         // Ids of its own, anywhere in the table, most of them behind a cursor.

@@ -29,6 +29,7 @@ mod ops;
 mod oracle;
 mod preflight;
 mod restore;
+mod rotate;
 mod support;
 mod synthea;
 mod verify;

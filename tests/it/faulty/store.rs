@@ -5,7 +5,10 @@
 use async_trait::async_trait;
 use phiseal::crypto::KeyId;
 use phiseal::ident::TableName;
-use phiseal::keys::{KeyRecord, KeyTable, NewKey, RotationPeriod};
+use phiseal::keys::{
+    Handover, KeyRecord, KeyStatus, KeyTable, KeyTransition, NewKey, Rewrapped, RotationEnd,
+    RotationPeriod, RotationRecord, RotationTable,
+};
 use phiseal::store::*;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -137,6 +140,17 @@ through! { KeyTable:
     activate_keys(ids: &[KeyId], due: RotationPeriod) -> ();
 }
 
+through! { RotationTable:
+    move_key(key_id: KeyId, from: KeyStatus, to: KeyStatus, actor: &str, reason: &str) -> bool;
+    key_transitions(ids: &[KeyId]) -> Vec<KeyTransition>;
+    rotations(limit: u32) -> Vec<RotationRecord>;
+    begin_rotations(handovers: &[Handover], due: RotationPeriod, actor: &str) -> Option<Vec<i64>>;
+    finish_rotations(ends: &[RotationEnd]) -> Vec<RotationRecord>;
+    begin_rewrap(from_kek_refs: &str, to_kek_ref: &str, reason: &str, actor: &str) -> RotationRecord;
+    rewrap_keys(history_id: i64, keys: &[Rewrapped]) -> u64;
+    finish_rewrap(history_id: i64) -> RotationRecord;
+}
+
 through! { Store:
     server() -> ServerFacts;
     table(name: &TableName) -> Option<TableFacts>;
@@ -172,6 +186,14 @@ through! { Store:
     audit_head() -> AuditHead;
     append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
     audit_entries(after: i64, limit: u32) -> Vec<AuditEntry>;
+    census(target: &Target, relation: &str, after: Option<&Cursor>, upto: Option<&Cursor>) -> Vec<SealedCount>;
+    open_transactions() -> Vec<OpenTransaction>;
+    reseal_quarantine(rows: &[Resealed]) -> ();
+    destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
+    plaintext_of(target: &Target, tenant: &str) -> u64;
+    prepare_reindex(target: &Target, next: &[Reindex]) -> ();
+    index_reindexed(target: &Target, next: &[Reindex]) -> ();
+    switch_indexes(tables: &[(Target, Vec<Reindex>)], handovers: &[Handover], due: RotationPeriod, actor: &str) -> bool;
     blockers(target: &Target) -> Vec<String>;
     {
         async fn reader(&self) -> Result<Box<dyn PageReader>> {
@@ -258,6 +280,12 @@ impl BatchWriter for FaultyWriter {
     async fn quarantine(&mut self, rows: &[NewQuarantine]) -> Result<()> {
         let work = self.inner.quarantine(rows);
         let outcome = self.fault.through("quarantine", work).await;
+        self.undone(outcome).await
+    }
+
+    async fn count_rotation(&mut self, counts: &[RotationCount]) -> Result<()> {
+        let work = self.inner.count_rotation(counts);
+        let outcome = self.fault.through("count_rotation", work).await;
         self.undone(outcome).await
     }
 

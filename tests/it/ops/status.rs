@@ -48,7 +48,11 @@ async fn status_shows_fields_runs_keys_and_quarantine(ground: Ground) {
     assert_eq!(run["quarantined"], 1);
     let keys = status["keys"].as_array().unwrap();
     assert_eq!(keys.len(), 2);
-    assert!(keys.iter().all(|key| key["rows"].is_null()));
+    // Two values, and the key of the row in quarantine.
+    for key in keys {
+        let expected = if key["purpose"] == "cell" { 3 } else { 0 };
+        assert_eq!(key["rows"], expected, "{key}");
+    }
     assert_eq!(status["quarantine"].as_array().unwrap().len(), 1);
 
     let check = ground.ask(&["status", "--check"], 10).await;

@@ -1,0 +1,140 @@
+//! Keys of tenants: one rotated apart from the others, one shredded, ten thousand in one table.
+
+use super::{json, number};
+use crate::oracle::NonceLedger;
+use crate::support::Ground;
+use serde_json::json;
+
+const PLAN: &str = "[[table]]\nname = \"NAME\"\ntenant_column = \"clinic\"\n\
+    [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
+    blind_index = { column = \"ssn_bidx\", normalise = \"digits\", bits = 128 }\n";
+
+fn ddl(rows: u32, tenants: u32) -> String {
+    format!(
+        "CREATE TABLE t (id integer primary key, clinic text, ssn text);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+         INSERT INTO t SELECT i, 'clinic ' || (i % {tenants}), 'ssn ' || i FROM n;
+         CREATE TABLE saved AS SELECT * FROM t;"
+    )
+}
+
+async fn in_postgres(name: &str, rows: u32, tenants: u32) -> Ground {
+    let plan = PLAN.replace("NAME", "public.t");
+    let ground = Ground::postgres(name, &ddl(rows, tenants), &plan).await;
+    ground.backfill().await;
+    ground
+}
+
+async fn in_sqlite(rows: u32, tenants: u32) -> Ground {
+    let ground = Ground::sqlite(&ddl(rows, tenants), &PLAN.replace("NAME", "t")).await;
+    ground.backfill().await;
+    ground
+}
+
+fn label(ground: &Ground) -> &'static str {
+    match ground.base {
+        crate::support::Base::Postgres(_) => "public.t",
+        crate::support::Base::Sqlite(_) => "t",
+    }
+}
+
+#[tokio::test]
+async fn one_tenant_is_rotated_and_one_shredded_and_the_others_stay_in_postgres() {
+    one_by_one(in_postgres("rotate_tenants", 300, 3).await).await;
+}
+
+#[tokio::test]
+async fn one_tenant_is_rotated_and_one_shredded_and_the_others_stay_in_sqlite() {
+    one_by_one(in_sqlite(300, 3).await).await;
+}
+
+async fn one_by_one(ground: Ground) {
+    let keys = ground.source().own("encryption_keys");
+    let of = |tenant: &str| {
+        format!(
+            "SELECT key_id FROM {keys} WHERE tenant = '{tenant}' AND purpose = 'cell' AND status = 'active'"
+        )
+    };
+    let other = number(&ground, &of("clinic 2")).await;
+    let done = json(&ground, &["rotate", "--tenant", "clinic 1"], 0).await;
+    assert_eq!(done["rows_resealed"], 100, "{done}");
+    assert_eq!(number(&ground, &of("clinic 2")).await, other);
+    let ledger = &mut NonceLedger::default();
+    let checked = ground
+        .check_against((label(&ground), "ssn"), "saved", ledger)
+        .await;
+    checked.expect_all_sealed();
+    let new = u32::try_from(number(&ground, &of("clinic 1")).await).unwrap();
+    assert_eq!((checked.keys[&new], checked.keys.len()), (100, 3));
+    // Its blind index, too: only its own rows are made anew, and all are found.
+    let args = [
+        "rotate",
+        "--tenant",
+        "clinic 1",
+        "--purpose",
+        "blind_index",
+        "--grace",
+        "0",
+    ];
+    json(&ground, &args, 0).await;
+    let checked = ground
+        .check_against((label(&ground), "ssn"), "saved", ledger)
+        .await;
+    assert_eq!(checked.expect_all_sealed().indexes, 300);
+    // Shredded: both keys gone, its rows do not open, its indexes are NULL, everyone else's stay.
+    let args = [
+        "keys", "destroy", "--tenant", "clinic 0", "--reason", "left us",
+    ];
+    assert_eq!(json(&ground, &args, 2).await["error"]["code"], "E0115");
+    let confirmed = [&args[..], &["--confirm", "clinic 0"]].concat();
+    let done = json(&ground, &confirmed, 0).await;
+    assert_eq!(done["destroyed"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&done["values_lost"], &done["plaintext_left"]),
+        (&json!(100), &json!(100))
+    );
+    let left = format!(
+        "SELECT count(*) FROM {keys} WHERE tenant = 'clinic 0' AND wrapped_key IS NOT NULL"
+    );
+    assert_eq!(number(&ground, &left).await, 0);
+    let found = "SELECT count(*) FROM t WHERE clinic = 'clinic 0' AND ssn_bidx IS NOT NULL";
+    assert_eq!(number(&ground, found).await, 0);
+    let verified = json(&ground, &["verify"], 6).await;
+    assert_eq!(
+        (&verified["failed"], &verified["values_verified"]),
+        (&json!(100), &json!(200))
+    );
+    let others = "SELECT count(*) FROM t WHERE ssn_bidx IS NOT NULL";
+    assert_eq!(number(&ground, others).await, 200);
+    assert_eq!(json(&ground, &confirmed, 7).await["error"]["code"], "E0443");
+    json(&ground, &["audit", "verify"], 0).await;
+}
+
+#[tokio::test]
+async fn ten_thousand_tenants_in_one_table_take_a_few_statements() {
+    let ground = in_postgres("rotate_10000", 20_000, 10_000).await;
+    let before = number(&ground, STATEMENTS).await;
+    let done = json(&ground, &["rotate"], 0).await;
+    let statements = number(&ground, STATEMENTS).await - before;
+    assert_eq!(done["rows_resealed"], 20_000, "{}", done["outcome"]);
+    // The one of no tenant, and ten thousand.
+    assert_eq!(done["rotations"].as_array().unwrap().len(), 10_001);
+    assert!(
+        statements < 60_000,
+        "{statements} rows of ours were looked up one by one"
+    );
+    let ledger = &mut NonceLedger::default();
+    let checked = ground
+        .check_against(("public.t", "ssn"), "saved", ledger)
+        .await;
+    checked.expect_all_sealed();
+    let old = "SELECT count(*) FROM phiseal.encryption_keys WHERE status = 'deactivated'";
+    assert_eq!(number(&ground, old).await, 10_001);
+    let closed = "SELECT count(*) FROM phiseal.key_rotation_history
+        WHERE outcome = 'complete' AND rows_resealed = 2 AND rows_found = 2";
+    assert_eq!(number(&ground, closed).await, 10_000);
+}
+
+/// Transactions of this database so far.
+const STATEMENTS: &str =
+    "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";

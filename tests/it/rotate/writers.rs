@@ -1,0 +1,180 @@
+//! Applications that go on working while keys are rotated: one that knows nothing of sealing, and
+//! one, a process of its own, that seals with the library. No update is lost, and in the end
+//! every value is under the new key.
+
+use super::{active, json, number};
+use crate::live::{Application, draw, everyday};
+use crate::oracle::NonceLedger;
+use crate::support::Ground;
+use phiseal::crypto::KeyPart;
+use phiseal::ident::Ident;
+use phiseal::keys::{KeyCache, ProviderConfig};
+use phiseal::store::postgres::PostgresStore;
+use phiseal::{Field, Sealer};
+use sqlx::Connection;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const PLAN: &str = "[run]\nbatch_target_ms = 50\n[[table]]\nname = \"public.live\"\n\
+    [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
+    [[table.column]]\nname = \"note\"\nin_place = \"application-reads-both-forms\"\n";
+const WRITER: &str = "rotate::writers::an_application_that_seals";
+
+/// How long the applications work, in seconds: `make soak` gives them longer.
+fn seconds() -> u64 {
+    std::env::var("PHISEAL_SOAK_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(15)
+}
+
+#[tokio::test]
+async fn no_update_is_lost_while_keys_are_rotated_under_a_sealing_application() {
+    let rows = 30_000;
+    let ddl = format!(
+        "CREATE TABLE live (id bigint PRIMARY KEY, ssn text, note text, other int);
+         INSERT INTO live SELECT i * 10, 'ssn ' || i, 'note ' || i, i FROM generate_series(1, {rows}) i;
+         CREATE TABLE ledger (id bigint PRIMARY KEY, ssn text, note text);
+         INSERT INTO ledger SELECT id, ssn, note FROM live"
+    );
+    let ground = Ground::postgres("rotate_writers", &ddl, PLAN).await;
+    ground.backfill().await;
+    let mut unaware = Application::new();
+    for task in 0..2 {
+        unaware.does(
+            ground.db().pool(),
+            Duration::from_millis(20),
+            everyday(task, rows),
+        );
+    }
+    let begun = Instant::now();
+    let mut sealing = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", WRITER, "--nocapture"])
+        .env("PHISEAL_WRITER_URL", ground.url())
+        .env("PHISEAL_WRITER_KEY", ground.project.key_file())
+        .env("PHISEAL_WRITER_SECONDS", seconds().to_string())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut rotations = 0;
+    while begun.elapsed() < Duration::from_secs(seconds()) {
+        let done = ground.project.phiseal(&["rotate", "--json"]);
+        let done = done.timeout(Duration::from_secs(120)).run().await;
+        done.expect_code(0);
+        rotations += 1;
+    }
+    assert!(
+        sealing.wait().await.unwrap().success(),
+        "the sealing application failed"
+    );
+    let transactions = unaware.stop().await;
+    let sealed = number(&ground, "SELECT count(*) FROM live WHERE id % 10 = 7").await;
+    println!(
+        "{rotations} rotations under {transactions} transactions, {sealed} rows sealed by the application"
+    );
+    assert!(
+        transactions > 100 && sealed > 100,
+        "the applications did little"
+    );
+    // What the unaware one wrote waits to be sealed; what was sealed meanwhile is re-sealed.
+    ground.backfill().await;
+    json(&ground, &["rotate"], 0).await;
+    let key = active(&ground, "cell").await;
+    let ledger = &mut NonceLedger::default();
+    for column in ["ssn", "note"] {
+        let checked = ground
+            .check_against(("public.live", column), "ledger", ledger)
+            .await;
+        checked.expect_all_sealed();
+        assert_eq!(
+            checked.opened, checked.equal,
+            "{column}: an update was lost"
+        );
+        let under: Vec<i64> = checked.keys.keys().map(|id| i64::from(*id)).collect();
+        assert_eq!(under, [key], "{column}");
+    }
+    assert_eq!((ledger.cell_repeats, ledger.key_repeats), (0, 0));
+}
+
+/// The process that seals with the library: inserts and updates sealed values alone, rows of its
+/// own, and notes in the ledger what they are.
+#[tokio::test]
+#[ignore = "a process of its own, started by the test above"]
+async fn an_application_that_seals() {
+    let url = std::env::var("PHISEAL_WRITER_URL").unwrap();
+    let key_file = std::env::var("PHISEAL_WRITER_KEY").unwrap();
+    let seconds: u64 = std::env::var("PHISEAL_WRITER_SECONDS")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let store = PostgresStore::connect(&url, &Ident::new("phiseal").unwrap())
+        .await
+        .unwrap();
+    let provider = ProviderConfig::File(key_file.into()).open().await.unwrap();
+    let cache = KeyCache::open(Arc::new(store), Arc::from(provider))
+        .await
+        .unwrap();
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let begun = Instant::now();
+    let mut n = 0u64;
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        n += 1;
+        let id = 10 * (1 + draw(n, 77) % 5_000) + 7;
+        let text = format!("sealed by the application {n}");
+        loop {
+            let keyring = cache.keyring().await.unwrap();
+            let sealer = Sealer::new(keyring, Field::new("public.live", "ssn"));
+            let sealed = sealer
+                .seal("", &[KeyPart::Int(id.cast_signed())], text.as_bytes())
+                .unwrap();
+            match write(&mut connection, id, &sealed, &text).await {
+                Ok(()) => break,
+                // Rotated away a moment ago: load the keys again, seal the value again.
+                Err(state) if state == "PS001" => cache.reload().await.unwrap(),
+                Err(state) if state == "40P01" || state == "55P03" => {}
+                Err(state) => panic!("SQLSTATE {state}"),
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    assert!(n > 100, "only {n} values were sealed");
+}
+
+async fn write(
+    connection: &mut sqlx::PgConnection,
+    id: u64,
+    sealed: &[u8],
+    text: &str,
+) -> Result<(), String> {
+    let mut tx = connection.begin().await.unwrap();
+    let id = id.cast_signed();
+    let state = |error: sqlx::Error| {
+        let state = error
+            .as_database_error()
+            .and_then(|e| e.code().map(|c| c.into_owned()));
+        state.unwrap_or_else(|| error.to_string())
+    };
+    sqlx::query("SET LOCAL phiseal.sealer = 'on'")
+        .execute(&mut *tx)
+        .await
+        .map_err(state)?;
+    sqlx::query(
+        "INSERT INTO live (id, ssn_sealed) VALUES ($1, $2)
+         ON CONFLICT (id) DO UPDATE SET ssn_sealed = excluded.ssn_sealed",
+    )
+    .bind(id)
+    .bind(sealed)
+    .execute(&mut *tx)
+    .await
+    .map_err(state)?;
+    sqlx::query(
+        "INSERT INTO ledger (id, ssn) VALUES ($1, $2)
+         ON CONFLICT (id) DO UPDATE SET ssn = excluded.ssn",
+    )
+    .bind(id)
+    .bind(text)
+    .execute(&mut *tx)
+    .await
+    .map_err(state)?;
+    tx.commit().await.map_err(state)
+}
