@@ -99,6 +99,7 @@ async fn rotation(
         kind: compromised.map_or(RotationKind::Rotate, |_| RotationKind::Compromise),
         compromised,
         reason: "bench".to_owned(),
+        since: i64::MAX,
     };
     let begun = Instant::now();
     let open = engine.begin_rotation(&jobs, &order).await.expect("begins");

@@ -105,6 +105,8 @@ impl Engine {
             .iter()
             .any(|record| record.tenant.is_empty() && record.purpose == Purpose::Cell);
         if audits {
+            // The attestation must be under a key that stays.
+            self.tenants.own()?;
             audit::attest(store, keyring, actor)
                 .await?
                 .map_err(EngineError::Audit)?;

@@ -46,6 +46,9 @@ pub struct Order {
     pub compromised: Option<KeyId>,
     /// Why, for the record.
     pub reason: String,
+    /// The newest record when it was given, 0 for none: a rotation with a later one is this one,
+    /// begun by another process. A number and not a time, since clocks jump.
+    pub since: i64,
 }
 
 /// What a rotation did.
@@ -92,6 +95,10 @@ impl Engine {
         loop {
             let records = self.store.key_records().await?;
             let froms = left_keys(&records, order)?;
+            let fresh = self.begun_since(&froms, order).await?;
+            if !fresh.is_empty() {
+                return self.join_and_begin(jobs, &records, order, fresh).await;
+            }
             let ids: BTreeSet<KeyId> = froms.iter().map(|from| from.key_id).collect();
             // What is active now may be what another process has just rotated to.
             if let Some(first) = &olds
@@ -257,6 +264,50 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Rotations to the keys that are active now which somebody else began after this order was given.
+    async fn begun_since(
+        &self,
+        froms: &[KeyRecord],
+        order: &Order,
+    ) -> Result<Vec<RotationRecord>, EngineError> {
+        if order.kind != RotationKind::Rotate {
+            return Ok(Vec::new());
+        }
+        let active: BTreeSet<KeyId> = froms.iter().map(|from| from.key_id).collect();
+        let limit = u32::try_from(froms.len()).unwrap_or(u32::MAX);
+        let mut records = self.store.rotations(limit.saturating_add(10)).await?;
+        records.retain(|record| {
+            record.to_key_id.is_some_and(|to| active.contains(&to))
+                && (record.finished_at.is_none() || record.history_id > order.since)
+        });
+        Ok(records)
+    }
+
+    /// Joins those, and begins the rest of the order.
+    async fn join_and_begin(
+        &self,
+        jobs: &[Job],
+        records: &[KeyRecord],
+        order: &Order,
+        mut joined: Vec<RotationRecord>,
+    ) -> Result<Vec<RotationRecord>, EngineError> {
+        self.reload().await?;
+        let taken: BTreeSet<KeyId> = joined.iter().filter_map(|one| one.to_key_id).collect();
+        let is_taken = |whom: &KeyFor| {
+            records.iter().any(|record| {
+                taken.contains(&record.key_id)
+                    && record.tenant == whom.tenant
+                    && record.purpose == whom.purpose
+            })
+        };
+        let mut rest = order.clone();
+        rest.keys.retain(|whom| !is_taken(whom));
+        if !rest.keys.is_empty() {
+            joined.extend(Box::pin(self.begin_rotation(jobs, &rest)).await?);
+        }
+        Ok(joined)
     }
 
     /// The new keys, and which takes over from which; `None` where the table changed meanwhile.

@@ -25,11 +25,10 @@ use crate::keys::{Due, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecor
 pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit, Fault> {
     refuse_tables(global)?;
     let (session, server) = Session::installed(global, false).await?;
-    let unfinished = session
-        .store
-        .rotations(0)
-        .await?
-        .into_iter()
+    let newest = session.store.rotations(1).await?;
+    let since = newest.iter().map(|record| record.history_id).max();
+    let unfinished = newest
+        .iter()
         .any(|record| record.finished_at.is_none() && record.kind != RotationKind::Rewrap);
     let wanted = wanted(&session, args, output).await?;
     if wanted.is_empty() && !unfinished {
@@ -44,6 +43,7 @@ pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit,
         kind: RotationKind::Rotate,
         compromised: None,
         reason: args.reason.clone(),
+        since: since.unwrap_or_default(),
     };
     let grace = Duration::from_secs(args.grace);
     rotate(&engine, &jobs, &order, grace, output).await
@@ -78,6 +78,10 @@ pub async fn rotate(
 ) -> Result<Exit, Fault> {
     let begun = Instant::now();
     let mut open = engine.unfinished().await?;
+    if open.is_empty() && order.keys.is_empty() && order.compromised.is_none() {
+        // What was unfinished a moment ago was finished by another process.
+        return Ok(not_due(output));
+    }
     let resumed = !open.is_empty() && order.compromised.is_none();
     if resumed {
         output.say("finishing the rotation that was interrupted");

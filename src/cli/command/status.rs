@@ -82,6 +82,14 @@ async fn gather(store: &dyn Store, labels: Option<&HashSet<String>>) -> Result<F
 
 /// The census, where it was asked for or costs little.
 async fn count(session: &Session, asked: bool) -> Result<Option<Census>, Fault> {
+    match try_count(session, asked).await {
+        Err(error) if asked => Err(error),
+        // What was not asked for is no reason to say nothing of the rest.
+        counted => Ok(counted.ok().flatten()),
+    }
+}
+
+async fn try_count(session: &Session, asked: bool) -> Result<Option<Census>, Fault> {
     let targets = registered::counted(session).await?;
     let mut rows = 0;
     for target in &targets {
@@ -90,12 +98,7 @@ async fn count(session: &Session, asked: bool) -> Result<Option<Census>, Fault> 
     if !asked && rows > CENSUS_ROWS_MAX {
         return Ok(None);
     }
-    match census::take(session.store.as_ref(), &targets).await {
-        Ok(census) => Ok(Some(census)),
-        Err(error) if asked => Err(error.into()),
-        // What was not asked for is no reason to say nothing of the rest.
-        Err(_) => Ok(None),
-    }
+    Ok(Some(census::take(session.store.as_ref(), &targets).await?))
 }
 
 fn unfinished(run: &RunRecord) -> bool {

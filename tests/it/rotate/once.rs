@@ -3,6 +3,7 @@
 use super::{active, all_under, json, number, on_both, postgres};
 use crate::oracle::NonceLedger;
 use crate::support::Ground;
+use std::time::Duration;
 
 on_both!(rotates_only_when_due_and_says_so, 300, due);
 
@@ -96,15 +97,20 @@ async fn twice(ground: Ground) {
 
 #[tokio::test]
 async fn two_at_once_never_make_two_versions() {
-    let ground = postgres("rotate_two", 20_000).await;
+    let ground = postgres("rotate_two", 40_000).await;
     let before = active(&ground, "cell").await;
-    let (one, two) = tokio::join!(
-        ground.project.phiseal(&["rotate", "--json"]).run(),
-        ground.project.phiseal(&["rotate", "--json"]).run()
-    );
-    let codes = [one.code(), two.code()];
-    assert!(codes.contains(&Some(0)), "{one:?} {two:?}");
-    for run in [&one, &two] {
+    // From the same moment, and from the middle of the other.
+    let later = |wait| {
+        let run = ground.project.phiseal(&["rotate", "--json"]);
+        async move {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            run.run().await
+        }
+    };
+    let (one, two, three) = tokio::join!(later(0), later(0), later(150));
+    let codes = [one.code(), two.code(), three.code()];
+    assert!(codes.contains(&Some(0)), "{one:?} {two:?} {three:?}");
+    for run in [&one, &two, &three] {
         assert!(matches!(run.code(), Some(0 | 8)), "{run:?}");
     }
     let versions = "SELECT count(*) FROM phiseal.encryption_keys WHERE purpose = 'cell'";
@@ -127,6 +133,9 @@ async fn times_a_year_off_change_no_data() {
                  UPDATE phiseal.encryption_keys SET created_at = created_at + interval '{years} year',
                     activated_at = activated_at + interval '{years} year';
                  ALTER TABLE phiseal.encryption_keys ENABLE ALWAYS TRIGGER encryption_keys_lifecycle;
+                 ALTER TABLE phiseal.key_rotation_history DISABLE TRIGGER key_rotation_history_frozen;
+                 UPDATE phiseal.key_rotation_history SET started_at = started_at + interval '{years} year';
+                 ALTER TABLE phiseal.key_rotation_history ENABLE ALWAYS TRIGGER key_rotation_history_frozen;
                  UPDATE phiseal.runs SET started_at = started_at + interval '{years} year';
                  UPDATE phiseal.lanes SET updated_at = updated_at + interval '{years} year'"
             ))

@@ -111,6 +111,7 @@ pub async fn compromise(global: &Global, args: &KeyMove, output: Output) -> Resu
         kind: RotationKind::Compromise,
         compromised: (!leaving).then_some(args.key_id),
         reason,
+        since: i64::MAX,
     };
     let grace: Duration = reindex::GRACE;
     rotate::rotate(&engine, &jobs, &order, grace, output).await
