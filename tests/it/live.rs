@@ -160,7 +160,12 @@ async fn no_update_of_a_busy_application_is_lost_and_the_run_ends_meanwhile() {
         )
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let backfill = ground.project.phiseal(&["backfill"]).run().await;
+    let backfill = ground
+        .project
+        .phiseal(&["backfill"])
+        .timeout(Duration::from_secs(240))
+        .run()
+        .await;
     let transactions = application.stop().await;
     backfill.expect_code(0);
     assert!(

@@ -331,12 +331,15 @@ pub(super) async fn any_left(
     {
         statement = statement.bind(array);
     }
-    match timed(statement.fetch_one(&mut *tx)).await {
-        Ok(row) => row.try_get(0).map_err(map),
+    let left = match timed(statement.fetch_one(&mut *tx)).await {
+        Ok(row) => row.try_get(0).map_err(map)?,
         // Too large for one look: the windows will tell.
-        Err(StoreError::Busy { .. }) => Ok(true),
-        Err(error) => Err(error),
-    }
+        Err(StoreError::Busy { .. }) => true,
+        Err(error) => return Err(error),
+    };
+    // Ended here and now: an index is made and dropped next, which waits for whoever looked at the table.
+    tx.rollback().await.map_err(map)?;
+    Ok(left)
 }
 
 pub(super) async fn cut(
