@@ -25,6 +25,7 @@ use faults::Faults;
 pub use faults::{PlanFault, PlanFaults};
 use reader::Section;
 pub use setting::{Setting, SettingUnset};
+pub use settings::default_schema;
 
 /// Longest plan file, in bytes: what is longer is another file by mistake.
 pub const PLAN_BYTES_MAX: usize = 1 << 20;

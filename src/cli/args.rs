@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::crypto::KeyId;
 
+/// The plan file where `--plan` names none.
+pub const DEFAULT_PLAN: &str = "phiseal.toml";
+
 /// Seal PHI columns of a live database under versioned keys: resumable, verified, proven.
 #[derive(Debug, Parser)]
 #[command(name = "phiseal", version, max_term_width = 100)]
@@ -24,7 +27,7 @@ pub struct Global {
         long,
         global = true,
         value_name = "FILE",
-        default_value = "phiseal.toml"
+        default_value = DEFAULT_PLAN
     )]
     pub plan: PathBuf,
     /// The database, over the plan's: postgres://user@host/name or sqlite:///path
@@ -53,9 +56,9 @@ pub enum LogFormat {
 pub enum Command {
     /// Everything below on an embedded database, in a minute; needs nothing
     Demo(Demo),
-    /// Look at the tables of --table and propose a plan file for them
+    /// Look at the tables of --table and propose a plan file for them, or write that of a set
     Init(Init),
-    /// Schema migrations of phiseal's own tables
+    /// Schema migrations: phiseal's own, the sets shipped here, or a folder
     #[command(subcommand)]
     Migrate(Migrate),
     /// Wrapping keys and data keys
@@ -94,26 +97,93 @@ pub struct Demo {
 #[derive(Debug, Args)]
 pub struct Init {
     /// A column to seal (may be given several times)
-    #[arg(long = "column", value_name = "C", required = true)]
+    #[arg(
+        long = "column",
+        value_name = "C",
+        required_unless_present = "set",
+        conflicts_with = "set"
+    )]
     pub columns: Vec<String>,
+    /// Write the plan file of this migration set: white_cross, facility or webqx
+    #[arg(long, value_name = "NAME")]
+    pub set: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Migrate {
     /// Apply what is pending
     Up {
+        #[command(flatten)]
+        which: Which,
         /// Stop after this version
         #[arg(long, value_name = "VERSION")]
         to: Option<i64>,
+        /// Say what would be run, and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Undo the last migration
     Down {
+        #[command(flatten)]
+        which: Which,
         /// Undo all after this version; 0 undoes everything
         #[arg(long, value_name = "VERSION")]
         to: Option<i64>,
+        /// Say what would be run, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Undo the last migration and apply it again
+    Redo {
+        #[command(flatten)]
+        which: Which,
+        /// Say what would be run, and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// What is applied and what is pending
-    Status,
+    Status {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Compare the database with what the applied migrations make
+    Verify {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        scratch: ScratchArgs,
+    },
+    /// Take over a database that another tool built: compare, then write down as applied
+    Adopt {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        scratch: ScratchArgs,
+        /// Adopt up to this version
+        #[arg(long, value_name = "VERSION")]
+        to: Option<i64>,
+        /// Compare only, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// Whose migrations; phiseal's own tables where neither is given.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// A platform's schema: white_cross, facility or webqx
+    #[arg(long, value_name = "NAME", conflicts_with = "dir")]
+    pub set: Option<String>,
+    /// The SQL files in this folder
+    #[arg(long, value_name = "PATH")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ScratchArgs {
+    /// An empty database to build the set in, instead of one made for it and dropped
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    pub scratch_database_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

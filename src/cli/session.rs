@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::args::Global;
+use super::args::{DEFAULT_PLAN, Global};
 use crate::engine::{EventSink, Settings, Stop, Tenants};
 use crate::error::{Exit, Fault};
 use crate::ident::{Ident, TableName};
 use crate::keys::{KeyProvider, Keyring, ProviderSet};
-use crate::plan::{Lanes, Plan, TablePlan};
+use crate::plan::{Lanes, Plan, TablePlan, default_schema};
+use crate::schema::MigrateError;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{ServerFacts, Store};
@@ -45,6 +46,27 @@ pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
         plan.tables = chosen(plan.tables, &global.table)?;
     }
     Ok(plan)
+}
+
+/// Where migrations go: the database, and the schema of our own tables. Where there is no plan file
+/// by its usual name, `--database-url` or, for `platforms`, DATABASE_URL does: their tables come
+/// before any plan.
+pub fn migration_ground(global: &Global, platforms: bool) -> Result<(SecretString, Ident), Fault> {
+    if global.plan == Path::new(DEFAULT_PLAN) && !global.plan.exists() {
+        let from_environment = || environment("DATABASE_URL").filter(|url| !url.is_empty());
+        let url = match &global.database_url {
+            Some(url) => Some(url.clone()),
+            None if platforms => from_environment(),
+            None => None,
+        };
+        if let Some(url) = url {
+            let schema = default_schema().map_err(|_| MigrateError::SchemaName)?;
+            return Ok((SecretString::from(url), schema));
+        }
+    }
+    let plan = read_plan(global, false)?;
+    let url = database_url(global, &plan)?;
+    Ok((url, plan.database.schema))
 }
 
 /// The tables of the plan that `--table` names; all where it names none.

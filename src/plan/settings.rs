@@ -8,7 +8,7 @@ use super::reader::{At, Section, shown, suggestion};
 use super::setting::is_variable;
 use super::size::{bytes, shown_bytes};
 use super::{DatabaseSettings, KeySettings, Lanes, ProviderSettings, RunSettings, Setting};
-use crate::ident::Ident;
+use crate::ident::{Ident, IdentError};
 use crate::keys::RotationPeriod;
 
 const DATABASE: &[&str] = &["url", "schema"];
@@ -50,6 +50,14 @@ impl Default for RunSettings {
     }
 }
 
+/// Where our own tables live unless a plan says otherwise.
+///
+/// # Errors
+/// None in fact: the name is a valid one.
+pub fn default_schema() -> Result<Ident, IdentError> {
+    Ident::new("phiseal")
+}
+
 pub(super) fn database(root: &Section<'_>, faults: &mut Faults) -> Option<DatabaseSettings> {
     root.require("database", "a [database] section", faults);
     let section = root.child("database", "[database]", DATABASE, faults)?;
@@ -57,7 +65,7 @@ pub(super) fn database(root: &Section<'_>, faults: &mut Faults) -> Option<Databa
     let url = setting(&section, "url", faults);
     let schema = match section.text("schema", faults) {
         Some(text) => ident("schema", text, faults),
-        None => Ident::new("phiseal").ok(),
+        None => default_schema().ok(),
     };
     Some(DatabaseSettings {
         url: url?,

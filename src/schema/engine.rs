@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::error::Refusal;
-use super::set::{DownGuard, Migration, MigrationSet};
+use super::set::{DownGuard, Migration, MigrationSet, SetKind};
 
 macro_rules! embedded {
     ($database:literal: $($version:literal $stem:literal $name:literal),+ $(,)?) => {
@@ -15,16 +15,17 @@ macro_rules! embedded {
             up: Cow::Borrowed(include_str!(concat!(
                 "../../migrations/engine/", $database, "/", $stem, "_", $name, ".up.sql"
             ))),
-            down: Cow::Borrowed(include_str!(concat!(
+            down: Some(Cow::Borrowed(include_str!(concat!(
                 "../../migrations/engine/", $database, "/", $stem, "_", $name, ".down.sql"
-            ))),
+            )))),
         }),+]
     };
 }
 
 pub(super) fn postgres_set() -> MigrationSet {
     MigrationSet {
-        name: "engine",
+        name: "engine".to_owned(),
+        kind: SetKind::Own,
         migrations: embedded!("postgres":
             1 "0001" "keys",
             2 "0002" "fields",
@@ -57,7 +58,8 @@ pub(super) fn postgres_set() -> MigrationSet {
 
 pub(super) fn sqlite_set() -> MigrationSet {
     MigrationSet {
-        name: "engine",
+        name: "engine".to_owned(),
+        kind: SetKind::Own,
         migrations: embedded!("sqlite":
             1 "0001" "keys",
             2 "0002" "fields",
@@ -127,7 +129,7 @@ mod tests {
     #[test]
     fn the_schema_placeholder_stands_in_no_function_body_string_or_comment() {
         for migration in postgres_set().migrations {
-            for text in [&migration.up, &migration.down] {
+            for text in [Some(&migration.up), migration.down.as_ref()].into_iter().flatten() {
                 let outside_bodies = text.split("$$").step_by(2);
                 let in_bodies: String = text.split("$$").skip(1).step_by(2).collect();
                 assert!(!in_bodies.contains(SCHEMA_PLACEHOLDER));

@@ -45,6 +45,80 @@ pub enum MigrateError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// This program carries no such set.
+    #[error("this program carries no migration set {name:?}")]
+    UnknownSet {
+        /// What was asked for.
+        name: String,
+    },
+    /// A folder of migrations cannot be run as it is.
+    #[error("the folder of migrations cannot be run:\n  {}", faults.join("\n  "))]
+    Folder {
+        /// Every fault found: file, and why.
+        faults: Vec<String>,
+    },
+    /// There is no file that undoes it.
+    #[error("migration {version} has no way back")]
+    NoWayBack {
+        /// Its number.
+        version: Version,
+    },
+    /// Tables that are to be made are there already.
+    #[error("tables that are to be made exist already: {}", tables.join(", "))]
+    TablesExist {
+        /// Their names.
+        tables: Vec<String>,
+    },
+    /// Only our own tables are for both databases.
+    #[error("migration sets and folders are for PostgreSQL")]
+    NeedsPostgres,
+    /// No database could be made to build the set in.
+    #[error("no scratch database could be made to compare with (SQLSTATE {sqlstate})")]
+    NoScratch {
+        /// SQLSTATE.
+        sqlstate: String,
+    },
+    /// The database given for comparing is in use.
+    #[error("the scratch database is not empty: it has {found}")]
+    ScratchInUse {
+        /// A table of it.
+        found: String,
+    },
+    /// The database for comparing cannot be reached.
+    #[error("the scratch database: {reason}")]
+    ScratchUnreachable {
+        /// Why, without its URL.
+        reason: String,
+    },
+    /// What the migrations make is not what is there.
+    #[error("the database is not what the migrations make:\n  {}", differences.join("\n  "))]
+    CannotAdopt {
+        /// Every missing or different object.
+        differences: Vec<String>,
+    },
+    /// Some statements were committed before one failed.
+    #[error(
+        "migration {version} stopped at line {line} of its file (SQLSTATE {sqlstate}); {done} of its \
+         {of} parts, those above that line, are applied and recorded"
+    )]
+    Partly {
+        /// Its number.
+        version: Version,
+        /// Where the statement begins that failed, counted from 1.
+        line: usize,
+        /// SQLSTATE.
+        sqlstate: String,
+        /// Parts that are committed.
+        done: usize,
+        /// All its parts.
+        of: usize,
+    },
+    /// It must be undone as a whole before anything is applied again.
+    #[error("migration {version} is undone in part")]
+    PartlyUndone {
+        /// Its number.
+        version: Version,
+    },
     /// The database refused a statement.
     #[error("the database refused {doing} (SQLSTATE {sqlstate})")]
     Database {
@@ -85,6 +159,17 @@ pub enum Doing {
     Applying(Version),
     /// Undoing a migration.
     Undoing(Version),
+    /// A statement of a migration's file.
+    Statement {
+        /// The migration's number.
+        version: Version,
+        /// Whether it was being undone.
+        undoing: bool,
+        /// Where the statement begins in its file, counted from 1.
+        line: usize,
+    },
+    /// Reading a catalog to compare it.
+    Comparing,
 }
 
 impl fmt::Display for Doing {
@@ -93,6 +178,18 @@ impl fmt::Display for Doing {
             Self::History => f.write_str("the history of migrations"),
             Self::Applying(version) => write!(f, "migration {version}"),
             Self::Undoing(version) => write!(f, "the undoing of migration {version}"),
+            Self::Statement {
+                version,
+                undoing,
+                line,
+            } => {
+                let way = if *undoing { "down" } else { "up" };
+                write!(
+                    f,
+                    "the statement at line {line} of migration {version} on its way {way}"
+                )
+            }
+            Self::Comparing => f.write_str("the comparison of the catalogs"),
         }
     }
 }
@@ -102,6 +199,8 @@ impl fmt::Display for Doing {
 pub(super) enum Failure {
     /// Somebody else holds a lock, or made the same thing at the same moment.
     Busy,
+    /// Another migrator of the same set is at work.
+    Held,
     Stop(MigrateError),
 }
 
@@ -137,13 +236,54 @@ impl Coded for MigrateError {
             Self::LockTimeout { .. } => "E0706",
             Self::Database { .. } => "E0707",
             Self::Connection { .. } => "E0708",
+            Self::UnknownSet { .. } => "E0709",
+            Self::Folder { .. } => "E0710",
+            Self::NoWayBack { .. } => "E0711",
+            Self::TablesExist { .. } => "E0712",
+            Self::NeedsPostgres => "E0713",
+            Self::NoScratch { .. } => "E0714",
+            Self::ScratchInUse { .. } => "E0715",
+            Self::CannotAdopt { .. } => "E0716",
+            Self::Partly { .. } => "E0717",
+            Self::PartlyUndone { .. } => "E0718",
+            Self::ScratchUnreachable { .. } => "E0719",
         }
     }
 
     fn hint(&self) -> String {
         match self {
-            Self::ChecksumDiffers { .. } => "use the release of phiseal that applied it",
-            Self::UnknownApplied { .. } => "use the newer release of phiseal that applied it",
+            Self::ChecksumDiffers { .. } => {
+                "applied files never change: put the file back, or use the release of phiseal that \
+                 applied it, and make a new migration of the change"
+            }
+            Self::UnknownApplied { .. } => {
+                "use the folder or the newer release of phiseal that applied it"
+            }
+            Self::UnknownSet { .. } => {
+                return format!("it carries {}", super::PLATFORM_SETS.join(", "));
+            }
+            Self::Folder { .. } => {
+                "names are as 20251104_143000_what.sql, 00020-what.up.sql and .down.sql; see \
+                 docs/schemas.md"
+            }
+            Self::NoWayBack { .. } => "write a file of the same name that ends with .down.sql",
+            Self::TablesExist { .. } => {
+                "if another tool made them, compare and take them over with `phiseal migrate adopt`"
+            }
+            Self::NeedsPostgres => "name a PostgreSQL database with --database-url",
+            Self::NoScratch { .. } => {
+                "use a role that may create databases, or name an empty one with \
+                 --scratch-database-url"
+            }
+            Self::ScratchInUse { .. } => "name a database without tables; it is left without any",
+            Self::ScratchUnreachable { .. } => "see that the server takes one more connection",
+            Self::CannotAdopt { .. } => {
+                "bring the database to what the migrations make, or adopt fewer with --to"
+            }
+            Self::Partly { .. } => {
+                "mend what stopped it, then run the same command: it goes on from that line"
+            }
+            Self::PartlyUndone { .. } => "finish with `phiseal migrate down`, then go up again",
             Self::NoSuchVersion { .. } => "see `phiseal migrate status`",
             Self::Refused {
                 refusal: Refusal::SealedFields,
@@ -152,8 +292,13 @@ impl Coded for MigrateError {
             Self::Refused { .. } => "45 CFR 164.316(b)(2)(i) has it kept for six years",
             Self::SchemaName => "correct `schema` in the plan file",
             Self::LockTimeout { .. } => "another migrator or a long transaction holds the lock: try again",
+            Self::Database {
+                doing: Doing::History | Doing::Comparing,
+                ..
+            } => "the role must be able to read the catalog, and to make the history's schema",
             Self::Database { .. } => {
-                "see the privileges of the role: it must be able to create the schema and its tables"
+                "nothing of that migration was applied; look the SQLSTATE up in PostgreSQL's list of \
+                 error codes (42501: the role may not make what the migration makes)"
             }
             Self::Connection { .. } => "see `phiseal migrate status`, then run the command again",
         }
@@ -162,12 +307,25 @@ impl Coded for MigrateError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::NoSuchVersion { .. } | Self::SchemaName => Exit::Usage,
-            Self::ChecksumDiffers { .. }
+            Self::NoSuchVersion { .. }
+            | Self::SchemaName
+            | Self::UnknownSet { .. }
+            | Self::Folder { .. }
+            | Self::NeedsPostgres => Exit::Usage,
+            Self::NoWayBack { .. }
+            | Self::TablesExist { .. }
+            | Self::NoScratch { .. }
+            | Self::ScratchInUse { .. }
+            | Self::CannotAdopt { .. }
+            | Self::Partly { .. }
+            | Self::PartlyUndone { .. }
+            | Self::ChecksumDiffers { .. }
             | Self::UnknownApplied { .. }
             | Self::Refused { .. }
             | Self::Database { .. } => Exit::Refused,
-            Self::LockTimeout { .. } | Self::Connection { .. } => Exit::Unreachable,
+            Self::LockTimeout { .. }
+            | Self::Connection { .. }
+            | Self::ScratchUnreachable { .. } => Exit::Unreachable,
         }
     }
 }

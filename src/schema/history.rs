@@ -31,6 +31,10 @@ pub enum MigrationState {
     ChecksumDiffers,
     /// Applied by a program that knows more.
     Unknown,
+    /// Applied up to a statement that failed; going up goes on from there.
+    PartlyApplied,
+    /// Undone up to a statement that failed; going down goes on from there.
+    PartlyUndone,
 }
 
 /// Where the migrator is to go.
@@ -48,12 +52,85 @@ pub(super) struct Applied {
     pub name: String,
     pub checksum: Vec<u8>,
     pub applied_at: String,
+    /// `None` once it is applied as a whole.
+    pub progress: Option<Progress>,
 }
 
-/// The next thing to do, in one transaction.
-pub(super) enum Step<'s> {
-    Apply(&'s Migration),
-    Undo(&'s Migration),
+impl Applied {
+    /// As its row would be once it is applied.
+    pub fn now(migration: &Migration) -> Self {
+        Self {
+            version: migration.version,
+            name: migration.name.to_string(),
+            checksum: migration.checksum(),
+            applied_at: String::new(),
+            progress: None,
+        }
+    }
+}
+
+/// How far a migration came that cannot be one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    pub way: Way,
+    /// Units that are committed.
+    pub units: usize,
+    /// The next unit takes no transaction and was begun: how it ended was not written down.
+    pub running: bool,
+}
+
+/// Towards the newest version, or away from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Up,
+    Down,
+}
+
+/// The next thing to do, and how far it was done before.
+pub(super) struct Step<'s> {
+    pub migration: &'s Migration,
+    pub progress: Progress,
+}
+
+impl Progress {
+    pub const fn none(way: Way) -> Self {
+        Self {
+            way,
+            units: 0,
+            running: false,
+        }
+    }
+
+    /// As the history holds it.
+    pub fn to_text(self) -> String {
+        let way = match self.way {
+            Way::Up => "applying",
+            Way::Down => "undoing",
+        };
+        let running = if self.running { " running" } else { "" };
+        format!("{way} {}{running}", self.units)
+    }
+
+    /// `None` where it is not what [`Progress::to_text`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let way = match words.next()? {
+            "applying" => Way::Up,
+            "undoing" => Way::Down,
+            _ => return None,
+        };
+        let units = words.next()?.parse().ok()?;
+        let running = match words.next() {
+            None => false,
+            Some("running") => true,
+            Some(_) => return None,
+        };
+        Some(Self {
+            way,
+            units,
+            running,
+        })
+    }
 }
 
 /// The next step towards `goal`; `None` once it is reached. `applied` is in order.
@@ -74,20 +151,75 @@ pub(super) fn next_step<'s>(
                     version: row.version,
                 });
             }
-            MigrationState::Applied | MigrationState::Pending => {}
+            MigrationState::Applied
+            | MigrationState::Pending
+            | MigrationState::PartlyApplied
+            | MigrationState::PartlyUndone => {}
         }
     }
-    let pending = set
+    match goal {
+        Goal::UpToLast => next_up(set, applied, None),
+        Goal::UpTo(to) => next_up(set, applied, Some(to)),
+        Goal::DownOne => match applied.last() {
+            Some(newest) => next_down(set, applied, newest.version - 1),
+            None => Ok(None),
+        },
+        Goal::DownTo(to) => next_down(set, applied, to),
+    }
+}
+
+/// The oldest migration that is not applied as a whole.
+fn next_up<'s>(
+    set: &'s MigrationSet,
+    applied: &[Applied],
+    to: Option<Version>,
+) -> Result<Option<Step<'s>>, MigrateError> {
+    let row_of = |version| applied.iter().find(|row| row.version == version);
+    let next = set
         .migrations
         .iter()
-        .find(|m| !applied.iter().any(|row| row.version == m.version));
-    let newest = applied.last().and_then(|row| set.find(row.version));
-    Ok(match goal {
-        Goal::UpToLast => pending.map(Step::Apply),
-        Goal::UpTo(to) => pending.filter(|m| m.version <= to).map(Step::Apply),
-        Goal::DownOne => newest.map(Step::Undo),
-        Goal::DownTo(to) => newest.filter(|m| m.version > to).map(Step::Undo),
-    })
+        .find(|m| row_of(m.version).is_none_or(|row| row.progress.is_some()))
+        .filter(|m| to.is_none_or(|to| m.version <= to));
+    let Some(migration) = next else {
+        return Ok(None);
+    };
+    let begun = row_of(migration.version).and_then(|row| row.progress);
+    match begun.map(|progress| progress.way) {
+        Some(Way::Down) => Err(MigrateError::PartlyUndone {
+            version: migration.version,
+        }),
+        Some(Way::Up) | None => Ok(Some(Step {
+            migration,
+            progress: begun.unwrap_or(Progress::none(Way::Up)),
+        })),
+    }
+}
+
+/// The newest migration behind `to`, if there is a way back from all of them.
+fn next_down<'s>(
+    set: &'s MigrationSet,
+    applied: &[Applied],
+    to: Version,
+) -> Result<Option<Step<'s>>, MigrateError> {
+    let mut next = None;
+    for row in applied.iter().rev().filter(|row| row.version > to) {
+        let Some(migration) = set.find(row.version) else {
+            return Err(MigrateError::UnknownApplied {
+                version: row.version,
+            });
+        };
+        if migration.down.is_none() {
+            return Err(MigrateError::NoWayBack {
+                version: row.version,
+            });
+        }
+        let begun = row.progress.filter(|progress| progress.way == Way::Down);
+        next.get_or_insert(Step {
+            migration,
+            progress: begun.unwrap_or(Progress::none(Way::Down)),
+        });
+    }
+    Ok(next)
 }
 
 /// Refuses a goal that names no migration; 0 is the state before the first.
@@ -132,6 +264,10 @@ fn state_of(set: &MigrationSet, row: &Applied) -> MigrationState {
     match set.find(row.version) {
         None => MigrationState::Unknown,
         Some(migration) if migration.checksum() != row.checksum => MigrationState::ChecksumDiffers,
-        Some(_) => MigrationState::Applied,
+        Some(_) => match row.progress.map(|progress| progress.way) {
+            None => MigrationState::Applied,
+            Some(Way::Up) => MigrationState::PartlyApplied,
+            Some(Way::Down) => MigrationState::PartlyUndone,
+        },
     }
 }

@@ -1,21 +1,25 @@
-//! A connection for the migrator, whichever database the URL names.
+//! Connections for the migrator, whichever database the URL names.
 
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
-use super::EngineSchema;
 use super::error::MigrateError;
+use super::{Migrations, SetChoice};
 use crate::ident::Ident;
 use crate::store::StoreError;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 
-/// A connection that migrations go over. It is not used for anything else.
+/// Connections that migrations go over. They are not used for anything else.
 pub struct Link {
     kind: Kind,
 }
 
 enum Kind {
-    Postgres(Box<PgConnection>, Ident),
+    Postgres {
+        conn: Box<PgConnection>,
+        worker: Option<Box<PgConnection>>,
+        schema: Ident,
+    },
     Sqlite(Box<SqliteConnection>),
 }
 
@@ -24,33 +28,57 @@ impl Link {
     ///
     /// # Errors
     /// A URL that cannot be used, or a database that cannot be reached.
-    pub async fn open(url: &str, schema: &Ident) -> Result<Self, StoreError> {
+    pub async fn open(url: &str, schema: &Ident, choice: SetChoice<'_>) -> Result<Self, StoreError> {
         let kind = if url.starts_with("sqlite:") {
             Kind::Sqlite(Box::new(SqliteStore::raw_connection(url).await?))
         } else {
-            Kind::Postgres(
-                Box::new(PostgresStore::raw_connection(url).await?),
-                schema.clone(),
-            )
+            Kind::Postgres {
+                conn: Box::new(PostgresStore::raw_connection(url).await?),
+                worker: match choice {
+                    SetChoice::Own => None,
+                    SetChoice::Platform(_) | SetChoice::Folder(_) => {
+                        Some(Box::new(PostgresStore::raw_connection(url).await?))
+                    }
+                },
+                schema: schema.clone(),
+            }
         };
         Ok(Self { kind })
     }
 
-    /// Our own tables, over this connection.
+    /// The migrations of `choice`, over these connections.
     ///
     /// # Errors
-    /// [`MigrateError::SchemaName`].
-    pub fn engine(&mut self) -> Result<EngineSchema<'_>, MigrateError> {
+    /// [`MigrateError::SchemaName`], a set that cannot be run, and
+    /// [`MigrateError::NeedsPostgres`] for any but our own tables in SQLite.
+    pub fn migrations(&mut self, choice: SetChoice<'_>) -> Result<Migrations<'_>, MigrateError> {
         match &mut self.kind {
-            Kind::Postgres(conn, schema) => EngineSchema::postgres(conn, schema.as_str()),
-            Kind::Sqlite(conn) => Ok(EngineSchema::sqlite(conn)),
+            Kind::Postgres {
+                conn,
+                worker: Some(worker),
+                schema,
+            } => Migrations::of_platform(conn, worker, schema.as_str(), choice),
+            Kind::Postgres {
+                conn,
+                worker: None,
+                schema,
+            } => Migrations::own_in_postgres(conn, schema.as_str()),
+            Kind::Sqlite(conn) => match choice {
+                SetChoice::Own => Ok(Migrations::own_in_sqlite(conn)),
+                SetChoice::Platform(_) | SetChoice::Folder(_) => Err(MigrateError::NeedsPostgres),
+            },
         }
     }
 
     /// Says goodbye to the server.
     pub async fn close(self) {
         match self.kind {
-            Kind::Postgres(conn, _) => drop(conn.close().await),
+            Kind::Postgres { conn, worker, .. } => {
+                drop(conn.close().await);
+                if let Some(worker) = worker {
+                    drop(worker.close().await);
+                }
+            }
             Kind::Sqlite(conn) => drop(conn.close().await),
         }
     }

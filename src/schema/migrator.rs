@@ -5,23 +5,32 @@
 use std::time::Duration;
 
 use super::error::{Failure, MigrateError};
-use super::history::{self, Applied, Goal, MigrationStatus};
-use super::set::{MigrationSet, Version};
+use super::history::{self, Applied, Goal, MigrationStatus, Way};
+use super::postgres::PgDatabase;
+use super::set::{Migration, MigrationSet, Version};
 
 /// How often a step is tried when a lock is not granted.
-const LOCK_ATTEMPTS: u32 = 5;
+pub(super) const LOCK_ATTEMPTS: u32 = 12;
 
 /// How long PostgreSQL waits for a lock in one attempt. Short, because whoever asks for the same
 /// lock after us waits behind us.
-pub(super) const LOCK_TIMEOUT_MS: u32 = 2_000;
+pub(super) const LOCK_TIMEOUT_MS: u32 = 1_000;
 
-/// Pause after the first attempt; twice as long after each one more.
+/// Pause after the first attempt; twice as long after each one more, up to [`LOCK_PAUSE_MAX`].
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// Another migrator is waited for in looks this far apart: ten minutes, for its migrations may be
+/// long.
+const OTHER_MIGRATOR_PAUSE: Duration = Duration::from_millis(200);
+const OTHER_MIGRATOR_LOOKS: u32 = 3_000;
+
+/// In these pauses the application gets its turn.
+const LOCK_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What the migrator asks of a database.
 ///
 /// Contract: each method is one transaction, undone when it returns `Err`, that leaves no session
-/// state behind.
+/// state behind; but for a step whose file cannot be one, which says how far it came.
 pub(super) trait Database {
     /// The history in order of versions; `None` where no migrator has been yet. Changes nothing.
     async fn applied(&mut self, set: &MigrationSet) -> Result<Option<Vec<Applied>>, Failure>;
@@ -29,10 +38,50 @@ pub(super) trait Database {
     /// Makes the history table and what the migrators' lock needs, where they are missing.
     async fn make_history(&mut self, set: &MigrationSet) -> Result<(), Failure>;
 
+    /// The tables that the set's pending migrations up to `to` would make and that are there.
+    /// Changes nothing.
+    async fn tables_in_the_way(
+        &mut self,
+        set: &MigrationSet,
+        applied: &[Applied],
+        to: Option<Version>,
+    ) -> Result<Vec<String>, Failure>;
+
     /// Takes the migrators' lock, reads the history, asks [`history::next_step`] and does it,
     /// together with its history row. Before an undoing, looks at the set's guards under locks
     /// that keep writers out until the commit. Returns the version; `None` at the goal.
     async fn step(&mut self, set: &MigrationSet, goal: Goal) -> Result<Option<Version>, Failure>;
+}
+
+/// Tries what asks for locks until it is done, refused, or was tried [`LOCK_ATTEMPTS`] times.
+macro_rules! patiently {
+    ($work:expr) => {{
+        let mut attempt = 0;
+        let mut waited = 0;
+        loop {
+            match $work.await {
+                Ok(done) => break done,
+                Err(Failure::Held) if waited < OTHER_MIGRATOR_LOOKS => {
+                    if waited == 0 {
+                        tracing::info!("another migrator is at work: waiting for it");
+                    }
+                    tokio::time::sleep(OTHER_MIGRATOR_PAUSE).await;
+                    waited += 1;
+                }
+                Err(Failure::Held) => return Err(MigrateError::LockTimeout { attempts: waited }),
+                Err(Failure::Stop(error)) => return Err(error),
+                Err(Failure::Busy) if attempt + 1 < LOCK_ATTEMPTS => {
+                    tokio::time::sleep(pause_after(attempt)).await;
+                    attempt += 1;
+                }
+                Err(Failure::Busy) => {
+                    return Err(MigrateError::LockTimeout {
+                        attempts: LOCK_ATTEMPTS,
+                    });
+                }
+            }
+        }
+    }};
 }
 
 /// Goes to `goal` and returns the versions applied or undone, in order.
@@ -42,6 +91,7 @@ pub(super) async fn reach(
     goal: Goal,
 ) -> Result<Vec<Version>, MigrateError> {
     history::check_goal(set, goal)?;
+    refuse_tables_in_the_way(database, set, goal).await?;
     let mut done = Vec::new();
     while let Some(version) = patient_step(database, set, goal).await? {
         done.push(version);
@@ -52,21 +102,51 @@ pub(super) async fn reach(
     Ok(done)
 }
 
+/// The steps that [`reach`] would take, in order. Changes nothing.
+pub(super) async fn steps<'s>(
+    database: &mut impl Database,
+    set: &'s MigrationSet,
+    goal: Goal,
+) -> Result<Vec<(&'s Migration, Way)>, MigrateError> {
+    history::check_goal(set, goal)?;
+    refuse_tables_in_the_way(database, set, goal).await?;
+    let mut applied = patiently!(database.applied(set)).unwrap_or_default();
+    let mut steps = Vec::new();
+    while let Some(step) = history::next_step(set, &applied, goal)? {
+        let (migration, way) = (step.migration, step.progress.way);
+        steps.push((migration, way));
+        applied.retain(|row| row.version != migration.version);
+        if way == Way::Up {
+            applied.push(Applied::now(migration));
+            applied.sort_by_key(|row| row.version);
+        }
+        if goal == Goal::DownOne {
+            break;
+        }
+    }
+    Ok(steps)
+}
+
+/// Writes migrations down as applied, under the migrators' lock.
+pub(super) async fn adopt(
+    database: &mut PgDatabase<'_>,
+    set: &MigrationSet,
+    migrations: &[&Migration],
+) -> Result<(), MigrateError> {
+    if patiently!(database.applied(set)).is_none() {
+        patiently!(database.make_history(set));
+    }
+    patiently!(database.adopt(set, migrations));
+    Ok(())
+}
+
 /// What is applied and what is not.
 pub(super) async fn status(
     database: &mut impl Database,
     set: &MigrationSet,
 ) -> Result<Vec<MigrationStatus>, MigrateError> {
-    for attempt in 0..LOCK_ATTEMPTS {
-        match database.applied(set).await {
-            Ok(applied) => return Ok(history::statuses(set, &applied.unwrap_or_default())),
-            Err(Failure::Busy) => tokio::time::sleep(LOCK_PAUSE * 2_u32.pow(attempt)).await,
-            Err(Failure::Stop(error)) => return Err(error),
-        }
-    }
-    Err(MigrateError::LockTimeout {
-        attempts: LOCK_ATTEMPTS,
-    })
+    let applied = patiently!(database.applied(set));
+    Ok(history::statuses(set, &applied.unwrap_or_default()))
 }
 
 async fn patient_step(
@@ -74,16 +154,34 @@ async fn patient_step(
     set: &MigrationSet,
     goal: Goal,
 ) -> Result<Option<Version>, MigrateError> {
-    for attempt in 0..LOCK_ATTEMPTS {
-        match one_attempt(database, set, goal).await {
-            Ok(version) => return Ok(version),
-            Err(Failure::Busy) => tokio::time::sleep(LOCK_PAUSE * 2_u32.pow(attempt)).await,
-            Err(Failure::Stop(error)) => return Err(error),
-        }
+    Ok(patiently!(one_attempt(database, set, goal)))
+}
+
+/// Said before the first migration, not after half of them.
+async fn refuse_tables_in_the_way(
+    database: &mut impl Database,
+    set: &MigrationSet,
+    goal: Goal,
+) -> Result<(), MigrateError> {
+    let to = match goal {
+        Goal::UpToLast => None,
+        Goal::UpTo(to) => Some(to),
+        Goal::DownOne | Goal::DownTo(_) => return Ok(()),
+    };
+    let applied = patiently!(database.applied(set)).unwrap_or_default();
+    let tables = patiently!(database.tables_in_the_way(set, &applied, to));
+    if tables.is_empty() {
+        Ok(())
+    } else {
+        Err(MigrateError::TablesExist { tables })
     }
-    Err(MigrateError::LockTimeout {
-        attempts: LOCK_ATTEMPTS,
-    })
+}
+
+/// What to wait after the attempt of this number, from 0.
+pub(super) fn pause_after(attempt: u32) -> Duration {
+    LOCK_PAUSE
+        .saturating_mul(2_u32.saturating_pow(attempt))
+        .min(LOCK_PAUSE_MAX)
 }
 
 async fn one_attempt(

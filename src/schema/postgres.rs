@@ -1,54 +1,118 @@
 //! The migrator's transactions in PostgreSQL.
-//! Owns their SQL, in the schema it was given. Knows nothing of what is next or of waiting longer.
+//! Owns their order: the migrators' lock first, then the history, then the migration. Knows
+//! nothing of what is next or of waiting longer.
 //! Only SET LOCAL, no named prepared statement, no advisory lock: a transaction-mode pooler may
-//! hand each transaction to another session.
+//! hand each transaction to another session. What takes no transaction needs a session of its own.
 
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row, Transaction};
+mod records;
+mod units;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 
 use super::error::{Doing, Failure, MigrateError};
-use super::history::{Applied, Goal, Step, next_step};
+use super::history::{Applied, Goal, Step, Way, next_step};
 use super::migrator::{Database, LOCK_TIMEOUT_MS};
-use super::set::{Migration, MigrationSet, SCHEMA_PLACEHOLDER, Version};
+use super::script::{Script, Statement};
+use super::set::{Migration, MigrationSet, SCHEMA_PLACEHOLDER, SetKind, Version};
+use records::Records;
+use units::Units;
 
 /// Longest identifier, in bytes: the server silently cuts what is longer.
 const SCHEMA_BYTES_MAX: usize = 63;
 
 /// READ COMMITTED whatever the role's default: the history is read after the wait for the lock.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 pub(super) struct PgDatabase<'c> {
     conn: &'c mut PgConnection,
+    /// For statements that take no transaction, while `conn` holds the migrators' lock.
+    worker: Option<&'c mut PgConnection>,
     schema: Schema,
 }
 
-struct Schema {
-    name: String,
-    quoted: String,
+/// Where our own tables live.
+pub(super) struct Schema {
+    pub name: String,
+    pub quoted: String,
 }
 
 impl<'c> PgDatabase<'c> {
-    pub fn new(conn: &'c mut PgConnection, schema: &str) -> Result<Self, MigrateError> {
-        if schema.is_empty() || schema.len() > SCHEMA_BYTES_MAX || schema.contains('\0') {
+    pub fn new(
+        conn: &'c mut PgConnection,
+        worker: Option<&'c mut PgConnection>,
+        schema: &str,
+    ) -> Result<Self, MigrateError> {
+        Ok(Self {
+            conn,
+            worker,
+            schema: Schema::new(schema)?,
+        })
+    }
+
+    /// The connection that holds the migrators' lock, for what is read without it.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        self.conn
+    }
+
+    pub fn schema_name(&self) -> &str {
+        &self.schema.name
+    }
+
+    /// Where names without a schema are looked up, and where the first of them is made.
+    pub async fn search_path(&mut self) -> Result<Vec<String>, Failure> {
+        sqlx::query_scalar("SELECT unnest(pg_catalog.current_schemas(false))::text")
+            .persistent(false)
+            .fetch_all(&mut *self.conn)
+            .await
+            .map_err(failure(Doing::Comparing))
+    }
+
+    /// Writes migrations down as applied without running them.
+    pub async fn adopt(
+        &mut self,
+        set: &MigrationSet,
+        migrations: &[&Migration],
+    ) -> Result<(), Failure> {
+        let failed = failure(Doing::History);
+        let records = Records::of(&self.schema, set);
+        let mut tx = self.conn.begin_with(BEGIN).await.map_err(failed)?;
+        let adopted = async {
+            records.lock(&mut tx).await?;
+            for migration in migrations {
+                let added = records.add(&mut tx, migration, None).await;
+                added.map_err(failed)?;
+            }
+            Ok(())
+        }
+        .await;
+        finish(tx, adopted, Doing::History).await
+    }
+}
+
+impl Schema {
+    pub fn new(name: &str) -> Result<Self, MigrateError> {
+        if name.is_empty() || name.len() > SCHEMA_BYTES_MAX || name.contains('\0') {
             return Err(MigrateError::SchemaName);
         }
         Ok(Self {
-            conn,
-            schema: Schema {
-                name: schema.to_owned(),
-                quoted: format!("\"{}\"", schema.replace('"', "\"\"")),
-            },
+            name: name.to_owned(),
+            quoted: format!("\"{}\"", name.replace('"', "\"\"")),
         })
+    }
+
+    pub fn place(&self, text: &str) -> String {
+        text.replace(SCHEMA_PLACEHOLDER, &self.quoted)
     }
 }
 
 impl Database for PgDatabase<'_> {
     async fn applied(&mut self, set: &MigrationSet) -> Result<Option<Vec<Applied>>, Failure> {
         let failed = failure(Doing::History);
+        let records = Records::of(&self.schema, set);
         let mut tx = self.conn.begin_with(BEGIN).await.map_err(failed)?;
-        let found = read_history_if_there(&mut tx, &self.schema, set).await;
+        let found = records.read_if_there(&mut tx).await;
         tx.rollback().await.map_err(failed)?;
-        found.map_err(failed)
+        found.map_err(records::failure)
     }
 
     async fn make_history(&mut self, set: &MigrationSet) -> Result<(), Failure> {
@@ -57,19 +121,70 @@ impl Database for PgDatabase<'_> {
             Some("23505" | "42P06" | "42P07") => Failure::Busy,
             _ => failure(Doing::History)(error),
         };
+        let records = Records::of(&self.schema, set);
         let mut tx = self.conn.begin_with(BEGIN).await.map_err(failed)?;
-        let made = make_history(&mut tx, &self.schema, set).await;
-        finish(tx, made.map_err(failed)).await
+        let made = records.make(&mut tx).await;
+        finish(tx, made.map_err(failed), Doing::History).await
+    }
+
+    async fn tables_in_the_way(
+        &mut self,
+        set: &MigrationSet,
+        applied: &[Applied],
+        to: Option<Version>,
+    ) -> Result<Vec<String>, Failure> {
+        let failed = failure(Doing::History);
+        let names = tables_to_be_made(set, applied, to)?;
+        if names.is_empty() {
+            return Ok(names);
+        }
+        let mut tx = self.conn.begin_with(BEGIN).await.map_err(failed)?;
+        // A name that is no name is left to the migration.
+        let found = sqlx::query_scalar(
+            "SELECT name FROM unnest($1::text[]) AS name
+             WHERE pg_catalog.to_regclass(name) IS NOT NULL ORDER BY name",
+        )
+        .bind(&names)
+        .persistent(false)
+        .fetch_all(&mut *tx)
+        .await;
+        tx.rollback().await.map_err(failed)?;
+        found.map_err(failed)
     }
 
     async fn step(&mut self, set: &MigrationSet, goal: Goal) -> Result<Option<Version>, Failure> {
-        let mut tx = self
-            .conn
-            .begin_with(BEGIN)
-            .await
-            .map_err(failure(Doing::History))?;
-        let stepped = step(&mut tx, &self.schema, set, goal).await;
-        finish(tx, stepped).await
+        let records = Records::of(&self.schema, set);
+        let begun = self.conn.begin_with(BEGIN).await;
+        let mut tx = begun.map_err(failure(Doing::History))?;
+        let stepped = async {
+            records.lock(&mut tx).await?;
+            let read = records.read(&mut tx).await;
+            let applied = read.map_err(records::failure)?;
+            let Some(step) = next_step(set, &applied, goal)? else {
+                return Ok(None);
+            };
+            let version = step.migration.version;
+            let last = step.progress.way == Way::Down && applied.len() == 1;
+            if step.progress.way == Way::Down {
+                refuse_guarded(&mut tx, &self.schema, set, version).await?;
+            }
+            take(&mut tx, self.worker.as_deref_mut(), &records, step).await?;
+            if last && set.kind == SetKind::Platform {
+                let gone = records.drop(&mut tx).await;
+                gone.map_err(failure(Doing::History))?;
+            }
+            Ok(Some((version, last)))
+        }
+        .await;
+        let doing = match &stepped {
+            Ok(Some((version, _))) => Doing::Applying(*version),
+            Ok(None) | Err(_) => Doing::History,
+        };
+        let stepped = finish(tx, stepped, doing).await?;
+        if stepped.is_some_and(|(_, last)| last) && set.kind == SetKind::Platform {
+            records.drop_lock_if_unused(self.conn).await;
+        }
+        Ok(stepped.map(|(version, _)| version))
     }
 }
 
@@ -78,10 +193,11 @@ impl Database for PgDatabase<'_> {
 async fn finish<T>(
     tx: Transaction<'_, Postgres>,
     result: Result<T, Failure>,
+    doing: Doing,
 ) -> Result<T, Failure> {
     match result {
         Ok(value) => {
-            tx.commit().await.map_err(failure(Doing::History))?;
+            tx.commit().await.map_err(failure(doing))?;
             Ok(value)
         }
         Err(error) => {
@@ -92,176 +208,108 @@ async fn finish<T>(
     }
 }
 
-async fn step(
+/// Applies or undoes one migration: in the transaction that holds the lock, or, where its file
+/// cannot be one transaction, over the other connection.
+async fn take(
     tx: &mut PgConnection,
-    schema: &Schema,
-    set: &MigrationSet,
-    goal: Goal,
-) -> Result<Option<Version>, Failure> {
-    let history = failure(Doing::History);
-    lock_migrators(tx, schema, set).await.map_err(history)?;
-    let applied = read_history(tx, schema, set).await.map_err(history)?;
-    match next_step(set, &applied, goal)? {
-        None => Ok(None),
-        Some(Step::Apply(migration)) => {
-            apply(tx, schema, set, migration)
-                .await
-                .map_err(failure(Doing::Applying(migration.version)))?;
-            Ok(Some(migration.version))
+    worker: Option<&mut PgConnection>,
+    records: &Records<'_>,
+    step: Step<'_>,
+) -> Result<(), Failure> {
+    let Step {
+        migration,
+        progress,
+    } = step;
+    let version = migration.version;
+    let doing = match progress.way {
+        Way::Up => Doing::Applying(version),
+        Way::Down => Doing::Undoing(version),
+    };
+    let text = match progress.way {
+        Way::Up => &migration.up,
+        Way::Down => migration.down.as_ref().ok_or(MigrateError::NoWayBack { version })?,
+    };
+    if records.set.kind == SetKind::Own {
+        let placed = records.schema.place(text);
+        run(tx, placed).await.map_err(failure(doing))?;
+    } else {
+        let script = Script::of(text)?;
+        let fresh = progress.units == 0 && !progress.running;
+        if !(script.is_atomic() && fresh) {
+            let worker = worker.ok_or(MigrateError::Connection { doing })?;
+            let units = Units {
+                records,
+                migration,
+                script: &script,
+            };
+            return units.run(worker, progress).await;
         }
-        Some(Step::Undo(migration)) => {
-            let version = migration.version;
-            refuse_guarded(tx, schema, set, version).await?;
-            undo(tx, schema, set, migration)
-                .await
-                .map_err(failure(Doing::Undoing(version)))?;
-            Ok(Some(version))
+        search_where_tables_go(tx).await.map_err(failure(doing))?;
+        run_statements(tx, version, progress.way, script.statements()).await?;
+        // What the file set for its session ends with it.
+        run(tx, "RESET ALL".to_owned()).await.map_err(failure(doing))?;
+    }
+    let recorded = match progress.way {
+        Way::Up => records.add(tx, migration, None).await,
+        Way::Down => records.remove(tx, version).await,
+    };
+    recorded.map_err(failure(doing))
+}
+
+/// One at a time, so that a refusal has a line.
+async fn run_statements(
+    conn: &mut PgConnection,
+    version: Version,
+    way: Way,
+    statements: impl Iterator<Item = &Statement>,
+) -> Result<(), Failure> {
+    for statement in statements {
+        let doing = Doing::Statement {
+            version,
+            undoing: way == Way::Down,
+            line: statement.line,
+        };
+        let done = run(conn, statement.text.clone()).await;
+        done.map_err(failure(doing))?;
+    }
+    Ok(())
+}
+
+/// The search path by name, without the role's own, and temporary tables last: functions that keep
+/// the path they were made with (`SET search_path FROM CURRENT`) then mean the same for every role.
+pub(super) const SEARCH_PATH: &str = "(SELECT string_agg(pg_catalog.quote_ident(name), ', ' \
+     ORDER BY place) || ', pg_temp' FROM unnest(pg_catalog.current_schemas(false)) \
+     WITH ORDINALITY AS path (name, place))";
+
+async fn search_where_tables_go(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let sql = format!("SELECT pg_catalog.set_config('search_path', {SEARCH_PATH}, true)");
+    run(tx, sql).await
+}
+
+/// What the pending migrations make by CREATE TABLE, without what one of them may take away.
+fn tables_to_be_made(
+    set: &MigrationSet,
+    applied: &[Applied],
+    to: Option<Version>,
+) -> Result<Vec<String>, MigrateError> {
+    let mut names = Vec::new();
+    if set.kind == SetKind::Own {
+        return Ok(names);
+    }
+    let pending = set
+        .migrations
+        .iter()
+        .filter(|m| to.is_none_or(|to| m.version <= to))
+        .filter(|m| !applied.iter().any(|row| row.version == m.version));
+    for migration in pending {
+        for statement in Script::of(&migration.up)?.statements() {
+            if statement.frees_table_names() {
+                return Ok(names);
+            }
+            names.extend(statement.table_made());
         }
     }
-}
-
-async fn read_history_if_there(
-    tx: &mut PgConnection,
-    schema: &Schema,
-    set: &MigrationSet,
-) -> Result<Option<Vec<Applied>>, sqlx::Error> {
-    let there: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-             WHERE n.nspname = $1 AND c.relname = $2)",
-    )
-    .bind(&schema.name)
-    .bind(history_name(set))
-    .persistent(false)
-    .fetch_one(&mut *tx)
-    .await?;
-    if !there {
-        return Ok(None);
-    }
-    read_history(tx, schema, set).await.map(Some)
-}
-
-async fn make_history(
-    tx: &mut PgConnection,
-    schema: &Schema,
-    set: &MigrationSet,
-) -> Result<(), sqlx::Error> {
-    let there: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)",
-    )
-    .bind(&schema.name)
-    .persistent(false)
-    .fetch_one(&mut *tx)
-    .await?;
-    let Schema { quoted, .. } = schema;
-    if !there {
-        // IF NOT EXISTS would ask for the right to create schemas even where there is one.
-        run(tx, format!("CREATE SCHEMA {quoted}")).await?;
-    }
-    run(
-        tx,
-        format!(
-            "CREATE TABLE IF NOT EXISTS {quoted}.migration_lock (set_name text PRIMARY KEY);
-             CREATE TABLE {quoted}.{history} (
-                 version    bigint      PRIMARY KEY,
-                 name       text        NOT NULL,
-                 checksum   bytea       NOT NULL,
-                 applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
-             )",
-            history = history_name(set)
-        ),
-    )
-    .await?;
-    sqlx::query(AssertSqlSafe(format!(
-        "INSERT INTO {quoted}.migration_lock (set_name) VALUES ($1)"
-    )))
-    .bind(set.name)
-    .persistent(false)
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-async fn lock_migrators(
-    tx: &mut PgConnection,
-    schema: &Schema,
-    set: &MigrationSet,
-) -> Result<(), sqlx::Error> {
-    run(tx, format!("SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")).await?;
-    sqlx::query(AssertSqlSafe(format!(
-        "SELECT FROM {}.migration_lock WHERE set_name = $1 FOR UPDATE",
-        schema.quoted
-    )))
-    .bind(set.name)
-    .persistent(false)
-    .fetch_one(tx)
-    .await?;
-    Ok(())
-}
-
-async fn read_history(
-    tx: &mut PgConnection,
-    schema: &Schema,
-    set: &MigrationSet,
-) -> Result<Vec<Applied>, sqlx::Error> {
-    sqlx::query(AssertSqlSafe(format!(
-        r#"SELECT version, name, checksum,
-                  to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-           FROM {}.{} ORDER BY version"#,
-        schema.quoted,
-        history_name(set)
-    )))
-    .persistent(false)
-    .try_map(|row: PgRow| {
-        Ok(Applied {
-            version: row.try_get(0)?,
-            name: row.try_get(1)?,
-            checksum: row.try_get(2)?,
-            applied_at: row.try_get(3)?,
-        })
-    })
-    .fetch_all(tx)
-    .await
-}
-
-async fn apply(
-    tx: &mut PgConnection,
-    schema: &Schema,
-    set: &MigrationSet,
-    migration: &Migration,
-) -> Result<(), sqlx::Error> {
-    run(tx, schema.place(&migration.up)).await?;
-    sqlx::query(AssertSqlSafe(format!(
-        "INSERT INTO {}.{} (version, name, checksum) VALUES ($1, $2, $3)",
-        schema.quoted,
-        history_name(set)
-    )))
-    .bind(migration.version)
-    .bind(&*migration.name)
-    .bind(migration.checksum())
-    .persistent(false)
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-async fn undo(
-    tx: &mut PgConnection,
-    schema: &Schema,
-    set: &MigrationSet,
-    migration: &Migration,
-) -> Result<(), sqlx::Error> {
-    run(tx, schema.place(&migration.down)).await?;
-    sqlx::query(AssertSqlSafe(format!(
-        "DELETE FROM {}.{} WHERE version = $1",
-        schema.quoted,
-        history_name(set)
-    )))
-    .bind(migration.version)
-    .persistent(false)
-    .execute(tx)
-    .await?;
-    Ok(())
+    Ok(names)
 }
 
 async fn refuse_guarded(
@@ -296,23 +344,17 @@ async fn refuse_guarded(
     Ok(())
 }
 
-impl Schema {
-    fn place(&self, text: &str) -> String {
-        text.replace(SCHEMA_PLACEHOLDER, &self.quoted)
-    }
-}
-
-fn history_name(set: &MigrationSet) -> String {
-    format!("migrations_{}", set.name)
+fn lock_timeout() -> String {
+    format!("SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
 }
 
 /// Runs text without parameters, of any number of statements.
-async fn run(tx: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+pub(super) async fn run(tx: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(tx).await?;
     Ok(())
 }
 
-fn failure(doing: Doing) -> impl Fn(sqlx::Error) -> Failure + Copy {
+pub(super) fn failure(doing: Doing) -> impl Fn(sqlx::Error) -> Failure + Copy {
     move |error| Failure::of(&error, doing, is_busy)
 }
 

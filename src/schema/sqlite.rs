@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection, Row, Sqlite, SqliteConnection, Transaction};
 
 use super::error::{Doing, Failure, MigrateError};
-use super::history::{Applied, Goal, Step, next_step};
+use super::history::{Applied, Goal, Step, Way, next_step};
 use super::migrator::Database;
 use super::set::{Migration, MigrationSet, Version};
 
@@ -54,6 +54,16 @@ impl Database for SqliteDatabase<'_> {
         finish(tx, made.map_err(failure(Doing::History))).await
     }
 
+    /// Our own tables are the only ones, and nobody else's begin with their prefix.
+    async fn tables_in_the_way(
+        &mut self,
+        _: &MigrationSet,
+        _: &[Applied],
+        _: Option<Version>,
+    ) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
+
     async fn step(&mut self, set: &MigrationSet, goal: Goal) -> Result<Option<Version>, Failure> {
         let mut tx = self.begin().await?;
         let stepped = step(&mut tx, set, goal).await;
@@ -85,13 +95,16 @@ async fn step(
         .map_err(failure(Doing::History))?;
     match next_step(set, &applied, goal)? {
         None => Ok(None),
-        Some(Step::Apply(migration)) => {
+        Some(Step {
+            migration,
+            progress,
+        }) if progress.way == Way::Up => {
             apply(tx, set, migration)
                 .await
                 .map_err(failure(Doing::Applying(migration.version)))?;
             Ok(Some(migration.version))
         }
-        Some(Step::Undo(migration)) => {
+        Some(Step { migration, .. }) => {
             let version = migration.version;
             refuse_guarded(tx, set, version).await?;
             undo(tx, set, migration)
@@ -133,6 +146,7 @@ async fn read_history(
             name: row.try_get(1)?,
             checksum: row.try_get(2)?,
             applied_at: row.try_get(3)?,
+            progress: None,
         })
     })
     .fetch_all(tx)
@@ -163,7 +177,8 @@ async fn undo(
     set: &MigrationSet,
     migration: &Migration,
 ) -> Result<(), sqlx::Error> {
-    run(tx, migration.down.to_string()).await?;
+    let down = migration.down.as_deref().unwrap_or_default();
+    run(tx, down.to_owned()).await?;
     sqlx::query(AssertSqlSafe(format!(
         "DELETE FROM {} WHERE version = ?1",
         history_name(set)

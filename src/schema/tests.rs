@@ -18,7 +18,7 @@ async fn empty() -> SqliteConnection {
 
 async fn migrated() -> SqliteConnection {
     let mut conn = empty().await;
-    EngineSchema::sqlite(&mut conn).up(None).await.unwrap();
+    Migrations::own_in_sqlite(&mut conn).up(None).await.unwrap();
     conn
 }
 
@@ -117,7 +117,7 @@ fn new_entry(at: &str) -> String {
 #[tokio::test]
 async fn up_applies_all_in_order_and_a_second_up_nothing() {
     let mut conn = empty().await;
-    let mut schema = EngineSchema::sqlite(&mut conn);
+    let mut schema = Migrations::own_in_sqlite(&mut conn);
     assert_eq!(schema.up(None).await, Ok(vec![1, 2, 3, 4, 5]));
     assert_eq!(schema.up(None).await, Ok(vec![]));
 }
@@ -125,7 +125,7 @@ async fn up_applies_all_in_order_and_a_second_up_nothing() {
 #[tokio::test]
 async fn up_and_down_stop_at_the_version_asked_for() {
     let mut conn = empty().await;
-    let mut schema = EngineSchema::sqlite(&mut conn);
+    let mut schema = Migrations::own_in_sqlite(&mut conn);
     assert_eq!(schema.up(Some(3)).await, Ok(vec![1, 2, 3]));
     assert_eq!(schema.down(Some(1)).await, Ok(vec![3, 2]));
     assert_eq!(schema.up(None).await, Ok(vec![2, 3, 4, 5]));
@@ -139,7 +139,7 @@ async fn up_and_down_stop_at_the_version_asked_for() {
 async fn up_after_down_makes_the_same_catalog_and_down_leaves_no_table_of_ours() {
     let mut conn = migrated().await;
     let before = catalog(&mut conn).await;
-    let undone = EngineSchema::sqlite(&mut conn).down(Some(0)).await;
+    let undone = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
     assert_eq!(undone, Ok(vec![5, 4, 3, 2, 1]));
     let left: Vec<String> = catalog(&mut conn)
         .await
@@ -147,14 +147,14 @@ async fn up_after_down_makes_the_same_catalog_and_down_leaves_no_table_of_ours()
         .map(|row| row.0)
         .collect();
     assert_eq!(left, ["phiseal_migrations_engine"]);
-    EngineSchema::sqlite(&mut conn).up(None).await.unwrap();
+    Migrations::own_in_sqlite(&mut conn).up(None).await.unwrap();
     assert_eq!(catalog(&mut conn).await, before);
 }
 
 #[tokio::test]
 async fn down_of_an_untouched_database_does_nothing() {
     let mut conn = empty().await;
-    assert_eq!(EngineSchema::sqlite(&mut conn).down(None).await, Ok(vec![]));
+    assert_eq!(Migrations::own_in_sqlite(&mut conn).down(None).await, Ok(vec![]));
     assert!(catalog(&mut conn).await.is_empty());
 }
 
@@ -162,14 +162,14 @@ async fn down_of_an_untouched_database_does_nothing() {
 async fn status_tells_applied_pending_changed_and_unknown() {
     let mut conn = empty().await;
     let states = |all: Vec<MigrationStatus>| all.into_iter().map(|s| s.state).collect::<Vec<_>>();
-    let fresh = EngineSchema::sqlite(&mut conn).status().await.unwrap();
+    let fresh = Migrations::own_in_sqlite(&mut conn).status().await.unwrap();
     assert_eq!(states(fresh), [MigrationState::Pending; 5]);
     assert!(
         catalog(&mut conn).await.is_empty(),
         "status changes nothing"
     );
 
-    EngineSchema::sqlite(&mut conn).up(Some(2)).await.unwrap();
+    Migrations::own_in_sqlite(&mut conn).up(Some(2)).await.unwrap();
     run(
         &mut conn,
         "UPDATE phiseal_migrations_engine SET checksum = x'00' WHERE version = 2;
@@ -177,7 +177,7 @@ async fn status_tells_applied_pending_changed_and_unknown() {
     )
     .await
     .unwrap();
-    let all = EngineSchema::sqlite(&mut conn).status().await.unwrap();
+    let all = Migrations::own_in_sqlite(&mut conn).status().await.unwrap();
     assert_eq!(all[0].name, "keys");
     assert_eq!(
         all[0].applied_at.as_ref().unwrap().len(),
@@ -200,14 +200,14 @@ async fn status_tells_applied_pending_changed_and_unknown() {
 #[tokio::test]
 async fn a_changed_migration_stops_up_and_down() {
     let mut conn = empty().await;
-    EngineSchema::sqlite(&mut conn).up(Some(2)).await.unwrap();
+    Migrations::own_in_sqlite(&mut conn).up(Some(2)).await.unwrap();
     run(
         &mut conn,
         "UPDATE phiseal_migrations_engine SET checksum = x'00' WHERE version = 1",
     )
     .await
     .unwrap();
-    let mut schema = EngineSchema::sqlite(&mut conn);
+    let mut schema = Migrations::own_in_sqlite(&mut conn);
     let refused = Err(MigrateError::ChecksumDiffers { version: 1 });
     assert_eq!(schema.up(None).await, refused);
     assert_eq!(schema.down(None).await, refused);
@@ -222,7 +222,7 @@ async fn a_database_of_a_newer_program_stops_up_and_down() {
     )
     .await
     .unwrap();
-    let mut schema = EngineSchema::sqlite(&mut conn);
+    let mut schema = Migrations::own_in_sqlite(&mut conn);
     let refused = Err(MigrateError::UnknownApplied { version: 6 });
     assert_eq!(schema.up(None).await, refused);
     assert_eq!(schema.down(None).await, refused);
@@ -234,7 +234,7 @@ async fn a_failing_migration_leaves_nothing_of_itself_and_keeps_those_before() {
     run(&mut conn, "CREATE TABLE phiseal_lanes (x)")
         .await
         .unwrap();
-    let failed = EngineSchema::sqlite(&mut conn).up(None).await;
+    let failed = Migrations::own_in_sqlite(&mut conn).up(None).await;
     assert_eq!(
         failed,
         Err(MigrateError::Database {
@@ -250,7 +250,7 @@ async fn a_failing_migration_leaves_nothing_of_itself_and_keeps_those_before() {
     assert_eq!(runs, 0);
     run(&mut conn, "DROP TABLE phiseal_lanes").await.unwrap();
     assert_eq!(
-        EngineSchema::sqlite(&mut conn).up(None).await,
+        Migrations::own_in_sqlite(&mut conn).up(None).await,
         Ok(vec![3, 4, 5])
     );
 }
@@ -267,14 +267,14 @@ async fn a_second_migrator_waits_for_the_lock_and_says_when_it_gives_up() {
     let mut waiting = options.connect().await.unwrap();
 
     run(&mut holder, "BEGIN IMMEDIATE").await.unwrap();
-    let given_up = EngineSchema::sqlite(&mut waiting).up(None).await;
-    assert_eq!(given_up, Err(MigrateError::LockTimeout { attempts: 5 }));
+    let given_up = Migrations::own_in_sqlite(&mut waiting).up(None).await;
+    assert_eq!(given_up, Err(MigrateError::LockTimeout { attempts: 12 }));
 
     let release = async {
         tokio::time::sleep(Duration::from_millis(150)).await;
         run(&mut holder, "COMMIT").await
     };
-    let mut schema = EngineSchema::sqlite(&mut waiting);
+    let mut schema = Migrations::own_in_sqlite(&mut waiting);
     let (applied, released) = tokio::join!(schema.up(None), release);
     assert_eq!((applied, released.is_ok()), (Ok(vec![1, 2, 3, 4, 5]), true));
 }
@@ -292,7 +292,7 @@ async fn down_is_refused_while_a_field_is_sealed() {
     ] {
         let mut conn = migrated().await;
         run(&mut conn, new_field(state)).await.unwrap();
-        let refused = EngineSchema::sqlite(&mut conn).down(Some(0)).await;
+        let refused = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
         let expected = MigrateError::Refused {
             version: 5,
             refusal: Refusal::SealedFields,
@@ -302,7 +302,7 @@ async fn down_is_refused_while_a_field_is_sealed() {
     for state in ["declared", "restored"] {
         let mut conn = migrated().await;
         run(&mut conn, new_field(state)).await.unwrap();
-        let undone = EngineSchema::sqlite(&mut conn).down(Some(0)).await;
+        let undone = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
         assert_eq!(undone, Ok(vec![5, 4, 3, 2, 1]), "{state}");
     }
 }
@@ -316,7 +316,7 @@ async fn down_is_refused_while_audit_entries_are_under_six_years_old() {
     )
     .await
     .unwrap();
-    let refused = EngineSchema::sqlite(&mut conn).down(None).await;
+    let refused = Migrations::own_in_sqlite(&mut conn).down(None).await;
     let expected = MigrateError::Refused {
         version: 5,
         refusal: Refusal::YoungAudit,
@@ -328,7 +328,7 @@ async fn down_is_refused_while_audit_entries_are_under_six_years_old() {
         .await
         .unwrap();
     assert_eq!(
-        EngineSchema::sqlite(&mut conn).down(None).await,
+        Migrations::own_in_sqlite(&mut conn).down(None).await,
         Ok(vec![5])
     );
 }
@@ -337,7 +337,7 @@ async fn down_is_refused_while_audit_entries_are_under_six_years_old() {
 async fn down_is_refused_while_rotation_history_is_under_six_years_old() {
     let mut conn = migrated().await;
     rotated(&mut conn).await;
-    let refused = EngineSchema::sqlite(&mut conn).down(Some(0)).await;
+    let refused = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
     let expected = MigrateError::Refused {
         version: 5,
         refusal: Refusal::YoungHistory,
@@ -353,6 +353,6 @@ async fn down_is_refused_while_rotation_history_is_under_six_years_old() {
     )
     .await
     .unwrap();
-    let undone = EngineSchema::sqlite(&mut conn).down(Some(0)).await;
+    let undone = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
     assert_eq!(undone, Ok(vec![5, 4, 3, 2, 1]));
 }

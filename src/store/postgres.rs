@@ -81,7 +81,19 @@ impl PostgresStore {
     /// # Errors
     /// As [`PostgresStore::connect`].
     pub async fn raw_connection(url: &str) -> Result<PgConnection> {
-        timed_connect(&options(url)?).await
+        Self::raw_connection_to(url, None).await
+    }
+
+    /// The same, to another database of the server.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::connect`].
+    pub async fn raw_connection_to(url: &str, database: Option<&str>) -> Result<PgConnection> {
+        let mut options = options(url)?;
+        if let Some(database) = database {
+            options = options.database(database);
+        }
+        timed_connect(&options).await
     }
 
     /// The name of one of our tables, qualified and quoted.

@@ -31,5 +31,6 @@ mod preflight;
 mod restore;
 mod rotate;
 mod support;
+mod schemas;
 mod synthea;
 mod verify;

@@ -6,7 +6,7 @@ mod tables;
 
 use std::time::Duration;
 
-use phiseal::schema::{Doing, EngineSchema, MigrateError, MigrationState, Refusal};
+use phiseal::schema::{Doing, Migrations, MigrateError, MigrationState, Refusal};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -24,12 +24,12 @@ async fn migrated(name: &str) -> Database {
 
 async fn up(db: &Database, schema: &str) -> Result<Vec<i64>, MigrateError> {
     let mut conn = db.connection().await;
-    EngineSchema::postgres(&mut conn, schema)?.up(None).await
+    Migrations::own_in_postgres(&mut conn, schema)?.up(None).await
 }
 
 async fn down(db: &Database, schema: &str, to: Option<i64>) -> Result<Vec<i64>, MigrateError> {
     let mut conn = db.connection().await;
-    EngineSchema::postgres(&mut conn, schema)?.down(to).await
+    Migrations::own_in_postgres(&mut conn, schema)?.down(to).await
 }
 
 /// `Err` holds the SQLSTATE.
@@ -145,7 +145,7 @@ async fn a_checksum_does_not_depend_on_the_schema_but_on_the_file() {
     let db = migrated("migrate_checksum").await;
     assert_eq!(up(&db, "other").await, Ok(vec![1, 2, 3, 4, 5]));
     let differing = "SELECT count(*) FROM phiseal.migrations_engine
-                     NATURAL FULL JOIN other.migrations_engine AS o (version, name, checksum, o_at)
+                     NATURAL FULL JOIN other.migrations_engine AS o (version, name, checksum, o_at, o_progress)
                      WHERE applied_at IS NULL OR o_at IS NULL";
     assert_eq!(db.count(differing).await, 0);
     db.exec("UPDATE phiseal.migrations_engine SET checksum = '' WHERE version = 3")
@@ -164,7 +164,7 @@ async fn a_checksum_does_not_depend_on_the_schema_but_on_the_file() {
 async fn status_changes_nothing_and_tells_applied_from_pending() {
     let db = database("migrate_status").await;
     let mut conn = db.connection().await;
-    let mut schema = EngineSchema::postgres(&mut conn, "phiseal").unwrap();
+    let mut schema = Migrations::own_in_postgres(&mut conn, "phiseal").unwrap();
     let fresh = schema.status().await.unwrap();
     assert!(fresh.iter().all(|s| s.state == MigrationState::Pending));
     let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'phiseal'";
@@ -193,7 +193,7 @@ async fn a_name_that_is_no_schema_is_refused() {
 async fn no_session_state_is_left_for_the_next_user_of_a_pooled_connection() {
     let db = database("migrate_pooler").await;
     let mut conn = db.connection().await;
-    EngineSchema::postgres(&mut conn, "phiseal")
+    Migrations::own_in_postgres(&mut conn, "phiseal")
         .unwrap()
         .up(None)
         .await
@@ -218,7 +218,7 @@ async fn two_migrators_at_once_apply_each_migration_once() {
 async fn a_migrator_waits_for_another_that_is_in_the_middle_of_its_work() {
     let db = database("migrate_wait").await;
     let mut conn = db.connection().await;
-    let first = EngineSchema::postgres(&mut conn, "phiseal")
+    let first = Migrations::own_in_postgres(&mut conn, "phiseal")
         .unwrap()
         .up(Some(1))
         .await;
@@ -250,7 +250,7 @@ async fn down_does_not_overlook_a_field_that_is_being_sealed() {
         .await
         .unwrap();
     let waited = down(&db, "phiseal", None).await;
-    assert_eq!(waited, Err(MigrateError::LockTimeout { attempts: 5 }));
+    assert_eq!(waited, Err(MigrateError::LockTimeout { attempts: 12 }));
     sealer.commit().await.unwrap();
     let refusal = Refusal::SealedFields;
     let refused = down(&db, "phiseal", None).await;
@@ -286,12 +286,12 @@ async fn a_role_that_may_not_create_schemas_migrates_one_that_is_its_own() {
     db.exec(&format!("CREATE SCHEMA ours AUTHORIZATION {}", role.name))
         .await;
     let mut conn = PgConnection::connect(&role.url).await.unwrap();
-    let ours = EngineSchema::postgres(&mut conn, "ours")
+    let ours = Migrations::own_in_postgres(&mut conn, "ours")
         .unwrap()
         .up(None)
         .await;
     assert_eq!(ours, Ok(vec![1, 2, 3, 4, 5]));
-    let denied = EngineSchema::postgres(&mut conn, "new")
+    let denied = Migrations::own_in_postgres(&mut conn, "new")
         .unwrap()
         .up(None)
         .await;

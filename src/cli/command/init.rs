@@ -1,4 +1,5 @@
-//! `phiseal init`: looks at tables and proposes a plan file; changes nothing in the database.
+//! `phiseal init`: looks at tables and proposes a plan file, or writes that of a migration set;
+//! changes nothing in the database.
 
 mod guess;
 mod survey;
@@ -14,15 +15,17 @@ use crate::cli::output::Output;
 use crate::cli::{new_file, session};
 use crate::error::{Exit, Fault};
 use crate::ident::Ident;
+use crate::plan::{Plan, default_schema};
 use crate::plan::propose::{self, Proposal, ProposedTable};
-
-/// Where our own tables will be, as the proposed plan has it.
-const SCHEMA: &str = "phiseal";
+use crate::schema::platform_plan;
 
 /// Readable to all: a plan holds no secret unless somebody writes one into it.
 const PLAN_MODE: u32 = 0o644;
 
 pub async fn run(global: &Global, args: &Init, output: Output) -> Result<Exit, Fault> {
+    if let Some(set) = &args.set {
+        return of_set(global, set, output);
+    }
     if global.table.is_empty() {
         return Err(no_table());
     }
@@ -30,7 +33,7 @@ pub async fn run(global: &Global, args: &Init, output: Output) -> Result<Exit, F
         return Err(new_file::exists(&global.plan));
     }
     let url = database_url(global)?;
-    let schema = Ident::new(SCHEMA).map_err(|_| no_table())?;
+    let schema = default_schema().map_err(|_| no_table())?;
     let store = session::connect(&url, &schema).await?;
     let proposal = survey::propose(
         store.as_ref(),
@@ -54,6 +57,23 @@ pub async fn run(global: &Global, args: &Init, output: Output) -> Result<Exit, F
              each time",
         );
     }
+    Ok(Exit::Done)
+}
+
+/// Writes the plan file that a migration set comes with.
+fn of_set(global: &Global, set: &str, output: Output) -> Result<Exit, Fault> {
+    let text = platform_plan(set)?;
+    let tables = Plan::parse(set, text)?.tables;
+    new_file::write(&global.plan, PLAN_MODE, text.as_bytes())?;
+    let columns: usize = tables.iter().map(|table| table.columns.len()).sum();
+    output.result(
+        &json!({ "plan": global.plan, "set": set, "tables": tables.len(), "columns": columns }),
+        &format!(
+            "wrote {}: {columns} PHI columns of {} tables; nothing was changed",
+            global.plan.display(),
+            tables.len()
+        ),
+    );
     Ok(Exit::Done)
 }
 

@@ -1,112 +1,135 @@
-//! `phiseal migrate`: phiseal's own tables, up, down and status.
+//! `phiseal migrate`: phiseal's own tables, the platforms' sets, or a folder of SQL files.
 
-use secrecy::ExposeSecret;
+mod rendering;
+
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::cli::args::{Global, Migrate};
-use crate::cli::columns;
+use crate::cli::args::{Global, Migrate, ScratchArgs, Which};
 use crate::cli::output::Output;
 use crate::cli::session;
 use crate::error::{Exit, Fault};
-use crate::schema::{Link, MigrationState, MigrationStatus, Version};
+use crate::schema::{Link, Migrations, Scratch, SetChoice, Version};
+use rendering::{adoption, drift, object, said, steps, table};
 
 pub async fn run(global: &Global, args: &Migrate, output: Output) -> Result<Exit, Fault> {
-    let plan = session::read_plan(global, false)?;
-    let url = session::database_url(global, &plan)?;
-    let mut link = Link::open(url.expose_secret(), &plan.database.schema).await?;
-    let done = work(&mut link, args).await;
+    let choice = choice(which(args));
+    let platforms = !matches!(choice, SetChoice::Own);
+    let (url, schema) = session::migration_ground(global, platforms)?;
+    let mut link = Link::open(url.expose_secret(), &schema, choice).await?;
+    let done = match link.migrations(choice) {
+        Ok(mut migrations) => work(&mut migrations, args, &url).await,
+        Err(error) => Err(error.into()),
+    };
     link.close().await;
-    let (value, text) = done?;
+    let Done { value, text, exit } = done?;
     output.result(&value, &text);
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
-async fn work(link: &mut Link, args: &Migrate) -> Result<(Value, String), Fault> {
-    let mut schema = link.engine()?;
+struct Done {
+    value: Value,
+    text: String,
+    exit: Exit,
+}
+
+impl Done {
+    fn of(value: Value, text: String) -> Self {
+        Self {
+            value,
+            text,
+            exit: Exit::Done,
+        }
+    }
+}
+
+async fn work(
+    migrations: &mut Migrations<'_>,
+    args: &Migrate,
+    url: &SecretString,
+) -> Result<Done, Fault> {
     Ok(match args {
-        Migrate::Up { to } => {
-            let applied = schema.up(*to).await?;
-            let text = said(&applied, "applied", "nothing to apply");
-            (json!({ "applied": applied }), text)
+        Migrate::Up {
+            to, dry_run: true, ..
+        } => {
+            let planned = migrations.pending(*to).await?;
+            Done::of(
+                json!({ "would_apply": steps(&planned) }),
+                rendering::sql(&planned, "would apply", "nothing to apply"),
+            )
         }
-        Migrate::Down { to } => {
-            let undone = schema.down(*to).await?;
-            let text = said(&undone, "undone", "nothing to undo");
-            (json!({ "undone": undone }), text)
+        Migrate::Up { to, .. } => applied(&migrations.up(*to).await?, "applied", "nothing to apply"),
+        Migrate::Down {
+            to, dry_run: true, ..
+        } => {
+            let planned = migrations.undoable(*to).await?;
+            Done::of(
+                json!({ "would_undo": steps(&planned) }),
+                rendering::sql(&planned, "would undo", "nothing to undo"),
+            )
         }
-        Migrate::Status => {
-            let all = schema.status().await?;
-            (all.iter().map(object).collect(), table(&all))
+        Migrate::Down { to, .. } => applied(&migrations.down(*to).await?, "undone", "nothing to undo"),
+        Migrate::Redo { dry_run: true, .. } => {
+            let planned = migrations.undoable(None).await?;
+            Done::of(
+                json!({ "would_redo": steps(&planned) }),
+                rendering::sql(&planned, "would redo, beginning with", "nothing to redo"),
+            )
+        }
+        Migrate::Redo { .. } => applied(&migrations.redo().await?, "redone", "nothing to redo"),
+        Migrate::Status { .. } => {
+            let all = migrations.status().await?;
+            Done::of(all.iter().map(object).collect(), table(&all))
+        }
+        Migrate::Verify { scratch: place, .. } => {
+            let found = migrations.verify(&scratch(place, url)).await?;
+            let (value, text) = drift(&found);
+            let exit = if found.is_none() {
+                Exit::Done
+            } else {
+                Exit::Unverified
+            };
+            Done { value, text, exit }
+        }
+        Migrate::Adopt {
+            scratch: place,
+            to,
+            dry_run,
+            ..
+        } => {
+            let adopted = migrations.adopt(*to, &scratch(place, url), *dry_run).await?;
+            let (value, text) = adoption(&adopted, *dry_run);
+            Done::of(value, text)
         }
     })
 }
 
-fn said(versions: &[Version], what: &str, nothing: &str) -> String {
-    if versions.is_empty() {
-        return nothing.to_owned();
-    }
-    let numbers: Vec<String> = versions.iter().map(ToString::to_string).collect();
-    format!("{what}: {}", numbers.join(", "))
+fn applied(versions: &[Version], what: &str, nothing: &str) -> Done {
+    Done::of(json!({ what: versions }), said(versions, what, nothing))
 }
 
-fn object(status: &MigrationStatus) -> Value {
-    json!({
-        "version": status.version,
-        "name": status.name,
-        "state": word(status.state),
-        "applied_at": status.applied_at,
-    })
-}
-
-fn table(all: &[MigrationStatus]) -> String {
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|status| {
-            vec![
-                status.version.to_string(),
-                status.name.clone(),
-                word(status.state).to_owned(),
-                columns::or_nothing(status.applied_at.as_deref()),
-            ]
-        })
-        .collect();
-    columns::table(&["VERSION", "NAME", "STATE", "APPLIED AT"], &rows)
-}
-
-const fn word(state: MigrationState) -> &'static str {
-    match state {
-        MigrationState::Applied => "applied",
-        MigrationState::Pending => "pending",
-        MigrationState::ChecksumDiffers => "checksum_differs",
-        MigrationState::Unknown => "unknown",
+fn which(args: &Migrate) -> &Which {
+    match args {
+        Migrate::Up { which, .. }
+        | Migrate::Down { which, .. }
+        | Migrate::Redo { which, .. }
+        | Migrate::Status { which }
+        | Migrate::Verify { which, .. }
+        | Migrate::Adopt { which, .. } => which,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_done_is_said_by_number_and_nothing_is_said_too() {
-        assert_eq!(
-            said(&[1, 2], "applied", "nothing to apply"),
-            "applied: 1, 2"
-        );
-        assert_eq!(said(&[], "undone", "nothing to undo"), "nothing to undo");
+fn choice(which: &Which) -> SetChoice<'_> {
+    match (&which.set, &which.dir) {
+        (Some(name), _) => SetChoice::Platform(name),
+        (None, Some(path)) => SetChoice::Folder(path),
+        (None, None) => SetChoice::Own,
     }
+}
 
-    #[test]
-    fn a_pending_migration_has_no_time() {
-        let pending = MigrationStatus {
-            version: 3,
-            name: "runs".to_owned(),
-            applied_at: None,
-            state: MigrationState::Pending,
-        };
-        assert_eq!(
-            object(&pending),
-            json!({"version": 3, "name": "runs", "state": "pending", "applied_at": null})
-        );
-        assert!(table(&[pending]).ends_with("3        runs  pending  -"));
+fn scratch(place: &ScratchArgs, url: &SecretString) -> Scratch {
+    match &place.scratch_database_url {
+        Some(given) => Scratch::Given(SecretString::from(given.clone())),
+        None => Scratch::Made(url.clone()),
     }
 }

@@ -69,7 +69,9 @@ impl Writer {
         self.lane = Some((stamp.run_id, stamp.lane_no));
         self.definition = None;
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL lock_timeout = '2s'; {}",
+            "BEGIN ISOLATION LEVEL READ COMMITTED; {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL phiseal.run = '{}'; \
+             SET LOCAL lock_timeout = '2s'; {}",
+            stamp.run_id,
             fence_sql(&self.schema, stamp, advance, keys)
         );
         match timed(raw(begin).execute(&mut *conn)).await {

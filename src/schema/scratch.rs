@@ -1,0 +1,214 @@
+//! A database to build a set in, so that what its migrations make can be read from a catalog.
+//! Owns making it and taking it away. Nothing of the application's is touched or locked.
+//! One that was given is left as it was found: all happens in a transaction that is rolled back.
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+
+use super::catalog::{self, Catalog, Scope};
+use super::error::{Doing, Failure, MigrateError};
+use super::postgres::{BEGIN, Schema, failure, run};
+use super::script::Script;
+use super::set::{Migration, SetKind};
+use crate::store::StoreError;
+use crate::store::postgres::PostgresStore;
+
+/// Those of a program that was killed are dropped by the next one, by this beginning.
+const PREFIX: &str = "phiseal_scratch_";
+
+/// Where a set is built to be looked at.
+pub enum Scratch {
+    /// In a database made for it, on the server of this URL.
+    Made(SecretString),
+    /// In this one, which must be empty.
+    Given(SecretString),
+}
+
+impl Scratch {
+    /// What `migrations` make, in order, for a database whose tables go to `path`.
+    pub(super) async fn catalog(
+        &self,
+        kind: SetKind,
+        migrations: &[&Migration],
+        schema: &Schema,
+        path: &[String],
+    ) -> Result<Catalog, Failure> {
+        let building = Building {
+            kind,
+            migrations,
+            schema,
+            path,
+        };
+        match self {
+            Self::Given(url) => {
+                let mut conn = connect(url, None).await?;
+                refuse_unless_empty(&mut conn).await?;
+                run(&mut conn, BEGIN.to_owned()).await.map_err(failed)?;
+                let built = building.build(&mut conn, false).await;
+                // Closing rolls it back too.
+                let _ = run(&mut conn, "ROLLBACK".to_owned()).await;
+                let _ = conn.close().await;
+                built
+            }
+            Self::Made(url) => {
+                let mut server = connect(url, None).await?;
+                drop_abandoned(&mut server).await;
+                let name = make(&mut server).await?;
+                let built = match connect(url, Some(&name)).await {
+                    Err(error) => Err(error),
+                    Ok(mut conn) => {
+                        let built = building.build(&mut conn, true).await;
+                        let _ = conn.close().await;
+                        built
+                    }
+                };
+                let dropped = run(&mut server, format!("DROP DATABASE {name}")).await;
+                let _ = server.close().await;
+                let built = built?;
+                dropped.map_err(failed)?;
+                Ok(built)
+            }
+        }
+    }
+}
+
+struct Building<'a> {
+    kind: SetKind,
+    migrations: &'a [&'a Migration],
+    schema: &'a Schema,
+    path: &'a [String],
+}
+
+impl Building<'_> {
+    async fn build(&self, conn: &mut PgConnection, commit: bool) -> Result<Catalog, Failure> {
+        let scope = match self.kind {
+            SetKind::Own => {
+                let make = format!("CREATE SCHEMA {}", self.schema.quoted);
+                run(conn, make).await.map_err(failed)?;
+                Scope::Own(self.schema)
+            }
+            SetKind::Platform => Scope::Platform(self.schema),
+        };
+        for migration in self.migrations {
+            if commit {
+                run(conn, BEGIN.to_owned()).await.map_err(failed)?;
+            }
+            self.search(conn).await.map_err(failed)?;
+            self.apply(conn, migration).await?;
+            // What is checked at the commit is checked here: there may be none.
+            let end = if commit { "COMMIT" } else { "SET CONSTRAINTS ALL IMMEDIATE" };
+            run(conn, format!("{end}; RESET ALL")).await.map_err(failed)?;
+        }
+        catalog::read(conn, scope).await
+    }
+
+    async fn search(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        for name in self.path {
+            let quoted = Schema::new(name).map(|schema| schema.quoted);
+            let quoted = quoted.unwrap_or_default();
+            run(conn, format!("CREATE SCHEMA IF NOT EXISTS {quoted}")).await?;
+        }
+        let path: Vec<String> = self
+            .path
+            .iter()
+            .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
+            .chain(["pg_temp".to_owned()])
+            .collect();
+        run(conn, format!("SET LOCAL search_path = {}", path.join(", "))).await
+    }
+
+    async fn apply(&self, conn: &mut PgConnection, migration: &Migration) -> Result<(), Failure> {
+        let version = migration.version;
+        if self.kind == SetKind::Own {
+            let placed = self.schema.place(&migration.up);
+            let done = run(conn, placed).await;
+            return done.map_err(failure(Doing::Applying(version)));
+        }
+        let script = Script::of(&migration.up)?;
+        for statement in script.statements().filter(|s| !s.is_maintenance()) {
+            let doing = Doing::Statement {
+                version,
+                undoing: false,
+                line: statement.line,
+            };
+            let done = run(conn, statement.without_concurrently()).await;
+            done.map_err(failure(doing))?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(error: sqlx::Error) -> Failure {
+    failure(Doing::Comparing)(error)
+}
+
+async fn connect(url: &SecretString, database: Option<&str>) -> Result<PgConnection, Failure> {
+    let connected = PostgresStore::raw_connection_to(url.expose_secret(), database).await;
+    connected.map_err(|error: StoreError| {
+        Failure::Stop(MigrateError::ScratchUnreachable {
+            reason: error.to_string(),
+        })
+    })
+}
+
+async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), Failure> {
+    let found: Option<String> = sqlx::query_scalar(
+        "SELECT c.oid::regclass::text FROM pg_catalog.pg_class AS c
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+         WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+         ORDER BY 1 LIMIT 1",
+    )
+    .persistent(false)
+    .fetch_optional(conn)
+    .await
+    .map_err(failed)?;
+    match found {
+        None => Ok(()),
+        Some(found) => Err(MigrateError::ScratchInUse { found }.into()),
+    }
+}
+
+/// Of the same encoding and locale, without whatever the server's template holds.
+/// Its name tells when it was made, by the server's clock.
+async fn make(server: &mut PgConnection) -> Result<String, Failure> {
+    let row = sqlx::query(
+        "SELECT pg_catalog.format(
+             'ENCODING %L LC_COLLATE %L LC_CTYPE %L',
+             pg_catalog.pg_encoding_to_char(encoding), datcollate, datctype),
+             floor(extract(epoch FROM clock_timestamp()))::bigint
+         FROM pg_catalog.pg_database WHERE datname = current_database()",
+    )
+    .persistent(false)
+    .fetch_one(&mut *server)
+    .await
+    .map_err(failed)?;
+    let like: String = row.try_get(0).map_err(failed)?;
+    let now: i64 = row.try_get(1).map_err(failed)?;
+    let name = format!("{PREFIX}{now}_{}", uuid::Uuid::new_v4().simple());
+    let sql = format!("CREATE DATABASE {name} TEMPLATE template0 {like}");
+    let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(server).await;
+    made.map(|_| name).map_err(|error| match error.as_database_error().and_then(|e| e.code()) {
+        Some(code) => Failure::Stop(MigrateError::NoScratch {
+            sqlstate: code.into_owned(),
+        }),
+        None => failed(error),
+    })
+}
+
+/// Drops those that are an hour old and that nobody is connected to. One that cannot be dropped is
+/// left to its owner.
+async fn drop_abandoned(server: &mut PgConnection) {
+    let found: Result<Vec<String>, _> = sqlx::query_scalar(
+        "SELECT d.datname::text FROM pg_catalog.pg_database AS d
+         WHERE d.datname ~ '^phiseal_scratch_[0-9]{1,12}_[0-9a-f]{32}$'
+           AND split_part(d.datname, '_', 3)::bigint
+               < extract(epoch FROM clock_timestamp()) - 3600
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a WHERE a.datid = d.oid)",
+    )
+    .persistent(false)
+    .fetch_all(&mut *server)
+    .await;
+    for name in found.unwrap_or_default() {
+        let _ = run(server, format!("DROP DATABASE IF EXISTS {name}")).await;
+    }
+}

@@ -1,0 +1,363 @@
+//! A migration's file as it is run: units, each a transaction or one statement that takes none.
+//! Owns what PostgreSQL runs outside transactions only, and a file's own BEGIN and COMMIT. Runs
+//! nothing.
+
+mod lexer;
+
+use super::error::MigrateError;
+pub(super) use lexer::{Statement, Unreadable};
+
+/// A file's statements in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Script {
+    pub units: Vec<Unit>,
+}
+
+/// What commits together. Of several statements only in a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub statements: Vec<Statement>,
+    pub transactional: bool,
+}
+
+/// Why a file cannot be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ScriptFault {
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    #[error("the transaction that line {line} begins is not committed")]
+    NoCommit { line: usize },
+    #[error("line {line} ends a transaction that was not begun")]
+    NoBegin { line: usize },
+    #[error("line {line} rolls back")]
+    RollsBack { line: usize },
+    #[error("line {line} copies from standard input, which only psql can")]
+    CopiesFromClient { line: usize },
+    #[error("line {line} builds an index concurrently without naming it")]
+    NamelessIndex { line: usize },
+}
+
+/// An index that is built outside a transaction, and may be left invalid by a failure. The names
+/// are as written, so that the server reads them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ConcurrentIndex {
+    pub index: String,
+    pub table: String,
+}
+
+impl Script {
+    /// Cuts a file into units: each BEGIN … COMMIT is one, each statement that takes no
+    /// transaction is one, and what stands between is one.
+    pub fn parse(text: &str) -> Result<Self, ScriptFault> {
+        let mut units: Vec<Unit> = Vec::new();
+        let mut open: Option<Unit> = None;
+        let mut block_since: Option<usize> = None;
+        for statement in lexer::statements(text)? {
+            statement.check()?;
+            let line = statement.line;
+            match (statement.kind(), block_since) {
+                (Kind::Begin, None) => {
+                    units.extend(open.take());
+                    block_since = Some(line);
+                }
+                (Kind::Begin, Some(line)) => return Err(ScriptFault::NoCommit { line }),
+                (Kind::Commit, Some(_)) => {
+                    units.extend(open.take());
+                    block_since = None;
+                }
+                (Kind::Commit, None) => return Err(ScriptFault::NoBegin { line }),
+                (Kind::Rollback, _) => return Err(ScriptFault::RollsBack { line }),
+                (Kind::Alone { transactional }, None) => {
+                    units.extend(open.take());
+                    units.push(Unit {
+                        statements: vec![statement],
+                        transactional,
+                    });
+                }
+                // Within its own BEGIN, the server says what it thinks of it.
+                (Kind::Ordinary, _) | (Kind::Alone { .. }, Some(_)) => {
+                    let unit = open.get_or_insert_with(|| Unit {
+                        statements: Vec::new(),
+                        transactional: true,
+                    });
+                    unit.statements.push(statement);
+                }
+            }
+        }
+        if let Some(line) = block_since {
+            return Err(ScriptFault::NoCommit { line });
+        }
+        units.extend(open);
+        Ok(Self { units })
+    }
+
+    /// The script of a text that was checked when its set was read.
+    pub fn of(text: &str) -> Result<Self, MigrateError> {
+        Self::parse(text).map_err(|fault| MigrateError::Folder {
+            faults: vec![fault.to_string()],
+        })
+    }
+
+    /// Whether it and its history row can commit together.
+    pub fn is_atomic(&self) -> bool {
+        self.units.len() <= 1 && self.units.iter().all(|unit| unit.transactional)
+    }
+
+    pub fn statements(&self) -> impl Iterator<Item = &Statement> {
+        self.units.iter().flat_map(|unit| &unit.statements)
+    }
+
+    /// Whether it changes rows, which no look at the catalog can tell.
+    pub fn changes_rows(&self) -> bool {
+        self.statements().any(|statement| {
+            matches!(
+                statement.word(0),
+                "INSERT" | "UPDATE" | "DELETE" | "COPY" | "MERGE" | "TRUNCATE" | "WITH"
+            )
+        })
+    }
+}
+
+enum Kind {
+    Begin,
+    Commit,
+    Rollback,
+    Alone { transactional: bool },
+    Ordinary,
+}
+
+impl Statement {
+    /// The token at `at`, words in capitals; empty behind the last.
+    fn word(&self, at: usize) -> &str {
+        self.tokens.get(at).map_or("", |token| token.text.as_str())
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.tokens.iter().any(|token| token.text == word)
+    }
+
+    fn kind(&self) -> Kind {
+        match (self.word(0), self.word(1)) {
+            ("BEGIN", _) | ("START", "TRANSACTION") => Kind::Begin,
+            ("COMMIT" | "END", next) if next != "PREPARED" => Kind::Commit,
+            ("ROLLBACK", next) if next != "TO" && self.word(2) != "TO" => Kind::Rollback,
+            ("ABORT", _) => Kind::Rollback,
+            ("ALTER", "TYPE") if self.has("ADD") && self.has("VALUE") => Kind::Alone {
+                // A new value can be used by later transactions only.
+                transactional: true,
+            },
+            _ if self.takes_no_transaction() => Kind::Alone {
+                transactional: false,
+            },
+            _ => Kind::Ordinary,
+        }
+    }
+
+    /// <https://www.postgresql.org/docs/current/sql-createindex.html> and the pages of the others:
+    /// what "cannot run inside a transaction block".
+    fn takes_no_transaction(&self) -> bool {
+        match (self.word(0), self.word(1)) {
+            ("CREATE" | "DROP" | "ALTER" | "REINDEX", _) if self.has("CONCURRENTLY") => {
+                !matches!(
+                    (self.word(1), self.word(2)),
+                    ("FUNCTION" | "PROCEDURE", _) | ("OR", "REPLACE")
+                )
+            }
+            ("VACUUM", _)
+            | ("CREATE" | "DROP", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION")
+            | ("ALTER", "SYSTEM")
+            | ("REINDEX", "DATABASE" | "SYSTEM" | "SCHEMA") => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it is left out where only the catalog that results is wanted.
+    pub fn is_maintenance(&self) -> bool {
+        matches!(
+            (self.word(0), self.word(1)),
+            ("VACUUM" | "REINDEX" | "ANALYZE" | "CLUSTER", _)
+                | (
+                    "CREATE" | "DROP" | "ALTER",
+                    "DATABASE" | "TABLESPACE" | "SYSTEM" | "SUBSCRIPTION"
+                )
+        )
+    }
+
+    fn check(&self) -> Result<(), ScriptFault> {
+        let line = self.line;
+        if self.word(0) == "COPY" && self.has("STDIN") {
+            return Err(ScriptFault::CopiesFromClient { line });
+        }
+        if self.makes_index() && self.has("CONCURRENTLY") && self.concurrent_index().is_none() {
+            return Err(ScriptFault::NamelessIndex { line });
+        }
+        Ok(())
+    }
+
+    fn makes_index(&self) -> bool {
+        self.word(0) == "CREATE" && matches!((self.word(1), self.word(2)), ("INDEX", _) | ("UNIQUE", "INDEX"))
+    }
+
+    /// The index that it builds concurrently.
+    pub fn concurrent_index(&self) -> Option<ConcurrentIndex> {
+        let at = self.tokens.iter().position(|t| t.text == "CONCURRENTLY")?;
+        if !self.makes_index() {
+            return None;
+        }
+        let at = self.behind_if_not_exists(at + 1);
+        let (index, at) = self.name(at)?;
+        if self.word(at) != "ON" {
+            return None;
+        }
+        let at = at + 1 + usize::from(self.word(at + 1) == "ONLY");
+        let (table, _) = self.name(at)?;
+        Some(ConcurrentIndex { index, table })
+    }
+
+    /// Its text without the word CONCURRENTLY, which stands in no name here.
+    pub fn without_concurrently(&self) -> String {
+        match self.tokens.iter().find(|t| t.text == "CONCURRENTLY") {
+            Some(token) if self.takes_no_transaction() => {
+                format!("{}{}", &self.text[..token.begin], &self.text[token.end..])
+            }
+            _ => self.text.clone(),
+        }
+    }
+
+    /// The table it makes, as written, unless it takes one that is there.
+    pub fn table_made(&self) -> Option<String> {
+        let at = match (self.word(0), self.word(1), self.word(2)) {
+            ("CREATE", "TABLE", _) => 2,
+            ("CREATE", "UNLOGGED", "TABLE") => 3,
+            _ => return None,
+        };
+        if self.behind_if_not_exists(at) != at {
+            return None;
+        }
+        self.name(at).map(|(name, _)| name)
+    }
+
+    /// Whether it may take a table away, or its name.
+    pub fn frees_table_names(&self) -> bool {
+        (self.word(0) == "DROP" && self.word(1) == "TABLE")
+            || (self.word(0) == "ALTER" && self.word(1) == "TABLE" && self.has("RENAME"))
+            || (self.word(0) == "DO" && {
+                let text = self.text.to_uppercase();
+                text.contains("DROP TABLE") || text.contains("RENAME TO")
+            })
+    }
+
+    fn behind_if_not_exists(&self, at: usize) -> usize {
+        let here = [self.word(at), self.word(at + 1), self.word(at + 2)];
+        if here == ["IF", "NOT", "EXISTS"] {
+            at + 3
+        } else {
+            at
+        }
+    }
+
+    /// The name, perhaps qualified, whose first token is at `at`, and where it ends.
+    fn name(&self, at: usize) -> Option<(String, usize)> {
+        let mut end = at;
+        while self.word(end + 1) == "." {
+            end += 2;
+        }
+        let first = self.tokens.get(at)?;
+        let last = self.tokens.get(end)?;
+        let is_name = |token: &lexer::Token| {
+            token
+                .text
+                .starts_with(|c: char| c == '"' || c == '_' || c.is_alphabetic())
+        };
+        let reserved = matches!(first.text.as_str(), "ON" | "ONLY");
+        (is_name(first) && is_name(last) && !reserved)
+            .then(|| (self.text[first.begin..last.end].to_owned(), end + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The units of a file, as how many statements each has; negative where it takes no
+    /// transaction.
+    fn shape(sql: &str) -> Vec<i64> {
+        let count = |unit: &Unit| {
+            let count = i64::try_from(unit.statements.len()).unwrap();
+            if unit.transactional { count } else { -count }
+        };
+        Script::parse(sql)
+            .unwrap()
+            .units
+            .iter()
+            .map(count)
+            .collect()
+    }
+
+    #[test]
+    fn a_file_is_one_transaction_whether_it_says_so_or_not() {
+        assert_eq!(shape("CREATE TABLE a (); CREATE TABLE b ();"), [2]);
+        assert_eq!(shape("BEGIN; CREATE TABLE a (); SELECT 1; COMMIT;"), [2]);
+        assert_eq!(shape("START TRANSACTION; SELECT 1; END;"), [1]);
+        assert_eq!(shape("-- nothing\n"), Vec::<i64>::new());
+        assert_eq!(shape("BEGIN; SAVEPOINT a; ROLLBACK TO a; COMMIT"), [2]);
+    }
+
+    #[test]
+    fn what_takes_no_transaction_stands_alone() {
+        let sql = "SELECT 1; SELECT 2; CREATE INDEX CONCURRENTLY i ON t (a); VACUUM t; SELECT 3";
+        assert_eq!(shape(sql), [2, -1, -1, 1]);
+        assert_eq!(shape("ALTER TYPE e ADD VALUE 'x'; INSERT INTO t VALUES ('x')"), [1, 1]);
+        assert_eq!(shape("BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; COMMIT"), [1, 1]);
+        assert_eq!(shape("DO $$ VACUUM $$; SELECT 'CONCURRENTLY'"), [2]);
+        assert_eq!(shape("CREATE INDEX i ON t (\"CONCURRENTLY\")"), [1]);
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_refused_with_its_line() {
+        for (sql, fault) in [
+            ("SELECT 1;\nBEGIN; SELECT 2", ScriptFault::NoCommit { line: 2 }),
+            ("BEGIN;\nBEGIN; COMMIT", ScriptFault::NoCommit { line: 1 }),
+            ("SELECT 1;\nCOMMIT", ScriptFault::NoBegin { line: 2 }),
+            ("BEGIN;\nROLLBACK", ScriptFault::RollsBack { line: 2 }),
+            (
+                "\nCOPY t FROM STDIN",
+                ScriptFault::CopiesFromClient { line: 2 },
+            ),
+            (
+                "\nCREATE INDEX CONCURRENTLY ON t (a)",
+                ScriptFault::NamelessIndex { line: 2 },
+            ),
+        ] {
+            assert_eq!(Script::parse(sql), Err(fault), "{sql}");
+        }
+    }
+
+    fn only(sql: &str) -> Statement {
+        Script::parse(sql).unwrap().units[0].statements[0].clone()
+    }
+
+    #[test]
+    fn an_index_built_concurrently_is_known_by_name_and_table() {
+        for sql in [
+            "CREATE INDEX CONCURRENTLY \"I\" ON ONLY a.\"T\" (x)",
+            "create unique index concurrently if not exists \"I\" on a.\"T\" (x)",
+        ] {
+            let found = only(sql).concurrent_index().unwrap();
+            assert_eq!((found.index.as_str(), found.table.as_str()), ("\"I\"", "a.\"T\""));
+        }
+        assert_eq!(only("DROP INDEX CONCURRENTLY i").concurrent_index(), None);
+        let plain = only("CREATE INDEX concurrently i ON t (a)").without_concurrently();
+        assert_eq!(plain, "CREATE INDEX  i ON t (a)");
+    }
+
+    #[test]
+    fn a_table_is_made_by_the_statements_that_would_fail_on_one() {
+        let made = |sql| only(sql).table_made();
+        assert_eq!(made("CREATE TABLE a.b (c int)").as_deref(), Some("a.b"));
+        assert_eq!(made("CREATE UNLOGGED TABLE b ()").as_deref(), Some("b"));
+        assert_eq!(made("CREATE TABLE IF NOT EXISTS b ()"), None);
+        assert_eq!(made("CREATE TEMP TABLE b ()"), None);
+        assert!(only("ALTER TABLE a RENAME TO b").frees_table_names());
+    }
+}
