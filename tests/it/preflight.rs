@@ -7,7 +7,7 @@ mod objects;
 use phiseal::engine::preflight::{Dialect, KeysHave, Preflight, Purpose, check, resolve};
 use phiseal::ident::Ident;
 use phiseal::plan::{ColumnPlan, TablePlan, Target, TriggerPolicy};
-use phiseal::schema::EngineSchema;
+use phiseal::schema::Migrations;
 use phiseal::store::Store;
 use phiseal::store::catalog::{RelationKind, ServerFacts, TableFacts};
 use phiseal::store::postgres::PostgresStore;
@@ -84,7 +84,7 @@ fn judged(
 
 async fn installed(db: &Database) {
     let mut conn = db.connection().await;
-    let mut schema = EngineSchema::postgres(&mut conn, "phiseal").unwrap();
+    let mut schema = Migrations::own_in_postgres(&mut conn, "phiseal").unwrap();
     schema.up(None).await.unwrap();
 }
 

@@ -1,0 +1,3 @@
+-- 1754250022000 create_facility, undone
+
+SELECT facility_migration_undo('facility');

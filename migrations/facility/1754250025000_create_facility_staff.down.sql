@@ -1,0 +1,3 @@
+-- 1754250025000 create_facility_staff, undone
+
+SELECT facility_migration_undo('facility_staff');

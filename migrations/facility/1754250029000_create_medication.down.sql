@@ -1,0 +1,3 @@
+-- 1754250029000 create_medication, undone
+
+SELECT facility_migration_undo('medication');

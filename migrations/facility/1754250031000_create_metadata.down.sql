@@ -1,0 +1,3 @@
+-- 1754250031000 create_metadata, undone
+
+SELECT facility_migration_undo('metadata');

@@ -1,0 +1,3 @@
+-- 1754250032000 create_contributor, undone
+
+SELECT facility_migration_undo('contributor');

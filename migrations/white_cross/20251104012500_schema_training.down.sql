@@ -1,0 +1,3 @@
+-- Undoes 20251104012500_schema_training.
+
+DROP TABLE training_modules;

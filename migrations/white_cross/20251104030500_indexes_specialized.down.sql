@@ -1,0 +1,29 @@
+-- Undoes 20251104030500_indexes_specialized.
+
+DROP INDEX CONCURRENTLY IF EXISTS students_deleted_at_idx;
+DROP INDEX CONCURRENTLY IF EXISTS cache_entries_expires_at_idx;
+DROP INDEX CONCURRENTLY IF EXISTS sync_queue_items_next_attempt_at_pending_idx;
+DROP INDEX CONCURRENTLY IF EXISTS report_schedules_next_run_at_active_idx;
+DROP INDEX CONCURRENTLY IF EXISTS licenses_expires_on_active_idx;
+DROP INDEX CONCURRENTLY IF EXISTS purchase_orders_expected_on_ordered_idx;
+DROP INDEX CONCURRENTLY IF EXISTS consent_signatures_expires_on_granted_idx;
+DROP INDEX CONCURRENTLY IF EXISTS follow_up_actions_due_on_open_idx;
+DROP INDEX CONCURRENTLY IF EXISTS allergies_epipen_expires_on_required_idx;
+DROP INDEX CONCURRENTLY IF EXISTS chronic_conditions_care_plan_review_on_active_idx;
+DROP INDEX CONCURRENTLY IF EXISTS immunizations_next_due_on_due_idx;
+DROP INDEX CONCURRENTLY IF EXISTS immunization_reminders_send_at_pending_idx;
+DROP INDEX CONCURRENTLY IF EXISTS appointment_reminders_send_at_pending_idx;
+DROP INDEX CONCURRENTLY IF EXISTS message_templates_name_body_fts_idx;
+DROP INDEX CONCURRENTLY IF EXISTS training_modules_title_description_fts_idx;
+DROP INDEX CONCURRENTLY IF EXISTS policy_documents_title_content_fts_idx;
+DROP INDEX CONCURRENTLY IF EXISTS clinical_protocols_name_content_fts_idx;
+DROP INDEX CONCURRENTLY IF EXISTS drug_catalog_generic_name_drug_class_fts_idx;
+DROP INDEX CONCURRENTLY IF EXISTS system_configurations_tags_idx;
+DROP INDEX CONCURRENTLY IF EXISTS vaccination_schedules_state_requirements_idx;
+DROP INDEX CONCURRENTLY IF EXISTS integration_configs_settings_idx;
+DROP INDEX CONCURRENTLY IF EXISTS threat_detections_details_idx;
+DROP INDEX CONCURRENTLY IF EXISTS performance_metrics_labels_idx;
+DROP INDEX CONCURRENTLY IF EXISTS health_metric_snapshots_dimensions_idx;
+DROP INDEX CONCURRENTLY IF EXISTS analytics_reports_results_idx;
+DROP INDEX CONCURRENTLY IF EXISTS alert_definitions_rule_idx;
+DROP INDEX CONCURRENTLY IF EXISTS health_records_metadata_idx;
