@@ -9,6 +9,7 @@ pub mod page;
 pub mod postgres;
 pub mod record;
 pub mod sample_school;
+pub mod sample_set;
 pub mod sqlite;
 pub mod target;
 

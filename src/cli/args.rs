@@ -86,10 +86,16 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Students to make up, at least 2000
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(2_000..=10_000_000))]
-    pub rows: u32,
-    /// Keep the files (SQLite) or the schemas (PostgreSQL), and say where they are
+    /// Students to make up, at least 2000 [default: 100000]; with --set, rows of each table
+    /// [default: 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub rows: Option<u32>,
+    /// Instead of students, fill and seal the tables of this migration set: white_cross, facility
+    /// or webqx
+    #[arg(long, value_name = "NAME")]
+    pub set: Option<String>,
+    /// Keep the files (SQLite), the schemas (PostgreSQL) or the database (--set), and say where
+    /// they are
     #[arg(long)]
     pub keep: bool,
 }

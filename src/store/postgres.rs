@@ -22,6 +22,7 @@ mod restore;
 mod rotation;
 mod runs;
 pub(super) mod sample_school;
+pub(super) mod sample_set;
 mod select;
 mod sql;
 

@@ -1,5 +1,7 @@
 //! `phiseal demo`: what it promises, on both databases, and that it leaves nothing behind.
 
+mod sets;
+
 use crate::support::database::Database;
 use crate::support::phiseal::Finished;
 use crate::support::{Phiseal, database};

@@ -1,11 +1,14 @@
 //! `phiseal demo`: made-up students are sealed, the program is killed and resumes, and every value
-//! is opened again. Needs no server, no configuration and no network.
+//! is opened again. Needs no server, no configuration and no network; with `--set` the tables are
+//! those of a migration set, on a server.
 //! Owns the order of events and what is said about each. The work is done by the real program,
 //! started anew for each command, with a plan file and a key file like any other's.
 
 mod program;
 mod reader;
+mod set;
 mod stage;
+mod story;
 mod students;
 
 use std::time::Instant;
@@ -19,24 +22,54 @@ use crate::cli::columns;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::error::{Exit, Fault};
-use program::{Answer, Killed, Progress, call, kill_backfill};
+use program::{Answer, Killed, Progress, Watched, call, kill_backfill};
 use reader::{Compared, Reader};
 use stage::Stage;
+use story::Story;
 
 /// The backfill is killed once so many of a hundred rows are committed.
 const KILL_AT_PERCENT: u64 = 55;
 /// Students stored in one transaction.
 const CLASS: i64 = 5_000;
+const STEPS: u32 = 7;
+
+/// Rows where `--rows` gives none: of students, of each table of a set.
+const STUDENTS: u32 = 100_000;
+const ROWS_OF_A_TABLE: u32 = 1_000;
+/// Fewer students are sealed before anybody could kill it.
+const STUDENTS_MIN: u32 = 2_000;
 
 pub async fn run(global: &Global, args: &Demo, output: Output) -> Result<Exit, Fault> {
     let begun = Instant::now();
-    let stage = Stage::set(global, args.rows)?;
+    if let Some(set) = &args.set {
+        let rows = args.rows.unwrap_or(ROWS_OF_A_TABLE);
+        let stage = Stage::for_set(global, set)?;
+        output.say(&format!(
+            "phiseal demo: the set {set}, {} rows a table, all of them synthetic ({})",
+            HumanCount(rows.into()),
+            stage.named()
+        ));
+        let played = unless_interrupted(set::play(&stage, global, set, rows, output)).await;
+        let (played, files) = cleared(stage, args.keep, output, played).await?;
+        return Ok(played.tell(output, &files, begun));
+    }
+    let rows = args.rows.unwrap_or(STUDENTS);
+    if rows < STUDENTS_MIN {
+        return Err(too_few(rows));
+    }
+    let stage = Stage::set(global, rows)?;
     output.say(&format!(
         "phiseal demo: {} students, all of them synthetic ({})",
-        HumanCount(args.rows.into()),
+        HumanCount(rows.into()),
         stage.named()
     ));
-    let played = tokio::select! {
+    let played = unless_interrupted(play(&stage, global, rows, output)).await;
+    let (played, files) = cleared(stage, args.keep, output, played).await?;
+    Ok(played.tell(output, &files, begun))
+}
+
+async fn unless_interrupted<T>(play: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    tokio::select! {
         biased;
         () = interrupted() => Err(Fault {
             code: "E0605",
@@ -44,16 +77,36 @@ pub async fn run(global: &Global, args: &Demo, output: Output) -> Result<Exit, F
             hint: "the demo begins anew next time".to_owned(),
             exit: Exit::Interrupted,
         }),
-        played = play(&stage, global, args.rows, output) => played,
-    };
-    let cleared = stage.clear(args.keep).await;
-    match (played, cleared) {
-        (Ok(played), Ok(files)) => Ok(played.tell(output, &files, begun)),
+        played = play => played,
+    }
+}
+
+/// Removes all that the demo made, however it ended. Says where what is kept is.
+async fn cleared<T>(
+    stage: Stage,
+    keep: bool,
+    output: Output,
+    played: Result<T, Fault>,
+) -> Result<(T, String), Fault> {
+    match (played, stage.clear(keep).await) {
+        (Ok(played), Ok(files)) => Ok((played, files)),
         (Ok(_), Err(fault)) | (Err(fault), Ok(_)) => Err(fault),
         (Err(fault), Err(also)) => {
             output.say(&also.to_string());
             Err(fault)
         }
+    }
+}
+
+/// As clap says it of a number out of range.
+fn too_few(rows: u32) -> Fault {
+    Fault {
+        code: "E0101",
+        message: format!(
+            "invalid value '{rows}' for '--rows <N>': {rows} is not in {STUDENTS_MIN}..=10000000"
+        ),
+        hint: "see `phiseal --help`, or `phiseal COMMAND --help`".to_owned(),
+        exit: Exit::Usage,
     }
 }
 
@@ -73,7 +126,7 @@ async fn interrupted() {
 }
 
 async fn play(stage: &Stage, global: &Global, rows: u32, output: Output) -> Result<Played, Fault> {
-    let mut story = Story::new(output);
+    let mut story = Story::new(output, STEPS);
 
     story.begin("make up the students and store them in plaintext");
     let values = enroll(stage, i64::from(rows)).await?;
@@ -96,7 +149,8 @@ async fn play(stage: &Stage, global: &Global, rows: u32, output: Output) -> Resu
         .map(|table| table.name.label())
         .unwrap_or_default();
     let past = u64::from(rows) * KILL_AT_PERCENT / 100;
-    let killed = kill_backfill(stage, session.store.as_ref(), &label, past, rows.into()).await?;
+    let watched = Watched::One(session.store.as_ref(), &label);
+    let killed = kill_backfill(stage, &watched, Progress::Shown, past, rows.into()).await?;
     story.after_bar();
     story.end(&format!(
         "killed (SIGKILL) with {} rows committed",
@@ -285,50 +339,5 @@ impl Played {
         } else {
             Exit::Unverified
         }
-    }
-}
-
-/// A line before and a line after each step, with its time.
-struct Story {
-    output: Output,
-    step: u32,
-    begun: Instant,
-}
-
-const STEPS: u32 = 7;
-
-impl Story {
-    fn new(output: Output) -> Self {
-        Self {
-            output,
-            step: 0,
-            begun: Instant::now(),
-        }
-    }
-
-    fn begin(&mut self, what: &str) {
-        self.step += 1;
-        self.begun = Instant::now();
-        self.output.say(&format!("{}/{STEPS} {what}", self.step));
-    }
-
-    /// A process that was killed left its progress bar without a line break.
-    fn after_bar(&self) {
-        if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-            self.output.say("");
-        }
-    }
-
-    fn text(&self, text: &str) {
-        for line in text.lines() {
-            self.output.say(format!("    {line}").trim_end());
-        }
-    }
-
-    fn end(&self, what: &str) {
-        self.text(&format!(
-            "{what} ({:.1} s)",
-            self.begun.elapsed().as_secs_f64()
-        ));
     }
 }

@@ -134,11 +134,12 @@ const COUNTS: [(&str, &str); 7] = [
     ),
     (
         "append-only",
-        // Triggers that fire under every role before UPDATE, DELETE and TRUNCATE. What they do is
-        // tried in `security`.
-        "SELECT count(*) FROM pg_class AS c WHERE (
-             SELECT bit_or(g.tgtype::int) FROM pg_trigger AS g
-             WHERE g.tgrelid = c.oid AND g.tgenabled = 'A' AND g.tgtype & 2 > 0) & 56 = 56",
+        // One function that fires under every role before any UPDATE, DELETE and TRUNCATE. What it
+        // does is tried in `security`.
+        "SELECT count(*) FROM pg_class AS c WHERE EXISTS (
+             SELECT FROM pg_trigger AS g
+             WHERE g.tgrelid = c.oid AND g.tgenabled = 'A' AND g.tgtype & 2 > 0 AND g.tgqual IS NULL
+             GROUP BY g.tgfoid HAVING bit_or(g.tgtype::int) & 56 = 56)",
     ),
 ];
 

@@ -9,12 +9,17 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::ExposeSecret;
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
-use super::stage::{Stage, URL_VARIABLE};
+use super::stage::{KEY_VARIABLE, SET_URL_VARIABLE, Stage, URL_VARIABLE};
+use crate::cli::output::Output;
 use crate::error::{Exit, Fault};
-use crate::store::{Store, StoreError};
+use crate::store::{RunRecord, Store, StoreError};
+
+/// More tables than any set has.
+const RUNS_MAX: u32 = 1_000;
 
 /// Between two looks at the lanes.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -24,6 +29,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 pub enum Progress {
     /// Bars and warnings.
     Shown,
+    /// A line a table. The warnings are of every table of a set, and its plan file was written
+    /// with them in mind.
+    Lines(Output),
     /// Commands that are over at once; their advice is about files that the demo removes.
     Hidden,
 }
@@ -46,7 +54,8 @@ pub async fn call(stage: &Stage, arguments: &[&str], progress: Progress) -> Resu
     let begun = Instant::now();
     let mut slot = stage.child.lock().await;
     let child = slot.insert(start(stage, arguments, progress)?);
-    let (status, stdout) = end(child).await?;
+    let told = tell(child, progress);
+    let (status, stdout) = end(child, told).await?;
     *slot = None;
     let value = serde_json::from_str(&stdout).unwrap_or(Value::Null);
     let number = status.code().and_then(|code| u8::try_from(code).ok());
@@ -68,19 +77,28 @@ pub struct Killed {
     pub seconds: f64,
 }
 
+/// Whose rows are counted.
+pub enum Watched<'a> {
+    /// Those of one table.
+    One(&'a dyn Store, &'a str),
+    /// Those of every table; no run but the backfills may have been.
+    All(&'a dyn Store),
+}
+
 /// Starts a backfill, and kills it once its lanes say that `past` rows of `rows` are committed.
 pub async fn kill_backfill(
     stage: &Stage,
-    store: &dyn Store,
-    label: &str,
+    watched: &Watched<'_>,
+    progress: Progress,
     past: u64,
     rows: u64,
 ) -> Result<Killed, Fault> {
     let begun = Instant::now();
     let arguments = ["backfill"];
     let mut slot = stage.child.lock().await;
-    let child = slot.insert(start(stage, &arguments, Progress::Shown)?);
-    while committed(store, label).await? < past {
+    let child = slot.insert(start(stage, &arguments, progress)?);
+    let told = tell(child, progress);
+    while watched.committed().await? < past {
         tokio::time::sleep(LOOK_EVERY).await;
         if child
             .try_wait()
@@ -95,14 +113,14 @@ pub async fn kill_backfill(
         // signal does nothing, and the status says so.
         let _ = kill_process(pid, Signal::KILL);
     }
-    let (status, stdout) = end(child).await?;
+    let (status, stdout) = end(child, told).await?;
     *slot = None;
     let seconds = begun.elapsed().as_secs_f64();
     let value: Value = serde_json::from_str(&stdout).unwrap_or(Value::Null);
     if status.code().is_some_and(|code| code != 0) {
         return Err(failed(&arguments, status, &value));
     }
-    let committed = settled(store, label).await?;
+    let committed = watched.settled().await?;
     if status.signal() != Some(Signal::KILL.as_raw()) || !(past..rows).contains(&committed) {
         return Err(Fault {
             code: "E0906",
@@ -127,10 +145,13 @@ fn start(stage: &Stage, arguments: &[&str], progress: Progress) -> Result<Child,
         .arg("--json")
         .args(arguments)
         .env(URL_VARIABLE, stage.url().expose_secret())
+        .env(SET_URL_VARIABLE, stage.url().expose_secret())
+        .env(KEY_VARIABLE, stage.key_path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(match progress {
             Progress::Shown => Stdio::inherit(),
+            Progress::Lines(_) => Stdio::piped(),
             Progress::Hidden => Stdio::null(),
         })
         .kill_on_drop(true)
@@ -138,7 +159,25 @@ fn start(stage: &Stage, arguments: &[&str], progress: Progress) -> Result<Child,
         .map_err(|error| unstarted(&error))
 }
 
-async fn end(child: &mut Child) -> Result<(ExitStatus, String), Fault> {
+/// Passes lines on as they come, but for warnings and their hints.
+fn tell(child: &mut Child, progress: Progress) -> Option<JoinHandle<()>> {
+    let Progress::Lines(output) = progress else {
+        return None;
+    };
+    let mut lines = BufReader::new(child.stderr.take()?).lines();
+    Some(tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            if !line.starts_with("warning[") && !line.starts_with("  hint:") {
+                output.say(&format!("    {line}"));
+            }
+        }
+    }))
+}
+
+async fn end(
+    child: &mut Child,
+    told: Option<JoinHandle<()>>,
+) -> Result<(ExitStatus, String), Fault> {
     let mut said = String::new();
     if let Some(mut stdout) = child.stdout.take() {
         stdout
@@ -147,33 +186,58 @@ async fn end(child: &mut Child) -> Result<(ExitStatus, String), Fault> {
             .map_err(|error| unstarted(&error))?;
     }
     let status = child.wait().await.map_err(|error| unstarted(&error))?;
+    if let Some(told) = told {
+        // It ends with the program; what it said is no result.
+        let _ = told.await;
+    }
     Ok((status, said))
 }
 
-/// Rows that the lanes of the unfinished run say are committed.
-async fn committed(store: &dyn Store, label: &str) -> Result<u64, StoreError> {
-    let Some(run) = store.open_run(label).await? else {
-        return Ok(0);
-    };
-    let lanes = store.lanes(run.run_id).await?;
-    Ok(lanes
-        .iter()
-        .map(|lane| lane.tally.rows_written.unsigned_abs())
-        .sum())
-}
-
-/// The same once no transaction of the killed process can still change it: PostgreSQL finishes a
-/// COMMIT whose sender is gone.
-async fn settled(store: &dyn Store, label: &str) -> Result<u64, StoreError> {
-    let Some(run) = store.open_run(label).await? else {
-        return Ok(0);
-    };
-    let mut rows = 0;
-    for lane in store.lanes(run.run_id).await? {
-        let lane = store.settle_lane(run.run_id, lane.lane_no).await?;
-        rows += lane.tally.rows_written.unsigned_abs();
+impl Watched<'_> {
+    async fn runs(&self) -> Result<Vec<RunRecord>, StoreError> {
+        match self {
+            Self::One(store, label) => Ok(store.open_run(label).await?.into_iter().collect()),
+            Self::All(store) => store.runs(RUNS_MAX).await,
+        }
     }
-    Ok(rows)
+
+    fn store(&self) -> &dyn Store {
+        match self {
+            Self::One(store, _) | Self::All(store) => *store,
+        }
+    }
+
+    /// Rows that the lanes say are committed.
+    async fn committed(&self) -> Result<u64, StoreError> {
+        let mut rows = 0;
+        for run in self.runs().await? {
+            rows += match self {
+                Self::One(store, _) => {
+                    let lanes = store.lanes(run.run_id).await?;
+                    lanes
+                        .iter()
+                        .map(|lane| lane.tally.rows_written.unsigned_abs())
+                        .sum()
+                }
+                Self::All(_) => run.tally.rows_written.unsigned_abs(),
+            };
+        }
+        Ok(rows)
+    }
+
+    /// The same once no transaction of the killed process can still change it: PostgreSQL finishes
+    /// a COMMIT whose sender is gone.
+    async fn settled(&self) -> Result<u64, StoreError> {
+        let store = self.store();
+        let mut rows = 0;
+        for run in self.runs().await? {
+            for lane in store.lanes(run.run_id).await? {
+                let lane = store.settle_lane(run.run_id, lane.lane_no).await?;
+                rows += lane.tally.rows_written.unsigned_abs();
+            }
+        }
+        Ok(rows)
+    }
 }
 
 fn failed(arguments: &[&str], status: ExitStatus, value: &Value) -> Fault {

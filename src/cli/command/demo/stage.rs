@@ -1,4 +1,5 @@
-//! Where the demo plays: a temporary folder, and a SQLite file in it or two schemas of PostgreSQL.
+//! Where the demo plays: a temporary folder, and a SQLite file in it, two schemas of PostgreSQL, or
+//! a database of PostgreSQL.
 //! Owns all that the demo makes, and its removal, whichever way the demo ends.
 //! Never writes a database URL that it was given anywhere: the plan file names a variable.
 
@@ -16,9 +17,14 @@ use crate::error::{Exit, Fault};
 use crate::ident::{Ident, IdentError};
 use crate::store::StoreError;
 use crate::store::sample_school::School;
+use crate::store::sample_set::SampleSet;
 
 /// The variable by which the plan file names the database, where it is not a file of the demo's.
 pub const URL_VARIABLE: &str = "PHISEAL_DEMO_DATABASE_URL";
+
+/// The variables that the plan file of a migration set names.
+pub const SET_URL_VARIABLE: &str = "DATABASE_URL";
+pub const KEY_VARIABLE: &str = "PHISEAL_KEY_FILE";
 
 /// The removal of schemas is tried so often: a killed process may still hold them.
 const REMOVALS_MAX: u32 = 3;
@@ -41,6 +47,12 @@ enum Place {
         schema: Ident,
         own: Ident,
     },
+    /// A database of its own on the server of `server`.
+    Database {
+        server: SecretString,
+        url: SecretString,
+        name: Ident,
+    },
 }
 
 impl Stage {
@@ -49,22 +61,53 @@ impl Stage {
         let place = match &global.database_url {
             None => Place::Sqlite,
             Some(url) if url.starts_with("sqlite:") => return Err(own_file()),
-            Some(url) => postgres(url).map_err(|_| StoreError::Unexpected {
-                what: "a schema name of the demo",
-            })?,
+            Some(url) => postgres(url).map_err(|_| bad_name())?,
         };
+        let stage = Self::at(place)?;
+        std::fs::write(stage.plan_path(), stage.plan(rows)).map_err(|error| no_folder(&error))?;
+        Ok(stage)
+    }
+
+    /// Makes the folder for a migration set; the plan file is the set's own.
+    pub fn for_set(global: &Global, set: &str) -> Result<Self, Fault> {
+        let server = match &global.database_url {
+            Some(url) if !url.starts_with("sqlite:") => url,
+            _ => return Err(no_server(set)),
+        };
+        let name = random_name().map_err(|_| bad_name())?;
+        Self::at(Place::Database {
+            server: SecretString::from(server.clone()),
+            url: SecretString::from(with_database(server, name.as_str())),
+            name,
+        })
+    }
+
+    fn at(place: Place) -> Result<Self, Fault> {
         let folder = tempfile::Builder::new()
             .prefix("phiseal-demo-")
             .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|error| no_folder(&error))?;
-        let stage = Self {
+        Ok(Self {
             folder,
             place,
             child: Mutex::new(None),
+        })
+    }
+
+    /// Makes the database of a set.
+    pub async fn make_database(&self) -> Result<(), Fault> {
+        let Place::Database { server, name, .. } = &self.place else {
+            return Ok(());
         };
-        std::fs::write(stage.plan_path(), stage.plan(rows)).map_err(|error| no_folder(&error))?;
-        Ok(stage)
+        let made = SampleSet::create_database(server.expose_secret(), name).await;
+        made.map_err(|error| {
+            let mut fault = Fault::from(error);
+            if fault.exit == Exit::Refused {
+                fault.hint = "give a role that may create databases (CREATEDB)".to_owned();
+            }
+            fault
+        })
     }
 
     /// The temporary folder.
@@ -83,7 +126,7 @@ impl Stage {
     /// The database's URL. Holds a password, perhaps.
     pub fn url(&self) -> SecretString {
         match &self.place {
-            Place::Postgres { url, .. } => url.clone(),
+            Place::Postgres { url, .. } | Place::Database { url, .. } => url.clone(),
             Place::Sqlite => SecretString::from(format!("sqlite://{}", self.file().display())),
         }
     }
@@ -92,6 +135,7 @@ impl Stage {
     pub fn named(&self) -> String {
         match &self.place {
             Place::Postgres { schema, .. } => format!("PostgreSQL, schema {}", schema.label()),
+            Place::Database { name, .. } => format!("PostgreSQL, database {}", name.label()),
             Place::Sqlite => format!("SQLite, {}", self.file().display()),
         }
     }
@@ -113,6 +157,9 @@ impl Stage {
             Place::Postgres { url, schema, .. } => {
                 School::in_postgres(url.expose_secret(), schema.clone()).await
             }
+            Place::Database { .. } => Err(StoreError::Unexpected {
+                what: "a school in the database of a set",
+            }),
             Place::Sqlite => {
                 let url = format!("{}?mode=rwc", self.url().expose_secret());
                 School::in_sqlite(&url).await
@@ -133,12 +180,18 @@ impl Stage {
                     schema.label(),
                     own.label()
                 ),
+                Place::Database { name, .. } => format!(
+                    "database {} (set {SET_URL_VARIABLE} and {KEY_VARIABLE} to use the plan file); ",
+                    name.label()
+                ),
                 Place::Sqlite => String::new(),
             };
             return Ok(format!("{schemas}{}", self.folder.keep().display()));
         }
-        if let Place::Postgres { schema, own, .. } = &self.place {
-            self.drop_schemas(schema, own).await?;
+        match &self.place {
+            Place::Postgres { schema, own, .. } => self.drop_schemas(schema, own).await?,
+            Place::Database { server, name, .. } => drop_database(server, name).await?,
+            Place::Sqlite => {}
         }
         let path = self.folder().to_owned();
         self.folder.close().map_err(|error| Fault {
@@ -194,6 +247,8 @@ impl Stage {
                 format!("schema = {}\n", quoted(own.as_str())),
                 format!("{}.students", schema.label()),
             ),
+            // Its plan file is written by `phiseal init --set`.
+            Place::Database { .. } => return String::new(),
         };
         let run = if rows < FEW_ROWS {
             "lanes = 1\nbatch_target_ms = 10\nbatch_bytes_max = \"64KiB\"\n"
@@ -234,18 +289,68 @@ pad_to = 64
 "#;
 
 fn postgres(url: &str) -> Result<Place, IdentError> {
-    let random = uuid::Uuid::new_v4().simple().to_string();
-    let name = format!("phiseal_demo_{}", random.get(..8).unwrap_or_default());
+    let schema = random_name()?;
     Ok(Place::Postgres {
         url: SecretString::from(url.to_owned()),
-        own: Ident::new(format!("{name}_keys"))?,
-        schema: Ident::new(name)?,
+        own: schema.with_suffix("_keys")?,
+        schema,
+    })
+}
+
+fn random_name() -> Result<Ident, IdentError> {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    Ident::new(format!(
+        "phiseal_demo_{}",
+        random.get(..8).unwrap_or_default()
+    ))
+}
+
+/// The same server, user and options, and another database.
+fn with_database(url: &str, name: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+    let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let server = place.split_once('/').map_or(place, |(server, _)| server);
+    let options: Vec<&str> = options
+        .split('&')
+        .filter(|option| !option.is_empty() && !option.starts_with("dbname="))
+        .collect();
+    let sign = if options.is_empty() { "" } else { "?" };
+    format!("{scheme}://{server}/{name}{sign}{}", options.join("&"))
+}
+
+/// Whoever is still connected is sent away: a killed process may be.
+async fn drop_database(server: &SecretString, name: &Ident) -> Result<(), Fault> {
+    let gone = SampleSet::drop_database(server.expose_secret(), name).await;
+    gone.map_err(|error| {
+        let mut fault = Fault::from(error);
+        fault.hint = format!(
+            "remove what is left by hand: DROP DATABASE IF EXISTS {}",
+            name.label()
+        );
+        fault
     })
 }
 
 /// A text as the plan file takes it.
 fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
+}
+
+fn no_server(set: &str) -> Fault {
+    Fault {
+        code: "E0117",
+        message: format!("the set {set} needs PostgreSQL"),
+        hint: "give --database-url postgres://... of a role that may create databases; the demo \
+               makes one of its own and drops it"
+            .to_owned(),
+        exit: Exit::Usage,
+    }
+}
+
+fn bad_name() -> Fault {
+    Fault::from(StoreError::Unexpected {
+        what: "a name of the demo's",
+    })
 }
 
 fn own_file() -> Fault {
@@ -263,5 +368,25 @@ fn no_folder(error: &std::io::Error) -> Fault {
         message: format!("cannot make the demo's temporary folder: {}", error.kind()),
         hint: "set TMPDIR to a folder that can be written to".to_owned(),
         exit: Exit::Bug,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_database_of_a_url_is_another() {
+        let url = |url| with_database(url, "d");
+        assert_eq!(url("postgres://u:p@h:5433/app"), "postgres://u:p@h:5433/d");
+        assert_eq!(url("postgres://h"), "postgres://h/d");
+        assert_eq!(
+            url("postgresql://h/app?sslmode=require&dbname=x"),
+            "postgresql://h/d?sslmode=require"
+        );
+        assert_eq!(
+            url("postgres:///app?host=/run/pg"),
+            "postgres:///d?host=/run/pg"
+        );
     }
 }

@@ -1,0 +1,278 @@
+//! `phiseal demo --set`: the tables of a migration set are built, filled, sealed and verified in a
+//! database made for it.
+//! Owns the order of events and what is said about each. The migrator, the backfill and the
+//! verification are the real program, with the plan file that the set comes with.
+
+use std::time::Instant;
+
+use indicatif::HumanCount;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::program::{Answer, Killed, Progress, Watched, call, kill_backfill};
+use super::stage::Stage;
+use super::story::Story;
+use super::{KILL_AT_PERCENT, make_keys};
+use crate::cli::args::Global;
+use crate::cli::columns;
+use crate::cli::command::work::{per_second, rounded};
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::error::{Exit, Fault};
+use crate::ident::Ident;
+use crate::plan::{Plan, TablePlan, Target};
+use crate::store::sample_set::{Filled, SEED, SampleSet};
+
+const STEPS: u32 = 7;
+/// Characters of a value that are shown.
+const SHOWN: i32 = 44;
+
+pub async fn play(
+    stage: &Stage,
+    global: &Global,
+    set: &str,
+    rows: u32,
+    output: Output,
+) -> Result<Played, Fault> {
+    let mut story = Story::new(output, STEPS);
+    let lines = Progress::Lines(output);
+
+    story.begin(&format!(
+        "phiseal init --set {set}, migrate up --set {set}, in an empty database"
+    ));
+    // The plan first: where the set is unknown, no database is made.
+    call(stage, &["init", "--set", set], Progress::Hidden).await?;
+    stage.make_database().await?;
+    call(stage, &["migrate", "up", "--set", set], lines).await?;
+    let session = Session::open(&stage.global(global), true).await?;
+    let plan = &session.plan;
+    story.end(&format!(
+        "the plan names {} PHI columns of {} tables",
+        plan.tables
+            .iter()
+            .map(|table| table.columns.len())
+            .sum::<usize>(),
+        plan.tables.len()
+    ));
+
+    story.begin("make up rows for every table, and store them in plaintext");
+    let (filled, before) = fill(stage, plan, rows as usize).await?;
+    let in_all: u64 = filled.iter().map(|table| table.rows).sum();
+    story.end(&format!(
+        "{} rows in {} tables, {} values to seal in {} of them",
+        HumanCount(in_all),
+        filled.len(),
+        HumanCount(before.values),
+        HumanCount(before.rows)
+    ));
+
+    story.begin("phiseal keys new-wrapping-key, migrate up, keys create");
+    make_keys(stage).await?;
+    story.end("a data key to seal with and one to search by, both wrapped");
+
+    story.begin("phiseal backfill, to be killed on the way");
+    let past = before.rows * KILL_AT_PERCENT / 100;
+    let watched = Watched::All(session.store.as_ref());
+    let killed = kill_backfill(stage, &watched, lines, past, before.rows).await?;
+    story.end(&format!(
+        "killed (SIGKILL) with {} rows committed",
+        HumanCount(killed.rows)
+    ));
+
+    story.begin("phiseal backfill, the same command again");
+    let resumed = call(stage, &["backfill"], lines).await?;
+    story.end(&format!(
+        "resumed, {} more rows",
+        HumanCount(resumed.count("rows_sealed"))
+    ));
+
+    story.begin("phiseal verify: open every value, compare it with its plaintext");
+    let verify = call(stage, &["verify"], lines).await?;
+    story.end(&format!(
+        "{} values opened, {} failed",
+        HumanCount(verify.count("values_verified")),
+        verify.count("failed") + verify.count("unsealed")
+    ));
+
+    story.begin("count by SQL what is sealed, and look at one row");
+    let mut sample = open(stage).await?;
+    let after = count(&mut sample, plan, sealed).await?;
+    if let Some(shown) = look(&mut sample, plan).await? {
+        story.text(&shown);
+    }
+    sample.close().await;
+    story.end(&format!(
+        "{} of {} values have their sealed one beside them",
+        HumanCount(after.values),
+        HumanCount(before.values)
+    ));
+    Ok(Played {
+        set: set.to_owned(),
+        filled,
+        before,
+        sealed: after.values,
+        killed,
+        resumed,
+        verify,
+    })
+}
+
+/// Rows with at least one value, and their values.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    rows: u64,
+    values: u64,
+}
+
+async fn open(stage: &Stage) -> Result<SampleSet, Fault> {
+    Ok(SampleSet::open(stage.url().expose_secret()).await?)
+}
+
+async fn fill(stage: &Stage, plan: &Plan, rows: usize) -> Result<(Vec<Filled>, Counted), Fault> {
+    let mut sample = open(stage).await?;
+    let filled = sample.fill(rows, SEED, &mut |_| {}).await?;
+    let counted = count(&mut sample, plan, plaintext).await?;
+    sample.close().await;
+    Ok((filled, counted))
+}
+
+fn plaintext(table: &TablePlan) -> Vec<Ident> {
+    let columns = table.columns.iter();
+    columns.map(|column| column.name.clone()).collect()
+}
+
+fn sealed(table: &TablePlan) -> Vec<Ident> {
+    let columns = table.columns.iter();
+    columns
+        .map(|column| match &column.target {
+            Target::Beside(sealed) => sealed.clone(),
+            Target::InPlace => column.name.clone(),
+        })
+        .collect()
+}
+
+async fn count(
+    sample: &mut SampleSet,
+    plan: &Plan,
+    of: fn(&TablePlan) -> Vec<Ident>,
+) -> Result<Counted, Fault> {
+    let mut counted = Counted::default();
+    for table in &plan.tables {
+        let (rows, values) = sample.count(&table.name, &of(table)).await?;
+        counted.rows += rows;
+        counted.values += values.iter().sum::<u64>();
+    }
+    Ok(counted)
+}
+
+/// A row of the plan's first table, as it was and as it is sealed.
+async fn look(sample: &mut SampleSet, plan: &Plan) -> Result<Option<String>, Fault> {
+    let Some(table) = plan.tables.first() else {
+        return Ok(None);
+    };
+    let (plain, sealed) = (plaintext(table), sealed(table));
+    let both: Vec<Ident> = plain.iter().chain(&sealed).cloned().collect();
+    let Some(values) = sample.look(&table.name, &both, SHOWN).await? else {
+        return Ok(None);
+    };
+    let (was, is) = values.split_at(plain.len().min(values.len()));
+    let rows: Vec<Vec<String>> = plain
+        .iter()
+        .zip(was.iter().zip(is))
+        .map(|(column, (was, is))| vec![column.label(), was.clone(), is.clone()])
+        .collect();
+    Ok(Some(format!(
+        "a row of {} (synthetic)\n{}\n",
+        table.name.label(),
+        columns::table(&["COLUMN", "PLAINTEXT", "SEALED"], &rows)
+    )))
+}
+
+/// What happened.
+pub struct Played {
+    set: String,
+    filled: Vec<Filled>,
+    before: Counted,
+    /// Values with a sealed one beside them, by SQL.
+    sealed: u64,
+    killed: Killed,
+    resumed: Answer,
+    verify: Answer,
+}
+
+impl Played {
+    /// The result, and the exit code it deserves.
+    pub fn tell(&self, output: Output, files: &str, begun: Instant) -> Exit {
+        let values = self.before.values;
+        let verified = self.verify.count("values_verified");
+        let failed = (self.verify.count("failed") + self.verify.count("unsealed"))
+            .max(values.saturating_sub(verified.min(self.sealed)));
+        let resumed_at = self
+            .before
+            .rows
+            .saturating_sub(self.resumed.count("rows_sealed"));
+        let seconds = self.killed.seconds + self.resumed.seconds;
+        let rows = i64::try_from(self.before.rows).unwrap_or(i64::MAX);
+        let rows_per_second = per_second(rows, seconds);
+        let in_all: u64 = self.filled.iter().map(|table| table.rows).sum();
+        let value = json!({
+            "set": self.set,
+            "tables": self.filled.len(),
+            "rows": in_all,
+            "rows_sealed": self.before.rows,
+            "values": values,
+            "verified": verified,
+            "failed": failed,
+            "seconds": rounded(seconds),
+            "rows_per_second": rows_per_second,
+            "killed_at": self.killed.rows,
+            "resumed_at": resumed_at,
+        });
+        let seamless = resumed_at == self.killed.rows;
+        let how = if seamless {
+            "nothing lost, nothing sealed twice"
+        } else {
+            "not where it was killed"
+        };
+        let human = |count: u64| HumanCount(count).to_string();
+        let lines = [
+            ("set", self.set.clone()),
+            (
+                "rows",
+                format!("{} in {} tables", human(in_all), self.filled.len()),
+            ),
+            (
+                "values",
+                format!("{} in {} rows", human(values), human(self.before.rows)),
+            ),
+            ("killed at", format!("{} rows", human(self.killed.rows))),
+            ("resumed at", format!("{} rows: {how}", human(resumed_at))),
+            (
+                "verified",
+                format!(
+                    "{} of {}, {} failed",
+                    human(verified),
+                    human(values),
+                    human(failed)
+                ),
+            ),
+            (
+                "sealing",
+                format!(
+                    "{seconds:.1} s, {} rows/s",
+                    indicatif::HumanFloatCount(rows_per_second)
+                ),
+            ),
+            ("in all", format!("{:.1} s", begun.elapsed().as_secs_f64())),
+            ("files", files.to_owned()),
+        ];
+        // Results may go elsewhere than the story.
+        output.say("");
+        output.result(&value, &columns::properties(&lines));
+        if failed == 0 && seamless {
+            Exit::Done
+        } else {
+            Exit::Unverified
+        }
+    }
+}
