@@ -8,6 +8,7 @@ CARGO = cargo
 # Most tests wait for a server more than they compute.
 TEST_THREADS = 8
 SOAK_SECONDS = 600
+SOAK_ROWS = 20000
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile
@@ -24,9 +25,10 @@ bench: ## what sealing costs, by criterion
 	@tests/ensure-tools.sh cc
 	$(CARGO) bench --locked
 
-soak: ## kills, faults, and writers that go on for SOAK_SECONDS while keys are rotated
+soak: ## kills, faults, writers for SOAK_SECONDS while keys are rotated; SOAK_ROWS a table of each schema
 	@tests/ensure-tools.sh cc postgres
 	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- crash faulty live rotate --nocapture
+	PHISEAL_SOAK_ROWS=$(SOAK_ROWS) $(CARGO) test --release --locked --test it -- demo::sets goes_up_from_every_version --include-ignored --nocapture
 
 lint: ## format and clippy, warnings denied
 	$(CARGO) fmt --check

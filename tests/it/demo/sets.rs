@@ -1,14 +1,18 @@
 //! `phiseal demo --set`: every table of a migration set is filled, the same in every run, and all
-//! its PHI is sealed; nothing of it is left on the server.
+//! its PHI is sealed, as the oracle finds by opening every value; nothing of it is left on the
+//! server.
 
 use super::left_in;
+use crate::oracle::{FieldCheck, Keys, NonceLedger, Source};
 use crate::support::database::Database;
-use crate::support::{Phiseal, Rows, database};
+use crate::support::{Phiseal, database};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::AssertSqlSafe;
+use std::path::Path;
 use std::time::Duration;
 
-const ROWS: i64 = 50;
+/// Where contents are compared from run to run.
+const FEW: i64 = 50;
 /// Fewer where a unique key leaves no room: policies for tables, doses of vaccines.
 const ROWS_MIN: i64 = 1;
 
@@ -50,8 +54,13 @@ const WEBQX: Set = Set {
     compared: &["patients", "prescriptions", "appointments"],
 };
 
-fn demo(set: &str, url: &str, more: &[&str]) -> Phiseal {
-    let rows = ROWS.to_string();
+/// Rows of each table where every value is opened; `make soak` has more.
+fn rows() -> i64 {
+    std::env::var("PHISEAL_SOAK_ROWS").map_or(1_000, |rows| rows.parse().unwrap())
+}
+
+fn demo(set: &str, rows: i64, url: &str, more: &[&str]) -> Phiseal {
+    let rows = rows.to_string();
     let arguments = [
         "demo",
         "--set",
@@ -63,13 +72,14 @@ fn demo(set: &str, url: &str, more: &[&str]) -> Phiseal {
         url,
     ];
     let arguments = arguments.into_iter().chain(more.iter().copied());
-    Phiseal::new(arguments.map(str::to_owned)).timeout(Duration::from_secs(240))
+    let minutes = if rows.len() > 4 { 120 } else { 5 };
+    Phiseal::new(arguments.map(str::to_owned)).timeout(Duration::from_secs(60 * minutes))
 }
 
-/// A database that the demo made and kept.
+/// What the demo made and kept.
 struct Kept {
-    name: String,
-    url: String,
+    db: Database,
+    key_line: String,
     said: Value,
 }
 
@@ -80,62 +90,54 @@ fn named(story: &str) -> String {
     format!("phiseal_demo_{random}")
 }
 
-/// Runs the demo, and keeps what it made.
-async fn kept(set: &Set, server: &Database) -> Kept {
+/// The line of the wrapping key in the folder that the demo kept.
+fn key_line(folder: &Path) -> String {
+    let mut open = vec![folder.to_owned()];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+        } else if path.extension().is_some_and(|end| end == "key") {
+            return std::fs::read_to_string(path).unwrap().trim().to_owned();
+        }
+    }
+    panic!("the demo kept no key file");
+}
+
+/// Runs the demo, keeps what it made, and makes its database the test's own.
+async fn kept(set: &Set, rows: i64) -> Kept {
     let tmp = tempfile::tempdir().unwrap();
-    let running = demo(set.name, &server.url(), &["--keep"]).env("TMPDIR", tmp.path());
+    let db = database(&format!("demo_{}", set.name)).await;
+    let server = database("demo_sets").await;
+    let running = demo(set.name, rows, &server.url(), &["--keep"]).env("TMPDIR", tmp.path());
     let finished = running.run().await.expect_code(0);
-    let name = named(&finished.stderr);
-    let url = server
-        .url()
-        .replace(&format!("/{}", server.name()), &format!("/{name}"));
+    let (made, name) = (named(&finished.stderr), db.name());
+    let mut connection = server.connection().await;
+    for sql in [
+        format!("DROP DATABASE {name}"),
+        format!("ALTER DATABASE {made} RENAME TO {name}"),
+    ] {
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection);
+        done.await.unwrap();
+    }
     Kept {
+        db,
+        key_line: key_line(tmp.path()),
         said: finished.json(),
-        name,
-        url,
     }
 }
 
-impl Kept {
-    async fn rows(&self, sql: &str) -> Rows {
-        let mut connection = PgConnection::connect(&self.url).await.unwrap();
-        let rows = crate::support::database::rows_of(&mut connection, sql).await;
-        connection.close().await.unwrap();
-        rows
-    }
-
-    async fn scalar(&self, sql: &str) -> String {
-        let rows = self.rows(sql).await;
-        rows.into_iter().flatten().flatten().next().expect(sql)
-    }
-
-    async fn count(&self, sql: &str) -> i64 {
-        self.scalar(sql).await.parse().expect(sql)
-    }
-
-    async fn gone(self, server: &Database) {
-        let mut connection = server.connection().await;
-        let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut connection)
-            .await
-            .unwrap();
-    }
-}
-
-async fn checksum(database: &Kept, table: &str) -> String {
+async fn checksum(database: &Database, table: &str) -> String {
     // Less the columns the engine added: sealed values differ, as they must.
     let rows = format!(
         "SELECT md5(string_agg(made, '|' ORDER BY made)) FROM (SELECT (SELECT string_agg(e.key || e.value, ',' \
          ORDER BY e.key) FROM jsonb_each_text(to_jsonb(t)) AS e WHERE e.key NOT LIKE '%\\_sealed' \
          AND e.key NOT LIKE '%\\_bidx') AS made FROM {table} AS t) AS all_rows"
     );
-    database.scalar(&rows).await
+    database.scalar(&rows).await.unwrap()
 }
 
 async fn expect_filled_and_sealed(set: &Set) {
-    let server = database("demo_sets").await;
-    let made = kept(set, &server).await;
+    let made = kept(set, rows()).await;
     let said = &made.said;
     let count = |name: &str| {
         said[name]
@@ -146,9 +148,10 @@ async fn expect_filled_and_sealed(set: &Set) {
     assert_eq!(count("verified"), count("values"));
     assert_eq!(count("failed"), 0);
     assert_eq!(count("resumed_at"), count("killed_at"));
-    assert!(count("rows") > ROWS * (i64::try_from(set.tables).unwrap() - 3));
+    assert!(count("rows") > rows() * (i64::try_from(set.tables).unwrap() - 3));
 
     let tables: Vec<String> = made
+        .db
         .rows(TABLES)
         .await
         .into_iter()
@@ -157,15 +160,15 @@ async fn expect_filled_and_sealed(set: &Set) {
         .collect();
     assert_eq!(tables.len(), set.tables, "{tables:?}");
     for table in &tables {
-        let rows = made
-            .count(&format!("SELECT count(*) FROM \"{table}\""))
-            .await;
+        let sql = format!("SELECT count(*) FROM \"{table}\"");
+        let rows = made.db.count(&sql).await;
         assert!(rows >= ROWS_MIN, "{table} has {rows} rows");
     }
-    expect_sealed(&made).await;
+    let values = expect_sealed(&made).await;
+    assert_eq!(values, count("values"));
     // As pg_restore would: every foreign key is proven anew.
-    made
-        .rows(
+    made.db
+        .exec(
             "DO $$ DECLARE k record; BEGIN FOR k IN SELECT conrelid::regclass AS t, conname FROM pg_constraint \
              WHERE contype IN ('f', 'c') AND connamespace = 'public'::regnamespace AND conrelid > 0 LOOP \
              EXECUTE format('UPDATE pg_constraint SET convalidated = false WHERE conrelid = %L::regclass \
@@ -173,38 +176,39 @@ async fn expect_filled_and_sealed(set: &Set) {
              EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', k.t, k.conname); END LOOP; END $$",
         )
         .await;
-
-    let other = kept(set, &server).await;
-    for table in set.compared {
-        let (one, two) = (checksum(&made, table).await, checksum(&other, table).await);
-        assert_eq!(one, two, "{table} is the same in every run");
-    }
-    made.gone(&server).await;
-    other.gone(&server).await;
 }
 
-async fn expect_sealed(database: &Kept) {
+async fn expect_the_same_twice(set: &Set) {
+    let one = kept(set, FEW).await.db;
+    let other = kept(set, FEW).await.db;
+    for table in set.compared {
+        let (one, two) = (checksum(&one, table).await, checksum(&other, table).await);
+        assert_eq!(one, two, "{table} is the same in every run");
+    }
+}
+
+/// Opens every value of every PHI column; how many there are.
+async fn expect_sealed(made: &Kept) -> i64 {
+    let source = Source::Postgres(&made.db, "phiseal");
+    let keys = Keys::load(source, &made.key_line).await.unwrap();
+    let mut ledger = NonceLedger::default();
     let mut values = 0;
-    let columns = database.rows(PHI).await;
+    let columns = made.db.rows(PHI).await;
     assert!(!columns.is_empty());
     for row in columns {
         let [Some(table), Some(column)] = &row[..] else {
             panic!("a column without a name");
         };
-        let plain = format!("SELECT count(\"{column}\") FROM \"{table}\"");
-        let open = format!(
-            "SELECT count(*) FROM \"{table}\" WHERE (\"{column}\" IS NULL) <> (\"{column}_sealed\" IS NULL)"
-        );
-        let count = database.count(&plain).await;
-        assert!(count > 0, "{table}.{column} has no value");
-        assert_eq!(
-            database.count(&open).await,
-            0,
-            "{table}.{column} is not sealed throughout"
-        );
-        values += count;
+        let check = FieldCheck::beside(keys.field(&format!("public.{table}"), column));
+        let found = keys.check(Source::Postgres(&made.db, "phiseal"), &check, &mut ledger);
+        let found = found.await;
+        found.expect_all_sealed();
+        assert!(found.equal > 0, "{table}.{column} has no value");
+        assert_eq!(found.equal, found.opened, "{table}.{column}");
+        values += i64::try_from(found.equal).unwrap();
     }
-    assert!(values > ROWS);
+    assert_eq!(ledger.cell_repeats, 0);
+    values
 }
 
 #[tokio::test]
@@ -223,10 +227,17 @@ async fn every_table_of_webqx_is_filled_and_all_its_phi_is_sealed() {
 }
 
 #[tokio::test]
+async fn every_run_makes_up_the_same() {
+    for set in [&WHITE_CROSS, &FACILITY, &WEBQX] {
+        expect_the_same_twice(set).await;
+    }
+}
+
+#[tokio::test]
 async fn the_demos_database_and_folder_are_gone_afterwards() {
     let tmp = tempfile::tempdir().unwrap();
     let server = database("demo_set_gone").await;
-    let running = demo("webqx", &server.url(), &[]).env("TMPDIR", tmp.path());
+    let running = demo("webqx", FEW, &server.url(), &[]).env("TMPDIR", tmp.path());
     let name = named(&running.run().await.expect_code(0).stderr);
     let left = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
     assert_eq!(server.count(&left).await, 0);
@@ -260,11 +271,11 @@ async fn a_set_without_a_server_is_refused_and_says_what_it_needs() {
 async fn an_unknown_set_and_a_role_that_may_make_no_database_leave_nothing() {
     let tmp = tempfile::tempdir().unwrap();
     let database = database("demo_set").await;
-    let unknown = demo("white_crow", &database.url(), &[]).env("TMPDIR", tmp.path());
+    let unknown = demo("white_crow", FEW, &database.url(), &[]).env("TMPDIR", tmp.path());
     let said = unknown.run().await.expect_code(2).json();
     assert_eq!(said["error"]["code"], "E0907");
     let role = database.role("demo_set_guest", "").await;
-    let denied = demo("webqx", &role.url, &[]).env("TMPDIR", tmp.path());
+    let denied = demo("webqx", FEW, &role.url, &[]).env("TMPDIR", tmp.path());
     let said = denied.run().await.expect_code(3).json();
     assert_eq!(said["error"]["code"], "E0510");
     assert!(left_in(&tmp).is_empty());

@@ -85,6 +85,18 @@ async fn goes_down_as_it_came_one_at_a_time(set: &str) {
     assert_eq!(db.scalar(LEFT).await, None);
 }
 
+/// `up` from wherever somebody stopped ends where all others end.
+async fn goes_up_from_every_version(set: &str) {
+    let whole = schema(&migrated(set, "whole").await);
+    for version in versions(set) {
+        let db = database(&format!("from_{set}")).await;
+        let to = version.to_string();
+        migrate(&db, &["up", "--set", set, "--to", &to], 0).await;
+        migrate(&db, &["up", "--set", set], 0).await;
+        assert_same(&whole, &schema(&db), &format!("{set} from {version}"));
+    }
+}
+
 macro_rules! of_each_set {
     ($($set:ident),+) => {$(
         mod $set {
@@ -96,6 +108,12 @@ macro_rules! of_each_set {
             #[tokio::test]
             async fn goes_down_as_it_came_one_at_a_time() {
                 super::goes_down_as_it_came_one_at_a_time(stringify!($set)).await;
+            }
+
+            #[tokio::test]
+            #[ignore = "minutes: make soak"]
+            async fn goes_up_from_every_version() {
+                super::goes_up_from_every_version(stringify!($set)).await;
             }
         }
     )+};
@@ -178,7 +196,7 @@ async fn the_page_counts_what_the_migrations_make() {
     assert_eq!(white_cross, [112, 68, 416, 308, 49, 170, 5, 53]);
 }
 
-async fn migrated(set: &str, what: &str) -> Database {
+pub(super) async fn migrated(set: &str, what: &str) -> Database {
     let db = database(&format!("{what}_{set}")).await;
     migrate(&db, &["up", "--set", set], 0).await;
     db
