@@ -17,7 +17,7 @@ use phiseal::engine::{Engine, Job, NoEvents, Settings, Stop, Tenants};
 use phiseal::ident::Ident;
 use phiseal::keys::{Issuer, Keyring, LocalProvider, RotationPeriod};
 use phiseal::plan::Plan;
-use phiseal::schema::Link;
+use phiseal::schema::{Link, SetChoice};
 use phiseal::store::Store;
 use phiseal::store::postgres::PostgresStore;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -62,8 +62,9 @@ pub async fn sum<F: Future<Output = Duration>>(
 /// Migrates, makes the template and a key.
 pub async fn set_up(url: &str) -> Bench {
     let schema = Ident::new("phiseal").expect("a name");
-    let mut link = Link::open(url, &schema).await.expect("connects");
-    link.engine()
+    let own = SetChoice::Own;
+    let mut link = Link::open(url, &schema, own).await.expect("connects");
+    link.migrations(own)
         .expect("a schema")
         .up(None)
         .await

@@ -78,7 +78,11 @@ impl Additions {
         for row in rows {
             let table: String = row.try_get(0).map_err(failed)?;
             let added: Vec<String> = row.try_get(2).map_err(failed)?;
-            additions.added.entry(table.clone()).or_default().extend(added);
+            additions
+                .added
+                .entry(table.clone())
+                .or_default()
+                .extend(added);
             if row.try_get(3).map_err(failed)? {
                 let plain = row.try_get(1).map_err(failed)?;
                 additions.dropped.entry(table).or_default().insert(plain);
@@ -115,7 +119,9 @@ pub(super) fn compare(expected: &Catalog, found: &Catalog, additions: &Additions
     for (name, object) in expected {
         match found.get(name) {
             Some(other) if other.definition == object.definition => {}
-            Some(other) => drift.different.push(difference(name, Some(object), Some(other))),
+            Some(other) => drift
+                .different
+                .push(difference(name, Some(object), Some(other))),
             None if without_its_table(found, object) || additions.took(object) => {}
             None => drift.missing.push(difference(name, Some(object), None)),
         }
@@ -171,7 +177,10 @@ fn difference(name: &ObjectName, expected: Option<&Object>, found: Option<&Objec
 mod tests {
     use super::*;
 
-    fn catalog(of: &[(&str, &str, &str, Option<&str>, &[&str])]) -> Catalog {
+    /// Kind, name, definition, table, columns.
+    type Row<'a> = (&'a str, &'a str, &'a str, Option<&'a str>, &'a [&'a str]);
+
+    fn catalog(of: &[Row<'_>]) -> Catalog {
         of.iter()
             .map(|(kind, name, definition, table, columns)| {
                 (

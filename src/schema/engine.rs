@@ -129,7 +129,10 @@ mod tests {
     #[test]
     fn the_schema_placeholder_stands_in_no_function_body_string_or_comment() {
         for migration in postgres_set().migrations {
-            for text in [Some(&migration.up), migration.down.as_ref()].into_iter().flatten() {
+            for text in [Some(&migration.up), migration.down.as_ref()]
+                .into_iter()
+                .flatten()
+            {
                 let outside_bodies = text.split("$$").step_by(2);
                 let in_bodies: String = text.split("$$").skip(1).step_by(2).collect();
                 assert!(!in_bodies.contains(SCHEMA_PLACEHOLDER));

@@ -136,7 +136,8 @@ fn set(
         }
     }
     if migrations.is_empty() && faults.is_empty() {
-        faults.push("there is no migration: no file begins with a number and ends with .sql".into());
+        faults
+            .push("there is no migration: no file begins with a number and ends with .sql".into());
     }
     if !faults.is_empty() {
         return Err(MigrateError::Folder { faults });
@@ -187,7 +188,10 @@ impl Pair {
             Way::Down => &mut self.down,
         };
         if place.is_some() {
-            return Err(format!("{}: another file has version {}", file.name, name.version));
+            return Err(format!(
+                "{}: another file has version {}",
+                file.name, name.version
+            ));
         }
         *place = Some((name.name, file.text));
         Ok(())
@@ -255,11 +259,26 @@ mod tests {
     #[test]
     fn the_names_of_every_convention_give_version_name_and_way() {
         for (name, version, stem, way) in [
-            ("20251104_143000_add_x.sql", 20_251_104_143_000, "add_x", Way::Up),
-            ("20251104_143001_add_x.down.sql", 20_251_104_143_001, "add_x", Way::Down),
+            (
+                "20251104_143000_add_x.sql",
+                20_251_104_143_000,
+                "add_x",
+                Way::Up,
+            ),
+            (
+                "20251104_143001_add_x.down.sql",
+                20_251_104_143_001,
+                "add_x",
+                Way::Down,
+            ),
             ("00020-create.up.sql", 20, "create", Way::Up),
             ("20251104143000-x-y.sql", 20_251_104_143_000, "x-y", Way::Up),
-            ("1754250020000-tenant.sql", 1_754_250_020_000, "tenant", Way::Up),
+            (
+                "1754250020000-tenant.sql",
+                1_754_250_020_000,
+                "tenant",
+                Way::Up,
+            ),
             ("0001_keys.down.sql", 1, "keys", Way::Down),
             ("20251104_add.sql", 20_251_104, "add", Way::Up),
             ("7.sql", 7, "", Way::Up),
@@ -308,7 +327,10 @@ mod tests {
             ("6_b.down.sql", ""),
         ]);
         assert_eq!(found.len(), 8, "{found:#?}");
-        assert!(found[5].contains("line 2 begins the way back"), "{found:#?}");
+        assert!(
+            found[5].contains("line 2 begins the way back"),
+            "{found:#?}"
+        );
     }
 
     #[test]

@@ -28,7 +28,11 @@ impl Link {
     ///
     /// # Errors
     /// A URL that cannot be used, or a database that cannot be reached.
-    pub async fn open(url: &str, schema: &Ident, choice: SetChoice<'_>) -> Result<Self, StoreError> {
+    pub async fn open(
+        url: &str,
+        schema: &Ident,
+        choice: SetChoice<'_>,
+    ) -> Result<Self, StoreError> {
         let kind = if url.starts_with("sqlite:") {
             Kind::Sqlite(Box::new(SqliteStore::raw_connection(url).await?))
         } else {

@@ -227,7 +227,10 @@ async fn take(
     };
     let text = match progress.way {
         Way::Up => &migration.up,
-        Way::Down => migration.down.as_ref().ok_or(MigrateError::NoWayBack { version })?,
+        Way::Down => migration
+            .down
+            .as_ref()
+            .ok_or(MigrateError::NoWayBack { version })?,
     };
     if records.set.kind == SetKind::Own {
         let placed = records.schema.place(text);
@@ -247,7 +250,9 @@ async fn take(
         search_where_tables_go(tx).await.map_err(failure(doing))?;
         run_statements(tx, version, progress.way, script.statements()).await?;
         // What the file set for its session ends with it.
-        run(tx, "RESET ALL".to_owned()).await.map_err(failure(doing))?;
+        run(tx, "RESET ALL".to_owned())
+            .await
+            .map_err(failure(doing))?;
     }
     let recorded = match progress.way {
         Way::Up => records.add(tx, migration, None).await,

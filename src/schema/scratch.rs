@@ -96,8 +96,14 @@ impl Building<'_> {
             self.search(conn).await.map_err(failed)?;
             self.apply(conn, migration).await?;
             // What is checked at the commit is checked here: there may be none.
-            let end = if commit { "COMMIT" } else { "SET CONSTRAINTS ALL IMMEDIATE" };
-            run(conn, format!("{end}; RESET ALL")).await.map_err(failed)?;
+            let end = if commit {
+                "COMMIT"
+            } else {
+                "SET CONSTRAINTS ALL IMMEDIATE"
+            };
+            run(conn, format!("{end}; RESET ALL"))
+                .await
+                .map_err(failed)?;
         }
         catalog::read(conn, scope).await
     }
@@ -187,12 +193,14 @@ async fn make(server: &mut PgConnection) -> Result<String, Failure> {
     let name = format!("{PREFIX}{now}_{}", uuid::Uuid::new_v4().simple());
     let sql = format!("CREATE DATABASE {name} TEMPLATE template0 {like}");
     let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(server).await;
-    made.map(|_| name).map_err(|error| match error.as_database_error().and_then(|e| e.code()) {
-        Some(code) => Failure::Stop(MigrateError::NoScratch {
-            sqlstate: code.into_owned(),
-        }),
-        None => failed(error),
-    })
+    made.map(|_| name).map_err(
+        |error| match error.as_database_error().and_then(|e| e.code()) {
+            Some(code) => Failure::Stop(MigrateError::NoScratch {
+                sqlstate: code.into_owned(),
+            }),
+            None => failed(error),
+        },
+    )
 }
 
 /// Drops those that are an hour old and that nobody is connected to. One that cannot be dropped is

@@ -157,12 +157,10 @@ impl Statement {
     /// what "cannot run inside a transaction block".
     fn takes_no_transaction(&self) -> bool {
         match (self.word(0), self.word(1)) {
-            ("CREATE" | "DROP" | "ALTER" | "REINDEX", _) if self.has("CONCURRENTLY") => {
-                !matches!(
-                    (self.word(1), self.word(2)),
-                    ("FUNCTION" | "PROCEDURE", _) | ("OR", "REPLACE")
-                )
-            }
+            ("CREATE" | "DROP" | "ALTER" | "REINDEX", _) if self.has("CONCURRENTLY") => !matches!(
+                (self.word(1), self.word(2)),
+                ("FUNCTION" | "PROCEDURE", _) | ("OR", "REPLACE")
+            ),
             ("VACUUM", _)
             | ("CREATE" | "DROP", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION")
             | ("ALTER", "SYSTEM")
@@ -195,7 +193,11 @@ impl Statement {
     }
 
     fn makes_index(&self) -> bool {
-        self.word(0) == "CREATE" && matches!((self.word(1), self.word(2)), ("INDEX", _) | ("UNIQUE", "INDEX"))
+        self.word(0) == "CREATE"
+            && matches!(
+                (self.word(1), self.word(2)),
+                ("INDEX", _) | ("UNIQUE", "INDEX")
+            )
     }
 
     /// The index that it builds concurrently.
@@ -307,8 +309,14 @@ mod tests {
     fn what_takes_no_transaction_stands_alone() {
         let sql = "SELECT 1; SELECT 2; CREATE INDEX CONCURRENTLY i ON t (a); VACUUM t; SELECT 3";
         assert_eq!(shape(sql), [2, -1, -1, 1]);
-        assert_eq!(shape("ALTER TYPE e ADD VALUE 'x'; INSERT INTO t VALUES ('x')"), [1, 1]);
-        assert_eq!(shape("BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; COMMIT"), [1, 1]);
+        assert_eq!(
+            shape("ALTER TYPE e ADD VALUE 'x'; INSERT INTO t VALUES ('x')"),
+            [1, 1]
+        );
+        assert_eq!(
+            shape("BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; COMMIT"),
+            [1, 1]
+        );
         assert_eq!(shape("DO $$ VACUUM $$; SELECT 'CONCURRENTLY'"), [2]);
         assert_eq!(shape("CREATE INDEX i ON t (\"CONCURRENTLY\")"), [1]);
     }
@@ -316,7 +324,10 @@ mod tests {
     #[test]
     fn what_cannot_be_run_is_refused_with_its_line() {
         for (sql, fault) in [
-            ("SELECT 1;\nBEGIN; SELECT 2", ScriptFault::NoCommit { line: 2 }),
+            (
+                "SELECT 1;\nBEGIN; SELECT 2",
+                ScriptFault::NoCommit { line: 2 },
+            ),
             ("BEGIN;\nBEGIN; COMMIT", ScriptFault::NoCommit { line: 1 }),
             ("SELECT 1;\nCOMMIT", ScriptFault::NoBegin { line: 2 }),
             ("BEGIN;\nROLLBACK", ScriptFault::RollsBack { line: 2 }),
@@ -344,7 +355,10 @@ mod tests {
             "create unique index concurrently if not exists \"I\" on a.\"T\" (x)",
         ] {
             let found = only(sql).concurrent_index().unwrap();
-            assert_eq!((found.index.as_str(), found.table.as_str()), ("\"I\"", "a.\"T\""));
+            assert_eq!(
+                (found.index.as_str(), found.table.as_str()),
+                ("\"I\"", "a.\"T\"")
+            );
         }
         assert_eq!(only("DROP INDEX CONCURRENTLY i").concurrent_index(), None);
         let plain = only("CREATE INDEX concurrently i ON t (a)").without_concurrently();

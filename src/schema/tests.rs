@@ -154,7 +154,10 @@ async fn up_after_down_makes_the_same_catalog_and_down_leaves_no_table_of_ours()
 #[tokio::test]
 async fn down_of_an_untouched_database_does_nothing() {
     let mut conn = empty().await;
-    assert_eq!(Migrations::own_in_sqlite(&mut conn).down(None).await, Ok(vec![]));
+    assert_eq!(
+        Migrations::own_in_sqlite(&mut conn).down(None).await,
+        Ok(vec![])
+    );
     assert!(catalog(&mut conn).await.is_empty());
 }
 
@@ -169,7 +172,10 @@ async fn status_tells_applied_pending_changed_and_unknown() {
         "status changes nothing"
     );
 
-    Migrations::own_in_sqlite(&mut conn).up(Some(2)).await.unwrap();
+    Migrations::own_in_sqlite(&mut conn)
+        .up(Some(2))
+        .await
+        .unwrap();
     run(
         &mut conn,
         "UPDATE phiseal_migrations_engine SET checksum = x'00' WHERE version = 2;
@@ -200,7 +206,10 @@ async fn status_tells_applied_pending_changed_and_unknown() {
 #[tokio::test]
 async fn a_changed_migration_stops_up_and_down() {
     let mut conn = empty().await;
-    Migrations::own_in_sqlite(&mut conn).up(Some(2)).await.unwrap();
+    Migrations::own_in_sqlite(&mut conn)
+        .up(Some(2))
+        .await
+        .unwrap();
     run(
         &mut conn,
         "UPDATE phiseal_migrations_engine SET checksum = x'00' WHERE version = 1",

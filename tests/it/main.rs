@@ -30,7 +30,7 @@ mod oracle;
 mod preflight;
 mod restore;
 mod rotate;
-mod support;
 mod schemas;
+mod support;
 mod synthea;
 mod verify;

@@ -6,7 +6,7 @@ mod tables;
 
 use std::time::Duration;
 
-use phiseal::schema::{Doing, Migrations, MigrateError, MigrationState, Refusal};
+use phiseal::schema::{Doing, MigrateError, MigrationState, Migrations, Refusal};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -24,12 +24,16 @@ async fn migrated(name: &str) -> Database {
 
 async fn up(db: &Database, schema: &str) -> Result<Vec<i64>, MigrateError> {
     let mut conn = db.connection().await;
-    Migrations::own_in_postgres(&mut conn, schema)?.up(None).await
+    Migrations::own_in_postgres(&mut conn, schema)?
+        .up(None)
+        .await
 }
 
 async fn down(db: &Database, schema: &str, to: Option<i64>) -> Result<Vec<i64>, MigrateError> {
     let mut conn = db.connection().await;
-    Migrations::own_in_postgres(&mut conn, schema)?.down(to).await
+    Migrations::own_in_postgres(&mut conn, schema)?
+        .down(to)
+        .await
 }
 
 /// `Err` holds the SQLSTATE.

@@ -5,6 +5,8 @@ mod adopt;
 mod dump;
 mod folder;
 mod locks;
+mod met;
+mod security;
 mod sets;
 
 use serde_json::Value;

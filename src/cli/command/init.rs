@@ -15,8 +15,8 @@ use crate::cli::output::Output;
 use crate::cli::{new_file, session};
 use crate::error::{Exit, Fault};
 use crate::ident::Ident;
-use crate::plan::{Plan, default_schema};
 use crate::plan::propose::{self, Proposal, ProposedTable};
+use crate::plan::{Plan, default_schema};
 use crate::schema::platform_plan;
 
 /// Readable to all: a plan holds no secret unless somebody writes one into it.

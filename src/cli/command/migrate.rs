@@ -58,7 +58,9 @@ async fn work(
                 rendering::sql(&planned, "would apply", "nothing to apply"),
             )
         }
-        Migrate::Up { to, .. } => applied(&migrations.up(*to).await?, "applied", "nothing to apply"),
+        Migrate::Up { to, .. } => {
+            applied(&migrations.up(*to).await?, "applied", "nothing to apply")
+        }
         Migrate::Down {
             to, dry_run: true, ..
         } => {
@@ -68,7 +70,9 @@ async fn work(
                 rendering::sql(&planned, "would undo", "nothing to undo"),
             )
         }
-        Migrate::Down { to, .. } => applied(&migrations.down(*to).await?, "undone", "nothing to undo"),
+        Migrate::Down { to, .. } => {
+            applied(&migrations.down(*to).await?, "undone", "nothing to undo")
+        }
         Migrate::Redo { dry_run: true, .. } => {
             let planned = migrations.undoable(None).await?;
             Done::of(
@@ -97,7 +101,9 @@ async fn work(
             dry_run,
             ..
         } => {
-            let adopted = migrations.adopt(*to, &scratch(place, url), *dry_run).await?;
+            let adopted = migrations
+                .adopt(*to, &scratch(place, url), *dry_run)
+                .await?;
             let (value, text) = adoption(&adopted, *dry_run);
             Done::of(value, text)
         }

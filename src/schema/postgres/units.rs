@@ -55,7 +55,9 @@ impl Units<'_> {
                 self.alone(worker, unit, progress).await
             };
             match done {
-                Err(Failure::Busy | Failure::Held) => tokio::time::sleep(pause_after(attempt)).await,
+                Err(Failure::Busy | Failure::Held) => {
+                    tokio::time::sleep(pause_after(attempt)).await
+                }
                 Err(Failure::Stop(error)) => return Err(self.told(error, progress).into()),
                 Ok(()) => return Ok(()),
             }

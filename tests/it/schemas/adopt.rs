@@ -31,7 +31,13 @@ async fn built_by_another_tool(name: &str) -> Database {
 fn names(value: &Value, which: &str) -> Vec<String> {
     let all = value[which].as_array().unwrap();
     all.iter()
-        .map(|d| format!("{} {}", d["kind"].as_str().unwrap(), d["name"].as_str().unwrap()))
+        .map(|d| {
+            format!(
+                "{} {}",
+                d["kind"].as_str().unwrap(),
+                d["name"].as_str().unwrap()
+            )
+        })
         .collect()
 }
 
@@ -42,7 +48,8 @@ async fn what_another_tool_built_is_adopted_verified_and_undone() {
     let db = built_by_another_tool("adopt_same").await;
     let (code, _) = refused(&db, &["up", "--set", "webqx"], 3).await;
     assert_eq!(code, "E0712");
-    db.exec("CREATE TABLE \"SequelizeMeta\" (name text PRIMARY KEY)").await;
+    db.exec("CREATE TABLE \"SequelizeMeta\" (name text PRIMARY KEY)")
+        .await;
 
     let adopt = ["adopt", "--set", "webqx", "--dry-run"];
     let would = migrate(&db, &adopt, 0).await;
@@ -96,7 +103,8 @@ async fn adopting_up_to_a_version_leaves_the_rest_to_up() {
     write("2_rows.sql", "INSERT INTO a VALUES (1);");
     write("3_b.sql", "CREATE TABLE b (id int REFERENCES a);");
     let path = dir.path().to_str().unwrap();
-    db.exec("CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)").await;
+    db.exec("CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)")
+        .await;
     let (code, _) = refused(&db, &["adopt", "--dir", path], 3).await;
     assert_eq!(code, "E0716");
     let adopted = migrate(&db, &["adopt", "--dir", path, "--to", "2"], 0).await;
@@ -165,8 +173,16 @@ async fn drift_of_every_kind_is_found_and_what_phiseal_adds_is_none() {
         ]
     );
     let missing = names(&drift, "missing");
-    assert!(missing.contains(&"table public.contributor".to_owned()), "{missing:?}");
-    assert!(missing.iter().any(|m| m.starts_with("policy public.client.")), "{missing:?}");
+    assert!(
+        missing.contains(&"table public.contributor".to_owned()),
+        "{missing:?}"
+    );
+    assert!(
+        missing
+            .iter()
+            .any(|m| m.starts_with("policy public.client.")),
+        "{missing:?}"
+    );
     let different = names(&drift, "different");
     for object in [
         "column public.facility.name",
@@ -175,7 +191,12 @@ async fn drift_of_every_kind_is_found_and_what_phiseal_adds_is_none() {
     ] {
         assert!(different.contains(&object.to_owned()), "{different:?}");
     }
-    assert!(different.iter().any(|d| d.starts_with("trigger public.client.")), "{different:?}");
+    assert!(
+        different
+            .iter()
+            .any(|d| d.starts_with("trigger public.client.")),
+        "{different:?}"
+    );
 }
 
 #[tokio::test]
@@ -184,7 +205,13 @@ async fn a_given_scratch_database_must_be_empty_and_is_left_empty() {
     let scratch = database("scratch_given").await;
     let url = scratch.url();
     migrate(&db, &["up", "--set", "white_cross"], 0).await;
-    let verify = ["verify", "--set", "white_cross", "--scratch-database-url", &url];
+    let verify = [
+        "verify",
+        "--set",
+        "white_cross",
+        "--scratch-database-url",
+        &url,
+    ];
     let none = migrate(&db, &verify, 0).await;
     assert_eq!(none.to_string(), NO_DRIFT);
     let left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
@@ -210,8 +237,16 @@ async fn without_the_right_to_make_a_scratch_database_the_hint_names_the_way_out
         let ground = ["--database-url", role.url.as_str(), "--json"];
         project.phiseal(&[arguments, &ground].concat()).run().await
     };
-    call(&["migrate", "up", "--set", "webqx"]).await.expect_code(0);
-    let refused = call(&["migrate", "verify", "--set", "webqx"]).await.expect_code(3);
+    call(&["migrate", "up", "--set", "webqx"])
+        .await
+        .expect_code(0);
+    let refused = call(&["migrate", "verify", "--set", "webqx"])
+        .await
+        .expect_code(3);
     assert!(refused.stdout.contains("E0714"), "{}", refused.stdout);
-    assert!(refused.stdout.contains("--scratch-database-url"), "{}", refused.stdout);
+    assert!(
+        refused.stdout.contains("--scratch-database-url"),
+        "{}",
+        refused.stdout
+    );
 }

@@ -47,8 +47,14 @@ async fn every_convention_runs_and_goes_back() {
             "20251104_143000_of_a_day.sql",
             "-- its own\nBEGIN;\nCREATE TABLE b (id int);\nCOMMIT;\n",
         ),
-        ("20251104_143000_of_a_day.down.sql", "BEGIN; DROP TABLE b; COMMIT;"),
-        ("20251104_143001_same_day.up.sql", "CREATE TABLE c (id int);"),
+        (
+            "20251104_143000_of_a_day.down.sql",
+            "BEGIN; DROP TABLE b; COMMIT;",
+        ),
+        (
+            "20251104_143001_same_day.up.sql",
+            "CREATE TABLE c (id int);",
+        ),
         ("20251104_143001_same_day.down.sql", "DROP TABLE c;"),
         ("20251105080000-dashed.sql", "CREATE TABLE d (id int);"),
         ("20251105080000-dashed.down.sql", "DROP TABLE d;"),
@@ -104,7 +110,13 @@ async fn a_folder_that_cannot_be_run_is_refused_before_anything_with_every_fault
     ]);
     let (code, message) = refused(&db, &["up", "--dir", &path(&dir)], 2).await;
     assert_eq!(code, "E0710");
-    for file in ["2_model.js", "3_open.sql", "4_both.sql", "5_psql.sql", "20251104_143000_x.sql"] {
+    for file in [
+        "2_model.js",
+        "3_open.sql",
+        "4_both.sql",
+        "5_psql.sql",
+        "20251104_143000_x.sql",
+    ] {
         assert!(message.contains(file), "{file} is not in {message}");
     }
     assert_eq!(tables(&db).await, "");
@@ -131,7 +143,10 @@ async fn a_failed_migration_leaves_the_database_as_it_was_and_names_its_line_but
     let value = migrate(&db, &["up", "--dir", &path], 3).await;
     assert_eq!(value["error"]["code"], "E0707");
     let message = value["error"]["message"].as_str().unwrap();
-    assert!(message.contains("line 5") && message.contains("22008"), "{message}");
+    assert!(
+        message.contains("line 5") && message.contains("22008"),
+        "{message}"
+    );
     assert!(!value.to_string().contains("900-12-3456"), "{value}");
     assert_same(&before, &schema(&db), "a failed migration");
     assert_eq!(db.count("SELECT count(*) FROM a").await, 0);
@@ -164,7 +179,10 @@ async fn what_takes_no_transaction_goes_on_where_it_failed_and_an_invalid_index_
         let value = migrate(&db, &["up", "--dir", &path], 3).await;
         assert_eq!(value["error"]["code"], "E0717", "{value}");
         let message = value["error"]["message"].as_str().unwrap();
-        assert!(message.contains("line 3") && message.contains("23505"), "{message}");
+        assert!(
+            message.contains("line 3") && message.contains("23505"),
+            "{message}"
+        );
         assert!(message.contains("2 of its 4 parts"), "{message}");
         let invalid = "SELECT string_agg(indexrelid::regclass::text, ' ') FROM pg_index
                        WHERE indrelid = 't'::regclass AND NOT indisvalid";
@@ -191,7 +209,10 @@ async fn a_way_back_that_fails_half_way_is_finished_before_anything_is_applied()
             "1_t.sql",
             "CREATE TABLE t (id int);\nCREATE INDEX CONCURRENTLY t_id ON t (id);",
         ),
-        ("1_t.down.sql", "DROP INDEX CONCURRENTLY t_id;\nDROP TABLE t;"),
+        (
+            "1_t.down.sql",
+            "DROP INDEX CONCURRENTLY t_id;\nDROP TABLE t;",
+        ),
     ]);
     let path = path(&dir);
     migrate(&db, &["up", "--dir", &path], 0).await;
@@ -213,11 +234,15 @@ async fn no_way_back_tables_in_the_way_and_changed_files_are_refused_beforehand(
     let db = database("folder_refusals").await;
     let dir = folder(&[
         ("1_a.sql", "CREATE TABLE a (id int);"),
-        ("2_b.sql", "CREATE TABLE b (id int);\nCREATE TABLE c (id int);"),
+        (
+            "2_b.sql",
+            "CREATE TABLE b (id int);\nCREATE TABLE c (id int);",
+        ),
         ("2_b.down.sql", "DROP TABLE b; DROP TABLE c;"),
     ]);
     let path = path(&dir);
-    db.exec("CREATE TABLE c (kept int); INSERT INTO c VALUES (1)").await;
+    db.exec("CREATE TABLE c (kept int); INSERT INTO c VALUES (1)")
+        .await;
     let (code, message) = refused(&db, &["up", "--dir", &path], 3).await;
     assert_eq!(code, "E0712");
     assert!(message.ends_with(": c"), "{message}");
@@ -251,7 +276,8 @@ async fn settings_of_a_file_end_with_it() {
         ("2_b.sql", "CREATE TABLE b (id int);"),
     ]);
     migrate(&db, &["up", "--dir", &path(&dir)], 0).await;
-    let places = "SELECT string_agg(relnamespace::regnamespace || '.' || relname, ' ' ORDER BY relname)
+    let places =
+        "SELECT string_agg(relnamespace::regnamespace || '.' || relname, ' ' ORDER BY relname)
                   FROM pg_class WHERE relname IN ('a', 'b')";
     assert_eq!(db.scalar(places).await.as_deref(), Some("other.a public.b"));
     let no_drift = migrate(&db, &["verify", "--dir", &path(&dir)], 0).await;
@@ -262,7 +288,10 @@ async fn settings_of_a_file_end_with_it() {
 async fn a_migrator_killed_in_a_concurrent_build_is_followed_by_one_that_finishes() {
     let db = database("folder_killed").await;
     let dir = folder(&[
-        ("1_t.sql", "CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 1000) AS g;"),
+        (
+            "1_t.sql",
+            "CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 1000) AS g;",
+        ),
         (
             "2_i.sql",
             "CREATE INDEX CONCURRENTLY t_id ON t (id);\nCREATE TABLE u (id int);",
@@ -272,7 +301,10 @@ async fn a_migrator_killed_in_a_concurrent_build_is_followed_by_one_that_finishe
     migrate(&db, &["up", "--dir", &path, "--to", "1"], 0).await;
     // The build waits for this transaction, which has written to the table.
     let mut writer = db.pool().begin().await.unwrap();
-    sqlx::query("INSERT INTO t VALUES (0)").execute(&mut *writer).await.unwrap();
+    sqlx::query("INSERT INTO t VALUES (0)")
+        .execute(&mut *writer)
+        .await
+        .unwrap();
     let url = db.url();
     let arguments = ["migrate", "up", "--dir", &path, "--database-url", &url];
     let mut running = Phiseal::new(arguments).cwd(dir.path()).spawn();
@@ -301,10 +333,21 @@ async fn a_migrator_killed_in_a_concurrent_build_is_followed_by_one_that_finishe
 async fn two_migrators_of_a_folder_at_once_apply_each_migration_once() {
     let db = database("folder_two").await;
     let files: Vec<(String, String)> = (1..=6)
-        .map(|n| (format!("{n}_t.sql"), format!("SELECT pg_sleep(0.2); CREATE TABLE t{n} (id int);")))
-        .chain([("7_i.sql".into(), "CREATE INDEX CONCURRENTLY t1_id ON t1 (id);".into())])
+        .map(|n| {
+            (
+                format!("{n}_t.sql"),
+                format!("SELECT pg_sleep(0.2); CREATE TABLE t{n} (id int);"),
+            )
+        })
+        .chain([(
+            "7_i.sql".into(),
+            "CREATE INDEX CONCURRENTLY t1_id ON t1 (id);".into(),
+        )])
         .collect();
-    let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(n, t)| (n.as_str(), t.as_str()))
+        .collect();
     let dir = folder(&files);
     let path = path(&dir);
     let up = ["up", "--dir", &path];
@@ -320,7 +363,19 @@ async fn a_folder_needs_postgresql() {
     let dir = folder(&[("1_a.sql", "CREATE TABLE a (id int);")]);
     let url = format!("sqlite://{}/x.db?mode=rwc", dir.path().display());
     let path = path(&dir);
-    let arguments = ["migrate", "up", "--dir", &path, "--database-url", &url, "--json"];
-    let run = Phiseal::new(arguments).cwd(dir.path()).run().await.expect_code(2);
+    let arguments = [
+        "migrate",
+        "up",
+        "--dir",
+        &path,
+        "--database-url",
+        &url,
+        "--json",
+    ];
+    let run = Phiseal::new(arguments)
+        .cwd(dir.path())
+        .run()
+        .await
+        .expect_code(2);
     assert!(run.stdout.contains("E0713"), "{}", run.stdout);
 }

@@ -27,7 +27,9 @@ const LEFT: &str = "SELECT string_agg(what, ', ' ORDER BY what) FROM (
         WHERE nspname !~ '^(pg_|information_schema$|public$|phiseal$)') AS _";
 
 fn folder(set: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(set)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("migrations")
+        .join(set)
 }
 
 /// The versions of a set, by the names of its files: all digits before the description.
@@ -167,7 +169,9 @@ fn documented(set: &str) -> Vec<(String, i64)> {
     let page = std::fs::read_to_string(page).unwrap();
     let cells = |line: &str| -> Vec<String> {
         let cells = line.trim().trim_matches('|').split('|');
-        cells.map(|c| c.trim().trim_matches('`').to_owned()).collect()
+        cells
+            .map(|c| c.trim().trim_matches('`').to_owned())
+            .collect()
     };
     let mut lines = page.lines().skip_while(|line| !line.starts_with("| set |"));
     let heads = cells(lines.next().expect("no table of counts"));
@@ -192,7 +196,10 @@ async fn the_page_counts_what_the_migrations_make() {
         assert_eq!(documented(set), counted, "{set}");
     }
     // As the platform's own inventories count it.
-    let white_cross: Vec<i64> = documented("white_cross").into_iter().map(|(_, n)| n).collect();
+    let white_cross: Vec<i64> = documented("white_cross")
+        .into_iter()
+        .map(|(_, n)| n)
+        .collect();
     assert_eq!(white_cross, [112, 68, 416, 308, 49, 170, 5, 53]);
 }
 
@@ -287,7 +294,9 @@ fn blind_index_bits(set: &str, table: &str, column: &str) -> Option<i64> {
         name.trim_start_matches("public.").trim_matches('"') == table
     })?;
     let columns = table["column"].as_array().unwrap();
-    let column = columns.iter().find(|c| c["name"].as_str() == Some(column))?;
+    let column = columns
+        .iter()
+        .find(|c| c["name"].as_str() == Some(column))?;
     column.get("blind_index")?["bits"].as_integer()
 }
 

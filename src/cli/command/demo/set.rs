@@ -27,6 +27,12 @@ const STEPS: u32 = 7;
 /// Characters of a value that are shown.
 const SHOWN: i32 = 44;
 
+fn names(plan: &Plan) -> String {
+    let columns: usize = plan.tables.iter().map(|table| table.columns.len()).sum();
+    let tables = plan.tables.len();
+    format!("the plan names {columns} PHI columns of {tables} tables")
+}
+
 pub async fn play(
     stage: &Stage,
     global: &Global,
@@ -46,14 +52,7 @@ pub async fn play(
     call(stage, &["migrate", "up", "--set", set], lines).await?;
     let session = Session::open(&stage.global(global), true).await?;
     let plan = &session.plan;
-    story.end(&format!(
-        "the plan names {} PHI columns of {} tables",
-        plan.tables
-            .iter()
-            .map(|table| table.columns.len())
-            .sum::<usize>(),
-        plan.tables.len()
-    ));
+    story.end(&names(plan));
 
     story.begin("make up rows for every table, and store them in plaintext");
     let (filled, before) = fill(stage, plan, rows as usize).await?;

@@ -32,7 +32,13 @@ pub(super) fn sql(planned: &[Planned], what: &str, nothing: &str) -> String {
     let mut text = String::new();
     for p in planned {
         let name = if p.name.is_empty() { "" } else { " " };
-        let _ = writeln!(text, "-- {what} {}{name}{}\n{}", p.version, p.name, p.sql.trim_end());
+        let _ = writeln!(
+            text,
+            "-- {what} {}{name}{}\n{}",
+            p.version,
+            p.name,
+            p.sql.trim_end()
+        );
     }
     text.truncate(text.trim_end().len());
     text
@@ -63,9 +69,8 @@ pub(super) fn table(all: &[MigrationStatus]) -> String {
 }
 
 pub(super) fn drift(drift: &Drift) -> (Value, String) {
-    let objects = |differences: &[Difference]| -> Vec<Value> {
-        differences.iter().map(difference).collect()
-    };
+    let objects =
+        |differences: &[Difference]| -> Vec<Value> { differences.iter().map(difference).collect() };
     let value = json!({
         "missing": objects(&drift.missing),
         "extra": objects(&drift.extra),

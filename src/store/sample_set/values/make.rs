@@ -195,7 +195,7 @@ fn array(of: &Make, at: &At) -> String {
         Make::OneOf(list) => list
             .iter()
             .find(|word| **word != first)
-            .filter(|_| at.row % 2 == 0)
+            .filter(|_| at.row.is_multiple_of(2))
             .cloned(),
         _ => None,
     };
