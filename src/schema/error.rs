@@ -264,7 +264,7 @@ impl Coded for MigrateError {
             }
             Self::Folder { .. } => {
                 "names are as 20251104_143000_what.sql, 00020-what.up.sql and .down.sql; see \
-                 docs/schemas.md"
+                 docs/CLI.md"
             }
             Self::NoWayBack { .. } => "write a file of the same name that ends with .down.sql",
             Self::TablesExist { .. } => {
