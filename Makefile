@@ -2,16 +2,19 @@
 # target needs is installed by tests/ensure-tools.sh, which says so, or says what to do.
 
 .POSIX:
-.PHONY: help demo test bench soak lint doc
+.PHONY: help demo test bench bench-growth bench-compare soak lint doc
 
 CARGO = cargo
 # Most tests wait for a server more than they compute.
 TEST_THREADS = 8
 SOAK_SECONDS = 600
 SOAK_ROWS = 20000
+# Two runs of `make bench`: one saved before, and the last.
+OLD = docs/benchmarks/compare.json
+NEW = target/bench/compare.json
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 demo: ## seal, kill, resume and verify on an embedded database, in a minute
 	@tests/ensure-tools.sh cc
@@ -21,9 +24,17 @@ test: ## all tests, against a PostgreSQL of their own (or PHISEAL_TEST_DATABASE_
 	@tests/ensure-tools.sh cc postgres
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked
 
-bench: ## what sealing costs, by criterion
-	@tests/ensure-tools.sh cc
-	$(CARGO) bench --locked
+bench: ## phiseal beside the alternatives: an hour of measuring, and docs/BENCHMARKS.md from it
+	@tests/ensure-tools.sh cc postgres
+	$(CARGO) bench --locked --bench seal --bench batch --bench pipeline --bench rotate
+	$(CARGO) bench --locked --bench compare
+
+bench-growth: ## how cost grows with rows, lanes, columns and the size of values; 30 GB of disk
+	@tests/ensure-tools.sh cc postgres
+	PHISEAL_BENCH=growth $(CARGO) bench --locked --bench compare
+
+bench-compare: ## two saved runs, OLD and NEW: fails where a ratio lost a tenth
+	$(CARGO) bench --locked --bench compare -- regress $(OLD) $(NEW)
 
 soak: ## kills, faults, writers for SOAK_SECONDS while keys are rotated; SOAK_ROWS a table of each schema
 	@tests/ensure-tools.sh cc postgres

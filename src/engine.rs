@@ -4,6 +4,7 @@
 //! Rows and cursor commit together, so a crash at any instant loses nothing and repeats nothing.
 
 pub mod census;
+mod clock;
 pub mod columns;
 pub mod commit;
 pub mod conduct;

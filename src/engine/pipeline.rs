@@ -9,6 +9,7 @@ use std::time::Instant;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
+use super::clock::{Clock, Stage};
 use super::commit::{Committer, NotCommitted};
 use super::context::{Context, VALUE_BYTES_CEILING};
 use super::error::EngineError;
@@ -74,6 +75,7 @@ pub async fn work_range(
     loop {
         let mut stages = Stages::start(ctx, range.clone(), pace);
         let outcome = drain(ctx, range, sink, tallied, &mut stages, pace).await;
+        stages.clock.say();
         stages.end().await;
         match outcome {
             Ok(()) => return Ok(()),
@@ -94,6 +96,7 @@ const FIRST_WINDOWS_SMALLER: u32 = 3;
 
 /// The stages before the writer: one reads, one seals.
 struct Stages {
+    clock: Arc<Clock>,
     parcels: mpsc::Receiver<Result<Parcel, EngineError>>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -102,8 +105,16 @@ impl Stages {
     fn start(ctx: &Arc<Context>, range: Range, pace: &Arc<Pace>) -> Self {
         let (pages_in, mut pages) = mpsc::channel(1);
         let (parcels_in, parcels) = mpsc::channel(1);
-        let reading = tokio::spawn(read(Arc::clone(ctx), range, Arc::clone(pace), pages_in));
+        let clock = Arc::new(Clock::default());
+        let reading = tokio::spawn(read(
+            Arc::clone(ctx),
+            range,
+            Arc::clone(pace),
+            Arc::clone(&clock),
+            pages_in,
+        ));
         let ctx = Arc::clone(ctx);
+        let sealed_by = Arc::clone(&clock);
         let sealing = tokio::spawn(async move {
             while let Some(item) = pages.recv().await {
                 let parcel = match item {
@@ -112,12 +123,15 @@ impl Stages {
                         window_rows,
                         closes_window,
                         large,
-                    }) => parcel::work(&ctx, page).await.map(|parcel| Parcel {
-                        window_rows,
-                        closes_window,
-                        _large: large,
-                        ..parcel
-                    }),
+                    }) => sealed_by
+                        .time(Stage::Sealing, parcel::work(&ctx, page))
+                        .await
+                        .map(|parcel| Parcel {
+                            window_rows,
+                            closes_window,
+                            _large: large,
+                            ..parcel
+                        }),
                     Err(error) => Err(error),
                 };
                 let failed = parcel.is_err();
@@ -127,6 +141,7 @@ impl Stages {
             }
         });
         Self {
+            clock,
             parcels,
             tasks: vec![reading, sealing],
         }
@@ -163,7 +178,10 @@ async fn drain(
         let begun = Instant::now();
         let event = match sink {
             Sink::Durable(committer) => {
-                let done = committer.commit(parcel).await?;
+                let done = stages
+                    .clock
+                    .time(Stage::Writing, committer.commit(parcel))
+                    .await?;
                 tallied.add(&done);
                 Event::Batch {
                     rows: done.tally.rows_found.unsigned_abs(),
@@ -219,9 +237,10 @@ async fn read(
     ctx: Arc<Context>,
     range: Range,
     pace: Arc<Pace>,
+    clock: Arc<Clock>,
     out: mpsc::Sender<Result<Read, EngineError>>,
 ) {
-    if let Err(error) = read_windows(&ctx, range, &pace, &out).await {
+    if let Err(error) = read_windows(&ctx, range, &pace, &clock, &out).await {
         let _ = out.send(Err(error)).await;
     }
 }
@@ -230,6 +249,7 @@ async fn read_windows(
     ctx: &Arc<Context>,
     range: Range,
     pace: &Pace,
+    clock: &Clock,
     out: &mpsc::Sender<Result<Read, EngineError>>,
 ) -> Result<(), EngineError> {
     let mut windows = Windows::new(ctx, range).await?;
@@ -240,7 +260,7 @@ async fn read_windows(
         let rows = (pace.rows() >> smaller).max(1);
         smaller = smaller.saturating_sub(1);
         windows.request.rows_max = rows;
-        let mut page = windows.next().await?;
+        let mut page = clock.time(Stage::Reading, windows.next()).await?;
         windows.name_unfixed(&mut page).await?;
         let large: Vec<PageRow> = page.rows.extract_if(.., |row| row.large).collect();
         let end = page.next.clone();

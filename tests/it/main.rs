@@ -16,6 +16,7 @@ mod arrows;
 mod backfill;
 mod bad_input;
 mod cli_docs;
+mod compare;
 mod crash;
 mod demo;
 mod error_docs;

@@ -18,18 +18,25 @@ pub const SERVER_VARIABLE: &str = "PHISEAL_TEST_DATABASE_URL";
 
 const STARTS_WITHIN: Duration = Duration::from_secs(90);
 
+/// Settings of the server that tests share. fsync=off is for speed: a test never survives a crash of
+/// the machine. synchronous_commit stays on, so that an immediate stop loses no commit, as the tests
+/// that stop the server rely on.
+pub const TEST_SETTINGS: &[&str] = &[
+    "fsync=off",
+    "full_page_writes=off",
+    "wal_level=logical",
+    "jit=off",
+];
+
 // The keeper. It makes the cluster too, so that there is no instant at which a killed test process
 // leaves an initdb or a server that nobody waits for. Words on stdin: `stop` and `start`. The signal
 // to stop is sent until the server has gone: one that comes before postgres listens is lost.
 //
-// fsync=off is for speed: a test never survives a crash of the machine. synchronous_commit stays
-// on, so that an immediate stop loses no commit, as the tests that stop the server rely on.
 const KEEPER: &str = r#"
 trap '' HUP INT TERM
 start() {
     "$BIN/postgres" -D "$DIR/data" -k "$DIR" -p "$PORT" -c listen_addresses=127.0.0.1 \
-        -c fsync=off -c full_page_writes=off -c max_connections=200 \
-        -c max_prepared_transactions=5 -c wal_level=logical -c jit=off \
+        -c max_connections=200 -c max_prepared_transactions=5 $SETTINGS \
         >>"$DIR/server.log" 2>&1 </dev/null &
     server=$!
 }
@@ -76,12 +83,17 @@ pub fn shared_url() -> &'static str {
 impl Cluster {
     /// Starts a cluster of the test's own, to be stopped and started at will.
     pub fn start() -> Self {
+        Self::start_with(TEST_SETTINGS)
+    }
+
+    /// The same with these settings, `name=value` without blanks.
+    pub fn start_with(settings: &[&str]) -> Self {
         let bin = bin_dir().unwrap_or_else(|| {
             panic!("no PostgreSQL server found: run `make test`, or set {SERVER_VARIABLE}")
         });
         // A port found free may be taken before the server binds it.
         for _ in 0..3 {
-            let mut cluster = Self::begin(&bin);
+            let mut cluster = Self::begin_with(&bin, settings);
             match cluster.wait_until_ready() {
                 Ok(()) => return cluster,
                 Err(log) if log.contains("could not create any TCP/IP sockets") => {}
@@ -93,6 +105,11 @@ impl Cluster {
 
     /// Begins to make a cluster, and does not wait until it answers.
     pub fn begin(bin: &Path) -> Self {
+        Self::begin_with(bin, TEST_SETTINGS)
+    }
+
+    fn begin_with(bin: &Path, settings: &[&str]) -> Self {
+        let settings: Vec<String> = settings.iter().map(|s| format!("-c {s}")).collect();
         // Not $TMPDIR: the path of a unix socket holds 107 bytes, and another user must get there.
         let dir = tempfile::Builder::new()
             .prefix("phiseal-it-")
@@ -106,6 +123,7 @@ impl Cluster {
             .env("BIN", bin)
             .env("DIR", &dir)
             .env("PORT", port.to_string())
+            .env("SETTINGS", settings.join(" "))
             .env_remove("PGDATA")
             .current_dir(&dir)
             .stdin(Stdio::piped()) // close-on-exec: no other child holds our end

@@ -1,0 +1,200 @@
+//! phiseal beside what its users would run instead, in one run on one machine, and its growth.
+//!
+//! `make bench` compares; `make bench-growth` measures how cost grows; `make bench-compare` compares
+//! two saved runs. A private PostgreSQL server with fsync on, the real program, a fresh copy of the
+//! table for each. The contestants alternate, and each is divided by the floor of its own round.
+//!
+//! | variable | meaning | default |
+//! | --- | --- | --- |
+//! | `PHISEAL_BENCH` | `compare` or `growth` | `compare` |
+//! | `PHISEAL_BENCH_ROWS` | rows of the table; with `growth`, the most | 1000000; 10000000 |
+//! | `PHISEAL_BENCH_ROUNDS` | how often each runs | 3; 1 |
+//! | `PHISEAL_BENCH_ONLY` | names of contestants, or charts of `growth`, with commas between | all |
+//!
+//! What is measured is written to target/bench; a whole run of at least a million rows also goes to
+//! docs/BENCHMARKS.md and docs/benchmarks.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    dead_code,
+    reason = "a benchmark that cannot be set up has nothing to report; the cluster has more than is used here"
+)]
+
+mod chart;
+#[path = "../../tests/it/support/cluster.rs"]
+mod cluster;
+mod contestants;
+mod ground;
+mod growth;
+mod machine;
+mod page;
+mod program;
+mod record;
+mod regress;
+mod shares;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use contestants::{CONTESTANTS, Contestant, Kind, Stage};
+use ground::Ground;
+use record::Record;
+
+/// Where a whole run begins: what is smaller goes into no page.
+const ROWS_WORTH_A_PAGE: u64 = 1_000_000;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args
+        .iter()
+        .map(String::as_str)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
+    if args.iter().any(|arg| arg == "--test" || arg == "--list") {
+        // Whoever asks whether the benchmarks run at all does not mean half an hour.
+        return ExitCode::SUCCESS;
+    }
+    match words[..] {
+        ["regress", old, new] => {
+            return if regress::run(old, new) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            };
+        }
+        ["pages"] => page::write_all(&target()),
+        [] if setting("PHISEAL_BENCH").as_deref() == Some("growth") => {
+            block_on(growth::run(&target()));
+        }
+        [] => block_on(compare(&target())),
+        _ => {
+            eprintln!("usage: compare [regress OLD.json NEW.json | pages]");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn block_on(work: impl Future<Output = ()>) {
+    tokio::runtime::Runtime::new().unwrap().block_on(work);
+}
+
+/// A variable of the environment that is not empty.
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A number from the environment.
+fn number(name: &str, default: u64) -> u64 {
+    setting(name).map_or(default, |text| {
+        text.replace('_', "")
+            .parse()
+            .unwrap_or_else(|_| panic!("{name}: {text} is not a number"))
+    })
+}
+
+/// Whether something is to run.
+fn chosen(name: &str) -> bool {
+    setting("PHISEAL_BENCH_ONLY").is_none_or(|only| only.split(',').any(|one| one == name))
+}
+
+/// The folder that everything goes to.
+fn target() -> PathBuf {
+    // The program lies in target/release.
+    let dir = Path::new(env!("CARGO_BIN_EXE_phiseal"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("bench");
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+async fn compare(target: &Path) {
+    let rows = number("PHISEAL_BENCH_ROWS", ROWS_WORTH_A_PAGE);
+    let rounds = number("PHISEAL_BENCH_ROUNDS", 3) as u32;
+    let ground = Ground::start();
+    let mut record = Record {
+        rows,
+        rounds,
+        machine: machine::machine(),
+        versions: machine::versions(&ground).await,
+        settings: ground.settings().await.into_iter().collect(),
+        ..Record::default()
+    };
+    ground.template("students", &ground::students(rows)).await;
+    ground.template("tenth", &ground::students(rows / 10)).await;
+    if chosen("partitioned") {
+        ground
+            .template("students_in_parts", &ground::students_in_parts(rows))
+            .await;
+    }
+    let sqlite = ground.dir().join("template.db");
+    if chosen("sqlite") {
+        contestants::sqlite_template(&sqlite, rows).await;
+    }
+    let mut stage = Stage {
+        ground: &ground,
+        rows,
+        sqlite: &sqlite,
+        scripts: contestants::scripts(target),
+        left: None,
+    };
+    for round in 0..rounds {
+        for one in order(round).filter(|one| chosen(one.name)) {
+            match stage.measure(one, round).await {
+                Ok(sample) => {
+                    println!(
+                        "round {round}: {:<18} {:>8.2} s {:>9.0} rows/s",
+                        one.name,
+                        sample.seconds,
+                        sample.rate()
+                    );
+                    record.samples.push(sample);
+                }
+                Err(why) => {
+                    println!("round {round}: {:<18} skipped: {why}", one.name);
+                    record.skipped.insert(one.name.to_owned(), why);
+                }
+            }
+            save(&target.join("compare.json"), &record);
+        }
+    }
+    if chosen("shares") {
+        record.shares = shares::measure(&ground, rows).await;
+    }
+    save(&target.join("compare.json"), &record);
+    println!("\n{}", page::table(&record));
+    println!("{}", page::marks(&record, None));
+    let whole = setting("PHISEAL_BENCH_ONLY").is_none() && rounds >= 3;
+    if whole && rows >= ROWS_WORTH_A_PAGE {
+        page::write_all(target);
+    }
+}
+
+/// The contestants of a round, each time beginning with another, so that none is always the first or
+/// the last; those that go on where another ended stay behind it.
+fn order(round: u32) -> impl Iterator<Item = &'static Contestant> {
+    let mut groups: Vec<Vec<&'static Contestant>> = Vec::new();
+    for one in &CONTESTANTS {
+        match groups.last_mut() {
+            Some(group) if matches!(one.kind, Kind::After(_)) => group.push(one),
+            _ => groups.push(vec![one]),
+        }
+    }
+    let shift = round as usize * groups.len() / 3;
+    groups.rotate_left(shift % CONTESTANTS.len());
+    groups.into_iter().flatten()
+}
+
+/// Writes what was measured, readable and in a fixed order.
+fn save<T: serde::Serialize>(path: &Path, what: &T) {
+    let mut text = serde_json::to_string_pretty(what).unwrap();
+    text.push('\n');
+    fs::write(path, text).unwrap();
+}
