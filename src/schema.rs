@@ -196,7 +196,9 @@ impl<'c> Migrations<'c> {
         if applied.is_empty() {
             return Ok(Drift::default());
         }
-        self.compare(&applied, scratch).await
+        let mut drift = self.compare(&applied, scratch).await?;
+        drift.version = applied.last().copied();
+        Ok(drift)
     }
 
     /// Writes down as applied what another tool did, up to and with `to` (default: all), after

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::catalog::{Catalog, Object, ObjectName};
 use super::error::{Doing, Failure};
 use super::postgres::{Schema, failure};
+use super::set::Version;
 
 /// An object that is not what, or where, the migrations have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Difference {
 /// How a database differs from what its migrations make; each in order of kind and name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Drift {
+    /// The newest migration that was compared; `None` where none is applied.
+    pub version: Option<Version>,
     /// What the migrations make and the database has not. Of a missing table, the table alone.
     pub missing: Vec<Difference>,
     /// What stands in a schema of theirs, and no migration makes.

@@ -18,6 +18,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     for trigger in on_update() {
         fired(p, trigger, out);
     }
+    will_fire(p, on_update(), out);
     let in_place = p
         .plan
         .columns
@@ -40,6 +41,30 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     }
 }
 
+/// One warning a table: the operator has decided, and a platform's tables have five each.
+fn will_fire<'t>(
+    p: &Preflight<'_>,
+    on_update: impl Iterator<Item = &'t TriggerFacts>,
+    out: &mut Findings,
+) {
+    let names: Vec<String> = on_update
+        .filter(|trigger| p.plan.triggers == TriggerPolicy::Fire && trigger.enabled != 'R')
+        .map(|trigger| trigger.name.to_string())
+        .collect();
+    let (what, they) = match names.as_slice() {
+        [] => return,
+        [name] => (format!("trigger {name}"), "it keeps"),
+        names => (format!("triggers {}", names.join(", ")), "they keep"),
+    };
+    out.warn(
+        "E0224",
+        p.plan,
+        None,
+        format!("{what} will fire for every row that is written"),
+        format!("see that {they} no copy of OLD.* with the plaintext"),
+    );
+}
+
 fn fired(p: &Preflight<'_>, trigger: &TriggerFacts, out: &mut Findings) {
     let name = &trigger.name;
     match p.plan.triggers {
@@ -49,13 +74,6 @@ fn fired(p: &Preflight<'_>, trigger: &TriggerFacts, out: &mut Findings) {
             None,
             format!("trigger {name} fires on UPDATE, for every row that is written"),
             "read what it does, then say triggers = \"fire\" or \"suppress\" in the plan",
-        ),
-        TriggerPolicy::Fire if trigger.enabled != 'R' => out.warn(
-            "E0224",
-            p.plan,
-            None,
-            format!("trigger {name} will fire for every row that is written"),
-            "see that it keeps no copy of OLD.* with the plaintext",
         ),
         // Refused as a whole, below.
         TriggerPolicy::Suppress if p.dialect == Dialect::Sqlite => {}
@@ -74,7 +92,8 @@ fn fired(p: &Preflight<'_>, trigger: &TriggerFacts, out: &mut Findings) {
             format!("trigger {name} will not see the rows that are written"),
             "see that nothing depends on it, such as a search index or an updated_at",
         ),
-        TriggerPolicy::Refuse | TriggerPolicy::Fire => {}
+        // Told at once for all of them.
+        TriggerPolicy::Fire | TriggerPolicy::Refuse => {}
     }
 }
 

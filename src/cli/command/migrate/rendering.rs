@@ -72,12 +72,22 @@ pub(super) fn drift(drift: &Drift) -> (Value, String) {
     let objects =
         |differences: &[Difference]| -> Vec<Value> { differences.iter().map(difference).collect() };
     let value = json!({
+        "version": drift.version,
         "missing": objects(&drift.missing),
         "extra": objects(&drift.extra),
         "different": objects(&drift.different),
     });
+    let Some(version) = drift.version else {
+        return (
+            value,
+            "nothing is applied, so there is nothing to compare".to_owned(),
+        );
+    };
     if drift.is_none() {
-        return (value, "no drift".to_owned());
+        return (
+            value,
+            format!("no drift: the database is what the migrations up to {version} make"),
+        );
     }
     let mut lines = Vec::new();
     lines.extend(drift.missing.iter().map(|d| line("missing", d)));
