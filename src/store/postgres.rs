@@ -24,6 +24,7 @@ mod runs;
 pub(super) mod sample_school;
 mod select;
 mod sql;
+mod trial;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -38,7 +39,7 @@ use crate::store::{
     AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
     LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
     QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
-    Select, ServerFacts, Store, StoreError, TableFacts, Target,
+    Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial,
 };
 use fault::{connecting, map};
 
@@ -199,6 +200,10 @@ impl Store for PostgresStore {
         read::cut(self, target, relation, pieces).await
     }
 
+    async fn places(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
+        read::cut(self, target, relation, pieces).await
+    }
+
     async fn row_estimate(&self, target: &Target) -> Result<u64> {
         runs::row_estimate(self, target).await
     }
@@ -287,6 +292,14 @@ impl Store for PostgresStore {
         Ok(Box::new(batch::Writer::new(
             self.options.clone(),
             self.schema.clone(),
+            conn,
+        )))
+    }
+
+    async fn trial(&self) -> Result<Box<dyn Trial>> {
+        let conn = timed_connect(&self.options).await?;
+        Ok(Box::new(trial::PostgresTrial::new(
+            self.options.clone(),
             conn,
         )))
     }
