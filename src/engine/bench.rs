@@ -62,6 +62,8 @@ pub struct Measured {
     pub looked: u64,
     /// Batches that the database refused, or whose rows were all held; not counted above.
     pub refused: u64,
+    /// Rows that were written.
+    pub written: u64,
     /// Bytes by which the table grew while batches were tried in it.
     pub grown_bytes: u64,
     /// Bytes of log that the server wrote meanwhile.
@@ -315,6 +317,7 @@ impl Bench {
         let tried = trial
             .write(&job.target, &window.relation, writes, self.place)
             .await?;
+        measured.written += tried.rows;
         measured.grown_bytes += tried.grown_bytes;
         measured.wal_bytes += tried.wal_bytes;
         if tried.rows == 0 {

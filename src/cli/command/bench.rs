@@ -68,7 +68,13 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
         .iter()
         .filter_map(|table| Some((&table.plan, table.facts.as_ref()?)));
     for ((plan, facts), job) in looked.zip(&jobs) {
-        let rows = facts.rows.max(0).unsigned_abs();
+        // The one knows of dead rows, the other how wide a row is where there are no statistics.
+        let estimated = session.store.row_estimate(&job.target).await?;
+        let rows = facts.rows.max(0).unsigned_abs().min(estimated);
+        let facts = TableFacts {
+            rows: i64::try_from(rows).unwrap_or(i64::MAX),
+            ..facts.clone()
+        };
         let measured = bench
             .table(job, rows)
             .await
@@ -76,7 +82,7 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
         let forecast = Forecast::of(&measured, rows, place, &settings);
         tables.push(Benched {
             name: plan.name.label(),
-            estimate: estimate::backfill(facts, plan, None),
+            estimate: estimate::backfill(&facts, plan, None),
             measured,
             forecast,
         });
@@ -103,7 +109,7 @@ fn columns_are_there(look: &Look, jobs: &[Job]) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault {
-        code: "E0620",
+        code: "E0520",
         message: format!(
             "a sample cannot be written into columns that are not there yet: {}",
             missing.join(", ")
@@ -134,7 +140,7 @@ fn missing_columns(facts: &TableFacts, job: &Job) -> Vec<String> {
 fn not_measured(error: EngineError, place: TrialPlace, job: &Job) -> Fault {
     match error {
         EngineError::Store(StoreError::Denied { sqlstate }) if place == TrialPlace::Copy => Fault {
-            code: "E0621",
+            code: "E0521",
             message: format!(
                 "the role may not make a temporary copy of rows of {} (SQLSTATE {sqlstate})",
                 job.target.table.label()

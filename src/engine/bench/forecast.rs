@@ -15,9 +15,12 @@ const SPEED_UP_LEAST: f64 = 1.4;
 const SPEED_UP_LIKELY: f64 = 1.6;
 const SPEED_UP_PER_LANE: f64 = 0.8;
 /// Writing into the table takes as many times longer than into the temporary copy, which writes no
-/// log, has no guard, and whose indexes fit into memory; likely, and at worst.
-const COPY_LIKELY: f64 = 1.5;
-const COPY_WORST: f64 = 3.0;
+/// log, has no guard, and whose indexes fit into memory; likely, and at worst. So did a table of 250
+/// bytes a row with four indexes (two cores, PostgreSQL 15).
+const COPY: (f64, f64) = (1.8, 3.0);
+/// The same for a batch that was rolled back: a run commits, moves its fence, and looks for what is
+/// left.
+const TABLE: (f64, f64) = (1.2, 1.5);
 /// Rows of a batch of a run: the bounds of its pace.
 const ROWS_MIN: f64 = 50.0;
 const ROWS_MAX: f64 = 20_000.0;
@@ -177,8 +180,8 @@ impl Forecast {
         }
         let share = |of: fn(&Batch) -> u64| sum(of) / looked * rows;
         let (likely_factor, worst_factor) = match place {
-            TrialPlace::Copy => (COPY_LIKELY, COPY_WORST),
-            TrialPlace::Table => (1.0, 1.0),
+            TrialPlace::Copy => COPY,
+            TrialPlace::Table => TABLE,
         };
         let network = network_per_row(measured, settings);
         let each: Vec<Stages> = batches
@@ -307,8 +310,8 @@ mod tests {
         let forecast = Forecast::of(&measured, 100_000, TrialPlace::Table, &settings(1));
         assert_eq!(forecast.stages.bound(), Some(Bound::Write));
         assert!(close(forecast.one_lane.low, 2.0), "{forecast:?}");
-        assert!(close(forecast.one_lane.likely, 3.0), "{forecast:?}");
-        assert!(close(forecast.one_lane.high, 6.5), "{forecast:?}");
+        assert!(close(forecast.one_lane.likely, 3.6), "{forecast:?}");
+        assert!(close(forecast.one_lane.high, 9.0), "{forecast:?}");
         assert_eq!(forecast.lanes, forecast.one_lane);
         assert!(close(forecast.rows_to_seal, 50_000.0));
         assert!(close(forecast.values, 100_000.0));
@@ -347,7 +350,7 @@ mod tests {
         let mut half = measured(&[0.02; 2], Duration::ZERO);
         half.looked *= 2;
         let forecast = Forecast::of(&half, 100_000, TrialPlace::Table, &settings(1));
-        assert!(close(forecast.one_lane.likely, 1.0), "{forecast:?}");
+        assert!(close(forecast.one_lane.likely, 1.2), "{forecast:?}");
         assert!(close(forecast.rows_to_seal, 25_000.0));
     }
 

@@ -94,7 +94,7 @@ fn number(value: &Value, name: &str) -> f64 {
 
 /// Figures that belong together.
 fn plausible(figures: &Value) {
-    for lanes in ["one_lane", "lanes"] {
+    for lanes in ["one_lane", "all_lanes"] {
         let speed = &figures[lanes];
         let low = number(speed, "seconds_low");
         let likely = number(speed, "seconds_likely");
@@ -164,7 +164,7 @@ async fn bench_in_the_tables_leaves_them_as_they_were(ground: Ground) {
     application(&ground).await;
     plan(&ground, "");
     let code = ground.refused(&["bench", "--write-sample"], 3).await;
-    assert_eq!(code, "E0620");
+    assert_eq!(code, "E0520");
     ground.run(&["backfill"]).await.expect_code(0);
     let before = state(&ground).await;
     let answer = ground.ask(&["bench", "--write-sample"], 0).await;
@@ -222,8 +222,8 @@ async fn bench_of_nothing_takes_no_time(ground: Ground) {
     assert_eq!(table["rows_to_seal"], 0);
     assert_eq!(table["sample"]["batches"], 0);
     assert_eq!(table["bound_by"], json!(null));
-    assert_eq!(table["lanes"]["seconds_high"], 0.0);
-    assert_eq!(table["lanes"]["rows_per_second"], json!(null));
+    assert_eq!(table["all_lanes"]["seconds_high"], 0.0);
+    assert_eq!(table["all_lanes"]["rows_per_second"], json!(null));
     let text = ground.run(&["bench"]).await.expect_code(0).stdout;
     assert!(text.contains("nothing to seal in the sample"), "{text}");
 }
@@ -299,4 +299,71 @@ async fn bench_of_two_tables_adds_them_up(ground: Ground) {
     assert_eq!(state(&ground).await, before);
     let notes = "SELECT CAST(count(*) AS text) FROM visits WHERE note LIKE 'note %'";
     assert_eq!(ground.scalar(notes).await.as_deref(), Some("300"));
+}
+
+#[tokio::test]
+async fn bench_reads_and_copies_partitions() {
+    let ground = Ground::postgres("bench_partitions").await.planned();
+    ground
+        .exec(
+            "CREATE TABLE visits (id bigint, day date, ssn text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+             CREATE TABLE visits_1 PARTITION OF visits FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+             CREATE TABLE \"Visits 2\" PARTITION OF visits FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
+             CREATE TABLE visits_empty PARTITION OF visits FOR VALUES FROM ('2022-01-01') TO ('2023-01-01');
+             INSERT INTO visits SELECT n, date '2020-01-01' + n % 700, 'n' || n FROM generate_series(1, 1400) AS g(n);
+             ANALYZE visits",
+        )
+        .await;
+    ground.project.plan(
+        &ground.url(),
+        "[[table]]\nname = \"public.visits\"\n\
+         [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"",
+    );
+    let answer = ground.ask(&["bench"], 0).await;
+    plausible(&answer["total"]);
+    assert_eq!(answer["tables"][0]["sample"]["batches"], 2);
+    assert_eq!(answer["tables"][0]["sample"]["rows"], 1400);
+}
+
+#[tokio::test]
+async fn bench_says_what_a_role_may_not_do() {
+    let ground = Ground::postgres("bench_role").await;
+    application(&ground).await;
+    let Db::Postgres(db) = &ground.db else {
+        unreachable!()
+    };
+    let role = db.role("app", "").await;
+    let name = db.name();
+    db.exec(&format!(
+        "ALTER TABLE patients OWNER TO {role}; GRANT ALL ON SCHEMA public TO {role};
+         REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC",
+        role = role.name,
+    ))
+    .await;
+    plan(&ground, "");
+    let url = ["--database-url", &role.url];
+    let code = ground.refused(&[&["bench"], &url[..]].concat(), 3).await;
+    assert_eq!(code, "E0521");
+    db.exec(&format!("GRANT TEMPORARY ON DATABASE {name} TO PUBLIC"))
+        .await;
+    let answer = ground.ask(&[&["bench"], &url[..]].concat(), 0).await;
+    plausible(&answer["total"]);
+}
+
+#[tokio::test]
+async fn bench_in_the_table_leaves_out_what_is_held_or_refused() {
+    let ground = Ground::postgres("bench_held").await.one_refused().await;
+    let Db::Postgres(db) = &ground.db else {
+        unreachable!()
+    };
+    // All three rows are one batch, and one of them is refused.
+    let code = ground.refused(&["bench", "--write-sample"], 6).await;
+    assert_eq!(code, "E0509");
+    let mut writer = db.connection().await;
+    for sql in ["BEGIN", "UPDATE patients SET ssn = '4' WHERE id = 42"] {
+        sqlx::query(sql).execute(&mut writer).await.unwrap();
+    }
+    let answer = ground.ask(&["bench", "--write-sample"], 0).await;
+    assert_eq!(answer["total"]["left"]["dead_rows"], 2);
+    plausible(&answer["total"]);
 }

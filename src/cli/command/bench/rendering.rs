@@ -40,7 +40,7 @@ impl Figures {
         self.stages.add(&forecast.stages);
         self.one_lane.add(&forecast.one_lane);
         self.lanes.add(&forecast.lanes);
-        self.dead_rows += table.sampled(|batch| batch.rows);
+        self.dead_rows += table.measured.written;
         self.left_growth_bytes += table.measured.grown_bytes;
         self.left_wal_bytes += table.measured.wal_bytes;
     }
@@ -71,7 +71,7 @@ impl Figures {
             "write_rows_per_second": self.rate(self.stages.write),
             "network_seconds": rounded(self.stages.network),
             "one_lane": speed(self, &self.one_lane),
-            "lanes": speed(self, &self.lanes),
+            "all_lanes": speed(self, &self.lanes),
             "growth_bytes_estimate": self.growth_bytes,
             "wal_bytes_estimate": self.wal_bytes,
             "bound_by": self.bound(),
@@ -90,12 +90,12 @@ impl Figures {
         value
     }
 
-    fn line(&self, name: &str) -> Vec<String> {
+    fn line(&self, name: &str, lanes: u32) -> Vec<String> {
         let rate = |seconds| match self.rate(seconds) {
             Some(rate) => format!("{rate:.0}"),
             None => String::new(),
         };
-        vec![
+        let mut line = vec![
             name.to_owned(),
             format!("~{}", whole(self.rows)),
             format!("~{}", whole(self.values)),
@@ -103,11 +103,12 @@ impl Figures {
             rate(self.stages.read),
             rate(self.stages.seal),
             rate(self.stages.write),
-            rate(self.stages.network),
-            rate(self.one_lane.likely),
-            rate(self.lanes.likely),
             self.bound().unwrap_or_default().to_owned(),
-        ]
+            format!("{:.1} s", self.stages.network),
+            rate(self.one_lane.likely),
+        ];
+        line.extend((lanes > 1).then(|| rate(self.lanes.likely)));
+        line
     }
 
     fn takes(&self, name: &str, lanes: u32) -> Vec<String> {
@@ -120,17 +121,14 @@ impl Figures {
                 whole_seconds(range.likely)
             )
         };
-        vec![
+        let mut line = vec![
             name.to_owned(),
-            span(&self.one_lane),
-            if lanes > 1 {
-                span(&self.lanes)
-            } else {
-                String::new()
-            },
             format!("~{}", bytes(self.growth_bytes)),
             format!("~{}", bytes(self.wal_bytes)),
-        ]
+            span(&self.one_lane),
+        ];
+        line.extend((lanes > 1).then(|| span(&self.lanes)));
+        line
     }
 }
 
@@ -175,9 +173,20 @@ impl Report {
             .map(|table| (table.name.clone(), Figures::of([table])))
             .chain(many.then_some(("total".to_owned(), total)))
             .collect();
-        let lanes_title = format!("{} LANES/s", self.lanes);
-        let rates: Vec<Vec<String>> = figures.iter().map(|(name, f)| f.line(name)).collect();
-        let head = [
+        let many_lanes = self.lanes > 1;
+        let rates: Vec<Vec<String>> = figures
+            .iter()
+            .map(|(name, figures)| figures.line(name, self.lanes))
+            .collect();
+        let takes: Vec<Vec<String>> = figures
+            .iter()
+            .map(|(name, figures)| figures.takes(name, self.lanes))
+            .collect();
+        let (speed, time) = (
+            format!("{} LANES/s", self.lanes),
+            format!("WITH {} LANES", self.lanes),
+        );
+        let mut head = vec![
             "TABLE",
             "ROWS",
             "VALUES",
@@ -185,25 +194,19 @@ impl Report {
             "READ/s",
             "SEAL/s",
             "WRITE/s",
-            "NETWORK/s",
-            "ONE LANE/s",
-            &lanes_title,
             "BOUND BY",
+            "NETWORK",
+            "ONE LANE/s",
         ];
-        let takes: Vec<Vec<String>> = figures
-            .iter()
-            .map(|(name, f)| f.takes(name, self.lanes))
-            .collect();
-        let with_lanes = format!("WITH {} LANES", self.lanes);
+        head.extend(many_lanes.then_some(speed.as_str()));
+        let mut takes_head = vec!["TABLE", "GROWTH", "WAL", "WITH ONE LANE"];
+        takes_head.extend(many_lanes.then_some(time.as_str()));
         let mut out = vec![
             self.about(),
             String::new(),
             table(&head, &rates),
             String::new(),
-            table(
-                &["TABLE", "WITH ONE LANE", &with_lanes, "GROWTH", "WAL"],
-                &takes,
-            ),
+            table(&takes_head, &takes),
         ];
         for benched in &self.tables {
             if benched.measured.batches.is_empty() {
