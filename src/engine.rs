@@ -3,6 +3,7 @@
 //! restore are steps of it. Never names a database driver, never prints.
 //! Rows and cursor commit together, so a crash at any instant loses nothing and repeats nothing.
 
+pub mod bench;
 pub mod census;
 mod clock;
 pub mod columns;

@@ -16,6 +16,7 @@ pub mod provider;
 mod rewrap;
 pub mod rotation;
 pub mod rotation_period;
+mod throw_away;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -38,3 +39,4 @@ pub use rotation::{
     RotationTable,
 };
 pub use rotation_period::{BadRotationPeriod, RotationPeriod};
+pub use throw_away::throw_away;

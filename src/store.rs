@@ -12,6 +12,7 @@ pub mod sample_school;
 pub mod sample_set;
 pub mod sqlite;
 pub mod target;
+pub mod trial;
 
 use async_trait::async_trait;
 
@@ -26,6 +27,7 @@ pub use record::{
     NewLane, NewQuarantine, QuarantineRecord, QuarantineState, RunKind, RunRecord, RunState,
 };
 pub use target::{FieldTarget, KeyColumn, KeyKind, Sealed, Target};
+pub use trial::{Trial, TrialPlace, Tried};
 
 /// The result of a round trip.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -80,6 +82,9 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// Up to `pieces - 1` keys that cut the relation into ranges of about equal size, ascending.
     async fn cut(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>>;
+
+    /// Up to `pieces - 1` keys, ascending, after which samples of the relation are read.
+    async fn places(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>>;
 
     /// Rows in the relation as the statistics have it; exact in SQLite.
     async fn row_estimate(&self, target: &Target) -> Result<u64>;
@@ -150,6 +155,9 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// A connection that writes batches.
     async fn writer(&self) -> Result<Box<dyn BatchWriter>>;
+
+    /// A connection on which batches are tried and taken back.
+    async fn trial(&self) -> Result<Box<dyn Trial>>;
 
     /// Quarantined rows of a table, or of all tables, less those that went through.
     async fn quarantined(&self, table_label: Option<&str>) -> Result<Vec<QuarantineRecord>>;

@@ -74,6 +74,8 @@ pub enum Command {
     Rotate(Rotate),
     /// Decrypt back
     Restore(Restore),
+    /// Measure a backfill of the plan's tables on a few batches of them, and say how long it takes
+    Bench(Bench),
     /// Fields, runs, lanes, keys and quarantine
     Status(Status),
     /// Rows that could not be processed
@@ -327,6 +329,14 @@ pub struct Restore {
     /// Drop the sealed columns and the guard once every value is restored
     #[arg(long)]
     pub drop_sealed: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Write the sample into the tables themselves and roll it back, instead of into a temporary
+    /// copy: closer to the truth, but it locks these rows, fires triggers, and leaves dead rows
+    #[arg(long)]
+    pub write_sample: bool,
 }
 
 #[derive(Debug, Args)]

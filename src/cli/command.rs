@@ -2,6 +2,7 @@
 
 mod audit;
 mod backfill;
+mod bench;
 mod demo;
 mod init;
 mod keys;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Restore(args) => restore::run(global, args, *output).await,
         Command::Status(args) => status::run(global, args, *output).await,
         Command::Quarantine(args) => quarantine::run(global, args, *output).await,
+        Command::Bench(args) => bench::run(global, args, *output).await,
         Command::Audit(args) => audit::run(global, args, *output).await,
     }
 }

@@ -217,6 +217,19 @@ impl Session {
         }))
     }
 
+    /// Every key, or none where none were made yet: then no wrapping key is asked for.
+    pub async fn keyring_if_any(&self, server: &ServerFacts) -> Result<Keyring, Fault> {
+        let records = if server.installed {
+            self.store.key_records().await?
+        } else {
+            Vec::new()
+        };
+        if records.is_empty() {
+            return Ok(Keyring::default());
+        }
+        Ok(Keyring::load(&records, self.provider().await?.as_ref()).await?)
+    }
+
     /// The limits of a run.
     pub fn settings(&self) -> Settings {
         let run = &self.plan.run;

@@ -25,6 +25,7 @@ pub(super) mod sample_school;
 pub(super) mod sample_set;
 mod select;
 mod sql;
+mod trial;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -39,7 +40,7 @@ use crate::store::{
     AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
     LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
     QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
-    Select, ServerFacts, Store, StoreError, TableFacts, Target,
+    Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial,
 };
 use fault::{connecting, map};
 
@@ -212,6 +213,10 @@ impl Store for PostgresStore {
         read::cut(self, target, relation, pieces).await
     }
 
+    async fn places(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
+        read::cut(self, target, relation, pieces).await
+    }
+
     async fn row_estimate(&self, target: &Target) -> Result<u64> {
         runs::row_estimate(self, target).await
     }
@@ -300,6 +305,14 @@ impl Store for PostgresStore {
         Ok(Box::new(batch::Writer::new(
             self.options.clone(),
             self.schema.clone(),
+            conn,
+        )))
+    }
+
+    async fn trial(&self) -> Result<Box<dyn Trial>> {
+        let conn = timed_connect(&self.options).await?;
+        Ok(Box::new(trial::PostgresTrial::new(
+            self.options.clone(),
             conn,
         )))
     }

@@ -24,6 +24,7 @@ pub(super) mod sample_school;
 mod schema_text;
 mod shape;
 mod statement;
+mod trial;
 mod update;
 mod value;
 mod version;
@@ -38,7 +39,7 @@ use crate::store::{
     AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
     LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
     QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
-    Select, ServerFacts, Store, TableFacts, Target,
+    Select, ServerFacts, Store, TableFacts, Target, Trial,
 };
 
 /// A SQLite database file.
@@ -148,6 +149,10 @@ impl Store for SqliteStore {
         Ok(Vec::new())
     }
 
+    async fn places(&self, target: &Target, _relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
+        trial::places(&mut *self.control.lock().await, target, pieces).await
+    }
+
     async fn row_estimate(&self, target: &Target) -> Result<u64> {
         facts::row_count(&mut *self.control.lock().await, &target.table.name).await
     }
@@ -233,6 +238,11 @@ impl Store for SqliteStore {
     async fn writer(&self) -> Result<Box<dyn BatchWriter>> {
         let conn = connection::open(&self.options).await?;
         Ok(Box::new(batch::SqliteWriter::new(conn)))
+    }
+
+    async fn trial(&self) -> Result<Box<dyn Trial>> {
+        let conn = connection::open(&self.options).await?;
+        Ok(Box::new(trial::SqliteTrial::new(conn)))
     }
 
     async fn quarantined(&self, table_label: Option<&str>) -> Result<Vec<QuarantineRecord>> {

@@ -2,6 +2,7 @@
 //! result and every refusal with its exit code.
 
 mod audit;
+mod bench;
 mod ground;
 mod init;
 mod keys;

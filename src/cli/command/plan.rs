@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::work::{Look, finding_json, look};
+use super::work::{Look, bytes, duration, finding_json, look};
 use crate::cli::args::{Global, Plan};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
@@ -129,28 +129,4 @@ fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: &[String]) -> Str
         out.push("nothing stands in the way: `phiseal backfill`".to_owned());
     }
     out.join("\n")
-}
-
-#[allow(clippy::cast_precision_loss, reason = "shown with two digits")]
-fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{bytes} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
-}
-
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{:.1} h", seconds as f64 / 3600.0),
-    }
 }

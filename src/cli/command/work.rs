@@ -37,17 +37,52 @@ pub async fn look(
     server: &ServerFacts,
     purpose: RunPurpose,
 ) -> Result<Look, Fault> {
+    let active = active_keys(session, server).await?;
+    look_with(session, server, purpose, &active).await
+}
+
+/// The same for what needs neither our own tables nor keys: those are not looked for.
+pub async fn look_beforehand(session: &Session, server: &ServerFacts) -> Result<Look, Fault> {
+    let keys = [Purpose::Cell, Purpose::BlindIndex];
+    if server.installed {
+        return look_with(session, server, RunPurpose::Backfill, &keys).await;
+    }
+    let installed = ServerFacts {
+        installed: true,
+        missing_privileges: Vec::new(),
+        create_denied: false,
+        ..server.clone()
+    };
+    // The fields are asked for by what the server really has.
+    look_over(session, &installed, RunPurpose::Backfill, &keys, Vec::new()).await
+}
+
+async fn look_with(
+    session: &Session,
+    server: &ServerFacts,
+    purpose: RunPurpose,
+    active: &[Purpose],
+) -> Result<Look, Fault> {
     let registered = if server.installed {
         session.store.fields().await?
     } else {
         Vec::new()
     };
+    look_over(session, server, purpose, active, registered).await
+}
+
+async fn look_over(
+    session: &Session,
+    server: &ServerFacts,
+    purpose: RunPurpose,
+    active: &[Purpose],
+    registered: Vec<FieldRecord>,
+) -> Result<Look, Fault> {
     let dialect = if session.sqlite {
         Dialect::Sqlite
     } else {
         Dialect::Postgres
     };
-    let active = active_keys(session, server).await?;
     let mut tables = Vec::new();
     for plan in &session.plan.tables {
         let facts = session.store.table(&plan.name).await?;
@@ -248,6 +283,32 @@ pub fn per_second(rows: i64, seconds: f64) -> f64 {
         (rows as f64 / seconds).round()
     } else {
         0.0
+    }
+}
+
+/// A number of bytes, for people.
+#[allow(clippy::cast_precision_loss, reason = "shown with two digits")]
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+/// A time, for people.
+pub fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{:.1} h", seconds as f64 / 3600.0),
     }
 }
 

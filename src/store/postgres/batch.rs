@@ -23,7 +23,7 @@ use crate::store::{
 
 /// The batch's own limits. Nested loops by `ctid` are what the write must be: a plan that scans
 /// the table once for each batch would make the whole quadratic.
-const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; \
+pub(super) const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; \
      SET LOCAL idle_in_transaction_session_timeout = '10s'; \
      SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;";
 
@@ -258,7 +258,7 @@ impl BatchWriter for Writer {
 }
 
 /// Seals rows: one `UPDATE … FROM unnest(…)` over all of them.
-async fn seal_rows(
+pub(super) async fn seal_rows(
     conn: &mut PgConnection,
     target: &Target,
     batch: &WriteBatch<'_>,

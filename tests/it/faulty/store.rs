@@ -165,6 +165,7 @@ through! { Store:
     fingerprint(target: &Target, relation: &str) -> String;
     relations(target: &Target) -> Vec<String>;
     cut(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
+    places(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
     row_estimate(target: &Target) -> u64;
     any_left(target: &Target, relation: &str, select: &Select) -> bool;
     fields() -> Vec<FieldRecord>;
@@ -206,6 +207,10 @@ through! { Store:
             let fault = Arc::clone(&self.fault);
             let inner = self.fault.through("writer", self.inner.writer()).await?;
             Ok(Box::new(FaultyWriter { inner, fault }))
+        }
+
+        async fn trial(&self) -> Result<Box<dyn Trial>> {
+            self.fault.through("trial", self.inner.trial()).await
         }
     }
 }

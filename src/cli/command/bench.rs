@@ -1,0 +1,154 @@
+//! `phiseal bench`: how long a backfill of the plan's tables takes, measured on a few batches of
+//! each. Changes nothing.
+
+mod rendering;
+
+use std::sync::Arc;
+
+use super::work::{Look, look_beforehand};
+use crate::cli::args::{Bench as Arguments, Global};
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::cli::signal;
+use crate::engine::bench::forecast::Forecast;
+use crate::engine::bench::{Bench, Measured};
+use crate::engine::estimate::{self, Estimate};
+use crate::engine::{EngineError, Job, Stop};
+use crate::error::{Exit, Fault};
+use crate::store::catalog::{ColumnFacts, TableFacts};
+use crate::store::{Sealed, StoreError, TrialPlace};
+
+/// One table, measured.
+struct Benched {
+    name: String,
+    measured: Measured,
+    forecast: Forecast,
+    estimate: Estimate,
+}
+
+/// All of them, and how they were measured.
+struct Report {
+    tables: Vec<Benched>,
+    place: TrialPlace,
+    lanes: u32,
+    sqlite: bool,
+    /// There were keys of the operator's to seal under.
+    own_keys: bool,
+}
+
+pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Exit, Fault> {
+    let session = Session::open(global, true).await?;
+    let server = session.store.server().await?;
+    let keyring = session.keyring_if_any(&server).await?;
+    let look = look_beforehand(&session, &server).await?;
+    look.warn(output);
+    let jobs = look.jobs()?;
+    let place = match args.write_sample {
+        true => TrialPlace::Table,
+        false => TrialPlace::Copy,
+    };
+    if place == TrialPlace::Table {
+        columns_are_there(&look, &jobs)?;
+        output.say(rendering::beforehand(session.sqlite));
+    }
+    let stop = Stop::default();
+    signal::watch(&stop, output);
+    let own_keys = !keyring.ids().is_empty();
+    let settings = session.settings();
+    let bench = Bench {
+        store: Arc::clone(&session.store),
+        keyring,
+        settings: settings.clone(),
+        place,
+        stop,
+    };
+    let mut tables = Vec::new();
+    let looked = look
+        .tables
+        .iter()
+        .filter_map(|table| Some((&table.plan, table.facts.as_ref()?)));
+    for ((plan, facts), job) in looked.zip(&jobs) {
+        // The one knows of dead rows, the other how wide a row is where there are no statistics.
+        let estimated = session.store.row_estimate(&job.target).await?;
+        let rows = facts.rows.max(0).unsigned_abs().min(estimated);
+        let facts = TableFacts {
+            rows: i64::try_from(rows).unwrap_or(i64::MAX),
+            ..facts.clone()
+        };
+        let measured = bench
+            .table(job, rows)
+            .await
+            .map_err(|error| not_measured(error, place, job))?;
+        let forecast = Forecast::of(&measured, rows, place, &settings);
+        tables.push(Benched {
+            name: plan.name.label(),
+            estimate: estimate::backfill(&facts, plan, None),
+            measured,
+            forecast,
+        });
+    }
+    let report = Report {
+        tables,
+        place,
+        lanes: settings.workers,
+        sqlite: session.sqlite,
+        own_keys,
+    };
+    output.result(&report.value(), &report.text());
+    Ok(Exit::Done)
+}
+
+/// A sample is written into columns; adding them would lock the table, so they must be there.
+fn columns_are_there(look: &Look, jobs: &[Job]) -> Result<(), Fault> {
+    let facts = look.tables.iter().filter_map(|table| table.facts.as_ref());
+    let missing: Vec<String> = facts
+        .zip(jobs)
+        .flat_map(|(facts, job)| missing_columns(facts, job))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Fault {
+        code: "E0520",
+        message: format!(
+            "a sample cannot be written into columns that are not there yet: {}",
+            missing.join(", ")
+        ),
+        hint: "leave --write-sample out, or have the statements of `phiseal plan --sql` run first"
+            .to_owned(),
+        exit: Exit::Refused,
+    })
+}
+
+fn missing_columns(facts: &TableFacts, job: &Job) -> Vec<String> {
+    let columns = job.target.fields.iter().flat_map(|field| {
+        let sealed = match &field.sealed {
+            Sealed::Beside { column, .. } => Some(column),
+            Sealed::InPlace => None,
+        };
+        sealed.into_iter().chain(&field.index)
+    });
+    columns
+        .filter(|column| {
+            let there = |facts: &ColumnFacts| facts.name == column.as_str();
+            !facts.columns.iter().any(there)
+        })
+        .map(|column| format!("{}.{}", job.target.table.label(), column.label()))
+        .collect()
+}
+
+fn not_measured(error: EngineError, place: TrialPlace, job: &Job) -> Fault {
+    match error {
+        EngineError::Store(StoreError::Denied { sqlstate }) if place == TrialPlace::Copy => Fault {
+            code: "E0521",
+            message: format!(
+                "the role may not make a temporary copy of rows of {} (SQLSTATE {sqlstate})",
+                job.target.table.label()
+            ),
+            hint: "GRANT TEMPORARY ON the database and SELECT ON the table, or measure with --write-sample"
+                .to_owned(),
+            exit: Exit::Refused,
+        },
+        other => other.into(),
+    }
+}

@@ -1,0 +1,363 @@
+//! What a few measured batches mean for the whole table.
+//! Owns the arithmetic, in seconds. Reads nothing: facts in, figures out.
+//!
+//! A lane reads, seals and writes at the same time, so it is as fast as the slowest of the three;
+//! were they one after the other, it would take their sum. That, and the spread of the batches, make
+//! the range.
+
+use super::{Batch, Measured, READ_TRIPS, WRITE_TRIPS};
+use crate::engine::Settings;
+use crate::store::TrialPlace;
+
+/// What more lanes give: at least (two cores, database and program on one machine), likely, and
+/// where the server has a core for each.
+const SPEED_UP_LEAST: f64 = 1.4;
+const SPEED_UP_LIKELY: f64 = 1.6;
+const SPEED_UP_PER_LANE: f64 = 0.8;
+/// Writing into the table takes as many times longer than into the temporary copy, which writes no
+/// log, has no guard, and whose indexes fit into memory; likely, and at worst. So did a table of 250
+/// bytes a row with four indexes (two cores, PostgreSQL 15).
+const COPY: (f64, f64) = (1.8, 3.0);
+/// The same for a batch that was rolled back: a run commits, moves its fence, and looks for what is
+/// left.
+const TABLE: (f64, f64) = (1.2, 1.5);
+/// Rows of a batch of a run: the bounds of its pace.
+const ROWS_MIN: f64 = 50.0;
+const ROWS_MAX: f64 = 20_000.0;
+
+/// What a run spends its time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// Reading.
+    Read,
+    /// Sealing.
+    Seal,
+    /// Writing.
+    Write,
+    /// Waiting for what travels to the server and back.
+    Network,
+}
+
+impl Bound {
+    /// As it is printed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Seal => "seal",
+            Self::Write => "write",
+            Self::Network => "network",
+        }
+    }
+}
+
+/// Seconds of each kind of work for the whole table, one lane.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Stages {
+    /// Reading.
+    pub read: f64,
+    /// Sealing.
+    pub seal: f64,
+    /// Writing.
+    pub write: f64,
+    /// Round trips.
+    pub network: f64,
+}
+
+/// Seconds, from the least to the most.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Range {
+    /// At least.
+    pub low: f64,
+    /// Likely.
+    pub likely: f64,
+    /// At most.
+    pub high: f64,
+}
+
+/// What sealing the table will take.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Forecast {
+    /// Rows of the table.
+    pub rows: f64,
+    /// Rows that hold something to seal.
+    pub rows_to_seal: f64,
+    /// Values.
+    pub values: f64,
+    /// Bytes of these rows' values.
+    pub value_bytes: f64,
+    /// The kinds of work.
+    pub stages: Stages,
+    /// How long it takes with one lane.
+    pub one_lane: Range,
+    /// How long it takes with the lanes that are set.
+    pub lanes: Range,
+}
+
+impl Stages {
+    /// What takes longest; `None` where nothing takes any time.
+    pub fn bound(&self) -> Option<Bound> {
+        let kinds = [
+            (self.write, Bound::Write),
+            (self.read, Bound::Read),
+            (self.seal, Bound::Seal),
+            (self.network, Bound::Network),
+        ];
+        let longest = kinds
+            .into_iter()
+            .reduce(|a, b| if b.0 > a.0 { b } else { a });
+        longest
+            .filter(|(seconds, _)| *seconds > 0.0)
+            .map(|(_, bound)| bound)
+    }
+
+    fn overlapped(&self) -> f64 {
+        // The reader and the writer wait for the server each by itself.
+        let trips = f64::from(READ_TRIPS + WRITE_TRIPS);
+        let read = self.read + self.network * f64::from(READ_TRIPS) / trips;
+        let write = self.write + self.network * f64::from(WRITE_TRIPS) / trips;
+        read.max(self.seal).max(write)
+    }
+
+    fn sum(&self) -> f64 {
+        self.read + self.seal + self.write + self.network
+    }
+
+    fn times(self, rows: f64) -> Self {
+        Self {
+            read: self.read * rows,
+            seal: self.seal * rows,
+            write: self.write * rows,
+            network: self.network * rows,
+        }
+    }
+
+    fn writing(self, factor: f64) -> Self {
+        Self {
+            write: self.write * factor,
+            ..self
+        }
+    }
+
+    /// Adds another table's.
+    pub fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.seal += other.seal;
+        self.write += other.write;
+        self.network += other.network;
+    }
+}
+
+impl Range {
+    /// Adds another table's, which is worked on afterwards.
+    pub fn add(&mut self, other: &Self) {
+        self.low += other.low;
+        self.likely += other.likely;
+        self.high += other.high;
+    }
+
+    fn faster(self, low: f64, likely: f64, high: f64) -> Self {
+        Self {
+            low: self.low / low,
+            likely: self.likely / likely,
+            high: self.high / high,
+        }
+    }
+}
+
+impl Forecast {
+    /// Of a table of `rows` rows.
+    pub fn of(measured: &Measured, rows: u64, place: TrialPlace, settings: &Settings) -> Self {
+        // Statistics may be older than the rows.
+        let rows = rows.max(measured.looked) as f64;
+        let batches = &measured.batches;
+        let sum = |of: fn(&Batch) -> u64| batches.iter().map(of).sum::<u64>() as f64;
+        let looked = measured.looked as f64;
+        if batches.is_empty() || looked <= 0.0 {
+            return Self {
+                rows,
+                ..Self::default()
+            };
+        }
+        let share = |of: fn(&Batch) -> u64| sum(of) / looked * rows;
+        let (likely_factor, worst_factor) = match place {
+            TrialPlace::Copy => COPY,
+            TrialPlace::Table => TABLE,
+        };
+        let network = network_per_row(measured, settings);
+        let each: Vec<Stages> = batches
+            .iter()
+            .map(|batch| per_row(batch, network))
+            .collect();
+        let least = each
+            .iter()
+            .map(Stages::overlapped)
+            .fold(f64::INFINITY, f64::min);
+        let most = each
+            .iter()
+            .map(|stages| stages.writing(worst_factor).sum())
+            .fold(0.0, f64::max);
+        let stages = Stages {
+            read: median(&each, |stages| stages.read),
+            seal: median(&each, |stages| stages.seal),
+            write: median(&each, |stages| stages.write) * likely_factor,
+            network,
+        };
+        // Batches without anything to seal were read, too, and are not among those measured.
+        let worked = rows * sum(|batch| batch.looked) / looked;
+        let likely = stages.overlapped();
+        let one_lane = Range {
+            low: least.min(likely) * worked,
+            likely: likely * worked,
+            high: most.max(likely) * worked,
+        };
+        let lanes = match settings.workers {
+            0 | 1 => one_lane,
+            lanes => {
+                let most = 1.0 + SPEED_UP_PER_LANE * f64::from(lanes - 1);
+                one_lane.faster(most, SPEED_UP_LIKELY, SPEED_UP_LEAST)
+            }
+        };
+        Self {
+            rows,
+            rows_to_seal: share(|batch| batch.rows),
+            values: share(|batch| batch.values),
+            value_bytes: share(|batch| batch.bytes),
+            stages: stages.times(worked),
+            one_lane,
+            lanes,
+        }
+    }
+}
+
+fn per_row(batch: &Batch, network: f64) -> Stages {
+    let looked = batch.looked.max(1) as f64;
+    Stages {
+        read: batch.read / looked,
+        seal: batch.seal / looked,
+        write: batch.write / looked,
+        network,
+    }
+}
+
+/// A run makes its batches as large as its target time allows, so round trips count once for many
+/// rows.
+fn network_per_row(measured: &Measured, settings: &Settings) -> f64 {
+    let batches = &measured.batches;
+    let slowest = median(batches, |batch| {
+        let stages = per_row(batch, 0.0);
+        stages.read.max(stages.seal).max(stages.write)
+    });
+    let by_time = settings.batch_target.as_secs_f64() / slowest.max(1e-9);
+    let bytes = median(batches, |batch| {
+        batch.bytes as f64 / batch.looked.max(1) as f64
+    });
+    let by_bytes = settings.batch_bytes_max as f64 / bytes.max(1.0);
+    let rows = by_time.min(by_bytes).clamp(ROWS_MIN, ROWS_MAX);
+    measured.round_trip.as_secs_f64() * f64::from(READ_TRIPS + WRITE_TRIPS) / rows
+}
+
+fn median<T>(of: &[T], value: impl Fn(&T) -> f64) -> f64 {
+    let mut values: Vec<f64> = of.iter().map(value).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn settings(workers: u32) -> Settings {
+        Settings {
+            workers,
+            batch_target: Duration::from_millis(250),
+            batch_bytes_max: 4 << 20,
+            value_bytes_max: 16 << 20,
+            lease_seconds: 15,
+            patience: Duration::from_secs(1),
+        }
+    }
+
+    fn batch(write: f64) -> Batch {
+        Batch {
+            looked: 1000,
+            rows: 500,
+            values: 1000,
+            bytes: 10_000,
+            read: 0.01,
+            seal: 0.005,
+            write,
+        }
+    }
+
+    fn measured(writes: &[f64], round_trip: Duration) -> Measured {
+        Measured {
+            batches: writes.iter().map(|write| batch(*write)).collect(),
+            round_trip,
+            looked: 1000 * writes.len() as u64,
+            ..Measured::default()
+        }
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-9 * b.abs().max(1.0)
+    }
+
+    #[test]
+    fn the_slowest_kind_of_work_bounds_and_the_spread_makes_the_range() {
+        let measured = measured(&[0.02, 0.03, 0.05], Duration::ZERO);
+        let forecast = Forecast::of(&measured, 100_000, TrialPlace::Table, &settings(1));
+        assert_eq!(forecast.stages.bound(), Some(Bound::Write));
+        assert!(close(forecast.one_lane.low, 2.0), "{forecast:?}");
+        assert!(close(forecast.one_lane.likely, 3.6), "{forecast:?}");
+        assert!(close(forecast.one_lane.high, 9.0), "{forecast:?}");
+        assert_eq!(forecast.lanes, forecast.one_lane);
+        assert!(close(forecast.rows_to_seal, 50_000.0));
+        assert!(close(forecast.values, 100_000.0));
+        assert!(close(forecast.value_bytes, 1_000_000.0));
+    }
+
+    #[test]
+    fn a_copy_is_taken_for_quicker_than_the_table_and_lanes_shorten_all() {
+        let measured = measured(&[0.02; 3], Duration::ZERO);
+        let in_table = Forecast::of(&measured, 100_000, TrialPlace::Table, &settings(1));
+        let copied = Forecast::of(&measured, 100_000, TrialPlace::Copy, &settings(3));
+        assert!(close(copied.one_lane.low, in_table.one_lane.low));
+        assert!(copied.one_lane.likely > in_table.one_lane.likely);
+        assert!(copied.one_lane.high > in_table.one_lane.high);
+        for (many, one) in [
+            (copied.lanes.low, copied.one_lane.low),
+            (copied.lanes.likely, copied.one_lane.likely),
+            (copied.lanes.high, copied.one_lane.high),
+        ] {
+            assert!(many < one);
+        }
+        assert!(copied.lanes.low <= copied.lanes.likely);
+        assert!(copied.lanes.likely <= copied.lanes.high);
+    }
+
+    #[test]
+    fn a_far_server_bounds_by_the_network() {
+        let measured = measured(&[0.02; 3], Duration::from_millis(200));
+        let forecast = Forecast::of(&measured, 100_000, TrialPlace::Table, &settings(1));
+        assert_eq!(forecast.stages.bound(), Some(Bound::Network));
+        assert!(forecast.one_lane.likely > 2.0);
+    }
+
+    #[test]
+    fn windows_without_anything_to_seal_shorten_the_run() {
+        let mut half = measured(&[0.02; 2], Duration::ZERO);
+        half.looked *= 2;
+        let forecast = Forecast::of(&half, 100_000, TrialPlace::Table, &settings(1));
+        assert!(close(forecast.one_lane.likely, 1.2), "{forecast:?}");
+        assert!(close(forecast.rows_to_seal, 25_000.0));
+    }
+
+    #[test]
+    fn an_empty_table_takes_nothing_and_nothing_bounds_it() {
+        let forecast = Forecast::of(&Measured::default(), 0, TrialPlace::Copy, &settings(4));
+        assert_eq!(forecast, Forecast::default());
+        assert_eq!(forecast.stages.bound(), None);
+    }
+}

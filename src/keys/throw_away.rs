@@ -1,0 +1,37 @@
+//! Keys that seal nothing that stays: made in memory, wrapped by nobody, gone with the process.
+
+use std::sync::Arc;
+
+use super::error::KeyError;
+use super::issue::KeyFor;
+use super::key::{ALGORITHM, Key, KeyRecord};
+use super::lifecycle::KeyStatus;
+use crate::crypto::{DataKey, KeyId};
+
+/// A fresh key that looks active. What it seals never opens again.
+///
+/// # Errors
+/// The operating system gives no random bytes.
+pub fn throw_away(whom: &KeyFor) -> Result<Arc<Key>, KeyError> {
+    let data_key = DataKey::generate().map_err(|_| KeyError::NoRandomness)?;
+    let record = KeyRecord {
+        key_id: KeyId::random().map_err(|_| KeyError::NoRandomness)?,
+        tenant: whom.tenant.clone(),
+        purpose: whom.purpose,
+        version: 1,
+        algorithm: ALGORITHM.to_owned(),
+        status: KeyStatus::Active,
+        kek_ref: String::new(),
+        wrapped_key: None,
+        check_value: data_key.check_value().to_vec(),
+        created_at: String::new(),
+        activated_at: None,
+        deactivated_at: None,
+        compromised_at: None,
+        destroyed_at: None,
+        rotation_due_at: None,
+        created_by: String::new(),
+        reason: None,
+    };
+    Ok(Arc::new(Key::new(&record, data_key)))
+}

@@ -1,0 +1,252 @@
+//! Batches that are tried and taken back.
+//! Owns the temporary copy: made, filled and written to in one transaction that never commits.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{PgConnection, Row};
+use zeroize::Zeroizing;
+
+use super::batch::{BATCH_SETTINGS, seal_rows};
+use super::fault::map;
+use super::read::split;
+use super::sql::{TEXT_SETTINGS, query, raw};
+use super::{timed, timed_connect};
+use crate::ident::Ident;
+use crate::store::{
+    Locator, Result, Sealed, StoreError, Target, Trial, TrialPlace, Tried, WriteBatch, WriteRow,
+};
+
+/// The temporary copy.
+const COPY: &str = "pg_temp.\"~phiseal_bench\"";
+/// How often the way to the server is timed; the median counts.
+const ROUND_TRIPS: usize = 11;
+
+/// A connection that tries batches.
+pub(super) struct PostgresTrial {
+    options: PgConnectOptions,
+    conn: Option<PgConnection>,
+}
+
+impl PostgresTrial {
+    pub(super) fn new(options: PgConnectOptions, conn: PgConnection) -> Self {
+        Self {
+            options,
+            conn: Some(conn),
+        }
+    }
+
+    async fn conn(&mut self) -> Result<PgConnection> {
+        match self.conn.take() {
+            Some(conn) => Ok(conn),
+            None => timed_connect(&self.options).await,
+        }
+    }
+
+    /// One transaction, taken back. A connection that cannot even do that is given up, and the
+    /// server takes it back by itself.
+    async fn attempt(
+        &mut self,
+        target: &Target,
+        relation: &str,
+        rows: &mut Vec<WriteRow>,
+        place: TrialPlace,
+        skip_locked: bool,
+    ) -> Result<Tried> {
+        let mut conn = self.conn().await?;
+        let tried = match place {
+            TrialPlace::Copy => in_copy(&mut conn, target, relation, rows).await,
+            TrialPlace::Table => in_table(&mut conn, target, relation, rows, skip_locked).await,
+        };
+        if timed(raw("ROLLBACK".to_owned()).execute(&mut conn))
+            .await
+            .is_ok()
+        {
+            self.conn = Some(conn);
+        }
+        tried
+    }
+}
+
+#[async_trait]
+impl Trial for PostgresTrial {
+    async fn round_trip(&mut self) -> Result<Duration> {
+        let mut conn = self.conn().await?;
+        let mut took = Vec::with_capacity(ROUND_TRIPS);
+        for _ in 0..ROUND_TRIPS {
+            let begun = Instant::now();
+            timed(raw("SELECT 1".to_owned()).execute(&mut conn)).await?;
+            took.push(begun.elapsed());
+        }
+        self.conn = Some(conn);
+        took.sort_unstable();
+        Ok(took[ROUND_TRIPS / 2])
+    }
+
+    async fn write(
+        &mut self,
+        target: &Target,
+        relation: &str,
+        mut rows: Vec<WriteRow>,
+        place: TrialPlace,
+    ) -> Result<Tried> {
+        match self
+            .attempt(target, relation, &mut rows, place, false)
+            .await
+        {
+            Err(StoreError::Locked) if place == TrialPlace::Table => {
+                self.attempt(target, relation, &mut rows, place, true).await
+            }
+            tried => tried,
+        }
+    }
+}
+
+async fn begin(conn: &mut PgConnection, more: &str) -> Result<()> {
+    let sql = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL lock_timeout = '2s';{more}"
+    );
+    timed(raw(sql).execute(conn)).await.map(|_| ())
+}
+
+async fn in_table(
+    conn: &mut PgConnection,
+    target: &Target,
+    relation: &str,
+    rows: &[WriteRow],
+    skip_locked: bool,
+) -> Result<Tried> {
+    let replica = if target.suppress_triggers {
+        " SET LOCAL session_replication_role = 'replica';"
+    } else {
+        ""
+    };
+    begin(conn, replica).await?;
+    let before = usage(conn, relation).await?;
+    let tried = put(conn, target, relation, rows, skip_locked).await?;
+    let after = usage(conn, relation).await?;
+    Ok(Tried {
+        grown_bytes: after.0.saturating_sub(before.0),
+        wal_bytes: after.1.saturating_sub(before.1),
+        ..tried
+    })
+}
+
+/// Bytes of the relation with its indexes, and of log so far.
+async fn usage(conn: &mut PgConnection, relation: &str) -> Result<(u64, u64)> {
+    let statement = query(
+        "SELECT pg_total_relation_size(to_regclass($1)), \
+         pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8"
+            .to_owned(),
+    )
+    .bind(relation.to_owned());
+    let row = timed(statement.fetch_one(conn)).await?;
+    let number = |at: usize| {
+        row.try_get::<i64, _>(at)
+            .map(i64::unsigned_abs)
+            .map_err(map)
+    };
+    Ok((number(0)?, number(1)?))
+}
+
+async fn in_copy(
+    conn: &mut PgConnection,
+    target: &Target,
+    relation: &str,
+    rows: &mut Vec<WriteRow>,
+) -> Result<Tried> {
+    begin(conn, "").await?;
+    // Without the constraints and defaults: what is copied meets them, and what is written too. A
+    // generated column becomes an ordinary one.
+    let create = format!(
+        "CREATE TEMPORARY TABLE {name} (LIKE {relation} INCLUDING INDEXES INCLUDING STORAGE) ON COMMIT DROP",
+        name = COPY.trim_start_matches("pg_temp."),
+    );
+    timed(raw(create).execute(&mut *conn)).await?;
+    let missing = missing(conn, target).await?;
+    fill(conn, relation, rows).await?;
+    timed(raw(missing).execute(&mut *conn)).await?;
+    put(conn, target, COPY, rows, false).await
+}
+
+/// The statements that add what a backfill would add to the relation.
+async fn missing(conn: &mut PgConnection, target: &Target) -> Result<String> {
+    let statement = query(format!(
+        "SELECT coalesce(array_agg(attname::text), '{{}}') FROM pg_catalog.pg_attribute \
+         WHERE attrelid = '{COPY}'::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped"
+    ));
+    let row = timed(statement.fetch_one(conn)).await?;
+    let there: Vec<String> = row.try_get(0).map_err(map)?;
+    let absent = |column: &&Ident| !there.iter().any(|name| name == column.as_str());
+    let mut sql = String::new();
+    for field in &target.fields {
+        let sealed = match &field.sealed {
+            Sealed::Beside { column, .. } => Some(column),
+            Sealed::InPlace => None,
+        };
+        for column in sealed.into_iter().chain(&field.index).filter(absent) {
+            sql.push_str(&format!(
+                "ALTER TABLE {COPY} ADD COLUMN {} bytea; ",
+                column.quoted()
+            ));
+        }
+        // Lookup indexes come after the rows, but for unique ones. A sample may repeat a value.
+        if let Some(index) = field
+            .index
+            .as_ref()
+            .filter(|index| field.index_unique && absent(index))
+        {
+            sql.push_str(&format!("CREATE INDEX ON {COPY} ({}); ", index.quoted()));
+        }
+    }
+    Ok(sql)
+}
+
+/// Copies the rows, and names the copies in their place; those that changed meanwhile are left out.
+async fn fill(conn: &mut PgConnection, relation: &str, rows: &mut Vec<WriteRow>) -> Result<()> {
+    let (places, versions) = split(rows.iter().map(|row| &row.locator))?;
+    let statement = query(format!(
+        "INSERT INTO {COPY} AS c SELECT t.* FROM ONLY {relation} AS t \
+         JOIN unnest($1::text[]::tid[], $2::text[]::xid[]) WITH ORDINALITY AS v(\"~place\", \"~version\", \"~n\") \
+         ON t.ctid = v.\"~place\" AND t.xmin = v.\"~version\" ORDER BY v.\"~n\" \
+         RETURNING c.ctid::text, c.xmin::text"
+    ))
+    .bind(places)
+    .bind(versions);
+    let copied = timed(statement.fetch_all(conn)).await?;
+    rows.truncate(copied.len());
+    // Which copy gets which value does not matter to how long it takes.
+    for (row, copy) in rows.iter_mut().zip(&copied) {
+        row.locator = Locator {
+            place: copy.try_get(0).map_err(map)?,
+            version: Zeroizing::new(copy.try_get::<String, _>(1).map_err(map)?.into_bytes()),
+        };
+    }
+    Ok(())
+}
+
+async fn put(
+    conn: &mut PgConnection,
+    target: &Target,
+    relation: &str,
+    rows: &[WriteRow],
+    skip_locked: bool,
+) -> Result<Tried> {
+    if rows.is_empty() {
+        return Ok(Tried::default());
+    }
+    let batch = WriteBatch {
+        relation,
+        fingerprint: "",
+        storage: "",
+        rows,
+    };
+    let begun = Instant::now();
+    let written = seal_rows(conn, target, &batch, skip_locked).await?;
+    Ok(Tried {
+        rows: written.rows,
+        took: begun.elapsed(),
+        ..Tried::default()
+    })
+}

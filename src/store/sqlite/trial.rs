@@ -1,0 +1,318 @@
+//! Batches that are tried and taken back, and places from which a sample is read.
+//! Owns the temporary copy, which lives in memory: made, filled and written to in one transaction
+//! that never commits.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::facts;
+use super::fault;
+use super::key_value::{self, KeyValue};
+use super::shape::{Shape, joined};
+use super::statement::{Bind, bound, run};
+use super::update;
+use crate::ident::{Ident, TableName};
+use crate::store::{
+    Cursor, Result, Sealed, StoreError, Target, Trial, TrialPlace, Tried, WriteRow,
+};
+
+/// The temporary copy.
+const COPY: &str = "~phiseal_bench";
+/// Parameters of one statement; SQLite's own limit is 32,766.
+const PARAMETERS_MAX: usize = 8_000;
+
+/// A connection that tries batches.
+pub(super) struct SqliteTrial {
+    conn: SqliteConnection,
+}
+
+impl SqliteTrial {
+    pub(super) fn new(conn: SqliteConnection) -> Self {
+        Self { conn }
+    }
+}
+
+#[async_trait]
+impl Trial for SqliteTrial {
+    async fn round_trip(&mut self) -> Result<Duration> {
+        Ok(Duration::ZERO)
+    }
+
+    async fn write(
+        &mut self,
+        target: &Target,
+        _relation: &str,
+        rows: Vec<WriteRow>,
+        place: TrialPlace,
+    ) -> Result<Tried> {
+        let conn = &mut self.conn;
+        let tried = match place {
+            TrialPlace::Copy => in_copy(conn, target, &rows).await,
+            TrialPlace::Table => in_table(conn, target, &rows).await,
+        };
+        // An error that ended the transaction by itself leaves nothing to roll back.
+        let undone = run(conn, "ROLLBACK").await;
+        match tried {
+            Ok(tried) => undone.map(|()| tried),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+async fn in_table(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    rows: &[WriteRow],
+) -> Result<Tried> {
+    run(conn, "BEGIN IMMEDIATE").await?;
+    // The guard lets the engine through; where it was never installed, there is no guard.
+    const MARKED: &str = "SELECT count(*) FROM main.sqlite_schema WHERE name = 'phiseal_mark'";
+    let row = bound(MARKED, [])
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(fault::of)?;
+    if row.try_get::<i64, _>(0).map_err(fault::of)? > 0 {
+        run(conn, "INSERT INTO phiseal_mark (mark) VALUES ('engine')").await?;
+    }
+    put(conn, target, rows).await
+}
+
+async fn in_copy(conn: &mut SqliteConnection, target: &Target, rows: &[WriteRow]) -> Result<Tried> {
+    run(conn, "BEGIN").await?;
+    let shape = Shape::read(conn, target).await?;
+    let columns = columns(conn, &target.table.name).await?;
+    let mut copy = target.clone();
+    copy.table = TableName {
+        schema: None,
+        name: Ident::new(COPY).map_err(|_| StoreError::Unexpected {
+            what: "the name of the copy",
+        })?,
+    };
+    let name = copy.table.name.quoted();
+    run(
+        conn,
+        format!(
+            "CREATE TEMPORARY TABLE {name} ({})",
+            definitions(target, &columns).join(", ")
+        ),
+    )
+    .await?;
+    for index in indexes(conn, &target.table.name, &columns).await? {
+        run(conn, index).await?;
+    }
+    fill(conn, &shape, &columns, &name, rows).await?;
+    put(conn, &copy, rows).await
+}
+
+async fn put(conn: &mut SqliteConnection, target: &Target, rows: &[WriteRow]) -> Result<Tried> {
+    let begun = Instant::now();
+    let written = update::write(conn, target, rows).await?;
+    Ok(Tried {
+        rows: written.rows,
+        took: begun.elapsed(),
+        ..Tried::default()
+    })
+}
+
+/// A column that is stored.
+struct Column {
+    name: Ident,
+    declared: String,
+    /// The key that is the rowid itself.
+    rowid: bool,
+}
+
+async fn columns(conn: &mut SqliteConnection, table: &Ident) -> Result<Vec<Column>> {
+    const COLUMNS: &str = "SELECT name, type, pk, (SELECT count(*) FROM pragma_table_xinfo(?1) AS p WHERE p.pk > 0) \
+        FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
+    let rows = bound(COLUMNS, [Bind::Text(table.as_str().to_owned())])
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    let column = |row: &sqlx::sqlite::SqliteRow| {
+        let name: String = row.try_get(0).map_err(fault::of)?;
+        let declared: String = row.try_get(1).map_err(fault::of)?;
+        let place: i64 = row.try_get(2).map_err(fault::of)?;
+        let keys: i64 = row.try_get(3).map_err(fault::of)?;
+        Ok(Column {
+            rowid: place == 1 && keys == 1 && declared.eq_ignore_ascii_case("INTEGER"),
+            name: Ident::new(name).map_err(|_| StoreError::Unexpected {
+                what: "the name of a column",
+            })?,
+            declared,
+        })
+    };
+    rows.iter().map(column).collect()
+}
+
+/// The columns of the copy: those of the table, and those that a backfill would add.
+fn definitions(target: &Target, columns: &[Column]) -> Vec<String> {
+    let mut out: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            let key = if column.rowid { " PRIMARY KEY" } else { "" };
+            format!(
+                "{} {}{key}",
+                column.name.quoted(),
+                affinity(&column.declared)
+            )
+        })
+        .collect();
+    let missing = |name: &&Ident| !columns.iter().any(|column| column.name == **name);
+    for field in &target.fields {
+        let sealed = match &field.sealed {
+            Sealed::Beside { column, .. } => Some(column),
+            Sealed::InPlace => None,
+        };
+        out.extend(
+            sealed
+                .into_iter()
+                .chain(&field.index)
+                .filter(missing)
+                .map(|column| format!("{} BLOB", column.quoted())),
+        );
+    }
+    out
+}
+
+/// A type of the same affinity (sqlite.org/datatype3.html, 3.1): the declared text goes nowhere.
+fn affinity(declared: &str) -> &'static str {
+    let declared = declared.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
+    match () {
+        () if has(&["INT"]) => "INTEGER",
+        () if has(&["CHAR", "CLOB", "TEXT"]) => "TEXT",
+        () if declared.is_empty() || has(&["BLOB"]) => "BLOB",
+        () if has(&["REAL", "FLOA", "DOUB"]) => "REAL",
+        () => "NUMERIC",
+    }
+}
+
+/// The table's indexes over plain columns, on the copy.
+async fn indexes(
+    conn: &mut SqliteConnection,
+    table: &Ident,
+    columns: &[Column],
+) -> Result<Vec<String>> {
+    const INDEXES: &str = "SELECT list.seq, list.\"unique\", info.name, info.coll \
+        FROM pragma_index_list(?) AS list, pragma_index_xinfo(list.name) AS info \
+        WHERE NOT list.partial AND info.key ORDER BY list.seq, info.seqno";
+    let rows = bound(INDEXES, [Bind::Text(table.as_str().to_owned())])
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    let mut indexes: Vec<(i64, bool, Option<Vec<String>>)> = Vec::new();
+    for row in &rows {
+        let seq: i64 = row.try_get(0).map_err(fault::of)?;
+        let unique: bool = row.try_get(1).map_err(fault::of)?;
+        // NULL for an expression.
+        let name: Option<String> = row.try_get(2).map_err(fault::of)?;
+        let collation: String = row.try_get(3).map_err(fault::of)?;
+        let part = columns
+            .iter()
+            .find(|column| Some(column.name.as_str()) == name.as_deref())
+            .and_then(|column| {
+                let collation = Ident::new(collation).ok()?;
+                Some(format!(
+                    "{} COLLATE {}",
+                    column.name.quoted(),
+                    collation.quoted()
+                ))
+            });
+        if indexes.last().is_none_or(|(last, ..)| *last != seq) {
+            indexes.push((seq, unique, Some(Vec::new())));
+        }
+        if let Some((.., parts)) = indexes.last_mut() {
+            *parts = parts.take().zip(part).map(|(mut parts, part)| {
+                parts.push(part);
+                parts
+            });
+        }
+    }
+    let statement = |(seq, unique, parts): (i64, bool, Option<Vec<String>>)| {
+        let unique = if unique { "UNIQUE " } else { "" };
+        let parts = parts?.join(", ");
+        Some(format!(
+            "CREATE {unique}INDEX temp.\"{COPY}_{seq}\" ON \"{COPY}\" ({parts})"
+        ))
+    };
+    Ok(indexes.into_iter().filter_map(statement).collect())
+}
+
+/// Copies the rows by their keys.
+async fn fill(
+    conn: &mut SqliteConnection,
+    shape: &Shape,
+    columns: &[Column],
+    copy: &str,
+    rows: &[WriteRow],
+) -> Result<()> {
+    let keys = shape.keys.len();
+    let names = joined(columns, ", ", |column| column.name.quoted());
+    let pairs: Vec<_> = shape.keys.iter().enumerate().collect();
+    let place = format!("({})", vec!["?"; keys].join(", "));
+    for chunk in rows.chunks((PARAMETERS_MAX / keys.max(1)).max(1)) {
+        let mut binds = Vec::with_capacity(chunk.len() * keys);
+        for row in chunk {
+            let key = key_value::unplace(&row.locator.place)?;
+            binds.extend(key.iter().map(KeyValue::bind));
+        }
+        let sql = format!(
+            "WITH v({}) AS (VALUES {}) INSERT INTO {copy} ({names}) SELECT {} FROM v CROSS JOIN main.{} AS t WHERE {}",
+            joined(&pairs, ", ", |(at, _)| format!("k{at}")),
+            vec![place.as_str(); chunk.len()].join(", "),
+            joined(columns, ", ", |column| format!(
+                "t.{}",
+                column.name.quoted()
+            )),
+            shape.table,
+            joined(&pairs, " AND ", |(at, key)| format!(
+                "t.{} = v.k{at}",
+                key.ordered()
+            )),
+        );
+        bound(sql, binds)
+            .execute(&mut *conn)
+            .await
+            .map_err(fault::of)?;
+    }
+    Ok(())
+}
+
+/// Keys that cut the table into ranges of as many rows each.
+pub(super) async fn places(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    pieces: u32,
+) -> Result<Vec<Cursor>> {
+    let shape = Shape::read(conn, target).await?;
+    let rows = facts::row_count(conn, &target.table.name).await?;
+    let mut places = Vec::new();
+    for piece in 1..u64::from(pieces) {
+        let before = rows * piece / u64::from(pieces);
+        if before == 0 {
+            continue;
+        }
+        let sql = format!(
+            "SELECT {} FROM {} ORDER BY {} LIMIT 1 OFFSET {}",
+            shape.key_columns(),
+            shape.table,
+            shape.order(),
+            before - 1,
+        );
+        let row = bound(sql, [])
+            .fetch_optional(&mut *conn)
+            .await
+            .map_err(fault::of)?;
+        if let Some(row) = row {
+            let key: Result<Vec<KeyValue>> = (0..shape.keys.len())
+                .map(|column| KeyValue::read(&row, column))
+                .collect();
+            places.push(key_value::cursor(&key?));
+        }
+    }
+    Ok(places)
+}
