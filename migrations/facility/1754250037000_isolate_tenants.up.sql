@@ -13,8 +13,8 @@ CREATE FUNCTION app_tenant_id() RETURNS uuid
 $$;
 COMMENT ON FUNCTION app_tenant_id() IS 'The tenant that this session works for: SET LOCAL app.tenant_id = ''…''.';
 
--- Two policies a table. The restrictive one holds whatever policies others add. The permissive one lets
--- the tenant's rows through; a table with permissive policies of its own keeps to those.
+-- Two policies a table, and a third on tenant. The restrictive one holds whatever policies others add. The
+-- permissive one lets the tenant's rows through; a table with permissive policies of its own keeps to those.
 -- Not FORCE: the owner, who also seals, sees all rows. Applications use a role that owns nothing.
 DO $$
 DECLARE
@@ -47,4 +47,13 @@ BEGIN
         END IF;
         EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', met);
     END LOOP;
+    -- Tenants are the owner's to make. A session that sets app.tenant_id to a new id would pass the two above.
+    met := format('%I.tenant', current_schema())::regclass;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_policy p
+                   WHERE p.polrelid = met AND p.polname = 'facility_tenant_insert') THEN
+        EXECUTE format('CREATE POLICY facility_tenant_insert ON %s AS RESTRICTIVE FOR INSERT WITH CHECK (false)',
+            met);
+        EXECUTE format('COMMENT ON POLICY facility_tenant_insert ON %s IS %L', met,
+            facility_migration_mark(NULL, '{"added": true}'));
+    END IF;
 END $$;

@@ -85,8 +85,9 @@ CREATE POLICY appointments_patient ON appointments FOR SELECT
     USING (patient_id = (SELECT webqx_patient_id()));
 CREATE POLICY appointments_patient_request ON appointments FOR INSERT
     WITH CHECK (patient_id = (SELECT webqx_patient_id()) AND status = 'requested');
+-- What is over stays as it is.
 CREATE POLICY appointments_patient_cancel ON appointments FOR UPDATE
-    USING (patient_id = (SELECT webqx_patient_id()))
+    USING (patient_id = (SELECT webqx_patient_id()) AND status IN ('requested', 'scheduled'))
     WITH CHECK (patient_id = (SELECT webqx_patient_id()) AND status = 'cancelled');
 CREATE POLICY appointments_provider ON appointments FOR SELECT
     USING (provider_id = (SELECT webqx_provider_id()) OR patient_id IN (SELECT webqx_own_patients()));

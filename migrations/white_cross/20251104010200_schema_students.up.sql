@@ -81,6 +81,6 @@ CREATE TABLE contacts (
     CONSTRAINT contacts_pkey PRIMARY KEY (id)
 );
 COMMENT ON TABLE contacts IS
-    'Guardians, providers and others who have to do with a student or a school.';
+    'Guardians, providers and others who have to do with a student.';
 COMMENT ON COLUMN contacts.deleted_at IS
     'Soft delete: when the row was deleted; NULL while it is live.';

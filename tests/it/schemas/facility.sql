@@ -161,6 +161,9 @@ SET SESSION AUTHORIZATION phiseal_test_facility_app;
 
 -- Without a tenant, with an empty one, with one that is no uuid, with one that does not exist: nothing.
 SELECT gives('SELECT seen()', '0 0 0 0 0 0 0 0 0 0 0 0 0 0 0');
+-- Not even by naming itself beforehand does a role make a tenant.
+SELECT set_config('app.tenant_id', id('0c')::text, true);
+SELECT refused($$INSERT INTO tenant (id, name, slug) VALUES (id('0c'), 'C', 'c')$$, '42501');
 SELECT as_tenant('');
 SELECT gives('SELECT seen()', '0 0 0 0 0 0 0 0 0 0 0 0 0 0 0');
 SELECT as_tenant(''' OR true --');

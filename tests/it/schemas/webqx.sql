@@ -201,6 +201,9 @@ SELECT refused($$UPDATE medical_records SET patient_id = 2$$, '42501');
 SELECT refused($$INSERT INTO medical_records (patient_id, provider_id) VALUES (1, 2)$$, '42501');
 SELECT meets($$INSERT INTO medical_records (patient_id, provider_id) VALUES (1, 1)$$, 1);
 SELECT meets($$UPDATE appointments SET status = 'completed'$$, 1);
+-- What is over is not cancelled.
+SELECT as_user('4', 'patient');
+SELECT meets($$UPDATE appointments SET status = 'cancelled' WHERE status = 'completed'$$, 0);
 
 -- A patient lets a provider in, and with the appointment cancelled out again.
 SELECT as_user('4', 'patient');
