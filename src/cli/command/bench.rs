@@ -79,7 +79,7 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
             .table(job, rows)
             .await
             .map_err(|error| not_measured(error, place, job))?;
-        let forecast = Forecast::of(&measured, rows, place, &settings);
+        let forecast = Forecast::of(&measured, rows, (place, look.dialect), &settings);
         tables.push(Benched {
             name: plan.name.label(),
             estimate: estimate::backfill(&facts, plan, None),

@@ -7,6 +7,7 @@
 
 use super::{Batch, Measured, READ_TRIPS, WRITE_TRIPS};
 use crate::engine::Settings;
+use crate::engine::preflight::Dialect;
 use crate::store::TrialPlace;
 
 /// What more lanes give: at least (two cores, database and program on one machine), likely, and
@@ -21,6 +22,9 @@ const COPY: (f64, f64) = (1.8, 3.0);
 /// The same for a batch that was rolled back: a run commits, moves its fence, and looks for what is
 /// left.
 const TABLE: (f64, f64) = (1.2, 1.5);
+/// Both in SQLite, whose COMMIT is when pages are written, synced and later moved into the file.
+const SQLITE_COPY: (f64, f64) = (5.0, 12.0);
+const SQLITE_TABLE: (f64, f64) = (2.0, 4.0);
 /// Rows of a batch of a run: the bounds of its pace.
 const ROWS_MIN: f64 = 50.0;
 const ROWS_MAX: f64 = 20_000.0;
@@ -166,7 +170,12 @@ impl Range {
 
 impl Forecast {
     /// Of a table of `rows` rows.
-    pub fn of(measured: &Measured, rows: u64, place: TrialPlace, settings: &Settings) -> Self {
+    pub fn of(
+        measured: &Measured,
+        rows: u64,
+        (place, dialect): (TrialPlace, Dialect),
+        settings: &Settings,
+    ) -> Self {
         // Statistics may be older than the rows.
         let rows = rows.max(measured.looked) as f64;
         let batches = &measured.batches;
@@ -179,9 +188,11 @@ impl Forecast {
             };
         }
         let share = |of: fn(&Batch) -> u64| sum(of) / looked * rows;
-        let (likely_factor, worst_factor) = match place {
-            TrialPlace::Copy => COPY,
-            TrialPlace::Table => TABLE,
+        let (likely_factor, worst_factor) = match (place, dialect) {
+            (TrialPlace::Copy, Dialect::Postgres) => COPY,
+            (TrialPlace::Table, Dialect::Postgres) => TABLE,
+            (TrialPlace::Copy, Dialect::Sqlite) => SQLITE_COPY,
+            (TrialPlace::Table, Dialect::Sqlite) => SQLITE_TABLE,
         };
         let network = network_per_row(measured, settings);
         let each: Vec<Stages> = batches
@@ -268,6 +279,9 @@ mod tests {
 
     use super::*;
 
+    const IN_TABLE: (TrialPlace, Dialect) = (TrialPlace::Table, Dialect::Postgres);
+    const COPIED: (TrialPlace, Dialect) = (TrialPlace::Copy, Dialect::Postgres);
+
     fn settings(workers: u32) -> Settings {
         Settings {
             workers,
@@ -307,7 +321,7 @@ mod tests {
     #[test]
     fn the_slowest_kind_of_work_bounds_and_the_spread_makes_the_range() {
         let measured = measured(&[0.02, 0.03, 0.05], Duration::ZERO);
-        let forecast = Forecast::of(&measured, 100_000, TrialPlace::Table, &settings(1));
+        let forecast = Forecast::of(&measured, 100_000, IN_TABLE, &settings(1));
         assert_eq!(forecast.stages.bound(), Some(Bound::Write));
         assert!(close(forecast.one_lane.low, 2.0), "{forecast:?}");
         assert!(close(forecast.one_lane.likely, 3.6), "{forecast:?}");
@@ -321,11 +335,14 @@ mod tests {
     #[test]
     fn a_copy_is_taken_for_quicker_than_the_table_and_lanes_shorten_all() {
         let measured = measured(&[0.02; 3], Duration::ZERO);
-        let in_table = Forecast::of(&measured, 100_000, TrialPlace::Table, &settings(1));
-        let copied = Forecast::of(&measured, 100_000, TrialPlace::Copy, &settings(3));
+        let in_table = Forecast::of(&measured, 100_000, IN_TABLE, &settings(1));
+        let copied = Forecast::of(&measured, 100_000, COPIED, &settings(3));
         assert!(close(copied.one_lane.low, in_table.one_lane.low));
         assert!(copied.one_lane.likely > in_table.one_lane.likely);
         assert!(copied.one_lane.high > in_table.one_lane.high);
+        let (place, dialect) = (TrialPlace::Copy, Dialect::Sqlite);
+        let sqlite = Forecast::of(&measured, 100_000, (place, dialect), &settings(1));
+        assert!(sqlite.one_lane.likely > copied.one_lane.likely);
         for (many, one) in [
             (copied.lanes.low, copied.one_lane.low),
             (copied.lanes.likely, copied.one_lane.likely),
@@ -340,7 +357,7 @@ mod tests {
     #[test]
     fn a_far_server_bounds_by_the_network() {
         let measured = measured(&[0.02; 3], Duration::from_millis(200));
-        let forecast = Forecast::of(&measured, 100_000, TrialPlace::Table, &settings(1));
+        let forecast = Forecast::of(&measured, 100_000, IN_TABLE, &settings(1));
         assert_eq!(forecast.stages.bound(), Some(Bound::Network));
         assert!(forecast.one_lane.likely > 2.0);
     }
@@ -349,14 +366,14 @@ mod tests {
     fn windows_without_anything_to_seal_shorten_the_run() {
         let mut half = measured(&[0.02; 2], Duration::ZERO);
         half.looked *= 2;
-        let forecast = Forecast::of(&half, 100_000, TrialPlace::Table, &settings(1));
+        let forecast = Forecast::of(&half, 100_000, IN_TABLE, &settings(1));
         assert!(close(forecast.one_lane.likely, 1.2), "{forecast:?}");
         assert!(close(forecast.rows_to_seal, 25_000.0));
     }
 
     #[test]
     fn an_empty_table_takes_nothing_and_nothing_bounds_it() {
-        let forecast = Forecast::of(&Measured::default(), 0, TrialPlace::Copy, &settings(4));
+        let forecast = Forecast::of(&Measured::default(), 0, COPIED, &settings(4));
         assert_eq!(forecast, Forecast::default());
         assert_eq!(forecast.stages.bound(), None);
     }
