@@ -154,7 +154,16 @@ impl<'c> Migrations<'c> {
         let undone = self.reach(Goal::DownOne).await?;
         match undone.first() {
             None => Ok(Vec::new()),
-            Some(version) => self.reach(Goal::UpTo(*version)).await,
+            Some(version) => {
+                let redone = self.reach(Goal::Just(*version)).await;
+                if redone.is_err() {
+                    tracing::warn!(
+                        version,
+                        "the migration is undone, and could not be applied again"
+                    );
+                }
+                redone
+            }
         }
     }
 

@@ -107,6 +107,9 @@ SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
            pg_get_expr(relpartbound, oid),
            CASE WHEN relrowsecurity THEN 'row level security' END,
            CASE WHEN relforcerowsecurity THEN 'forced' END, reloptions::text,
+           (SELECT 'inherits ' || string_agg(inhparent::regclass::text, ', ' ORDER BY inhseqno)
+            FROM pg_inherits WHERE inhrelid = tab.oid),
+           CASE WHEN relkind IN ('r', 'p') AND relreplident <> 'd' THEN 'replica identity ' || relreplident::text END,
            CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) END),
        NULL::text, '{}'::text[]
 FROM tab
@@ -146,7 +149,10 @@ WHERE NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid
                                                    AND c.contype IN ('p', 'u', 'x'))
 UNION ALL
 SELECT 'constraint', format('%s.%I', t.qualified, c.conname),
-       pg_get_constraintdef(c.oid) || CASE WHEN c.convalidated THEN '' ELSE ' (not valid)' END,
+       pg_get_constraintdef(c.oid) || CASE WHEN c.convalidated THEN '' ELSE ' (not valid)' END
+       || CASE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgconstraint = c.oid
+                                AND g.tgisinternal AND g.tgenabled <> 'O')
+               THEN ' (not enforced: its triggers are disabled)' ELSE '' END,
        t.qualified,
        ARRAY(SELECT a.attname::text FROM pg_attribute AS a
              WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey))
@@ -179,7 +185,12 @@ JOIN tab AS t ON t.oid = w.ev_class
 WHERE w.rulename <> '_RETURN'
 UNION ALL
 SELECT 'sequence', r.qualified,
-       format('%s start %s increment %s', format_type(q.seqtypid, NULL), q.seqstart, q.seqincrement),
+       concat_ws(' ', format_type(q.seqtypid, NULL), 'start', q.seqstart, 'increment', q.seqincrement,
+                 'from', q.seqmin, 'to', q.seqmax, CASE WHEN q.seqcycle THEN 'cycle' END,
+                 (SELECT 'owned by ' || d.refobjid::regclass || '.' || a.attname FROM pg_depend AS d
+                  JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                  WHERE d.classid = 'pg_class'::regclass AND d.objid = r.oid
+                    AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))),
        NULL, '{}'
 FROM rel AS r
 JOIN pg_sequence AS q ON q.seqrelid = r.oid
@@ -213,6 +224,10 @@ SELECT 'function', qualified,
             THEN replace(replace(pg_get_functiondef(oid), 'TO ''$user'', ', 'TO '), ', ''pg_temp''', '')
             ELSE prokind::text END, NULL, '{}'
 FROM fun
+UNION ALL
+SELECT 'statistics', format('%I.%I', s.nspname, x.stxname), pg_get_statisticsobjdef(x.oid), NULL, '{}'
+FROM pg_statistic_ext AS x
+JOIN space AS s ON s.oid = x.stxnamespace
 UNION ALL
 SELECT 'extension', extname::text, '', NULL, '{}' FROM pg_extension WHERE $2 AND extname <> 'plpgsql'
 ";

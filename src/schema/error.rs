@@ -99,11 +99,13 @@ pub enum MigrateError {
     /// Some statements were committed before one failed.
     #[error(
         "migration {version} stopped at line {line} of its file (SQLSTATE {sqlstate}); {done} of its \
-         {of} parts, those above that line, are applied and recorded"
+         {of} parts, those above that line, are {} and recorded", if *undoing { "undone" } else { "applied" }
     )]
     Partly {
         /// Its number.
         version: Version,
+        /// Whether it was being undone.
+        undoing: bool,
         /// Where the statement begins that failed, counted from 1.
         line: usize,
         /// SQLSTATE.
@@ -170,6 +172,13 @@ pub enum Doing {
     },
     /// Reading a catalog to compare it.
     Comparing,
+    /// Building a set in the scratch database.
+    Building {
+        /// The migration's number.
+        version: Version,
+        /// Where the statement begins in its file, counted from 1.
+        line: usize,
+    },
 }
 
 impl fmt::Display for Doing {
@@ -190,6 +199,10 @@ impl fmt::Display for Doing {
                 )
             }
             Self::Comparing => f.write_str("the comparison of the catalogs"),
+            Self::Building { version, line } => write!(
+                f,
+                "the statement at line {line} of migration {version} in the scratch database"
+            ),
         }
     }
 }
@@ -296,6 +309,13 @@ impl Coded for MigrateError {
                 doing: Doing::History | Doing::Comparing,
                 ..
             } => "the role must be able to read the catalog, and to make the history's schema",
+            Self::Database {
+                doing: Doing::Building { .. },
+                ..
+            } => {
+                "nothing was changed; the migration needs what an empty database has not, or the role \
+                 may not make it there"
+            }
             Self::Database { .. } => {
                 "nothing of that migration was applied; look the SQLSTATE up in PostgreSQL's list of \
                  error codes (42501: the role may not make what the migration makes)"

@@ -28,7 +28,8 @@ pub(super) struct SqlFile {
     pub text: Cow<'static, str>,
 }
 
-/// The set in the folder at `path`. Files that do not begin with a digit are no migrations.
+/// The set in the folder at `path`. What neither begins with a digit nor ends with `.sql` is no
+/// migration.
 pub(super) fn folder(path: &Path) -> Result<MigrationSet, MigrateError> {
     let unreadable = |error: std::io::Error| MigrateError::Folder {
         faults: vec![format!("{}: {}", path.display(), error.kind())],
@@ -41,7 +42,13 @@ pub(super) fn folder(path: &Path) -> Result<MigrationSet, MigrateError> {
             faults.push("a file's name is not UTF-8".to_owned());
             continue;
         };
-        if !looks_numbered(&name) || entry.path().is_dir() {
+        if !(looks_numbered(&name) || name.ends_with(".sql")) {
+            continue;
+        }
+        if entry.path().is_dir() {
+            faults.push(format!(
+                "{name}: it is numbered like a migration, but is a folder"
+            ));
             continue;
         }
         match std::fs::read_to_string(entry.path()) {
@@ -223,6 +230,9 @@ impl FileName {
         };
         let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
         let first = digits(stem);
+        if first == 0 {
+            return Err("its name does not begin with a number");
+        }
         let (number, mut rest) = stem.split_at(first);
         let mut number = number.to_owned();
         // A date and a time of day: together, or two files of a day would have one version.

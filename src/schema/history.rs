@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::error::MigrateError;
+use super::script::Script;
 use super::set::{Migration, MigrationSet, Version};
 
 /// A migration as `status` shows it.
@@ -42,6 +43,8 @@ pub enum MigrationState {
 pub(super) enum Goal {
     UpToLast,
     UpTo(Version),
+    /// Up by this one alone.
+    Just(Version),
     DownOne,
     DownTo(Version),
 }
@@ -70,13 +73,15 @@ impl Applied {
 }
 
 /// How far a migration came that cannot be one transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Progress {
     pub way: Way,
     /// Units that are committed.
     pub units: usize,
     /// The next unit takes no transaction and was begun: how it ended was not written down.
     pub running: bool,
+    /// [`Script::digest`] of those that are committed: the rest of a file may be mended.
+    pub digest: String,
 }
 
 /// Towards the newest version, or away from it.
@@ -90,6 +95,8 @@ pub(super) enum Way {
 pub(super) struct Step<'s> {
     pub migration: &'s Migration,
     pub progress: Progress,
+    /// What the history has of it; a failure of the first unit leaves that.
+    pub recorded: Option<Progress>,
 }
 
 impl Progress {
@@ -98,17 +105,18 @@ impl Progress {
             way,
             units: 0,
             running: false,
+            digest: String::new(),
         }
     }
 
     /// As the history holds it.
-    pub fn to_text(self) -> String {
+    pub fn to_text(&self) -> String {
         let way = match self.way {
             Way::Up => "applying",
             Way::Down => "undoing",
         };
         let running = if self.running { " running" } else { "" };
-        format!("{way} {}{running}", self.units)
+        format!("{way} {} {}{running}", self.units, self.digest)
     }
 
     /// `None` where it is not what [`Progress::to_text`] writes.
@@ -120,6 +128,7 @@ impl Progress {
             _ => return None,
         };
         let units = words.next()?.parse().ok()?;
+        let digest = words.next()?.to_owned();
         let running = match words.next() {
             None => false,
             Some("running") => true,
@@ -129,6 +138,7 @@ impl Progress {
             way,
             units,
             running,
+            digest,
         })
     }
 }
@@ -158,8 +168,9 @@ pub(super) fn next_step<'s>(
         }
     }
     match goal {
-        Goal::UpToLast => next_up(set, applied, None),
-        Goal::UpTo(to) => next_up(set, applied, Some(to)),
+        Goal::UpToLast => next_up(set, applied, |_| true),
+        Goal::UpTo(to) => next_up(set, applied, |version| version <= to),
+        Goal::Just(one) => next_up(set, applied, |version| version == one),
         Goal::DownOne => match applied.last() {
             Some(newest) => next_down(set, applied, newest.version - 1),
             None => Ok(None),
@@ -172,25 +183,26 @@ pub(super) fn next_step<'s>(
 fn next_up<'s>(
     set: &'s MigrationSet,
     applied: &[Applied],
-    to: Option<Version>,
+    wanted: impl Fn(Version) -> bool,
 ) -> Result<Option<Step<'s>>, MigrateError> {
     let row_of = |version| applied.iter().find(|row| row.version == version);
     let next = set
         .migrations
         .iter()
-        .find(|m| row_of(m.version).is_none_or(|row| row.progress.is_some()))
-        .filter(|m| to.is_none_or(|to| m.version <= to));
+        .filter(|m| wanted(m.version))
+        .find(|m| row_of(m.version).is_none_or(|row| row.progress.is_some()));
     let Some(migration) = next else {
         return Ok(None);
     };
-    let begun = row_of(migration.version).and_then(|row| row.progress);
-    match begun.map(|progress| progress.way) {
+    let recorded = row_of(migration.version).and_then(|row| row.progress.clone());
+    match recorded.as_ref().map(|progress| progress.way) {
         Some(Way::Down) => Err(MigrateError::PartlyUndone {
             version: migration.version,
         }),
         Some(Way::Up) | None => Ok(Some(Step {
             migration,
-            progress: begun.unwrap_or(Progress::none(Way::Up)),
+            progress: recorded.clone().unwrap_or(Progress::none(Way::Up)),
+            recorded,
         })),
     }
 }
@@ -213,10 +225,12 @@ fn next_down<'s>(
                 version: row.version,
             });
         }
-        let begun = row.progress.filter(|progress| progress.way == Way::Down);
+        let begun = row.progress.clone();
+        let begun = begun.filter(|progress| progress.way == Way::Down);
         next.get_or_insert(Step {
             migration,
             progress: begun.unwrap_or(Progress::none(Way::Down)),
+            recorded: row.progress.clone(),
         });
     }
     Ok(next)
@@ -231,7 +245,7 @@ pub(super) fn check_goal(set: &MigrationSet, goal: Goal) -> Result<(), MigrateEr
         Goal::DownTo(version) if version != 0 && set.find(version).is_none() => {
             Err(MigrateError::NoSuchVersion { version })
         }
-        Goal::UpToLast | Goal::UpTo(_) | Goal::DownOne | Goal::DownTo(_) => Ok(()),
+        Goal::UpToLast | Goal::UpTo(_) | Goal::Just(_) | Goal::DownOne | Goal::DownTo(_) => Ok(()),
     }
 }
 
@@ -263,11 +277,24 @@ pub(super) fn statuses(set: &MigrationSet, applied: &[Applied]) -> Vec<Migration
 fn state_of(set: &MigrationSet, row: &Applied) -> MigrationState {
     match set.find(row.version) {
         None => MigrationState::Unknown,
-        Some(migration) if migration.checksum() != row.checksum => MigrationState::ChecksumDiffers,
-        Some(_) => match row.progress.map(|progress| progress.way) {
+        Some(migration) if migration.checksum() != row.checksum && !mended(migration, row) => {
+            MigrationState::ChecksumDiffers
+        }
+        Some(_) => match row.progress.as_ref().map(|progress| progress.way) {
             None => MigrationState::Applied,
             Some(Way::Up) => MigrationState::PartlyApplied,
             Some(Way::Down) => MigrationState::PartlyUndone,
         },
     }
+}
+
+/// Whether only what was not yet done of a file has changed.
+fn mended(migration: &Migration, row: &Applied) -> bool {
+    row.progress
+        .as_ref()
+        .filter(|progress| progress.way == Way::Up)
+        .is_some_and(|progress| {
+            Script::of(&migration.up)
+                .is_ok_and(|script| script.digest(progress.units) == progress.digest)
+        })
 }

@@ -39,11 +39,11 @@ pub(super) trait Database {
     async fn make_history(&mut self, set: &MigrationSet) -> Result<(), Failure>;
 
     /// The tables that the set's pending migrations up to `to` would make and that are there.
-    /// Changes nothing.
+    /// What is there is asked first and the history afterwards, so that another migrator's table
+    /// comes with its record. Changes nothing.
     async fn tables_in_the_way(
         &mut self,
         set: &MigrationSet,
-        applied: &[Applied],
         to: Option<Version>,
     ) -> Result<Vec<String>, Failure>;
 
@@ -166,10 +166,9 @@ async fn refuse_tables_in_the_way(
     let to = match goal {
         Goal::UpToLast => None,
         Goal::UpTo(to) => Some(to),
-        Goal::DownOne | Goal::DownTo(_) => return Ok(()),
+        Goal::Just(_) | Goal::DownOne | Goal::DownTo(_) => return Ok(()),
     };
-    let applied = patiently!(database.applied(set)).unwrap_or_default();
-    let tables = patiently!(database.tables_in_the_way(set, &applied, to));
+    let tables = patiently!(database.tables_in_the_way(set, to));
     if tables.is_empty() {
         Ok(())
     } else {
@@ -191,7 +190,7 @@ async fn one_attempt(
 ) -> Result<Option<Version>, Failure> {
     if database.applied(set).await?.is_none() {
         match goal {
-            Goal::UpToLast | Goal::UpTo(_) => database.make_history(set).await?,
+            Goal::UpToLast | Goal::UpTo(_) | Goal::Just(_) => database.make_history(set).await?,
             Goal::DownOne | Goal::DownTo(_) => return Ok(None),
         }
     }

@@ -118,7 +118,7 @@ impl Database for PgDatabase<'_> {
     async fn make_history(&mut self, set: &MigrationSet) -> Result<(), Failure> {
         // The losing one of two migrators that make the same at the same moment goes again.
         let failed = |error| match sqlstate(&error).as_deref() {
-            Some("23505" | "42P06" | "42P07") => Failure::Busy,
+            Some("23505" | "42P06" | "42P07" | "42P01") => Failure::Busy,
             _ => failure(Doing::History)(error),
         };
         let records = Records::of(&self.schema, set);
@@ -130,26 +130,39 @@ impl Database for PgDatabase<'_> {
     async fn tables_in_the_way(
         &mut self,
         set: &MigrationSet,
-        applied: &[Applied],
         to: Option<Version>,
     ) -> Result<Vec<String>, Failure> {
         let failed = failure(Doing::History);
-        let names = tables_to_be_made(set, applied, to)?;
+        let before = self.applied(set).await?.unwrap_or_default();
+        let names = tables_to_be_made(set, &before, to)?;
         if names.is_empty() {
             return Ok(names);
         }
         let mut tx = self.conn.begin_with(BEGIN).await.map_err(failed)?;
-        // A name that is no name is left to the migration.
-        let found = sqlx::query_scalar(
+        // A name without a schema is made in the first one. One that is no name is left to the
+        // migration.
+        let found: Result<Vec<String>, _> = sqlx::query_scalar(
             "SELECT name FROM unnest($1::text[]) AS name
-             WHERE pg_catalog.to_regclass(name) IS NOT NULL ORDER BY name",
+             WHERE pg_catalog.to_regclass(CASE
+                 WHEN cardinality(parse_ident(name)) > 1 THEN name
+                 ELSE pg_catalog.quote_ident(current_schema()) || '.' || name END) IS NOT NULL
+             ORDER BY name",
         )
         .bind(&names)
         .persistent(false)
         .fetch_all(&mut *tx)
         .await;
         tx.rollback().await.map_err(failed)?;
-        found.map_err(failed)
+        let found = found.map_err(failed)?;
+        if found.is_empty() {
+            return Ok(found);
+        }
+        let after = self.applied(set).await?.unwrap_or_default();
+        let pending = tables_to_be_made(set, &after, to)?;
+        Ok(found
+            .into_iter()
+            .filter(|name| pending.contains(name))
+            .collect())
     }
 
     async fn step(&mut self, set: &MigrationSet, goal: Goal) -> Result<Option<Version>, Failure> {
@@ -219,6 +232,7 @@ async fn take(
     let Step {
         migration,
         progress,
+        recorded,
     } = step;
     let version = migration.version;
     let doing = match progress.way {
@@ -237,22 +251,23 @@ async fn take(
         run(tx, placed).await.map_err(failure(doing))?;
     } else {
         let script = Script::of(text)?;
-        let fresh = progress.units == 0 && !progress.running;
+        let fresh = recorded.is_none();
         if !(script.is_atomic() && fresh) {
             let worker = worker.ok_or(MigrateError::Connection { doing })?;
             let units = Units {
                 records,
                 migration,
                 script: &script,
+                way: progress.way,
+                recorded,
             };
             return units.run(worker, progress).await;
         }
         search_where_tables_go(tx).await.map_err(failure(doing))?;
         run_statements(tx, version, progress.way, script.statements()).await?;
         // What the file set for its session ends with it.
-        run(tx, "RESET ALL".to_owned())
-            .await
-            .map_err(failure(doing))?;
+        let reset = run(tx, END_OF_FILE.to_owned()).await;
+        reset.map_err(failure(doing))?;
     }
     let recorded = match progress.way {
         Way::Up => records.add(tx, migration, None).await,
@@ -260,6 +275,10 @@ async fn take(
     };
     recorded.map_err(failure(doing))
 }
+
+/// What a file leaves in its session: settings, roles, temporary tables, prepared statements.
+const END_OF_FILE: &str =
+    "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP; DEALLOCATE ALL";
 
 /// One at a time, so that a refusal has a line.
 async fn run_statements(
@@ -291,7 +310,8 @@ async fn search_where_tables_go(tx: &mut PgConnection) -> Result<(), sqlx::Error
     run(tx, sql).await
 }
 
-/// What the pending migrations make by CREATE TABLE, without what one of them may take away.
+/// What the pending migrations make by CREATE TABLE, up to where one may take a table away or
+/// look elsewhere.
 fn tables_to_be_made(
     set: &MigrationSet,
     applied: &[Applied],
@@ -308,7 +328,7 @@ fn tables_to_be_made(
         .filter(|m| !applied.iter().any(|row| row.version == m.version));
     for migration in pending {
         for statement in Script::of(&migration.up)?.statements() {
-            if statement.frees_table_names() {
+            if statement.may_free_table_names() {
                 return Ok(names);
             }
             names.extend(statement.table_made());

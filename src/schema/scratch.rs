@@ -90,20 +90,14 @@ impl Building<'_> {
             SetKind::Platform => Scope::Platform(self.schema),
         };
         for migration in self.migrations {
-            if commit {
-                run(conn, BEGIN.to_owned()).await.map_err(failed)?;
-            }
             self.search(conn).await.map_err(failed)?;
-            self.apply(conn, migration).await?;
-            // What is checked at the commit is checked here: there may be none.
-            let end = if commit {
-                "COMMIT"
-            } else {
-                "SET CONSTRAINTS ALL IMMEDIATE"
-            };
-            run(conn, format!("{end}; RESET ALL"))
-                .await
-                .map_err(failed)?;
+            self.apply(conn, migration, commit).await?;
+            run(
+                conn,
+                "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP".to_owned(),
+            )
+            .await
+            .map_err(failed)?;
         }
         catalog::read(conn, scope).await
     }
@@ -120,25 +114,38 @@ impl Building<'_> {
             .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
             .chain(["pg_temp".to_owned()])
             .collect();
-        run(conn, format!("SET LOCAL search_path = {}", path.join(", "))).await
+        run(conn, format!("SET search_path = {}", path.join(", "))).await
     }
 
-    async fn apply(&self, conn: &mut PgConnection, migration: &Migration) -> Result<(), Failure> {
+    /// Unit by unit, as it was applied; with `commit` each in its own transaction.
+    async fn apply(
+        &self,
+        conn: &mut PgConnection,
+        migration: &Migration,
+        commit: bool,
+    ) -> Result<(), Failure> {
         let version = migration.version;
+        let building = |line| failure(Doing::Building { version, line });
         if self.kind == SetKind::Own {
             let placed = self.schema.place(&migration.up);
-            let done = run(conn, placed).await;
-            return done.map_err(failure(Doing::Applying(version)));
+            return run(conn, placed).await.map_err(building(1));
         }
-        let script = Script::of(&migration.up)?;
-        for statement in script.statements().filter(|s| !s.is_maintenance()) {
-            let doing = Doing::Statement {
-                version,
-                undoing: false,
-                line: statement.line,
+        for unit in Script::of(&migration.up)?.units {
+            let line = unit.statements.first().map_or(1, |s| s.line);
+            if commit {
+                run(conn, BEGIN.to_owned()).await.map_err(failed)?;
+            }
+            for statement in unit.statements.iter().filter(|s| !s.is_maintenance()) {
+                let done = run(conn, statement.without_concurrently()).await;
+                done.map_err(building(statement.line))?;
+            }
+            // What is checked at the commit is checked here: there may be none.
+            let end = if commit {
+                "COMMIT"
+            } else {
+                "SET CONSTRAINTS ALL IMMEDIATE"
             };
-            let done = run(conn, statement.without_concurrently()).await;
-            done.map_err(failure(doing))?;
+            run(conn, end.to_owned()).await.map_err(building(line))?;
         }
         Ok(())
     }
@@ -159,8 +166,14 @@ async fn connect(url: &SecretString, database: Option<&str>) -> Result<PgConnect
 
 async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), Failure> {
     let found: Option<String> = sqlx::query_scalar(
-        "SELECT c.oid::regclass::text FROM pg_catalog.pg_class AS c
-         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        "SELECT what FROM (
+             SELECT c.oid::regclass::text AS what, c.relnamespace AS space FROM pg_catalog.pg_class AS c
+             UNION ALL SELECT t.oid::regtype::text, t.typnamespace FROM pg_catalog.pg_type AS t
+             UNION ALL SELECT p.oid::regproc::text, p.pronamespace FROM pg_catalog.pg_proc AS p
+             UNION ALL SELECT e.extname, 'public'::regnamespace FROM pg_catalog.pg_extension AS e
+                 WHERE e.extname <> 'plpgsql'
+         ) AS found
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = space
          WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
          ORDER BY 1 LIMIT 1",
     )

@@ -4,6 +4,8 @@
 
 mod lexer;
 
+use sha2::{Digest, Sha256};
+
 use super::error::MigrateError;
 pub(super) use lexer::{Statement, Unreadable};
 
@@ -103,6 +105,18 @@ impl Script {
         self.units.len() <= 1 && self.units.iter().all(|unit| unit.transactional)
     }
 
+    /// SHA-256 of the statements of the first `units` units, in hexadecimal.
+    pub fn digest(&self, units: usize) -> String {
+        let mut hash = Sha256::new();
+        for unit in self.units.iter().take(units) {
+            for statement in &unit.statements {
+                hash.update(statement.text.as_bytes());
+                hash.update([0]);
+            }
+        }
+        hex::encode(hash.finalize())
+    }
+
     pub fn statements(&self) -> impl Iterator<Item = &Statement> {
         self.units.iter().flat_map(|unit| &unit.statements)
     }
@@ -167,6 +181,21 @@ impl Statement {
             | ("REINDEX", "DATABASE" | "SYSTEM" | "SCHEMA") => true,
             _ => false,
         }
+    }
+
+    /// Whether it is one of those that wait for the application instead of stopping it.
+    pub fn is_concurrent(&self) -> bool {
+        self.takes_no_transaction() && self.has("CONCURRENTLY")
+    }
+
+    /// Whether what it takes away is missing once it is done.
+    pub fn takes_away(&self) -> bool {
+        self.word(0) == "DROP"
+    }
+
+    /// Whether it says how the rest of its session is to be.
+    pub fn sets_session(&self) -> bool {
+        matches!(self.word(0), "SET" | "RESET") && self.word(1) != "LOCAL"
     }
 
     /// Whether it is left out where only the catalog that results is wanted.
@@ -239,14 +268,26 @@ impl Statement {
         self.name(at).map(|(name, _)| name)
     }
 
-    /// Whether it may take a table away, or its name.
-    pub fn frees_table_names(&self) -> bool {
-        (self.word(0) == "DROP" && self.word(1) == "TABLE")
-            || (self.word(0) == "ALTER" && self.word(1) == "TABLE" && self.has("RENAME"))
-            || (self.word(0) == "DO" && {
+    /// Whether it may take a relation away, or its name, or have names mean others.
+    pub fn may_free_table_names(&self) -> bool {
+        match self.word(0) {
+            "DROP" | "SET" | "RESET" | "CALL" | "SELECT" | "WITH" | "EXECUTE" => true,
+            "ALTER" => self.has("RENAME") || (self.has("SET") && self.has("SCHEMA")),
+            "DO" => {
                 let text = self.text.to_uppercase();
-                text.contains("DROP TABLE") || text.contains("RENAME TO")
-            })
+                [
+                    "DROP ",
+                    "RENAME ",
+                    "SCHEMA",
+                    "SEARCH_PATH",
+                    "PERFORM ",
+                    "CALL ",
+                ]
+                .iter()
+                .any(|word| text.contains(word))
+            }
+            _ => false,
+        }
     }
 
     fn behind_if_not_exists(&self, at: usize) -> usize {
@@ -372,6 +413,15 @@ mod tests {
         assert_eq!(made("CREATE UNLOGGED TABLE b ()").as_deref(), Some("b"));
         assert_eq!(made("CREATE TABLE IF NOT EXISTS b ()"), None);
         assert_eq!(made("CREATE TEMP TABLE b ()"), None);
-        assert!(only("ALTER TABLE a RENAME TO b").frees_table_names());
+        for sql in [
+            "ALTER TABLE a RENAME TO b",
+            "ALTER TABLE a SET SCHEMA b",
+            "DROP VIEW a",
+            "DO $$ BEGIN DROP TABLE a; END $$",
+            "SET search_path = b",
+        ] {
+            assert!(only(sql).may_free_table_names(), "{sql}");
+        }
+        assert!(!only("ALTER TABLE a ADD b int").may_free_table_names());
     }
 }

@@ -58,7 +58,6 @@ impl Database for SqliteDatabase<'_> {
     async fn tables_in_the_way(
         &mut self,
         _: &MigrationSet,
-        _: &[Applied],
         _: Option<Version>,
     ) -> Result<Vec<String>, Failure> {
         Ok(Vec::new())
@@ -98,6 +97,7 @@ async fn step(
         Some(Step {
             migration,
             progress,
+            ..
         }) if progress.way == Way::Up => {
             apply(tx, set, migration)
                 .await

@@ -111,7 +111,7 @@ fn too_few(rows: u32) -> Fault {
 }
 
 /// SIGINT or SIGTERM. Without handlers it never comes, and a signal ends the program at once.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),

@@ -5,6 +5,7 @@ mod rendering;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::demo::interrupted;
 use crate::cli::args::{Global, Migrate, ScratchArgs, Which};
 use crate::cli::output::Output;
 use crate::cli::session;
@@ -18,7 +19,16 @@ pub async fn run(global: &Global, args: &Migrate, output: Output) -> Result<Exit
     let (url, schema) = session::migration_ground(global, platforms)?;
     let mut link = Link::open(url.expose_secret(), &schema, choice).await?;
     let done = match link.migrations(choice) {
-        Ok(mut migrations) => work(&mut migrations, args, &url).await,
+        Ok(mut migrations) => tokio::select! {
+            biased;
+            () = interrupted() => Err(Fault {
+                code: "E0605",
+                message: "interrupted".to_owned(),
+                hint: "see `phiseal migrate status`; the same command goes on".to_owned(),
+                exit: Exit::Interrupted,
+            }),
+            done = work(&mut migrations, args, &url) => done,
+        },
         Err(error) => Err(error.into()),
     };
     link.close().await;

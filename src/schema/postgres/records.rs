@@ -138,11 +138,12 @@ impl<'a> Records<'a> {
         &self,
         tx: &mut PgConnection,
         migration: &Migration,
-        progress: Option<Progress>,
+        progress: Option<&Progress>,
     ) -> Result<(), sqlx::Error> {
         sqlx::query(AssertSqlSafe(format!(
             "INSERT INTO {} AS h (version, name, checksum, progress) VALUES ($1, $2, $3, $4)
              ON CONFLICT (version) DO UPDATE SET progress = excluded.progress,
+                 name = excluded.name, checksum = excluded.checksum,
                  applied_at = CASE WHEN h.progress IS NULL THEN h.applied_at
                                    ELSE excluded.applied_at END",
             self.history

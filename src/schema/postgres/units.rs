@@ -9,36 +9,61 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::super::error::{Doing, Failure, MigrateError};
 use super::super::history::{Progress, Way};
+use super::super::migrator::LOCK_TIMEOUT_MS;
 use super::super::migrator::{LOCK_ATTEMPTS, pause_after};
-use super::super::script::{ConcurrentIndex, Script, Unit};
+use super::super::script::{ConcurrentIndex, Script, Statement, Unit};
 use super::super::set::Migration;
 use super::records::Records;
-use super::{
-    BEGIN, SEARCH_PATH, failure, lock_timeout, run, run_statements, search_where_tables_go,
-};
+use super::{BEGIN, END_OF_FILE, SEARCH_PATH, failure, lock_timeout, run, run_statements};
 
 pub(super) struct Units<'a> {
     pub records: &'a Records<'a>,
     pub migration: &'a Migration,
     pub script: &'a Script,
+    pub way: Way,
+    /// What the history has of it; a failure of the first unit leaves that.
+    pub recorded: Option<Progress>,
 }
 
 impl Units<'_> {
     pub async fn run(&self, worker: &mut PgConnection, from: Progress) -> Result<(), Failure> {
-        let mut progress = from;
-        for unit in self.script.units.iter().skip(from.units) {
-            self.unit(worker, unit, progress).await?;
-            progress = Progress {
-                units: progress.units + 1,
-                running: false,
-                ..progress
-            };
-        }
-        let ended = match from.way {
+        let done = self.session(worker, from).await;
+        let reset = run(worker, END_OF_FILE.to_owned()).await;
+        done?;
+        reset.map_err(failure(Doing::History))?;
+        let ended = match self.way {
             Way::Up => self.records.add(worker, self.migration, None).await,
             Way::Down => self.records.remove(worker, self.migration.version).await,
         };
         ended.map_err(failure(Doing::History))
+    }
+
+    /// All units in one session, whose settings last until the end of the file, as in psql.
+    async fn session(&self, worker: &mut PgConnection, from: Progress) -> Result<(), Failure> {
+        let failed = failure(Doing::History);
+        let settings = format!(
+            "SET lock_timeout = 0; SET statement_timeout = 0;
+             SELECT pg_catalog.set_config('idle_session_timeout', '0', false)
+                 WHERE pg_catalog.current_setting('idle_session_timeout', true) IS NOT NULL;
+             SELECT pg_catalog.set_config('search_path', {SEARCH_PATH}, false)"
+        );
+        run(worker, settings).await.map_err(failed)?;
+        let units = &self.script.units;
+        // What was done before set the session up for what follows.
+        for statement in units
+            .iter()
+            .take(from.units)
+            .flat_map(|unit| &unit.statements)
+        {
+            if statement.sets_session() {
+                run(worker, statement.text.clone()).await.map_err(failed)?;
+            }
+        }
+        for (at, unit) in units.iter().enumerate().skip(from.units) {
+            let running = from.running && at == from.units;
+            self.unit(worker, unit, at, running).await?;
+        }
+        Ok(())
     }
 
     /// Does a unit, again while it only lacks a lock.
@@ -46,42 +71,55 @@ impl Units<'_> {
         &self,
         worker: &mut PgConnection,
         unit: &Unit,
-        progress: Progress,
+        at: usize,
+        running: bool,
     ) -> Result<(), Failure> {
         for attempt in 0..LOCK_ATTEMPTS {
             let done = if unit.transactional {
-                self.in_transaction(worker, unit, progress).await
+                self.in_transaction(worker, unit, at).await
             } else {
-                self.alone(worker, unit, progress).await
+                self.alone(worker, unit, at, running).await
             };
             match done {
                 Err(Failure::Busy | Failure::Held) => {
-                    tokio::time::sleep(pause_after(attempt)).await
+                    tokio::time::sleep(pause_after(attempt)).await;
                 }
-                Err(Failure::Stop(error)) => return Err(self.told(error, progress).into()),
+                Err(Failure::Stop(error)) => return Err(self.told(error, unit, at).into()),
                 Ok(()) => return Ok(()),
             }
         }
-        Err(MigrateError::LockTimeout {
-            attempts: LOCK_ATTEMPTS,
-        }
-        .into())
+        let attempts = LOCK_ATTEMPTS;
+        Err(self
+            .told(MigrateError::LockTimeout { attempts }, unit, at)
+            .into())
     }
 
     /// With what was committed before, where anything was.
-    fn told(&self, error: MigrateError, progress: Progress) -> MigrateError {
-        match error {
+    fn told(&self, error: MigrateError, unit: &Unit, at: usize) -> MigrateError {
+        let first = unit
+            .statements
+            .first()
+            .map_or(1, |statement| statement.line);
+        let (line, sqlstate) = match &error {
             MigrateError::Database {
-                doing: Doing::Statement { version, line, .. },
+                doing: Doing::Statement { line, .. },
                 sqlstate,
-            } if progress.units > 0 => MigrateError::Partly {
-                version,
-                line,
-                sqlstate,
-                done: progress.units,
-                of: self.script.units.len(),
-            },
-            error => error,
+            } => (*line, sqlstate.clone()),
+            MigrateError::Database { sqlstate, .. } => (first, sqlstate.clone()),
+            // lock_not_available
+            MigrateError::LockTimeout { .. } => (first, "55P03".to_owned()),
+            _ => return error,
+        };
+        if at == 0 {
+            return error;
+        }
+        MigrateError::Partly {
+            version: self.migration.version,
+            undoing: self.way == Way::Down,
+            line,
+            sqlstate,
+            done: at,
+            of: self.script.units.len(),
         }
     }
 
@@ -89,121 +127,110 @@ impl Units<'_> {
         &self,
         worker: &mut PgConnection,
         unit: &Unit,
-        progress: Progress,
+        at: usize,
     ) -> Result<(), Failure> {
         let failed = failure(Doing::History);
         let mut tx = worker.begin_with(BEGIN).await.map_err(failed)?;
         let done = async {
             run(&mut tx, lock_timeout()).await.map_err(failed)?;
-            search_where_tables_go(&mut tx).await.map_err(failed)?;
             let version = self.migration.version;
-            run_statements(&mut tx, version, progress.way, unit.statements.iter()).await?;
-            run(&mut tx, "RESET ALL".to_owned()).await.map_err(failed)?;
-            self.write_down(&mut tx, progress.units + 1, progress.way, false)
-                .await
+            run_statements(&mut tx, version, self.way, unit.statements.iter()).await?;
+            self.write_down(&mut tx, at + 1, false).await
         }
         .await;
         super::finish(tx, done, Doing::Applying(self.migration.version)).await
     }
 
+    /// A statement that takes no transaction.
     async fn alone(
         &self,
         worker: &mut PgConnection,
         unit: &Unit,
-        progress: Progress,
+        at: usize,
+        running: bool,
     ) -> Result<(), Failure> {
-        let failed = failure(Doing::History);
-        // No lock timeout: what runs outside transactions asks for locks that the application's
-        // statements do not wait behind, and a build cut off leaves an invalid index.
-        let settings = format!(
-            "SET lock_timeout = 0; SET statement_timeout = 0;
-             SELECT pg_catalog.set_config('search_path', {SEARCH_PATH}, false)"
-        );
-        run(worker, settings).await.map_err(failed)?;
-        let done = self.statement(worker, unit, progress).await;
-        let reset = run(worker, "RESET ALL".to_owned()).await;
-        done?;
-        reset.map_err(failed)
-    }
-
-    async fn statement(
-        &self,
-        worker: &mut PgConnection,
-        unit: &Unit,
-        progress: Progress,
-    ) -> Result<(), Failure> {
-        let way = progress.way;
         for statement in &unit.statements {
-            let index = statement.concurrent_index();
-            let built = match &index {
-                None => false,
-                Some(index) => clear_the_way(worker, index, progress.running).await?,
-            };
-            if built {
+            if let Some(index) = statement.concurrent_index()
+                && clear_the_way(worker, &index, running).await?
+            {
                 continue;
             }
-            self.write_down(worker, progress.units, way, true).await?;
-            let version = self.migration.version;
-            let done = run_statements(worker, version, way, std::iter::once(statement)).await;
-            match done {
-                Err(failed) if progress.running && says_it_is_done(&failed) => {}
+            self.write_down(worker, at, true).await?;
+            match self.once(worker, statement).await {
+                // The build that was cut off ended after all: it is looked at again.
+                Err(failed) if running && says(&failed, &["42P07"]) => return Err(Failure::Busy),
+                Err(failed)
+                    if running && statement.takes_away() && says(&failed, &["42704", "42P01"]) => {}
                 Err(failed) => {
                     // Of a lost connection nothing is known; else it is known that it failed.
-                    let _ = self.write_down_failed(worker, progress).await;
+                    let _ = self.write_down_failed(worker, at).await;
                     return Err(failed);
                 }
                 Ok(()) => {}
             }
         }
-        self.write_down(worker, progress.units + 1, way, false)
-            .await
+        self.write_down(worker, at + 1, false).await
     }
 
-    /// As it was before the unit: with nothing done, not even begun.
-    async fn write_down_failed(
-        &self,
-        conn: &mut PgConnection,
-        progress: Progress,
-    ) -> Result<(), Failure> {
+    /// CONCURRENTLY asks for locks that the application's statements do not wait behind, and a
+    /// build cut off leaves an invalid index: it waits as long as it takes. The others do not.
+    async fn once(&self, worker: &mut PgConnection, statement: &Statement) -> Result<(), Failure> {
         let failed = failure(Doing::History);
-        let Progress { units, way, .. } = progress;
-        match (units, way) {
-            (0, Way::Up) => {
-                let removed = self.records.remove(conn, self.migration.version).await;
-                removed.map_err(failed)
-            }
-            (0, Way::Down) => {
-                let added = self.records.add(conn, self.migration, None).await;
-                added.map_err(failed)
-            }
-            _ => self.write_down(conn, units, way, false).await,
+        let brief = !statement.is_concurrent();
+        if brief {
+            let timeout = format!("SET lock_timeout = {LOCK_TIMEOUT_MS}");
+            run(worker, timeout).await.map_err(failed)?;
         }
+        let version = self.migration.version;
+        let done = run_statements(worker, version, self.way, std::iter::once(statement)).await;
+        if brief {
+            let back = run(worker, "SET lock_timeout = 0".to_owned()).await;
+            done?;
+            return back.map_err(failed);
+        }
+        done
+    }
+
+    /// As it was before the unit: with nothing done, as it was before the command.
+    async fn write_down_failed(&self, conn: &mut PgConnection, at: usize) -> Result<(), Failure> {
+        if at > 0 {
+            return self.write_down(conn, at, false).await;
+        }
+        let written = match (&self.recorded, self.way) {
+            (None, Way::Up) => self.records.remove(conn, self.migration.version).await,
+            (recorded, _) => {
+                let recorded = recorded.as_ref();
+                self.records.add(conn, self.migration, recorded).await
+            }
+        };
+        written.map_err(failure(Doing::History))
     }
 
     async fn write_down(
         &self,
         conn: &mut PgConnection,
         units: usize,
-        way: Way,
         running: bool,
     ) -> Result<(), Failure> {
         let progress = Progress {
-            way,
+            way: self.way,
             units,
             running,
+            digest: self.script.digest(units),
         };
-        let added = self.records.add(conn, self.migration, Some(progress)).await;
+        let added = self
+            .records
+            .add(conn, self.migration, Some(&progress))
+            .await;
         added.map_err(failure(Doing::History))
     }
 }
 
-/// Whether a statement that may have been done before fails because it was: what it makes is there
-/// (42P07), or what it takes away is not (42704, 42P01).
-fn says_it_is_done(failed: &Failure) -> bool {
+fn says(failed: &Failure, sqlstates: &[&str]) -> bool {
     matches!(
         failed,
         Failure::Stop(MigrateError::Database { sqlstate, .. })
-            if matches!(sqlstate.as_str(), "42P07" | "42704" | "42P01")
+            if sqlstates.contains(&sqlstate.as_str())
     )
 }
 

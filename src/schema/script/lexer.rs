@@ -66,7 +66,7 @@ impl Cutter {
             return Ok(at + first.len_utf8());
         }
         if rest.starts_with("--") {
-            return Ok(at + rest.find('\n').unwrap_or(rest.len()));
+            return Ok(at + rest.find(['\n', '\r']).unwrap_or(rest.len()));
         }
         if rest.starts_with("/*") {
             return Ok(at + comment(rest).ok_or(unended)?);
@@ -248,6 +248,11 @@ mod tests {
     fn an_end_that_ends_no_body_ends_nothing_else() {
         let sql = "BEGIN; SELECT CASE WHEN true THEN 1 END; COMMIT";
         assert_eq!(texts(sql).len(), 3);
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_comment_too() {
+        assert_eq!(texts("-- c\rSELECT 1;\r"), ["SELECT 1"]);
     }
 
     #[test]

@@ -224,7 +224,7 @@ async fn a_given_scratch_database_must_be_empty_and_is_left_empty() {
     assert!(is_none(&none), "{none}");
     let left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
     assert_eq!(scratch.count(left).await, 0);
-    scratch.exec("CREATE TABLE in_use (id int)").await;
+    scratch.exec("CREATE TYPE in_use AS ENUM ('a')").await;
     let (code, message) = refused(&db, &verify, 3).await;
     assert_eq!(code, "E0715");
     assert!(message.contains("in_use"), "{message}");

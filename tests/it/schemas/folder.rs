@@ -107,10 +107,12 @@ async fn a_folder_that_cannot_be_run_is_refused_before_anything_with_every_fault
         ("5_psql.sql", "\\i other.sql"),
         ("20251104_143000_x.sql", ""),
         ("20251104143000-y.sql", ""),
+        ("V8__other.sql", ""),
     ]);
     let (code, message) = refused(&db, &["up", "--dir", &path(&dir)], 2).await;
     assert_eq!(code, "E0710");
     for file in [
+        "V8__other.sql",
         "2_model.js",
         "3_open.sql",
         "4_both.sql",
@@ -378,4 +380,112 @@ async fn a_folder_needs_postgresql() {
         .await
         .expect_code(2);
     assert!(run.stdout.contains("E0713"), "{}", run.stdout);
+}
+
+#[tokio::test]
+async fn a_partly_applied_file_may_be_mended_below_and_its_way_back_may_fail_and_go_again() {
+    let db = database("folder_mended").await;
+    let (good, bad, changed) = (
+        "CREATE TABLE t (a int);\nCREATE INDEX CONCURRENTLY i ON t (a);\n",
+        "CREATE INDEX CONCURRENTLY j ON t (nosuch);\n",
+        "CREATE TABLE t (a bigint);\nCREATE INDEX CONCURRENTLY i ON t (a);\n",
+    );
+    let down = "DROP INDEX CONCURRENTLY j;\nDROP INDEX CONCURRENTLY i;\nDROP TABLE t;";
+    let whole = format!("{good}{bad}");
+    let dir = folder(&[("1_t.sql", &whole), ("1_t.down.sql", down)]);
+    let path = path(&dir);
+    let state = async || {
+        let status = migrate(&db, &["status", "--dir", &path], 0).await;
+        status[0]["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(refused(&db, &["up", "--dir", &path], 3).await.0, "E0717");
+    // The way back fails at its first statement: the record stays what it was.
+    assert_eq!(refused(&db, &["down", "--dir", &path], 3).await.0, "E0707");
+    assert_eq!(state().await, "partly_applied");
+
+    write(dir.path(), "1_t.sql", changed);
+    assert_eq!(refused(&db, &["up", "--dir", &path], 3).await.0, "E0701");
+    let mended = format!("{good}CREATE INDEX CONCURRENTLY j ON t ((a + 1));\n");
+    write(dir.path(), "1_t.sql", &mended);
+    let up = migrate(&db, &["up", "--dir", &path], 0).await;
+    assert_eq!(up, json!({ "applied": [1] }));
+    assert_eq!(state().await, "applied");
+    let no_drift = migrate(&db, &["verify", "--dir", &path], 0).await;
+    assert_eq!(no_drift["missing"], json!([]));
+}
+
+#[tokio::test]
+async fn a_session_lasts_from_the_beginning_of_a_file_to_its_end_and_no_longer() {
+    let db = database("folder_session").await;
+    db.exec("CREATE SCHEMA app; CREATE TABLE app.t (a int); CREATE TABLE public.t (a int)")
+        .await;
+    let dir = folder(&[
+        (
+            "1_i.sql",
+            "SET search_path = app;\nCREATE INDEX CONCURRENTLY i ON t (a);\nCREATE TEMP TABLE x ();",
+        ),
+        (
+            "2_x.sql",
+            "CREATE TEMP TABLE x (); CREATE TABLE y (id int);",
+        ),
+        (
+            "3_e.sql",
+            "ALTER TYPE e ADD VALUE 'b';\nINSERT INTO z VALUES ('b');",
+        ),
+    ]);
+    db.exec("CREATE TYPE e AS ENUM ('a'); CREATE TABLE z (e e)")
+        .await;
+    let up = migrate(&db, &["up", "--dir", &path(&dir)], 0).await;
+    assert_eq!(up, json!({ "applied": [1, 2, 3] }));
+    let places =
+        "SELECT string_agg(relnamespace::regnamespace || '.' || relname, ' ' ORDER BY relname)
+                  FROM pg_class WHERE relname IN ('i', 'y')";
+    assert_eq!(db.scalar(places).await.as_deref(), Some("app.i public.y"));
+}
+
+#[tokio::test]
+async fn a_name_that_a_migration_frees_is_not_in_the_way() {
+    let db = database("folder_freed").await;
+    let dir = folder(&[
+        ("1_v.sql", "CREATE VIEW v AS SELECT 1 AS a;"),
+        ("2_v.sql", "DROP VIEW v; CREATE TABLE v (a int);"),
+        (
+            "3_u.sql",
+            "CREATE SCHEMA app; SET search_path = app; CREATE TABLE v (a int);",
+        ),
+    ]);
+    let path = path(&dir);
+    migrate(&db, &["up", "--dir", &path, "--to", "1"], 0).await;
+    let up = migrate(&db, &["up", "--dir", &path], 0).await;
+    assert_eq!(up, json!({ "applied": [2, 3] }));
+    let same = migrate(&db, &["verify", "--dir", &path], 0).await;
+    assert_eq!(same["missing"], json!([]));
+}
+
+#[tokio::test]
+async fn redo_is_of_the_newest_alone() {
+    let db = database("folder_redo").await;
+    let dir = folder(&[
+        ("1_a.sql", "CREATE TABLE a ();"),
+        ("3_c.sql", "CREATE TABLE c ();"),
+        ("3_c.down.sql", "DROP TABLE c;"),
+    ]);
+    let path = path(&dir);
+    migrate(&db, &["up", "--dir", &path], 0).await;
+    write(dir.path(), "2_b.sql", "CREATE TABLE b ();");
+    let redone = migrate(&db, &["redo", "--dir", &path], 0).await;
+    assert_eq!(redone, json!({ "redone": [3] }));
+    assert_eq!(tables(&db).await, "a c");
+}
+
+#[tokio::test]
+async fn three_migrators_of_a_set_started_apart_wait_for_each_other() {
+    let db = database("folder_three").await;
+    let late = async |ms: u64| {
+        tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+        migrate(&db, &["up", "--set", "facility"], 0).await
+    };
+    let (one, two, three) = tokio::join!(late(0), late(150), late(300));
+    let applied = |value: &Value| value["applied"].as_array().unwrap().len();
+    assert_eq!(applied(&one) + applied(&two) + applied(&three), 18);
 }
