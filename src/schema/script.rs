@@ -270,22 +270,23 @@ impl Statement {
 
     /// Whether it may take a relation away, or its name, or have names mean others.
     pub fn may_free_table_names(&self) -> bool {
+        let says = |words: &[&str]| {
+            let text = self.text.to_uppercase();
+            words.iter().any(|word| text.contains(word))
+        };
         match self.word(0) {
-            "DROP" | "SET" | "RESET" | "CALL" | "SELECT" | "WITH" | "EXECUTE" => true,
+            "DROP" | "SET" | "RESET" | "CALL" | "WITH" | "EXECUTE" => true,
+            // A function may do anything; this one only sets.
+            "SELECT" => !self.has("SET_CONFIG") || says(&["SEARCH_PATH"]),
             "ALTER" => self.has("RENAME") || (self.has("SET") && self.has("SCHEMA")),
-            "DO" => {
-                let text = self.text.to_uppercase();
-                [
-                    "DROP ",
-                    "RENAME ",
-                    "SCHEMA",
-                    "SEARCH_PATH",
-                    "PERFORM ",
-                    "CALL ",
-                ]
-                .iter()
-                .any(|word| text.contains(word))
-            }
+            "DO" => says(&[
+                "DROP TABLE",
+                "DROP VIEW",
+                "DROP SCHEMA",
+                "RENAME TO",
+                "SET SCHEMA",
+                "SEARCH_PATH",
+            ]),
             _ => false,
         }
     }
