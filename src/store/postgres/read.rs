@@ -5,10 +5,11 @@
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgRow, PgValueFormat};
 use sqlx::{PgConnection, Row, ValueRef};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::fault::map;
-use super::select::{self, Layout, Rows};
+use super::select::{self, Cut, Layout, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::{PostgresStore, timed, timed_connect};
 use crate::crypto::KeyPart;
@@ -24,10 +25,22 @@ const EPOCH_2000_MICROS: i64 = 946_684_800_000_000;
 const READ_SETTINGS: &str =
     "SET LOCAL jit = off; SET LOCAL statement_timeout = '240s'; SET LOCAL lock_timeout = '5s';";
 
+/// Rows up to this many bytes may come in any number that a window has: what the reader then leaves
+/// out for want of room is a page at most, and is read again.
+const ROW_BYTES_MAX: u64 = 2048;
+/// Windows that the server cuts after one whose rows were larger.
+const WINDOWS_CUT_BY_SERVER: u32 = 8;
+/// As many rows as no window has.
+const ROWS_ANY: u32 = 1_000_000;
+
 /// A connection that reads pages.
 pub(super) struct Reader {
     options: PgConnectOptions,
     conn: Option<PgConnection>,
+    /// Windows that the server is still to cut.
+    cut_by_server: u32,
+    /// Rows that a window had room for, where that was less than was asked for.
+    fitting: Option<u32>,
 }
 
 impl Reader {
@@ -35,16 +48,55 @@ impl Reader {
         Self {
             options,
             conn: Some(conn),
+            cut_by_server: 0,
+            fitting: None,
         }
     }
 
+    /// A window whose bytes are counted here; `None` where a row in it is too large for that, and
+    /// the server has to cut it.
+    async fn uncut(&mut self, target: &Target, request: &PageRequest) -> Result<Option<Page>> {
+        let row_bytes_max = ROW_BYTES_MAX
+            .min(request.value_bytes_max)
+            .min(request.bytes_max);
+        let request = PageRequest {
+            rows_max: self
+                .fitting
+                .map_or(request.rows_max, |rows| rows.min(request.rows_max)),
+            ..request.clone()
+        };
+        let rows = self
+            .read(
+                target,
+                Rows::Window(&request),
+                Cut::Reader { row_bytes_max },
+                binds(&request),
+            )
+            .await?;
+        let page = decode_uncut(target, &request, &rows)?;
+        if let Some((_, looked_at)) = &page {
+            // Room for a few more, so that a window is filled again where values become smaller.
+            let more = looked_at.saturating_add(looked_at / 4).saturating_add(1);
+            self.fitting = (*looked_at < request.rows_max || self.fitting.is_some())
+                .then_some(more)
+                .filter(|more| *more < ROWS_ANY);
+        }
+        Ok(page.map(|(page, _)| page))
+    }
+
     /// One read transaction. A failed one gives its connection up, and with it its page.
-    async fn read(&mut self, target: &Target, rows: Rows<'_>, binds: Binds) -> Result<Vec<PgRow>> {
+    async fn read(
+        &mut self,
+        target: &Target,
+        rows: Rows<'_>,
+        cut: Cut,
+        binds: Binds,
+    ) -> Result<Vec<PgRow>> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => timed_connect(&self.options).await?,
         };
-        let rows = read_rows(&mut conn, target, rows, binds).await?;
+        let rows = read_rows(&mut conn, target, rows, cut, binds).await?;
         self.conn = Some(conn);
         Ok(rows)
     }
@@ -75,6 +127,7 @@ async fn read_rows(
     conn: &mut PgConnection,
     target: &Target,
     rows: Rows<'_>,
+    cut: Cut,
     binds: Binds,
 ) -> Result<Vec<PgRow>> {
     let begin = format!(
@@ -82,7 +135,7 @@ async fn read_rows(
         search_path(target)
     );
     timed(raw(begin).execute(&mut *conn)).await?;
-    let rows = page_rows(conn, target, &rows, binds).await?;
+    let rows = page_rows(conn, target, &rows, cut, binds).await?;
     timed(raw("COMMIT".to_owned()).execute(&mut *conn)).await?;
     Ok(rows)
 }
@@ -92,9 +145,10 @@ pub(super) async fn page_rows(
     conn: &mut PgConnection,
     target: &Target,
     rows: &Rows<'_>,
+    cut: Cut,
     binds: Binds,
 ) -> Result<Vec<PgRow>> {
-    let mut statement = query(select::page(target, rows));
+    let mut statement = query(select::page(target, rows, cut));
     for text in binds.texts {
         statement = statement.bind(text);
     }
@@ -117,17 +171,16 @@ fn search_path(target: &Target) -> String {
 #[async_trait]
 impl PageReader for Reader {
     async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page> {
-        let texts = [&request.after, &request.upto]
-            .into_iter()
-            .flatten()
-            .flat_map(|cursor| cursor.0.iter().cloned())
-            .collect();
-        let binds = Binds {
-            texts,
-            arrays: Vec::new(),
+        if self.cut_by_server == 0 {
+            if let Some(page) = self.uncut(target, request).await? {
+                return Ok(page);
+            }
+            self.cut_by_server = WINDOWS_CUT_BY_SERVER;
         }
-        .with_prefixes(&request.select);
-        let rows = self.read(target, Rows::Window(request), binds).await?;
+        self.cut_by_server -= 1;
+        let rows = self
+            .read(target, Rows::Window(request), Cut::Server, binds(request))
+            .await?;
         decode_page(target, &rows, true)
     }
 
@@ -145,9 +198,25 @@ impl PageReader for Reader {
             arrays: vec![owned(places), owned(versions)],
         }
         .with_prefixes(&request.select);
-        let rows = self.read(target, Rows::Versions(&request), binds).await?;
+        let rows = self
+            .read(target, Rows::Versions(&request), Cut::Server, binds)
+            .await?;
         decode_page(target, &rows, false)
     }
+}
+
+/// What the statement of a window binds.
+fn binds(request: &PageRequest) -> Binds {
+    let texts = [&request.after, &request.upto]
+        .into_iter()
+        .flatten()
+        .flat_map(|cursor| cursor.0.iter().cloned())
+        .collect();
+    Binds {
+        texts,
+        arrays: Vec::new(),
+    }
+    .with_prefixes(&request.select)
 }
 
 /// The same request for rows named one by one: no window, and key texts for all.
@@ -190,10 +259,7 @@ pub(super) fn decode_page(target: &Target, rows: &[PgRow], windowed: bool) -> Re
         let last: bool = row.try_get(select::LAST).map_err(map)?;
         let cut: bool = row.try_get(select::CUT).map_err(map)?;
         if page.storage.is_empty() {
-            page.storage = row
-                .try_get::<Option<String>, _>(select::STORAGE)
-                .map_err(map)?
-                .unwrap_or_default();
+            page.storage = storage(row)?;
         }
         if windowed && (last || cut) {
             let end = key_text(target, row, &layout)?;
@@ -209,9 +275,107 @@ pub(super) fn decode_page(target: &Target, rows: &[PgRow], windowed: bool) -> Re
     Ok(page)
 }
 
+/// The rows of a window that the server did not cut, and how many of them were looked at; `None`
+/// where one is too large to be counted here.
+fn decode_uncut(
+    target: &Target,
+    request: &PageRequest,
+    rows: &[PgRow],
+) -> Result<Option<(Page, u32)>> {
+    let layout = select::layout(target);
+    let mut page = Page {
+        rows: Vec::with_capacity(rows.len()),
+        next: None,
+        storage: String::new(),
+    };
+    if let Some(row) = rows.first() {
+        page.storage = storage(row)?;
+    }
+    let mut bytes = 0u64;
+    let mut looked_at = 0u32;
+    for row in rows {
+        looked_at += 1;
+        if row.try_get(select::NEED).map_err(map)? {
+            let row = decode_row(target, row, &layout)?;
+            if row.large {
+                return Ok(None);
+            }
+            bytes = bytes.saturating_add(row.bytes);
+            page.rows.push(row);
+        }
+        if bytes >= request.bytes_max || looked_at == request.rows_max {
+            page.next = uncut_end(target, row, &layout)?;
+            break;
+        }
+    }
+    Ok(Some((page, looked_at)))
+}
+
+/// The cursor behind a row of a window that the server did not cut.
+fn uncut_end(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<Cursor>> {
+    let mut texts = Vec::with_capacity(target.keys.len());
+    for (i, column) in target.keys.iter().enumerate() {
+        let sent: Option<String> = row.try_get(layout.key_texts + i).map_err(map)?;
+        let text = match sent {
+            Some(text) => Some(text),
+            None if select::is_its_own_text(column) => {
+                key_part(column.kind, raw_bytes(row, layout.key_values + i)?).and_then(|part| {
+                    match part {
+                        KeyPart::Int(number) => Some(number.to_string()),
+                        KeyPart::Uuid(bytes) => Some(Uuid::from_bytes(bytes).to_string()),
+                        KeyPart::Text(text) => Some(text),
+                        _ => None,
+                    }
+                })
+            }
+            None => None,
+        };
+        match text {
+            Some(text) => texts.push(text),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Cursor(texts)))
+}
+
+/// The identity of the storage a row was read from.
+fn storage(row: &PgRow) -> Result<String> {
+    let storage: Option<String> = row.try_get(select::STORAGE).map_err(map)?;
+    Ok(storage.unwrap_or_default())
+}
+
+/// A place as the server writes it, from its binary form: a block and a line in it.
+fn place_text(bytes: &[u8]) -> Option<String> {
+    let (block, line) = place(bytes)?;
+    Some(format!("({block},{line})"))
+}
+
+fn place(bytes: &[u8]) -> Option<(u32, u16)> {
+    let (block, line) = bytes.split_first_chunk::<4>()?;
+    let line: [u8; 2] = line.try_into().ok()?;
+    Some((u32::from_be_bytes(*block), u16::from_be_bytes(line)))
+}
+
+/// A transaction's number as the server writes it, from its binary form.
+fn version_text(bytes: &[u8]) -> Option<String> {
+    Some(u32::from_be_bytes(bytes.try_into().ok()?).to_string())
+}
+
+fn locator(row: &PgRow) -> Result<Locator> {
+    let place = raw_bytes(row, select::PLACE)?.and_then(place_text);
+    let version = raw_bytes(row, select::VERSION)?.and_then(version_text);
+    match (place, version) {
+        (Some(place), Some(version)) => Ok(Locator {
+            place,
+            version: Zeroizing::new(version.into_bytes()),
+        }),
+        _ => Err(StoreError::Unexpected {
+            what: "a row without place or version",
+        }),
+    }
+}
+
 fn decode_row(target: &Target, row: &PgRow, layout: &Layout) -> Result<PageRow> {
-    let place: String = row.try_get(select::PLACE).map_err(map)?;
-    let version: String = row.try_get(select::VERSION).map_err(map)?;
     let bytes: i64 = row.try_get(select::BYTES).map_err(map)?;
     let mut key = Ok(Vec::with_capacity(target.keys.len()));
     for (i, column) in target.keys.iter().enumerate() {
@@ -231,10 +395,7 @@ fn decode_row(target: &Target, row: &PgRow, layout: &Layout) -> Result<PageRow> 
         });
     }
     Ok(PageRow {
-        locator: Locator {
-            place,
-            version: Zeroizing::new(version.into_bytes()),
-        },
+        locator: locator(row)?,
         key,
         key_text: key_text(target, row, layout)?,
         tenant: match layout.tenant {
