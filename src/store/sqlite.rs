@@ -35,8 +35,8 @@ use crate::crypto::KeyId;
 use crate::ident::TableName;
 use crate::keys::{Handover, KeyRecord, KeyTable, NewKey, RotationPeriod};
 use crate::store::{
-    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
-    LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
+    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, HeapPlace,
+    Holder, LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
     QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
     Select, ServerFacts, Store, TableFacts, Target,
 };
@@ -146,6 +146,15 @@ impl Store for SqliteStore {
     /// With one writer there is nothing to be gained from a second lane.
     async fn cut(&self, _target: &Target, _relation: &str, _pieces: u32) -> Result<Vec<Cursor>> {
         Ok(Vec::new())
+    }
+
+    async fn cut_storage(
+        &self,
+        _target: &Target,
+        _relation: &str,
+        _pieces: u32,
+    ) -> Result<Option<Vec<HeapPlace>>> {
+        Ok(None)
     }
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {

@@ -199,7 +199,7 @@ impl BatchWriter for Writer {
         let conn = self.conn()?;
         let outcome = match page_rows(conn, target, &Rows::Keys(&request), Cut::Server, binds).await
         {
-            Ok(rows) => decode_page(target, &rows, false),
+            Ok(rows) => decode_page(target, &rows),
             Err(error) => Err(error),
         };
         self.undo(outcome).await

@@ -11,12 +11,12 @@ use zeroize::Zeroizing;
 use super::fault::map;
 use super::select::{self, Cut, Layout, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
-use super::{PostgresStore, timed, timed_connect};
+use super::{PostgresStore, heap, timed, timed_connect};
 use crate::crypto::KeyPart;
 use crate::store::page::PageCell;
 use crate::store::{
-    Cursor, KeyKind, Locator, Page, PageReader, PageRequest, PageRow, Result, Select, StoreError,
-    Target,
+    Cursor, KeyKind, Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select,
+    StoreError, Target,
 };
 
 /// Microseconds from 1970-01-01 to 2000-01-01, the server's epoch.
@@ -53,35 +53,68 @@ impl Reader {
         }
     }
 
-    /// A window whose bytes are counted here; `None` where a row in it is too large for that, and
-    /// the server has to cut it.
-    async fn uncut(&mut self, target: &Target, request: &PageRequest) -> Result<Option<Page>> {
-        let row_bytes_max = ROW_BYTES_MAX
-            .min(request.value_bytes_max)
-            .min(request.bytes_max);
-        let request = PageRequest {
-            rows_max: self
-                .fitting
-                .map_or(request.rows_max, |rows| rows.min(request.rows_max)),
-            ..request.clone()
-        };
-        let rows = self
-            .read(
-                target,
-                Rows::Window(&request),
-                Cut::Reader { row_bytes_max },
-                binds(&request),
-            )
-            .await?;
-        let page = decode_uncut(target, &request, &rows)?;
-        if let Some((_, looked_at)) = &page {
-            // Room for a few more, so that a window is filled again where values become smaller.
-            let more = looked_at.saturating_add(looked_at / 4).saturating_add(1);
-            self.fitting = (*looked_at < request.rows_max || self.fitting.is_some())
-                .then_some(more)
-                .filter(|more| *more < ROWS_ANY);
+    /// A window, cut by the server or here. `None` where a row in it is too large to be counted
+    /// here, or the rows did not come in order.
+    async fn window(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        cut_by_server: bool,
+    ) -> Result<Option<Page>> {
+        let mut request = request.clone();
+        let mut cut = Cut::Server;
+        if !cut_by_server {
+            let row_bytes_max = ROW_BYTES_MAX
+                .min(request.value_bytes_max)
+                .min(request.bytes_max);
+            cut = Cut::Reader { row_bytes_max };
+            if let Some(rows) = self.fitting {
+                request.rows_max = request.rows_max.min(rows);
+            }
         }
-        Ok(page.map(|(page, _)| page))
+        let (rows, places) = self.read_window(target, &request, cut).await?;
+        let found = match cut {
+            Cut::Server => Some(decode_cut(target, &rows, &places)?),
+            Cut::Reader { .. } => decode_uncut(target, &request, &rows, &places)?,
+        };
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        if !cut_by_server && found.out_of_room {
+            // Room for a few more, so that a window is filled again where values become smaller.
+            self.fitting = Some(found.looked_at + found.looked_at / 4 + 1);
+        } else if !cut_by_server {
+            let fitting = self.fitting.map(|rows| rows.saturating_mul(2));
+            self.fitting = fitting.filter(|rows| *rows < ROWS_ANY);
+        }
+        Ok(Some(found.page))
+    }
+
+    /// The rows of a window in one transaction, and the places they were looked for in.
+    async fn read_window(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        cut: Cut,
+    ) -> Result<(Vec<PgRow>, Places)> {
+        let Some(Mark::Heap(after)) = &request.after else {
+            let rows = self
+                .read(target, Rows::Window(request), cut, binds(request))
+                .await?;
+            return Ok((rows, Places::ByKey));
+        };
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => timed_connect(&self.options).await?,
+        };
+        begin(&mut conn, target, heap::SETTINGS).await?;
+        let storage = heap::Storage::now(&mut conn, &request.relation).await?;
+        let window = heap::Window::new(after, request.upto.as_ref(), &storage)?;
+        let rows = Rows::Heap(request, window.condition());
+        let rows = page_rows(&mut conn, target, &rows, cut, binds(request)).await?;
+        timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+        self.conn = Some(conn);
+        Ok((rows, Places::InStorage(window)))
     }
 
     /// One read transaction. A failed one gives its connection up, and with it its page.
@@ -123,6 +156,14 @@ impl Binds {
     }
 }
 
+async fn begin(conn: &mut PgConnection, target: &Target, settings: &str) -> Result<()> {
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {TEXT_SETTINGS} {READ_SETTINGS} {} {settings}",
+        search_path(target)
+    );
+    timed(raw(begin).execute(conn)).await.map(|_| ())
+}
+
 async fn read_rows(
     conn: &mut PgConnection,
     target: &Target,
@@ -130,11 +171,7 @@ async fn read_rows(
     cut: Cut,
     binds: Binds,
 ) -> Result<Vec<PgRow>> {
-    let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {TEXT_SETTINGS} {READ_SETTINGS} {}",
-        search_path(target)
-    );
-    timed(raw(begin).execute(&mut *conn)).await?;
+    begin(conn, target, "").await?;
     let rows = page_rows(conn, target, &rows, cut, binds).await?;
     timed(raw("COMMIT".to_owned()).execute(&mut *conn)).await?;
     Ok(rows)
@@ -172,16 +209,16 @@ fn search_path(target: &Target) -> String {
 impl PageReader for Reader {
     async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page> {
         if self.cut_by_server == 0 {
-            if let Some(page) = self.uncut(target, request).await? {
+            if let Some(page) = self.window(target, request, false).await? {
                 return Ok(page);
             }
             self.cut_by_server = WINDOWS_CUT_BY_SERVER;
         }
         self.cut_by_server -= 1;
-        let rows = self
-            .read(target, Rows::Window(request), Cut::Server, binds(request))
-            .await?;
-        decode_page(target, &rows, true)
+        let page = self.window(target, request, true).await?;
+        page.ok_or(StoreError::Unexpected {
+            what: "a window out of order",
+        })
     }
 
     async fn rows(
@@ -201,7 +238,7 @@ impl PageReader for Reader {
         let rows = self
             .read(target, Rows::Versions(&request), Cut::Server, binds)
             .await?;
-        decode_page(target, &rows, false)
+        decode_page(target, &rows)
     }
 }
 
@@ -210,6 +247,7 @@ fn binds(request: &PageRequest) -> Binds {
     let texts = [&request.after, &request.upto]
         .into_iter()
         .flatten()
+        .filter_map(Mark::key)
         .flat_map(|cursor| cursor.0.iter().cloned())
         .collect();
     Binds {
@@ -246,53 +284,85 @@ pub(super) fn split<'a>(
     Ok((places, versions))
 }
 
-/// Rows as the engine takes them, and where the next window begins.
-pub(super) fn decode_page(target: &Target, rows: &[PgRow], windowed: bool) -> Result<Page> {
-    let layout = select::layout(target);
-    let mut page = Page {
+/// Where the rows of a window were looked for.
+enum Places {
+    ByKey,
+    InStorage(heap::Window),
+}
+
+/// A window as it was read.
+struct Found {
+    page: Page,
+    /// Rows that were looked at.
+    looked_at: u32,
+    /// It ended before its rows did, for the sake of their bytes.
+    out_of_room: bool,
+}
+
+/// Rows as the engine takes them, that are no window.
+pub(super) fn decode_page(target: &Target, rows: &[PgRow]) -> Result<Page> {
+    decode_cut(target, rows, &Places::ByKey).map(|found| Page {
+        next: None,
+        ..found.page
+    })
+}
+
+fn empty_page(rows: &[PgRow], places: &Places) -> Result<Page> {
+    let storage = match (rows.first(), places) {
+        (Some(row), _) => storage(row)?,
+        (None, Places::InStorage(window)) => window.storage().to_owned(),
+        (None, Places::ByKey) => String::new(),
+    };
+    Ok(Page {
         rows: Vec::with_capacity(rows.len()),
         next: None,
-        storage: String::new(),
-    };
+        storage,
+    })
+}
+
+/// Rows as the engine takes them, and where the next window begins, as the server says.
+fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Result<Found> {
+    let layout = select::layout(target);
+    let mut page = empty_page(rows, places)?;
     for row in rows {
         let need: bool = row.try_get(select::NEED).map_err(map)?;
         let last: bool = row.try_get(select::LAST).map_err(map)?;
         let cut: bool = row.try_get(select::CUT).map_err(map)?;
-        if page.storage.is_empty() {
-            page.storage = storage(row)?;
-        }
-        if windowed && (last || cut) {
-            let end = key_text(target, row, &layout)?;
-            // The row that crossed the byte limit comes before the window's last one.
-            if page.next.is_none() {
-                page.next = end;
-            }
+        // The row that crossed the byte limit comes before the window's last one.
+        if (last || cut) && page.next.is_none() {
+            page.next = match places {
+                Places::ByKey => key_text(target, row, &layout)?.map(Mark::Key),
+                Places::InStorage(window) => Some(window.behind(place_of(row)?)),
+            };
         }
         if need {
             page.rows.push(decode_row(target, row, &layout)?);
         }
     }
-    Ok(page)
+    if let (None, Places::InStorage(window)) = (&page.next, places) {
+        page.next = window.end();
+    }
+    Ok(Found {
+        page,
+        looked_at: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        out_of_room: false,
+    })
 }
 
-/// The rows of a window that the server did not cut, and how many of them were looked at; `None`
-/// where one is too large to be counted here.
+/// The rows of a window that the server did not cut; `None` where one is too large to be counted
+/// here, or they are out of order.
 fn decode_uncut(
     target: &Target,
     request: &PageRequest,
     rows: &[PgRow],
-) -> Result<Option<(Page, u32)>> {
+    places: &Places,
+) -> Result<Option<Found>> {
     let layout = select::layout(target);
-    let mut page = Page {
-        rows: Vec::with_capacity(rows.len()),
-        next: None,
-        storage: String::new(),
-    };
-    if let Some(row) = rows.first() {
-        page.storage = storage(row)?;
-    }
+    let mut page = empty_page(rows, places)?;
     let mut bytes = 0u64;
     let mut looked_at = 0u32;
+    let mut before = None;
+    let mut out_of_room = false;
     for row in rows {
         looked_at += 1;
         if row.try_get(select::NEED).map_err(map)? {
@@ -303,12 +373,29 @@ fn decode_uncut(
             bytes = bytes.saturating_add(row.bytes);
             page.rows.push(row);
         }
-        if bytes >= request.bytes_max || looked_at == request.rows_max {
-            page.next = uncut_end(target, row, &layout)?;
+        if let Places::InStorage(_) = places {
+            let place = place_of(row)?;
+            if before.replace(place) >= Some(place) {
+                return Ok(None);
+            }
+        }
+        out_of_room = bytes >= request.bytes_max;
+        if out_of_room || looked_at == request.rows_max {
+            page.next = match places {
+                Places::ByKey => uncut_end(target, row, &layout)?.map(Mark::Key),
+                Places::InStorage(window) => Some(window.behind(place_of(row)?)),
+            };
             break;
         }
     }
-    Ok(Some((page, looked_at)))
+    if let (None, Places::InStorage(window)) = (&page.next, places) {
+        page.next = window.end();
+    }
+    Ok(Some(Found {
+        page,
+        looked_at,
+        out_of_room,
+    }))
 }
 
 /// The cursor behind a row of a window that the server did not cut.
@@ -359,6 +446,14 @@ fn place(bytes: &[u8]) -> Option<(u32, u16)> {
 /// A transaction's number as the server writes it, from its binary form.
 fn version_text(bytes: &[u8]) -> Option<String> {
     Some(u32::from_be_bytes(bytes.try_into().ok()?).to_string())
+}
+
+fn place_of(row: &PgRow) -> Result<(u32, u16)> {
+    raw_bytes(row, select::PLACE)?
+        .and_then(place)
+        .ok_or(StoreError::Unexpected {
+            what: "a row without a place",
+        })
 }
 
 fn locator(row: &PgRow) -> Result<Locator> {

@@ -6,7 +6,9 @@ use sqlx::{Postgres, Row, Transaction};
 
 use super::fault::map;
 use super::sql::{literal, query};
-use crate::store::{FieldTarget, KeyColumn, KeyKind, PageRequest, Result, Sealed, Select, Target};
+use crate::store::{
+    FieldTarget, KeyColumn, KeyKind, Mark, PageRequest, Result, Sealed, Select, Target,
+};
 
 /// Positions of the columns in a page's rows.
 pub(super) struct Layout {
@@ -40,6 +42,9 @@ pub(super) fn layout(target: &Target) -> Layout {
 pub(super) enum Rows<'a> {
     /// A window in key order.
     Window(&'a PageRequest),
+    /// A window in the order of storage, by the condition of its places: only rows that need work
+    /// are looked at.
+    Heap(&'a PageRequest, String),
     /// Rows by `ctid` and `xmin`, bound as $1 and $2.
     Versions(&'a PageRequest),
     /// Rows by their keys' text, bound as one array for each key column, and locked.
@@ -60,11 +65,19 @@ pub(super) enum Cut {
 /// for a sweep, the prefixes that count as sealed, or the two lists of a rotation.
 pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
     let request = match rows {
-        Rows::Window(r) | Rows::Versions(r) | Rows::Keys(r) => *r,
+        Rows::Window(r) | Rows::Versions(r) | Rows::Keys(r) | Rows::Heap(r, _) => *r,
     };
     let mut next_bind = 1;
     let (from, filter, limit) = match rows {
         Rows::Window(request) => window(target, request, &mut next_bind),
+        Rows::Heap(request, places) => (
+            format!("ONLY {} AS t", request.relation),
+            format!(
+                "{places} AND ({})",
+                need(target, &request.select, next_bind)
+            ),
+            format!(" LIMIT {}", request.rows_max),
+        ),
         Rows::Versions(request) => {
             next_bind = 3;
             (
@@ -79,7 +92,22 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
         }
         Rows::Keys(request) => by_keys(target, request, &mut next_bind),
     };
-    let need = need(target, &request.select, next_bind);
+    let by_place = matches!(rows, Rows::Heap(..));
+    let need = if by_place {
+        "true".to_owned()
+    } else {
+        need(target, &request.select, next_bind)
+    };
+    let order = |alias: &str| match (by_place, alias) {
+        (false, _) => key_list(target, alias),
+        (true, "q") => "q.place".to_owned(),
+        (true, _) => format!("{alias}.ctid"),
+    };
+    // A scan of a range of places gives them in order; a reader that cuts sees whether it did.
+    let inner_order = match cut {
+        Cut::Reader { .. } if by_place => String::new(),
+        _ => format!(" ORDER BY {}", order("t")),
+    };
     let lock = if matches!(rows, Rows::Keys(_)) {
         " FOR NO KEY UPDATE OF t"
     } else {
@@ -88,15 +116,22 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
     let inner = format!(
         "SELECT t.ctid AS place, t.xmin AS version, {columns}, ({need}) AS need, \
          {size} AS size, {largest} AS largest \
-         FROM {from} WHERE {filter} ORDER BY {inner_order}{limit}{lock}",
+         FROM {from} WHERE {filter}{inner_order}{limit}{lock}",
         columns = inner_columns(target),
         size = size(target, request, "+"),
         largest = size(target, request, ","),
-        inner_order = key_list(target, "t"),
     );
     match cut {
-        Cut::Server => cut_here(target, request, &inner),
-        Cut::Reader { row_bytes_max } => uncut(target, request, &inner, row_bytes_max),
+        Cut::Server => cut_here(target, request, &inner, &order("q")),
+        Cut::Reader { row_bytes_max } => {
+            // No cursor is made of keys where the order is another.
+            let keys = !by_place;
+            let outer_order = match by_place {
+                true => String::new(),
+                false => format!(" ORDER BY {}", order("q")),
+            };
+            uncut(target, request, &inner, row_bytes_max, keys, &outer_order)
+        }
     }
 }
 
@@ -114,8 +149,7 @@ fn head(request: &PageRequest, need: &str, last: &str, cut: &str, fits: &str) ->
 /// The server cuts: only rows that need work come back, and the window's last one.
 /// Only rows that need work count towards the bytes, and only small ones: a large row is fetched
 /// by itself.
-fn cut_here(target: &Target, request: &PageRequest, inner: &str) -> String {
-    let order = key_list(target, "q");
+fn cut_here(target: &Target, request: &PageRequest, inner: &str, order: &str) -> String {
     let weighed = format!(
         "SELECT q.*, row_number() OVER w AS rn, \
          CASE WHEN q.need THEN CASE WHEN q.largest <= {max} THEN q.size ELSE 0 END ELSE 0 END AS own, \
@@ -152,20 +186,27 @@ fn cut_here(target: &Target, request: &PageRequest, inner: &str) -> String {
 
 /// The reader cuts: every row of the window comes back, with nothing but its key where it needs
 /// no work. Window functions cost the server as much as the rest of the page.
-fn uncut(target: &Target, request: &PageRequest, inner: &str, row_bytes_max: u64) -> String {
+fn uncut(
+    target: &Target,
+    request: &PageRequest,
+    inner: &str,
+    row_bytes_max: u64,
+    keys: bool,
+    order: &str,
+) -> String {
     let fits = format!("q.size <= {row_bytes_max}");
     let key_text = |i: usize| {
-        if request.with_key_text || !is_its_own_text(&target.keys[i]) {
+        let key = &target.keys[i];
+        if request.with_key_text || may_lack_a_form(key) || (keys && !is_its_own_text(key)) {
             format!("q.key{i}::text")
         } else {
             "NULL::text".to_owned()
         }
     };
     format!(
-        "SELECT {head}, {outer} FROM ({inner}) AS q ORDER BY {order}",
+        "SELECT {head}, {outer} FROM ({inner}) AS q{order}",
         head = head(request, "q.need", "false", "false", &fits),
         outer = outer_columns(target, request, &fits, key_text),
-        order = key_list(target, "q"),
     )
 }
 
@@ -182,7 +223,7 @@ fn window(
     let mut filters = Vec::new();
     let keys = key_list(target, "t");
     for (bound, sign) in [(&request.after, ">"), (&request.upto, "<=")] {
-        if bound.is_some() {
+        if bound.as_ref().and_then(Mark::key).is_some() {
             let binds: Vec<String> = target
                 .keys
                 .iter()
