@@ -189,6 +189,7 @@ impl Engine {
             &ctx.target,
             &ctx.checkpoints,
             self.settings.workers,
+            ctx.step.reads().in_storage_order,
         )
         .await?;
         self.begin_table(&ctx, rows_estimate, 0);

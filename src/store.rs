@@ -21,7 +21,9 @@ pub use crate::error::round_trip::{Next, StoreError};
 use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, KeyTable, RotationCounts, RotationPeriod, RotationTable};
 pub use catalog::{ServerFacts, TableFacts};
-pub use page::{Cursor, Locator, Page, PageRequest, PageRow, Select, WriteRow, Written};
+pub use page::{
+    Cursor, HeapPlace, Locator, Mark, Page, PageRequest, PageRow, Select, WriteRow, Written,
+};
 pub use record::{
     AuditEntry, AuditHead, FieldRecord, FieldState, Holder, LaneRecord, LaneStamp, LaneTally,
     NewLane, NewQuarantine, QuarantineRecord, QuarantineState, RunKind, RunRecord, RunState,
@@ -85,6 +87,18 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// Up to `pieces - 1` keys, ascending, after which samples of the relation are read.
     async fn places(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>>;
+
+    /// The same in the order of storage: the bounds of up to `pieces` ranges of places, the first
+    /// and the last among them. `None` where the relation cannot be gone through in that order.
+    ///
+    /// Rows that move meanwhile, or come later, may be met in no range, or twice: whoever goes
+    /// through it this way needs another look afterwards.
+    async fn cut_storage(
+        &self,
+        target: &Target,
+        relation: &str,
+        pieces: u32,
+    ) -> Result<Option<Vec<HeapPlace>>>;
 
     /// Rows in the relation as the statistics have it; exact in SQLite.
     async fn row_estimate(&self, target: &Target) -> Result<u64>;
@@ -226,10 +240,11 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     async fn blockers(&self, target: &Target) -> Result<Vec<String>>;
 }
 
-/// Reads pages of rows in key order.
+/// Reads pages of rows in key order, or in that of storage, as the request's marks say.
 ///
 /// Contract: takes no row locks; the text of every value, the order and the cursor are the
-/// server's; a page is one consistent snapshot.
+/// server's; a page is one consistent snapshot. Where the storage is another one than that of a
+/// mark, its range is begun again.
 #[async_trait]
 pub trait PageReader: Send {
     /// Reads one window after `request.after`.

@@ -10,7 +10,7 @@ use crate::ground::{Database, Ground, beside};
 /// The server's statements, by how they begin or what is in them.
 const STATEMENTS: [(&str, &str); 3] = [
     ("writing rows", "query LIKE '%UPDATE ONLY%unnest%'"),
-    ("reading rows", "query LIKE 'SELECT q.place%'"),
+    ("reading rows", "query LIKE 'SELECT pg_catalog.tidsend%'"),
     (
         "fence, checkpoint, keys, schema check",
         "query LIKE 'DO %' OR query LIKE 'UPDATE %lanes%' OR query LIKE 'SET LOCAL%' OR query LIKE 'BEGIN%'",

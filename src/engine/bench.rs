@@ -17,8 +17,8 @@ use super::{EngineError, Job, Settings, Stop};
 use crate::crypto::{NonceBatch, Purpose, RowKey};
 use crate::keys::{KeyError, KeyFor, KeySet, Keyring, throw_away};
 use crate::store::{
-    Cursor, Page, PageReader, PageRequest, PageRow, Sealed, Select, Store, StoreError, Target,
-    Trial, TrialPlace, WriteRow,
+    Cursor, Mark, Page, PageReader, PageRequest, PageRow, Sealed, Select, Store, StoreError,
+    Target, Trial, TrialPlace, WriteRow,
 };
 
 /// Batches measured of a table, at most.
@@ -221,8 +221,8 @@ impl Bench {
     ) -> Result<(Page, u64, f64), EngineError> {
         let request = PageRequest {
             relation: window.relation.clone(),
-            after: window.after.clone(),
-            upto: window.upto.clone(),
+            after: window.after.clone().map(Mark::Key),
+            upto: window.upto.clone().map(Mark::Key),
             rows_max: BATCH_ROWS,
             bytes_max: self.settings.batch_bytes_max,
             value_bytes_max: self.settings.value_bytes_max,

@@ -20,7 +20,8 @@ use super::sweep::sweep;
 use crate::run::checkpoint::{Checkpoints, Place};
 use crate::run::holder;
 use crate::store::{
-    Holder, LaneRecord, LaneStamp, NewLane, Next, Result as StoreResult, Store, StoreError, Target,
+    Holder, LaneRecord, LaneStamp, Mark, NewLane, Next, Result as StoreResult, Store, StoreError,
+    Target,
 };
 
 /// Lanes from this number on sweep a relation; those below seal ranges of it.
@@ -31,7 +32,7 @@ const LANES_PER_WORKER: u32 = 4;
 /// Below this many rows a table is one lane.
 const ROWS_PER_LANE_MIN: u64 = 20_000;
 
-/// Cuts a table into lanes.
+/// Cuts a table into lanes: ranges of keys or, `in_storage_order` and where the store can, of places.
 ///
 /// # Errors
 /// What the store reports.
@@ -40,6 +41,7 @@ pub async fn cut_lanes(
     target: &Target,
     checkpoints: &Checkpoints,
     workers: u32,
+    in_storage_order: bool,
 ) -> Result<Vec<NewLane>, EngineError> {
     let relations = store.relations(target).await?;
     let rows = store.row_estimate(target).await?;
@@ -47,24 +49,29 @@ pub async fn cut_lanes(
     let pieces = u32::try_from(wanted.div_ceil(relations.len() as u64)).unwrap_or(1);
     let mut lanes = Vec::new();
     for relation in relations {
-        let mut lower = None;
-        for bound in store.cut(target, &relation, pieces).await? {
+        let places = if in_storage_order {
+            store.cut_storage(target, &relation, pieces).await?
+        } else {
+            None
+        };
+        // From bound to bound; of keys, the first range begins and the last one ends with none.
+        let bounds: Vec<Option<Mark>> = match places {
+            Some(places) => places.into_iter().map(Mark::Heap).map(Some).collect(),
+            None => {
+                let keys = store.cut(target, &relation, pieces).await?;
+                let keys = keys.into_iter().map(Mark::Key).map(Some);
+                [None].into_iter().chain(keys).chain([None]).collect()
+            }
+        };
+        for bound in bounds.windows(2) {
             let lane_no = lane_number(lanes.len());
             lanes.push(NewLane {
                 lane_no,
                 relation: relation.clone(),
-                lower: encode(checkpoints, lane_no, Place::Lower, lower.as_ref())?,
-                upper: encode(checkpoints, lane_no, Place::Upper, Some(&bound))?,
+                lower: encode(checkpoints, lane_no, Place::Lower, bound[0].as_ref())?,
+                upper: encode(checkpoints, lane_no, Place::Upper, bound[1].as_ref())?,
             });
-            lower = Some(bound);
         }
-        let lane_no = lane_number(lanes.len());
-        lanes.push(NewLane {
-            lane_no,
-            relation,
-            lower: encode(checkpoints, lane_no, Place::Lower, lower.as_ref())?,
-            upper: None,
-        });
     }
     Ok(lanes)
 }
@@ -77,10 +84,10 @@ fn encode(
     checkpoints: &Checkpoints,
     lane_no: i32,
     place: Place,
-    cursor: Option<&crate::store::Cursor>,
+    mark: Option<&Mark>,
 ) -> Result<Option<Vec<u8>>, EngineError> {
-    Ok(cursor
-        .map(|cursor| checkpoints.encode(lane_no, place, cursor))
+    Ok(mark
+        .map(|mark| checkpoints.encode(lane_no, place, mark))
         .transpose()?)
 }
 
@@ -146,7 +153,7 @@ fn decode(
     lane_no: i32,
     place: Place,
     stored: Option<&Vec<u8>>,
-) -> Result<Option<crate::store::Cursor>, EngineError> {
+) -> Result<Option<Mark>, EngineError> {
     Ok(stored
         .map(|bytes| ctx.checkpoints.decode(lane_no, place, bytes))
         .transpose()?)

@@ -34,7 +34,9 @@ impl Engine {
         let begun = Instant::now();
         let kind = step.kind();
         let rows_estimate = self.store.row_estimate(&target).await?;
-        let (run_id, resumed, before) = self.open_or_begin(job, &target, kind).await?;
+        let (run_id, resumed, before) = self
+            .open_or_begin(job, &target, kind, step.reads().in_storage_order)
+            .await?;
         let mut fingerprints = HashMap::new();
         for relation in self.store.relations(&target).await? {
             let print = self.store.fingerprint(&target, &relation).await?;
@@ -67,6 +69,7 @@ impl Engine {
         job: &Job,
         target: &Target,
         kind: RunKind,
+        in_storage_order: bool,
     ) -> Result<(i64, bool, LaneTally), EngineError> {
         for _ in 0..3 {
             if let Some(run) = self.store.open_run(&target.label).await? {
@@ -80,6 +83,7 @@ impl Engine {
                 target,
                 &checkpoints,
                 self.settings.workers,
+                in_storage_order,
             )
             .await?;
             let run = self.new_run(job, kind);

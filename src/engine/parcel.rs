@@ -12,7 +12,7 @@ use super::quarantine::stand_in_key;
 use super::step::{Row, RowFault, RowWork, Seen};
 use crate::crypto::{KeyId, NonceBatch, Purpose, RowKey};
 use crate::keys::KeySet;
-use crate::store::{Cursor, Page, PageRow, WriteRow};
+use crate::store::{Mark, Page, PageRow, WriteRow};
 
 /// Rows worked on by one thread in one go, with one call to the random generator.
 const CHUNK_ROWS: usize = 256;
@@ -24,7 +24,7 @@ pub struct Parcel {
     /// The keys they were worked on with.
     pub keys: Arc<KeySet>,
     /// Where the next window begins, once this page is durable.
-    pub next: Option<Cursor>,
+    pub next: Option<Mark>,
     /// Rows that its window looked at, at most.
     pub window_rows: u32,
     /// This page moves the cursor: the last of a window.

@@ -19,7 +19,7 @@ use super::parcel::{self, Parcel};
 use super::report::Tallied;
 use super::retry::Patience;
 use crate::run::checkpoint::Place;
-use crate::store::{Cursor, LaneRecord, Next, Page, PageReader, PageRequest, PageRow, StoreError};
+use crate::store::{LaneRecord, Mark, Next, Page, PageReader, PageRequest, PageRow, StoreError};
 
 /// Where the parcels of a lane go.
 pub enum Sink {
@@ -35,9 +35,9 @@ pub struct Range {
     /// The relation.
     pub relation: String,
     /// Begin behind this.
-    pub after: Option<Cursor>,
+    pub after: Option<Mark>,
     /// End with this.
-    pub upto: Option<Cursor>,
+    pub upto: Option<Mark>,
 }
 
 impl Range {

@@ -44,6 +44,9 @@ pub struct Reads {
     pub main: Select,
     /// Which rows, in the sweep's exact pass over windows.
     pub sweep: Select,
+    /// Whether the main pass may go through the storage, where a row that moves meanwhile is passed
+    /// over: only where `sweep` names exactly the rows that are not done.
+    pub in_storage_order: bool,
     /// Whether the sweep may go through its partial index afterwards.
     pub indexed_sweep: bool,
     /// The plaintext columns.

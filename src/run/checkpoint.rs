@@ -1,6 +1,7 @@
 //! Checkpoints: where a lane stands, as it is stored.
 //! Owns the form of a stored cursor. A key other than integer or uuid may be PHI (a medical record
-//! number, a name), so its text is sealed under the labels `phiseal.lanes`, bound to its lane.
+//! number, a name), so its text is sealed under the labels `phiseal.lanes`, bound to its lane. A
+//! place in the storage names no row and is never sealed.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{ColumnKey, Context, Envelope, KeyPart, NonceBatch, RowKey};
 use crate::keys::{Key, KeyError, Keyring};
-use crate::store::Cursor;
+use crate::store::{Cursor, HeapPlace, Mark};
 
 /// The table label of everything of ours that is sealed.
 const LANES: &str = "phiseal.lanes";
@@ -71,7 +72,7 @@ impl Checkpoints {
         self.seal_under.is_some()
     }
 
-    /// The stored form of a cursor.
+    /// The stored form of a mark.
     ///
     /// # Errors
     /// Where there are no random bytes.
@@ -79,8 +80,14 @@ impl Checkpoints {
         &self,
         lane_no: i32,
         place: Place,
-        cursor: &Cursor,
+        mark: &Mark,
     ) -> Result<Vec<u8>, CheckpointError> {
+        let cursor = match mark {
+            Mark::Key(cursor) => cursor,
+            Mark::Heap(place) => {
+                return serde_json::to_vec(place).map_err(|_| CheckpointError::Seal);
+            }
+        };
         let text =
             Zeroizing::new(serde_json::to_vec(&cursor.0).map_err(|_| CheckpointError::Seal)?);
         let Some(key) = &self.seal_under else {
@@ -95,7 +102,7 @@ impl Checkpoints {
         Ok(out)
     }
 
-    /// The cursor of a stored form, sealed or not.
+    /// The mark of a stored form, sealed or not.
     ///
     /// # Errors
     /// A key that is not there, or a form that was changed.
@@ -104,8 +111,12 @@ impl Checkpoints {
         lane_no: i32,
         place: Place,
         stored: &[u8],
-    ) -> Result<Cursor, CheckpointError> {
+    ) -> Result<Mark, CheckpointError> {
         let damaged = || CheckpointError::Damaged { lane_no };
+        if stored.first() == Some(&b'{') {
+            let place: HeapPlace = serde_json::from_slice(stored).map_err(|_| damaged())?;
+            return Ok(Mark::Heap(place));
+        }
         let text = if stored.first() == Some(&b'[') {
             Zeroizing::new(stored.to_vec())
         } else {
@@ -116,7 +127,7 @@ impl Checkpoints {
                 .map_err(|_| damaged())?
         };
         serde_json::from_slice(&text)
-            .map(Cursor)
+            .map(|texts| Mark::Key(Cursor(texts)))
             .map_err(|_| damaged())
     }
 }

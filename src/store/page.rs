@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::crypto::envelope::{HEADER_BYTES, Suite, header};
@@ -17,6 +18,60 @@ pub struct Cursor(pub Vec<String>);
 impl fmt::Debug for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Cursor({} parts)", self.0.len())
+    }
+}
+
+/// A place in the storage of a relation. Storage is gone through block by block, and each group of
+/// blocks in [`HeapPlace::PASSES`] passes, each over some of the lines of every block: the versions
+/// that the first pass left behind make room in their blocks for the rows of the next.
+/// Names no row, and so is no PHI.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeapPlace {
+    /// The identity of the storage: in any other the place means nothing.
+    pub storage: String,
+    /// The first block of the range.
+    pub first: u32,
+    /// The block.
+    pub block: u32,
+    /// The line in it; 0 before its first.
+    pub line: u16,
+    /// The pass over the block's group.
+    pub pass: u8,
+}
+
+impl HeapPlace {
+    /// Passes over each group of blocks.
+    pub const PASSES: u8 = 2;
+
+    /// The begin of a block, in the first pass of a range that begins with it.
+    pub fn begin(storage: &str, block: u32) -> Self {
+        Self {
+            storage: storage.to_owned(),
+            first: block,
+            block,
+            line: 0,
+            pass: 0,
+        }
+    }
+}
+
+/// A bound of a range, or where in it a window begins or ends: of keys, or of storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Behind a key.
+    Key(Cursor),
+    /// Behind a place; as the end of a range, before its block.
+    Heap(HeapPlace),
+}
+
+impl Mark {
+    /// The key, where it is one.
+    pub fn key(&self) -> Option<&Cursor> {
+        match self {
+            Self::Key(cursor) => Some(cursor),
+            Self::Heap(_) => None,
+        }
     }
 }
 
@@ -85,10 +140,11 @@ impl Select {
 pub struct PageRequest {
     /// The relation (a leaf partition, or the table).
     pub relation: String,
-    /// Keys greater than this one; `None` from the start.
-    pub after: Option<Cursor>,
-    /// Keys up to and including this one; `None` to the end.
-    pub upto: Option<Cursor>,
+    /// Rows behind this mark, which says in which order the rows are gone through; `None` from the
+    /// first key.
+    pub after: Option<Mark>,
+    /// Keys up to and including this one, or places before this one; `None` to the last key.
+    pub upto: Option<Mark>,
     /// Rows to look at.
     pub rows_max: u32,
     /// Stop after this many bytes of values.
@@ -109,10 +165,10 @@ pub struct PageRequest {
 /// What a window held.
 #[derive(Debug)]
 pub struct Page {
-    /// The rows that were wanted, in key order.
+    /// The rows that were wanted, in the order of the range.
     pub rows: Vec<PageRow>,
     /// Where the next window begins; `None` when the range is exhausted.
-    pub next: Option<Cursor>,
+    pub next: Option<Mark>,
     /// The identity of the table's storage when the page was read; a batch compares it.
     pub storage: String,
 }

@@ -10,6 +10,7 @@ mod census;
 mod fault;
 mod fence;
 mod guard;
+mod heap;
 mod indexes;
 mod keys;
 mod lanes;
@@ -37,8 +38,8 @@ use sqlx::{ConnectOptions, Connection, PgConnection, Postgres, Transaction};
 use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, RotationPeriod};
 use crate::store::{
-    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
-    LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
+    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, HeapPlace,
+    Holder, LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
     QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
     Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial,
 };
@@ -215,6 +216,15 @@ impl Store for PostgresStore {
 
     async fn places(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
         read::cut(self, target, relation, pieces).await
+    }
+
+    async fn cut_storage(
+        &self,
+        _target: &Target,
+        relation: &str,
+        pieces: u32,
+    ) -> Result<Option<Vec<HeapPlace>>> {
+        heap::cut(self, relation, pieces).await
     }
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {

@@ -36,8 +36,8 @@ use crate::crypto::KeyId;
 use crate::ident::TableName;
 use crate::keys::{Handover, KeyRecord, KeyTable, NewKey, RotationPeriod};
 use crate::store::{
-    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
-    LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
+    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, HeapPlace,
+    Holder, LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
     QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
     Select, ServerFacts, Store, TableFacts, Target, Trial,
 };
@@ -151,6 +151,15 @@ impl Store for SqliteStore {
 
     async fn places(&self, target: &Target, _relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
         trial::places(&mut *self.control.lock().await, target, pieces).await
+    }
+
+    async fn cut_storage(
+        &self,
+        _target: &Target,
+        _relation: &str,
+        _pieces: u32,
+    ) -> Result<Option<Vec<HeapPlace>>> {
+        Ok(None)
     }
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {

@@ -225,6 +225,7 @@ fn may_end_a_run(call: &str) -> bool {
             | "relations"
             | "fingerprint"
             | "cut"
+            | "cut_storage"
             | "lanes"
             | "quarantined"
             | "finish_indexes"

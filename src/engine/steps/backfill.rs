@@ -95,6 +95,7 @@ impl Step for Backfill {
             sweep: Select::UnsealedSweep {
                 sealed_prefixes: self.sealed_prefixes.clone(),
             },
+            in_storage_order: !self.target.in_place(),
             indexed_sweep: true,
             plain: true,
             sealed: false,

@@ -97,6 +97,7 @@ impl Step for Reindex {
         Reads {
             main,
             sweep,
+            in_storage_order: false,
             indexed_sweep: !self.check,
             plain: true,
             sealed: self.check,

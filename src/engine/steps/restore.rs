@@ -69,6 +69,7 @@ impl Step for Restore {
         Reads {
             main: Select::Sealed,
             sweep: Select::Sealed,
+            in_storage_order: false,
             indexed_sweep: false,
             plain: true,
             sealed: true,

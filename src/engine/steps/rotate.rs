@@ -72,6 +72,7 @@ impl Step for Rotate {
         Reads {
             main: select.clone(),
             sweep: select,
+            in_storage_order: true,
             indexed_sweep: false,
             plain: false,
             sealed: true,

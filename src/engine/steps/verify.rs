@@ -79,6 +79,7 @@ impl Step for Verify {
         Reads {
             main: Select::Any,
             sweep: Select::Any,
+            in_storage_order: false,
             indexed_sweep: false,
             plain: true,
             sealed: true,

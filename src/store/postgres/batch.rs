@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::fault::map;
 use super::fence::{compare_sql, fence_sql, refusal};
 use super::read::{Binds, decode_page, page_rows, split, unbounded};
-use super::select::Rows;
+use super::select::{Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::{quarantine, restore, timed, timed_connect};
 use crate::crypto::KeyId;
@@ -199,8 +199,9 @@ impl BatchWriter for Writer {
         }
         .with_prefixes(&request.select);
         let conn = self.conn()?;
-        let outcome = match page_rows(conn, target, &Rows::Keys(&request), binds).await {
-            Ok(rows) => decode_page(target, &rows, false),
+        let outcome = match page_rows(conn, target, &Rows::Keys(&request), Cut::Server, binds).await
+        {
+            Ok(rows) => decode_page(target, &rows),
             Err(error) => Err(error),
         };
         self.undo(outcome).await

@@ -1,4 +1,4 @@
-//! Lanes: key ranges of a run, claimed under a lease, guarded by fence and seq.
+//! Lanes: ranges of a run, claimed under a lease, guarded by fence and seq.
 //! All times are the server's `clock_timestamp()`; `now()` would stand still in a transaction.
 
 use sqlx::postgres::PgRow;

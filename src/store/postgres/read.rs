@@ -5,17 +5,18 @@
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgRow, PgValueFormat};
 use sqlx::{PgConnection, Row, ValueRef};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::fault::map;
-use super::select::{self, Layout, Rows};
+use super::select::{self, Cut, Layout, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
-use super::{PostgresStore, timed, timed_connect};
+use super::{PostgresStore, heap, timed, timed_connect};
 use crate::crypto::KeyPart;
 use crate::store::page::PageCell;
 use crate::store::{
-    Cursor, KeyKind, Locator, Page, PageReader, PageRequest, PageRow, Result, Select, StoreError,
-    Target,
+    Cursor, KeyKind, Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select,
+    StoreError, Target,
 };
 
 /// Microseconds from 1970-01-01 to 2000-01-01, the server's epoch.
@@ -24,10 +25,22 @@ const EPOCH_2000_MICROS: i64 = 946_684_800_000_000;
 const READ_SETTINGS: &str =
     "SET LOCAL jit = off; SET LOCAL statement_timeout = '240s'; SET LOCAL lock_timeout = '5s';";
 
+/// Rows up to this many bytes may come in any number that a window has: what the reader then leaves
+/// out for want of room is a page at most, and is read again.
+const ROW_BYTES_MAX: u64 = 2048;
+/// Windows that the server cuts after one whose rows were larger.
+const WINDOWS_CUT_BY_SERVER: u32 = 8;
+/// As many rows as no window has.
+const ROWS_ANY: u32 = 1_000_000;
+
 /// A connection that reads pages.
 pub(super) struct Reader {
     options: PgConnectOptions,
     conn: Option<PgConnection>,
+    /// Windows that the server is still to cut.
+    cut_by_server: u32,
+    /// Rows that a window had room for, where that was less than was asked for.
+    fitting: Option<u32>,
 }
 
 impl Reader {
@@ -35,16 +48,88 @@ impl Reader {
         Self {
             options,
             conn: Some(conn),
+            cut_by_server: 0,
+            fitting: None,
         }
     }
 
-    /// One read transaction. A failed one gives its connection up, and with it its page.
-    async fn read(&mut self, target: &Target, rows: Rows<'_>, binds: Binds) -> Result<Vec<PgRow>> {
+    /// A window, cut by the server or here. `None` where a row in it is too large to be counted
+    /// here, or the rows did not come in order.
+    async fn window(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        cut_by_server: bool,
+    ) -> Result<Option<Page>> {
+        let mut request = request.clone();
+        let mut cut = Cut::Server;
+        if !cut_by_server {
+            let row_bytes_max = ROW_BYTES_MAX
+                .min(request.value_bytes_max)
+                .min(request.bytes_max);
+            cut = Cut::Reader { row_bytes_max };
+            if let Some(rows) = self.fitting {
+                request.rows_max = request.rows_max.min(rows);
+            }
+        }
+        let (rows, places) = self.read_window(target, &request, cut).await?;
+        let found = match cut {
+            Cut::Server => Some(decode_cut(target, &rows, &places)?),
+            Cut::Reader { .. } => decode_uncut(target, &request, &rows, &places)?,
+        };
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        if !cut_by_server && found.out_of_room {
+            // Room for a few more, so that a window is filled again where values become smaller.
+            self.fitting = Some(found.looked_at + found.looked_at / 4 + 1);
+        } else if !cut_by_server {
+            let fitting = self.fitting.map(|rows| rows.saturating_mul(2));
+            self.fitting = fitting.filter(|rows| *rows < ROWS_ANY);
+        }
+        Ok(Some(found.page))
+    }
+
+    /// The rows of a window in one transaction, and the places they were looked for in.
+    async fn read_window(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        cut: Cut,
+    ) -> Result<(Vec<PgRow>, Places)> {
+        let Some(Mark::Heap(after)) = &request.after else {
+            let rows = self
+                .read(target, Rows::Window(request), cut, binds(request))
+                .await?;
+            return Ok((rows, Places::ByKey));
+        };
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => timed_connect(&self.options).await?,
         };
-        let rows = read_rows(&mut conn, target, rows, binds).await?;
+        begin(&mut conn, target, heap::SETTINGS).await?;
+        let storage = heap::Storage::now(&mut conn, &request.relation).await?;
+        let window = heap::Window::new(after, request.upto.as_ref(), &storage)?;
+        let rows = Rows::Heap(request, window.condition());
+        let rows = page_rows(&mut conn, target, &rows, cut, binds(request)).await?;
+        timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+        self.conn = Some(conn);
+        Ok((rows, Places::InStorage(window)))
+    }
+
+    /// One read transaction. A failed one gives its connection up, and with it its page.
+    async fn read(
+        &mut self,
+        target: &Target,
+        rows: Rows<'_>,
+        cut: Cut,
+        binds: Binds,
+    ) -> Result<Vec<PgRow>> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => timed_connect(&self.options).await?,
+        };
+        let rows = read_rows(&mut conn, target, rows, cut, binds).await?;
         self.conn = Some(conn);
         Ok(rows)
     }
@@ -71,18 +156,23 @@ impl Binds {
     }
 }
 
+async fn begin(conn: &mut PgConnection, target: &Target, settings: &str) -> Result<()> {
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {TEXT_SETTINGS} {READ_SETTINGS} {} {settings}",
+        search_path(target)
+    );
+    timed(raw(begin).execute(conn)).await.map(|_| ())
+}
+
 async fn read_rows(
     conn: &mut PgConnection,
     target: &Target,
     rows: Rows<'_>,
+    cut: Cut,
     binds: Binds,
 ) -> Result<Vec<PgRow>> {
-    let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {TEXT_SETTINGS} {READ_SETTINGS} {}",
-        search_path(target)
-    );
-    timed(raw(begin).execute(&mut *conn)).await?;
-    let rows = page_rows(conn, target, &rows, binds).await?;
+    begin(conn, target, "").await?;
+    let rows = page_rows(conn, target, &rows, cut, binds).await?;
     timed(raw("COMMIT".to_owned()).execute(&mut *conn)).await?;
     Ok(rows)
 }
@@ -92,9 +182,10 @@ pub(super) async fn page_rows(
     conn: &mut PgConnection,
     target: &Target,
     rows: &Rows<'_>,
+    cut: Cut,
     binds: Binds,
 ) -> Result<Vec<PgRow>> {
-    let mut statement = query(select::page(target, rows));
+    let mut statement = query(select::page(target, rows, cut));
     for text in binds.texts {
         statement = statement.bind(text);
     }
@@ -117,18 +208,17 @@ fn search_path(target: &Target) -> String {
 #[async_trait]
 impl PageReader for Reader {
     async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page> {
-        let texts = [&request.after, &request.upto]
-            .into_iter()
-            .flatten()
-            .flat_map(|cursor| cursor.0.iter().cloned())
-            .collect();
-        let binds = Binds {
-            texts,
-            arrays: Vec::new(),
+        if self.cut_by_server == 0 {
+            if let Some(page) = self.window(target, request, false).await? {
+                return Ok(page);
+            }
+            self.cut_by_server = WINDOWS_CUT_BY_SERVER;
         }
-        .with_prefixes(&request.select);
-        let rows = self.read(target, Rows::Window(request), binds).await?;
-        decode_page(target, &rows, true)
+        self.cut_by_server -= 1;
+        let page = self.window(target, request, true).await?;
+        page.ok_or(StoreError::Unexpected {
+            what: "a window out of order",
+        })
     }
 
     async fn rows(
@@ -145,9 +235,26 @@ impl PageReader for Reader {
             arrays: vec![owned(places), owned(versions)],
         }
         .with_prefixes(&request.select);
-        let rows = self.read(target, Rows::Versions(&request), binds).await?;
-        decode_page(target, &rows, false)
+        let rows = self
+            .read(target, Rows::Versions(&request), Cut::Server, binds)
+            .await?;
+        decode_page(target, &rows)
     }
+}
+
+/// What the statement of a window binds.
+fn binds(request: &PageRequest) -> Binds {
+    let texts = [&request.after, &request.upto]
+        .into_iter()
+        .flatten()
+        .filter_map(Mark::key)
+        .flat_map(|cursor| cursor.0.iter().cloned())
+        .collect();
+    Binds {
+        texts,
+        arrays: Vec::new(),
+    }
+    .with_prefixes(&request.select)
 }
 
 /// The same request for rows named one by one: no window, and key texts for all.
@@ -177,41 +284,193 @@ pub(super) fn split<'a>(
     Ok((places, versions))
 }
 
-/// Rows as the engine takes them, and where the next window begins.
-pub(super) fn decode_page(target: &Target, rows: &[PgRow], windowed: bool) -> Result<Page> {
-    let layout = select::layout(target);
-    let mut page = Page {
+/// Where the rows of a window were looked for.
+enum Places {
+    ByKey,
+    InStorage(heap::Window),
+}
+
+/// A window as it was read.
+struct Found {
+    page: Page,
+    /// Rows that were looked at.
+    looked_at: u32,
+    /// It ended before its rows did, for the sake of their bytes.
+    out_of_room: bool,
+}
+
+/// Rows as the engine takes them, that are no window.
+pub(super) fn decode_page(target: &Target, rows: &[PgRow]) -> Result<Page> {
+    decode_cut(target, rows, &Places::ByKey).map(|found| Page {
+        next: None,
+        ..found.page
+    })
+}
+
+fn empty_page(rows: &[PgRow], places: &Places) -> Result<Page> {
+    let storage = match (rows.first(), places) {
+        (Some(row), _) => storage(row)?,
+        (None, Places::InStorage(window)) => window.storage().to_owned(),
+        (None, Places::ByKey) => String::new(),
+    };
+    Ok(Page {
         rows: Vec::with_capacity(rows.len()),
         next: None,
-        storage: String::new(),
-    };
+        storage,
+    })
+}
+
+/// Rows as the engine takes them, and where the next window begins, as the server says.
+fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Result<Found> {
+    let layout = select::layout(target);
+    let mut page = empty_page(rows, places)?;
     for row in rows {
         let need: bool = row.try_get(select::NEED).map_err(map)?;
         let last: bool = row.try_get(select::LAST).map_err(map)?;
         let cut: bool = row.try_get(select::CUT).map_err(map)?;
-        if page.storage.is_empty() {
-            page.storage = row
-                .try_get::<Option<String>, _>(select::STORAGE)
-                .map_err(map)?
-                .unwrap_or_default();
-        }
-        if windowed && (last || cut) {
-            let end = key_text(target, row, &layout)?;
-            // The row that crossed the byte limit comes before the window's last one.
-            if page.next.is_none() {
-                page.next = end;
-            }
+        // The row that crossed the byte limit comes before the window's last one.
+        if (last || cut) && page.next.is_none() {
+            page.next = match places {
+                Places::ByKey => key_text(target, row, &layout)?.map(Mark::Key),
+                Places::InStorage(window) => Some(window.behind(place_of(row)?)),
+            };
         }
         if need {
             page.rows.push(decode_row(target, row, &layout)?);
         }
     }
-    Ok(page)
+    if let (None, Places::InStorage(window)) = (&page.next, places) {
+        page.next = window.end();
+    }
+    Ok(Found {
+        page,
+        looked_at: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        out_of_room: false,
+    })
+}
+
+/// The rows of a window that the server did not cut; `None` where one is too large to be counted
+/// here, or they are out of order.
+fn decode_uncut(
+    target: &Target,
+    request: &PageRequest,
+    rows: &[PgRow],
+    places: &Places,
+) -> Result<Option<Found>> {
+    let layout = select::layout(target);
+    let mut page = empty_page(rows, places)?;
+    let mut bytes = 0u64;
+    let mut looked_at = 0u32;
+    let mut before = None;
+    let mut out_of_room = false;
+    for row in rows {
+        looked_at += 1;
+        if row.try_get(select::NEED).map_err(map)? {
+            let row = decode_row(target, row, &layout)?;
+            if row.large {
+                return Ok(None);
+            }
+            bytes = bytes.saturating_add(row.bytes);
+            page.rows.push(row);
+        }
+        if let Places::InStorage(_) = places {
+            let place = place_of(row)?;
+            if before.replace(place) >= Some(place) {
+                return Ok(None);
+            }
+        }
+        out_of_room = bytes >= request.bytes_max;
+        if out_of_room || looked_at == request.rows_max {
+            page.next = match places {
+                Places::ByKey => uncut_end(target, row, &layout)?.map(Mark::Key),
+                Places::InStorage(window) => Some(window.behind(place_of(row)?)),
+            };
+            break;
+        }
+    }
+    if let (None, Places::InStorage(window)) = (&page.next, places) {
+        page.next = window.end();
+    }
+    Ok(Some(Found {
+        page,
+        looked_at,
+        out_of_room,
+    }))
+}
+
+/// The cursor behind a row of a window that the server did not cut.
+fn uncut_end(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<Cursor>> {
+    let mut texts = Vec::with_capacity(target.keys.len());
+    for (i, column) in target.keys.iter().enumerate() {
+        let sent: Option<String> = row.try_get(layout.key_texts + i).map_err(map)?;
+        let text = match sent {
+            Some(text) => Some(text),
+            None if select::is_its_own_text(column) => {
+                key_part(column.kind, raw_bytes(row, layout.key_values + i)?).and_then(|part| {
+                    match part {
+                        KeyPart::Int(number) => Some(number.to_string()),
+                        KeyPart::Uuid(bytes) => Some(Uuid::from_bytes(bytes).to_string()),
+                        KeyPart::Text(text) => Some(text),
+                        _ => None,
+                    }
+                })
+            }
+            None => None,
+        };
+        match text {
+            Some(text) => texts.push(text),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Cursor(texts)))
+}
+
+/// The identity of the storage a row was read from.
+fn storage(row: &PgRow) -> Result<String> {
+    let storage: Option<String> = row.try_get(select::STORAGE).map_err(map)?;
+    Ok(storage.unwrap_or_default())
+}
+
+/// A place as the server writes it, from its binary form: a block and a line in it.
+fn place_text(bytes: &[u8]) -> Option<String> {
+    let (block, line) = place(bytes)?;
+    Some(format!("({block},{line})"))
+}
+
+fn place(bytes: &[u8]) -> Option<(u32, u16)> {
+    let (block, line) = bytes.split_first_chunk::<4>()?;
+    let line: [u8; 2] = line.try_into().ok()?;
+    Some((u32::from_be_bytes(*block), u16::from_be_bytes(line)))
+}
+
+/// A transaction's number as the server writes it, from its binary form.
+fn version_text(bytes: &[u8]) -> Option<String> {
+    Some(u32::from_be_bytes(bytes.try_into().ok()?).to_string())
+}
+
+fn place_of(row: &PgRow) -> Result<(u32, u16)> {
+    raw_bytes(row, select::PLACE)?
+        .and_then(place)
+        .ok_or(StoreError::Unexpected {
+            what: "a row without a place",
+        })
+}
+
+fn locator(row: &PgRow) -> Result<Locator> {
+    let place = raw_bytes(row, select::PLACE)?.and_then(place_text);
+    let version = raw_bytes(row, select::VERSION)?.and_then(version_text);
+    match (place, version) {
+        (Some(place), Some(version)) => Ok(Locator {
+            place,
+            version: Zeroizing::new(version.into_bytes()),
+        }),
+        _ => Err(StoreError::Unexpected {
+            what: "a row without place or version",
+        }),
+    }
 }
 
 fn decode_row(target: &Target, row: &PgRow, layout: &Layout) -> Result<PageRow> {
-    let place: String = row.try_get(select::PLACE).map_err(map)?;
-    let version: String = row.try_get(select::VERSION).map_err(map)?;
     let bytes: i64 = row.try_get(select::BYTES).map_err(map)?;
     let mut key = Ok(Vec::with_capacity(target.keys.len()));
     for (i, column) in target.keys.iter().enumerate() {
@@ -231,10 +490,7 @@ fn decode_row(target: &Target, row: &PgRow, layout: &Layout) -> Result<PageRow> 
         });
     }
     Ok(PageRow {
-        locator: Locator {
-            place,
-            version: Zeroizing::new(version.into_bytes()),
-        },
+        locator: locator(row)?,
         key,
         key_text: key_text(target, row, layout)?,
         tenant: match layout.tenant {

@@ -6,7 +6,9 @@ use sqlx::{Postgres, Row, Transaction};
 
 use super::fault::map;
 use super::sql::{literal, query};
-use crate::store::{FieldTarget, KeyColumn, KeyKind, PageRequest, Result, Sealed, Select, Target};
+use crate::store::{
+    FieldTarget, KeyColumn, KeyKind, Mark, PageRequest, Result, Sealed, Select, Target,
+};
 
 /// Positions of the columns in a page's rows.
 pub(super) struct Layout {
@@ -40,22 +42,42 @@ pub(super) fn layout(target: &Target) -> Layout {
 pub(super) enum Rows<'a> {
     /// A window in key order.
     Window(&'a PageRequest),
+    /// A window in the order of storage, by the condition of its places: only rows that need work
+    /// are looked at.
+    Heap(&'a PageRequest, String),
     /// Rows by `ctid` and `xmin`, bound as $1 and $2.
     Versions(&'a PageRequest),
     /// Rows by their keys' text, bound as one array for each key column, and locked.
     Keys(&'a PageRequest),
 }
 
+/// Who ends a window after so many bytes.
+#[derive(Clone, Copy)]
+pub(super) enum Cut {
+    /// The server, by a running sum: whatever the values are, no more is sent than a window holds.
+    Server,
+    /// The reader. Of a row with more bytes than these no value is sent.
+    Reader { row_bytes_max: u64 },
+}
+
 /// The statement that reads a page. Its bound values, in order, are: for a window the texts of
 /// `after` and `upto`; for versions two arrays; for keys an array for each key column; and last,
 /// for a sweep, the prefixes that count as sealed, or the two lists of a rotation.
-pub(super) fn page(target: &Target, rows: &Rows<'_>) -> String {
+pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
     let request = match rows {
-        Rows::Window(r) | Rows::Versions(r) | Rows::Keys(r) => *r,
+        Rows::Window(r) | Rows::Versions(r) | Rows::Keys(r) | Rows::Heap(r, _) => *r,
     };
     let mut next_bind = 1;
     let (from, filter, limit) = match rows {
         Rows::Window(request) => window(target, request, &mut next_bind),
+        Rows::Heap(request, places) => (
+            format!("ONLY {} AS t", request.relation),
+            format!(
+                "{places} AND ({})",
+                need(target, &request.select, next_bind)
+            ),
+            format!(" LIMIT {}", request.rows_max),
+        ),
         Rows::Versions(request) => {
             next_bind = 3;
             (
@@ -70,8 +92,22 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>) -> String {
         }
         Rows::Keys(request) => by_keys(target, request, &mut next_bind),
     };
-    let need = need(target, &request.select, next_bind);
-    let order = key_list(target, "q");
+    let by_place = matches!(rows, Rows::Heap(..));
+    let need = if by_place {
+        "true".to_owned()
+    } else {
+        need(target, &request.select, next_bind)
+    };
+    let order = |alias: &str| match (by_place, alias) {
+        (false, _) => key_list(target, alias),
+        (true, "q") => "q.place".to_owned(),
+        (true, _) => format!("{alias}.ctid"),
+    };
+    // A scan of a range of places gives them in order; a reader that cuts sees whether it did.
+    let inner_order = match cut {
+        Cut::Reader { .. } if by_place => String::new(),
+        _ => format!(" ORDER BY {}", order("t")),
+    };
     let lock = if matches!(rows, Rows::Keys(_)) {
         " FOR NO KEY UPDATE OF t"
     } else {
@@ -80,14 +116,40 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>) -> String {
     let inner = format!(
         "SELECT t.ctid AS place, t.xmin AS version, {columns}, ({need}) AS need, \
          {size} AS size, {largest} AS largest \
-         FROM {from} WHERE {filter} ORDER BY {inner_order}{limit}{lock}",
+         FROM {from} WHERE {filter}{inner_order}{limit}{lock}",
         columns = inner_columns(target),
         size = size(target, request, "+"),
         largest = size(target, request, ","),
-        inner_order = key_list(target, "t"),
     );
-    // Only rows that need work count towards the bytes, and only small ones: a large row is
-    // fetched by itself.
+    match cut {
+        Cut::Server => cut_here(target, request, &inner, &order("q")),
+        Cut::Reader { row_bytes_max } => {
+            // No cursor is made of keys where the order is another.
+            let keys = !by_place;
+            let outer_order = match by_place {
+                true => String::new(),
+                false => format!(" ORDER BY {}", order("q")),
+            };
+            uncut(target, request, &inner, row_bytes_max, keys, &outer_order)
+        }
+    }
+}
+
+/// The columns of [`Layout`] before the keys' values. The place and the version are in the server's
+/// binary form, which costs it less than text.
+fn head(request: &PageRequest, need: &str, last: &str, cut: &str, fits: &str) -> String {
+    format!(
+        "pg_catalog.tidsend(q.place), pg_catalog.xidsend(q.version), {need}, {last} AS last, {cut} AS cut, \
+         NOT ({fits}) AS large, q.size::int8, \
+         (SELECT pg_catalog.pg_relation_filenode({}::pg_catalog.regclass)::text)",
+        literal(&request.relation),
+    )
+}
+
+/// The server cuts: only rows that need work come back, and the window's last one.
+/// Only rows that need work count towards the bytes, and only small ones: a large row is fetched
+/// by itself.
+fn cut_here(target: &Target, request: &PageRequest, inner: &str, order: &str) -> String {
     let weighed = format!(
         "SELECT q.*, row_number() OVER w AS rn, \
          CASE WHEN q.need THEN CASE WHEN q.largest <= {max} THEN q.size ELSE 0 END ELSE 0 END AS own, \
@@ -95,18 +157,62 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>) -> String {
          FROM ({inner}) AS q WINDOW w AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)",
         max = request.value_bytes_max
     );
+    let (n, bytes) = (request.rows_max, request.bytes_max);
+    let fits = format!("q.largest <= {}", request.value_bytes_max);
+    let at_end = format!("q.rn = {n} OR q.run >= {bytes}");
+    // A cursor is asked of the server where a window can end, and where a key may be without a
+    // fixed form: its text is then all that names the row in quarantine.
+    let with_key_text = request.with_key_text || target.keys.iter().any(may_lack_a_form);
+    let key_text = |i: usize| {
+        if with_key_text {
+            format!("q.key{i}::text")
+        } else {
+            format!("CASE WHEN {at_end} THEN q.key{i}::text END")
+        }
+    };
     format!(
-        "SELECT q.place::text, q.version::text, q.need AND q.run - q.own < {bytes}, q.rn = {n} AS last, q.run >= {bytes} AS cut, \
-         q.largest > {max} AS large, q.size::int8, \
-         (SELECT pg_catalog.pg_relation_filenode({relation}::pg_catalog.regclass)::text), {outer} \
-         FROM ({weighed}) AS q \
+        "SELECT {head}, {outer} FROM ({weighed}) AS q \
          WHERE (q.need AND q.run - q.own < {bytes}) OR q.rn = {n} ORDER BY q.rn",
-        n = request.rows_max,
-        bytes = request.bytes_max,
-        max = request.value_bytes_max,
-        relation = literal(&request.relation),
-        outer = outer_columns(target, request),
+        head = head(
+            request,
+            &format!("q.need AND q.run - q.own < {bytes}"),
+            &format!("q.rn = {n}"),
+            &format!("q.run >= {bytes}"),
+            &fits,
+        ),
+        outer = outer_columns(target, request, &fits, key_text),
     )
+}
+
+/// The reader cuts: every row of the window comes back, with nothing but its key where it needs
+/// no work. Window functions cost the server as much as the rest of the page.
+fn uncut(
+    target: &Target,
+    request: &PageRequest,
+    inner: &str,
+    row_bytes_max: u64,
+    keys: bool,
+    order: &str,
+) -> String {
+    let fits = format!("q.size <= {row_bytes_max}");
+    let key_text = |i: usize| {
+        let key = &target.keys[i];
+        if request.with_key_text || may_lack_a_form(key) || (keys && !is_its_own_text(key)) {
+            format!("q.key{i}::text")
+        } else {
+            "NULL::text".to_owned()
+        }
+    };
+    format!(
+        "SELECT {head}, {outer} FROM ({inner}) AS q{order}",
+        head = head(request, "q.need", "false", "false", &fits),
+        outer = outer_columns(target, request, &fits, key_text),
+    )
+}
+
+/// Whether the text of a key can be made from its value as it is read.
+pub(super) fn is_its_own_text(key: &KeyColumn) -> bool {
+    matches!(key.kind, KeyKind::Int | KeyKind::Uuid | KeyKind::Text)
 }
 
 fn window(
@@ -117,7 +223,7 @@ fn window(
     let mut filters = Vec::new();
     let keys = key_list(target, "t");
     for (bound, sign) in [(&request.after, ">"), (&request.upto, "<=")] {
-        if bound.is_some() {
+        if bound.as_ref().and_then(Mark::key).is_some() {
             let binds: Vec<String> = target
                 .keys
                 .iter()
@@ -212,37 +318,27 @@ fn inner_columns(target: &Target) -> String {
     columns.join(", ")
 }
 
-fn outer_columns(target: &Target, request: &PageRequest) -> String {
+fn outer_columns(
+    target: &Target,
+    request: &PageRequest,
+    fits: &str,
+    key_text: impl Fn(usize) -> String,
+) -> String {
     let mut columns: Vec<String> = target
         .keys
         .iter()
         .enumerate()
         .map(|(i, key)| key_value(key, i))
         .collect();
-    // A cursor is asked of the server where a window can end, and where a key may be without a
-    // fixed form: its text is then all that names the row in quarantine.
-    let with_key_text = request.with_key_text || target.keys.iter().any(may_lack_a_form);
-    for i in 0..target.keys.len() {
-        columns.push(if with_key_text {
-            format!("q.key{i}::text")
-        } else {
-            format!(
-                "CASE WHEN q.rn = {} OR q.run >= {} THEN q.key{i}::text END",
-                request.rows_max, request.bytes_max
-            )
-        });
-    }
+    columns.extend((0..target.keys.len()).map(key_text));
     if target.tenant.is_some() {
         columns.push("q.tenant::text".to_owned());
     }
     for (i, field) in target.fields.iter().enumerate() {
-        columns.push(plain_column(field, request, i));
+        columns.push(plain_column(field, request, fits, i));
         columns.push(match &field.sealed {
             Sealed::Beside { .. } if request.with_sealed => {
-                format!(
-                    "CASE WHEN q.largest <= {} THEN q.s{i} END",
-                    request.value_bytes_max
-                )
+                format!("CASE WHEN q.need AND {fits} THEN q.s{i} END")
             }
             _ => "NULL::bytea".to_owned(),
         });
@@ -250,7 +346,7 @@ fn outer_columns(target: &Target, request: &PageRequest) -> String {
     columns.join(", ")
 }
 
-fn plain_column(field: &FieldTarget, request: &PageRequest, i: usize) -> String {
+fn plain_column(field: &FieldTarget, request: &PageRequest, fits: &str, i: usize) -> String {
     let wanted = request.with_plain || field.sealed == Sealed::InPlace;
     if !field.plain_exists || !wanted {
         return "NULL::bytea".to_owned();
@@ -270,10 +366,7 @@ fn plain_column(field: &FieldTarget, request: &PageRequest, i: usize) -> String 
     } else {
         String::new()
     };
-    format!(
-        "CASE WHEN q.need AND q.largest <= {}{only} THEN {value} END",
-        request.value_bytes_max
-    )
+    format!("CASE WHEN q.need AND {fits}{only} THEN {value} END")
 }
 
 /// The key value in the form whose bytes enter the row key.

@@ -15,7 +15,7 @@ use super::shape::{Shape, joined};
 use super::statement::{Bind, bound};
 use super::version;
 use crate::store::{
-    Cursor, Locator, Page, PageReader, PageRequest, PageRow, Result, Select, Target,
+    Cursor, Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select, Target,
 };
 
 /// A connection that reads pages.
@@ -137,7 +137,9 @@ pub(super) async fn any_left(
 async fn page(conn: &mut SqliteConnection, target: &Target, request: &PageRequest) -> Result<Page> {
     let shape = Shape::read(conn, target).await?;
     let reading = Reading::new(&shape, request);
-    let mut range = Range::new(conn, &shape, request.after.as_ref(), request.upto.as_ref()).await?;
+    let after = request.after.as_ref().and_then(Mark::key);
+    let upto = request.upto.as_ref().and_then(Mark::key);
+    let mut range = Range::new(conn, &shape, after, upto).await?;
     let wanted = shape.wanted(&request.select)?;
     let window = usize::try_from(request.rows_max.max(1)).unwrap_or(usize::MAX);
     // By the sweep's index the window is of wanted rows; without it, of whatever is there, so that a
@@ -202,7 +204,7 @@ async fn page(conn: &mut SqliteConnection, target: &Target, request: &PageReques
 pub(super) fn page_of(rows: Vec<PageRow>, next: Option<Cursor>) -> Page {
     Page {
         rows,
-        next,
+        next: next.map(Mark::Key),
         storage: String::new(),
     }
 }

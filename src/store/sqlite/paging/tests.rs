@@ -2,7 +2,7 @@
 
 use crate::crypto::KeyPart;
 use crate::store::sqlite::fixture::{Fixture, request, target, with};
-use crate::store::{Cursor, Page, PageRequest, Select, Store, Target};
+use crate::store::{Cursor, Mark, Page, PageRequest, Select, Store, Target};
 
 /// Every key, page by page, as text.
 async fn walk(fixture: &mut Fixture, target: &Target, mut request: PageRequest) -> Vec<String> {
@@ -93,8 +93,8 @@ async fn a_cursor_resumes_after_its_key_and_stops_at_the_upper_one() {
         INSERT INTO t VALUES ('a', 1, 'x'), ('a', 2, 'x'), ('b', 1, 'x'), ('b', 2, 'x')";
     let mut fixture = prepared(schema, &target).await;
     let mut request = small(2);
-    request.after = Some(Cursor(vec!["t:a".to_owned(), "i:1".to_owned()]));
-    request.upto = Some(Cursor(vec!["t:b".to_owned(), "i:1".to_owned()]));
+    request.after = Some(Mark::Key(Cursor(vec!["t:a".to_owned(), "i:1".to_owned()])));
+    request.upto = Some(Mark::Key(Cursor(vec!["t:b".to_owned(), "i:1".to_owned()])));
     assert_eq!(walk(&mut fixture, &target, request).await, ["a|2", "b|1"]);
 }
 
@@ -146,7 +146,7 @@ async fn a_nearly_finished_table_is_passed_window_by_window() {
     let mut fixture = prepared(schema, &target).await;
     let first = fixture.page(&target, &small(50)).await;
     assert!(first.rows.is_empty());
-    assert_eq!(first.next, Some(Cursor(vec!["i:50".to_owned()])));
+    assert_eq!(first.next, Some(Mark::Key(Cursor(vec!["i:50".to_owned()]))));
     assert_eq!(walk(&mut fixture, &target, small(50)).await, ["90"]);
 }
 
@@ -183,7 +183,7 @@ async fn a_page_ends_at_its_bytes_and_holds_at_least_one_row() {
     let page = fixture.page(&target, &request).await;
     assert_eq!(page.rows.len(), 1);
     assert_eq!(page.rows[0].bytes, 100);
-    assert_eq!(page.next, Some(Cursor(vec!["i:1".to_owned()])));
+    assert_eq!(page.next, Some(Mark::Key(Cursor(vec!["i:1".to_owned()]))));
     request.bytes_max = 1;
     assert_eq!(walk(&mut fixture, &target, request).await, ["1", "2", "3"]);
 }

@@ -1,0 +1,302 @@
+//! Windows in the order of storage: ranges of places (`ctid`), where the server can scan one.
+//! Owns the arithmetic of blocks, groups and passes. A row is in exactly one pass over one group, as
+//! long as it stays where it is; what moves meanwhile is for the sweep.
+
+use sqlx::{PgConnection, Row};
+
+use super::fault::map;
+use super::sql::{literal, query, raw};
+use super::{PostgresStore, timed};
+use crate::store::{HeapPlace, Mark, Result, StoreError};
+
+/// The first version that scans a range of places.
+const RANGE_SCANS: i32 = 140_000;
+/// Blocks that are gone through in all passes before the next ones are: few enough to stay in the
+/// server's cache, and enough that the first pass is durable where the second one reads.
+const GROUP_BLOCKS: u32 = 4096;
+/// Windows of a pass over a group, at least: what is read ahead is then of the same pass.
+const WINDOWS_A_PASS: u32 = 8;
+/// A window is at least this many blocks, where there are as many.
+const WINDOW_BLOCKS_MIN: u32 = 64;
+
+/// A range of places is scanned in order, and by nothing else: no plan must take an index or the
+/// whole table instead.
+pub(super) const SETTINGS: &str = "SET LOCAL enable_tidscan = on; SET LOCAL enable_seqscan = off; \
+     SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off; \
+     SET LOCAL max_parallel_workers_per_gather = 0;";
+
+/// Places that cut a relation into ranges, as [`crate::store::Store::cut_storage`] has it.
+pub(super) async fn cut(
+    store: &PostgresStore,
+    relation: &str,
+    pieces: u32,
+) -> Result<Option<Vec<HeapPlace>>> {
+    let mut tx = store.begin().await?;
+    let row = query(
+        "SELECT current_setting('server_version_num')::int4, pg_relation_filenode(to_regclass($1))::text, \
+         pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8"
+            .to_owned(),
+    )
+    .bind(relation.to_owned())
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    let version: i32 = row.try_get(0).map_err(map)?;
+    let storage: Option<String> = row.try_get(1).map_err(map)?;
+    let blocks: Option<i64> = row.try_get(2).map_err(map)?;
+    let blocks = u32::try_from(blocks.unwrap_or_default()).unwrap_or(u32::MAX);
+    Ok(match storage {
+        Some(storage) if version >= RANGE_SCANS && blocks > 0 => {
+            Some(bounds(&storage, blocks, pieces))
+        }
+        _ => None,
+    })
+}
+
+fn bounds(storage: &str, blocks: u32, pieces: u32) -> Vec<HeapPlace> {
+    let pieces = pieces.clamp(1, blocks);
+    (0..=pieces)
+        .map(|i| {
+            let block = u64::from(blocks) * u64::from(i) / u64::from(pieces);
+            // The last one goes on to wherever the relation then ends: rows come meanwhile.
+            let block = match i == pieces {
+                true => u32::MAX,
+                false => u32::try_from(block).unwrap_or(u32::MAX),
+            };
+            HeapPlace::begin(storage, block)
+        })
+        .collect()
+}
+
+/// A relation's storage as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Storage {
+    /// Its identity; empty where there is none.
+    id: String,
+    blocks: u32,
+}
+
+impl Storage {
+    pub(super) async fn now(conn: &mut PgConnection, relation: &str) -> Result<Self> {
+        let sql = format!(
+            "SELECT coalesce(pg_relation_filenode(r)::text, ''), \
+             coalesce(pg_relation_size(r) / current_setting('block_size')::int8, 0)::text \
+             FROM (SELECT to_regclass({})) AS t(r)",
+            literal(relation)
+        );
+        let rows = timed(raw(sql).fetch_all(conn)).await?;
+        let row = rows.first().ok_or(StoreError::Unexpected {
+            what: "a relation without storage",
+        })?;
+        let blocks: String = row.try_get(1).map_err(map)?;
+        Ok(Self {
+            id: row.try_get(0).map_err(map)?,
+            blocks: blocks.parse().unwrap_or(u32::MAX),
+        })
+    }
+}
+
+/// One window: from behind a place up to a block, in one pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Window {
+    from: HeapPlace,
+    /// Before this block.
+    until: u32,
+    group: u32,
+    /// Before this block the group ends.
+    group_end: u32,
+    range_end: u32,
+}
+
+impl Window {
+    /// The window behind `after`. Where the storage is another one by now, the range is begun again.
+    pub(super) fn new(after: &HeapPlace, upto: Option<&Mark>, storage: &Storage) -> Result<Self> {
+        let Some(Mark::Heap(end)) = upto else {
+            return Err(StoreError::Unexpected {
+                what: "a range of places without an end",
+            });
+        };
+        let from = if after.storage == storage.id {
+            after.clone()
+        } else {
+            HeapPlace::begin(&storage.id, after.first)
+        };
+        let range_end = end.block.min(storage.blocks);
+        let into = from.block.saturating_sub(from.first) / GROUP_BLOCKS * GROUP_BLOCKS;
+        let group = from.first.saturating_add(into);
+        let group_end = group.saturating_add(GROUP_BLOCKS).min(range_end);
+        let blocks = (group_end.saturating_sub(group) / WINDOWS_A_PASS).max(WINDOW_BLOCKS_MIN);
+        let until = from.block.saturating_add(blocks).min(group_end);
+        Ok(Self {
+            from,
+            until,
+            group,
+            group_end,
+            range_end,
+        })
+    }
+
+    pub(super) fn storage(&self) -> &str {
+        &self.from.storage
+    }
+
+    /// The condition that the rows of this window meet, of a table `t`.
+    pub(super) fn condition(&self) -> String {
+        // The last byte of a place is the lower one of its line.
+        format!(
+            "t.ctid > '({},{})'::pg_catalog.tid AND t.ctid < '({},0)'::pg_catalog.tid \
+             AND pg_catalog.get_byte(pg_catalog.tidsend(t.ctid), 5) % {} = {}",
+            self.from.block,
+            self.from.line,
+            self.until,
+            HeapPlace::PASSES,
+            self.from.pass
+        )
+    }
+
+    /// Behind a row of this window.
+    pub(super) fn behind(&self, (block, line): (u32, u16)) -> Mark {
+        Mark::Heap(HeapPlace {
+            block,
+            line,
+            ..self.from.clone()
+        })
+    }
+
+    /// Behind all of this window; `None` where the range ends with it.
+    pub(super) fn end(&self) -> Option<Mark> {
+        let (block, pass) = if self.until < self.group_end {
+            (self.until, self.from.pass)
+        } else if self.from.pass + 1 < HeapPlace::PASSES {
+            (self.group, self.from.pass + 1)
+        } else if self.group_end < self.range_end {
+            (self.group_end, 0)
+        } else {
+            return None;
+        };
+        Some(Mark::Heap(HeapPlace {
+            block,
+            line: 0,
+            pass,
+            ..self.from.clone()
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn storage(id: &str, blocks: u32) -> Storage {
+        Storage {
+            id: id.to_owned(),
+            blocks,
+        }
+    }
+
+    /// Every window of a range, as (pass, from, until).
+    fn walk(first: u32, end: u32) -> Vec<(u8, u32, u32)> {
+        let upto = Mark::Heap(HeapPlace::begin("1", end));
+        let mut at = HeapPlace::begin("1", first);
+        let mut windows = Vec::new();
+        loop {
+            let window = Window::new(&at, Some(&upto), &storage("1", u32::MAX)).unwrap();
+            windows.push((window.from.pass, window.from.block, window.until));
+            match window.end() {
+                Some(Mark::Heap(next)) => at = next,
+                _ => return windows,
+            }
+        }
+    }
+
+    #[test]
+    fn every_block_of_a_range_is_in_every_pass_once() {
+        for (first, end) in [(0, 1), (0, 64), (3, 70), (100, 5000), (7, 20_000)] {
+            let windows = walk(first, end);
+            for pass in 0..HeapPlace::PASSES {
+                let mut next = first;
+                for (_, from, until) in windows.iter().filter(|window| window.0 == pass) {
+                    assert_eq!(*from, next);
+                    assert!(until > from);
+                    next = *until;
+                }
+                assert_eq!(next, end);
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_is_gone_through_in_all_passes_before_the_next() {
+        let windows = walk(0, 3 * GROUP_BLOCKS);
+        let order: Vec<(u32, u8)> = windows.iter().map(|w| (w.1 / GROUP_BLOCKS, w.0)).collect();
+        assert!(order.is_sorted(), "{order:?}");
+    }
+
+    #[test]
+    fn behind_a_row_the_same_window_goes_on() {
+        let upto = Mark::Heap(HeapPlace::begin("1", 100));
+        let window =
+            Window::new(&HeapPlace::begin("1", 10), Some(&upto), &storage("1", 100)).unwrap();
+        let Mark::Heap(next) = window.behind((20, 7)) else {
+            panic!()
+        };
+        assert_eq!(
+            (next.first, next.block, next.line, next.pass),
+            (10, 20, 7, 0)
+        );
+        let next = Window::new(&next, Some(&upto), &storage("1", 100)).unwrap();
+        assert!(
+            next.condition().contains("'(20,7)'"),
+            "{}",
+            next.condition()
+        );
+    }
+
+    #[test]
+    fn other_storage_begins_the_range_again() {
+        let upto = Mark::Heap(HeapPlace::begin("1", 100));
+        let at = HeapPlace {
+            block: 50,
+            line: 3,
+            pass: 1,
+            ..HeapPlace::begin("1", 10)
+        };
+        let window = Window::new(&at, Some(&upto), &storage("2", 100)).unwrap();
+        assert_eq!(window.from, HeapPlace::begin("2", 10));
+    }
+
+    #[test]
+    fn ranges_are_of_all_blocks() {
+        let blocks = |all, pieces| {
+            bounds("1", all, pieces)
+                .iter()
+                .map(|p| p.block)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(blocks(10, 1), [0, u32::MAX]);
+        assert_eq!(blocks(10, 4), [0, 2, 5, 7, u32::MAX]);
+        assert_eq!(blocks(2, 16), [0, 1, u32::MAX]);
+    }
+
+    #[test]
+    fn the_last_range_ends_where_the_relation_does() {
+        let upto = Mark::Heap(HeapPlace::begin("1", u32::MAX));
+        let window = |at: u32, blocks| {
+            Window::new(
+                &HeapPlace::begin("1", at),
+                Some(&upto),
+                &storage("1", blocks),
+            )
+            .unwrap()
+        };
+        assert_eq!(window(0, 10).until, 10);
+        // Cut off in the meantime: nothing is left, and it ends.
+        let mut beyond = window(20, 10);
+        let Some(Mark::Heap(next)) = beyond.end() else {
+            panic!()
+        };
+        beyond = Window::new(&next, Some(&upto), &storage("1", 10)).unwrap();
+        assert_eq!(beyond.end(), None);
+    }
+}
