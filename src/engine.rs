@@ -184,16 +184,8 @@ impl Engine {
             self.context(job, target, columns, step, None, HashMap::new())
                 .await?,
         );
-        let lanes = conduct::cut_lanes(
-            self.store.as_ref(),
-            &ctx.target,
-            &ctx.checkpoints,
-            self.settings.workers,
-            ctx.step.reads().in_storage_order,
-        )
-        .await?;
         self.begin_table(&ctx, rows_estimate, 0);
-        let done = conduct::count_through(&ctx, lanes).await;
+        let done = conduct::count_through(&ctx).await;
         self.events.emit(Event::TableEnded {
             table: label.clone(),
         });

@@ -22,7 +22,8 @@ use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, KeyTable, RotationCounts, RotationPeriod, RotationTable};
 pub use catalog::{ServerFacts, TableFacts};
 pub use page::{
-    Cursor, HeapPlace, Locator, Mark, Page, PageRequest, PageRow, Select, WriteRow, Written,
+    Cursor, HeapPlace, Locator, Mark, Moment, Page, PageRequest, PageRow, Select, Versions, Visits,
+    WriteRow, Written,
 };
 pub use record::{
     AuditEntry, AuditHead, FieldRecord, FieldState, Holder, LaneRecord, LaneStamp, LaneTally,
@@ -98,7 +99,12 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
         target: &Target,
         relation: &str,
         pieces: u32,
+        visits: Visits,
     ) -> Result<Option<Vec<HeapPlace>>>;
+
+    /// This moment, for whoever goes through a relation in the order of storage and looks back at
+    /// what came since. `None` where there is no such order.
+    async fn moment(&self, relation: &str) -> Result<Option<Moment>>;
 
     /// Rows in the relation as the statistics have it; exact in SQLite.
     async fn row_estimate(&self, target: &Target) -> Result<u64>;

@@ -230,6 +230,7 @@ impl Bench {
             with_plain: true,
             with_sealed: false,
             with_key_text: false,
+            versions: crate::store::Versions::All,
         };
         let begun = Instant::now();
         let page = reader.page(source, &request).await?;

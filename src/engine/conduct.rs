@@ -16,12 +16,13 @@ use super::pace::Pace;
 use super::pipeline::{Range, Sink, work_range};
 use super::report::Tallied;
 use super::retry::Patience;
+use super::step::Order;
 use super::sweep::sweep;
 use crate::run::checkpoint::{Checkpoints, Place};
 use crate::run::holder;
 use crate::store::{
-    Holder, LaneRecord, LaneStamp, Mark, NewLane, Next, Result as StoreResult, Store, StoreError,
-    Target,
+    Holder, LaneRecord, LaneStamp, Mark, Moment, NewLane, Next, Result as StoreResult, Store,
+    StoreError, Target, Versions,
 };
 
 /// Lanes from this number on sweep a relation; those below seal ranges of it.
@@ -32,7 +33,7 @@ const LANES_PER_WORKER: u32 = 4;
 /// Below this many rows a table is one lane.
 const ROWS_PER_LANE_MIN: u64 = 20_000;
 
-/// Cuts a table into lanes: ranges of keys or, `in_storage_order` and where the store can, of places.
+/// Cuts a table into lanes: ranges of keys or, where it is asked for and the store can, of places.
 ///
 /// # Errors
 /// What the store reports.
@@ -41,7 +42,7 @@ pub async fn cut_lanes(
     target: &Target,
     checkpoints: &Checkpoints,
     workers: u32,
-    in_storage_order: bool,
+    order: Order,
 ) -> Result<Vec<NewLane>, EngineError> {
     let relations = store.relations(target).await?;
     let rows = store.row_estimate(target).await?;
@@ -49,10 +50,9 @@ pub async fn cut_lanes(
     let pieces = u32::try_from(wanted.div_ceil(relations.len() as u64)).unwrap_or(1);
     let mut lanes = Vec::new();
     for relation in relations {
-        let places = if in_storage_order {
-            store.cut_storage(target, &relation, pieces).await?
-        } else {
-            None
+        let places = match order {
+            Order::Storage(visits) => store.cut_storage(target, &relation, pieces, visits).await?,
+            Order::Keys => None,
         };
         // From bound to bound; of keys, the first range begins and the last one ends with none.
         let bounds: Vec<Option<Mark>> = match places {
@@ -119,11 +119,100 @@ pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineE
 ///
 /// # Errors
 /// What stops it; it begins anew next time.
-pub async fn count_through(
-    ctx: &Arc<Context>,
-    lanes: Vec<NewLane>,
-) -> Result<Tallied, EngineError> {
-    let queue = Arc::new(tokio::sync::Mutex::new(lanes.into_iter()));
+pub async fn count_through(ctx: &Arc<Context>) -> Result<Tallied, EngineError> {
+    if let order @ Order::Storage(_) = ctx.step.reads().order {
+        match count_storage(ctx, order).await? {
+            Some(done) => return Ok(done),
+            None => ctx.events.emit(Event::Waiting {
+                why: "its storage is gone through by keys".to_owned(),
+            }),
+        }
+    }
+    let ranges = ranges(ctx, Order::Keys).await?;
+    count_ranges(ctx, ranges).await
+}
+
+/// Goes through what was there at one moment, then through what came since. `None` where that
+/// cannot be done, or the storage was exchanged meanwhile, so that nobody knows what was met.
+async fn count_storage(ctx: &Arc<Context>, order: Order) -> Result<Option<Tallied>, EngineError> {
+    let Some(moments) = moments(ctx).await? else {
+        return Ok(None);
+    };
+    let mut before = ranges(ctx, order).await?;
+    // Of a relation without storage there was nothing.
+    before.retain(|range| matches!(range.upto, Some(Mark::Heap(_))));
+    for range in &mut before {
+        let Some(moment) = moments.get(&range.relation) else {
+            return Ok(None);
+        };
+        range.versions = Versions::Before(moment.clone());
+    }
+    let mut done = count_ranges(ctx, before).await?;
+    let mut since = ranges(ctx, order).await?;
+    for range in &mut since {
+        let Some(moment) = moments.get(&range.relation) else {
+            return Ok(None);
+        };
+        if let Some(Mark::Heap(_)) = range.upto {
+            range.versions = Versions::Since(moment.clone());
+        }
+    }
+    let lanes = done.lanes;
+    done.merge(count_ranges(ctx, since).await?);
+    done.lanes = lanes;
+    let Some(now) = self::moments(ctx).await? else {
+        return Ok(None);
+    };
+    let stayed = |(relation, moment): (&String, &Moment)| {
+        now.get(relation)
+            .is_some_and(|now| now.storage == moment.storage)
+    };
+    Ok(moments.iter().all(stayed).then_some(done))
+}
+
+/// This moment, for each relation; `None` where one has no storage to go through.
+async fn moments(ctx: &Context) -> Result<Option<HashMap<String, Moment>>, EngineError> {
+    let mut moments = HashMap::new();
+    for relation in patiently(ctx, || ctx.store.relations(&ctx.target)).await? {
+        match patiently(ctx, || ctx.store.moment(&relation)).await? {
+            Some(moment) => moments.insert(relation, moment),
+            None => return Ok(None),
+        };
+    }
+    Ok(Some(moments))
+}
+
+/// The table cut into ranges.
+async fn ranges(ctx: &Context, order: Order) -> Result<Vec<Range>, EngineError> {
+    let workers = ctx.settings.workers;
+    let lanes = cut_lanes(
+        ctx.store.as_ref(),
+        &ctx.target,
+        &ctx.checkpoints,
+        workers,
+        order,
+    )
+    .await?;
+    let decode = |lane_no, place, stored: Option<&Vec<u8>>| {
+        stored
+            .map(|bytes| ctx.checkpoints.decode(lane_no, place, bytes))
+            .transpose()
+    };
+    lanes
+        .iter()
+        .map(|lane| {
+            Ok(Range {
+                relation: lane.relation.clone(),
+                after: decode(lane.lane_no, Place::Lower, lane.lower.as_ref())?,
+                upto: decode(lane.lane_no, Place::Upper, lane.upper.as_ref())?,
+                versions: Versions::All,
+            })
+        })
+        .collect()
+}
+
+async fn count_ranges(ctx: &Arc<Context>, ranges: Vec<Range>) -> Result<Tallied, EngineError> {
+    let queue = Arc::new(tokio::sync::Mutex::new(ranges.into_iter()));
     let mut workers = JoinSet::new();
     for _ in 0..ctx.settings.workers {
         let ctx = Arc::clone(ctx);
@@ -132,13 +221,8 @@ pub async fn count_through(
             let mut tallied = Tallied::default();
             let pace = Arc::new(Pace::new(ctx.settings.batch_target));
             loop {
-                let Some(lane) = queue.lock().await.next() else {
+                let Some(mut range) = queue.lock().await.next() else {
                     return Ok(tallied);
-                };
-                let mut range = Range {
-                    relation: lane.relation.clone(),
-                    after: decode(&ctx, lane.lane_no, Place::Lower, lane.lower.as_ref())?,
-                    upto: decode(&ctx, lane.lane_no, Place::Upper, lane.upper.as_ref())?,
                 };
                 tallied.lanes += 1;
                 work_range(&ctx, &mut range, &mut Sink::Counting, &mut tallied, &pace).await?;
@@ -146,17 +230,6 @@ pub async fn count_through(
         });
     }
     join(ctx, workers).await
-}
-
-fn decode(
-    ctx: &Context,
-    lane_no: i32,
-    place: Place,
-    stored: Option<&Vec<u8>>,
-) -> Result<Option<Mark>, EngineError> {
-    Ok(stored
-        .map(|bytes| ctx.checkpoints.decode(lane_no, place, bytes))
-        .transpose()?)
 }
 
 /// Waits for all workers. The first that fails stops the others after their batch.

@@ -83,6 +83,7 @@ impl Context {
             with_plain: reads.plain,
             with_sealed: reads.sealed,
             with_key_text: false,
+            versions: crate::store::Versions::All,
         }
     }
 

@@ -73,7 +73,7 @@ impl Parcel {
 
     /// The keys that the rows at these positions were sealed under.
     pub fn seal_keys(&self, positions: &[usize]) -> Vec<KeyId> {
-        let tenants: BTreeSet<&str> = positions.iter().map(|at| self.rows[*at].tenant()).collect();
+        let tenants = distinct(positions.iter().map(|at| self.rows[*at].tenant()));
         let mut ids = BTreeSet::new();
         for tenant in tenants {
             for purpose in [Purpose::Cell, Purpose::BlindIndex] {
@@ -106,11 +106,7 @@ impl Parcel {
 /// A tenant whose keys cannot be had, or no random bytes.
 pub async fn work(ctx: &Arc<Context>, page: Page) -> Result<Parcel, EngineError> {
     let keys = if ctx.step.seals() {
-        let tenants: BTreeSet<&str> = page
-            .rows
-            .iter()
-            .filter_map(|row| tenant_of(ctx, row).ok())
-            .collect();
+        let tenants = distinct(page.rows.iter().filter_map(|row| tenant_of(ctx, row).ok()));
         ctx.tenants.ready(&tenants, ctx.blind_index()).await?
     } else {
         ctx.tenants.keyring.snapshot()
@@ -150,6 +146,19 @@ fn work_rows(ctx: &Context, keys: &KeySet, rows: Vec<PageRow>) -> Result<Vec<Wor
         })
         .collect();
     Ok(chunks?.into_iter().flatten().collect())
+}
+
+/// Tenants, each once. Rows of one often lie together, and most tables have none: a row like the one
+/// before it is not looked up.
+fn distinct<'a>(tenants: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut all = BTreeSet::new();
+    let mut before = None;
+    for tenant in tenants {
+        if before.replace(tenant) != Some(tenant) {
+            all.insert(tenant);
+        }
+    }
+    all
 }
 
 /// The tenant of a row; `Err` where the table has tenants and this row names none.

@@ -19,7 +19,9 @@ use super::parcel::{self, Parcel};
 use super::report::Tallied;
 use super::retry::Patience;
 use crate::run::checkpoint::Place;
-use crate::store::{LaneRecord, Mark, Next, Page, PageReader, PageRequest, PageRow, StoreError};
+use crate::store::{
+    LaneRecord, Mark, Next, Page, PageReader, PageRequest, PageRow, StoreError, Versions,
+};
 
 /// Where the parcels of a lane go.
 pub enum Sink {
@@ -38,6 +40,8 @@ pub struct Range {
     pub after: Option<Mark>,
     /// End with this.
     pub upto: Option<Mark>,
+    /// Which versions of rows are looked at.
+    pub versions: Versions,
 }
 
 impl Range {
@@ -57,6 +61,7 @@ impl Range {
             relation: lane.relation.clone(),
             after: decode(Place::Cursor, &lane.cursor)?.or(lower),
             upto: decode(Place::Upper, &lane.upper)?,
+            versions: Versions::All,
         })
     }
 }
@@ -321,6 +326,7 @@ impl Windows {
         let mut request = ctx.request(&range.relation, ctx.step.reads().main, 0);
         request.after = range.after;
         request.upto = range.upto;
+        request.versions = range.versions;
         Ok(Self {
             ctx: Arc::clone(ctx),
             reader: None,

@@ -54,6 +54,7 @@ impl Engine {
             with_plain: true,
             with_sealed: false,
             with_key_text: false,
+            versions: crate::store::Versions::All,
         };
         let mut reader = self.store.reader().await?;
         let begun = Instant::now();

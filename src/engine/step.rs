@@ -10,7 +10,7 @@ use super::columns::Cell;
 use crate::crypto::{KeyId, NonceBatch, RowKey};
 use crate::keys::KeySet;
 use crate::store::page::WriteCell;
-use crate::store::{PageRow, RunKind, Select};
+use crate::store::{PageRow, RunKind, Select, Visits};
 
 /// One kind of work on rows.
 pub trait Step: Send + Sync {
@@ -44,15 +44,24 @@ pub struct Reads {
     pub main: Select,
     /// Which rows, in the sweep's exact pass over windows.
     pub sweep: Select,
-    /// Whether the main pass may go through the storage, where a row that moves meanwhile is passed
-    /// over: only where `sweep` names exactly the rows that are not done.
-    pub in_storage_order: bool,
+    /// How the main pass goes through the table.
+    pub order: Order,
     /// Whether the sweep may go through its partial index afterwards.
     pub indexed_sweep: bool,
     /// The plaintext columns.
     pub plain: bool,
     /// The sealed columns.
     pub sealed: bool,
+}
+
+/// The order in which a main pass goes through a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Of keys: every row that stands still is met.
+    Keys,
+    /// Of storage, where the store can. A row that moves meanwhile is passed over, so this is only
+    /// for those whose sweep names exactly the rows that are not done.
+    Storage(Visits),
 }
 
 /// A row with its key encoded and its tenant checked.

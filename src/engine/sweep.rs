@@ -19,7 +19,7 @@ use super::parcel::{self, Parcel};
 use super::pipeline::{Range, Windows};
 use super::report::Tallied;
 use crate::crypto::RowKey;
-use crate::store::{PageRequest, Select};
+use crate::store::{PageRequest, Select, Versions};
 
 /// After so many conflicts a row is locked before it is read.
 const CONFLICTS_MAX: u32 = 3;
@@ -103,6 +103,7 @@ impl Sweep<'_> {
             relation: self.relation.to_owned(),
             after: None,
             upto: None,
+            versions: Versions::All,
         };
         let mut windows = Windows::new(self.ctx, range).await?;
         windows.request.select = select.clone();

@@ -22,8 +22,8 @@ impl fmt::Debug for Cursor {
 }
 
 /// A place in the storage of a relation. Storage is gone through block by block, and each group of
-/// blocks in [`HeapPlace::PASSES`] passes, each over some of the lines of every block: the versions
-/// that the first pass left behind make room in their blocks for the rows of the next.
+/// blocks in [`HeapPlace::passes`] passes, each over some of the lines of every block: the versions
+/// that one pass left behind make room in their blocks for the rows of the next.
 /// Names no row, and so is no PHI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,22 +38,72 @@ pub struct HeapPlace {
     pub line: u16,
     /// The pass over the block's group.
     pub pass: u8,
+    /// Passes over each group; checkpoints of versions that wrote no number meant two.
+    #[serde(default = "two")]
+    pub passes: u8,
+}
+
+const fn two() -> u8 {
+    2
+}
+
+/// What is done to the rows of a relation that is gone through in the order of storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visits {
+    /// Each is written again.
+    Rewriting,
+    /// They are only looked at.
+    Looking,
 }
 
 impl HeapPlace {
-    /// Passes over each group of blocks.
-    pub const PASSES: u8 = 2;
-
     /// The begin of a block, in the first pass of a range that begins with it.
-    pub fn begin(storage: &str, block: u32) -> Self {
+    pub fn begin(storage: &str, block: u32, visits: Visits) -> Self {
         Self {
             storage: storage.to_owned(),
             first: block,
             block,
             line: 0,
             pass: 0,
+            passes: match visits {
+                Visits::Rewriting => 8,
+                Visits::Looking => 1,
+            },
         }
     }
+
+    /// The begin of the range that this place is in, where the storage is another one by now.
+    pub fn begin_again(&self, storage: &str) -> Self {
+        Self {
+            storage: storage.to_owned(),
+            block: self.first,
+            line: 0,
+            pass: 0,
+            ..self.clone()
+        }
+    }
+}
+
+/// A moment to look back to, for one relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The identity of the storage: in another one, places mean something else.
+    pub storage: String,
+    /// The oldest transaction that was not over. Every version made since is of it or of a younger one.
+    pub oldest: String,
+}
+
+/// Versions of rows, by who made them. One that is there at a moment stands still for as long as it
+/// lives, so a pass that begins then meets it; what is younger can be looked for afterwards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Versions {
+    /// All that are there.
+    #[default]
+    All,
+    /// Made by transactions older than any that was under way at this moment.
+    Before(Moment),
+    /// All others.
+    Since(Moment),
 }
 
 /// A bound of a range, or where in it a window begins or ends: of keys, or of storage.
@@ -160,6 +210,8 @@ pub struct PageRequest {
     pub with_sealed: bool,
     /// Whether each row is to come with the text of its key.
     pub with_key_text: bool,
+    /// Which versions of rows are looked at in the order of storage.
+    pub versions: Versions,
 }
 
 /// What a window held.

@@ -39,9 +39,9 @@ use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, RotationPeriod};
 use crate::store::{
     AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, HeapPlace,
-    Holder, LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
-    QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
-    Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial,
+    Holder, LaneRecord, LaneStamp, LaneTally, Moment, NewLane, NewQuarantine, OpenTransaction,
+    PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState,
+    SealedCount, Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial, Visits,
 };
 use fault::{connecting, map};
 
@@ -223,8 +223,13 @@ impl Store for PostgresStore {
         _target: &Target,
         relation: &str,
         pieces: u32,
+        visits: Visits,
     ) -> Result<Option<Vec<HeapPlace>>> {
-        heap::cut(self, relation, pieces).await
+        heap::cut(self, relation, pieces, visits).await
+    }
+
+    async fn moment(&self, relation: &str) -> Result<Option<Moment>> {
+        heap::moment(self, relation).await
     }
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {

@@ -37,9 +37,9 @@ use crate::ident::TableName;
 use crate::keys::{Handover, KeyRecord, KeyTable, NewKey, RotationPeriod};
 use crate::store::{
     AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, HeapPlace,
-    Holder, LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
-    QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
-    Select, ServerFacts, Store, TableFacts, Target, Trial,
+    Holder, LaneRecord, LaneStamp, LaneTally, Moment, NewLane, NewQuarantine, OpenTransaction,
+    PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState,
+    SealedCount, Select, ServerFacts, Store, TableFacts, Target, Trial, Visits,
 };
 
 /// A SQLite database file.
@@ -158,7 +158,12 @@ impl Store for SqliteStore {
         _target: &Target,
         _relation: &str,
         _pieces: u32,
+        _visits: Visits,
     ) -> Result<Option<Vec<HeapPlace>>> {
+        Ok(None)
+    }
+
+    async fn moment(&self, _relation: &str) -> Result<Option<Moment>> {
         Ok(None)
     }
 

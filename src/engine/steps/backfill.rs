@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 use crate::crypto::envelope::Suite;
 use crate::crypto::{NonceBatch, text};
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{Order, Reads, Row, RowFault, RowWork, Step};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
-use crate::store::{RunKind, Sealed, Select, Target};
+use crate::store::{RunKind, Sealed, Select, Target, Visits};
 
 /// Seals.
 pub struct Backfill {
@@ -95,7 +95,11 @@ impl Step for Backfill {
             sweep: Select::UnsealedSweep {
                 sealed_prefixes: self.sealed_prefixes.clone(),
             },
-            in_storage_order: !self.target.in_place(),
+            order: match self.target.in_place() {
+                // A value that looks sealed and does not open is found by this pass only.
+                true => Order::Keys,
+                false => Order::Storage(Visits::Rewriting),
+            },
             indexed_sweep: true,
             plain: true,
             sealed: false,

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{KeyId, NonceBatch, Purpose};
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{Order, Reads, Row, RowFault, RowWork, Step};
 use crate::ident::Ident;
 use crate::keys::{Key, KeySet};
 use crate::store::page::{PageCell, WriteCell};
@@ -97,7 +97,7 @@ impl Step for Reindex {
         Reads {
             main,
             sweep,
-            in_storage_order: false,
+            order: Order::Keys,
             indexed_sweep: !self.check,
             plain: true,
             sealed: self.check,

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::NonceBatch;
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{Order, Reads, Row, RowFault, RowWork, Step};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
 use crate::store::{RunKind, Sealed, Select, Target};
@@ -69,7 +69,7 @@ impl Step for Restore {
         Reads {
             main: Select::Sealed,
             sweep: Select::Sealed,
-            in_storage_order: false,
+            order: Order::Keys,
             indexed_sweep: false,
             plain: true,
             sealed: true,

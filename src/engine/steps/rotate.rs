@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{KeyId, NonceBatch};
 use crate::engine::columns::Columns;
-use crate::engine::step::{Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{Order, Reads, Row, RowFault, RowWork, Step};
 use crate::keys::KeySet;
 use crate::store::page::WriteCell;
-use crate::store::{RunKind, Sealed, Select, Target};
+use crate::store::{RunKind, Sealed, Select, Target, Visits};
 
 /// Re-seals.
 pub struct Rotate {
@@ -72,7 +72,7 @@ impl Step for Rotate {
         Reads {
             main: select.clone(),
             sweep: select,
-            in_storage_order: true,
+            order: Order::Storage(Visits::Rewriting),
             indexed_sweep: false,
             plain: false,
             sealed: true,

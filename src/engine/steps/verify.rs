@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 
 use crate::crypto::NonceBatch;
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{Order, Reads, Row, RowFault, RowWork, Step};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
-use crate::store::{RunKind, Sealed, Select, Target};
+use crate::store::{RunKind, Sealed, Select, Target, Visits};
 
 /// Opens and compares.
 pub struct Verify {
@@ -79,7 +79,7 @@ impl Step for Verify {
         Reads {
             main: Select::Any,
             sweep: Select::Any,
-            in_storage_order: false,
+            order: Order::Storage(Visits::Looking),
             indexed_sweep: false,
             plain: true,
             sealed: true,

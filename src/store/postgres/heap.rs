@@ -7,13 +7,13 @@ use sqlx::{PgConnection, Row};
 use super::fault::map;
 use super::sql::{literal, query, raw};
 use super::{PostgresStore, timed};
-use crate::store::{HeapPlace, Mark, Result, StoreError};
+use crate::store::{HeapPlace, Mark, Moment, Result, StoreError, Versions, Visits};
 
 /// The first version that scans a range of places.
 const RANGE_SCANS: i32 = 140_000;
 /// Blocks that are gone through in all passes before the next ones are: few enough to stay in the
 /// server's cache, and enough that the first pass is durable where the second one reads.
-const GROUP_BLOCKS: u32 = 4096;
+const GROUP_BLOCKS: u32 = 8192;
 /// Windows of a pass over a group, at least: what is read ahead is then of the same pass.
 const WINDOWS_A_PASS: u32 = 8;
 /// A window is at least this many blocks, where there are as many.
@@ -30,6 +30,7 @@ pub(super) async fn cut(
     store: &PostgresStore,
     relation: &str,
     pieces: u32,
+    visits: Visits,
 ) -> Result<Option<Vec<HeapPlace>>> {
     let mut tx = store.begin().await?;
     let row = query(
@@ -48,13 +49,34 @@ pub(super) async fn cut(
     let blocks = u32::try_from(blocks.unwrap_or_default()).unwrap_or(u32::MAX);
     Ok(match storage {
         Some(storage) if version >= RANGE_SCANS && blocks > 0 => {
-            Some(bounds(&storage, blocks, pieces))
+            Some(bounds(&storage, blocks, pieces, visits))
         }
         _ => None,
     })
 }
 
-fn bounds(storage: &str, blocks: u32, pieces: u32) -> Vec<HeapPlace> {
+/// This moment, as [`crate::store::Store::moment`] has it.
+pub(super) async fn moment(store: &PostgresStore, relation: &str) -> Result<Option<Moment>> {
+    let mut tx = store.begin().await?;
+    let row = query(
+        "SELECT pg_relation_filenode(to_regclass($1))::text, \
+         pg_snapshot_xmin(pg_current_snapshot())::text, current_setting('server_version_num')::int4"
+            .to_owned(),
+    )
+    .bind(relation.to_owned())
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    let storage: Option<String> = row.try_get(0).map_err(map)?;
+    let oldest = row.try_get(1).map_err(map)?;
+    let version: i32 = row.try_get(2).map_err(map)?;
+    Ok(storage
+        .filter(|_| version >= RANGE_SCANS)
+        .map(|storage| Moment { storage, oldest }))
+}
+
+fn bounds(storage: &str, blocks: u32, pieces: u32, visits: Visits) -> Vec<HeapPlace> {
     let pieces = pieces.clamp(1, blocks);
     (0..=pieces)
         .map(|i| {
@@ -64,7 +86,7 @@ fn bounds(storage: &str, blocks: u32, pieces: u32) -> Vec<HeapPlace> {
                 true => u32::MAX,
                 false => u32::try_from(block).unwrap_or(u32::MAX),
             };
-            HeapPlace::begin(storage, block)
+            HeapPlace::begin(storage, block, visits)
         })
         .collect()
 }
@@ -120,7 +142,7 @@ impl Window {
         let from = if after.storage == storage.id {
             after.clone()
         } else {
-            HeapPlace::begin(&storage.id, after.first)
+            after.begin_again(&storage.id)
         };
         let range_end = end.block.min(storage.blocks);
         let into = from.block.saturating_sub(from.first) / GROUP_BLOCKS * GROUP_BLOCKS;
@@ -142,17 +164,38 @@ impl Window {
     }
 
     /// The condition that the rows of this window meet, of a table `t`.
-    pub(super) fn condition(&self) -> String {
-        // The last byte of a place is the lower one of its line.
-        format!(
-            "t.ctid > '({},{})'::pg_catalog.tid AND t.ctid < '({},0)'::pg_catalog.tid \
-             AND pg_catalog.get_byte(pg_catalog.tidsend(t.ctid), 5) % {} = {}",
-            self.from.block,
-            self.from.line,
-            self.until,
-            HeapPlace::PASSES,
-            self.from.pass
-        )
+    pub(super) fn condition(&self, versions: &Versions) -> String {
+        let HeapPlace {
+            block,
+            line,
+            pass,
+            passes,
+            ..
+        } = self.from;
+        let mut condition = format!(
+            "t.ctid > '({block},{line})'::pg_catalog.tid AND t.ctid < '({},0)'::pg_catalog.tid",
+            self.until
+        );
+        if passes > 1 {
+            // The last byte of a place is the lower one of its line.
+            condition.push_str(&format!(
+                " AND pg_catalog.get_byte(pg_catalog.tidsend(t.ctid), 5) % {passes} = {pass}"
+            ));
+        }
+        let of_age = match versions {
+            Versions::All => None,
+            Versions::Before(moment) => Some((">", moment)),
+            Versions::Since(moment) => Some(("<=", moment)),
+        };
+        if let Some((sign, moment)) = of_age {
+            // Ages count back from now, so that it does not matter where numbers began again. The
+            // number in a frozen row may be of an earlier round: then it may be met twice, never not.
+            condition.push_str(&format!(
+                " AND pg_catalog.age(t.xmin) {sign} pg_catalog.age({}::pg_catalog.xid8::pg_catalog.xid)",
+                literal(&moment.oldest)
+            ));
+        }
+        condition
     }
 
     /// Behind a row of this window.
@@ -168,7 +211,7 @@ impl Window {
     pub(super) fn end(&self) -> Option<Mark> {
         let (block, pass) = if self.until < self.group_end {
             (self.until, self.from.pass)
-        } else if self.from.pass + 1 < HeapPlace::PASSES {
+        } else if self.from.pass + 1 < self.from.passes {
             (self.group, self.from.pass + 1)
         } else if self.group_end < self.range_end {
             (self.group_end, 0)
@@ -195,10 +238,14 @@ mod tests {
         }
     }
 
+    fn begin(block: u32) -> HeapPlace {
+        HeapPlace::begin("1", block, Visits::Rewriting)
+    }
+
     /// Every window of a range, as (pass, from, until).
     fn walk(first: u32, end: u32) -> Vec<(u8, u32, u32)> {
-        let upto = Mark::Heap(HeapPlace::begin("1", end));
-        let mut at = HeapPlace::begin("1", first);
+        let upto = Mark::Heap(begin(end));
+        let mut at = begin(first);
         let mut windows = Vec::new();
         loop {
             let window = Window::new(&at, Some(&upto), &storage("1", u32::MAX)).unwrap();
@@ -214,7 +261,7 @@ mod tests {
     fn every_block_of_a_range_is_in_every_pass_once() {
         for (first, end) in [(0, 1), (0, 64), (3, 70), (100, 5000), (7, 20_000)] {
             let windows = walk(first, end);
-            for pass in 0..HeapPlace::PASSES {
+            for pass in 0..begin(0).passes {
                 let mut next = first;
                 for (_, from, until) in windows.iter().filter(|window| window.0 == pass) {
                     assert_eq!(*from, next);
@@ -235,9 +282,8 @@ mod tests {
 
     #[test]
     fn behind_a_row_the_same_window_goes_on() {
-        let upto = Mark::Heap(HeapPlace::begin("1", 100));
-        let window =
-            Window::new(&HeapPlace::begin("1", 10), Some(&upto), &storage("1", 100)).unwrap();
+        let upto = Mark::Heap(begin(100));
+        let window = Window::new(&begin(10), Some(&upto), &storage("1", 100)).unwrap();
         let Mark::Heap(next) = window.behind((20, 7)) else {
             panic!()
         };
@@ -247,29 +293,29 @@ mod tests {
         );
         let next = Window::new(&next, Some(&upto), &storage("1", 100)).unwrap();
         assert!(
-            next.condition().contains("'(20,7)'"),
+            next.condition(&Versions::All).contains("'(20,7)'"),
             "{}",
-            next.condition()
+            next.condition(&Versions::All)
         );
     }
 
     #[test]
     fn other_storage_begins_the_range_again() {
-        let upto = Mark::Heap(HeapPlace::begin("1", 100));
+        let upto = Mark::Heap(begin(100));
         let at = HeapPlace {
             block: 50,
             line: 3,
             pass: 1,
-            ..HeapPlace::begin("1", 10)
+            ..begin(10)
         };
         let window = Window::new(&at, Some(&upto), &storage("2", 100)).unwrap();
-        assert_eq!(window.from, HeapPlace::begin("2", 10));
+        assert_eq!(window.from, begin(10).begin_again("2"));
     }
 
     #[test]
     fn ranges_are_of_all_blocks() {
         let blocks = |all, pieces| {
-            bounds("1", all, pieces)
+            bounds("1", all, pieces, Visits::Rewriting)
                 .iter()
                 .map(|p| p.block)
                 .collect::<Vec<_>>()
@@ -281,15 +327,9 @@ mod tests {
 
     #[test]
     fn the_last_range_ends_where_the_relation_does() {
-        let upto = Mark::Heap(HeapPlace::begin("1", u32::MAX));
-        let window = |at: u32, blocks| {
-            Window::new(
-                &HeapPlace::begin("1", at),
-                Some(&upto),
-                &storage("1", blocks),
-            )
-            .unwrap()
-        };
+        let upto = Mark::Heap(begin(u32::MAX));
+        let window =
+            |at: u32, blocks| Window::new(&begin(at), Some(&upto), &storage("1", blocks)).unwrap();
         assert_eq!(window(0, 10).until, 10);
         // Cut off in the meantime: nothing is left, and it ends.
         let mut beyond = window(20, 10);

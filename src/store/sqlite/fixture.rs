@@ -262,5 +262,6 @@ pub(super) fn request(select: Select) -> PageRequest {
         with_plain: true,
         with_sealed: true,
         with_key_text: true,
+        versions: crate::store::Versions::All,
     }
 }
