@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::columns::Columns;
-use super::step::{Row, Step};
+use super::step::{Hand, Row, Step};
 use super::steps::backfill::Backfill;
 use super::{EngineError, Job, Settings, Stop};
 use crate::crypto::{NonceBatch, Purpose, RowKey};
@@ -353,8 +353,9 @@ fn seal_chunk(
     keys: &KeySet,
     chunk: &mut [PageRow],
 ) -> Result<SealedRows, EngineError> {
-    let mut nonces = NonceBatch::draw(chunk.len() * job.fields.len())
+    let nonces = NonceBatch::draw(chunk.len() * job.fields.len())
         .map_err(|_| EngineError::Key(KeyError::NoRandomness))?;
+    let mut hand = Hand::new(nonces);
     let mut sealed = SealedRows {
         writes: Vec::with_capacity(chunk.len()),
         values: 0,
@@ -373,7 +374,7 @@ fn seal_chunk(
             key: &key,
             tenant,
         };
-        let work = step.work(&row, keys, &mut nonces);
+        let work = step.work(&row, keys, &mut hand);
         if work.write.is_empty() {
             continue;
         }

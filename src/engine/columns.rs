@@ -137,12 +137,28 @@ impl Columns {
         cell: Cell<'_>,
         sealed: &[u8],
     ) -> Result<(Zeroizing<Vec<u8>>, KeyId), Unopened> {
+        let mut plain = Zeroizing::new(Vec::new());
+        let key = self.open_into(keys, cell, sealed, &mut plain)?;
+        Ok((plain, key))
+    }
+
+    /// The same into a buffer kept from one value to the next; what it held is gone.
+    ///
+    /// # Errors
+    /// See [`Unopened`].
+    pub fn open_into(
+        &self,
+        keys: &KeySet,
+        cell: Cell<'_>,
+        sealed: &[u8],
+        plain: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<KeyId, Unopened> {
         if sealed.first() == Some(&MAGIC) {
-            return self.open_envelope(keys, cell, sealed);
+            return self.open_envelope(keys, cell, sealed, plain);
         }
         let text = std::str::from_utf8(sealed).map_err(|_| Unopened::NotSealed)?;
         let bytes = text::decode(text).map_err(|_| Unopened::NotSealed)?;
-        self.open_envelope(keys, cell, &bytes)
+        self.open_envelope(keys, cell, &bytes, plain)
     }
 
     /// The key that a sealed value of either form names by its first bytes, damaged or not.
@@ -172,13 +188,14 @@ impl Columns {
         keys: &KeySet,
         cell: Cell<'_>,
         bytes: &[u8],
-    ) -> Result<(Zeroizing<Vec<u8>>, KeyId), Unopened> {
+        plain: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<KeyId, Unopened> {
         let envelope = Envelope::parse(bytes).map_err(|_| Unopened::NotSealed)?;
         let key = keys.openable(envelope.key_id()).map_err(Unopened::Key)?;
         let column = self.cell_key(key.key_id(), key.data_key(), cell.tenant, cell.field);
         column
-            .open(cell.row_key, &envelope)
-            .map(|plain| (plain, envelope.key_id()))
+            .open_into(cell.row_key, &envelope, plain)
+            .map(|()| envelope.key_id())
             .map_err(|_| Unopened::Refused)
     }
 

@@ -129,7 +129,7 @@ impl Committer {
             self.ctx.book.forget(&load.listed);
         }
         let mut done = outcome?;
-        done.seen = parcel.seen();
+        done.seen = parcel.seen;
         Ok(done)
     }
 
@@ -236,6 +236,7 @@ impl Committer {
     pub async fn renew(&mut self) -> Result<(), NotCommitted> {
         let parcel = Parcel {
             rows: Vec::new(),
+            seen: Seen::default(),
             keys: self.ctx.tenants.keyring.snapshot(),
             next: None,
             window_rows: 0,

@@ -9,9 +9,10 @@ use rayon::prelude::*;
 use super::context::Context;
 use super::error::EngineError;
 use super::quarantine::stand_in_key;
-use super::step::{Row, RowFault, RowWork, Seen};
+use super::step::{Hand, Row, RowFault, RowWork, Seen};
 use crate::crypto::{KeyId, NonceBatch, Purpose, RowKey};
 use crate::keys::KeySet;
+use crate::store::page::PageCell;
 use crate::store::{Mark, Page, PageRow, WriteRow};
 
 /// Rows worked on by one thread in one go, with one call to the random generator.
@@ -21,6 +22,8 @@ const CHUNK_ROWS: usize = 256;
 pub struct Parcel {
     /// The rows as they were read.
     pub rows: Vec<Worked>,
+    /// What was seen in them.
+    pub seen: Seen,
     /// The keys they were worked on with.
     pub keys: Arc<KeySet>,
     /// Where the next window begins, once this page is durable.
@@ -62,15 +65,6 @@ impl Worked {
 }
 
 impl Parcel {
-    /// What was seen in all rows.
-    pub fn seen(&self) -> Seen {
-        let mut seen = Seen::default();
-        for row in &self.rows {
-            seen.add(&row.work.seen);
-        }
-        seen
-    }
-
     /// The keys that the rows at these positions were sealed under.
     pub fn seal_keys(&self, positions: &[usize]) -> Vec<KeyId> {
         let tenants = distinct(positions.iter().map(|at| self.rows[*at].tenant()));
@@ -113,11 +107,12 @@ pub async fn work(ctx: &Arc<Context>, page: Page) -> Result<Parcel, EngineError>
     };
     let shared = Arc::clone(ctx);
     let set = Arc::clone(&keys);
-    let rows = tokio::task::spawn_blocking(move || work_rows(&shared, &set, page.rows))
+    let (rows, seen) = tokio::task::spawn_blocking(move || work_rows(&shared, &set, page.rows))
         .await
         .map_err(|_| EngineError::Worker)??;
     Ok(Parcel {
         rows,
+        seen,
         keys,
         next: page.next,
         window_rows: 0,
@@ -127,25 +122,37 @@ pub async fn work(ctx: &Arc<Context>, page: Page) -> Result<Parcel, EngineError>
     })
 }
 
-fn work_rows(ctx: &Context, keys: &KeySet, rows: Vec<PageRow>) -> Result<Vec<Worked>, EngineError> {
+fn work_rows(
+    ctx: &Context,
+    keys: &KeySet,
+    rows: Vec<PageRow>,
+) -> Result<(Vec<Worked>, Seen), EngineError> {
     let fields = ctx.target.fields.len();
     let mut out: Vec<Option<PageRow>> = rows.into_iter().map(Some).collect();
-    let chunks: Result<Vec<Vec<Worked>>, EngineError> = out
+    let chunks: Result<Vec<(Vec<Worked>, Seen)>, EngineError> = out
         .par_chunks_mut(CHUNK_ROWS)
         .map(|chunk| {
-            let mut nonces = if ctx.step.seals() {
-                NonceBatch::draw(chunk.len() * fields).map_err(|_| EngineError::NoRandomness)?
-            } else {
-                NonceBatch::draw(0).map_err(|_| EngineError::NoRandomness)?
+            let nonces = match ctx.step.seals() {
+                true => chunk.len() * fields,
+                false => 0,
             };
-            Ok(chunk
+            let nonces = NonceBatch::draw(nonces).map_err(|_| EngineError::NoRandomness)?;
+            let mut hand = Hand::new(nonces);
+            let worked = chunk
                 .iter_mut()
                 .filter_map(Option::take)
-                .map(|row| work_row(ctx, keys, row, &mut nonces))
-                .collect())
+                .map(|row| work_row(ctx, keys, row, &mut hand))
+                .collect();
+            Ok((worked, hand.seen))
         })
         .collect();
-    Ok(chunks?.into_iter().flatten().collect())
+    let mut rows = Vec::with_capacity(out.len());
+    let mut seen = Seen::default();
+    for (worked, in_them) in chunks? {
+        rows.extend(worked);
+        seen.add(&in_them);
+    }
+    Ok((rows, seen))
 }
 
 /// Tenants, each once. Rows of one often lie together, and most tables have none: a row like the one
@@ -170,7 +177,7 @@ fn tenant_of<'a>(ctx: &Context, row: &'a PageRow) -> Result<&'a str, ()> {
     }
 }
 
-fn work_row(ctx: &Context, keys: &KeySet, read: PageRow, nonces: &mut NonceBatch) -> Worked {
+fn work_row(ctx: &Context, keys: &KeySet, read: PageRow, hand: &mut Hand) -> Worked {
     let encoded = match &read.key {
         Ok(parts) => RowKey::encode(parts).map_err(|error| error.to_string()),
         Err(column) => Err(format!(
@@ -188,14 +195,14 @@ fn work_row(ctx: &Context, keys: &KeySet, read: PageRow, nonces: &mut NonceBatch
         fault = Some("a value is larger than 512 MiB".to_owned());
     }
     let mut work = match fault {
-        Some(why) => refused(&read, why),
+        Some(why) => refused(&read, why, &mut hand.seen),
         None => {
             let row = Row {
                 read: &read,
                 key: &key,
                 tenant: read.tenant.as_deref().unwrap_or_default(),
             };
-            ctx.step.work(&row, keys, nonces)
+            ctx.step.work(&row, keys, hand)
         }
     };
     if ctx.book.knows(&key, None) {
@@ -209,20 +216,13 @@ fn work_row(ctx: &Context, keys: &KeySet, read: PageRow, nonces: &mut NonceBatch
 }
 
 /// A row that no step can work on: whatever it holds counts as not done.
-fn refused(read: &PageRow, why: String) -> RowWork {
-    let mut work = RowWork {
+fn refused(read: &PageRow, why: String, seen: &mut Seen) -> RowWork {
+    let count =
+        |of: fn(&PageCell) -> bool| read.cells.iter().filter(|cell| of(cell)).count() as u64;
+    seen.failed += count(|cell| cell.sealed.is_some());
+    seen.unsealed += count(|cell| cell.sealed.is_none() && cell.plain.is_some());
+    RowWork {
         faults: vec![RowFault::row(why)],
         ..RowWork::default()
-    };
-    work.seen.failed = read
-        .cells
-        .iter()
-        .filter(|cell| cell.sealed.is_some())
-        .count() as u64;
-    work.seen.unsealed = read
-        .cells
-        .iter()
-        .filter(|cell| cell.sealed.is_none() && cell.plain.is_some())
-        .count() as u64;
-    work
+    }
 }

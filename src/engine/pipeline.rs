@@ -222,11 +222,10 @@ async fn count(
     if !listed.is_empty() {
         ctx.store.add_quarantine(&listed).await?;
     }
-    let seen = parcel.seen();
-    tallied.saw(&seen);
+    tallied.saw(&parcel.seen);
     Ok(Event::Batch {
         rows: parcel.rows.len() as u64,
-        values: seen.values_opened(),
+        values: parcel.seen.values_opened(),
     })
 }
 

@@ -24,7 +24,7 @@ pub trait Step: Send + Sync {
     fn seals(&self) -> bool;
 
     /// Works on one row, whose key and tenant are good. Called on many threads.
-    fn work(&self, row: &Row<'_>, keys: &KeySet, nonces: &mut NonceBatch) -> RowWork;
+    fn work(&self, row: &Row<'_>, keys: &KeySet, hand: &mut Hand) -> RowWork;
 
     /// Judges what the server says an in-place column now holds, before COMMIT: it must be what was
     /// sent and open to what was read.
@@ -96,8 +96,27 @@ pub struct RowWork {
     pub faults: Vec<RowFault>,
     /// The older keys whose values are in this row, each once: what a rotation counts by.
     pub under: Vec<KeyId>,
-    /// What was seen.
+}
+
+/// What a thread has at hand for the rows it works on one after another.
+pub struct Hand {
+    /// Nonces, one for each value that may be sealed.
+    pub nonces: NonceBatch,
+    /// What was seen in the rows so far.
     pub seen: Seen,
+    /// Where a value is opened that nobody keeps.
+    pub opened: Zeroizing<Vec<u8>>,
+}
+
+impl Hand {
+    /// With these nonces, and nothing seen.
+    pub fn new(nonces: NonceBatch) -> Self {
+        Self {
+            nonces,
+            seen: Seen::default(),
+            opened: Zeroizing::new(Vec::new()),
+        }
+    }
 }
 
 /// Something about a row that needs a person. Never holds a value.

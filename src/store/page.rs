@@ -238,7 +238,7 @@ pub struct PageRow {
     pub tenant: Option<String>,
     /// One for each field of the target, in its order.
     pub cells: Vec<PageCell>,
-    /// Bytes of all values.
+    /// Bytes of the values that came with it.
     pub bytes: u64,
     /// Some value is above `value_bytes_max` and was left out.
     pub large: bool,

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::crypto::envelope::Suite;
 use crate::crypto::{NonceBatch, text};
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Order, Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
 use crate::store::{RunKind, Sealed, Select, Target, Visits};
@@ -110,11 +110,11 @@ impl Step for Backfill {
         true
     }
 
-    fn work(&self, row: &Row<'_>, keys: &KeySet, nonces: &mut NonceBatch) -> RowWork {
+    fn work(&self, row: &Row<'_>, keys: &KeySet, hand: &mut Hand) -> RowWork {
         let mut work = RowWork::default();
         let mut write = Vec::with_capacity(row.read.cells.len());
         for (field, cell) in row.read.cells.iter().enumerate() {
-            match self.cell(row, field, cell, keys, nonces) {
+            match self.cell(row, field, cell, keys, &mut hand.nonces) {
                 Ok(Some(cell)) => {
                     work.values += 1;
                     write.push(cell);

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::{KeyId, NonceBatch, Purpose};
+use crate::crypto::{KeyId, Purpose};
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Order, Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
 use crate::ident::Ident;
 use crate::keys::{Key, KeySet};
 use crate::store::page::{PageCell, WriteCell};
@@ -108,7 +108,7 @@ impl Step for Reindex {
         false
     }
 
-    fn work(&self, row: &Row<'_>, keys: &KeySet, _: &mut NonceBatch) -> RowWork {
+    fn work(&self, row: &Row<'_>, keys: &KeySet, _: &mut Hand) -> RowWork {
         let mut work = RowWork::default();
         let mut write = Vec::with_capacity(row.read.cells.len());
         for (field, cell) in row.read.cells.iter().enumerate() {

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::NonceBatch;
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Order, Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
 use crate::store::{RunKind, Sealed, Select, Target};
@@ -80,7 +79,7 @@ impl Step for Restore {
         false
     }
 
-    fn work(&self, row: &Row<'_>, keys: &KeySet, _: &mut NonceBatch) -> RowWork {
+    fn work(&self, row: &Row<'_>, keys: &KeySet, _: &mut Hand) -> RowWork {
         let mut work = RowWork::default();
         let mut write = Vec::with_capacity(row.read.cells.len());
         for (field, cell) in row.read.cells.iter().enumerate() {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{KeyId, NonceBatch};
 use crate::engine::columns::Columns;
-use crate::engine::step::{Order, Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
 use crate::keys::KeySet;
 use crate::store::page::WriteCell;
 use crate::store::{RunKind, Sealed, Select, Target, Visits};
@@ -83,7 +83,7 @@ impl Step for Rotate {
         true
     }
 
-    fn work(&self, row: &Row<'_>, keys: &KeySet, nonces: &mut NonceBatch) -> RowWork {
+    fn work(&self, row: &Row<'_>, keys: &KeySet, hand: &mut Hand) -> RowWork {
         let mut work = RowWork::default();
         let mut write = Vec::with_capacity(row.read.cells.len());
         for (field, cell) in row.read.cells.iter().enumerate() {
@@ -100,7 +100,7 @@ impl Step for Rotate {
             if !work.under.contains(&under) {
                 work.under.push(under);
             }
-            match self.cell(row, field, sealed, keys, nonces) {
+            match self.cell(row, field, sealed, keys, &mut hand.nonces) {
                 Ok(cell) => {
                     work.values += 1;
                     write.push(cell);
@@ -114,7 +114,7 @@ impl Step for Rotate {
         if work.values > 0 {
             work.write = write;
         }
-        work.seen.under.extend(&work.under);
+        hand.seen.under.extend(&work.under);
         work
     }
 

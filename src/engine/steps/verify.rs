@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::NonceBatch;
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Order, Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
 use crate::store::{RunKind, Sealed, Select, Target, Visits};
@@ -30,8 +29,10 @@ impl Verify {
         field: usize,
         cell: &PageCell,
         keys: &KeySet,
-        work: &mut RowWork,
+        hand: &mut Hand,
+        faults: &mut Vec<RowFault>,
     ) {
+        let Hand { seen, opened, .. } = hand;
         let in_place = self.target.fields[field].sealed == Sealed::InPlace;
         let sealed = if in_place {
             cell.plain.as_ref().map(|value| value.as_slice())
@@ -40,31 +41,34 @@ impl Verify {
         };
         let Some(sealed) = sealed else {
             if cell.plain.is_some() || cell.unreadable.is_some() {
-                work.seen.unsealed += 1;
+                seen.unsealed += 1;
             }
             return;
         };
-        match self.columns.open(keys, row.cell(field), sealed) {
-            Ok((opened, key)) => {
+        match self
+            .columns
+            .open_into(keys, row.cell(field), sealed, opened)
+        {
+            Ok(key) => {
                 let same = match (&cell.plain, in_place) {
                     (Some(plain), false) => plain.as_slice() == opened.as_slice(),
                     _ => cell.unreadable.is_none(),
                 };
                 if same {
-                    *work.seen.opened.entry(key).or_default() += 1;
+                    *seen.opened.entry(key).or_default() += 1;
                 } else {
-                    work.seen.failed += 1;
-                    work.faults.push(RowFault::field(
+                    seen.failed += 1;
+                    faults.push(RowFault::field(
                         field,
                         "the value opens to something other than its plaintext",
                     ));
                 }
             }
             // In place, what is not in the sealed form is a plaintext that nobody sealed.
-            Err(Unopened::NotSealed) if in_place => work.seen.unsealed += 1,
+            Err(Unopened::NotSealed) if in_place => seen.unsealed += 1,
             Err(why) => {
-                work.seen.failed += 1;
-                work.faults.push(RowFault::field(field, why.reason()));
+                seen.failed += 1;
+                faults.push(RowFault::field(field, why.reason()));
             }
         }
     }
@@ -90,12 +94,13 @@ impl Step for Verify {
         false
     }
 
-    fn work(&self, row: &Row<'_>, keys: &KeySet, _: &mut NonceBatch) -> RowWork {
+    fn work(&self, row: &Row<'_>, keys: &KeySet, hand: &mut Hand) -> RowWork {
         let mut work = RowWork::default();
+        let before = hand.seen.values_opened();
         for (field, cell) in row.read.cells.iter().enumerate() {
-            self.cell(row, field, cell, keys, &mut work);
+            self.cell(row, field, cell, keys, hand, &mut work.faults);
         }
-        work.seen.rows_opened = u64::from(work.seen.values_opened() > 0);
+        hand.seen.rows_opened += u64::from(hand.seen.values_opened() > before);
         work
     }
 

@@ -309,8 +309,8 @@ pub(super) fn decode_page(target: &Target, rows: &[PgRow]) -> Result<Page> {
 
 fn empty_page(rows: &[PgRow], places: &Places) -> Result<Page> {
     let storage = match (rows.first(), places) {
-        (Some(row), _) => storage(row)?,
-        (None, Places::InStorage(window)) => window.storage().to_owned(),
+        (_, Places::InStorage(window)) => window.storage().to_owned(),
+        (Some(row), Places::ByKey) => storage(row)?,
         (None, Places::ByKey) => String::new(),
     };
     Ok(Page {
@@ -325,18 +325,16 @@ fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Result<Found>
     let layout = select::layout(target);
     let mut page = empty_page(rows, places)?;
     for row in rows {
-        let need: bool = row.try_get(select::NEED).map_err(map)?;
-        let last: bool = row.try_get(select::LAST).map_err(map)?;
-        let cut: bool = row.try_get(select::CUT).map_err(map)?;
+        let flags = flags(row)?;
         // The row that crossed the byte limit comes before the window's last one.
-        if (last || cut) && page.next.is_none() {
+        if flags & (select::LAST | select::CUT) != 0 && page.next.is_none() {
             page.next = match places {
                 Places::ByKey => key_text(target, row, &layout)?.map(Mark::Key),
                 Places::InStorage(window) => Some(window.behind(place_of(row)?)),
             };
         }
-        if need {
-            page.rows.push(decode_row(target, row, &layout)?);
+        if flags & select::NEED != 0 {
+            page.rows.push(decode_row(target, row, &layout, flags)?);
         }
     }
     if let (None, Places::InStorage(window)) = (&page.next, places) {
@@ -365,8 +363,9 @@ fn decode_uncut(
     let mut out_of_room = false;
     for row in rows {
         looked_at += 1;
-        if row.try_get(select::NEED).map_err(map)? {
-            let row = decode_row(target, row, &layout)?;
+        let flags = flags(row)?;
+        if flags & select::NEED != 0 {
+            let row = decode_row(target, row, &layout, flags)?;
             if row.large {
                 return Ok(None);
             }
@@ -470,8 +469,15 @@ fn locator(row: &PgRow) -> Result<Locator> {
     }
 }
 
-fn decode_row(target: &Target, row: &PgRow, layout: &Layout) -> Result<PageRow> {
-    let bytes: i64 = row.try_get(select::BYTES).map_err(map)?;
+fn flags(row: &PgRow) -> Result<i32> {
+    raw_bytes(row, select::FLAGS)?
+        .and_then(|bytes| Some(i32::from_be_bytes(bytes.try_into().ok()?)))
+        .ok_or(StoreError::Unexpected {
+            what: "a row without flags",
+        })
+}
+
+fn decode_row(target: &Target, row: &PgRow, layout: &Layout, flags: i32) -> Result<PageRow> {
     let mut key = Ok(Vec::with_capacity(target.keys.len()));
     for (i, column) in target.keys.iter().enumerate() {
         if let Ok(parts) = &mut key {
@@ -482,10 +488,14 @@ fn decode_row(target: &Target, row: &PgRow, layout: &Layout) -> Result<PageRow> 
         }
     }
     let mut cells = Vec::with_capacity(target.fields.len());
+    let mut bytes = 0;
     for i in 0..target.fields.len() {
+        let plain = raw_bytes(row, layout.cells + 2 * i)?;
+        let sealed = raw_bytes(row, layout.cells + 2 * i + 1)?;
+        bytes += (plain.map_or(0, <[u8]>::len) + sealed.map_or(0, <[u8]>::len)) as u64;
         cells.push(PageCell {
-            plain: raw_bytes(row, layout.cells + 2 * i)?.map(|b| Zeroizing::new(b.to_vec())),
-            sealed: raw_bytes(row, layout.cells + 2 * i + 1)?.map(<[u8]>::to_vec),
+            plain: plain.map(|b| Zeroizing::new(b.to_vec())),
+            sealed: sealed.map(<[u8]>::to_vec),
             unreadable: None,
         });
     }
@@ -498,8 +508,8 @@ fn decode_row(target: &Target, row: &PgRow, layout: &Layout) -> Result<PageRow> 
             None => None,
         },
         cells,
-        bytes: bytes.unsigned_abs(),
-        large: row.try_get(select::LARGE).map_err(map)?,
+        bytes,
+        large: flags & select::LARGE != 0,
     })
 }
 

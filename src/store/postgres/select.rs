@@ -18,23 +18,27 @@ pub(super) struct Layout {
     pub cells: usize,
 }
 
-/// The columns before the key values: place, version, need, rn, cut, large, bytes, storage.
+/// The columns before the key values: place, version, flags, storage.
 pub(super) const PLACE: usize = 0;
 pub(super) const VERSION: usize = 1;
-pub(super) const NEED: usize = 2;
-pub(super) const LAST: usize = 3;
-pub(super) const CUT: usize = 4;
-pub(super) const LARGE: usize = 5;
-pub(super) const BYTES: usize = 6;
-pub(super) const STORAGE: usize = 7;
+pub(super) const FLAGS: usize = 2;
+pub(super) const STORAGE: usize = 3;
+const HEAD: usize = 4;
+
+/// Bits of the flags: the row needs work; the window's rows end with it; its bytes do; it is too
+/// large, and comes without values. Each column costs server and reader as much as a small value.
+pub(super) const NEED: i32 = 1;
+pub(super) const LAST: i32 = 2;
+pub(super) const CUT: i32 = 4;
+pub(super) const LARGE: i32 = 8;
 
 pub(super) fn layout(target: &Target) -> Layout {
     let keys = target.keys.len();
     Layout {
-        key_values: 8,
-        key_texts: 8 + keys,
-        tenant: target.tenant.as_ref().map(|_| 8 + 2 * keys),
-        cells: 8 + 2 * keys + usize::from(target.tenant.is_some()),
+        key_values: HEAD,
+        key_texts: HEAD + keys,
+        tenant: target.tenant.as_ref().map(|_| HEAD + 2 * keys),
+        cells: HEAD + 2 * keys + usize::from(target.tenant.is_some()),
     }
 }
 
@@ -136,12 +140,17 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
 }
 
 /// The columns of [`Layout`] before the keys' values. The place and the version are in the server's
-/// binary form, which costs it less than text.
-fn head(request: &PageRequest, need: &str, last: &str, cut: &str, fits: &str) -> String {
+/// binary form, which costs it less than text; the driver would have to ask what their types are.
+fn head(flags: &str, storage: &str) -> String {
     format!(
-        "pg_catalog.tidsend(q.place), pg_catalog.xidsend(q.version), {need}, {last} AS last, {cut} AS cut, \
-         NOT ({fits}) AS large, q.size::int8, \
-         (SELECT pg_catalog.pg_relation_filenode({}::pg_catalog.regclass)::text)",
+        "pg_catalog.tidsend(q.place), pg_catalog.xidsend(q.version), ({flags})::int4 AS flags, {storage} AS storage"
+    )
+}
+
+/// The identity of the storage that the rows of this statement are read from.
+fn storage(request: &PageRequest) -> String {
+    format!(
+        "(SELECT pg_catalog.pg_relation_filenode({}::pg_catalog.regclass)::text)",
         literal(&request.relation),
     )
 }
@@ -174,11 +183,13 @@ fn cut_here(target: &Target, request: &PageRequest, inner: &str, order: &str) ->
         "SELECT {head}, {outer} FROM ({weighed}) AS q \
          WHERE (q.need AND q.run - q.own < {bytes}) OR q.rn = {n} ORDER BY q.rn",
         head = head(
-            request,
-            &format!("q.need AND q.run - q.own < {bytes}"),
-            &format!("q.rn = {n}"),
-            &format!("q.run >= {bytes}"),
-            &fits,
+            &format!(
+                "CASE WHEN q.need AND q.run - q.own < {bytes} THEN {NEED} ELSE 0 END \
+                 + CASE WHEN q.rn = {n} THEN {LAST} ELSE 0 END \
+                 + CASE WHEN q.run >= {bytes} THEN {CUT} ELSE 0 END \
+                 + CASE WHEN {fits} THEN 0 ELSE {LARGE} END"
+            ),
+            &storage(request),
         ),
         outer = outer_columns(target, request, &fits, key_text),
     )
@@ -194,6 +205,11 @@ fn uncut(
     keys: bool,
     order: &str,
 ) -> String {
+    // Of a window in the order of storage it is known beforehand.
+    let storage = match keys {
+        true => storage(request),
+        false => "NULL::text".to_owned(),
+    };
     let fits = format!("q.size <= {row_bytes_max}");
     let key_text = |i: usize| {
         let key = &target.keys[i];
@@ -205,7 +221,13 @@ fn uncut(
     };
     format!(
         "SELECT {head}, {outer} FROM ({inner}) AS q{order}",
-        head = head(request, "q.need", "false", "false", &fits),
+        head = head(
+            &format!(
+                "CASE WHEN q.need THEN CASE WHEN {fits} THEN {NEED} ELSE {} END ELSE 0 END",
+                NEED | LARGE
+            ),
+            &storage,
+        ),
         outer = outer_columns(target, request, &fits, key_text),
     )
 }
