@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::columns::same;
 use super::context::Context;
 use super::error::EngineError;
 use super::quarantine::stand_in_key;
@@ -161,7 +162,10 @@ fn distinct<'a>(tenants: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut all = BTreeSet::new();
     let mut before = None;
     for tenant in tenants {
-        if before.replace(tenant) != Some(tenant) {
+        if !before
+            .replace(tenant)
+            .is_some_and(|before| same(before, tenant))
+        {
             all.insert(tenant);
         }
     }

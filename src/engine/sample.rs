@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use super::columns::{Cell, Columns};
+use super::columns::{Cell, Columns, Memo};
 use super::estimate::Sample;
 use super::{Engine, EngineError, Job};
 use crate::crypto::{NonceBatch, RowKey};
@@ -86,6 +86,7 @@ impl Engine {
 fn seal_in_memory(columns: &Columns, keys: &KeySet, page: &Page) -> Result<(), EngineError> {
     let values = page.rows.len() * columns.fields().len();
     let mut nonces = NonceBatch::draw(values).map_err(|_| EngineError::NoRandomness)?;
+    let mut memo = Memo::default();
     for row in &page.rows {
         let encoded = row.key.as_ref().ok().map(|parts| RowKey::encode(parts));
         let Some(Ok(row_key)) = &encoded else {
@@ -98,7 +99,7 @@ fn seal_in_memory(columns: &Columns, keys: &KeySet, page: &Page) -> Result<(), E
                     field,
                     row_key,
                 };
-                let _ = columns.seal(keys, cell, nonce, plain, false);
+                let _ = columns.seal(keys, &mut memo, cell, nonce, plain, false);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
-use super::columns::Cell;
+use super::columns::{Cell, Memo};
 use crate::crypto::{KeyId, NonceBatch, RowKey};
 use crate::keys::KeySet;
 use crate::store::page::WriteCell;
@@ -104,6 +104,8 @@ pub struct Hand {
     pub nonces: NonceBatch,
     /// What was seen in the rows so far.
     pub seen: Seen,
+    /// The keys that were needed last.
+    pub memo: Memo,
     /// Where a value is opened that nobody keeps.
     pub opened: Zeroizing<Vec<u8>>,
 }
@@ -114,6 +116,7 @@ impl Hand {
         Self {
             nonces,
             seen: Seen::default(),
+            memo: Memo::default(),
             opened: Zeroizing::new(Vec::new()),
         }
     }

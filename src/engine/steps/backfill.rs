@@ -7,7 +7,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::crypto::envelope::Suite;
-use crate::crypto::{NonceBatch, text};
+use crate::crypto::text;
 use crate::engine::columns::{Columns, Unopened};
 use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
 use crate::keys::KeySet;
@@ -48,7 +48,7 @@ impl Backfill {
         field: usize,
         cell: &PageCell,
         keys: &KeySet,
-        nonces: &mut NonceBatch,
+        hand: &mut Hand,
     ) -> Result<Option<WriteCell>, RowFault> {
         if let Some(why) = cell.unreadable {
             return Err(RowFault::field(field, why));
@@ -73,12 +73,13 @@ impl Backfill {
             }
             Sealed::Beside { text, .. } => *text,
         };
-        let nonce = nonces
+        let nonce = hand
+            .nonces
             .next()
             .ok_or_else(|| RowFault::field(field, "no random bytes are left for this value"))?;
         let (sealed, index) = self
             .columns
-            .seal(keys, row.cell(field), nonce, plain, as_text)
+            .seal(keys, &mut hand.memo, row.cell(field), nonce, plain, as_text)
             .map_err(|error| RowFault::field(field, error.to_string()))?;
         Ok(Some(WriteCell::Seal { sealed, index }))
     }
@@ -114,7 +115,7 @@ impl Step for Backfill {
         let mut work = RowWork::default();
         let mut write = Vec::with_capacity(row.read.cells.len());
         for (field, cell) in row.read.cells.iter().enumerate() {
-            match self.cell(row, field, cell, keys, &mut hand.nonces) {
+            match self.cell(row, field, cell, keys, hand) {
                 Ok(Some(cell)) => {
                     work.values += 1;
                     write.push(cell);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::{KeyId, NonceBatch};
+use crate::crypto::KeyId;
 use crate::engine::columns::Columns;
 use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
 use crate::keys::KeySet;
@@ -39,11 +39,16 @@ impl Rotate {
         field: usize,
         sealed: &[u8],
         keys: &KeySet,
-        nonces: &mut NonceBatch,
+        hand: &mut Hand,
     ) -> Result<WriteCell, RowFault> {
-        let (plain, _) = self
-            .columns
-            .open(keys, row.cell(field), sealed)
+        let Hand {
+            memo,
+            opened,
+            nonces,
+            ..
+        } = hand;
+        self.columns
+            .open_into(keys, memo, row.cell(field), sealed, opened)
             .map_err(|why| RowFault::field(field, why.reason()))?;
         let nonce = nonces
             .next()
@@ -54,7 +59,7 @@ impl Rotate {
         };
         let (sealed, index) = self
             .columns
-            .seal(keys, row.cell(field), nonce, &plain, as_text)
+            .seal(keys, memo, row.cell(field), nonce, opened, as_text)
             .map_err(|error| RowFault::field(field, error.to_string()))?;
         Ok(WriteCell::Seal { sealed, index })
     }
@@ -100,7 +105,7 @@ impl Step for Rotate {
             if !work.under.contains(&under) {
                 work.under.push(under);
             }
-            match self.cell(row, field, sealed, keys, &mut hand.nonces) {
+            match self.cell(row, field, sealed, keys, hand) {
                 Ok(cell) => {
                     work.values += 1;
                     write.push(cell);

@@ -32,7 +32,9 @@ impl Verify {
         hand: &mut Hand,
         faults: &mut Vec<RowFault>,
     ) {
-        let Hand { seen, opened, .. } = hand;
+        let Hand {
+            seen, memo, opened, ..
+        } = hand;
         let in_place = self.target.fields[field].sealed == Sealed::InPlace;
         let sealed = if in_place {
             cell.plain.as_ref().map(|value| value.as_slice())
@@ -47,7 +49,7 @@ impl Verify {
         };
         match self
             .columns
-            .open_into(keys, row.cell(field), sealed, opened)
+            .open_into(keys, memo, row.cell(field), sealed, opened)
         {
             Ok(key) => {
                 let same = match (&cell.plain, in_place) {

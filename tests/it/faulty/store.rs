@@ -166,7 +166,8 @@ through! { Store:
     relations(target: &Target) -> Vec<String>;
     cut(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
     places(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
-    cut_storage(target: &Target, relation: &str, pieces: u32) -> Option<Vec<HeapPlace>>;
+    cut_storage(target: &Target, relation: &str, pieces: u32, visits: Visits) -> Option<Vec<HeapPlace>>;
+    moment(relation: &str) -> Option<Moment>;
     row_estimate(target: &Target) -> u64;
     any_left(target: &Target, relation: &str, select: &Select) -> bool;
     fields() -> Vec<FieldRecord>;
