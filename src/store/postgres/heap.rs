@@ -132,8 +132,14 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The window behind `after`. Where the storage is another one by now, the range is begun again.
-    pub(super) fn new(after: &HeapPlace, upto: Option<&Mark>, storage: &Storage) -> Result<Self> {
+    /// The window behind `after`. Where the storage is another one by now, the range is begun again;
+    /// a look back to a moment is over, since places meant something else then.
+    pub(super) fn new(
+        after: &HeapPlace,
+        upto: Option<&Mark>,
+        storage: &Storage,
+        versions: &Versions,
+    ) -> Result<Self> {
         let Some(Mark::Heap(end)) = upto else {
             return Err(StoreError::Unexpected {
                 what: "a range of places without an end",
@@ -144,7 +150,10 @@ impl Window {
         } else {
             after.begin_again(&storage.id)
         };
-        let range_end = end.block.min(storage.blocks);
+        let range_end = match versions {
+            Versions::Before(moment) | Versions::Since(moment) if moment.storage != storage.id => 0,
+            _ => end.block.min(storage.blocks),
+        };
         let into = from.block.saturating_sub(from.first) / GROUP_BLOCKS * GROUP_BLOCKS;
         let group = from.first.saturating_add(into);
         let group_end = group.saturating_add(GROUP_BLOCKS).min(range_end);
@@ -251,7 +260,8 @@ mod tests {
         let mut at = begin(first);
         let mut windows = Vec::new();
         loop {
-            let window = Window::new(&at, Some(&upto), &storage("1", u32::MAX)).unwrap();
+            let window =
+                Window::new(&at, Some(&upto), &storage("1", u32::MAX), &Versions::All).unwrap();
             windows.push((window.from.pass, window.from.block, window.until));
             match window.end() {
                 Some(Mark::Heap(next)) => at = next,
@@ -286,7 +296,8 @@ mod tests {
     #[test]
     fn behind_a_row_the_same_window_goes_on() {
         let upto = Mark::Heap(begin(100));
-        let window = Window::new(&begin(10), Some(&upto), &storage("1", 100)).unwrap();
+        let window =
+            Window::new(&begin(10), Some(&upto), &storage("1", 100), &Versions::All).unwrap();
         let Mark::Heap(next) = window.behind((20, 7)) else {
             panic!()
         };
@@ -294,7 +305,7 @@ mod tests {
             (next.first, next.block, next.line, next.pass),
             (10, 20, 7, 0)
         );
-        let next = Window::new(&next, Some(&upto), &storage("1", 100)).unwrap();
+        let next = Window::new(&next, Some(&upto), &storage("1", 100), &Versions::All).unwrap();
         assert!(
             next.condition(&Versions::All).contains("'(20,7)'"),
             "{}",
@@ -311,7 +322,7 @@ mod tests {
             pass: 1,
             ..begin(10)
         };
-        let window = Window::new(&at, Some(&upto), &storage("2", 100)).unwrap();
+        let window = Window::new(&at, Some(&upto), &storage("2", 100), &Versions::All).unwrap();
         assert_eq!(window.from, begin(10).begin_again("2"));
     }
 
@@ -331,10 +342,32 @@ mod tests {
     #[test]
     fn the_last_range_ends_where_the_relation_does() {
         let upto = Mark::Heap(begin(u32::MAX));
-        let window =
-            |at: u32, blocks| Window::new(&begin(at), Some(&upto), &storage("1", blocks)).unwrap();
+        let window = |at: u32, blocks| {
+            Window::new(
+                &begin(at),
+                Some(&upto),
+                &storage("1", blocks),
+                &Versions::All,
+            )
+            .unwrap()
+        };
         assert_eq!(window(0, 10).until, 10);
         // Cut off in the meantime: nothing is left, and it ends.
         assert_eq!(window(20, 10).end(), None);
+    }
+
+    #[test]
+    fn a_look_back_is_over_where_the_storage_was_exchanged() {
+        let upto = Mark::Heap(begin(100));
+        let moment = Moment {
+            storage: "1".to_owned(),
+            oldest: "700".to_owned(),
+        };
+        for versions in [Versions::Before(moment.clone()), Versions::Since(moment)] {
+            let window =
+                |id| Window::new(&begin(0), Some(&upto), &storage(id, 100), &versions).unwrap();
+            assert!(window("1").end().is_some());
+            assert_eq!((window("2").until, window("2").end()), (0, None));
+        }
     }
 }

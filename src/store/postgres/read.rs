@@ -109,7 +109,7 @@ impl Reader {
         };
         begin(&mut conn, target, heap::SETTINGS).await?;
         let storage = heap::Storage::now(&mut conn, &request.relation).await?;
-        let window = heap::Window::new(after, request.upto.as_ref(), &storage)?;
+        let window = heap::Window::new(after, request.upto.as_ref(), &storage, &request.versions)?;
         let rows = Rows::Heap(request, window.condition(&request.versions));
         let rows = page_rows(&mut conn, target, &rows, cut, binds(request)).await?;
         timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
