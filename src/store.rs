@@ -100,6 +100,12 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
         pieces: u32,
     ) -> Result<Option<Vec<HeapPlace>>>;
 
+    /// The mark before the first row, where the relation can be gone through by a row number that
+    /// is not its key; what is said of places holds for it, too.
+    async fn first_row(&self, _target: &Target, _relation: &str) -> Result<Option<Mark>> {
+        Ok(None)
+    }
+
     /// Rows in the relation as the statistics have it; exact in SQLite.
     async fn row_estimate(&self, target: &Target) -> Result<u64>;
 

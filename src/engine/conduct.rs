@@ -54,10 +54,16 @@ pub async fn cut_lanes(
         } else {
             None
         };
+        let first = if in_storage_order && places.is_none() {
+            store.first_row(target, &relation).await?
+        } else {
+            None
+        };
         // From bound to bound; of keys, the first range begins and the last one ends with none.
-        let bounds: Vec<Option<Mark>> = match places {
-            Some(places) => places.into_iter().map(Mark::Heap).map(Some).collect(),
-            None => {
+        let bounds: Vec<Option<Mark>> = match (places, first) {
+            (Some(places), _) => places.into_iter().map(Mark::Heap).map(Some).collect(),
+            (None, Some(first)) => vec![Some(first), None],
+            (None, None) => {
                 let keys = store.cut(target, &relation, pieces).await?;
                 let keys = keys.into_iter().map(Mark::Key).map(Some);
                 [None].into_iter().chain(keys).chain([None]).collect()

@@ -4,6 +4,7 @@
 //! row locks, so a batch holds the one write lock from its first statement to its last.
 
 mod batch;
+mod bulk;
 mod census;
 mod connection;
 mod ddl;
@@ -14,6 +15,7 @@ mod guarded;
 mod key_table;
 mod key_value;
 mod ledger;
+mod packed;
 mod paging;
 mod registry;
 mod reindex;
@@ -37,9 +39,9 @@ use crate::ident::TableName;
 use crate::keys::{Handover, KeyRecord, KeyTable, NewKey, RotationPeriod};
 use crate::store::{
     AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, HeapPlace,
-    Holder, LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader,
-    QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState, SealedCount,
-    Select, ServerFacts, Store, TableFacts, Target, Trial,
+    Holder, LaneRecord, LaneStamp, LaneTally, Mark, NewLane, NewQuarantine, OpenTransaction,
+    PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState,
+    SealedCount, Select, ServerFacts, Store, TableFacts, Target, Trial,
 };
 
 /// A SQLite database file.
@@ -160,6 +162,10 @@ impl Store for SqliteStore {
         _pieces: u32,
     ) -> Result<Option<Vec<HeapPlace>>> {
         Ok(None)
+    }
+
+    async fn first_row(&self, target: &Target, _relation: &str) -> Result<Option<Mark>> {
+        paging::first_row(&mut *self.control.lock().await, target).await
     }
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {

@@ -167,6 +167,7 @@ through! { Store:
     cut(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
     places(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
     cut_storage(target: &Target, relation: &str, pieces: u32) -> Option<Vec<HeapPlace>>;
+    first_row(target: &Target, relation: &str) -> Option<Mark>;
     row_estimate(target: &Target) -> u64;
     any_left(target: &Target, relation: &str, select: &Select) -> bool;
     fields() -> Vec<FieldRecord>;
