@@ -58,6 +58,8 @@ pub(super) async fn read(
     let tenant = shape.tenant.iter().map(|tenant| (tenant, "1".to_owned()));
     let columns: Vec<_> = keys.chain(tenant).chain(reading.columns(shape)).collect();
     let rowid = shape.rowid.name.unwrap_or("NULL");
+    // A power of two, so that few texts are to be prepared.
+    let most = 1_u64 << looked.bytes_max.max(1).min(1 << 40).ilog2();
     let mut inner = vec![format!("{rowid} AS \"~r\", ({}) AS \"~w\"", looked.wanted)];
     let mut outer = vec![
         "count(*), max(\"~r\")".to_owned(),
@@ -68,7 +70,7 @@ pub(super) async fn read(
         inner.push(format!(
             "CASE WHEN NOT {when} THEN {UNREAD} ELSE octet_length({column}) * 8 + CASE typeof({column}) \
              WHEN 'text' THEN {TEXT} WHEN 'integer' THEN {INTEGER} WHEN 'blob' THEN {BLOB} ELSE {OTHER} END END AS \"~l{at}\", \
-             CASE WHEN {when} AND octet_length({column}) <= ?1 THEN {column} END AS \"~b{at}\""
+             CASE WHEN {when} AND octet_length({column}) <= {most} THEN {column} END AS \"~b{at}\""
         ));
         outer.push(format!(
             "json_group_array(coalesce(\"~l{at}\", {NULL})) FILTER (WHERE \"~w\"), \
@@ -82,10 +84,11 @@ pub(super) async fn read(
         shape.table,
         looked.range,
     );
-    let most = i64::try_from(looked.bytes_max).unwrap_or(i64::MAX);
-    let binds = std::iter::once(Bind::Integer(most)).chain(looked.binds);
-    let row = bound(sql, binds).fetch_one(conn).await.map_err(fault::of)?;
-    decode(&row, shape, reading, columns.len(), looked.bytes_max)
+    let row = bound(sql, looked.binds)
+        .fetch_one(conn)
+        .await
+        .map_err(fault::of)?;
+    decode(&row, shape, reading, columns.len(), most)
 }
 
 fn decode(
