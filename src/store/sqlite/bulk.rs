@@ -2,7 +2,9 @@
 //! Owns its text and the blobs that it takes apart. Rows that are compared and set alike go
 //! together; all of them are written, or none is and the caller finds out which one by one.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -10,7 +12,7 @@ use super::fault;
 use super::key_value::{self, KeyValue};
 use super::shape::{Shape, ShapeField, image};
 use super::statement::{Bind, bound, run};
-use super::version::{self, Seen, Version};
+use super::version::{self, Seen};
 use crate::store::page::WriteCell;
 use crate::store::{Result, StoreError, WriteRow};
 
@@ -20,6 +22,8 @@ const ROWS_MIN: usize = 16;
 const ROW_BYTES_MAX: usize = 64 << 10;
 /// Digits of an offset or a length.
 const DIGITS: usize = 10;
+/// Stands for a column that was not read.
+const UNREAD: u8 = b'-';
 
 /// Writes what rows it can, and says of each whether it was written.
 pub(super) async fn write(
@@ -31,27 +35,24 @@ pub(super) async fn write(
     let Some(rowid) = shape.rowid.name.filter(|_| shape.utf8) else {
         return Ok(done);
     };
-    let mut groups: BTreeMap<Vec<u8>, Vec<Item<'_>>> = BTreeMap::new();
-    for (at, row) in rows.iter().enumerate() {
-        if let Some((likeness, item)) = Item::new(shape, at, row)? {
-            groups.entry(likeness).or_default().push(item);
-        }
-    }
-    for group in groups.into_values() {
-        // Halves of a group in which a row has changed; what stays is written one by one.
-        let mut parts = vec![&group[..]];
+    for group in Group::of(shape, rows)? {
+        // Parts of a group in which a row has changed; what stays is written one by one.
+        let mut parts = vec![0..group.rowids.len()];
         while let Some(part) = parts.pop() {
             if part.len() < ROWS_MIN {
                 continue;
             }
             run(conn, "SAVEPOINT phiseal_bulk").await?;
-            let statement = Bulk::new(shape, rowid, part)?;
-            let written = statement.run(conn).await?;
+            let written = Bulk::new(shape, rowid, &group, part.clone())?
+                .run(conn)
+                .await?;
             if usize::try_from(written) == Ok(part.len()) {
-                part.iter().for_each(|item| done[item.at] = true);
+                part.for_each(|row| done[group.positions[row]] = true);
             } else {
                 run(conn, "ROLLBACK TO phiseal_bulk").await?;
-                parts.extend(part.chunks(part.len().div_ceil(8)));
+                let step = part.len().div_ceil(8);
+                let starts = part.clone().step_by(step);
+                parts.extend(starts.map(|start| start..part.end.min(start + step)));
             }
             run(conn, "RELEASE phiseal_bulk").await?;
         }
@@ -59,84 +60,123 @@ pub(super) async fn write(
     Ok(done)
 }
 
-/// What a row is compared with or given.
-enum Piece<'a> {
-    /// These bytes.
-    Bytes(&'a [u8]),
-    /// These, made for it.
-    Made(Vec<u8>),
+/// Rows that the same statement can write: alike in the classes of what is compared, and in what
+/// is set.
+struct Group<'a> {
+    /// Where they are in the batch.
+    positions: Vec<usize>,
+    rowids: Vec<i64>,
+    /// What they are compared with and given: as many pieces for each row, in the statement's order.
+    pieces: Vec<Piece<'a>>,
+    /// Letters for the classes and for what is set; see [`like`].
+    likeness: Vec<u8>,
+    /// One of them.
+    row: &'a WriteRow,
 }
 
-impl Piece<'_> {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Made(bytes) => bytes,
+/// The bytes of one value.
+type Piece<'a> = Cow<'a, [u8]>;
+
+impl<'a> Group<'a> {
+    fn of(shape: &Shape, rows: &'a [WriteRow]) -> Result<Vec<Self>> {
+        let mut groups: Vec<Self> = Vec::new();
+        let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
+        let (mut likeness, mut pieces) = (Vec::new(), Vec::new());
+        for (position, row) in rows.iter().enumerate() {
+            likeness.clear();
+            pieces.clear();
+            let Some(rowid) = like(shape, row, &mut likeness, &mut pieces)? else {
+                continue;
+            };
+            if pieces.iter().map(|piece| piece.len()).sum::<usize>() > ROW_BYTES_MAX {
+                continue;
+            }
+            let at = match known.get(&likeness) {
+                Some(at) => *at,
+                None => {
+                    known.insert(likeness.clone(), groups.len());
+                    groups.push(Self {
+                        positions: Vec::new(),
+                        rowids: Vec::new(),
+                        pieces: Vec::new(),
+                        likeness: likeness.clone(),
+                        row,
+                    });
+                    groups.len() - 1
+                }
+            };
+            groups[at].positions.push(position);
+            groups[at].rowids.push(rowid);
+            groups[at].pieces.append(&mut pieces);
         }
+        Ok(groups)
+    }
+
+    /// The pieces of these rows, row by row.
+    fn rows(&self, rows: Range<usize>) -> impl Iterator<Item = &[Piece<'a>]> {
+        let each = self.pieces.len() / self.rowids.len();
+        rows.map(move |row| &self.pieces[row * each..(row + 1) * each])
     }
 }
 
-/// A row with its pieces in the order of the statement.
-struct Item<'a> {
-    at: usize,
-    rowid: i64,
+/// What a row has in common with others, its pieces and its rowid; `None` for one that is left to
+/// be written by itself.
+fn like<'a>(
+    shape: &Shape,
     row: &'a WriteRow,
-    key: Vec<&'static str>,
-    version: Version<'a>,
-    pieces: Vec<Piece<'a>>,
+    likeness: &mut Vec<u8>,
+    pieces: &mut Vec<Piece<'a>>,
+) -> Result<Option<i64>> {
+    let version = version::unpack(&row.locator.version)?;
+    let fields = shape.fields.len();
+    if version.columns.len() != 1 + 2 * fields || row.cells.len() != fields {
+        return Ok(None);
+    }
+    for part in key_value::parts(&row.locator.place) {
+        let part = part?;
+        let (class, value) = part.split_at_checked(2).unwrap_or((part, ""));
+        let piece = match class {
+            "i:" | "t:" => Cow::Borrowed(value.as_bytes()),
+            _ => match KeyValue::decode(part)? {
+                KeyValue::Blob(bytes) => Cow::Owned(bytes),
+                // No row key has such a part.
+                _ => return Ok(None),
+            },
+        };
+        likeness.push(class.as_bytes()[0]);
+        pieces.push(piece);
+    }
+    if likeness.len() != shape.keys.len() {
+        return Ok(None);
+    }
+    for seen in &version.columns {
+        likeness.push(match seen {
+            Seen::Unread => UNREAD,
+            Seen::Value(class, bytes) => {
+                pieces.extend(bytes.map(Cow::Borrowed));
+                class.as_bytes()[0]
+            }
+            // Equal to nothing.
+            Seen::Large(_) => return Ok(None),
+        });
+    }
+    for (cell, field) in row.cells.iter().zip(&shape.fields) {
+        match set(cell, field, pieces) {
+            Some(kind) => likeness.push(kind),
+            None => return Ok(None),
+        }
+    }
+    Ok(version.rowid)
 }
 
-impl<'a> Item<'a> {
-    /// The row, and what it has in common with others that the same statement can write; `None` for
-    /// one that is left to be written by itself.
-    fn new(shape: &Shape, at: usize, row: &'a WriteRow) -> Result<Option<(Vec<u8>, Self)>> {
-        let version = version::unpack(&row.locator.version)?;
-        let Some(rowid) = version.rowid else {
-            return Ok(None);
-        };
-        let fields = shape.fields.len();
-        if version.columns.len() != 1 + 2 * fields || row.cells.len() != fields {
-            return Ok(None);
-        }
-        let (mut like, mut key, mut pieces) = (Vec::new(), Vec::new(), Vec::new());
-        for part in key_value::unplace(&row.locator.place)? {
-            let (class, bytes) = match part {
-                KeyValue::Integer(value) => ("integer", value.to_string().into_bytes()),
-                KeyValue::Text(text) => ("text", text.into_bytes()),
-                KeyValue::Blob(bytes) => ("blob", bytes),
-                KeyValue::Null | KeyValue::Real(_) | KeyValue::RawText(_) => return Ok(None),
-            };
-            like.push(class.as_bytes()[0]);
-            key.push(class);
-            pieces.push(Piece::Made(bytes));
-        }
-        for seen in &version.columns {
-            like.push(match seen {
-                Seen::Unread => b'-',
-                Seen::Value(class, bytes) => {
-                    pieces.extend(bytes.map(Piece::Bytes));
-                    class.as_bytes()[0]
-                }
-                // Equal to nothing.
-                Seen::Large(_) => return Ok(None),
-            });
-        }
-        for (cell, field) in row.cells.iter().zip(&shape.fields) {
-            let Some(kind) = set(cell, field, &mut pieces) else {
-                return Ok(None);
-            };
-            like.push(kind);
-        }
-        let bytes: usize = pieces.iter().map(|piece| piece.bytes().len()).sum();
-        let item = Self {
-            at,
-            rowid,
-            row,
-            key,
-            version,
-            pieces,
-        };
-        Ok((bytes <= ROW_BYTES_MAX).then_some((like, item)))
+/// The class that begins with this letter.
+fn class(letter: u8) -> &'static str {
+    match letter {
+        b'i' => "integer",
+        b't' => "text",
+        b'b' => "blob",
+        b'r' => "real",
+        _ => "null",
     }
 }
 
@@ -148,10 +188,10 @@ fn set<'a>(cell: &'a WriteCell, field: &ShapeField, pieces: &mut Vec<Piece<'a>>)
             if field.sealed_text {
                 std::str::from_utf8(sealed).ok()?;
             }
-            pieces.push(Piece::Bytes(sealed));
+            pieces.push(Cow::Borrowed(sealed));
             match index.as_ref().filter(|_| field.index.is_some()) {
                 Some(index) => {
-                    pieces.push(Piece::Bytes(index));
+                    pieces.push(Cow::Borrowed(index));
                     Some(b'i')
                 }
                 None => Some(b's'),
@@ -164,7 +204,7 @@ fn set<'a>(cell: &'a WriteCell, field: &ShapeField, pieces: &mut Vec<Piece<'a>>)
                 Bind::Integer(_) => b'n',
                 Bind::Null | Bind::Real(_) => return None,
             };
-            pieces.push(Piece::Bytes(plain));
+            pieces.push(Cow::Borrowed(plain));
             Some(kind)
         }
     }
@@ -186,35 +226,39 @@ struct Slots {
 }
 
 impl Slots {
-    fn new(items: &[Item<'_>]) -> Result<Self> {
-        let count = items.first().map_or(0, |item| item.pieces.len());
-        let length = |item: &Item<'_>, piece: usize| item.pieces[piece].bytes().len();
-        let is_fixed: Vec<bool> = (0..count)
-            .map(|piece| {
-                let first = length(&items[0], piece);
-                items.iter().all(|item| length(item, piece) == first)
-            })
+    fn new(group: &Group<'_>, rows: Range<usize>) -> Result<Self> {
+        let count = rows.len();
+        let mut lengths: Vec<Option<usize>> = group
+            .rows(rows.clone())
+            .next()
+            .unwrap_or_default()
+            .iter()
+            .map(|piece| Some(piece.len()))
             .collect();
+        for row in group.rows(rows.clone()) {
+            for (length, piece) in lengths.iter_mut().zip(row) {
+                *length = length.filter(|length| *length == piece.len());
+            }
+        }
         let (mut fixed, mut index, mut free) = (Vec::new(), Vec::new(), Vec::new());
-        for item in items {
-            for (piece, is_fixed) in item.pieces.iter().zip(&is_fixed) {
-                let bytes = piece.bytes();
-                if *is_fixed {
-                    fixed.extend_from_slice(bytes);
+        for row in group.rows(rows.clone()) {
+            for (piece, length) in row.iter().zip(&lengths) {
+                if length.is_some() {
+                    fixed.extend_from_slice(piece);
                 } else {
-                    let place = format!("{:0DIGITS$}{:0DIGITS$}", free.len() + 1, bytes.len());
+                    let place = format!("{:0DIGITS$}{:0DIGITS$}", free.len() + 1, piece.len());
                     index.extend_from_slice(place.as_bytes());
-                    free.extend_from_slice(bytes);
+                    free.extend_from_slice(piece);
                 }
             }
         }
-        let mut rowids = String::with_capacity(items.len() * 8);
-        for item in items {
+        let mut rowids = String::with_capacity(count * 8);
+        for rowid in &group.rowids[rows] {
             rowids.push(if rowids.is_empty() { '[' } else { ',' });
-            rowids.push_str(&item.rowid.to_string());
+            rowids.push_str(&rowid.to_string());
         }
         rowids.push(']');
-        let strides = (fixed.len() / items.len(), index.len() / items.len());
+        let strides = (fixed.len() / count, index.len() / count);
         // `substr` of no bytes at all is NULL.
         fixed.push(0);
         free.push(0);
@@ -227,10 +271,9 @@ impl Slots {
             integer(strides.1)?,
         ];
         let (mut expressions, mut in_fixed, mut in_index) = (Vec::new(), 1, 1);
-        for (piece, is_fixed) in is_fixed.iter().enumerate() {
+        for length in lengths {
             let next = binds.len() + 1;
-            if *is_fixed {
-                let length = length(&items[0], piece);
+            if let Some(length) = length {
                 binds.extend([integer(in_fixed)?, integer(length)?]);
                 in_fixed += length;
                 expressions.push(format!("substr(?2, v.key * ?5 + ?{next}, ?{})", next + 1));
@@ -259,47 +302,45 @@ impl Slots {
 }
 
 impl Bulk {
-    fn new(shape: &Shape, rowid: &str, items: &[Item<'_>]) -> Result<Self> {
-        let mut slots = Slots::new(items)?;
-        let first = &items[0];
+    fn new(shape: &Shape, rowid: &str, group: &Group<'_>, rows: Range<usize>) -> Result<Self> {
+        let mut slots = Slots::new(group, rows)?;
         let mut bulk = Self {
             set: Vec::new(),
             conditions: vec![format!("t.{rowid} = v.value")],
             table: shape.table.clone(),
             binds: Vec::new(),
         };
-        for (key, class) in shape.keys.iter().zip(&first.key) {
-            bulk.compare(&key.column, class, Some(slots.next()));
+        let (keys, columns) = group.likeness.split_at(shape.keys.len());
+        for (key, letter) in shape.keys.iter().zip(keys) {
+            bulk.compare(&key.column, class(*letter), &mut slots);
         }
-        let columns = shape
+        let of_fields = shape
             .fields
             .iter()
             .flat_map(|field| [field.plain.as_ref(), field.sealed.as_ref()]);
-        let columns = std::iter::once(shape.tenant.as_ref()).chain(columns);
-        for (column, seen) in columns.zip(&first.version.columns) {
-            if let (Some(column), Seen::Value(class, bytes)) = (column, seen) {
-                let slot = bytes.map(|_| slots.next());
-                bulk.compare(column, class, slot);
+        let all = std::iter::once(shape.tenant.as_ref()).chain(of_fields);
+        for (column, letter) in all.zip(columns) {
+            if let Some(column) = column.filter(|_| *letter != UNREAD) {
+                bulk.compare(column, class(*letter), &mut slots);
             }
         }
-        for (field, cell) in shape.fields.iter().zip(&first.row.cells) {
+        for (field, cell) in shape.fields.iter().zip(&group.row.cells) {
             bulk.assign(field, cell, &mut slots);
         }
         bulk.binds = slots.binds;
         Ok(bulk)
     }
 
-    fn compare(&mut self, column: &str, class: &str, slot: Option<String>) {
+    fn compare(&mut self, column: &str, class: &str, slots: &mut Slots) {
         let column = format!("t.{column}");
         self.conditions
             .push(format!("typeof({column}) = '{class}'"));
-        self.conditions.extend(slot.map(|slot| {
-            let image = match class {
-                "real" => image(&column),
-                _ => format!("CAST({column} AS BLOB)"),
-            };
-            format!("{image} = {slot}")
-        }));
+        let image = match class {
+            "null" => return,
+            "real" => image(&column),
+            _ => format!("CAST({column} AS BLOB)"),
+        };
+        self.conditions.push(format!("{image} = {}", slots.next()));
     }
 
     fn assign(&mut self, field: &ShapeField, cell: &WriteCell, slots: &mut Slots) {
