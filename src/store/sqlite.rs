@@ -17,6 +17,7 @@ mod key_value;
 mod ledger;
 mod packed;
 mod paging;
+mod range;
 mod registry;
 mod reindex;
 mod rotation;

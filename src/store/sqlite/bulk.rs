@@ -400,3 +400,6 @@ fn integer(number: usize) -> Result<Bind> {
             what: "a batch too large to be bound",
         })
 }
+
+#[cfg(test)]
+mod tests;
