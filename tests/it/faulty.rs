@@ -62,7 +62,7 @@ impl Small {
     async fn sqlite_by_rowid() -> Self {
         Self {
             meanwhile: "UPDATE t SET rowid = 1000 - rowid",
-            ..Self::sqlite_with_key("TEXT").await
+            ..Self::sqlite_with_key("TEXT NOT NULL").await
         }
     }
 

@@ -37,7 +37,10 @@ pub(super) async fn write(
     };
     for group in Group::of(shape, rows)? {
         // Parts of a group in which a row has changed; what stays is written one by one.
-        let mut parts = vec![0..group.rowids.len()];
+        let mut parts = Vec::from([Range {
+            start: 0,
+            end: group.rowids.len(),
+        }]);
         while let Some(part) = parts.pop() {
             if part.len() < ROWS_MIN {
                 continue;

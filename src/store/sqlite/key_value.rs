@@ -128,9 +128,8 @@ pub(super) fn values(cursor: &Cursor, columns: usize) -> Result<Vec<KeyValue>> {
 
 /// One text for a whole key: its parts, each after its length.
 pub(super) fn place(key: &[KeyValue]) -> String {
-    let mut place = String::new();
+    let mut place = String::with_capacity(48);
     for part in key.iter().map(KeyValue::encode) {
-        place.reserve(part.len() + 4);
         place.push_str(&part.len().to_string());
         place.push(':');
         place.push_str(&part);

@@ -59,7 +59,7 @@ pub(super) async fn read(
     let columns: Vec<_> = keys.chain(tenant).chain(reading.columns(shape)).collect();
     let rowid = shape.rowid.name.unwrap_or("NULL");
     // A power of two, so that few texts are to be prepared.
-    let most = 1_u64 << looked.bytes_max.max(1).min(1 << 40).ilog2();
+    let most = 1_u64 << looked.bytes_max.clamp(1, 1 << 40).ilog2();
     let mut inner = vec![format!("{rowid} AS \"~r\", ({}) AS \"~w\"", looked.wanted)];
     let mut outer = vec![
         "count(*), max(\"~r\")".to_owned(),

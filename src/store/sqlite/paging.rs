@@ -143,49 +143,66 @@ async fn page(
             (Range::new(conn, &shape, after, upto).await?, None)
         }
     };
-    let wanted = shape.wanted(&request.select)?;
-    let order = by_row.map_or_else(|| shape.order(), str::to_owned);
+    let asked = Asked {
+        target,
+        request,
+        shape: &shape,
+        reading: &reading,
+        wanted: shape.wanted(&request.select)?,
+        order: by_row.map_or_else(|| shape.order(), str::to_owned),
+        by_row,
+        window,
+    };
     // By the sweep's index the window is of wanted rows; without it, of whatever is there, so that a
     // nearly finished table does not make one page of the whole rest.
-    let only_wanted = request.select == Select::UnsealedIndexed && by_row.is_none();
-    if !only_wanted {
-        let asked = Asked {
-            target,
-            request,
-            shape: &shape,
-            reading: &reading,
-            wanted: &wanted,
-        };
-        if let Some(page) = in_one_go(conn, whole, &asked, &range, by_row, window).await? {
-            return Ok(page);
-        }
+    if request.select == Select::UnsealedIndexed && by_row.is_none() {
+        let index = ddl::sweep_index(conn, target).await?;
+        return row_by_row(conn, &asked, &range, index.as_deref(), None).await;
     }
-    let (index, end) = match (only_wanted, by_row) {
-        (true, _) => (ddl::sweep_index(conn, target).await?, None),
-        (false, None) => {
-            let end = window_end(conn, &shape, &range, window).await?;
-            (None, end.map(End::Key))
-        }
-        (false, Some(name)) => {
-            let end = last_row(conn, &shape, &range, name, window).await?;
-            (None, end.map(End::Row))
-        }
+    if let Some(page) = in_one_go(conn, whole, &asked, &range).await? {
+        return Ok(page);
+    }
+    let end = match by_row {
+        None => window_end(conn, &shape, &range, window)
+            .await?
+            .map(End::Key),
+        Some(name) => last_row(conn, &shape, &range, name, window)
+            .await?
+            .map(End::Row),
     };
     match &end {
         Some(End::Key(key)) => range.end_at(&shape, key),
-        Some(End::Row(rowid)) => range.end_at_row(&order, *rowid),
+        Some(End::Row(rowid)) => range.end_at_row(&asked.order, *rowid),
         None => {}
     }
+    row_by_row(conn, &asked, &range, None, end).await
+}
+
+/// Reads a range by its rows, as many as fit.
+async fn row_by_row(
+    conn: &mut SqliteConnection,
+    asked: &Asked<'_>,
+    range: &Range,
+    index: Option<&str>,
+    end: Option<End>,
+) -> Result<Page> {
+    let Asked {
+        request,
+        shape,
+        reading,
+        window,
+        ..
+    } = *asked;
     let from = format!(
-        "FROM {}{} WHERE {} ORDER BY {order}",
+        "FROM {}{} WHERE {} ORDER BY {}",
         shape.table,
         index
-            .as_deref()
             .map(|name| format!(" INDEXED BY {name}"))
             .unwrap_or_default(),
-        range.sql(&wanted),
+        range.sql(&asked.wanted),
+        asked.order,
     );
-    let sql = format!("SELECT {} {from} LIMIT {window}", reading.size(&shape));
+    let sql = format!("SELECT {} {from} LIMIT {window}", reading.size(shape));
     let sizes = bound(sql, range.again())
         .fetch_all(&mut *conn)
         .await
@@ -200,27 +217,26 @@ async fn page(
         }
         count += 1;
     }
+    // A window of wanted rows has no other end.
+    let only_wanted = request.select == Select::UnsealedIndexed && asked.by_row.is_none();
     let cut = count < sizes.len() || (only_wanted && count == window);
-    let sql = format!(
-        "SELECT {} {from} LIMIT {count}",
-        reading.select_list(&shape)
-    );
+    let sql = format!("SELECT {} {from} LIMIT {count}", reading.select_list(shape));
     let rows = bound(sql, range.again())
         .fetch_all(&mut *conn)
         .await
         .map_err(fault::of)?;
     let rows = rows
         .iter()
-        .map(|row| ReadRow::decode(row, &shape, &reading))
+        .map(|row| ReadRow::decode(row, shape, reading))
         .collect::<Result<Vec<_>>>()?;
-    let end = match (rows.last(), by_row) {
+    let end = match (rows.last(), asked.by_row) {
         (Some(last), None) if cut => Some(End::Key(last.key.clone())),
         (Some(last), Some(_)) if cut => last.rowid.map(End::Row),
         _ => end,
     };
     let rows = rows
         .into_iter()
-        .map(|row| row.into_page_row(target, &shape));
+        .map(|row| row.into_page_row(asked.target, shape));
     Ok(page_of(rows.collect(), end.and_then(|end| end.mark())))
 }
 
@@ -230,7 +246,13 @@ struct Asked<'a> {
     request: &'a PageRequest,
     shape: &'a Shape,
     reading: &'a Reading,
-    wanted: &'a str,
+    wanted: String,
+    /// What rows are ordered by.
+    order: String,
+    /// The name of the rowid, if it is that.
+    by_row: Option<&'static str>,
+    /// Rows to look at.
+    window: usize,
 }
 
 /// Reads a window with one statement; `None` where a value in it is too long for that.
@@ -239,9 +261,8 @@ async fn in_one_go(
     whole: &mut Whole,
     asked: &Asked<'_>,
     range: &Range,
-    by_row: Option<&'static str>,
-    window: usize,
 ) -> Result<Option<Page>> {
+    let Asked { by_row, window, .. } = *asked;
     if whole.pause > 0 {
         whole.pause -= 1;
         return Ok(None);
@@ -263,14 +284,14 @@ async fn in_one_go(
                 binds.push(Bind::Integer(i64::try_from(rows).unwrap_or(i64::MAX)));
                 format!("{} ORDER BY {name} LIMIT ?", range.sql("1"))
             }
-            None => format!("{} ORDER BY {}", range.sql("1"), shape.order()),
+            None => format!("{} ORDER BY {}", range.sql("1"), asked.order),
         };
         // So that all of them together are not more than a window may hold.
         let fair = asked.request.bytes_max / (rows as u64 * columns.max(1) as u64).max(1);
         let looked = Looked {
             range: tail,
             binds,
-            wanted: asked.wanted.to_owned(),
+            wanted: asked.wanted.clone(),
             bytes_max: fair.min(asked.request.value_bytes_max),
         };
         if let Some(read) = packed::read(conn, shape, asked.reading, looked).await? {

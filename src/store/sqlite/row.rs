@@ -252,8 +252,10 @@ fn cell((plain, sealed): (Option<Value>, Option<Value>), field: &ShapeField) -> 
     PageCell {
         plain: plain
             .filter(|_| unreadable.is_none())
-            .and_then(|value| value.bytes().cloned()),
-        sealed: sealed.and_then(|value| value.bytes().map(|bytes| bytes.to_vec())),
+            .and_then(Value::into_bytes),
+        sealed: sealed
+            .and_then(Value::into_bytes)
+            .map(|mut bytes| std::mem::take(&mut *bytes)),
         unreadable,
     }
 }

@@ -55,6 +55,15 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// The place of a class in the list; they differ in their first letters.
+fn tag(class: &str) -> u8 {
+    let letter = class.bytes().next();
+    let at = CLASSES
+        .iter()
+        .position(|known| known.bytes().next() == letter);
+    at.unwrap_or(0) as u8
+}
+
 /// Packs the columns of a row.
 pub(super) fn pack(rowid: Option<i64>, columns: &[Seen<'_>]) -> Zeroizing<Vec<u8>> {
     let room = columns.iter().map(|seen| match seen {
@@ -72,7 +81,7 @@ pub(super) fn pack(rowid: Option<i64>, columns: &[Seen<'_>]) -> Zeroizing<Vec<u8
             Seen::Unread => (UNREAD, 0, None),
             Seen::Large(length) => (LARGE, *length, None),
             Seen::Value(class, bytes) => (
-                CLASSES.iter().position(|known| known == class).unwrap_or(0) as u8,
+                tag(class),
                 bytes.as_ref().map_or(0, |bytes| bytes.len() as i64),
                 *bytes,
             ),
