@@ -10,6 +10,7 @@ pub mod columns;
 pub mod commit;
 pub mod conduct;
 pub mod context;
+mod count;
 pub mod destroy;
 mod durable;
 pub mod error;
@@ -185,7 +186,7 @@ impl Engine {
                 .await?,
         );
         self.begin_table(&ctx, rows_estimate, 0);
-        let done = conduct::count_through(&ctx).await;
+        let done = count::count_through(&ctx).await;
         self.events.emit(Event::TableEnded {
             table: label.clone(),
         });

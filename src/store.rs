@@ -89,8 +89,9 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// Up to `pieces - 1` keys, ascending, after which samples of the relation are read.
     async fn places(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>>;
 
-    /// The same in the order of storage: the bounds of up to `pieces` ranges of places, the first
-    /// and the last among them. `None` where the relation cannot be gone through in that order.
+    /// The same in the order of storage: the bounds of up to `pieces` ranges, the first and the last
+    /// among them; behind one that is `None` there is no end. `None` in all where the relation cannot
+    /// be gone through in that order.
     ///
     /// Rows that move meanwhile, or come later, may be met in no range, or twice: whoever goes
     /// through it this way needs another look afterwards.
@@ -100,7 +101,7 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
         relation: &str,
         pieces: u32,
         visits: Visits,
-    ) -> Result<Option<Vec<HeapPlace>>>;
+    ) -> Result<Option<Vec<Option<Mark>>>>;
 
     /// This moment, for whoever goes through a relation in the order of storage and looks back at
     /// what came since. `None` where there is no such order.

@@ -21,8 +21,8 @@ use super::sweep::sweep;
 use crate::run::checkpoint::{Checkpoints, Place};
 use crate::run::holder;
 use crate::store::{
-    Holder, LaneRecord, LaneStamp, Mark, Moment, NewLane, Next, Result as StoreResult, Store,
-    StoreError, Target, Versions,
+    Holder, LaneRecord, LaneStamp, Mark, NewLane, Next, Result as StoreResult, Store, StoreError,
+    Target,
 };
 
 /// Lanes from this number on sweep a relation; those below seal ranges of it.
@@ -56,7 +56,7 @@ pub async fn cut_lanes(
         };
         // From bound to bound; of keys, the first range begins and the last one ends with none.
         let bounds: Vec<Option<Mark>> = match places {
-            Some(places) => places.into_iter().map(Mark::Heap).map(Some).collect(),
+            Some(places) => places,
             None => {
                 let keys = store.cut(target, &relation, pieces).await?;
                 let keys = keys.into_iter().map(Mark::Key).map(Some);
@@ -115,125 +115,8 @@ pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineE
     }
 }
 
-/// Works a verification: lanes in memory, nothing written but what failed.
-///
-/// # Errors
-/// What stops it; it begins anew next time.
-pub async fn count_through(ctx: &Arc<Context>) -> Result<Tallied, EngineError> {
-    if let order @ Order::Storage(_) = ctx.step.reads().order {
-        match count_storage(ctx, order).await? {
-            Some(done) => return Ok(done),
-            None => ctx.events.emit(Event::Waiting {
-                why: "its storage is gone through by keys".to_owned(),
-            }),
-        }
-    }
-    let ranges = ranges(ctx, Order::Keys).await?;
-    count_ranges(ctx, ranges).await
-}
-
-/// Goes through what was there at one moment, then through what came since. `None` where that
-/// cannot be done, or the storage was exchanged meanwhile, so that nobody knows what was met.
-async fn count_storage(ctx: &Arc<Context>, order: Order) -> Result<Option<Tallied>, EngineError> {
-    let Some(moments) = moments(ctx).await? else {
-        return Ok(None);
-    };
-    let mut before = ranges(ctx, order).await?;
-    // Of a relation without storage there was nothing.
-    before.retain(|range| matches!(range.upto, Some(Mark::Heap(_))));
-    for range in &mut before {
-        let Some(moment) = moments.get(&range.relation) else {
-            return Ok(None);
-        };
-        range.versions = Versions::Before(moment.clone());
-    }
-    let mut done = count_ranges(ctx, before).await?;
-    let mut since = ranges(ctx, order).await?;
-    for range in &mut since {
-        let Some(moment) = moments.get(&range.relation) else {
-            return Ok(None);
-        };
-        if let Some(Mark::Heap(_)) = range.upto {
-            range.versions = Versions::Since(moment.clone());
-        }
-    }
-    let lanes = done.lanes;
-    done.merge(count_ranges(ctx, since).await?);
-    done.lanes = lanes;
-    let Some(now) = self::moments(ctx).await? else {
-        return Ok(None);
-    };
-    let stayed = |(relation, moment): (&String, &Moment)| {
-        now.get(relation)
-            .is_some_and(|now| now.storage == moment.storage)
-    };
-    Ok(moments.iter().all(stayed).then_some(done))
-}
-
-/// This moment, for each relation; `None` where one has no storage to go through.
-async fn moments(ctx: &Context) -> Result<Option<HashMap<String, Moment>>, EngineError> {
-    let mut moments = HashMap::new();
-    for relation in patiently(ctx, || ctx.store.relations(&ctx.target)).await? {
-        match patiently(ctx, || ctx.store.moment(&relation)).await? {
-            Some(moment) => moments.insert(relation, moment),
-            None => return Ok(None),
-        };
-    }
-    Ok(Some(moments))
-}
-
-/// The table cut into ranges.
-async fn ranges(ctx: &Context, order: Order) -> Result<Vec<Range>, EngineError> {
-    let workers = ctx.settings.workers;
-    let lanes = cut_lanes(
-        ctx.store.as_ref(),
-        &ctx.target,
-        &ctx.checkpoints,
-        workers,
-        order,
-    )
-    .await?;
-    let decode = |lane_no, place, stored: Option<&Vec<u8>>| {
-        stored
-            .map(|bytes| ctx.checkpoints.decode(lane_no, place, bytes))
-            .transpose()
-    };
-    lanes
-        .iter()
-        .map(|lane| {
-            Ok(Range {
-                relation: lane.relation.clone(),
-                after: decode(lane.lane_no, Place::Lower, lane.lower.as_ref())?,
-                upto: decode(lane.lane_no, Place::Upper, lane.upper.as_ref())?,
-                versions: Versions::All,
-            })
-        })
-        .collect()
-}
-
-async fn count_ranges(ctx: &Arc<Context>, ranges: Vec<Range>) -> Result<Tallied, EngineError> {
-    let queue = Arc::new(tokio::sync::Mutex::new(ranges.into_iter()));
-    let mut workers = JoinSet::new();
-    for _ in 0..ctx.settings.workers {
-        let ctx = Arc::clone(ctx);
-        let queue = Arc::clone(&queue);
-        workers.spawn(async move {
-            let mut tallied = Tallied::default();
-            let pace = Arc::new(Pace::new(ctx.settings.batch_target));
-            loop {
-                let Some(mut range) = queue.lock().await.next() else {
-                    return Ok(tallied);
-                };
-                tallied.lanes += 1;
-                work_range(&ctx, &mut range, &mut Sink::Counting, &mut tallied, &pace).await?;
-            }
-        });
-    }
-    join(ctx, workers).await
-}
-
 /// Waits for all workers. The first that fails stops the others after their batch.
-async fn join(
+pub(super) async fn join(
     ctx: &Context,
     mut workers: JoinSet<Result<Tallied, EngineError>>,
 ) -> Result<Tallied, EngineError> {

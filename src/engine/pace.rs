@@ -11,7 +11,8 @@ pub struct Pace {
 
 const ROWS_FIRST: u32 = 1000;
 const ROWS_MIN: u32 = 50;
-const ROWS_MAX: u32 = 20_000;
+/// No window looks at more rows.
+pub const ROWS_MAX: u32 = 20_000;
 
 impl Pace {
     /// A pace towards batches of this length.

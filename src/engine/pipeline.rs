@@ -209,7 +209,10 @@ async fn drain(
 }
 
 /// Counts a verified parcel, and lists what failed.
-async fn count(
+///
+/// # Errors
+/// What the store reports.
+pub async fn count(
     ctx: &Context,
     parcel: &Parcel,
     tallied: &mut Tallied,

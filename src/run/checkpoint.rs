@@ -1,10 +1,11 @@
 //! Checkpoints: where a lane stands, as it is stored.
 //! Owns the form of a stored cursor. A key other than integer or uuid may be PHI (a medical record
 //! number, a name), so its text is sealed under the labels `phiseal.lanes`, bound to its lane. A
-//! place in the storage names no row and is never sealed.
+//! place in the storage names no row and is never sealed, nor is a row number that no column shows.
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::crypto::{ColumnKey, Context, Envelope, KeyPart, NonceBatch, RowKey};
@@ -39,6 +40,13 @@ impl Place {
             Self::Cursor => "cursor",
         }
     }
+}
+
+/// [`Mark::Row`] as it is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredRow {
+    row: i64,
 }
 
 /// A stored cursor that cannot be used.
@@ -87,6 +95,10 @@ impl Checkpoints {
             Mark::Heap(place) => {
                 return serde_json::to_vec(place).map_err(|_| CheckpointError::Seal);
             }
+            Mark::Row(row) => {
+                let stored = StoredRow { row: *row };
+                return serde_json::to_vec(&stored).map_err(|_| CheckpointError::Seal);
+            }
         };
         let text =
             Zeroizing::new(serde_json::to_vec(&cursor.0).map_err(|_| CheckpointError::Seal)?);
@@ -114,6 +126,9 @@ impl Checkpoints {
     ) -> Result<Mark, CheckpointError> {
         let damaged = || CheckpointError::Damaged { lane_no };
         if stored.first() == Some(&b'{') {
+            if let Ok(StoredRow { row }) = serde_json::from_slice(stored) {
+                return Ok(Mark::Row(row));
+            }
             let place: HeapPlace = serde_json::from_slice(stored).map_err(|_| damaged())?;
             return Ok(Mark::Heap(place));
         }

@@ -113,6 +113,8 @@ pub enum Mark {
     Key(Cursor),
     /// Behind a place; as the end of a range, before its block.
     Heap(HeapPlace),
+    /// Before a row number that the database gave (SQLite's rowid, where no column shows it).
+    Row(i64),
 }
 
 impl Mark {
@@ -120,13 +122,13 @@ impl Mark {
     pub fn key(&self) -> Option<&Cursor> {
         match self {
             Self::Key(cursor) => Some(cursor),
-            Self::Heap(_) => None,
+            Self::Heap(_) | Self::Row(_) => None,
         }
     }
 }
 
 /// Names one version of one row: in PostgreSQL its `ctid` and `xmin`, in SQLite its key and the
-/// values it was read with. Made by a store, given back to the same store.
+/// values it was read with (and its rowid, where it has one). Made by a store, given back to the same store.
 #[derive(Clone, Default)]
 pub struct Locator {
     /// Where the row is.

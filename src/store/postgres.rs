@@ -38,8 +38,8 @@ use sqlx::{ConnectOptions, Connection, PgConnection, Postgres, Transaction};
 use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, RotationPeriod};
 use crate::store::{
-    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, HeapPlace,
-    Holder, LaneRecord, LaneStamp, LaneTally, Moment, NewLane, NewQuarantine, OpenTransaction,
+    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
+    LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane, NewQuarantine, OpenTransaction,
     PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState,
     SealedCount, Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial, Visits,
 };
@@ -224,8 +224,9 @@ impl Store for PostgresStore {
         relation: &str,
         pieces: u32,
         visits: Visits,
-    ) -> Result<Option<Vec<HeapPlace>>> {
-        heap::cut(self, relation, pieces, visits).await
+    ) -> Result<Option<Vec<Option<Mark>>>> {
+        let places = heap::cut(self, relation, pieces, visits).await?;
+        Ok(places.map(|places| places.into_iter().map(Mark::Heap).map(Some).collect()))
     }
 
     async fn moment(&self, relation: &str) -> Result<Option<Moment>> {

@@ -4,6 +4,7 @@
 //! row locks, so a batch holds the one write lock from its first statement to its last.
 
 mod batch;
+mod bulk;
 mod census;
 mod connection;
 mod ddl;
@@ -14,7 +15,9 @@ mod guarded;
 mod key_table;
 mod key_value;
 mod ledger;
+mod packed;
 mod paging;
+mod range;
 mod registry;
 mod reindex;
 mod rotation;
@@ -36,8 +39,8 @@ use crate::crypto::KeyId;
 use crate::ident::TableName;
 use crate::keys::{Handover, KeyRecord, KeyTable, NewKey, RotationPeriod};
 use crate::store::{
-    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, HeapPlace,
-    Holder, LaneRecord, LaneStamp, LaneTally, Moment, NewLane, NewQuarantine, OpenTransaction,
+    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
+    LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane, NewQuarantine, OpenTransaction,
     PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState,
     SealedCount, Select, ServerFacts, Store, TableFacts, Target, Trial, Visits,
 };
@@ -155,12 +158,13 @@ impl Store for SqliteStore {
 
     async fn cut_storage(
         &self,
-        _target: &Target,
+        target: &Target,
         _relation: &str,
         _pieces: u32,
         _visits: Visits,
-    ) -> Result<Option<Vec<HeapPlace>>> {
-        Ok(None)
+    ) -> Result<Option<Vec<Option<Mark>>>> {
+        let first = paging::first_row(&mut *self.control.lock().await, target).await?;
+        Ok(first.map(|first| vec![Some(first), None]))
     }
 
     async fn moment(&self, _relation: &str) -> Result<Option<Moment>> {

@@ -16,7 +16,7 @@ use crate::crypto::KeyPart;
 use crate::store::page::PageCell;
 use crate::store::{
     Cursor, KeyKind, Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select,
-    StoreError, Target,
+    StoreError, Target, Versions,
 };
 
 /// Microseconds from 1970-01-01 to 2000-01-01, the server's epoch.
@@ -37,6 +37,8 @@ const ROWS_ANY: u32 = 1_000_000;
 pub(super) struct Reader {
     options: PgConnectOptions,
     conn: Option<PgConnection>,
+    /// The connection is in a transaction whose snapshot all windows are read in.
+    in_snapshot: bool,
     /// Windows that the server is still to cut.
     cut_by_server: u32,
     /// Rows that a window had room for, where that was less than was asked for.
@@ -48,6 +50,7 @@ impl Reader {
         Self {
             options,
             conn: Some(conn),
+            in_snapshot: false,
             cut_by_server: 0,
             fitting: None,
         }
@@ -80,6 +83,10 @@ impl Reader {
         let Some(found) = found else {
             return Ok(None);
         };
+        if let (true, None, Some(conn)) = (self.in_snapshot, &found.page.next, &mut self.conn) {
+            timed(raw("COMMIT".to_owned()).execute(conn)).await?;
+            self.in_snapshot = false;
+        }
         if !cut_by_server && found.out_of_room {
             // Room for a few more, so that a window is filled again where values become smaller.
             self.fitting = Some(found.looked_at + found.looked_at / 4 + 1);
@@ -107,12 +114,22 @@ impl Reader {
             Some(conn) => conn,
             None => timed_connect(&self.options).await?,
         };
-        begin(&mut conn, target, heap::SETTINGS).await?;
+        let since = matches!(request.versions, Versions::Since(_));
+        if !since {
+            begin(&mut conn, target, "READ COMMITTED", heap::SETTINGS).await?;
+        } else if !self.in_snapshot {
+            begin(&mut conn, target, "REPEATABLE READ", heap::SETTINGS).await?;
+        }
+        // Until this window is read: a failure gives the connection up, and its snapshot.
+        self.in_snapshot = false;
         let storage = heap::Storage::now(&mut conn, &request.relation).await?;
         let window = heap::Window::new(after, request.upto.as_ref(), &storage, &request.versions)?;
         let rows = Rows::Heap(request, window.condition(&request.versions));
         let rows = page_rows(&mut conn, target, &rows, cut, binds(request)).await?;
-        timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+        if !since {
+            timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+        }
+        self.in_snapshot = since;
         self.conn = Some(conn);
         Ok((rows, Places::InStorage(window)))
     }
@@ -156,9 +173,14 @@ impl Binds {
     }
 }
 
-async fn begin(conn: &mut PgConnection, target: &Target, settings: &str) -> Result<()> {
+async fn begin(
+    conn: &mut PgConnection,
+    target: &Target,
+    isolation: &str,
+    settings: &str,
+) -> Result<()> {
     let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {TEXT_SETTINGS} {READ_SETTINGS} {} {settings}",
+        "BEGIN ISOLATION LEVEL {isolation} READ ONLY; {TEXT_SETTINGS} {READ_SETTINGS} {} {settings}",
         search_path(target)
     );
     timed(raw(begin).execute(conn)).await.map(|_| ())
@@ -171,7 +193,7 @@ async fn read_rows(
     cut: Cut,
     binds: Binds,
 ) -> Result<Vec<PgRow>> {
-    begin(conn, target, "").await?;
+    begin(conn, target, "READ COMMITTED", "").await?;
     let rows = page_rows(conn, target, &rows, cut, binds).await?;
     timed(raw("COMMIT".to_owned()).execute(&mut *conn)).await?;
     Ok(rows)

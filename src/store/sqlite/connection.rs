@@ -39,6 +39,8 @@ pub(super) fn options(url: &str) -> Result<SqliteConnectOptions> {
         .pragma("secure_delete", "ON")
         // Sorters and statement journals hold plaintext; they are not to reach a file.
         .pragma("temp_store", "MEMORY")
+        // KiB: keys come in any order, and the pages of a batch are all held until it commits.
+        .pragma("cache_size", "-32768")
         .disable_statement_logging())
 }
 

@@ -307,7 +307,8 @@ async fn primary_key(
     Ok(())
 }
 
-/// The storage classes of every column, in one pass over the table.
+/// The storage classes of every column, in one pass over the table: those of some row, and those of
+/// all rows that differ from it, which are mostly few.
 async fn storage_classes(
     conn: &mut SqliteConnection,
     name: &Ident,
@@ -316,27 +317,45 @@ async fn storage_classes(
     let columns = facts
         .columns
         .iter()
-        .map(|column| Ident::new(column.name.clone()));
-    let columns: Vec<Ident> = columns
+        .map(|column| Ident::new(column.name.clone()).map(|name| name.quoted()));
+    let columns: Vec<String> = columns
         .collect::<std::result::Result<_, _>>()
         .map_err(|_| unexpected())?;
+    let table = name.quoted();
+    let classes = joined(&columns, ", ", |column| format!("typeof({column})"));
+    let sql = format!("SELECT {classes} FROM {table} LIMIT 1");
+    let first = bound(sql, [])
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(fault::of)?;
+    let Some(first) = first else {
+        return Ok(());
+    };
+    let mut differs = Vec::with_capacity(columns.len());
+    for (at, column) in facts.columns.iter_mut().enumerate() {
+        let class: String = first.try_get(at).map_err(fault::of)?;
+        differs.push(format!("typeof({}) <> '{class}'", columns[at]));
+        column.storage_classes = vec![class];
+    }
     let sql = format!(
-        "SELECT {} FROM {}",
+        "SELECT {} FROM {table} WHERE {}",
         joined(&columns, ", ", |column| format!(
-            "group_concat(DISTINCT typeof({}))",
-            column.quoted()
+            "group_concat(DISTINCT typeof({column}))"
         )),
-        name.quoted(),
+        differs.join(" OR "),
     );
     let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
     for (at, column) in facts.columns.iter_mut().enumerate() {
-        let classes: Option<String> = row.try_get(at).map_err(fault::of)?;
-        let classes = classes.unwrap_or_default();
-        let classes = classes
-            .split(',')
-            .filter(|class| !class.is_empty() && *class != "null");
-        column.storage_classes = classes.map(str::to_owned).collect();
-        column.storage_classes.sort();
+        let more: Option<String> = row.try_get(at).map_err(fault::of)?;
+        let classes = &mut column.storage_classes;
+        classes.extend(
+            more.iter()
+                .flat_map(|more| more.split(','))
+                .map(str::to_owned),
+        );
+        classes.retain(|class| class != "null");
+        classes.sort();
+        classes.dedup();
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ impl KeyValue {
             Self::Null => "n:".to_owned(),
             Self::Integer(value) => format!("i:{value}"),
             Self::Real(value) => format!("r:{:016x}", value.to_bits()),
-            Self::Text(value) => format!("t:{value}"),
+            Self::Text(value) => ["t:", value].concat(),
             Self::RawText(bytes) => format!("x:{}", hex::encode(bytes)),
             Self::Blob(bytes) => format!("b:{}", hex::encode(bytes)),
         }
@@ -128,27 +128,39 @@ pub(super) fn values(cursor: &Cursor, columns: usize) -> Result<Vec<KeyValue>> {
 
 /// One text for a whole key: its parts, each after its length.
 pub(super) fn place(key: &[KeyValue]) -> String {
-    let mut place = String::new();
+    let mut place = String::with_capacity(48);
     for part in key.iter().map(KeyValue::encode) {
-        place.push_str(&format!("{}:{part}", part.len()));
+        place.push_str(&part.len().to_string());
+        place.push(':');
+        place.push_str(&part);
     }
     place
 }
 
 /// Reads a whole key back.
 pub(super) fn unplace(place: &str) -> Result<Vec<KeyValue>> {
-    let bad = || StoreError::Unexpected {
-        what: "a locator of another form than this store makes",
-    };
-    let (mut key, mut rest) = (Vec::new(), place);
-    while !rest.is_empty() {
-        let (length, after) = rest.split_once(':').ok_or_else(bad)?;
-        let length: usize = length.parse().map_err(|_| bad())?;
-        let (part, after) = after.split_at_checked(length).ok_or_else(bad)?;
-        key.push(KeyValue::decode(part)?);
-        rest = after;
-    }
-    Ok(key)
+    parts(place)
+        .map(|part| part.and_then(KeyValue::decode))
+        .collect()
+}
+
+/// The parts of a whole key, still as [`KeyValue::encode`] made them.
+pub(super) fn parts(place: &str) -> impl Iterator<Item = Result<&str>> {
+    let mut rest = place;
+    std::iter::from_fn(move || {
+        (!rest.is_empty()).then(|| {
+            let (part, after) = first_part(rest).ok_or(StoreError::Unexpected {
+                what: "a locator of another form than this store makes",
+            })?;
+            rest = after;
+            Ok(part)
+        })
+    })
+}
+
+fn first_part(place: &str) -> Option<(&str, &str)> {
+    let (length, after) = place.split_once(':')?;
+    after.split_at_checked(length.parse().ok()?)
 }
 
 #[cfg(test)]

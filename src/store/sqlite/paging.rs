@@ -1,6 +1,7 @@
-//! Windows of rows in key order.
-//! Owns the three statements of a page: where the window ends, which rows of it are wanted and how
-//! large they are, and those rows. One read transaction, so one snapshot; no row is locked.
+//! Windows of rows in the order of keys, or of rowids.
+//! Owns what a page is read by: where the window ends, which rows of it are wanted and how large
+//! they are, and those rows; all at once where no value is long (`packed.rs`). One read transaction,
+//! so one snapshot; no row is locked.
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -10,23 +11,50 @@ use super::connection;
 use super::ddl;
 use super::fault;
 use super::key_value::{self, KeyValue};
+use super::packed::{self, Looked};
+use super::range::Range;
 use super::row::{ReadRow, Reading};
 use super::shape::{Shape, joined};
 use super::statement::{Bind, bound};
 use super::version;
 use crate::store::{
-    Cursor, Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select, Target,
+    Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select, StoreError, Target,
 };
 
 /// A connection that reads pages.
 pub(super) struct SqliteReader {
     conn: SqliteConnection,
+    whole: Whole,
+}
+
+/// Whether windows are read in one go, and how many rows at most.
+struct Whole {
+    rows_max: usize,
+    /// So many windows are read otherwise before this is tried again.
+    pause: u32,
+}
+
+impl Whole {
+    /// After a window that cannot be read this way.
+    const PAUSE: u32 = 16;
+    /// Windows smaller than this are not worth it.
+    const ROWS_MIN: usize = 500;
+
+    const fn new() -> Self {
+        Self {
+            rows_max: usize::MAX,
+            pause: 0,
+        }
+    }
 }
 
 impl SqliteReader {
     /// Takes a connection over.
     pub(super) fn new(conn: SqliteConnection) -> Self {
-        Self { conn }
+        Self {
+            conn,
+            whole: Whole::new(),
+        }
     }
 }
 
@@ -34,7 +62,7 @@ impl SqliteReader {
 impl PageReader for SqliteReader {
     async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page> {
         let mut snapshot = connection::read_transaction(&mut self.conn).await?;
-        let page = page(&mut snapshot, target, request).await?;
+        let page = page(&mut snapshot, &mut self.whole, target, request).await?;
         snapshot.rollback().await.map_err(fault::of)?;
         Ok(page)
     }
@@ -49,72 +77,6 @@ impl PageReader for SqliteReader {
         let page = unchanged_rows(&mut snapshot, target, request, locators).await?;
         snapshot.rollback().await.map_err(fault::of)?;
         Ok(page)
-    }
-}
-
-/// A range of keys as a condition.
-pub(super) struct Range {
-    conditions: Vec<String>,
-    binds: Vec<Bind>,
-    nulls: Option<String>,
-}
-
-impl Range {
-    /// Keys greater than `after`, up to `upto`.
-    pub(super) async fn new(
-        conn: &mut SqliteConnection,
-        shape: &Shape,
-        after: Option<&Cursor>,
-        upto: Option<&Cursor>,
-    ) -> Result<Self> {
-        let key = |cursor: Option<&Cursor>| {
-            let key = cursor.map(|cursor| key_value::values(cursor, shape.keys.len()));
-            key.transpose()
-        };
-        let (after, upto) = (key(after)?, key(upto)?);
-        let mut range = Self {
-            conditions: Vec::new(),
-            binds: Vec::new(),
-            nulls: None,
-        };
-        // NULL keys come first in the index's order: past them there are none to look for.
-        if after
-            .as_ref()
-            .is_none_or(|key| key.contains(&KeyValue::Null))
-        {
-            range.nulls = null_keys(conn, shape).await?;
-        }
-        if let Some(after) = &after {
-            let (condition, binds) = shape.beyond(">", after);
-            range.conditions.push(condition);
-            range.binds.extend(binds);
-        }
-        if let Some(upto) = &upto {
-            range.end_at(shape, upto);
-        }
-        Ok(range)
-    }
-
-    /// Ends the range at a key.
-    pub(super) fn end_at(&mut self, shape: &Shape, key: &[KeyValue]) {
-        let (condition, binds) = shape.beyond("<=", key);
-        self.conditions.push(match &self.nulls {
-            // NULL is not less than anything to `<=`, and the row must not be passed over unseen.
-            Some(nulls) => format!("({nulls} OR {condition})"),
-            None => condition,
-        });
-        self.binds.extend(binds);
-    }
-
-    /// The binds, once more.
-    pub(super) fn again(&self) -> Vec<Bind> {
-        self.binds.iter().map(Bind::again).collect()
-    }
-
-    /// The condition, and one more.
-    pub(super) fn sql(&self, more: &str) -> String {
-        let conditions = self.conditions.iter().map(String::as_str);
-        conditions.chain([more]).collect::<Vec<_>>().join(" AND ")
     }
 }
 
@@ -134,35 +96,113 @@ pub(super) async fn any_left(
     row.try_get(0).map_err(fault::of)
 }
 
-async fn page(conn: &mut SqliteConnection, target: &Target, request: &PageRequest) -> Result<Page> {
+/// The mark before the first row by its rowid, where no column shows that.
+pub(super) async fn first_row(
+    conn: &mut SqliteConnection,
+    target: &Target,
+) -> Result<Option<Mark>> {
+    let rowid = Shape::read(conn, target).await?.rowid;
+    Ok((rowid.name.is_some() && !rowid.shown).then_some(Mark::Row(i64::MIN)))
+}
+
+/// Where a window ends, in its order.
+enum End {
+    Key(Vec<KeyValue>),
+    Row(i64),
+}
+
+impl End {
+    /// The mark behind it; none is behind the greatest rowid.
+    fn mark(&self) -> Option<Mark> {
+        match self {
+            Self::Key(key) => Some(Mark::Key(key_value::cursor(key))),
+            Self::Row(rowid) => rowid.checked_add(1).map(Mark::Row),
+        }
+    }
+}
+
+async fn page(
+    conn: &mut SqliteConnection,
+    whole: &mut Whole,
+    target: &Target,
+    request: &PageRequest,
+) -> Result<Page> {
     let shape = Shape::read(conn, target).await?;
     let reading = Reading::new(&shape, request);
-    let after = request.after.as_ref().and_then(Mark::key);
-    let upto = request.upto.as_ref().and_then(Mark::key);
-    let mut range = Range::new(conn, &shape, after, upto).await?;
-    let wanted = shape.wanted(&request.select)?;
     let window = usize::try_from(request.rows_max.max(1)).unwrap_or(usize::MAX);
+    let (mut range, by_row) = match (&request.after, shape.rowid.name) {
+        (Some(Mark::Row(first)), Some(name)) => (Range::of_rows(name, *first), Some(name)),
+        (Some(Mark::Row(_)), None) => {
+            return Err(StoreError::Unexpected {
+                what: "a row number of a table that has none",
+            });
+        }
+        (after, _) => {
+            let after = after.as_ref().and_then(Mark::key);
+            let upto = request.upto.as_ref().and_then(Mark::key);
+            (Range::new(conn, &shape, after, upto).await?, None)
+        }
+    };
+    let asked = Asked {
+        target,
+        request,
+        shape: &shape,
+        reading: &reading,
+        wanted: shape.wanted(&request.select)?,
+        order: by_row.map_or_else(|| shape.order(), str::to_owned),
+        by_row,
+        window,
+    };
     // By the sweep's index the window is of wanted rows; without it, of whatever is there, so that a
     // nearly finished table does not make one page of the whole rest.
-    let only_wanted = request.select == Select::UnsealedIndexed;
-    let (index, end) = match only_wanted {
-        true => (ddl::sweep_index(conn, target).await?, None),
-        false => (None, window_end(conn, &shape, &range, window).await?),
-    };
-    if let Some(end) = &end {
-        range.end_at(&shape, end);
+    if request.select == Select::UnsealedIndexed && by_row.is_none() {
+        let index = ddl::sweep_index(conn, target).await?;
+        return row_by_row(conn, &asked, &range, index.as_deref(), None).await;
     }
+    if let Some(page) = in_one_go(conn, whole, &asked, &range).await? {
+        return Ok(page);
+    }
+    let end = match by_row {
+        None => window_end(conn, &shape, &range, window)
+            .await?
+            .map(End::Key),
+        Some(name) => last_row(conn, &shape, &range, name, window)
+            .await?
+            .map(End::Row),
+    };
+    match &end {
+        Some(End::Key(key)) => range.end_at(&shape, key),
+        Some(End::Row(rowid)) => range.end_at_row(&asked.order, *rowid),
+        None => {}
+    }
+    row_by_row(conn, &asked, &range, None, end).await
+}
+
+/// Reads a range by its rows, as many as fit.
+async fn row_by_row(
+    conn: &mut SqliteConnection,
+    asked: &Asked<'_>,
+    range: &Range,
+    index: Option<&str>,
+    end: Option<End>,
+) -> Result<Page> {
+    let Asked {
+        request,
+        shape,
+        reading,
+        window,
+        ..
+    } = *asked;
     let from = format!(
         "FROM {}{} WHERE {} ORDER BY {}",
         shape.table,
         index
-            .as_deref()
             .map(|name| format!(" INDEXED BY {name}"))
             .unwrap_or_default(),
-        range.sql(&wanted),
-        shape.order(),
+        range.sql(&asked.wanted),
+        asked.order,
     );
-    let sql = format!("SELECT {} {from} LIMIT {window}", reading.size(&shape));
+    let sql = format!("SELECT {} {from} LIMIT {window}", reading.size(shape));
     let sizes = bound(sql, range.again())
         .fetch_all(&mut *conn)
         .await
@@ -177,48 +217,112 @@ async fn page(conn: &mut SqliteConnection, target: &Target, request: &PageReques
         }
         count += 1;
     }
+    // A window of wanted rows has no other end.
+    let only_wanted = request.select == Select::UnsealedIndexed && asked.by_row.is_none();
     let cut = count < sizes.len() || (only_wanted && count == window);
-    let sql = format!(
-        "SELECT {} {from} LIMIT {count}",
-        reading.select_list(&shape)
-    );
+    let sql = format!("SELECT {} {from} LIMIT {count}", reading.select_list(shape));
     let rows = bound(sql, range.again())
         .fetch_all(&mut *conn)
         .await
         .map_err(fault::of)?;
     let rows = rows
         .iter()
-        .map(|row| ReadRow::decode(row, &shape, &reading))
+        .map(|row| ReadRow::decode(row, shape, reading))
         .collect::<Result<Vec<_>>>()?;
-    let next = match rows.last() {
-        Some(last) if cut => Some(key_value::cursor(&last.key)),
-        _ => end.as_deref().map(key_value::cursor),
+    let end = match (rows.last(), asked.by_row) {
+        (Some(last), None) if cut => Some(End::Key(last.key.clone())),
+        (Some(last), Some(_)) if cut => last.rowid.map(End::Row),
+        _ => end,
     };
     let rows = rows
         .into_iter()
-        .map(|row| row.into_page_row(target, &shape));
-    Ok(page_of(rows.collect(), next))
+        .map(|row| row.into_page_row(asked.target, shape));
+    Ok(page_of(rows.collect(), end.and_then(|end| end.mark())))
+}
+
+/// What a page is to hold.
+struct Asked<'a> {
+    target: &'a Target,
+    request: &'a PageRequest,
+    shape: &'a Shape,
+    reading: &'a Reading,
+    wanted: String,
+    /// What rows are ordered by.
+    order: String,
+    /// The name of the rowid, if it is that.
+    by_row: Option<&'static str>,
+    /// Rows to look at.
+    window: usize,
+}
+
+/// Reads a window with one statement; `None` where a value in it is too long for that.
+async fn in_one_go(
+    conn: &mut SqliteConnection,
+    whole: &mut Whole,
+    asked: &Asked<'_>,
+    range: &Range,
+) -> Result<Option<Page>> {
+    let Asked { by_row, window, .. } = *asked;
+    if whole.pause > 0 {
+        whole.pause -= 1;
+        return Ok(None);
+    }
+    let (shape, columns) = (asked.shape, asked.reading.columns(asked.shape).len());
+    let mut rows = window.min(whole.rows_max);
+    while rows == window || rows >= Whole::ROWS_MIN {
+        let mut range = range.clone();
+        let end = match by_row {
+            Some(_) => None,
+            None => window_end(conn, shape, &range, rows).await?,
+        };
+        if let Some(end) = &end {
+            range.end_at(shape, end);
+        }
+        let mut binds = range.again();
+        let tail = match by_row {
+            Some(name) => {
+                binds.push(Bind::Integer(i64::try_from(rows).unwrap_or(i64::MAX)));
+                format!("{} ORDER BY {name} LIMIT ?", range.sql("1"))
+            }
+            None => format!("{} ORDER BY {}", range.sql("1"), asked.order),
+        };
+        // So that all of them together are not more than a window may hold.
+        let fair = asked.request.bytes_max / (rows as u64 * columns.max(1) as u64).max(1);
+        let looked = Looked {
+            range: tail,
+            binds,
+            wanted: asked.wanted.clone(),
+            bytes_max: fair.min(asked.request.value_bytes_max),
+        };
+        if let Some(read) = packed::read(conn, shape, asked.reading, looked).await? {
+            whole.rows_max = rows.saturating_mul(2);
+            let end = match by_row {
+                Some(_) => read
+                    .last
+                    .filter(|_| usize::try_from(read.count) == Ok(rows))
+                    .map(End::Row),
+                None => end.map(End::Key),
+            };
+            let rows = read
+                .rows
+                .into_iter()
+                .map(|row| row.into_page_row(asked.target, shape));
+            let next = end.and_then(|end| end.mark());
+            return Ok(Some(page_of(rows.collect(), next)));
+        }
+        rows /= 4;
+    }
+    whole.pause = Whole::PAUSE;
+    Ok(None)
 }
 
 /// Rows are found by key, so a page names no storage: it may change as it likes.
-pub(super) fn page_of(rows: Vec<PageRow>, next: Option<Cursor>) -> Page {
+pub(super) fn page_of(rows: Vec<PageRow>, next: Option<Mark>) -> Page {
     Page {
         rows,
-        next: next.map(Mark::Key),
+        next,
         storage: String::new(),
     }
-}
-
-/// The condition for keys with a NULL in them, if there are any.
-async fn null_keys(conn: &mut SqliteConnection, shape: &Shape) -> Result<Option<String>> {
-    let condition = joined(&shape.keys, " OR ", |key| format!("{} IS NULL", key.column));
-    let sql = format!(
-        "SELECT EXISTS (SELECT 1 FROM {} WHERE {condition})",
-        shape.table
-    );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    let exist: bool = row.try_get(0).map_err(fault::of)?;
-    Ok(exist.then(|| format!("({condition})")))
 }
 
 /// The last key of a full window; `None` where the range ends before it is full.
@@ -248,6 +352,27 @@ pub(super) async fn window_end(
     .transpose()
 }
 
+/// The last rowid of a full window.
+async fn last_row(
+    conn: &mut SqliteConnection,
+    shape: &Shape,
+    range: &Range,
+    name: &str,
+    window: usize,
+) -> Result<Option<i64>> {
+    let sql = format!(
+        "SELECT {name} FROM {} WHERE {} ORDER BY {name} LIMIT 1 OFFSET {}",
+        shape.table,
+        range.sql("1"),
+        window - 1,
+    );
+    let row = bound(sql, range.again())
+        .fetch_optional(conn)
+        .await
+        .map_err(fault::of)?;
+    row.map(|row| row.try_get(0).map_err(fault::of)).transpose()
+}
+
 /// The rows of these locators that are still what they were.
 async fn unchanged_rows(
     conn: &mut SqliteConnection,
@@ -259,7 +384,7 @@ async fn unchanged_rows(
     let reading = Reading::new(&shape, request);
     let mut rows = Vec::with_capacity(locators.len());
     for locator in locators {
-        let seen = version::unpack(&locator.version)?;
+        let seen = version::unpack(&locator.version)?.columns;
         let key = key_value::unplace(&locator.place)?;
         if let Some(row) = row_at(conn, &shape, &reading, "1", &key).await?
             && row.is_still(&seen)

@@ -20,11 +20,11 @@ pub(super) struct Reading {
     /// For each field: its plaintext column, its sealed column.
     pub(super) fields: Vec<(bool, bool)>,
     /// Values of more bytes are left out.
-    value_bytes_max: u64,
+    pub(super) value_bytes_max: u64,
     /// A plaintext whose field is sealed is left out.
     only_unsealed: bool,
     /// The row comes with its key's text.
-    with_key_text: bool,
+    pub(super) with_key_text: bool,
 }
 
 impl Reading {
@@ -48,7 +48,7 @@ impl Reading {
 
     /// The value columns that are read, in the order of the select list, each with the condition
     /// under which it is.
-    fn columns<'a>(&self, shape: &'a Shape) -> Vec<(&'a String, String)> {
+    pub(super) fn columns<'a>(&self, shape: &'a Shape) -> Vec<(&'a String, String)> {
         let of_fields =
             shape
                 .fields
@@ -75,10 +75,16 @@ impl Reading {
         of_fields.flatten().collect()
     }
 
-    /// Key, then class and bytes of the tenant and of each column.
+    /// Rowid where there is one, key, then class and bytes of the tenant and of each column.
     pub(super) fn select_list(&self, shape: &Shape) -> String {
         let max = self.value_bytes_max;
-        let mut list = vec![shape.key_columns()];
+        let mut list: Vec<String> = shape
+            .rowid
+            .name
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect();
+        list.push(shape.key_columns());
         let tenant = shape.tenant.iter().map(|tenant| (tenant, "1".to_owned()));
         for (column, when) in tenant.chain(self.columns(shape)) {
             // The class is its name, but a REAL is itself, a value left out is its length, and one
@@ -94,6 +100,20 @@ impl Reading {
             ));
         }
         list.join(", ")
+    }
+
+    /// What was read of a field.
+    pub(super) fn field(
+        &self,
+        field: &ShapeField,
+        plain: Option<Value>,
+        sealed: Option<Value>,
+    ) -> (Option<Value>, Option<Value>) {
+        match self.only_unsealed && plain.is_some() && !field.in_place() {
+            // Known without being read: a seal that comes meanwhile is not overwritten.
+            true => (plain, Some(Value::Null)),
+            false => (plain, sealed),
+        }
     }
 
     /// The bytes that the row's values will take in memory.
@@ -112,18 +132,28 @@ impl Reading {
 
 /// A row with what was read of it.
 pub(super) struct ReadRow {
+    /// Its rowid, where the table has one that can be named.
+    pub(super) rowid: Option<i64>,
     /// Its key.
     pub(super) key: Vec<KeyValue>,
-    tenant: Option<Value>,
-    fields: Vec<(Option<Value>, Option<Value>)>,
-    with_key_text: bool,
+    /// Its tenant.
+    pub(super) tenant: Option<Value>,
+    /// Of each field its plaintext, its sealed value.
+    pub(super) fields: Vec<(Option<Value>, Option<Value>)>,
+    /// Comes with its key's text.
+    pub(super) with_key_text: bool,
 }
 
 impl ReadRow {
     /// Decodes a row of [`Reading::select_list`].
     pub(super) fn decode(row: &SqliteRow, shape: &Shape, reading: &Reading) -> Result<Self> {
-        let mut at = shape.keys.len();
-        let key = (0..at)
+        let rowid = match shape.rowid.name {
+            Some(_) => Some(row.try_get_unchecked(0).map_err(fault::of)?),
+            None => None,
+        };
+        let first = usize::from(rowid.is_some());
+        let mut at = first + shape.keys.len();
+        let key = (first..at)
             .map(|column| KeyValue::read(row, column))
             .collect::<Result<_>>()?;
         let mut next = |read: bool| -> Result<Option<Value>> {
@@ -136,14 +166,10 @@ impl ReadRow {
         let tenant = next(shape.tenant.is_some())?;
         let mut fields = Vec::with_capacity(shape.fields.len());
         for (field, (plain, sealed)) in shape.fields.iter().zip(&reading.fields) {
-            let (plain, mut sealed) = (next(*plain)?, next(*sealed)?);
-            if reading.only_unsealed && plain.is_some() && !field.in_place() {
-                // Known without being read: a seal that comes meanwhile is not overwritten.
-                sealed = Some(Value::Null);
-            }
-            fields.push((plain, sealed));
+            fields.push(reading.field(field, next(*plain)?, next(*sealed)?));
         }
         Ok(Self {
+            rowid,
             key,
             tenant,
             fields,
@@ -152,8 +178,10 @@ impl ReadRow {
     }
 
     /// The row's columns as a version: the tenant, then two for each field.
-    fn seen(&self) -> Vec<Seen> {
-        let seen = |value: &Option<Value>| value.as_ref().map_or(Seen::Unread, Seen::of);
+    fn seen(&self) -> Vec<Seen<'_>> {
+        fn seen(value: &Option<Value>) -> Seen<'_> {
+            value.as_ref().map_or(Seen::Unread, Seen::of)
+        }
         let of_fields = self
             .fields
             .iter()
@@ -164,7 +192,7 @@ impl ReadRow {
     }
 
     /// Whether the row is still the version of a locator.
-    pub(super) fn is_still(&self, seen: &[Seen]) -> bool {
+    pub(super) fn is_still(&self, seen: &[Seen<'_>]) -> bool {
         let values = self
             .fields
             .iter()
@@ -179,7 +207,7 @@ impl ReadRow {
 
     /// The row as the engine sees it.
     pub(super) fn into_page_row(self, target: &Target, shape: &Shape) -> PageRow {
-        let version = version::pack(&self.seen());
+        let version = version::pack(self.rowid, &self.seen());
         let key: std::result::Result<Vec<_>, _> = self
             .key
             .iter()
@@ -224,8 +252,10 @@ fn cell((plain, sealed): (Option<Value>, Option<Value>), field: &ShapeField) -> 
     PageCell {
         plain: plain
             .filter(|_| unreadable.is_none())
-            .and_then(|value| value.bytes().cloned()),
-        sealed: sealed.and_then(|value| value.bytes().map(|bytes| bytes.to_vec())),
+            .and_then(Value::into_bytes),
+        sealed: sealed
+            .and_then(Value::into_bytes)
+            .map(|mut bytes| std::mem::take(&mut *bytes)),
         unreadable,
     }
 }

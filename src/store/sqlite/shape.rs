@@ -18,12 +18,25 @@ use crate::store::{Result, Sealed, Select, StoreError, Target};
 pub(super) struct Shape {
     /// The table, quoted.
     pub(super) table: String,
+    /// The rowid.
+    pub(super) rowid: Rowid,
+    /// Text is UTF-8 in the file, so that a cast between TEXT and BLOB leaves its bytes alone.
+    pub(super) utf8: bool,
     /// The key's columns.
     pub(super) keys: Vec<ShapeKey>,
     /// The tenant's column, quoted.
     pub(super) tenant: Option<String>,
     /// The fields, in the target's order.
     pub(super) fields: Vec<ShapeField>,
+}
+
+/// The rowid of a table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rowid {
+    /// A name that no column has taken from it; `None` in a table WITHOUT ROWID.
+    pub(super) name: Option<&'static str>,
+    /// A column shows it (INTEGER PRIMARY KEY), so it may be PHI.
+    pub(super) shown: bool,
 }
 
 /// A column of the key.
@@ -90,8 +103,11 @@ impl Shape {
                 kept: Kept::of(&field.source_type, field.plain_is_bytes),
             }
         });
+        let (rowid, utf8) = rowid(conn, target.table.name.as_str()).await?;
         Ok(Self {
             table: target.table.name.quoted(),
+            rowid,
+            utf8,
             keys: keys.collect(),
             tenant: target.tenant.as_ref().map(Ident::quoted),
             fields: fields.collect(),
@@ -247,6 +263,29 @@ pub(super) fn sealed_under(column: &str, text: bool, keys: &[KeyId]) -> String {
 
 fn looks_sealed(column: &str) -> String {
     format!("(typeof({column}) = 'text' AND substr({column}, 1, 4) = 'ps1.')")
+}
+
+/// The rowid, and whether the file's text is UTF-8.
+async fn rowid(conn: &mut SqliteConnection, table: &str) -> Result<(Rowid, bool)> {
+    const LOOK: &str = "SELECT coalesce((SELECT max(wr) FROM pragma_table_list(?1)), 1), \
+        (SELECT encoding = 'UTF-8' FROM pragma_encoding), \
+        (SELECT count(*) = 1 AND max(upper(type)) = 'INTEGER' FROM pragma_table_xinfo(?1) WHERE pk > 0) \
+        AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), \
+        (SELECT group_concat(lower(name)) FROM pragma_table_xinfo(?1) \
+         WHERE lower(name) IN ('rowid', '_rowid_', 'oid'))";
+    let row = bound(LOOK, [Bind::Text(table.to_owned())])
+        .fetch_one(conn)
+        .await
+        .map_err(fault::of)?;
+    let without: bool = row.try_get(0).map_err(fault::of)?;
+    let utf8: bool = row.try_get(1).map_err(fault::of)?;
+    let shown: bool = row.try_get(2).map_err(fault::of)?;
+    let taken: Option<String> = row.try_get(3).map_err(fault::of)?;
+    let taken: Vec<&str> = taken.iter().flat_map(|names| names.split(',')).collect();
+    let name = ["rowid", "_rowid_", "oid"]
+        .into_iter()
+        .find(|name| !without && !taken.contains(name));
+    Ok((Rowid { name, shown }, utf8))
 }
 
 /// The collation of each key column in the index that makes the key unique; `None` for the rowid.

@@ -13,6 +13,7 @@ use crate::store::Result;
 pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 /// A value to be bound under its own storage class.
+#[derive(Clone)]
 pub(super) enum Bind {
     /// NULL.
     Null,
@@ -30,17 +31,6 @@ impl Bind {
     /// A BLOB, or NULL for `None`.
     pub(super) fn blob(bytes: Option<&[u8]>) -> Self {
         bytes.map_or(Self::Null, |bytes| Self::Blob(bytes.to_vec()))
-    }
-
-    /// The same value, for another statement.
-    pub(super) fn again(&self) -> Self {
-        match self {
-            Self::Null => Self::Null,
-            Self::Integer(value) => Self::Integer(*value),
-            Self::Real(value) => Self::Real(*value),
-            Self::Text(value) => Self::Text(value.clone()),
-            Self::Blob(value) => Self::Blob(value.clone()),
-        }
     }
 
     /// Adds the value to a statement.

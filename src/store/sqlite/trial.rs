@@ -251,7 +251,10 @@ async fn fill(
     rows: &[WriteRow],
 ) -> Result<()> {
     let keys = shape.keys.len();
-    let names = joined(columns, ", ", |column| column.name.quoted());
+    let mut names: Vec<String> = columns.iter().map(|column| column.name.quoted()).collect();
+    // By their rowids they are found in the copy, too.
+    let hidden = shape.rowid.name.filter(|_| !shape.rowid.shown);
+    names.extend(hidden.map(str::to_owned));
     let pairs: Vec<_> = shape.keys.iter().enumerate().collect();
     let place = format!("({})", vec!["?"; keys].join(", "));
     for chunk in rows.chunks((PARAMETERS_MAX / keys.max(1)).max(1)) {
@@ -261,13 +264,11 @@ async fn fill(
             binds.extend(key.iter().map(KeyValue::bind));
         }
         let sql = format!(
-            "WITH v({}) AS (VALUES {}) INSERT INTO {copy} ({names}) SELECT {} FROM v CROSS JOIN main.{} AS t WHERE {}",
+            "WITH v({}) AS (VALUES {}) INSERT INTO {copy} ({}) SELECT {} FROM v CROSS JOIN main.{} AS t WHERE {}",
             joined(&pairs, ", ", |(at, _)| format!("k{at}")),
             vec![place.as_str(); chunk.len()].join(", "),
-            joined(columns, ", ", |column| format!(
-                "t.{}",
-                column.name.quoted()
-            )),
+            names.join(", "),
+            joined(&names, ", ", |name| format!("t.{name}")),
             shape.table,
             joined(&pairs, " AND ", |(at, key)| format!(
                 "t.{} = v.k{at}",

@@ -3,11 +3,12 @@
 //! column that was read are compared in the server by class and bytes, so that no collation and no
 //! affinity takes a changed value for the one that was read.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use sqlx::sqlite::SqliteConnection;
 use zeroize::Zeroizing;
 
+use super::bulk;
 use super::fault;
 use super::key_value::{self, KeyValue};
 use super::shape::{Shape, image, joined};
@@ -35,39 +36,54 @@ pub(super) async fn write(
     rows: &[WriteRow],
 ) -> Result<Written> {
     let shape = Shape::read(conn, target).await?;
-    let seen: Vec<Vec<Seen>> = rows
+    let mut done = bulk::write(conn, &shape, rows).await?;
+    let rest: Vec<usize> = (0..rows.len()).filter(|at| !done[*at]).collect();
+    write_each(conn, &shape, rows, &rest, &mut done).await?;
+    let (written, missed): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|at| done[*at]);
+    let mut outcome = Written {
+        rows: written.len() as u64,
+        missed,
+        stored: Vec::new(),
+    };
+    if target.in_place() {
+        let parameters = shape.keys.len() + 1;
+        for written in written.chunks((PARAMETERS_MAX / parameters).max(1)) {
+            stored(&shape, conn, rows, written, &mut outcome).await?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Writes the rows at these positions, each with parameters of its own.
+async fn write_each(
+    conn: &mut SqliteConnection,
+    shape: &Shape,
+    all: &[WriteRow],
+    positions: &[usize],
+    done: &mut [bool],
+) -> Result<()> {
+    let rows: Vec<&WriteRow> = positions.iter().map(|at| &all[*at]).collect();
+    let seen: Vec<Vec<Seen<'_>>> = rows
         .iter()
-        .map(|row| version::unpack(&row.locator.version))
+        .map(|row| version::unpack(&row.locator.version).map(|version| version.columns))
         .collect::<Result<_>>()?;
-    let layout = Layout::new(&shape, rows, &seen)?;
-    let mut written = Written::default();
+    let layout = Layout::new(shape, &rows, &seen)?;
     let per_statement = (PARAMETERS_MAX / layout.parameters().max(1)).max(1);
     for start in (0..rows.len()).step_by(per_statement) {
         let end = rows.len().min(start + per_statement);
         let keys = layout
             .write(conn, &rows[start..end], &seen[start..end])
             .await?;
-        let mut places = HashMap::with_capacity(keys.len());
-        for key in keys {
-            places.insert(key_value::place(&key), ());
-        }
-        let mut done = Vec::with_capacity(places.len());
-        for (at, row) in rows.iter().enumerate().take(end).skip(start) {
-            match places.contains_key(&row.locator.place) {
-                true => done.push(at),
-                false => written.missed.push(at),
-            }
-        }
-        written.rows += done.len() as u64;
-        if target.in_place() && !done.is_empty() {
-            layout.stored(conn, rows, &done, &mut written).await?;
+        let places: HashSet<String> = keys.iter().map(|key| key_value::place(key)).collect();
+        for at in &positions[start..end] {
+            done[*at] = places.contains(&all[*at].locator.place);
         }
     }
-    Ok(written)
+    Ok(())
 }
 
 impl<'a> Layout<'a> {
-    fn new(shape: &'a Shape, rows: &[WriteRow], seen: &[Vec<Seen>]) -> Result<Self> {
+    fn new(shape: &'a Shape, rows: &[&WriteRow], seen: &[Vec<Seen<'_>>]) -> Result<Self> {
         let bad = StoreError::Unexpected {
             what: "a batch whose rows are not of the target's fields",
         };
@@ -160,7 +176,7 @@ impl<'a> Layout<'a> {
     fn sql(&self, rows: usize, assignments: &[String]) -> String {
         let names = self.names();
         let row = format!("({})", vec!["?"; names.len()].join(","));
-        let mut conditions = self.same_key();
+        let mut conditions = same_key(self.shape);
         for (at, column) in self.compared.iter().enumerate() {
             if let Some(column) = column {
                 conditions.push(format!(
@@ -181,23 +197,11 @@ impl<'a> Layout<'a> {
         )
     }
 
-    /// The key under its index's collation, which finds the row, and byte for byte.
-    fn same_key(&self) -> Vec<String> {
-        let one = |(at, key): (usize, &super::shape::ShapeKey)| {
-            [
-                format!("t.{} = v.k{at}", key.ordered()),
-                format!("typeof(t.{}) = typeof(v.k{at})", key.column),
-                format!("CAST(t.{} AS BLOB) = CAST(v.k{at} AS BLOB)", key.column),
-            ]
-        };
-        self.shape.keys.iter().enumerate().flat_map(one).collect()
-    }
-
     async fn write(
         &self,
         conn: &mut SqliteConnection,
-        rows: &[WriteRow],
-        seen: &[Vec<Seen>],
+        rows: &[&WriteRow],
+        seen: &[Vec<Seen<'_>>],
     ) -> Result<Vec<Vec<KeyValue>>> {
         let assignments = self.assignments();
         if assignments.is_empty() {
@@ -220,7 +224,7 @@ impl<'a> Layout<'a> {
             .collect()
     }
 
-    fn bind(&self, row: &WriteRow, seen: &[Seen], binds: &mut Vec<Bind>) -> Result<()> {
+    fn bind(&self, row: &WriteRow, seen: &[Seen<'_>], binds: &mut Vec<Bind>) -> Result<()> {
         let key = key_value::unplace(&row.locator.place)?;
         if key.len() != self.shape.keys.len() || key.iter().any(|value| value.part().is_none()) {
             return Err(StoreError::Unexpected {
@@ -236,10 +240,7 @@ impl<'a> Layout<'a> {
         {
             let (class, bytes) = match &seen[at] {
                 Seen::Unread => (Bind::Null, Bind::Null),
-                Seen::Value(class, bytes) => (
-                    Bind::Text((*class).to_owned()),
-                    Bind::blob(bytes.as_ref().map(|bytes| bytes.as_slice())),
-                ),
+                Seen::Value(class, bytes) => (Bind::Text((*class).to_owned()), Bind::blob(*bytes)),
                 // Equal to nothing: a value that was never read in full is not overwritten.
                 Seen::Large(_) => (Bind::Text("large".to_owned()), Bind::Null),
             };
@@ -273,52 +274,63 @@ impl<'a> Layout<'a> {
         }
         Ok(())
     }
+}
 
-    /// Reads the in-place columns of the written rows again, after all triggers.
-    async fn stored(
-        &self,
-        conn: &mut SqliteConnection,
-        rows: &[WriteRow],
-        done: &[usize],
-        written: &mut Written,
-    ) -> Result<()> {
-        let keys = self.shape.keys.len();
-        let fields = &self.shape.fields;
-        let columns: Vec<(usize, &String)> = (0..fields.len())
-            .filter(|field| fields[*field].in_place())
-            .filter_map(|field| Some((field, fields[field].plain.as_ref()?)))
-            .collect();
-        let row = format!("({})", vec!["?"; keys + 1].join(","));
-        let names: Vec<String> = (0..keys).map(|at| format!("k{at}")).collect();
-        // CROSS JOIN keeps the order: the few written rows first, each then found by its key.
-        let sql = format!(
-            "WITH v(n, {}) AS (VALUES {}) SELECT v.n, {} FROM v CROSS JOIN {} AS t WHERE {}",
-            names.join(", "),
-            vec![row; done.len()].join(","),
-            joined(&columns, ", ", |(_, column)| image(&format!("t.{column}"))),
-            self.shape.table,
-            self.same_key().join(" AND "),
-        );
-        let mut binds = Vec::with_capacity(done.len() * (keys + 1));
-        for at in done {
-            binds.push(Bind::Integer(*at as i64));
-            let key = key_value::unplace(&rows[*at].locator.place)?;
-            binds.extend(key.iter().map(KeyValue::bind));
-        }
-        for found in bound(sql, binds).fetch_all(conn).await.map_err(fault::of)? {
-            let at: i64 = sqlx::Row::try_get(&found, 0).map_err(fault::of)?;
-            let mut values: Vec<Option<Zeroizing<Vec<u8>>>> = vec![None; fields.len()];
-            for (column, (field, _)) in columns.iter().enumerate() {
-                let bytes: Option<&[u8]> =
-                    sqlx::Row::try_get(&found, column + 1).map_err(fault::of)?;
-                values[*field] = bytes.map(|bytes| Zeroizing::new(bytes.to_vec()));
-            }
-            written
-                .stored
-                .push((usize::try_from(at).unwrap_or(usize::MAX), values));
-        }
-        Ok(())
+/// The key under its index's collation, which finds the row, and byte for byte.
+fn same_key(shape: &Shape) -> Vec<String> {
+    let one = |(at, key): (usize, &super::shape::ShapeKey)| {
+        [
+            format!("t.{} = v.k{at}", key.ordered()),
+            format!("typeof(t.{}) = typeof(v.k{at})", key.column),
+            format!("CAST(t.{} AS BLOB) = CAST(v.k{at} AS BLOB)", key.column),
+        ]
+    };
+    shape.keys.iter().enumerate().flat_map(one).collect()
+}
+
+/// Reads the in-place columns of the written rows again, after all triggers.
+async fn stored(
+    shape: &Shape,
+    conn: &mut SqliteConnection,
+    rows: &[WriteRow],
+    done: &[usize],
+    written: &mut Written,
+) -> Result<()> {
+    let keys = shape.keys.len();
+    let fields = &shape.fields;
+    let columns: Vec<(usize, &String)> = (0..fields.len())
+        .filter(|field| fields[*field].in_place())
+        .filter_map(|field| Some((field, fields[field].plain.as_ref()?)))
+        .collect();
+    let row = format!("({})", vec!["?"; keys + 1].join(","));
+    let names: Vec<String> = (0..keys).map(|at| format!("k{at}")).collect();
+    // CROSS JOIN keeps the order: the few written rows first, each then found by its key.
+    let sql = format!(
+        "WITH v(n, {}) AS (VALUES {}) SELECT v.n, {} FROM v CROSS JOIN {} AS t WHERE {}",
+        names.join(", "),
+        vec![row; done.len()].join(","),
+        joined(&columns, ", ", |(_, column)| image(&format!("t.{column}"))),
+        shape.table,
+        same_key(shape).join(" AND "),
+    );
+    let mut binds = Vec::with_capacity(done.len() * (keys + 1));
+    for at in done {
+        binds.push(Bind::Integer(*at as i64));
+        let key = key_value::unplace(&rows[*at].locator.place)?;
+        binds.extend(key.iter().map(KeyValue::bind));
     }
+    for found in bound(sql, binds).fetch_all(conn).await.map_err(fault::of)? {
+        let at: i64 = sqlx::Row::try_get(&found, 0).map_err(fault::of)?;
+        let mut values: Vec<Option<Zeroizing<Vec<u8>>>> = vec![None; fields.len()];
+        for (column, (field, _)) in columns.iter().enumerate() {
+            let bytes: Option<&[u8]> = sqlx::Row::try_get(&found, column + 1).map_err(fault::of)?;
+            values[*field] = bytes.map(|bytes| Zeroizing::new(bytes.to_vec()));
+        }
+        written
+            .stored
+            .push((usize::try_from(at).unwrap_or(usize::MAX), values));
+    }
+    Ok(())
 }
 
 fn sealed_bind(envelope: &[u8], text: bool) -> Result<Bind> {

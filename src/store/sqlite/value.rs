@@ -52,6 +52,16 @@ impl Value {
         }
     }
 
+    /// The bytes, given away.
+    pub(super) fn into_bytes(self) -> Option<Zeroizing<Vec<u8>>> {
+        match self {
+            Self::Null | Self::Large(_) => None,
+            Self::Integer(bytes) | Self::Real(bytes, _) | Self::Text(bytes) | Self::Blob(bytes) => {
+                Some(bytes)
+            }
+        }
+    }
+
     /// How many bytes were read.
     pub(super) fn len(&self) -> u64 {
         self.bytes().map_or(0, |bytes| bytes.len() as u64)
@@ -66,7 +76,9 @@ impl Value {
                 return Some("text that is not valid UTF-8");
             }
             Self::Text(bytes) if in_place && bytes.starts_with(SEALED_TEXT) => true,
-            Self::Text(bytes) => matches!(kept.restored(bytes), Some(Bind::Text(_))),
+            Self::Text(bytes) => {
+                kept == Kept::Text || matches!(kept.restored(bytes), Some(Bind::Text(_)))
+            }
             Self::Blob(bytes) => matches!(kept.restored(bytes), Some(Bind::Blob(_))),
             Self::Integer(bytes) => matches!(kept.restored(bytes), Some(Bind::Integer(_))),
             Self::Real(bytes, number) => matches!(

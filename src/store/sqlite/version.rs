@@ -7,13 +7,21 @@ use zeroize::Zeroizing;
 use super::value::Value;
 use crate::store::{Result, StoreError};
 
-/// One column of the row: the tenant, then plaintext and sealed column of each field.
-#[derive(Clone, PartialEq)]
-pub(super) enum Seen {
+/// What was seen of a row.
+pub(super) struct Version<'a> {
+    /// Its rowid, where the table has one that can be named.
+    pub(super) rowid: Option<i64>,
+    /// The tenant, then plaintext and sealed column of each field.
+    pub(super) columns: Vec<Seen<'a>>,
+}
+
+/// One column of the row.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Seen<'a> {
     /// Was not read, and is not compared.
     Unread,
     /// Its class as `typeof` names it, and its bytes unless it is NULL.
-    Value(&'static str, Option<Zeroizing<Vec<u8>>>),
+    Value(&'static str, Option<&'a [u8]>),
     /// Was left out for its size, this many bytes: only compared before it is read in full.
     Large(i64),
 }
@@ -21,13 +29,14 @@ pub(super) enum Seen {
 const CLASSES: [&str; 5] = ["null", "integer", "real", "text", "blob"];
 const UNREAD: u8 = 0xff;
 const LARGE: u8 = 0xfe;
+const ROWID: u8 = 0xfd;
 
-impl Seen {
+impl<'a> Seen<'a> {
     /// What was seen of a value.
-    pub(super) fn of(value: &Value) -> Self {
+    pub(super) fn of(value: &'a Value) -> Self {
         match value {
             Value::Large(length) => Self::Large(*length),
-            value => Self::Value(value.class(), value.bytes().cloned()),
+            value => Self::Value(value.class(), value.bytes().map(|bytes| bytes.as_slice())),
         }
     }
 
@@ -35,7 +44,9 @@ impl Seen {
     pub(super) fn is_still(&self, now: &Value) -> bool {
         match self {
             Self::Unread => true,
-            Self::Value(class, bytes) => now.class() == *class && now.bytes() == bytes.as_ref(),
+            Self::Value(class, bytes) => {
+                now.class() == *class && now.bytes().map(|bytes| bytes.as_slice()) == *bytes
+            }
             Self::Large(length) => match now {
                 Value::Large(now) => now == length,
                 now => i64::try_from(now.len()) == Ok(*length),
@@ -44,22 +55,35 @@ impl Seen {
     }
 }
 
+/// The place of a class in the list; they differ in their first letters.
+fn tag(class: &str) -> u8 {
+    let letter = class.bytes().next();
+    let at = CLASSES
+        .iter()
+        .position(|known| known.bytes().next() == letter);
+    at.unwrap_or(0) as u8
+}
+
 /// Packs the columns of a row.
-pub(super) fn pack(columns: &[Seen]) -> Zeroizing<Vec<u8>> {
+pub(super) fn pack(rowid: Option<i64>, columns: &[Seen<'_>]) -> Zeroizing<Vec<u8>> {
     let room = columns.iter().map(|seen| match seen {
         Seen::Value(_, Some(bytes)) => bytes.len() + 9,
         _ => 9,
     });
     // Made at its full size at once: a buffer that grows leaves copies behind.
-    let mut packed = Zeroizing::new(Vec::with_capacity(room.sum()));
+    let mut packed = Zeroizing::new(Vec::with_capacity(9 + room.sum::<usize>()));
+    if let Some(rowid) = rowid {
+        packed.push(ROWID);
+        packed.extend_from_slice(&rowid.to_be_bytes());
+    }
     for seen in columns {
         let (tag, length, bytes) = match seen {
             Seen::Unread => (UNREAD, 0, None),
             Seen::Large(length) => (LARGE, *length, None),
             Seen::Value(class, bytes) => (
-                CLASSES.iter().position(|known| known == class).unwrap_or(0) as u8,
+                tag(class),
                 bytes.as_ref().map_or(0, |bytes| bytes.len() as i64),
-                bytes.as_ref(),
+                *bytes,
             ),
         };
         packed.push(tag);
@@ -72,16 +96,20 @@ pub(super) fn pack(columns: &[Seen]) -> Zeroizing<Vec<u8>> {
 }
 
 /// Unpacks the columns of a row.
-pub(super) fn unpack(packed: &[u8]) -> Result<Vec<Seen>> {
+pub(super) fn unpack(packed: &[u8]) -> Result<Version<'_>> {
     let bad = || StoreError::Unexpected {
         what: "a locator of another form than this store makes",
     };
-    let (mut columns, mut rest) = (Vec::new(), packed);
+    let (mut rowid, mut columns, mut rest) = (None, Vec::new(), packed);
     while let Some((&tag, after)) = rest.split_first() {
         let (length, after) = after.split_first_chunk::<8>().ok_or_else(bad)?;
         let length = i64::from_be_bytes(*length);
         rest = after;
         columns.push(match tag {
+            ROWID => {
+                rowid = Some(length);
+                continue;
+            }
             UNREAD => Seen::Unread,
             LARGE => Seen::Large(length),
             tag => {
@@ -89,12 +117,11 @@ pub(super) fn unpack(packed: &[u8]) -> Result<Vec<Seen>> {
                 let length = usize::try_from(length).map_err(|_| bad())?;
                 let (bytes, after) = rest.split_at_checked(length).ok_or_else(bad)?;
                 rest = after;
-                let bytes = (class != "null").then(|| Zeroizing::new(bytes.to_vec()));
-                Seen::Value(class, bytes)
+                Seen::Value(class, (class != "null").then_some(bytes))
             }
         });
     }
-    Ok(columns)
+    Ok(Version { rowid, columns })
 }
 
 #[cfg(test)]
@@ -103,23 +130,26 @@ mod tests {
 
     #[test]
     fn what_was_packed_is_unpacked_and_nothing_else_is() {
-        let bytes = |bytes: &[u8]| Some(Zeroizing::new(bytes.to_vec()));
         let columns = vec![
             Seen::Unread,
             Seen::Value("null", None),
-            Seen::Value("text", bytes(b"")),
-            Seen::Value("blob", bytes(b"\x00\xff")),
+            Seen::Value("text", Some(b"")),
+            Seen::Value("blob", Some(b"\x00\xff")),
             Seen::Large(1 << 40),
         ];
-        let packed = pack(&columns);
-        assert!(unpack(&packed).unwrap() == columns);
+        for rowid in [None, Some(i64::MIN), Some(7)] {
+            let packed = pack(rowid, &columns);
+            let version = unpack(&packed).unwrap();
+            assert!(version.columns == columns && version.rowid == rowid);
+        }
+        let packed = pack(None, &columns);
         assert!(unpack(&packed[..packed.len() - 1]).is_err());
         assert!(unpack(b"\x09\0\0\0\0\0\0\0\0").is_err());
     }
 
     #[test]
     fn another_class_with_the_same_bytes_is_another_value() {
-        let seen = Seen::Value("text", Some(Zeroizing::new(b"1".to_vec())));
+        let seen = Seen::Value("text", Some(b"1"));
         let bytes = Zeroizing::new(b"1".to_vec());
         assert!(seen.is_still(&Value::Text(bytes.clone())));
         assert!(!seen.is_still(&Value::Integer(bytes)));

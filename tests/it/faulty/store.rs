@@ -166,7 +166,7 @@ through! { Store:
     relations(target: &Target) -> Vec<String>;
     cut(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
     places(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
-    cut_storage(target: &Target, relation: &str, pieces: u32, visits: Visits) -> Option<Vec<HeapPlace>>;
+    cut_storage(target: &Target, relation: &str, pieces: u32, visits: Visits) -> Option<Vec<Option<Mark>>>;
     moment(relation: &str) -> Option<Moment>;
     row_estimate(target: &Target) -> u64;
     any_left(target: &Target, relation: &str, select: &Select) -> bool;

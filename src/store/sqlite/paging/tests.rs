@@ -1,5 +1,7 @@
 //! Tests of paging: order, windows, cursors, sizes, and values that cannot be read.
 
+mod whole;
+
 use crate::crypto::KeyPart;
 use crate::store::sqlite::fixture::{Fixture, request, target, with};
 use crate::store::{Cursor, Mark, Page, PageRequest, Select, Store, Target};

@@ -1,0 +1,105 @@
+//! A range of keys or of rowids, as the condition of a statement.
+//! Owns where it begins and ends in the order of the key's index, NULL keys and all.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::fault;
+use super::key_value::{self, KeyValue};
+use super::shape::{Shape, joined};
+use super::statement::{Bind, bound};
+use crate::store::{Cursor, Result};
+
+/// A range of keys or rowids as a condition.
+#[derive(Clone)]
+pub(super) struct Range {
+    conditions: Vec<String>,
+    binds: Vec<Bind>,
+    nulls: Option<String>,
+}
+
+impl Range {
+    /// Keys greater than `after`, up to `upto`.
+    pub(super) async fn new(
+        conn: &mut SqliteConnection,
+        shape: &Shape,
+        after: Option<&Cursor>,
+        upto: Option<&Cursor>,
+    ) -> Result<Self> {
+        let key = |cursor: Option<&Cursor>| {
+            let key = cursor.map(|cursor| key_value::values(cursor, shape.keys.len()));
+            key.transpose()
+        };
+        let (after, upto) = (key(after)?, key(upto)?);
+        let mut range = Self {
+            conditions: Vec::new(),
+            binds: Vec::new(),
+            nulls: None,
+        };
+        // NULL keys come first in the index's order: past them there are none to look for.
+        if after
+            .as_ref()
+            .is_none_or(|key| key.contains(&KeyValue::Null))
+        {
+            range.nulls = null_keys(conn, shape).await?;
+        }
+        if let Some(after) = &after {
+            let (condition, binds) = shape.beyond(">", after);
+            range.conditions.push(condition);
+            range.binds.extend(binds);
+        }
+        if let Some(upto) = &upto {
+            range.end_at(shape, upto);
+        }
+        Ok(range)
+    }
+
+    /// Rowids from `first` on.
+    pub(super) fn of_rows(name: &str, first: i64) -> Self {
+        Self {
+            conditions: vec![format!("{name} >= ?")],
+            binds: vec![Bind::Integer(first)],
+            nulls: None,
+        }
+    }
+
+    /// Ends the range at a rowid.
+    pub(super) fn end_at_row(&mut self, name: &str, rowid: i64) {
+        self.conditions.push(format!("{name} <= ?"));
+        self.binds.push(Bind::Integer(rowid));
+    }
+
+    /// Ends the range at a key.
+    pub(super) fn end_at(&mut self, shape: &Shape, key: &[KeyValue]) {
+        let (condition, binds) = shape.beyond("<=", key);
+        self.conditions.push(match &self.nulls {
+            // NULL is not less than anything to `<=`, and the row must not be passed over unseen.
+            Some(nulls) => format!("({nulls} OR {condition})"),
+            None => condition,
+        });
+        self.binds.extend(binds);
+    }
+
+    /// The binds, once more.
+    pub(super) fn again(&self) -> Vec<Bind> {
+        self.binds.clone()
+    }
+
+    /// The condition, and one more.
+    pub(super) fn sql(&self, more: &str) -> String {
+        let conditions = self.conditions.iter().map(String::as_str);
+        conditions.chain([more]).collect::<Vec<_>>().join(" AND ")
+    }
+}
+
+/// The condition for keys with a NULL in them, if there are any.
+async fn null_keys(conn: &mut SqliteConnection, shape: &Shape) -> Result<Option<String>> {
+    let condition = joined(&shape.keys, " OR ", |key| format!("{} IS NULL", key.column));
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM {} WHERE {condition})",
+        shape.table
+    );
+    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    let exist: bool = row.try_get(0).map_err(fault::of)?;
+    Ok(exist.then(|| format!("({condition})")))
+}
