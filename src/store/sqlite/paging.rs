@@ -39,10 +39,13 @@ impl Whole {
     const PAUSE: u32 = 16;
     /// Windows smaller than this are not worth it.
     const ROWS_MIN: usize = 500;
+    /// Some are under way at once: with 20,000 rows of a short value each they took 260 MB in all, with
+    /// so many 180 MB, and hardly longer.
+    const ROWS_MAX: usize = 10_000;
 
     const fn new() -> Self {
         Self {
-            rows_max: usize::MAX,
+            rows_max: Self::ROWS_MAX,
             pause: 0,
         }
     }
@@ -295,7 +298,7 @@ async fn in_one_go(
             bytes_max: fair.min(asked.request.value_bytes_max),
         };
         if let Some(read) = packed::read(conn, shape, asked.reading, looked).await? {
-            whole.rows_max = rows.saturating_mul(2);
+            whole.rows_max = rows.saturating_mul(2).min(Whole::ROWS_MAX);
             let end = match by_row {
                 Some(_) => read
                     .last
