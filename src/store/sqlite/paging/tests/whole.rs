@@ -54,7 +54,7 @@ async fn a_window_read_whole_is_the_window_read_row_by_row() {
                     .await
                     .unwrap();
                 // It was read in the one way or the other.
-                assert_eq!(whole.rows_max == usize::MAX, pause == 1);
+                assert_eq!(whole.rows_max == paging::Whole::ROWS_MAX, pause == 1);
                 let rows: Vec<String> = page.rows.iter().map(all_of).collect();
                 assert!(!rows.is_empty());
                 pages.push((rows, page.next));
