@@ -16,13 +16,13 @@ use super::pace::Pace;
 use super::pipeline::{Range, Sink, work_range};
 use super::report::Tallied;
 use super::retry::Patience;
-use super::step::Order;
+use super::step::{Order, Reads};
 use super::sweep::sweep;
 use crate::run::checkpoint::{Checkpoints, Place};
 use crate::run::holder;
 use crate::store::{
     Holder, LaneRecord, LaneStamp, Mark, NewLane, Next, Result as StoreResult, Store, StoreError,
-    Target,
+    Target, Visits,
 };
 
 /// Lanes from this number on sweep a relation; those below seal ranges of it.
@@ -33,7 +33,9 @@ const LANES_PER_WORKER: u32 = 4;
 /// Below this many rows a table is one lane.
 const ROWS_PER_LANE_MIN: u64 = 20_000;
 
-/// Cuts a table into lanes: ranges of keys or, where it is asked for and the store can, of places.
+/// Cuts a table into lanes: ranges of keys or, where the step may go that way and the store can, of
+/// places. Where none of a relation's rows needs work, its one range is of no places: passes over all
+/// of it would find nothing, and the sweep looks once more.
 ///
 /// # Errors
 /// What the store reports.
@@ -42,7 +44,7 @@ pub async fn cut_lanes(
     target: &Target,
     checkpoints: &Checkpoints,
     workers: u32,
-    order: Order,
+    reads: &Reads,
 ) -> Result<Vec<NewLane>, EngineError> {
     let relations = store.relations(target).await?;
     let rows = store.row_estimate(target).await?;
@@ -50,10 +52,16 @@ pub async fn cut_lanes(
     let pieces = u32::try_from(wanted.div_ceil(relations.len() as u64)).unwrap_or(1);
     let mut lanes = Vec::new();
     for relation in relations {
-        let places = match order {
+        let mut places = match reads.order {
             Order::Storage(visits) => store.cut_storage(target, &relation, pieces, visits).await?,
             Order::Keys => None,
         };
+        if let (Order::Storage(Visits::Rewriting), Some([first @ Some(Mark::Heap(_)), ..])) =
+            (reads.order, places.as_deref())
+            && !store.any_left(target, &relation, &reads.sweep).await?
+        {
+            places = Some(vec![first.clone(), first.clone()]);
+        }
         // From bound to bound; of keys, the first range begins and the last one ends with none.
         let bounds: Vec<Option<Mark>> = match places {
             Some(places) => places,

@@ -17,7 +17,7 @@ use super::parcel;
 use super::pipeline::{Range, Sink, count, work_range};
 use super::report::Tallied;
 use super::retry::Patience;
-use super::step::Order;
+use super::step::{Order, Reads};
 use crate::run::checkpoint::Place;
 use crate::store::{Mark, Moment, Next, PageRequest, Versions};
 
@@ -97,7 +97,11 @@ async fn lane_each(ctx: &Context, order: Order) -> Result<Vec<Range>, EngineErro
 
 async fn cut(ctx: &Context, order: Order, workers: u32) -> Result<Vec<Range>, EngineError> {
     let (store, checkpoints) = (ctx.store.as_ref(), &ctx.checkpoints);
-    let lanes = cut_lanes(store, &ctx.target, checkpoints, workers, order).await?;
+    let reads = Reads {
+        order,
+        ..ctx.step.reads()
+    };
+    let lanes = cut_lanes(store, &ctx.target, checkpoints, workers, &reads).await?;
     let decode = |lane_no, place, stored: Option<&Vec<u8>>| {
         stored
             .map(|bytes| checkpoints.decode(lane_no, place, bytes))

@@ -13,7 +13,7 @@ use super::error::EngineError;
 use super::events::Event;
 use super::quarantine::Book;
 use super::report::{FAILURES_MAX, TableReport, Tallied};
-use super::step::{Order, Step};
+use super::step::{Reads, Step};
 use super::{Engine, Job, conduct};
 use crate::crypto::KeyId;
 use crate::run::audit;
@@ -35,7 +35,7 @@ impl Engine {
         let kind = step.kind();
         let rows_estimate = self.store.row_estimate(&target).await?;
         let (run_id, resumed, before) = self
-            .open_or_begin(job, &target, kind, step.reads().order)
+            .open_or_begin(job, &target, kind, &step.reads())
             .await?;
         let mut fingerprints = HashMap::new();
         for relation in self.store.relations(&target).await? {
@@ -69,7 +69,7 @@ impl Engine {
         job: &Job,
         target: &Target,
         kind: RunKind,
-        order: Order,
+        reads: &Reads,
     ) -> Result<(i64, bool, LaneTally), EngineError> {
         for _ in 0..3 {
             if let Some(run) = self.store.open_run(&target.label).await? {
@@ -83,7 +83,7 @@ impl Engine {
                 target,
                 &checkpoints,
                 self.settings.workers,
-                order,
+                reads,
             )
             .await?;
             let run = self.new_run(job, kind);

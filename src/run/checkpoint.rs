@@ -158,3 +158,56 @@ fn column_key(key: &Key, place: Place) -> ColumnKey {
 fn lane_key(lane_no: i32) -> Result<RowKey, CheckpointError> {
     RowKey::encode(&[KeyPart::Int(i64::from(lane_no))]).map_err(|_| CheckpointError::Seal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Visits;
+
+    fn checkpoints() -> Checkpoints {
+        Checkpoints::new(Arc::new(Keyring::default()), None)
+    }
+
+    #[test]
+    fn every_mark_comes_back() {
+        let place = HeapPlace {
+            block: 7,
+            line: 3,
+            pass: 5,
+            ..HeapPlace::begin("16384", 4, Visits::Rewriting)
+        };
+        for mark in [
+            Mark::Key(Cursor(vec!["1".to_owned(), "{\"row\":1}".to_owned()])),
+            Mark::Heap(place),
+            Mark::Row(i64::MIN),
+        ] {
+            let stored = checkpoints().encode(1, Place::Cursor, &mark).unwrap();
+            let read = checkpoints().decode(1, Place::Cursor, &stored).unwrap();
+            assert_eq!(read, mark);
+        }
+    }
+
+    #[test]
+    fn a_place_without_a_number_of_passes_had_two() {
+        let stored = br#"{"storage":"16384","first":0,"block":9,"line":2,"pass":1}"#;
+        let read = checkpoints().decode(1, Place::Cursor, stored).unwrap();
+        let Mark::Heap(place) = read else { panic!() };
+        assert_eq!((place.block, place.pass, place.passes), (9, 1, 2));
+    }
+
+    #[test]
+    fn a_changed_checkpoint_is_refused() {
+        for stored in [
+            &b"{}"[..],
+            br#"{"row":1,"block":2}"#,
+            br#"{"row":"1"}"#,
+            br#"[1]"#,
+            b"x",
+        ] {
+            assert!(matches!(
+                checkpoints().decode(4, Place::Cursor, stored),
+                Err(CheckpointError::Damaged { lane_no: 4 })
+            ));
+        }
+    }
+}
