@@ -21,8 +21,8 @@ use super::sweep::sweep;
 use crate::run::checkpoint::{Checkpoints, Place};
 use crate::run::holder;
 use crate::store::{
-    Holder, LaneRecord, LaneStamp, Mark, NewLane, Next, Result as StoreResult, Store, StoreError,
-    Target, Visits,
+    Holder, LaneRecord, LaneStamp, Mark, NewLane, Next, Result as StoreResult, Select, Store,
+    StoreError, Target, Visits,
 };
 
 /// Lanes from this number on sweep a relation; those below seal ranges of it.
@@ -58,7 +58,7 @@ pub async fn cut_lanes(
         };
         if let (Order::Storage(Visits::Rewriting), Some([first @ Some(Mark::Heap(_)), ..])) =
             (reads.order, places.as_deref())
-            && !store.any_left(target, &relation, &reads.sweep).await?
+            && is_done(store, target, &relation, &reads.sweep).await?
         {
             places = Some(vec![first.clone(), first.clone()]);
         }
@@ -82,6 +82,21 @@ pub async fn cut_lanes(
         }
     }
     Ok(lanes)
+}
+
+/// Whether none of a relation's rows needs work. Asked to save time only: where an answer fails to
+/// come and may come another time, the relation is simply gone through.
+async fn is_done(
+    store: &dyn Store,
+    target: &Target,
+    relation: &str,
+    sweep: &Select,
+) -> Result<bool, EngineError> {
+    match store.any_left(target, relation, sweep).await {
+        Ok(any_left) => Ok(!any_left),
+        Err(error) if matches!(error.next(), Next::Stop | Next::Bisect) => Err(error.into()),
+        Err(_) => Ok(false),
+    }
 }
 
 fn lane_number(count: usize) -> i32 {
