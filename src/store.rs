@@ -89,9 +89,9 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// Up to `pieces - 1` keys, ascending, after which samples of the relation are read.
     async fn places(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>>;
 
-    /// The same in the order of storage: the bounds of up to `pieces` ranges, the first and the last
-    /// among them; behind one that is `None` there is no end. `None` in all where the relation cannot
-    /// be gone through in that order.
+    /// The same in the order of storage: the bounds of up to `pieces` ranges, from the first to the
+    /// last; a bound that is `None` is the relation's own end. No bounds at all, `Ok(None)`, where the
+    /// relation cannot be gone through in that order.
     ///
     /// Rows that move meanwhile, or come later, may be met in no range, or twice: whoever goes
     /// through it this way needs another look afterwards.

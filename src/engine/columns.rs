@@ -46,7 +46,7 @@ pub struct Cell<'a> {
 }
 
 /// The column keys that rows worked on one after another, with one set of keys, needed last: most
-/// need the same again, and looking them up costs a tenth of sealing a short value.
+/// need the same again, and need not look them up.
 #[derive(Default)]
 pub struct Memo {
     tenant: String,

@@ -4,6 +4,8 @@
 //! A row is never dropped: it is written, a conflict for the sweep, or listed in quarantine.
 
 mod counts;
+mod locked;
+mod settle;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,12 +14,11 @@ use super::context::Context;
 use super::error::EngineError;
 use super::parcel::Parcel;
 use super::retry::Patience;
-use super::step::{RowFault, Seen};
-use crate::crypto::KeyId;
+use super::step::Seen;
 use crate::run::checkpoint::Place;
 use crate::store::{
-    Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Next, PageRequest,
-    StoreError, WriteBatch, WriteRow, Written,
+    Advance, BatchWriter, LaneStamp, LaneTally, NewQuarantine, Next, StoreError, WriteBatch,
+    WriteRow, Written,
 };
 
 /// Commits the parcels of one lane.
@@ -133,102 +134,6 @@ impl Committer {
         Ok(done)
     }
 
-    /// Locks one row by its key, works on what it is now, and writes it in the same transaction.
-    /// `None` where the row is gone or needs nothing any more, or somebody holds it.
-    ///
-    /// # Errors
-    /// As [`Committer::commit`].
-    pub async fn commit_locked(
-        &mut self,
-        request: &PageRequest,
-        key: &Cursor,
-        seal_keys: &[KeyId],
-    ) -> Result<Option<Committed>, NotCommitted> {
-        match self.locked_attempt(request, key, seal_keys).await {
-            Ok(done) => Ok(done),
-            Err(Failure::Stop(error)) => Err(NotCommitted::Stop(error)),
-            Err(Failure::Store(error)) => match error.next() {
-                // The row stays for the next pass of the sweep.
-                Next::SkipLocked | Next::Again | Next::Reconnect | Next::Reread | Next::Bisect => {
-                    Ok(None)
-                }
-                Next::Settle => Ok(self.settle().await?.map(|end| Committed {
-                    tally: match end {
-                        SegmentEnd::Committed(tally, _) => tally,
-                        SegmentEnd::Split => LaneTally::default(),
-                    },
-                    ..Committed::default()
-                })),
-                Next::Stop => Err(NotCommitted::Stop(error.into())),
-            },
-        }
-    }
-
-    async fn locked_attempt(
-        &mut self,
-        request: &PageRequest,
-        key: &Cursor,
-        seal_keys: &[KeyId],
-    ) -> Result<Option<Committed>, Failure> {
-        let advance = Advance {
-            cursor: None,
-            lease_seconds: self.ctx.settings.lease_seconds,
-        };
-        self.writer.begin(&self.stamp, &advance, seal_keys).await?;
-        let ctx = Arc::clone(&self.ctx);
-        let page = self
-            .writer
-            .lock_rows(&ctx.target, request, std::slice::from_ref(key))
-            .await?;
-        let mut parcel = match super::parcel::work(&ctx, page).await {
-            Ok(parcel) => parcel,
-            Err(error) => {
-                self.writer.rollback().await;
-                return Err(Failure::Stop(error));
-            }
-        };
-        let (positions, writes) = parcel.take_writes();
-        // A row whose tenant changed since would be sealed under a key that this transaction does
-        // not hold: the next pass meets it again.
-        let held = |id: &KeyId| !self.ctx.step.seals() || seal_keys.contains(id);
-        if writes.is_empty() || !parcel.seal_keys(&positions).iter().all(held) {
-            self.writer.rollback().await;
-            return Ok(None);
-        }
-        let load = Load {
-            parcel: &parcel,
-            positions: &positions,
-            writes: &writes,
-            cursor: None,
-            listed: Vec::new(),
-            found: 0,
-        };
-        let segment = Segment {
-            rows: 0..writes.len(),
-            closes: false,
-        };
-        let written = self.write(&load, &segment, &writes, false).await?;
-        let tally = LaneTally {
-            rows_written: i64::try_from(written.rows).unwrap_or(i64::MAX),
-            values_written: self.values_written(&load, &segment, &written),
-            ..LaneTally::default()
-        };
-        let missed: Vec<usize> = written.missed.clone();
-        let counts = self.rotation_counts(&load, &segment, &missed, false);
-        if !counts.is_empty() {
-            self.writer.count_rotation(&counts).await?;
-        }
-        if let Err(error) = self.writer.commit(&tally).await {
-            self.unsettled = Some((tally, Vec::new()));
-            return Err(Failure::Store(error));
-        }
-        self.stamp.seq += 1;
-        Ok(Some(Committed {
-            tally,
-            ..Committed::default()
-        }))
-    }
-
     /// Renews the lease with an empty batch.
     ///
     /// # Errors
@@ -332,17 +237,8 @@ impl Committer {
                 Next::SkipLocked | Next::Again | Next::Reconnect => {}
                 Next::Stop | Next::Bisect => return Err(NotCommitted::Stop(error.into())),
             }
-            if self.ctx.stop.is_wished() {
-                return Err(NotCommitted::Stop(EngineError::Interrupted));
-            }
-            let Some(pause) = patience.after(&error) else {
-                return Err(NotCommitted::Stop(error.into()));
-            };
+            patience.wait(&self.ctx, error).await?;
             waiting = true;
-            self.ctx.events.emit(super::events::Event::Waiting {
-                why: error.to_string(),
-            });
-            self.ctx.stop.sleep(pause).await;
         }
     }
 
@@ -473,91 +369,6 @@ impl Committer {
             })
             .sum();
         all - missed
-    }
-
-    /// The database refuses this one row: it is listed, and the others go on.
-    async fn refuse_row(
-        &mut self,
-        load: &Load<'_>,
-        segment: &Segment,
-        error: &StoreError,
-    ) -> Result<SegmentEnd, NotCommitted> {
-        let row = &load.parcel.rows[load.positions[segment.rows.start]];
-        let (sqlstate, constraint) = match error {
-            StoreError::Data {
-                sqlstate,
-                constraint,
-            } => (Some(sqlstate.clone()), constraint.clone()),
-            _ => (None, None),
-        };
-        let fault = RowFault {
-            field: None,
-            reason: "the database refused the row".to_owned(),
-            sqlstate,
-            constraint,
-        };
-        let listed = self
-            .ctx
-            .book
-            .list(self.ctx.run_id, &row.read, &row.key, &[fault]);
-        let mut patience = Patience::new(self.ctx.settings.patience);
-        loop {
-            let error = match self.attempt(load, segment, false, Some(&listed)).await {
-                Ok(end) => return Ok(end),
-                Err(Failure::Stop(error)) => return Err(NotCommitted::Stop(error)),
-                Err(Failure::Store(error)) => error,
-            };
-            if error.next() == Next::Settle
-                && let Some(end) = self.settle().await?
-            {
-                return Ok(end);
-            }
-            let pause = match error.next() {
-                Next::Stop | Next::Bisect | Next::Reread => None,
-                Next::Again | Next::Reconnect | Next::Settle | Next::SkipLocked => {
-                    patience.after(&error)
-                }
-            };
-            let Some(pause) = pause else {
-                self.ctx.book.forget(&listed);
-                return Err(NotCommitted::Stop(error.into()));
-            };
-            self.ctx.stop.sleep(pause).await;
-        }
-    }
-
-    /// Decides what an unknown COMMIT did, by the lane row read under a lock.
-    async fn settle(&mut self) -> Result<Option<SegmentEnd>, NotCommitted> {
-        let mut patience = Patience::new(self.ctx.settings.patience);
-        let lane = loop {
-            match self
-                .ctx
-                .store
-                .settle_lane(self.stamp.run_id, self.stamp.lane_no)
-                .await
-            {
-                Ok(lane) => break lane,
-                Err(error) if error.next() == Next::Stop => return Err(error.into()),
-                Err(error) => match patience.after(&error) {
-                    Some(pause) => self.ctx.stop.sleep(pause).await,
-                    None => return Err(error.into()),
-                },
-            }
-        };
-        let unsettled = self.unsettled.take();
-        if lane.fence != self.stamp.fence {
-            return Err(StoreError::FenceLost.into());
-        }
-        if lane.seq == self.stamp.seq {
-            return Ok(None);
-        }
-        match unsettled {
-            Some((tally, missed)) if lane.seq == self.stamp.seq + 1 => {
-                self.stamp.seq += 1;
-                Ok(Some(SegmentEnd::Committed(tally, missed)))
-            }
-            _ => Err(StoreError::FenceLost.into()),
-        }
     }
 }
 

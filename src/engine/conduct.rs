@@ -366,22 +366,9 @@ where
 {
     let mut patience = Patience::new(ctx.settings.patience);
     loop {
-        let error = match work().await {
+        match work().await {
             Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        if matches!(error.next(), Next::Stop | Next::Bisect) {
-            return Err(error.into());
+            Err(error) => patience.wait(ctx, error).await?,
         }
-        if ctx.stop.is_wished() {
-            return Err(EngineError::Interrupted);
-        }
-        let Some(pause) = patience.after(&error) else {
-            return Err(error.into());
-        };
-        ctx.events.emit(Event::Waiting {
-            why: error.to_string(),
-        });
-        ctx.stop.sleep(pause).await;
     }
 }

@@ -19,7 +19,7 @@ use super::report::Tallied;
 use super::retry::Patience;
 use super::step::{Order, Reads};
 use crate::run::checkpoint::Place;
-use crate::store::{Mark, Moment, Next, PageRequest, Versions};
+use crate::store::{Mark, Moment, PageRequest, Versions};
 
 /// Counts through all rows.
 ///
@@ -147,24 +147,11 @@ async fn count_ranges(ctx: &Arc<Context>, ranges: Vec<Range>) -> Result<Tallied,
 async fn count_since(ctx: &Arc<Context>, range: Range) -> Result<Tallied, EngineError> {
     let mut patience = Patience::new(ctx.settings.patience);
     loop {
-        let error = match count_snapshot(ctx, &range).await {
+        match count_snapshot(ctx, &range).await {
             Ok(done) => return Ok(done),
-            Err(EngineError::Store(error)) => error,
+            Err(EngineError::Store(error)) => patience.wait(ctx, error).await?,
             Err(error) => return Err(error),
-        };
-        if matches!(error.next(), Next::Bisect | Next::Stop) {
-            return Err(error.into());
         }
-        if ctx.stop.is_wished() {
-            return Err(EngineError::Interrupted);
-        }
-        let Some(pause) = patience.after(&error) else {
-            return Err(error.into());
-        };
-        ctx.events.emit(Event::Waiting {
-            why: error.to_string(),
-        });
-        ctx.stop.sleep(pause).await;
     }
 }
 
@@ -174,6 +161,8 @@ async fn count_snapshot(ctx: &Arc<Context>, range: &Range) -> Result<Tallied, En
         after: range.after.clone(),
         upto: range.upto.clone(),
         versions: range.versions.clone(),
+        // A row whose key has no fixed form is listed by its text.
+        with_key_text: true,
         ..ctx.request(&range.relation, reads.main, ROWS_MAX)
     };
     let whole = PageRequest {
@@ -181,8 +170,7 @@ async fn count_snapshot(ctx: &Arc<Context>, range: &Range) -> Result<Tallied, En
         ..request.clone()
     };
     let mut tallied = Tallied::default();
-    // Large rows are read by themselves, which the snapshot of the windows is not disturbed by.
-    let (mut reader, mut other) = (ctx.store.reader().await?, None);
+    let mut reader = ctx.store.reader().await?;
     loop {
         if ctx.stop.is_wished() {
             return Err(EngineError::Interrupted);
@@ -192,12 +180,7 @@ async fn count_snapshot(ctx: &Arc<Context>, range: &Range) -> Result<Tallied, En
         let large: Vec<_> = page.rows.extract_if(.., |row| row.large).collect();
         let mut pages = vec![page];
         for row in large {
-            let other = match &mut other {
-                Some(other) => other,
-                none => none.insert(ctx.store.reader().await?),
-            };
-            let locators = [row.locator];
-            pages.push(other.rows(&ctx.target, &whole, &locators).await?);
+            pages.push(reader.rows(&ctx.target, &whole, &[row.locator]).await?);
         }
         for page in pages {
             let parcel = parcel::work(ctx, page).await?;

@@ -20,7 +20,7 @@ use super::report::Tallied;
 use super::retry::Patience;
 use crate::run::checkpoint::Place;
 use crate::store::{
-    LaneRecord, Mark, Next, Page, PageReader, PageRequest, PageRow, StoreError, Versions,
+    LaneRecord, Mark, Page, PageReader, PageRequest, PageRow, StoreError, Versions,
 };
 
 /// Where the parcels of a lane go.
@@ -371,26 +371,13 @@ impl Windows {
     async fn read(&mut self, single: Option<&PageRow>) -> Result<Page, EngineError> {
         let mut patience = Patience::new(self.ctx.settings.patience);
         loop {
-            let error = match self.attempt(single).await {
+            match self.attempt(single).await {
                 Ok(page) => return Ok(page),
-                Err(error) => error,
-            };
-            match error.next() {
-                Next::Reconnect | Next::Again | Next::SkipLocked | Next::Settle | Next::Reread => {
+                Err(error) => {
                     self.reader = None;
+                    patience.wait(&self.ctx, error).await?;
                 }
-                Next::Bisect | Next::Stop => return Err(error.into()),
             }
-            if self.ctx.stop.is_wished() {
-                return Err(EngineError::Interrupted);
-            }
-            let Some(pause) = patience.after(&error) else {
-                return Err(error.into());
-            };
-            self.ctx.events.emit(Event::Waiting {
-                why: error.to_string(),
-            });
-            self.ctx.stop.sleep(pause).await;
         }
     }
 

@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::store::StoreError;
+use super::context::Context;
+use super::error::EngineError;
+use super::events::Event;
+use crate::store::{Next, StoreError};
 
 /// The pauses of one round trip that keeps failing.
 pub struct Patience {
@@ -40,6 +43,28 @@ impl Patience {
         let pause = self.pause;
         self.pause = (self.pause * 2).min(LONGEST);
         Some(pause.mul_f64(0.5 + jitter() / 2.0))
+    }
+
+    /// Waits before a round trip that failed is tried again, and says so.
+    ///
+    /// # Errors
+    /// The failure itself where trying again does not help or patience is over;
+    /// [`EngineError::Interrupted`] where a stop is wished.
+    pub async fn wait(&mut self, ctx: &Context, error: StoreError) -> Result<(), EngineError> {
+        if matches!(error.next(), Next::Stop | Next::Bisect) {
+            return Err(error.into());
+        }
+        if ctx.stop.is_wished() {
+            return Err(EngineError::Interrupted);
+        }
+        let Some(pause) = self.after(&error) else {
+            return Err(error.into());
+        };
+        ctx.events.emit(Event::Waiting {
+            why: error.to_string(),
+        });
+        ctx.stop.sleep(pause).await;
+        Ok(())
     }
 
     /// Something went through.

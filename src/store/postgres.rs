@@ -7,6 +7,7 @@ mod audit;
 mod batch;
 mod catalog;
 mod census;
+mod decode;
 mod fault;
 mod fence;
 mod guard;
@@ -16,6 +17,7 @@ mod keys;
 mod lanes;
 mod prepare;
 mod quarantine;
+mod ranges;
 mod read;
 mod registry;
 mod reindex;
@@ -24,9 +26,11 @@ mod rotation;
 mod runs;
 pub(super) mod sample_school;
 pub(super) mod sample_set;
+mod seal;
 mod select;
 mod sql;
 mod trial;
+mod wanted;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -199,7 +203,7 @@ impl Store for PostgresStore {
 
     async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String> {
         let mut tx = self.begin().await?;
-        let print = select::fingerprint(&mut tx, target, relation).await?;
+        let print = fence::fingerprint(&mut tx, target, relation).await?;
         tx.commit().await.map_err(map)?;
         print.ok_or_else(|| StoreError::Missing {
             what: format!("table {}", target.label),
@@ -211,11 +215,11 @@ impl Store for PostgresStore {
     }
 
     async fn cut(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
-        read::cut(self, target, relation, pieces).await
+        ranges::cut(self, target, relation, pieces).await
     }
 
     async fn places(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
-        read::cut(self, target, relation, pieces).await
+        ranges::cut(self, target, relation, pieces).await
     }
 
     async fn cut_storage(
@@ -238,7 +242,7 @@ impl Store for PostgresStore {
     }
 
     async fn any_left(&self, target: &Target, relation: &str, select: &Select) -> Result<bool> {
-        read::any_left(self, target, relation, select).await
+        ranges::any_left(self, target, relation, select).await
     }
 
     async fn fields(&self) -> Result<Vec<FieldRecord>> {

@@ -1,11 +1,13 @@
 //! What a batch makes sure of in the server itself: the fence and the keys as it begins, the table's
 //! definition as it ends. Owns the blocks that do so, and the meaning of what they raise.
 
-use super::select;
-use super::sql::{block, literal};
+use sqlx::{Postgres, Row, Transaction};
+
+use super::fault::map;
+use super::sql::{block, literal, query};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
-use crate::store::{Advance, LaneStamp, StoreError, Target, WriteBatch};
+use crate::store::{Advance, LaneStamp, Result, Sealed, StoreError, Target, WriteBatch};
 
 /// What moves the lane on and holds the keys, in one round trip with BEGIN: a batch waits for the
 /// server four times, and not thirteen, which was a third of its time. All that is spliced in are
@@ -53,11 +55,11 @@ pub(super) fn fence_sql(
 /// that the write holds keeps DDL out until COMMIT.
 pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>) -> String {
     let relation = literal(batch.relation);
-    let columns: Vec<String> = select::worked_columns(target)
+    let columns: Vec<String> = worked_columns(target)
         .iter()
         .map(|name| literal(name))
         .collect();
-    let print = select::fingerprint_expression(
+    let print = fingerprint_expression(
         &relation,
         &format!("ARRAY[{}]::pg_catalog.text[]", columns.join(", ")),
     );
@@ -71,6 +73,57 @@ pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>) -> String {
         literal(batch.storage),
         code(STORAGE_CHANGED),
     ))
+}
+
+/// The definition of a relation as a batch depends on it: identity, the columns worked on, and
+/// every trigger. `None` where the name means nothing any more.
+pub(super) async fn fingerprint(
+    tx: &mut Transaction<'static, Postgres>,
+    target: &Target,
+    relation: &str,
+) -> Result<Option<String>> {
+    let row = query(format!(
+        "SELECT {}",
+        fingerprint_expression("$1", "$2::text[]")
+    ))
+    .bind(relation.to_owned())
+    .bind(worked_columns(target))
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(map)?;
+    row.try_get(0).map_err(map)
+}
+
+/// The expression behind [`fingerprint`], over the relation's name and an array of column names.
+fn fingerprint_expression(relation: &str, columns: &str) -> String {
+    format!(
+        "(SELECT c.oid::text || ' ' || c.relkind::text || ' ' || \
+           coalesce((SELECT string_agg(a.attname || ':' || a.attnum || ':' || a.atttypid || ':' || a.atttypmod \
+                || ':' || a.attgenerated::text, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a \
+              WHERE a.attrelid = c.oid AND a.attname = ANY ({columns}) AND NOT a.attisdropped), '') || ' ' || \
+           coalesce((SELECT string_agg(g.tgname || ':' || g.tgenabled::text || ':' || g.tgtype || ':' || g.tgfoid, ',' \
+                ORDER BY g.tgname) FROM pg_catalog.pg_trigger g \
+              WHERE g.tgrelid = c.oid AND (NOT g.tgisinternal OR g.tgname LIKE '~phiseal%')), '') \
+          FROM pg_catalog.pg_class c WHERE c.oid = to_regclass({relation}))"
+    )
+}
+
+/// The names of the columns a run works on.
+fn worked_columns(target: &Target) -> Vec<String> {
+    let mut names: Vec<String> = target
+        .keys
+        .iter()
+        .map(|key| key.name.as_str().to_owned())
+        .collect();
+    names.extend(target.tenant.iter().map(|t| t.as_str().to_owned()));
+    for field in &target.fields {
+        names.push(field.column.as_str().to_owned());
+        if let Sealed::Beside { column, .. } = &field.sealed {
+            names.push(column.as_str().to_owned());
+        }
+        names.extend(field.index.iter().map(|i| i.as_str().to_owned()));
+    }
+    names
 }
 
 /// What the blocks of a batch raise; a class that is nobody else's.

@@ -32,10 +32,29 @@ pub(super) async fn cut(
     pieces: u32,
     visits: Visits,
 ) -> Result<Option<Vec<HeapPlace>>> {
+    let standing = standing(store, relation).await?;
+    Ok(standing
+        .filter(|(storage, _)| storage.blocks > 0)
+        .map(|(storage, _)| bounds(&storage, pieces, visits)))
+}
+
+/// This moment, as [`crate::store::Store::moment`] has it.
+pub(super) async fn moment(store: &PostgresStore, relation: &str) -> Result<Option<Moment>> {
+    let standing = standing(store, relation).await?;
+    Ok(standing.map(|(storage, oldest)| Moment {
+        storage: storage.id,
+        oldest,
+    }))
+}
+
+/// A relation's storage as it stands, and the oldest transaction under way; `None` where there is no
+/// storage, or none that the server scans ranges of.
+async fn standing(store: &PostgresStore, relation: &str) -> Result<Option<(Storage, String)>> {
     let mut tx = store.begin().await?;
     let row = query(
         "SELECT current_setting('server_version_num')::int4, pg_relation_filenode(to_regclass($1))::text, \
-         pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8"
+         pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8, \
+         pg_snapshot_xmin(pg_current_snapshot())::text"
             .to_owned(),
     )
     .bind(relation.to_owned())
@@ -44,49 +63,25 @@ pub(super) async fn cut(
     .map_err(map)?;
     tx.commit().await.map_err(map)?;
     let version: i32 = row.try_get(0).map_err(map)?;
-    let storage: Option<String> = row.try_get(1).map_err(map)?;
+    let id: Option<String> = row.try_get(1).map_err(map)?;
     let blocks: Option<i64> = row.try_get(2).map_err(map)?;
     let blocks = u32::try_from(blocks.unwrap_or_default()).unwrap_or(u32::MAX);
-    Ok(match storage {
-        Some(storage) if version >= RANGE_SCANS && blocks > 0 => {
-            Some(bounds(&storage, blocks, pieces, visits))
-        }
-        _ => None,
-    })
+    let oldest = row.try_get(3).map_err(map)?;
+    let storage = id.filter(|_| version >= RANGE_SCANS);
+    Ok(storage.map(|id| (Storage { id, blocks }, oldest)))
 }
 
-/// This moment, as [`crate::store::Store::moment`] has it.
-pub(super) async fn moment(store: &PostgresStore, relation: &str) -> Result<Option<Moment>> {
-    let mut tx = store.begin().await?;
-    let row = query(
-        "SELECT pg_relation_filenode(to_regclass($1))::text, \
-         pg_snapshot_xmin(pg_current_snapshot())::text, current_setting('server_version_num')::int4"
-            .to_owned(),
-    )
-    .bind(relation.to_owned())
-    .fetch_one(&mut *tx)
-    .await
-    .map_err(map)?;
-    tx.commit().await.map_err(map)?;
-    let storage: Option<String> = row.try_get(0).map_err(map)?;
-    let oldest = row.try_get(1).map_err(map)?;
-    let version: i32 = row.try_get(2).map_err(map)?;
-    Ok(storage
-        .filter(|_| version >= RANGE_SCANS)
-        .map(|storage| Moment { storage, oldest }))
-}
-
-fn bounds(storage: &str, blocks: u32, pieces: u32, visits: Visits) -> Vec<HeapPlace> {
-    let pieces = pieces.clamp(1, blocks);
+fn bounds(storage: &Storage, pieces: u32, visits: Visits) -> Vec<HeapPlace> {
+    let pieces = pieces.clamp(1, storage.blocks);
     (0..=pieces)
         .map(|i| {
-            let block = u64::from(blocks) * u64::from(i) / u64::from(pieces);
+            let block = u64::from(storage.blocks) * u64::from(i) / u64::from(pieces);
             // The last one goes on to wherever the relation then ends: rows come meanwhile.
             let block = match i == pieces {
                 true => u32::MAX,
                 false => u32::try_from(block).unwrap_or(u32::MAX),
             };
-            HeapPlace::begin(storage, block, visits)
+            HeapPlace::begin(&storage.id, block, visits)
         })
         .collect()
 }
@@ -329,7 +324,7 @@ mod tests {
     #[test]
     fn ranges_are_of_all_blocks() {
         let blocks = |all, pieces| {
-            bounds("1", all, pieces, Visits::Rewriting)
+            bounds(&storage("1", all), pieces, Visits::Rewriting)
                 .iter()
                 .map(|p| p.block)
                 .collect::<Vec<_>>()

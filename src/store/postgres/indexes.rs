@@ -187,7 +187,7 @@ pub(super) async fn make_sweep_index(store: &PostgresStore, target: &Target) -> 
         .fields
         .iter()
         .filter(|field| field.plain_exists)
-        .map(super::select::unsealed)
+        .map(super::wanted::unsealed)
         .collect();
     let rest = format!("({}) WHERE {}", keys.join(", "), needs.join(" OR "));
     for (relation, name) in leaf_names(store, target, &sweep_name(target)?).await? {

@@ -1,28 +1,21 @@
-//! Reading pages, and cutting a table into ranges.
-//! Owns the reading connection and the decoding of rows. Takes no row locks; a page is one
+//! Reading pages.
+//! Owns the reading connection. Takes no row locks; a page is one
 //! statement, so one snapshot.
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgConnectOptions, PgRow, PgValueFormat};
-use sqlx::{PgConnection, Row, ValueRef};
-use uuid::Uuid;
-use zeroize::Zeroizing;
+use sqlx::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgRow};
 
-use super::fault::map;
-use super::select::{self, Cut, Layout, Rows};
+use super::decode::{Places, decode_cut, decode_page, decode_uncut};
+use super::select::{self, Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
-use super::{PostgresStore, heap, timed, timed_connect};
-use crate::crypto::KeyPart;
-use crate::store::page::PageCell;
+use super::{heap, timed, timed_connect};
 use crate::store::{
-    Cursor, KeyKind, Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select,
-    StoreError, Target, Versions,
+    Locator, Mark, Page, PageReader, PageRequest, Result, Select, StoreError, Target, Versions,
 };
 
-/// Microseconds from 1970-01-01 to 2000-01-01, the server's epoch.
-const EPOCH_2000_MICROS: i64 = 946_684_800_000_000;
 /// A window of a quiet table may take long where it needs nothing; a page never waits for locks.
-const READ_SETTINGS: &str =
+pub(super) const READ_SETTINGS: &str =
     "SET LOCAL jit = off; SET LOCAL statement_timeout = '240s'; SET LOCAL lock_timeout = '5s';";
 
 /// Rows up to this many bytes may come in any number that a window has: what the reader then leaves
@@ -83,10 +76,6 @@ impl Reader {
         let Some(found) = found else {
             return Ok(None);
         };
-        if let (true, None, Some(conn)) = (self.in_snapshot, &found.page.next, &mut self.conn) {
-            timed(raw("COMMIT".to_owned()).execute(conn)).await?;
-            self.in_snapshot = false;
-        }
         if !cut_by_server && found.out_of_room {
             // Room for a few more, so that a window is filled again where values become smaller.
             self.fitting = Some(found.looked_at + found.looked_at / 4 + 1);
@@ -110,31 +99,28 @@ impl Reader {
                 .await?;
             return Ok((rows, Places::ByKey));
         };
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => timed_connect(&self.options).await?,
+        let isolation = match request.versions {
+            Versions::Since(_) => "REPEATABLE READ",
+            Versions::All | Versions::Before(_) => "READ COMMITTED",
         };
-        let since = matches!(request.versions, Versions::Since(_));
-        if !since {
-            begin(&mut conn, target, "READ COMMITTED", heap::SETTINGS).await?;
-        } else if !self.in_snapshot {
-            begin(&mut conn, target, "REPEATABLE READ", heap::SETTINGS).await?;
+        let keeps = isolation == "REPEATABLE READ";
+        let (mut conn, in_snapshot) = self.connection(keeps).await?;
+        if !in_snapshot {
+            begin(&mut conn, target, isolation, heap::SETTINGS).await?;
         }
-        // Until this window is read: a failure gives the connection up, and its snapshot.
-        self.in_snapshot = false;
         let storage = heap::Storage::now(&mut conn, &request.relation).await?;
         let window = heap::Window::new(after, request.upto.as_ref(), &storage, &request.versions)?;
         let rows = Rows::Heap(request, window.condition(&request.versions));
         let rows = page_rows(&mut conn, target, &rows, cut, binds(request)).await?;
-        if !since {
+        if !keeps {
             timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
         }
-        self.in_snapshot = since;
+        self.in_snapshot = keeps;
         self.conn = Some(conn);
         Ok((rows, Places::InStorage(window)))
     }
 
-    /// One read transaction. A failed one gives its connection up, and with it its page.
+    /// Rows in a transaction of their own, or in the open snapshot where they are named one by one.
     async fn read(
         &mut self,
         target: &Target,
@@ -142,13 +128,31 @@ impl Reader {
         cut: Cut,
         binds: Binds,
     ) -> Result<Vec<PgRow>> {
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => timed_connect(&self.options).await?,
-        };
-        let rows = read_rows(&mut conn, target, rows, cut, binds).await?;
+        let keeps = matches!(rows, Rows::Versions(_));
+        let (mut conn, in_snapshot) = self.connection(keeps).await?;
+        if !in_snapshot {
+            begin(&mut conn, target, "READ COMMITTED", "").await?;
+        }
+        let rows = page_rows(&mut conn, target, &rows, cut, binds).await?;
+        if !in_snapshot {
+            timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+        }
+        self.in_snapshot = in_snapshot;
         self.conn = Some(conn);
         Ok(rows)
+    }
+
+    /// The connection, and whether it is in its snapshot, which ends here unless it is kept. Whoever
+    /// fails does not give it back: a failure ends connection and snapshot.
+    async fn connection(&mut self, keeps_snapshot: bool) -> Result<(PgConnection, bool)> {
+        let in_snapshot = std::mem::take(&mut self.in_snapshot);
+        let Some(mut conn) = self.conn.take() else {
+            return Ok((timed_connect(&self.options).await?, false));
+        };
+        if in_snapshot && !keeps_snapshot {
+            timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+        }
+        Ok((conn, in_snapshot && keeps_snapshot))
     }
 }
 
@@ -186,19 +190,6 @@ async fn begin(
     timed(raw(begin).execute(conn)).await.map(|_| ())
 }
 
-async fn read_rows(
-    conn: &mut PgConnection,
-    target: &Target,
-    rows: Rows<'_>,
-    cut: Cut,
-    binds: Binds,
-) -> Result<Vec<PgRow>> {
-    begin(conn, target, "READ COMMITTED", "").await?;
-    let rows = page_rows(conn, target, &rows, cut, binds).await?;
-    timed(raw("COMMIT".to_owned()).execute(&mut *conn)).await?;
-    Ok(rows)
-}
-
 /// Runs a page statement inside a transaction that is open already.
 pub(super) async fn page_rows(
     conn: &mut PgConnection,
@@ -219,7 +210,7 @@ pub(super) async fn page_rows(
 
 /// The server's own operators, and those of the key types' schemas: `citext > citext` must not be
 /// resolved as `text > text`.
-fn search_path(target: &Target) -> String {
+pub(super) fn search_path(target: &Target) -> String {
     let mut path = vec!["pg_catalog".to_owned()];
     for key in &target.keys {
         path.extend(key.type_schema.iter().map(crate::ident::Ident::quoted));
@@ -304,387 +295,4 @@ pub(super) fn split<'a>(
         })?);
     }
     Ok((places, versions))
-}
-
-/// Where the rows of a window were looked for.
-enum Places {
-    ByKey,
-    InStorage(heap::Window),
-}
-
-/// A window as it was read.
-struct Found {
-    page: Page,
-    /// Rows that were looked at.
-    looked_at: u32,
-    /// It ended before its rows did, for the sake of their bytes.
-    out_of_room: bool,
-}
-
-/// Rows as the engine takes them, that are no window.
-pub(super) fn decode_page(target: &Target, rows: &[PgRow]) -> Result<Page> {
-    decode_cut(target, rows, &Places::ByKey).map(|found| Page {
-        next: None,
-        ..found.page
-    })
-}
-
-fn empty_page(rows: &[PgRow], places: &Places) -> Result<Page> {
-    let storage = match (rows.first(), places) {
-        (_, Places::InStorage(window)) => window.storage().to_owned(),
-        (Some(row), Places::ByKey) => storage(row)?,
-        (None, Places::ByKey) => String::new(),
-    };
-    Ok(Page {
-        rows: Vec::with_capacity(rows.len()),
-        next: None,
-        storage,
-    })
-}
-
-/// Rows as the engine takes them, and where the next window begins, as the server says.
-fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Result<Found> {
-    let layout = select::layout(target);
-    let mut page = empty_page(rows, places)?;
-    for row in rows {
-        let flags = flags(row)?;
-        // The row that crossed the byte limit comes before the window's last one.
-        if flags & (select::LAST | select::CUT) != 0 && page.next.is_none() {
-            page.next = match places {
-                Places::ByKey => key_text(target, row, &layout)?.map(Mark::Key),
-                Places::InStorage(window) => Some(window.behind(place_of(row)?)),
-            };
-        }
-        if flags & select::NEED != 0 {
-            page.rows.push(decode_row(target, row, &layout, flags)?);
-        }
-    }
-    if let (None, Places::InStorage(window)) = (&page.next, places) {
-        page.next = window.end();
-    }
-    Ok(Found {
-        page,
-        looked_at: u32::try_from(rows.len()).unwrap_or(u32::MAX),
-        out_of_room: false,
-    })
-}
-
-/// The rows of a window that the server did not cut; `None` where one is too large to be counted
-/// here, or they are out of order.
-fn decode_uncut(
-    target: &Target,
-    request: &PageRequest,
-    rows: &[PgRow],
-    places: &Places,
-) -> Result<Option<Found>> {
-    let layout = select::layout(target);
-    let mut page = empty_page(rows, places)?;
-    let mut bytes = 0u64;
-    let mut looked_at = 0u32;
-    let mut before = None;
-    let mut out_of_room = false;
-    for row in rows {
-        looked_at += 1;
-        let flags = flags(row)?;
-        if flags & select::NEED != 0 {
-            let row = decode_row(target, row, &layout, flags)?;
-            if row.large {
-                return Ok(None);
-            }
-            bytes = bytes.saturating_add(row.bytes);
-            page.rows.push(row);
-        }
-        if let Places::InStorage(_) = places {
-            let place = place_of(row)?;
-            if before.replace(place) >= Some(place) {
-                return Ok(None);
-            }
-        }
-        out_of_room = bytes >= request.bytes_max;
-        if out_of_room || looked_at == request.rows_max {
-            page.next = match places {
-                Places::ByKey => uncut_end(target, row, &layout)?.map(Mark::Key),
-                Places::InStorage(window) => Some(window.behind(place_of(row)?)),
-            };
-            break;
-        }
-    }
-    if let (None, Places::InStorage(window)) = (&page.next, places) {
-        page.next = window.end();
-    }
-    Ok(Some(Found {
-        page,
-        looked_at,
-        out_of_room,
-    }))
-}
-
-/// The cursor behind a row of a window that the server did not cut.
-fn uncut_end(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<Cursor>> {
-    let mut texts = Vec::with_capacity(target.keys.len());
-    for (i, column) in target.keys.iter().enumerate() {
-        let sent: Option<String> = row.try_get(layout.key_texts + i).map_err(map)?;
-        let text = match sent {
-            Some(text) => Some(text),
-            None if select::is_its_own_text(column) => {
-                key_part(column.kind, raw_bytes(row, layout.key_values + i)?).and_then(|part| {
-                    match part {
-                        KeyPart::Int(number) => Some(number.to_string()),
-                        KeyPart::Uuid(bytes) => Some(Uuid::from_bytes(bytes).to_string()),
-                        KeyPart::Text(text) => Some(text),
-                        _ => None,
-                    }
-                })
-            }
-            None => None,
-        };
-        match text {
-            Some(text) => texts.push(text),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(Cursor(texts)))
-}
-
-/// The identity of the storage a row was read from.
-fn storage(row: &PgRow) -> Result<String> {
-    let storage: Option<String> = row.try_get(select::STORAGE).map_err(map)?;
-    Ok(storage.unwrap_or_default())
-}
-
-/// A place as the server writes it, from its binary form: a block and a line in it.
-fn place_text(bytes: &[u8]) -> Option<String> {
-    let (block, line) = place(bytes)?;
-    Some(format!("({block},{line})"))
-}
-
-fn place(bytes: &[u8]) -> Option<(u32, u16)> {
-    let (block, line) = bytes.split_first_chunk::<4>()?;
-    let line: [u8; 2] = line.try_into().ok()?;
-    Some((u32::from_be_bytes(*block), u16::from_be_bytes(line)))
-}
-
-/// A transaction's number as the server writes it, from its binary form.
-fn version_text(bytes: &[u8]) -> Option<String> {
-    Some(u32::from_be_bytes(bytes.try_into().ok()?).to_string())
-}
-
-fn place_of(row: &PgRow) -> Result<(u32, u16)> {
-    raw_bytes(row, select::PLACE)?
-        .and_then(place)
-        .ok_or(StoreError::Unexpected {
-            what: "a row without a place",
-        })
-}
-
-fn locator(row: &PgRow) -> Result<Locator> {
-    let place = raw_bytes(row, select::PLACE)?.and_then(place_text);
-    let version = raw_bytes(row, select::VERSION)?.and_then(version_text);
-    match (place, version) {
-        (Some(place), Some(version)) => Ok(Locator {
-            place,
-            version: Zeroizing::new(version.into_bytes()),
-        }),
-        _ => Err(StoreError::Unexpected {
-            what: "a row without place or version",
-        }),
-    }
-}
-
-fn flags(row: &PgRow) -> Result<i32> {
-    raw_bytes(row, select::FLAGS)?
-        .and_then(|bytes| Some(i32::from_be_bytes(bytes.try_into().ok()?)))
-        .ok_or(StoreError::Unexpected {
-            what: "a row without flags",
-        })
-}
-
-fn decode_row(target: &Target, row: &PgRow, layout: &Layout, flags: i32) -> Result<PageRow> {
-    let mut key = Ok(Vec::with_capacity(target.keys.len()));
-    for (i, column) in target.keys.iter().enumerate() {
-        if let Ok(parts) = &mut key {
-            match key_part(column.kind, raw_bytes(row, layout.key_values + i)?) {
-                Some(part) => parts.push(part),
-                None => key = Err(column.name.as_str().to_owned()),
-            }
-        }
-    }
-    let mut cells = Vec::with_capacity(target.fields.len());
-    let mut bytes = 0;
-    for i in 0..target.fields.len() {
-        let plain = raw_bytes(row, layout.cells + 2 * i)?;
-        let sealed = raw_bytes(row, layout.cells + 2 * i + 1)?;
-        bytes += (plain.map_or(0, <[u8]>::len) + sealed.map_or(0, <[u8]>::len)) as u64;
-        cells.push(PageCell {
-            plain: plain.map(|b| Zeroizing::new(b.to_vec())),
-            sealed: sealed.map(<[u8]>::to_vec),
-            unreadable: None,
-        });
-    }
-    Ok(PageRow {
-        locator: locator(row)?,
-        key,
-        key_text: key_text(target, row, layout)?,
-        tenant: match layout.tenant {
-            Some(at) => row.try_get(at).map_err(map)?,
-            None => None,
-        },
-        cells,
-        bytes,
-        large: flags & select::LARGE != 0,
-    })
-}
-
-fn key_text(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<Cursor>> {
-    let mut parts = Vec::with_capacity(target.keys.len());
-    for i in 0..target.keys.len() {
-        match row
-            .try_get::<Option<String>, _>(layout.key_texts + i)
-            .map_err(map)?
-        {
-            Some(part) => parts.push(part),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(Cursor(parts)))
-}
-
-/// A column's bytes in the server's binary form, which for text and bytea are the value's own.
-fn raw_bytes(row: &PgRow, at: usize) -> Result<Option<&[u8]>> {
-    let value = row.try_get_raw(at).map_err(map)?;
-    if value.is_null() {
-        return Ok(None);
-    }
-    if value.format() != PgValueFormat::Binary {
-        return Err(StoreError::Unexpected {
-            what: "a value in text form where binary was asked for",
-        });
-    }
-    value
-        .as_bytes()
-        .map(Some)
-        .map_err(|_| StoreError::Unexpected {
-            what: "a value without bytes",
-        })
-}
-
-/// A key value as it enters the row key; `None` where it has no fixed form.
-fn key_part(kind: KeyKind, bytes: Option<&[u8]>) -> Option<KeyPart> {
-    let bytes = bytes?;
-    let text = || String::from_utf8(bytes.to_vec()).ok();
-    match kind {
-        KeyKind::Int => Some(KeyPart::Int(i64::from_be_bytes(bytes.try_into().ok()?))),
-        KeyKind::Uuid => Some(KeyPart::Uuid(bytes.try_into().ok()?)),
-        KeyKind::Text | KeyKind::ByClass => text().map(KeyPart::Text),
-        KeyKind::Numeric => text()
-            .filter(|t| t.bytes().any(|b| b.is_ascii_digit()))
-            .map(KeyPart::Numeric),
-        KeyKind::Date => text()
-            .filter(|t| t.len() == 10 && t.as_bytes()[0].is_ascii_digit())
-            .map(KeyPart::Date),
-        KeyKind::Timestamp => {
-            let micros = i64::from_be_bytes(bytes.try_into().ok()?);
-            if micros == i64::MAX || micros == i64::MIN {
-                return None;
-            }
-            micros
-                .checked_add(EPOCH_2000_MICROS)
-                .map(KeyPart::Timestamp)
-        }
-        KeyKind::Bytes => Some(KeyPart::Bytes(bytes.to_vec())),
-        KeyKind::Bool => Some(KeyPart::Bool(bytes.first() == Some(&1))),
-    }
-}
-
-/// Keys that cut a relation into ranges: quantiles of a sample of its blocks.
-/// Whether any row needs work: a scan of the table, which the server may share among its workers.
-pub(super) async fn any_left(
-    store: &PostgresStore,
-    target: &Target,
-    relation: &str,
-    select: &Select,
-) -> Result<bool> {
-    let mut tx = store.begin().await?;
-    raw(format!("{TEXT_SETTINGS} {READ_SETTINGS}"))
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
-    let mut statement = query(select::any_left(target, relation, select));
-    for array in (Binds {
-        texts: Vec::new(),
-        arrays: Vec::new(),
-    })
-    .with_prefixes(select)
-    .arrays
-    {
-        statement = statement.bind(array);
-    }
-    let left = match timed(statement.fetch_one(&mut *tx)).await {
-        Ok(row) => row.try_get(0).map_err(map)?,
-        // Too large for one look: the windows will tell.
-        Err(StoreError::Busy { .. }) => true,
-        Err(error) => return Err(error),
-    };
-    // Ended here and now: an index is made and dropped next, which waits for whoever looked at the table.
-    tx.rollback().await.map_err(map)?;
-    Ok(left)
-}
-
-pub(super) async fn cut(
-    store: &PostgresStore,
-    target: &Target,
-    relation: &str,
-    pieces: u32,
-) -> Result<Vec<Cursor>> {
-    const SAMPLE_ROWS: i64 = 20_000;
-    if pieces < 2 {
-        return Ok(Vec::new());
-    }
-    let mut tx = store.begin().await?;
-    raw(format!(
-        "{TEXT_SETTINGS} {} SET LOCAL statement_timeout = '60s'",
-        search_path(target)
-    ))
-    .execute(&mut *tx)
-    .await
-    .map_err(map)?;
-    let pages: i64 = query(
-        "SELECT greatest(pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8, 1)"
-            .to_owned(),
-    )
-    .bind(relation.to_owned())
-    .fetch_one(&mut *tx)
-    .await
-    .and_then(|row| row.try_get(0))
-    .map_err(map)?;
-    // About forty rows a page is enough of a guess: only the evenness of the lanes depends on it.
-    let percent = (SAMPLE_ROWS as f64 / 40.0 / pages as f64 * 100.0).clamp(0.001, 100.0);
-    let texts: Vec<String> = (0..target.keys.len())
-        .map(|i| format!("q.key{i}::text"))
-        .collect();
-    let columns: Vec<String> = target
-        .keys
-        .iter()
-        .enumerate()
-        .map(|(i, key)| format!("t.{} AS key{i}", key.name.quoted()))
-        .collect();
-    let sql = format!(
-        "SELECT {} FROM (SELECT {}, row_number() OVER (ORDER BY {keys}) AS rn, count(*) OVER () AS n \
-           FROM ONLY {relation} AS t TABLESAMPLE SYSTEM ({percent:.3}) REPEATABLE (1)) AS q \
-         WHERE q.rn < q.n AND q.rn % greatest(q.n / {pieces}, 1) = 0 ORDER BY q.rn LIMIT {}",
-        texts.join(", "),
-        columns.join(", "),
-        pieces - 1,
-        keys = select::key_list(target, "t"),
-    );
-    let rows = query(sql).fetch_all(&mut *tx).await.map_err(map)?;
-    tx.commit().await.map_err(map)?;
-    rows.iter()
-        .map(|row| {
-            (0..target.keys.len())
-                .map(|i| row.try_get(i).map_err(map))
-                .collect::<Result<Vec<String>>>()
-                .map(Cursor)
-        })
-        .collect()
 }

@@ -5,8 +5,8 @@
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
-use super::batch::skip_clause;
 use super::fault::map;
+use super::seal::skip_clause;
 use super::sql::{query, raw};
 use super::timed;
 use crate::store::page::WriteCell;

@@ -2,13 +2,9 @@
 //! Owns the text of SELECT over application tables. Every comparison is the server's; the order is
 //! that of the key columns under their own collations.
 
-use sqlx::{Postgres, Row, Transaction};
-
-use super::fault::map;
-use super::sql::{literal, query};
-use crate::store::{
-    FieldTarget, KeyColumn, KeyKind, Mark, PageRequest, Result, Sealed, Select, Target,
-};
+use super::sql::literal;
+use super::wanted::need;
+use crate::store::{FieldTarget, KeyColumn, KeyKind, Mark, PageRequest, Sealed, Select, Target};
 
 /// Positions of the columns in a page's rows.
 pub(super) struct Layout {
@@ -412,88 +408,6 @@ fn may_lack_a_form(key: &KeyColumn) -> bool {
     )
 }
 
-/// Which rows need work.
-fn need(target: &Target, select: &Select, prefixes_bind: usize) -> String {
-    let parts: Vec<String> = target
-        .fields
-        .iter()
-        .filter_map(|field| need_field(field, select, prefixes_bind))
-        .collect();
-    if parts.is_empty() {
-        "false".to_owned()
-    } else {
-        parts.join(" OR ")
-    }
-}
-
-/// Whether any row of a relation needs work; binds what a sweep binds.
-pub(super) fn any_left(target: &Target, relation: &str, select: &Select) -> String {
-    format!(
-        "SELECT EXISTS (SELECT 1 FROM ONLY {relation} AS t WHERE {})",
-        need(target, select, 1)
-    )
-}
-
-fn need_field(field: &FieldTarget, select: &Select, prefixes_bind: usize) -> Option<String> {
-    let plain = format!("t.{}", field.column.quoted());
-    let sealed = match &field.sealed {
-        Sealed::Beside { column, .. } => Some(format!("t.{}", column.quoted())),
-        Sealed::InPlace => None,
-    };
-    match (select, sealed) {
-        (Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed, Some(_)) => {
-            field.plain_exists.then(|| unsealed(field))
-        }
-        (Select::UnsealedIndexed, None) => Some(unsealed(field)),
-        (Select::Unsealed | Select::Any, None) => Some(format!("{plain} IS NOT NULL")),
-        (Select::UnsealedSweep { .. }, None) => Some(format!(
-            "({plain} IS NOT NULL AND NOT (left({plain}::text, 12) COLLATE \"C\" = ANY (${prefixes_bind}::text[])))"
-        )),
-        (Select::Any, Some(sealed)) if field.plain_exists => {
-            Some(format!("{plain} IS NOT NULL OR {sealed} IS NOT NULL"))
-        }
-        (Select::Any | Select::Sealed, Some(sealed)) => Some(format!("{sealed} IS NOT NULL")),
-        (Select::Sealed, None) => Some(format!(
-            "({plain} IS NOT NULL AND left({plain}::text, 4) COLLATE \"C\" = 'ps1.')"
-        )),
-        (Select::SealedUnder { .. }, sealed) => {
-            let text = !matches!(&field.sealed, Sealed::Beside { text: false, .. });
-            let value = sealed.unwrap_or(plain);
-            Some(sealed_under(&value, text, prefixes_bind))
-        }
-    }
-}
-
-/// Whether a value is sealed under one of the keys whose prefixes are bound: hex digits of the first
-/// bytes, then, as the next value, the first characters of the text form. The list is hashed once,
-/// however long, which `= ANY` does from version 14 on only.
-pub(super) fn sealed_under(value: &str, text: bool, bind: usize) -> String {
-    if text {
-        format!(
-            "({value} IS NOT NULL AND left({value}::text, 12) COLLATE \"C\" IN \
-             (SELECT p COLLATE \"C\" FROM unnest(${}::text[]) AS p))",
-            bind + 1
-        )
-    } else {
-        format!(
-            "({value} IS NOT NULL AND substr({value}, 1, 6) IN \
-             (SELECT decode(p, 'hex') FROM unnest(${bind}::text[]) AS p))"
-        )
-    }
-}
-
-/// Whether a field of a row still needs work, in the words of the sweep's partial index: a query
-/// uses the index where it says the same.
-pub(super) fn unsealed(field: &FieldTarget) -> String {
-    let plain = field.column.quoted();
-    match &field.sealed {
-        Sealed::Beside { column, .. } => {
-            format!("({plain} IS NOT NULL AND {} IS NULL)", column.quoted())
-        }
-        Sealed::InPlace => format!("(left({plain}::text, 4) COLLATE \"C\" <> 'ps1.')"),
-    }
-}
-
 /// The sizes of all values that will be read, joined by `+` or as the greatest.
 fn size(target: &Target, request: &PageRequest, join: &str) -> String {
     let mut sizes = Vec::new();
@@ -525,55 +439,4 @@ fn plain_size(field: &FieldTarget) -> String {
             "CASE WHEN pg_column_size({column}) > 200 THEN octet_length({column}::text) ELSE 200 END"
         )
     }
-}
-
-/// The definition of a relation as a batch depends on it: identity, the columns worked on, and
-/// every trigger. `None` where the name means nothing any more.
-pub(super) async fn fingerprint(
-    tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
-    relation: &str,
-) -> Result<Option<String>> {
-    let row = query(format!(
-        "SELECT {}",
-        fingerprint_expression("$1", "$2::text[]")
-    ))
-    .bind(relation.to_owned())
-    .bind(worked_columns(target))
-    .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
-    row.try_get(0).map_err(map)
-}
-
-/// The expression behind [`fingerprint`], over the relation's name and an array of column names.
-pub(super) fn fingerprint_expression(relation: &str, columns: &str) -> String {
-    format!(
-        "(SELECT c.oid::text || ' ' || c.relkind::text || ' ' || \
-           coalesce((SELECT string_agg(a.attname || ':' || a.attnum || ':' || a.atttypid || ':' || a.atttypmod \
-                || ':' || a.attgenerated::text, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a \
-              WHERE a.attrelid = c.oid AND a.attname = ANY ({columns}) AND NOT a.attisdropped), '') || ' ' || \
-           coalesce((SELECT string_agg(g.tgname || ':' || g.tgenabled::text || ':' || g.tgtype || ':' || g.tgfoid, ',' \
-                ORDER BY g.tgname) FROM pg_catalog.pg_trigger g \
-              WHERE g.tgrelid = c.oid AND (NOT g.tgisinternal OR g.tgname LIKE '~phiseal%')), '') \
-          FROM pg_catalog.pg_class c WHERE c.oid = to_regclass({relation}))"
-    )
-}
-
-/// The names of the columns a run works on.
-pub(super) fn worked_columns(target: &Target) -> Vec<String> {
-    let mut names: Vec<String> = target
-        .keys
-        .iter()
-        .map(|key| key.name.as_str().to_owned())
-        .collect();
-    names.extend(target.tenant.iter().map(|t| t.as_str().to_owned()));
-    for field in &target.fields {
-        names.push(field.column.as_str().to_owned());
-        if let Sealed::Beside { column, .. } = &field.sealed {
-            names.push(column.as_str().to_owned());
-        }
-        names.extend(field.index.iter().map(|i| i.as_str().to_owned()));
-    }
-    names
 }

@@ -8,9 +8,10 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
-use super::batch::{BATCH_SETTINGS, seal_rows};
+use super::batch::BATCH_SETTINGS;
 use super::fault::map;
 use super::read::split;
+use super::seal::seal_rows;
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::{timed, timed_connect};
 use crate::ident::Ident;

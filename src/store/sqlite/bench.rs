@@ -1,7 +1,7 @@
 //! A table on which a batch is about to be written.
 
-use super::fixture::{Fixture, request, target, with};
-use crate::store::page::WriteCell;
+use super::fixture::{Fixture, request, stamp, target, with};
+use crate::store::page::{PageCell, WriteCell};
 use crate::store::{
     Advance, BatchWriter, LaneRecord, LaneStamp, LaneTally, PageRow, Select, Store, StoreError,
     Target, WriteBatch, WriteRow, Written,
@@ -15,6 +15,16 @@ pub(super) fn beside() -> Target {
         with(target("t", &["id"]), "ssn", "TEXT", true),
         "age",
         "INTEGER",
+        true,
+    )
+}
+
+/// A number and a blob, as they are sealed where [`Bench::restores`] is tried.
+pub(super) fn number_and_blob() -> Target {
+    with(
+        with(target("t", &["id"]), "n", "NUMERIC", true),
+        "b",
+        "BLOB",
         true,
     )
 }
@@ -77,6 +87,34 @@ impl Bench {
             rows,
         };
         self.writer.write(&self.target, &batch, false).await
+    }
+
+    /// Takes the plaintext of all rows of `t` away, restores it, and compares; each row has a value
+    /// sealed, and columns `n` and `b`.
+    pub(super) async fn restores(&mut self, rows: u64) {
+        let select = "SELECT typeof(n) || quote(n) || typeof(b) || quote(b) FROM t ORDER BY id";
+        let before = self.fixture.rows(select).await;
+        let plain = self.read(Select::Any).await.into_iter();
+        let cells = plain.map(|row| {
+            let open = |cell: PageCell| cell.plain.map_or(WriteCell::Keep, WriteCell::Open);
+            row.cells.into_iter().map(open).collect::<Vec<_>>()
+        });
+        let clear = "INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET n = NULL, b = NULL; \
+            DELETE FROM phiseal_mark";
+        self.fixture.exec(clear).await.unwrap();
+        assert_ne!(self.fixture.rows(select).await, before);
+        let sealed = self.read(Select::Sealed).await.into_iter();
+        let writes: Vec<WriteRow> = sealed
+            .zip(cells)
+            .map(|(row, cells)| WriteRow {
+                cells,
+                locator: row.locator,
+            })
+            .collect();
+        self.begin(stamp(&self.lane)).await.unwrap();
+        assert_eq!(self.write(&writes).await.unwrap().rows, rows);
+        self.writer.commit(&TALLY).await.unwrap();
+        assert_eq!(self.fixture.rows(select).await, before);
     }
 
     pub(super) async fn state(&mut self) -> Vec<String> {

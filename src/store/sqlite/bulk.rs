@@ -231,6 +231,7 @@ struct Slots {
 impl Slots {
     fn new(group: &Group<'_>, rows: Range<usize>) -> Result<Self> {
         let count = rows.len();
+        let bytes: usize = group.rows(rows.clone()).flatten().map(|p| p.len()).sum();
         let mut lengths: Vec<Option<usize>> = group
             .rows(rows.clone())
             .next()
@@ -243,7 +244,9 @@ impl Slots {
                 *length = length.filter(|length| *length == piece.len());
             }
         }
-        let (mut fixed, mut index, mut free) = (Vec::new(), Vec::new(), Vec::new());
+        // As large as they can become: one that grew would leave values behind in what it gave back.
+        let (mut fixed, mut free) = (Vec::with_capacity(bytes + 1), Vec::with_capacity(bytes + 1));
+        let mut index = Vec::new();
         for row in group.rows(rows.clone()) {
             for (piece, length) in row.iter().zip(&lengths) {
                 if length.is_some() {

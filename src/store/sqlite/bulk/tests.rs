@@ -1,7 +1,7 @@
 //! Tests of rows written by their rowids: which are missed, and that each gets its own.
 
 use crate::store::page::WriteCell;
-use crate::store::sqlite::bench::{Bench, TALLY, beside, seal};
+use crate::store::sqlite::bench::{Bench, TALLY, beside, number_and_blob, seal};
 use crate::store::sqlite::fixture::{ident, request, stamp, target, with};
 use crate::store::sqlite::{key_value, key_value::KeyValue};
 use crate::store::{PageRow, Select, Target, WriteRow};
@@ -178,39 +178,8 @@ async fn many_rows_are_restored_in_the_class_they_had() {
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 90) \
         INSERT INTO t SELECT i, CASE i % 3 WHEN 0 THEN -i WHEN 1 THEN 'text ' || i ELSE i + 0.5 END, x'01', \
           CASE i % 2 WHEN 0 THEN zeroblob(i) END, x'01' FROM n";
-    let target = with(
-        with(target("t", &["id"]), "n", "NUMERIC", true),
-        "b",
-        "BLOB",
-        true,
-    );
-    let mut bench = Bench::new(schema, target).await;
-    let select = "SELECT typeof(n) || quote(n) || typeof(b) || quote(b) FROM t ORDER BY id";
-    let before = bench.fixture.rows(select).await;
-    let plain: Vec<Vec<_>> = bench
-        .read(Select::Any)
+    Bench::new(schema, number_and_blob())
         .await
-        .into_iter()
-        .map(|row| row.cells.into_iter().map(|cell| cell.plain).collect())
-        .collect();
-    let clear = "INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET n = NULL, b = NULL; \
-        DELETE FROM phiseal_mark";
-    bench.fixture.exec(clear).await.unwrap();
-    let rows: Vec<WriteRow> = bench
-        .read(Select::Sealed)
-        .await
-        .into_iter()
-        .zip(plain)
-        .map(|(row, plain)| WriteRow {
-            cells: plain
-                .into_iter()
-                .map(|plain| plain.map_or(WriteCell::Keep, WriteCell::Open))
-                .collect(),
-            locator: row.locator,
-        })
-        .collect();
-    bench.begin(stamp(&bench.lane)).await.unwrap();
-    assert_eq!(bench.write(&rows).await.unwrap().rows, 90);
-    bench.writer.commit(&TALLY).await.unwrap();
-    assert_eq!(bench.fixture.rows(select).await, before);
+        .restores(90)
+        .await;
 }

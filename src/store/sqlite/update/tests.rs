@@ -1,9 +1,6 @@
 //! Tests of the writing statement: which rows it takes for unchanged, and what it writes.
 
-use zeroize::Zeroizing;
-
-use crate::store::page::WriteCell;
-use crate::store::sqlite::bench::{Bench, TABLE, TALLY, beside, seal, sealed};
+use crate::store::sqlite::bench::{Bench, TABLE, TALLY, beside, number_and_blob, seal, sealed};
 use crate::store::sqlite::fixture::{ident, request, stamp, target, with};
 use crate::store::{Select, WriteRow};
 
@@ -112,54 +109,16 @@ async fn in_place_what_is_stored_is_given_back() {
 #[tokio::test]
 async fn a_restore_gives_back_every_storage_class() {
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, n NUMERIC, n_sealed BLOB, b BLOB, b_sealed BLOB); \
-        INSERT INTO t VALUES (1, -3, NULL, x'00ff', NULL), (2, 0.1, NULL, x'', NULL), (3, 'text', NULL, NULL, NULL)";
-    let target = with(
-        with(target("t", &["id"]), "n", "NUMERIC", true),
-        "b",
-        "BLOB",
-        true,
-    );
-    let mut bench = Bench::new(schema, target).await;
-    let select = "SELECT typeof(n) || quote(n) || typeof(b) || quote(b) FROM t ORDER BY id";
-    let before = bench.fixture.rows(select).await;
-    let plain: Vec<Vec<_>> = bench
-        .read(Select::Any)
+        INSERT INTO t VALUES (1, -3, x'01', x'00ff', x'01'), (2, 0.1, x'01', x'', x'01'), (3, 'text', x'01', NULL, NULL)";
+    Bench::new(schema, number_and_blob())
         .await
-        .into_iter()
-        .map(|row| row.cells.into_iter().map(|cell| cell.plain).collect())
-        .collect();
-    bench
-        .fixture
-        .exec("UPDATE t SET n = NULL, b = NULL")
-        .await
-        .unwrap();
-    bench.fixture.exec("INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET n_sealed = x'01'; DELETE FROM phiseal_mark").await.unwrap();
-    let rows: Vec<WriteRow> = bench
-        .read(Select::Sealed)
-        .await
-        .into_iter()
-        .zip(plain)
-        .map(|(row, plain)| WriteRow {
-            cells: plain
-                .into_iter()
-                .map(|plain| {
-                    plain.map_or(WriteCell::Keep, |plain: Zeroizing<Vec<u8>>| {
-                        WriteCell::Open(plain)
-                    })
-                })
-                .collect(),
-            locator: row.locator,
-        })
-        .collect();
-    bench.begin(stamp(&bench.lane)).await.unwrap();
-    assert_eq!(bench.write(&rows).await.unwrap().rows, 3);
-    bench.writer.commit(&TALLY).await.unwrap();
-    assert_eq!(bench.fixture.rows(select).await, before);
+        .restores(3)
+        .await;
 }
 
 #[tokio::test]
 async fn rows_of_more_parameters_than_a_statement_takes_are_all_written_by_key() {
-    let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT, age INTEGER, pad TEXT); \
+    let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT, age INTEGER, pad TEXT) WITHOUT ROWID; \
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) \
         INSERT INTO t SELECT i, 'ssn ' || i, i, '' FROM n";
     let mut bench = Bench::new(schema, beside()).await;

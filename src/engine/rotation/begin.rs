@@ -1,0 +1,219 @@
+//! How a rotation begins: new keys made and proven, and one transaction in which they take over.
+//! Owns that two who begin the same at once begin one: who comes second joins the first.
+
+use std::collections::BTreeSet;
+
+use super::super::error::EngineError;
+use super::super::retry::Patience;
+use super::super::{Engine, Job};
+use super::Order;
+use super::whose::{Whose, left_keys};
+use crate::crypto::{KeyId, Purpose};
+use crate::keys::{
+    Handover, Issuer, KeyError, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecord,
+};
+use crate::store::RunKind;
+
+impl Engine {
+    /// Makes new keys, proves them, and begins the rotation to them: one record a key. Where
+    /// somebody else has just begun the same, theirs.
+    ///
+    /// # Errors
+    /// A key that is out of use, another run under way, what issuing a key meets.
+    pub async fn begin_rotation(
+        &self,
+        jobs: &[Job],
+        order: &Order,
+    ) -> Result<Vec<RotationRecord>, EngineError> {
+        self.refuse_other_runs(jobs).await?;
+        let mut patience = Patience::new(self.settings.patience);
+        let mut olds: Option<BTreeSet<KeyId>> = None;
+        loop {
+            let records = self.store.key_records().await?;
+            let froms = left_keys(&records, order)?;
+            let fresh = self.begun_since(&froms, order).await?;
+            if !fresh.is_empty() {
+                return self.join_and_begin(jobs, &records, order, fresh).await;
+            }
+            let ids: BTreeSet<KeyId> = froms.iter().map(|from| from.key_id).collect();
+            // What is active now may be what another process has just rotated to.
+            if let Some(first) = &olds
+                && *first != ids
+            {
+                return self.joined(first).await;
+            }
+            olds.get_or_insert(ids);
+            let Some(handovers) = self.handovers(&records, &froms, order).await? else {
+                continue;
+            };
+            let begun = self
+                .store
+                .begin_rotations(&handovers, self.tenants.due, &self.tenants.actor)
+                .await;
+            match begun {
+                Ok(Some(ids)) => {
+                    self.reload().await?;
+                    let records = self.by_number(&ids).await?;
+                    self.note_rotations("rotate.begin", &records).await?;
+                    return Ok(records);
+                }
+                Ok(None) => return self.joined(&olds.unwrap_or_default()).await,
+                Err(error) => self.wait_for(&error, &mut patience).await?,
+            }
+        }
+    }
+
+    /// One run at a time works on a table.
+    async fn refuse_other_runs(&self, jobs: &[Job]) -> Result<(), EngineError> {
+        for job in jobs {
+            let open = self.store.open_run(&job.target.label).await?;
+            if let Some(run) =
+                open.filter(|run| !matches!(run.kind, RunKind::Rotate | RunKind::Reindex))
+            {
+                return Err(EngineError::OtherRun {
+                    kind: run.kind.to_string(),
+                    table: run.table_label,
+                    why: "one run at a time works on a table".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Rotations to the keys that are active now which somebody else began after this order was given.
+    async fn begun_since(
+        &self,
+        froms: &[KeyRecord],
+        order: &Order,
+    ) -> Result<Vec<RotationRecord>, EngineError> {
+        if order.kind != RotationKind::Rotate {
+            return Ok(Vec::new());
+        }
+        let active: BTreeSet<KeyId> = froms.iter().map(|from| from.key_id).collect();
+        let limit = u32::try_from(froms.len()).unwrap_or(u32::MAX);
+        let mut records = self.store.rotations(limit.saturating_add(10)).await?;
+        records.retain(|record| {
+            record.to_key_id.is_some_and(|to| active.contains(&to))
+                && (record.finished_at.is_none() || record.history_id > order.since)
+        });
+        Ok(records)
+    }
+
+    /// Joins those, and begins the rest of the order.
+    async fn join_and_begin(
+        &self,
+        jobs: &[Job],
+        records: &[KeyRecord],
+        order: &Order,
+        mut joined: Vec<RotationRecord>,
+    ) -> Result<Vec<RotationRecord>, EngineError> {
+        self.reload().await?;
+        let taken: BTreeSet<KeyId> = joined.iter().filter_map(|one| one.to_key_id).collect();
+        let is_taken = |whom: &KeyFor| {
+            records.iter().any(|record| {
+                taken.contains(&record.key_id)
+                    && record.tenant == whom.tenant
+                    && record.purpose == whom.purpose
+            })
+        };
+        let mut rest = order.clone();
+        rest.keys.retain(|whom| !is_taken(whom));
+        if !rest.keys.is_empty() {
+            joined.extend(Box::pin(self.begin_rotation(jobs, &rest)).await?);
+        }
+        Ok(joined)
+    }
+
+    /// The new keys, and which takes over from which; `None` where the table changed meanwhile.
+    async fn handovers(
+        &self,
+        records: &[KeyRecord],
+        froms: &[KeyRecord],
+        order: &Order,
+    ) -> Result<Option<Vec<Handover>>, EngineError> {
+        let compromise = order.kind == RotationKind::Compromise;
+        let issuer = Issuer {
+            table: self.store.as_ref(),
+            provider: self.tenants.provider.as_ref(),
+            actor: &self.tenants.actor,
+            reason: Some(&order.reason),
+            due: self.tenants.due,
+        };
+        let whose = Whose::new(records);
+        let mut handovers = Vec::new();
+        let mut wanted = Vec::new();
+        for from in froms {
+            let active = whose.active(from);
+            match active {
+                // A key that was replaced already: what is left under it goes to the active one.
+                Some(active) if active.key_id != from.key_id => handovers.push(Handover {
+                    from: from.key_id,
+                    from_is: from.status,
+                    from_becomes: KeyStatus::Compromised,
+                    to: active.key_id,
+                    to_is: KeyStatus::Active,
+                    to_becomes: KeyStatus::Active,
+                    kind: order.kind,
+                    reason: order.reason.clone(),
+                }),
+                _ => wanted.push(from.clone()),
+            }
+        }
+        let successors = match issuer.successors(&wanted).await? {
+            Some(successors) => successors,
+            None => return Ok(None),
+        };
+        for (from, to) in wanted.iter().zip(successors) {
+            // An index stays under its old key until the new column is filled: see `reindex`.
+            let later = from.purpose == Purpose::BlindIndex && !compromise;
+            let becomes = if compromise {
+                KeyStatus::Compromised
+            } else {
+                KeyStatus::Deactivated
+            };
+            handovers.push(Handover {
+                from: from.key_id,
+                from_is: from.status,
+                from_becomes: if later { from.status } else { becomes },
+                to: to.key_id(),
+                to_is: KeyStatus::PreActive,
+                to_becomes: if later {
+                    KeyStatus::PreActive
+                } else {
+                    KeyStatus::Active
+                },
+                kind: order.kind,
+                reason: order.reason.clone(),
+            });
+        }
+        Ok(Some(handovers))
+    }
+
+    /// The rotation that somebody else began from these keys.
+    async fn joined(&self, from: &BTreeSet<KeyId>) -> Result<Vec<RotationRecord>, EngineError> {
+        self.reload().await?;
+        let limit = u32::try_from(from.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(10);
+        let records = self.store.rotations(limit).await?;
+        let ours: Vec<RotationRecord> = records
+            .into_iter()
+            .filter(|record| record.from_key_id.is_some_and(|id| from.contains(&id)))
+            .collect();
+        if ours.is_empty() {
+            return Err(KeyError::NoneActive {
+                purpose: Purpose::Cell,
+            }
+            .into());
+        }
+        Ok(ours)
+    }
+
+    async fn by_number(&self, ids: &[i64]) -> Result<Vec<RotationRecord>, EngineError> {
+        let ids: BTreeSet<i64> = ids.iter().copied().collect();
+        let mut records = self.store.rotations(0).await?;
+        records.retain(|record| ids.contains(&record.history_id));
+        records.sort_by_key(|record| record.history_id);
+        Ok(records)
+    }
+}

@@ -1,0 +1,309 @@
+//! Rows of a page as the engine takes them, from the server's binary form.
+//! Owns what each byte means, and where a window ends. Compares no values.
+
+use sqlx::postgres::{PgRow, PgValueFormat};
+use sqlx::{Row, ValueRef};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::fault::map;
+use super::heap;
+use super::select::{self, Layout};
+use crate::crypto::KeyPart;
+use crate::store::page::PageCell;
+use crate::store::{
+    Cursor, KeyKind, Locator, Mark, Page, PageRequest, PageRow, Result, StoreError, Target,
+};
+
+/// Microseconds from 1970-01-01 to 2000-01-01, the server's epoch.
+const EPOCH_2000_MICROS: i64 = 946_684_800_000_000;
+
+/// Where the rows of a window were looked for.
+pub(super) enum Places {
+    ByKey,
+    InStorage(heap::Window),
+}
+
+/// A window as it was read.
+pub(super) struct Found {
+    pub(super) page: Page,
+    /// Rows that were looked at.
+    pub(super) looked_at: u32,
+    /// It ended before its rows did, for the sake of their bytes.
+    pub(super) out_of_room: bool,
+}
+
+/// Rows as the engine takes them, that are no window.
+pub(super) fn decode_page(target: &Target, rows: &[PgRow]) -> Result<Page> {
+    decode_cut(target, rows, &Places::ByKey).map(|found| Page {
+        next: None,
+        ..found.page
+    })
+}
+
+fn empty_page(rows: &[PgRow], places: &Places) -> Result<Page> {
+    let storage = match (rows.first(), places) {
+        (_, Places::InStorage(window)) => window.storage().to_owned(),
+        (Some(row), Places::ByKey) => storage(row)?,
+        (None, Places::ByKey) => String::new(),
+    };
+    Ok(Page {
+        rows: Vec::with_capacity(rows.len()),
+        next: None,
+        storage,
+    })
+}
+
+/// Rows as the engine takes them, and where the next window begins, as the server says.
+pub(super) fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Result<Found> {
+    let layout = select::layout(target);
+    let mut page = empty_page(rows, places)?;
+    for row in rows {
+        let flags = flags(row)?;
+        // The row that crossed the byte limit comes before the window's last one.
+        if flags & (select::LAST | select::CUT) != 0 && page.next.is_none() {
+            page.next = match places {
+                Places::ByKey => key_text(target, row, &layout)?.map(Mark::Key),
+                Places::InStorage(window) => Some(window.behind(place_of(row)?)),
+            };
+        }
+        if flags & select::NEED != 0 {
+            page.rows.push(decode_row(target, row, &layout, flags)?);
+        }
+    }
+    if let (None, Places::InStorage(window)) = (&page.next, places) {
+        page.next = window.end();
+    }
+    Ok(Found {
+        page,
+        looked_at: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        out_of_room: false,
+    })
+}
+
+/// The rows of a window that the server did not cut; `None` where one is too large to be counted
+/// here, or they are out of order.
+pub(super) fn decode_uncut(
+    target: &Target,
+    request: &PageRequest,
+    rows: &[PgRow],
+    places: &Places,
+) -> Result<Option<Found>> {
+    let layout = select::layout(target);
+    let mut page = empty_page(rows, places)?;
+    let mut bytes = 0u64;
+    let mut looked_at = 0u32;
+    let mut before = None;
+    let mut out_of_room = false;
+    for row in rows {
+        looked_at += 1;
+        let flags = flags(row)?;
+        if flags & select::NEED != 0 {
+            let row = decode_row(target, row, &layout, flags)?;
+            if row.large {
+                return Ok(None);
+            }
+            bytes = bytes.saturating_add(row.bytes);
+            page.rows.push(row);
+        }
+        if let Places::InStorage(_) = places {
+            let place = place_of(row)?;
+            if before.replace(place) >= Some(place) {
+                return Ok(None);
+            }
+        }
+        out_of_room = bytes >= request.bytes_max;
+        if out_of_room || looked_at == request.rows_max {
+            page.next = match places {
+                Places::ByKey => uncut_end(target, row, &layout)?.map(Mark::Key),
+                Places::InStorage(window) => Some(window.behind(place_of(row)?)),
+            };
+            break;
+        }
+    }
+    if let (None, Places::InStorage(window)) = (&page.next, places) {
+        page.next = window.end();
+    }
+    Ok(Some(Found {
+        page,
+        looked_at,
+        out_of_room,
+    }))
+}
+
+/// The cursor behind a row of a window that the server did not cut.
+fn uncut_end(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<Cursor>> {
+    let mut texts = Vec::with_capacity(target.keys.len());
+    for (i, column) in target.keys.iter().enumerate() {
+        let sent: Option<String> = row.try_get(layout.key_texts + i).map_err(map)?;
+        let text = match sent {
+            Some(text) => Some(text),
+            None if select::is_its_own_text(column) => {
+                key_part(column.kind, raw_bytes(row, layout.key_values + i)?).and_then(|part| {
+                    match part {
+                        KeyPart::Int(number) => Some(number.to_string()),
+                        KeyPart::Uuid(bytes) => Some(Uuid::from_bytes(bytes).to_string()),
+                        KeyPart::Text(text) => Some(text),
+                        _ => None,
+                    }
+                })
+            }
+            None => None,
+        };
+        match text {
+            Some(text) => texts.push(text),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Cursor(texts)))
+}
+
+/// The identity of the storage a row was read from.
+fn storage(row: &PgRow) -> Result<String> {
+    let storage: Option<String> = row.try_get(select::STORAGE).map_err(map)?;
+    Ok(storage.unwrap_or_default())
+}
+
+/// A place as the server writes it, from its binary form: a block and a line in it.
+fn place_text(bytes: &[u8]) -> Option<String> {
+    let (block, line) = place(bytes)?;
+    Some(format!("({block},{line})"))
+}
+
+fn place(bytes: &[u8]) -> Option<(u32, u16)> {
+    let (block, line) = bytes.split_first_chunk::<4>()?;
+    let line: [u8; 2] = line.try_into().ok()?;
+    Some((u32::from_be_bytes(*block), u16::from_be_bytes(line)))
+}
+
+/// A transaction's number as the server writes it, from its binary form.
+fn version_text(bytes: &[u8]) -> Option<String> {
+    Some(u32::from_be_bytes(bytes.try_into().ok()?).to_string())
+}
+
+fn place_of(row: &PgRow) -> Result<(u32, u16)> {
+    raw_bytes(row, select::PLACE)?
+        .and_then(place)
+        .ok_or(StoreError::Unexpected {
+            what: "a row without a place",
+        })
+}
+
+fn locator(row: &PgRow) -> Result<Locator> {
+    let place = raw_bytes(row, select::PLACE)?.and_then(place_text);
+    let version = raw_bytes(row, select::VERSION)?.and_then(version_text);
+    match (place, version) {
+        (Some(place), Some(version)) => Ok(Locator {
+            place,
+            version: Zeroizing::new(version.into_bytes()),
+        }),
+        _ => Err(StoreError::Unexpected {
+            what: "a row without place or version",
+        }),
+    }
+}
+
+fn flags(row: &PgRow) -> Result<i32> {
+    raw_bytes(row, select::FLAGS)?
+        .and_then(|bytes| Some(i32::from_be_bytes(bytes.try_into().ok()?)))
+        .ok_or(StoreError::Unexpected {
+            what: "a row without flags",
+        })
+}
+
+fn decode_row(target: &Target, row: &PgRow, layout: &Layout, flags: i32) -> Result<PageRow> {
+    let mut key = Ok(Vec::with_capacity(target.keys.len()));
+    for (i, column) in target.keys.iter().enumerate() {
+        if let Ok(parts) = &mut key {
+            match key_part(column.kind, raw_bytes(row, layout.key_values + i)?) {
+                Some(part) => parts.push(part),
+                None => key = Err(column.name.as_str().to_owned()),
+            }
+        }
+    }
+    let mut cells = Vec::with_capacity(target.fields.len());
+    let mut bytes = 0;
+    for i in 0..target.fields.len() {
+        let plain = raw_bytes(row, layout.cells + 2 * i)?;
+        let sealed = raw_bytes(row, layout.cells + 2 * i + 1)?;
+        bytes += (plain.map_or(0, <[u8]>::len) + sealed.map_or(0, <[u8]>::len)) as u64;
+        cells.push(PageCell {
+            plain: plain.map(|b| Zeroizing::new(b.to_vec())),
+            sealed: sealed.map(<[u8]>::to_vec),
+            unreadable: None,
+        });
+    }
+    Ok(PageRow {
+        locator: locator(row)?,
+        key,
+        key_text: key_text(target, row, layout)?,
+        tenant: match layout.tenant {
+            Some(at) => row.try_get(at).map_err(map)?,
+            None => None,
+        },
+        cells,
+        bytes,
+        large: flags & select::LARGE != 0,
+    })
+}
+
+fn key_text(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<Cursor>> {
+    let mut parts = Vec::with_capacity(target.keys.len());
+    for i in 0..target.keys.len() {
+        match row
+            .try_get::<Option<String>, _>(layout.key_texts + i)
+            .map_err(map)?
+        {
+            Some(part) => parts.push(part),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(Cursor(parts)))
+}
+
+/// A column's bytes in the server's binary form, which for text and bytea are the value's own.
+fn raw_bytes(row: &PgRow, at: usize) -> Result<Option<&[u8]>> {
+    let value = row.try_get_raw(at).map_err(map)?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    if value.format() != PgValueFormat::Binary {
+        return Err(StoreError::Unexpected {
+            what: "a value in text form where binary was asked for",
+        });
+    }
+    value
+        .as_bytes()
+        .map(Some)
+        .map_err(|_| StoreError::Unexpected {
+            what: "a value without bytes",
+        })
+}
+
+/// A key value as it enters the row key; `None` where it has no fixed form.
+fn key_part(kind: KeyKind, bytes: Option<&[u8]>) -> Option<KeyPart> {
+    let bytes = bytes?;
+    let text = || String::from_utf8(bytes.to_vec()).ok();
+    match kind {
+        KeyKind::Int => Some(KeyPart::Int(i64::from_be_bytes(bytes.try_into().ok()?))),
+        KeyKind::Uuid => Some(KeyPart::Uuid(bytes.try_into().ok()?)),
+        KeyKind::Text | KeyKind::ByClass => text().map(KeyPart::Text),
+        KeyKind::Numeric => text()
+            .filter(|t| t.bytes().any(|b| b.is_ascii_digit()))
+            .map(KeyPart::Numeric),
+        KeyKind::Date => text()
+            .filter(|t| t.len() == 10 && t.as_bytes()[0].is_ascii_digit())
+            .map(KeyPart::Date),
+        KeyKind::Timestamp => {
+            let micros = i64::from_be_bytes(bytes.try_into().ok()?);
+            if micros == i64::MAX || micros == i64::MIN {
+                return None;
+            }
+            micros
+                .checked_add(EPOCH_2000_MICROS)
+                .map(KeyPart::Timestamp)
+        }
+        KeyKind::Bytes => Some(KeyPart::Bytes(bytes.to_vec())),
+        KeyKind::Bool => Some(KeyPart::Bool(bytes.first() == Some(&1))),
+    }
+}

@@ -1,0 +1,104 @@
+//! Looks at a whole relation: ranges of keys that it is cut into, and whether any row is left.
+
+use sqlx::Row;
+
+use super::fault::map;
+use super::read::{Binds, READ_SETTINGS, search_path};
+use super::select;
+use super::sql::{TEXT_SETTINGS, query, raw};
+use super::wanted;
+use super::{PostgresStore, timed};
+use crate::store::{Cursor, Result, Select, StoreError, Target};
+
+/// Whether any row needs work: a scan of the table, which the server may share among its workers.
+pub(super) async fn any_left(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+    select: &Select,
+) -> Result<bool> {
+    let mut tx = store.begin().await?;
+    raw(format!("{TEXT_SETTINGS} {READ_SETTINGS}"))
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    let mut statement = query(wanted::any_left(target, relation, select));
+    for array in (Binds {
+        texts: Vec::new(),
+        arrays: Vec::new(),
+    })
+    .with_prefixes(select)
+    .arrays
+    {
+        statement = statement.bind(array);
+    }
+    let left = match timed(statement.fetch_one(&mut *tx)).await {
+        Ok(row) => row.try_get(0).map_err(map)?,
+        // Too large for one look: the windows will tell.
+        Err(StoreError::Busy { .. }) => true,
+        Err(error) => return Err(error),
+    };
+    // Ended here and now: an index is made and dropped next, which waits for whoever looked at the table.
+    tx.rollback().await.map_err(map)?;
+    Ok(left)
+}
+
+/// Keys that cut a relation into ranges: quantiles of a sample of its blocks.
+pub(super) async fn cut(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+    pieces: u32,
+) -> Result<Vec<Cursor>> {
+    const SAMPLE_ROWS: i64 = 20_000;
+    if pieces < 2 {
+        return Ok(Vec::new());
+    }
+    let mut tx = store.begin().await?;
+    raw(format!(
+        "{TEXT_SETTINGS} {} SET LOCAL statement_timeout = '60s'",
+        search_path(target)
+    ))
+    .execute(&mut *tx)
+    .await
+    .map_err(map)?;
+    let pages: i64 = query(
+        "SELECT greatest(pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8, 1)"
+            .to_owned(),
+    )
+    .bind(relation.to_owned())
+    .fetch_one(&mut *tx)
+    .await
+    .and_then(|row| row.try_get(0))
+    .map_err(map)?;
+    // About forty rows a page is enough of a guess: only the evenness of the lanes depends on it.
+    let percent = (SAMPLE_ROWS as f64 / 40.0 / pages as f64 * 100.0).clamp(0.001, 100.0);
+    let texts: Vec<String> = (0..target.keys.len())
+        .map(|i| format!("q.key{i}::text"))
+        .collect();
+    let columns: Vec<String> = target
+        .keys
+        .iter()
+        .enumerate()
+        .map(|(i, key)| format!("t.{} AS key{i}", key.name.quoted()))
+        .collect();
+    let sql = format!(
+        "SELECT {} FROM (SELECT {}, row_number() OVER (ORDER BY {keys}) AS rn, count(*) OVER () AS n \
+           FROM ONLY {relation} AS t TABLESAMPLE SYSTEM ({percent:.3}) REPEATABLE (1)) AS q \
+         WHERE q.rn < q.n AND q.rn % greatest(q.n / {pieces}, 1) = 0 ORDER BY q.rn LIMIT {}",
+        texts.join(", "),
+        columns.join(", "),
+        pieces - 1,
+        keys = select::key_list(target, "t"),
+    );
+    let rows = query(sql).fetch_all(&mut *tx).await.map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    rows.iter()
+        .map(|row| {
+            (0..target.keys.len())
+                .map(|i| row.try_get(i).map_err(map))
+                .collect::<Result<Vec<String>>>()
+                .map(Cursor)
+        })
+        .collect()
+}

@@ -1,0 +1,242 @@
+//! The statement that writes sealed values: one `UPDATE` over all rows of a batch.
+//! Owns its text and its arrays, and what its answer says of each row.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+use zeroize::Zeroizing;
+
+use super::fault::map;
+use super::read::split;
+use super::sql::query;
+use super::timed;
+use crate::store::page::WriteCell;
+use crate::store::{Result, Sealed, StoreError, Target, WriteBatch, Written};
+
+/// Seals rows: one `UPDATE … FROM unnest(…)` over all of them.
+pub(super) async fn seal_rows(
+    conn: &mut PgConnection,
+    target: &Target,
+    batch: &WriteBatch<'_>,
+    skip_locked: bool,
+) -> Result<Written> {
+    let columns = used_columns(target, batch);
+    let (places, versions) = split(batch.rows.iter().map(|row| &row.locator))?;
+    let mut statement = query(update_sql(target, batch.relation, &columns, skip_locked))
+        .bind(places)
+        .bind(versions);
+    for column in &columns {
+        statement = match column.kind {
+            Kind::Bytes => statement.bind(sealed_bytes(batch, column.field)),
+            Kind::Text => statement.bind(sealed_texts(batch, column.field)?),
+            Kind::Index => statement.bind(indexes(batch, column.field)),
+        };
+    }
+    let rows = timed(statement.fetch_all(conn)).await?;
+    written(target, batch, &rows)
+}
+
+/// One column of the UPDATE.
+struct Column {
+    field: usize,
+    kind: Kind,
+    /// Quoted name in the table.
+    name: String,
+    /// Some row of the batch leaves it alone.
+    partial: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bytes,
+    Text,
+    Index,
+}
+
+fn used_columns(target: &Target, batch: &WriteBatch<'_>) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for (at, field) in target.fields.iter().enumerate() {
+        let sealed = batch
+            .rows
+            .iter()
+            .filter(|row| matches!(row.cells.get(at), Some(WriteCell::Seal { .. })))
+            .count();
+        if sealed == 0 {
+            continue;
+        }
+        let partial = sealed < batch.rows.len();
+        let (name, kind) = match &field.sealed {
+            Sealed::Beside {
+                column,
+                text: false,
+            } => (column.quoted(), Kind::Bytes),
+            Sealed::Beside { column, text: true } => (column.quoted(), Kind::Text),
+            Sealed::InPlace => (field.column.quoted(), Kind::Text),
+        };
+        columns.push(Column {
+            field: at,
+            kind,
+            name,
+            partial,
+        });
+        if let Some(index) = &field.index {
+            columns.push(Column {
+                field: at,
+                kind: Kind::Index,
+                name: index.quoted(),
+                partial,
+            });
+        }
+    }
+    columns
+}
+
+fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: bool) -> String {
+    let mut sets = Vec::new();
+    let mut arrays = Vec::new();
+    let mut names = Vec::new();
+    let mut sealed_name = String::new();
+    for (i, column) in columns.iter().enumerate() {
+        let own = format!("u.c{i}");
+        if column.kind != Kind::Index {
+            sealed_name.clone_from(&own);
+        }
+        sets.push(if column.partial {
+            format!(
+                "{name} = CASE WHEN {sealed_name} IS NULL THEN t.{name} ELSE {own} END",
+                name = column.name
+            )
+        } else {
+            format!("{} = {own}", column.name)
+        });
+        let kind = if column.kind == Kind::Text {
+            "text"
+        } else {
+            "bytea"
+        };
+        arrays.push(format!("${}::{kind}[]", i + 3));
+        names.push(format!("c{i}"));
+    }
+    let (with, join) = skip_clause(relation, skip_locked);
+    let stored: Vec<String> = target
+        .fields
+        .iter()
+        .filter(|field| field.sealed == Sealed::InPlace)
+        .map(|field| format!(", t.{}::text", field.column.quoted()))
+        .collect();
+    let update = format!(
+        "UPDATE ONLY {relation} AS t SET {} \
+         FROM unnest($1::text[]::tid[], $2::text[]::xid[], {}) WITH ORDINALITY AS u(place, version, {}, n){join} \
+         WHERE t.ctid = u.place AND t.xmin = u.version RETURNING u.n{}",
+        sets.join(", "),
+        arrays.join(", "),
+        names.join(", "),
+        stored.join("")
+    );
+    if stored.is_empty() {
+        let with = if with.is_empty() {
+            "WITH".to_owned()
+        } else {
+            format!("{with},")
+        };
+        format!("{with} done AS ({update}) SELECT coalesce(array_agg(done.n), '{{}}') FROM done")
+    } else {
+        format!("{with} {update}")
+    }
+}
+
+/// With `skip_locked`, the rows nobody else holds, named before the write.
+pub(super) fn skip_clause(relation: &str, skip_locked: bool) -> (String, &'static str) {
+    if skip_locked {
+        (
+            format!(
+                "WITH free AS MATERIALIZED (SELECT t.ctid AS place FROM ONLY {relation} AS t \
+                 WHERE t.ctid = ANY ($1::text[]::tid[]) FOR NO KEY UPDATE SKIP LOCKED)"
+            ),
+            " JOIN free ON free.place = u.place",
+        )
+    } else {
+        (String::new(), "")
+    }
+}
+
+fn sealed_bytes<'a>(batch: &'a WriteBatch<'_>, field: usize) -> Vec<Option<&'a [u8]>> {
+    cells(batch, field, |sealed, _| Some(sealed))
+}
+
+fn sealed_texts<'a>(batch: &'a WriteBatch<'_>, field: usize) -> Result<Vec<Option<&'a str>>> {
+    sealed_bytes(batch, field)
+        .into_iter()
+        .map(|sealed| {
+            let text = sealed.map(std::str::from_utf8).transpose();
+            text.map_err(|_| StoreError::Unexpected {
+                what: "a text form that is not text",
+            })
+        })
+        .collect()
+}
+
+fn indexes<'a>(batch: &'a WriteBatch<'_>, field: usize) -> Vec<Option<&'a [u8]>> {
+    cells(batch, field, |_, index| index)
+}
+
+/// A column of the batch. Borrowed: the driver copies it into its message at once, and the server
+/// waits meanwhile.
+fn cells<'a>(
+    batch: &'a WriteBatch<'_>,
+    field: usize,
+    take: impl Fn(&'a [u8], Option<&'a [u8]>) -> Option<&'a [u8]>,
+) -> Vec<Option<&'a [u8]>> {
+    batch
+        .rows
+        .iter()
+        .map(|row| match row.cells.get(field) {
+            Some(WriteCell::Seal { sealed, index }) => take(sealed, index.as_deref()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Which rows were written, which were not, and what in-place columns now hold.
+fn written(target: &Target, batch: &WriteBatch<'_>, rows: &[PgRow]) -> Result<Written> {
+    let in_place: Vec<usize> = target
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.sealed == Sealed::InPlace)
+        .map(|(at, _)| at)
+        .collect();
+    let mut out = Written::default();
+    let mut hit = vec![false; batch.rows.len()];
+    let mut mark = |n: i64| -> Result<usize> {
+        let at = usize::try_from(n - 1).ok().filter(|at| *at < hit.len());
+        let at = at.ok_or(StoreError::Unexpected {
+            what: "a row that was not in the batch",
+        })?;
+        if std::mem::replace(&mut hit[at], true) {
+            return Err(StoreError::Unexpected {
+                what: "a row written twice",
+            });
+        }
+        Ok(at)
+    };
+    for row in rows {
+        if in_place.is_empty() {
+            for n in row.try_get::<Vec<i64>, _>(0).map_err(map)? {
+                mark(n)?;
+                out.rows += 1;
+            }
+            continue;
+        }
+        let at = mark(row.try_get(0).map_err(map)?)?;
+        out.rows += 1;
+        let mut stored: Vec<Option<Zeroizing<Vec<u8>>>> =
+            target.fields.iter().map(|_| None).collect();
+        for (position, field) in in_place.iter().enumerate() {
+            let text: Option<String> = row.try_get(position + 1).map_err(map)?;
+            stored[*field] = text.map(|t| Zeroizing::new(t.into_bytes()));
+        }
+        out.stored.push((at, stored));
+    }
+    out.missed = (0..hit.len()).filter(|at| !hit[*at]).collect();
+    Ok(out)
+}
