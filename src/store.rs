@@ -265,6 +265,15 @@ pub trait PageReader: Send {
         request: &PageRequest,
         locators: &[Locator],
     ) -> Result<Page>;
+
+    /// Reads rows by their keys, whatever they hold now; one that is gone, or needs nothing any more,
+    /// is missing. Otherwise as [`PageReader::rows`].
+    async fn current(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        keys: &[Cursor],
+    ) -> Result<Page>;
 }
 
 /// Writes one batch in one transaction, rows and cursor together.

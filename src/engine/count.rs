@@ -115,6 +115,7 @@ async fn cut(ctx: &Context, order: Order, workers: u32) -> Result<Vec<Range>, En
                 after: decode(lane.lane_no, Place::Lower, lane.lower.as_ref())?,
                 upto: decode(lane.lane_no, Place::Upper, lane.upper.as_ref())?,
                 versions: Versions::All,
+                with_key_text: matches!(order, Order::Keys),
             })
         })
         .collect()
@@ -161,8 +162,6 @@ async fn count_snapshot(ctx: &Arc<Context>, range: &Range) -> Result<Tallied, En
         after: range.after.clone(),
         upto: range.upto.clone(),
         versions: range.versions.clone(),
-        // A row whose key has no fixed form is listed by its text.
-        with_key_text: true,
         ..ctx.request(&range.relation, reads.main, ROWS_MAX)
     };
     let whole = PageRequest {

@@ -20,7 +20,7 @@ use super::report::Tallied;
 use super::retry::Patience;
 use crate::run::checkpoint::Place;
 use crate::store::{
-    LaneRecord, Mark, Page, PageReader, PageRequest, PageRow, StoreError, Versions,
+    Cursor, LaneRecord, Locator, Mark, Page, PageReader, PageRequest, PageRow, StoreError, Versions,
 };
 
 /// Where the parcels of a lane go.
@@ -42,6 +42,8 @@ pub struct Range {
     pub upto: Option<Mark>,
     /// Which versions of rows are looked at.
     pub versions: Versions,
+    /// Rows come with their keys' text: see [`Windows::single`].
+    pub with_key_text: bool,
 }
 
 impl Range {
@@ -62,6 +64,7 @@ impl Range {
             after: decode(Place::Cursor, &lane.cursor)?.or(lower),
             upto: decode(Place::Upper, &lane.upper)?,
             versions: Versions::All,
+            with_key_text: false,
         })
     }
 }
@@ -268,7 +271,6 @@ async fn read_windows(
         smaller = smaller.saturating_sub(1);
         windows.request.rows_max = rows;
         let mut page = clock.time(Stage::Reading, windows.next()).await?;
-        windows.name_unfixed(&mut page).await?;
         let large: Vec<PageRow> = page.rows.extract_if(.., |row| row.large).collect();
         let end = page.next.clone();
         let closes = large.is_empty();
@@ -319,6 +321,13 @@ pub struct Windows {
     pub request: PageRequest,
 }
 
+/// What is read in one round trip.
+enum Wanted<'a> {
+    Window,
+    Version(&'a Locator),
+    Current(&'a Cursor),
+}
+
 impl Windows {
     /// The windows of a range for the step's main pass.
     ///
@@ -329,6 +338,7 @@ impl Windows {
         request.after = range.after;
         request.upto = range.upto;
         request.versions = range.versions;
+        request.with_key_text = range.with_key_text;
         Ok(Self {
             ctx: Arc::clone(ctx),
             reader: None,
@@ -341,37 +351,33 @@ impl Windows {
     /// # Errors
     /// What does not get better by trying again.
     pub async fn next(&mut self) -> Result<Page, EngineError> {
-        let page = self.read(None).await?;
+        let page = self.read(&Wanted::Window).await?;
         if let Some(next) = &page.next {
             self.request.after = Some(next.clone());
         }
         Ok(page)
     }
 
-    /// Reads one row whole; it stays marked large only where it is above the ceiling. No row comes
-    /// back where it changed meanwhile.
+    /// Reads one row whole; it stays marked large only where it is above the ceiling. Where it changed
+    /// meanwhile, it comes as it is now if the text of its key is known, and else not at all.
     ///
     /// # Errors
     /// As [`Windows::next`].
     pub async fn single(&mut self, row: &PageRow) -> Result<Page, EngineError> {
-        self.read(Some(row)).await
-    }
-
-    /// Rows whose key has no fixed form are listed by its text, so it is asked for.
-    async fn name_unfixed(&mut self, page: &mut Page) -> Result<(), EngineError> {
-        for row in &mut page.rows {
-            if row.key.is_err() && row.key_text.is_none() {
-                let mut named = self.single(row).await?;
-                row.key_text = named.rows.pop().and_then(|named| named.key_text);
+        let page = self.read(&Wanted::Version(&row.locator)).await?;
+        match &row.key_text {
+            // What is looked for at a moment is met elsewhere once it changed.
+            Some(key) if page.rows.is_empty() && self.request.versions == Versions::All => {
+                self.read(&Wanted::Current(key)).await
             }
+            _ => Ok(page),
         }
-        Ok(())
     }
 
-    async fn read(&mut self, single: Option<&PageRow>) -> Result<Page, EngineError> {
+    async fn read(&mut self, wanted: &Wanted<'_>) -> Result<Page, EngineError> {
         let mut patience = Patience::new(self.ctx.settings.patience);
         loop {
-            match self.attempt(single).await {
+            match self.attempt(wanted).await {
                 Ok(page) => return Ok(page),
                 Err(error) => {
                     self.reader = None;
@@ -381,20 +387,25 @@ impl Windows {
         }
     }
 
-    async fn attempt(&mut self, single: Option<&PageRow>) -> Result<Page, StoreError> {
+    async fn attempt(&mut self, wanted: &Wanted<'_>) -> Result<Page, StoreError> {
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
             None => self.ctx.store.reader().await?,
         };
-        let page = match single {
-            None => reader.page(&self.ctx.target, &self.request).await?,
-            Some(row) => {
-                let request = PageRequest {
-                    value_bytes_max: VALUE_BYTES_CEILING,
-                    ..self.request.clone()
-                };
-                let locators = [row.locator.clone()];
-                reader.rows(&self.ctx.target, &request, &locators).await?
+        let whole = || PageRequest {
+            value_bytes_max: VALUE_BYTES_CEILING,
+            ..self.request.clone()
+        };
+        let target = &self.ctx.target;
+        let page = match wanted {
+            Wanted::Window => reader.page(target, &self.request).await?,
+            Wanted::Version(locator) => {
+                let locators = std::slice::from_ref(*locator);
+                reader.rows(target, &whole(), locators).await?
+            }
+            Wanted::Current(key) => {
+                let keys = std::slice::from_ref(*key);
+                reader.current(target, &whole(), keys).await?
             }
         };
         self.reader = Some(reader);

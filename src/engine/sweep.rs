@@ -104,10 +104,10 @@ impl Sweep<'_> {
             after: None,
             upto: None,
             versions: Versions::All,
+            with_key_text: true,
         };
         let mut windows = Windows::new(self.ctx, range).await?;
         windows.request.select = select.clone();
-        windows.request.with_key_text = true;
         windows.request.rows_max = if *select == Select::UnsealedIndexed {
             INDEXED_ROWS
         } else {

@@ -210,7 +210,8 @@ pub struct PageRequest {
     pub with_plain: bool,
     /// Whether the sealed columns are to be read.
     pub with_sealed: bool,
-    /// Whether each row is to come with the text of its key.
+    /// Whether each row is to come with the text of its key; one whose key has no fixed form does so
+    /// in any case.
     pub with_key_text: bool,
     /// Which versions of rows are looked at in the order of storage.
     pub versions: Versions,
@@ -234,7 +235,7 @@ pub struct PageRow {
     /// Its key, a part for each key column, or the name of the first column whose value has no
     /// fixed form (an infinite timestamp, a date before year 1, a NULL).
     pub key: Result<Vec<KeyPart>, String>,
-    /// The key's text, where the request asked for it.
+    /// The key's text, where the request asked for it, and where the key has no fixed form.
     pub key_text: Option<Cursor>,
     /// The text of the tenant column.
     pub tenant: Option<String>,

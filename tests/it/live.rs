@@ -203,6 +203,33 @@ async fn a_row_that_never_rests_is_sealed_and_the_run_ends() {
     as_the_ledger_says(&ground).await;
 }
 
+#[tokio::test]
+async fn large_values_in_rows_that_never_rest_are_sealed_and_the_run_ends() {
+    let sql = "CREATE TABLE notes (id int PRIMARY KEY, seen int NOT NULL, note text);
+        INSERT INTO notes SELECT i, 0, repeat('note', 1000) || i FROM generate_series(1, 100) i;";
+    let plan = "[run]\nvalue_bytes_max = \"1KiB\"\n[[table]]\nname = \"public.notes\"\n\
+        [[table.column]]\nname = \"note\"\nseal_into = \"note_sealed\"\n";
+    let ground = Ground::postgres("live_large", sql, plan).await;
+    let mut application = Application::new();
+    application.does(ground.db().pool(), Duration::from_millis(1), |_| {
+        "UPDATE notes SET seen = seen + 1".to_owned()
+    });
+    let done = ground.backfill().await;
+    assert_eq!(done["rows_sealed"], 100, "{done}");
+    let verified = ground.project.phiseal(&["verify", "--json"]).run().await;
+    assert!(
+        verified.expect_code(0).json()["rows_verified"]
+            .as_u64()
+            .unwrap()
+            >= 100
+    );
+    assert!(application.stop().await > 10);
+    let mut ledger = NonceLedger::default();
+    let checked = ground.check("public.notes", "note", &mut ledger).await;
+    assert!(checked.faults.is_empty(), "{:#?}", checked.faults);
+    assert_eq!((checked.rows, checked.unsealed), (100, 0));
+}
+
 /// Starts a backfill, changes something once it has written rows, and waits for its end.
 async fn changed_in_the_middle(
     name: &str,

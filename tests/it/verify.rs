@@ -242,3 +242,61 @@ async fn rows_younger_than_an_old_transaction_are_counted_once() {
     );
     old.rollback().await.unwrap();
 }
+
+#[tokio::test]
+async fn large_values_that_are_changed_all_the_time_are_opened_as_they_were() {
+    let sql =
+        "CREATE TABLE people (id int PRIMARY KEY, clinic text NOT NULL DEFAULT 'k', ssn text);
+        INSERT INTO people SELECT i, 'k', repeat('ssn', 1000) || i FROM generate_series(1, 400) i;";
+    let plan = format!(
+        "[run]\nvalue_bytes_max = \"1KiB\"\n{}",
+        beside("public.people", &["ssn"])
+    );
+    let ground = Stand::new("verify_large", sql, &plan).await;
+    ground.json(&["backfill"]).await;
+    let mut application = Application::new();
+    application.does(ground.db.pool(), Duration::from_millis(1), |n| {
+        format!("UPDATE people SET clinic = clinic WHERE id % 4 = {}", n % 4)
+    });
+    // In the order of storage; then by keys, since places change their meaning all the time.
+    for rewritten in [false, true] {
+        let rewrites = match rewritten {
+            true => Some(again_and_again(&ground, "VACUUM FULL people").await),
+            false => None,
+        };
+        for _ in 0..3 {
+            let found = ground.json(&["verify"]).await;
+            assert!(found["rows_verified"].as_u64().unwrap() >= 400, "{found}");
+        }
+        if let Some((stop, task)) = rewrites {
+            stop.store(true, Ordering::Relaxed);
+            task.await.unwrap();
+        }
+    }
+    assert!(application.stop().await > 10);
+}
+
+#[tokio::test]
+async fn young_rows_without_a_fixed_key_are_listed_each_by_its_own() {
+    let sql = "CREATE TABLE visits (day date PRIMARY KEY, ssn text);
+        INSERT INTO visits VALUES ('2024-02-29', 'ssn 1');";
+    let ground = Stand::new("verify", sql, &beside("public.visits", &["ssn"])).await;
+    ground.json(&["backfill"]).await;
+    // What comes while it is under way is younger than what a verification begins with.
+    let mut old = ground.db.pool().begin().await.unwrap();
+    sqlx::raw_sql("CREATE TABLE of_an_old_transaction (i int)")
+        .execute(&mut *old)
+        .await
+        .unwrap();
+    forge(
+        &ground,
+        "INSERT INTO visits SELECT date '0044-03-15 BC' + i, NULL, v.ssn_sealed \
+         FROM visits v, generate_series(1, 5) i",
+    )
+    .await;
+    let found = ground.json_code(&["verify"], 6).await;
+    assert_eq!(found["failed"], 5, "{found}");
+    let tags = "SELECT count(DISTINCT row_tag) FROM phiseal.quarantine WHERE state = 'open'";
+    assert_eq!(ground.db.count(tags).await, 5);
+    old.rollback().await.unwrap();
+}

@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::decode::decode_page;
 use super::fence::{compare_sql, fence_sql, refusal};
-use super::read::{Binds, page_rows, unbounded};
+use super::read::{key_binds, page_rows, unbounded};
 use super::seal::seal_rows;
 use super::select::{Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
@@ -186,20 +186,16 @@ impl BatchWriter for Writer {
         keys: &[Cursor],
     ) -> Result<Page> {
         let request = unbounded(request, keys.len());
-        let arrays = (0..target.keys.len())
-            .map(|i| {
-                keys.iter()
-                    .filter_map(|key| key.0.get(i).cloned())
-                    .collect()
-            })
-            .collect();
-        let binds = Binds {
-            texts: Vec::new(),
-            arrays,
-        }
-        .with_prefixes(&request.select);
+        let binds = key_binds(target, &request, keys);
         let conn = self.conn()?;
-        let outcome = match page_rows(conn, target, &Rows::Keys(&request), Cut::Server, binds).await
+        let outcome = match page_rows(
+            conn,
+            target,
+            &Rows::LockedKeys(&request),
+            Cut::Server,
+            binds,
+        )
+        .await
         {
             Ok(rows) => decode_page(target, &rows),
             Err(error) => Err(error),

@@ -11,7 +11,8 @@ use super::select::{self, Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::{heap, timed, timed_connect};
 use crate::store::{
-    Locator, Mark, Page, PageReader, PageRequest, Result, Select, StoreError, Target, Versions,
+    Cursor, Locator, Mark, Page, PageReader, PageRequest, Result, Select, StoreError, Target,
+    Versions,
 };
 
 /// A window of a quiet table may take long where it needs nothing; a page never waits for locks.
@@ -253,6 +254,34 @@ impl PageReader for Reader {
             .await?;
         decode_page(target, &rows)
     }
+
+    async fn current(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        keys: &[Cursor],
+    ) -> Result<Page> {
+        let request = unbounded(request, keys.len());
+        let binds = key_binds(target, &request, keys);
+        let rows = self
+            .read(target, Rows::Keys(&request), Cut::Server, binds)
+            .await?;
+        decode_page(target, &rows)
+    }
+}
+
+/// What a statement about rows named by their keys binds.
+pub(super) fn key_binds(target: &Target, request: &PageRequest, keys: &[Cursor]) -> Binds {
+    let column = |i: usize| {
+        keys.iter()
+            .filter_map(|key| key.0.get(i).cloned())
+            .collect()
+    };
+    Binds {
+        texts: Vec::new(),
+        arrays: (0..target.keys.len()).map(column).collect(),
+    }
+    .with_prefixes(&request.select)
 }
 
 /// What the statement of a window binds.

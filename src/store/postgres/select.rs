@@ -47,8 +47,10 @@ pub(super) enum Rows<'a> {
     Heap(&'a PageRequest, String),
     /// Rows by `ctid` and `xmin`, bound as $1 and $2.
     Versions(&'a PageRequest),
-    /// Rows by their keys' text, bound as one array for each key column, and locked.
+    /// Rows by their keys' text, bound as one array for each key column.
     Keys(&'a PageRequest),
+    /// The same, locked.
+    LockedKeys(&'a PageRequest),
 }
 
 /// Who ends a window after so many bytes.
@@ -65,7 +67,8 @@ pub(super) enum Cut {
 /// for a sweep, the prefixes that count as sealed, or the two lists of a rotation.
 pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
     let request = match rows {
-        Rows::Window(r) | Rows::Versions(r) | Rows::Keys(r) | Rows::Heap(r, _) => *r,
+        Rows::Window(r) | Rows::Versions(r) | Rows::Heap(r, _) => *r,
+        Rows::Keys(r) | Rows::LockedKeys(r) => *r,
     };
     let mut next_bind = 1;
     let (from, filter, limit) = match rows {
@@ -90,7 +93,7 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
                 String::new(),
             )
         }
-        Rows::Keys(request) => by_keys(target, request, &mut next_bind),
+        Rows::Keys(request) | Rows::LockedKeys(request) => by_keys(target, request, &mut next_bind),
     };
     let by_place = matches!(rows, Rows::Heap(..));
     let need = if by_place {
@@ -108,7 +111,7 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
         Cut::Reader { .. } if by_place => String::new(),
         _ => format!(" ORDER BY {}", order("t")),
     };
-    let lock = if matches!(rows, Rows::Keys(_)) {
+    let lock = if matches!(rows, Rows::LockedKeys(_)) {
         " FOR NO KEY UPDATE OF t"
     } else {
         ""

@@ -7,11 +7,10 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::paging::{page_of, row_at};
-use super::row::Reading;
-use super::shape::{Shape, joined};
+use super::paging;
+use super::shape::joined;
 use super::statement::{Bind, bound, run};
-use super::{ddl, fault, key_value, ledger, update};
+use super::{ddl, fault, ledger, update};
 use crate::crypto::KeyId;
 use crate::store::{
     Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Page, PageRequest, Result,
@@ -60,25 +59,6 @@ impl SqliteWriter {
         require_active(&mut self.conn, keys).await
     }
 
-    async fn read_now(
-        &mut self,
-        target: &Target,
-        request: &PageRequest,
-        keys: &[Cursor],
-    ) -> Result<Page> {
-        let shape = Shape::read(&mut self.conn, target).await?;
-        let reading = Reading::new(&shape, request);
-        let wanted = shape.wanted(&request.select)?;
-        let mut rows = Vec::with_capacity(keys.len());
-        for key in keys {
-            let key = key_value::values(key, shape.keys.len())?;
-            if let Some(row) = row_at(&mut self.conn, &shape, &reading, &wanted, &key).await? {
-                rows.push(row.into_page_row(target, &shape));
-            }
-        }
-        Ok(page_of(rows, None))
-    }
-
     async fn write_rows(&mut self, target: &Target, batch: &WriteBatch<'_>) -> Result<Written> {
         if ddl::fingerprint(&mut self.conn, target).await? != batch.fingerprint {
             return Err(StoreError::SchemaChanged {
@@ -119,7 +99,7 @@ impl BatchWriter for SqliteWriter {
         request: &PageRequest,
         keys: &[Cursor],
     ) -> Result<Page> {
-        let outcome = self.read_now(target, request, keys).await;
+        let outcome = paging::current_rows(&mut self.conn, target, request, keys).await;
         self.settled(outcome).await
     }
 

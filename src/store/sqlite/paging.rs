@@ -18,7 +18,8 @@ use super::shape::{Shape, joined};
 use super::statement::{Bind, bound};
 use super::version;
 use crate::store::{
-    Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select, StoreError, Target,
+    Cursor, Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select, StoreError,
+    Target,
 };
 
 /// A connection that reads pages.
@@ -78,6 +79,18 @@ impl PageReader for SqliteReader {
     ) -> Result<Page> {
         let mut snapshot = connection::read_transaction(&mut self.conn).await?;
         let page = unchanged_rows(&mut snapshot, target, request, locators).await?;
+        snapshot.rollback().await.map_err(fault::of)?;
+        Ok(page)
+    }
+
+    async fn current(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        keys: &[Cursor],
+    ) -> Result<Page> {
+        let mut snapshot = connection::read_transaction(&mut self.conn).await?;
+        let page = current_rows(&mut snapshot, target, request, keys).await?;
         snapshot.rollback().await.map_err(fault::of)?;
         Ok(page)
     }
@@ -398,9 +411,29 @@ async fn unchanged_rows(
     Ok(page_of(rows, None))
 }
 
+/// Rows by their keys, as they are now.
+pub(super) async fn current_rows(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    request: &PageRequest,
+    keys: &[Cursor],
+) -> Result<Page> {
+    let shape = Shape::read(conn, target).await?;
+    let reading = Reading::new(&shape, request);
+    let wanted = shape.wanted(&request.select)?;
+    let mut rows = Vec::with_capacity(keys.len());
+    for key in keys {
+        let key = key_value::values(key, shape.keys.len())?;
+        if let Some(row) = row_at(conn, &shape, &reading, &wanted, &key).await? {
+            rows.push(row.into_page_row(target, &shape));
+        }
+    }
+    Ok(page_of(rows, None))
+}
+
 /// The row of a key, whatever it holds now; `None` if there is none with this key, byte for byte, or
 /// it is not wanted.
-pub(super) async fn row_at(
+async fn row_at(
     conn: &mut SqliteConnection,
     shape: &Shape,
     reading: &Reading,

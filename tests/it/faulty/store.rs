@@ -238,6 +238,16 @@ impl PageReader for FaultyReader {
         let work = self.inner.rows(target, request, locators);
         self.fault.through("rows", work).await
     }
+
+    async fn current(
+        &mut self,
+        target: &Target,
+        request: &PageRequest,
+        keys: &[Cursor],
+    ) -> Result<Page> {
+        let work = self.inner.current(target, request, keys);
+        self.fault.through("current", work).await
+    }
 }
 
 struct FaultyWriter {

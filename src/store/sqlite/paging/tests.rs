@@ -224,6 +224,12 @@ async fn a_large_value_is_left_out_and_read_alone() {
             .rows
             .is_empty()
     );
+    let keys = [1, 2, 3].map(|id| Cursor(vec![format!("i:{id}")]));
+    let rows = reader.current(&target, &request, &keys).await.unwrap().rows;
+    let now: Vec<_> = rows.iter().map(|row| row.cells[0].plain.as_ref()).collect();
+    assert_eq!(now.len(), 2);
+    assert_eq!(now[0].unwrap().as_slice(), b"short");
+    assert_eq!(now[1].unwrap().as_slice(), b"x");
 }
 
 async fn one_page(schema: &str, source_type: &str) -> Page {
