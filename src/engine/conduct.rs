@@ -27,9 +27,12 @@ use crate::store::{
 
 /// Lanes from this number on sweep a relation; those below seal ranges of it.
 pub const SWEEP_LANES: i32 = 1_000_000;
-/// A table is cut into about this many lanes for each one worked on at once, so that nobody is
+/// A table is cut into up to this many lanes for each one worked on at once, so that nobody is
 /// left without work near the end.
-const LANES_PER_WORKER: u32 = 4;
+const LANES_PER_WORKER: u64 = 4;
+/// A worker gets more than one lane where each has at least so many rows: the windows of a small lane
+/// are small, and each costs a COMMIT.
+const ROWS_PER_SPARE_LANE: u64 = 50_000;
 /// Below this many rows a table is one lane.
 const ROWS_PER_LANE_MIN: u64 = 20_000;
 
@@ -48,7 +51,7 @@ pub async fn cut_lanes(
 ) -> Result<Vec<NewLane>, EngineError> {
     let relations = store.relations(target).await?;
     let rows = store.row_estimate(target).await?;
-    let wanted = u64::from(workers * LANES_PER_WORKER).min(rows / ROWS_PER_LANE_MIN + 1);
+    let wanted = lanes_wanted(rows, workers);
     let pieces = u32::try_from(wanted.div_ceil(relations.len() as u64)).unwrap_or(1);
     let mut lanes = Vec::new();
     for relation in relations {
@@ -56,8 +59,10 @@ pub async fn cut_lanes(
             Order::Storage(visits) => store.cut_storage(target, &relation, pieces, visits).await?,
             Order::Keys => None,
         };
-        if let (Order::Storage(Visits::Rewriting), Some([first @ Some(Mark::Heap(_)), ..])) =
-            (reads.order, places.as_deref())
+        if let (
+            Order::Storage(Visits::Growing | Visits::Rewriting),
+            Some([first @ Some(Mark::Heap(_)), ..]),
+        ) = (reads.order, places.as_deref())
             && is_done(store, target, &relation, &reads.sweep).await?
         {
             places = Some(vec![first.clone(), first.clone()]);
@@ -82,6 +87,14 @@ pub async fn cut_lanes(
         }
     }
     Ok(lanes)
+}
+
+/// How many lanes a table of so many rows is best cut into; for no workers none, which is one range a
+/// relation.
+fn lanes_wanted(rows: u64, workers: u32) -> u64 {
+    let workers = u64::from(workers);
+    let each = (rows / (workers * ROWS_PER_SPARE_LANE).max(1)).clamp(1, LANES_PER_WORKER);
+    (workers * each).min(rows / ROWS_PER_LANE_MIN + 1)
 }
 
 /// Whether none of a relation's rows needs work. Asked to save time only: where an answer fails to
@@ -369,6 +382,31 @@ where
         match work().await {
             Ok(answer) => return Ok(answer),
             Err(error) => patience.wait(ctx, error).await?,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_tables_have_few_lanes_and_large_ones_some_to_spare() {
+        for (rows, workers, lanes) in [
+            (0, 4, 1),
+            (1_000_000, 0, 0),
+            (19_999, 4, 1),
+            (60_000, 4, 4),
+            (100_000, 1, 2),
+            (100_000, 2, 2),
+            (1_000_000, 2, 8),
+            (1_000_000_000, 8, 32),
+        ] {
+            assert_eq!(
+                lanes_wanted(rows, workers),
+                lanes,
+                "{rows} rows, {workers} workers"
+            );
         }
     }
 }

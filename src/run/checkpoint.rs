@@ -162,7 +162,6 @@ fn lane_key(lane_no: i32) -> Result<RowKey, CheckpointError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Visits;
 
     fn checkpoints() -> Checkpoints {
         Checkpoints::new(Arc::new(Keyring::default()), None)
@@ -174,7 +173,7 @@ mod tests {
             block: 7,
             line: 3,
             pass: 5,
-            ..HeapPlace::begin("16384", 4, Visits::Rewriting)
+            ..HeapPlace::begin("16384", 4, 8)
         };
         for mark in [
             Mark::Key(Cursor(vec!["1".to_owned(), "{\"row\":1}".to_owned()])),

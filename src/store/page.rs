@@ -50,25 +50,24 @@ const fn two() -> u8 {
 /// What is done to the rows of a relation that is gone through in the order of storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visits {
-    /// Each is written again.
+    /// Each is written again, and becomes longer by what is sealed.
+    Growing,
+    /// Each is written again, as long as it was.
     Rewriting,
     /// They are only looked at.
     Looking,
 }
 
 impl HeapPlace {
-    /// The begin of a block, in the first pass of a range that begins with it.
-    pub fn begin(storage: &str, block: u32, visits: Visits) -> Self {
+    /// The begin of a block, in the first of so many passes of a range that begins with it.
+    pub fn begin(storage: &str, block: u32, passes: u8) -> Self {
         Self {
             storage: storage.to_owned(),
             first: block,
             block,
             line: 0,
             pass: 0,
-            passes: match visits {
-                Visits::Rewriting => 8,
-                Visits::Looking => 1,
-            },
+            passes,
         }
     }
 

@@ -224,12 +224,12 @@ impl Store for PostgresStore {
 
     async fn cut_storage(
         &self,
-        _target: &Target,
+        target: &Target,
         relation: &str,
         pieces: u32,
         visits: Visits,
     ) -> Result<Option<Vec<Option<Mark>>>> {
-        let places = heap::cut(self, relation, pieces, visits).await?;
+        let places = heap::cut(self, target, relation, pieces, visits).await?;
         Ok(places.map(|places| places.into_iter().map(Mark::Heap).map(Some).collect()))
     }
 

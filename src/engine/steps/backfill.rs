@@ -99,7 +99,7 @@ impl Step for Backfill {
             order: match self.target.in_place() {
                 // A value that looks sealed and does not open is found by this pass only.
                 true => Order::Keys,
-                false => Order::Storage(Visits::Rewriting),
+                false => Order::Storage(Visits::Growing),
             },
             indexed_sweep: true,
             plain: true,

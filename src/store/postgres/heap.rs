@@ -7,7 +7,8 @@ use sqlx::{PgConnection, Row};
 use super::fault::map;
 use super::sql::{literal, query, raw};
 use super::{PostgresStore, timed};
-use crate::store::{HeapPlace, Mark, Moment, Result, StoreError, Versions, Visits};
+use crate::crypto::envelope::OVERHEAD_BYTES;
+use crate::store::{HeapPlace, Mark, Moment, Result, Sealed, StoreError, Target, Versions, Visits};
 
 /// The first version that scans a range of places.
 const RANGE_SCANS: i32 = 140_000;
@@ -25,17 +26,67 @@ pub(super) const SETTINGS: &str = "SET LOCAL enable_tidscan = on; SET LOCAL enab
      SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off; \
      SET LOCAL max_parallel_workers_per_gather = 0;";
 
+/// Passes where rows are written again: more of them leave more rows in their block, where no index
+/// needs to know, and each looks at every block once more.
+const PASSES: u8 = 8;
+/// Passes where rows grow by more than [`GROWTH_MUCH`]: most of them leave their block whatever the
+/// order. Measured in docs/decisions/0010.
+const PASSES_MUCH_GROWTH: u8 = 3;
+/// Of their length.
+const GROWTH_MUCH: f64 = 0.5;
+
 /// Places that cut a relation into ranges, as [`crate::store::Store::cut_storage`] has it.
 pub(super) async fn cut(
     store: &PostgresStore,
+    target: &Target,
     relation: &str,
     pieces: u32,
     visits: Visits,
 ) -> Result<Option<Vec<HeapPlace>>> {
     let standing = standing(store, relation).await?;
-    Ok(standing
-        .filter(|(storage, _)| storage.blocks > 0)
-        .map(|(storage, _)| bounds(&storage, pieces, visits)))
+    let Some((storage, _)) = standing.filter(|(storage, _)| storage.blocks > 0) else {
+        return Ok(None);
+    };
+    let passes = match visits {
+        Visits::Looking => 1,
+        Visits::Rewriting => PASSES,
+        Visits::Growing if growth(store, target, relation).await? > GROWTH_MUCH => {
+            PASSES_MUCH_GROWTH
+        }
+        Visits::Growing => PASSES,
+    };
+    Ok(Some(bounds(&storage, pieces, passes)))
+}
+
+/// By how much of its length a row grows in which all fields are sealed, as the server's statistics
+/// have it; 0 where there are none.
+async fn growth(store: &PostgresStore, target: &Target, relation: &str) -> Result<f64> {
+    let names: Vec<String> = target
+        .fields
+        .iter()
+        .filter(|field| matches!(field.sealed, Sealed::Beside { .. }))
+        .map(|field| field.column.as_str().to_owned())
+        .collect();
+    let overhead = OVERHEAD_BYTES * names.len();
+    let mut tx = store.begin().await?;
+    let row = query(
+        "SELECT (SELECT coalesce(sum(s.avg_width), 0)::float8 FROM pg_catalog.pg_stats s \
+           WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND NOT s.inherited AND s.attname = ANY ($2)), \
+         CASE WHEN c.reltuples > 0 THEN pg_relation_size(c.oid)::float8 / c.reltuples END \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.oid = to_regclass($1)"
+            .to_owned(),
+    )
+    .bind(relation.to_owned())
+    .bind(names)
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    let Some(row) = row else { return Ok(0.0) };
+    let width: f64 = row.try_get(0).map_err(map)?;
+    let length: Option<f64> = row.try_get(1).map_err(map)?;
+    Ok(length.map_or(0.0, |length| (width + overhead as f64) / length))
 }
 
 /// This moment, as [`crate::store::Store::moment`] has it.
@@ -71,7 +122,7 @@ async fn standing(store: &PostgresStore, relation: &str) -> Result<Option<(Stora
     Ok(storage.map(|id| (Storage { id, blocks }, oldest)))
 }
 
-fn bounds(storage: &Storage, pieces: u32, visits: Visits) -> Vec<HeapPlace> {
+fn bounds(storage: &Storage, pieces: u32, passes: u8) -> Vec<HeapPlace> {
     let pieces = pieces.clamp(1, storage.blocks);
     (0..=pieces)
         .map(|i| {
@@ -81,7 +132,7 @@ fn bounds(storage: &Storage, pieces: u32, visits: Visits) -> Vec<HeapPlace> {
                 true => u32::MAX,
                 false => u32::try_from(block).unwrap_or(u32::MAX),
             };
-            HeapPlace::begin(&storage.id, block, visits)
+            HeapPlace::begin(&storage.id, block, passes)
         })
         .collect()
 }
@@ -246,7 +297,7 @@ mod tests {
     }
 
     fn begin(block: u32) -> HeapPlace {
-        HeapPlace::begin("1", block, Visits::Rewriting)
+        HeapPlace::begin("1", block, PASSES)
     }
 
     /// Every window of a range, as (pass, from, until).
@@ -324,7 +375,7 @@ mod tests {
     #[test]
     fn ranges_are_of_all_blocks() {
         let blocks = |all, pieces| {
-            bounds(&storage("1", all), pieces, Visits::Rewriting)
+            bounds(&storage("1", all), pieces, PASSES)
                 .iter()
                 .map(|p| p.block)
                 .collect::<Vec<_>>()
