@@ -1,6 +1,6 @@
 //! The engine: one run loop over a database it knows only through traits.
-//! Owns paging, lanes, batches, retries, the sweep and what is reported. Backfill, verify and
-//! restore are steps of it. Never names a database driver, never prints.
+//! Owns paging, lanes, batches, retries, the sweep and what is reported. Backfill, verify,
+//! restore, rotate and reindex are steps of it. Never names a database driver, never prints.
 //! Rows and cursor commit together, so a crash at any instant loses nothing and repeats nothing.
 
 pub mod bench;
@@ -210,6 +210,17 @@ impl Engine {
         })
     }
 
+    /// Entries of the quarantine about the job's columns, or whole rows, that are not resolved.
+    async fn listed(&self, job: &Job) -> Result<u64, EngineError> {
+        let labels = job.labels();
+        let listed = self.store.quarantined(Some(&job.target.label)).await?;
+        let ours = listed.iter().filter(|record| {
+            let column = record.row.column_label.as_ref();
+            column.is_none_or(|column| labels.contains(column))
+        });
+        Ok(ours.count() as u64)
+    }
+
     /// Decrypts back into the columns of the job's target. With `drop_sealed`, the sealed columns
     /// and the guard go afterwards, if every value was restored.
     ///
@@ -225,9 +236,13 @@ impl Engine {
         let target = Arc::new(target);
         let columns = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
         let step = Restore::new(Arc::clone(&target), Arc::clone(&columns));
-        let report = self
+        let mut report = self
             .run(job, target, columns, Arc::new(step), HashMap::new())
             .await?;
+        if drop_sealed {
+            // Also what an earlier step listed, or a person said to leave: its seal may be the only copy.
+            report.open_quarantine = self.listed(job).await?;
+        }
         if report.open_quarantine > 0 {
             return Ok(report);
         }

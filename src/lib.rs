@@ -56,8 +56,8 @@
 //! let sealed = sealer.seal("clinic-7", &row, b"123-45-6789")?;
 //! let stored_index = sealer.blind_index("clinic-7", "123-45-6789")?;
 //!
-//! // SELECT ... WHERE ssn_bidx = $1, however the number was typed.
-//! assert_eq!(sealer.blind_index("clinic-7", "123 45 6789")?, stored_index);
+//! // SELECT ... WHERE ssn_bidx = ANY ($1), however the number was typed.
+//! assert_eq!(sealer.lookups("clinic-7", "123 45 6789")?, Vec::from_iter(stored_index));
 //!
 //! let opened = opener.open("clinic-7", &row, &sealed)?;
 //! assert_eq!(opened.as_slice(), b"123-45-6789");

@@ -1,7 +1,7 @@
 //! The database seam: what the engine asks of a database, without a word of SQL.
 //! Owns the contract of a round trip. Every method here is one place where a run can be killed,
 //! and every fault test goes through it. Knows nothing of the plan file, of steps or of progress.
-//! All SQL is written below `store/postgres` and `store/sqlite`, and nowhere else.
+//! All SQL that the engine runs is written below `store/postgres` and `store/sqlite`, and nowhere else.
 
 pub mod catalog;
 pub mod locate;
@@ -51,6 +51,10 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// The names of the tables that our role can see, less the server's own and ours; at most
     /// 10,000 of them, for suggestions.
     async fn table_names(&self) -> Result<Vec<TableName>>;
+
+    /// The table that carries the guard of this registered field's table, whatever it is called by
+    /// now; `None` where no table does.
+    async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>>;
 
     /// The statements that [`Store::prepare`] would run now, in order; empty when all is there.
     async fn ddl(&self, target: &Target) -> Result<Vec<String>>;

@@ -19,7 +19,7 @@ use super::report::Tallied;
 use super::retry::Patience;
 use super::step::{Order, Reads};
 use crate::run::checkpoint::Place;
-use crate::store::{Mark, Moment, PageRequest, Versions};
+use crate::store::{Mark, Moment, PageReader, PageRequest, Versions};
 
 /// Counts through all rows.
 ///
@@ -56,13 +56,14 @@ async fn count_storage(
         range.versions = Versions::Before(moment.clone());
     }
     let mut done = count_ranges(ctx, before).await?;
-    for since in lane_each(ctx, order).await? {
-        let Some(moment) = then.get(&since.relation) else {
+    let mut since = lane_each(ctx, order).await?;
+    for range in &mut since {
+        let Some(moment) = then.get(&range.relation) else {
             return Ok(None);
         };
-        let versions = Versions::Since(moment.clone());
-        done.merge(count_since(ctx, Range { versions, ..since }).await?);
+        range.versions = Versions::Since(moment.clone());
     }
+    done.merge(count_since(ctx, &since).await?);
     let Some(now) = moments(ctx).await? else {
         return Ok(None);
     };
@@ -142,13 +143,13 @@ async fn count_ranges(ctx: &Arc<Context>, ranges: Vec<Range>) -> Result<Tallied,
     join(ctx, workers).await
 }
 
-/// Counts what came since a moment, in one snapshot: a row that is changed again and again would
-/// else be now behind and now before the place that is looked at. Begun again where the snapshot is
-/// lost.
-async fn count_since(ctx: &Arc<Context>, range: Range) -> Result<Tallied, EngineError> {
+/// Counts what came since a moment, in one snapshot of all relations: a row that is changed again and
+/// again would else be now behind and now before the place that is looked at, and one that moves to
+/// another partition in neither. Begun again where the snapshot is lost.
+async fn count_since(ctx: &Arc<Context>, ranges: &[Range]) -> Result<Tallied, EngineError> {
     let mut patience = Patience::new(ctx.settings.patience);
     loop {
-        match count_snapshot(ctx, &range).await {
+        match count_snapshot(ctx, ranges).await {
             Ok(done) => return Ok(done),
             Err(EngineError::Store(error)) => patience.wait(ctx, error).await?,
             Err(error) => return Err(error),
@@ -156,7 +157,22 @@ async fn count_since(ctx: &Arc<Context>, range: Range) -> Result<Tallied, Engine
     }
 }
 
-async fn count_snapshot(ctx: &Arc<Context>, range: &Range) -> Result<Tallied, EngineError> {
+async fn count_snapshot(ctx: &Arc<Context>, ranges: &[Range]) -> Result<Tallied, EngineError> {
+    let mut tallied = Tallied::default();
+    // The reader keeps its snapshot from one window that looks back to the next.
+    let mut reader = ctx.store.reader().await?;
+    for range in ranges {
+        count_range(ctx, reader.as_mut(), range, &mut tallied).await?;
+    }
+    Ok(tallied)
+}
+
+async fn count_range(
+    ctx: &Arc<Context>,
+    reader: &mut dyn PageReader,
+    range: &Range,
+    tallied: &mut Tallied,
+) -> Result<(), EngineError> {
     let reads = ctx.step.reads();
     let mut request = PageRequest {
         after: range.after.clone(),
@@ -168,8 +184,6 @@ async fn count_snapshot(ctx: &Arc<Context>, range: &Range) -> Result<Tallied, En
         value_bytes_max: VALUE_BYTES_CEILING,
         ..request.clone()
     };
-    let mut tallied = Tallied::default();
-    let mut reader = ctx.store.reader().await?;
     loop {
         if ctx.stop.is_wished() {
             return Err(EngineError::Interrupted);
@@ -183,12 +197,12 @@ async fn count_snapshot(ctx: &Arc<Context>, range: &Range) -> Result<Tallied, En
         }
         for page in pages {
             let parcel = parcel::work(ctx, page).await?;
-            let event = count(ctx, &parcel, &mut tallied).await?;
+            let event = count(ctx, &parcel, tallied).await?;
             ctx.events.emit(event);
         }
         match next {
             Some(next) => request.after = Some(next),
-            None => return Ok(tallied),
+            None => return Ok(()),
         }
     }
 }

@@ -53,7 +53,7 @@ impl Engine {
             table: job.target.label.clone(),
         });
         let done = self.end(&ctx, run_id, outcome).await?;
-        let open_quarantine = self.settle_quarantine(&ctx).await?;
+        let open_quarantine = self.settle_quarantine(&ctx, resumed).await?;
         Ok(TableReport {
             table: job.target.label.clone(),
             done,
@@ -279,16 +279,20 @@ impl Engine {
     }
 
     /// What an operator wanted tried again and did not come back is resolved; the number of rows
-    /// that wait for a person.
-    async fn settle_quarantine(&self, ctx: &Context) -> Result<u64, EngineError> {
+    /// that wait for a person. A resumed run in place may have gone by such a row before, and its sweep
+    /// takes what looks sealed for sealed: there it waits for the next run.
+    async fn settle_quarantine(&self, ctx: &Context, resumed: bool) -> Result<u64, EngineError> {
         let step = ctx.step.kind().as_str();
         let listed = self.store.quarantined(Some(&ctx.target.label)).await?;
         let tried: Vec<i64> = listed
             .iter()
-            .filter(|row| row.row.step == step && row.state == QuarantineState::Retry)
+            .filter(|row| {
+                row.state == QuarantineState::Retry && ctx.book.retries(row.quarantine_id)
+            })
             .map(|row| row.quarantine_id)
             .collect();
-        if !tried.is_empty() {
+        let gone_by = resumed && ctx.target.in_place();
+        if !tried.is_empty() && !gone_by {
             self.store
                 .set_quarantine_state(&tried, QuarantineState::Resolved)
                 .await?;

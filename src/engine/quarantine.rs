@@ -21,6 +21,8 @@ pub struct Book {
     own: Option<Arc<Key>>,
     tagger: Option<Tagger>,
     known: RwLock<HashMap<String, HashSet<Option<usize>>>>,
+    /// What a person wanted tried again when this run began.
+    to_retry: HashSet<i64>,
 }
 
 impl Book {
@@ -53,6 +55,11 @@ impl Book {
                 .insert(field.flatten());
         }
         let tagger = own.as_ref().map(|key| key.data_key().tagger());
+        let to_retry = listed
+            .iter()
+            .filter(|record| record.row.step == step && record.state == QuarantineState::Retry)
+            .map(|record| record.quarantine_id)
+            .collect();
         Self {
             table_label: table_label.to_owned(),
             column_labels,
@@ -60,7 +67,14 @@ impl Book {
             own,
             tagger,
             known: RwLock::new(known),
+            to_retry,
         }
+    }
+
+    /// Whether this run tries the row of an entry again: what a person marks while it goes on is for the
+    /// next one.
+    pub fn retries(&self, quarantine_id: i64) -> bool {
+        self.to_retry.contains(&quarantine_id)
     }
 
     /// The row's tag: a keyed digest, safe to print. `unkeyed` where there is no key to make it with.

@@ -1,5 +1,5 @@
 //! Rotation: one key version takes over from another, and every value follows.
-//! Owns the order that is safe: the new key is durable and proven; one transaction makes it active
+//! Owns the order that is safe (how one begins is in `begin`): the new key is durable and proven; one transaction makes it active
 //! and the old one deactivated; everything older is re-sealed by the one run loop; older
 //! transactions are waited for; a census proves what is left; the record is closed. Interrupted
 //! anywhere, the open record says what is to be finished, and nothing new is begun before.

@@ -1,4 +1,4 @@
-//! What is done to one row: the seam between the run loop and backfill, rotate, verify, restore.
+//! What is done to one row: the seam between the run loop and its steps.
 //! A row goes in, a row's work comes out. A step knows nothing of paging, lanes, transactions,
 //! retries or progress; the loop knows nothing of what a step does with a row.
 

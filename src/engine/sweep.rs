@@ -7,6 +7,7 @@
 //! sweep is over, so that an application which writes one row without rest cannot hold a run.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,9 +28,9 @@ const CONFLICTS_MAX: u32 = 3;
 const CONVERGE_WITHIN: Duration = Duration::from_secs(300);
 /// Rows remembered as sealed by this sweep; beyond that a row found again counts as new.
 const REMEMBERED_MAX: usize = 100_000;
-/// A busy application changes rows while an exact pass goes through its windows; a few exact
-/// passes in a row still end where only some rows are meant.
+/// Rows of a window of all rows.
 const WINDOW_ROWS: u32 = 20_000;
+/// Rows of a window that the partial index gives, each of which needs work.
 const INDEXED_ROWS: u32 = 500;
 
 /// Sweeps one relation until nothing is left.
@@ -54,7 +55,8 @@ pub async fn sweep(
     let mut select = reads.sweep.clone();
     let mut indexed = false;
     let begun = Instant::now();
-    if !patiently(ctx, || ctx.store.any_left(&ctx.target, relation, &select)).await? {
+    let any_left = patiently(ctx, || ctx.store.any_left(&ctx.target, relation, &select));
+    if !keeping(ctx, sweep.committer, any_left).await? {
         ctx.events.emit(Event::Sweep { pass: 1, found: 0 });
         return Ok(());
     }
@@ -72,11 +74,11 @@ pub async fn sweep(
         if begun.elapsed() > CONVERGE_WITHIN {
             return Err(not_converging(ctx, found, pass).await);
         }
-        if !indexed
-            && reads.indexed_sweep
-            && patiently(ctx, || ctx.store.make_sweep_index(&ctx.target)).await?
-        {
-            indexed = true;
+        if !indexed && reads.indexed_sweep {
+            let made = patiently(ctx, || ctx.store.make_sweep_index(&ctx.target));
+            indexed = keeping(ctx, sweep.committer, made).await?;
+        }
+        if indexed {
             select = Select::UnsealedIndexed;
         }
     }
@@ -84,6 +86,42 @@ pub async fn sweep(
         patiently(ctx, || ctx.store.drop_sweep_index(&ctx.target)).await?;
     }
     Ok(())
+}
+
+/// Waits for a round trip that may take longer than the lease, which is renewed meanwhile: another
+/// worker would take the lane.
+async fn keeping<T>(
+    ctx: &Context,
+    committer: &mut Committer,
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    let third = Duration::from_secs(u64::from(ctx.settings.lease_seconds)) / 3;
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            answer = &mut work => return answer,
+            () = tokio::time::sleep(third) => {}
+        }
+        // Both to their ends: what is given up in the middle of a COMMIT, nobody knows of.
+        let mut renewal = pin!(renew(committer));
+        let mut answer = None;
+        loop {
+            tokio::select! {
+                early = &mut work, if answer.is_none() => answer = Some(early),
+                renewed = &mut renewal => break renewed?,
+            }
+        }
+        if let Some(answer) = answer {
+            return answer;
+        }
+    }
+}
+
+async fn renew(committer: &mut Committer) -> Result<(), EngineError> {
+    match committer.renew().await {
+        Ok(()) | Err(NotCommitted::ReadAgain) => Ok(()),
+        Err(NotCommitted::Stop(error)) => Err(error),
+    }
 }
 
 struct Sweep<'a> {
@@ -236,10 +274,7 @@ impl Sweep<'_> {
             why: format!("{found} rows held by {who}"),
         });
         self.ctx.stop.sleep(Duration::from_millis(250)).await;
-        match self.committer.renew().await {
-            Ok(()) | Err(NotCommitted::ReadAgain) => Ok(()),
-            Err(NotCommitted::Stop(error)) => Err(error),
-        }
+        renew(self.committer).await
     }
 }
 

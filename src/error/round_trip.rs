@@ -89,6 +89,12 @@ pub enum StoreError {
         /// What.
         what: String,
     },
+    /// Sealed columns would be dropped that hold the only copy of a value.
+    #[error("values of table {table} are sealed whose plaintext is not there: nothing was dropped")]
+    NotRestored {
+        /// The table's label.
+        table: String,
+    },
     /// Our role may not do this.
     #[error("permission denied (SQLSTATE {sqlstate})")]
     Denied {
@@ -149,6 +155,7 @@ impl StoreError {
             | Self::Held { .. }
             | Self::Missing { .. }
             | Self::InTheWay { .. }
+            | Self::NotRestored { .. }
             | Self::Denied { .. }
             | Self::ReadOnly
             | Self::Unexpected { .. }
@@ -175,6 +182,7 @@ impl Coded for StoreError {
             Self::Unexpected { .. } => "E0513",
             Self::Refused { .. } => "E0514",
             Self::InTheWay { .. } => "E0516",
+            Self::NotRestored { .. } => "E0517",
             Self::FenceLost => "E0601",
             Self::Held { .. } => "E0602",
             Self::KeyNotActive => "E0420",
@@ -214,6 +222,9 @@ impl Coded for StoreError {
             Self::InTheWay { .. } => {
                 "drop it now and make it again afterwards: the column it stands on is replaced"
             }
+            Self::NotRestored { .. } => {
+                "some application seals meanwhile: stop it, then run the command again"
+            }
             Self::ReadOnly => "connect to the primary",
             Self::Unexpected { .. } | Self::Refused { .. } => {
                 "look the SQLSTATE up; if it is not explained by the server's state, report it"
@@ -234,7 +245,7 @@ impl Coded for StoreError {
             | Self::ReadOnly
             | Self::Refused { .. } => Exit::Unreachable,
             Self::BadUrl { .. } => Exit::Usage,
-            Self::Data { .. } => Exit::Unverified,
+            Self::Data { .. } | Self::NotRestored { .. } => Exit::Unverified,
             Self::FenceLost | Self::Held { .. } => Exit::Held,
             Self::KeyNotActive => Exit::Keys,
             Self::SchemaChanged { .. }

@@ -1,7 +1,8 @@
 //! The PostgreSQL store: connections, transactions and what belongs to them.
 //! Owns how a connection is made and how long a round trip may take. A transaction here is always
-//! explicit and READ COMMITTED, every setting is SET LOCAL, and no statement is prepared by name,
-//! so that a transaction-mode pooler may stand in between.
+//! explicit, and READ COMMITTED but for a verification's look at what came since it began; every
+//! setting is SET LOCAL, and no statement is prepared by name, so that a transaction-mode pooler may
+//! stand in between.
 
 mod audit;
 mod batch;
@@ -171,6 +172,10 @@ impl Store for PostgresStore {
         let names = catalog::table_names(&mut tx, self.schema.as_str()).await?;
         tx.commit().await.map_err(map)?;
         Ok(names)
+    }
+
+    async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>> {
+        guard::guarded(self, &field.table_label).await
     }
 
     async fn ddl(&self, target: &Target) -> Result<Vec<String>> {

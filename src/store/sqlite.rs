@@ -109,6 +109,10 @@ impl Store for SqliteStore {
         facts::table_names(&mut *self.control.lock().await).await
     }
 
+    async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>> {
+        guard::guarded(&mut *self.control.lock().await, &field.table_name).await
+    }
+
     async fn ddl(&self, target: &Target) -> Result<Vec<String>> {
         ddl::missing(&mut *self.control.lock().await, target).await
     }

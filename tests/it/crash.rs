@@ -192,7 +192,7 @@ async fn a_table_lock_and_deadlocks_with_the_application_only_delay_it() {
 #[tokio::test]
 async fn two_engines_share_a_table_and_seal_every_row_once() {
     let run = "batch_target_ms = 20\nlanes = 2";
-    let ground = Ground::postgres("crash_two", &ddl(60_000), &plan(run)).await;
+    let ground = Ground::postgres("crash_two", &ddl(200_000), &plan(run)).await;
     let (one, two) = tokio::join!(
         ground.project.phiseal(&["backfill"]).run(),
         ground.project.phiseal(&["backfill"]).run()
@@ -208,7 +208,7 @@ async fn two_engines_share_a_table_and_seal_every_row_once() {
 #[tokio::test]
 async fn an_engine_stopped_beyond_its_lease_is_fenced_off_when_it_goes_on() {
     let run = "batch_target_ms = 20\nlease_seconds = 2\nlanes = 1";
-    let ground = Ground::postgres("crash_fence", &ddl(60_000), &plan(run)).await;
+    let ground = Ground::postgres("crash_fence", &ddl(200_000), &plan(run)).await;
     let mut first = ground.project.phiseal(&["backfill"]).spawn();
     under_way(&ground, 500).await;
     first.signal(Signal::STOP);

@@ -12,9 +12,9 @@ use phiseal::error::Coded;
 use phiseal::ident::Ident;
 use phiseal::keys::Keyring;
 use phiseal::plan::Plan;
-use phiseal::store::Store;
 use phiseal::store::postgres::PostgresStore;
 use phiseal::store::sqlite::SqliteStore;
+use phiseal::store::{PageRequest, Select, Store, Versions, Visits};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Fault, FaultyStore, Kind};
@@ -123,6 +123,11 @@ impl Small {
             events: Arc::new(NoEvents),
             stop: Stop::default(),
         };
+        engine.backfill(&self.job().await).await
+    }
+
+    /// The job of the plan's table, as it is now.
+    async fn job(&self) -> Job {
         let facts = self.store.table(&self.plan.tables[0].name).await.unwrap();
         let registered = self.store.fields().await.unwrap();
         let job = Job::resolve(
@@ -131,7 +136,7 @@ impl Small {
             &registered,
             self.dialect,
         );
-        engine.backfill(&job.unwrap()).await
+        job.unwrap()
     }
 
     /// The table as it was before the first run, and no run of it.
@@ -311,4 +316,120 @@ async fn a_crash_at_any_call_is_resumed_on_sqlite() {
 #[tokio::test]
 async fn shortage_locks_and_refused_batches_are_gone_through_on_sqlite() {
     everything(&mut Small::sqlite().await, &REFUSED).await;
+}
+
+/// A seal that came after the sweep of a restore, from an application that seals, is the only copy.
+async fn only_copies_are_kept(small: Small, blanked: &str) {
+    small.run(Arc::clone(&small.store)).await.unwrap();
+    let job = small.job().await;
+    small.ground.exec(blanked).await;
+    let refused = small.store.drop_sealed(&job.target).await.unwrap_err();
+    assert_eq!(refused.code(), "E0517");
+    let sealed = "SELECT count(*) FROM t WHERE a_sealed IS NOT NULL";
+    assert_eq!(small.number(sealed).await, i64::from(ROWS));
+    small
+        .ground
+        .exec("UPDATE t SET a = 'again' WHERE id = 3")
+        .await;
+    small.store.drop_sealed(&job.target).await.unwrap();
+}
+
+#[tokio::test]
+async fn sealed_columns_with_the_only_copy_of_a_value_are_not_dropped_on_postgres() {
+    let small = Small::postgres("drop_only").await;
+    let blanked =
+        "BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE t SET a = NULL WHERE id = 3; COMMIT";
+    only_copies_are_kept(small, blanked).await;
+}
+
+#[tokio::test]
+async fn sealed_columns_with_the_only_copy_of_a_value_are_not_dropped_on_sqlite() {
+    let small = Small::sqlite().await;
+    let blanked = "INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET a = NULL WHERE id = 3; \
+        DELETE FROM phiseal_mark";
+    only_copies_are_kept(small, blanked).await;
+}
+
+#[tokio::test]
+async fn a_sweep_keeps_its_lane_while_the_server_takes_long() {
+    let small = Small::postgres("faulty_slow").await;
+    // The second time it is asked is in the sweep; a lease is one second.
+    let fault = Fault::new(Kind::Slow, 2, false);
+    let slow: Arc<dyn Store> = Arc::new(FaultyStore {
+        inner: Arc::clone(&small.store),
+        fault: Arc::clone(&fault),
+    });
+    let held = async {
+        while fault.met().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(store::SLOW * 2 / 3).await;
+        let sql = "SELECT count(*) FROM phiseal.lanes WHERE state = 'open' AND lease_until > clock_timestamp()";
+        small.number(sql).await
+    };
+    let (ended, held) = tokio::join!(small.run(slow), held);
+    assert_eq!(held, 1);
+    assert_eq!(fault.met(), Some("any_left"));
+    assert_eq!(ended.unwrap().done.tally.rows_written, i64::from(ROWS));
+}
+
+#[tokio::test]
+async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
+    let ddl = "CREATE TABLE t (id int, part text, a text, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
+        CREATE TABLE t_archive PARTITION OF t FOR VALUES IN ('archive');
+        CREATE TABLE t_empty PARTITION OF t FOR VALUES IN ('empty');
+        CREATE TABLE t_live PARTITION OF t FOR VALUES IN ('live');
+        INSERT INTO t VALUES (1, 'archive', 'value 1'), (2, 'live', 'value 2');
+        CREATE TABLE saved AS TABLE t";
+    let tables = "[[table]]\nname = \"public.t\"\n[[table.column]]\nname = \"a\"\nseal_into = \"a_sealed\"\n";
+    let ground = Ground::postgres("since", ddl, tables).await;
+    ground.backfill().await;
+    let schema = Ident::new("phiseal").unwrap();
+    let store = PostgresStore::connect(&ground.url(), &schema)
+        .await
+        .unwrap();
+    let small = Small::on(ground, "public.t", Arc::new(store), Dialect::Postgres);
+    let target = small.job().await.target;
+    let mut then = Vec::new();
+    for relation in small.store.relations(&target).await.unwrap() {
+        then.push((
+            small.store.moment(&relation).await.unwrap().unwrap(),
+            relation,
+        ));
+    }
+    assert_eq!(then.len(), 3);
+    // Changed since, and then moved while the partitions are looked at one after another.
+    small.ground.exec("UPDATE t SET a = a || '!'").await;
+    let mut reader = small.store.reader().await.unwrap();
+    let mut met = 0;
+    for (moment, relation) in then {
+        let bounds = small
+            .store
+            .cut_storage(&target, &relation, 1, Visits::Looking)
+            .await
+            .unwrap();
+        let (after, upto) = match bounds {
+            Some(bounds) => (bounds[0].clone(), bounds[1].clone()),
+            None => (None, None),
+        };
+        let request = PageRequest {
+            relation,
+            select: Select::Any,
+            after,
+            upto,
+            rows_max: 100,
+            bytes_max: 1 << 20,
+            value_bytes_max: 1 << 20,
+            with_plain: true,
+            with_sealed: true,
+            with_key_text: false,
+            versions: Versions::Since(moment),
+        };
+        met += reader.page(&target, &request).await.unwrap().rows.len();
+        small
+            .ground
+            .exec("UPDATE t SET part = 'archive' WHERE id = 2")
+            .await;
+    }
+    assert_eq!(met, 2);
 }

@@ -159,6 +159,49 @@ async fn in_place_text_becomes_the_plaintext_again() {
 }
 
 #[tokio::test]
+async fn a_row_that_is_left_keeps_its_seal_whoever_listed_it() {
+    let ground = Stand::new("left", PEOPLE, &beside("public.people", &["ssn"])).await;
+    ground.json(&["backfill"]).await;
+    let stray = "BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE people SET ssn = 'stray' WHERE id = 7; COMMIT";
+    ground.db.exec(stray).await;
+    assert_eq!(ground.json_code(&["verify"], 6).await["failed"], 1);
+    let listed = ground.json(&["quarantine", "list"]).await;
+    let tag = listed[0]["tag"].as_str().unwrap();
+    ground.json(&["quarantine", "skip", tag]).await;
+    ground.json_code(&["restore", "--drop-sealed"], 6).await;
+    let kept =
+        "SELECT count(*) FROM people WHERE id = 7 AND ssn = 'stray' AND ssn_sealed IS NOT NULL";
+    assert_eq!(ground.db.count(kept).await, 1);
+    // Decided by hand: that plaintext is the right one.
+    ground
+        .db
+        .exec("BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE people SET ssn_sealed = NULL WHERE id = 7; COMMIT")
+        .await;
+    ground.json(&["quarantine", "retry", tag]).await;
+    assert_eq!(ground.json_code(&["verify"], 6).await["unsealed"], 1);
+    ground.json(&["restore", "--drop-sealed"]).await;
+    let gone = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'people'::regclass AND attname = 'ssn_sealed'";
+    assert_eq!(ground.db.count(gone).await, 0);
+}
+
+#[tokio::test]
+async fn what_verify_finds_beside_a_run_stays_that_runs_own() {
+    let ground = Stand::new("own", PEOPLE, &beside("public.people", &["ssn"])).await;
+    ground.json(&["backfill"]).await;
+    ground.db.exec(&blank("people", &["ssn"])).await;
+    let stray = "BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE people SET ssn = 'stray' WHERE id = 7; COMMIT";
+    ground.db.exec(stray).await;
+    ground.json_code(&["restore"], 6).await;
+    assert_eq!(ground.json_code(&["verify"], 6).await["failed"], 1);
+    let steps = "SELECT string_agg(step || ' ' || state, ',') FROM phiseal.quarantine";
+    assert_eq!(
+        ground.db.scalar(steps).await.as_deref(),
+        Some("restore open")
+    );
+    ground.json_code(&["restore"], 6).await;
+}
+
+#[tokio::test]
 async fn dropping_the_sealed_columns_leaves_the_table_as_it_was_before() {
     let plan = beside("public.people", &["ssn", "note"]).replacen(
         "\"ssn_sealed\"\n",

@@ -14,8 +14,8 @@ use crate::ident::{Ident, TableName};
 use crate::plan::{BlindIndexPlan, ColumnPlan, TablePlan, Target, TriggerPolicy};
 use crate::store::{FieldRecord, FieldState, ServerFacts, StoreError};
 
-/// The jobs of all registered tables of which something is sealed. A table that is gone is said and
-/// passed over: nothing is sealed in it any more.
+/// The jobs of all registered tables of which something is sealed, whatever they are called by now. A
+/// table that is gone is said and passed over: nothing is sealed in it any more.
 ///
 /// # Errors
 /// All refusals at once.
@@ -36,7 +36,7 @@ pub async fn jobs(
         registered: registered.clone(),
         dialect,
     };
-    for plan in tables(&registered, &session.plan.tables)? {
+    for plan in tables(session, &registered).await? {
         let facts = session.store.table(&plan.name).await?;
         if facts.is_none() {
             output.say(&format!(
@@ -66,8 +66,10 @@ pub async fn jobs(
     look.jobs()
 }
 
-/// The plan that each table was sealed by; its triggers as the plan file has them now.
-fn tables(registered: &[FieldRecord], planned: &[TablePlan]) -> Result<Vec<TablePlan>, Fault> {
+/// The plan that each table was sealed by, under the name it has now: that of the plan file for its
+/// label, or else that of the table its guard is on. Its triggers are as the plan file has them.
+async fn tables(session: &Session, registered: &[FieldRecord]) -> Result<Vec<TablePlan>, Fault> {
+    let planned = &session.plan.tables;
     let mut tables: BTreeMap<&str, Vec<&FieldRecord>> = BTreeMap::new();
     let sealed = registered
         .iter()
@@ -75,16 +77,23 @@ fn tables(registered: &[FieldRecord], planned: &[TablePlan]) -> Result<Vec<Table
     for field in sealed {
         tables.entry(&field.table_label).or_default().push(field);
     }
-    tables
-        .into_iter()
-        .map(|(label, fields)| {
-            let plan = planned.iter().find(|plan| {
-                plan.label.as_deref() == Some(label)
-                    || plan.name.name.as_str() == fields[0].table_name
-            });
-            table(label, &fields, plan)
-        })
-        .collect()
+    let mut plans = Vec::new();
+    for (label, fields) in tables {
+        let labelled = planned
+            .iter()
+            .find(|plan| plan.label.as_deref() == Some(label));
+        let name = match labelled {
+            Some(plan) => Some(plan.name.clone()),
+            None => session.store.guarded(fields[0]).await?,
+        };
+        let named = |plan: &&TablePlan| plan.name.name.as_str() == fields[0].table_name;
+        let mut plan = table(label, &fields, labelled.or(planned.iter().find(named)))?;
+        if let Some(name) = name {
+            plan.name = name;
+        }
+        plans.push(plan);
+    }
+    Ok(plans)
 }
 
 fn table(
@@ -163,7 +172,7 @@ pub async fn counted(session: &Session) -> Result<Vec<crate::store::Target>, Fau
         Dialect::Postgres
     };
     let mut targets = Vec::new();
-    for plan in tables(&registered, &session.plan.tables)? {
+    for plan in tables(session, &registered).await? {
         if let Some(facts) = session.store.table(&plan.name).await? {
             let job = Job::resolve(&plan, &facts, &registered, dialect)
                 .map_err(|finding| refused(&[finding]))?;

@@ -189,11 +189,12 @@ fn has_keys(kind: RelationKind) -> bool {
 fn frozen(table: &TableFacts, record: &FieldRecord) -> Result<Vec<String>, Refusal> {
     let columns = &record.key_columns;
     let there = columns.iter().all(|name| column_of(table, name).is_some());
+    let not_null = |name: &String| column_of(table, name).is_some_and(|column| column.not_null);
     let unique = table.keys.iter().any(|key| {
         unusable(table, key).is_none() && key.columns.iter().all(|name| columns.contains(name))
     });
     // A column that is gone is named by itself.
-    if there && !unique {
+    if there && !(unique && columns.iter().all(not_null)) {
         return Err(refusal(
             "E0209",
             format!(

@@ -3,7 +3,6 @@
 
 use sqlx::postgres::{PgRow, PgValueFormat};
 use sqlx::{Row, ValueRef};
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::fault::map;
@@ -63,7 +62,7 @@ pub(super) fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Re
         // The row that crossed the byte limit comes before the window's last one.
         if flags & (select::LAST | select::CUT) != 0 && page.next.is_none() {
             page.next = match places {
-                Places::ByKey => key_text(target, row, &layout)?.map(Mark::Key),
+                Places::ByKey => Some(Mark::Key(cursor(target, row, &layout)?)),
                 Places::InStorage(window) => Some(window.behind(place_of(row)?)),
             };
         }
@@ -115,7 +114,7 @@ pub(super) fn decode_uncut(
         out_of_room = bytes >= request.bytes_max;
         if out_of_room || looked_at == request.rows_max {
             page.next = match places {
-                Places::ByKey => uncut_end(target, row, &layout)?.map(Mark::Key),
+                Places::ByKey => Some(Mark::Key(cursor(target, row, &layout)?)),
                 Places::InStorage(window) => Some(window.behind(place_of(row)?)),
             };
             break;
@@ -131,31 +130,11 @@ pub(super) fn decode_uncut(
     }))
 }
 
-/// The cursor behind a row of a window that the server did not cut.
-fn uncut_end(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<Cursor>> {
-    let mut texts = Vec::with_capacity(target.keys.len());
-    for (i, column) in target.keys.iter().enumerate() {
-        let sent: Option<String> = row.try_get(layout.key_texts + i).map_err(map)?;
-        let text = match sent {
-            Some(text) => Some(text),
-            None if select::is_its_own_text(column) => {
-                key_part(column.kind, raw_bytes(row, layout.key_values + i)?).and_then(|part| {
-                    match part {
-                        KeyPart::Int(number) => Some(number.to_string()),
-                        KeyPart::Uuid(bytes) => Some(Uuid::from_bytes(bytes).to_string()),
-                        KeyPart::Text(text) => Some(text),
-                        _ => None,
-                    }
-                })
-            }
-            None => None,
-        };
-        match text {
-            Some(text) => texts.push(text),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(Cursor(texts)))
+/// The cursor behind a row at which a window ends. Without one the rest would be taken for done.
+fn cursor(target: &Target, row: &PgRow, layout: &Layout) -> Result<Cursor> {
+    key_text(target, row, layout)?.ok_or(StoreError::Unexpected {
+        what: "a row whose key holds a NULL",
+    })
 }
 
 /// The identity of the storage a row was read from.

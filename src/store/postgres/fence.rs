@@ -10,7 +10,7 @@ use crate::ident::Ident;
 use crate::store::{Advance, LaneStamp, Result, Sealed, StoreError, Target, WriteBatch};
 
 /// What moves the lane on and holds the keys, in one round trip with BEGIN: a batch waits for the
-/// server four times, and not thirteen, which was a third of its time. All that is spliced in are
+/// server five times, and not thirteen, which was a third of its time. All that is spliced in are
 /// numbers, and the cursor as hex digits.
 pub(super) fn fence_sql(
     schema: &Ident,

@@ -2,8 +2,13 @@
 //! Owns their SQL. Old and new are compared by image (`*<>`): IS DISTINCT FROM is blind to case in
 //! citext, to `1.0` against `1.00`, and fails on json. No message names a value.
 
-use super::sql::literal;
-use crate::ident::Ident;
+use sqlx::Row;
+
+use super::PostgresStore;
+use super::fault::map;
+use super::sql::{literal, query};
+use crate::ident::{Ident, TableName};
+use crate::store::{Result, StoreError};
 
 /// A field as the guard sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +37,41 @@ pub(super) struct Guard {
 pub(super) const INSERT: &str = "~phiseal_i";
 /// See [`INSERT`].
 pub(super) const UPDATE: &str = "~phiseal_u";
+
+/// A function's name: from the label, which is unique and never changes.
+fn function_name(event: &str, label: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(label.as_bytes());
+    format!("guard_{event}_{}", hex::encode(&digest[..8]))
+}
+
+/// The table, or partitioned root, whose guard is of this label: triggers stay with a renamed table.
+pub(super) async fn guarded(store: &PostgresStore, label: &str) -> Result<Option<TableName>> {
+    let sql = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_trigger g \
+         JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid JOIN pg_catalog.pg_namespace o ON o.oid = p.pronamespace \
+         WHERE g.tgname = $1 AND g.tgparentid = 0 AND p.proname = $2 AND o.nspname = $3 ORDER BY c.oid LIMIT 1";
+    let mut tx = store.begin().await?;
+    let row = query(sql.to_owned())
+        .bind(UPDATE)
+        .bind(function_name("update", label))
+        .bind(store.schema.as_str().to_owned())
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    let Some(row) = row else { return Ok(None) };
+    let name = |at: usize| {
+        let text: String = row.try_get(at).map_err(map)?;
+        Ident::new(text).map_err(|_| StoreError::Unexpected {
+            what: "the name of a table",
+        })
+    };
+    Ok(Some(TableName {
+        schema: Some(name(0)?),
+        name: name(1)?,
+    }))
+}
 
 impl Guard {
     /// The statements that make it, replacing what is there.
@@ -85,16 +125,10 @@ impl Guard {
         ]
     }
 
-    /// The functions' names: from the label, which is unique and never changes.
     fn function_names(&self) -> (String, String) {
-        use sha2::{Digest, Sha256};
-        let digest = Sha256::digest(self.label.as_bytes());
-        let short = hex::encode(&digest[..8]);
         let schema = self.schema.quoted();
-        (
-            format!("{schema}.guard_insert_{short}"),
-            format!("{schema}.guard_update_{short}"),
-        )
+        let of = |event| format!("{schema}.{}", function_name(event, &self.label));
+        (of("insert"), of("update"))
     }
 
     fn trigger(&self, name: &str, event: &str, when: &str, function: &str) -> String {

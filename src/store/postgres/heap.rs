@@ -1,5 +1,5 @@
 //! Windows in the order of storage: ranges of places (`ctid`), where the server can scan one.
-//! Owns the arithmetic of blocks, groups and passes. A row is in exactly one pass over one group, as
+//! Owns the arithmetic of blocks, groups and passes, and how many passes there are. A row is in exactly one pass over one group, as
 //! long as it stays where it is; what moves meanwhile is for the sweep.
 
 use sqlx::{PgConnection, Row};

@@ -307,12 +307,17 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     let mut guard = guard_of(store, &mut tx, target).await?;
     let there = columns_there(&mut tx, target).await?;
     tx.commit().await.map_err(map)?;
-    let mut statements = guard.drop_statements();
+    let mut statements = Vec::new();
     let mut drops = Vec::new();
+    let mut only_copies = Vec::new();
     for field in &target.fields {
         let Sealed::Beside { column, .. } = &field.sealed else {
             continue;
         };
+        if there.iter().any(|name| name == column.as_str()) {
+            let (sealed, plain) = (column.quoted(), field.column.quoted());
+            only_copies.push(format!("({sealed} IS NOT NULL AND {plain} IS NULL)"));
+        }
         for column in [column]
             .into_iter()
             .chain(&field.index)
@@ -323,12 +328,19 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
             }
         }
     }
+    let table = target.table.quoted();
+    if !only_copies.is_empty() {
+        // Under the lock: an application that seals may have written since the sweep looked.
+        statements.push(format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+        statements.push(super::sql::block(&format!(
+            "BEGIN IF EXISTS (SELECT 1 FROM {table} WHERE {}) THEN \
+             RAISE EXCEPTION USING ERRCODE = '{NOT_RESTORED}', MESSAGE = 'table'; END IF; END",
+            only_copies.join(" OR ")
+        )));
+    }
+    statements.extend(guard.drop_statements());
     if !drops.is_empty() {
-        statements.push(format!(
-            "ALTER TABLE {} {}",
-            target.table.quoted(),
-            drops.join(", ")
-        ));
+        statements.push(format!("ALTER TABLE {} {}", table, drops.join(", ")));
     }
     statements.push(format!(
         "UPDATE {} SET blind_index_next = NULL WHERE table_label = {} AND blind_index_next IS NOT NULL",
@@ -341,8 +353,18 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     if !guard.fields.is_empty() {
         statements.extend(guard.statements());
     }
-    apply(store, &statements).await
+    match apply(store, &statements).await {
+        Err(StoreError::Refused { sqlstate }) if sqlstate == NOT_RESTORED => {
+            Err(StoreError::NotRestored {
+                table: target.label.clone(),
+            })
+        }
+        other => other,
+    }
 }
+
+/// What the look before a drop raises.
+const NOT_RESTORED: &str = "PS105";
 
 /// The columns a restore writes into, of the type the plaintext had.
 pub(super) async fn make_plain_columns(store: &PostgresStore, target: &Target) -> Result<()> {

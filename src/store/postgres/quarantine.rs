@@ -19,7 +19,7 @@ pub(super) async fn insert(
            sqlstate, constraint_name, state) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'open') \
          ON CONFLICT (table_label, row_tag, coalesce(column_label, '')) WHERE state <> 'resolved' \
-         DO UPDATE SET run_id = excluded.run_id, step = excluded.step, reason = excluded.reason, \
+         DO UPDATE SET run_id = excluded.run_id, step = CASE WHEN q.state = 'open' AND excluded.step = 'verify' THEN q.step ELSE excluded.step END, reason = excluded.reason, \
            sqlstate = excluded.sqlstate, constraint_name = excluded.constraint_name, \
            state = CASE WHEN q.state = 'retry' THEN 'open' ELSE q.state END",
         schema.quoted()

@@ -1,6 +1,6 @@
 //! Reading pages.
-//! Owns the reading connection. Takes no row locks; a page is one
-//! statement, so one snapshot.
+//! Owns the reading connection, its snapshot, and who cuts a window: the reader, or the server where
+//! rows are large. Takes no row locks; a page is one statement, so one snapshot.
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
@@ -121,7 +121,8 @@ impl Reader {
         Ok((rows, Places::InStorage(window)))
     }
 
-    /// Rows in a transaction of their own, or in the open snapshot where they are named one by one.
+    /// Rows in a transaction of their own; in the snapshot, where they are named one by one or came
+    /// since a moment.
     async fn read(
         &mut self,
         target: &Target,
@@ -129,16 +130,23 @@ impl Reader {
         cut: Cut,
         binds: Binds,
     ) -> Result<Vec<PgRow>> {
-        let keeps = matches!(rows, Rows::Versions(_));
-        let (mut conn, in_snapshot) = self.connection(keeps).await?;
+        let since =
+            matches!(rows, Rows::Window(request) if matches!(request.versions, Versions::Since(_)));
+        let joins = since || matches!(rows, Rows::Versions(_));
+        let (mut conn, in_snapshot) = self.connection(joins).await?;
         if !in_snapshot {
-            begin(&mut conn, target, "READ COMMITTED", "").await?;
+            let (isolation, settings) = match since {
+                true => ("REPEATABLE READ", heap::SETTINGS),
+                false => ("READ COMMITTED", ""),
+            };
+            begin(&mut conn, target, isolation, settings).await?;
         }
         let rows = page_rows(&mut conn, target, &rows, cut, binds).await?;
-        if !in_snapshot {
+        let stays = in_snapshot || since;
+        if !stays {
             timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
         }
-        self.in_snapshot = in_snapshot;
+        self.in_snapshot = stays;
         self.conn = Some(conn);
         Ok(rows)
     }

@@ -1,6 +1,6 @@
 //! The SQL of a page: which columns, which rows, in which order, up to where.
-//! Owns the text of SELECT over application tables. Every comparison is the server's; the order is
-//! that of the key columns under their own collations.
+//! Owns the text of the SELECT that reads rows. Every comparison is the server's; the order is that of
+//! the key columns under their own collations, or that of places.
 
 use super::sql::literal;
 use super::wanted::need;
@@ -212,7 +212,7 @@ fn uncut(
     let fits = format!("q.size <= {row_bytes_max}");
     let key_text = |i: usize| {
         let key = &target.keys[i];
-        if request.with_key_text || may_lack_a_form(key) || (keys && !is_its_own_text(key)) {
+        if keys || request.with_key_text || may_lack_a_form(key) {
             format!("q.key{i}::text")
         } else {
             "NULL::text".to_owned()
@@ -229,11 +229,6 @@ fn uncut(
         ),
         outer = outer_columns(target, request, &fits, key_text),
     )
-}
-
-/// Whether the text of a key can be made from its value as it is read.
-pub(super) fn is_its_own_text(key: &KeyColumn) -> bool {
-    matches!(key.kind, KeyKind::Int | KeyKind::Uuid | KeyKind::Text)
 }
 
 fn window(

@@ -130,11 +130,40 @@ async fn sweep_statement(conn: &mut SqliteConnection, target: &Target) -> Result
     ))
 }
 
+/// Whether a value is sealed whose plaintext is not there.
+async fn holds_only_copies(conn: &mut SqliteConnection, target: &Target) -> Result<bool> {
+    let there = columns(conn, target).await?;
+    let mut conditions = Vec::new();
+    for field in &target.fields {
+        if let Sealed::Beside { column, .. } = &field.sealed
+            && has(&there, column)
+        {
+            let (sealed, plain) = (column.quoted(), field.column.quoted());
+            conditions.push(format!("({sealed} IS NOT NULL AND {plain} IS NULL)"));
+        }
+    }
+    if conditions.is_empty() {
+        return Ok(false);
+    }
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM {} WHERE {})",
+        target.table.name.quoted(),
+        conditions.join(" OR ")
+    );
+    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    row.try_get(0).map_err(fault::of)
+}
+
 /// Drops guard, sealed columns and blind indexes, also those on their way to another key.
 pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
     let table = target.table.name.quoted();
     let whole = guarded::with_registered(&mut transaction, target).await?;
+    if holds_only_copies(&mut transaction, target).await? {
+        return Err(StoreError::NotRestored {
+            table: target.label.clone(),
+        });
+    }
     for trigger in guard::triggers(target)? {
         let statement = format!("DROP TRIGGER IF EXISTS {}", trigger.name.quoted());
         run(&mut transaction, statement).await?;

@@ -6,8 +6,13 @@
 
 mod words;
 
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
 use self::words::{MARK, UNMARK, changed, differ, is_sealed_text, marked, refuse, text_forms};
+use super::fault;
 use super::shape::joined;
+use super::statement::{Bind, bound};
 use crate::ident::{Ident, TableName};
 use crate::store::{FieldTarget, Result, Sealed, StoreError, Target};
 
@@ -45,6 +50,30 @@ fn trigger_name(table: &TableName, event: &str) -> Result<Ident> {
             what: "a table name too long to name its guard after",
         }
     })
+}
+
+/// The table that carries the guard of one that was called so: triggers stay with a renamed table.
+pub(super) async fn guarded(conn: &mut SqliteConnection, table: &str) -> Result<Option<TableName>> {
+    let unexpected = |_| StoreError::Unexpected {
+        what: "the name of a table",
+    };
+    let name = TableName {
+        schema: None,
+        name: Ident::new(table).map_err(unexpected)?,
+    };
+    let row = bound(
+        "SELECT tbl_name FROM sqlite_master WHERE type = 'trigger' AND name = ?",
+        [Bind::Text(trigger_name(&name, "u")?.as_str().to_owned())],
+    )
+    .fetch_optional(conn)
+    .await
+    .map_err(fault::of)?;
+    let Some(row) = row else { return Ok(None) };
+    let now: String = row.try_get(0).map_err(fault::of)?;
+    Ok(Some(TableName {
+        schema: None,
+        name: Ident::new(now).map_err(unexpected)?,
+    }))
 }
 
 struct Guard {

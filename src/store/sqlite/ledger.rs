@@ -22,7 +22,7 @@ pub(super) async fn insert_quarantine(
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
         ON CONFLICT (table_label, row_tag, coalesce(column_label, '')) WHERE state <> 'resolved' \
         DO UPDATE SET run_id = excluded.run_id, key_sealed = excluded.key_sealed, \
-        key_id = excluded.key_id, step = excluded.step, reason = excluded.reason, \
+        key_id = excluded.key_id, step = CASE WHEN state = 'open' AND excluded.step = 'verify' THEN step ELSE excluded.step END, reason = excluded.reason, \
         sqlstate = excluded.sqlstate, constraint_name = excluded.constraint_name, \
         state = CASE state WHEN 'retry' THEN 'open' ELSE state END";
     for row in rows {

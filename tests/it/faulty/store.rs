@@ -13,6 +13,7 @@ use phiseal::store::*;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What goes wrong at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,12 @@ pub enum Kind {
     Locked,
     /// A value is refused; only where a batch is written.
     Data,
+    /// It takes [`SLOW`]; only where it is asked whether anything is left.
+    Slow,
 }
+
+/// Longer than a lease.
+pub const SLOW: Duration = Duration::from_secs(3);
 
 /// The fault to come, and what came of it.
 pub struct Fault {
@@ -63,7 +69,7 @@ impl Fault {
             _ if call == "commit" && matches!(self.kind, Kind::LostBefore | Kind::LostAfter) => {
                 StoreError::OutcomeUnknown
             }
-            Kind::LostBefore | Kind::LostAfter => StoreError::ConnectionLost,
+            Kind::LostBefore | Kind::LostAfter | Kind::Slow => StoreError::ConnectionLost,
             Kind::Busy => StoreError::Busy {
                 sqlstate: "40P01".to_owned(),
             },
@@ -82,7 +88,12 @@ impl Fault {
                 sqlstate: "crashed".to_owned(),
             });
         }
-        if matches!(self.kind, Kind::Locked | Kind::Data) && call != "write" {
+        let only = match self.kind {
+            Kind::Locked | Kind::Data => Some("write"),
+            Kind::Slow => Some("any_left"),
+            _ => None,
+        };
+        if only.is_some_and(|only| only != call) {
             return Meet::Pass;
         }
         if self.calls.fetch_add(1, Ordering::SeqCst) + 1 != self.at {
@@ -92,6 +103,7 @@ impl Fault {
         self.crashed.store(self.crash, Ordering::SeqCst);
         match self.kind {
             Kind::LostAfter => Meet::After(self.error(call)),
+            Kind::Slow => Meet::Slow,
             _ => Meet::Before(self.error(call)),
         }
     }
@@ -105,12 +117,17 @@ impl Fault {
             Meet::Pass => work.await,
             Meet::Before(error) => Err(error),
             Meet::After(error) => work.await.and(Err(error)),
+            Meet::Slow => {
+                tokio::time::sleep(SLOW).await;
+                work.await
+            }
         }
     }
 }
 
 enum Meet {
     Pass,
+    Slow,
     Before(StoreError),
     After(StoreError),
 }
@@ -155,6 +172,7 @@ through! { Store:
     server() -> ServerFacts;
     table(name: &TableName) -> Option<TableFacts>;
     table_names() -> Vec<TableName>;
+    guarded(field: &FieldRecord) -> Option<TableName>;
     ddl(target: &Target) -> Vec<String>;
     prepare(target: &Target) -> ();
     finish_indexes(target: &Target) -> ();

@@ -180,6 +180,39 @@ async fn compromise(ground: Ground) {
     assert_eq!(json(&ground, &confirmed, 7).await["error"]["code"], "E0440");
 }
 
+on_both!(
+    a_renamed_table_is_rotated_and_its_key_not_destroyed_before,
+    40,
+    renamed
+);
+
+async fn renamed(ground: Ground) {
+    let first = active(&ground, "cell").await;
+    // Another one takes its name, as where a table is put aside and made anew.
+    ground
+        .exec(
+            "ALTER TABLE patients RENAME TO people;
+             CREATE TABLE patients (id integer primary key, ssn text, note text, dob text,
+                ssn_sealed text, ssn_bidx text, dob_sealed text)",
+        )
+        .await;
+    let (id, reason) = (first.to_string(), "old");
+    let destroy = ["keys", "destroy", &id, "--confirm", &id, "--reason", reason];
+    assert_eq!(
+        json(&ground, &destroy, 7).await["error"]["code"],
+        "E0440",
+        "its values are counted"
+    );
+    json(&ground, &["rotate"], 0).await;
+    json(&ground, &destroy, 0).await;
+    ground
+        .exec("DROP TABLE patients; ALTER TABLE people RENAME TO patients")
+        .await;
+    let second = active(&ground, "cell").await;
+    assert_ne!(first, second);
+    all_under(&ground, second).await;
+}
+
 on_both!(a_key_in_use_is_not_destroyed, 20, in_use);
 
 async fn in_use(ground: Ground) {

@@ -87,6 +87,17 @@ fn a_registered_key_column_must_stay_and_stay_unique() {
         &[
             ("dropped", |w| drop(w.table().columns.remove(0)), "E0209"),
             ("no longer unique", |w| w.table().keys.clear(), "E0209"),
+            (
+                "one of its columns may be NULL, though the others are unique",
+                |w| {
+                    w.table().columns.push(column("part", "integer"));
+                    for field in &mut w.registered {
+                        field.key_columns.push("part".to_owned());
+                        field.key_types.push("integer".to_owned());
+                    }
+                },
+                "E0209",
+            ),
         ],
     );
 }

@@ -370,6 +370,9 @@ async fn what_is_dropped_with_its_seal_leaves_no_new_index_behind() {
         .unwrap();
     let mut one = targets[0].clone();
     one.fields.remove(0);
+    let restored = "INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET ssn = 'back'; \
+        DELETE FROM phiseal_mark";
+    fixture.exec(restored).await.unwrap();
     fixture.store.drop_sealed(&one).await.unwrap();
     assert_eq!(
         columns(&mut fixture, "t").await,
