@@ -262,19 +262,20 @@ async fn work_lane(
     }
 }
 
-/// Adds what is still to be done when all lanes are: partitions attached meanwhile, then the sweep.
-/// `false` when the sweep is done, too.
+/// Adds what is still to be done when all lanes are: partitions attached meanwhile, then the sweep of
+/// each relation; where there are several, another one of each after all of these, since a row may
+/// have moved from one not yet swept to one that was. `false` when the sweeps are done, too.
 async fn add_lanes(
     ctx: &Arc<Context>,
     run_id: i64,
     lanes: &[LaneRecord],
 ) -> Result<bool, EngineError> {
     let relations = patiently(ctx, || ctx.store.relations(&ctx.target)).await?;
-    let mut known: HashMap<&str, (bool, bool)> = HashMap::new();
+    let mut known: HashMap<&str, (bool, u32)> = HashMap::new();
     for lane in lanes {
         let entry = known.entry(lane.relation.as_str()).or_default();
         if lane.lane_no >= SWEEP_LANES {
-            entry.1 = true;
+            entry.1 += 1;
         } else {
             entry.0 = true;
         }
@@ -289,6 +290,9 @@ async fn add_lanes(
         .iter()
         .filter(|lane| lane.lane_no >= SWEEP_LANES)
         .count();
+    let done = |relation: &String| known.get(relation.as_str()).map_or(0, |known| known.1);
+    let rounds = if relations.len() > 1 { 2 } else { 1 };
+    let round = relations.iter().map(done).min().unwrap_or(rounds);
     let mut new = Vec::new();
     for relation in &relations {
         let (sealed, swept) = known.get(relation.as_str()).copied().unwrap_or_default();
@@ -302,7 +306,7 @@ async fn add_lanes(
             }
             .into());
         }
-        if !swept {
+        if swept == round && round < rounds {
             new.push(whole(relation, SWEEP_LANES + lane_number(sweeps)));
             sweeps += 1;
         }
