@@ -26,6 +26,7 @@ mod runs;
 pub(super) mod sample_school;
 mod schema_text;
 mod shape;
+mod single;
 mod statement;
 mod trial;
 mod update;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::paging;
 use super::shape::joined;
+use super::single::current_rows;
 use super::statement::{Bind, bound, run};
 use super::{ddl, fault, ledger, update};
 use crate::crypto::KeyId;
@@ -99,7 +99,7 @@ impl BatchWriter for SqliteWriter {
         request: &PageRequest,
         keys: &[Cursor],
     ) -> Result<Page> {
-        let outcome = paging::current_rows(&mut self.conn, target, request, keys).await;
+        let outcome = current_rows(&mut self.conn, target, request, keys).await;
         self.settled(outcome).await
     }
 

@@ -14,9 +14,9 @@ use super::key_value::{self, KeyValue};
 use super::packed::{self, Looked};
 use super::range::Range;
 use super::row::{ReadRow, Reading};
-use super::shape::{Shape, joined};
+use super::shape::Shape;
+use super::single::{current_rows, unchanged_rows};
 use super::statement::{Bind, bound};
-use super::version;
 use crate::store::{
     Cursor, Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select, StoreError,
     Target,
@@ -387,79 +387,6 @@ async fn last_row(
         .await
         .map_err(fault::of)?;
     row.map(|row| row.try_get(0).map_err(fault::of)).transpose()
-}
-
-/// The rows of these locators that are still what they were.
-async fn unchanged_rows(
-    conn: &mut SqliteConnection,
-    target: &Target,
-    request: &PageRequest,
-    locators: &[Locator],
-) -> Result<Page> {
-    let shape = Shape::read(conn, target).await?;
-    let reading = Reading::new(&shape, request);
-    let mut rows = Vec::with_capacity(locators.len());
-    for locator in locators {
-        let seen = version::unpack(&locator.version)?.columns;
-        let key = key_value::unplace(&locator.place)?;
-        if let Some(row) = row_at(conn, &shape, &reading, "1", &key).await?
-            && row.is_still(&seen)
-        {
-            rows.push(row.into_page_row(target, &shape));
-        }
-    }
-    Ok(page_of(rows, None))
-}
-
-/// Rows by their keys, as they are now.
-pub(super) async fn current_rows(
-    conn: &mut SqliteConnection,
-    target: &Target,
-    request: &PageRequest,
-    keys: &[Cursor],
-) -> Result<Page> {
-    let shape = Shape::read(conn, target).await?;
-    let reading = Reading::new(&shape, request);
-    let wanted = shape.wanted(&request.select)?;
-    let mut rows = Vec::with_capacity(keys.len());
-    for key in keys {
-        let key = key_value::values(key, shape.keys.len())?;
-        if let Some(row) = row_at(conn, &shape, &reading, &wanted, &key).await? {
-            rows.push(row.into_page_row(target, &shape));
-        }
-    }
-    Ok(page_of(rows, None))
-}
-
-/// The row of a key, whatever it holds now; `None` if there is none with this key, byte for byte, or
-/// it is not wanted.
-async fn row_at(
-    conn: &mut SqliteConnection,
-    shape: &Shape,
-    reading: &Reading,
-    wanted: &str,
-    key: &[KeyValue],
-) -> Result<Option<ReadRow>> {
-    let pairs: Vec<_> = shape.keys.iter().zip(key).collect();
-    let sql = format!(
-        "SELECT {} FROM {} WHERE {wanted} AND {}",
-        reading.select_list(shape),
-        shape.table,
-        joined(&pairs, " AND ", |(column, value)| {
-            format!("{} IS {}", column.ordered(), value.placeholder())
-        }),
-    );
-    let found = bound(sql, key.iter().map(KeyValue::bind))
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
-    for row in &found {
-        let row = ReadRow::decode(row, shape, reading)?;
-        if row.key == key {
-            return Ok(Some(row));
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]
