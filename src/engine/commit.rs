@@ -29,6 +29,8 @@ pub struct Committer {
     relation: String,
     /// What a transaction whose COMMIT was not answered would have counted and missed.
     unsettled: Option<(LaneTally, Vec<usize>)>,
+    /// What was committed of a parcel whose rest has to be read again: told with the next one.
+    untold: LaneTally,
 }
 
 /// What became of a parcel.
@@ -87,6 +89,7 @@ impl Committer {
             stamp,
             relation,
             unsettled: None,
+            untold: LaneTally::default(),
         }
     }
 
@@ -125,11 +128,15 @@ impl Committer {
             listed,
             found: i64::try_from(found).unwrap_or(i64::MAX),
         };
-        let outcome = self.commit_segments(&load).await;
-        if outcome.is_err() {
+        let mut done = Committed {
+            tally: std::mem::take(&mut self.untold),
+            ..Committed::default()
+        };
+        if let Err(error) = self.commit_segments(&load, &mut done).await {
             self.ctx.book.forget(&load.listed);
+            self.untold = done.tally;
+            return Err(error);
         }
-        let mut done = outcome?;
         done.seen = parcel.seen;
         Ok(done)
     }
@@ -165,8 +172,11 @@ impl Committer {
             .collect()
     }
 
-    async fn commit_segments(&mut self, load: &Load<'_>) -> Result<Committed, NotCommitted> {
-        let mut done = Committed::default();
+    async fn commit_segments(
+        &mut self,
+        load: &Load<'_>,
+        done: &mut Committed,
+    ) -> Result<(), NotCommitted> {
         // A stack: the segment that closes the window lies at its bottom.
         let mut stack = vec![Segment {
             rows: 0..load.writes.len(),
@@ -192,7 +202,7 @@ impl Committer {
                 }
             }
         }
-        Ok(done)
+        Ok(())
     }
 
     async fn commit_segment(

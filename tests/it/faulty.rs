@@ -433,3 +433,22 @@ async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
     }
     assert_eq!(met, 2);
 }
+
+#[tokio::test]
+async fn what_was_committed_before_the_rest_was_read_again_is_counted() {
+    let small = Small::postgres("faulty_halved").await;
+    let fault = Fault::new(Kind::Halved, 1, false);
+    let halved: Arc<dyn Store> = Arc::new(FaultyStore {
+        inner: Arc::clone(&small.store),
+        fault: Arc::clone(&fault),
+    });
+    let done = small.run(halved).await.unwrap().done.tally;
+    assert_eq!(fault.met(), Some("write"));
+    assert_eq!(done.rows_written, i64::from(ROWS));
+    assert_eq!(done.values_written, sealed_values());
+}
+
+/// Every fifth row has no second value.
+fn sealed_values() -> i64 {
+    i64::from(ROWS + ROWS - ROWS / 5)
+}

@@ -28,6 +28,9 @@ pub enum Kind {
     Locked,
     /// A value is refused; only where a batch is written.
     Data,
+    /// A value of a whole batch is refused, so that it is written in halves; between these the table
+    /// is rewritten.
+    Halved,
     /// It takes [`SLOW`]; only where it is asked whether anything is left.
     Slow,
 }
@@ -74,7 +77,10 @@ impl Fault {
                 sqlstate: "40P01".to_owned(),
             },
             Kind::Locked => StoreError::Locked,
-            Kind::Data => StoreError::Data {
+            Kind::Halved if self.calls.load(Ordering::SeqCst) > 1 => StoreError::StorageChanged {
+                table: "t".to_owned(),
+            },
+            Kind::Data | Kind::Halved => StoreError::Data {
                 sqlstate: "22001".to_owned(),
                 constraint: None,
             },
@@ -89,14 +95,17 @@ impl Fault {
             });
         }
         let only = match self.kind {
-            Kind::Locked | Kind::Data => Some("write"),
+            Kind::Locked | Kind::Data | Kind::Halved => Some("write"),
             Kind::Slow => Some("any_left"),
             _ => None,
         };
         if only.is_some_and(|only| only != call) {
             return Meet::Pass;
         }
-        if self.calls.fetch_add(1, Ordering::SeqCst) + 1 != self.at {
+        let now = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        // The first half goes through.
+        let again = self.kind == Kind::Halved && now == self.at + 2;
+        if now != self.at && !again {
             return Meet::Pass;
         }
         *self.met.lock().unwrap() = Some(call);
