@@ -350,6 +350,76 @@ async fn sealed_columns_with_the_only_copy_of_a_value_are_not_dropped_on_sqlite(
     only_copies_are_kept(small, blanked).await;
 }
 
+/// Three partitions, of which the middle one is empty.
+async fn partitioned(name: &str) -> Small {
+    let ddl = "CREATE TABLE t (id int, part text, a text, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
+        CREATE TABLE t_archive PARTITION OF t FOR VALUES IN ('archive');
+        CREATE TABLE t_empty PARTITION OF t FOR VALUES IN ('empty');
+        CREATE TABLE t_live PARTITION OF t FOR VALUES IN ('live');
+        INSERT INTO t VALUES (1, 'archive', 'value 1'), (2, 'live', 'value 2')";
+    let tables = "[[table]]\nname = \"public.t\"\n[[table.column]]\nname = \"a\"\nseal_into = \"a_sealed\"\n";
+    let ground = Ground::postgres(name, ddl, tables).await;
+    let schema = Ident::new("phiseal").unwrap();
+    let store = PostgresStore::connect(&ground.url(), &schema).await;
+    Small::on(
+        ground,
+        "public.t",
+        Arc::new(store.unwrap()),
+        Dialect::Postgres,
+    )
+}
+
+/// Runs, and does something while the server takes long to say, for the `at`th time, whether anything
+/// is left.
+async fn meanwhile(small: &Small, at: u64, sql: &str) -> TableReport {
+    let fault = Fault::new(Kind::Slow, at, false);
+    let slow: Arc<dyn Store> = Arc::new(FaultyStore {
+        inner: Arc::clone(&small.store),
+        fault: Arc::clone(&fault),
+    });
+    let done = async {
+        while fault.met().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        small.ground.exec(sql).await;
+    };
+    let (ended, ()) = tokio::join!(small.run(slow), done);
+    ended.unwrap()
+}
+
+#[tokio::test]
+async fn a_row_that_moves_to_a_partition_that_was_swept_is_sealed() {
+    let small = partitioned("faulty_moved").await;
+    // Asked for both that hold rows, and then in the sweeps of all three: this is the second one.
+    let moved =
+        "UPDATE t SET a = 'changed' WHERE id = 2; UPDATE t SET part = 'archive' WHERE id = 2";
+    meanwhile(&small, 4, moved).await;
+    let sealed = "SELECT count(*) FROM t_archive WHERE a_sealed IS NOT NULL";
+    assert_eq!(small.number(sealed).await, 2);
+}
+
+#[tokio::test]
+async fn what_is_to_be_tried_again_while_a_run_goes_on_waits_for_the_next() {
+    let small = Small::postgres("faulty_retry").await;
+    small.run(Arc::clone(&small.store)).await.unwrap();
+    let refused = "ALTER TABLE t ADD CONSTRAINT c CHECK (id <> 7 OR a_sealed IS NULL) NOT VALID;
+        UPDATE t SET a = a || '!'";
+    small.ground.exec(refused).await;
+    // In the sweep; the row was refused before.
+    let retried = "ALTER TABLE t DROP CONSTRAINT c; UPDATE phiseal.quarantine SET state = 'retry'";
+    meanwhile(&small, 2, retried).await;
+    let left = "SELECT count(*) FROM t WHERE a_sealed IS NULL";
+    let state = "SELECT string_agg(state, ',') FROM phiseal.quarantine";
+    assert_eq!(small.number(left).await, 1);
+    assert_eq!(small.ground.scalar(state).await.as_deref(), Some("retry"));
+    small.run(Arc::clone(&small.store)).await.unwrap();
+    assert_eq!(small.number(left).await, 0);
+    assert_eq!(
+        small.ground.scalar(state).await.as_deref(),
+        Some("resolved")
+    );
+}
+
 #[tokio::test]
 async fn a_sweep_keeps_its_lane_while_the_server_takes_long() {
     let small = Small::postgres("faulty_slow").await;
@@ -375,20 +445,8 @@ async fn a_sweep_keeps_its_lane_while_the_server_takes_long() {
 
 #[tokio::test]
 async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
-    let ddl = "CREATE TABLE t (id int, part text, a text, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
-        CREATE TABLE t_archive PARTITION OF t FOR VALUES IN ('archive');
-        CREATE TABLE t_empty PARTITION OF t FOR VALUES IN ('empty');
-        CREATE TABLE t_live PARTITION OF t FOR VALUES IN ('live');
-        INSERT INTO t VALUES (1, 'archive', 'value 1'), (2, 'live', 'value 2');
-        CREATE TABLE saved AS TABLE t";
-    let tables = "[[table]]\nname = \"public.t\"\n[[table.column]]\nname = \"a\"\nseal_into = \"a_sealed\"\n";
-    let ground = Ground::postgres("since", ddl, tables).await;
-    ground.backfill().await;
-    let schema = Ident::new("phiseal").unwrap();
-    let store = PostgresStore::connect(&ground.url(), &schema)
-        .await
-        .unwrap();
-    let small = Small::on(ground, "public.t", Arc::new(store), Dialect::Postgres);
+    let small = partitioned("since").await;
+    small.run(Arc::clone(&small.store)).await.unwrap();
     let target = small.job().await.target;
     let mut then = Vec::new();
     for relation in small.store.relations(&target).await.unwrap() {
