@@ -237,6 +237,7 @@ async fn an_interrupted_restore_resumes() {
     let mut running = running;
     running.signal(rustix::process::Signal::KILL);
     running.wait().await;
+    ground.db.settled().await;
     let left = ground
         .db
         .count("SELECT count(*) FROM people WHERE ssn IS NULL")

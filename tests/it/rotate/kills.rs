@@ -35,6 +35,7 @@ async fn killed_at_twenty_moments_it_ends_with_one_record_and_every_value_under_
         run.signal(Signal::KILL);
         run.wait().await;
     }
+    ground.db().settled().await;
     let open = "SELECT count(*) FROM phiseal.key_rotation_history WHERE finished_at IS NULL";
     if number(&ground, open).await == 1 || active(&ground, "cell").await == before {
         let done = json(&ground, &["rotate"], 0).await;
@@ -122,6 +123,7 @@ async fn a_reindex_killed_again_and_again_switches_once_and_no_lookup_fails() {
         tokio::time::sleep(Duration::from_millis(wait)).await;
         run.signal(Signal::KILL);
         run.wait().await;
+        ground.db().settled().await;
         // Whenever it died, every row is found under the key that is active.
         indexes_are_of_the_active_key(&ground).await;
     }

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use url::Url;
 
 /// One database of one test.
@@ -108,6 +108,18 @@ impl Database {
     pub async fn scalar(&self, sql: &str) -> Option<String> {
         let rows = self.rows(sql).await;
         rows.into_iter().next()?.into_iter().next()?
+    }
+
+    /// Waits until the sessions of a killed process are gone: what they had asked for before it died,
+    /// the server may still do.
+    pub async fn settled(&self) {
+        let left = "SELECT count(*) FROM pg_stat_activity
+            WHERE application_name = 'phiseal' AND datname = current_database()";
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.count(left).await > 0 {
+            assert!(Instant::now() < deadline, "sessions of a killed process");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// The first value of the first row, as a number.
