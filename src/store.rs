@@ -168,6 +168,10 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
         lease_seconds: u32,
     ) -> Result<Option<LaneRecord>>;
 
+    /// Ends sessions of engines that hold a lane in an open transaction beyond their lease and have kept
+    /// the server waiting for them: frozen ones, whose locks would else stay for as long as they do.
+    async fn end_frozen(&self, run_id: i64) -> Result<()>;
+
     /// Gives a lane back (`done` says that nothing is left in it). Silent when it is no longer ours.
     async fn release_lane(&self, stamp: &LaneStamp, done: bool) -> Result<()>;
 

@@ -146,6 +146,8 @@ pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineE
                 return Ok(tallied);
             }
         } else {
+            // A frozen holder keeps its lane from everybody, lease or not. Best effort: it may wake up.
+            let _ = ctx.store.end_frozen(run_id).await;
             crowd.wait(ctx, &open, tallied.lanes > 0).await?;
         }
     }
@@ -358,7 +360,8 @@ impl Crowd {
                 .insert(lane.lane_no, left)
                 .is_some_and(|before| left > before)
         });
-        let lease = Duration::from_secs(u64::from(ctx.settings.lease_seconds) + 5);
+        // A frozen holder is ended some seconds after its lease.
+        let lease = Duration::from_secs(u64::from(ctx.settings.lease_seconds) + 10);
         if !worked && (renewed || since.elapsed() > lease) {
             return Err(EngineError::LanesHeld {
                 table: ctx.target.label.clone(),

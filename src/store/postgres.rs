@@ -312,6 +312,10 @@ impl Store for PostgresStore {
         lanes::claim(self, run_id, holder, dead, lease_seconds).await
     }
 
+    async fn end_frozen(&self, run_id: i64) -> Result<()> {
+        lanes::end_frozen(self, run_id).await
+    }
+
     async fn release_lane(&self, stamp: &LaneStamp, done: bool) -> Result<()> {
         lanes::release(self, stamp, done).await
     }

@@ -208,14 +208,14 @@ async fn two_engines_share_a_table_and_seal_every_row_once() {
 #[tokio::test]
 async fn an_engine_stopped_beyond_its_lease_is_fenced_off_when_it_goes_on() {
     let run = "batch_target_ms = 20\nlease_seconds = 2\nlanes = 1";
-    let ground = Ground::postgres("crash_fence", &ddl(200_000), &plan(run)).await;
+    let ground = Ground::postgres("crash_fence", &ddl(90_000), &plan(run)).await;
     let mut first = ground.project.phiseal(&["backfill"]).spawn();
     under_way(&ground, 500).await;
     first.signal(Signal::STOP);
     let second = ground.project.phiseal(&["backfill"]).spawn();
     // The lease runs out while the second one waits, and the first goes on in the middle of it.
     let fences = "SELECT max(fence) FROM phiseal.lanes";
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while ground.db().count(fences).await < 2 {
         assert!(Instant::now() < deadline, "the lane was not taken over");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -225,4 +225,24 @@ async fn an_engine_stopped_beyond_its_lease_is_fenced_off_when_it_goes_on() {
     second.expect_code(0);
     assert!(matches!(first.code(), Some(0 | 8)), "{first:?}");
     nothing_lost_or_done_twice(&ground, &mut NonceLedger::default()).await;
+}
+
+#[tokio::test]
+async fn a_frozen_session_that_holds_a_lane_beyond_its_lease_is_ended() {
+    let run = "batch_target_ms = 20\nlease_seconds = 2";
+    let ground = Ground::postgres("crash_frozen", &ddl(40_000), &plan(run)).await;
+    let mut first = ground.project.phiseal(&["backfill"]).spawn();
+    under_way(&ground, 500).await;
+    first.signal(Signal::KILL);
+    first.wait().await;
+    ground.db().settled().await;
+    // What it would hold, had it been frozen in the middle of a batch.
+    let mut frozen = ground.db().connection().await;
+    let hold =
+        "SET application_name = 'phiseal'; BEGIN; SELECT lane_no FROM phiseal.lanes FOR UPDATE";
+    sqlx::raw_sql(hold).execute(&mut frozen).await.unwrap();
+    assert_eq!(ground.backfill().await["resumed"], true);
+    nothing_lost_or_done_twice(&ground, &mut NonceLedger::default()).await;
+    let alive = sqlx::raw_sql("SELECT 1").execute(&mut frozen).await;
+    assert!(alive.is_err(), "it was left alone");
 }

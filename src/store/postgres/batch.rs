@@ -21,10 +21,11 @@ use crate::store::{
     RotationCount, StoreError, Target, WriteBatch, Written,
 };
 
-/// The batch's own limits. Nested loops by `ctid` are what the write must be: a plan that scans
+/// The batch's own limits. Where a client is gone or frozen, the idle timeout ends what it keeps locked
+/// if the server waits for a command, the TCP one if it has an answer that nobody takes. Nested loops by `ctid` are what the write must be: a plan that scans
 /// the table once for each batch would make the whole quadratic.
 pub(super) const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; \
-     SET LOCAL idle_in_transaction_session_timeout = '10s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL tcp_user_timeout = '20s'; \
      SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;";
 
 /// A connection that writes batches.

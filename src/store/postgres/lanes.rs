@@ -85,6 +85,32 @@ pub(super) async fn claim(
     row.as_ref().map(decode).transpose()
 }
 
+/// How long a session whose lease is over may keep the server waiting before it is taken for frozen,
+/// seconds.
+const FROZEN_AFTER_SECONDS: f64 = 5.0;
+
+/// Ends the sessions that hold a lane's row in an open transaction after its lease, while the server
+/// waits for them. Whoever only looks so loses a batch that is not committed, and begins it again.
+pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()> {
+    let sql = format!(
+        "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM {} AS l \
+           JOIN pg_catalog.pg_locks AS k ON k.locktype = 'transactionid' AND k.transactionid = l.xmax AND k.granted \
+           JOIN pg_catalog.pg_stat_activity AS a ON a.pid = k.pid \
+         WHERE l.run_id = $1 AND l.state = 'open' AND l.lease_until < clock_timestamp() \
+           AND a.application_name = 'phiseal' AND a.usename = current_user AND a.wait_event_type = 'Client' \
+           AND a.state_change < clock_timestamp() - make_interval(secs => $2)",
+        store.own("lanes")
+    );
+    let mut tx = store.begin().await?;
+    query(sql)
+        .bind(run_id)
+        .bind(FROZEN_AFTER_SECONDS)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(map)?;
+    tx.commit().await.map_err(map)
+}
+
 pub(super) async fn release(store: &PostgresStore, stamp: &LaneStamp, done: bool) -> Result<()> {
     let sql = format!(
         "UPDATE {} SET holder = NULL, lease_until = NULL, updated_at = clock_timestamp(), \

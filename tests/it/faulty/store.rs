@@ -208,6 +208,7 @@ through! { Store:
     runs(limit: u32) -> Vec<RunRecord>;
     lanes(run_id: i64) -> Vec<LaneRecord>;
     claim_lane(run_id: i64, holder: &Holder, dead: &[Holder], lease_seconds: u32) -> Option<LaneRecord>;
+    end_frozen(run_id: i64) -> ();
     release_lane(stamp: &LaneStamp, done: bool) -> ();
     settle_lane(run_id: i64, lane_no: i32) -> LaneRecord;
     quarantined(table_label: Option<&str>) -> Vec<QuarantineRecord>;
