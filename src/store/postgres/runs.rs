@@ -211,11 +211,13 @@ pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Resu
     let mut tx = store.begin().await?;
     let row = query(
         "SELECT coalesce(sum(CASE WHEN c.reltuples >= 0 AND c.relpages > 0 \
-              THEN c.reltuples::float8 / c.relpages * (pg_relation_size(c.oid) / current_setting('block_size')::int8) \
-              ELSE pg_relation_size(c.oid) / 100.0 END \
-            * CASE WHEN pg_stat_get_live_tuples(c.oid) > 0 THEN pg_stat_get_live_tuples(c.oid)::float8 \
-                / (pg_stat_get_live_tuples(c.oid) + pg_stat_get_dead_tuples(c.oid)) ELSE 1 END), 0)::int8 \
-         FROM pg_catalog.pg_class c \
+              THEN c.reltuples::float8 / c.relpages * s.blocks \
+                * CASE WHEN s.live > 0 THEN s.live::float8 / (s.live + s.dead) ELSE 1 END \
+              WHEN s.live > 0 THEN greatest(s.live, s.blocks) \
+              ELSE pg_relation_size(c.oid) / 100.0 END), 0)::int8 \
+         FROM pg_catalog.pg_class c, \
+           LATERAL (SELECT pg_relation_size(c.oid) / current_setting('block_size')::int8 AS blocks, \
+             pg_stat_get_live_tuples(c.oid) AS live, pg_stat_get_dead_tuples(c.oid) AS dead) AS s \
          WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) UNION SELECT to_regclass($1)::oid) \
            AND c.relkind = 'r'"
             .to_owned(),

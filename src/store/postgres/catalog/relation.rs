@@ -71,8 +71,9 @@ const NAMES: &str = "
      ORDER BY 1, 2 LIMIT 10000";
 
 /// Rows: the density of the last VACUUM or ANALYZE times the pages of today, as the planner does
-/// it (plancat.c, estimate_rel_size); -1, or no page seen, means there was none. A row without
-/// statistics is taken for 24 bytes of header, 4 of line pointer and 32 a column.
+/// it (plancat.c, estimate_rel_size); -1, or no page seen, means there was none. Then rows are those
+/// that the server saw come, a block holding one at least. A row without statistics is taken for 24
+/// bytes of header, 4 of line pointer and 32 a column.
 const SIZE: &str = "
     WITH member AS (
         SELECT c.oid, c.reltuples::float8 AS tuples, c.relpages::float8 AS pages,
@@ -84,9 +85,11 @@ const SIZE: &str = "
          WHERE c.oid = ANY ($1) AND c.relkind IN ('r', 'm')
     ), estimate AS (
         SELECT *, CASE WHEN tuples >= 0 AND pages > 0
-                       THEN tuples / pages * heap / current_setting('block_size')::float8
+                       THEN tuples / pages * blocks
+                       WHEN live > 0 THEN greatest(live, blocks)
                        ELSE heap / width END AS rows
-          FROM member
+          FROM member, LATERAL (SELECT heap / current_setting('block_size')::float8 AS blocks,
+                                       pg_stat_get_live_tuples(oid)::float8 AS live) AS counted
     )
     SELECT coalesce(sum(rows), 0)::int8 AS rows, coalesce(sum(total), 0)::int8 AS bytes,
            coalesce(sum(width * rows) / nullif(sum(rows), 0), max(width), 0)::int8 AS row_bytes
