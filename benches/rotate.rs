@@ -100,6 +100,7 @@ async fn rotation(
         compromised,
         reason: "bench".to_owned(),
         since: i64::MAX,
+        open: std::collections::BTreeSet::new(),
     };
     let begun = Instant::now();
     let open = engine.begin_rotation(&jobs, &order).await.expect("begins");

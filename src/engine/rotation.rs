@@ -47,6 +47,9 @@ pub struct Order {
     /// The newest record when it was given, 0 for none: a rotation with a later one is this one,
     /// begun by another process. A number and not a time, since clocks jump.
     pub since: i64,
+    /// Records that were unfinished when it was given: it joins these, also where another process
+    /// finishes them before it gets there.
+    pub open: BTreeSet<i64>,
 }
 
 /// What a rotation did.

@@ -27,11 +27,13 @@ pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit,
     let (session, server) = Session::installed(global, false).await?;
     let newest = session.store.rotations(1).await?;
     let since = newest.iter().map(|record| record.history_id).max();
-    let unfinished = newest
+    let open: BTreeSet<i64> = newest
         .iter()
-        .any(|record| record.finished_at.is_none() && record.kind != RotationKind::Rewrap);
+        .filter(|record| record.finished_at.is_none() && record.kind != RotationKind::Rewrap)
+        .map(|record| record.history_id)
+        .collect();
     let wanted = wanted(&session, args, output).await?;
-    if wanted.is_empty() && !unfinished {
+    if wanted.is_empty() && open.is_empty() {
         return Ok(not_due(output));
     }
     let stop = Stop::default();
@@ -44,6 +46,7 @@ pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit,
         compromised: None,
         reason: args.reason.clone(),
         since: since.unwrap_or_default(),
+        open,
     };
     let grace = Duration::from_secs(args.grace);
     rotate(&engine, &jobs, &order, grace, output).await

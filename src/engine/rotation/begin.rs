@@ -80,7 +80,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Rotations to the keys that are active now which somebody else began after this order was given.
+    /// Rotations to the keys that are active now which somebody else began after this order was given, or
+    /// had not finished then.
     async fn begun_since(
         &self,
         froms: &[KeyRecord],
@@ -94,7 +95,9 @@ impl Engine {
         let mut records = self.store.rotations(limit.saturating_add(10)).await?;
         records.retain(|record| {
             record.to_key_id.is_some_and(|to| active.contains(&to))
-                && (record.finished_at.is_none() || record.history_id > order.since)
+                && (record.finished_at.is_none()
+                    || record.history_id > order.since
+                    || order.open.contains(&record.history_id))
         });
         Ok(records)
     }

@@ -123,6 +123,41 @@ async fn two_at_once_never_make_two_versions() {
 }
 
 #[tokio::test]
+async fn what_was_under_way_when_it_was_ordered_is_joined_though_it_ends_before() {
+    let ground = postgres("rotate_joined", 500).await;
+    let first = json(&ground, &["rotate"], 0).await;
+    // As it stood a moment before its end.
+    ground
+        .exec(
+            "ALTER TABLE phiseal.key_rotation_history DISABLE TRIGGER USER;
+             UPDATE phiseal.key_rotation_history SET finished_at = NULL",
+        )
+        .await;
+    let mut held = ground.db().connection().await;
+    let hold = "BEGIN; LOCK TABLE phiseal.encrypted_field_metadata IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(hold).execute(&mut held).await.unwrap();
+    let second = ground.project.phiseal(&["rotate", "--json"]).spawn();
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted
+        AND relation = 'phiseal.encrypted_field_metadata'::regclass";
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while number(&ground, waits).await == 0 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "it never came that far"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ground
+        .exec("UPDATE phiseal.key_rotation_history SET finished_at = clock_timestamp()")
+        .await;
+    sqlx::raw_sql("COMMIT").execute(&mut held).await.unwrap();
+    let second = second.wait().await.expect_code(0).json();
+    assert_eq!(second["history_id"], first["history_id"], "{second}");
+    let versions = "SELECT count(*) FROM phiseal.encryption_keys WHERE purpose = 'cell'";
+    assert_eq!(number(&ground, versions).await, 2);
+}
+
+#[tokio::test]
 async fn times_a_year_off_change_no_data() {
     let ground = postgres("rotate_clock", 2_000).await;
     for years in ["-1", "1"] {

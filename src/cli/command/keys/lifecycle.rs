@@ -1,5 +1,6 @@
 //! `phiseal keys suspend|resume|compromise`: moves of a key's state that are not a rotation's own.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -112,6 +113,7 @@ pub async fn compromise(global: &Global, args: &KeyMove, output: Output) -> Resu
         compromised: (!leaving).then_some(args.key_id),
         reason,
         since: i64::MAX,
+        open: BTreeSet::new(),
     };
     let grace: Duration = reindex::GRACE;
     rotate::rotate(&engine, &jobs, &order, grace, output).await
