@@ -107,7 +107,21 @@ async fn two_at_once_never_make_two_versions() {
             run.run().await
         }
     };
-    let (one, two, three) = tokio::join!(later(0), later(0), later(150));
+    // An older transaction, which a rotation waits for, keeps it from ending before the third looks.
+    let mut older = ground.db().connection().await;
+    sqlx::raw_sql("BEGIN; SELECT 1")
+        .execute(&mut older)
+        .await
+        .unwrap();
+    let until = async {
+        let begun = "SELECT count(*) FROM phiseal.key_rotation_history";
+        while number(&ground, begun).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        sqlx::raw_sql("COMMIT").execute(&mut older).await.unwrap();
+    };
+    let (one, two, three, ()) = tokio::join!(later(0), later(0), later(150), until);
     let codes = [one.code(), two.code(), three.code()];
     assert!(codes.contains(&Some(0)), "{one:?} {two:?} {three:?}");
     for run in [&one, &two, &three] {
