@@ -28,7 +28,7 @@ fn killed_test_process_leaves_no_cluster_behind() {
     let postmaster = Pid::from_raw(postmaster).unwrap();
     assert!(test_kill_process(postmaster).is_ok() && dir.is_dir());
     holder.kill();
-    let within = Duration::from_secs(10);
+    let within = Duration::from_secs(90);
     wait_until_gone(within, || {
         test_kill_process(postmaster).is_err() && !dir.exists()
     });
@@ -251,9 +251,7 @@ async fn a_run_is_kept_whole_its_exit_code_its_json_and_what_it_said() {
 #[tokio::test]
 async fn a_signal_reaches_the_run_and_its_words_are_heard_before_it_ends() {
     let script = "trap 'exit 5' TERM; echo ready >&2; while :; do sleep 0.05; done";
-    let mut run = Phiseal::instead("sh", ["-c", script])
-        .timeout(Duration::from_secs(20))
-        .spawn();
+    let mut run = Phiseal::instead("sh", ["-c", script]).spawn();
     assert!(run.says("ready").await);
     let pid = run.pid();
     run.signal(Signal::TERM);

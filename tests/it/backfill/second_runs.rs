@@ -90,7 +90,7 @@ async fn an_interrupt_ends_it_within_seconds_and_the_next_run_resumes() {
         let ground = Stand::new("signal", sql, &beside("public.patients", &["ssn"])).await;
         let mut running = ground.phiseal(&["backfill", "--json"]).spawn();
         let sealed = "SELECT count(*) FROM phiseal.lanes WHERE rows_written > 0 AND state = 'open'";
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while ground.db.count(sealed).await == 0 {
             assert!(Instant::now() < deadline, "nothing was sealed in time");
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -99,7 +99,7 @@ async fn an_interrupt_ends_it_within_seconds_and_the_next_run_resumes() {
         running.signal(signal);
         let ended = running.wait().await.expect_code(5);
         assert!(
-            asked.elapsed() < Duration::from_secs(5),
+            asked.elapsed() < Duration::from_secs(20),
             "{:?}",
             asked.elapsed()
         );

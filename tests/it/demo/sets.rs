@@ -72,7 +72,7 @@ fn demo(set: &str, rows: i64, url: &str, more: &[&str]) -> Phiseal {
         url,
     ];
     let arguments = arguments.into_iter().chain(more.iter().copied());
-    let minutes = if rows.len() > 4 { 120 } else { 5 };
+    let minutes = if rows.len() > 4 { 120 } else { 15 };
     Phiseal::new(arguments.map(str::to_owned)).timeout(Duration::from_secs(60 * minutes))
 }
 

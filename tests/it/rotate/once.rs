@@ -153,7 +153,7 @@ async fn what_was_under_way_when_it_was_ordered_is_joined_though_it_ends_before(
     let second = ground.project.phiseal(&["rotate", "--json"]).spawn();
     let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted
         AND relation = 'phiseal.encrypted_field_metadata'::regclass";
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    let deadline = std::time::Instant::now() + Duration::from_secs(120);
     while number(&ground, waits).await == 0 {
         assert!(
             std::time::Instant::now() < deadline,

@@ -170,7 +170,7 @@ impl Cluster {
     /// Stops the server at once, as a crash would; committed transactions survive.
     pub fn crash(&mut self) {
         self.tell("stop");
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while self.pid_file().exists() {
             assert!(Instant::now() < deadline, "PostgreSQL did not stop");
             std::thread::sleep(Duration::from_millis(20));

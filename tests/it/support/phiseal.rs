@@ -64,7 +64,7 @@ impl Phiseal {
         }
         Self {
             command,
-            timeout: Duration::from_secs(120),
+            timeout: Duration::from_secs(300),
         }
     }
 
