@@ -181,6 +181,7 @@ pub fn engine(bench: &Bench, lanes: u32) -> Engine {
             value_bytes_max: plan.run.value_bytes_max,
             lease_seconds: 15,
             patience: Duration::from_secs(30),
+            converge_within: Duration::from_secs(60),
         },
         events: Arc::new(NoEvents),
         stop: Stop::default(),

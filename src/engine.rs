@@ -162,7 +162,7 @@ impl Engine {
             .run(job, target, columns, Arc::new(step), HashMap::new())
             .await?;
         self.store.finish_indexes(&job.target).await?;
-        if report.open_quarantine == 0 {
+        if report.open_quarantine == 0 && !report.done.still_written {
             self.store
                 .set_field_state(label, &job.labels(), FieldState::Sealed)
                 .await?;

@@ -67,11 +67,12 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     async fn finish_indexes(&self, target: &Target) -> Result<()>;
 
     /// A partial index of the rows that still need work, for the sweep; `false` where it could
-    /// not be made and the sweep must go through windows of the whole table.
+    /// not be made without waiting long, and the sweep must go through windows of the whole table.
     async fn make_sweep_index(&self, target: &Target) -> Result<bool>;
 
-    /// Drops what [`Store::make_sweep_index`] made.
-    async fn drop_sweep_index(&self, target: &Target) -> Result<()>;
+    /// Drops what [`Store::make_sweep_index`] made, also what an interrupted run left. The names of
+    /// those that are still there, because a transaction has looked at the table for long.
+    async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>>;
 
     /// Drops the sealed and blind index columns and the guard (`restore --drop-sealed`), or only
     /// the guard of an in-place table.

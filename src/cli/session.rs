@@ -20,6 +20,8 @@ use crate::store::{ServerFacts, Store};
 
 /// How long a database that fails is waited for before a run gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a sweep meets rows that somebody holds before the run gives up.
+const CONVERGE_WITHIN: Duration = Duration::from_secs(300);
 
 /// What most commands begin with.
 pub struct Session {
@@ -247,6 +249,7 @@ impl Session {
             value_bytes_max: run.value_bytes_max,
             lease_seconds: u32::try_from(run.lease.as_secs()).unwrap_or(15),
             patience: PATIENCE,
+            converge_within: CONVERGE_WITHIN,
         }
     }
 

@@ -21,6 +21,8 @@ use crate::store::{
     WriteRow, Written,
 };
 
+pub use locked::Alone;
+
 /// Commits the parcels of one lane.
 pub struct Committer {
     ctx: Arc<Context>,
@@ -156,7 +158,9 @@ impl Committer {
             storage: String::new(),
             _large: None,
         };
-        self.commit(parcel).await.map(|_| ())
+        // What is still to be told is so afterwards.
+        self.untold = self.commit(parcel).await?.tally;
+        Ok(())
     }
 
     fn list_faults(&self, parcel: &Parcel) -> Vec<NewQuarantine> {

@@ -143,6 +143,7 @@ pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineE
         let open: Vec<&LaneRecord> = lanes.iter().filter(|lane| !lane.done).collect();
         if open.is_empty() {
             if !add_lanes(ctx, run_id, &lanes).await? {
+                wind_up(ctx, &mut tallied).await?;
                 return Ok(tallied);
             }
         } else {
@@ -151,6 +152,22 @@ pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineE
             crowd.wait(ctx, &open, tallied.lanes > 0).await?;
         }
     }
+}
+
+/// After the last sweep: its indexes go, also those that an interrupted run left; and where a sweep
+/// ended beside an application that writes, the server is asked whether anything is left now.
+async fn wind_up(ctx: &Arc<Context>, tallied: &mut Tallied) -> Result<(), EngineError> {
+    let reads = ctx.step.reads();
+    if reads.indexed_sweep {
+        tallied.indexes_left = patiently(ctx, || ctx.store.drop_sweep_index(&ctx.target)).await?;
+    }
+    if std::mem::take(&mut tallied.still_written) {
+        for relation in patiently(ctx, || ctx.store.relations(&ctx.target)).await? {
+            let done = is_done(ctx.store.as_ref(), &ctx.target, &relation, &reads.sweep).await?;
+            tallied.still_written |= !done;
+        }
+    }
+    Ok(())
 }
 
 /// Waits for all workers. The first that fails stops the others after their batch.

@@ -30,6 +30,8 @@ pub struct Settings {
     pub lease_seconds: u32,
     /// How long a failing database is waited for.
     pub patience: Duration,
+    /// How long rows that somebody holds are swept before the run gives up.
+    pub converge_within: Duration,
 }
 
 /// The largest value that is worked on at all: a server sends no more than 1 GiB in one message,

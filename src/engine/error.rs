@@ -40,7 +40,7 @@ pub enum EngineError {
         /// The row's tag.
         row_tag: String,
     },
-    /// The application writes faster than the sweep seals, or holds rows.
+    /// Rows are held by others, or changed each time they are to be written.
     #[error(
         "{table} does not converge: {rows} rows are still unsealed after {passes} passes{held}"
     )]
@@ -125,7 +125,7 @@ impl Coded for EngineError {
                 "something rewrites the column on its way in: see `phiseal plan`; the batch was rolled back".to_owned()
             }
             Self::NotConverging { .. } => {
-                "end the transactions that hold rows, or lower the write load, then run the command again".to_owned()
+                "end the transactions that hold rows, or what goes on writing them, then run the command again".to_owned()
             }
             Self::OtherRun { .. } => {
                 "finish it first by running its command again with the plan it was begun with; see `phiseal status`"

@@ -22,6 +22,10 @@ pub struct Tallied {
     pub lanes: u32,
     /// Something that was interrupted went on.
     pub resumed: bool,
+    /// A sweep ended while the application went on writing what it had to meet.
+    pub still_written: bool,
+    /// Indexes of ours that could not be dropped, as somebody looks at the table for long.
+    pub indexes_left: Vec<String>,
 }
 
 /// A value that does not open or is not what it should be.
@@ -90,5 +94,7 @@ impl Tallied {
         self.failures.extend(other.failures.into_iter().take(room));
         self.lanes += other.lanes;
         self.resumed |= other.resumed;
+        self.still_written |= other.still_written;
+        self.indexes_left.extend(other.indexes_left);
     }
 }

@@ -48,6 +48,9 @@ pub struct Reads {
     pub order: Order,
     /// Whether the sweep may go through its partial index afterwards.
     pub indexed_sweep: bool,
+    /// Whether the sweep may end while applications go on writing what it has to meet. Otherwise it
+    /// ends only where nothing is left.
+    pub ends_beside_writers: bool,
     /// The plaintext columns.
     pub plain: bool,
     /// The sealed columns.

@@ -1,32 +1,37 @@
 //! The sweep: rows that committed behind the cursor, conflicts and late writes, until a pass finds
-//! none.
-//! Owns its passes: first the server is asked whether anything is left at all; if so, one pass goes
-//! over windows of the whole relation, exact; where that found anything, through a partial index, so that a pass over a busy table takes milliseconds. A row
-//! that conflicted three times is locked, sealed and written alone. A row that this sweep wrote and
-//! finds again was changed later: where it is all that a pass finds, and the pass wrote it, the
-//! sweep is over, so that an application which writes one row without rest cannot hold a run.
+//! none, or only what was written while it went on.
+//! Owns its passes: the server is asked whether anything is left at all; if so, one pass goes over
+//! windows of the whole relation, exact; where that found anything, through a partial index, so
+//! that a pass over a busy table takes milliseconds. A row that two passes running missed is locked,
+//! sealed and written alone.
+//!
+//! A row that a pass finds, and that the pass before had not missed, was written by the application
+//! between the two: it was sealed or not there when the pass before looked. Such rows are *fresh*. So
+//! where no row is owed, that is missed twice running, all that was unsealed when the last pass but
+//! one began has been sealed, and what is left is later than that. An application that writes without
+//! rest leaves some behind every pass; where that are no fewer than the time before, a pass more would
+//! leave as many, and the sweep is over.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::ops::AddAssign;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::commit::{Committer, NotCommitted};
+use super::commit::{Alone, Committer, NotCommitted};
 use super::conduct::patiently;
 use super::context::{Context, VALUE_BYTES_CEILING};
 use super::error::EngineError;
 use super::events::Event;
-use super::parcel::{self, Parcel};
+use super::parcel;
 use super::pipeline::{Range, Windows};
 use super::report::Tallied;
-use crate::crypto::RowKey;
-use crate::store::{PageRequest, Select, Versions};
+use crate::crypto::{KeyId, RowKey};
+use crate::store::{Cursor, Page, PageRequest, Select, Versions};
 
-/// After so many conflicts a row is locked before it is read.
-const CONFLICTS_MAX: u32 = 3;
-/// Without a pass that finds nothing, the sweep gives up after this long.
-const CONVERGE_WITHIN: Duration = Duration::from_secs(300);
-/// Rows remembered as sealed by this sweep; beyond that a row found again counts as new.
+/// Rows in a pass that are waited for, each by itself, though somebody holds them.
+const HELD_MAX: u32 = 3;
+/// Rows remembered as missed by a pass; where there are more, some count as missed twice.
 const REMEMBERED_MAX: usize = 100_000;
 /// Rows of a window of all rows.
 const WINDOW_ROWS: u32 = 20_000;
@@ -43,47 +48,51 @@ pub async fn sweep(
     relation: &str,
     tallied: &mut Tallied,
 ) -> Result<(), EngineError> {
-    let reads = ctx.step.reads();
     let mut sweep = Sweep {
         ctx,
         committer,
         relation,
         tallied,
-        conflicts: HashMap::new(),
-        sealed: HashSet::new(),
+        missed: HashMap::new(),
+        held: 0,
+        renewed: Instant::now(),
     };
+    let reads = ctx.step.reads();
     let mut select = reads.sweep.clone();
-    let mut indexed = false;
-    let begun = Instant::now();
-    let any_left = patiently(ctx, || ctx.store.any_left(&ctx.target, relation, &select));
-    if !keeping(ctx, sweep.committer, any_left).await? {
-        ctx.events.emit(Event::Sweep { pass: 1, found: 0 });
-        return Ok(());
-    }
+    let mut wants_index = reads.indexed_sweep;
+    let mut fresh_before = None;
+    let mut stuck_since = None;
     for pass in 1.. {
-        let Counted {
-            found,
-            first,
-            written,
-        } = sweep.pass(&select).await?;
-        ctx.events.emit(Event::Sweep { pass, found });
-        // A row that is held now is not done, though this sweep sealed it before.
-        if first == 0 && written >= found {
+        let any_left = patiently(ctx, || ctx.store.any_left(&ctx.target, relation, &select));
+        if !keeping(ctx, sweep.committer, any_left).await? {
+            ctx.events.emit(Event::Sweep { pass, found: 0 });
             break;
         }
-        if begun.elapsed() > CONVERGE_WITHIN {
+        let Passed { found, fresh, owed } = sweep.pass(&select).await?;
+        ctx.events.emit(Event::Sweep { pass, found });
+        // Of what is left, all may be listed already.
+        if found == 0 {
+            break;
+        }
+        let falling = fresh_before.is_none_or(|before| fresh <= before / 2);
+        if reads.ends_beside_writers && !owed && !falling {
+            sweep.tallied.still_written = true;
+            break;
+        }
+        fresh_before = Some(fresh);
+        if !owed && reads.ends_beside_writers {
+            stuck_since = None;
+        } else if stuck_since.get_or_insert_with(Instant::now).elapsed()
+            > ctx.settings.converge_within
+        {
             return Err(not_converging(ctx, found, pass).await);
         }
-        if !indexed && reads.indexed_sweep {
+        if std::mem::take(&mut wants_index) {
             let made = patiently(ctx, || ctx.store.make_sweep_index(&ctx.target));
-            indexed = keeping(ctx, sweep.committer, made).await?;
+            if keeping(ctx, sweep.committer, made).await? {
+                select = Select::UnsealedIndexed;
+            }
         }
-        if indexed {
-            select = Select::UnsealedIndexed;
-        }
-    }
-    if indexed {
-        patiently(ctx, || ctx.store.drop_sweep_index(&ctx.target)).await?;
     }
     Ok(())
 }
@@ -129,14 +138,18 @@ struct Sweep<'a> {
     committer: &'a mut Committer,
     relation: &'a str,
     tallied: &'a mut Tallied,
-    conflicts: HashMap<RowKey, u32>,
-    /// Rows that this sweep wrote, or listed.
-    sealed: HashSet<RowKey>,
+    /// Rows that the last pass, or this one, found and neither wrote nor listed: how many passes
+    /// running.
+    missed: HashMap<RowKey, u32>,
+    /// Rows of this pass that were waited for in vain.
+    held: u32,
+    /// When the lease was last renewed, by a batch or without one.
+    renewed: Instant,
 }
 
 impl Sweep<'_> {
-    /// One pass; the number of rows that needed work, and of those this sweep had not sealed yet.
-    async fn pass(&mut self, select: &Select) -> Result<Counted, EngineError> {
+    /// One pass over the relation.
+    async fn pass(&mut self, select: &Select) -> Result<Passed, EngineError> {
         let range = Range {
             relation: self.relation.to_owned(),
             after: None,
@@ -151,9 +164,9 @@ impl Sweep<'_> {
         } else {
             WINDOW_ROWS
         };
-        let mut found = 0;
-        let mut first = 0;
-        let mut written = 0;
+        let mut all = Counted::default();
+        let before = std::mem::take(&mut self.missed);
+        self.held = 0;
         loop {
             if self.ctx.stop.is_wished() {
                 return Err(EngineError::Interrupted);
@@ -161,50 +174,61 @@ impl Sweep<'_> {
             let mut page = windows.next().await?;
             let end = page.next.is_none();
             let large: Vec<_> = page.rows.extract_if(.., |row| row.large).collect();
-            let mut pages = vec![page];
+            all += self.commit(page, &before).await?;
+            // One at a time, each gone before the next is read.
             for row in &large {
-                pages.push(windows.single(row).await?);
-            }
-            for page in pages {
-                let parcel = parcel::work(self.ctx, page).await?;
-                let counted = self.commit(parcel).await?;
-                found += counted.found;
-                first += counted.first;
-                written += counted.written;
+                let page = windows.single(row).await?;
+                all += self.commit(page, &before).await?;
             }
             if end {
                 break;
             }
         }
-        if found > 0 && written == 0 {
+        let Counted {
+            found,
+            fresh,
+            missed: misses,
+        } = all;
+        if found > 0 && misses >= found {
             self.wait(found).await?;
         }
-        Ok(Counted {
+        let forgotten = misses > self.missed.len() as u64;
+        Ok(Passed {
             found,
-            first,
-            written,
+            fresh,
+            owed: forgotten || self.missed.values().any(|passes| *passes > 1),
         })
     }
 
-    async fn commit(&mut self, mut parcel: Parcel) -> Result<Counted, EngineError> {
+    async fn commit(
+        &mut self,
+        page: Page,
+        before: &HashMap<RowKey, u32>,
+    ) -> Result<Counted, EngineError> {
+        let mut parcel = parcel::work(self.ctx, page).await?;
         parcel.next = None;
         parcel.closes_window = false;
         let wanted =
             |row: &super::parcel::Worked| !row.work.write.is_empty() || !row.work.faults.is_empty();
-        let needed: Vec<bool> = parcel.rows.iter().map(wanted).collect();
-        let mut counted = Counted::default();
-        for (row, _) in parcel
-            .rows
-            .iter()
-            .zip(&needed)
-            .filter(|(_, needed)| **needed)
-        {
-            counted.found += 1;
-            counted.first += u64::from(!self.sealed.contains(&row.key));
-        }
-        if counted.found == 0 {
+        let needed: Vec<usize> = (0..parcel.rows.len())
+            .filter(|at| wanted(&parcel.rows[*at]))
+            .collect();
+        let fresh = |at: &&usize| !before.contains_key(&parcel.rows[**at].key);
+        let mut counted = Counted {
+            found: needed.len() as u64,
+            fresh: needed.iter().filter(fresh).count() as u64,
+            missed: 0,
+        };
+        if needed.is_empty() {
+            // Many pages may need nothing, and the lease goes on.
+            let third = Duration::from_secs(u64::from(self.ctx.settings.lease_seconds)) / 3;
+            if self.renewed.elapsed() > third {
+                renew(self.committer).await?;
+                self.renewed = Instant::now();
+            }
             return Ok(counted);
         }
+        self.renewed = Instant::now();
         let keys: Vec<RowKey> = parcel.rows.iter().map(|row| row.key.clone()).collect();
         let texts: Vec<_> = parcel
             .rows
@@ -212,50 +236,59 @@ impl Sweep<'_> {
             .map(|row| row.read.key_text.clone())
             .collect();
         let seal_keys: Vec<_> = (0..keys.len()).map(|at| parcel.seal_keys(&[at])).collect();
-        let done = match self.committer.commit(parcel).await {
-            Ok(done) => done,
+        let missed = match self.committer.commit(parcel).await {
+            Ok(done) => {
+                self.tallied.add(&done);
+                self.ctx.events.emit(Event::Batch {
+                    rows: 0,
+                    values: done.tally.values_written.unsigned_abs(),
+                });
+                done.missed
+            }
             // The next pass reads it again.
-            Err(NotCommitted::ReadAgain) => return Ok(counted),
+            Err(NotCommitted::ReadAgain) => needed,
             Err(NotCommitted::Stop(error)) => return Err(error),
         };
-        counted.written = (done.tally.rows_written + done.tally.quarantined).unsigned_abs();
-        if self.sealed.len() < REMEMBERED_MAX {
-            let through = |at: &usize| needed[*at] && !done.missed.contains(at);
-            let keys = (0..keys.len()).filter(through).map(|at| keys[at].clone());
-            self.sealed.extend(keys);
-        }
-        self.tallied.add(&done);
-        self.ctx.events.emit(Event::Batch {
-            rows: 0,
-            values: done.tally.values_written.unsigned_abs(),
-        });
-        for at in done.missed {
-            let conflicts = self.conflicts.entry(keys[at].clone()).or_default();
-            *conflicts += 1;
-            if *conflicts >= CONFLICTS_MAX
+        for at in missed {
+            let passes = 1 + before.get(&keys[at]).copied().unwrap_or_default();
+            if passes > 1
+                && self.held < HELD_MAX
                 && let Some(text) = &texts[at]
             {
-                let main = self.ctx.step.reads().main;
-                let request = PageRequest {
-                    value_bytes_max: VALUE_BYTES_CEILING,
-                    ..self.ctx.request(self.relation, main, 0)
-                };
-                match self
-                    .committer
-                    .commit_locked(&request, text, &seal_keys[at])
-                    .await
-                {
-                    Ok(Some(done)) => {
-                        counted.written += done.tally.rows_written.unsigned_abs();
-                        self.sealed.insert(keys[at].clone());
-                        self.tallied.add(&done);
-                    }
-                    Ok(None) | Err(NotCommitted::ReadAgain) => {}
-                    Err(NotCommitted::Stop(error)) => return Err(error),
+                if self.alone(text, &seal_keys[at]).await? {
+                    continue;
                 }
+                self.held += 1;
+            }
+            counted.missed += 1;
+            if self.missed.len() < REMEMBERED_MAX {
+                self.missed.insert(keys[at].clone(), passes);
             }
         }
         Ok(counted)
+    }
+
+    /// Locks a row, and writes it as it is then, where it still needs that; `false` where somebody
+    /// holds it.
+    async fn alone(&mut self, key: &Cursor, seal_keys: &[KeyId]) -> Result<bool, EngineError> {
+        if self.ctx.stop.is_wished() {
+            return Err(EngineError::Interrupted);
+        }
+        let main = self.ctx.step.reads().main;
+        let request = PageRequest {
+            value_bytes_max: VALUE_BYTES_CEILING,
+            ..self.ctx.request(self.relation, main, 0)
+        };
+        let locked = self.committer.commit_locked(&request, key, seal_keys);
+        match locked.await {
+            Ok(Alone::Written(done)) => {
+                self.tallied.add(&done);
+                Ok(true)
+            }
+            Ok(Alone::Nothing) => Ok(true),
+            Ok(Alone::NotNow) | Err(NotCommitted::ReadAgain) => Ok(false),
+            Err(NotCommitted::Stop(error)) => Err(error),
+        }
     }
 
     /// Everything that is left is held by somebody: wait a little, and say for whom.
@@ -278,15 +311,33 @@ impl Sweep<'_> {
     }
 }
 
-/// What became of a page of a pass.
+/// What became of a page of a pass, or of all.
 #[derive(Default)]
 struct Counted {
     /// Rows that needed work.
     found: u64,
-    /// Of these, rows this sweep had not sealed before.
-    first: u64,
-    /// Rows written or listed.
-    written: u64,
+    /// Of these, rows that the pass before had not missed.
+    fresh: u64,
+    /// Of these, rows neither written nor listed.
+    missed: u64,
+}
+
+impl AddAssign for Counted {
+    fn add_assign(&mut self, other: Self) {
+        self.found += other.found;
+        self.fresh += other.fresh;
+        self.missed += other.missed;
+    }
+}
+
+/// What became of a pass.
+struct Passed {
+    /// Rows that needed work.
+    found: u64,
+    /// Of these, rows that the pass before had not missed.
+    fresh: u64,
+    /// A row was missed, and had been by the pass before.
+    owed: bool,
 }
 
 async fn not_converging(ctx: &Context, rows: u64, passes: u64) -> EngineError {

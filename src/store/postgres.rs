@@ -194,7 +194,7 @@ impl Store for PostgresStore {
         indexes::make_sweep_index(self, target).await
     }
 
-    async fn drop_sweep_index(&self, target: &Target) -> Result<()> {
+    async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>> {
         indexes::drop_sweep_index(self, target).await
     }
 

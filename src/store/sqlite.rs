@@ -132,8 +132,9 @@ impl Store for SqliteStore {
             .map(|()| true)
     }
 
-    async fn drop_sweep_index(&self, target: &Target) -> Result<()> {
-        ddl::drop_sweep_index(&mut *self.control.lock().await, target).await
+    async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>> {
+        ddl::drop_sweep_index(&mut *self.control.lock().await, target).await?;
+        Ok(Vec::new())
     }
 
     async fn drop_sealed(&self, target: &Target) -> Result<()> {

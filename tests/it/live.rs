@@ -24,6 +24,8 @@ fn ddl(rows: u32) -> String {
     )
 }
 
+const SWEEP_INDEXES: &str = "SELECT count(*) FROM pg_class WHERE relname ~ '_phiseal_sweep'";
+
 /// The application: tasks that go on until told to stop.
 pub struct Application {
     stop: Arc<AtomicBool>,
@@ -134,6 +136,7 @@ async fn as_the_ledger_says(ground: &Ground) {
     let plain = "SELECT count(*) FROM live JOIN ledger USING (id)
         WHERE live.ssn IS DISTINCT FROM ledger.ssn";
     assert_eq!(ground.db().count(plain).await, 0, "a plaintext was changed");
+    assert_eq!(ground.db().count(SWEEP_INDEXES).await, 0);
 }
 
 #[tokio::test]
@@ -160,12 +163,7 @@ async fn no_update_of_a_busy_application_is_lost_and_the_run_ends_meanwhile() {
         )
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let backfill = ground
-        .project
-        .phiseal(&["backfill"])
-        .timeout(Duration::from_secs(240))
-        .run()
-        .await;
+    let backfill = ground.project.phiseal(&["backfill"]).run().await;
     let transactions = application.stop().await;
     backfill.expect_code(0);
     assert!(
@@ -187,10 +185,7 @@ async fn a_row_that_never_rests_is_sealed_and_the_run_ends() {
              UPDATE ledger SET ssn = 'hot {n}' WHERE id = 500"
         )
     });
-    let backfill = ground
-        .project
-        .phiseal(&["backfill", "--json"])
-        .timeout(Duration::from_secs(40));
+    let backfill = ground.project.phiseal(&["backfill", "--json"]);
     let done = backfill.run().await.expect_code(0).json();
     application.stop().await;
     let sealed = "SELECT count(*) FROM live WHERE ssn_sealed IS NOT NULL";
@@ -201,6 +196,84 @@ async fn a_row_that_never_rests_is_sealed_and_the_run_ends() {
     );
     ground.backfill().await;
     as_the_ledger_says(&ground).await;
+}
+
+#[tokio::test]
+async fn an_application_that_writes_faster_than_a_pass_cannot_hold_the_run() {
+    const ROWS: u64 = 60_000;
+    let ground = Ground::postgres("live_fast", &ddl(60_000), PLAN).await;
+    let pool = ground.db().pool();
+    let mut application = Application::new();
+    for task in 0..3 {
+        // Ten rows anywhere, in the same order in each transaction; at every pass there are new ones.
+        application.does(pool, Duration::from_millis(2), move |n| {
+            let mut ids: Vec<u64> = (0..10)
+                .map(|i| 10 * (1 + draw(n * 10 + i, task) % ROWS))
+                .collect();
+            ids.sort_unstable();
+            let ids = format!("{ids:?}").replace(['[', ']'], "");
+            let update = format!("SET ssn = 'fast {task} {n}' WHERE id IN ({ids})");
+            format!(
+                "SELECT FROM live WHERE id IN ({ids}) ORDER BY id FOR UPDATE;
+                 UPDATE live {update}; UPDATE ledger {update}"
+            )
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let backfill = ground.project.phiseal(&["backfill"]);
+    let run = backfill.spawn();
+    rows_are_written(&ground, 1).await;
+    // A dump: it reads the table, holds nothing that is written, and does not end.
+    let mut dump = pool.begin().await.unwrap();
+    let read = "SELECT count(*) FROM live";
+    sqlx::raw_sql(read).execute(&mut *dump).await.unwrap();
+    let finished = run.wait().await;
+    let transactions = application.stop().await;
+    dump.rollback().await.unwrap();
+    assert!(transactions > 500, "only {transactions} transactions");
+    let finished = finished.expect_code(0);
+    let said = "the application was writing plaintext to the end";
+    assert!(finished.stdout.contains(said), "{}", finished.stdout);
+    let late = "SELECT count(*) FROM live WHERE ssn_sealed IS NULL";
+    let late = u64::try_from(ground.db().count(late).await).unwrap();
+    assert!((1..ROWS / 2).contains(&late), "{late} rows unsealed");
+    let state = "SELECT string_agg(DISTINCT state, ',') FROM phiseal.encrypted_field_metadata";
+    let before = ground.scalar(state).await;
+    let again = ground.backfill().await;
+    assert_eq!(again["rows_sealed"], late);
+    let states = (before.as_deref(), ground.scalar(state).await);
+    assert_eq!(states.0, Some("sealing"));
+    assert_eq!(states.1.as_deref(), Some("sealed"));
+    as_the_ledger_says(&ground).await;
+}
+
+#[tokio::test]
+async fn an_index_that_a_killed_sweep_left_is_dropped_unless_somebody_reads_for_long() {
+    let ground = Ground::postgres("live_left", &ddl(2_000), PLAN).await;
+    ground.backfill().await;
+    let left =
+        "CREATE INDEX live_phiseal_sweep ON live (id) WHERE ssn IS NOT NULL AND ssn_sealed IS NULL";
+    ground.exec(left).await;
+    let mut dump = ground.db().pool().begin().await.unwrap();
+    let read = "SELECT count(*) FROM live";
+    sqlx::raw_sql(read).execute(&mut *dump).await.unwrap();
+    let beside = ground
+        .project
+        .phiseal(&["backfill"])
+        .run()
+        .await
+        .expect_code(0);
+    let said = "index public.live_phiseal_sweep of the sweep is still there";
+    assert!(beside.stdout.contains(said), "{}", beside.stdout);
+    dump.rollback().await.unwrap();
+    let after = ground
+        .project
+        .phiseal(&["backfill"])
+        .run()
+        .await
+        .expect_code(0);
+    assert!(!after.stdout.contains("still there"), "{}", after.stdout);
+    assert_eq!(ground.db().count(SWEEP_INDEXES).await, 0);
 }
 
 #[tokio::test]
@@ -230,6 +303,16 @@ async fn large_values_in_rows_that_never_rest_are_sealed_and_the_run_ends() {
     assert_eq!((checked.rows, checked.unsealed), (100, 0));
 }
 
+/// Waits until a run has written so many rows.
+async fn rows_are_written(ground: &Ground, rows: i64) {
+    let written = "SELECT coalesce(sum(rows_written), 0) FROM phiseal.lanes";
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while ground.db().count(written).await < rows {
+        assert!(Instant::now() < deadline, "nothing was written");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Starts a backfill, changes something once it has written rows, and waits for its end.
 async fn changed_in_the_middle(
     name: &str,
@@ -238,12 +321,7 @@ async fn changed_in_the_middle(
     let plan = PLAN.replace("= 50", "= 10");
     let ground = Ground::postgres(name, &ddl(60_000), &plan).await;
     let run = ground.project.phiseal(&["backfill", "--json"]).spawn();
-    let written = "SELECT coalesce(sum(rows_written), 0) FROM phiseal.lanes";
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while ground.db().count(written).await < 1000 {
-        assert!(Instant::now() < deadline, "nothing was written");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    rows_are_written(&ground, 1000).await;
     ground.exec(change).await;
     let finished = run.wait().await;
     (ground, finished)

@@ -54,6 +54,16 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
             counted(tally.conflicts, "conflict"),
         )
     };
+    if total.done.still_written {
+        text.push_str(
+            "\nthe application was writing plaintext to the end; what it wrote last, the next run of this command seals",
+        );
+    }
+    for index in &total.done.indexes_left {
+        text.push_str(&format!(
+            "\nindex {index} of the sweep is still there, because a transaction has looked at the table for long; the next run of this command drops it",
+        ));
+    }
     if total.open_quarantine > 0 {
         text.push_str(&format!(
             "\n{} in quarantine: see `phiseal quarantine list`",

@@ -7,9 +7,18 @@ use super::{Committed, Committer, Failure, Load, NotCommitted, Segment, SegmentE
 use crate::crypto::KeyId;
 use crate::store::{Advance, Cursor, LaneTally, Next, PageRequest};
 
+/// What became of a row that was locked before it was read.
+pub enum Alone {
+    /// It is written.
+    Written(Committed),
+    /// It is gone, or needs nothing any more.
+    Nothing,
+    /// Somebody holds it, or it needs what this transaction cannot do.
+    NotNow,
+}
+
 impl Committer {
     /// Locks one row by its key, works on what it is now, and writes it in the same transaction.
-    /// `None` where the row is gone or needs nothing any more, or somebody holds it.
     ///
     /// # Errors
     /// As [`Committer::commit`].
@@ -18,22 +27,22 @@ impl Committer {
         request: &PageRequest,
         key: &Cursor,
         seal_keys: &[KeyId],
-    ) -> Result<Option<Committed>, NotCommitted> {
+    ) -> Result<Alone, NotCommitted> {
         match self.locked_attempt(request, key, seal_keys).await {
             Ok(done) => Ok(done),
             Err(Failure::Stop(error)) => Err(NotCommitted::Stop(error)),
             Err(Failure::Store(error)) => match error.next() {
                 // The row stays for the next pass of the sweep.
                 Next::SkipLocked | Next::Again | Next::Reconnect | Next::Reread | Next::Bisect => {
-                    Ok(None)
+                    Ok(Alone::NotNow)
                 }
-                Next::Settle => Ok(self.settle().await?.map(|end| Committed {
-                    tally: match end {
-                        SegmentEnd::Committed(tally, _) => tally,
-                        SegmentEnd::Split => LaneTally::default(),
-                    },
-                    ..Committed::default()
-                })),
+                Next::Settle => Ok(match self.settle().await? {
+                    Some(SegmentEnd::Committed(tally, _)) => Alone::Written(Committed {
+                        tally,
+                        ..Committed::default()
+                    }),
+                    Some(SegmentEnd::Split) | None => Alone::NotNow,
+                }),
                 Next::Stop => Err(NotCommitted::Stop(error.into())),
             },
         }
@@ -44,7 +53,7 @@ impl Committer {
         request: &PageRequest,
         key: &Cursor,
         seal_keys: &[KeyId],
-    ) -> Result<Option<Committed>, Failure> {
+    ) -> Result<Alone, Failure> {
         let advance = Advance {
             cursor: None,
             lease_seconds: self.ctx.settings.lease_seconds,
@@ -68,7 +77,9 @@ impl Committer {
         let held = |id: &KeyId| !self.ctx.step.seals() || seal_keys.contains(id);
         if writes.is_empty() || !parcel.seal_keys(&positions).iter().all(held) {
             self.writer.rollback().await;
-            return Ok(None);
+            let done =
+                writes.is_empty() && parcel.rows.iter().all(|row| row.work.faults.is_empty());
+            return Ok(if done { Alone::Nothing } else { Alone::NotNow });
         }
         let load = Load {
             parcel: &parcel,
@@ -98,7 +109,10 @@ impl Committer {
             return Err(Failure::Store(error));
         }
         self.stamp.seq += 1;
-        Ok(Some(Committed {
+        if tally.rows_written == 0 {
+            return Ok(Alone::NotNow);
+        }
+        Ok(Alone::Written(Committed {
             tally,
             ..Committed::default()
         }))

@@ -102,6 +102,7 @@ impl Step for Backfill {
                 false => Order::Storage(Visits::Growing),
             },
             indexed_sweep: true,
+            ends_beside_writers: true,
             plain: true,
             sealed: false,
         }

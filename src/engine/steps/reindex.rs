@@ -99,6 +99,7 @@ impl Step for Reindex {
             sweep,
             order: Order::Keys,
             indexed_sweep: !self.check,
+            ends_beside_writers: true,
             plain: true,
             sealed: self.check,
         }

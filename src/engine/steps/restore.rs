@@ -70,6 +70,7 @@ impl Step for Restore {
             sweep: Select::Sealed,
             order: Order::Keys,
             indexed_sweep: false,
+            ends_beside_writers: false,
             plain: true,
             sealed: true,
         }

@@ -79,6 +79,7 @@ impl Step for Rotate {
             sweep: select,
             order: Order::Storage(Visits::Rewriting),
             indexed_sweep: false,
+            ends_beside_writers: true,
             plain: false,
             sealed: true,
         }

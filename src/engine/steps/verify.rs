@@ -87,6 +87,7 @@ impl Step for Verify {
             sweep: Select::Any,
             order: Order::Storage(Visits::Looking),
             indexed_sweep: false,
+            ends_beside_writers: false,
             plain: true,
             sealed: true,
         }

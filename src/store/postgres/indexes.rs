@@ -1,13 +1,26 @@
 //! Indexes of ours on the application's tables: lookups by blind index, and the sweep's own. Made
 //! and dropped concurrently, so that no writer waits; on leaves, since a partitioned table has none.
 
-use sqlx::{Postgres, Row, Transaction};
+use std::time::Duration;
+
+use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::fault::map;
 use super::sql::{query, raw};
 use crate::ident::{Ident, TableName};
 use crate::store::{Result, Store, StoreError, Target};
+
+/// How the names of the sweep's indexes end; on a partition a number follows.
+const SWEEP: &str = "_phiseal_sweep";
+/// The relations of a table that hold rows; binds its name.
+const LEAVES: &str =
+    "SELECT relid FROM pg_partition_tree(to_regclass($1)) UNION SELECT to_regclass($1)::oid";
+/// How long the sweep's index waits for each transaction that stands in its way.
+const LOCK_TIMEOUT: &str = "5s";
+/// So often it is looked whether transactions have left a table, with this pause.
+const LOOKS: u32 = 10;
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Unique blind indexes stand before the first row is sealed, so that a duplicate is met at its
 /// own row.
@@ -70,7 +83,7 @@ pub(super) async fn lookup_index(
     unique: bool,
 ) -> Result<()> {
     for index in indexes_of(store, target, column, unique).await? {
-        concurrently(store, &index).await?;
+        concurrently(store, &index, "0").await?;
     }
     Ok(())
 }
@@ -146,8 +159,13 @@ pub(super) fn suffixes(leaves: &[String]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Makes an index without blocking writers. An invalid one left by a failure is dropped first.
-pub(super) async fn concurrently(store: &PostgresStore, index: &Index) -> Result<()> {
+/// Makes an index without blocking writers, and waits for each older transaction no longer than
+/// `lock_timeout` says (0: to its end). An invalid one left by a failure is dropped first.
+pub(super) async fn concurrently(
+    store: &PostgresStore,
+    index: &Index,
+    lock_timeout: &str,
+) -> Result<()> {
     let name = &index.name;
     let mut tx = store.begin().await?;
     let there = index_there(&mut tx, &index.relation, name).await?;
@@ -162,6 +180,7 @@ pub(super) async fn concurrently(store: &PostgresStore, index: &Index) -> Result
     let qualified = format!("{}{}", schema.unwrap_or_default(), name.quoted());
     let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
     let mut conn = super::timed_connect(&store.options).await?;
+    wait_at_most(&mut conn, lock_timeout).await?;
     raw(drop.clone()).execute(&mut conn).await.map_err(map)?;
     let made = raw(index.create()).execute(&mut conn).await.map_err(map);
     if made.is_err() {
@@ -174,7 +193,7 @@ fn sweep_name(target: &Target) -> Result<Ident> {
     target
         .table
         .name
-        .with_suffix("_phiseal_sweep")
+        .with_suffix(SWEEP)
         .map_err(|_| StoreError::Unexpected {
             what: "an index name",
         })
@@ -190,6 +209,9 @@ pub(super) async fn make_sweep_index(store: &PostgresStore, target: &Target) -> 
         .map(super::wanted::unsealed)
         .collect();
     let rest = format!("({}) WHERE {}", keys.join(", "), needs.join(" OR "));
+    if !is_quiet(store, target).await? {
+        return Ok(false);
+    }
     for (relation, name) in leaf_names(store, target, &sweep_name(target)?).await? {
         let index = Index {
             relation,
@@ -197,7 +219,7 @@ pub(super) async fn make_sweep_index(store: &PostgresStore, target: &Target) -> 
             unique: false,
             rest: rest.clone(),
         };
-        match concurrently(store, &index).await {
+        match concurrently(store, &index, LOCK_TIMEOUT).await {
             Ok(()) => {}
             Err(StoreError::Denied { .. } | StoreError::Locked | StoreError::Busy { .. }) => {
                 return Ok(false);
@@ -208,21 +230,80 @@ pub(super) async fn make_sweep_index(store: &PostgresStore, target: &Target) -> 
     Ok(true)
 }
 
-pub(super) async fn drop_sweep_index(store: &PostgresStore, target: &Target) -> Result<()> {
-    for (leaf, name) in leaf_names(store, target, &sweep_name(target)?).await? {
-        let leaf: TableName = leaf.parse().map_err(|_| StoreError::Unexpected {
-            what: "a relation's name",
-        })?;
-        let schema = leaf.schema.as_ref().map(|s| format!("{}.", s.quoted()));
-        let mut conn = super::timed_connect(&store.options).await?;
-        raw(format!(
-            "DROP INDEX CONCURRENTLY IF EXISTS {}{}",
-            schema.unwrap_or_default(),
-            name.quoted()
-        ))
-        .execute(&mut conn)
+/// Drops the sweep's indexes, whoever left them; those that are still there afterwards.
+pub(super) async fn drop_sweep_index(
+    store: &PostgresStore,
+    target: &Target,
+) -> Result<Vec<String>> {
+    let there = sweep_indexes(store, target).await?;
+    if there.is_empty() {
+        return Ok(there);
+    }
+    let mut conn = super::timed_connect(&store.options).await?;
+    wait_at_most(&mut conn, LOCK_TIMEOUT).await?;
+    for name in there {
+        let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
+        match raw(drop).execute(&mut conn).await.map_err(map) {
+            // Somebody reads the table, or another process drops it.
+            Ok(_) | Err(StoreError::Locked | StoreError::Busy { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    sweep_indexes(store, target).await
+}
+
+/// The sweep's indexes that are there, valid or not, quoted.
+async fn sweep_indexes(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i \
+         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE i.indrelid IN ({LEAVES}) AND c.relname ~ '{SWEEP}(_[0-9]+)?$' ORDER BY 1"
+    );
+    let mut tx = store.begin().await?;
+    let rows = query(sql)
+        .bind(super::prepare::regclass(target))
+        .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+}
+
+/// Whether nobody's transaction looks at the table for long: an index could neither be made nor
+/// dropped before its end.
+async fn is_quiet(store: &PostgresStore, target: &Target) -> Result<bool> {
+    let sql = format!(
+        "SELECT DISTINCT virtualtransaction FROM pg_catalog.pg_locks \
+         WHERE relation IN ({LEAVES}) AND granted AND pid <> pg_backend_pid()"
+    );
+    let mut before: Option<Vec<String>> = None;
+    for _ in 0..LOOKS {
+        let mut tx = store.begin().await?;
+        let rows = query(sql.clone())
+            .bind(super::prepare::regclass(target))
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(map)?;
+        tx.commit().await.map_err(map)?;
+        let now = rows
+            .iter()
+            .map(|row| row.try_get(0).map_err(map))
+            .collect::<Result<Vec<String>>>()?;
+        let still = before.get_or_insert_with(|| now.clone());
+        still.retain(|one| now.contains(one));
+        if still.is_empty() {
+            return Ok(true);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
+    Ok(false)
+}
+
+async fn wait_at_most(conn: &mut PgConnection, lock_timeout: &str) -> Result<()> {
+    raw(format!("SET lock_timeout = '{lock_timeout}'"))
+        .execute(conn)
+        .await
+        .map_err(map)?;
     Ok(())
 }

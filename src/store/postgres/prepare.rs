@@ -74,7 +74,7 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
         }
     }
     for index in unique_indexes(store, target).await? {
-        indexes::concurrently(store, &index).await?;
+        indexes::concurrently(store, &index, "0").await?;
     }
     // The clones on partitions fire ALWAYS only where each is told so, on some server versions.
     let leaves = store.relations(target).await?;
@@ -312,6 +312,8 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     let mut only_copies = Vec::new();
     for field in &target.fields {
         let Sealed::Beside { column, .. } = &field.sealed else {
+            let column = field.column.quoted();
+            only_copies.push(format!("left({column}::text, 4) COLLATE \"C\" = 'ps1.'"));
             continue;
         };
         if there.iter().any(|name| name == column.as_str()) {

@@ -100,11 +100,12 @@ pub(super) async fn make_sweep_index(conn: &mut SqliteConnection, target: &Targe
 
 /// Drops the sweep's index.
 pub(super) async fn drop_sweep_index(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
-    run(
-        conn,
-        format!("DROP INDEX IF EXISTS {}", sweep_name(target)?.quoted()),
-    )
-    .await
+    let name = sweep_name(target)?;
+    // Most runs made none, and need not wait for who writes.
+    if schema_sql(conn, "index", name.as_str()).await?.is_none() {
+        return Ok(());
+    }
+    run(conn, format!("DROP INDEX IF EXISTS {}", name.quoted())).await
 }
 
 /// The sweep's index, quoted, if it is there and made for just these fields.
@@ -135,11 +136,14 @@ async fn holds_only_copies(conn: &mut SqliteConnection, target: &Target) -> Resu
     let there = columns(conn, target).await?;
     let mut conditions = Vec::new();
     for field in &target.fields {
-        if let Sealed::Beside { column, .. } = &field.sealed
-            && has(&there, column)
-        {
-            let (sealed, plain) = (column.quoted(), field.column.quoted());
-            conditions.push(format!("({sealed} IS NOT NULL AND {plain} IS NULL)"));
+        let plain = field.column.quoted();
+        match &field.sealed {
+            Sealed::Beside { column, .. } if has(&there, column) => {
+                let sealed = column.quoted();
+                conditions.push(format!("({sealed} IS NOT NULL AND {plain} IS NULL)"));
+            }
+            Sealed::Beside { .. } => {}
+            Sealed::InPlace => conditions.push(super::shape::looks_sealed(&plain)),
         }
     }
     if conditions.is_empty() {

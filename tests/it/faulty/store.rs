@@ -186,7 +186,7 @@ through! { Store:
     prepare(target: &Target) -> ();
     finish_indexes(target: &Target) -> ();
     make_sweep_index(target: &Target) -> bool;
-    drop_sweep_index(target: &Target) -> ();
+    drop_sweep_index(target: &Target) -> Vec<String>;
     drop_sealed(target: &Target) -> ();
     make_plain_columns(target: &Target) -> ();
     fingerprint(target: &Target, relation: &str) -> String;
