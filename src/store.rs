@@ -66,9 +66,9 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// After the main pass: indexes that would have slowed it (blind index lookups).
     async fn finish_indexes(&self, target: &Target) -> Result<()>;
 
-    /// A partial index of the rows that still need work, for the sweep; `false` where it could
+    /// A partial index of a relation's rows that still need work, for the sweep; `false` where it could
     /// not be made without waiting long, and the sweep must go through windows of the whole table.
-    async fn make_sweep_index(&self, target: &Target) -> Result<bool>;
+    async fn make_sweep_index(&self, target: &Target, relation: &str) -> Result<bool>;
 
     /// Drops what [`Store::make_sweep_index`] made, also what an interrupted run left. The names of
     /// those that are still there, because a transaction has looked at the table for long.

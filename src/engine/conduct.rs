@@ -143,7 +143,8 @@ pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineE
         let open: Vec<&LaneRecord> = lanes.iter().filter(|lane| !lane.done).collect();
         if open.is_empty() {
             if !add_lanes(ctx, run_id, &lanes).await? {
-                wind_up(ctx, &mut tallied).await?;
+                let sweeps = lanes.iter().filter(|lane| lane.lane_no >= SWEEP_LANES);
+                wind_up(ctx, sweeps.count(), &mut tallied).await?;
                 return Ok(tallied);
             }
         } else {
@@ -154,18 +155,24 @@ pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineE
     }
 }
 
-/// After the last sweep: its indexes go, also those that an interrupted run left; and where a sweep
-/// ended beside an application that writes, the server is asked whether anything is left now.
-async fn wind_up(ctx: &Arc<Context>, tallied: &mut Tallied) -> Result<(), EngineError> {
+/// After the last sweep: where one ended beside an application that writes, or another process did
+/// one, the server is asked whether anything is left now; and the sweeps' indexes go, also those that
+/// an interrupted run left.
+async fn wind_up(
+    ctx: &Arc<Context>,
+    sweeps: usize,
+    tallied: &mut Tallied,
+) -> Result<(), EngineError> {
     let reads = ctx.step.reads();
-    if reads.indexed_sweep {
-        tallied.indexes_left = patiently(ctx, || ctx.store.drop_sweep_index(&ctx.target)).await?;
-    }
-    if std::mem::take(&mut tallied.still_written) {
+    let not_seen = reads.ends_beside_writers && tallied.sweeps < sweeps;
+    if std::mem::take(&mut tallied.still_written) || not_seen {
         for relation in patiently(ctx, || ctx.store.relations(&ctx.target)).await? {
             let done = is_done(ctx.store.as_ref(), &ctx.target, &relation, &reads.sweep).await?;
             tallied.still_written |= !done;
         }
+    }
+    if reads.indexed_sweep {
+        tallied.indexes_left = patiently(ctx, || ctx.store.drop_sweep_index(&ctx.target)).await?;
     }
     Ok(())
 }
@@ -260,6 +267,7 @@ async fn work_lane(
     let mut committer = Committer::new(Arc::clone(ctx), writer, stamp, lane.relation.clone());
     let (outcome, stamp) = if lane.lane_no >= SWEEP_LANES {
         let outcome = sweep(ctx, &mut committer, &lane.relation, tallied).await;
+        tallied.sweeps += usize::from(outcome.is_ok());
         (outcome, committer.stamp())
     } else {
         let mut range = Range::left(ctx, &lane)?;

@@ -24,6 +24,8 @@ pub struct Tallied {
     pub resumed: bool,
     /// A sweep ended while the application went on writing what it had to meet.
     pub still_written: bool,
+    /// Sweeps that ended.
+    pub sweeps: usize,
     /// Indexes of ours that could not be dropped, as somebody looks at the table for long.
     pub indexes_left: Vec<String>,
 }
@@ -95,6 +97,7 @@ impl Tallied {
         self.lanes += other.lanes;
         self.resumed |= other.resumed;
         self.still_written |= other.still_written;
+        self.sweeps += other.sweeps;
         self.indexes_left.extend(other.indexes_left);
     }
 }

@@ -60,6 +60,7 @@ pub async fn sweep(
     let reads = ctx.step.reads();
     let mut select = reads.sweep.clone();
     let mut wants_index = reads.indexed_sweep;
+    let mut indexed = false;
     let mut fresh_before = None;
     let mut stuck_since = None;
     for pass in 1.. {
@@ -88,11 +89,17 @@ pub async fn sweep(
             return Err(not_converging(ctx, found, pass).await);
         }
         if std::mem::take(&mut wants_index) {
-            let made = patiently(ctx, || ctx.store.make_sweep_index(&ctx.target));
-            if keeping(ctx, sweep.committer, made).await? {
-                select = Select::UnsealedIndexed;
-            }
+            let made = patiently(ctx, || ctx.store.make_sweep_index(&ctx.target, relation));
+            indexed = keeping(ctx, sweep.committer, made).await?;
+            // What was written while it was made says nothing of a pass by it.
+            fresh_before = None;
         }
+        // In place, a plaintext that begins as a sealed value does is not in the index.
+        select = if indexed && (sweep.missed.is_empty() || !ctx.target.in_place()) {
+            Select::UnsealedIndexed
+        } else {
+            reads.sweep.clone()
+        };
     }
     Ok(())
 }

@@ -190,8 +190,8 @@ impl Store for PostgresStore {
         indexes::lookup_indexes(self, target).await
     }
 
-    async fn make_sweep_index(&self, target: &Target) -> Result<bool> {
-        indexes::make_sweep_index(self, target).await
+    async fn make_sweep_index(&self, target: &Target, relation: &str) -> Result<bool> {
+        indexes::make_sweep_index(self, target, relation).await
     }
 
     async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>> {

@@ -126,7 +126,7 @@ impl Store for SqliteStore {
         ddl::finish_indexes(&mut *self.control.lock().await, target).await
     }
 
-    async fn make_sweep_index(&self, target: &Target) -> Result<bool> {
+    async fn make_sweep_index(&self, target: &Target, _relation: &str) -> Result<bool> {
         ddl::make_sweep_index(&mut *self.control.lock().await, target)
             .await
             .map(|()| true)

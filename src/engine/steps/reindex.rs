@@ -99,7 +99,7 @@ impl Step for Reindex {
             sweep,
             order: Order::Keys,
             indexed_sweep: !self.check,
-            ends_beside_writers: true,
+            ends_beside_writers: !self.check,
             plain: true,
             sealed: self.check,
         }

@@ -385,7 +385,7 @@ fn key_id_of(value: &str, text: bool) -> String {
 
 /// The text form: `ps1.`, then base64 whose first bytes are 0xE7 and suite 1 or 2 and a key id
 /// below 2^31, at least 34 bytes in all.
-fn looks_sealed(value: &str) -> String {
+pub(super) fn looks_sealed(value: &str) -> String {
     format!("coalesce({value}::text ~ '^ps1\\.5w[EFIJ][A-Za-z0-9_-]{{43,}}$', false)")
 }
 

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::fault::map;
 use super::sql::{query, raw};
-use crate::ident::{Ident, TableName};
+use crate::ident::{Ident, IdentError, TableName};
 use crate::store::{Result, Store, StoreError, Target};
 
 /// How the names of the sweep's indexes end; on a partition a number follows.
@@ -63,7 +64,7 @@ async fn indexes_of(
     unique: bool,
 ) -> Result<Vec<Index>> {
     let name = index_name(&target.table, column)?;
-    let leaves = leaf_names(store, target, &name).await?;
+    let leaves = leaf_names(store, target, |ending| name.with_suffix(ending)).await?;
     Ok(leaves
         .into_iter()
         .map(|(relation, name)| Index {
@@ -83,7 +84,7 @@ pub(super) async fn lookup_index(
     unique: bool,
 ) -> Result<()> {
     for index in indexes_of(store, target, column, unique).await? {
-        concurrently(store, &index, "0").await?;
+        concurrently(store, &index, None).await?;
     }
     Ok(())
 }
@@ -130,17 +131,15 @@ pub(super) async fn lookup_indexes(store: &PostgresStore, target: &Target) -> Re
 async fn leaf_names(
     store: &PostgresStore,
     target: &Target,
-    name: &Ident,
+    name: impl Fn(&str) -> std::result::Result<Ident, IdentError>,
 ) -> Result<Vec<(String, Ident)>> {
     let leaves = store.relations(target).await?;
     suffixes(&leaves)
         .into_iter()
         .map(|(leaf, suffix)| {
-            let name = name
-                .with_suffix(&suffix)
-                .map_err(|_| StoreError::Unexpected {
-                    what: "an index name",
-                })?;
+            let name = name(&suffix).map_err(|_| StoreError::Unexpected {
+                what: "an index name",
+            })?;
             Ok((leaf, name))
         })
         .collect()
@@ -160,11 +159,11 @@ pub(super) fn suffixes(leaves: &[String]) -> Vec<(String, String)> {
 }
 
 /// Makes an index without blocking writers, and waits for each older transaction no longer than
-/// `lock_timeout` says (0: to its end). An invalid one left by a failure is dropped first.
+/// `lock_timeout` says, if it says anything. An invalid one left by a failure is dropped first.
 pub(super) async fn concurrently(
     store: &PostgresStore,
     index: &Index,
-    lock_timeout: &str,
+    lock_timeout: Option<&str>,
 ) -> Result<()> {
     let name = &index.name;
     let mut tx = store.begin().await?;
@@ -186,21 +185,16 @@ pub(super) async fn concurrently(
     if made.is_err() {
         let _ = raw(drop).execute(&mut conn).await;
     }
+    wait_as_before(&mut conn, lock_timeout).await;
     made.map(|_| ())
 }
 
-fn sweep_name(target: &Target) -> Result<Ident> {
-    target
-        .table
-        .name
-        .with_suffix(SWEEP)
-        .map_err(|_| StoreError::Unexpected {
-            what: "an index name",
-        })
-}
-
-/// A partial index of the rows that still need work.
-pub(super) async fn make_sweep_index(store: &PostgresStore, target: &Target) -> Result<bool> {
+/// A partial index of a relation's rows that still need work.
+pub(super) async fn make_sweep_index(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+) -> Result<bool> {
     let keys: Vec<String> = target.keys.iter().map(|key| key.name.quoted()).collect();
     let needs: Vec<String> = target
         .fields
@@ -212,14 +206,19 @@ pub(super) async fn make_sweep_index(store: &PostgresStore, target: &Target) -> 
     if !is_quiet(store, target).await? {
         return Ok(false);
     }
-    for (relation, name) in leaf_names(store, target, &sweep_name(target)?).await? {
+    // One that was left, of other columns, has another name.
+    let digest = hex::encode(&Sha256::digest(rest.as_bytes())[..4]);
+    let named =
+        |ending: &str| (target.table.name).with_suffix(&format!("{SWEEP}_{digest}{ending}"));
+    let names = leaf_names(store, target, named).await?;
+    for (relation, name) in names.into_iter().filter(|(leaf, _)| leaf == relation) {
         let index = Index {
             relation,
             name,
             unique: false,
             rest: rest.clone(),
         };
-        match concurrently(store, &index, LOCK_TIMEOUT).await {
+        match concurrently(store, &index, Some(LOCK_TIMEOUT)).await {
             Ok(()) => {}
             Err(StoreError::Denied { .. } | StoreError::Locked | StoreError::Busy { .. }) => {
                 return Ok(false);
@@ -240,25 +239,27 @@ pub(super) async fn drop_sweep_index(
         return Ok(there);
     }
     let mut conn = super::timed_connect(&store.options).await?;
-    wait_at_most(&mut conn, LOCK_TIMEOUT).await?;
+    wait_at_most(&mut conn, Some(LOCK_TIMEOUT)).await?;
     for name in there {
         let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
         match raw(drop).execute(&mut conn).await.map_err(map) {
             // Somebody reads the table, or another process drops it.
-            Ok(_) | Err(StoreError::Locked | StoreError::Busy { .. }) => {}
+            Ok(_)
+            | Err(StoreError::Denied { .. } | StoreError::Locked | StoreError::Busy { .. }) => {}
             Err(error) => return Err(error),
         }
     }
+    wait_as_before(&mut conn, Some(LOCK_TIMEOUT)).await;
     sweep_indexes(store, target).await
 }
 
 /// The sweep's indexes that are there, valid or not, quoted.
-async fn sweep_indexes(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+pub(super) async fn sweep_indexes(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
     let sql = format!(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i \
          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE i.indrelid IN ({LEAVES}) AND c.relname ~ '{SWEEP}(_[0-9]+)?$' ORDER BY 1"
+         WHERE i.indrelid IN ({LEAVES}) AND c.relname ~ '{SWEEP}(_[0-9a-f]{{8}})?(_[0-9]+)?$' ORDER BY 1"
     );
     let mut tx = store.begin().await?;
     let rows = query(sql)
@@ -271,11 +272,13 @@ async fn sweep_indexes(store: &PostgresStore, target: &Target) -> Result<Vec<Str
 }
 
 /// Whether nobody's transaction looks at the table for long: an index could neither be made nor
-/// dropped before its end.
+/// dropped before its end. Vacuum does not count: what it does by itself gives way.
 async fn is_quiet(store: &PostgresStore, target: &Target) -> Result<bool> {
     let sql = format!(
         "SELECT DISTINCT virtualtransaction FROM pg_catalog.pg_locks \
-         WHERE relation IN ({LEAVES}) AND granted AND pid <> pg_backend_pid()"
+         WHERE relation IN ({LEAVES}) AND granted AND pid <> pg_backend_pid() \
+           AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
+           AND mode <> 'ShareUpdateExclusiveLock'"
     );
     let mut before: Option<Vec<String>> = None;
     for _ in 0..LOOKS {
@@ -300,10 +303,17 @@ async fn is_quiet(store: &PostgresStore, target: &Target) -> Result<bool> {
     Ok(false)
 }
 
-async fn wait_at_most(conn: &mut PgConnection, lock_timeout: &str) -> Result<()> {
-    raw(format!("SET lock_timeout = '{lock_timeout}'"))
-        .execute(conn)
-        .await
-        .map_err(map)?;
+async fn wait_at_most(conn: &mut PgConnection, lock_timeout: Option<&str>) -> Result<()> {
+    if let Some(time) = lock_timeout {
+        let set = format!("SET lock_timeout = '{time}'");
+        raw(set).execute(conn).await.map_err(map)?;
+    }
     Ok(())
+}
+
+/// Behind a pooler the session is somebody else's afterwards.
+async fn wait_as_before(conn: &mut PgConnection, lock_timeout: Option<&str>) {
+    if lock_timeout.is_some() {
+        let _ = raw("RESET lock_timeout".to_owned()).execute(conn).await;
+    }
 }

@@ -74,7 +74,7 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
         }
     }
     for index in unique_indexes(store, target).await? {
-        indexes::concurrently(store, &index, "0").await?;
+        indexes::concurrently(store, &index, None).await?;
     }
     // The clones on partitions fire ALWAYS only where each is told so, on some server versions.
     let leaves = store.relations(target).await?;
@@ -307,13 +307,13 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     let mut guard = guard_of(store, &mut tx, target).await?;
     let there = columns_there(&mut tx, target).await?;
     tx.commit().await.map_err(map)?;
+    let sweeps = indexes::sweep_indexes(store, target).await?;
     let mut statements = Vec::new();
     let mut drops = Vec::new();
     let mut only_copies = Vec::new();
     for field in &target.fields {
         let Sealed::Beside { column, .. } = &field.sealed else {
-            let column = field.column.quoted();
-            only_copies.push(format!("left({column}::text, 4) COLLATE \"C\" = 'ps1.'"));
+            only_copies.push(guard::looks_sealed(&field.column.quoted()));
             continue;
         };
         if there.iter().any(|name| name == column.as_str()) {
@@ -333,7 +333,12 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     let table = target.table.quoted();
     if !only_copies.is_empty() {
         // Under the lock: an application that seals may have written since the sweep looked.
-        statements.push(format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+        // Readers wait for a look only where columns go.
+        let mode = match drops.is_empty() {
+            true => "SHARE ROW EXCLUSIVE",
+            false => "ACCESS EXCLUSIVE",
+        };
+        statements.push(format!("LOCK TABLE {table} IN {mode} MODE"));
         statements.push(super::sql::block(&format!(
             "BEGIN IF EXISTS (SELECT 1 FROM {table} WHERE {}) THEN \
              RAISE EXCEPTION USING ERRCODE = '{NOT_RESTORED}', MESSAGE = 'table'; END IF; END",
@@ -341,6 +346,11 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
         )));
     }
     statements.extend(guard.drop_statements());
+    statements.extend(
+        sweeps
+            .iter()
+            .map(|name| format!("DROP INDEX IF EXISTS {name}")),
+    );
     if !drops.is_empty() {
         statements.push(format!("ALTER TABLE {} {}", table, drops.join(", ")));
     }

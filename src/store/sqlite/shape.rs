@@ -261,7 +261,7 @@ pub(super) fn sealed_under(column: &str, text: bool, keys: &[KeyId]) -> String {
     )
 }
 
-pub(super) fn looks_sealed(column: &str) -> String {
+fn looks_sealed(column: &str) -> String {
     format!("(typeof({column}) = 'text' AND substr({column}, 1, 4) = 'ps1.')")
 }
 

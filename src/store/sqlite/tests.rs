@@ -334,7 +334,7 @@ async fn what_prepare_made_is_not_made_again_and_is_all_taken_away() {
     fixture.store.prepare(&target).await.unwrap();
     fixture.store.finish_indexes(&target).await.unwrap();
     fixture.store.finish_indexes(&target).await.unwrap();
-    assert!(fixture.store.make_sweep_index(&target).await.unwrap());
+    assert!(fixture.store.make_sweep_index(&target, "").await.unwrap());
     let page = fixture.page(&target, &request(Select::Unsealed)).await;
     assert_eq!(page.rows.len(), 1);
     fixture.store.drop_sealed(&target).await.unwrap();

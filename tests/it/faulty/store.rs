@@ -185,7 +185,7 @@ through! { Store:
     ddl(target: &Target) -> Vec<String>;
     prepare(target: &Target) -> ();
     finish_indexes(target: &Target) -> ();
-    make_sweep_index(target: &Target) -> bool;
+    make_sweep_index(target: &Target, relation: &str) -> bool;
     drop_sweep_index(target: &Target) -> Vec<String>;
     drop_sealed(target: &Target) -> ();
     make_plain_columns(target: &Target) -> ();

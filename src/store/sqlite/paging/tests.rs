@@ -159,7 +159,7 @@ async fn the_sweep_goes_by_its_index_past_all_that_is_sealed() {
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) \
         INSERT INTO t SELECT i, CASE WHEN i > 96 THEN 'x' END, NULL FROM n";
     let mut fixture = prepared(schema, &target).await;
-    assert!(fixture.store.make_sweep_index(&target).await.unwrap());
+    assert!(fixture.store.make_sweep_index(&target, "").await.unwrap());
     let sweep = |rows_max| PageRequest {
         select: Select::UnsealedIndexed,
         ..small(rows_max)
@@ -333,7 +333,7 @@ async fn in_place_the_sweep_passes_what_carries_a_known_prefix() {
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT COLLATE NOCASE); INSERT INTO t VALUES \
         (1, 'ps1.5wEAAAABxx'), (2, 'ps1.5weaaaabxx'), (3, 'plain'), (4, NULL)";
     let mut fixture = prepared(schema, &target).await;
-    assert!(fixture.store.make_sweep_index(&target).await.unwrap());
+    assert!(fixture.store.make_sweep_index(&target, "").await.unwrap());
     let sealed_prefixes = vec!["ps1.5wEAAAAB".to_owned()];
     for (select, expected) in [
         (Select::UnsealedSweep { sealed_prefixes }, vec!["2", "3"]),

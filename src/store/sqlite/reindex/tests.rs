@@ -206,7 +206,7 @@ async fn leave_sweep_index(fixture: &Fixture, target: &Target) {
         column: ident("ssn_bidx_next"),
         text: false,
     };
-    assert!(fixture.store.make_sweep_index(&sweep).await.unwrap());
+    assert!(fixture.store.make_sweep_index(&sweep, "").await.unwrap());
     let select = Select::UnsealedIndexed;
     assert!(fixture.store.any_left(&sweep, "", &select).await.unwrap());
 }
