@@ -1,10 +1,12 @@
-//! SQL identifiers as the catalog holds them, and the one function that quotes them.
+//! SQL identifiers as the catalog holds them.
 //! Owns their limits, how plan text names them, and their form in SQL and in labels.
 //! Knows nothing of which tables or columns exist.
 //! Always holds: 1 to 63 bytes, no NUL, so that no server cuts or ends a name early.
 
 use std::fmt;
 use std::str::FromStr;
+
+use crate::quote;
 
 /// Longest identifier, in bytes: PostgreSQL silently cuts what is longer.
 pub const IDENT_BYTES_MAX: usize = 63;
@@ -86,7 +88,7 @@ impl Ident {
     /// The name for SQL text: always in double quotes, quotes within doubled.
     /// Every identifier that enters an SQL statement goes through here.
     pub fn quoted(&self) -> String {
-        format!("\"{}\"", self.0.replace('"', "\"\""))
+        quote::identifier(&self.0)
     }
 
     /// The name for labels and messages: quoted only where it is not of

@@ -76,6 +76,8 @@ pub mod error;
 pub mod ident;
 pub mod keys;
 pub mod plan;
+#[doc(hidden)]
+pub mod quote;
 pub mod run;
 pub mod schema;
 pub mod sealer;

@@ -51,6 +51,10 @@ pub struct DatabaseSettings {
     pub url: Setting,
     /// The schema of our own tables.
     pub schema: Ident,
+    /// The role that every transaction runs as (`SET ROLE`), where it is not the login.
+    pub role: Option<Ident>,
+    /// The role that our own tables may belong to, where it is neither ours nor a superuser.
+    pub owner: Option<Ident>,
 }
 
 /// Where wrapping keys come from, and how often data keys are rotated.

@@ -21,6 +21,7 @@ mod sqlite;
 
 use std::path::Path;
 
+use crate::ident::Ident;
 use sqlx::{PgConnection, SqliteConnection};
 
 pub use drift::{Difference, Drift};
@@ -35,7 +36,7 @@ use catalog::Scope;
 use drift::Additions;
 use error::Failure;
 use history::{Goal, Way};
-use postgres::{PgDatabase, Schema};
+use postgres::PgDatabase;
 use set::{Migration, MigrationSet, SetKind};
 use sqlite::SqliteDatabase;
 
@@ -123,6 +124,16 @@ impl<'c> Migrations<'c> {
             },
             place: Place::Postgres(PgDatabase::new(conn, Some(worker), schema)?),
         })
+    }
+
+    /// The same, every transaction of ours acting as `role`, in a schema that belongs to `owner`, where
+    /// the plan names them. SQLite has no roles.
+    #[must_use]
+    pub fn acting_as(mut self, role: Option<&Ident>, owner: Option<&Ident>) -> Self {
+        if let Place::Postgres(database) = self.place {
+            self.place = Place::Postgres(database.acting_as(role, owner));
+        }
+        self
     }
 
     /// Applies what is pending, up to and with `to` (default: all), and returns the versions
@@ -324,7 +335,7 @@ async fn compare(
     scratch: &Scratch,
 ) -> Result<Drift, Failure> {
     let path = database.search_path().await?;
-    let schema = Schema::new(database.schema_name())?;
+    let schema = database.schema().clone();
     let expected = scratch.catalog(kind, migrations, &schema, &path).await?;
     let scope = match kind {
         SetKind::Own => Scope::Own(&schema),

@@ -52,6 +52,10 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// 10,000 of them, for suggestions.
     async fn table_names(&self) -> Result<Vec<TableName>>;
 
+    /// Refuses where our own tables, or what they run, belong to a role that could make ours run its
+    /// code. `owner` is the role that the plan says owns them.
+    async fn check_ownership(&self, owner: Option<&Ident>) -> Result<()>;
+
     /// The table that carries the guard of this registered field's table, whatever it is called by
     /// now; `None` where no table does.
     async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>>;

@@ -53,7 +53,10 @@ pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
 /// Where migrations go: the database, and the schema of our own tables. Where there is no plan file
 /// by its usual name, `--database-url` or, for `platforms`, DATABASE_URL does: their tables come
 /// before any plan.
-pub fn migration_ground(global: &Global, platforms: bool) -> Result<(SecretString, Ident), Fault> {
+pub fn migration_ground(
+    global: &Global,
+    platforms: bool,
+) -> Result<(SecretString, DatabaseRoles), Fault> {
     if global.plan == Path::new(DEFAULT_PLAN) && !global.plan.exists() {
         let from_environment = || environment("DATABASE_URL").filter(|url| !url.is_empty());
         let url = match &global.database_url {
@@ -63,12 +66,30 @@ pub fn migration_ground(global: &Global, platforms: bool) -> Result<(SecretStrin
         };
         if let Some(url) = url {
             let schema = default_schema().map_err(|_| MigrateError::SchemaName)?;
-            return Ok((SecretString::from(url), schema));
+            let roles = DatabaseRoles {
+                schema,
+                role: None,
+                owner: None,
+            };
+            return Ok((SecretString::from(url), roles));
         }
     }
     let plan = read_plan(global, false)?;
     let url = database_url(global, &plan)?;
-    Ok((url, plan.database.schema))
+    let database = plan.database;
+    let roles = DatabaseRoles {
+        schema: database.schema,
+        role: database.role,
+        owner: database.owner,
+    };
+    Ok((url, roles))
+}
+
+/// Where our own tables are, and which roles the plan names.
+pub struct DatabaseRoles {
+    pub schema: Ident,
+    pub role: Option<Ident>,
+    pub owner: Option<Ident>,
 }
 
 /// The tables of the plan that `--table` names; all where it names none.
@@ -119,12 +140,16 @@ pub fn is_sqlite(url: &SecretString) -> bool {
     url.expose_secret().starts_with("sqlite:")
 }
 
-/// A store; `schema` is where our own tables live in PostgreSQL.
-pub async fn connect(url: &SecretString, schema: &Ident) -> Result<Arc<dyn Store>, Fault> {
+/// A store; `schema` is where our own tables live in PostgreSQL, `role` what its transactions run as.
+pub async fn connect(
+    url: &SecretString,
+    schema: &Ident,
+    role: Option<&Ident>,
+) -> Result<Arc<dyn Store>, Fault> {
     Ok(if is_sqlite(url) {
         Arc::new(SqliteStore::connect(url.expose_secret()).await?)
     } else {
-        Arc::new(PostgresStore::connect(url.expose_secret(), schema).await?)
+        Arc::new(PostgresStore::connect_as(url.expose_secret(), schema, role).await?)
     })
 }
 
@@ -138,7 +163,10 @@ impl Session {
         let plan = read_plan(global, tables)?;
         let url = database_url(global, &plan)?;
         let sqlite = is_sqlite(&url);
-        let store = connect(&url, &plan.database.schema).await?;
+        let database = &plan.database;
+        let store = connect(&url, &database.schema, database.role.as_ref()).await?;
+        // Before anything of ours is read: a view in the place of a table would run code, too.
+        store.check_ownership(database.owner.as_ref()).await?;
         Ok(Self {
             plan,
             store,
@@ -153,8 +181,10 @@ impl Session {
         if !server.installed {
             return Err(Fault {
                 code: "E0515",
-                message: "phiseal's own tables are not in this database".to_owned(),
-                hint: "make them with `phiseal migrate up`".to_owned(),
+                message:
+                    "phiseal's own tables are not in this database, or older than this program"
+                        .to_owned(),
+                hint: "run `phiseal migrate up`".to_owned(),
                 exit: Exit::Refused,
             });
         }

@@ -16,6 +16,7 @@ mod key;
 mod logging;
 mod mention;
 mod not_null;
+mod operator;
 mod prepared;
 mod privilege;
 mod publication;
@@ -114,6 +115,7 @@ const CHECKS: &[Check] = &[
     relation::check,
     row_security::check,
     privilege::check,
+    operator::check,
     publication::check,
     trigger::check,
     key::check,

@@ -130,6 +130,16 @@ impl Engine {
         Ok((closed, done, from))
     }
 
+    /// Waits until every transaction that is open now has ended: whatever one of them saw of a key before
+    /// its state changed, nobody acts on it any more.
+    ///
+    /// # Errors
+    /// [`EngineError::OldTransaction`] with the one that does not end, [`EngineError::Interrupted`].
+    pub async fn outlive_transactions(&self) -> Result<(), EngineError> {
+        let mut open = self.store.open_transactions().await?;
+        self.wait_until_gone(&mut open).await
+    }
+
     /// What is left of a transaction's time before it is given up: named, not waited for without end.
     pub(super) async fn wait_until_gone(
         &self,

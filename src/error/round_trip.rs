@@ -101,6 +101,28 @@ pub enum StoreError {
         /// SQLSTATE.
         sqlstate: String,
     },
+    /// The role that the plan names cannot be set.
+    #[error("the login may not act as the role {role} of the plan (SQLSTATE {sqlstate})")]
+    RoleRefused {
+        /// The role's name.
+        role: String,
+        /// SQLSTATE.
+        sqlstate: String,
+    },
+    /// Code of the table went back to the login's rights.
+    #[error("code of table {table} changed the role that the batch runs as: nothing was written")]
+    RoleChanged {
+        /// The table.
+        table: String,
+    },
+    /// Our schema, or something in it, belongs to somebody we do not trust.
+    #[error("{what}")]
+    NotOurs {
+        /// What belongs to whom.
+        what: String,
+        /// What mends it.
+        hint: String,
+    },
     /// The server is a standby or the transaction is read only.
     #[error("the database is read only")]
     ReadOnly,
@@ -157,6 +179,9 @@ impl StoreError {
             | Self::InTheWay { .. }
             | Self::NotRestored { .. }
             | Self::Denied { .. }
+            | Self::RoleRefused { .. }
+            | Self::RoleChanged { .. }
+            | Self::NotOurs { .. }
             | Self::ReadOnly
             | Self::Unexpected { .. }
             | Self::Refused { .. } => Next::Stop,
@@ -177,6 +202,9 @@ impl Coded for StoreError {
             Self::DiskFull => "E0508",
             Self::Data { .. } => "E0509",
             Self::Denied { .. } => "E0510",
+            Self::RoleRefused { .. } => "E0540",
+            Self::RoleChanged { .. } => "E0541",
+            Self::NotOurs { .. } => "E0542",
             Self::ReadOnly => "E0511",
             Self::Missing { .. } => "E0512",
             Self::Unexpected { .. } => "E0513",
@@ -225,6 +253,16 @@ impl Coded for StoreError {
             Self::NotRestored { .. } => {
                 "some application seals meanwhile: stop it, then run the command again"
             }
+            Self::RoleRefused { role, .. } => {
+                return format!(
+                    "GRANT {} to the login, or correct `role` in the [database] section of the plan",
+                    crate::quote::identifier(role)
+                );
+            }
+            Self::RoleChanged { .. } => {
+                "find the trigger or function that says SET ROLE, and log in as the owner of the table instead"
+            }
+            Self::NotOurs { hint, .. } => hint,
             Self::ReadOnly => "connect to the primary",
             Self::Unexpected { .. } | Self::Refused { .. } => {
                 "look the SQLSTATE up; if it is not explained by the server's state, report it"
@@ -252,6 +290,9 @@ impl Coded for StoreError {
             | Self::StorageChanged { .. }
             | Self::Missing { .. }
             | Self::InTheWay { .. }
+            | Self::RoleRefused { .. }
+            | Self::RoleChanged { .. }
+            | Self::NotOurs { .. }
             | Self::Denied { .. } => Exit::Refused,
             Self::Unexpected { .. } => Exit::Bug,
         }

@@ -11,7 +11,7 @@ use super::{DatabaseSettings, KeySettings, Lanes, ProviderSettings, RunSettings,
 use crate::ident::{Ident, IdentError};
 use crate::keys::RotationPeriod;
 
-const DATABASE: &[&str] = &["url", "schema"];
+const DATABASE: &[&str] = &["url", "schema", "role", "owner"];
 const KEYS: &[&str] = &[
     "provider",
     "path",
@@ -67,10 +67,20 @@ pub(super) fn database(root: &Section<'_>, faults: &mut Faults) -> Option<Databa
         Some(text) => ident("schema", text, faults),
         None => default_schema().ok(),
     };
+    let role = optional_ident(&section, "role", faults);
+    let owner = optional_ident(&section, "owner", faults);
     Some(DatabaseSettings {
         url: url?,
         schema: schema?,
+        role,
+        owner,
     })
+}
+
+/// A name as the catalog spells it, where one is given.
+fn optional_ident(section: &Section<'_>, key: &str, faults: &mut Faults) -> Option<Ident> {
+    let text = section.text(key, faults)?;
+    ident(key, text, faults)
 }
 
 pub(super) fn keys(root: &Section<'_>, faults: &mut Faults) -> Option<KeySettings> {

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::error::{Doing, Failure};
 use super::postgres::{BEGIN, Schema, failure, run};
+use crate::store::postgres::sql::SAFE_NAMES;
 
 /// An object by kind and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +50,7 @@ pub(super) async fn read(conn: &mut PgConnection, scope: Scope<'_>) -> Result<Ca
 }
 
 async fn read_in(tx: &mut PgConnection, scope: Scope<'_>) -> Result<Catalog, sqlx::Error> {
-    run(tx, "SET LOCAL search_path = pg_catalog".to_owned()).await?;
+    run(tx, SAFE_NAMES.to_owned()).await?;
     let (own, platform) = match scope {
         Scope::Own(schema) => (&schema.name, false),
         Scope::Platform(schema) => (&schema.name, true),

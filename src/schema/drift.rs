@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::catalog::{Catalog, Object, ObjectName};
 use super::error::{Doing, Failure};
@@ -58,10 +58,11 @@ impl Additions {
     pub async fn read(conn: &mut PgConnection, own: &Schema) -> Result<Self, Failure> {
         let failed = failure(Doing::Comparing);
         let registry = format!("{}.encrypted_field_metadata", own.quoted);
-        let there: bool = sqlx::query_scalar("SELECT pg_catalog.to_regclass($1) IS NOT NULL")
+        let mut tx = conn.begin_with(own.begin()).await.map_err(failed)?;
+        let there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
             .bind(&registry)
             .persistent(false)
-            .fetch_one(&mut *conn)
+            .fetch_one(&mut *tx)
             .await
             .map_err(failed)?;
         let mut additions = Self::default();
@@ -75,9 +76,10 @@ impl Additions {
              FROM {registry}"
         )))
         .persistent(false)
-        .fetch_all(conn)
+        .fetch_all(&mut *tx)
         .await
         .map_err(failed)?;
+        tx.rollback().await.map_err(failed)?;
         for row in rows {
             let table: String = row.try_get(0).map_err(failed)?;
             let added: Vec<String> = row.try_get(2).map_err(failed)?;

@@ -63,6 +63,14 @@ pub enum MigrateError {
         /// Its number.
         version: Version,
     },
+    /// Our schema, or something in it, belongs to a role that is not ours.
+    #[error("{what}")]
+    NotOurs {
+        /// What belongs to whom.
+        what: String,
+        /// What mends it.
+        hint: String,
+    },
     /// Tables that are to be made are there already.
     #[error("tables that are to be made exist already: {}", tables.join(", "))]
     TablesExist {
@@ -260,6 +268,7 @@ impl Coded for MigrateError {
             Self::Partly { .. } => "E0717",
             Self::PartlyUndone { .. } => "E0718",
             Self::ScratchUnreachable { .. } => "E0719",
+            Self::NotOurs { .. } => "E0722",
         }
     }
 
@@ -279,6 +288,7 @@ impl Coded for MigrateError {
                 "names are as 20251104_143000_what.sql, 00020-what.up.sql and .down.sql; see \
                  docs/CLI.md"
             }
+            Self::NotOurs { hint, .. } => hint,
             Self::NoWayBack { .. } => "write a file of the same name that ends with .down.sql",
             Self::TablesExist { .. } => {
                 "if another tool made them, compare and take them over with `phiseal migrate adopt`"
@@ -334,6 +344,7 @@ impl Coded for MigrateError {
             | Self::NeedsPostgres => Exit::Usage,
             Self::NoWayBack { .. }
             | Self::TablesExist { .. }
+            | Self::NotOurs { .. }
             | Self::NoScratch { .. }
             | Self::ScratchInUse { .. }
             | Self::CannotAdopt { .. }

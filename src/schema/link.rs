@@ -19,6 +19,8 @@ enum Kind {
         conn: Box<PgConnection>,
         worker: Option<Box<PgConnection>>,
         schema: Ident,
+        role: Option<Ident>,
+        owner: Option<Ident>,
     },
     Sqlite(Box<SqliteConnection>),
 }
@@ -45,9 +47,21 @@ impl Link {
                     }
                 },
                 schema: schema.clone(),
+                role: None,
+                owner: None,
             }
         };
         Ok(Self { kind })
+    }
+
+    /// The same, acting as `role`, in a schema that belongs to `owner`, where the plan names them.
+    #[must_use]
+    pub fn acting_as(mut self, as_role: Option<&Ident>, of_owner: Option<&Ident>) -> Self {
+        if let Kind::Postgres { role, owner, .. } = &mut self.kind {
+            *role = as_role.cloned();
+            *owner = of_owner.cloned();
+        }
+        self
     }
 
     /// The migrations of `choice`, over these connections.
@@ -61,12 +75,20 @@ impl Link {
                 conn,
                 worker: Some(worker),
                 schema,
-            } => Migrations::of_platform(conn, worker, schema.as_str(), choice),
+                role,
+                owner,
+            } => Ok(
+                Migrations::of_platform(conn, worker, schema.as_str(), choice)?
+                    .acting_as(role.as_ref(), owner.as_ref()),
+            ),
             Kind::Postgres {
                 conn,
                 worker: None,
                 schema,
-            } => Migrations::own_in_postgres(conn, schema.as_str()),
+                role,
+                owner,
+            } => Ok(Migrations::own_in_postgres(conn, schema.as_str())?
+                .acting_as(role.as_ref(), owner.as_ref())),
             Kind::Sqlite(conn) => match choice {
                 SetChoice::Own => Ok(Migrations::own_in_sqlite(conn)),
                 SetChoice::Platform(_) | SetChoice::Folder(_) => Err(MigrateError::NeedsPostgres),

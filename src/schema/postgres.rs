@@ -14,13 +14,20 @@ use super::history::{Applied, Goal, Step, Way, next_step};
 use super::migrator::{Database, LOCK_TIMEOUT_MS};
 use super::script::{Script, Statement};
 use super::set::{Migration, MigrationSet, SCHEMA_PLACEHOLDER, SetKind, Version};
+use crate::error::Coded;
+use crate::ident::Ident;
+use crate::quote;
+use crate::store::StoreError;
+use crate::store::postgres::opening::Opening;
+use crate::store::postgres::own_schema;
+use crate::store::postgres::sql::OWNERS_NAMES;
 use records::Records;
 use units::Units;
 
 /// Longest identifier, in bytes: the server silently cuts what is longer.
 const SCHEMA_BYTES_MAX: usize = 63;
 
-/// READ COMMITTED whatever the role's default: the history is read after the wait for the lock.
+/// What begins a transaction of the migrations' own statements.
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 pub(super) struct PgDatabase<'c> {
@@ -30,10 +37,14 @@ pub(super) struct PgDatabase<'c> {
     schema: Schema,
 }
 
-/// Where our own tables live.
+/// Where our own tables live, and how transactions of ours there begin.
+#[derive(Clone)]
 pub(super) struct Schema {
     pub name: String,
     pub quoted: String,
+    opening: Opening,
+    /// The role that the plan says owns the schema.
+    owner: Option<Ident>,
 }
 
 impl<'c> PgDatabase<'c> {
@@ -49,22 +60,38 @@ impl<'c> PgDatabase<'c> {
         })
     }
 
+    /// The same, acting as `role`, in a schema that belongs to `owner`, where the plan names them.
+    pub fn acting_as(mut self, role: Option<&Ident>, owner: Option<&Ident>) -> Self {
+        self.schema.opening = Opening::new(role);
+        self.schema.owner = owner.cloned();
+        self
+    }
+
     /// The connection that holds the migrators' lock, for what is read without it.
     pub fn conn(&mut self) -> &mut PgConnection {
         self.conn
     }
 
-    pub fn schema_name(&self) -> &str {
-        &self.schema.name
+    pub fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     /// Where names without a schema are looked up, and where the first of them is made.
     pub async fn search_path(&mut self) -> Result<Vec<String>, Failure> {
-        sqlx::query_scalar("SELECT unnest(pg_catalog.current_schemas(false))::text")
-            .persistent(false)
-            .fetch_all(&mut *self.conn)
-            .await
-            .map_err(failure(Doing::Comparing))
+        let failed = failure(Doing::Comparing);
+        let begun = self.conn.begin_with(self.schema.begin()).await;
+        let mut tx = begun.map_err(failed)?;
+        let settings = run(&mut tx, OWNERS_NAMES.to_owned()).await;
+        settings.map_err(failed)?;
+        let path = sqlx::query_scalar(
+            "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))::pg_catalog.text",
+        )
+        .persistent(false)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(failed)?;
+        tx.rollback().await.map_err(failed)?;
+        Ok(path)
     }
 
     /// Writes migrations down as applied without running them.
@@ -75,7 +102,7 @@ impl<'c> PgDatabase<'c> {
     ) -> Result<(), Failure> {
         let failed = failure(Doing::History);
         let records = Records::of(&self.schema, set);
-        let mut tx = self.conn.begin_with(BEGIN).await.map_err(failed)?;
+        let mut tx = self.schema.change(self.conn, set).await?;
         let adopted = async {
             records.lock(&mut tx).await?;
             for migration in migrations {
@@ -96,8 +123,69 @@ impl Schema {
         }
         Ok(Self {
             name: name.to_owned(),
-            quoted: format!("\"{}\"", name.replace('"', "\"\"")),
+            quoted: quote::identifier(name),
+            opening: Opening::default(),
+            owner: None,
         })
+    }
+
+    /// What begins a transaction of ours: READ COMMITTED whatever the role's default, since the history
+    /// is read after the wait for the lock; the server's own names; the plan's role.
+    pub fn begin(&self) -> AssertSqlSafe<String> {
+        self.opening.begin_read_committed()
+    }
+
+    /// Makes a session that is nobody else's act as the plan's role.
+    pub fn set_role(&self) -> String {
+        let role = self.opening.role();
+        role.map_or_else(String::new, |role| format!("SET ROLE {};", role.quoted()))
+    }
+
+    /// A transaction that looks at a set's history, in a schema that our role can trust.
+    async fn look<'c>(
+        &self,
+        conn: &'c mut PgConnection,
+        set: &MigrationSet,
+    ) -> Result<Transaction<'c, Postgres>, Failure> {
+        let failed = failure(Doing::History);
+        let mut tx = conn.begin_with(self.begin()).await.map_err(failed)?;
+        let name = self.ident()?;
+        let ours = match set.kind {
+            SetKind::Own => own_schema::check(&mut tx, &name, self.owner.as_ref()).await,
+            SetKind::Platform => self.check_records(&mut tx, set).await,
+        };
+        ours.map_err(not_ours)?;
+        Ok(tx)
+    }
+
+    /// A transaction that changes what a set made, in a schema that belongs to our role.
+    async fn change<'c>(
+        &self,
+        conn: &'c mut PgConnection,
+        set: &MigrationSet,
+    ) -> Result<Transaction<'c, Postgres>, Failure> {
+        let failed = failure(Doing::History);
+        let mut tx = conn.begin_with(self.begin()).await.map_err(failed)?;
+        self.check_records(&mut tx, set).await.map_err(not_ours)?;
+        Ok(tx)
+    }
+
+    async fn check_records(
+        &self,
+        tx: &mut PgConnection,
+        set: &MigrationSet,
+    ) -> Result<(), StoreError> {
+        let name = self.ident().map_err(|_| StoreError::Unexpected {
+            what: "the name of our schema",
+        })?;
+        let history = set.history_name();
+        let records = [history.as_str(), "migration_lock"];
+        let own_tables = set.kind == SetKind::Own;
+        own_schema::check_for_migration(tx, &name, &records, own_tables).await
+    }
+
+    fn ident(&self) -> Result<Ident, MigrateError> {
+        Ident::new(self.name.as_str()).map_err(|_| MigrateError::SchemaName)
     }
 
     pub fn place(&self, text: &str) -> String {
@@ -109,7 +197,7 @@ impl Database for PgDatabase<'_> {
     async fn applied(&mut self, set: &MigrationSet) -> Result<Option<Vec<Applied>>, Failure> {
         let failed = failure(Doing::History);
         let records = Records::of(&self.schema, set);
-        let mut tx = self.conn.begin_with(BEGIN).await.map_err(failed)?;
+        let mut tx = self.schema.look(self.conn, set).await?;
         let found = records.read_if_there(&mut tx).await;
         tx.rollback().await.map_err(failed)?;
         found.map_err(records::failure)
@@ -122,7 +210,7 @@ impl Database for PgDatabase<'_> {
             _ => failure(Doing::History)(error),
         };
         let records = Records::of(&self.schema, set);
-        let mut tx = self.conn.begin_with(BEGIN).await.map_err(failed)?;
+        let mut tx = self.schema.change(self.conn, set).await?;
         let made = records.make(&mut tx).await;
         finish(tx, made.map_err(failed), Doing::History).await
     }
@@ -138,17 +226,20 @@ impl Database for PgDatabase<'_> {
         if names.is_empty() {
             return Ok(names);
         }
-        let mut tx = self.conn.begin_with(BEGIN).await.map_err(failed)?;
+        let first = self.search_path().await?.into_iter().next();
+        let begun = self.conn.begin_with(self.schema.begin()).await;
+        let mut tx = begun.map_err(failed)?;
         // A name without a schema is made in the first one. One that is no name is left to the
         // migration.
         let found: Result<Vec<String>, _> = sqlx::query_scalar(
             "SELECT name FROM unnest($1::text[]) AS name
-             WHERE pg_catalog.to_regclass(CASE
+             WHERE to_regclass(CASE
                  WHEN cardinality(parse_ident(name)) > 1 THEN name
-                 ELSE pg_catalog.quote_ident(current_schema()) || '.' || name END) IS NOT NULL
+                 ELSE quote_ident($2) || '.' || name END) IS NOT NULL
              ORDER BY name",
         )
         .bind(&names)
+        .bind(first)
         .persistent(false)
         .fetch_all(&mut *tx)
         .await;
@@ -167,8 +258,7 @@ impl Database for PgDatabase<'_> {
 
     async fn step(&mut self, set: &MigrationSet, goal: Goal) -> Result<Option<Version>, Failure> {
         let records = Records::of(&self.schema, set);
-        let begun = self.conn.begin_with(BEGIN).await;
-        let mut tx = begun.map_err(failure(Doing::History))?;
+        let mut tx = self.schema.change(self.conn, set).await?;
         let stepped = async {
             records.lock(&mut tx).await?;
             let read = records.read(&mut tx).await;
@@ -266,7 +356,8 @@ async fn take(
         search_where_tables_go(tx).await.map_err(failure(doing))?;
         run_statements(tx, version, progress.way, script.statements()).await?;
         // What the file set for its session ends with it.
-        let reset = run(tx, END_OF_FILE.to_owned()).await;
+        let ours_again = format!("{END_OF_FILE}; {}", records.schema.opening.settings());
+        let reset = run(tx, ours_again).await;
         reset.map_err(failure(doing))?;
     }
     let recorded = match progress.way {
@@ -301,12 +392,13 @@ async fn run_statements(
 
 /// The search path by name, without the role's own, and temporary tables last: functions that keep
 /// the path they were made with (`SET search_path FROM CURRENT`) then mean the same for every role.
-pub(super) const SEARCH_PATH: &str = "(SELECT string_agg(pg_catalog.quote_ident(name), ', ' \
-     ORDER BY place) || ', pg_temp' FROM unnest(pg_catalog.current_schemas(false)) \
-     WITH ORDINALITY AS path (name, place))";
+pub(super) const SEARCH_PATH: &str = "(SELECT pg_catalog.concat(pg_catalog.string_agg(\
+     pg_catalog.quote_ident(name), ', ' ORDER BY place), ', pg_temp') \
+     FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path (name, place))";
 
 async fn search_where_tables_go(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let sql = format!("SELECT pg_catalog.set_config('search_path', {SEARCH_PATH}, true)");
+    let sql =
+        format!("{OWNERS_NAMES} SELECT pg_catalog.set_config('search_path', {SEARCH_PATH}, true)");
     run(tx, sql).await
 }
 
@@ -367,6 +459,23 @@ async fn refuse_guarded(
         }
     }
     Ok(())
+}
+
+/// The meaning of a look at whom our schema belongs to.
+fn not_ours(error: StoreError) -> Failure {
+    match error {
+        StoreError::NotOurs { what, hint } => MigrateError::NotOurs { what, hint }.into(),
+        StoreError::ConnectionLost => MigrateError::Connection {
+            doing: Doing::History,
+        }
+        .into(),
+        StoreError::Busy { .. } | StoreError::Locked => Failure::Busy,
+        error => MigrateError::NotOurs {
+            what: format!("whom our schema belongs to cannot be read: {error}"),
+            hint: error.hint(),
+        }
+        .into(),
+    }
 }
 
 fn lock_timeout() -> String {

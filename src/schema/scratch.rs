@@ -10,8 +10,10 @@ use super::error::{Doing, Failure, MigrateError};
 use super::postgres::{BEGIN, Schema, failure, run};
 use super::script::Script;
 use super::set::{Migration, SetKind};
+use crate::quote;
 use crate::store::StoreError;
 use crate::store::postgres::PostgresStore;
+use crate::store::postgres::opening::Opening;
 
 /// Those of a program that was killed are dropped by the next one, by this beginning.
 const PREFIX: &str = "phiseal_scratch_";
@@ -103,15 +105,15 @@ impl Building<'_> {
     }
 
     async fn search(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-        for name in self.path {
+        // The server's own schemas are there, and nobody may make one of such a name.
+        let path = || self.path.iter().filter(|name| !name.starts_with("pg_"));
+        for name in path() {
             let quoted = Schema::new(name).map(|schema| schema.quoted);
             let quoted = quoted.unwrap_or_default();
             run(conn, format!("CREATE SCHEMA IF NOT EXISTS {quoted}")).await?;
         }
-        let path: Vec<String> = self
-            .path
-            .iter()
-            .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
+        let path: Vec<String> = path()
+            .map(|name| quote::identifier(name))
             .chain(["pg_temp".to_owned()])
             .collect();
         run(conn, format!("SET search_path = {}", path.join(", "))).await
@@ -165,6 +167,8 @@ async fn connect(url: &SecretString, database: Option<&str>) -> Result<PgConnect
 }
 
 async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), Failure> {
+    let begun = conn.begin_with(Opening::begin_as_login()).await;
+    let mut tx = begun.map_err(failed)?;
     let found: Option<String> = sqlx::query_scalar(
         "SELECT what FROM (
              SELECT c.oid::regclass::text AS what, c.relnamespace AS space FROM pg_catalog.pg_class AS c
@@ -178,9 +182,10 @@ async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), Failure> {
          ORDER BY 1 LIMIT 1",
     )
     .persistent(false)
-    .fetch_optional(conn)
+    .fetch_optional(&mut *tx)
     .await
     .map_err(failed)?;
+    tx.rollback().await.map_err(failed)?;
     match found {
         None => Ok(()),
         Some(found) => Err(MigrateError::ScratchInUse { found }.into()),
@@ -190,6 +195,8 @@ async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), Failure> {
 /// Of the same encoding and locale, without whatever the server's template holds.
 /// Its name tells when it was made, by the server's clock.
 async fn make(server: &mut PgConnection) -> Result<String, Failure> {
+    let begun = server.begin_with(Opening::begin_as_login()).await;
+    let mut tx = begun.map_err(failed)?;
     let row = sqlx::query(
         "SELECT pg_catalog.format(
              'ENCODING %L LC_COLLATE %L LC_CTYPE %L',
@@ -198,9 +205,10 @@ async fn make(server: &mut PgConnection) -> Result<String, Failure> {
          FROM pg_catalog.pg_database WHERE datname = current_database()",
     )
     .persistent(false)
-    .fetch_one(&mut *server)
+    .fetch_one(&mut *tx)
     .await
     .map_err(failed)?;
+    tx.commit().await.map_err(failed)?;
     let like: String = row.try_get(0).map_err(failed)?;
     let now: i64 = row.try_get(1).map_err(failed)?;
     let name = format!("{PREFIX}{now}_{}", uuid::Uuid::new_v4().simple());
@@ -219,6 +227,9 @@ async fn make(server: &mut PgConnection) -> Result<String, Failure> {
 /// Drops those that are an hour old and that nobody is connected to. One that cannot be dropped is
 /// left to its owner.
 async fn drop_abandoned(server: &mut PgConnection) {
+    let Ok(mut tx) = server.begin_with(Opening::begin_as_login()).await else {
+        return;
+    };
     let found: Result<Vec<String>, _> = sqlx::query_scalar(
         "SELECT d.datname::text FROM pg_catalog.pg_database AS d
          WHERE d.datname ~ '^phiseal_scratch_[0-9]{1,12}_[0-9a-f]{32}$'
@@ -227,8 +238,9 @@ async fn drop_abandoned(server: &mut PgConnection) {
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a WHERE a.datid = d.oid)",
     )
     .persistent(false)
-    .fetch_all(&mut *server)
+    .fetch_all(&mut *tx)
     .await;
+    drop(tx.rollback().await);
     for name in found.unwrap_or_default() {
         let _ = run(server, format!("DROP DATABASE IF EXISTS {name}")).await;
     }

@@ -16,6 +16,8 @@ pub struct ServerFacts {
     pub read_only: bool,
     /// Our role.
     pub role: String,
+    /// The role that logged in: another one than ours where the plan names a role.
+    pub login: String,
     /// Our role is a superuser.
     pub superuser: bool,
     /// `log_statement` where it is not `none`, `log_min_duration_statement` where it is not -1,
@@ -108,6 +110,14 @@ pub struct TableFacts {
     pub missing_privileges: Vec<String>,
     /// Our role owns the table (may add columns and triggers).
     pub owner: bool,
+    /// The role that owns the table; empty in SQLite.
+    pub owned_by: String,
+    /// That role is a superuser.
+    pub owner_is_superuser: bool,
+    /// Our role is another one than the login.
+    pub as_another_role: bool,
+    /// Functions that a write runs and that could go back from our role to the rights of the login.
+    pub switching: Vec<String>,
     /// Leaf partitions; empty where the table is not partitioned.
     pub leaves: Vec<LeafFacts>,
     /// Columns of which extended statistics keep values.

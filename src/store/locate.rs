@@ -8,6 +8,7 @@ use super::record::FieldRecord;
 use crate::crypto::envelope::named_key;
 use crate::crypto::{KeyId, text};
 use crate::ident::Ident;
+use crate::quote;
 
 /// How a key of type `timestamp` is put into words where its row is listed.
 pub const MICROSECONDS: &str = " microseconds since 1970-01-01 UTC";
@@ -42,13 +43,13 @@ pub fn condition(field: &FieldRecord, texts: &[String]) -> Option<Zeroizing<Stri
 fn by_type(column: &str, kind: &str, text: &str) -> String {
     match text.strip_suffix(MICROSECONDS) {
         Some(micros) if kind == "z" => format!("extract(epoch FROM {column}) * 1000000 = {micros}"),
-        _ => format!("{column} = {}", literal(text)),
+        _ => format!("{column} = {}", quote::literal(text).trim_start()),
     }
 }
 
 /// SQLite compares by storage class, which the text no longer shows.
 fn by_class(column: &str, text: &str) -> String {
-    let as_text = format!("CAST({column} AS TEXT) = {}", literal(text));
+    let as_text = format!("CAST({column} AS TEXT) = {}", quote::sqlite_literal(text));
     match text
         .strip_prefix("\\x")
         .filter(|digits| hex::decode(digits).is_ok())
@@ -66,11 +67,6 @@ pub(super) fn key_id_of_prefix(prefix: &str) -> Option<KeyId> {
     } else {
         named_key(&hex::decode(prefix).ok()?)
     }
-}
-
-/// As `standard_conforming_strings` has it, the default since PostgreSQL 9.1.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(test)]

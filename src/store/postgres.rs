@@ -14,8 +14,11 @@ mod fence;
 mod guard;
 mod heap;
 mod indexes;
+mod key_order;
 mod keys;
 mod lanes;
+pub(crate) mod opening;
+pub(crate) mod own_schema;
 mod prepare;
 mod quarantine;
 mod ranges;
@@ -29,7 +32,7 @@ pub(super) mod sample_school;
 pub(super) mod sample_set;
 mod seal;
 mod select;
-mod sql;
+pub(crate) mod sql;
 mod trial;
 mod wanted;
 
@@ -49,6 +52,7 @@ use crate::store::{
     SealedCount, Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial, Visits,
 };
 use fault::{connecting, map};
+use opening::Opening;
 
 /// How long one round trip may take before its connection is given up, closed hard.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(300);
@@ -60,6 +64,7 @@ pub struct PostgresStore {
     options: PgConnectOptions,
     pool: PgPool,
     schema: Ident,
+    opening: Opening,
 }
 
 impl PostgresStore {
@@ -69,6 +74,14 @@ impl PostgresStore {
     /// # Errors
     /// A URL that cannot be used, a server that cannot be reached, a login that is refused.
     pub async fn connect(url: &str, schema: &Ident) -> Result<Self> {
+        Self::connect_as(url, schema, None).await
+    }
+
+    /// The same, and every transaction runs as `role`, which the login must be a member of.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::connect`]. A role that cannot be set is said by the first round trip.
+    pub async fn connect_as(url: &str, schema: &Ident, role: Option<&Ident>) -> Result<Self> {
         let options = options(url)?;
         let first = timed_connect(&options).await?;
         // One real connection proves the way; the pool then makes its own.
@@ -81,6 +94,7 @@ impl PostgresStore {
             options,
             pool,
             schema: schema.clone(),
+            opening: Opening::new(role),
         })
     }
 
@@ -111,7 +125,15 @@ impl PostgresStore {
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
         self.pool
-            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
+            .begin_with(self.opening.begin_read_committed())
+            .await
+            .map_err(|error| self.opening.refusal(error))
+    }
+
+    /// A transaction with the rights of the login; see [`Opening::begin_as_login`].
+    async fn begin_as_login(&self) -> Result<Transaction<'static, Postgres>> {
+        self.pool
+            .begin_with(Opening::begin_as_login())
             .await
             .map_err(map)
     }
@@ -172,6 +194,12 @@ impl Store for PostgresStore {
         let names = catalog::table_names(&mut tx, self.schema.as_str()).await?;
         tx.commit().await.map_err(map)?;
         Ok(names)
+    }
+
+    async fn check_ownership(&self, owner: Option<&Ident>) -> Result<()> {
+        let mut tx = self.begin().await?;
+        own_schema::check(&mut tx, &self.schema, owner).await?;
+        tx.commit().await.map_err(map)
     }
 
     async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>> {
@@ -326,13 +354,18 @@ impl Store for PostgresStore {
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
         let conn = timed_connect(&self.options).await?;
-        Ok(Box::new(read::Reader::new(self.options.clone(), conn)))
+        Ok(Box::new(read::Reader::new(
+            self.options.clone(),
+            self.opening.clone(),
+            conn,
+        )))
     }
 
     async fn writer(&self) -> Result<Box<dyn BatchWriter>> {
         let conn = timed_connect(&self.options).await?;
         Ok(Box::new(batch::Writer::new(
             self.options.clone(),
+            self.opening.clone(),
             self.schema.clone(),
             conn,
         )))
@@ -342,6 +375,7 @@ impl Store for PostgresStore {
         let conn = timed_connect(&self.options).await?;
         Ok(Box::new(trial::PostgresTrial::new(
             self.options.clone(),
+            self.opening.clone(),
             conn,
         )))
     }

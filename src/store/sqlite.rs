@@ -37,7 +37,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::crypto::KeyId;
-use crate::ident::TableName;
+use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, KeyRecord, KeyTable, NewKey, RotationPeriod};
 use crate::store::{
     AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
@@ -108,6 +108,11 @@ impl Store for SqliteStore {
 
     async fn table_names(&self) -> Result<Vec<TableName>> {
         facts::table_names(&mut *self.control.lock().await).await
+    }
+
+    async fn check_ownership(&self, _owner: Option<&Ident>) -> Result<()> {
+        // A file has no roles: whoever may write it may change all of it.
+        Ok(())
     }
 
     async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>> {

@@ -19,6 +19,8 @@ pub struct Target {
     pub fields: Vec<FieldTarget>,
     /// Run with the table's own UPDATE triggers suppressed (replica role).
     pub suppress_triggers: bool,
+    /// The table's own UPDATE triggers fire, under the application's own search path.
+    pub triggers_fire: bool,
     /// A marker of the program that works (`SET LOCAL` limits), in milliseconds.
     pub lock_timeout_ms: u32,
 }

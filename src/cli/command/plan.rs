@@ -87,8 +87,20 @@ fn sql(ddl: &[String]) -> String {
     if ddl.is_empty() {
         return "-- nothing to do: columns and guards are there".to_owned();
     }
-    let statements: Vec<String> = ddl.iter().map(|s| format!("{s};")).collect();
-    format!("BEGIN;\n{}\nCOMMIT;", statements.join("\n"))
+    // An index that is made concurrently stands outside of every transaction.
+    let (alone, together): (Vec<&String>, Vec<&String>) = ddl
+        .iter()
+        .partition(|statement| statement.contains(" INDEX CONCURRENTLY "));
+    let mut lines = Vec::new();
+    if !together.is_empty() {
+        lines.push("BEGIN;".to_owned());
+        // No name may mean something that another role made in a schema of the session's search path.
+        lines.push("SET LOCAL search_path = pg_catalog, pg_temp;".to_owned());
+        lines.extend(together.iter().map(|statement| format!("{statement};")));
+        lines.push("COMMIT;".to_owned());
+    }
+    lines.extend(alone.iter().map(|statement| format!("{statement};")));
+    lines.join("\n")
 }
 
 fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: &[String]) -> String {

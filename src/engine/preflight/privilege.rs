@@ -2,6 +2,8 @@
 //! A DBA may have prepared everything from `plan --sql`: then no ownership is needed.
 
 use super::{Field, Findings, Preflight, Purpose, column_of, listed};
+use crate::ident::Ident;
+use crate::quote;
 use crate::store::catalog::TableFacts;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
@@ -23,10 +25,12 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             None,
             format!("our role {role} lacks {privilege}"),
             format!(
-                "GRANT {} TO {role}",
+                "GRANT {} TO {}",
                 privilege
-                    .replace(" on ", " ON ")
-                    .replace("ON schema", "ON SCHEMA")
+                    .replacen(" on ", " ON ", 1)
+                    .replacen("ON schema", "ON SCHEMA", 1),
+                Ident::new(role.as_str())
+                    .map_or_else(|_| quote::identifier(role), |name| name.label())
             ),
         );
     }

@@ -47,6 +47,7 @@ pub fn resolve(
         tenant: plan.tenant_column.clone(),
         fields,
         suppress_triggers: plan.triggers == TriggerPolicy::Suppress,
+        triggers_fire: plan.triggers == TriggerPolicy::Fire,
         lock_timeout_ms: LOCK_TIMEOUT_MS,
     })
 }

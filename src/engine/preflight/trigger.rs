@@ -3,6 +3,7 @@
 
 use super::{Dialect, Findings, Preflight};
 use crate::plan::{Target as PlanTarget, TriggerPolicy};
+use crate::quote;
 use crate::store::catalog::TriggerFacts;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
@@ -111,10 +112,13 @@ fn suppression(p: &Preflight<'_>, out: &mut Findings) {
             "E0226",
             p.plan,
             None,
-            format!("our role {role} may not set session_replication_role, so nothing can be suppressed"),
             format!(
-                "GRANT SET ON PARAMETER session_replication_role TO {role} (PostgreSQL 15 and later), \
-                 use a superuser, or say triggers = \"fire\""
+                "our role {role} may not set session_replication_role, so nothing can be suppressed"
+            ),
+            format!(
+                "GRANT SET ON PARAMETER session_replication_role TO {} (PostgreSQL 15 and later), \
+                 use a superuser, or say triggers = \"fire\"",
+                quote::identifier(role)
             ),
         ),
         Dialect::Postgres => {}

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use super::super::error::{Doing, Failure};
 use super::super::history::{Applied, Progress};
 use super::super::set::{Migration, MigrationSet, Version};
-use super::{BEGIN, Schema, lock_timeout, run};
+use super::{Schema, lock_timeout, run};
 
 pub(super) struct Records<'a> {
     pub schema: &'a Schema,
@@ -160,7 +160,7 @@ impl<'a> Records<'a> {
 
     pub async fn remove(&self, tx: &mut PgConnection, version: Version) -> Result<(), sqlx::Error> {
         sqlx::query(AssertSqlSafe(format!(
-            "DELETE FROM {} WHERE version = $1",
+            "DELETE FROM {} WHERE version OPERATOR(pg_catalog.=) $1",
             self.history
         )))
         .bind(version)
@@ -187,7 +187,7 @@ impl<'a> Records<'a> {
     /// Takes the table of locks away where no set is left and nobody looks at it.
     pub async fn drop_lock_if_unused(&self, conn: &mut PgConnection) {
         let quoted = &self.schema.quoted;
-        let Ok(mut tx) = conn.begin_with(BEGIN).await else {
+        let Ok(mut tx) = conn.begin_with(self.schema.begin()).await else {
             return;
         };
         let gone = run(

@@ -28,7 +28,8 @@ pub(super) struct Units<'a> {
 impl Units<'_> {
     pub async fn run(&self, worker: &mut PgConnection, from: Progress) -> Result<(), Failure> {
         let done = self.session(worker, from).await;
-        let reset = run(worker, END_OF_FILE.to_owned()).await;
+        let ours_again = format!("{END_OF_FILE}; {}", self.records.schema.set_role());
+        let reset = run(worker, ours_again).await;
         done?;
         reset.map_err(failure(Doing::History))?;
         let ended = match self.way {
@@ -45,7 +46,8 @@ impl Units<'_> {
             "SET lock_timeout = 0; SET statement_timeout = 0;
              SELECT pg_catalog.set_config('idle_session_timeout', '0', false)
                  WHERE pg_catalog.current_setting('idle_session_timeout', true) IS NOT NULL;
-             SELECT pg_catalog.set_config('search_path', {SEARCH_PATH}, false)"
+             {} SELECT pg_catalog.set_config('search_path', {SEARCH_PATH}, false)",
+            self.records.schema.set_role()
         );
         run(worker, settings).await.map_err(failed)?;
         let units = &self.script.units;

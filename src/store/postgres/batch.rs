@@ -8,10 +8,11 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::decode::decode_page;
 use super::fence::{compare_sql, fence_sql, refusal};
+use super::opening::{Opening, READ_COMMITTED};
 use super::read::{key_binds, page_rows, unbounded};
 use super::seal::seal_rows;
 use super::select::{Cut, Rows};
-use super::sql::{TEXT_SETTINGS, query, raw};
+use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, raw};
 use super::{quarantine, restore, timed, timed_connect};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
@@ -31,18 +32,35 @@ pub(super) const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LO
 /// A connection that writes batches.
 pub(super) struct Writer {
     options: PgConnectOptions,
+    opening: Opening,
     schema: Ident,
     conn: Option<PgConnection>,
     /// The run and the number of the lane of the open transaction.
     lane: Option<(i64, i32)>,
-    /// What the open transaction compares before it commits, and the table's label.
-    definition: Option<(String, String)>,
+    definition: Option<Definition>,
+}
+
+/// What the open transaction compares before it commits.
+#[derive(Default)]
+struct Definition {
+    /// The statements that compare.
+    compare: String,
+    /// Settings for code that fires at COMMIT.
+    before_commit: &'static str,
+    /// The table's label.
+    label: String,
 }
 
 impl Writer {
-    pub(super) fn new(options: PgConnectOptions, schema: Ident, conn: PgConnection) -> Self {
+    pub(super) fn new(
+        options: PgConnectOptions,
+        opening: Opening,
+        schema: Ident,
+        conn: PgConnection,
+    ) -> Self {
         Self {
             options,
+            opening,
             schema,
             conn: Some(conn),
             lane: None,
@@ -70,8 +88,9 @@ impl Writer {
         self.lane = Some((stamp.run_id, stamp.lane_no));
         self.definition = None;
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL phiseal.run = '{}'; \
+            "{} {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL phiseal.run = '{}'; \
              SET LOCAL lock_timeout = '2s'; {}",
+            self.opening.begin(READ_COMMITTED),
             stamp.run_id,
             fence_sql(&self.schema, stamp, advance, keys)
         );
@@ -156,7 +175,13 @@ impl Writer {
         } else {
             ""
         };
-        let settings = format!("SET LOCAL lock_timeout = '{locks}ms';{replica}");
+        // Triggers that fire look their names up as under the application's own writes.
+        let names = if target.triggers_fire {
+            OWNERS_NAMES
+        } else {
+            ""
+        };
+        let settings = format!("SET LOCAL lock_timeout = '{locks}ms';{replica} {names}");
         timed(raw(settings).execute(&mut *conn)).await?;
         let opens = batch.rows.iter().any(|row| {
             row.cells
@@ -168,7 +193,15 @@ impl Writer {
         } else {
             seal_rows(conn, target, batch, skip_locked).await?
         };
-        self.definition = Some((compare_sql(target, batch), target.label.clone()));
+        self.definition = Some(Definition {
+            compare: format!(
+                "{SAFE_NAMES} {}",
+                compare_sql(target, batch, self.opening.role())
+            ),
+            // Deferred triggers fire at COMMIT.
+            before_commit: names,
+            label: target.label.clone(),
+        });
         Ok(written)
     }
 }
@@ -227,8 +260,13 @@ impl BatchWriter for Writer {
     }
 
     async fn commit(&mut self, tally: &LaneTally) -> Result<()> {
-        let (compare, label) = self.definition.take().unwrap_or_default();
-        let sql = format!("{compare}{} COMMIT", self.tally_sql(tally)?);
+        let definition = self.definition.take().unwrap_or_default();
+        let sql = format!(
+            "{}{} {} COMMIT",
+            definition.compare,
+            self.tally_sql(tally)?,
+            definition.before_commit
+        );
         let conn = self.conn()?;
         match timed(raw(sql).execute(conn)).await {
             Ok(_) => Ok(()),
@@ -239,7 +277,7 @@ impl BatchWriter for Writer {
             }
             Err(error) => {
                 self.rollback().await;
-                Err(refusal(error, &label))
+                Err(refusal(error, &definition.label))
             }
         }
     }

@@ -3,6 +3,7 @@
 //! extension and no superuser, and takes no lock beyond those of a plain read.
 //! The caller holds one transaction around each function, so that all reads are of one backend.
 
+mod code;
 mod columns;
 mod constraints;
 mod dependents;
@@ -52,6 +53,9 @@ pub(super) async fn table_facts(
     facts.leaves = triggers::leaves(conn, &tree).await?;
     facts.rules = dependents::rules(conn, &tree).await?;
     (facts.dependents, facts.extended_statistics) = dependents::dependents(conn, &tree).await?;
+    if facts.as_another_role {
+        facts.switching = code::switching(conn, &tree).await?;
+    }
     relation::measure(conn, &tree, &mut facts).await?;
     Ok(Some(facts))
 }

@@ -7,8 +7,8 @@ use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::fault::map;
+use super::key_order::{self, Side};
 use super::rotation;
-use super::select::key_list;
 use super::sql::{query, raw};
 use super::wanted::sealed_under;
 use crate::crypto::KeyId;
@@ -56,7 +56,10 @@ async fn count_in(
     }
     let mut filters = vec!["p IS NOT NULL".to_owned()];
     let mut binds = Vec::new();
-    for (bound, sign) in [(after, ">"), (upto, "<=")] {
+    let names: Vec<String> = (target.keys.iter())
+        .map(|key| format!("t.{}", key.name.quoted()))
+        .collect();
+    for (bound, side) in [(after, Side::After), (upto, Side::UpTo)] {
         let Some(cursor) = bound else { continue };
         let places: Vec<String> = target
             .keys
@@ -64,11 +67,7 @@ async fn count_in(
             .enumerate()
             .map(|(i, key)| format!("${}::text::{}", binds.len() + i + 1, key.cast))
             .collect();
-        filters.push(format!(
-            "({}) {sign} ({})",
-            key_list(target, "t"),
-            places.join(", ")
-        ));
+        filters.push(key_order::condition(&target.keys, &names, side, &places));
         binds.extend(cursor.0.iter().cloned());
     }
     let mut statement = query(format!(
@@ -123,7 +122,8 @@ fn counted(row: &PgRow) -> Result<SealedCount> {
 /// Transactions that are open now, by their virtual id, which is never used twice while the server
 /// runs; and prepared ones. Seen by every role.
 pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenTransaction>> {
-    let mut tx = store.begin().await?;
+    // The login sees more of other sessions than a role without rights of its own.
+    let mut tx = store.begin_as_login().await?;
     let rows = query(
         "SELECT l.virtualtransaction, 'pid ' || a.pid || coalesce(' (' || nullif(a.application_name, '') || ')', '') \
            || coalesce(', since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '') \

@@ -4,9 +4,10 @@
 use sqlx::{Postgres, Row, Transaction};
 
 use super::fault::map;
-use super::sql::{block, literal, query};
+use super::sql::{block, query};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
+use crate::quote;
 use crate::store::{Advance, LaneStamp, Result, Sealed, StoreError, Target, WriteBatch};
 
 /// What moves the lane on and holds the keys, in one round trip with BEGIN: a batch waits for the
@@ -53,11 +54,11 @@ pub(super) fn fence_sql(
 
 /// The definition and storage of the relation, compared in the server after the write: the lock
 /// that the write holds keeps DDL out until COMMIT.
-pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>) -> String {
-    let relation = literal(batch.relation);
+pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>, role: Option<&Ident>) -> String {
+    let relation = quote::literal(batch.relation);
     let columns: Vec<String> = worked_columns(target)
         .iter()
-        .map(|name| literal(name))
+        .map(|name| quote::literal(name))
         .collect();
     let print = fingerprint_expression(
         &relation,
@@ -65,12 +66,19 @@ pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>) -> String {
     );
     let code =
         |sqlstate| format!("RAISE EXCEPTION USING ERRCODE = '{sqlstate}', MESSAGE = 'table'");
+    let role = role.map_or_else(String::new, |role| {
+        format!(
+            " IF current_user IS DISTINCT FROM {} THEN {}; END IF;",
+            quote::literal(role.as_str()),
+            code(ROLE_CHANGED)
+        )
+    });
     block(&format!(
-        "BEGIN IF {print} IS DISTINCT FROM {} THEN {}; \
+        "BEGIN{role} IF {print} IS DISTINCT FROM {} THEN {}; \
          ELSIF pg_relation_filenode(to_regclass({relation}))::text IS DISTINCT FROM {} THEN {}; END IF; END",
-        literal(batch.fingerprint),
+        quote::literal(batch.fingerprint),
         code(SCHEMA_CHANGED),
-        literal(batch.storage),
+        quote::literal(batch.storage),
         code(STORAGE_CHANGED),
     ))
 }
@@ -131,6 +139,7 @@ const FENCE_LOST: &str = "PS101";
 const KEY_NOT_ACTIVE: &str = "PS102";
 const SCHEMA_CHANGED: &str = "PS103";
 const STORAGE_CHANGED: &str = "PS104";
+const ROLE_CHANGED: &str = "PS106";
 
 /// The meaning of what they raised.
 pub(super) fn refusal(error: StoreError, table: &str) -> StoreError {
@@ -143,6 +152,7 @@ pub(super) fn refusal(error: StoreError, table: &str) -> StoreError {
         KEY_NOT_ACTIVE => StoreError::KeyNotActive,
         SCHEMA_CHANGED => StoreError::SchemaChanged { table },
         STORAGE_CHANGED => StoreError::StorageChanged { table },
+        ROLE_CHANGED => StoreError::RoleChanged { table },
         _ => error,
     }
 }

@@ -6,8 +6,9 @@ use sqlx::Row;
 
 use super::PostgresStore;
 use super::fault::map;
-use super::sql::{literal, query};
+use super::sql::query;
 use crate::ident::{Ident, TableName};
+use crate::quote;
 use crate::store::{Result, StoreError};
 
 /// A field as the guard sees it.
@@ -27,6 +28,8 @@ pub(super) struct Guard {
     pub schema: Ident,
     /// Quoted, qualified.
     pub table: String,
+    /// The role that owns the table.
+    pub owner: Ident,
     pub label: String,
     pub keys: Vec<Ident>,
     pub tenant: Option<Ident>,
@@ -77,10 +80,17 @@ impl Guard {
     /// The statements that make it, replacing what is there.
     pub(super) fn statements(&self) -> Vec<String> {
         let (insert, update) = self.function_names();
-        vec![
-            require_active(&self.schema),
-            self.insert_function(&insert),
-            self.update_function(&update),
+        let mut statements = vec![self.insert_function(&insert), self.update_function(&update)];
+        for function in [&insert, &update] {
+            // A trigger function can be hung on any table by whoever may execute it. Only the owner of
+            // the table needs to: the server asks for it again when a partition is attached.
+            statements.push(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC"));
+            statements.push(format!(
+                "GRANT EXECUTE ON FUNCTION {function}() TO {}",
+                self.owner.quoted()
+            ));
+        }
+        statements.extend([
             format!(
                 "DROP TRIGGER IF EXISTS {} ON {}",
                 quoted(INSERT),
@@ -103,7 +113,8 @@ impl Guard {
                 self.table,
                 quoted(UPDATE)
             ),
-        ]
+        ]);
+        statements
     }
 
     /// The statements that take it away.
@@ -153,7 +164,7 @@ impl Guard {
 
     fn update_when(&self) -> String {
         format!(
-            "current_setting('phiseal.engine', true) IS DISTINCT FROM 'on' AND {}::record *<> {}::record",
+            "{NOT_THE_ENGINE} AND pg_catalog.record_image_ne({}, {})",
             self.image("OLD"),
             self.image("NEW")
         )
@@ -175,24 +186,37 @@ impl Guard {
                     .map(|index| format!("NEW.{} IS NOT NULL", index.quoted())),
             );
         }
-        format!(
-            "current_setting('phiseal.engine', true) IS DISTINCT FROM 'on' AND ({})",
-            written.join(" OR ")
-        )
+        format!("{NOT_THE_ENGINE} AND ({})", written.join(" OR "))
     }
 
     fn tenant_text(&self) -> String {
         self.tenant.as_ref().map_or("''".to_owned(), |t| {
-            format!("coalesce(NEW.{}::text, '')", t.quoted())
+            format!("coalesce(NEW.{}::pg_catalog.text, '')", t.quoted())
         })
     }
 
-    fn function(&self, name: &str, declare: &str, body: &str) -> String {
+    /// It runs with the rights of whoever writes the row (SECURITY INVOKER): it can do nothing that the
+    /// writer could not do without it.
+    fn function(
+        &self,
+        name: &str,
+        trigger: &str,
+        event: &str,
+        declare: &str,
+        body: &str,
+    ) -> String {
+        let body = format!(
+            "\nDECLARE\n  trusted boolean := coalesce(current_setting('phiseal.sealer', true), '') = 'on' \
+             OR current_setting('session_replication_role') = 'replica';\n{declare}BEGIN\n\
+             \x20 IF TG_NAME <> {} OR TG_OP <> '{event}' OR TG_WHEN <> 'BEFORE' OR TG_LEVEL <> 'ROW' THEN\n    {}\n  END IF;\n\
+             {body}  RETURN NEW;\nEND ",
+            quote::literal(trigger),
+            "RAISE EXCEPTION USING ERRCODE = 'PS001', MESSAGE = 'phiseal: this function guards another table';"
+        );
         format!(
-            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-             SET search_path = pg_catalog, pg_temp AS $phiseal$\n\
-             DECLARE\n  trusted boolean := coalesce(current_setting('phiseal.sealer', true), '') = 'on' \
-             OR current_setting('session_replication_role') = 'replica';\n{declare}BEGIN\n{body}  RETURN NEW;\nEND $phiseal$"
+            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY INVOKER \
+             SET search_path = pg_catalog, pg_temp AS {}",
+            quote::body(&body)
         )
     }
 
@@ -219,7 +243,7 @@ impl Guard {
                 ),
             ));
         }
-        self.function(name, "", &body)
+        self.function(name, INSERT, "INSERT", "", &body)
     }
 
     fn update_function(&self, name: &str) -> String {
@@ -236,7 +260,7 @@ impl Guard {
                 None => self.update_in_place(field),
             });
         }
-        self.function(name, &declare, &body)
+        self.function(name, UPDATE, "UPDATE", &declare, &body)
     }
 
     fn update_beside(&self, field: &GuardField, sealed: &Ident, text: bool) -> String {
@@ -303,28 +327,20 @@ impl Guard {
         )
     }
 
+    /// Without a lock: the function is VOLATILE, so each look at the key table has a snapshot of its
+    /// own, and a change of a key is seen as soon as it is committed. Whoever changes a key waits
+    /// afterwards for the transactions that may have looked before ([decision
+    /// 12](../../../docs/decisions/0012-rights.md)).
     fn require(&self, key_id: &str) -> String {
         format!(
-            "PERFORM {}.guard_require_active({key_id}, {});",
+            "IF NOT EXISTS (SELECT 1 FROM {}.encryption_keys k WHERE k.key_id = {key_id} AND k.tenant = {} \
+             AND k.purpose = 'cell' AND k.status = 'active') THEN\n      RAISE EXCEPTION USING ERRCODE = 'PS001', \
+             MESSAGE = 'phiseal: a value sealed under a key that is not active is refused', \
+             HINT = 'load the keys again, seal the value again'; END IF;",
             self.schema.quoted(),
             self.tenant_text()
         )
     }
-}
-
-/// A key that is rotated away or destroyed while a writer is in flight: FOR SHARE waits for that
-/// transaction, or makes it wait for the writer.
-fn require_active(schema: &Ident) -> String {
-    let schema = schema.quoted();
-    format!(
-        "CREATE OR REPLACE FUNCTION {schema}.guard_require_active(id bigint, owner text) RETURNS void \
-         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $phiseal$\n\
-         BEGIN\n  PERFORM 1 FROM {schema}.encryption_keys k WHERE k.key_id = id AND k.tenant = owner \
-         AND k.purpose = 'cell' AND k.status = 'active' FOR SHARE;\n\
-         \x20 IF NOT FOUND THEN\n    RAISE EXCEPTION USING ERRCODE = 'PS001', \
-         MESSAGE = 'phiseal: a value sealed under a key that is not active is refused', \
-         HINT = 'load the keys again, seal the value again';\n  END IF;\nEND $phiseal$"
-    )
 }
 
 fn row(version: &str, columns: &[&Ident]) -> String {
@@ -366,8 +382,8 @@ fn keep_next(field: &GuardField, value: &Ident) -> String {
 fn refuse(column: &Ident, message: &str) -> String {
     format!(
         "RAISE EXCEPTION USING ERRCODE = 'PS001', TABLE = TG_TABLE_NAME, COLUMN = {}, MESSAGE = {};",
-        literal(column.as_str()),
-        literal(&format!("phiseal: {message}"))
+        quote::literal(column.as_str()),
+        quote::literal(&format!("phiseal: {message}"))
     )
 }
 
@@ -386,9 +402,14 @@ fn key_id_of(value: &str, text: bool) -> String {
 /// The text form: `ps1.`, then base64 whose first bytes are 0xE7 and suite 1 or 2 and a key id
 /// below 2^31, at least 34 bytes in all.
 pub(super) fn looks_sealed(value: &str) -> String {
-    format!("coalesce({value}::text ~ '^ps1\\.5w[EFIJ][A-Za-z0-9_-]{{43,}}$', false)")
+    format!("coalesce({value}::pg_catalog.text ~ '^ps1[.]5w[EFIJ][A-Za-z0-9_-]{{43,}}$', false)")
 }
 
 fn quoted(name: &str) -> String {
-    format!("\"{name}\"")
+    quote::identifier(name)
 }
+
+/// A write that is not the engine's own. The words of a trigger's WHEN clause outlive the
+/// transaction that makes it, and a DBA may run them elsewhere: every name has its schema.
+const NOT_THE_ENGINE: &str =
+    "pg_catalog.current_setting('phiseal.engine', true) IS DISTINCT FROM 'on'";

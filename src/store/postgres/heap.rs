@@ -5,9 +5,10 @@
 use sqlx::{PgConnection, Row};
 
 use super::fault::map;
-use super::sql::{literal, query, raw};
+use super::sql::{query, raw};
 use super::{PostgresStore, timed};
 use crate::crypto::envelope::OVERHEAD_BYTES;
+use crate::quote;
 use crate::store::{HeapPlace, Mark, Moment, Result, Sealed, StoreError, Target, Versions, Visits};
 
 /// The first version that scans a range of places.
@@ -151,7 +152,7 @@ impl Storage {
             "SELECT coalesce(pg_relation_filenode(r)::text, ''), \
              coalesce(pg_relation_size(r) / current_setting('block_size')::int8, 0)::text \
              FROM (SELECT to_regclass({})) AS t(r)",
-            literal(relation)
+            quote::literal(relation)
         );
         let rows = timed(raw(sql).fetch_all(conn)).await?;
         let row = rows.first().ok_or(StoreError::Unexpected {
@@ -247,7 +248,7 @@ impl Window {
             // number in a frozen row may be of an earlier round: then it may be met twice, never not.
             condition.push_str(&format!(
                 " AND pg_catalog.age(t.xmin) {sign} pg_catalog.age({}::pg_catalog.xid8::pg_catalog.xid)",
-                literal(&moment.oldest)
+                quote::literal(&moment.oldest)
             ));
         }
         condition

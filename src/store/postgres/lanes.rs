@@ -93,21 +93,38 @@ const FROZEN_AFTER_SECONDS: f64 = 5.0;
 /// waits for them. Whoever only looks so loses a batch that is not committed, and begins it again.
 pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()> {
     let sql = format!(
-        "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM {} AS l \
+        "SELECT k.pid FROM {} AS l \
            JOIN pg_catalog.pg_locks AS k ON k.locktype = 'transactionid' AND k.transactionid = l.xmax AND k.granted \
-           JOIN pg_catalog.pg_stat_activity AS a ON a.pid = k.pid \
-         WHERE l.run_id = $1 AND l.state = 'open' AND l.lease_until < clock_timestamp() \
-           AND a.application_name = 'phiseal' AND a.usename = current_user AND a.wait_event_type = 'Client' \
-           AND a.state_change < clock_timestamp() - make_interval(secs => $2)",
+         WHERE l.run_id = $1 AND l.state = 'open' AND l.lease_until < clock_timestamp()",
         store.own("lanes")
     );
     let mut tx = store.begin().await?;
-    query(sql)
+    let rows = query(sql)
         .bind(run_id)
-        .bind(FROZEN_AFTER_SECONDS)
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    let late = rows
+        .iter()
+        .map(|row| row.try_get(0).map_err(map))
+        .collect::<Result<Vec<i32>>>()?;
+    if late.is_empty() {
+        return Ok(());
+    }
+    // Only the role that logged in may look at its sessions and end them.
+    let mut tx = store.begin_as_login().await?;
+    query(
+        "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a \
+         WHERE a.pid = ANY ($1) AND a.application_name = 'phiseal' AND a.usename = session_user \
+           AND a.wait_event_type = 'Client' AND a.state_change < clock_timestamp() - make_interval(secs => $2)"
+            .to_owned(),
+    )
+    .bind(late)
+    .bind(FROZEN_AFTER_SECONDS)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
     tx.commit().await.map_err(map)
 }
 

@@ -12,7 +12,8 @@ use super::guard::{self, Guard, GuardField};
 use super::indexes::{self, Index, index_there, unique_indexes};
 use super::sql::{query, raw};
 use crate::ident::Ident;
-use crate::store::{Result, Sealed, Store, StoreError, Target};
+use crate::quote;
+use crate::store::{FieldTarget, Result, Sealed, Store, StoreError, Target};
 
 /// Attempts at a lock, each of [`LOCK_WAIT_MS`], with a growing pause in between.
 const ATTEMPTS: u32 = 12;
@@ -73,6 +74,7 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
             }
         }
     }
+    retire_old_function(store).await?;
     for index in unique_indexes(store, target).await? {
         indexes::concurrently(store, &index, None).await?;
     }
@@ -106,6 +108,34 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
     }
     tx.commit().await.map_err(map)?;
     apply(store, &late).await
+}
+
+/// Drops what guards of an earlier version called, once there is none left.
+async fn retire_old_function(store: &PostgresStore) -> Result<()> {
+    let mut tx = store.begin().await?;
+    let row = query(
+        "SELECT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+           WHERE n.nspname = $1 AND p.proname = 'guard_require_active' \
+             AND pg_has_role(p.proowner, 'USAGE')) \
+         AND NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+           WHERE n.nspname = $1 AND p.proname ~ '^guard_(insert|update)_' \
+             AND position('guard_require_active' IN p.prosrc) > 0)"
+            .to_owned(),
+    )
+    .bind(store.schema.as_str().to_owned())
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(map)?;
+    if row.try_get(0).map_err(map)? {
+        raw(format!(
+            "DROP FUNCTION IF EXISTS {}.guard_require_active(bigint, text)",
+            store.schema.quoted()
+        ))
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    }
+    tx.commit().await.map_err(map)
 }
 
 /// Duplicate column, object, table or function, and a catalog row that somebody else just changed.
@@ -254,11 +284,26 @@ pub(super) async fn guard_of(
     Ok(Guard {
         schema: store.schema.clone(),
         table: target.table.quoted(),
+        owner: owner_of(tx, target).await?,
         label: target.label.clone(),
         keys: target.keys.iter().map(|key| key.name.clone()).collect(),
         tenant: target.tenant.clone(),
         fields,
     })
+}
+
+/// The owner of the table; our own role where there is no table yet, or no longer.
+async fn owner_of(tx: &mut Transaction<'static, Postgres>, target: &Target) -> Result<Ident> {
+    let row = query(
+        "SELECT coalesce((SELECT pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c \
+         WHERE c.oid = to_regclass($1)), current_user)::text"
+            .to_owned(),
+    )
+    .bind(regclass(target))
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(map)?;
+    ident(row.try_get(0).map_err(map)?)
 }
 
 fn ident(name: String) -> Result<Ident> {
@@ -267,7 +312,8 @@ fn ident(name: String) -> Result<Ident> {
     })
 }
 
-/// Whether the guard is there, fires always, and is the one this program would make.
+/// Whether the guard is there, fires always, runs with the writer's rights, can be hung on no table by
+/// others, and is the one this program would make.
 async fn guard_is_there(
     tx: &mut Transaction<'static, Postgres>,
     guard: &Guard,
@@ -275,7 +321,10 @@ async fn guard_is_there(
 ) -> Result<bool> {
     let statements = guard.statements();
     let rows = query(
-        "SELECT g.tgname::text, g.tgenabled::text, p.prosrc FROM pg_catalog.pg_trigger g \
+        "SELECT g.tgname::text, g.tgenabled::text, p.prosrc, \
+           NOT p.prosecdef AND NOT has_function_privilege('public', p.oid, 'EXECUTE') \
+             AND has_function_privilege(c.relowner, p.oid, 'EXECUTE') \
+         FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid \
          JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid \
          WHERE g.tgrelid = to_regclass($1) AND g.tgname IN ($2, $3)"
             .to_owned(),
@@ -292,8 +341,9 @@ async fn guard_is_there(
     for row in &rows {
         let enabled: String = row.try_get(1).map_err(map)?;
         let source: String = row.try_get(2).map_err(map)?;
+        let safe: bool = row.try_get(3).map_err(map)?;
         // The body names every field, so a plan with one field more finds another body here.
-        if enabled != "A" || !statements.iter().any(|s| s.contains(&source)) {
+        if enabled != "A" || !safe || !statements.iter().any(|s| s.contains(&source)) {
             return Ok(false);
         }
     }
@@ -357,7 +407,7 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     statements.push(format!(
         "UPDATE {} SET blind_index_next = NULL WHERE table_label = {} AND blind_index_next IS NOT NULL",
         store.own("encrypted_field_metadata"),
-        super::sql::literal(&target.label)
+        quote::literal(&target.label)
     ));
     guard
         .fields
@@ -383,22 +433,38 @@ pub(super) async fn make_plain_columns(store: &PostgresStore, target: &Target) -
     let mut tx = store.begin().await?;
     let there = columns_there(&mut tx, target).await?;
     tx.commit().await.map_err(map)?;
-    let adds: Vec<String> = target
-        .fields
-        .iter()
+    let missing: Vec<&FieldTarget> = (target.fields.iter())
         .filter(|field| !there.iter().any(|name| name == field.column.as_str()))
-        .map(|field| format!("ADD COLUMN {} {}", field.column.quoted(), field.source_type))
         .collect();
-    if adds.is_empty() {
+    if missing.is_empty() {
         return Ok(());
     }
-    apply(
-        store,
-        &[format!(
-            "ALTER TABLE {} {}",
-            target.table.quoted(),
-            adds.join(", ")
-        )],
-    )
-    .await
+    let mut statements = Vec::new();
+    let types = missing.iter().map(|field| field.source_type.clone());
+    if !types_are_found(store, types.collect()).await? {
+        // An earlier version registered types of the application's without their schema.
+        statements.push(super::sql::OWNERS_NAMES.to_owned());
+    }
+    let adds: Vec<String> = (missing.iter())
+        .map(|field| format!("ADD COLUMN {} {}", field.column.quoted(), field.source_type))
+        .collect();
+    statements.push(format!(
+        "ALTER TABLE {} {}",
+        target.table.quoted(),
+        adds.join(", ")
+    ));
+    apply(store, &statements).await
+}
+
+/// Whether each of these types has its schema, or is the server's own.
+async fn types_are_found(store: &PostgresStore, types: Vec<String>) -> Result<bool> {
+    let mut tx = store.begin().await?;
+    let row =
+        query("SELECT bool_and(to_regtype(t) IS NOT NULL) FROM unnest($1::text[]) AS t".to_owned())
+            .bind(types)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    row.try_get(0).map_err(map)
 }

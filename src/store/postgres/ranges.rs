@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::fault::map;
-use super::read::{Binds, READ_SETTINGS, search_path};
+use super::read::{Binds, READ_SETTINGS};
 use super::select;
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::wanted;
@@ -56,8 +56,7 @@ pub(super) async fn cut(
     }
     let mut tx = store.begin().await?;
     raw(format!(
-        "{TEXT_SETTINGS} {} SET LOCAL statement_timeout = '60s'",
-        search_path(target)
+        "{TEXT_SETTINGS} SET LOCAL statement_timeout = '60s'"
     ))
     .execute(&mut *tx)
     .await

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgRow};
 
 use super::decode::{Places, decode_cut, decode_page, decode_uncut};
+use super::opening::Opening;
 use super::select::{self, Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::{heap, timed, timed_connect};
@@ -30,6 +31,7 @@ const ROWS_ANY: u32 = 1_000_000;
 /// A connection that reads pages.
 pub(super) struct Reader {
     options: PgConnectOptions,
+    opening: Opening,
     conn: Option<PgConnection>,
     /// The connection is in a transaction whose snapshot all windows are read in.
     in_snapshot: bool,
@@ -40,9 +42,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(options: PgConnectOptions, conn: PgConnection) -> Self {
+    pub(super) fn new(options: PgConnectOptions, opening: Opening, conn: PgConnection) -> Self {
         Self {
             options,
+            opening,
             conn: Some(conn),
             in_snapshot: false,
             cut_by_server: 0,
@@ -107,7 +110,7 @@ impl Reader {
         let keeps = isolation == "REPEATABLE READ";
         let (mut conn, in_snapshot) = self.connection(keeps).await?;
         if !in_snapshot {
-            begin(&mut conn, target, isolation, heap::SETTINGS).await?;
+            begin(&mut conn, &self.opening, isolation, heap::SETTINGS).await?;
         }
         let storage = heap::Storage::now(&mut conn, &request.relation).await?;
         let window = heap::Window::new(after, request.upto.as_ref(), &storage, &request.versions)?;
@@ -139,7 +142,7 @@ impl Reader {
                 true => ("REPEATABLE READ", heap::SETTINGS),
                 false => ("READ COMMITTED", ""),
             };
-            begin(&mut conn, target, isolation, settings).await?;
+            begin(&mut conn, &self.opening, isolation, settings).await?;
         }
         let rows = page_rows(&mut conn, target, &rows, cut, binds).await?;
         let stays = in_snapshot || since;
@@ -188,14 +191,12 @@ impl Binds {
 
 async fn begin(
     conn: &mut PgConnection,
-    target: &Target,
+    opening: &Opening,
     isolation: &str,
     settings: &str,
 ) -> Result<()> {
-    let begin = format!(
-        "BEGIN ISOLATION LEVEL {isolation} READ ONLY; {TEXT_SETTINGS} {READ_SETTINGS} {} {settings}",
-        search_path(target)
-    );
+    let begin = opening.begin(&format!("ISOLATION LEVEL {isolation} READ ONLY"));
+    let begin = format!("{begin} {TEXT_SETTINGS} {READ_SETTINGS} {settings}");
     timed(raw(begin).execute(conn)).await.map(|_| ())
 }
 
@@ -215,16 +216,6 @@ pub(super) async fn page_rows(
         statement = statement.bind(array);
     }
     timed(statement.fetch_all(conn)).await
-}
-
-/// The server's own operators, and those of the key types' schemas: `citext > citext` must not be
-/// resolved as `text > text`.
-pub(super) fn search_path(target: &Target) -> String {
-    let mut path = vec!["pg_catalog".to_owned()];
-    for key in &target.keys {
-        path.extend(key.type_schema.iter().map(crate::ident::Ident::quoted));
-    }
-    format!("SET LOCAL search_path = {};", path.join(", "))
 }
 
 #[async_trait]

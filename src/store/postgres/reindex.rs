@@ -14,6 +14,7 @@ use super::sql::{query, raw};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::keys::{Handover, RotationPeriod};
+use crate::quote;
 use crate::store::{Reindex, Result, StoreError, Target};
 
 /// How long the switch waits for a table, before it is tried again.
@@ -47,9 +48,9 @@ pub(super) async fn prepare_columns(
             "UPDATE {} SET blind_index_next = {}, updated_at = clock_timestamp() \
              WHERE table_label = {} AND column_label = {}",
             store.own("encrypted_field_metadata"),
-            super::sql::literal(index.next.as_str()),
-            super::sql::literal(&target.label),
-            super::sql::literal(&target.fields[index.field].label),
+            quote::literal(index.next.as_str()),
+            quote::literal(&target.label),
+            quote::literal(&target.fields[index.field].label),
         ));
     }
     statements.extend(inherit);
@@ -264,8 +265,8 @@ async fn switch_table(
             "UPDATE {} SET blind_index_next = NULL{key}, updated_at = clock_timestamp() \
              WHERE table_label = {} AND column_label = {}",
             store.own("encrypted_field_metadata"),
-            super::sql::literal(&target.label),
-            super::sql::literal(&target.fields[index.field].label),
+            quote::literal(&target.label),
+            quote::literal(&target.fields[index.field].label),
         ));
     }
     for statement in statements {

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
 use super::fault::map;
-use super::seal::skip_clause;
+use super::seal::{SAME_VERSION, skip_clause};
 use super::sql::{query, raw};
 use super::timed;
 use crate::store::page::WriteCell;
@@ -25,15 +25,16 @@ pub(super) async fn put(
         .enumerate()
         .map(|(i, field)| {
             let kind = if field.plain_is_bytes {
-                "bytea"
+                "pg_catalog.bytea"
             } else {
-                "text"
+                "pg_catalog.text"
             };
             format!("c{i} {kind}")
         })
         .collect();
     let make = format!(
-        "CREATE TEMPORARY TABLE phiseal_opened (n int8, place tid, version xid, {}) ON COMMIT DROP",
+        "CREATE TEMPORARY TABLE phiseal_opened (n pg_catalog.int8, place pg_catalog.tid, version pg_catalog.xid, {}) \
+         ON COMMIT DROP",
         columns.join(", ")
     );
     // A second batch in the same transaction (bisection never does that) would find it there.
@@ -93,8 +94,8 @@ fn update_sql(target: &Target, relation: &str, skip_locked: bool) -> String {
     };
     format!(
         "{with} done AS (UPDATE ONLY {relation} AS t SET {} FROM pg_temp.phiseal_opened AS u{join} \
-         WHERE t.ctid = u.place AND t.xmin = u.version RETURNING u.n) \
-         SELECT coalesce(array_agg(done.n), '{{}}') FROM done",
+         WHERE {SAME_VERSION} RETURNING u.n) \
+         SELECT coalesce(pg_catalog.array_agg(done.n), '{{}}') FROM done",
         sets.join(", ")
     )
 }

@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection, Row};
 use super::fault::map;
 use super::sql::{TEXT_SETTINGS, query, raw};
 use crate::ident::{Ident, TableName};
+use crate::quote;
 use crate::store::sample_set::{Column, ForeignKey, Kind, Table};
 use crate::store::{Result, StoreError};
 
@@ -55,8 +56,8 @@ pub(in crate::store) async fn tables(conn: &mut PgConnection) -> Result<Vec<Tabl
         for column in table.columns.iter().filter(|column| column.serial) {
             let last = query(format!(
                 "SELECT coalesce(max({}), 0)::int8 FROM {}",
-                quoted(&column.name),
-                quoted(&table.name)
+                quote::identifier(&column.name),
+                quote::identifier(&table.name)
             ))
             .fetch_one(&mut *conn)
             .await
@@ -78,7 +79,10 @@ pub(in crate::store) async fn insert(
         .iter()
         .filter_map(|at| table.columns.get(*at))
         .collect();
-    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+    let names: Vec<String> = columns
+        .iter()
+        .map(|column| quote::identifier(&column.name))
+        .collect();
     let list = |of: &dyn Fn(usize, &Column) -> String| {
         let each: Vec<String> = columns
             .iter()
@@ -90,7 +94,7 @@ pub(in crate::store) async fn insert(
     let sql = format!(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM unnest({}) AS made ({}) \
          ON CONFLICT DO NOTHING",
-        quoted(&table.name),
+        quote::identifier(&table.name),
         names.join(", "),
         list(&|at, column| format!("made.c{at}::{}", column.sql_type)),
         list(&|at, _| format!("${}::text[]", at + 1)),
@@ -134,8 +138,8 @@ pub(in crate::store) async fn found(
     let rows = query(format!(
         "SELECT (made.place - 1)::int8 FROM unnest($1::text[]) WITH ORDINALITY AS made (key, place) \
          JOIN {} AS t ON t.{} = made.key::{} ORDER BY 1",
-        quoted(&table.name),
-        quoted(&column.name),
+        quote::identifier(&table.name),
+        quote::identifier(&column.name),
         column.sql_type
     ))
     .bind(keys)
@@ -154,10 +158,12 @@ pub(in crate::store) async fn settle(conn: &mut PgConnection, tables: &[Table]) 
         for column in table.columns.iter().filter(|column| column.serial) {
             let sql = format!(
                 "SELECT setval(pg_get_serial_sequence($1, $2), max({}), true) FROM {}",
-                quoted(&column.name),
-                quoted(&table.name)
+                quote::identifier(&column.name),
+                quote::identifier(&table.name)
             );
-            let moved = query(sql).bind(quoted(&table.name)).bind(&column.name);
+            let moved = query(sql)
+                .bind(quote::identifier(&table.name))
+                .bind(&column.name);
             moved.execute(&mut *conn).await.map_err(map)?;
         }
     }
@@ -399,10 +405,6 @@ fn three(row: &PgRow) -> Result<(String, bool, Vec<String>)> {
         row.try_get(1).map_err(map)?,
         row.try_get(2).map_err(map)?,
     ))
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 async fn run(conn: &mut PgConnection, sql: String) -> Result<()> {

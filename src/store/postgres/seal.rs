@@ -12,6 +12,14 @@ use super::timed;
 use crate::store::page::WriteCell;
 use crate::store::{Result, Sealed, StoreError, Target, WriteBatch, Written};
 
+/// The bound places and versions of a batch.
+const PLACES: &str = "$1::pg_catalog.text[]::pg_catalog.tid[]";
+const VERSIONS: &str = "$2::pg_catalog.text[]::pg_catalog.xid[]";
+/// A row `t` is still the version that the batch row `u` was made from. Every name has its schema:
+/// the statement may run under the application's own search path.
+pub(super) const SAME_VERSION: &str =
+    "t.ctid OPERATOR(pg_catalog.=) u.place AND t.xmin OPERATOR(pg_catalog.=) u.version";
+
 /// Seals rows: one `UPDATE … FROM unnest(…)` over all of them.
 pub(super) async fn seal_rows(
     conn: &mut PgConnection,
@@ -109,11 +117,11 @@ fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: 
             format!("{} = {own}", column.name)
         });
         let kind = if column.kind == Kind::Text {
-            "text"
+            "pg_catalog.text"
         } else {
-            "bytea"
+            "pg_catalog.bytea"
         };
-        arrays.push(format!("${}::{kind}[]", i + 3));
+        arrays.push(format!("pg_catalog.unnest(${}::{kind}[])", i + 3));
         names.push(format!("c{i}"));
     }
     let (with, join) = skip_clause(relation, skip_locked);
@@ -121,12 +129,12 @@ fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: 
         .fields
         .iter()
         .filter(|field| field.sealed == Sealed::InPlace)
-        .map(|field| format!(", t.{}::text", field.column.quoted()))
+        .map(|field| format!(", t.{}::pg_catalog.text", field.column.quoted()))
         .collect();
     let update = format!(
         "UPDATE ONLY {relation} AS t SET {} \
-         FROM unnest($1::text[]::tid[], $2::text[]::xid[], {}) WITH ORDINALITY AS u(place, version, {}, n){join} \
-         WHERE t.ctid = u.place AND t.xmin = u.version RETURNING u.n{}",
+         FROM ROWS FROM (pg_catalog.unnest({PLACES}), pg_catalog.unnest({VERSIONS}), {}) WITH ORDINALITY AS u(place, version, {}, n){join} \
+         WHERE {SAME_VERSION} RETURNING u.n{}",
         sets.join(", "),
         arrays.join(", "),
         names.join(", "),
@@ -138,7 +146,9 @@ fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: 
         } else {
             format!("{with},")
         };
-        format!("{with} done AS ({update}) SELECT coalesce(array_agg(done.n), '{{}}') FROM done")
+        format!(
+            "{with} done AS ({update}) SELECT coalesce(pg_catalog.array_agg(done.n), '{{}}') FROM done"
+        )
     } else {
         format!("{with} {update}")
     }
@@ -150,9 +160,9 @@ pub(super) fn skip_clause(relation: &str, skip_locked: bool) -> (String, &'stati
         (
             format!(
                 "WITH free AS MATERIALIZED (SELECT t.ctid AS place FROM ONLY {relation} AS t \
-                 WHERE t.ctid = ANY ($1::text[]::tid[]) FOR NO KEY UPDATE SKIP LOCKED)"
+                 WHERE t.ctid OPERATOR(pg_catalog.=) ANY ({PLACES}) FOR NO KEY UPDATE SKIP LOCKED)"
             ),
-            " JOIN free ON free.place = u.place",
+            " JOIN free ON free.place OPERATOR(pg_catalog.=) u.place",
         )
     } else {
         (String::new(), "")

@@ -2,8 +2,9 @@
 //! Owns the text of the SELECT that reads rows. Every comparison is the server's; the order is that of
 //! the key columns under their own collations, or that of places.
 
-use super::sql::literal;
+use super::key_order::{self, Side};
 use super::wanted::need;
+use crate::quote;
 use crate::store::{FieldTarget, KeyColumn, KeyKind, Mark, PageRequest, Sealed, Select, Target};
 
 /// Positions of the columns in a page's rows.
@@ -150,7 +151,7 @@ fn head(flags: &str, storage: &str) -> String {
 fn storage(request: &PageRequest) -> String {
     format!(
         "(SELECT pg_catalog.pg_relation_filenode({}::pg_catalog.regclass)::text)",
-        literal(&request.relation),
+        quote::literal(&request.relation),
     )
 }
 
@@ -237,8 +238,10 @@ fn window(
     next_bind: &mut usize,
 ) -> (String, String, String) {
     let mut filters = Vec::new();
-    let keys = key_list(target, "t");
-    for (bound, sign) in [(&request.after, ">"), (&request.upto, "<=")] {
+    let keys: Vec<String> = (target.keys.iter())
+        .map(|key| format!("t.{}", key.name.quoted()))
+        .collect();
+    for (bound, side) in [(&request.after, Side::After), (&request.upto, Side::UpTo)] {
         if bound.as_ref().and_then(Mark::key).is_some() {
             let binds: Vec<String> = target
                 .keys
@@ -249,7 +252,7 @@ fn window(
                     bind
                 })
                 .collect();
-            filters.push(format!("({keys}) {sign} ({})", binds.join(", ")));
+            filters.push(key_order::condition(&target.keys, &keys, side, &binds));
         }
     }
     if request.select == Select::UnsealedIndexed {
@@ -278,8 +281,9 @@ fn by_keys(
         *next_bind += 1;
         names.push(format!("\"~k{i}\""));
         joins.push(format!(
-            "t.{} = v.\"~k{i}\"::{}",
+            "t.{} {} v.\"~k{i}\"::{}",
             key.name.quoted(),
+            key_order::operator(key, "="),
             key.cast
         ));
     }

@@ -1,10 +1,14 @@
 //! The one place where SQL text made at run time is declared safe.
-//! What is spliced into it: identifiers that went through `Ident::quoted`, casts read from the
+//! What is spliced into it: names, literals and bodies that went through `quote`, casts read from the
 //! catalog and quoted by it, and numbers of ours. Values are always bound.
+//! Every transaction begins with [`SAFE_NAMES`], so that a name without a schema means the server's
+//! own object, and never one that somebody made in `public` or in a temporary schema.
 
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres, RawSql};
+
+use crate::quote;
 
 /// One statement with bound values, never prepared by name.
 pub(super) fn query<'q>(sql: String) -> Query<'q, Postgres, PgArguments> {
@@ -16,6 +20,16 @@ pub(super) fn raw(sql: String) -> RawSql {
     sqlx::raw_sql(AssertSqlSafe(sql))
 }
 
+/// How names and strings are read in every transaction of ours. `pg_temp` stands last by name: where
+/// it is not named, the server looks for tables and types there first (PostgreSQL documentation,
+/// "search_path").
+pub(crate) const SAFE_NAMES: &str = "SET LOCAL search_path = pg_catalog, pg_temp; \
+     SET LOCAL standard_conforming_strings = on;";
+
+/// The application's own search path, for code of the table's owner that a write of ours runs. Until
+/// [`SAFE_NAMES`] is set again, every name in a statement of ours must have its schema.
+pub(crate) const OWNERS_NAMES: &str = "SET LOCAL search_path TO DEFAULT;";
+
 /// Settings of every transaction in which the server makes the text of values, and in which a
 /// policy is to raise an error instead of hiding rows (docs/FORMAT.md, "Plaintext bytes").
 pub(super) const TEXT_SETTINGS: &str = "SET LOCAL DateStyle = 'ISO, YMD'; \
@@ -23,33 +37,12 @@ pub(super) const TEXT_SETTINGS: &str = "SET LOCAL DateStyle = 'ISO, YMD'; \
      SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; \
      SET LOCAL row_security = off;";
 
-/// A text as an SQL literal, for the few places that take no bound value (DDL, SET).
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// A block of PL/pgSQL, to be run at once; quoted so that no name in it can end the quote.
+/// A block of PL/pgSQL, to be run at once.
 pub(super) fn block(body: &str) -> String {
-    let mut tag = "phiseal".to_owned();
-    while body.contains(&format!("${tag}$")) {
-        tag.push('_');
-    }
-    format!("DO ${tag}$ {body} ${tag}$; ")
+    format!("DO {}; ", quote::body(&format!(" {body} ")))
 }
 
 /// RFC 3339, UTC, microseconds: how times of our own tables are read.
 pub(super) fn time_text(column: &str) -> String {
     format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_name_in_a_block_ends_its_quote() {
-        assert_eq!(block("BEGIN END"), "DO $phiseal$ BEGIN END $phiseal$; ");
-        let odd = block("BEGIN PERFORM '$phiseal$'; END");
-        assert!(odd.starts_with("DO $phiseal_$ ") && odd.ends_with(" $phiseal_$; "));
-    }
 }

@@ -10,9 +10,10 @@ use zeroize::Zeroizing;
 
 use super::batch::BATCH_SETTINGS;
 use super::fault::map;
+use super::opening::{Opening, READ_COMMITTED};
 use super::read::split;
 use super::seal::seal_rows;
-use super::sql::{TEXT_SETTINGS, query, raw};
+use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, raw};
 use super::{timed, timed_connect};
 use crate::ident::Ident;
 use crate::store::{
@@ -27,13 +28,15 @@ const ROUND_TRIPS: usize = 11;
 /// A connection that tries batches.
 pub(super) struct PostgresTrial {
     options: PgConnectOptions,
+    opening: Opening,
     conn: Option<PgConnection>,
 }
 
 impl PostgresTrial {
-    pub(super) fn new(options: PgConnectOptions, conn: PgConnection) -> Self {
+    pub(super) fn new(options: PgConnectOptions, opening: Opening, conn: PgConnection) -> Self {
         Self {
             options,
+            opening,
             conn: Some(conn),
         }
     }
@@ -57,8 +60,11 @@ impl PostgresTrial {
     ) -> Result<Tried> {
         let mut conn = self.conn().await?;
         let tried = match place {
-            TrialPlace::Copy => in_copy(&mut conn, target, relation, rows).await,
-            TrialPlace::Table => in_table(&mut conn, target, relation, rows, skip_locked).await,
+            TrialPlace::Copy => in_copy(&mut conn, &self.opening, target, relation, rows).await,
+            TrialPlace::Table => {
+                let opening = &self.opening;
+                in_table(&mut conn, opening, target, relation, rows, skip_locked).await
+            }
         };
         if timed(raw("ROLLBACK".to_owned()).execute(&mut conn))
             .await
@@ -104,15 +110,17 @@ impl Trial for PostgresTrial {
     }
 }
 
-async fn begin(conn: &mut PgConnection, more: &str) -> Result<()> {
+async fn begin(conn: &mut PgConnection, opening: &Opening, more: &str) -> Result<()> {
     let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL lock_timeout = '2s';{more}"
+        "{} {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL lock_timeout = '2s';{more}",
+        opening.begin(READ_COMMITTED)
     );
     timed(raw(sql).execute(conn)).await.map(|_| ())
 }
 
 async fn in_table(
     conn: &mut PgConnection,
+    opening: &Opening,
     target: &Target,
     relation: &str,
     rows: &[WriteRow],
@@ -123,9 +131,13 @@ async fn in_table(
     } else {
         ""
     };
-    begin(conn, replica).await?;
+    begin(conn, opening, replica).await?;
     let before = usage(conn, relation).await?;
+    if target.triggers_fire {
+        timed(raw(OWNERS_NAMES.to_owned()).execute(&mut *conn)).await?;
+    }
     let tried = put(conn, target, relation, rows, skip_locked).await?;
+    timed(raw(SAFE_NAMES.to_owned()).execute(&mut *conn)).await?;
     let after = usage(conn, relation).await?;
     Ok(Tried {
         grown_bytes: after.0.saturating_sub(before.0),
@@ -153,11 +165,12 @@ async fn usage(conn: &mut PgConnection, relation: &str) -> Result<(u64, u64)> {
 
 async fn in_copy(
     conn: &mut PgConnection,
+    opening: &Opening,
     target: &Target,
     relation: &str,
     rows: &mut Vec<WriteRow>,
 ) -> Result<Tried> {
-    begin(conn, "").await?;
+    begin(conn, opening, "").await?;
     // Without the constraints and defaults: what is copied meets them, and what is written too. A
     // generated column becomes an ordinary one.
     let create = format!(

@@ -81,6 +81,10 @@ pub(super) fn unsealed(field: &FieldTarget) -> String {
         Sealed::Beside { column, .. } => {
             format!("({plain} IS NOT NULL AND {} IS NULL)", column.quoted())
         }
-        Sealed::InPlace => format!("(left({plain}::text, 4) COLLATE \"C\" <> 'ps1.')"),
+        // An index outlives the transaction that makes it, and is made outside of one: every name
+        // has its schema.
+        Sealed::InPlace => format!(
+            "(pg_catalog.left({plain}::pg_catalog.text, 4) COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.<>) 'ps1.')"
+        ),
     }
 }

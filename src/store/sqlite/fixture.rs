@@ -222,6 +222,7 @@ pub(super) fn target(table: &str, keys: &[&str]) -> Target {
         tenant: None,
         fields: Vec::new(),
         suppress_triggers: false,
+        triggers_fire: false,
         lock_timeout_ms: 1000,
     }
 }

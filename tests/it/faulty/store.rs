@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use phiseal::crypto::KeyId;
-use phiseal::ident::TableName;
+use phiseal::ident::{Ident, TableName};
 use phiseal::keys::{
     Handover, KeyRecord, KeyStatus, KeyTable, KeyTransition, NewKey, Rewrapped, RotationEnd,
     RotationPeriod, RotationRecord, RotationTable,
@@ -181,6 +181,7 @@ through! { Store:
     server() -> ServerFacts;
     table(name: &TableName) -> Option<TableFacts>;
     table_names() -> Vec<TableName>;
+    check_ownership(owner: Option<&Ident>) -> ();
     guarded(field: &FieldRecord) -> Option<TableName>;
     ddl(target: &Target) -> Vec<String>;
     prepare(target: &Target) -> ();

@@ -40,13 +40,20 @@ async fn simple(
     output: Output,
 ) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;
-    let tenants = session.tenants().await?;
+    let stop = Stop::default();
+    signal::watch(&stop, output);
+    let engine = session.engine(progress::sink(output), stop).await?;
     let record = key(&session, args).await?;
     refuse_illegal(&record, from, to)?;
     let subject = json!({ "key_id": args.key_id.get(), "reason": args.reason });
     let store = session.store.as_ref();
     moved(&session, args, from, to).await?;
-    audit::append(store, &tenants.keyring, &actor(), action, &subject).await?;
+    let keyring = &engine.tenants.keyring;
+    audit::append(store, keyring, &actor(), action, &subject).await?;
+    if to == KeyStatus::Suspended {
+        // A transaction that looked at the key before may still seal under it until it ends.
+        engine.outlive_transactions().await?;
+    }
     let record = key(&session, args).await?;
     output.result(
         &list::object(&record),

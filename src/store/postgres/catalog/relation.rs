@@ -4,7 +4,7 @@
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::{Tree, get, letter, map, query, rows_of_tree};
+use super::{Tree, get, letter, map, query, rows_of_tree, sql};
 use crate::ident::{Ident, TableName};
 use crate::store::catalog::RelationKind;
 use crate::store::{StoreError, TableFacts};
@@ -17,8 +17,14 @@ const RELATION: &str = "
                     WHERE (i.inhparent = c.oid AND c.relkind NOT IN ('p', 'I'))
                        OR (i.inhrelid = c.oid AND NOT c.relispartition)) AS inheritance
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relname = $2
-       AND CASE WHEN $1::text IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $1 END";
+     WHERE c.relname = $2 AND n.nspname = $1";
+
+/// The first schema of the application's search path that has a relation of this name.
+const FIRST_SCHEMA: &str = "
+    SELECT n.nspname::text AS schema
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relname = $1 AND n.nspname = ANY ($2)
+     ORDER BY array_position($2, n.nspname::text) LIMIT 1";
 
 const PARTITIONS: &str = "
     SELECT p.relid::oid AS relid, p.isleaf AS leaf FROM pg_partition_tree($1) p ORDER BY p.relid";
@@ -36,6 +42,11 @@ const TREE: &str = "
            bool_or(c.relreplident = 'f') AS replica_identity_full,
            bool_or(row_security_active(c.oid)) AS row_security_applies,
            bool_and(pg_has_role(c.relowner, 'USAGE')) AS owner,
+           (SELECT r.rolname::text FROM pg_class t JOIN pg_roles r ON r.oid = t.relowner
+             WHERE t.oid = $1) AS owned_by,
+           (SELECT r.rolsuper FROM pg_class t JOIN pg_roles r ON r.oid = t.relowner
+             WHERE t.oid = $1) AS owner_is_superuser,
+           current_user <> session_user AS as_another_role,
            min(am.amname::text) FILTER (WHERE am.amname <> 'heap') AS access_method
       FROM pg_class c LEFT JOIN pg_am am ON am.oid = c.relam AND c.relkind IN ('r', 'm', 'p')
      WHERE c.oid = ANY ($2) AND $1::oid IS NOT NULL";
@@ -120,8 +131,15 @@ pub(super) async fn read(
     conn: &mut PgConnection,
     name: &TableName,
 ) -> Result<Option<(Tree, TableFacts)>, StoreError> {
+    let schema = match &name.schema {
+        Some(schema) => schema.as_str().to_owned(),
+        None => match first_schema(conn, name).await? {
+            Some(schema) => schema,
+            None => return Ok(None),
+        },
+    };
     let row = query(RELATION)
-        .bind(name.schema.as_ref().map(Ident::as_str))
+        .bind(schema)
         .bind(name.name.as_str())
         .fetch_optional(&mut *conn)
         .await
@@ -140,6 +158,32 @@ pub(super) async fn read(
     }
     about_tree(conn, &tree, &mut facts).await?;
     Ok(Some((tree, facts)))
+}
+
+/// Where a name without a schema is found, by the search path that the application has by default.
+async fn first_schema(
+    conn: &mut PgConnection,
+    name: &TableName,
+) -> Result<Option<String>, StoreError> {
+    sql::raw(sql::OWNERS_NAMES.to_owned())
+        .execute(&mut *conn)
+        .await
+        .map_err(map)?;
+    let path = query("SELECT pg_catalog.current_schemas(false)::pg_catalog.text[] AS path")
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(map)?;
+    sql::raw(sql::SAFE_NAMES.to_owned())
+        .execute(&mut *conn)
+        .await
+        .map_err(map)?;
+    let row = query(FIRST_SCHEMA)
+        .bind(name.name.as_str())
+        .bind(get::<Vec<String>>(&path, "path")?)
+        .fetch_optional(conn)
+        .await
+        .map_err(map)?;
+    row.map(|row| get(&row, "schema")).transpose()
 }
 
 /// Rows and bytes, summed over the relations that hold them.
@@ -225,6 +269,9 @@ async fn about_tree(
         facts.replica_identity_full = get(&row, "replica_identity_full")?;
         facts.row_security_applies = get(&row, "row_security_applies")?;
         facts.owner = get(&row, "owner")?;
+        facts.owned_by = get(&row, "owned_by")?;
+        facts.owner_is_superuser = get(&row, "owner_is_superuser")?;
+        facts.as_another_role = get(&row, "as_another_role")?;
         facts.foreign_access_method = get(&row, "access_method")?;
     }
     for row in rows_of_tree(conn, tree, PRIVILEGES).await? {

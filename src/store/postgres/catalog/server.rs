@@ -5,6 +5,7 @@
 use sqlx::postgres::PgConnection;
 
 use super::{get, map, query};
+use crate::quote;
 use crate::store::{ServerFacts, StoreError};
 
 const SERVER: &str = "
@@ -12,7 +13,7 @@ const SERVER: &str = "
            current_setting('server_version_num')::int8 AS version_num,
            current_setting('server_encoding') AS encoding,
            pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only,
-           current_user::text AS role,
+           current_user::text AS role, session_user::text AS login,
            coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false) AS superuser,
            coalesce((SELECT NOT has_schema_privilege(oid, 'CREATE') FROM pg_namespace
                       WHERE nspname = $1), false) AS create_denied,
@@ -40,8 +41,14 @@ const LOGGING: &str = "
 const MAY_SUPPRESS: &str =
     "SELECT has_parameter_privilege('session_replication_role', 'SET') AS allowed";
 
-/// Our tables with what the engine does to them, those of the newest migration among them: where
-/// all are there, the version is the one this program needs.
+/// Whether the functions of our own tables run with the rights of their caller, as the newest migration
+/// has it.
+const NEWEST: &str = "
+    SELECT count(*) > 0 AND bool_and(NOT p.prosecdef) AS newest
+      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname = $1 AND p.proname = 'encryption_keys_moved'";
+
+/// Our tables with what the engine does to them.
 const OWN_TABLES: &str = "
     SELECT t.name, c.oid IS NOT NULL AS present,
            CASE WHEN NOT has_schema_privilege(n.oid, 'USAGE') THEN ARRAY['USAGE']
@@ -50,6 +57,7 @@ const OWN_TABLES: &str = "
            END AS missing
       FROM (VALUES ('encryption_keys', 'SELECT INSERT UPDATE'),
                    ('key_rotation_history', 'SELECT INSERT UPDATE'),
+                   ('key_transitions', 'SELECT INSERT'), ('rotation_counts', 'SELECT INSERT UPDATE'),
                    ('encrypted_field_metadata', 'SELECT INSERT UPDATE'),
                    ('runs', 'SELECT INSERT UPDATE'), ('lanes', 'SELECT INSERT UPDATE'),
                    ('quarantine', 'SELECT INSERT UPDATE'), ('audit_log', 'SELECT INSERT'), ('audit_head', 'SELECT UPDATE'))
@@ -74,6 +82,7 @@ pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<Server
         encoding: get(&row, "encoding")?,
         read_only: get(&row, "read_only")?,
         role: get(&row, "role")?,
+        login: get(&row, "login")?,
         superuser: get(&row, "superuser")?,
         create_denied: get(&row, "create_denied")?,
         prepared_transactions: get(&row, "prepared_transactions")?,
@@ -100,7 +109,8 @@ async fn own_tables(
     schema: &str,
     facts: &mut ServerFacts,
 ) -> Result<(), StoreError> {
-    facts.installed = true;
+    let newest = query(NEWEST).bind(schema).fetch_one(&mut *conn).await;
+    facts.installed = get(&newest.map_err(map)?, "newest")?;
     let rows = query(OWN_TABLES)
         .bind(schema)
         .fetch_all(conn)
@@ -114,11 +124,16 @@ async fn own_tables(
         let name: &str = get(row, "name")?;
         let missing: Vec<String> = get(row, "missing")?;
         if missing == ["USAGE"] {
-            facts.missing_privileges = vec![format!("USAGE on schema {schema}")];
+            facts.missing_privileges =
+                vec![format!("USAGE on schema {}", quote::identifier(schema))];
             break;
         }
         if !missing.is_empty() {
-            let line = format!("{} on {schema}.{name}", missing.join(", "));
+            let line = format!(
+                "{} on {}.{name}",
+                missing.join(", "),
+                quote::identifier(schema)
+            );
             facts.missing_privileges.push(line);
         }
     }

@@ -1,0 +1,69 @@
+//! How a name or a text becomes part of a SQL statement.
+//! Owns the quoting of identifiers, literals and bodies. Whatever builds SQL calls these functions
+//! and quotes nothing itself; a test reads the sources for other ways.
+//! Always holds: the server reads the quoted text back as exactly the same text, whether
+//! `standard_conforming_strings` is on or off, and no part of it ends its quote.
+
+/// The tag of a dollar quote, before it is made longer.
+const TAG: &str = "phiseal";
+
+/// A name as an identifier, for PostgreSQL and SQLite: `"a""b"`.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as a string literal of PostgreSQL. A backslash makes it an escape string (`E'…'`), which
+/// means the same under either setting of `standard_conforming_strings` (PostgreSQL documentation,
+/// "String Constants with C-Style Escapes"). It must hold no NUL, which no text of a server does.
+pub fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') {
+        // The space keeps the letter apart from a word before it, as `quote_literal` does.
+        format!(" E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
+}
+
+/// A text as a string literal of SQLite, where a backslash is a character like any other.
+pub fn sqlite_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The body of a function or of a `DO` block, in a dollar quote that nothing in it can end.
+pub fn body(text: &str) -> String {
+    let mut tag = TAG.to_owned();
+    // Without the last dollar, since one that follows the body's end would complete the tag.
+    while text.contains(&format!("${tag}")) {
+        tag.push('_');
+    }
+    format!("${tag}${text}${tag}$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_in_a_name_is_doubled() {
+        assert_eq!(identifier("a\"; DROP"), "\"a\"\"; DROP\"");
+    }
+
+    #[test]
+    fn a_backslash_makes_an_escape_string() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal("a\\'b\n"), " E'a\\\\''b\n'");
+        assert_eq!(sqlite_literal("a\\'b"), "'a\\''b'");
+    }
+
+    #[test]
+    fn nothing_in_a_body_ends_its_quote() {
+        assert_eq!(body("BEGIN END"), "$phiseal$BEGIN END$phiseal$");
+        for text in ["x $phiseal$ y", "x $phiseal", "$phiseal_$phiseal$"] {
+            let quoted = body(text);
+            let tag = &quoted[..quoted[1..].find('$').unwrap() + 2];
+            assert_eq!(quoted.matches(tag).count(), 2, "{quoted}");
+            assert_eq!(quoted, format!("{tag}{text}{tag}"));
+        }
+    }
+}

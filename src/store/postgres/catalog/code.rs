@@ -1,0 +1,71 @@
+//! Code of the table's owner that a write of ours runs, and which of it could go back to the rights of
+//! the login that a plan's role was set by.
+//! Owns the search for it. It errs on the side of naming too much: SQL made at run time, and languages
+//! whose text says nothing, count as able to. A SECURITY DEFINER function does not, since the server
+//! refuses SET ROLE in one (PostgreSQL documentation, "SET ROLE").
+
+use sqlx::postgres::PgConnection;
+
+use super::{Tree, get, rows_of_tree};
+use crate::store::StoreError;
+
+/// What a write runs: triggers, CHECK constraints of the table and of domains, expressions of indexes and
+/// of generated columns, casts of column types; then whatever function is named in the text of one of
+/// these, and user-defined operators and casts, which no text names. Functions of superusers, of the
+/// login itself and of extensions are trusted.
+const SWITCHING: &str = r"
+    WITH RECURSIVE types AS (
+        SELECT a.atttypid AS oid FROM pg_attribute a
+         WHERE a.attrelid = ANY ($2) AND a.attnum > 0 AND NOT a.attisdropped
+         UNION
+        SELECT t.typbasetype FROM types JOIN pg_type t ON t.oid = types.oid WHERE t.typbasetype <> 0
+    ), own AS (
+        SELECT p.oid, p.proname, p.prosrc, p.prosecdef, p.proconfig, p.proowner, p.pronamespace, l.lanname
+          FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+          JOIN pg_namespace n ON n.oid = p.pronamespace
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND l.lanname NOT IN ('internal', 'c')
+           AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass
+                              AND d.objid = p.oid AND d.deptype = 'e')
+    ), parts AS (
+        SELECT 'pg_constraint'::regclass::oid AS classid, k.oid AS objid FROM pg_constraint k
+         WHERE k.conrelid = ANY ($2) OR k.contypid IN (SELECT oid FROM types)
+         UNION ALL
+        SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = ANY ($2)
+         UNION ALL
+        SELECT 'pg_attrdef'::regclass, f.oid FROM pg_attrdef f WHERE f.adrelid = ANY ($2)
+    ), begun AS (
+        SELECT t.tgfoid AS oid FROM pg_trigger t
+         WHERE t.tgrelid = ANY ($2) AND $1::oid IS NOT NULL AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+           AND (t.tgtype & 16) <> 0 AND t.tgname NOT IN ('~phiseal_i', '~phiseal_u')
+         UNION
+        SELECT d.refobjid FROM parts JOIN pg_depend d USING (classid, objid)
+         WHERE d.refclassid = 'pg_proc'::regclass
+         UNION
+        SELECT o.oprcode FROM parts JOIN pg_depend d USING (classid, objid)
+          JOIN pg_operator o ON o.oid = d.refobjid WHERE d.refclassid = 'pg_operator'::regclass
+         UNION
+        SELECT c.castfunc FROM pg_cast c WHERE c.castsource IN (SELECT oid FROM types)
+    ), run AS (
+        SELECT own.* FROM own JOIN begun USING (oid)
+         UNION
+        SELECT own.* FROM run JOIN own
+            ON position(lower(own.proname) IN lower(run.prosrc)) > 0
+            OR own.oid IN (SELECT oprcode FROM pg_operator) OR own.oid IN (SELECT castfunc FROM pg_cast)
+         WHERE NOT run.prosecdef
+    )
+    SELECT DISTINCT format('%I.%I', n.nspname, run.proname) AS name
+      FROM run JOIN pg_namespace n ON n.oid = run.pronamespace JOIN pg_roles r ON r.oid = run.proowner
+     WHERE NOT run.prosecdef AND NOT r.rolsuper AND r.rolname <> session_user
+       AND (run.lanname NOT IN ('sql', 'plpgsql') OR array_to_string(run.proconfig, ' ') ~* '\mrole='
+            OR run.prosrc ~* '\m(set_config|execute|authorization)\M'
+            OR run.prosrc ~* '\m(set|reset)\M(\s|/\*.*\*/|--[^\n]*\n|session|local)*\mrole\M')
+     ORDER BY 1";
+
+/// The functions that could change the role of a batch; none where the login itself writes.
+pub(super) async fn switching(
+    conn: &mut PgConnection,
+    tree: &Tree,
+) -> Result<Vec<String>, StoreError> {
+    let rows = rows_of_tree(conn, tree, SWITCHING).await?;
+    rows.iter().map(|row| get(row, "name")).collect()
+}

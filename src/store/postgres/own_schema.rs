@@ -1,0 +1,192 @@
+//! Whom our schema and what is in it belong to.
+//! Owns the rule: whoever owns a table can give it a trigger, and the trigger runs as whoever writes the
+//! table. Our schema and our tables, functions and triggers therefore belong to one role, and only a
+//! role that could act as ours anyway, or that the plan names, may be that role.
+//! Looks only; repairs nothing.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::fault::map;
+use super::sql::query;
+use crate::ident::Ident;
+use crate::quote;
+use crate::store::{Result, StoreError};
+
+/// A superuser counts as a member of every role, and so may own our schema.
+const OWNER: &str = "
+    SELECT pg_get_userbyid(n.nspowner)::text AS owner, current_user::text AS role,
+           n.nspowner = r.oid AS ours, pg_has_role(n.nspowner, r.oid, 'MEMBER') AS acts_as_us
+      FROM pg_namespace n, pg_roles r
+     WHERE n.nspname = $1 AND r.rolname = current_user";
+
+/// What somebody else owns or added. The records of the migrator are not read here: the sets of the
+/// platforms may belong to another role, and the migrator looks at those that it uses.
+/// A guard's function may also belong to the owner of the table that it guards, who could drop the
+/// guard anyway.
+const FOREIGN: &str = r"
+    WITH space AS (SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname = $1),
+    ours AS (
+        SELECT c.oid, c.relname, c.relkind, c.relowner FROM pg_class c JOIN space s ON s.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname !~ '^migration(s_|_lock)'
+    ), guards AS (
+        SELECT p.oid, p.proowner, count(t.oid) AS used,
+               coalesce(bool_and(c.relowner = p.proowner), false) AS of_the_table
+          FROM pg_proc p JOIN space s ON s.oid = p.pronamespace
+          LEFT JOIN pg_trigger t ON t.tgfoid = p.oid LEFT JOIN pg_class c ON c.oid = t.tgrelid
+         WHERE p.proname ~ '^guard_(insert|update)_[0-9a-f]{16}$'
+         GROUP BY p.oid, p.proowner
+    )
+    SELECT 'relation ' || o.relname || ' belongs to ' || pg_get_userbyid(o.relowner) AS what
+      FROM ours o, space s WHERE o.relowner <> s.nspowner
+     UNION ALL
+    SELECT 'function ' || p.proname || ' belongs to ' || pg_get_userbyid(p.proowner)
+      FROM pg_proc p JOIN space s ON s.oid = p.pronamespace JOIN pg_roles r ON r.oid = p.proowner
+      LEFT JOIN guards g ON g.oid = p.oid
+     WHERE p.proowner <> s.nspowner
+       AND NOT (g.oid IS NOT NULL AND (r.rolsuper OR g.of_the_table
+                OR (g.used = 0 AND r.rolname = current_user)))
+     UNION ALL
+    SELECT 'trigger ' || t.tgname || ' on ' || o.relname || ' runs a function of ' || pg_get_userbyid(p.proowner)
+      FROM pg_trigger t JOIN ours o ON o.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid, space s
+     WHERE NOT t.tgisinternal AND NOT (p.pronamespace = s.oid AND p.proowner = s.nspowner)
+     UNION ALL
+    SELECT 'every role may create objects in it'
+      FROM space s, aclexplode(s.nspacl) AS x WHERE x.grantee = 0 AND x.privilege_type = 'CREATE'
+     ORDER BY 1";
+
+/// The records that the migrator reads and writes.
+const RECORDS: &str = "
+    SELECT 'relation ' || c.relname || ' belongs to ' || pg_get_userbyid(c.relowner) AS what
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+     WHERE n.nspname = $1 AND c.relname = ANY ($2)
+       AND (c.relkind <> 'r' OR NOT (r.rolname = current_user OR r.rolsuper))
+     ORDER BY 1";
+
+/// Refuses a schema that our role cannot trust. `owner` is the role that the plan says owns it.
+/// A schema that is not there is nobody's.
+///
+/// # Errors
+/// [`StoreError::NotOurs`], and those of the round trips.
+pub(crate) async fn check(
+    conn: &mut PgConnection,
+    schema: &Ident,
+    owner: Option<&Ident>,
+) -> Result<()> {
+    let Some(found) = owner_of(conn, schema).await? else {
+        return Ok(());
+    };
+    let named = owner.is_some_and(|owner| owner.as_str() == found.owner);
+    if !(found.ours || found.acts_as_us || named) {
+        return Err(StoreError::NotOurs {
+            what: format!(
+                "the schema {} belongs to the role {}, which could make our role {} run its code",
+                schema.as_str(),
+                found.owner,
+                found.role
+            ),
+            hint: format!(
+                "act as that role, with role = {0:?} under [database] in the plan; or, where it is to be \
+                 trusted, say so there with owner = {0:?}",
+                found.owner
+            ),
+        });
+    }
+    refuse(conn, FOREIGN, schema, &[], &found.owner).await
+}
+
+/// Refuses a schema that our role may not install or change our tables in: it must own the schema, and
+/// what is there already. `records` are the migrator's tables that it reads and writes; `own_tables`
+/// says that the migrations are those of our own tables.
+///
+/// # Errors
+/// [`StoreError::NotOurs`], and those of the round trips.
+pub(crate) async fn check_for_migration(
+    conn: &mut PgConnection,
+    schema: &Ident,
+    records: &[&str],
+    own_tables: bool,
+) -> Result<()> {
+    let Some(found) = owner_of(conn, schema).await? else {
+        return Ok(());
+    };
+    if own_tables {
+        if !found.ours {
+            return Err(StoreError::NotOurs {
+                what: format!(
+                    "the schema {} belongs to the role {}, and not to our role {}",
+                    schema.as_str(),
+                    found.owner,
+                    found.role
+                ),
+                hint: format!(
+                    "run the migrations as that role, with role = {:?} under [database] in the plan; or, \
+                     where nobody you know made the schema, drop it or choose another name with \
+                     `schema` there",
+                    found.owner
+                ),
+            });
+        }
+        refuse(conn, FOREIGN, schema, &[], &found.owner).await?;
+    }
+    refuse(conn, RECORDS, schema, records, &found.role).await
+}
+
+/// A schema, and how its owner stands to our role.
+struct Found {
+    owner: String,
+    role: String,
+    /// It is our role.
+    ours: bool,
+    /// It could act as our role anyway.
+    acts_as_us: bool,
+}
+
+async fn owner_of(conn: &mut PgConnection, schema: &Ident) -> Result<Option<Found>> {
+    let row = query(OWNER.to_owned())
+        .bind(schema.as_str().to_owned())
+        .fetch_optional(conn)
+        .await
+        .map_err(map)?;
+    let found = |row: PgRow| {
+        Ok(Found {
+            owner: row.try_get("owner")?,
+            role: row.try_get("role")?,
+            ours: row.try_get("ours")?,
+            acts_as_us: row.try_get("acts_as_us")?,
+        })
+    };
+    row.map(found).transpose().map_err(map)
+}
+
+/// Refuses with the first of what the statement finds, and their number.
+async fn refuse(
+    conn: &mut PgConnection,
+    statement: &str,
+    schema: &Ident,
+    names: &[&str],
+    owner: &str,
+) -> Result<()> {
+    let mut statement = query(statement.to_owned()).bind(schema.as_str().to_owned());
+    if !names.is_empty() {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        statement = statement.bind(names);
+    }
+    let rows = statement.fetch_all(conn).await.map_err(map)?;
+    let Some(first) = rows.first() else {
+        return Ok(());
+    };
+    let first: String = first.try_get(0).map_err(map)?;
+    let more = match rows.len() {
+        1 => String::new(),
+        n => format!(", and {} more", n - 1),
+    };
+    Err(StoreError::NotOurs {
+        what: format!("in the schema {}, {first}{more}", schema.as_str()),
+        hint: format!(
+            "find out who made it and why; then drop it, or give it to the owner of the schema \
+             (ALTER … OWNER TO {})",
+            quote::identifier(owner)
+        ),
+    })
+}
