@@ -4,15 +4,15 @@
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 
+use super::connect::Connector;
 use super::decode::decode_page;
 use super::fence::{compare_sql, fence_sql, refusal};
 use super::read::{key_binds, page_rows, unbounded};
 use super::seal::seal_rows;
 use super::select::{Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
-use super::{quarantine, restore, timed, timed_connect};
+use super::{quarantine, restore, timed};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::store::page::WriteCell;
@@ -30,7 +30,7 @@ pub(super) const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LO
 
 /// A connection that writes batches.
 pub(super) struct Writer {
-    options: PgConnectOptions,
+    connector: Connector,
     schema: Ident,
     conn: Option<PgConnection>,
     /// The run and the number of the lane of the open transaction.
@@ -40,9 +40,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(options: PgConnectOptions, schema: Ident, conn: PgConnection) -> Self {
+    pub(super) fn new(connector: Connector, schema: Ident, conn: PgConnection) -> Self {
         Self {
-            options,
+            connector,
             schema,
             conn: Some(conn),
             lane: None,
@@ -64,7 +64,7 @@ impl Writer {
 
     async fn open(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
         if self.conn.is_none() {
-            self.conn = Some(timed_connect(&self.options).await?);
+            self.conn = Some(self.connector.connect().await?);
         }
         let conn = self.conn.as_mut().ok_or(StoreError::ConnectionLost)?;
         self.lane = Some((stamp.run_id, stamp.lane_no));
