@@ -8,6 +8,7 @@
 //! E07xx migrations, E09xx faults of the program.
 
 pub mod round_trip;
+pub mod tls_fault;
 
 use std::fmt;
 use std::process::ExitCode;

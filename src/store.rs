@@ -12,6 +12,7 @@ pub mod sample_school;
 pub mod sample_set;
 pub mod sqlite;
 pub mod target;
+pub mod transport;
 pub mod trial;
 
 use async_trait::async_trait;
@@ -30,6 +31,7 @@ pub use record::{
     NewLane, NewQuarantine, QuarantineRecord, QuarantineState, RunKind, RunRecord, RunState,
 };
 pub use target::{FieldTarget, KeyColumn, KeyKind, Sealed, Target};
+pub use transport::{SslMode, Transport};
 pub use trial::{Trial, TrialPlace, Tried};
 
 /// The result of a round trip.

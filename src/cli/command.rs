@@ -3,6 +3,7 @@
 mod audit;
 mod backfill;
 mod bench;
+mod connection;
 mod demo;
 mod init;
 mod keys;

@@ -2,6 +2,7 @@
 //! Owns the classes; stands below keys and stores, which both speak of them. Carries SQLSTATE, table, column and constraint only: the MESSAGE and DETAIL of
 //! a database error quote values, and never leave the stores.
 
+use crate::error::tls_fault::TlsFault;
 use crate::error::{Coded, Exit};
 
 /// Why a round trip failed. Never holds a value, a key or a password.
@@ -24,6 +25,32 @@ pub enum StoreError {
     LoginRefused {
         /// SQLSTATE.
         sqlstate: String,
+    },
+    /// The server has no TLS, and `sslmode` does not allow a session without.
+    #[error("the server at {host} has no TLS, and sslmode={mode} does not go without")]
+    NoTls {
+        /// The host, as the URL names it.
+        host: String,
+        /// The mode in force.
+        mode: &'static str,
+    },
+    /// The TLS handshake failed: somebody else may be answering.
+    #[error("no TLS with the server at {host}: {fault}")]
+    Tls {
+        /// The host, as the URL names it.
+        host: String,
+        /// Why.
+        fault: TlsFault,
+    },
+    /// The server asks for a login that would hand over the password, or that the URL excludes.
+    #[error(
+        "the server at {host} asks for {method}, which this connection does not allow; nothing was sent"
+    )]
+    LoginMethod {
+        /// The host, as the URL names it.
+        host: String,
+        /// What it asks for.
+        method: &'static str,
     },
     /// The connection was lost before COMMIT was sent: nothing was written.
     #[error("the connection was lost")]
@@ -171,6 +198,9 @@ impl StoreError {
             Self::StorageChanged { .. } => Next::Reread,
             Self::BadUrl { .. }
             | Self::LoginRefused { .. }
+            | Self::NoTls { .. }
+            | Self::Tls { .. }
+            | Self::LoginMethod { .. }
             | Self::FenceLost
             | Self::KeyNotActive
             | Self::SchemaChanged { .. }
@@ -211,6 +241,9 @@ impl Coded for StoreError {
             Self::Refused { .. } => "E0514",
             Self::InTheWay { .. } => "E0516",
             Self::NotRestored { .. } => "E0517",
+            Self::NoTls { .. } => "E0530",
+            Self::Tls { .. } => "E0531",
+            Self::LoginMethod { .. } => "E0532",
             Self::FenceLost => "E0601",
             Self::Held { .. } => "E0602",
             Self::KeyNotActive => "E0420",
@@ -225,9 +258,16 @@ impl Coded for StoreError {
                 "check that the server runs and can be reached, then run the command again: it resumes"
             }
             Self::BadUrl { .. } => {
-                "give a URL such as postgres://user@host:5432/name or sqlite:///path/to/file.db"
+                "give a URL such as postgres://user@host:5432/name or sqlite:///path/to/file.db; its parameters are in docs/CLI.md"
             }
             Self::LoginRefused { .. } => "check the user, the password and pg_hba.conf",
+            Self::NoTls { .. } => {
+                "turn TLS on at the server (ssl = on); sslmode=disable or prefer in the URL goes without, and then whoever is on the way reads and changes all that is sent, plaintext included"
+            }
+            Self::Tls { fault, .. } => fault.hint(),
+            Self::LoginMethod { .. } => {
+                "use sslmode=verify-full, or scram-sha-256 at the server (password_encryption, pg_hba.conf); or, knowing that whoever answers gets the password, allow the method in the URL: require_auth=password, md5 or none"
+            }
             Self::Locked => {
                 "a long transaction holds the table: see `phiseal status`, end it, run the command again"
             }
@@ -275,6 +315,9 @@ impl Coded for StoreError {
         match self {
             Self::Unreachable { .. }
             | Self::LoginRefused { .. }
+            | Self::NoTls { .. }
+            | Self::Tls { .. }
+            | Self::LoginMethod { .. }
             | Self::ConnectionLost
             | Self::OutcomeUnknown
             | Self::Locked

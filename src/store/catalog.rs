@@ -2,6 +2,7 @@
 //! Owns the shapes only; the stores fill them, the checks read them. No values of rows are in here.
 
 use crate::ident::TableName;
+use crate::store::transport::Transport;
 
 /// The server and its settings.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,8 @@ pub struct ServerFacts {
     pub create_denied: bool,
     /// Our own tables are installed, at the version this program needs.
     pub installed: bool,
+    /// How the connection is protected; `None` where there is none, in SQLite.
+    pub transport: Option<Transport>,
 }
 
 /// The kind of a relation.

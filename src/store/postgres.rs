@@ -1,13 +1,14 @@
 //! The PostgreSQL store: connections, transactions and what belongs to them.
-//! Owns how a connection is made and how long a round trip may take. A transaction here is always
-//! explicit, and READ COMMITTED but for a verification's look at what came since it began; every
-//! setting is SET LOCAL, and no statement is prepared by name, so that a transaction-mode pooler may
-//! stand in between.
+//! Owns how long a round trip may take; only `connect.rs` makes connections. A transaction here is
+//! always explicit, and READ COMMITTED but for a verification's look at what came since it began;
+//! every setting is SET LOCAL, and no statement is prepared by name, so that a transaction-mode pooler
+//! may stand in between.
 
 mod audit;
 mod batch;
 mod catalog;
 mod census;
+mod connect;
 mod decode;
 mod fault;
 mod fence;
@@ -36,12 +37,11 @@ pub(crate) mod sql;
 mod trial;
 mod wanted;
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, Postgres, Transaction};
+use sqlx::postgres::PgPool;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, RotationPeriod};
@@ -51,7 +51,8 @@ use crate::store::{
     PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState,
     SealedCount, Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial, Visits,
 };
-use fault::{connecting, map};
+use connect::Connector;
+use fault::map;
 use opening::Opening;
 
 /// How long one round trip may take before its connection is given up, closed hard.
@@ -61,18 +62,19 @@ const CONNECT_MAX: Duration = Duration::from_secs(15);
 
 /// A PostgreSQL database with our own tables in one schema.
 pub struct PostgresStore {
-    options: PgConnectOptions,
+    connector: Connector,
     pool: PgPool,
     schema: Ident,
     opening: Opening,
 }
 
 impl PostgresStore {
-    /// Connects. The URL is `postgres://user:password@host:port/database?options` or names a socket
-    /// folder in `host`; it appears in no error.
+    /// Connects. The URL is `postgres://user:password@host:port/database?parameters` or names a socket
+    /// folder in `host`; it appears in no error. Parameters and defaults: docs/CLI.md.
     ///
     /// # Errors
-    /// A URL that cannot be used, a server that cannot be reached, a login that is refused.
+    /// A URL that cannot be used, a server that cannot be reached or does not prove who it is, a login
+    /// that is refused, or that would hand over the password.
     pub async fn connect(url: &str, schema: &Ident) -> Result<Self> {
         Self::connect_as(url, schema, None).await
     }
@@ -82,17 +84,13 @@ impl PostgresStore {
     /// # Errors
     /// As [`PostgresStore::connect`]. A role that cannot be set is said by the first round trip.
     pub async fn connect_as(url: &str, schema: &Ident, role: Option<&Ident>) -> Result<Self> {
-        let options = options(url)?;
-        let first = timed_connect(&options).await?;
+        let connector = Connector::new(url, None)?;
+        let first = connector.connect().await?;
         // One real connection proves the way; the pool then makes its own.
         let _ = first.close().await;
-        let pool = PgPoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(CONNECT_MAX)
-            .connect_lazy_with(options.clone());
         Ok(Self {
-            options,
-            pool,
+            pool: connector.pool(),
+            connector,
             schema: schema.clone(),
             opening: Opening::new(role),
         })
@@ -111,11 +109,7 @@ impl PostgresStore {
     /// # Errors
     /// As [`PostgresStore::connect`].
     pub async fn raw_connection_to(url: &str, database: Option<&str>) -> Result<PgConnection> {
-        let mut options = options(url)?;
-        if let Some(database) = database {
-            options = options.database(database);
-        }
-        timed_connect(&options).await
+        Connector::new(url, database)?.connect().await
     }
 
     /// The name of one of our tables, qualified and quoted.
@@ -127,7 +121,7 @@ impl PostgresStore {
         self.pool
             .begin_with(self.opening.begin_read_committed())
             .await
-            .map_err(|error| self.opening.refusal(error))
+            .map_err(|error| self.opening.refusal(self.connector.explain(error, map)))
     }
 
     /// A transaction with the rights of the login; see [`Opening::begin_as_login`].
@@ -135,7 +129,7 @@ impl PostgresStore {
         self.pool
             .begin_with(Opening::begin_as_login())
             .await
-            .map_err(map)
+            .map_err(|error| self.connector.explain(error, map))
     }
 }
 
@@ -147,38 +141,13 @@ async fn timed<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>
     }
 }
 
-async fn timed_connect(options: &PgConnectOptions) -> Result<PgConnection> {
-    match tokio::time::timeout(CONNECT_MAX, options.connect()).await {
-        Ok(answer) => answer.map_err(connecting),
-        Err(_) => Err(StoreError::Unreachable {
-            reason: "no answer in time".to_owned(),
-        }),
-    }
-}
-
-fn options(url: &str) -> Result<PgConnectOptions> {
-    if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-        return Err(StoreError::BadUrl {
-            reason: "it does not begin with postgres:// or sqlite:".to_owned(),
-        });
-    }
-    let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::BadUrl {
-        reason: "it is not a PostgreSQL connection URL".to_owned(),
-    })?;
-    // Start-up parameters beyond the name are refused by poolers; text forms are set per transaction.
-    Ok(options
-        .application_name("phiseal")
-        .extra_float_digits(None)
-        .statement_cache_capacity(0)
-        .disable_statement_logging())
-}
-
 #[async_trait]
 impl Store for PostgresStore {
     async fn server(&self) -> Result<ServerFacts> {
         let mut tx = self.begin().await?;
-        let facts = catalog::server_facts(&mut tx, self.schema.as_str()).await?;
+        let mut facts = catalog::server_facts(&mut tx, self.schema.as_str()).await?;
         tx.commit().await.map_err(map)?;
+        facts.transport = Some(self.connector.transport());
         Ok(facts)
     }
 
@@ -353,18 +322,18 @@ impl Store for PostgresStore {
     }
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
-        let conn = timed_connect(&self.options).await?;
+        let conn = self.connector.connect().await?;
         Ok(Box::new(read::Reader::new(
-            self.options.clone(),
+            self.connector.clone(),
             self.opening.clone(),
             conn,
         )))
     }
 
     async fn writer(&self) -> Result<Box<dyn BatchWriter>> {
-        let conn = timed_connect(&self.options).await?;
+        let conn = self.connector.connect().await?;
         Ok(Box::new(batch::Writer::new(
-            self.options.clone(),
+            self.connector.clone(),
             self.opening.clone(),
             self.schema.clone(),
             conn,
@@ -372,9 +341,9 @@ impl Store for PostgresStore {
     }
 
     async fn trial(&self) -> Result<Box<dyn Trial>> {
-        let conn = timed_connect(&self.options).await?;
+        let conn = self.connector.connect().await?;
         Ok(Box::new(trial::PostgresTrial::new(
-            self.options.clone(),
+            self.connector.clone(),
             self.opening.clone(),
             conn,
         )))

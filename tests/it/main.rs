@@ -35,4 +35,5 @@ mod rotate;
 mod schemas;
 mod support;
 mod synthea;
+mod tls;
 mod verify;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::connection;
 use super::work::{Look, bytes, duration, finding_json, look};
 use crate::cli::args::{Global, Plan};
 use crate::cli::output::Output;
@@ -40,9 +41,13 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
             sample.is_some(),
         ));
     }
+    let transport = server.transport.as_ref();
+    let mut warnings = connection::warnings(transport);
+    warnings.extend(findings(&look, false));
     let value = json!({
+        "connection": connection::object(transport),
         "refusals": findings(&look, true),
-        "warnings": findings(&look, false),
+        "warnings": warnings,
         "tables": tables.iter().map(|(name, e, _)| json!({
             "name": name,
             "rows": e.rows,
@@ -56,7 +61,13 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
     let text = if args.sql {
         sql(&ddl)
     } else {
-        text(&look, &tables, &ddl)
+        let warning = connection::warning_text(transport);
+        let rest = text(&look, &tables, &ddl);
+        warning
+            .into_iter()
+            .chain([rest])
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     output.result(&value, &text);
     let refused = look.tables.iter().any(|table| table.findings.refused());

@@ -13,7 +13,9 @@ use crate::cli::session::Session;
 use crate::engine::census::{self, Census};
 use crate::error::{Exit, Fault};
 use crate::keys::{KeyRecord, RotationRecord};
-use crate::store::{FieldRecord, LaneRecord, QuarantineRecord, RunRecord, RunState, Store};
+use crate::store::{
+    FieldRecord, LaneRecord, QuarantineRecord, RunRecord, RunState, Store, Transport,
+};
 
 /// How many runs are shown; the unfinished ones come first.
 const RUNS_MAX: u32 = 20;
@@ -36,13 +38,16 @@ struct Facts {
     census: Option<Census>,
     /// The server's time.
     now: String,
+    /// How we came here; `None` in SQLite.
+    transport: Option<Transport>,
 }
 
 pub async fn run(global: &Global, args: &Status, output: Output) -> Result<Exit, Fault> {
-    let (session, _) = Session::installed(global, !global.table.is_empty()).await?;
+    let (session, server) = Session::installed(global, !global.table.is_empty()).await?;
     let labels = session.labels(global).await?;
     let mut facts = gather(session.store.as_ref(), labels.as_ref()).await?;
     facts.census = count(&session, args.census).await?;
+    facts.transport = server.transport;
     let attention = attention::reasons(&facts);
     output.result(
         &rendering::object(&facts, &attention),
@@ -77,6 +82,7 @@ async fn gather(store: &dyn Store, labels: Option<&HashSet<String>>) -> Result<F
         rotations: store.rotations(ROTATIONS_MAX).await?,
         census: None,
         now: store.audit_head().await?.now,
+        transport: None,
     })
 }
 

@@ -4,8 +4,8 @@
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 
+use super::connect::Connector;
 use super::decode::decode_page;
 use super::fence::{compare_sql, fence_sql, refusal};
 use super::opening::{Opening, READ_COMMITTED};
@@ -13,7 +13,7 @@ use super::read::{key_binds, page_rows, unbounded};
 use super::seal::seal_rows;
 use super::select::{Cut, Rows};
 use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, raw};
-use super::{quarantine, restore, timed, timed_connect};
+use super::{quarantine, restore, timed};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::store::page::WriteCell;
@@ -31,7 +31,7 @@ pub(super) const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LO
 
 /// A connection that writes batches.
 pub(super) struct Writer {
-    options: PgConnectOptions,
+    connector: Connector,
     opening: Opening,
     schema: Ident,
     conn: Option<PgConnection>,
@@ -53,13 +53,13 @@ struct Definition {
 
 impl Writer {
     pub(super) fn new(
-        options: PgConnectOptions,
+        connector: Connector,
         opening: Opening,
         schema: Ident,
         conn: PgConnection,
     ) -> Self {
         Self {
-            options,
+            connector,
             opening,
             schema,
             conn: Some(conn),
@@ -82,7 +82,7 @@ impl Writer {
 
     async fn open(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
         if self.conn.is_none() {
-            self.conn = Some(timed_connect(&self.options).await?);
+            self.conn = Some(self.connector.connect().await?);
         }
         let conn = self.conn.as_mut().ok_or(StoreError::ConnectionLost)?;
         self.lane = Some((stamp.run_id, stamp.lane_no));

@@ -2,13 +2,15 @@
 //! Only SQLSTATE and the constraint's name pass: MESSAGE and DETAIL quote values
 //! (`invalid input syntax for type date: "…"`).
 
+use sqlx::error::DatabaseError;
+
 use crate::store::StoreError;
 
 /// An error of a statement.
 pub(super) fn map(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(error) => {
-            let state = error.code().map(|c| c.into_owned()).unwrap_or_default();
+            let state = sqlstate(error.as_ref());
             by_state(state, error.constraint().map(str::to_owned))
         }
         sqlx::Error::PoolTimedOut => StoreError::Unreachable {
@@ -32,7 +34,7 @@ pub(super) fn map(error: sqlx::Error) -> StoreError {
 pub(super) fn connecting(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(error) => {
-            let state = error.code().map(|c| c.into_owned()).unwrap_or_default();
+            let state = sqlstate(error.as_ref());
             match state.as_str() {
                 "3D000" => StoreError::Unreachable {
                     reason: "the server has no database of that name".to_owned(),
@@ -52,6 +54,17 @@ pub(super) fn connecting(error: sqlx::Error) -> StoreError {
         _ => StoreError::Unreachable {
             reason: "the connection failed".to_owned(),
         },
+    }
+}
+
+/// The code of an error: five letters and digits, or none. Whoever answers chooses it, before
+/// anybody is verified, and it goes to a terminal.
+fn sqlstate(error: &dyn DatabaseError) -> String {
+    let state = error.code().unwrap_or_default();
+    if state.len() == 5 && state.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        state.into_owned()
+    } else {
+        "unknown".to_owned()
     }
 }
 

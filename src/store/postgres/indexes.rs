@@ -178,7 +178,7 @@ pub(super) async fn concurrently(
     let schema = leaf.schema.as_ref().map(|s| format!("{}.", s.quoted()));
     let qualified = format!("{}{}", schema.unwrap_or_default(), name.quoted());
     let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
-    let mut conn = super::timed_connect(&store.options).await?;
+    let mut conn = store.connector.connect().await?;
     wait_at_most(&mut conn, lock_timeout).await?;
     raw(drop.clone()).execute(&mut conn).await.map_err(map)?;
     let made = raw(index.create()).execute(&mut conn).await.map_err(map);
@@ -238,7 +238,7 @@ pub(super) async fn drop_sweep_index(
     if there.is_empty() {
         return Ok(there);
     }
-    let mut conn = super::timed_connect(&store.options).await?;
+    let mut conn = store.connector.connect().await?;
     wait_at_most(&mut conn, Some(LOCK_TIMEOUT)).await?;
     for name in there {
         let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");

@@ -7,7 +7,6 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::fault::map;
 use super::sql::SAFE_NAMES;
 use crate::ident::Ident;
 use crate::store::StoreError;
@@ -59,10 +58,10 @@ impl Opening {
     }
 
     /// The meaning of an error of [`Opening::begin`].
-    pub(super) fn refusal(&self, error: sqlx::Error) -> StoreError {
+    pub(super) fn refusal(&self, error: StoreError) -> StoreError {
         // Unknown roles are invalid parameter values, 22023; a role that the login is no member of,
         // 42501 (PostgreSQL documentation, "SET ROLE").
-        match (&self.role, map(error)) {
+        match (&self.role, error) {
             (Some(role), StoreError::Denied { sqlstate } | StoreError::Data { sqlstate, .. }) => {
                 StoreError::RoleRefused {
                     role: role.as_str().to_owned(),

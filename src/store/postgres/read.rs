@@ -4,13 +4,14 @@
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::postgres::PgRow;
 
+use super::connect::Connector;
 use super::decode::{Places, decode_cut, decode_page, decode_uncut};
 use super::opening::Opening;
 use super::select::{self, Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
-use super::{heap, timed, timed_connect};
+use super::{heap, timed};
 use crate::store::{
     Cursor, Locator, Mark, Page, PageReader, PageRequest, Result, Select, StoreError, Target,
     Versions,
@@ -30,7 +31,7 @@ const ROWS_ANY: u32 = 1_000_000;
 
 /// A connection that reads pages.
 pub(super) struct Reader {
-    options: PgConnectOptions,
+    connector: Connector,
     opening: Opening,
     conn: Option<PgConnection>,
     /// The connection is in a transaction whose snapshot all windows are read in.
@@ -42,9 +43,9 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(options: PgConnectOptions, opening: Opening, conn: PgConnection) -> Self {
+    pub(super) fn new(connector: Connector, opening: Opening, conn: PgConnection) -> Self {
         Self {
-            options,
+            connector,
             opening,
             conn: Some(conn),
             in_snapshot: false,
@@ -159,7 +160,7 @@ impl Reader {
     async fn connection(&mut self, keeps_snapshot: bool) -> Result<(PgConnection, bool)> {
         let in_snapshot = std::mem::take(&mut self.in_snapshot);
         let Some(mut conn) = self.conn.take() else {
-            return Ok((timed_connect(&self.options).await?, false));
+            return Ok((self.connector.connect().await?, false));
         };
         if in_snapshot && !keeps_snapshot {
             timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;

@@ -4,17 +4,17 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
 use super::batch::BATCH_SETTINGS;
+use super::connect::Connector;
 use super::fault::map;
 use super::opening::{Opening, READ_COMMITTED};
 use super::read::split;
 use super::seal::seal_rows;
 use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, raw};
-use super::{timed, timed_connect};
+use super::timed;
 use crate::ident::Ident;
 use crate::store::{
     Locator, Result, Sealed, StoreError, Target, Trial, TrialPlace, Tried, WriteBatch, WriteRow,
@@ -27,15 +27,15 @@ const ROUND_TRIPS: usize = 11;
 
 /// A connection that tries batches.
 pub(super) struct PostgresTrial {
-    options: PgConnectOptions,
+    connector: Connector,
     opening: Opening,
     conn: Option<PgConnection>,
 }
 
 impl PostgresTrial {
-    pub(super) fn new(options: PgConnectOptions, opening: Opening, conn: PgConnection) -> Self {
+    pub(super) fn new(connector: Connector, opening: Opening, conn: PgConnection) -> Self {
         Self {
-            options,
+            connector,
             opening,
             conn: Some(conn),
         }
@@ -44,7 +44,7 @@ impl PostgresTrial {
     async fn conn(&mut self) -> Result<PgConnection> {
         match self.conn.take() {
             Some(conn) => Ok(conn),
-            None => timed_connect(&self.options).await,
+            None => self.connector.connect().await,
         }
     }
 

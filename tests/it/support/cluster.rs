@@ -156,6 +156,11 @@ impl Cluster {
         format!("postgres://postgres@{dir}:{}/{database}", self.port)
     }
 
+    /// The port of 127.0.0.1 it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The folder that holds everything of this cluster.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -138,6 +138,7 @@ pub mod tests {
             rotations: Vec::new(),
             census: None,
             now: "2026-03-20T00:00:00.000000Z".to_owned(),
+            transport: None,
         }
     }
 

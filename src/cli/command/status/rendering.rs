@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Facts;
 use crate::cli::columns::{self, or_nothing};
-use crate::cli::command::{quarantine, rotate};
+use crate::cli::command::{connection, quarantine, rotate};
 use crate::crypto::Purpose;
 use crate::engine::census::Census;
 use crate::keys::{KeyRecord, RotationRecord};
@@ -13,6 +13,8 @@ use crate::store::{FieldRecord, LaneRecord, LaneTally, RunRecord};
 
 pub fn object(facts: &Facts, attention: &[String]) -> Value {
     json!({
+        "connection": connection::object(facts.transport.as_ref()),
+        "warnings": connection::warnings(facts.transport.as_ref()),
         "fields": facts.fields.iter().map(field).collect::<Vec<_>>(),
         "runs": facts.runs.iter().map(run).collect::<Vec<_>>(),
         "lanes": facts.lanes.iter().map(lane).collect::<Vec<_>>(),
@@ -30,6 +32,7 @@ pub fn text(facts: &Facts, attention: &[String]) -> String {
         attention.join("\n")
     };
     let sections = [
+        ("CONNECTION", connection::text(facts.transport.as_ref())),
         ("FIELDS", fields_table(&facts.fields)),
         ("RUNS", runs_table(&facts.runs)),
         ("LANES OF UNFINISHED RUNS", lanes_table(&facts.lanes)),
@@ -299,7 +302,16 @@ mod tests {
         facts.runs = vec![run_record(1, RunState::Running)];
         facts.lanes = vec![lane(1, Some(2.5), false)];
         let object = object(&facts, &["x".to_owned()]);
-        for list in ["fields", "runs", "lanes", "keys", "quarantine", "attention"] {
+        let lists = [
+            "warnings",
+            "fields",
+            "runs",
+            "lanes",
+            "keys",
+            "quarantine",
+            "attention",
+        ];
+        for list in lists {
             assert!(object[list].is_array(), "{list}");
         }
         assert_eq!(

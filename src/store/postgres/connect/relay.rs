@@ -1,0 +1,316 @@
+//! The relay between the driver and the server: every connection over TCP goes through it.
+//! Owns the TCP connection, the request for TLS and the bytes of a session, which it passes on unread
+//! once the login is done. The driver connects to a Unix socket and speaks in clear to this process.
+//! When the relay refuses a server, it keeps the error and sends the driver a code.
+//! A session ends when either side ends it. Why it is built so: docs/decisions/0014.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::super::{CONNECT_MAX, ROUND_TRIP_MAX};
+use super::login::{self, Login, Methods};
+use super::settings::{Place, Settings, is_localhost};
+use super::tls::{self, Answer};
+use crate::store::transport::SslMode;
+use crate::store::{Next, StoreError};
+
+/// SQLSTATE by which the driver is told of a refusal that no repetition changes.
+pub(super) const REFUSED: &str = "PH001";
+/// `cannot_connect_now`: the driver's pool tries again.
+pub(super) const NOT_NOW: &str = "57P03";
+/// Bytes taken from one side before the other has them.
+const BUFFER_BYTES: usize = 65_536;
+/// How long a driver that was refused may take to read so, and a server to take leave.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
+
+/// A listening socket for the driver; closed when dropped. Sessions that came through it go on.
+pub(super) struct Relay {
+    folder: PathBuf,
+    state: Arc<State>,
+    accepting: JoinHandle<()>,
+    _removed_when_dropped: Option<tempfile::TempDir>,
+}
+
+/// Where sessions go, and what became of the last.
+struct State {
+    settings: Arc<Settings>,
+    tls: Option<Arc<ClientConfig>>,
+    refusal: Mutex<Option<StoreError>>,
+    encrypted: AtomicBool,
+}
+
+/// A server, whatever lies under it.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Relay {
+    /// Begins to listen. `tls` is `None` where the settings ask for no TLS.
+    ///
+    /// # Errors
+    /// The system's, where it gives no socket.
+    pub(super) fn open(
+        settings: Arc<Settings>,
+        tls: Option<Arc<ClientConfig>>,
+    ) -> io::Result<Self> {
+        let (folder, kept) = folder()?;
+        // The driver makes the socket's name so, as libpq does.
+        let mut socket = folder.clone().into_os_string();
+        socket.push(format!("/.s.PGSQL.{}", settings.port));
+        let listener = UnixListener::bind(PathBuf::from(socket))?;
+        let state = Arc::new(State {
+            settings,
+            tls,
+            refusal: Mutex::new(None),
+            encrypted: AtomicBool::new(false),
+        });
+        Ok(Self {
+            folder,
+            accepting: tokio::spawn(accept(listener, Arc::clone(&state))),
+            state,
+            _removed_when_dropped: kept,
+        })
+    }
+
+    /// What the driver takes for the folder of the server's socket.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Why the last connection was refused; `None` where the server was reached.
+    pub(super) fn refusal(&self) -> Option<StoreError> {
+        self.state
+            .refusal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Whether the last connection was encrypted.
+    pub(super) fn encrypted(&self) -> bool {
+        self.state.encrypted.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// On Linux an abstract name: a killed process leaves nothing behind, and no folder has to be
+/// writable. [`ours`] turns every other process away.
+#[cfg(target_os = "linux")]
+fn folder() -> io::Result<(PathBuf, Option<tempfile::TempDir>)> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|_| io::Error::from(io::ErrorKind::Other))?;
+    let name = format!("\0phiseal-{}", hex::encode(random));
+    Ok((PathBuf::from(name), None))
+}
+
+/// Elsewhere a folder of mode 0700.
+#[cfg(not(target_os = "linux"))]
+fn folder() -> io::Result<(PathBuf, Option<tempfile::TempDir>)> {
+    let made = tempfile::Builder::new().prefix("phiseal-").tempdir()?;
+    Ok((made.path().to_owned(), Some(made)))
+}
+
+/// Whether this very process is at the other end, by the word of the kernel.
+fn ours(client: &UnixStream) -> bool {
+    let Ok(peer) = client.peer_cred() else {
+        return false;
+    };
+    match peer.pid() {
+        Some(pid) => u32::try_from(pid) == Ok(std::process::id()),
+        None => peer.uid() == rustix::process::geteuid().as_raw(),
+    }
+}
+
+async fn accept(listener: UnixListener, state: Arc<State>) {
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) if ours(&client) => {
+                tokio::spawn(serve(client, Arc::clone(&state)));
+            }
+            Ok(_) => {}
+            // Most likely there are no descriptors left: wait for one.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn serve(mut client: UnixStream, state: Arc<State>) {
+    let opened = timeout(CONNECT_MAX, state.open(&mut client)).await;
+    let refusal = match opened {
+        Ok(Ok(Some(server))) => return pass_on(client, server).await,
+        Ok(Ok(None)) => return,
+        Ok(Err(refusal)) => refusal,
+        Err(_) => unreachable("no answer in time"),
+    };
+    let code = match refusal.next() {
+        Next::Reconnect => NOT_NOW,
+        _ => REFUSED,
+    };
+    state.remember(Some(refusal));
+    let told = async {
+        client.write_all(&error_response(code)).await?;
+        // Wait until the driver has read it: closing with unread bytes may discard the answer.
+        tokio::io::copy(&mut client, &mut tokio::io::sink()).await
+    };
+    let _ = timeout(FAREWELL_MAX, told).await;
+}
+
+impl State {
+    fn remember(&self, refusal: Option<StoreError>) {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+    }
+
+    /// A server to which the driver is logged in; `None` where one of the two went away, or the
+    /// server refused and said so.
+    async fn open(&self, client: &mut UnixStream) -> Result<Option<Box<dyn Stream>>, StoreError> {
+        let (mut server, safe) = self.dial().await?;
+        self.remember(None);
+        let allowed = match self.settings.methods {
+            Some(methods) => methods,
+            None if safe => Methods::ALL,
+            None => Methods::SECRET_STAYS,
+        };
+        let host = self.settings.place.shown();
+        match login::watch(client, &mut server, allowed, &host).await? {
+            Login::Done => Ok(Some(server)),
+            Login::Ended => Ok(None),
+        }
+    }
+
+    /// The server, and whether it may ask for any login method: it has proven who it is, or it is
+    /// behind a Unix socket.
+    async fn dial(&self) -> Result<(Box<dyn Stream>, bool), StoreError> {
+        let settings = &self.settings;
+        let (name, address) = match &settings.place {
+            Place::Socket(folder) => {
+                let path = folder.join(format!(".s.PGSQL.{}", settings.port));
+                let server = UnixStream::connect(path).await.map_err(|e| failed(&e))?;
+                return Ok((Box::new(server), true));
+            }
+            Place::Tcp { name, address } => (name, address),
+        };
+        let addresses = match address {
+            Some(address) => vec![SocketAddr::new(*address, settings.port)],
+            None => look_up(name, settings.port).await?,
+        };
+        let mut server = connect(&addresses).await?;
+        let Some(config) = &self.tls else {
+            self.encrypted.store(false, Ordering::Relaxed);
+            return Ok((Box::new(server), false));
+        };
+        let answer = tls::request(&mut server).await.map_err(|e| failed(&e))?;
+        match answer {
+            Answer::Yes => {
+                let server = tls::handshake(server, config, name).await;
+                let server = server.map_err(|fault| match fault {
+                    Some(fault) => StoreError::Tls {
+                        host: settings.place.shown(),
+                        fault,
+                    },
+                    None => unreachable("the connection was lost during the TLS handshake"),
+                })?;
+                self.encrypted.store(true, Ordering::Relaxed);
+                Ok((Box::new(server), settings.mode.verifies()))
+            }
+            Answer::No if settings.mode == SslMode::Prefer => {
+                self.encrypted.store(false, Ordering::Relaxed);
+                Ok((Box::new(server), false))
+            }
+            Answer::No => Err(StoreError::NoTls {
+                host: settings.place.shown(),
+                mode: settings.mode.as_str(),
+            }),
+        }
+    }
+}
+
+async fn look_up(name: &str, port: u16) -> Result<Vec<SocketAddr>, StoreError> {
+    let found = tokio::net::lookup_host((name, port)).await;
+    let found = found.map_err(|_| unreachable("the host's name has no address"))?;
+    // `localhost` gets the defaults of this machine, so it must be this machine.
+    let usable = |address: &SocketAddr| !is_localhost(name) || address.ip().is_loopback();
+    let found: Vec<_> = found.filter(usable).collect();
+    if found.is_empty() {
+        return Err(unreachable("the host's name has no address"));
+    }
+    Ok(found)
+}
+
+async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, StoreError> {
+    let server = TcpStream::connect(addresses)
+        .await
+        .map_err(|e| failed(&e))?;
+    server.set_nodelay(true).map_err(|e| failed(&e))?;
+    Ok(server)
+}
+
+fn failed(error: &io::Error) -> StoreError {
+    unreachable(&match error.kind() {
+        io::ErrorKind::InvalidData => "what answered is no PostgreSQL server".to_owned(),
+        kind => kind.to_string(),
+    })
+}
+
+fn unreachable(reason: &str) -> StoreError {
+    StoreError::Unreachable {
+        reason: reason.to_owned(),
+    }
+}
+
+/// An ErrorResponse of this code and nothing else.
+fn error_response(code: &str) -> Vec<u8> {
+    let fields = format!("SFATAL\0VFATAL\0C{code}\0M\0\0");
+    let length = u32::try_from(fields.len() + 4).unwrap_or_default();
+    let mut message = vec![b'E'];
+    message.extend(length.to_be_bytes());
+    message.extend(fields.as_bytes());
+    message
+}
+
+/// Passes bytes on until either side ends the session. When the driver gives up, the server's session
+/// ends too, and its locks with it.
+async fn pass_on(client: UnixStream, server: Box<dyn Stream>) {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = tokio::io::split(server);
+    tokio::select! {
+        _ = copy(&mut from_client, &mut to_server, ROUND_TRIP_MAX) => {
+            let _ = timeout(FAREWELL_MAX, to_server.shutdown()).await;
+        }
+        // No limit here: the driver may leave a page unread while it works on those before it.
+        _ = copy(&mut from_server, &mut to_client, Duration::MAX) => {}
+    }
+}
+
+async fn copy<R, W>(from: &mut R, to: &mut W, write_max: Duration) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut buffer = Zeroizing::new(vec![0; BUFFER_BYTES]);
+    loop {
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        let written = async {
+            to.write_all(&buffer[..count]).await?;
+            to.flush().await
+        };
+        timeout(write_max, written).await??;
+    }
+}
