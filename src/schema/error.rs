@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::set::Version;
 use crate::error::{Coded, Exit};
+use crate::trust::Untrusted;
 
 /// Why the migrator stopped. What was committed before stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +57,12 @@ pub enum MigrateError {
     Folder {
         /// Every fault found: file, and why.
         faults: Vec<String>,
+    },
+    /// Others could have changed a file that root is to run.
+    #[error("the folder of migrations is not trusted: {found}")]
+    Untrusted {
+        /// How they could.
+        found: Untrusted,
     },
     /// There is no file that undoes it.
     #[error("migration {version} has no way back")]
@@ -260,6 +267,7 @@ impl Coded for MigrateError {
             Self::Partly { .. } => "E0717",
             Self::PartlyUndone { .. } => "E0718",
             Self::ScratchUnreachable { .. } => "E0719",
+            Self::Untrusted { .. } => "E0720",
         }
     }
 
@@ -279,6 +287,7 @@ impl Coded for MigrateError {
                 "names are as 20251104_143000_what.sql, 00020-what.up.sql and .down.sql; see \
                  docs/CLI.md"
             }
+            Self::Untrusted { found } => return found.hint(),
             Self::NoWayBack { .. } => "write a file of the same name that ends with .down.sql",
             Self::TablesExist { .. } => {
                 "if another tool made them, compare and take them over with `phiseal migrate adopt`"
@@ -331,6 +340,7 @@ impl Coded for MigrateError {
             | Self::SchemaName
             | Self::UnknownSet { .. }
             | Self::Folder { .. }
+            | Self::Untrusted { .. }
             | Self::NeedsPostgres => Exit::Usage,
             Self::NoWayBack { .. }
             | Self::TablesExist { .. }

@@ -6,11 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 // What every module may use of ours.
-const BASE: [&str; 3] = ["error", "ident", "secret"];
+const BASE: [&str; 5] = ["error", "foreign", "ident", "secret", "trust"];
 
 // A module, and the other modules it may use. What is not listed may use all but cli, as `error`
 // does, which knows every module's errors. lib, main and cli may use everything.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
+    ("foreign", &[]),
+    ("trust", &[]),
     ("secret", &[]),
     ("ident", &[]),
     ("crypto", &[]),

@@ -34,4 +34,5 @@ mod rotate;
 mod schemas;
 mod support;
 mod synthea;
+mod trust;
 mod verify;

@@ -13,6 +13,7 @@ use tokio::process::Child;
 use tokio::sync::Mutex;
 
 use crate::cli::args::Global;
+use crate::cli::new_file;
 use crate::error::{Exit, Fault};
 use crate::ident::{Ident, IdentError};
 use crate::store::StoreError;
@@ -64,7 +65,7 @@ impl Stage {
             Some(url) => postgres(url).map_err(|_| bad_name())?,
         };
         let stage = Self::at(place)?;
-        std::fs::write(stage.plan_path(), stage.plan(rows)).map_err(|error| no_folder(&error))?;
+        new_file::write(&stage.plan_path(), 0o600, stage.plan(rows).as_bytes())?;
         Ok(stage)
     }
 
