@@ -110,12 +110,12 @@ fn chosen(tables: Vec<TablePlan>, wanted: &[String]) -> Result<Vec<TablePlan>, F
         if !tables.iter().any(|table| is(table, name)) {
             return Err(Fault {
                 code: "E0105",
-                message: format!("the plan has no table {name}"),
+                message: format!("the plan has no table {}", Foreign(name)),
                 hint: format!(
                     "it has {}",
                     tables
                         .iter()
-                        .map(|table| table.name.label())
+                        .map(|table| Foreign(&table.name.label()).to_string())
                         .collect::<Vec<_>>()
                         .join(", ")
                 ),

@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::set::Version;
 use crate::error::{Coded, Exit};
+use crate::foreign::Foreign;
 use crate::trust::Untrusted;
 
 /// Why the migrator stopped. What was committed before stays.
@@ -53,7 +54,7 @@ pub enum MigrateError {
         name: String,
     },
     /// A folder of migrations cannot be run as it is.
-    #[error("the folder of migrations cannot be run:\n  {}", faults.join("\n  "))]
+    #[error("the folder of migrations cannot be run:{}", below(faults))]
     Folder {
         /// Every fault found: file, and why.
         faults: Vec<String>,
@@ -98,7 +99,7 @@ pub enum MigrateError {
         reason: String,
     },
     /// What the migrations make is not what is there.
-    #[error("the database is not what the migrations make:\n  {}", differences.join("\n  "))]
+    #[error("the database is not what the migrations make:{}", below(differences))]
     CannotAdopt {
         /// Every missing or different object.
         differences: Vec<String>,
@@ -143,6 +144,14 @@ pub enum MigrateError {
         /// What was being done.
         doing: Doing,
     },
+}
+
+/// Each of several things on a line of its own.
+fn below(several: &[String]) -> String {
+    several
+        .iter()
+        .map(|one| format!("\n  {}", Foreign(one)))
+        .collect()
 }
 
 /// What undoing a migration of our own tables would lose.
@@ -268,6 +277,13 @@ impl Coded for MigrateError {
             Self::PartlyUndone { .. } => "E0718",
             Self::ScratchUnreachable { .. } => "E0719",
             Self::Untrusted { .. } => "E0720",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Folder { .. } | Self::CannotAdopt { .. } => self.to_string(),
+            other => Foreign(&other.to_string()).to_string(),
         }
     }
 

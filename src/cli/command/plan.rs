@@ -10,6 +10,7 @@ use crate::engine::estimate::{self, Estimate, Sample};
 use crate::engine::preflight::Purpose;
 use crate::engine::{Job, NoEvents, Stop};
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 
 pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, Fault> {
     let session = Session::open(global, true).await?;
@@ -53,12 +54,11 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
         })).collect::<Vec<_>>(),
         "ddl": ddl,
     });
-    let text = if args.sql {
-        sql(&ddl)
+    if args.sql {
+        output.sql(&value, &sql(&ddl))?;
     } else {
-        text(&look, &tables, &ddl)
-    };
-    output.result(&value, &text);
+        output.result(&value, &text(&look, &tables, &ddl));
+    }
     let refused = look.tables.iter().any(|table| table.findings.refused());
     Ok(if refused { Exit::Refused } else { Exit::Done })
 }
@@ -95,7 +95,8 @@ fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: &[String]) -> Str
     let mut out = Vec::new();
     for (name, e, sampled) in tables {
         out.push(format!(
-            "{name}: ~{} rows, ~{}; the backfill takes ~{}{}, grows the table by ~{} before VACUUM, writes ~{} of WAL",
+            "{}: ~{} rows, ~{}; the backfill takes ~{}{}, grows the table by ~{} before VACUUM, writes ~{} of WAL",
+            Foreign(name),
             e.rows,
             bytes(e.bytes),
             duration(e.seconds),

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use crate::cli::args::Global;
 use crate::cli::new_file;
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::{Ident, IdentError};
 use crate::store::StoreError;
 use crate::store::sample_school::School;
@@ -340,7 +341,7 @@ fn quoted(text: &str) -> String {
 fn no_server(set: &str) -> Fault {
     Fault {
         code: "E0117",
-        message: format!("the set {set} needs PostgreSQL"),
+        message: format!("the set {} needs PostgreSQL", Foreign(set)),
         hint: "give --database-url postgres://... of a role that may create databases; the demo \
                makes one of its own and drops it"
             .to_owned(),
