@@ -22,6 +22,7 @@ mod demo;
 mod error_docs;
 mod examples;
 mod faulty;
+mod foreign_text;
 mod guard;
 mod harness;
 mod live;
