@@ -19,16 +19,16 @@ use std::path::Path;
 
 use rustix::fs::{StatVfs, StatVfsMountFlags};
 
-pub use program::{ProgramRefused, program};
+pub use program::program;
 pub use weakness::{Untrusted, Weakness};
 
 /// Write permission for the group and for others.
 const WRITABLE: u32 = 0o022;
 
-/// Why a file is not read.
+/// Why a file is not read, or a program not run.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// It is not there, or cannot be read.
+    /// It is not there, or cannot be read or run.
     #[error("it cannot be read")]
     Unreadable(#[source] io::Error),
     /// Others could have written it.

@@ -15,15 +15,12 @@ use super::{Refused, folders, is_read_only, weaknesses};
 /// Where execvp looks without a PATH.
 const PATH_DEFAULT: &str = "/bin:/usr/bin";
 
-/// Why a program is not run.
-pub type ProgramRefused = Refused;
-
 /// The path to run `name` by; a name without a slash is looked for in `path`, the value of PATH.
 ///
 /// # Errors
 /// [`Refused::Unreadable`] where there is no such program, [`Refused::Untrusted`] with every weakness
 /// on the way to it.
-pub fn program(name: &str, path: Option<&OsStr>) -> Result<PathBuf, ProgramRefused> {
+pub fn program(name: &str, path: Option<&OsStr>) -> Result<PathBuf, Refused> {
     if name.contains('/') {
         let whole = std::path::absolute(name)?;
         let found = checked(&whole)?;

@@ -311,9 +311,11 @@ async fn root_runs_no_migration_that_others_could_have_written() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().join("moves");
     fs::create_dir(&dir).unwrap();
+    set_mode(&dir, 0o755);
     let files = ["1_a.sql", "2_b.sql"].map(|name| dir.join(name));
     for (file, table) in files.iter().zip(["a", "b"]) {
         fs::write(file, format!("CREATE TABLE {table} (id int);")).unwrap();
+        set_mode(file, 0o644);
     }
     chown(&files[0], Some(NOBODY), None).unwrap();
     set_mode(&files[1], 0o666);

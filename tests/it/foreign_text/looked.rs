@@ -80,7 +80,8 @@ impl<'a> Looked<'a> {
     }
 
     fn phiseal(&self, args: &[&str]) -> Phiseal {
-        self.0.project.phiseal(args).env("USER", EVIL)
+        let run = self.0.project.phiseal(args).env("USER", EVIL);
+        run.env("DATABASE_URL", self.0.url())
     }
 
     /// Under a pseudo-terminal, stdout and stderr together.
@@ -93,6 +94,7 @@ impl<'a> Looked<'a> {
         let run = Phiseal::instead("script", ["-qec", &quoted.join(" "), "/dev/null"])
             .env("USER", EVIL)
             .env("TERM", "xterm")
+            .env("DATABASE_URL", self.0.url())
             .env("SHELL", "/bin/sh")
             .cwd(self.0.project.dir())
             .run()

@@ -142,7 +142,7 @@ async fn table(store: &dyn Store, look: &Look, name: &str) -> Result<TableFacts,
         .cloned()
         .collect();
     if let (Some(refusal), Some(nearest)) = (refusals.first_mut(), nearest(name, &names)) {
-        refusal.hint = format!("did you mean {}?", Foreign(&nearest));
+        refusal.hint = format!("did you mean {}?", Foreign(nearest));
     }
     Err(refused(&refusals))
 }
