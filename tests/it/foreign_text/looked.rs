@@ -141,11 +141,9 @@ fn without_the_bar(text: &str) -> String {
     while let Some((before, after)) = rest.split_once("\u{1b}[") {
         out.push_str(before);
         let end = after.find(|c: char| !c.is_ascii_digit() && c != ';' && c != '?');
-        let (parameters, last) =
-            match end.and_then(|end| Some((&after[..end], after[end..].chars().next()?))) {
-                Some(found) => found,
-                None => ("", '!'),
-            };
+        let (parameters, last) = end
+            .and_then(|end| Some((&after[..end], after[end..].chars().next()?)))
+            .unwrap_or(("", '!'));
         let draws = matches!(
             (parameters, last),
             ("" | "2", 'K') | (_, 'A' | 'B') | ("?25", 'h' | 'l') | ("1", 'G')
