@@ -5,6 +5,7 @@
 mod args;
 mod columns;
 mod command;
+mod log;
 mod new_file;
 mod output;
 mod progress;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use args::Cli;
 use output::Output;
 
@@ -35,7 +37,7 @@ pub fn main() -> ExitCode {
             exit: Exit::Bug,
         });
     }
-    start_log(&cli);
+    log::start(cli.global.log_format, output);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -73,25 +75,10 @@ fn usage(error: &clap::Error, arguments: &[std::ffi::OsString]) -> ExitCode {
             let first = text.lines().next().unwrap_or_default();
             output.fault(&Fault {
                 code: "E0101",
-                message: first.trim_start_matches("error: ").to_owned(),
+                message: Foreign(first.trim_start_matches("error: ")).to_string(),
                 hint: "see `phiseal --help`, or `phiseal COMMAND --help`".to_owned(),
                 exit: Exit::Usage,
             })
         }
     }
-}
-
-fn start_log(cli: &Cli) {
-    use tracing_subscriber::EnvFilter;
-    // The database driver logs statements; nothing of it is let through, whatever is asked for.
-    let wanted = std::env::var("PHISEAL_LOG").unwrap_or_else(|_| "warn".to_owned());
-    let filter = EnvFilter::try_new(format!("{wanted},sqlx=off"))
-        .unwrap_or_else(|_| EnvFilter::new("warn,sqlx=off"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let _ = match cli.global.log_format {
-        args::LogFormat::Text => builder.with_target(false).try_init(),
-        args::LogFormat::Json => builder.json().try_init(),
-    };
 }

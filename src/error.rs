@@ -13,10 +13,17 @@ pub mod tls_fault;
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::foreign::Foreign;
+
 /// An error a user may meet: it has an entry in docs/ERRORS.md.
 pub trait Coded: std::error::Error {
     /// The code, `E0101` and so on; stable for ever.
     fn code(&self) -> &'static str;
+
+    /// What is shown of it: its text, as one line. What has several lines makes sure of each.
+    fn message(&self) -> String {
+        Foreign(&self.to_string()).to_string()
+    }
 
     /// What to do next, in one sentence without a full stop.
     fn hint(&self) -> String;
@@ -79,7 +86,7 @@ impl From<Exit> for ExitCode {
 
 /// A public error on its way out: all that is shown, and nothing else.
 ///
-/// Made from any [`Coded`] error by `?`. Its message is that error's own text;
+/// Made from any [`Coded`] error by `?`. Its message is that error's [`Coded::message`];
 /// the chain of causes is left behind, since the message of a database error
 /// quotes values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +105,8 @@ impl<E: Coded> From<E> for Fault {
     fn from(error: E) -> Self {
         Self {
             code: error.code(),
-            message: error.to_string(),
-            hint: error.hint(),
+            message: error.message(),
+            hint: Foreign(&error.hint()).to_string(),
             exit: error.exit(),
         }
     }

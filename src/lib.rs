@@ -73,6 +73,7 @@ pub mod cli;
 pub mod crypto;
 pub mod engine;
 pub mod error;
+pub mod foreign;
 pub mod ident;
 pub mod keys;
 pub mod plan;
@@ -83,5 +84,6 @@ pub mod schema;
 pub mod sealer;
 pub mod secret;
 pub mod store;
+pub mod trust;
 
 pub use sealer::{Field, Opener, Sealer, ValueError};

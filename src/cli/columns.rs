@@ -1,6 +1,7 @@
 //! Text in aligned columns, for people.
-//! Owns the widths. What comes from a database is shown without its control characters, so that
-//! no name or reason can write to the terminal.
+//! Owns the widths. Each cell is shown as text of others, so that no name or reason can forge a row.
+
+use crate::foreign::Foreign;
 
 /// What stands where there is nothing.
 const NOTHING: &str = "-";
@@ -51,15 +52,7 @@ fn shown(text: &str) -> String {
     if text.is_empty() {
         return NOTHING.to_owned();
     }
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    Foreign(text).to_string()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 
 /// Writes a new file of this mode (less what the umask takes away), durable when it returns.
 ///
@@ -35,7 +36,10 @@ pub fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Fault> {
 pub fn exists(path: &Path) -> Fault {
     Fault {
         code: "E0106",
-        message: format!("{} exists, and is not written over", path.display()),
+        message: format!(
+            "{} exists, and is not written over",
+            Foreign(&path.to_string_lossy())
+        ),
         hint: "name another file, or move this one away".to_owned(),
         exit: Exit::Usage,
     }
@@ -44,7 +48,11 @@ pub fn exists(path: &Path) -> Fault {
 fn not_written(path: &Path, error: &io::Error) -> Fault {
     Fault {
         code: "E0108",
-        message: format!("{} cannot be written: {}", path.display(), error.kind()),
+        message: format!(
+            "{} cannot be written: {}",
+            Foreign(&path.to_string_lossy()),
+            error.kind()
+        ),
         hint: "check that its directory exists, can be written and has space".to_owned(),
         exit: Exit::Usage,
     }

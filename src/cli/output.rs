@@ -1,5 +1,7 @@
 //! Results on stdout, all else on stderr: as text, or as one JSON object a line for collectors.
 //! With `--json`, one object on stdout whatever happens: the result, or the fault.
+//! Whatever goes out here holds no control or format character but its own line breaks, so that no
+//! name, reason or message can command a terminal; `sql` alone is written as it is, and not to one.
 
 #![allow(
     clippy::print_stdout,
@@ -13,7 +15,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::args::LogFormat;
-use crate::error::Fault;
+use crate::error::{Exit, Fault};
+use crate::foreign::{self, Foreign};
 
 /// Where results go.
 #[derive(Debug, Clone, Copy)]
@@ -37,21 +40,52 @@ impl Output {
         let mut out = std::io::stdout().lock();
         // A reader that went away is no fault of ours.
         let _ = if self.json {
-            writeln!(out, "{value}")
+            writeln!(out, "{}", foreign::json(&value.to_string()))
         } else if text.is_empty() {
             Ok(())
         } else {
-            writeln!(out, "{text}")
+            writeln!(out, "{}", foreign::lines(text))
         };
+    }
+
+    /// A result that is SQL, to be run as it is: the names in it cannot be written otherwise.
+    ///
+    /// # Errors
+    /// E0536 where stdout is a terminal, and the SQL would do something to it.
+    pub fn sql(self, value: &Value, text: &str) -> Result<(), Fault> {
+        if self.json {
+            self.result(value, text);
+            return Ok(());
+        }
+        let mut out = std::io::stdout().lock();
+        if out.is_terminal() && foreign::acts_on_a_terminal(text) {
+            return Err(Fault {
+                code: "E0536",
+                message: "the SQL holds control characters, which a terminal would act on"
+                    .to_owned(),
+                hint: "write it into a file: `> FILE`, and look at it with `cat -v FILE`"
+                    .to_owned(),
+                exit: Exit::Usage,
+            });
+        }
+        let _ = writeln!(out, "{text}");
+        Ok(())
     }
 
     /// A line for people, on stderr.
     pub fn say(self, line: &str) {
+        self.say_lines(&[line]);
+    }
+
+    /// Lines that belong together, on stderr; as JSON, one object.
+    pub fn say_lines(self, lines: &[&str]) {
+        let lines: Vec<String> = lines.iter().map(|line| Foreign(line).to_string()).collect();
+        let text = lines.join("\n");
         let mut err = std::io::stderr().lock();
         let _ = match self.log {
-            LogFormat::Text => writeln!(err, "{line}"),
+            LogFormat::Text => writeln!(err, "{text}"),
             LogFormat::Json => {
-                let object = json!({ "level": "INFO", "fields": { "message": line } });
+                let object = json!({ "level": "INFO", "fields": { "message": text } });
                 writeln!(err, "{object}")
             }
         };
@@ -64,18 +98,21 @@ impl Output {
                 "error": { "code": fault.code, "message": fault.message, "hint": fault.hint },
                 "exit_code": fault.exit.number(),
             });
-            let _ = writeln!(std::io::stdout(), "{object}");
+            let object = object.to_string();
+            let _ = writeln!(std::io::stdout(), "{}", foreign::json(&object));
         } else {
             match self.log {
                 LogFormat::Text => {
-                    let _ = writeln!(std::io::stderr(), "{fault}");
+                    let text = fault.to_string();
+                    let _ = writeln!(std::io::stderr(), "{}", foreign::lines(&text));
                 }
                 LogFormat::Json => {
                     let object = json!({ "level": "ERROR", "fields": {
                         "code": fault.code, "message": fault.message, "hint": fault.hint,
                         "exit_code": fault.exit.number(),
                     } });
-                    let _ = writeln!(std::io::stderr(), "{object}");
+                    let object = object.to_string();
+                    let _ = writeln!(std::io::stderr(), "{}", foreign::json(&object));
                 }
             }
         }

@@ -8,6 +8,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::output::Output;
 use crate::engine::{Event, EventSink};
+use crate::foreign::Foreign;
 
 /// Between two lines off a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -48,7 +49,7 @@ impl Counts {
 
     fn begin(&mut self, kind: &str, table: &str, total: u64) {
         *self = Self {
-            name: format!("{kind} {table}"),
+            name: format!("{kind} {}", Foreign(table)),
             total,
             begun: Some(Instant::now()),
             ..Self::default()
@@ -99,7 +100,7 @@ impl EventSink for Bars {
             }
             Event::Waiting { why } => {
                 if let Some(bar) = bar {
-                    bar.set_message(format!("waiting: {why}"));
+                    bar.set_message(format!("waiting: {}", Foreign(&why)));
                 }
                 counts.waiting = Some(why);
             }

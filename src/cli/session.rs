@@ -1,6 +1,7 @@
 //! From arguments to what commands work with: plan, database, keys.
 
 use std::collections::HashSet;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::args::{DEFAULT_PLAN, Global};
 use crate::engine::{EventSink, Settings, Stop, Tenants};
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::{Ident, TableName};
 use crate::keys::{KeyProvider, Keyring, ProviderSet};
 use crate::plan::{Lanes, Plan, TablePlan, default_schema};
@@ -17,6 +19,7 @@ use crate::schema::MigrateError;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{ServerFacts, Store};
+use crate::trust::{self, Refused};
 
 /// How long a database that fails is waited for before a run gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -33,11 +36,24 @@ pub struct Session {
 /// Reads the plan file. `tables` says whether the command works on tables.
 pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
     let name = global.plan.display().to_string();
-    let text = std::fs::read_to_string(&global.plan).map_err(|error| Fault {
-        code: "E0104",
-        message: format!("cannot read the plan file {name}: {}", error.kind()),
-        hint: "name it with --plan, or have one written by `phiseal init`".to_owned(),
-        exit: Exit::Usage,
+    let text = plan_text(&global.plan).map_err(|refused| match refused {
+        Refused::Unreadable(error) => Fault {
+            code: "E0104",
+            message: format!(
+                "cannot read the plan file {}: {}",
+                Foreign(&name),
+                error.kind()
+            ),
+            hint: "name it with --plan, or have one written by `phiseal init`".to_owned(),
+            exit: Exit::Usage,
+        },
+        // It says which program gives the key, and where plaintext goes.
+        Refused::Untrusted(found) => Fault {
+            code: "E0118",
+            message: format!("the plan file {} is not trusted: {found}", Foreign(&name)),
+            hint: found.hint(),
+            exit: Exit::Usage,
+        },
     })?;
     let mut plan = if tables {
         Plan::parse(&name, &text)?
@@ -48,6 +64,12 @@ pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
         plan.tables = chosen(plan.tables, &global.table)?;
     }
     Ok(plan)
+}
+
+fn plan_text(path: &Path) -> Result<String, Refused> {
+    let mut text = String::new();
+    trust::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Where migrations go: the database, and the schema of our own tables. Where there is no plan file
@@ -109,12 +131,12 @@ fn chosen(tables: Vec<TablePlan>, wanted: &[String]) -> Result<Vec<TablePlan>, F
         if !tables.iter().any(|table| is(table, name)) {
             return Err(Fault {
                 code: "E0105",
-                message: format!("the plan has no table {name}"),
+                message: format!("the plan has no table {}", Foreign(name)),
                 hint: format!(
                     "it has {}",
                     tables
                         .iter()
-                        .map(|table| table.name.label())
+                        .map(|table| Foreign(&table.name.label()).to_string())
                         .collect::<Vec<_>>()
                         .join(", ")
                 ),

@@ -60,7 +60,7 @@ impl BlindIndexKey {
     pub fn derive(key_id: KeyId, blind_index_key: &DataKey, context: &Context) -> Self {
         Self {
             key_id,
-            prf: Prf::new(&blind_index_key.expand(b"ps1/bidx", context.as_bytes())),
+            prf: blind_index_key.derive(b"ps1/bidx", context.as_bytes()),
         }
     }
 

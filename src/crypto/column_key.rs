@@ -32,10 +32,9 @@ pub struct ColumnKey {
 impl ColumnKey {
     /// Derives `K_col` from a data key; `key_id` is that key's id.
     pub fn derive(key_id: KeyId, data_key: &DataKey, context: &Context) -> Self {
-        let column_key = data_key.expand(b"ps1/col", context.as_bytes());
         Self {
             key_id,
-            cells: Prf::new(&column_key),
+            cells: data_key.derive(b"ps1/col", context.as_bytes()),
             prefixes: [Suite::Plain, Suite::Padded].map(|suite| {
                 [&envelope::header(key_id, suite), context.as_bytes()]
                     .concat()
@@ -75,7 +74,8 @@ impl ColumnKey {
             out.push(0x80);
             out.resize(body + envelope::padded_len(plaintext.len(), pad_to), 0);
         }
-        let key = self.cell_key(row_key);
+        let mut key = Zeroizing::new([0; 32]);
+        self.cell_key(row_key, &mut key);
         let tag = self.with_additional_data(suite, row_key, |additional_data| {
             aead::encrypt(&key, &nonce.0, additional_data, &mut out[body..])
         });
@@ -126,7 +126,8 @@ impl ColumnKey {
             *out = Zeroizing::new(Vec::with_capacity(envelope.ciphertext().len()));
         }
         out.resize(envelope.ciphertext().len(), 0);
-        let key = self.cell_key(row_key);
+        let mut key = Zeroizing::new([0; 32]);
+        self.cell_key(row_key, &mut key);
         let opened = self.with_additional_data(envelope.suite(), row_key, |additional_data| {
             aead::decrypt(
                 &key,
@@ -147,8 +148,8 @@ impl ColumnKey {
     }
 
     /// `K_cell = Expand(K_col, "ps1/cell", row key)`.
-    pub(super) fn cell_key(&self, row_key: &RowKey) -> Zeroizing<[u8; 32]> {
-        self.cells.expand(b"ps1/cell", row_key.as_bytes())
+    pub(super) fn cell_key(&self, row_key: &RowKey, key: &mut [u8; 32]) {
+        self.cells.expand(b"ps1/cell", row_key.as_bytes(), key);
     }
 
     /// Hands `envelope[0..6] ‖ context ‖ row key` to `cipher`, from the stack where it fits.

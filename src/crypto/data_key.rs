@@ -21,22 +21,36 @@ impl DataKey {
     /// # Errors
     /// [`RandomError`] if it gives no random bytes.
     pub fn generate() -> Result<Self, RandomError> {
-        let mut key = Self(Box::new(Zeroizing::new([0; 32])));
+        let mut key = Self::zeros();
         random::fill(key.0.as_mut_slice())?;
         Ok(key)
+    }
+
+    /// A key to be filled in its place, on the heap: bytes that are moved there stay behind.
+    pub(super) fn filled<E>(fill: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, E> {
+        let mut key = Self::zeros();
+        fill(&mut key.0)?;
+        Ok(key)
+    }
+
+    fn zeros() -> Self {
+        Self(Box::new(Zeroizing::new([0; 32])))
     }
 
     /// The key with these bytes.
     pub fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
         // Copied, not moved: a moved array would stay behind on the stack unwiped.
-        let mut key = Self(Box::new(Zeroizing::new([0; 32])));
+        let mut key = Self::zeros();
         key.0.copy_from_slice(bytes.as_slice());
         key
     }
 
     /// The check value stored beside the wrapped key, 32 bytes. It tells nothing of the key.
     pub fn check_value(&self) -> [u8; 32] {
-        *self.expand(b"ps1/check", b"")
+        // It is stored in the clear: no secret.
+        let mut check = [0; 32];
+        Prf::new(self.bytes()).expand(b"ps1/check", b"", &mut check);
+        check
     }
 
     /// Whether `stored` is this key's check value, in constant time.
@@ -46,12 +60,12 @@ impl DataKey {
 
     /// The key of row tags: names of rows for logs and reports, which say nothing of the primary key.
     pub fn tagger(&self) -> Tagger {
-        Tagger::new(&self.expand(b"ps1/tag", b""))
+        Tagger::new(self.derive(b"ps1/tag", b""))
     }
 
     /// The key that chains audit entries.
     pub fn audit_mac_key(&self) -> MacKey {
-        MacKey::new(&self.expand(b"ps1/audit", b""))
+        MacKey::new(self.derive(b"ps1/audit", b""))
     }
 
     /// Asks the system to keep the key out of swap; `false` where it would not.
@@ -59,9 +73,11 @@ impl DataKey {
         crate::secret::keep_in_memory(self.bytes())
     }
 
-    /// `Expand(data key, label, info)`.
-    pub(super) fn expand(&self, label: &[u8], info: &[u8]) -> Zeroizing<[u8; 32]> {
-        Prf::new(self.bytes()).expand(label, info)
+    /// The PRF under `Expand(data key, label, info)`.
+    pub(super) fn derive(&self, label: &[u8], info: &[u8]) -> Prf {
+        let mut key = Zeroizing::new([0; 32]);
+        Prf::new(self.bytes()).expand(label, info, &mut key);
+        Prf::new(&key)
     }
 
     /// The bytes, for wrapping alone.

@@ -11,8 +11,8 @@ use super::{context::push_length_prefixed, prf::Prf, row_key::RowKey};
 pub struct Tagger(Prf);
 
 impl Tagger {
-    pub(super) fn new(key: &[u8; 32]) -> Self {
-        Self(Prf::new(key))
+    pub(super) const fn new(prf: Prf) -> Self {
+        Self(prf)
     }
 
     /// The tag of a row of a table, by its label and row key.
@@ -54,8 +54,8 @@ impl fmt::Debug for RowTag {
 pub struct MacKey(Prf);
 
 impl MacKey {
-    pub(super) fn new(key: &[u8; 32]) -> Self {
-        Self(Prf::new(key))
+    pub(super) const fn new(prf: Prf) -> Self {
+        Self(prf)
     }
 
     /// The MAC of `message`, 32 bytes.

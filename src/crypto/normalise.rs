@@ -50,11 +50,8 @@ impl Normaliser {
             Self::Trim => trim(value).to_owned(),
             Self::Caseless => trim(&caseless(value)).to_owned(),
             // Trimming first would change nothing: white space is of no category kept here.
-            Self::Alnum => caseless(value)
-                .chars()
-                .filter(|c| is_letter_mark_or_number(*c))
-                .collect(),
-            Self::Digits => nfkc(value).chars().filter(char::is_ascii_digit).collect(),
+            Self::Alnum => return kept(&caseless(value), is_letter_mark_or_number),
+            Self::Digits => return kept(&nfkc(value), |c| c.is_ascii_digit()),
         })
     }
 }
@@ -88,15 +85,44 @@ fn trim(text: &str) -> &str {
 
 /// NFKC, full uppercase, NFKC again, since an uppercase mapping can undo it.
 fn caseless(text: &str) -> Zeroizing<String> {
-    let upper = Zeroizing::new(nfkc(text).to_uppercase());
-    nfkc(&upper)
+    if text.is_ascii() {
+        return Zeroizing::new(text.to_ascii_uppercase());
+    }
+    let text = nfkc(text);
+    let upper = text.chars().flat_map(char::to_uppercase);
+    nfkc(&collected(upper, text.len()))
 }
 
 fn nfkc(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(text.nfkc().collect())
+    if text.is_ascii() {
+        return Zeroizing::new(text.to_owned());
+    }
+    collected(text.nfkc(), text.len())
+}
+
+fn kept(text: &str, keeps: fn(char) -> bool) -> Zeroizing<String> {
+    collected(text.chars().filter(|c| keeps(*c)), text.len())
+}
+
+/// The characters, in a buffer with room for so many bytes at first. A String that grows by itself
+/// gives its old buffer back unwiped; this one is copied into a larger one, and wiped.
+fn collected(chars: impl Iterator<Item = char>, bytes: usize) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(bytes));
+    for c in chars {
+        if text.capacity() - text.len() < c.len_utf8() {
+            let mut larger = Zeroizing::new(String::with_capacity(2 * text.capacity() + 4));
+            larger.push_str(&text);
+            text = larger;
+        }
+        text.push(c);
+    }
+    text
 }
 
 fn is_letter_mark_or_number(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric();
+    }
     use GeneralCategory as G;
     matches!(
         get_general_category(c),

@@ -1,6 +1,7 @@
 //! HMAC-SHA256 under one key, with both padded key blocks compressed once and kept (RFC 2104 section 4),
 //! and the one-block HKDF-Expand built on it (RFC 5869 section 2.3).
-//! Owns the only HMAC of the program; wiped on drop.
+//! Owns the only HMAC of the program. The keyed states are wiped on drop, and so is what a MAC ran
+//! through; `compress256` keeps its words in registers and on the stack, which are the crate's.
 //! A short input costs two compressions; the `hmac` crate's buffers and resets cost half as much again,
 //! which is most of what a value may cost. Tests hold it against that crate and against Wycheproof.
 
@@ -23,8 +24,11 @@ const INITIAL: [u32; 8] = [
 ];
 
 /// A keyed HMAC-SHA256, ready to be used any number of times.
+pub(super) struct Prf(Box<States>);
+
+/// On the heap: what is moved with its owner leaves no copy behind.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub(super) struct Prf {
+struct States {
     inner: [u32; 8],
     outer: [u32; 8],
 }
@@ -39,36 +43,49 @@ impl Prf {
 
     /// Keys it with a key already filled up with zeros, or hashed, to one block.
     pub(super) fn from_block(key: &[u8; BLOCK]) -> Self {
-        let absorb = |pad: u8| {
-            let block = Zeroizing::new(key.map(|byte| byte ^ pad));
-            let mut state = INITIAL;
-            compress256(&mut state, std::slice::from_ref(&*block));
-            state
-        };
-        Self {
-            inner: absorb(0x36),
-            outer: absorb(0x5c),
+        let mut states = Box::new(States {
+            inner: INITIAL,
+            outer: INITIAL,
+        });
+        let States { inner, outer } = &mut *states;
+        let mut block = Zeroizing::new([0u8; BLOCK]);
+        for (state, pad) in [(inner, 0x36), (outer, 0x5c)] {
+            for (padded, byte) in block.iter_mut().zip(key) {
+                *padded = byte ^ pad;
+            }
+            compress256(state, std::slice::from_ref(&*block));
         }
+        Self(states)
     }
 
     /// HMAC-SHA256 of the parts, joined.
     pub(super) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut inner = Running::after_one_block(self.inner);
-        for part in parts {
-            inner.update(part);
-        }
-        let mut outer = Running::after_one_block(self.outer);
-        outer.update(&inner.finish());
-        outer.finish()
+        let mut mac = [0; 32];
+        self.mac_into(parts, &mut mac);
+        mac
     }
 
-    /// `Expand(k, label, info)`: the first block of HKDF-Expand under `label ‖ 0x00 ‖ info`.
-    pub(super) fn expand(&self, label: &[u8], info: &[u8]) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.mac(&[label, &[0x00], info, &[0x01]]))
+    /// `Expand(k, label, info)`, the first block of HKDF-Expand under `label ‖ 0x00 ‖ info`, into a
+    /// buffer of the caller's: an array that is returned may stay behind where it was made.
+    pub(super) fn expand(&self, label: &[u8], info: &[u8], key: &mut [u8; 32]) {
+        self.mac_into(&[label, &[0x00], info, &[0x01]], key);
+    }
+
+    fn mac_into(&self, parts: &[&[u8]], mac: &mut [u8; 32]) {
+        let mut running = Running::new();
+        running.begin(&self.0.inner);
+        for part in parts {
+            running.update(part);
+        }
+        running.finish(mac);
+        running.begin(&self.0.outer);
+        running.update(mac);
+        running.finish(mac);
     }
 }
 
-/// A SHA-256 that has already taken one block: the padded key.
+/// A SHA-256 that has already taken one block: the padded key. Wiped on drop, since what it has taken
+/// may be a value, and its state gives a key away.
 struct Running {
     state: [u32; 8],
     block: [u8; BLOCK],
@@ -77,13 +94,20 @@ struct Running {
 }
 
 impl Running {
-    fn after_one_block(state: [u32; 8]) -> Self {
+    fn new() -> Self {
         Self {
-            state,
+            state: [0; 8],
             block: [0; BLOCK],
             filled: 0,
-            total_bytes: BLOCK as u64,
+            total_bytes: 0,
         }
+    }
+
+    /// Begins anew, after one block.
+    fn begin(&mut self, state: &[u32; 8]) {
+        self.state.copy_from_slice(state);
+        self.filled = 0;
+        self.total_bytes = BLOCK as u64;
     }
 
     #[inline]
@@ -105,7 +129,7 @@ impl Running {
 
     /// Pads as FIPS 180-4 section 5.1.1 does: 0x80, zeros, the length in bits.
     #[inline]
-    fn finish(mut self) -> [u8; 32] {
+    fn finish(&mut self, digest: &mut [u8; 32]) {
         self.block[self.filled] = 0x80;
         self.block[self.filled + 1..].fill(0);
         if self.filled + 1 > BLOCK - 8 {
@@ -114,10 +138,19 @@ impl Running {
         }
         self.block[BLOCK - 8..].copy_from_slice(&(self.total_bytes * 8).to_be_bytes());
         compress256(&mut self.state, std::slice::from_ref(&self.block));
-        let mut digest = [0u8; 32];
         for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(self.state) {
             *bytes = word.to_be_bytes();
         }
-        digest
     }
 }
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // In two wide stores: `zeroize` would write the bytes one by one, once for each value.
+        self.state = [0; 8];
+        self.block = [0; BLOCK];
+        zeroize::optimization_barrier(self);
+    }
+}
+
+impl ZeroizeOnDrop for Running {}

@@ -81,7 +81,8 @@ impl WrappingKey {
 
     /// `wk:` and 16 hex digits: names the key, and tells nothing of it. Kept in `encryption_keys.kek_ref`.
     pub fn reference(&self) -> String {
-        let digest = Prf::new(&self.0).expand(b"ps1/ref", b"");
+        let mut digest = [0; 32];
+        Prf::new(&self.0).expand(b"ps1/ref", b"", &mut digest);
         format!("wk:{}", hex::encode(&digest[..8]))
     }
 
@@ -109,7 +110,8 @@ impl WrappingKey {
         tenant: &str,
         data_key: &DataKey,
     ) -> Result<Vec<u8>, WrapError> {
-        let mut body = Zeroizing::new(*data_key.bytes());
+        let mut body = Zeroizing::new([0; 32]);
+        body.copy_from_slice(data_key.bytes());
         let additional_data = additional_data(key_id, purpose, tenant);
         let tag = aead::encrypt(&self.0, &nonce, &additional_data, body.as_mut_slice())
             .map_err(|aead::Refused| WrapError::Cipher)?;
@@ -138,18 +140,9 @@ impl WrappingKey {
         if body.len() != 32 {
             return Err(UnwrapError::Form);
         }
-        let mut key = Zeroizing::new([0u8; 32]);
         let additional_data = additional_data(key_id, purpose, tenant);
-        aead::decrypt(
-            &self.0,
-            nonce,
-            &additional_data,
-            body,
-            tag,
-            key.as_mut_slice(),
-        )
-        .map_err(|aead::Refused| UnwrapError::Refused)?;
-        Ok(DataKey::from_bytes(key))
+        DataKey::filled(|key| aead::decrypt(&self.0, nonce, &additional_data, body, tag, key))
+            .map_err(|aead::Refused| UnwrapError::Refused)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Errors of a run. Each names the place, never a value.
 
 use crate::error::{Coded, Exit};
+use crate::foreign::Foreign;
 use crate::keys::{KeyError, KeyFaults};
 use crate::run::checkpoint::CheckpointError;
 use crate::store::StoreError;
@@ -103,6 +104,13 @@ impl Coded for EngineError {
             Self::Worker => "E0901",
             Self::NoRandomness => "E0902",
             Self::NotRegistered { .. } => "E0304",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Keys(error) => error.message(),
+            other => Foreign(&other.to_string()).to_string(),
         }
     }
 

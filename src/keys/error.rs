@@ -1,5 +1,5 @@
 //! Errors of keys: why one cannot be had, and what to do about it.
-//! Owns the codes E0401 to E0449. Names key ids, references, paths and modes; never a key, a key
+//! Owns the codes E0401 to E0449, and E0119 for what is not trusted. Names key ids, references, paths and modes; never a key, a key
 //! line, a tenant or what a command printed.
 
 use std::io;
@@ -9,6 +9,7 @@ use super::lifecycle::KeyStatus;
 use crate::crypto::{KeyId, Purpose};
 use crate::error::round_trip::StoreError;
 use crate::error::{Coded, Exit};
+use crate::trust::Untrusted;
 
 /// Why a key cannot be used, made or kept.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,15 @@ pub enum KeyError {
         owner: u32,
         /// Effective user id of the process.
         user: u32,
+    },
+    /// Others could have changed the key command's program, or put another key file in the place
+    /// of this one.
+    #[error("{what} is not trusted: {found}")]
+    Untrusted {
+        /// `key command pass`, `key file /etc/phiseal/wrapping.key`.
+        what: String,
+        /// How they could.
+        found: Untrusted,
     },
     /// The key file is missing or cannot be opened or read.
     #[error("key file {path} cannot be read")]
@@ -292,6 +302,7 @@ impl Coded for KeyError {
             Self::FileNotRegular { .. } => "E0402",
             Self::FileMode { .. } => "E0403",
             Self::FileOwner { .. } => "E0404",
+            Self::Untrusted { .. } => "E0119",
             Self::FileUnreadable { .. } => "E0405",
             Self::FileExists { .. } => "E0406",
             Self::FileNotWritten { .. } => "E0407",
@@ -336,6 +347,7 @@ impl Coded for KeyError {
     fn hint(&self) -> String {
         match self {
             Self::Store(error) => error.hint(),
+            Self::Untrusted { found, .. } => found.hint(),
             other => super::hint::of(other).to_owned(),
         }
     }
@@ -343,6 +355,7 @@ impl Coded for KeyError {
     fn exit(&self) -> Exit {
         match self {
             Self::Store(error) => error.exit(),
+            Self::Untrusted { .. } => Exit::Usage,
             _ => Exit::Keys,
         }
     }

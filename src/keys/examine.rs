@@ -68,9 +68,9 @@ impl KeyFaults {
 
 impl fmt::Display for KeyFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.first.error)?;
+        f.write_str(&self.first.error.message())?;
         for fault in &self.others {
-            write!(f, "\n{}", fault.error)?;
+            write!(f, "\n{}", fault.error.message())?;
         }
         Ok(())
     }
@@ -81,6 +81,10 @@ impl std::error::Error for KeyFaults {}
 impl Coded for KeyFaults {
     fn code(&self) -> &'static str {
         self.first.error.code()
+    }
+
+    fn message(&self) -> String {
+        self.to_string()
     }
 
     fn hint(&self) -> String {

@@ -4,7 +4,7 @@
 
 use super::error::KeyError;
 
-/// The hint of an error. A store error carries its own.
+/// The hint of an error. A store error carries its own, and so does what is not trusted.
 #[allow(
     clippy::too_many_lines,
     reason = "one arm an error; the compiler counts them, and a reader looks one up"
@@ -98,5 +98,6 @@ pub(super) const fn of(error: &KeyError) -> &'static str {
         KeyError::RotationOpen { .. } => "run `phiseal rotate` again: it finishes the rotation",
         KeyError::NoneOfTenant => "see `phiseal keys list` for the tenants there are",
         KeyError::Store(_) => "see the database error",
+        KeyError::Untrusted { .. } => "keep it where only you and root can write",
     }
 }

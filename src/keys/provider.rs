@@ -65,11 +65,13 @@ pub trait KeyProvider: Send + Sync {
 /// Where the wrapping key comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderConfig {
-    /// A file that holds the key line: regular, mode 0600 or stricter, owned by the effective user.
+    /// A file that holds the key line: regular, mode 0600 or stricter, owned by the effective user,
+    /// in folders to which nobody but that user and root can write.
     File(PathBuf),
     /// The name of an environment variable that holds the key line.
     Env(String),
-    /// A program and its arguments, run without a shell, that prints the key line.
+    /// A program and its arguments, run without a shell, that prints the key line. Nobody but the
+    /// effective user and root can have changed it, nor put another in a folder of PATH before it.
     Command(Vec<String>),
 }
 
@@ -77,7 +79,7 @@ impl ProviderConfig {
     /// Loads the wrapping key.
     ///
     /// # Errors
-    /// Each refusal is its own [`KeyError`], E0401 to E0416.
+    /// Each refusal is its own [`KeyError`], E0401 to E0416 and E0119.
     pub async fn open(&self) -> Result<Box<dyn KeyProvider>, KeyError> {
         let (line, origin) = match self {
             Self::File(path) => (file::read_line(path)?, format!("file {}", path.display())),

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::error::{Coded, Exit};
+use crate::foreign::Foreign;
 
 /// All faults of one plan file, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +36,13 @@ impl fmt::Display for PlanFaults {
             write!(
                 f,
                 "{separator}{}:{}:{}: {}",
-                self.file, fault.line, fault.column, fault.message
+                Foreign(&self.file),
+                fault.line,
+                fault.column,
+                Foreign(&fault.message)
             )?;
             if !fault.hint.is_empty() {
-                write!(f, "\n    {}", fault.hint)?;
+                write!(f, "\n    {}", Foreign(&fault.hint))?;
             }
         }
         Ok(())
@@ -50,6 +54,10 @@ impl std::error::Error for PlanFaults {}
 impl Coded for PlanFaults {
     fn code(&self) -> &'static str {
         "E0102"
+    }
+
+    fn message(&self) -> String {
+        self.to_string()
     }
 
     fn hint(&self) -> String {

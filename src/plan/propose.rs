@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use crate::crypto::Normaliser;
+use crate::foreign::{Foreign, acts_on_a_terminal};
 use crate::ident::{Ident, TableName};
 
 /// What was found in a database.
@@ -187,21 +188,13 @@ fn line(out: &mut String, key: &str, value: &str) {
 
 /// One comment line, whatever `text` holds: TOML allows no control character.
 fn comment(out: &mut String, text: &str) {
-    out.push_str("# ");
-    for c in text.chars() {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out.push('\n');
+    let _ = writeln!(out, "# {}", Foreign(text));
 }
 
 /// `text` as a TOML string on one line: literal if that spares escapes.
 fn quoted(text: &str) -> String {
     let literal =
-        text.contains(['"', '\\']) && !text.contains(|c: char| c == '\'' || c.is_control());
+        text.contains(['"', '\\']) && !text.contains(['\'', '\n']) && !acts_on_a_terminal(text);
     if literal {
         return format!("'{text}'");
     }
@@ -209,8 +202,8 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            c if c == '\n' || c == '\t' || acts_on_a_terminal(c.encode_utf8(&mut [0; 4])) => {
+                let _ = write!(out, "\\U{:08X}", u32::from(c));
             }
             c => out.push(c),
         }

@@ -6,6 +6,8 @@ use std::fmt;
 
 use super::set::Version;
 use crate::error::{Coded, Exit};
+use crate::foreign::Foreign;
+use crate::trust::Untrusted;
 
 /// Why the migrator stopped. What was committed before stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,10 +54,16 @@ pub enum MigrateError {
         name: String,
     },
     /// A folder of migrations cannot be run as it is.
-    #[error("the folder of migrations cannot be run:\n  {}", faults.join("\n  "))]
+    #[error("the folder of migrations cannot be run:{}", below(faults))]
     Folder {
         /// Every fault found: file, and why.
         faults: Vec<String>,
+    },
+    /// Others could have changed a file that root is to run.
+    #[error("the folder of migrations is not trusted: {found}")]
+    Untrusted {
+        /// How they could.
+        found: Untrusted,
     },
     /// There is no file that undoes it.
     #[error("migration {version} has no way back")]
@@ -99,7 +107,7 @@ pub enum MigrateError {
         reason: String,
     },
     /// What the migrations make is not what is there.
-    #[error("the database is not what the migrations make:\n  {}", differences.join("\n  "))]
+    #[error("the database is not what the migrations make:{}", below(differences))]
     CannotAdopt {
         /// Every missing or different object.
         differences: Vec<String>,
@@ -144,6 +152,14 @@ pub enum MigrateError {
         /// What was being done.
         doing: Doing,
     },
+}
+
+/// Each of several things on a line of its own.
+fn below(several: &[String]) -> String {
+    several
+        .iter()
+        .map(|one| format!("\n  {}", Foreign(one)))
+        .collect()
 }
 
 /// What undoing a migration of our own tables would lose.
@@ -269,6 +285,14 @@ impl Coded for MigrateError {
             Self::PartlyUndone { .. } => "E0718",
             Self::ScratchUnreachable { .. } => "E0719",
             Self::NotOurs { .. } => "E0722",
+            Self::Untrusted { .. } => "E0720",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Folder { .. } | Self::CannotAdopt { .. } => self.to_string(),
+            other => Foreign(&other.to_string()).to_string(),
         }
     }
 
@@ -289,6 +313,7 @@ impl Coded for MigrateError {
                  docs/CLI.md"
             }
             Self::NotOurs { hint, .. } => hint,
+            Self::Untrusted { found } => return found.hint(),
             Self::NoWayBack { .. } => "write a file of the same name that ends with .down.sql",
             Self::TablesExist { .. } => {
                 "if another tool made them, compare and take them over with `phiseal migrate adopt`"
@@ -341,6 +366,7 @@ impl Coded for MigrateError {
             | Self::SchemaName
             | Self::UnknownSet { .. }
             | Self::Folder { .. }
+            | Self::Untrusted { .. }
             | Self::NeedsPostgres => Exit::Usage,
             Self::NoWayBack { .. }
             | Self::TablesExist { .. }

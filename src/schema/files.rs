@@ -11,6 +11,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use include_dir::Dir;
@@ -18,6 +20,7 @@ use include_dir::Dir;
 use super::error::MigrateError;
 use super::script::Script;
 use super::set::{Migration, MigrationSet, SetKind, Version};
+use crate::trust::{self, Refused, Untrusted};
 
 /// Longest name of a set: with what stands before it, within the 63 bytes of an identifier.
 const NAME_BYTES_MAX: usize = 40;
@@ -36,6 +39,14 @@ pub(super) fn folder(path: &Path) -> Result<MigrationSet, MigrateError> {
     };
     let mut files = Vec::new();
     let mut faults = Vec::new();
+    let mut untrusted: Vec<Untrusted> = Vec::new();
+    if as_root() {
+        match trust::check_folders(path) {
+            Err(Refused::Unreadable(error)) => return Err(unreadable(error)),
+            Err(Refused::Untrusted(found)) => untrusted.push(found),
+            Ok(()) => {}
+        }
+    }
     for entry in std::fs::read_dir(path).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let Ok(name) = entry.file_name().into_string() else {
@@ -51,16 +62,37 @@ pub(super) fn folder(path: &Path) -> Result<MigrationSet, MigrateError> {
             ));
             continue;
         }
-        match std::fs::read_to_string(entry.path()) {
+        match read(&entry.path()) {
             Ok(text) => files.push(SqlFile {
                 name,
                 text: text.into(),
             }),
-            Err(error) => faults.push(format!("{name}: {}", error.kind())),
+            Err(Refused::Unreadable(error)) => faults.push(format!("{name}: {}", error.kind())),
+            Err(Refused::Untrusted(found)) => untrusted.push(found),
         }
+    }
+    if let Some(found) = Untrusted::joined(untrusted) {
+        return Err(MigrateError::Untrusted { found });
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     set(name_of(path)?, files, faults)
+}
+
+/// Root runs only what nobody else could have written: in the hands of a superuser of the database,
+/// SQL is code.
+fn read(path: &Path) -> Result<String, Refused> {
+    let mut file = if as_root() {
+        trust::open(path)?
+    } else {
+        File::open(path)?
+    };
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn as_root() -> bool {
+    trust::user() == 0
 }
 
 /// A set that this program carries.

@@ -22,7 +22,9 @@ pub fn condition(field: &FieldRecord, texts: &[String]) -> Option<Zeroizing<Stri
         return None;
     }
     let sqlite = field.schema_name.is_empty();
-    let mut out = Zeroizing::new(String::new());
+    // Room for the quotes, the casts and every character doubled: one that grew would leave a copy.
+    let room = |text: &String| 256 + 4 * text.len();
+    let mut out = Zeroizing::new(String::with_capacity(texts.iter().map(room).sum()));
     for (at, (column, text)) in field.key_columns.iter().zip(texts).enumerate() {
         let column = Ident::new(column.as_str()).ok()?.quoted();
         let kind = field.key_types.get(at).map_or("", String::as_str);

@@ -6,12 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 // What every module may use of ours.
-const BASE: [&str; 4] = ["error", "ident", "quote", "secret"];
+const BASE: [&str; 6] = ["error", "foreign", "ident", "quote", "secret", "trust"];
 
 // A module, and the other modules it may use. What is not listed may use all but cli, as `error`
 // does, which knows every module's errors. lib, main and cli may use everything.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
+    ("foreign", &[]),
     ("quote", &[]),
+    ("trust", &[]),
     ("secret", &[]),
     ("ident", &[]),
     ("crypto", &[]),

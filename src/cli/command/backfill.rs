@@ -12,6 +12,7 @@ use crate::cli::signal;
 use crate::engine::Stop;
 use crate::engine::preflight::Purpose;
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 
 pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     let (session, server) = Session::installed(global, true).await?;
@@ -61,7 +62,8 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     }
     for index in &total.done.indexes_left {
         text.push_str(&format!(
-            "\nindex {index} of the sweep is still there, because a transaction has looked at the table for long; the next run of this command drops it",
+            "\nindex {} of the sweep is still there, because a transaction has looked at the table for long; the next run of this command drops it",
+            Foreign(index)
         ));
     }
     if total.open_quarantine > 0 {

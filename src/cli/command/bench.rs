@@ -15,6 +15,7 @@ use crate::engine::bench::{Bench, Measured};
 use crate::engine::estimate::{self, Estimate};
 use crate::engine::{EngineError, Job, Stop};
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::store::catalog::{ColumnFacts, TableFacts};
 use crate::store::{Sealed, StoreError, TrialPlace};
 
@@ -112,7 +113,7 @@ fn columns_are_there(look: &Look, jobs: &[Job]) -> Result<(), Fault> {
         code: "E0520",
         message: format!(
             "a sample cannot be written into columns that are not there yet: {}",
-            missing.join(", ")
+            Foreign(&missing.join(", "))
         ),
         hint: "leave --write-sample out, or have the statements of `phiseal plan --sql` run first"
             .to_owned(),
@@ -143,7 +144,7 @@ fn not_measured(error: EngineError, place: TrialPlace, job: &Job) -> Fault {
             code: "E0521",
             message: format!(
                 "the role may not make a temporary copy of rows of {} (SQLSTATE {sqlstate})",
-                job.target.table.label()
+                Foreign(&job.target.table.label())
             ),
             hint: "GRANT TEMPORARY ON the database and SELECT ON the table, or measure with --write-sample"
                 .to_owned(),

@@ -14,6 +14,7 @@ use crate::cli::columns::or_nothing;
 use crate::cli::output::Output;
 use crate::cli::{new_file, session};
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::Ident;
 use crate::plan::propose::{self, Proposal, ProposedTable};
 use crate::plan::{Plan, default_schema};
@@ -70,7 +71,7 @@ fn of_set(global: &Global, set: &str, output: Output) -> Result<Exit, Fault> {
         &json!({ "plan": global.plan, "set": set, "tables": tables.len(), "columns": columns }),
         &format!(
             "wrote {}: {columns} PHI columns of {} tables; nothing was changed",
-            global.plan.display(),
+            Foreign(&global.plan.to_string_lossy()),
             tables.len()
         ),
     );
@@ -132,7 +133,10 @@ fn table(table: &ProposedTable) -> Value {
 }
 
 fn text(plan: &Path, proposal: &Proposal) -> String {
-    let mut lines = vec![format!("wrote {}; nothing was changed", plan.display())];
+    let mut lines = vec![format!(
+        "wrote {}; nothing was changed",
+        Foreign(&plan.to_string_lossy())
+    )];
     for table in &proposal.tables {
         let columns: Vec<String> = table.columns.iter().map(|c| c.name.label()).collect();
         let notes = table.warnings.len()
@@ -143,9 +147,11 @@ fn text(plan: &Path, proposal: &Proposal) -> String {
                 .sum::<usize>();
         lines.push(format!(
             "  {}: {}; tenant column: {}; notes in the file: {notes}",
-            table.name.label(),
-            columns.join(", "),
-            or_nothing(table.tenant_column.as_ref().map(Ident::label).as_deref()),
+            Foreign(&table.name.label()),
+            Foreign(&columns.join(", ")),
+            Foreign(&or_nothing(
+                table.tenant_column.as_ref().map(Ident::label).as_deref()
+            )),
         ));
     }
     lines.push(

@@ -34,14 +34,20 @@ pub async fn run(global: &Global, args: &Migrate, output: Output) -> Result<Exit
         Err(error) => Err(error.into()),
     };
     link.close().await;
-    let Done { value, text, exit } = done?;
-    output.result(&value, &text);
-    Ok(exit)
+    let done = done?;
+    if done.is_sql {
+        output.sql(&done.value, &done.text)?;
+    } else {
+        output.result(&done.value, &done.text);
+    }
+    Ok(done.exit)
 }
 
 struct Done {
     value: Value,
     text: String,
+    /// Whether the text is to be run as it is.
+    is_sql: bool,
     exit: Exit,
 }
 
@@ -50,7 +56,15 @@ impl Done {
         Self {
             value,
             text,
+            is_sql: false,
             exit: Exit::Done,
+        }
+    }
+
+    fn sql(value: Value, text: String) -> Self {
+        Self {
+            is_sql: true,
+            ..Self::of(value, text)
         }
     }
 }
@@ -65,7 +79,7 @@ async fn work(
             to, dry_run: true, ..
         } => {
             let planned = migrations.pending(*to).await?;
-            Done::of(
+            Done::sql(
                 json!({ "would_apply": steps(&planned) }),
                 rendering::sql(&planned, "would apply", "nothing to apply"),
             )
@@ -77,7 +91,7 @@ async fn work(
             to, dry_run: true, ..
         } => {
             let planned = migrations.undoable(*to).await?;
-            Done::of(
+            Done::sql(
                 json!({ "would_undo": steps(&planned) }),
                 rendering::sql(&planned, "would undo", "nothing to undo"),
             )
@@ -87,7 +101,7 @@ async fn work(
         }
         Migrate::Redo { dry_run: true, .. } => {
             let planned = migrations.undoable(None).await?;
-            Done::of(
+            Done::sql(
                 json!({ "would_redo": steps(&planned) }),
                 rendering::sql(&planned, "would redo, beginning with", "nothing to redo"),
             )
@@ -105,7 +119,10 @@ async fn work(
             } else {
                 Exit::Unverified
             };
-            Done { value, text, exit }
+            Done {
+                exit,
+                ..Done::of(value, text)
+            }
         }
         Migrate::Adopt {
             scratch: place,

@@ -11,6 +11,7 @@ use crate::engine::estimate::{self, Estimate, Sample};
 use crate::engine::preflight::Purpose;
 use crate::engine::{Job, NoEvents, Stop};
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 
 pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, Fault> {
     let session = Session::open(global, true).await?;
@@ -58,18 +59,14 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
         })).collect::<Vec<_>>(),
         "ddl": ddl,
     });
-    let text = if args.sql {
-        sql(&ddl)
+    if args.sql {
+        output.sql(&value, &sql(&ddl))?;
     } else {
         let warning = connection::warning_text(transport);
         let rest = text(&look, &tables, &ddl);
-        warning
-            .into_iter()
-            .chain([rest])
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
-    output.result(&value, &text);
+        let lines: Vec<String> = warning.into_iter().chain([rest]).collect();
+        output.result(&value, &lines.join("\n"));
+    }
     let refused = look.tables.iter().any(|table| table.findings.refused());
     Ok(if refused { Exit::Refused } else { Exit::Done })
 }
@@ -118,7 +115,8 @@ fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: &[String]) -> Str
     let mut out = Vec::new();
     for (name, e, sampled) in tables {
         out.push(format!(
-            "{name}: ~{} rows, ~{}; the backfill takes ~{}{}, grows the table by ~{} before VACUUM, writes ~{} of WAL",
+            "{}: ~{} rows, ~{}; the backfill takes ~{}{}, grows the table by ~{} before VACUUM, writes ~{} of WAL",
+            Foreign(name),
             e.rows,
             bytes(e.bytes),
             duration(e.seconds),

@@ -12,6 +12,7 @@ use crate::cli::columns::{self, counted, or_nothing};
 use crate::cli::output::Output;
 use crate::cli::session::{Session, actor};
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::run::audit;
 use crate::store::{QuarantineRecord, QuarantineState};
 
@@ -31,7 +32,10 @@ pub async fn run(global: &Global, args: &Quarantine, output: Output) -> Result<E
             row::write(&session, &chosen, path).await?;
             output.result(
                 &json!({ "tag": tag, "file": path }),
-                &format!("written to {}, which holds PHI", path.display()),
+                &format!(
+                    "written to {}, which holds PHI",
+                    Foreign(&path.to_string_lossy())
+                ),
             );
         }
         Quarantine::Retry { tags } => {
@@ -117,7 +121,7 @@ fn chosen(listed: Vec<QuarantineRecord>, tags: &[String]) -> Result<Vec<Quaranti
     if let Some(tag) = unknown {
         return Err(Fault {
             code: "E0306",
-            message: format!("no row with the tag {tag} is in quarantine"),
+            message: format!("no row with the tag {} is in quarantine", Foreign(tag)),
             hint: "see `phiseal quarantine list`".to_owned(),
             exit: Exit::Usage,
         });

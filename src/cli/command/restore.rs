@@ -12,6 +12,7 @@ use crate::cli::signal;
 use crate::engine::preflight::Purpose;
 use crate::engine::{Job, Stop};
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::Ident;
 use crate::store::Sealed;
 
@@ -91,7 +92,10 @@ fn choose_columns(session: &mut Session, args: &Restore) -> Result<(), Fault> {
         None => Ok(()),
         Some(name) => Err(Fault {
             code: "E0112",
-            message: format!("the plan has no column {name} in the chosen tables"),
+            message: format!(
+                "the plan has no column {} in the chosen tables",
+                Foreign(name)
+            ),
             hint: "name a column as the plan does".to_owned(),
             exit: Exit::Usage,
         }),

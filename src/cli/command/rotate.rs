@@ -19,6 +19,7 @@ use crate::engine::preflight::Purpose as RunPurpose;
 use crate::engine::rotation::Order;
 use crate::engine::{Engine, Job, Stop, Tallied};
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::keys::rotation::REMAINDER;
 use crate::keys::{Due, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecord};
 
@@ -287,6 +288,6 @@ fn line(record: &RotationRecord) -> String {
         id(record.from_key_id),
         id(record.to_key_id),
         counted(record.counts.rows_resealed, "row"),
-        record.outcome.as_deref().unwrap_or("unfinished"),
+        Foreign(record.outcome.as_deref().unwrap_or("unfinished")),
     )
 }

@@ -12,6 +12,7 @@ use crate::cli::signal;
 use crate::engine::Stop;
 use crate::engine::preflight::Purpose;
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 
 pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     let (session, server) = Session::installed(global, true).await?;
@@ -55,7 +56,10 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     for failure in done.failures.iter().take(20) {
         text.push_str(&format!(
             "\n  {}.{} row {}: {}",
-            failure.table, failure.column, failure.row_tag, failure.reason
+            Foreign(&failure.table),
+            Foreign(&failure.column),
+            failure.row_tag,
+            Foreign(&failure.reason)
         ));
     }
     if done.failures.len() > 20 {

@@ -169,10 +169,10 @@ impl Look {
             .iter()
             .flat_map(|table| table.findings.warnings())
         {
-            output.say(&format!(
-                "warning[{}]: {finding}\n  hint: {}",
-                finding.code, finding.hint
-            ));
+            output.say_lines(&[
+                &format!("warning[{}]: {finding}", finding.code),
+                &format!("  hint: {}", finding.hint),
+            ]);
         }
     }
 }

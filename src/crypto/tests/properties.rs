@@ -213,12 +213,9 @@ fn a_padded_value_without_its_mark_is_refused_though_its_tag_verifies() {
         let context = Context::new("", "t", "c");
         let additional_data = [&sealed, context.as_bytes(), row_key.as_bytes()].concat();
         let mut body = padded.to_vec();
-        let tag = crate::crypto::aead::encrypt(
-            &key.cell_key(&row_key),
-            &[9; 12],
-            &additional_data,
-            &mut body,
-        );
+        let mut cell_key = [0; 32];
+        key.cell_key(&row_key, &mut cell_key);
+        let tag = crate::crypto::aead::encrypt(&cell_key, &[9; 12], &additional_data, &mut body);
         sealed.extend_from_slice(&[9; 12]);
         sealed.extend_from_slice(&body);
         sealed.extend_from_slice(&tag.ok().unwrap());

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::foreign::Foreign;
 use crate::plan::TablePlan;
 
 /// How much a finding weighs.
@@ -25,17 +26,17 @@ pub struct Finding {
     pub table: String,
     /// The column, where it is about one.
     pub column: Option<String>,
-    /// What was found.
+    /// What was found, as one line.
     pub message: String,
-    /// What to do about it.
+    /// What to do about it, as one line.
     pub hint: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.table)?;
+        write!(f, "{}", Foreign(&self.table))?;
         if let Some(column) = &self.column {
-            write!(f, ".{column}")?;
+            write!(f, ".{}", Foreign(column))?;
         }
         write!(f, ": {}", self.message)
     }
@@ -121,7 +122,7 @@ pub(super) fn finding(
         level,
         table: plan.name.label(),
         column: column.map(str::to_owned),
-        message,
-        hint,
+        message: Foreign(&message).to_string(),
+        hint: Foreign(&hint).to_string(),
     }
 }

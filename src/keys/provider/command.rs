@@ -1,5 +1,5 @@
 //! The key line on the output of a command.
-//! Runs the program itself, without a shell. Waits, tries again and reads a bounded amount; what
+//! Runs the program itself, without a shell, and only where nobody else could have changed it. Waits, tries again and reads a bounded amount; what
 //! the command prints is never shown, since either stream may hold the key.
 
 use std::process::Stdio;
@@ -10,7 +10,9 @@ use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 use super::LINE_BYTES_MAX;
+use crate::foreign::Foreign;
 use crate::keys::error::KeyError;
+use crate::trust::{self, Refused};
 
 /// How long and how often a command is tried.
 #[derive(Debug, Clone, Copy)]
@@ -68,17 +70,17 @@ async fn attempt(
     if program.is_empty() {
         return Err(KeyError::CommandEmpty);
     }
-    let child = Command::new(program)
+    let found = trust::program(program, std::env::var_os("PATH").as_deref())
+        .map_err(|refused| not_run(program, refused))?;
+    let child = Command::new(found)
+        .arg0(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|source| KeyError::CommandNotStarted {
-            program: program.clone(),
-            source,
-        })?;
+        .map_err(|source| not_run(program, Refused::Unreadable(source)))?;
     // On a timeout the future is dropped, the child with it, and so killed.
     match tokio::time::timeout(timeout, collect(child, program, attempts)).await {
         Ok(outcome) => outcome,
@@ -87,6 +89,19 @@ async fn attempt(
             timeout_seconds: timeout.as_secs(),
             attempts,
         }),
+    }
+}
+
+fn not_run(program: &str, refused: Refused) -> KeyError {
+    match refused {
+        Refused::Unreadable(source) => KeyError::CommandNotStarted {
+            program: program.to_owned(),
+            source,
+        },
+        Refused::Untrusted(found) => KeyError::Untrusted {
+            what: format!("key command {}", Foreign(program)),
+            found,
+        },
     }
 }
 

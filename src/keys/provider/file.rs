@@ -1,10 +1,11 @@
 //! The key line in a file, and the making of such a file.
 //! Refuses every file that somebody else could have read, written or put in the way.
-//! All checks are made on the open descriptor, so that nothing can be exchanged after them.
+//! The file's checks are made on the open descriptor, so that nothing can be exchanged after them;
+//! those of its folders are `trust`'s.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -12,12 +13,15 @@ use zeroize::Zeroizing;
 
 use super::LINE_BYTES_MAX;
 use crate::crypto::WrappingKey;
+use crate::foreign::Foreign;
 use crate::keys::error::KeyError;
+use crate::trust::{self, Broken, Refused, Rule};
 
 /// Reads at most [`LINE_BYTES_MAX`] bytes from a key file.
 pub(super) fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let file = open(path)?;
-    check(&file, path, rustix::process::geteuid().as_raw())?;
+    check(&file, path, trust::user())?;
+    check_folders(path)?;
     let mut line = Zeroizing::new(Vec::with_capacity(LINE_BYTES_MAX));
     // Within the capacity: a vector that grows leaves copies of the key behind.
     file.take(LINE_BYTES_MAX as u64 - 1)
@@ -73,21 +77,22 @@ fn check(file: &File, path: &Path, user: u32) -> Result<(), KeyError> {
     if !found.file_type().is_file() {
         return Err(KeyError::FileNotRegular { path: path.into() });
     }
-    if found.uid() != user {
-        return Err(KeyError::FileOwner {
-            path: path.into(),
-            owner: found.uid(),
-            user,
-        });
+    let path = path.into();
+    match Rule::SECRET.broken(&found, user).next() {
+        Some(Broken::Owner(owner)) => Err(KeyError::FileOwner { path, owner, user }),
+        Some(Broken::Mode(mode)) => Err(KeyError::FileMode { path, mode }),
+        None => Ok(()),
     }
-    let mode = found.mode() & 0o7777;
-    if mode & !0o600 != 0 {
-        return Err(KeyError::FileMode {
-            path: path.into(),
-            mode,
-        });
-    }
-    Ok(())
+}
+
+fn check_folders(path: &Path) -> Result<(), KeyError> {
+    trust::check_folders(path).map_err(|refused| match refused {
+        Refused::Unreadable(source) => unreadable(path, source),
+        Refused::Untrusted(found) => KeyError::Untrusted {
+            what: format!("key file {}", Foreign(&path.to_string_lossy())),
+            found,
+        },
+    })
 }
 
 fn fill(mut file: File, path: &Path, line: &[u8]) -> io::Result<()> {
@@ -118,6 +123,7 @@ fn not_written(path: &Path, source: io::Error) -> KeyError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
     use std::path::PathBuf;
 
     use super::*;

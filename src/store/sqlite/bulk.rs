@@ -12,6 +12,7 @@ use super::fault;
 use super::key_value::{self, KeyValue};
 use super::shape::{Shape, ShapeField, image};
 use super::statement::{Bind, bound, run};
+use super::value::Restored;
 use super::version::{self, Seen};
 use crate::store::page::WriteCell;
 use crate::store::{Result, StoreError, WriteRow};
@@ -202,10 +203,10 @@ fn set<'a>(cell: &'a WriteCell, field: &ShapeField, pieces: &mut Vec<Piece<'a>>)
         }
         WriteCell::Open(plain) => {
             let kind = match field.kept.restored(plain)? {
-                Bind::Text(_) => b't',
-                Bind::Blob(_) => b'b',
-                Bind::Integer(_) => b'n',
-                Bind::Null | Bind::Real(_) => return None,
+                Restored::Text(_) => b't',
+                Restored::Blob(_) => b'b',
+                Restored::Integer(_) => b'n',
+                Restored::Real(_) => return None,
             };
             pieces.push(Cow::Borrowed(plain));
             Some(kind)
@@ -370,8 +371,8 @@ impl Bulk {
             WriteCell::Open(plain) => {
                 let bytes = slots.next();
                 let value = match field.kept.restored(plain) {
-                    Some(Bind::Integer(_)) => format!("CAST({bytes} AS INTEGER)"),
-                    Some(Bind::Text(_)) => format!("CAST({bytes} AS TEXT)"),
+                    Some(Restored::Integer(_)) => format!("CAST({bytes} AS INTEGER)"),
+                    Some(Restored::Text(_)) => format!("CAST({bytes} AS TEXT)"),
                     _ => bytes,
                 };
                 if let Some(column) = &field.plain {

@@ -259,9 +259,11 @@ impl<'a> Layout<'a> {
                     blind = Bind::blob(index.as_deref());
                 }
                 WriteCell::Open(bytes) => {
-                    opened = field.kept.restored(bytes).ok_or(StoreError::Unexpected {
+                    let value = field.kept.restored(bytes);
+                    let value = value.ok_or(StoreError::Unexpected {
                         what: "an opened value that is not UTF-8",
                     })?;
+                    opened = value.bind();
                 }
             }
             if seals {

@@ -77,13 +77,13 @@ impl Value {
             }
             Self::Text(bytes) if in_place && bytes.starts_with(SEALED_TEXT) => true,
             Self::Text(bytes) => {
-                kept == Kept::Text || matches!(kept.restored(bytes), Some(Bind::Text(_)))
+                kept == Kept::Text || matches!(kept.restored(bytes), Some(Restored::Text(_)))
             }
-            Self::Blob(bytes) => matches!(kept.restored(bytes), Some(Bind::Blob(_))),
-            Self::Integer(bytes) => matches!(kept.restored(bytes), Some(Bind::Integer(_))),
+            Self::Blob(bytes) => matches!(kept.restored(bytes), Some(Restored::Blob(_))),
+            Self::Integer(bytes) => matches!(kept.restored(bytes), Some(Restored::Integer(_))),
             Self::Real(bytes, number) => matches!(
                 kept.restored(bytes),
-                Some(Bind::Real(restored)) if restored.to_bits() == number.to_bits()
+                Some(Restored::Real(restored)) if restored.to_bits() == number.to_bits()
             ),
         };
         (!same).then_some("a storage class that the column's type cannot give back")
@@ -123,20 +123,40 @@ impl Kept {
     }
 
     /// The value that a restore writes for these bytes; `None` if they are not UTF-8 and should be.
-    pub(super) fn restored(self, bytes: &[u8]) -> Option<Bind> {
+    pub(super) fn restored(self, bytes: &[u8]) -> Option<Restored<'_>> {
         if self == Self::Bytes {
-            return Some(Bind::Blob(bytes.to_vec()));
+            return Some(Restored::Blob(bytes));
         }
         let text = std::str::from_utf8(bytes).ok()?;
         if self != Self::Text && is_number(text) {
             if let (Self::Number, Some(integer)) = (self, integer(text)) {
-                return Some(Bind::Integer(integer));
+                return Some(Restored::Integer(integer));
             }
             if let Some(real) = text.parse().ok().filter(|real: &f64| real.is_finite()) {
-                return Some(Bind::Real(real));
+                return Some(Restored::Real(real));
             }
         }
-        Some(Bind::Text(text.to_owned()))
+        Some(Restored::Text(text))
+    }
+}
+
+/// A value that a restore writes, borrowed: whoever only asks for its class makes no copy of it.
+pub(super) enum Restored<'a> {
+    Integer(i64),
+    Real(f64),
+    Text(&'a str),
+    Blob(&'a [u8]),
+}
+
+impl Restored<'_> {
+    /// A copy for the driver, which does not wipe what it is given.
+    pub(super) fn bind(self) -> Bind {
+        match self {
+            Self::Integer(value) => Bind::Integer(value),
+            Self::Real(value) => Bind::Real(value),
+            Self::Text(value) => Bind::Text(value.to_owned()),
+            Self::Blob(value) => Bind::Blob(value.to_vec()),
+        }
     }
 }
 

@@ -56,6 +56,8 @@ impl Project {
     /// Writes the plan as it stands.
     pub fn plan_text(&self, plan: &str) -> &Self {
         fs::write(self.plan_file(), plan).unwrap();
+        // Whatever the tester's umask is: a plan that a group may write is refused.
+        fs::set_permissions(self.plan_file(), fs::Permissions::from_mode(0o644)).unwrap();
         self
     }
 

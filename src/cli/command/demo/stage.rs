@@ -13,7 +13,9 @@ use tokio::process::Child;
 use tokio::sync::Mutex;
 
 use crate::cli::args::Global;
+use crate::cli::new_file;
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::{Ident, IdentError};
 use crate::store::StoreError;
 use crate::store::sample_school::School;
@@ -64,7 +66,7 @@ impl Stage {
             Some(url) => postgres(url).map_err(|_| bad_name())?,
         };
         let stage = Self::at(place)?;
-        std::fs::write(stage.plan_path(), stage.plan(rows)).map_err(|error| no_folder(&error))?;
+        new_file::write(&stage.plan_path(), 0o600, stage.plan(rows).as_bytes())?;
         Ok(stage)
     }
 
@@ -339,7 +341,7 @@ fn quoted(text: &str) -> String {
 fn no_server(set: &str) -> Fault {
     Fault {
         code: "E0117",
-        message: format!("the set {set} needs PostgreSQL"),
+        message: format!("the set {} needs PostgreSQL", Foreign(set)),
         hint: "give --database-url postgres://... of a role that may create databases; the demo \
                makes one of its own and drops it"
             .to_owned(),

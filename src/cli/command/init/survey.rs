@@ -8,6 +8,7 @@ use crate::engine::preflight::{
     Dialect, Finding, Findings, KeysHave, Level, Preflight, Purpose, check,
 };
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::{Ident, TableName};
 use crate::plan::propose::{self, Proposal, ProposedColumn, ProposedIndex, ProposedTable};
 use crate::plan::{ColumnPlan, Plan, TablePlan, Target, TriggerPolicy};
@@ -117,7 +118,7 @@ async fn table(store: &dyn Store, look: &Look, name: &str) -> Result<TableFacts,
     }
     let wanted = parsed.or_else(|| verbatim(name)).ok_or_else(|| Fault {
         code: "E0101",
-        message: format!("--table {name}: that is no name of a table"),
+        message: format!("--table {}: that is no name of a table", Foreign(name)),
         hint: "write it as SQL does: public.patients, or public.\"Patients\"".to_owned(),
         exit: Exit::Usage,
     })?;
@@ -141,7 +142,7 @@ async fn table(store: &dyn Store, look: &Look, name: &str) -> Result<TableFacts,
         .cloned()
         .collect();
     if let (Some(refusal), Some(nearest)) = (refusals.first_mut(), nearest(name, &names)) {
-        refusal.hint = format!("did you mean {nearest}?");
+        refusal.hint = format!("did you mean {}?", Foreign(nearest));
     }
     Err(refused(&refusals))
 }
@@ -234,7 +235,7 @@ fn proposed(facts: &TableFacts, wanted: &[String]) -> Result<ProposedTable, Faul
             code: "E0107",
             message: format!(
                 "{}: it has none of the columns that were named",
-                name.label()
+                Foreign(&name.label())
             ),
             hint: "leave the table out, or name a column of it".to_owned(),
             exit: Exit::Refused,
@@ -314,7 +315,7 @@ fn ident(name: &str) -> Result<Ident, Fault> {
 fn no_name(name: &str) -> Fault {
     Fault {
         code: "E0101",
-        message: format!("{name} is no name of a table or column"),
+        message: format!("{} is no name of a table or column", Foreign(name)),
         hint: "names have 1 to 63 bytes".to_owned(),
         exit: Exit::Usage,
     }

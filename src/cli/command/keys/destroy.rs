@@ -15,6 +15,7 @@ use crate::engine::Stop;
 use crate::engine::destroy::Destroyed;
 use crate::engine::preflight::Purpose;
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 
 /// What no census of one database can know.
 const UNKNOWABLE: &str = "what this cannot know: backups and replicas of the database, its write-ahead log, and the \
@@ -33,7 +34,7 @@ pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit
         return Err(Fault {
             code: "E0115",
             message: "a destruction is confirmed by naming what is destroyed once more".to_owned(),
-            hint: format!("add --confirm {named}; there is no way back"),
+            hint: format!("add --confirm {}; there is no way back", Foreign(&named)),
             exit: Exit::Usage,
         });
     }

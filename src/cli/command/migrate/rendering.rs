@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::cli::columns;
+use crate::foreign::Foreign;
 use crate::schema::{
     Adopted, Difference, Drift, MigrationState, MigrationStatus, Planned, Version,
 };
@@ -36,7 +37,7 @@ pub(super) fn sql(planned: &[Planned], what: &str, nothing: &str) -> String {
             text,
             "-- {what} {}{name}{}\n{}",
             p.version,
-            p.name,
+            Foreign(&p.name),
             p.sql.trim_end()
         );
     }
@@ -122,7 +123,7 @@ pub(super) fn adoption(adopted: &Adopted, dry: bool) -> (Value, String) {
 }
 
 fn line(what: &str, d: &Difference) -> String {
-    format!("{what}: {} {}", d.kind, d.name)
+    format!("{what}: {} {}", d.kind, Foreign(&d.name))
 }
 
 fn difference(d: &Difference) -> Value {

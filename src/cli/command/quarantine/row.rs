@@ -13,6 +13,7 @@ use crate::cli::new_file;
 use crate::cli::session::Session;
 use crate::engine::quarantine::open_key;
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::{Ident, TableName};
 use crate::keys::Keyring;
 use crate::store::{FieldRecord, QuarantineRecord, locate};
@@ -111,7 +112,8 @@ fn unopened(record: &QuarantineRecord) -> Fault {
         code: "E0308",
         message: format!(
             "the key of the row with the tag {} does not open (sealed under key {})",
-            record.row.row_tag, record.row.key_id
+            Foreign(&record.row.row_tag),
+            record.row.key_id
         ),
         hint: "see `phiseal keys check`; the tag is in the log of the run that listed the row"
             .to_owned(),

@@ -7,6 +7,7 @@ use crate::cli::columns::{self, or_nothing};
 use crate::cli::command::{connection, quarantine, rotate};
 use crate::crypto::Purpose;
 use crate::engine::census::Census;
+use crate::foreign::Foreign;
 use crate::keys::{KeyRecord, RotationRecord};
 use crate::run::holder;
 use crate::store::{FieldRecord, LaneRecord, LaneTally, RunRecord};
@@ -29,7 +30,11 @@ pub fn text(facts: &Facts, attention: &[String]) -> String {
     let attention = if attention.is_empty() {
         "nothing".to_owned()
     } else {
-        attention.join("\n")
+        let lines: Vec<String> = attention
+            .iter()
+            .map(|line| Foreign(line).to_string())
+            .collect();
+        lines.join("\n")
     };
     let sections = [
         ("CONNECTION", connection::text(facts.transport.as_ref())),
