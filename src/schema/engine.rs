@@ -32,6 +32,7 @@ pub(super) fn postgres_set() -> MigrationSet {
             3 "0003" "runs",
             4 "0004" "quarantine",
             5 "0005" "audit",
+            6 "0006" "rights",
         ),
         down_guards: &[
             DownGuard {
@@ -66,6 +67,7 @@ pub(super) fn sqlite_set() -> MigrationSet {
             3 "0003" "runs",
             4 "0004" "quarantine",
             5 "0005" "audit",
+            6 "0006" "rights",
         ),
         down_guards: &[
             DownGuard {

@@ -33,6 +33,11 @@ pub struct ServerFacts {
     pub create_denied: bool,
     /// Our own tables are installed, at the version this program needs.
     pub installed: bool,
+    /// SQLite: views and triggers, wherever in the file, that name what is not there (`view v`). While one is,
+    /// no column can be dropped or renamed.
+    pub broken_objects: Vec<String>,
+    /// What the guards could not be relied upon for, each in one line; see [`crate::store::Store::all_verified`].
+    pub guard_gaps: Vec<String>,
 }
 
 /// The kind of a relation.

@@ -1,0 +1,2 @@
+-- Nothing in PostgreSQL: both databases have the same versions.
+SELECT 1;
