@@ -51,6 +51,8 @@ pub struct DatabaseSettings {
     pub url: Setting,
     /// The schema of our own tables.
     pub schema: Ident,
+    /// SQLite: commands that write put the file into WAL mode, for good.
+    pub wal: bool,
 }
 
 /// Where wrapping keys come from, and how often data keys are rotated.

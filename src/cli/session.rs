@@ -15,7 +15,7 @@ use crate::keys::{KeyProvider, Keyring, ProviderSet};
 use crate::plan::{Lanes, Plan, TablePlan, default_schema};
 use crate::schema::MigrateError;
 use crate::store::postgres::PostgresStore;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{Access, SqliteStore};
 use crate::store::{ServerFacts, Store};
 
 /// How long a database that fails is waited for before a run gives up.
@@ -53,7 +53,10 @@ pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
 /// Where migrations go: the database, and the schema of our own tables. Where there is no plan file
 /// by its usual name, `--database-url` or, for `platforms`, DATABASE_URL does: their tables come
 /// before any plan.
-pub fn migration_ground(global: &Global, platforms: bool) -> Result<(SecretString, Ident), Fault> {
+pub fn migration_ground(
+    global: &Global,
+    platforms: bool,
+) -> Result<(SecretString, Ident, Access), Fault> {
     if global.plan == Path::new(DEFAULT_PLAN) && !global.plan.exists() {
         let from_environment = || environment("DATABASE_URL").filter(|url| !url.is_empty());
         let url = match &global.database_url {
@@ -63,12 +66,13 @@ pub fn migration_ground(global: &Global, platforms: bool) -> Result<(SecretStrin
         };
         if let Some(url) = url {
             let schema = default_schema().map_err(|_| MigrateError::SchemaName)?;
-            return Ok((SecretString::from(url), schema));
+            return Ok((SecretString::from(url), schema, global.access));
         }
     }
     let plan = read_plan(global, false)?;
     let url = database_url(global, &plan)?;
-    Ok((url, plan.database.schema))
+    let access = in_mode(global, &plan);
+    Ok((url, plan.database.schema, access))
 }
 
 /// The tables of the plan that `--table` names; all where it names none.
@@ -119,13 +123,25 @@ pub fn is_sqlite(url: &SecretString) -> bool {
     url.expose_secret().starts_with("sqlite:")
 }
 
-/// A store; `schema` is where our own tables live in PostgreSQL.
-pub async fn connect(url: &SecretString, schema: &Ident) -> Result<Arc<dyn Store>, Fault> {
+/// A store; `schema` is where our own tables live in PostgreSQL, `access` what is done to a file of SQLite.
+pub async fn connect(
+    url: &SecretString,
+    schema: &Ident,
+    access: Access,
+) -> Result<Arc<dyn Store>, Fault> {
     Ok(if is_sqlite(url) {
-        Arc::new(SqliteStore::connect(url.expose_secret()).await?)
+        Arc::new(SqliteStore::open(url.expose_secret(), access).await?)
     } else {
         Arc::new(PostgresStore::connect(url.expose_secret(), schema).await?)
     })
+}
+
+/// What the command does to a file of SQLite, in the journal mode that the plan asks for.
+fn in_mode(global: &Global, plan: &Plan) -> Access {
+    match global.access {
+        Access::Write if plan.database.wal => Access::WriteInWal,
+        access => access,
+    }
 }
 
 pub fn environment(name: &str) -> Option<String> {
@@ -138,7 +154,7 @@ impl Session {
         let plan = read_plan(global, tables)?;
         let url = database_url(global, &plan)?;
         let sqlite = is_sqlite(&url);
-        let store = connect(&url, &plan.database.schema).await?;
+        let store = connect(&url, &plan.database.schema, in_mode(global, &plan)).await?;
         Ok(Self {
             plan,
             store,
@@ -153,11 +169,18 @@ impl Session {
         if !server.installed {
             return Err(Fault {
                 code: "E0515",
-                message: "phiseal's own tables are not in this database".to_owned(),
+                message:
+                    "phiseal's own tables are not in this database, or older than this program"
+                        .to_owned(),
                 hint: "make them with `phiseal migrate up`".to_owned(),
                 exit: Exit::Refused,
             });
         }
+        if global.access == Access::Look {
+            return Ok((session, server));
+        }
+        session.store.start_writing().await?;
+        let server = session.store.server().await?;
         Ok((session, server))
     }
 

@@ -11,7 +11,7 @@ use super::{DatabaseSettings, KeySettings, Lanes, ProviderSettings, RunSettings,
 use crate::ident::{Ident, IdentError};
 use crate::keys::RotationPeriod;
 
-const DATABASE: &[&str] = &["url", "schema"];
+const DATABASE: &[&str] = &["url", "schema", "wal"];
 const KEYS: &[&str] = &[
     "provider",
     "path",
@@ -67,9 +67,11 @@ pub(super) fn database(root: &Section<'_>, faults: &mut Faults) -> Option<Databa
         Some(text) => ident("schema", text, faults),
         None => default_schema().ok(),
     };
+    let wal = section.truth("wal", faults).unwrap_or(false);
     Some(DatabaseSettings {
         url: url?,
         schema: schema?,
+        wal,
     })
 }
 

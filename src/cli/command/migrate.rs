@@ -16,8 +16,8 @@ use rendering::{adoption, drift, object, said, steps, table};
 pub async fn run(global: &Global, args: &Migrate, output: Output) -> Result<Exit, Fault> {
     let choice = choice(which(args));
     let platforms = !matches!(choice, SetChoice::Own);
-    let (url, schema) = session::migration_ground(global, platforms)?;
-    let mut link = Link::open(url.expose_secret(), &schema, choice).await?;
+    let (url, schema, access) = session::migration_ground(global, platforms)?;
+    let mut link = Link::open(url.expose_secret(), &schema, choice, access).await?;
     let done = match link.migrations(choice) {
         Ok(mut migrations) => tokio::select! {
             biased;

@@ -34,14 +34,17 @@ struct Facts {
     rotations: Vec<RotationRecord>,
     /// Values under each key, where they were counted.
     census: Option<Census>,
+    /// What the guards could not be relied upon for.
+    guard_gaps: Vec<String>,
     /// The server's time.
     now: String,
 }
 
 pub async fn run(global: &Global, args: &Status, output: Output) -> Result<Exit, Fault> {
-    let (session, _) = Session::installed(global, !global.table.is_empty()).await?;
+    let (session, server) = Session::installed(global, !global.table.is_empty()).await?;
     let labels = session.labels(global).await?;
     let mut facts = gather(session.store.as_ref(), labels.as_ref()).await?;
+    facts.guard_gaps = server.guard_gaps;
     facts.census = count(&session, args.census).await?;
     let attention = attention::reasons(&facts);
     output.result(
@@ -76,6 +79,7 @@ async fn gather(store: &dyn Store, labels: Option<&HashSet<String>>) -> Result<F
         quarantine,
         rotations: store.rotations(ROTATIONS_MAX).await?,
         census: None,
+        guard_gaps: Vec::new(),
         now: store.audit_head().await?.now,
     })
 }
