@@ -30,6 +30,7 @@ mod ops;
 mod oracle;
 mod preflight;
 mod restore;
+mod rights;
 mod rotate;
 mod schemas;
 mod support;
