@@ -20,6 +20,7 @@ use phiseal::plan::Plan;
 use phiseal::schema::{Link, SetChoice};
 use phiseal::store::Store;
 use phiseal::store::postgres::PostgresStore;
+use phiseal::store::sqlite::Access;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// Rows of the table.
@@ -63,7 +64,9 @@ pub async fn sum<F: Future<Output = Duration>>(
 pub async fn set_up(url: &str) -> Bench {
     let schema = Ident::new("phiseal").expect("a name");
     let own = SetChoice::Own;
-    let mut link = Link::open(url, &schema, own).await.expect("connects");
+    let mut link = Link::open(url, &schema, own, Access::Write)
+        .await
+        .expect("connects");
     link.migrations(own)
         .expect("a schema")
         .up(None)

@@ -55,6 +55,8 @@ pub struct DatabaseSettings {
     pub role: Option<Ident>,
     /// The role that our own tables may belong to, where it is neither ours nor a superuser.
     pub owner: Option<Ident>,
+    /// SQLite: commands that write put the file into WAL mode, for good.
+    pub wal: bool,
 }
 
 /// Where wrapping keys come from, and how often data keys are rotated.

@@ -27,8 +27,9 @@ pub use page::{
     WriteRow, Written,
 };
 pub use record::{
-    AuditEntry, AuditHead, FieldRecord, FieldState, Holder, LaneRecord, LaneStamp, LaneTally,
-    NewLane, NewQuarantine, QuarantineRecord, QuarantineState, RunKind, RunRecord, RunState,
+    AuditEntry, AuditHead, AuditMisfit, AuditRow, FieldRecord, FieldState, Holder, LaneRecord,
+    LaneStamp, LaneTally, NewLane, NewQuarantine, QuarantineRecord, QuarantineState, RunKind,
+    RunRecord, RunState,
 };
 pub use target::{FieldTarget, KeyColumn, KeyKind, Sealed, Target};
 pub use transport::{SslMode, Transport};
@@ -61,6 +62,18 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// The table that carries the guard of this registered field's table, whatever it is called by
     /// now; `None` where no table does.
     async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>>;
+
+    /// Before a command writes, once our own tables are there: whatever would let writers past the guards is
+    /// noted and taken away, and guards of an earlier version are replaced.
+    async fn start_writing(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Every sealed value of the database was opened and compared: what the guards missed meanwhile is
+    /// known to be right (see [`ServerFacts::guard_gaps`]).
+    async fn all_verified(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// The statements that [`Store::prepare`] would run now, in order; empty when all is there.
     async fn ddl(&self, target: &Target) -> Result<Vec<String>>;
@@ -211,8 +224,12 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// Appends an entry after `expected`; `false` where another one came first.
     async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool>;
 
-    /// Audit entries in order, after `after`, at most `limit`.
-    async fn audit_entries(&self, after: i64, limit: u32) -> Result<Vec<AuditEntry>>;
+    /// The rows of the audit log in order, from this number on, at most `limit`: all that have a number,
+    /// whether an appender wrote them or not.
+    async fn audit_entries(&self, from: i64, limit: u32) -> Result<Vec<AuditRow>>;
+
+    /// What stands in the audit tables and [`Store::audit_entries`] and [`Store::audit_head`] cannot show.
+    async fn audit_misfit(&self) -> Result<Option<AuditMisfit>>;
 
     /// How many values each key seals in a range of keys of a relation, by the first bytes of each
     /// value, compared exactly and in the server. One scan of the range.

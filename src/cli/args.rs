@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::crypto::KeyId;
+use crate::store::sqlite::Access;
 
 /// The plan file where `--plan` names none.
 pub const DEFAULT_PLAN: &str = "phiseal.toml";
@@ -20,7 +21,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Global {
     /// The plan file
     #[arg(
@@ -42,6 +43,19 @@ pub struct Global {
     /// How log lines on stderr look
     #[arg(long, global = true, value_enum, default_value = "text")]
     pub log_format: LogFormat,
+    /// What the command does to a file of SQLite: `access` of the command says it.
+    #[arg(skip)]
+    pub access: Access,
+}
+
+impl Global {
+    /// The same, for a command that only looks so far.
+    pub fn looking(&self) -> Self {
+        Self {
+            access: Access::Look,
+            ..self.clone()
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

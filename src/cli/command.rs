@@ -1,5 +1,6 @@
 //! The commands. Each is given its arguments and where to speak, and says how it ended.
 
+mod access;
 mod audit;
 mod backfill;
 mod bench;
@@ -25,7 +26,8 @@ use crate::error::{Exit, Fault};
 ///
 /// # Errors
 /// What the command met, ready to be shown.
-pub async fn run(cli: Cli, output: &Output) -> Result<Exit, Fault> {
+pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
+    cli.global.access = access::of(&cli.command);
     let global = &cli.global;
     match &cli.command {
         Command::Demo(args) => demo::run(global, args, *output).await,

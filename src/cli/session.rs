@@ -17,7 +17,7 @@ use crate::keys::{KeyProvider, Keyring, ProviderSet};
 use crate::plan::{Lanes, Plan, TablePlan, default_schema};
 use crate::schema::MigrateError;
 use crate::store::postgres::PostgresStore;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{Access, SqliteStore};
 use crate::store::{ServerFacts, Store};
 use crate::trust::{self, Refused};
 
@@ -78,7 +78,7 @@ fn plan_text(path: &Path) -> Result<String, Refused> {
 pub fn migration_ground(
     global: &Global,
     platforms: bool,
-) -> Result<(SecretString, DatabaseRoles), Fault> {
+) -> Result<(SecretString, DatabaseRoles, Access), Fault> {
     if global.plan == Path::new(DEFAULT_PLAN) && !global.plan.exists() {
         let from_environment = || environment("DATABASE_URL").filter(|url| !url.is_empty());
         let url = match &global.database_url {
@@ -93,18 +93,19 @@ pub fn migration_ground(
                 role: None,
                 owner: None,
             };
-            return Ok((SecretString::from(url), roles));
+            return Ok((SecretString::from(url), roles, global.access));
         }
     }
     let plan = read_plan(global, false)?;
     let url = database_url(global, &plan)?;
+    let access = in_mode(global, &plan);
     let database = plan.database;
     let roles = DatabaseRoles {
         schema: database.schema,
         role: database.role,
         owner: database.owner,
     };
-    Ok((url, roles))
+    Ok((url, roles, access))
 }
 
 /// Where our own tables are, and which roles the plan names.
@@ -162,17 +163,27 @@ pub fn is_sqlite(url: &SecretString) -> bool {
     url.expose_secret().starts_with("sqlite:")
 }
 
-/// A store; `schema` is where our own tables live in PostgreSQL, `role` what its transactions run as.
+/// A store; `schema` is where our own tables live in PostgreSQL, `role` what its transactions run as;
+/// `access` is what is done to a file of SQLite.
 pub async fn connect(
     url: &SecretString,
     schema: &Ident,
     role: Option<&Ident>,
+    access: Access,
 ) -> Result<Arc<dyn Store>, Fault> {
     Ok(if is_sqlite(url) {
-        Arc::new(SqliteStore::connect(url.expose_secret()).await?)
+        Arc::new(SqliteStore::open(url.expose_secret(), access).await?)
     } else {
         Arc::new(PostgresStore::connect_as(url.expose_secret(), schema, role).await?)
     })
+}
+
+/// What the command does to a file of SQLite, in the journal mode that the plan asks for.
+fn in_mode(global: &Global, plan: &Plan) -> Access {
+    match global.access {
+        Access::Write if plan.database.wal => Access::WriteInWal,
+        access => access,
+    }
 }
 
 pub fn environment(name: &str) -> Option<String> {
@@ -186,7 +197,13 @@ impl Session {
         let url = database_url(global, &plan)?;
         let sqlite = is_sqlite(&url);
         let database = &plan.database;
-        let store = connect(&url, &database.schema, database.role.as_ref()).await?;
+        let store = connect(
+            &url,
+            &database.schema,
+            database.role.as_ref(),
+            in_mode(global, &plan),
+        )
+        .await?;
         // Before anything of ours is read: a view in the place of a table would run code, too.
         store.check_ownership(database.owner.as_ref()).await?;
         Ok(Self {
@@ -210,6 +227,11 @@ impl Session {
                 exit: Exit::Refused,
             });
         }
+        if global.access == Access::Look {
+            return Ok((session, server));
+        }
+        session.store.start_writing().await?;
+        let server = session.store.server().await?;
         Ok((session, server))
     }
 

@@ -4,12 +4,14 @@
 //! A code belongs to one check for ever (docs/ERRORS.md).
 
 mod blind_index;
+mod broken_object;
 mod check_constraint;
 mod column;
 mod few_distinct;
 mod finding;
 mod foreign_key;
 mod generated;
+mod guard_gap;
 mod in_place_type;
 mod index;
 mod key;
@@ -89,9 +91,15 @@ pub enum Purpose {
     /// Seal.
     Backfill,
     /// Seal again, from what is sealed, under another key.
-    Rotate,
+    Rotate {
+        /// Blind indexes, too: their columns are replaced.
+        indexes: bool,
+    },
     /// Decrypt back.
-    Restore,
+    Restore {
+        /// And drop the sealed columns.
+        drop_sealed: bool,
+    },
     /// Open and compare; no row of the table is written.
     Verify,
 }
@@ -105,11 +113,29 @@ pub enum Dialect {
     Sqlite,
 }
 
+impl Purpose {
+    /// Decrypt back.
+    fn is_restore(self) -> bool {
+        matches!(self, Self::Restore { .. })
+    }
+
+    /// Columns of the table are dropped or renamed.
+    fn drops_columns(self) -> bool {
+        match self {
+            Self::Rotate { indexes } => indexes,
+            Self::Restore { drop_sealed } => drop_sealed,
+            Self::Backfill | Self::Verify => false,
+        }
+    }
+}
+
 type Check = fn(&Preflight<'_>, &mut Findings);
 
 const CHECKS: &[Check] = &[
     server::check,
     usable_key::check,
+    broken_object::check,
+    guard_gap::check,
     logging::check,
     prepared::check,
     relation::check,

@@ -11,7 +11,7 @@ use super::{DatabaseSettings, KeySettings, Lanes, ProviderSettings, RunSettings,
 use crate::ident::{Ident, IdentError};
 use crate::keys::RotationPeriod;
 
-const DATABASE: &[&str] = &["url", "schema", "role", "owner"];
+const DATABASE: &[&str] = &["url", "schema", "role", "owner", "wal"];
 const KEYS: &[&str] = &[
     "provider",
     "path",
@@ -69,11 +69,13 @@ pub(super) fn database(root: &Section<'_>, faults: &mut Faults) -> Option<Databa
     };
     let role = optional_ident(&section, "role", faults);
     let owner = optional_ident(&section, "owner", faults);
+    let wal = section.truth("wal", faults).unwrap_or(false);
     Some(DatabaseSettings {
         url: url?,
         schema: schema?,
         role,
         owner,
+        wal,
     })
 }
 

@@ -3,16 +3,17 @@
 //! Owns what is covered by the MAC and how the chain is appended to and checked. Only somebody with
 //! the keys can make an entry; a cut-off end is found by comparing with a head noted elsewhere.
 
+mod chain;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use crate::crypto::{KeyId, Purpose};
+use self::chain::walk;
+use crate::crypto::Purpose;
 use crate::error::{Coded, Exit};
-use crate::keys::{Key, KeyError, Keyring};
-use crate::store::{AuditEntry, AuditHead, Store, StoreError};
+use crate::keys::{Key, Keyring};
+use crate::store::{AuditEntry, AuditHead, AuditMisfit, Store, StoreError};
 
 /// How often an append is tried again after another one came first.
 const ATTEMPTS: u32 = 50;
@@ -22,12 +23,58 @@ const MAC_BYTES: usize = 32;
 
 /// Why the chain does not verify, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the audit chain is broken at entry {entry_id}: {what}")]
+#[error("the audit chain is broken at {place}: {what}")]
 pub struct Broken {
-    /// The first entry that is wrong, or missing.
-    pub entry_id: i64,
+    /// The first that is wrong, or missing.
+    pub place: Place,
     /// What is wrong with it.
     pub what: &'static str,
+}
+
+/// A place in the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The entry of this number.
+    Entry(i64),
+    /// An entry that has no number.
+    Unnumbered,
+    /// The head.
+    Head,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry(entry_id) => write!(f, "entry {entry_id}"),
+            Self::Unnumbered => f.write_str("an entry without a number"),
+            Self::Head => f.write_str("its head"),
+        }
+    }
+}
+
+impl Broken {
+    const fn at(entry_id: i64, what: &'static str) -> Self {
+        Self {
+            place: Place::Entry(entry_id),
+            what,
+        }
+    }
+}
+
+impl From<AuditMisfit> for Broken {
+    fn from(misfit: AuditMisfit) -> Self {
+        let (place, what) = match misfit {
+            AuditMisfit::Unnumbered => (Place::Unnumbered, "the chain has no such entry"),
+            AuditMisfit::Twice(entry_id) => {
+                (Place::Entry(entry_id), "there are several of this number")
+            }
+            AuditMisfit::Head => (
+                Place::Head,
+                "it is missing, there are several, or it cannot be read",
+            ),
+        };
+        Self { place, what }
+    }
 }
 
 impl Coded for Broken {
@@ -219,64 +266,6 @@ pub async fn verify(
     Ok(walk(store, keyring).await?.map(|(head, _)| head))
 }
 
-/// Goes through the chain; its head, and the digest of all its entries.
-async fn walk(
-    store: &dyn Store,
-    keyring: &Keyring,
-) -> Result<Result<(AuditHead, [u8; 32]), Broken>, StoreError> {
-    const PAGE: u32 = 1000;
-    let mut last: Option<AuditEntry> = None;
-    let mut read_again = false;
-    let mut digest = Sha256::new();
-    // The first entry of a destroyed key that nothing attests yet.
-    let mut unattested: Option<i64> = None;
-    loop {
-        let (end, mac) = last
-            .as_ref()
-            .map_or((0, &[][..]), |entry| (entry.entry_id, &entry.mac[..]));
-        let entries = store.audit_entries(end, PAGE).await?;
-        if entries.is_empty() {
-            // The head after the entries: others may append while we read.
-            let head = store.audit_head().await?;
-            if end == head.entry_id && mac == head.mac {
-                return Ok(match unattested {
-                    None => Ok((head, digest.finalize().into())),
-                    Some(entry_id) => Err(Broken {
-                        entry_id,
-                        what: "the key of the entry is destroyed, and no later entry attests it",
-                    }),
-                });
-            }
-            if head.entry_id <= end || read_again {
-                return Ok(Err(Broken {
-                    entry_id: end + 1,
-                    what: "the chain does not end where its head says",
-                }));
-            }
-        }
-        read_again = entries.is_empty();
-        for entry in entries {
-            let so_far: [u8; 32] = digest.clone().finalize().into();
-            match fault(&entry, last.as_ref(), keyring, so_far) {
-                Ok(Checked::Unknowable) => {
-                    unattested.get_or_insert(entry.entry_id);
-                }
-                Ok(Checked::Attests) => unattested = None,
-                Ok(Checked::Good) => {}
-                Err(what) => {
-                    return Ok(Err(Broken {
-                        entry_id: last.as_ref().map_or(1, |l| l.entry_id + 1),
-                        what,
-                    }));
-                }
-            }
-            digest.update(covered(&entry));
-            digest.update(&entry.mac);
-            last = Some(entry);
-        }
-    }
-}
-
 /// Whether the chain has the entry that was its end when `noted` was: a chain whose end was cut
 /// off, or that was made anew from some entry on, verifies in itself, but has it no more. Says
 /// nothing about the rest: see [`verify`].
@@ -290,62 +279,15 @@ pub async fn contains(
     if noted.entry_id == 0 {
         return Ok(Ok(()));
     }
-    let found = store.audit_entries(noted.entry_id - 1, 1).await?;
-    let broken = |what| {
-        Ok(Err(Broken {
-            entry_id: noted.entry_id,
-            what,
-        }))
-    };
+    let found = store.audit_entries(noted.entry_id, 1).await?;
+    let broken = |what| Ok(Err(Broken::at(noted.entry_id, what)));
     match found.first() {
-        Some(entry) if entry.entry_id != noted.entry_id => broken("the entry is missing"),
-        Some(entry) if entry.mac != noted.mac => broken("it is not the entry whose head was noted"),
-        Some(_) => Ok(Ok(())),
+        Some(row) if row.entry_id != noted.entry_id => broken("the entry is missing"),
+        Some(row) => match &row.entry {
+            Some(entry) if entry.mac == noted.mac => Ok(Ok(())),
+            _ => broken("it is not the entry whose head was noted"),
+        },
         None => broken("the entry is missing, the chain ends before the head that was noted"),
-    }
-}
-
-/// What can be said of an entry that is not wrong.
-enum Checked {
-    Good,
-    /// It attests every entry before it.
-    Attests,
-    /// Its key is destroyed.
-    Unknowable,
-}
-
-fn fault(
-    entry: &AuditEntry,
-    before: Option<&AuditEntry>,
-    keyring: &Keyring,
-    so_far: [u8; 32],
-) -> Result<Checked, &'static str> {
-    if entry.entry_id != before.map_or(1, |b| b.entry_id + 1) {
-        return Err("the entry is missing");
-    }
-    if entry.prev_mac != before.map_or(&[][..], |b| &b.mac) {
-        return Err("the entry does not follow the one before");
-    }
-    let key = match KeyId::new(entry.key_id).map(|id| keyring.openable(id)) {
-        Some(Ok(key)) => key,
-        Some(Err(KeyError::Destroyed { .. })) => return Ok(Checked::Unknowable),
-        _ => return Err("the key of the entry is not there"),
-    };
-    if !key
-        .data_key()
-        .audit_mac_key()
-        .verify(&covered(entry), &entry.mac)
-    {
-        return Err("the entry was changed");
-    }
-    if entry.action != ATTEST {
-        return Ok(Checked::Good);
-    }
-    let subject: serde_json::Value = serde_json::from_str(&entry.subject).unwrap_or_default();
-    if subject["sha256"].as_str() == Some(hex::encode(so_far).as_str()) {
-        Ok(Checked::Attests)
-    } else {
-        Err("the entries before it are not those it attests")
     }
 }
 

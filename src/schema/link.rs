@@ -7,7 +7,7 @@ use super::{Migrations, SetChoice};
 use crate::ident::Ident;
 use crate::store::StoreError;
 use crate::store::postgres::PostgresStore;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{Access, SqliteStore};
 
 /// Connections that migrations go over. They are not used for anything else.
 pub struct Link {
@@ -26,7 +26,7 @@ enum Kind {
 }
 
 impl Link {
-    /// Connects. `schema` is where our own tables live in PostgreSQL.
+    /// Connects. `schema` is where our own tables live in PostgreSQL, `access` what is done to a file of SQLite.
     ///
     /// # Errors
     /// A URL that cannot be used, or a database that cannot be reached.
@@ -34,9 +34,10 @@ impl Link {
         url: &str,
         schema: &Ident,
         choice: SetChoice<'_>,
+        access: Access,
     ) -> Result<Self, StoreError> {
         let kind = if url.starts_with("sqlite:") {
-            Kind::Sqlite(Box::new(SqliteStore::raw_connection(url).await?))
+            Kind::Sqlite(Box::new(SqliteStore::raw_connection(url, access).await?))
         } else {
             Kind::Postgres {
                 conn: Box::new(PostgresStore::raw_connection(url).await?),

@@ -46,7 +46,7 @@ impl Database for SqliteDatabase<'_> {
                      name       TEXT    NOT NULL,
                      checksum   BLOB    NOT NULL,
                      applied_at TEXT    NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-                 ) STRICT",
+                 )",
                 history_name(set)
             ),
         )

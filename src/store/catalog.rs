@@ -38,6 +38,11 @@ pub struct ServerFacts {
     pub installed: bool,
     /// How the connection is protected; `None` where there is none, in SQLite.
     pub transport: Option<Transport>,
+    /// SQLite: views and triggers, wherever in the file, that name what is not there (`view v`). While one is,
+    /// no column can be dropped or renamed.
+    pub broken_objects: Vec<String>,
+    /// What the guards could not be relied upon for, each in one line; see [`crate::store::Store::all_verified`].
+    pub guard_gaps: Vec<String>,
 }
 
 /// The kind of a relation.

@@ -46,10 +46,11 @@ use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, RotationPeriod};
 use crate::store::{
-    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
-    LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane, NewQuarantine, OpenTransaction,
-    PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState,
-    SealedCount, Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial, Visits,
+    AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Cursor, Destruction, FieldRecord,
+    FieldState, Holder, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane, NewQuarantine,
+    OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result,
+    RunRecord, RunState, SealedCount, Select, ServerFacts, Store, StoreError, TableFacts, Target,
+    Trial, Visits,
 };
 use connect::Connector;
 use fault::map;
@@ -371,8 +372,12 @@ impl Store for PostgresStore {
         audit::append(self, entry, expected).await
     }
 
-    async fn audit_entries(&self, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {
-        audit::entries(self, after, limit).await
+    async fn audit_entries(&self, from: i64, limit: u32) -> Result<Vec<AuditRow>> {
+        audit::entries(self, from, limit).await
+    }
+
+    async fn audit_misfit(&self) -> Result<Option<AuditMisfit>> {
+        audit::misfit(self).await
     }
 
     async fn census(

@@ -315,6 +315,26 @@ pub struct AuditEntry {
     pub mac: Vec<u8>,
 }
 
+/// A row of `audit_log` as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its number.
+    pub entry_id: i64,
+    /// What it says; `None` where a column of it is not what an appender writes.
+    pub entry: Option<AuditEntry>,
+}
+
+/// What is in our audit tables and cannot be gone through as a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditMisfit {
+    /// An entry without a number.
+    Unnumbered,
+    /// Several entries of this number.
+    Twice(i64),
+    /// No head, several, or one that cannot be read.
+    Head,
+}
+
 /// Where the audit chain ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditHead {

@@ -5,7 +5,7 @@
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use super::postgres::{PostgresStore, sample_school as in_postgres};
-use super::sqlite::{SqliteStore, sample_school as in_sqlite};
+use super::sqlite::{Access, SqliteStore, sample_school as in_sqlite};
 use super::{Result, StoreError};
 use crate::ident::{Ident, TableName};
 
@@ -71,10 +71,10 @@ impl School {
     /// A school in a SQLite file; made where `url` ends with `?mode=rwc`.
     ///
     /// # Errors
-    /// As [`SqliteStore::connect`].
+    /// As [`SqliteStore::open`].
     pub async fn in_sqlite(url: &str) -> Result<Self> {
         Ok(Self {
-            place: Place::Sqlite(SqliteStore::raw_connection(url).await?),
+            place: Place::Sqlite(SqliteStore::raw_connection(url, Access::WriteInWal).await?),
             table: TableName {
                 schema: None,
                 name: students()?,

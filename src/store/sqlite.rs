@@ -3,7 +3,9 @@
 //! on one that is shared. SQLite has no row version, so rows are compared by what they held; and no
 //! row locks, so a batch holds the one write lock from its first statement to its last.
 
+mod audit;
 mod batch;
+mod broken;
 mod bulk;
 mod census;
 mod connection;
@@ -15,6 +17,7 @@ mod guarded;
 mod key_table;
 mod key_value;
 mod ledger;
+mod mark;
 mod packed;
 mod paging;
 mod range;
@@ -34,36 +37,45 @@ mod value;
 mod version;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteConnectOptions;
 
+pub use self::connection::Access;
 use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, KeyRecord, KeyTable, NewKey, RotationPeriod};
 use crate::store::{
-    AuditEntry, AuditHead, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Holder,
-    LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane, NewQuarantine, OpenTransaction,
-    PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result, RunRecord, RunState,
-    SealedCount, Select, ServerFacts, Store, TableFacts, Target, Trial, Visits,
+    AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Cursor, Destruction, FieldRecord,
+    FieldState, Holder, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane, NewQuarantine,
+    OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result,
+    RunRecord, RunState, SealedCount, Select, ServerFacts, Store, TableFacts, Target, Trial,
+    Visits,
 };
 
 /// A SQLite database file.
 pub struct SqliteStore {
-    options: SqliteConnectOptions,
+    opener: connection::Opener,
     control: connection::Control,
 }
 
 impl SqliteStore {
-    /// Opens the file that a URL names: `sqlite:///abs/path` or `sqlite://rel/path`, which must
-    /// exist unless the URL ends with `?mode=rwc`. Puts it into WAL mode.
+    /// Opens the file that a URL names, to write to it in whatever journal mode it is in:
+    /// `sqlite:///abs/path` or `sqlite://rel/path`, which must exist unless the URL ends with `?mode=rwc`.
     ///
     /// # Errors
     /// [`crate::store::StoreError::BadUrl`] if the URL names no file, `Unreachable` if the file is
     /// missing or cannot be opened, `Refused` if it is no database.
     pub async fn connect(url: &str) -> Result<Self> {
-        let options = connection::options(url)?;
-        let conn = connection::open(&options).await?;
+        Self::open(url, Access::Write).await
+    }
+
+    /// Opens the file that a URL names, as [`SqliteStore::connect`] does, for what is to be done to it.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::connect`]; `Busy` where it is in use and shall change its journal mode.
+    pub async fn open(url: &str, access: Access) -> Result<Self> {
+        let opener = connection::Opener::new(url, access)?;
+        let conn = opener.open().await?;
         Ok(Self {
-            options,
+            opener,
             control: connection::Control::new(conn),
         })
     }
@@ -71,9 +83,9 @@ impl SqliteStore {
     /// A connection for the migrator, which owns its transactions.
     ///
     /// # Errors
-    /// As [`SqliteStore::connect`].
-    pub async fn raw_connection(url: &str) -> Result<sqlx::SqliteConnection> {
-        connection::open(&connection::options(url)?).await
+    /// As [`SqliteStore::open`].
+    pub async fn raw_connection(url: &str, access: Access) -> Result<sqlx::SqliteConnection> {
+        connection::Opener::new(url, access)?.open().await
     }
 }
 
@@ -99,7 +111,7 @@ impl KeyTable for SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn server(&self) -> Result<ServerFacts> {
-        facts::server(&mut *self.control.lock().await).await
+        facts::server(&mut *self.control.lock().await, &self.opener).await
     }
 
     async fn table(&self, name: &TableName) -> Result<Option<TableFacts>> {
@@ -117,6 +129,14 @@ impl Store for SqliteStore {
 
     async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>> {
         guard::guarded(&mut *self.control.lock().await, &field.table_name).await
+    }
+
+    async fn start_writing(&self) -> Result<()> {
+        mark::start_writing(&mut *self.control.lock().await).await
+    }
+
+    async fn all_verified(&self) -> Result<()> {
+        mark::verified(&mut *self.control.lock().await).await
     }
 
     async fn ddl(&self, target: &Target) -> Result<Vec<String>> {
@@ -265,17 +285,17 @@ impl Store for SqliteStore {
     }
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
-        let conn = connection::open(&self.options).await?;
+        let conn = self.opener.open().await?;
         Ok(Box::new(paging::SqliteReader::new(conn)))
     }
 
     async fn writer(&self) -> Result<Box<dyn BatchWriter>> {
-        let conn = connection::open(&self.options).await?;
+        let conn = self.opener.open().await?;
         Ok(Box::new(batch::SqliteWriter::new(conn)))
     }
 
     async fn trial(&self) -> Result<Box<dyn Trial>> {
-        let conn = connection::open(&self.options).await?;
+        let conn = self.opener.open().await?;
         Ok(Box::new(trial::SqliteTrial::new(conn)))
     }
 
@@ -292,15 +312,19 @@ impl Store for SqliteStore {
     }
 
     async fn audit_head(&self) -> Result<AuditHead> {
-        ledger::audit_head(&mut *self.control.lock().await).await
+        audit::head(&mut *self.control.lock().await).await
     }
 
     async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool> {
-        ledger::append_audit(&mut *self.control.lock().await, entry, expected).await
+        audit::append(&mut *self.control.lock().await, entry, expected).await
     }
 
-    async fn audit_entries(&self, after: i64, limit: u32) -> Result<Vec<AuditEntry>> {
-        ledger::audit_entries(&mut *self.control.lock().await, after, limit).await
+    async fn audit_entries(&self, from: i64, limit: u32) -> Result<Vec<AuditRow>> {
+        audit::entries(&mut *self.control.lock().await, from, limit).await
+    }
+
+    async fn audit_misfit(&self) -> Result<Option<AuditMisfit>> {
+        audit::misfit(&mut *self.control.lock().await).await
     }
 
     /// On a connection of its own: it may take a while.
@@ -311,7 +335,7 @@ impl Store for SqliteStore {
         after: Option<&Cursor>,
         upto: Option<&Cursor>,
     ) -> Result<Vec<SealedCount>> {
-        let mut conn = connection::open(&self.options).await?;
+        let mut conn = self.opener.open().await?;
         census::count(&mut conn, target, after, upto).await
     }
 

@@ -346,8 +346,8 @@ async fn sealed_columns_with_the_only_copy_of_a_value_are_not_dropped_on_postgre
 #[tokio::test]
 async fn sealed_columns_with_the_only_copy_of_a_value_are_not_dropped_on_sqlite() {
     let small = Small::sqlite().await;
-    let blanked = "INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET a = NULL WHERE id = 3; \
-        DELETE FROM phiseal_mark";
+    let blanked = "INSERT INTO phiseal_guard_mark VALUES (-9000000000000000000, 'engine'); UPDATE t SET a = NULL WHERE id = 3; \
+        DELETE FROM phiseal_guard_mark";
     only_copies_are_kept(small, blanked).await;
 }
 

@@ -6,6 +6,7 @@ mod operator;
 mod own_schema;
 mod roles;
 mod shadows;
+mod sqlite;
 
 use sqlx::{Connection, PgConnection};
 

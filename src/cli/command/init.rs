@@ -35,7 +35,7 @@ pub async fn run(global: &Global, args: &Init, output: Output) -> Result<Exit, F
     }
     let url = database_url(global)?;
     let schema = default_schema().map_err(|_| no_table())?;
-    let store = session::connect(&url, &schema, None).await?;
+    let store = session::connect(&url, &schema, None, global.access).await?;
     let proposal = survey::propose(
         store.as_ref(),
         session::is_sqlite(&url),

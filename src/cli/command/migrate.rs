@@ -16,8 +16,8 @@ use rendering::{adoption, drift, object, said, steps, table};
 pub async fn run(global: &Global, args: &Migrate, output: Output) -> Result<Exit, Fault> {
     let choice = choice(which(args));
     let platforms = !matches!(choice, SetChoice::Own);
-    let (url, roles) = session::migration_ground(global, platforms)?;
-    let mut link = Link::open(url.expose_secret(), &roles.schema, choice)
+    let (url, roles, access) = session::migration_ground(global, platforms)?;
+    let mut link = Link::open(url.expose_secret(), &roles.schema, choice, access)
         .await?
         .acting_as(roles.role.as_ref(), roles.owner.as_ref());
     let done = match link.migrations(choice) {

@@ -23,7 +23,10 @@ pub async fn run(global: &Global, args: &Restore, output: Output) -> Result<Exit
     signal::watch(&stop, output);
     let events = progress::sink(output);
     let engine = session.engine(events, stop).await?;
-    let look = look(&session, &server, Purpose::Restore).await?;
+    let purpose = Purpose::Restore {
+        drop_sealed: args.drop_sealed,
+    };
+    let look = look(&session, &server, purpose).await?;
     look.warn(output);
     let mut jobs = sealed_only(&look, look.jobs()?)?;
     if let Some(into) = &args.into {

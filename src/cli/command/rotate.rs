@@ -25,22 +25,33 @@ use crate::keys::{Due, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecor
 
 pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit, Fault> {
     refuse_tables(global)?;
+    if args.if_due {
+        let looking = global.looking();
+        let (session, _) = Session::installed(&looking, false).await?;
+        if !is_anything_to_do(&session, args).await? {
+            warn_suspended(&session, args, output).await?;
+            return Ok(not_due(output));
+        }
+    }
     let (session, server) = Session::installed(global, false).await?;
     let newest = session.store.rotations(1).await?;
     let since = newest.iter().map(|record| record.history_id).max();
     let open: BTreeSet<i64> = newest
         .iter()
-        .filter(|record| record.finished_at.is_none() && record.kind != RotationKind::Rewrap)
+        .filter(|record| is_unfinished(record))
         .map(|record| record.history_id)
         .collect();
-    let wanted = wanted(&session, args, output).await?;
+    warn_suspended(&session, args, output).await?;
+    let wanted = wanted(&session, args).await?;
     if wanted.is_empty() && open.is_empty() {
         return Ok(not_due(output));
     }
     let stop = Stop::default();
     signal::watch(&stop, output);
     let engine = session.engine(progress::sink(output), stop).await?;
-    let jobs = registered::jobs(&session, &server, RunPurpose::Rotate, output).await?;
+    let indexes = is_of_indexes(&session, &wanted, &open).await?;
+    let purpose = RunPurpose::Rotate { indexes };
+    let jobs = registered::jobs(&session, &server, purpose, output).await?;
     let order = Order {
         keys: wanted,
         kind: RotationKind::Rotate,
@@ -51,6 +62,38 @@ pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit,
     };
     let grace = Duration::from_secs(args.grace);
     rotate(&engine, &jobs, &order, grace, output).await
+}
+
+fn is_unfinished(record: &RotationRecord) -> bool {
+    record.finished_at.is_none() && record.kind != RotationKind::Rewrap
+}
+
+/// Whether blind indexes will be put in the place of others: what is unfinished goes first.
+async fn is_of_indexes(
+    session: &Session,
+    wanted: &[KeyFor],
+    open: &BTreeSet<i64>,
+) -> Result<bool, Fault> {
+    if open.is_empty() {
+        return Ok(wanted.iter().any(|key| key.purpose == Purpose::BlindIndex));
+    }
+    let keys = session.store.key_records().await?;
+    let unfinished = session.store.rotations(u32::MAX).await?;
+    let to = unfinished
+        .iter()
+        .filter(|record| is_unfinished(record))
+        .filter_map(|record| record.to_key_id);
+    let of_indexes = |id: KeyId| {
+        let key = keys.iter().find(|key| key.key_id == id);
+        key.is_some_and(|key| key.purpose == Purpose::BlindIndex)
+    };
+    Ok(to.into_iter().any(of_indexes))
+}
+
+/// Whether a key is due, or a rotation unfinished.
+async fn is_anything_to_do(session: &Session, args: &Rotate) -> Result<bool, Fault> {
+    let newest = session.store.rotations(1).await?;
+    Ok(newest.iter().any(is_unfinished) || !wanted(session, args).await?.is_empty())
 }
 
 /// Keys know no tables: what concerns a key concerns all that is sealed under it.
@@ -141,22 +184,24 @@ async fn finish(
     Ok((closed, done, from))
 }
 
-/// The keys to rotate: those asked for, or those of them that are due.
-async fn wanted(session: &Session, args: &Rotate, output: Output) -> Result<Vec<KeyFor>, Fault> {
-    let records = session.store.key_records().await?;
-    let now = session.store.audit_head().await?.now;
-    let purposes: &[Purpose] = match (args.purpose, args.if_due) {
+/// The purposes asked for.
+fn purposes(args: &Rotate) -> &'static [Purpose] {
+    match (args.purpose, args.if_due) {
         (Some(KeyPurpose::Cell), _) | (None, false) => &[Purpose::Cell],
         (Some(KeyPurpose::BlindIndex), _) => &[Purpose::BlindIndex],
         (None, true) => &[Purpose::Cell, Purpose::BlindIndex],
-    };
-    let asked = |record: &&KeyRecord| {
-        purposes.contains(&record.purpose)
-            && args
-                .tenant
-                .as_ref()
-                .is_none_or(|tenant| *tenant == record.tenant)
-    };
+    }
+}
+
+fn is_asked(args: &Rotate, record: &KeyRecord) -> bool {
+    let tenant = args.tenant.as_ref();
+    purposes(args).contains(&record.purpose) && tenant.is_none_or(|tenant| *tenant == record.tenant)
+}
+
+/// The keys to rotate: those asked for, or those of them that are due.
+async fn wanted(session: &Session, args: &Rotate) -> Result<Vec<KeyFor>, Fault> {
+    let records = session.store.key_records().await?;
+    let now = session.store.audit_head().await?.now;
     let due = |record: &&KeyRecord| {
         !args.if_due
             || matches!(
@@ -166,27 +211,31 @@ async fn wanted(session: &Session, args: &Rotate, output: Output) -> Result<Vec<
     };
     let mut keys: Vec<KeyFor> = records
         .iter()
-        .filter(asked)
-        .filter(|record| record.status == KeyStatus::Active)
+        .filter(|record| is_asked(args, record) && record.status == KeyStatus::Active)
         .filter(due)
         .map(whom)
         .collect();
-    let suspended = records.iter().filter(asked);
-    for record in suspended.filter(|record| record.status == KeyStatus::Suspended) {
-        output.say(&format!(
-            "warning: key {} is suspended, and is not rotated until it is resumed",
-            record.key_id
-        ));
-    }
     if keys.is_empty() && !args.if_due {
         // None is active: beginning will say why not.
         keys = vec![KeyFor {
             tenant: args.tenant.clone().unwrap_or_default(),
-            purpose: purposes[0],
+            purpose: purposes(args)[0],
         }];
     }
     keys.sort_by(|a, b| (&a.tenant, a.purpose.as_str()).cmp(&(&b.tenant, b.purpose.as_str())));
     Ok(keys)
+}
+
+async fn warn_suspended(session: &Session, args: &Rotate, output: Output) -> Result<(), Fault> {
+    for record in session.store.key_records().await? {
+        if is_asked(args, &record) && record.status == KeyStatus::Suspended {
+            output.say(&format!(
+                "warning: key {} is suspended, and is not rotated until it is resumed",
+                record.key_id
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn whom(record: &KeyRecord) -> KeyFor {

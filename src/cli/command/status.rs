@@ -36,6 +36,8 @@ struct Facts {
     rotations: Vec<RotationRecord>,
     /// Values under each key, where they were counted.
     census: Option<Census>,
+    /// What the guards could not be relied upon for.
+    guard_gaps: Vec<String>,
     /// The server's time.
     now: String,
     /// How we came here; `None` in SQLite.
@@ -46,6 +48,7 @@ pub async fn run(global: &Global, args: &Status, output: Output) -> Result<Exit,
     let (session, server) = Session::installed(global, !global.table.is_empty()).await?;
     let labels = session.labels(global).await?;
     let mut facts = gather(session.store.as_ref(), labels.as_ref()).await?;
+    facts.guard_gaps = server.guard_gaps;
     facts.census = count(&session, args.census).await?;
     facts.transport = server.transport;
     let attention = attention::reasons(&facts);
@@ -81,6 +84,7 @@ async fn gather(store: &dyn Store, labels: Option<&HashSet<String>>) -> Result<F
         quarantine,
         rotations: store.rotations(ROTATIONS_MAX).await?,
         census: None,
+        guard_gaps: Vec::new(),
         now: store.audit_head().await?.now,
         transport: None,
     })

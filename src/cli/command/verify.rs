@@ -9,10 +9,11 @@ use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
-use crate::engine::Stop;
 use crate::engine::preflight::Purpose;
+use crate::engine::{Job, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::store::{FieldRecord, FieldState};
 
 pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     let (session, server) = Session::installed(global, true).await?;
@@ -21,6 +22,7 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     let events = progress::sink(output);
     let engine = session.engine(events, stop).await?;
     let look = look(&session, &server, Purpose::Verify).await?;
+    look.warn(output);
     let jobs = sealed_only(&look, look.jobs()?)?;
     let mut reports = Vec::new();
     for job in &jobs {
@@ -67,5 +69,24 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     }
     output.result(&value, &text);
     let good = done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty();
+    if good && is_all(&look.registered, &jobs) {
+        session.store.all_verified().await?;
+    }
     Ok(if good { Exit::Done } else { Exit::Unverified })
+}
+
+/// Whether these are all fields of which something is sealed.
+fn is_all(registered: &[FieldRecord], jobs: &[Job]) -> bool {
+    let sealed = registered
+        .iter()
+        .filter(|record| !matches!(record.state, FieldState::Declared | FieldState::Restored));
+    sealed.into_iter().all(|record| {
+        jobs.iter().any(|job| {
+            job.target.label == record.table_label
+                && job
+                    .fields
+                    .iter()
+                    .any(|field| field.label == record.column_label)
+        })
+    })
 }

@@ -1,11 +1,11 @@
 //! E0228: in place, the column has to take the text form: text, varchar or citext, through no
 //! domain; in SQLite a column of text affinity.
 
-use super::{Dialect, Findings, Preflight, Purpose};
+use super::{Dialect, Findings, Preflight};
 use crate::store::catalog::ColumnFacts;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    if p.purpose == Purpose::Restore {
+    if p.purpose.is_restore() {
         return;
     }
     for (_, field) in p.fields().filter(|(_, field)| field.in_place()) {

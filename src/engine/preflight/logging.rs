@@ -6,8 +6,10 @@ use super::{Findings, Preflight, Purpose, listed};
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     if !p.server.statement_logging.is_empty() {
         let what = match p.purpose {
-            Purpose::Restore => "plaintext that is written back",
-            Purpose::Backfill | Purpose::Rotate | Purpose::Verify => "sealed values and row keys",
+            Purpose::Restore { .. } => "plaintext that is written back",
+            Purpose::Backfill | Purpose::Rotate { .. } | Purpose::Verify => {
+                "sealed values and row keys"
+            }
         };
         out.warn(
             "E0242",

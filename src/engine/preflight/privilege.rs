@@ -79,8 +79,8 @@ fn written(purpose: Purpose, field: &Field<'_>) -> Vec<String> {
     let plain = field.name().to_owned();
     match purpose {
         Purpose::Verify => Vec::new(),
-        Purpose::Restore => vec![plain],
-        Purpose::Backfill | Purpose::Rotate => {
+        Purpose::Restore { .. } => vec![plain],
+        Purpose::Backfill | Purpose::Rotate { .. } => {
             let sealed = field
                 .seal_into()
                 .map_or(plain, |column| column.as_str().to_owned());

@@ -1,7 +1,7 @@
 //! E0227: in place, a column with a limit of characters. The sealed text is longer than any value
 //! that fits, so the limit has to go; the message says how long it could get.
 
-use super::{Dialect, Findings, Preflight, Purpose};
+use super::{Dialect, Findings, Preflight};
 
 /// UTF-8, at most.
 const BYTES_PER_CHAR_MAX: u64 = 4;
@@ -11,7 +11,7 @@ const ENVELOPE_BYTES: u64 = 34;
 const PREFIX_CHARS: u64 = 4;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    if p.dialect == Dialect::Sqlite || p.purpose == Purpose::Restore {
+    if p.dialect == Dialect::Sqlite || p.purpose.is_restore() {
         return;
     }
     for (_, field) in p.fields().filter(|(_, field)| field.in_place()) {

@@ -1,7 +1,7 @@
 //! Batches: rows and cursor in one transaction.
 //! Owns the transaction's beginning and end. It holds SQLite's one write lock from the start, so
 //! what is compared in it cannot change before it commits, and neither can the schema or a key.
-//! The engine's mark stands in it throughout, and never outlives it.
+//! The engine's mark is set before each statement that writes rows, and never outlives it.
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::shape::joined;
 use super::single::current_rows;
 use super::statement::{Bind, bound, run};
-use super::{ddl, fault, ledger, update};
+use super::{ddl, fault, ledger, mark, update};
 use crate::crypto::KeyId;
 use crate::store::{
     Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Page, PageRequest, Result,
@@ -47,13 +47,6 @@ impl SqliteWriter {
         // Marked first: were this call given up between the two, the next one would roll back.
         self.open = true;
         run(&mut self.conn, "BEGIN IMMEDIATE").await?;
-        // A mark that somebody committed would make every writer a trusted one.
-        run(&mut self.conn, "DELETE FROM phiseal_mark").await?;
-        run(
-            &mut self.conn,
-            "INSERT INTO phiseal_mark (mark) VALUES ('engine')",
-        )
-        .await?;
         advance_lane(&mut self.conn, stamp, advance).await?;
         self.stamp = Some(*stamp);
         require_active(&mut self.conn, keys).await
@@ -65,6 +58,7 @@ impl SqliteWriter {
                 table: target.table.label(),
             });
         }
+        mark::as_engine(&mut self.conn).await?;
         update::write(&mut self.conn, target, batch.rows).await
     }
 
@@ -72,7 +66,7 @@ impl SqliteWriter {
         if let Some(stamp) = self.stamp {
             add_tally(&mut self.conn, &stamp, tally).await?;
         }
-        run(&mut self.conn, "DELETE FROM phiseal_mark").await?;
+        mark::clear(&mut self.conn).await?;
         bound("COMMIT", [])
             .execute(&mut self.conn)
             .await

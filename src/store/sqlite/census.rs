@@ -11,6 +11,7 @@ use super::connection::{commit, read_transaction, write_transaction};
 use super::fault;
 use super::key_table;
 use super::key_value;
+use super::mark;
 use super::paging::window_end;
 use super::range::Range;
 use super::rotation;
@@ -317,9 +318,7 @@ async fn blank_indexes(
     targets: &[Target],
     tenant: &str,
 ) -> Result<()> {
-    // A mark that somebody committed would make every writer a trusted one.
-    run(conn, "DELETE FROM phiseal_mark").await?;
-    run(conn, "INSERT INTO phiseal_mark (mark) VALUES ('engine')").await?;
+    mark::as_engine(conn).await?;
     for target in targets {
         let Some(owner) = &target.tenant else {
             continue;
@@ -345,7 +344,7 @@ async fn blank_indexes(
             .await
             .map_err(fault::of)?;
     }
-    run(conn, "DELETE FROM phiseal_mark").await
+    mark::clear(conn).await
 }
 
 #[cfg(test)]

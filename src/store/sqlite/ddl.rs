@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::connection;
 use super::fault;
-use super::guard::{self, GUARD_PREFIX};
+use super::guard;
 use super::guarded;
 use super::registry;
 use super::shape::{Shape, joined};
@@ -40,16 +40,7 @@ pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Res
         }
     }
     let whole = guarded::with_registered(conn, target).await?;
-    for trigger in guard::triggers(&whole)? {
-        match schema_sql(conn, "trigger", trigger.name.as_str()).await? {
-            Some(sql) if sql == trigger.create => {}
-            Some(_) => {
-                statements.push(format!("DROP TRIGGER {}", trigger.name.quoted()));
-                statements.push(trigger.create);
-            }
-            None => statements.push(trigger.create),
-        }
-    }
+    statements.extend(guard::missing(conn, &whole).await?);
     Ok(statements)
 }
 
@@ -176,10 +167,7 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
             table: target.label.clone(),
         });
     }
-    for trigger in guard::triggers(target)? {
-        let statement = format!("DROP TRIGGER IF EXISTS {}", trigger.name.quoted());
-        run(&mut transaction, statement).await?;
-    }
+    guard::drop_all(&mut transaction, &target.table).await?;
     let statement = format!("DROP INDEX IF EXISTS {}", sweep_name(target)?.quoted());
     run(&mut transaction, statement).await?;
     let there = columns(&mut transaction, target).await?;
@@ -210,7 +198,7 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
     let mut rest = guarded::with_registered(&mut transaction, target).await?;
     rest.fields.retain(|field| !is_named(field));
     if !rest.fields.is_empty() {
-        for trigger in guard::triggers(&rest)? {
+        for trigger in guard::triggers(&mut transaction, &rest).await? {
             run(&mut transaction, trigger.create).await?;
         }
     }
@@ -266,11 +254,6 @@ pub(super) async fn fingerprint(conn: &mut SqliteConnection, target: &Target) ->
         digest.update(line);
     }
     Ok(hex::encode(digest.finalize()))
-}
-
-/// Whether a trigger is one of the guard's.
-pub(super) fn is_guard(trigger: &str) -> bool {
-    trigger.starts_with(GUARD_PREFIX)
 }
 
 pub(super) fn sweep_name(target: &Target) -> Result<Ident> {

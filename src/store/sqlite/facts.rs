@@ -6,16 +6,17 @@ mod relations;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::connection::{self, Opener};
 use super::schema_text::mentions;
 use super::shape::joined;
-use super::statement::{Bind, bound};
-use super::{connection, fault};
+use super::statement::{Bind, bound, literal};
+use super::{broken, fault, mark};
 use crate::ident::{Ident, TableName};
 use crate::store::catalog::{ColumnFacts, DependentFacts, IndexFacts, KeyFacts, RelationKind};
 use crate::store::{Result, ServerFacts, StoreError, TableFacts};
 
 /// The tables of our own, all of which must be there.
-const OWN_TABLES: [&str; 9] = [
+const OWN_TABLES: [&str; 11] = [
     "phiseal_encryption_keys",
     "phiseal_key_rotation_history",
     "phiseal_encrypted_field_metadata",
@@ -25,26 +26,34 @@ const OWN_TABLES: [&str; 9] = [
     "phiseal_audit_log",
     "phiseal_audit_head",
     "phiseal_mark",
+    "phiseal_guard_mark",
+    "phiseal_guard_gaps",
 ];
 
 /// The library and the file.
-pub(super) async fn server(conn: &mut SqliteConnection) -> Result<ServerFacts> {
+pub(super) async fn server(conn: &mut SqliteConnection, opener: &Opener) -> Result<ServerFacts> {
     let version: String = one(conn, "SELECT sqlite_version()").await?;
     let encoding: String = one(conn, "SELECT encoding FROM pragma_encoding").await?;
-    let names = OWN_TABLES.map(|name| format!("'{name}'")).join(", ");
+    let names = OWN_TABLES.map(literal).join(", ");
     let sql =
         format!("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ({names})");
     let own: i64 = one(conn, &sql).await?;
     let number = version.split('.').fold(0_i64, |number, part| {
         number * 1000 + part.parse::<i64>().unwrap_or(0)
     });
+    let installed = usize::try_from(own) == Ok(OWN_TABLES.len());
     Ok(ServerFacts {
+        guard_gaps: match installed {
+            true => mark::gaps(conn).await?,
+            false => Vec::new(),
+        },
         version: format!("SQLite {version}"),
         version_num: number,
         // As PostgreSQL spells it.
         encoding: encoding.replace("UTF-", "UTF"),
-        read_only: connection::is_read_only(conn).await?,
-        installed: usize::try_from(own) == Ok(OWN_TABLES.len()),
+        read_only: opener.is_read_only(conn).await?,
+        broken_objects: broken::objects(conn).await?,
+        installed,
         ..ServerFacts::default()
     })
 }
@@ -334,7 +343,7 @@ async fn storage_classes(
     let mut differs = Vec::with_capacity(columns.len());
     for (at, column) in facts.columns.iter_mut().enumerate() {
         let class: String = first.try_get(at).map_err(fault::of)?;
-        differs.push(format!("typeof({}) <> '{class}'", columns[at]));
+        differs.push(format!("typeof({}) <> {}", columns[at], literal(&class)));
         column.storage_classes = vec![class];
     }
     let sql = format!(

@@ -3,7 +3,7 @@
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use super::SqliteStore;
+use super::{Access, SqliteStore};
 use crate::crypto::{KeyId, Purpose};
 use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, KeyStatus, KeyTable, NewKey, RotationKind, RotationPeriod};
@@ -12,12 +12,13 @@ use crate::store::{
     PageRequest, RunKind, RunRecord, RunState, Sealed, Select, Store, Target,
 };
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../migrations/engine/sqlite/0001_keys.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0002_fields.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0003_runs.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0004_quarantine.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0005_audit.up.sql"),
+    include_str!("../../../migrations/engine/sqlite/0006_rights.up.sql"),
 ];
 
 pub(super) struct Fixture {
@@ -31,7 +32,7 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("clinic.db");
         let url = format!("sqlite://{}?mode=rwc", path.display());
-        let store = SqliteStore::connect(&url).await.unwrap();
+        let store = SqliteStore::open(&url, Access::WriteInWal).await.unwrap();
         let app = SqliteConnectOptions::new()
             .filename(&path)
             .foreign_keys(false)
@@ -52,6 +53,22 @@ impl Fixture {
             .execute(&mut self.app)
             .await
             .map(|_| ())
+    }
+
+    /// Runs what puts rows there as an engine would have left them: with the guards away meanwhile.
+    pub(super) async fn unguarded(&mut self, sql: &str) {
+        const GUARDS: &str = "FROM sqlite_schema WHERE name GLOB '~phiseal_*' ORDER BY name";
+        let names = self.rows(&format!("SELECT name {GUARDS}")).await;
+        let texts = self.rows(&format!("SELECT sql {GUARDS}")).await;
+        for name in names {
+            self.exec(&format!("DROP TRIGGER {}", ident(&name).quoted()))
+                .await
+                .unwrap();
+        }
+        self.exec(sql).await.unwrap();
+        for text in texts {
+            self.exec(&text).await.unwrap();
+        }
     }
 
     /// The rows of a query, each column as SQL would write it.

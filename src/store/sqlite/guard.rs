@@ -1,25 +1,36 @@
 //! The guard: two triggers that no stale seal gets past.
-//! Owns their text. SQLite has no BEFORE trigger that changes a row, so these come AFTER and write
-//! again what must be otherwise; old and new are compared by class and bytes, exactly.
+//! Owns which triggers those are and which a table has by now; their text is in `guard/text.rs`. SQLite has
+//! no BEFORE trigger that changes a row, so these come AFTER and write again what must be otherwise; old
+//! and new are compared by class and bytes, exactly, and a row is found by its rowid.
 //! Holds under any `recursive_triggers`, and with other triggers on the table: a guard's own nested
-//! update is marked, so that it is not undone, and looks at the row once more before it is done.
+//! update is marked, so that it is not undone, and looks at the row once more before it is done. A mark
+//! is of one connection (`mark.rs`).
 
+mod finder;
+mod text;
 mod words;
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use self::words::{MARK, UNMARK, changed, differ, is_sealed_text, marked, refuse, text_forms};
+use self::text::Guard;
 use super::fault;
-use super::shape::joined;
-use super::statement::{Bind, bound};
+use super::guarded;
+use super::registry;
+use super::statement::{Bind, bound, run};
 use crate::ident::{Ident, TableName};
-use crate::store::{FieldTarget, Result, Sealed, StoreError, Target};
+use crate::store::{FieldRecord, KeyColumn, KeyKind, Result, StoreError, Target};
 
 /// How the names of the guard's triggers begin.
 pub(super) const GUARD_PREFIX: &str = "~phiseal_";
 
+/// Whether a trigger is one of the guard's.
+pub(super) fn is_guard(trigger: &str) -> bool {
+    trigger.starts_with(GUARD_PREFIX)
+}
+
 /// One trigger of the guard.
+#[derive(PartialEq)]
 pub(super) struct GuardTrigger {
     /// Its name: trigger names are unique in a whole SQLite database, so it holds the table's.
     pub(super) name: Ident,
@@ -28,10 +39,13 @@ pub(super) struct GuardTrigger {
 }
 
 /// The guard of a table. The target must name every sealed field of it.
-pub(super) fn triggers(target: &Target) -> Result<[GuardTrigger; 2]> {
-    let guard = Guard::new(target);
-    let insert = trigger_name(&target.table, "i")?;
-    let update = trigger_name(&target.table, "u")?;
+pub(super) async fn triggers(
+    conn: &mut SqliteConnection,
+    target: &Target,
+) -> Result<[GuardTrigger; 2]> {
+    let guard = Guard::new(target, finder::this_row(conn, target).await?);
+    let insert = free_name(conn, &target.table, "i").await?;
+    let update = free_name(conn, &target.table, "u").await?;
     Ok([
         GuardTrigger {
             create: guard.on_insert(&insert),
@@ -44,406 +58,178 @@ pub(super) fn triggers(target: &Target) -> Result<[GuardTrigger; 2]> {
     ])
 }
 
-fn trigger_name(table: &TableName, event: &str) -> Result<Ident> {
-    Ident::new(format!("{GUARD_PREFIX}{event}_{}", table.name.as_str())).map_err(|_| {
-        StoreError::Unexpected {
-            what: "a table name too long to name its guard after",
+/// The statements that put the guard of a table in the place of what it has of one.
+pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
+    let wanted = triggers(conn, target).await?;
+    let there = on_table(conn, target.table.name.as_str()).await?;
+    let dropped = there.iter().filter(|one| !wanted.contains(one));
+    let made = wanted.iter().filter(|one| !there.contains(one));
+    Ok(dropped
+        .map(drop_statement)
+        .chain(made.map(|trigger| trigger.create.clone()))
+        .collect())
+}
+
+/// Drops the guard that a table has, whatever its triggers are called.
+pub(super) async fn drop_all(conn: &mut SqliteConnection, table: &TableName) -> Result<()> {
+    for trigger in on_table(conn, table.name.as_str()).await? {
+        run(conn, drop_statement(&trigger)).await?;
+    }
+    Ok(())
+}
+
+fn drop_statement(trigger: &GuardTrigger) -> String {
+    format!("DROP TRIGGER {}", trigger.name.quoted())
+}
+
+/// The tables whose guard is not to be relied upon: an earlier version's, which a committed mark switches off,
+/// or one that still changes another table by the name its own had before.
+pub(super) async fn outdated(conn: &mut SqliteConnection) -> Result<Vec<TableName>> {
+    const OUTDATED: &str = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger' \
+        AND substr(name, 1, length(?1)) = ?1 AND (instr(sql, 'phiseal_guard_mark') = 0 \
+        OR instr(sql, char(10) || '    UPDATE \"') > 0 \
+        AND instr(sql, 'UPDATE \"' || replace(tbl_name, '\"', '\"\"') || '\" SET') = 0) ORDER BY 1";
+    let updates = [GUARD_PREFIX, "u_"].concat();
+    let rows = bound(OUTDATED, [Bind::Text(updates)])
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    let table = |row: &sqlx::sqlite::SqliteRow| {
+        let name: String = row.try_get(0).map_err(fault::of)?;
+        name_of(&name)
+    };
+    rows.iter().map(table).collect()
+}
+
+/// Puts this program's guard in the place of those that are outdated. A table that is not registered keeps
+/// what it has: nothing tells what of it is sealed.
+pub(super) async fn renew(conn: &mut SqliteConnection) -> Result<()> {
+    let outdated = outdated(conn).await?;
+    if outdated.is_empty() {
+        return Ok(());
+    }
+    for record in registry::fields(conn).await? {
+        let table = guarded(conn, &record.table_name).await?;
+        let Some(table) = table.filter(|table| outdated.contains(table)) else {
+            continue;
+        };
+        let target = guarded::with_registered(conn, &bare(table, &record)?).await?;
+        if target.fields.is_empty() {
+            continue;
         }
+        for statement in missing(conn, &target).await? {
+            run(conn, statement).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A registered table without its fields.
+fn bare(table: TableName, record: &FieldRecord) -> Result<Target> {
+    let name = |name: &String| Ident::new(name.clone()).map_err(|_| unexpected());
+    let key = |column: &String| {
+        Ok(KeyColumn {
+            name: name(column)?,
+            kind: KeyKind::ByClass,
+            cast: String::new(),
+            type_schema: None,
+        })
+    };
+    Ok(Target {
+        table,
+        label: record.table_label.clone(),
+        keys: record.key_columns.iter().map(key).collect::<Result<_>>()?,
+        tenant: record.tenant_column.as_ref().map(name).transpose()?,
+        fields: Vec::new(),
+        suppress_triggers: false,
+        triggers_fire: false,
+        lock_timeout_ms: 0,
     })
 }
 
-/// The table that carries the guard of one that was called so: triggers stay with a renamed table.
+/// The table that carries the guard of one that was called so: that of this name, or, since triggers stay
+/// with a renamed table, the one whose guard is named after it.
 pub(super) async fn guarded(conn: &mut SqliteConnection, table: &str) -> Result<Option<TableName>> {
-    let unexpected = |_| StoreError::Unexpected {
-        what: "the name of a table",
-    };
-    let name = TableName {
-        schema: None,
-        name: Ident::new(table).map_err(unexpected)?,
-    };
+    if !on_table(conn, table).await?.is_empty() {
+        return name_of(table).map(Some);
+    }
+    let named = trigger_name(&name_of(table)?, "u", "")?;
     let row = bound(
-        "SELECT tbl_name FROM sqlite_master WHERE type = 'trigger' AND name = ?",
-        [Bind::Text(trigger_name(&name, "u")?.as_str().to_owned())],
+        "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name = ?",
+        [Bind::Text(named.as_str().to_owned())],
     )
     .fetch_optional(conn)
     .await
     .map_err(fault::of)?;
     let Some(row) = row else { return Ok(None) };
     let now: String = row.try_get(0).map_err(fault::of)?;
-    Ok(Some(TableName {
+    name_of(&now).map(Some)
+}
+
+/// The guard that a table has, by the table that its triggers are of.
+async fn on_table(conn: &mut SqliteConnection, table: &str) -> Result<Vec<GuardTrigger>> {
+    const TRIGGERS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' \
+        AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, length(?)) = ? ORDER BY name";
+    let prefix = || Bind::Text(GUARD_PREFIX.to_owned());
+    let rows = bound(TRIGGERS, [Bind::Text(table.to_owned()), prefix(), prefix()])
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    let trigger = |row: &sqlx::sqlite::SqliteRow| {
+        let name: String = row.try_get(0).map_err(fault::of)?;
+        Ok(GuardTrigger {
+            name: Ident::new(name).map_err(|_| unexpected())?,
+            create: row.try_get(1).map_err(fault::of)?,
+        })
+    };
+    rows.iter().map(trigger).collect()
+}
+
+/// How often a name is made another, where tables took theirs along.
+const NAMES_MAX: u32 = 100;
+
+/// The name of a trigger of this table's guard that no other table's has.
+async fn free_name(conn: &mut SqliteConnection, table: &TableName, event: &str) -> Result<Ident> {
+    const TAKEN: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' \
+        AND name = ? COLLATE NOCASE AND tbl_name <> ? COLLATE NOCASE";
+    for number in 1..=NAMES_MAX {
+        let suffix = match number {
+            1 => String::new(),
+            _ => format!("~{number}"),
+        };
+        let name = trigger_name(table, event, &suffix)?;
+        let binds = [name.as_str(), table.name.as_str()].map(|text| Bind::Text(text.to_owned()));
+        let row = bound(TAKEN, binds)
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(fault::of)?;
+        if row.try_get::<i64, _>(0).map_err(fault::of)? == 0 {
+            return Ok(name);
+        }
+    }
+    Err(StoreError::InTheWay {
+        what: format!("the guards of {NAMES_MAX} tables that were called {table}"),
+    })
+}
+
+fn trigger_name(table: &TableName, event: &str, suffix: &str) -> Result<Ident> {
+    let name = format!("{GUARD_PREFIX}{event}_{}{suffix}", table.name.as_str());
+    Ident::new(name).map_err(|_| StoreError::Unexpected {
+        what: "a table name too long to name its guard after",
+    })
+}
+
+fn name_of(table: &str) -> Result<TableName> {
+    Ok(TableName {
         schema: None,
-        name: Ident::new(now).map_err(unexpected)?,
-    }))
+        name: Ident::new(table).map_err(|_| unexpected())?,
+    })
 }
 
-struct Guard {
-    table: String,
-    keys: Vec<String>,
-    /// Key and tenant: what a sealed value is bound to.
-    bound_to: Vec<String>,
-    /// The tenant as the key table spells it.
-    tenant: String,
-    beside: Vec<Beside>,
-    in_place: Vec<InPlace>,
-}
-
-struct Beside {
-    plain: Option<String>,
-    sealed: String,
-    text: bool,
-    index: Option<String>,
-    next: Option<String>,
-}
-
-struct InPlace {
-    column: String,
-    /// See [`Guard::nexts`].
-    next: Option<String>,
-}
-
-impl Beside {
-    /// The sealed column and its index.
-    fn sealed_columns(&self) -> impl Iterator<Item = &String> {
-        std::iter::once(&self.sealed).chain(&self.index)
+fn unexpected() -> StoreError {
+    StoreError::Unexpected {
+        what: "a name in the catalog or the registry",
     }
-
-    fn plain_changed(&self) -> String {
-        self.plain
-            .as_deref()
-            .map_or_else(|| "0".to_owned(), changed)
-    }
-
-    fn plain_is_null(&self, side: &str) -> String {
-        match &self.plain {
-            Some(plain) => format!("{side}.{plain} IS NULL"),
-            None => "1".to_owned(),
-        }
-    }
-}
-
-impl Guard {
-    fn new(target: &Target) -> Self {
-        let keys: Vec<String> = target.keys.iter().map(|key| key.name.quoted()).collect();
-        let tenant = target.tenant.as_ref().map(Ident::quoted);
-        let mut guard = Self {
-            table: target.table.name.quoted(),
-            bound_to: keys.iter().cloned().chain(tenant.clone()).collect(),
-            keys,
-            tenant: tenant.map_or_else(
-                || "''".to_owned(),
-                |tenant| format!("CAST(NEW.{tenant} AS TEXT)"),
-            ),
-            beside: Vec::new(),
-            in_place: Vec::new(),
-        };
-        for field in &target.fields {
-            guard.add(field);
-        }
-        guard
-    }
-
-    fn add(&mut self, field: &FieldTarget) {
-        match &field.sealed {
-            Sealed::InPlace => self.in_place.push(InPlace {
-                column: field.column.quoted(),
-                next: field.index_next.as_ref().map(Ident::quoted),
-            }),
-            Sealed::Beside { column, text } => self.beside.push(Beside {
-                plain: field.plain_exists.then(|| field.column.quoted()),
-                sealed: column.quoted(),
-                text: *text,
-                index: field.index.as_ref().map(Ident::quoted),
-                next: field.index_next.as_ref().map(Ident::quoted),
-            }),
-        }
-    }
-
-    /// The columns that take a new blind index while its key is rotated. No application writes them:
-    /// whatever changes the sealed value blanks them, and the engine fills them again.
-    fn nexts(&self) -> impl Iterator<Item = &String> {
-        let beside = self.beside.iter().filter_map(|field| field.next.as_ref());
-        beside.chain(self.in_place.iter().filter_map(|field| field.next.as_ref()))
-    }
-
-    /// The columns beside a value that only a sealer or the engine writes.
-    fn kept(&self) -> Vec<&String> {
-        let beside = self.beside.iter().flat_map(Beside::sealed_columns);
-        beside.chain(self.nexts()).collect()
-    }
-
-    fn on_insert(&self, name: &Ident) -> String {
-        let kept = self.kept();
-        let mut carried: Vec<String> = kept
-            .iter()
-            .map(|column| format!("NEW.{column} IS NOT NULL"))
-            .collect();
-        carried.extend(
-            self.in_place
-                .iter()
-                .map(|field| is_sealed_text("NEW", &field.column)),
-        );
-        let mut body = Vec::new();
-        for field in &self.beside {
-            body.push(refuse(
-                &format!(
-                    "NOT {} AND NEW.{} IS NOT NULL AND {}",
-                    marked("sealer"),
-                    field.sealed,
-                    field.plain_is_null("NEW"),
-                ),
-                "a sealed value without its plaintext is taken from a trusted writer only",
-            ));
-            body.push(refuse(
-                &format!(
-                    "{} AND NEW.{sealed} IS NOT NULL AND NOT {}",
-                    marked("sealer"),
-                    self.active(&field.sealed, field.text),
-                    sealed = field.sealed,
-                ),
-                "the value is not sealed under an active key",
-            ));
-        }
-        for InPlace { column, .. } in &self.in_place {
-            body.push(self.refuse_inactive(column, &is_sealed_text("NEW", column)));
-        }
-        if !kept.is_empty() {
-            body.push(MARK.to_owned());
-            if !self.beside.is_empty() {
-                let sealed = self.beside.iter().flat_map(Beside::sealed_columns);
-                body.push(self.blank(sealed, &format!("NOT {}", marked("sealer"))));
-            }
-            let nexts: Vec<&String> = self.nexts().collect();
-            if !nexts.is_empty() {
-                let any = joined(&nexts, " OR ", |next| format!("{next} IS NOT NULL"));
-                body.push(self.blank(nexts.into_iter(), &format!("({any})")));
-            }
-            body.push(UNMARK.to_owned());
-        }
-        format!(
-            "CREATE TRIGGER {} AFTER INSERT ON {} FOR EACH ROW\nWHEN NOT {} AND ({})\nBEGIN\n    {}\nEND",
-            name.quoted(),
-            self.table,
-            marked("engine"),
-            carried.join(" OR "),
-            body.join("\n    "),
-        )
-    }
-
-    fn on_update(&self, name: &Ident) -> String {
-        let mut body = Vec::new();
-        for field in &self.beside {
-            body.extend(self.beside_refusals(field));
-        }
-        for InPlace { column, .. } in &self.in_place {
-            body.push(refuse(
-                &format!(
-                    "({}) AND {} AND NOT ({} AND {})",
-                    self.moved(),
-                    is_sealed_text("NEW", column),
-                    marked("sealer"),
-                    changed(column),
-                ),
-                "the key or tenant of a sealed value cannot change",
-            ));
-            let condition = format!("{} AND {}", changed(column), is_sealed_text("NEW", column));
-            body.push(self.refuse_inactive(column, &condition));
-        }
-        if !self.kept().is_empty() {
-            let beside = self.beside.iter().flat_map(|field| self.assignments(field));
-            let in_place = self.in_place.iter().filter_map(|field| {
-                let stale = format!("(({}) OR {})", self.moved(), changed(&field.column));
-                Some(forget(field.next.as_ref()?, &stale))
-            });
-            let set: Vec<String> = beside.chain(in_place).collect();
-            body.push(MARK.to_owned());
-            body.push(format!(
-                "UPDATE {} SET {} WHERE {} AND {};",
-                self.table,
-                set.join(", "),
-                self.this_row(),
-                self.carried(),
-            ));
-            body.extend(self.beside.iter().filter_map(|field| {
-                let own = field.sealed_columns().chain(&field.next);
-                Some(self.second_look(field.plain.as_ref()?, &field.sealed, own))
-            }));
-            body.extend(self.in_place.iter().filter_map(|field| {
-                let next = field.next.as_ref()?;
-                Some(self.second_look(&field.column, next, std::iter::once(next)))
-            }));
-            body.push(UNMARK.to_owned());
-        }
-        format!(
-            "CREATE TRIGGER {} AFTER UPDATE ON {} FOR EACH ROW\nWHEN NOT {} AND ({})\nBEGIN\n    {}\nEND",
-            name.quoted(),
-            self.table,
-            marked("engine"),
-            self.concerned(),
-            body.join("\n    "),
-        )
-    }
-
-    /// Whether the update has anything to do with sealed values.
-    fn concerned(&self) -> String {
-        let kept = self.kept();
-        let mut any = vec![self.moved()];
-        for plain in self.beside.iter().filter_map(|field| field.plain.as_ref()) {
-            // The guard's own nested update may clear a plaintext.
-            any.push(format!(
-                "({} AND (NEW.{plain} IS NOT NULL OR NOT {}))",
-                changed(plain),
-                marked("guard"),
-            ));
-        }
-        any.extend(self.in_place.iter().map(|field| changed(&field.column)));
-        if !kept.is_empty() {
-            // The guard's own nested update changes these columns alone.
-            any.push(format!(
-                "(NOT {} AND ({}))",
-                marked("guard"),
-                joined(&kept, " OR ", |column| changed(column)),
-            ));
-        }
-        any.join(" OR ")
-    }
-
-    /// A row with nothing sealed is not written again: its owner's triggers would fire for nothing.
-    fn carried(&self) -> String {
-        let any = joined(&self.kept(), " OR ", |column| {
-            format!("{column} IS NOT NULL OR OLD.{column} IS NOT NULL")
-        });
-        format!("({any})")
-    }
-
-    /// The key or the tenant changed.
-    fn moved(&self) -> String {
-        joined(&self.bound_to, " OR ", |column| changed(column))
-    }
-
-    fn this_row(&self) -> String {
-        joined(&self.keys, " AND ", |key| format!("{key} IS NEW.{key}"))
-    }
-
-    fn beside_refusals(&self, field: &Beside) -> [String; 2] {
-        let trusted_seal = format!("({} AND {})", marked("sealer"), changed(&field.sealed));
-        [
-            refuse(
-                &format!(
-                    "({}) AND OLD.{} IS NOT NULL AND {} AND {} AND NOT {trusted_seal}",
-                    self.moved(),
-                    field.sealed,
-                    field.plain_is_null("OLD"),
-                    field.plain_is_null("NEW"),
-                ),
-                "the key or tenant of a sealed value cannot change",
-            ),
-            refuse(
-                &format!(
-                    "{trusted_seal} AND NEW.{} IS NOT NULL AND NOT {}",
-                    field.sealed,
-                    self.active(&field.sealed, field.text),
-                ),
-                "the value is not sealed under an active key",
-            ),
-        ]
-    }
-
-    /// Untrusted: a change of plaintext, key or tenant blanks the seal, and a change of the seal alone
-    /// is undone. Trusted: a seal that was written is kept, and without its plaintext clears it; one
-    /// that is only taken away leaves the plaintext, which is then the only copy.
-    fn assignments(&self, field: &Beside) -> Vec<String> {
-        let trusted = marked("sealer");
-        let written = changed(&field.sealed);
-        let stale = format!("(({}) OR {})", self.moved(), field.plain_changed());
-        let mut set: Vec<String> = field
-            .sealed_columns()
-            .map(|column| {
-                format!(
-                    "{column} = CASE WHEN {stale} AND NOT ({trusted} AND {written}) THEN NULL \
-                 WHEN NOT {trusted} THEN OLD.{column} ELSE {column} END"
-                )
-            })
-            .collect();
-        if let Some(next) = &field.next {
-            set.push(forget(
-                next,
-                &format!("{stale} OR ({trusted} AND {written})"),
-            ));
-        }
-        if let Some(plain) = &field.plain {
-            set.push(format!(
-                "{plain} = CASE WHEN {trusted} AND {written} AND NEW.{} IS NOT NULL AND NOT {} \
-                 THEN NULL ELSE {plain} END",
-                field.sealed,
-                field.plain_changed(),
-            ));
-        }
-        set
-    }
-
-    /// Another trigger of the table may have changed the plaintext once more, and be unseen since this
-    /// trigger was under way: what was made of it is then of an older plaintext.
-    fn second_look<'a>(
-        &self,
-        plain: &str,
-        made: &str,
-        own: impl Iterator<Item = &'a String>,
-    ) -> String {
-        let stale = differ(plain, &format!("NEW.{plain}"));
-        let condition = format!("{made} IS NOT NULL AND {plain} IS NOT NULL AND {stale}");
-        self.blank(own, &condition)
-    }
-
-    fn blank<'a>(&self, columns: impl Iterator<Item = &'a String>, condition: &str) -> String {
-        let blank: Vec<String> = columns.map(|column| format!("{column} = NULL")).collect();
-        format!(
-            "UPDATE {} SET {} WHERE {} AND {condition};",
-            self.table,
-            blank.join(", "),
-            self.this_row(),
-        )
-    }
-
-    /// In place nobody may write text sealed under a key that is known and not active, and a sealer
-    /// none that is not sealed under an active one. Any other text may be plaintext.
-    fn refuse_inactive(&self, column: &str, condition: &str) -> String {
-        let known = self.keyed(&text_forms(column), "k.status <> 'active'");
-        refuse(
-            &format!(
-                "{condition} AND ({known} OR ({} AND NOT {}))",
-                marked("sealer"),
-                self.active(column, true),
-            ),
-            "the value is not sealed under an active key",
-        )
-    }
-
-    /// The new value of a column carries the id of a key that is active for its tenant.
-    fn active(&self, column: &str, text: bool) -> String {
-        let forms = match text {
-            true => text_forms(column),
-            false => format!(
-                "hex(substr(NEW.{column}, 1, 6)) IN \
-                 (printf('E701%08X', k.key_id), printf('E702%08X', k.key_id))"
-            ),
-        };
-        self.keyed(
-            &forms,
-            &format!("k.status = 'active' AND k.tenant = {}", self.tenant),
-        )
-    }
-
-    fn keyed(&self, forms: &str, state: &str) -> String {
-        format!(
-            "EXISTS (SELECT 1 FROM phiseal_encryption_keys AS k \
-             WHERE k.purpose = 'cell' AND {state} AND {forms})"
-        )
-    }
-}
-
-/// A new blind index of a value that is no more; nobody else's change of it stands.
-fn forget(next: &str, stale: &str) -> String {
-    format!("{next} = CASE WHEN {stale} THEN NULL ELSE OLD.{next} END")
 }
 
 #[cfg(test)]

@@ -33,14 +33,8 @@ pub(super) async fn with_registered(
             field.index_next = next(&record)?;
             continue;
         }
-        let sealed = !matches!(record.state, FieldState::Declared | FieldState::Restored);
-        if sealed
-            && declared_type(conn, target, &record.column_name)
-                .await?
-                .is_some()
-        {
-            let field = field(conn, target, &record).await?;
-            whole.fields.push(field);
+        if !matches!(record.state, FieldState::Declared | FieldState::Restored) {
+            whole.fields.extend(field(conn, target, &record).await?);
         }
     }
     for field in &mut whole.fields {
@@ -76,32 +70,40 @@ async fn registry_is_there(conn: &mut SqliteConnection) -> Result<bool> {
     row.try_get::<i64, _>(0).map(|n| n > 0).map_err(fault::of)
 }
 
+/// The field as far as its columns are there; `None` where what holds its sealed values is not.
 async fn field(
     conn: &mut SqliteConnection,
     target: &Target,
     record: &FieldRecord,
-) -> Result<FieldTarget> {
+) -> Result<Option<FieldTarget>> {
+    let column = record.sealed_column.as_ref().unwrap_or(&record.column_name);
+    let Some(kind) = declared_type(conn, target, column).await? else {
+        return Ok(None);
+    };
     let sealed = match &record.sealed_column {
         None => Sealed::InPlace,
         Some(column) => Sealed::Beside {
             column: name(column)?,
-            text: declared_type(conn, target, column)
-                .await?
-                .is_some_and(|kind| kind.contains("text") || kind.contains("char")),
+            text: kind.contains("text") || kind.contains("char"),
         },
     };
-    Ok(FieldTarget {
+    let plain = declared_type(conn, target, &record.column_name).await?;
+    let index = match &record.blind_index_column {
+        Some(index) => declared_type(conn, target, index).await?.map(|_| index),
+        None => None,
+    };
+    Ok(Some(FieldTarget {
         column: name(&record.column_name)?,
         label: record.column_label.clone(),
         source_type: record.source_type.clone(),
         plain_is_bytes: false,
         plain_is_varlena_text: true,
         sealed,
-        index: record.blind_index_column.as_deref().map(name).transpose()?,
+        index: index.map(|index| name(index)).transpose()?,
         index_next: next(record)?,
         index_unique: false,
-        plain_exists: true,
-    })
+        plain_exists: plain.is_some(),
+    }))
 }
 
 /// The declared type of a column in lower case; `None` where there is no such column.

@@ -140,8 +140,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_is_due_on_the_first_day_of_the_next_period() {
-        let options: sqlx::sqlite::SqliteConnectOptions = "sqlite::memory:".parse().unwrap();
-        let mut conn = connection::open(&options).await.unwrap();
+        use sqlx::Connection;
+        let mut conn = sqlx::SqliteConnection::connect("sqlite::memory:")
+            .await
+            .unwrap();
         for (due, now, day) in [
             (RotationPeriod::Month, "2024-12-31 23:59", "2025-01-01"),
             (RotationPeriod::Quarter, "2024-01-01 00:00", "2024-04-01"),

@@ -1,6 +1,5 @@
-//! Quarantine and audit log.
-//! Owns their rows. A row is listed once however often it fails; an audit entry is appended only
-//! after the one its appender saw last, under the write lock.
+//! Quarantine.
+//! Owns its rows. A row is listed once however often it fails.
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -8,9 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::connection;
 use super::fault;
 use super::statement::{Bind, bound, statement};
-use crate::store::{
-    AuditEntry, AuditHead, NewQuarantine, QuarantineRecord, QuarantineState, Result, StoreError,
-};
+use crate::store::{NewQuarantine, QuarantineRecord, QuarantineState, Result, StoreError};
 
 /// Lists rows; one that a person wanted tried again, and that failed again, is open again.
 pub(super) async fn insert_quarantine(
@@ -115,87 +112,4 @@ pub(super) async fn set_quarantine_state(
         .map_err(fault::of)?;
     }
     connection::commit(transaction).await
-}
-
-/// Where the chain ends.
-pub(super) async fn audit_head(conn: &mut SqliteConnection) -> Result<AuditHead> {
-    const HEAD: &str = "SELECT entry_id, mac, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now \
-        FROM phiseal_audit_head";
-    let row = bound(HEAD, []).fetch_one(conn).await.map_err(fault::of)?;
-    Ok(AuditHead {
-        entry_id: row.try_get("entry_id").map_err(fault::of)?,
-        mac: row.try_get("mac").map_err(fault::of)?,
-        now: row.try_get("now").map_err(fault::of)?,
-    })
-}
-
-/// Appends an entry if the chain still ends where its appender believes.
-pub(super) async fn append_audit(
-    conn: &mut SqliteConnection,
-    entry: &AuditEntry,
-    expected: &AuditHead,
-) -> Result<bool> {
-    let mut transaction = connection::write_transaction(conn).await?;
-    let advanced = statement(
-        "UPDATE phiseal_audit_head SET entry_id = ?, mac = ? WHERE entry_id = ? AND mac = ?",
-    )
-    .bind(entry.entry_id)
-    .bind(entry.mac.clone())
-    .bind(expected.entry_id)
-    .bind(expected.mac.clone())
-    .execute(&mut *transaction)
-    .await
-    .map_err(fault::of)?;
-    if advanced.rows_affected() != 1 {
-        return Ok(false);
-    }
-    statement(
-        "INSERT INTO phiseal_audit_log (entry_id, at, actor, action, subject, key_id, prev_mac, mac) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(entry.entry_id)
-    .bind(entry.at.clone())
-    .bind(entry.actor.clone())
-    .bind(entry.action.clone())
-    .bind(entry.subject.clone())
-    .bind(entry.key_id)
-    .bind(entry.prev_mac.clone())
-    .bind(entry.mac.clone())
-    .execute(&mut *transaction)
-    .await
-    .map_err(fault::of)?;
-    connection::commit(transaction).await?;
-    Ok(true)
-}
-
-/// Entries in order.
-pub(super) async fn audit_entries(
-    conn: &mut SqliteConnection,
-    after: i64,
-    limit: u32,
-) -> Result<Vec<AuditEntry>> {
-    const SELECT: &str = "SELECT entry_id, at, actor, action, subject, coalesce(key_id, 0) AS key_id, \
-        prev_mac, mac FROM phiseal_audit_log WHERE entry_id > ? ORDER BY entry_id LIMIT ?";
-    let rows = bound(
-        SELECT,
-        [Bind::Integer(after), Bind::Integer(i64::from(limit))],
-    )
-    .fetch_all(conn)
-    .await
-    .map_err(fault::of)?;
-    let entry = |row: &SqliteRow| -> std::result::Result<AuditEntry, sqlx::Error> {
-        Ok(AuditEntry {
-            entry_id: row.try_get("entry_id")?,
-            at: row.try_get("at")?,
-            actor: row.try_get("actor")?,
-            action: row.try_get("action")?,
-            subject: row.try_get("subject")?,
-            key_id: row.try_get("key_id")?,
-            prev_mac: row.try_get("prev_mac")?,
-            mac: row.try_get("mac")?,
-        })
-    };
-    rows.iter()
-        .map(|row| entry(row).map_err(fault::of))
-        .collect()
 }

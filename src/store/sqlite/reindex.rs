@@ -134,10 +134,7 @@ async fn switch_table(
 ) -> Result<()> {
     let table = target.table.name.quoted();
     // SQLite drops no column that a trigger or an index names.
-    for trigger in guard::triggers(target)? {
-        let statement = format!("DROP TRIGGER IF EXISTS {}", trigger.name.quoted());
-        run(conn, statement).await?;
-    }
+    guard::drop_all(conn, &target.table).await?;
     // One that a run left behind is made again by the next that wants it.
     let sweep = ddl::sweep_name(target)?.quoted();
     run(conn, format!("DROP INDEX IF EXISTS {sweep}")).await?;
@@ -159,7 +156,7 @@ async fn switch_table(
     }
     // The registry says which columns are still on their way.
     let whole = guarded::with_registered(conn, target).await?;
-    for trigger in guard::triggers(&whole)? {
+    for trigger in guard::triggers(conn, &whole).await? {
         run(conn, trigger.create).await?;
     }
     Ok(())
@@ -201,7 +198,7 @@ async fn refuse_dependents(
             // Also in the expression or the condition of an index, of which no pragma tells.
             "index" => !is_ours(&name) && (indexed || mentions(&sql, column)),
             "trigger" | "view" => {
-                !ddl::is_guard(&name)
+                !guard::is_guard(&name)
                     && mentions(&sql, column)
                     && (of_table || mentions(&sql, table))
             }

@@ -103,11 +103,10 @@ impl Shape {
                 kept: Kept::of(&field.source_type, field.plain_is_bytes),
             }
         });
-        let (rowid, utf8) = rowid(conn, target.table.name.as_str()).await?;
         Ok(Self {
             table: target.table.name.quoted(),
-            rowid,
-            utf8,
+            rowid: rowid(conn, target.table.name.as_str()).await?,
+            utf8: is_utf8(conn).await?,
             keys: keys.collect(),
             tenant: target.tenant.as_ref().map(Ident::quoted),
             fields: fields.collect(),
@@ -265,10 +264,16 @@ fn looks_sealed(column: &str) -> String {
     format!("(typeof({column}) = 'text' AND substr({column}, 1, 4) = 'ps1.')")
 }
 
-/// The rowid, and whether the file's text is UTF-8.
-async fn rowid(conn: &mut SqliteConnection, table: &str) -> Result<(Rowid, bool)> {
+/// Whether the file's text is UTF-8.
+async fn is_utf8(conn: &mut SqliteConnection) -> Result<bool> {
+    const LOOK: &str = "SELECT encoding = 'UTF-8' FROM pragma_encoding";
+    let row = bound(LOOK, []).fetch_one(conn).await.map_err(fault::of)?;
+    row.try_get(0).map_err(fault::of)
+}
+
+/// The rowid of a table.
+pub(super) async fn rowid(conn: &mut SqliteConnection, table: &str) -> Result<Rowid> {
     const LOOK: &str = "SELECT coalesce((SELECT max(wr) FROM pragma_table_list(?1)), 1), \
-        (SELECT encoding = 'UTF-8' FROM pragma_encoding), \
         (SELECT count(*) = 1 AND max(upper(type)) = 'INTEGER' FROM pragma_table_xinfo(?1) WHERE pk > 0) \
         AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), \
         (SELECT group_concat(lower(name)) FROM pragma_table_xinfo(?1) \
@@ -278,18 +283,17 @@ async fn rowid(conn: &mut SqliteConnection, table: &str) -> Result<(Rowid, bool)
         .await
         .map_err(fault::of)?;
     let without: bool = row.try_get(0).map_err(fault::of)?;
-    let utf8: bool = row.try_get(1).map_err(fault::of)?;
-    let shown: bool = row.try_get(2).map_err(fault::of)?;
-    let taken: Option<String> = row.try_get(3).map_err(fault::of)?;
+    let shown: bool = row.try_get(1).map_err(fault::of)?;
+    let taken: Option<String> = row.try_get(2).map_err(fault::of)?;
     let taken: Vec<&str> = taken.iter().flat_map(|names| names.split(',')).collect();
     let name = ["rowid", "_rowid_", "oid"]
         .into_iter()
         .find(|name| !without && !taken.contains(name));
-    Ok((Rowid { name, shown }, utf8))
+    Ok(Rowid { name, shown })
 }
 
 /// The collation of each key column in the index that makes the key unique; `None` for the rowid.
-async fn collations(
+pub(super) async fn collations(
     conn: &mut SqliteConnection,
     table: &str,
     keys: &[&str],

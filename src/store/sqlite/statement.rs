@@ -45,6 +45,11 @@ impl Bind {
     }
 }
 
+/// A text as SQL writes it, where nothing can be bound: in the body of a trigger.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// A statement to be prepared, and kept prepared for the next time its text comes.
 pub(super) fn statement(sql: impl Into<String>) -> Statement {
     sqlx::query(AssertSqlSafe(sql.into()))

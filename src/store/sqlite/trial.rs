@@ -11,6 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::facts;
 use super::fault;
 use super::key_value::{self, KeyValue};
+use super::mark;
 use super::shape::{Shape, joined};
 use super::statement::{Bind, bound, run};
 use super::update;
@@ -69,13 +70,14 @@ async fn in_table(
 ) -> Result<Tried> {
     run(conn, "BEGIN IMMEDIATE").await?;
     // The guard lets the engine through; where it was never installed, there is no guard.
-    const MARKED: &str = "SELECT count(*) FROM main.sqlite_schema WHERE name = 'phiseal_mark'";
+    const MARKED: &str =
+        "SELECT count(*) FROM main.sqlite_schema WHERE name = 'phiseal_guard_mark'";
     let row = bound(MARKED, [])
         .fetch_one(&mut *conn)
         .await
         .map_err(fault::of)?;
     if row.try_get::<i64, _>(0).map_err(fault::of)? > 0 {
-        run(conn, "INSERT INTO phiseal_mark (mark) VALUES ('engine')").await?;
+        mark::as_engine(conn).await?;
     }
     put(conn, target, rows).await
 }
@@ -270,10 +272,7 @@ async fn fill(
             names.join(", "),
             joined(&names, ", ", |name| format!("t.{name}")),
             shape.table,
-            joined(&pairs, " AND ", |(at, key)| format!(
-                "t.{} = v.k{at}",
-                key.ordered()
-            )),
+            update::same_key(shape).join(" AND "),
         );
         bound(sql, binds)
             .execute(&mut *conn)

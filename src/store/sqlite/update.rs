@@ -279,7 +279,7 @@ impl<'a> Layout<'a> {
 }
 
 /// The key under its index's collation, which finds the row, and byte for byte.
-fn same_key(shape: &Shape) -> Vec<String> {
+pub(super) fn same_key(shape: &Shape) -> Vec<String> {
     let one = |(at, key): (usize, &super::shape::ShapeKey)| {
         [
             format!("t.{} = v.k{at}", key.ordered()),

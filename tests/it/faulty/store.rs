@@ -217,7 +217,10 @@ through! { Store:
     set_quarantine_state(ids: &[i64], state: QuarantineState) -> ();
     audit_head() -> AuditHead;
     append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
-    audit_entries(after: i64, limit: u32) -> Vec<AuditEntry>;
+    audit_entries(from: i64, limit: u32) -> Vec<AuditRow>;
+    audit_misfit() -> Option<AuditMisfit>;
+    start_writing() -> ();
+    all_verified() -> ();
     census(target: &Target, relation: &str, after: Option<&Cursor>, upto: Option<&Cursor>) -> Vec<SealedCount>;
     open_transactions() -> Vec<OpenTransaction>;
     reseal_quarantine(rows: &[Resealed]) -> ();

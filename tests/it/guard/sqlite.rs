@@ -21,7 +21,7 @@ async fn check(ground: &Ground, what: &str) -> (usize, usize) {
 
 fn trusted(sql: &str) -> String {
     format!(
-        "BEGIN IMMEDIATE; INSERT INTO phiseal_mark (mark) VALUES ('sealer'); {sql};
+        "PRAGMA foreign_keys = ON; BEGIN IMMEDIATE; INSERT INTO phiseal_mark (mark) VALUES ('sealer'); {sql};
          DELETE FROM phiseal_mark; COMMIT"
     )
 }
@@ -99,8 +99,8 @@ async fn values_without_plaintext_are_not_lost_in_sqlite() {
     ground.backfill().await;
     ground
         .exec(
-            "BEGIN IMMEDIATE; INSERT INTO phiseal_mark (mark) VALUES ('engine');
-             UPDATE people SET ssn = NULL WHERE id = 5; DELETE FROM phiseal_mark; COMMIT",
+            "BEGIN IMMEDIATE; INSERT INTO phiseal_guard_mark VALUES (-9000000000000000000, 'engine');
+             UPDATE people SET ssn = NULL WHERE id = 5; DELETE FROM phiseal_guard_mark; COMMIT",
         )
         .await;
     let sealed = "SELECT ssn_sealed FROM people WHERE id = 5";

@@ -8,6 +8,8 @@ on_both!(
     audit_holds_and_has_the_noted_head,
     audit_names_the_entry_that_was_changed,
     audit_finds_a_cut_off_end_only_by_a_noted_head,
+    audit_finds_whatever_is_not_of_the_chain,
+    audit_finds_a_head_that_is_missing_doubled_or_unreadable,
 );
 
 async fn audit_holds_and_has_the_noted_head(ground: Ground) {
@@ -91,4 +93,113 @@ async fn audit_finds_a_cut_off_end_only_by_a_noted_head(ground: Ground) {
     assert_eq!(answer["error"]["code"], "E0307");
     let message = answer["error"]["message"].as_str().unwrap();
     assert!(message.contains("entry 2"), "{message}");
+}
+
+/// Without the constraints and triggers that would keep a tamperer with less rights out.
+async fn laid_open(ground: &Ground) {
+    let sql = match ground.db {
+        Db::Postgres(_) => {
+            "ALTER TABLE phiseal.audit_log DISABLE TRIGGER USER, DROP CONSTRAINT audit_log_pkey, \
+                 DROP CONSTRAINT audit_log_entry_id_check, ALTER entry_id DROP NOT NULL, ALTER actor DROP NOT NULL; \
+             ALTER TABLE phiseal.audit_head DISABLE TRIGGER USER, DROP CONSTRAINT audit_head_pkey, \
+                 DROP CONSTRAINT audit_head_id_check, ALTER entry_id DROP NOT NULL, ALTER mac DROP NOT NULL"
+        }
+        Db::Sqlite(_) => {
+            "CREATE TABLE log AS SELECT * FROM phiseal_audit_log; DROP TABLE phiseal_audit_log; \
+             CREATE TABLE phiseal_audit_log (entry_id, at, actor, action, subject, key_id, prev_mac, mac); \
+             INSERT INTO phiseal_audit_log SELECT * FROM log; \
+             CREATE TABLE head AS SELECT * FROM phiseal_audit_head; DROP TABLE phiseal_audit_head; \
+             CREATE TABLE phiseal_audit_head (id, entry_id, mac); \
+             INSERT INTO phiseal_audit_head SELECT * FROM head"
+        }
+    };
+    ground.exec(sql).await;
+    ground.ask(&["audit", "verify"], 0).await;
+}
+
+/// What `audit verify` says of what `sql` did, which `undo` undoes.
+async fn is_found(ground: &Ground, sql: &str, undo: &str, place: &str) {
+    ground.exec(sql).await;
+    let answer = ground.ask(&["audit", "verify"], 6).await;
+    assert_eq!(answer["error"]["code"], "E0307", "{sql}");
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains(place), "{sql}: {message}");
+    ground.exec(undo).await;
+    ground.ask(&["audit", "verify"], 0).await;
+}
+
+async fn audit_finds_whatever_is_not_of_the_chain(ground: Ground) {
+    let ground = ground.keyed().await;
+    laid_open(&ground).await;
+    let log = ground.own("audit_log");
+    for (number, place) in [
+        ("0", "entry 0:"),
+        ("-5", "entry -5:"),
+        ("-9223372036854775807", "entry -9223372036854775807:"),
+        ("3", "entry 3:"),
+        ("900", "entry 900:"),
+        ("9223372036854775807", "entry 9223372036854775807:"),
+        ("NULL", "an entry without a number"),
+    ] {
+        let insert = format!(
+            "INSERT INTO {log} SELECT {number}, at, actor, action, subject, key_id, prev_mac, mac \
+             FROM {log} WHERE entry_id = 1"
+        );
+        let undo = format!("DELETE FROM {log} WHERE entry_id IS NULL OR entry_id NOT IN (1, 2)");
+        is_found(&ground, &insert, &undo, place).await;
+    }
+    let kept = format!("CREATE TABLE kept AS SELECT * FROM {log} WHERE entry_id = 2");
+    ground.exec(&kept).await;
+    let again =
+        format!("DELETE FROM {log} WHERE entry_id = 2; INSERT INTO {log} SELECT * FROM kept");
+    let twice = format!("INSERT INTO {log} SELECT * FROM kept");
+    is_found(&ground, &twice, &again, "entry 2: there are several").await;
+    let mut unreadable = vec![format!("UPDATE {log} SET actor = NULL WHERE entry_id = 2")];
+    if let Db::Sqlite(_) = ground.db {
+        for value in ["x'ff'", "CAST(x'ff' AS TEXT)", "7"] {
+            unreadable.push(format!(
+                "UPDATE {log} SET subject = {value} WHERE entry_id = 2"
+            ));
+        }
+        unreadable.push(format!("UPDATE {log} SET mac = 'text' WHERE entry_id = 2"));
+        unreadable.push(format!(
+            "UPDATE {log} SET key_id = 'text' WHERE entry_id = 2"
+        ));
+        let odd = format!("UPDATE {log} SET entry_id = 'two' WHERE entry_id = 2");
+        let undo = format!(
+            "DELETE FROM {log} WHERE entry_id = 'two'; INSERT INTO {log} SELECT * FROM kept"
+        );
+        is_found(&ground, &odd, &undo, "an entry without a number").await;
+    }
+    for sql in unreadable {
+        is_found(&ground, &sql, &again, "entry 2:").await;
+    }
+}
+
+async fn audit_finds_a_head_that_is_missing_doubled_or_unreadable(ground: Ground) {
+    let ground = ground.keyed().await;
+    laid_open(&ground).await;
+    let head = ground.own("audit_head");
+    ground
+        .exec(&format!("CREATE TABLE kept AS SELECT * FROM {head}"))
+        .await;
+    let undo = format!("DELETE FROM {head}; INSERT INTO {head} SELECT * FROM kept");
+    for sql in [
+        format!("DELETE FROM {head}"),
+        format!("INSERT INTO {head} SELECT * FROM kept"),
+        format!("INSERT INTO {head} SELECT 2, entry_id, mac FROM kept"),
+        format!("UPDATE {head} SET mac = NULL"),
+        format!("UPDATE {head} SET entry_id = NULL"),
+    ] {
+        is_found(&ground, &sql, &undo, "its head").await;
+    }
+    for (number, place) in [
+        ("3", "entry 3:"),
+        ("1", "entry 2:"),
+        ("0", "entry 1:"),
+        ("-1", "entry 0:"),
+    ] {
+        let sql = format!("UPDATE {head} SET entry_id = {number}");
+        is_found(&ground, &sql, &undo, place).await;
+    }
 }

@@ -45,7 +45,7 @@ async fn types_are_known_through_domains_and_arrays() {
         ]
     );
     let by_name = |name: &str| facts.columns.iter().find(|c| c.name == name).unwrap();
-    assert_eq!(by_name("d").domain.as_deref(), Some("shorter"));
+    assert_eq!(by_name("d").domain.as_deref(), Some("public.shorter"));
     assert_eq!(by_name("n").sql_type, "character(3)");
     assert!(by_name("id").has_default && by_name("id").not_null && by_name("ci").not_null);
     assert!(by_name("up").generated && !by_name("up").has_default);
@@ -124,8 +124,8 @@ async fn keys_indexes_and_constraints_on_a_column_are_found() {
     assert_eq!(
         keys,
         [
-            ("school", "schools", false, true),
-            ("ssn", "visits", true, false)
+            ("school", "public.schools", false, true),
+            ("ssn", "public.visits", true, false)
         ]
     );
 }
@@ -139,11 +139,11 @@ async fn whatever_reads_a_column_is_found() {
     assert_eq!(
         readers(&facts, "ssn"),
         [
-            owned("materialized view", "\"Kept\""),
+            owned("materialized view", "public.\"Kept\""),
             owned("policy", "own"),
             owned("rule", "tell"),
             owned("trigger", "audit"),
-            owned("view", "shown"),
+            owned("view", "public.shown"),
         ]
     );
     assert_eq!(names(&facts.rules), ["tell"]);

@@ -333,12 +333,12 @@ async fn what_depends_on_an_index_column_is_refused_and_its_privileges_stay() {
         (
             "CREATE INDEX own ON patients (id, ssn_bidx)",
             "DROP INDEX own",
-            "index own",
+            "index public.own",
         ),
         (
             "CREATE VIEW seen AS SELECT ssn_bidx FROM patients",
             "DROP VIEW seen",
-            "view seen",
+            "view public.seen",
         ),
         (
             "CREATE PUBLICATION out FOR TABLE patients",

@@ -80,6 +80,15 @@ impl Phiseal {
         self
     }
 
+    /// Runs it as nobody, who owns nothing; as the tester, where the tester may not.
+    pub fn without_rights(mut self) -> Self {
+        const NOBODY: u32 = 65534;
+        if rustix::process::getuid().is_root() {
+            self.command.uid(NOBODY).gid(NOBODY);
+        }
+        self
+    }
+
     /// How long it may take before the test fails.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

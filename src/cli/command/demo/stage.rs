@@ -150,6 +150,7 @@ impl Stage {
             json: true,
             table: Vec::new(),
             log_format: global.log_format,
+            access: global.access,
         }
     }
 

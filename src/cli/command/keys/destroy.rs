@@ -42,7 +42,13 @@ pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit
     let stop = Stop::default();
     signal::watch(&stop, output);
     let engine = session.engine(progress::sink(output), stop).await?;
-    let jobs = registered::jobs(&session, &server, Purpose::Rotate, output).await?;
+    let jobs = registered::jobs(
+        &session,
+        &server,
+        Purpose::Rotate { indexes: false },
+        output,
+    )
+    .await?;
     let targets: Vec<_> = jobs.iter().map(|job| job.target.clone()).collect();
     let done = match (args.key_id, &args.tenant) {
         (Some(key_id), _) => engine.destroy(key_id, &targets, &args.reason).await?,

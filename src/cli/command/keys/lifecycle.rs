@@ -12,6 +12,7 @@ use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::{Session, actor};
 use crate::cli::signal;
+use crate::crypto::Purpose as KeyPurpose;
 use crate::engine::preflight::Purpose;
 use crate::engine::rotation::Order;
 use crate::engine::{Engine, Stop, reindex};
@@ -103,7 +104,10 @@ pub async fn compromise(global: &Global, args: &KeyMove, output: Output) -> Resu
         );
         return Ok(Exit::Done);
     }
-    let jobs = registered::jobs(&session, &server, Purpose::Rotate, output).await?;
+    let purpose = Purpose::Rotate {
+        indexes: record.purpose == KeyPurpose::BlindIndex,
+    };
+    let jobs = registered::jobs(&session, &server, purpose, output).await?;
     let leaving = engine
         .unfinished()
         .await?

@@ -15,7 +15,13 @@ pub fn reasons(facts: &Facts) -> Vec<String> {
     out.extend(runs(facts));
     out.extend(lanes(facts));
     out.extend(quarantine(facts));
+    out.extend(gaps(facts));
     out
+}
+
+fn gaps(facts: &Facts) -> impl Iterator<Item = String> {
+    let gaps = facts.guard_gaps.iter();
+    gaps.map(|gap| format!("{gap}: `phiseal backfill`, then `phiseal verify`"))
 }
 
 fn keys(facts: &Facts) -> Vec<String> {
@@ -137,6 +143,7 @@ pub mod tests {
             quarantine: Vec::new(),
             rotations: Vec::new(),
             census: None,
+            guard_gaps: Vec::new(),
             now: "2026-03-20T00:00:00.000000Z".to_owned(),
             transport: None,
         }
@@ -232,6 +239,16 @@ pub mod tests {
         assert_eq!(reasons.len(), 1);
         assert!(
             reasons[0].starts_with("lane 3 of run 1 has lost its holder, process 4711 on host")
+        );
+    }
+
+    #[test]
+    fn what_the_guards_missed_is_named_with_what_to_run() {
+        let mut facts = facts();
+        facts.guard_gaps = vec!["the mark 'sealer' stood".to_owned()];
+        assert_eq!(
+            reasons(&facts),
+            ["the mark 'sealer' stood: `phiseal backfill`, then `phiseal verify`"]
         );
     }
 

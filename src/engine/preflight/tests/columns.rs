@@ -90,7 +90,7 @@ fn what_is_on_the_plaintext_is_only_a_warning_beside() {
 
 #[test]
 fn what_is_on_the_plaintext_does_not_hinder_restore_or_verify() {
-    for purpose in [Purpose::Restore, Purpose::Verify] {
+    for purpose in [Purpose::Restore { drop_sealed: false }, Purpose::Verify] {
         for (what, change, _) in ON_PLAINTEXT {
             let world = World::in_place().with(change).with(|w| w.purpose = purpose);
             assert_eq!(world.check(), Findings::default(), "{what} {purpose:?}");

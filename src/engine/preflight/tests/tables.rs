@@ -164,7 +164,7 @@ fn columns_that_our_role_may_not_write_are_refused_and_those_it_only_reads_are_n
     world.ssn().update_denied = true;
     world.table().columns.push(column("ssn_sealed", "bytea"));
     assert_eq!(world.refusals(), [""; 0]);
-    world.purpose = Purpose::Restore;
+    world.purpose = Purpose::Restore { drop_sealed: false };
     assert_eq!(world.refusals(), ["E0217"]);
     world.purpose = Purpose::Verify;
     world.table().missing_privileges = names(&["UPDATE on public.patients"]);

@@ -5,7 +5,7 @@
 use sqlx::postgres::PgConnection;
 
 use super::{get, map, query};
-use crate::quote;
+use crate::ident::Ident;
 use crate::store::{ServerFacts, StoreError};
 
 const SERVER: &str = "
@@ -109,6 +109,7 @@ async fn own_tables(
     schema: &str,
     facts: &mut ServerFacts,
 ) -> Result<(), StoreError> {
+    let own = Ident::new(schema).map_or_else(|_| schema.to_owned(), |name| name.label());
     let newest = query(NEWEST).bind(schema).fetch_one(&mut *conn).await;
     facts.installed = get(&newest.map_err(map)?, "newest")?;
     let rows = query(OWN_TABLES)
@@ -124,16 +125,11 @@ async fn own_tables(
         let name: &str = get(row, "name")?;
         let missing: Vec<String> = get(row, "missing")?;
         if missing == ["USAGE"] {
-            facts.missing_privileges =
-                vec![format!("USAGE on schema {}", quote::identifier(schema))];
+            facts.missing_privileges = vec![format!("USAGE on schema {}", own)];
             break;
         }
         if !missing.is_empty() {
-            let line = format!(
-                "{} on {}.{name}",
-                missing.join(", "),
-                quote::identifier(schema)
-            );
+            let line = format!("{} on {}.{name}", missing.join(", "), own);
             facts.missing_privileges.push(line);
         }
     }

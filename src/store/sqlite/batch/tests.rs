@@ -28,7 +28,7 @@ async fn rows_and_cursor_are_committed_together() {
     assert!(
         bench
             .fixture
-            .rows("SELECT mark FROM phiseal_mark")
+            .rows("SELECT mark FROM phiseal_guard_mark")
             .await
             .is_empty()
     );

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::{SchemaObject, all, fault, mentioned, text};
 use crate::ident::Ident;
 use crate::store::catalog::{ConstraintFacts, DependentFacts, ForeignKeyFacts, TriggerFacts};
-use crate::store::sqlite::ddl;
+use crate::store::sqlite::guard;
 use crate::store::sqlite::schema_text::{checks, mentions, trigger_event};
 use crate::store::{Result, TableFacts};
 
@@ -109,7 +109,7 @@ pub(super) fn read_schema(schema: &[SchemaObject], create_table: &str, facts: &m
                     update,
                     enabled: 'A',
                 };
-                match ddl::is_guard(&object.name) {
+                match guard::is_guard(&object.name) {
                     true => facts.guard.push(trigger),
                     false => facts.triggers.push(trigger),
                 }

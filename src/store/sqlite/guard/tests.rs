@@ -1,7 +1,10 @@
 //! Tests of the guard beside: every statement under both settings of recursive triggers.
 
 mod in_place;
+mod marks;
 mod next;
+mod renamed;
+mod rows;
 
 use crate::store::Store;
 use crate::store::sqlite::fixture::{Fixture, ident, target, with};
@@ -27,11 +30,10 @@ async fn beside(recursive: bool) -> Fixture {
     let pragma = format!("PRAGMA recursive_triggers = {}", i32::from(recursive));
     fixture.exec(&pragma).await.unwrap();
     let rows = format!(
-        "INSERT INTO phiseal_mark VALUES ('engine'); INSERT INTO t VALUES \
-         (1, 'n', 'abc', NULL, 'o', {SEAL_1}, x'01'), (2, 'n', NULL, NULL, 'o', {SEAL_1}, x'02'); \
-         DELETE FROM phiseal_mark"
+        "INSERT INTO t VALUES \
+         (1, 'n', 'abc', NULL, 'o', {SEAL_1}, x'01'), (2, 'n', NULL, NULL, 'o', {SEAL_1}, x'02')"
     );
-    fixture.exec(&rows).await.unwrap();
+    fixture.unguarded(&rows).await;
     fixture
 }
 
@@ -54,7 +56,7 @@ async fn leaves(trusted: bool, sql: &str, expected: &[&str]) {
         );
         assert!(
             fixture
-                .rows("SELECT mark FROM phiseal_mark")
+                .rows("SELECT mark FROM phiseal_mark UNION ALL SELECT mark FROM phiseal_guard_mark")
                 .await
                 .is_empty(),
             "{sql}"
@@ -71,7 +73,7 @@ async fn outcome(fixture: &mut Fixture, trusted: bool, sql: &str) -> Result<(), 
         return fixture.exec(sql).await;
     }
     let marked = format!(
-        "BEGIN; INSERT INTO phiseal_mark VALUES ('sealer'); {sql}; DELETE FROM phiseal_mark; COMMIT"
+        "PRAGMA foreign_keys = ON; BEGIN; INSERT INTO phiseal_mark VALUES ('sealer'); {sql}; DELETE FROM phiseal_mark; COMMIT"
     );
     let outcome = fixture.exec(&marked).await;
     if outcome.is_err() {
@@ -327,7 +329,7 @@ async fn a_trigger_of_the_application_that_rewrites_the_plaintext_leaves_no_stal
                 );
                 assert!(
                     fixture
-                        .rows("SELECT mark FROM phiseal_mark")
+                        .rows("SELECT mark FROM phiseal_mark UNION ALL SELECT mark FROM phiseal_guard_mark")
                         .await
                         .is_empty()
                 );
@@ -343,7 +345,7 @@ const UPPER: &str = "CREATE TRIGGER upper AFTER UPDATE ON t WHEN CAST(NEW.ssn AS
 async fn the_engine_passes_and_its_statements_cost_no_nested_update() {
     let mut fixture = beside(false).await;
     fixture
-        .exec("INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET ssn_sealed = x'00', ssn = 'q'; DELETE FROM phiseal_mark")
+        .exec("INSERT INTO phiseal_guard_mark VALUES (-9000000000000000000, 'engine'); UPDATE t SET ssn_sealed = x'00', ssn = 'q'; DELETE FROM phiseal_guard_mark")
         .await
         .unwrap();
     assert_eq!(state(&mut fixture).await, ["1 'q' 00 01", "2 'q' 00 02"]);
@@ -364,13 +366,10 @@ async fn numbers_that_differ_in_the_last_digit_or_in_class_are_changes() {
         ("x'31'", "'1'"),
         ("'a'", "'a '"),
     ] {
-        fixture
-            .exec(&format!(
-                "DELETE FROM t; INSERT INTO phiseal_mark VALUES ('engine'); \
-                 INSERT INTO t VALUES (1, {from}, x'01'); DELETE FROM phiseal_mark; UPDATE t SET n = {to}"
-            ))
-            .await
-            .unwrap();
+        let row = format!("DELETE FROM t; INSERT INTO t VALUES (1, {from}, x'01')");
+        fixture.unguarded(&row).await;
+        let change = format!("UPDATE t SET n = {to}");
+        fixture.exec(&change).await.unwrap();
         assert_eq!(
             fixture.rows("SELECT quote(n_sealed) FROM t").await,
             ["NULL"],
@@ -391,13 +390,13 @@ async fn a_row_without_rowid_and_with_a_composite_key_is_guarded() {
         .await
         .unwrap();
     fixture
-        .exec(
-            "INSERT INTO phiseal_mark VALUES ('engine'); \
-             INSERT INTO t VALUES ('x', 1, 'p', x'01'), ('x', 2, 'p', x'02'), ('y', 1, 'p', x'03'); \
-             DELETE FROM phiseal_mark; UPDATE t SET ssn = 'q' WHERE a = 'x' AND b = 1; UPDATE t SET a = 'Y' WHERE a = 'y'",
+        .unguarded(
+            "INSERT INTO t VALUES ('x', 1, 'p', x'01'), ('x', 2, 'p', x'02'), ('y', 1, 'p', x'03')",
         )
-        .await
-        .unwrap();
+        .await;
+    let changes =
+        "UPDATE t SET ssn = 'q' WHERE a = 'x' AND b = 1; UPDATE t SET a = 'Y' WHERE a = 'y'";
+    fixture.exec(changes).await.unwrap();
     let seals = fixture
         .rows("SELECT quote(ssn_sealed) FROM t ORDER BY a, b")
         .await;

@@ -1,25 +1,52 @@
 //! The words that the guard's triggers are made of: marks, refusals, comparisons, key ids.
 //! Owns their SQL, each an expression or a statement by itself. Old and new are compared exactly.
 
+use super::super::statement::literal;
 use super::super::value::SEALED_TEXT;
+use crate::ident::Ident;
 
 const URL_SAFE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Marks the guard's own nested update.
-pub(super) const MARK: &str = "INSERT INTO phiseal_mark (mark) VALUES ('guard');";
+/// Marks the guard's own nested update. Within a trigger's program, and in those of the triggers it sets off,
+/// `last_insert_rowid()` is the program's own: so the mark is seen there, and nowhere else.
+pub(super) const MARK: &str = "INSERT INTO phiseal_guard_mark (id, mark) VALUES \
+    ((random() | (-9223372036854775807 - 1)) & -4611686018427387905, 'guard');";
 
-/// One of them only: guards nest.
-pub(super) const UNMARK: &str = "DELETE FROM phiseal_mark \
-    WHERE rowid = (SELECT max(rowid) FROM phiseal_mark WHERE mark = 'guard');";
+/// Takes the mark away again.
+pub(super) const UNMARK: &str = "DELETE FROM phiseal_guard_mark WHERE id = last_insert_rowid();";
 
-/// Whether this mark stands.
-pub(super) fn marked(mark: &str) -> String {
-    format!("EXISTS (SELECT 1 FROM phiseal_mark WHERE mark = '{mark}')")
+/// Whether the writer is the engine, or the guard itself.
+pub(super) fn is_ours(mark: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM phiseal_guard_mark WHERE id = last_insert_rowid() AND mark = {})",
+        literal(mark)
+    )
+}
+
+/// Whether the writer seals values itself. No transaction commits with this mark in it.
+pub(super) fn trusted() -> String {
+    "EXISTS (SELECT 1 FROM phiseal_mark WHERE mark = 'sealer')".to_owned()
+}
+
+/// Has the mark that is about to be trusted checked against its foreign key once more, in this transaction: a
+/// committed one then keeps whoever would profit from it from committing, or is refused.
+pub(super) fn prove(condition: &str) -> String {
+    format!("UPDATE phiseal_mark SET mark = mark WHERE mark = 'sealer' AND ({condition});")
+}
+
+/// Whether the guard's trigger of this name is of another table than its statements change.
+pub(super) fn names_another_table(trigger: &Ident) -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name = {} \
+         AND instr(sql, 'UPDATE \"' || replace(tbl_name, '\"', '\"\"') || '\" SET') > 0)",
+        literal(trigger.as_str())
+    )
 }
 
 /// Refuses the statement where a condition holds.
 pub(super) fn refuse(condition: &str, reason: &str) -> String {
-    format!("SELECT RAISE(ABORT, 'phiseal: {reason}') WHERE {condition};")
+    let reason = literal(&format!("phiseal: {reason}"));
+    format!("SELECT RAISE(ABORT, {reason}) WHERE {condition};")
 }
 
 /// Whether the update changes a column.

@@ -48,21 +48,18 @@ async fn sealed(tables: &[&str]) -> (Fixture, Vec<Target>) {
         fixture.store.prepare(&target).await.unwrap();
         fixture.store.finish_indexes(&target).await.unwrap();
         let rows = format!(
-            "INSERT INTO phiseal_mark VALUES ('engine'); INSERT INTO {table} (id, ssn_sealed, ssn_bidx) \
-             VALUES (1, x'e70100000001aa', x'01'), (2, x'e70100000001bb', NULL); DELETE FROM phiseal_mark"
+            "INSERT INTO {table} (id, ssn_sealed, ssn_bidx) \
+             VALUES (1, x'e70100000001aa', x'01'), (2, x'e70100000001bb', NULL)"
         );
-        fixture.exec(&rows).await.unwrap();
+        fixture.unguarded(&rows).await;
         targets.push(target);
     }
     (fixture, targets)
 }
 
 async fn fill(fixture: &mut Fixture, table: &str) {
-    let fill = format!(
-        "INSERT INTO phiseal_mark VALUES ('engine'); UPDATE {table} SET ssn_bidx_next = x'0a' WHERE id = 1; \
-         DELETE FROM phiseal_mark"
-    );
-    fixture.exec(&fill).await.unwrap();
+    let fill = format!("UPDATE {table} SET ssn_bidx_next = x'0a' WHERE id = 1");
+    fixture.unguarded(&fill).await;
 }
 
 async fn columns(fixture: &mut Fixture, table: &str) -> Vec<String> {
@@ -342,9 +339,8 @@ async fn two_values_with_one_new_index_are_refused_before_the_switch() {
         .prepare_reindex(&targets[0], &next(true))
         .await
         .unwrap();
-    let fill = "INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET ssn_bidx_next = x'0a'; \
-        DELETE FROM phiseal_mark";
-    fixture.exec(fill).await.unwrap();
+    let fill = "UPDATE t SET ssn_bidx_next = x'0a'";
+    fixture.unguarded(fill).await;
     let refused = fixture
         .store
         .index_reindexed(&targets[0], &next(true))
@@ -370,9 +366,8 @@ async fn what_is_dropped_with_its_seal_leaves_no_new_index_behind() {
         .unwrap();
     let mut one = targets[0].clone();
     one.fields.remove(0);
-    let restored = "INSERT INTO phiseal_mark VALUES ('engine'); UPDATE t SET ssn = 'back'; \
-        DELETE FROM phiseal_mark";
-    fixture.exec(restored).await.unwrap();
+    let restored = "UPDATE t SET ssn = 'back'";
+    fixture.unguarded(restored).await;
     fixture.store.drop_sealed(&one).await.unwrap();
     assert_eq!(
         columns(&mut fixture, "t").await,

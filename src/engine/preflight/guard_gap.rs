@@ -1,0 +1,17 @@
+//! E0247: in SQLite, what the guards could not be relied upon for: values may be sealed there that are not of
+//! their plaintext.
+
+use super::{Findings, Preflight};
+
+pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
+    for gap in &p.server.guard_gaps {
+        out.warn(
+            "E0247",
+            p.plan,
+            None,
+            gap.clone(),
+            "any command that writes puts this program's guards there and no mark; then `phiseal verify` of all \
+             tables opens and compares every value",
+        );
+    }
+}

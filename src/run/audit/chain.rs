@@ -1,0 +1,182 @@
+//! The walk through the audit log: every row, from its first number to the head.
+//! Owns what is wrong with a row, by itself and after the one before. What was written by anybody is a finding, never
+//! an error.
+
+use sha2::{Digest, Sha256};
+
+use super::{ATTEMPTS, ATTEST, Broken, covered, too_many};
+use crate::crypto::KeyId;
+use crate::keys::{KeyError, Keyring};
+use crate::store::{AuditEntry, AuditHead, AuditRow, Store, StoreError};
+
+/// Goes through the whole log, from its first number to the head; the head, and the digest of all entries.
+pub(super) async fn walk(
+    store: &dyn Store,
+    keyring: &Keyring,
+) -> Result<Result<(AuditHead, [u8; 32]), Broken>, StoreError> {
+    const PAGE: u32 = 1000;
+    if let Some(misfit) = store.audit_misfit().await? {
+        return Ok(Err(misfit.into()));
+    }
+    let mut chain = Chain::new(keyring);
+    // Numbers that no appender gives are looked at, too.
+    let mut from = i64::MIN;
+    loop {
+        let rows = store.audit_entries(from, PAGE).await?;
+        for row in &rows {
+            if row.entry_id != chain.next() {
+                let head = store.audit_head().await?;
+                return Ok(Err(chain.out_of_order(row.entry_id, &head)));
+            }
+            if let Err(what) = chain.take(row) {
+                return Ok(Err(Broken::at(row.entry_id, what)));
+            }
+        }
+        let Some(next) = rows.last().and_then(|row| row.entry_id.checked_add(1)) else {
+            break;
+        };
+        from = next;
+    }
+    // The head after the entries: others may have appended while we read.
+    for _ in 0..ATTEMPTS {
+        let head = store.audit_head().await?;
+        if chain.ends_at(&head) {
+            return Ok(chain.end(head));
+        }
+        let more = store.audit_entries(chain.next(), PAGE).await?;
+        let broken = match more.first() {
+            Some(row) if row.entry_id == chain.next() && head.entry_id >= row.entry_id => chain
+                .take(row)
+                .err()
+                .map(|what| Broken::at(row.entry_id, what)),
+            Some(row) => Some(chain.out_of_order(row.entry_id, &head)),
+            None => Some(chain.too_long_or_short(&head)),
+        };
+        if let Some(broken) = broken {
+            return Ok(Err(broken));
+        }
+    }
+    Err(too_many())
+}
+
+const BEYOND: &str = "the entry is beyond the head of the chain";
+
+/// The part of the chain that was gone through.
+struct Chain<'a> {
+    keyring: &'a Keyring,
+    last: Option<AuditEntry>,
+    digest: Sha256,
+    /// The first entry of a destroyed key that nothing attests yet.
+    unattested: Option<i64>,
+}
+
+impl<'a> Chain<'a> {
+    fn new(keyring: &'a Keyring) -> Self {
+        Self {
+            keyring,
+            last: None,
+            digest: Sha256::new(),
+            unattested: None,
+        }
+    }
+
+    /// The number of the entry that follows.
+    fn next(&self) -> i64 {
+        self.last.as_ref().map_or(1, |last| last.entry_id + 1)
+    }
+
+    /// Goes on by one entry, or says what is wrong with it.
+    fn take(&mut self, row: &AuditRow) -> Result<(), &'static str> {
+        let entry = row.entry.as_ref().ok_or("the entry cannot be read")?;
+        let so_far: [u8; 32] = self.digest.clone().finalize().into();
+        match fault(entry, self.last.as_ref(), self.keyring, so_far)? {
+            Checked::Unknowable => {
+                self.unattested.get_or_insert(entry.entry_id);
+            }
+            Checked::Attests => self.unattested = None,
+            Checked::Good => {}
+        }
+        self.digest.update(covered(entry));
+        self.digest.update(&entry.mac);
+        self.last = Some(entry.clone());
+        Ok(())
+    }
+
+    /// An entry of another number than the one that follows.
+    fn out_of_order(&self, found: i64, head: &AuditHead) -> Broken {
+        let next = self.next();
+        if found < next {
+            Broken::at(found, "the chain is numbered from 1, and has no such entry")
+        } else if head.entry_id < next {
+            Broken::at(found, BEYOND)
+        } else {
+            Broken::at(next, "the entry is missing")
+        }
+    }
+
+    /// Nothing follows, and the head names another end.
+    fn too_long_or_short(&self, head: &AuditHead) -> Broken {
+        match head.entry_id.saturating_add(1) < self.next() {
+            true => Broken::at(head.entry_id.saturating_add(1), BEYOND),
+            false => Broken::at(self.next(), "the chain does not end where its head says"),
+        }
+    }
+
+    fn ends_at(&self, head: &AuditHead) -> bool {
+        match &self.last {
+            Some(last) => last.entry_id == head.entry_id && last.mac == head.mac,
+            None => head.entry_id == 0 && head.mac.is_empty(),
+        }
+    }
+
+    fn end(self, head: AuditHead) -> Result<(AuditHead, [u8; 32]), Broken> {
+        match self.unattested {
+            None => Ok((head, self.digest.finalize().into())),
+            Some(entry_id) => Err(Broken::at(
+                entry_id,
+                "the key of the entry is destroyed, and no later entry attests it",
+            )),
+        }
+    }
+}
+
+/// What can be said of an entry that is not wrong.
+enum Checked {
+    Good,
+    /// It attests every entry before it.
+    Attests,
+    /// Its key is destroyed.
+    Unknowable,
+}
+
+fn fault(
+    entry: &AuditEntry,
+    before: Option<&AuditEntry>,
+    keyring: &Keyring,
+    so_far: [u8; 32],
+) -> Result<Checked, &'static str> {
+    if entry.prev_mac != before.map_or(&[][..], |b| &b.mac) {
+        return Err("the entry does not follow the one before");
+    }
+    let key = match KeyId::new(entry.key_id).map(|id| keyring.openable(id)) {
+        Some(Ok(key)) => key,
+        Some(Err(KeyError::Destroyed { .. })) => return Ok(Checked::Unknowable),
+        _ => return Err("the key of the entry is not there"),
+    };
+    if !key
+        .data_key()
+        .audit_mac_key()
+        .verify(&covered(entry), &entry.mac)
+    {
+        return Err("the entry was changed");
+    }
+    if entry.action != ATTEST {
+        return Ok(Checked::Good);
+    }
+    let subject: serde_json::Value = serde_json::from_str(&entry.subject).unwrap_or_default();
+    if subject["sha256"].as_str() == Some(hex::encode(so_far).as_str()) {
+        Ok(Checked::Attests)
+    } else {
+        Err("the entries before it are not those it attests")
+    }
+}

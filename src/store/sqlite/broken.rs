@@ -1,0 +1,125 @@
+//! Views and triggers of the file that name what is not there.
+//! Owns how they are found: SQLite drops and renames no column while any of them is in the schema, whatever table
+//! it is of, so the schema is made once more in memory, without rows, and a column dropped there.
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row};
+
+use super::fault;
+use super::shape::joined;
+use super::statement::{Bind, bound, run, statement};
+use crate::ident::Ident;
+use crate::store::Result;
+
+/// The table of which a column is dropped.
+const PROBE: &str = "~phiseal_probe";
+
+/// A view or a trigger.
+struct Object {
+    kind: String,
+    name: String,
+}
+
+/// Each as `view NAME` or `trigger NAME`.
+pub(super) async fn objects(conn: &mut SqliteConnection) -> Result<Vec<String>> {
+    const SCHEMA: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL \
+        AND type IN ('table', 'view', 'trigger') AND name NOT GLOB 'sqlite_*' \
+        ORDER BY type = 'table' DESC, type = 'view' DESC, rowid";
+    let rows = bound(SCHEMA, [])
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(fault::of)?;
+    let memory = SqliteConnectOptions::new()
+        .in_memory(true)
+        .foreign_keys(false)
+        .disable_statement_logging();
+    let mut scratch = memory.connect().await.map_err(fault::of)?;
+    let (mut made, mut broken) = (Vec::new(), Vec::new());
+    for row in rows {
+        let kind: String = row.try_get(0).map_err(fault::of)?;
+        let name: String = row.try_get(1).map_err(fault::of)?;
+        let sql: String = row.try_get(2).map_err(fault::of)?;
+        let done = statement(sql.clone())
+            .persistent(false)
+            .execute(&mut scratch)
+            .await;
+        match (kind.as_str(), done.is_ok()) {
+            ("table", true) => {}
+            // A module or a collation of the application: its columns are what the others name.
+            ("table", false) => stand_in(conn, &mut scratch, &name).await?,
+            (_, true) => made.push(Object { kind, name }),
+            (_, false) => broken.push(format!("{kind} {name}")),
+        }
+    }
+    broken.extend(found_by_a_drop(&mut scratch, made).await?);
+    scratch.close().await.map_err(fault::of)?;
+    Ok(broken)
+}
+
+/// Drops a column until nothing stands in the way of it, and whatever does.
+async fn found_by_a_drop(
+    scratch: &mut SqliteConnection,
+    mut objects: Vec<Object>,
+) -> Result<Vec<String>> {
+    let probe = Ident::new(PROBE)
+        .map(|name| name.quoted())
+        .unwrap_or_default();
+    run(scratch, format!("CREATE TABLE {probe} (a, b)")).await?;
+    let mut broken = Vec::new();
+    loop {
+        let dropped = statement(format!("ALTER TABLE {probe} DROP COLUMN b"))
+            .persistent(false)
+            .execute(&mut *scratch)
+            .await;
+        let Err(sqlx::Error::Database(refused)) = dropped else {
+            return Ok(broken);
+        };
+        // `error in view NAME: ...`; of two names that begin alike the longer is meant.
+        let at = (0..objects.len())
+            .filter(|at| {
+                let object = &objects[*at];
+                let begin = format!("error in {} {}", object.kind, object.name);
+                refused.message().starts_with(&begin)
+            })
+            .max_by_key(|at| objects[*at].name.len());
+        let Some(object) = at.map(|at| objects.remove(at)) else {
+            return Ok(broken);
+        };
+        let Ok(name) = Ident::new(object.name.clone()) else {
+            return Ok(broken);
+        };
+        let away = format!("DROP {} IF EXISTS {}", object.kind, name.quoted());
+        broken.push(format!("{} {}", object.kind, object.name));
+        run(scratch, away).await?;
+    }
+}
+
+/// A plain table with the columns of one that cannot be made here.
+async fn stand_in(
+    conn: &mut SqliteConnection,
+    scratch: &mut SqliteConnection,
+    table: &str,
+) -> Result<()> {
+    const COLUMNS: &str = "SELECT name FROM pragma_table_xinfo(?) ORDER BY cid";
+    let columns = bound(COLUMNS, [Bind::Text(table.to_owned())])
+        .fetch_all(conn)
+        .await;
+    // A module that is not there tells no columns either: what names them is told as broken, as SQLite would.
+    let names: Vec<Ident> = columns
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|row| Ident::new(row.try_get::<String, _>(0).ok()?).ok())
+        .collect();
+    match Ident::new(table) {
+        Ok(table) if !names.is_empty() => {
+            let columns = joined(&names, ", ", Ident::quoted);
+            // One that a virtual table has made already, as its own, is there.
+            let create = format!("CREATE TABLE IF NOT EXISTS {} ({columns})", table.quoted());
+            run(scratch, create).await
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

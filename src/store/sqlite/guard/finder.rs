@@ -1,0 +1,56 @@
+//! How a guard's own statements find the row that its trigger was fired for.
+//! Owns that condition: the rowid, which no collation touches; without one, the primary key under the
+//! collations of its index, by which no two rows are equal, and byte for byte.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::words::differ;
+use crate::ident::Ident;
+use crate::store::sqlite::fault;
+use crate::store::sqlite::shape::{collations, joined, rowid};
+use crate::store::sqlite::statement::{Bind, bound};
+use crate::store::{Result, StoreError, Target};
+
+/// The condition that finds the row of `NEW` in the target's table.
+pub(super) async fn this_row(conn: &mut SqliteConnection, target: &Target) -> Result<String> {
+    let table = target.table.name.as_str();
+    if let Some(name) = rowid(conn, table).await?.name {
+        return Ok(format!("{name} = NEW.{name}"));
+    }
+    let mut keys = primary_key(conn, table).await?;
+    if keys.is_empty() {
+        // Columns have taken every name of the rowid.
+        keys = target.keys.iter().map(|key| key.name.clone()).collect();
+    }
+    let names: Vec<&str> = keys.iter().map(Ident::as_str).collect();
+    let collations = collations(conn, table, &names).await?;
+    let pairs: Vec<_> = keys.iter().zip(collations).collect();
+    Ok(joined(&pairs, " AND ", |(key, collation)| {
+        let key = key.quoted();
+        let collate = collation
+            .as_ref()
+            .map(|collation| format!(" COLLATE {}", collation.quoted()))
+            .unwrap_or_default();
+        // The first of the two finds the row by the index, the second leaves no other.
+        format!(
+            "{key} = NEW.{key}{collate} AND NOT {}",
+            differ(&key, &format!("NEW.{key}"))
+        )
+    }))
+}
+
+async fn primary_key(conn: &mut SqliteConnection, table: &str) -> Result<Vec<Ident>> {
+    const KEY: &str = "SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk";
+    let rows = bound(KEY, [Bind::Text(table.to_owned())])
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    let name = |row: &sqlx::sqlite::SqliteRow| {
+        let name: String = row.try_get(0).map_err(fault::of)?;
+        Ident::new(name).map_err(|_| StoreError::Unexpected {
+            what: "the name of a key column",
+        })
+    };
+    rows.iter().map(name).collect()
+}

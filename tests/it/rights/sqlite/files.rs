@@ -1,0 +1,236 @@
+//! What commands leave of the file: those that look nothing, those that write its journal mode.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+
+use super::{INDEXED, PEOPLE, PLAN, phiseal, sealed};
+use crate::support::{Base, Ground};
+
+fn path(ground: &Ground) -> PathBuf {
+    match &ground.base {
+        Base::Sqlite(file) => file.path().to_owned(),
+        Base::Postgres(_) => panic!("no file"),
+    }
+}
+
+/// The mode that stays with the file, by its header (https://sqlite.org/fileformat2.html, 1.3.4).
+fn journal_mode(ground: &Ground) -> &'static str {
+    match fs::read(path(ground)).unwrap()[18] {
+        2 => "wal",
+        _ => "delete",
+    }
+}
+
+/// The file's bytes, those of its -wal file, and what else is in its folder.
+fn state(path: &Path) -> (Vec<u8>, Option<Vec<u8>>, Vec<String>) {
+    let wal = PathBuf::from(format!("{}-wal", path.display()));
+    let folder = fs::read_dir(path.parent().unwrap()).unwrap();
+    let mut names: Vec<String> = folder
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    (fs::read(path).unwrap(), fs::read(wal).ok(), names)
+}
+
+const LOOKING: [(&[&str], i32); 17] = [
+    (&["plan"], 0),
+    (&["plan", "--sql"], 0),
+    (&["status"], 0),
+    (&["status", "--check", "--census"], 0),
+    (&["keys", "list"], 0),
+    (&["keys", "show", "1"], 7),
+    (&["keys", "check"], 0),
+    (&["audit", "verify"], 0),
+    (&["audit", "head"], 0),
+    (&["quarantine", "list"], 0),
+    (&["bench"], 0),
+    (&["migrate", "status"], 0),
+    (&["migrate", "up", "--dry-run"], 0),
+    (&["migrate", "down", "--dry-run"], 0),
+    (&["migrate", "redo", "--dry-run"], 0),
+    (&["rotate", "--if-due"], 0),
+    (
+        &[
+            "init",
+            "--table",
+            "people",
+            "--column",
+            "ssn",
+            "--plan",
+            "other.toml",
+        ],
+        0,
+    ),
+];
+
+#[tokio::test]
+async fn commands_that_look_change_no_byte_whatever_the_journal_mode() {
+    for mode in ["delete", "wal"] {
+        let ground = sealed(INDEXED).await;
+        ground
+            .exec(&format!(
+                "PRAGMA journal_mode = {mode}; UPDATE people SET ssn = ssn"
+            ))
+            .await;
+        let path = path(&ground);
+        let before = state(&path);
+        for (args, code) in LOOKING {
+            let _ = fs::remove_file(ground.project.dir().join("other.toml"));
+            let done = phiseal(&ground, args)
+                .env("DATABASE_URL", ground.url())
+                .run()
+                .await;
+            assert_eq!(done.status.code(), Some(code), "{args:?}: {}", done.stderr);
+            assert!(
+                state(&path) == before,
+                "{args:?} changed the file in mode {mode}"
+            );
+        }
+        assert_eq!(journal_mode(&ground), mode);
+    }
+}
+
+#[tokio::test]
+async fn a_file_without_anything_of_ours_is_only_looked_at() {
+    let file = crate::support::sqlite().await;
+    file.exec(PEOPLE).await;
+    let ground = Ground {
+        base: Base::Sqlite(file),
+        project: crate::support::Project::new(),
+    };
+    ground.project.plan(&ground.url(), PLAN);
+    let before = state(&path(&ground));
+    for (args, code) in [
+        (&["plan"][..], 3),
+        (&["status"], 3),
+        (&["bench"], 0),
+        (&["migrate", "status"], 0),
+        (&["migrate", "up", "--dry-run"], 0),
+        (&["rotate", "--if-due"], 3),
+    ] {
+        phiseal(&ground, args).run().await.expect_code(code);
+        assert!(state(&path(&ground)) == before, "{args:?} changed the file");
+    }
+}
+
+#[tokio::test]
+async fn commands_that_write_keep_the_journal_mode_and_a_copy_is_whole() {
+    for mode in ["delete", "wal"] {
+        let ground = Ground {
+            base: Base::Sqlite(crate::support::sqlite().await),
+            project: crate::support::Project::new(),
+        };
+        ground
+            .exec(&format!("PRAGMA journal_mode = {mode}; {PEOPLE}"))
+            .await;
+        ground.project.plan(&ground.url(), INDEXED);
+        for args in [
+            &["migrate", "up"][..],
+            &["keys", "create"],
+            &["backfill"],
+            &["verify"],
+            &["rotate"],
+            &["rotate", "--purpose", "blind_index", "--grace", "0"],
+            &["quarantine", "retry"],
+            &["bench", "--write-sample"],
+            &["restore", "--drop-sealed"],
+        ] {
+            phiseal(&ground, args).run().await.expect_code(0);
+            assert_eq!(journal_mode(&ground), mode, "{args:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_asks_for_wal_gets_it_from_the_first_command_that_writes() {
+    let ground = sealed(PLAN).await;
+    let plan = fs::read_to_string(ground.project.plan_file()).unwrap();
+    ground
+        .project
+        .plan_text(&plan.replace("[keys]", "wal = true\n[keys]"));
+    phiseal(&ground, &["status"]).run().await.expect_code(0);
+    assert_eq!(journal_mode(&ground), "delete");
+    let said = phiseal(&ground, &["backfill"])
+        .run()
+        .await
+        .expect_code(0)
+        .stderr;
+    assert!(said.contains("WAL mode from now on"), "{said}");
+    assert_eq!(journal_mode(&ground), "wal");
+    let said = phiseal(&ground, &["verify"])
+        .run()
+        .await
+        .expect_code(0)
+        .stderr;
+    assert!(!said.contains("WAL mode"), "{said}");
+}
+
+/// Everybody may read file, folder and plan, and nobody write.
+fn for_reading_only(ground: &Ground) {
+    let path = path(ground);
+    for (path, mode) in [
+        (ground.project.plan_file(), 0o444),
+        (ground.project.dir().to_owned(), 0o555),
+        (path.clone(), 0o444),
+        (path.parent().unwrap().to_owned(), 0o555),
+    ] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_a_folder_that_takes_no_writes_is_looked_at_in_either_journal_mode() {
+    for mode in ["delete", "wal"] {
+        let ground = sealed(PLAN).await;
+        // Closed by everybody, in WAL mode without a -wal file.
+        if let Base::Sqlite(file) = &ground.base {
+            file.pool().close().await;
+        }
+        let mut app = SqliteConnectOptions::new()
+            .filename(path(&ground))
+            .connect()
+            .await
+            .unwrap();
+        let pragma = format!("PRAGMA journal_mode = {mode}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(pragma))
+            .execute(&mut app)
+            .await
+            .unwrap();
+        app.close().await.unwrap();
+        for_reading_only(&ground);
+        let before = state(&path(&ground));
+        for args in [
+            &["status", "--check"][..],
+            &["keys", "list"],
+            &["audit", "head"],
+            &["quarantine", "list"],
+            &["migrate", "status"],
+            &["migrate", "up", "--dry-run"],
+            &["rotate", "--if-due"],
+        ] {
+            let done = phiseal(&ground, args).without_rights().run().await;
+            assert_eq!(
+                done.status.code(),
+                Some(0),
+                "{mode} {args:?}: {}",
+                done.stderr
+            );
+        }
+        // A backfill would not do, which the plan says.
+        let plan = phiseal(&ground, &["plan", "--json"])
+            .without_rights()
+            .run()
+            .await;
+        let plan = plan.expect_code(3).json();
+        assert_eq!(plan["refusals"][0]["code"], "E0214", "{plan}");
+        assert!(state(&path(&ground)) == before, "mode {mode}");
+        let folder = path(&ground).parent().unwrap().to_owned();
+        for folder in [folder, ground.project.dir().to_owned()] {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+}
