@@ -4,6 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
 use super::fault::map;
+use super::opening::Opening;
 use super::sql::{query, raw};
 use crate::ident::{Ident, TableName};
 use crate::store::Result;
@@ -47,7 +48,8 @@ pub(in crate::store) async fn enroll(
             .map(|student| of(student).cloned())
             .collect()
     };
-    let mut tx = conn.begin().await.map_err(map)?;
+    let begun = conn.begin_with(Opening::begin_as_login()).await;
+    let mut tx = begun.map_err(map)?;
     query(format!(
         "INSERT INTO {} (id, first_name, last_name, date_of_birth, ssn, guardian_phone, medical_notes) \
          SELECT a, b, c, d::date, e, f, g FROM unnest($1::int8[], $2::text[], $3::text[], $4::text[], \

@@ -15,15 +15,15 @@ use crate::store::{Result, StoreError};
 /// Tables of the migrator's own, if they lie in the same schema.
 const NOT_OURS: &str = "c.relname NOT LIKE '%migration%' AND c.relname NOT LIKE 'phiseal%'";
 
+/// A database that nobody else may connect to: before version 15 every role may make objects in `public`.
 pub(in crate::store) async fn create_database(conn: &mut PgConnection, name: &Ident) -> Result<()> {
+    let name = name.quoted();
     run(
-        conn,
-        format!(
-            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'",
-            name.quoted()
-        ),
+        &mut *conn,
+        format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"),
     )
-    .await
+    .await?;
+    run(conn, format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC")).await
 }
 
 /// Ends the sessions of a killed process, too.

@@ -4,7 +4,6 @@
 use super::{active, all_under, json, number, on_both, postgres};
 use crate::support::{Base, Ground};
 use serde_json::json;
-use std::time::Duration;
 
 const STATES: [&str; 6] = [
     "pre_active",
