@@ -257,9 +257,16 @@ impl Database for PgDatabase<'_> {
     }
 
     async fn step(&mut self, set: &MigrationSet, goal: Goal) -> Result<Option<Version>, Failure> {
+        let path = match set.kind {
+            SetKind::Own => Vec::new(),
+            SetKind::Platform => self.search_path().await?,
+        };
         let records = Records::of(&self.schema, set);
         let mut tx = self.schema.change(self.conn, set).await?;
         let stepped = async {
+            own_schema::check_path(&mut tx, &path)
+                .await
+                .map_err(not_ours)?;
             records.lock(&mut tx).await?;
             let read = records.read(&mut tx).await;
             let applied = read.map_err(records::failure)?;
@@ -392,8 +399,8 @@ async fn run_statements(
 
 /// The search path by name, without the role's own, and temporary tables last: functions that keep
 /// the path they were made with (`SET search_path FROM CURRENT`) then mean the same for every role.
-pub(super) const SEARCH_PATH: &str = "(SELECT pg_catalog.concat(pg_catalog.string_agg(\
-     pg_catalog.quote_ident(name), ', ' ORDER BY place), ', pg_temp') \
+pub(super) const SEARCH_PATH: &str = "(SELECT pg_catalog.concat_ws(', ', pg_catalog.string_agg(\
+     pg_catalog.quote_ident(name), ', ' ORDER BY place), 'pg_temp') \
      FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path (name, place))";
 
 async fn search_where_tables_go(tx: &mut PgConnection) -> Result<(), sqlx::Error> {

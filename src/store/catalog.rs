@@ -19,6 +19,8 @@ pub struct ServerFacts {
     pub role: String,
     /// The role that logged in: another one than ours where the plan names a role.
     pub login: String,
+    /// That role is a superuser.
+    pub login_superuser: bool,
     /// Our role is a superuser.
     pub superuser: bool,
     /// `log_statement` where it is not `none`, `log_min_duration_statement` where it is not -1,
@@ -124,7 +126,9 @@ pub struct TableFacts {
     pub owner_is_superuser: bool,
     /// Our role is another one than the login.
     pub as_another_role: bool,
-    /// Functions that a write runs and that could go back from our role to the rights of the login.
+    /// What a write runs of roles that are neither superusers nor the login (`function app.f`).
+    pub code_of_others: Vec<String>,
+    /// Those of them that could go back from our role to the rights of the login.
     pub switching: Vec<String>,
     /// Leaf partitions; empty where the table is not partitioned.
     pub leaves: Vec<LeafFacts>,

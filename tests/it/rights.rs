@@ -4,6 +4,8 @@ mod guard_functions;
 mod names;
 mod operator;
 mod own_schema;
+mod planted;
+mod pooler;
 mod roles;
 mod shadows;
 mod sqlite;

@@ -1,34 +1,43 @@
-//! E0250 and E0251: with whose rights code of the table's owner runs.
-//! CHECK constraints, domains, index expressions, triggers and casts are code of whoever owns the table,
-//! and a write of ours runs it with the rights of our role.
+//! E0250 and E0251: with whose rights code of other roles runs.
+//! CHECK constraints, domains, index expressions, triggers and casts are code of whoever owns the table, or
+//! may make triggers on it. A write of ours runs it, and a read of ours runs casts, with the rights of our role.
 
 use super::{Dialect, Findings, Preflight, listed};
 use crate::quote;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    let Some(table) = p.table.filter(|_| p.writes()) else {
-        return;
-    };
+    let Some(table) = p.table else { return };
     if p.dialect == Dialect::Sqlite {
         return;
     }
-    let (role, owner) = (&p.server.role, &table.owned_by);
-    if p.server.superuser && !table.owner_is_superuser {
+    let (role, login, owner) = (&p.server.role, &p.server.login, &table.owned_by);
+    let foreign = !table.owner_is_superuser || !table.code_of_others.is_empty();
+    if p.server.login_superuser && foreign && role == login {
         out.warn(
             "E0250",
             p.plan,
             None,
             format!(
-                "our role {role} is a superuser, and code of the table's owner {owner} (triggers, constraints, \
-                 index expressions) runs with its rights"
+                "our role {role} is a superuser, and code of other roles runs with its rights: of the table's \
+                 owner {owner}{}",
+                also(&table.code_of_others)
             ),
+            "log in as a role that has no rights of its own and is a member of the owner, with `role` under \
+             [database] in the plan",
+        );
+    } else if p.server.login_superuser && foreign {
+        out.warn(
+            "E0250",
+            p.plan,
+            None,
             format!(
-                "say role = {:?} under [database] in the plan, or log in as that role",
-                owner
+                "the login {login} is a superuser: the role {role} lowers the rights of ordinary code, and \
+                 holds back nobody who wants them back"
             ),
+            format!("log in as a role that has no rights of its own and is a member of {role}"),
         );
     }
-    if !table.switching.is_empty() {
+    if p.writes() && !table.switching.is_empty() {
         out.refuse(
             "E0251",
             p.plan,
@@ -46,4 +55,12 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             ),
         );
     }
+}
+
+/// The code that is known by name.
+fn also(code: &[String]) -> String {
+    if code.is_empty() {
+        return String::new();
+    }
+    format!(", and {}", listed(code))
 }

@@ -246,13 +246,14 @@ async fn clear_the_way(
     let failed = failure(Doing::History);
     // An index lives in the schema of its table, whatever the search path says.
     let found = sqlx::query(
-        "SELECT i.indisvalid, i.indexrelid::regclass::text,
+        "SELECT i.indisvalid, i.indexrelid::pg_catalog.regclass::pg_catalog.text,
                 EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index AS p
-                        WHERE p.index_relid = i.indexrelid AND p.pid <> pg_backend_pid())
+                        WHERE p.index_relid OPERATOR(pg_catalog.=) i.indexrelid
+                          AND p.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())
          FROM pg_catalog.pg_index AS i
-         JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
-         WHERE i.indrelid = pg_catalog.to_regclass($1)
-           AND c.relname = (SELECT part[1] FROM (SELECT pg_catalog.parse_ident($2) AS part) AS _)",
+         JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
+         WHERE i.indrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid
+           AND c.relname::pg_catalog.text OPERATOR(pg_catalog.=) (SELECT part[1] FROM (SELECT pg_catalog.parse_ident($2) AS part) AS _)",
     )
     .bind(&index.table)
     .bind(&index.index)

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::connect::Connector;
 use super::decode::decode_page;
-use super::fence::{compare_sql, fence_sql, refusal};
+use super::fence::{compare_sql, enter_sql, fence_sql, refusal};
 use super::opening::{Opening, READ_COMMITTED};
 use super::read::{key_binds, page_rows, unbounded};
 use super::seal::seal_rows;
@@ -25,7 +25,7 @@ use crate::store::{
 /// The batch's own limits. Where a client is gone or frozen, the idle timeout ends what it keeps locked
 /// if the server waits for a command, the TCP one if it has an answer that nobody takes. Nested loops by `ctid` are what the write must be: a plan that scans
 /// the table once for each batch would make the whole quadratic.
-pub(super) const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; \
+pub(super) const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; SET LOCAL synchronous_commit TO DEFAULT; \
      SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL tcp_user_timeout = '20s'; \
      SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;";
 
@@ -181,8 +181,13 @@ impl Writer {
         } else {
             ""
         };
-        let settings = format!("SET LOCAL lock_timeout = '{locks}ms';{replica} {names}");
-        timed(raw(settings).execute(&mut *conn)).await?;
+        let settings = format!(
+            "SET LOCAL lock_timeout = '{locks}ms';{replica} {} {names}",
+            enter_sql(target, batch)
+        );
+        timed(raw(settings).execute(&mut *conn))
+            .await
+            .map_err(|error| refusal(error, &target.label))?;
         let opens = batch.rows.iter().any(|row| {
             row.cells
                 .iter()
@@ -193,11 +198,11 @@ impl Writer {
         } else {
             seal_rows(conn, target, batch, skip_locked).await?
         };
+        if target.triggers_fire {
+            timed(raw(SAFE_NAMES.to_owned()).execute(self.conn()?)).await?;
+        }
         self.definition = Some(Definition {
-            compare: format!(
-                "{SAFE_NAMES} {}",
-                compare_sql(target, batch, self.opening.role())
-            ),
+            compare: compare_sql(target, batch, self.opening.role()),
             // Deferred triggers fire at COMMIT.
             before_commit: names,
             label: target.label.clone(),

@@ -53,9 +53,12 @@ pub(super) async fn table_facts(
     facts.leaves = triggers::leaves(conn, &tree).await?;
     facts.rules = dependents::rules(conn, &tree).await?;
     (facts.dependents, facts.extended_statistics) = dependents::dependents(conn, &tree).await?;
+    let code = code::of_others(conn, &tree).await?;
     if facts.as_another_role {
-        facts.switching = code::switching(conn, &tree).await?;
+        let switching = code.iter().filter(|(_, switches)| *switches);
+        facts.switching = switching.map(|(name, _)| name.clone()).collect();
     }
+    facts.code_of_others = code.into_iter().map(|(name, _)| name).collect();
     relation::measure(conn, &tree, &mut facts).await?;
     Ok(Some(facts))
 }

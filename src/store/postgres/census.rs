@@ -57,7 +57,7 @@ async fn count_in(
     let mut filters = vec!["p IS NOT NULL".to_owned()];
     let mut binds = Vec::new();
     let names: Vec<String> = (target.keys.iter())
-        .map(|key| format!("t.{}", key.name.quoted()))
+        .map(|key| key_order::column(key, "t"))
         .collect();
     for (bound, side) in [(after, Side::After), (upto, Side::UpTo)] {
         let Some(cursor) = bound else { continue };

@@ -52,18 +52,45 @@ pub(super) fn fence_sql(
     ))
 }
 
-/// The definition and storage of the relation, compared in the server after the write: the lock
-/// that the write holds keeps DDL out until COMMIT.
-pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>, role: Option<&Ident>) -> String {
+/// What comes before the write: the table's lock, which keeps DDL out until COMMIT, and the definition,
+/// so that no trigger fires that preflight did not see. A role that may update columns only cannot lock the
+/// table beforehand (before PostgreSQL 16); its write is compared afterwards, as every write is. A
+/// setting that another client of a pooler left would keep triggers from firing.
+pub(super) fn enter_sql(target: &Target, batch: &WriteBatch<'_>) -> String {
     let relation = quote::literal(batch.relation);
+    let origin = if target.suppress_triggers {
+        ""
+    } else {
+        "IF current_setting('session_replication_role') <> 'origin' THEN \
+         PERFORM set_config('session_replication_role', 'origin', true); END IF;"
+    };
+    block(&format!(
+        "BEGIN {origin} IF has_table_privilege({relation}, 'UPDATE') THEN \
+         LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; END IF; \
+         IF {} IS DISTINCT FROM {} THEN RAISE EXCEPTION USING ERRCODE = '{SCHEMA_CHANGED}', MESSAGE = 'table'; \
+         END IF; END",
+        batch.relation,
+        print_of(target, &relation),
+        quote::literal(batch.fingerprint),
+    ))
+}
+
+fn print_of(target: &Target, relation: &str) -> String {
     let columns: Vec<String> = worked_columns(target)
         .iter()
         .map(|name| quote::literal(name))
         .collect();
-    let print = fingerprint_expression(
-        &relation,
+    fingerprint_expression(
+        relation,
         &format!("ARRAY[{}]::pg_catalog.text[]", columns.join(", ")),
-    );
+    )
+}
+
+/// The definition and storage of the relation, compared in the server after the write: the lock
+/// that the write holds keeps DDL out until COMMIT.
+pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>, role: Option<&Ident>) -> String {
+    let relation = quote::literal(batch.relation);
+    let print = print_of(target, &relation);
     let code =
         |sqlstate| format!("RAISE EXCEPTION USING ERRCODE = '{sqlstate}', MESSAGE = 'table'");
     let role = role.map_or_else(String::new, |role| {

@@ -60,6 +60,16 @@ pub(super) fn condition(
     out
 }
 
+/// A key column of `alias` as it is compared: of its base type where that is an extension's, since a
+/// domain over it could have operators of somebody else's.
+pub(super) fn column(key: &KeyColumn, alias: &str) -> String {
+    let name = format!("{alias}.{}", key.name.quoted());
+    match &key.type_schema {
+        Some(_) => format!("({name}::{})", key.cast),
+        None => name,
+    }
+}
+
 /// The comparison operator of this name for a key column.
 pub(super) fn operator(key: &KeyColumn, name: &str) -> String {
     match &key.type_schema {

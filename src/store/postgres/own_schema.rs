@@ -132,6 +132,46 @@ pub(crate) async fn check_for_migration(
     refuse(conn, RECORDS, schema, records, &found.role).await
 }
 
+/// What another role made in a schema of the search path under the name of one of the server's own
+/// functions, operators or types: a migration that says the name could get it.
+const SHADOWS: &str = "
+    WITH path AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY ($1) AND nspname !~ '^pg_'),
+    made AS (
+        SELECT 'pg_proc'::regclass AS classid, p.oid, 'function ' || p.proname AS what, path.nspname, p.proowner AS owner
+          FROM pg_proc p JOIN path ON path.oid = p.pronamespace
+         WHERE EXISTS (SELECT FROM pg_proc s WHERE s.proname = p.proname AND s.pronamespace = 'pg_catalog'::regnamespace)
+         UNION ALL
+        SELECT 'pg_operator'::regclass, o.oid, 'operator ' || o.oprname, path.nspname, o.oprowner
+          FROM pg_operator o JOIN path ON path.oid = o.oprnamespace
+         UNION ALL
+        SELECT 'pg_type'::regclass, t.oid, 'type ' || t.typname, path.nspname, t.typowner
+          FROM pg_type t JOIN path ON path.oid = t.typnamespace
+         WHERE EXISTS (SELECT FROM pg_type s WHERE s.typname = t.typname AND s.typnamespace = 'pg_catalog'::regnamespace)
+    )
+    SELECT m.what || ' in schema ' || m.nspname || ' belongs to ' || r.rolname
+      FROM made m JOIN pg_roles r ON r.oid = m.owner
+     WHERE NOT r.rolsuper AND r.rolname <> current_user AND r.rolname <> session_user
+       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = m.classid AND d.objid = m.oid AND d.deptype = 'e')
+     ORDER BY 1 LIMIT 1";
+
+/// Refuses migrations where another role's objects stand in front of the server's own.
+///
+/// # Errors
+/// [`StoreError::NotOurs`], and those of the round trips.
+pub(crate) async fn check_path(conn: &mut PgConnection, path: &[String]) -> Result<()> {
+    let row = query(SHADOWS.to_owned())
+        .bind(path.to_vec())
+        .fetch_optional(conn)
+        .await
+        .map_err(map)?;
+    let Some(row) = row else { return Ok(()) };
+    let found: String = row.try_get(0).map_err(map)?;
+    Err(StoreError::NotOurs {
+        what: format!("a migration could run what another role made: {found}"),
+        hint: "drop it, and REVOKE CREATE ON SCHEMA … FROM PUBLIC".to_owned(),
+    })
+}
+
 /// A schema, and how its owner stands to our role.
 struct Found {
     owner: String,

@@ -81,7 +81,7 @@ fn update_sql(target: &Target, relation: &str, skip_locked: bool) -> String {
                 Sealed::InPlace => format!("{name} = coalesce(u.c{i}, t.{name})"),
                 Sealed::Beside { .. } => format!(
                     "{name} = CASE WHEN t.{name} IS NULL THEN u.c{i}::{} ELSE t.{name} END",
-                    field.source_type
+                    with_schema(&field.source_type)
                 ),
             }
         })
@@ -98,6 +98,31 @@ fn update_sql(target: &Target, relation: &str, skip_locked: bool) -> String {
          SELECT coalesce(pg_catalog.array_agg(done.n), '{{}}') FROM done",
         sets.join(", ")
     )
+}
+
+/// A type with its schema. The server gives one to the types of others; of its own, the names that the
+/// grammar knows mean the server's type under every search path, and take no schema.
+fn with_schema(sql_type: &str) -> String {
+    const OF_THE_GRAMMAR: [&str; 9] = [
+        "bigint",
+        "bit",
+        "boolean",
+        "character",
+        "integer",
+        "interval",
+        "numeric",
+        "real",
+        "smallint",
+    ];
+    let name = sql_type.trim_end_matches("[]");
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if plain && !OF_THE_GRAMMAR.contains(&name) {
+        format!("pg_catalog.{sql_type}")
+    } else {
+        sql_type.to_owned()
+    }
 }
 
 /// The rows in COPY's text format (PostgreSQL documentation, "COPY", "Text Format").

@@ -4,7 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
 use super::fault::map;
-use super::opening::Opening;
+use super::opening::{Opening, READ_COMMITTED};
 use super::sql::{query, raw};
 use crate::ident::{Ident, TableName};
 use crate::store::Result;
@@ -21,7 +21,7 @@ pub(in crate::store) async fn build(
     run(
         conn,
         format!(
-            "CREATE SCHEMA {schema}; \
+            "{begin} CREATE SCHEMA {schema}; \
              CREATE TABLE {table} ( \
                  id bigint PRIMARY KEY, \
                  first_name text NOT NULL, \
@@ -29,7 +29,9 @@ pub(in crate::store) async fn build(
                  date_of_birth date, \
                  ssn text, \
                  guardian_phone text, \
-                 medical_notes text)",
+                 medical_notes text); \
+             COMMIT",
+            begin = Opening::default().begin(READ_COMMITTED),
             schema = schema.quoted(),
             table = table.quoted(),
         ),
@@ -79,12 +81,15 @@ pub(in crate::store) async fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<SealedStudent>> {
+    let begun = conn.begin_with(Opening::begin_as_login()).await;
+    let mut tx = begun.map_err(map)?;
     let rows = query(sql)
         .bind(after)
         .bind(limit)
-        .fetch_all(conn)
+        .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
+    tx.commit().await.map_err(map)?;
     let student = |row: &PgRow| {
         Ok(SealedStudent {
             id: row.try_get(0)?,
@@ -105,7 +110,14 @@ pub(in crate::store) async fn find(
     sql: String,
     index: &[u8],
 ) -> Result<Vec<(i64, String, String)>> {
-    let rows = query(sql).bind(index).fetch_all(conn).await.map_err(map)?;
+    let begun = conn.begin_with(Opening::begin_as_login()).await;
+    let mut tx = begun.map_err(map)?;
+    let rows = query(sql)
+        .bind(index)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(map)?;
+    tx.commit().await.map_err(map)?;
     let found = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
     rows.iter().map(|row| found(row).map_err(map)).collect()
 }

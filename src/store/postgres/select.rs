@@ -239,7 +239,7 @@ fn window(
 ) -> (String, String, String) {
     let mut filters = Vec::new();
     let keys: Vec<String> = (target.keys.iter())
-        .map(|key| format!("t.{}", key.name.quoted()))
+        .map(|key| key_order::column(key, "t"))
         .collect();
     for (bound, side) in [(&request.after, Side::After), (&request.upto, Side::UpTo)] {
         if bound.as_ref().and_then(Mark::key).is_some() {
@@ -281,8 +281,8 @@ fn by_keys(
         *next_bind += 1;
         names.push(format!("\"~k{i}\""));
         joins.push(format!(
-            "t.{} {} v.\"~k{i}\"::{}",
-            key.name.quoted(),
+            "{} {} v.\"~k{i}\"::{}",
+            key_order::column(key, "t"),
             key_order::operator(key, "="),
             key.cast
         ));

@@ -26,9 +26,12 @@ pub(super) fn raw(sql: String) -> RawSql {
 pub(crate) const SAFE_NAMES: &str = "SET LOCAL search_path = pg_catalog, pg_temp; \
      SET LOCAL standard_conforming_strings = on;";
 
-/// The application's own search path, for code of the table's owner that a write of ours runs. Until
+/// The application's own search path, temporary objects last, for code of the table's owner that a write of ours runs. Until
 /// [`SAFE_NAMES`] is set again, every name in a statement of ours must have its schema.
-pub(crate) const OWNERS_NAMES: &str = "SET LOCAL search_path TO DEFAULT;";
+pub(crate) const OWNERS_NAMES: &str = "SET LOCAL search_path TO DEFAULT; \
+     SELECT pg_catalog.set_config('search_path', (SELECT pg_catalog.concat_ws(', ', pg_catalog.string_agg(\
+       pg_catalog.quote_ident(name), ', ' ORDER BY place), 'pg_temp') \
+     FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS path (name, place)), true);";
 
 /// Settings of every transaction in which the server makes the text of values, and in which a
 /// policy is to raise an error instead of hiding rows (docs/FORMAT.md, "Plaintext bytes").

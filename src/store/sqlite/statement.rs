@@ -47,7 +47,7 @@ impl Bind {
 
 /// A text as SQL writes it, where nothing can be bound: in the body of a trigger.
 pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    crate::quote::sqlite_literal(text)
 }
 
 /// A statement to be prepared, and kept prepared for the next time its text comes.

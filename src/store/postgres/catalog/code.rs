@@ -1,8 +1,10 @@
-//! Code of the table's owner that a write of ours runs, and which of it could go back to the rights of
-//! the login that a plan's role was set by.
-//! Owns the search for it. It errs on the side of naming too much: SQL made at run time, and languages
-//! whose text says nothing, count as able to. A SECURITY DEFINER function does not, since the server
-//! refuses SET ROLE in one (PostgreSQL documentation, "SET ROLE").
+//! Code of other roles that a write of ours runs, and which of it could go back to the rights of the login
+//! that a plan's role was set by.
+//! Owns the search for it. It errs on the side of naming too much: any mention of a role, SQL made at run
+//! time, and what cannot be read count as able to. A SECURITY DEFINER function does not, since the
+//! server refuses SET ROLE in one (PostgreSQL documentation, "SET ROLE").
+//! It finds carelessness, and not everything that is hidden on purpose: code in views, and in triggers of
+//! tables that this code writes, is not followed.
 
 use sqlx::postgres::PgConnection;
 
@@ -13,7 +15,7 @@ use crate::store::StoreError;
 /// of generated columns, casts of column types; then whatever function is named in the text of one of
 /// these, and user-defined operators and casts, which no text names. Functions of superusers, of the
 /// login itself and of extensions are trusted.
-const SWITCHING: &str = r"
+const CODE: &str = r"
     WITH RECURSIVE types AS (
         SELECT a.atttypid AS oid FROM pg_attribute a
          WHERE a.attrelid = ANY ($2) AND a.attnum > 0 AND NOT a.attisdropped
@@ -36,7 +38,8 @@ const SWITCHING: &str = r"
     ), begun AS (
         SELECT t.tgfoid AS oid FROM pg_trigger t
          WHERE t.tgrelid = ANY ($2) AND $1::oid IS NOT NULL AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-           AND (t.tgtype & 16) <> 0 AND t.tgname NOT IN ('~phiseal_i', '~phiseal_u')
+           AND (t.tgtype & 16) <> 0 AND NOT (t.tgname IN ('~phiseal_i', '~phiseal_u')
+                    AND (SELECT proname FROM pg_proc WHERE oid = t.tgfoid) ~ '^guard_(insert|update)_[0-9a-f]{16}$')
          UNION
         SELECT d.refobjid FROM parts JOIN pg_depend d USING (classid, objid)
          WHERE d.refclassid = 'pg_proc'::regclass
@@ -53,19 +56,29 @@ const SWITCHING: &str = r"
             OR own.oid IN (SELECT oprcode FROM pg_operator) OR own.oid IN (SELECT castfunc FROM pg_cast)
          WHERE NOT run.prosecdef
     )
-    SELECT DISTINCT format('%I.%I', n.nspname, run.proname) AS name
+    SELECT DISTINCT 'function ' || format('%I.%I', n.nspname, run.proname) AS name,
+           run.prosrc = '' OR run.lanname NOT IN ('sql', 'plpgsql')
+             OR coalesce(array_to_string(run.proconfig, ' '), '') ~* 'role'
+             OR run.prosrc ~* 'set_config|execute|authorization|role|U&|\\' AS switches
       FROM run JOIN pg_namespace n ON n.oid = run.pronamespace JOIN pg_roles r ON r.oid = run.proowner
      WHERE NOT run.prosecdef AND NOT r.rolsuper AND r.rolname <> session_user
-       AND (run.lanname NOT IN ('sql', 'plpgsql') OR array_to_string(run.proconfig, ' ') ~* '\mrole='
-            OR run.prosrc ~* '\m(set_config|execute|authorization)\M'
-            OR run.prosrc ~* '\m(set|reset)\M(\s|/\*.*\*/|--[^\n]*\n|session|local)*\mrole\M')
+     UNION ALL
+    SELECT 'constraint ' || k.conname, true FROM pg_constraint k
+     WHERE (k.conrelid = ANY ($2) OR k.contypid IN (SELECT oid FROM types))
+       AND pg_get_constraintdef(k.oid) ~* 'set_config'
+     UNION ALL
+    SELECT 'trigger ' || t.tgname, true FROM pg_trigger t
+     WHERE t.tgrelid = ANY ($2) AND NOT t.tgisinternal AND pg_get_triggerdef(t.oid) ~* 'set_config'
      ORDER BY 1";
 
-/// The functions that could change the role of a batch; none where the login itself writes.
-pub(super) async fn switching(
+/// Code that neither a superuser nor the login owns, each with whether it could go back to the rights of
+/// the login.
+pub(super) async fn of_others(
     conn: &mut PgConnection,
     tree: &Tree,
-) -> Result<Vec<String>, StoreError> {
-    let rows = rows_of_tree(conn, tree, SWITCHING).await?;
-    rows.iter().map(|row| get(row, "name")).collect()
+) -> Result<Vec<(String, bool)>, StoreError> {
+    let rows = rows_of_tree(conn, tree, CODE).await?;
+    rows.iter()
+        .map(|row| Ok((get(row, "name")?, get(row, "switches")?)))
+        .collect()
 }

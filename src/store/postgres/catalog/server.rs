@@ -14,6 +14,7 @@ const SERVER: &str = "
            current_setting('server_encoding') AS encoding,
            pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only,
            current_user::text AS role, session_user::text AS login,
+           coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = session_user), false) AS login_superuser,
            coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false) AS superuser,
            coalesce((SELECT NOT has_schema_privilege(oid, 'CREATE') FROM pg_namespace
                       WHERE nspname = $1), false) AS create_denied,
@@ -83,6 +84,7 @@ pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<Server
         read_only: get(&row, "read_only")?,
         role: get(&row, "role")?,
         login: get(&row, "login")?,
+        login_superuser: get(&row, "login_superuser")?,
         superuser: get(&row, "superuser")?,
         create_denied: get(&row, "create_denied")?,
         prepared_transactions: get(&row, "prepared_transactions")?,
