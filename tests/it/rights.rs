@@ -5,7 +5,6 @@ mod names;
 mod operator;
 mod own_schema;
 mod planted;
-mod pooler;
 mod roles;
 mod shadows;
 mod sqlite;
