@@ -13,7 +13,11 @@ use tempfile::TempDir;
 const ROWS: &str = "5000";
 
 fn demo(tmp: &Path, more: &[&str]) -> Phiseal {
-    let arguments = ["demo", "--rows", ROWS]
+    demo_of(ROWS, tmp, more)
+}
+
+fn demo_of(rows: &str, tmp: &Path, more: &[&str]) -> Phiseal {
+    let arguments = ["demo", "--rows", rows]
         .into_iter()
         .chain(more.iter().copied());
     Phiseal::new(arguments).env("TMPDIR", tmp)
@@ -37,18 +41,18 @@ async fn schemas(database: &Database) -> Vec<String> {
 }
 
 #[track_caller]
-fn expect_counts(finished: &Finished) {
+fn expect_counts(finished: &Finished, rows: u64) {
     let said = finished.json();
     let count = |name: &str| {
         said[name]
             .as_u64()
             .unwrap_or_else(|| panic!("{name}: {said}"))
     };
-    assert_eq!(count("rows"), 5_000);
-    assert!(count("values") > 15_000, "{said}");
+    assert_eq!(count("rows"), rows);
+    assert!(count("values") > 3 * rows, "{said}");
     assert_eq!(count("verified"), count("values"));
     assert_eq!(count("failed"), 0);
-    assert!((2_500..5_000).contains(&count("killed_at")), "{said}");
+    assert!((rows / 2..rows).contains(&count("killed_at")), "{said}");
     assert_eq!(count("resumed_at"), count("killed_at"));
     assert!(said["seconds"].as_f64().unwrap() > 0.0);
     assert!(said["rows_per_second"].as_f64().unwrap() > 0.0);
@@ -59,7 +63,7 @@ fn expect_counts(finished: &Finished) {
 async fn everything_is_sealed_through_a_kill_and_nothing_is_left_in_sqlite() {
     let tmp = tempfile::tempdir().unwrap();
     let finished = demo(tmp.path(), &["--json"]).run().await.expect_code(0);
-    expect_counts(&finished);
+    expect_counts(&finished, 5_000);
     assert_eq!(left_in(&tmp), [] as [PathBuf; 0]);
 }
 
@@ -67,8 +71,10 @@ async fn everything_is_sealed_through_a_kill_and_nothing_is_left_in_sqlite() {
 async fn everything_is_sealed_through_a_kill_and_nothing_is_left_in_postgres() {
     let tmp = tempfile::tempdir().unwrap();
     let database = database("demo").await;
-    let finished = demo(tmp.path(), &["--json", "--database-url", &database.url()]);
-    expect_counts(&finished.run().await.expect_code(0));
+    // So many rows that also on a busy machine it is killed before it ends.
+    let more = &["--json", "--database-url", &database.url()];
+    let finished = demo_of("30000", tmp.path(), more).run().await;
+    expect_counts(&finished.expect_code(0), 30_000);
     assert_eq!(schemas(&database).await, [] as [String; 0]);
     assert_eq!(left_in(&tmp), [] as [PathBuf; 0]);
 }
