@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use phiseal::crypto::{KeyId, Purpose};
-use phiseal::engine::rotation::Order;
-use phiseal::keys::{KeyFor, RotationKind, RotationRecord};
+use phiseal::engine::rotation::{Finish, Order};
+use phiseal::engine::search::Reach;
+use phiseal::keys::{KeyFor, RotationRecord};
 use students::{Bench, ROWS, backfill, engine, exec, floor, job, set_up, sum};
 use tokio::runtime::Runtime;
 
@@ -96,18 +97,33 @@ async fn rotation(
             tenant: String::new(),
             purpose: Purpose::Cell,
         }],
-        kind: compromised.map_or(RotationKind::Rotate, |_| RotationKind::Compromise),
-        compromised,
         reason: "bench".to_owned(),
         since: i64::MAX,
         open: std::collections::BTreeSet::new(),
     };
     let begun = Instant::now();
-    let open = engine.begin_rotation(&jobs, &order).await.expect("begins");
-    let (closed, done, _) = engine.finish_rotation(&jobs, &open).await.expect("ends");
+    let open = match compromised {
+        None => engine.begin_rotation(&jobs, &order).await.expect("begins"),
+        Some(key_id) => {
+            let declared = engine.declare_compromised(key_id, "bench").await;
+            declared.expect("begins").open
+        }
+    };
+    let finish = Finish {
+        jobs: &jobs,
+        open: &open,
+        missed: false,
+        stays_open: false,
+        // What is measured is the sealing.
+        reach: &Reach {
+            registered_only: true,
+            ..Reach::default()
+        },
+    };
+    let finished = engine.finish_rotation(&finish).await.expect("ends");
     let elapsed = begun.elapsed();
-    assert_eq!(done.tally.rows_written.unsigned_abs(), rows);
-    (elapsed, closed[0].clone())
+    assert_eq!(finished.done.tally.rows_written.unsigned_abs(), rows);
+    (elapsed, finished.closed[0].clone())
 }
 
 criterion_group!(benches, rotate);

@@ -96,6 +96,7 @@ pub async fn set_up(url: &str) -> Bench {
         actor: "bench",
         reason: None,
         due: RotationPeriod::Quarter,
+        scribe: &phiseal::keys::Unnoted,
     };
     issuer.issue("", Purpose::Cell).await.expect("a key");
     let records = store.key_records().await.expect("records");

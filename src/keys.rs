@@ -12,6 +12,7 @@ pub mod issue;
 pub mod key;
 pub mod keyring;
 pub mod lifecycle;
+pub mod note;
 pub mod provider;
 mod rewrap;
 pub mod rotation;
@@ -30,6 +31,7 @@ pub use issue::{Issuer, KeyFor};
 pub use key::{Key, KeyRecord, KeyTable, NewKey};
 pub use keyring::{KeySet, Keyring};
 pub use lifecycle::{KeyStatus, UnknownKeyStatus};
+pub use note::{AuditEntry, AuditHead, ChangeRow, Notary, Scribe, Unnoted};
 pub use provider::{
     KeyProvider, LocalProvider, ProviderConfig, ProviderSet, write_new_wrapping_key,
 };

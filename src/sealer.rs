@@ -13,7 +13,7 @@ use crate::crypto::{
     NonceBatch, Purpose, RandomError, RowKey, RowKeyError, TextError, text,
 };
 use crate::error::{Coded, Exit};
-use crate::keys::{KEYS_AGE_MAX, Key, KeyError, Keyring};
+use crate::keys::{KEYS_AGE_MAX, Key, KeyCache, KeyError, Keyring, LoadError};
 
 /// A request that took the keyring just before it was too old may still seal.
 const STALE_GRACE: Duration = Duration::from_secs(1);
@@ -197,19 +197,8 @@ impl Opener {
     ) -> Result<Zeroizing<Vec<u8>>, ValueError> {
         let row_key = RowKey::encode(key)?;
         let envelope = Envelope::parse(sealed)?;
-        let key_id = envelope.key_id();
-        let opening = self.keyring.openable(key_id)?;
-        if opening.purpose() != Purpose::Cell {
-            let purpose = opening.purpose();
-            return Err(KeyError::OtherPurpose { key_id, purpose }.into());
-        }
-        if opening.tenant() != tenant {
-            return Err(KeyError::OtherTenant { key_id }.into());
-        }
-        let context = self.field.context(tenant);
-        ColumnKey::derive(key_id, opening.data_key(), &context)
-            .open(&row_key, &envelope)
-            .map_err(|_| ValueError::DoesNotOpen { key_id })
+        let opening = self.keyring.openable(envelope.key_id())?;
+        open_under(&self.field, &opening, tenant, &row_key, &envelope)
     }
 
     /// As [`open`](Self::open), from the text form `ps1.…`.
@@ -226,6 +215,67 @@ impl Opener {
     }
 }
 
+impl KeyCache {
+    /// Opens a value of a column, for the tenant and the row that it was sealed for. A key that was made
+    /// since the keys were loaded last is loaded now, once: so a reader goes on while keys are rotated.
+    ///
+    /// # Errors
+    /// As [`Opener::open`]; [`ValueError::Load`] where the keys cannot be loaded.
+    pub async fn open_value(
+        &self,
+        field: &Field,
+        tenant: &str,
+        key: &[KeyPart],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, ValueError> {
+        let row_key = RowKey::encode(key)?;
+        let envelope = Envelope::parse(sealed)?;
+        let opening = match self.openable(envelope.key_id()).await {
+            Ok(opening) => opening,
+            Err(LoadError::Key(error)) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        open_under(field, &opening, tenant, &row_key, &envelope)
+    }
+
+    /// As [`open_value`](Self::open_value), from the text form `ps1.…`.
+    ///
+    /// # Errors
+    /// [`ValueError::Text`] for what is no sealed text; else as [`open_value`](Self::open_value).
+    pub async fn open_text(
+        &self,
+        field: &Field,
+        tenant: &str,
+        key: &[KeyPart],
+        sealed: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, ValueError> {
+        let sealed = text::decode(sealed)?;
+        self.open_value(field, tenant, key, &sealed).await
+    }
+}
+
+/// Opens an envelope under the key that it names.
+fn open_under(
+    field: &Field,
+    opening: &Key,
+    tenant: &str,
+    row_key: &RowKey,
+    envelope: &Envelope<'_>,
+) -> Result<Zeroizing<Vec<u8>>, ValueError> {
+    let key_id = envelope.key_id();
+    if opening.purpose() != Purpose::Cell {
+        let purpose = opening.purpose();
+        return Err(KeyError::OtherPurpose { key_id, purpose }.into());
+    }
+    if opening.tenant() != tenant {
+        return Err(KeyError::OtherTenant { key_id }.into());
+    }
+    let context = field.context(tenant);
+    ColumnKey::derive(key_id, opening.data_key(), &context)
+        .open(row_key, envelope)
+        .map_err(|_| ValueError::DoesNotOpen { key_id })
+}
+
 /// Why a value cannot be sealed, opened or indexed.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
@@ -235,6 +285,9 @@ pub enum ValueError {
     /// The row's key has no fixed form.
     #[error(transparent)]
     RowKey(#[from] RowKeyError),
+    /// The keys cannot be loaded again.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// The bytes are no envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
@@ -271,6 +324,7 @@ impl Coded for ValueError {
     fn code(&self) -> &'static str {
         match self {
             Self::Key(error) => error.code(),
+            Self::Load(error) => error.code(),
             Self::RowKey(_) => "E0320",
             Self::Envelope(_) => "E0321",
             Self::Text(_) => "E0322",
@@ -285,6 +339,7 @@ impl Coded for ValueError {
     fn hint(&self) -> String {
         match self {
             Self::Key(error) => return error.hint(),
+            Self::Load(error) => return error.hint(),
             Self::RowKey(_) => "give the key columns as they were registered, in that order",
             Self::Envelope(_) | Self::Text(_) => {
                 "the column holds something else than sealed values; run `phiseal verify`"
@@ -305,6 +360,7 @@ impl Coded for ValueError {
     fn exit(&self) -> Exit {
         match self {
             Self::Key(error) => error.exit(),
+            Self::Load(error) => error.exit(),
             Self::RowKey(_) | Self::NoBlindIndex | Self::TooLong => Exit::Usage,
             Self::Envelope(_) | Self::Text(_) | Self::DoesNotOpen { .. } => Exit::Unverified,
             Self::StaleKeys => Exit::Keys,

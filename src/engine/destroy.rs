@@ -1,15 +1,18 @@
 //! Destruction of keys: the end of the line, and of everything still sealed under them.
 //! Owns what must hold before: the key seals nothing any more, no rotation of it is open, older
-//! transactions are gone, a census of zero taken under a lock, and the audit chain, whose entries
-//! under it can never be checked again, attested under the key that is active now.
+//! transactions are gone, the whole database was searched, a census of zero taken under a lock, and the
+//! audit chain, whose entries under it can never be checked again, attested under the key that is active
+//! now. The keys and the entry that says so go in one transaction.
+
+use serde_json::{Value, json};
 
 use super::Engine;
 use super::error::EngineError;
+use super::search::{Reach, Searched, named};
 use crate::crypto::{KeyId, Purpose};
 use crate::keys::{KeyError, KeyRecord, KeyStatus, RotationKind};
-use crate::run::audit;
+use crate::run::audit::{self, Note};
 use crate::store::{Destruction, SealedCount, Target};
-use serde_json::json;
 
 /// What was destroyed.
 #[derive(Debug)]
@@ -20,6 +23,19 @@ pub struct Destroyed {
     pub values_lost: u64,
     /// Plaintext of the shredded tenant that is still there.
     pub plaintext_left: u64,
+    /// What was searched before; `None` where only what is registered was counted.
+    pub searched: Option<Searched>,
+}
+
+/// What is to be destroyed, and why.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// Every table that is registered.
+    pub targets: &'a [Target],
+    /// Why.
+    pub reason: &'a str,
+    /// How far values are looked for.
+    pub reach: &'a Reach,
 }
 
 impl Engine {
@@ -27,14 +43,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`KeyError::NoSuchMove`] for a key that may still seal, [`KeyError::RotationOpen`],
-    /// [`KeyError::StillUsed`] with the places, an older transaction that does not end.
+    /// [`KeyError::StillUsed`] with the places, [`KeyError::NotSearched`] with what cannot be read, an
+    /// older transaction that does not end.
     pub async fn destroy(
         &self,
         key_id: KeyId,
-        targets: &[Target],
-        reason: &str,
+        order: &Order<'_>,
     ) -> Result<Destroyed, EngineError> {
-        let record = self.record(key_id).await?;
+        let record = self.out_of_use(key_id, order.reason).await?;
         if !record.status.may_become(KeyStatus::Destroyed) {
             return Err(KeyError::NoSuchMove {
                 key_id,
@@ -44,24 +60,38 @@ impl Engine {
             .into());
         }
         self.refuse_open_rotation(&[key_id]).await?;
-        self.wipe(&[record], targets, None, reason).await?;
+        self.outlive_snapshots().await?;
+        let searched = self.search(&[key_id], order.reach).await?;
+        if !searched.hits.is_empty() {
+            return Err(KeyError::StillUsed {
+                key_id,
+                values: searched.values(),
+                places: searched.places(),
+            }
+            .into());
+        }
+        if !searched.closed.is_empty() {
+            return Err(KeyError::NotSearched {
+                key_id,
+                places: named(&searched.closed),
+            }
+            .into());
+        }
+        self.wipe(&[record], order, None, &searched).await?;
         Ok(Destroyed {
             keys: vec![key_id],
             values_lost: 0,
             plaintext_left: 0,
+            searched: (!order.reach.registered_only).then_some(searched),
         })
     }
 
-    /// Destroys all keys of a tenant, whatever is sealed under them, and its blind indexes.
+    /// Destroys all keys of a tenant, whatever is sealed under them, and its blind indexes. What the
+    /// search finds is counted, and refuses nothing.
     ///
     /// # Errors
     /// [`KeyError::NoneOfTenant`], [`KeyError::RotationOpen`], and what the store reports.
-    pub async fn shred(
-        &self,
-        tenant: &str,
-        targets: &[Target],
-        reason: &str,
-    ) -> Result<Destroyed, EngineError> {
+    pub async fn shred(&self, tenant: &str, order: &Order<'_>) -> Result<Destroyed, EngineError> {
         let records: Vec<KeyRecord> = self
             .store
             .key_records()
@@ -74,30 +104,66 @@ impl Engine {
         }
         let keys: Vec<KeyId> = records.iter().map(|record| record.key_id).collect();
         self.refuse_open_rotation(&keys).await?;
-        let census = super::census::take(self.store.as_ref(), targets).await?;
-        let values_lost = keys.iter().filter_map(|id| census.get(id)).sum();
-        self.wipe(&records, targets, Some(tenant), reason).await?;
+        self.outlive_snapshots().await?;
+        let census = super::census::take(self.store.as_ref(), order.targets).await?;
+        let registered: u64 = keys.iter().filter_map(|id| census.get(id)).sum();
+        let searched = self.search(&keys, order.reach).await?;
+        self.wipe(&records, order, Some(tenant), &searched).await?;
         let mut plaintext_left = 0;
-        for target in targets {
+        for target in order.targets {
             plaintext_left += self.store.plaintext_of(target, tenant).await?;
         }
         Ok(Destroyed {
             keys,
-            values_lost,
+            // The search meets what is registered, too.
+            values_lost: registered.max(searched.values()),
             plaintext_left,
+            searched: (!order.reach.registered_only).then_some(searched),
         })
+    }
+
+    /// The record of a key; one that was suspended and has another in its place is deactivated first.
+    async fn out_of_use(&self, key_id: KeyId, reason: &str) -> Result<KeyRecord, EngineError> {
+        let records = self.store.key_records().await?;
+        let unknown = KeyError::Unknown { key_id };
+        let record = records.iter().find(|one| one.key_id == key_id);
+        let record = record.ok_or(unknown)?.clone();
+        let replaced = records.iter().any(|one| {
+            one.status == KeyStatus::Active
+                && one.tenant == record.tenant
+                && one.purpose == record.purpose
+        });
+        if record.status != KeyStatus::Suspended || !replaced {
+            return Ok(record);
+        }
+        let (from, to) = (KeyStatus::Suspended, KeyStatus::Deactivated);
+        let subject = json!({ "key_id": key_id.get(), "reason": reason });
+        let (keyring, actor) = (&self.tenants.keyring, &self.tenants.actor);
+        let note = Note::new(keyring, actor, "key.deactivate", subject);
+        self.store
+            .move_key(key_id, from, to, actor, reason, &note)
+            .await?;
+        let record = self.store.key_records_by_id(&[key_id]).await?;
+        Ok(record
+            .into_iter()
+            .next()
+            .ok_or(KeyError::Unknown { key_id })?)
+    }
+
+    /// Waits twice: a transaction that begins now may have taken over the snapshot of an older one.
+    async fn outlive_snapshots(&self) -> Result<(), EngineError> {
+        self.outlive_transactions().await?;
+        self.outlive_transactions().await
     }
 
     async fn wipe(
         &self,
         records: &[KeyRecord],
-        targets: &[Target],
+        order: &Order<'_>,
         shred: Option<&str>,
-        reason: &str,
+        searched: &Searched,
     ) -> Result<(), EngineError> {
         let keys: Vec<KeyId> = records.iter().map(|record| record.key_id).collect();
-        let mut before = self.store.open_transactions().await?;
-        self.wait_until_gone(&mut before).await?;
         let (store, keyring) = (self.store.as_ref(), &self.tenants.keyring);
         let actor = &self.tenants.actor;
         // Entries of the audit chain are under cell keys that are for no tenant.
@@ -111,12 +177,22 @@ impl Engine {
                 .await?
                 .map_err(EngineError::Audit)?;
         }
+        let action = if shred.is_some() {
+            "key.shred"
+        } else {
+            "key.destroy"
+        };
+        let subject = subject(&keys, order, shred, searched);
+        let note = Note::new(keyring, actor, action, subject);
+        let targets = order.targets;
         let order = Destruction {
             keys: &keys,
             targets,
             shred,
             actor,
-            reason,
+            reason: order.reason,
+            note: &note,
+            searched: searched.version,
         };
         let mut patience = super::retry::Patience::new(self.settings.patience);
         let left = loop {
@@ -133,24 +209,7 @@ impl Engine {
             }
             .into());
         }
-        let subject = json!({
-            "key_ids": keys.iter().map(|id| id.get()).collect::<Vec<_>>(),
-            "tenant": shred,
-            "reason": reason,
-        });
-        let action = if shred.is_some() {
-            "key.shred"
-        } else {
-            "key.destroy"
-        };
-        audit::append(store, keyring, actor, action, &subject).await?;
         Ok(())
-    }
-
-    async fn record(&self, key_id: KeyId) -> Result<KeyRecord, EngineError> {
-        let records = self.store.key_records_by_id(&[key_id]).await?;
-        let record = records.into_iter().next();
-        Ok(record.ok_or(KeyError::Unknown { key_id })?)
     }
 
     async fn refuse_open_rotation(&self, keys: &[KeyId]) -> Result<(), EngineError> {
@@ -168,12 +227,36 @@ impl Engine {
     }
 }
 
+/// What the audit log says: also how far values were looked for, and what was excepted.
+fn subject(keys: &[KeyId], order: &Order<'_>, shred: Option<&str>, searched: &Searched) -> Value {
+    let names = |places: &[crate::store::Unsearchable]| -> Vec<String> {
+        places.iter().map(|one| one.name.clone()).collect()
+    };
+    let searched = if order.reach.registered_only {
+        json!("registered only")
+    } else {
+        json!({
+            "relations": searched.places,
+            "values": searched.values(),
+            "except": names(&searched.excepted),
+            "not_searched": names(&searched.closed),
+        })
+    };
+    json!({
+        "key_ids": keys.iter().map(|id| id.get()).collect::<Vec<_>>(),
+        "tenant": shred,
+        "reason": order.reason,
+        "searched": searched,
+    })
+}
+
 /// Where values are left, table by table: the counts name fields, and each target its own.
 fn places(left: &[SealedCount], targets: &[Target]) -> String {
     let mut out: Vec<String> = left
         .iter()
-        .map(|count| match (count.table, count.field) {
-            (Some(table), Some(field)) => targets
+        .map(|count| match (&count.place, count.table, count.field) {
+            (Some(place), ..) => format!("{place} ({})", count.values),
+            (None, Some(table), Some(field)) => targets
                 .get(table)
                 .and_then(|target| Some((target, target.fields.get(field)?)))
                 .map_or_else(String::new, |(target, field)| {
@@ -184,5 +267,6 @@ fn places(left: &[SealedCount], targets: &[Target]) -> String {
         .collect();
     out.retain(|place| !place.is_empty());
     out.sort();
+    out.dedup();
     out.join(", ")
 }

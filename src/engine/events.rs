@@ -28,6 +28,15 @@ pub enum Event {
         /// For what.
         why: String,
     },
+    /// A search of the whole database looks into a relation.
+    Searching {
+        /// Its name.
+        place: String,
+        /// Which one, from 1.
+        number: usize,
+        /// How many are known.
+        of: usize,
+    },
     /// The run goes on after waiting.
     GoingOn,
     /// The sweep begins another pass.

@@ -4,24 +4,31 @@
 //! the grace once more, a check of every index, for what was written by those who did not know yet.
 //! Until the switch a lookup under the old key finds everything, and from then on one under the new.
 
+mod late;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
+use self::late::Late;
 use super::columns::Columns;
 use super::error::EngineError;
 use super::events::Event;
-use super::report::Tallied;
+use super::report::{TableReport, Tallied};
 use super::retry::Patience;
+use super::rotation::{Finish, Finished};
 use super::steps::reindex::{Change, Reindex as ReindexStep, fields};
 use super::{Engine, FieldSpec, Job};
 use crate::ident::Ident;
-use crate::keys::rotation::COMPLETE;
+use crate::keys::rotation::{COMPLETE, REMAINDER};
 use crate::keys::{
     Handover, Key, KeyError, KeyRecord, KeyStatus, RotationEnd, RotationKind, RotationRecord,
     examine,
 };
-use crate::store::{Reindex, RunKind, StoreError, Target};
+use crate::run::audit::Note;
+use crate::store::{IndexSwitch, Reindex, RunKind, Select, StoreError, SwitchTable, Target};
 
 /// How long an application may go on with the keys it has.
 pub const GRACE: Duration = Duration::from_secs(60);
@@ -43,18 +50,24 @@ impl Engine {
     /// What stops a run; the same call resumes.
     pub async fn finish_reindex(
         &self,
-        jobs: &[Job],
-        open: &[RotationRecord],
+        finish: &Finish<'_>,
         grace: Duration,
-    ) -> Result<(Vec<RotationRecord>, Tallied), EngineError> {
+    ) -> Result<Finished, EngineError> {
+        let (jobs, open) = (finish.jobs, finish.open);
         self.reload().await?;
         let plan = self.plan_of(open).await?;
         let begun = Instant::now();
         let mut done = Tallied::default();
+        // A detached leaf keeps the columns it has: nobody looks values up in it through the table.
+        let attached = |job: &Job| {
+            let mut job = job.clone();
+            job.target.scope = crate::store::Scope::Attached;
+            job
+        };
         let indexed: Vec<Job> = jobs
             .iter()
             .filter(|job| job.target.fields.iter().any(|field| field.index.is_some()))
-            .cloned()
+            .map(attached)
             .collect();
         if !plan.switched {
             let mut tables = Vec::new();
@@ -62,6 +75,13 @@ impl Engine {
                 tables.push((self.fill(job, &plan, &mut done).await?, job));
             }
             self.wait_grace(begun, grace).await?;
+            if finish.stays_open {
+                // A switch is of all tables at once.
+                return Ok(Finished {
+                    done,
+                    ..Finished::default()
+                });
+            }
             self.switch(&tables, &plan, open, &mut done).await?;
             self.reload().await?;
         }
@@ -80,12 +100,16 @@ impl Engine {
             .map(|one| RotationEnd {
                 history_id: one.history_id,
                 census: "{}".to_owned(),
-                outcome: COMPLETE,
+                outcome: if finish.missed { REMAINDER } else { COMPLETE },
             })
             .collect();
-        let closed = self.store.finish_rotations(&ends).await?;
-        self.note_rotations("rotate.end", &closed).await?;
-        Ok((closed, done))
+        let note = self.rotation_note("rotate.end");
+        let closed = self.store.finish_rotations(&ends, &note).await?;
+        Ok(Finished {
+            closed,
+            done,
+            ..Finished::default()
+        })
     }
 
     /// What the open records mean: the two keys of each tenant, and whether they changed already.
@@ -126,7 +150,12 @@ impl Engine {
             .handovers
             .iter()
             .any(|handover| handover.to_is == KeyStatus::PreActive);
-        let never_filled = open.iter().any(|one| one.kind == RotationKind::Compromise)
+        let compromised = |one: &RotationRecord| {
+            let from = one.from_key_id.and_then(|id| by_id.get(&id));
+            one.kind == RotationKind::Compromise
+                || from.is_some_and(|from| from.status == KeyStatus::Compromised)
+        };
+        let never_filled = open.iter().any(compromised)
             && !fields.iter().any(|field| {
                 plan.handovers
                     .iter()
@@ -156,13 +185,36 @@ impl Engine {
         for index in &next {
             target.fields[index.field].index_next = Some(index.next.clone());
         }
-        let columns: Vec<(usize, Ident)> = next
-            .iter()
-            .map(|index| (index.field, index.next.clone()))
-            .collect();
-        done.merge(self.work(job, &columns, plan, false).await?);
+        done.merge(self.work(job, &columns_of(&next), plan, false).await?);
         self.store.index_reindexed(&target, &next).await?;
         Ok((target, next))
+    }
+
+    /// Whether a sealed value has no blind index. Some have none, since they normalise to nothing.
+    pub(super) async fn lacks_indexes(&self, missing: &Job) -> Result<bool, EngineError> {
+        if missing.target.fields.is_empty() {
+            return Ok(false);
+        }
+        for relation in self.store.relations(&missing.target).await? {
+            let target = &missing.target;
+            if self
+                .store
+                .any_left(target, &relation, &Select::Unsealed)
+                .await?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Makes the blind indexes that are missing: an application sealed and left them out.
+    pub(super) async fn fill_indexes(&self, missing: &Job) -> Result<TableReport, EngineError> {
+        let target = Arc::new(missing.target.clone());
+        let columns = Arc::new(Columns::new(&target.label, missing.fields.clone()));
+        let step = Arc::new(ReindexStep::filling(Arc::clone(&columns)));
+        self.run(missing, target, columns, step, HashMap::new())
+            .await
     }
 
     /// One run over the indexes of a table.
@@ -195,9 +247,13 @@ impl Engine {
         done: &mut Tallied,
     ) -> Result<(), EngineError> {
         let mut patience = Patience::new(self.settings.patience);
+        self.fill_again(tables, plan, done).await?;
         for _ in 0..SWITCHES_MAX {
+            // Under the lock rows are filled with the keys there are now.
+            self.reload().await?;
+            let late = Late::new(tables, plan, self.tenants.keyring.snapshot());
             let mut all = Vec::new();
-            for ((target, next), _) in tables {
+            for (at, ((target, next), _)) in tables.iter().enumerate() {
                 let refused = self.refused(&target.label).await?;
                 let next = next
                     .iter()
@@ -206,24 +262,25 @@ impl Engine {
                         ..index.clone()
                     })
                     .collect();
-                all.push((target.clone(), next));
+                all.push(SwitchTable {
+                    target: target.clone(),
+                    next,
+                    over: late.over(at),
+                });
             }
-            let (due, actor) = (self.tenants.due, &self.tenants.actor);
-            match self
-                .store
-                .switch_indexes(&all, &plan.handovers, due, actor)
-                .await
-            {
+            let note = self.switch_note(plan);
+            let switch = IndexSwitch {
+                tables: &all,
+                handovers: &plan.handovers,
+                due: self.tenants.due,
+                actor: &self.tenants.actor,
+                note: &note,
+                late: &late,
+            };
+            match self.store.switch_indexes(&switch).await {
                 Ok(true) => return Ok(()),
-                Ok(false) => {
-                    for ((_, next), job) in tables {
-                        let columns: Vec<(usize, Ident)> = next
-                            .iter()
-                            .map(|index| (index.field, index.next.clone()))
-                            .collect();
-                        done.merge(self.work(job, &columns, plan, false).await?);
-                    }
-                }
+                // A value that does not open: it is listed, and left behind.
+                Ok(false) => self.fill_again(tables, plan, done).await?,
                 Err(error) => {
                     // The answer to a COMMIT may be what was lost.
                     if self.plan_of(open).await.is_ok_and(|now| now.switched) {
@@ -239,6 +296,31 @@ impl Engine {
             passes: u64::from(SWITCHES_MAX),
             held: String::new(),
         })
+    }
+
+    /// Fills what was written since the last pass, so that little is left for the lock.
+    async fn fill_again(
+        &self,
+        tables: &[((Target, Vec<Reindex>), &Job)],
+        plan: &Plan,
+        done: &mut Tallied,
+    ) -> Result<(), EngineError> {
+        for ((_, next), job) in tables {
+            let columns = columns_of(next);
+            done.merge(self.work(job, &columns, plan, false).await?);
+        }
+        Ok(())
+    }
+
+    /// The entry about the keys that change at the switch.
+    fn switch_note(&self, plan: &Plan) -> Note<'static> {
+        let ids = |of: fn(&Handover) -> crate::crypto::KeyId| -> Vec<u32> {
+            plan.handovers.iter().map(|one| of(one).get()).collect()
+        };
+        let subject =
+            json!({ "from_key_ids": ids(|one| one.from), "to_key_ids": ids(|one| one.to) });
+        let (keyring, actor) = (&self.tenants.keyring, &self.tenants.actor);
+        Note::new(keyring, actor, "rotate.switch", subject)
     }
 
     /// Rows of a table whose values do not open, and which get no new index.
@@ -267,6 +349,18 @@ impl Engine {
         self.events.emit(Event::GoingOn);
         Ok(())
     }
+}
+
+/// The job that looks for sealed values without a blind index.
+pub(super) fn missing_indexes(job: &Job) -> Job {
+    over_indexes(job, &indexes_of(&job.target))
+}
+
+/// The new columns of fields.
+fn columns_of(next: &[Reindex]) -> Vec<(usize, Ident)> {
+    next.iter()
+        .map(|index| (index.field, index.next.clone()))
+        .collect()
 }
 
 /// What the keys of a rotation become at the switch.

@@ -5,11 +5,11 @@
 //! anywhere, the open record says what is to be finished, and nothing new is begun before.
 
 mod begin;
-mod whose;
+mod notes;
+pub(super) mod whose;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -19,29 +19,24 @@ use super::error::EngineError;
 use super::events::Event;
 use super::report::Tallied;
 use super::retry::Patience;
+use super::search::{Reach, Searched};
 use super::steps::rotate::Rotate;
+use super::wait::Waiting;
 use super::{Engine, FieldSpec, Job};
 use crate::crypto::KeyId;
 use crate::keys::rotation::{COMPLETE, REMAINDER};
 use crate::keys::{KeyFor, KeyRecord, RotationEnd, RotationKind, RotationRecord};
-use crate::run::audit;
 use crate::store::{Next, OpenTransaction, RunKind, Select, StoreError, Target};
 use whose::{Whose, older_keys, rotation_of_each};
 
 /// How often a table is worked on again because something older was written meanwhile.
 const ROUNDS_MAX: u32 = 10;
-/// Between two looks at transactions that are waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What is to be rotated, and why.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// Whose keys; each must have an active one, but for a compromised one.
+    /// Whose keys; each must have an active one.
     pub keys: Vec<KeyFor>,
-    /// Rotation or compromise.
-    pub kind: RotationKind,
-    /// The compromised key.
-    pub compromised: Option<KeyId>,
     /// Why, for the record.
     pub reason: String,
     /// The newest record when it was given, 0 for none: a rotation with a later one is this one,
@@ -52,19 +47,44 @@ pub struct Order {
     pub open: BTreeSet<i64>,
 }
 
-/// What a rotation did.
-#[derive(Debug)]
-pub struct RotationReport {
-    /// Its records, closed.
-    pub records: Vec<RotationRecord>,
+/// What is to be finished.
+#[derive(Debug, Clone, Copy)]
+pub struct Finish<'a> {
+    /// The registered tables that can be worked on.
+    pub jobs: &'a [Job],
+    /// The open records.
+    pub open: &'a [RotationRecord],
+    /// A registered table is not there: nobody knows what is in it.
+    pub missed: bool,
+    /// A registered table could not be worked on, so the records stay open.
+    pub stays_open: bool,
+    /// How far values of a compromised key are looked for.
+    pub reach: &'a Reach,
+}
+
+/// What was finished.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// The records, closed.
+    pub closed: Vec<RotationRecord>,
     /// What this invocation did.
     pub done: Tallied,
-    /// It finished what was begun before.
-    pub resumed: bool,
     /// Older keys under which values were left at the beginning of this invocation, or now.
     pub from: BTreeSet<KeyId>,
-    /// How long it took, seconds.
-    pub seconds: f64,
+    /// What the search of the whole database found of compromised keys.
+    pub beyond: Beyond,
+}
+
+/// What a search found, where one was made.
+#[derive(Debug, Default)]
+pub struct Beyond(pub Option<Searched>);
+
+impl Beyond {
+    /// Values are left somewhere, or nobody knows.
+    fn is_some_and_left(&self) -> bool {
+        let left = |found: &Searched| !(found.hits.is_empty() && found.closed.is_empty());
+        self.0.as_ref().is_some_and(left)
+    }
 }
 
 impl Engine {
@@ -80,26 +100,38 @@ impl Engine {
             .collect())
     }
 
-    /// Finishes rotations that are begun: re-seals, waits, counts, closes the records.
+    /// Finishes rotations that are begun: re-seals, waits, counts, closes the records. A table on which
+    /// another run is unfinished keeps none of the others waiting; then, and where tables were refused,
+    /// the records stay open.
     ///
     /// # Errors
     /// What stops a run; the same call resumes.
-    pub async fn finish_rotation(
-        &self,
-        jobs: &[Job],
-        open: &[RotationRecord],
-    ) -> Result<(Vec<RotationRecord>, Tallied, BTreeSet<KeyId>), EngineError> {
+    pub async fn finish_rotation(&self, finish: &Finish<'_>) -> Result<Finished, EngineError> {
+        let open = finish.open;
         self.reload().await?;
+        for job in finish.jobs {
+            // A guard of an earlier version would undo what this one writes; and new leaves are recorded.
+            self.store.prepare(&job.target).await?;
+        }
         let records = self.store.key_records().await?;
         let old = older_keys(&records, open);
-        let mut done = Tallied::default();
-        let jobs: Vec<Job> = jobs.iter().map(without_indexes).collect();
+        let mut finished = Finished::default();
+        let mut jobs: Vec<Job> = finish.jobs.iter().map(without_indexes).collect();
+        let mut blocked = None;
         let mut open_before = self.store.open_transactions().await?;
         for round in 0.. {
-            for job in &jobs {
-                if round == 0 || self.is_any_left(job, &old).await? {
-                    done.merge(self.reseal(job, &old, &records, open).await?);
+            for job in std::mem::take(&mut jobs) {
+                if round == 0 || self.is_any_left(&job, &old).await? {
+                    match self.reseal(&job, &old, &records, open).await {
+                        Ok(done) => finished.done.merge(done),
+                        Err(error @ EngineError::OtherRun { .. }) => {
+                            blocked.get_or_insert(error);
+                            continue;
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
+                jobs.push(job);
             }
             if round > 0 && open_before.is_empty() {
                 break;
@@ -118,56 +150,64 @@ impl Engine {
             }
         }
         self.reseal_quarantine(&old).await?;
+        if let Some(blocked) = blocked {
+            return Err(blocked);
+        }
         let targets: Vec<Target> = jobs.iter().map(|job| job.target.clone()).collect();
         let census = census::take(self.store.as_ref(), &targets).await?;
-        let closed = self.close(open, &records, &census).await?;
-        let from = open
+        self.search_compromised(finish, &mut finished).await?;
+        if !finish.stays_open {
+            let missed = finish.missed || finished.beyond.is_some_and_left();
+            finished.closed = self.close(open, &records, &census, missed).await?;
+        }
+        finished.from = open
             .iter()
             .filter_map(|record| record.from_key_id)
             .chain(old.into_iter().filter(|id| census.contains_key(id)))
-            .chain(done.seen.under.iter().copied())
+            .chain(finished.done.seen.under.iter().copied())
             .collect();
-        Ok((closed, done, from))
+        Ok(finished)
     }
 
-    /// Waits until every transaction that is open now has ended: whatever one of them saw of a key before
-    /// its state changed, nobody acts on it any more.
+    /// What of a compromised key went elsewhere is looked for in the whole database.
+    pub(super) async fn search_compromised(
+        &self,
+        finish: &Finish<'_>,
+        finished: &mut Finished,
+    ) -> Result<(), EngineError> {
+        let keys: Vec<KeyId> = finish
+            .open
+            .iter()
+            .filter(|record| record.kind == RotationKind::Compromise)
+            .filter_map(|record| record.from_key_id)
+            .collect();
+        if !keys.is_empty() && !finish.reach.registered_only {
+            finished.beyond = Beyond(Some(self.search(&keys, finish.reach).await?));
+        }
+        Ok(())
+    }
+
+    /// Waits until every transaction that is open now has ended.
     ///
     /// # Errors
-    /// [`EngineError::OldTransaction`] with the one that does not end, [`EngineError::Interrupted`].
+    /// As [`Waiting::outlive_all`].
     pub async fn outlive_transactions(&self) -> Result<(), EngineError> {
-        let mut open = self.store.open_transactions().await?;
-        self.wait_until_gone(&mut open).await
+        self.waiting().outlive_all().await
     }
 
-    /// What is left of a transaction's time before it is given up: named, not waited for without end.
     pub(super) async fn wait_until_gone(
         &self,
         before: &mut Vec<OpenTransaction>,
     ) -> Result<(), EngineError> {
-        let begun = Instant::now();
-        loop {
-            if before.is_empty() {
-                return Ok(());
-            }
-            let now = self.store.open_transactions().await?;
-            before.retain(|one| now.iter().any(|other| other.id == one.id));
-            let Some(first) = before.first() else {
-                self.events.emit(Event::GoingOn);
-                return Ok(());
-            };
-            if self.stop.is_wished() {
-                return Err(EngineError::Interrupted);
-            }
-            if begun.elapsed() >= self.settings.patience {
-                return Err(EngineError::OldTransaction {
-                    who: first.who.clone(),
-                });
-            }
-            self.events.emit(Event::Waiting {
-                why: format!("an older transaction: {}", first.who),
-            });
-            self.stop.sleep(LOOK_EVERY).await;
+        self.waiting().until_gone(before).await
+    }
+
+    fn waiting(&self) -> Waiting<'_> {
+        Waiting {
+            store: self.store.as_ref(),
+            events: self.events.as_ref(),
+            stop: &self.stop,
+            patience: self.settings.patience,
         }
     }
 
@@ -269,6 +309,7 @@ impl Engine {
         open: &[RotationRecord],
         records: &[KeyRecord],
         census: &Census,
+        missed: bool,
     ) -> Result<Vec<RotationRecord>, EngineError> {
         let whose = Whose::new(records);
         let left = |id: &KeyId| census.get(id).copied().unwrap_or_default();
@@ -284,7 +325,7 @@ impl Engine {
                 RotationEnd {
                     history_id: one.history_id,
                     census: json!(counts).to_string(),
-                    outcome: if older.iter().any(|id| left(id) > 0) {
+                    outcome: if missed || older.iter().any(|id| left(id) > 0) {
                         REMAINDER
                     } else {
                         COMPLETE
@@ -292,67 +333,8 @@ impl Engine {
                 }
             })
             .collect();
-        let closed = self.store.finish_rotations(&ends).await?;
-        self.note_rotations("rotate.end", &closed).await?;
-        Ok(closed)
-    }
-
-    /// Writes rotations down in the audit chain: each by itself, or, of many tenants, together.
-    pub(super) async fn note_rotations(
-        &self,
-        action: &str,
-        records: &[RotationRecord],
-    ) -> Result<(), EngineError> {
-        const EACH_MAX: usize = 20;
-        if records.len() <= EACH_MAX {
-            for record in records {
-                self.note_rotation(action, record).await?;
-            }
-            return Ok(());
-        }
-        let ids = || records.iter().map(|record| record.history_id);
-        let sum = |of: fn(&RotationRecord) -> i64| records.iter().map(of).sum::<i64>();
-        let subject = json!({
-            "rotations": records.len(),
-            "history_ids": [ids().min(), ids().max()],
-            "kind": records.first().map(|record| record.kind.as_str()),
-            "reason": records.first().map(|record| record.reason.as_str()),
-            "rows_found": sum(|one| one.counts.rows_found),
-            "rows_resealed": sum(|one| one.counts.rows_resealed),
-            "conflicts": sum(|one| one.counts.conflicts),
-            "quarantined": sum(|one| one.counts.quarantined),
-            "remainders": records
-                .iter()
-                .filter(|one| one.outcome.as_deref() == Some(REMAINDER))
-                .count(),
-        });
-        self.append(action, &subject).await
-    }
-
-    async fn note_rotation(
-        &self,
-        action: &str,
-        record: &RotationRecord,
-    ) -> Result<(), EngineError> {
-        let subject = json!({
-            "history_id": record.history_id,
-            "kind": record.kind.as_str(),
-            "from_key_id": record.from_key_id.map(|id| id.get()),
-            "to_key_id": record.to_key_id.map(|id| id.get()),
-            "reason": record.reason,
-            "rows_found": record.counts.rows_found,
-            "rows_resealed": record.counts.rows_resealed,
-            "conflicts": record.counts.conflicts,
-            "quarantined": record.counts.quarantined,
-            "outcome": record.outcome,
-        });
-        self.append(action, &subject).await
-    }
-
-    async fn append(&self, action: &str, subject: &serde_json::Value) -> Result<(), EngineError> {
-        let (store, keyring) = (self.store.as_ref(), &self.tenants.keyring);
-        audit::append(store, keyring, &self.tenants.actor, action, subject).await?;
-        Ok(())
+        let note = self.rotation_note("rotate.end");
+        Ok(self.store.finish_rotations(&ends, &note).await?)
     }
 
     /// Row keys in quarantine that are sealed under older keys.

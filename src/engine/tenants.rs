@@ -9,6 +9,7 @@ use crate::crypto::Purpose;
 use crate::keys::{
     Issuer, Key, KeyError, KeyFor, KeyProvider, KeySet, KeyTable, Keyring, RotationPeriod,
 };
+use crate::run::audit::Created;
 use crate::store::Store;
 
 /// Where a run gets its keys from.
@@ -64,6 +65,7 @@ impl Tenants {
             actor: &self.actor,
             reason: Some("tenant first met"),
             due: self.due,
+            scribe: &Created::new(&self.keyring, &self.actor),
         };
         let issued = issuer.issue_or_join(&wanted).await?;
         self.keyring.add(issued);

@@ -3,14 +3,16 @@
 //! check value, is not unwrapped again; one that was rotated away stops sealing at the next load.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::error::KeyError;
 use super::examine::KeyFaults;
-use super::key::KeyTable;
+use super::key::{Key, KeyTable};
 use super::keyring::Keyring;
 use super::provider::KeyProvider;
+use crate::crypto::KeyId;
 use crate::error::round_trip::StoreError;
+use crate::error::{Coded, Exit};
 
 /// How long keys are used before they are loaded again: after a rotation nobody seals under the old
 /// version for longer than this.
@@ -30,12 +32,41 @@ pub enum LoadError {
     Key(#[from] KeyError),
 }
 
-/// A keyring that keeps itself fresh. Ask it before each value, or each request.
+impl Coded for LoadError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Keys(error) => error.code(),
+            Self::Key(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Keys(error) => error.hint(),
+            Self::Key(error) => error.hint(),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Store(error) => error.exit(),
+            Self::Keys(error) => error.exit(),
+            Self::Key(error) => error.exit(),
+        }
+    }
+}
+
+/// A keyring that keeps itself fresh. Ask it before each value, or each request; what is sealed is opened
+/// by [`KeyCache::open_value`], which knows a key that was made since.
 pub struct KeyCache {
     table: Arc<dyn KeyTable>,
     provider: Arc<dyn KeyProvider>,
     keyring: Arc<Keyring>,
     age_max: Duration,
+    /// Held by who loads keys for one that is not known.
+    loading: tokio::sync::Mutex<()>,
 }
 
 impl KeyCache {
@@ -54,6 +85,7 @@ impl KeyCache {
             provider,
             keyring: Arc::new(keyring),
             age_max: KEYS_AGE_MAX,
+            loading: tokio::sync::Mutex::new(()),
         })
     }
 
@@ -74,6 +106,25 @@ impl KeyCache {
             self.reload().await?;
         }
         Ok(Arc::clone(&self.keyring))
+    }
+
+    /// The key with this id, if it may open: the keys are loaded again, once, where it is not known, since
+    /// it may have been made, or activated, a moment ago. Many who ask at once load them once.
+    ///
+    /// # Errors
+    /// As [`KeySet::openable`](super::KeySet::openable), in [`LoadError::Key`]; and what loading meets.
+    pub async fn openable(&self, key_id: KeyId) -> Result<Arc<Key>, LoadError> {
+        let asked = Instant::now();
+        match self.keyring().await?.openable(key_id) {
+            Err(KeyError::Unknown { .. } | KeyError::NeverActivated { .. }) => {}
+            known => return Ok(known?),
+        }
+        let _one = self.loading.lock().await;
+        // Somebody else may have loaded them while this one waited.
+        if self.keyring.age() > asked.elapsed() {
+            self.reload().await?;
+        }
+        Ok(self.keyring.openable(key_id)?)
     }
 
     /// Loads the keys again now: what to do when the database refused a value because its key was

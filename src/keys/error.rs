@@ -281,6 +281,38 @@ pub enum KeyError {
         /// Where, by table and column.
         places: String,
     },
+    /// Something in the database cannot be read in full, so nobody knows what is sealed in it.
+    #[error("not all of the database can be searched for values under key {key_id}: {places}")]
+    NotSearched {
+        /// The key.
+        key_id: KeyId,
+        /// What cannot be read, and why.
+        places: String,
+    },
+    /// A key was set aside, and a new one beside it would settle what somebody wanted to look into.
+    #[error("key {key_id} is suspended: no new key is made beside it")]
+    SuspendedStands {
+        /// The suspended key.
+        key_id: KeyId,
+    },
+    /// Another key took the place of a suspended one.
+    #[error("key {key_id} is not resumed: key {active} is active in its place")]
+    OtherActive {
+        /// The suspended key.
+        key_id: KeyId,
+        /// The active one.
+        active: KeyId,
+    },
+    /// A compromised key is out of use, and no other could be made to take its place.
+    #[error(
+        "key {key_id} is compromised and seals nothing any more, but no key takes its place: {why}"
+    )]
+    NoReplacement {
+        /// The compromised key.
+        key_id: KeyId,
+        /// Why not.
+        why: String,
+    },
     /// A rotation from or to the key is unfinished.
     #[error("a rotation of key {key_id} is unfinished")]
     RotationOpen {
@@ -340,6 +372,10 @@ impl Coded for KeyError {
             Self::StillUsed { .. } => "E0441",
             Self::RotationOpen { .. } => "E0442",
             Self::NoneOfTenant => "E0443",
+            Self::NotSearched { .. } => "E0444",
+            Self::SuspendedStands { .. } => "E0445",
+            Self::OtherActive { .. } => "E0446",
+            Self::NoReplacement { .. } => "E0447",
             Self::Store(error) => error.code(),
         }
     }

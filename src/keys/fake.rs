@@ -10,6 +10,7 @@ use super::error::KeyError;
 use super::issue::KeyFor;
 use super::key::{KeyRecord, KeyTable, NewKey};
 use super::lifecycle::KeyStatus;
+use super::note::Notary;
 use super::provider::{KeyProvider, LocalProvider};
 use super::rotation_period::RotationPeriod;
 use crate::crypto::{DataKey, KeyId, Purpose, WrappingKey};
@@ -222,7 +223,12 @@ impl KeyTable for FakeTable {
         Ok(taken)
     }
 
-    async fn activate_keys(&self, ids: &[KeyId], _: RotationPeriod) -> Result<(), StoreError> {
+    async fn activate_keys(
+        &self,
+        ids: &[KeyId],
+        _: RotationPeriod,
+        _: &dyn Notary,
+    ) -> Result<(), StoreError> {
         let fault = self.state.lock().unwrap().fault;
         if fault == Some(Fault::Rival) {
             let tenant = {

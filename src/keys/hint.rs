@@ -63,16 +63,16 @@ pub(super) const fn of(error: &KeyError) -> &'static str {
             "nothing was stored; run the command again, and look at the system's log if it fails again"
         }
         KeyError::Unknown { .. } => {
-            "check that this is the right database; restore the row of encryption_keys from a backup"
+            "load the keys again: it may have been made a moment ago (`KeyCache::open_value` does so by itself); if there is none in encryption_keys then, restore its row from a backup"
         }
         KeyError::Destroyed { .. } => {
             "its values are gone for good; bring them back from a backup that holds them otherwise"
         }
         KeyError::NeverActivated { .. } => {
-            "no value should carry this id; look at `phiseal keys list` and at who wrote the value"
+            "load the keys again: it may have been activated a moment ago; else look at `phiseal keys list` and at who wrote the value"
         }
         KeyError::MayNotSeal { .. } => {
-            "use `phiseal keys resume` for a suspended key, else `phiseal keys create` for a new one"
+            "see `phiseal keys list`: a suspended key is taken back by `phiseal keys resume`, and replaced by `phiseal rotate` after that; where a key is gone for good, `phiseal keys create` makes a new one"
         }
         KeyError::OtherTenant { .. } | KeyError::OtherPurpose { .. } => {
             "the value was moved here or its key id was changed; run `phiseal verify`"
@@ -93,7 +93,19 @@ pub(super) const fn of(error: &KeyError) -> &'static str {
             "see `phiseal keys show KEY`; only an active key is suspended, only a suspended one resumed, and a key that still seals is replaced by `phiseal rotate` before it is destroyed"
         }
         KeyError::StillUsed { .. } => {
-            "run `phiseal rotate` to seal them again under the active key; rows that do not open are in `phiseal quarantine list`"
+            "run `phiseal rotate` to seal them again under the active key; rows that do not open are in `phiseal quarantine list`; what is in no registered table is to be deleted, or put back where it was sealed and rotated"
+        }
+        KeyError::NotSearched { .. } => {
+            "log in as a role that reads them, or look into them otherwise and name each with --except, which is recorded"
+        }
+        KeyError::SuspendedStands { .. } => {
+            "take it back with `phiseal keys resume`, and then, if it is to be replaced, run `phiseal rotate`; if others may have it, `phiseal keys compromise` puts a new key in its place"
+        }
+        KeyError::OtherActive { .. } => {
+            "leave it: it goes on opening; `phiseal rotate` seals what is under it again under the active key, and `phiseal keys destroy` ends it then"
+        }
+        KeyError::NoReplacement { .. } => {
+            "mend what is said, then run the same command again: it makes the new key and seals everything again"
         }
         KeyError::RotationOpen { .. } => "run `phiseal rotate` again: it finishes the rotation",
         KeyError::NoneOfTenant => "see `phiseal keys list` for the tenants there are",

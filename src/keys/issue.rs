@@ -13,6 +13,7 @@ use super::error::KeyError;
 use super::examine::examine;
 use super::key::{Key, KeyRecord, KeyTable, NewKey};
 use super::lifecycle::KeyStatus;
+use super::note::Scribe;
 use super::provider::KeyProvider;
 use super::rotation_period::RotationPeriod;
 use crate::crypto::{DataKey, KeyId, Purpose};
@@ -45,6 +46,8 @@ pub struct Issuer<'a> {
     pub reason: Option<&'a str>,
     /// When they are due for rotation, once active.
     pub due: RotationPeriod,
+    /// Writes down that they are active, in the transaction that makes them so.
+    pub scribe: &'a dyn Scribe,
 }
 
 impl Issuer<'_> {
@@ -275,7 +278,12 @@ impl Issuer<'_> {
             return Ok(Activation::Done(Vec::new()));
         }
         let ids: Vec<KeyId> = keys.iter().map(|key| key.key_id()).collect();
-        let unknown = match self.table.activate_keys(&ids, self.due).await {
+        let note = self.scribe.created(keys);
+        let activated = self
+            .table
+            .activate_keys(&ids, self.due, note.as_ref())
+            .await;
+        let unknown = match activated {
             Ok(()) => None,
             Err(error @ StoreError::OutcomeUnknown) => Some(error),
             // Data: the unique index has another active key. The others: two processes met there.

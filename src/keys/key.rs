@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use super::error::KeyError;
 use super::issue::KeyFor;
 use super::lifecycle::KeyStatus;
+use super::note::Notary;
 use super::provider::KeyProvider;
 use super::rotation_period::RotationPeriod;
 use crate::crypto::{DataKey, KeyId, Purpose};
@@ -36,8 +37,14 @@ pub trait KeyTable: Send + Sync {
     async fn insert_keys(&self, new: &[NewKey]) -> Result<Vec<KeyId>, StoreError>;
 
     /// Makes pre-active keys active and sets when they are due for rotation: all of them or none.
-    /// A second active key for a tenant and purpose is [`StoreError::Data`].
-    async fn activate_keys(&self, ids: &[KeyId], due: RotationPeriod) -> Result<(), StoreError>;
+    /// A second active key for a tenant and purpose is [`StoreError::Data`]. `note` says so in the
+    /// audit log, in the same transaction.
+    async fn activate_keys(
+        &self,
+        ids: &[KeyId],
+        due: RotationPeriod,
+        note: &dyn Notary,
+    ) -> Result<(), StoreError>;
 }
 
 /// One row of `encryption_keys`.

@@ -8,6 +8,7 @@ use super::error::KeyError;
 use super::examine::examine;
 use super::key::{KeyRecord, KeyTable};
 use super::lifecycle::KeyStatus;
+use super::note::Notary;
 use super::provider::KeyProvider;
 use super::rotation::{Rewrapped, RotationKind, RotationRecord, RotationTable};
 
@@ -26,6 +27,8 @@ pub struct Rewrap<'a, T: ?Sized> {
     pub actor: &'a str,
     /// Why.
     pub reason: &'a str,
+    /// Writes down what was wrapped again.
+    pub note: &'a dyn Notary,
 }
 
 impl<T: KeyTable + RotationTable + ?Sized> Rewrap<'_, T> {
@@ -68,7 +71,9 @@ impl<T: KeyTable + RotationTable + ?Sized> Rewrap<'_, T> {
             for record in batch {
                 wrapped.push(self.wrap_again(record).await?);
             }
-            self.table.rewrap_keys(open.history_id, &wrapped).await?;
+            self.table
+                .rewrap_keys(open.history_id, &wrapped, self.note)
+                .await?;
         }
         // What is stored now, and not what was sent, is what has to unwrap.
         for record in self.table.key_records().await? {
@@ -76,7 +81,8 @@ impl<T: KeyTable + RotationTable + ?Sized> Rewrap<'_, T> {
                 examine(&record, self.to).await?;
             }
         }
-        Ok(Some(self.table.finish_rewrap(open.history_id).await?))
+        let closed = self.table.finish_rewrap(open.history_id, self.note);
+        Ok(Some(closed.await?))
     }
 
     async fn waiting(&self) -> Result<Vec<KeyRecord>, KeyError> {

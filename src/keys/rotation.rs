@@ -8,6 +8,7 @@ use std::str::FromStr;
 use async_trait::async_trait;
 
 use super::lifecycle::KeyStatus;
+use super::note::{ChangeRow, Notary};
 use super::rotation_period::RotationPeriod;
 use crate::crypto::KeyId;
 use crate::error::round_trip::StoreError;
@@ -15,6 +16,7 @@ use crate::error::round_trip::StoreError;
 /// The tables `key_rotation_history` and `key_transitions`, and the moves of keys that go with them.
 ///
 /// Contract: as [`KeyTable`](super::KeyTable); what is not legal is refused by the database itself.
+/// `note` says what was done in the audit log, in the transaction that does it.
 #[async_trait]
 pub trait RotationTable: Send + Sync {
     /// Moves a key from one state to another, and records who and why. `false` where it is in
@@ -26,7 +28,23 @@ pub trait RotationTable: Send + Sync {
         to: KeyStatus,
         actor: &str,
         reason: &str,
+        note: &dyn Notary,
     ) -> Result<bool, StoreError>;
+
+    /// Moves the keys of handovers in one transaction, and opens no record: one that is open says
+    /// already what is to follow. `false`, and nothing done, where a key is not in the state it should
+    /// be in.
+    async fn hand_over(
+        &self,
+        handovers: &[Handover],
+        due: RotationPeriod,
+        actor: &str,
+        note: &dyn Notary,
+    ) -> Result<bool, StoreError>;
+
+    /// All changes of keys from this number on, in the order of their numbers, at most `limit`, and
+    /// which entry of the audit log names each.
+    async fn key_changes(&self, from: i64, limit: u32) -> Result<Vec<ChangeRow>, StoreError>;
 
     /// Every change of state of these keys, in the order they happened.
     async fn key_transitions(&self, ids: &[KeyId]) -> Result<Vec<KeyTransition>, StoreError>;
@@ -36,9 +54,8 @@ pub trait RotationTable: Send + Sync {
     async fn rotations(&self, limit: u32) -> Result<Vec<RotationRecord>, StoreError>;
 
     /// Begins rotations, all of them or none: every key moves to its next state and a record is
-    /// opened for each, in one transaction. An old key's row is locked first, so that whoever
-    /// seals under it at this moment is waited for briefly ([`StoreError::Locked`] after that), and
-    /// whoever comes later finds it out of use. Gives the records' numbers in the order of
+    /// opened for each, in one transaction. Nobody who seals is waited for: whoever comes later finds
+    /// the key out of use, and whoever looked at it before has a transaction that is open now. Gives the records' numbers in the order of
     /// `handovers`, or `None`, and nothing done, where a key is not in the state it should be in:
     /// somebody else was first.
     async fn begin_rotations(
@@ -46,6 +63,7 @@ pub trait RotationTable: Send + Sync {
         handovers: &[Handover],
         due: RotationPeriod,
         actor: &str,
+        note: &dyn Notary,
     ) -> Result<Option<Vec<i64>>, StoreError>;
 
     /// Closes rotations with what their lanes counted, and the census, all in one transaction. One
@@ -53,6 +71,7 @@ pub trait RotationTable: Send + Sync {
     async fn finish_rotations(
         &self,
         ends: &[RotationEnd],
+        note: &dyn Notary,
     ) -> Result<Vec<RotationRecord>, StoreError>;
 
     /// Opens the record of a rewrap, or finds the unfinished one; with the wrapping key it goes to.
@@ -67,10 +86,19 @@ pub trait RotationTable: Send + Sync {
     /// Stores wrapped keys in place of the old ones, and counts them in the record: all of them in
     /// one transaction. A key that is under another wrapping key by now, or destroyed, is passed
     /// over. Gives how many were stored.
-    async fn rewrap_keys(&self, history_id: i64, keys: &[Rewrapped]) -> Result<u64, StoreError>;
+    async fn rewrap_keys(
+        &self,
+        history_id: i64,
+        keys: &[Rewrapped],
+        note: &dyn Notary,
+    ) -> Result<u64, StoreError>;
 
     /// Closes the record of a rewrap.
-    async fn finish_rewrap(&self, history_id: i64) -> Result<RotationRecord, StoreError>;
+    async fn finish_rewrap(
+        &self,
+        history_id: i64,
+        note: &dyn Notary,
+    ) -> Result<RotationRecord, StoreError>;
 }
 
 /// Why a record is in `key_rotation_history`.

@@ -4,12 +4,14 @@
 //! the keys can make an entry; a cut-off end is found by comparing with a head noted elsewhere.
 
 mod chain;
+mod note;
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use self::chain::walk;
+pub use self::note::{Created, Note};
 use crate::crypto::Purpose;
 use crate::error::{Coded, Exit};
 use crate::keys::{Key, Keyring};
@@ -40,6 +42,8 @@ pub enum Place {
     Unnumbered,
     /// The head.
     Head,
+    /// A change of a key's state, of this number.
+    Change(i64),
 }
 
 impl fmt::Display for Place {
@@ -48,6 +52,7 @@ impl fmt::Display for Place {
             Self::Entry(entry_id) => write!(f, "entry {entry_id}"),
             Self::Unnumbered => f.write_str("an entry without a number"),
             Self::Head => f.write_str("its head"),
+            Self::Change(transition_id) => write!(f, "change {transition_id} of a key"),
         }
     }
 }
@@ -83,9 +88,17 @@ impl Coded for Broken {
     }
 
     fn hint(&self) -> String {
-        "somebody who can write to the database changed what was recorded: compare audit_log with a \
-         backup, from this entry on"
-            .to_owned()
+        match self.place {
+            Place::Change(_) => {
+                "a key was changed past this program, or by an earlier version of it: see `phiseal keys list` and \
+                 `keys show`; the next command that writes puts it on record"
+            }
+            _ => {
+                "somebody who can write to the database changed what was recorded: compare audit_log with a \
+                 backup, from this entry on"
+            }
+        }
+        .to_owned()
     }
 
     fn exit(&self) -> Exit {
@@ -152,7 +165,8 @@ impl Coded for BadHead {
     }
 }
 
-/// Appends an entry. `subject` holds names and counts, never values.
+/// Appends an entry. `subject` holds names and counts, never values. Changes of keys that no entry
+/// names yet are named by it, too.
 ///
 /// Silent where there is no active key yet, as before the first `keys create`: there is nothing to
 /// key the chain with.
@@ -166,17 +180,17 @@ pub async fn append(
     action: &str,
     subject: &serde_json::Value,
 ) -> Result<(), StoreError> {
-    let Some(key) = signing_key(keyring) else {
+    let note = Note::new(keyring, actor, action, subject.clone());
+    if note.key.is_none() {
         return Ok(());
-    };
-    for _ in 0..ATTEMPTS {
-        let head = store.audit_head().await?;
-        let entry = entry_after(&head, &key, actor, action, subject);
-        if store.append_audit(&entry, &head).await? {
-            return Ok(());
+    }
+    let mut left = ATTEMPTS;
+    loop {
+        match store.note(&note).await {
+            Err(StoreError::Busy { .. } | StoreError::Locked) if left > 0 => left -= 1,
+            done => return done,
         }
     }
-    Err(too_many())
 }
 
 /// The key that entries are made under: the active one, else, while that is suspended, the newest
@@ -242,11 +256,12 @@ pub async fn attest(
     };
     for _ in 0..ATTEMPTS {
         let walked = walk(store, keyring).await?;
-        let (head, digest) = match walked {
+        let (head, named) = match walked {
             Ok(walked) => walked,
             Err(broken) => return Ok(Err(broken)),
         };
-        let subject = serde_json::json!({ "upto": head.entry_id, "sha256": hex::encode(digest) });
+        let subject =
+            serde_json::json!({ "upto": head.entry_id, "sha256": hex::encode(named.digest) });
         let entry = entry_after(&head, &key, actor, ATTEST, &subject);
         if store.append_audit(&entry, &head).await? {
             return Ok(Ok(()));
@@ -263,7 +278,23 @@ pub async fn verify(
     store: &dyn Store,
     keyring: &Keyring,
 ) -> Result<Result<AuditHead, Broken>, StoreError> {
-    Ok(walk(store, keyring).await?.map(|(head, _)| head))
+    let mut left = ATTEMPTS;
+    loop {
+        let (head, named) = match walk(store, keyring).await? {
+            Ok(walked) => walked,
+            Err(broken) => return Ok(Err(broken)),
+        };
+        let checked = named.check(store).await?;
+        // Others may have changed a key, and said so, after the walk.
+        let stands = checked.is_ok() || left == 0 || {
+            let now = store.audit_head().await?;
+            (now.entry_id, &now.mac) == (head.entry_id, &head.mac)
+        };
+        if stands {
+            return Ok(checked.map(|()| head));
+        }
+        left -= 1;
+    }
 }
 
 /// Whether the chain has the entry that was its end when `noted` was: a chain whose end was cut

@@ -17,6 +17,7 @@ async fn table() -> FakeTable {
         provider: table.provider(),
         actor: "tester",
         reason: None,
+        scribe: &crate::keys::Unnoted,
         due: RotationPeriod::Year,
     };
     let index_key = |tenant: &str| KeyFor {

@@ -1,8 +1,9 @@
 //! `phiseal keys`: the wrapping key, and data keys without ever showing one.
 
 mod check;
+mod compromise;
 mod create;
-mod destroy;
+pub(super) mod destroy;
 mod lifecycle;
 pub(super) mod list;
 mod rewrap;
@@ -22,7 +23,7 @@ pub async fn run(global: &Global, args: &Keys, output: Output) -> Result<Exit, F
         Keys::Rewrap(args) => rewrap::run(global, args, output).await,
         Keys::Suspend(args) => lifecycle::suspend(global, args, output).await,
         Keys::Resume(args) => lifecycle::resume(global, args, output).await,
-        Keys::Compromise(args) => lifecycle::compromise(global, args, output).await,
+        Keys::Compromise(args) => compromise::run(global, args, output).await,
         Keys::Destroy(args) => destroy::run(global, args, output).await,
     }
 }

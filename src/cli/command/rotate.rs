@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::registered;
+use super::keys::destroy;
+use super::registered::{self, Reached};
 use super::work::{per_second, rounded};
 use crate::cli::args::{Global, KeyPurpose, Rotate};
 use crate::cli::columns::counted;
@@ -16,8 +17,9 @@ use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::crypto::{KeyId, Purpose};
 use crate::engine::preflight::Purpose as RunPurpose;
-use crate::engine::rotation::Order;
-use crate::engine::{Engine, Job, Stop, Tallied};
+use crate::engine::rotation::{Finish, Finished, Order};
+use crate::engine::search::Reach;
+use crate::engine::{Engine, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::keys::rotation::REMAINDER;
@@ -51,17 +53,15 @@ pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit,
     let engine = session.engine(progress::sink(output), stop).await?;
     let indexes = is_of_indexes(&session, &wanted, &open).await?;
     let purpose = RunPurpose::Rotate { indexes };
-    let jobs = registered::jobs(&session, &server, purpose, output).await?;
+    let reached = registered::all(&session, &server, purpose, output).await?;
     let order = Order {
         keys: wanted,
-        kind: RotationKind::Rotate,
-        compromised: None,
         reason: args.reason.clone(),
         since: since.unwrap_or_default(),
         open,
     };
     let grace = Duration::from_secs(args.grace);
-    rotate(&engine, &jobs, &order, grace, output).await
+    rotate(&engine, &reached, &order, grace, output).await
 }
 
 fn is_unfinished(record: &RotationRecord) -> bool {
@@ -113,44 +113,81 @@ pub fn refuse_tables(global: &Global) -> Result<(), Fault> {
 }
 
 /// Finishes what is unfinished, or else begins what is ordered and finishes that; says what was done.
-///
-/// # Errors
-/// What stops a run; run again to resume.
-pub async fn rotate(
+async fn rotate(
     engine: &Engine,
-    jobs: &[Job],
+    reached: &Reached,
     order: &Order,
     grace: Duration,
     output: Output,
 ) -> Result<Exit, Fault> {
     let begun = Instant::now();
     let mut open = engine.unfinished().await?;
-    if open.is_empty() && order.keys.is_empty() && order.compromised.is_none() {
+    if open.is_empty() && order.keys.is_empty() {
         // What was unfinished a moment ago was finished by another process.
         return Ok(not_due(output));
     }
-    let resumed = !open.is_empty() && order.compromised.is_none();
+    let resumed = !open.is_empty();
     if resumed {
         output.say("finishing the rotation that was interrupted");
     } else {
-        let started = engine.begin_rotation(jobs, order).await?;
+        let started = engine.begin_rotation(&reached.jobs, order).await?;
         open.retain(|one| started.iter().all(|new| new.history_id != one.history_id));
         open.extend(started);
     }
-    let (closed, done, from) = finish(engine, jobs, &open, grace).await?;
-    say(&closed, &done, &from, resumed, begun.elapsed(), output);
-    let clean = closed
+    let conclusion = Conclusion {
+        reached,
+        open: &open,
+        reach: &Reach::default(),
+        resumed,
+        begun,
+        grace,
+    };
+    conclude(engine, &conclusion, output).await
+}
+
+/// What is to be finished, and with what.
+pub struct Conclusion<'a> {
+    /// The registered tables.
+    pub reached: &'a Reached,
+    /// The open records.
+    pub open: &'a [RotationRecord],
+    /// How far values of a compromised key are looked for.
+    pub reach: &'a Reach,
+    /// It was begun before.
+    pub resumed: bool,
+    /// When the command began.
+    pub begun: Instant,
+    /// How long applications may go on with the keys they have.
+    pub grace: Duration,
+}
+
+/// Finishes open records, says what was done, and what could not be.
+///
+/// # Errors
+/// What stops a run; run again to resume. What refuses a table, once all others are done.
+pub async fn conclude(
+    engine: &Engine,
+    conclusion: &Conclusion<'_>,
+    output: Output,
+) -> Result<Exit, Fault> {
+    let finished = finish(engine, conclusion).await?;
+    if let Some(refused) = &conclusion.reached.refused {
+        output.say(&format!(
+            "{} sealed again so far; what refuses a table keeps the record open, and is:",
+            counted(finished.done.tally.rows_written, "row")
+        ));
+        return Err(refused.clone());
+    }
+    say(&finished, conclusion, output);
+    let clean = finished
+        .closed
         .iter()
         .all(|record| record.outcome.as_deref() != Some(REMAINDER));
     Ok(if clean { Exit::Done } else { Exit::Unverified })
 }
 
-async fn finish(
-    engine: &Engine,
-    jobs: &[Job],
-    open: &[RotationRecord],
-    grace: Duration,
-) -> Result<(Vec<RotationRecord>, Tallied, BTreeSet<KeyId>), Fault> {
+async fn finish(engine: &Engine, conclusion: &Conclusion<'_>) -> Result<Finished, Fault> {
+    let (open, reached) = (conclusion.open, conclusion.reached);
     let keys = engine.store.key_records().await?;
     let purpose = |record: &RotationRecord| {
         let to = keys.iter().find(|key| Some(key.key_id) == record.to_key_id);
@@ -162,26 +199,37 @@ async fn finish(
         .cloned()
         .partition(|record| purpose(record) == Some(Purpose::Cell));
     // What another process finished meanwhile is told as it stands.
-    let mut closed: Vec<RotationRecord> = open
-        .iter()
-        .filter(|record| record.finished_at.is_some())
-        .cloned()
-        .collect();
-    let mut done = Tallied::default();
-    let mut from: BTreeSet<KeyId> = open.iter().filter_map(|one| one.from_key_id).collect();
+    let mut all = Finished {
+        closed: open
+            .iter()
+            .filter(|record| record.finished_at.is_some())
+            .cloned()
+            .collect(),
+        from: open.iter().filter_map(|one| one.from_key_id).collect(),
+        ..Finished::default()
+    };
+    let part = |open| Finish {
+        jobs: &reached.jobs,
+        open,
+        missed: !reached.gone.is_empty(),
+        stays_open: reached.refused.is_some(),
+        reach: conclusion.reach,
+    };
     if !cells.is_empty() {
-        let (records, tallied, older) = engine.finish_rotation(jobs, &cells).await?;
-        closed.extend(records);
-        done.merge(tallied);
-        from.extend(older);
+        let done = engine.finish_rotation(&part(&cells)).await?;
+        all.closed.extend(done.closed);
+        all.done.merge(done.done);
+        all.from.extend(done.from);
+        all.beyond = done.beyond;
     }
     if !indexes.is_empty() {
-        let (records, tallied) = engine.finish_reindex(jobs, &indexes, grace).await?;
-        closed.extend(records);
-        done.merge(tallied);
+        let grace = conclusion.grace;
+        let done = engine.finish_reindex(&part(&indexes), grace).await?;
+        all.closed.extend(done.closed);
+        all.done.merge(done.done);
     }
-    closed.sort_by_key(|record| record.history_id);
-    Ok((closed, done, from))
+    all.closed.sort_by_key(|record| record.history_id);
+    Ok(all)
 }
 
 /// The purposes asked for.
@@ -255,17 +303,14 @@ fn not_due(output: Output) -> Exit {
     Exit::Done
 }
 
-fn say(
-    closed: &[RotationRecord],
-    done: &Tallied,
-    from: &BTreeSet<KeyId>,
-    resumed: bool,
-    elapsed: Duration,
-    output: Output,
-) {
+fn say(finished: &Finished, conclusion: &Conclusion<'_>, output: Output) {
+    let (closed, done, from) = (&finished.closed, &finished.done, &finished.from);
+    let (resumed, elapsed) = (conclusion.resumed, conclusion.begun.elapsed());
+    let gone = &conclusion.reached.gone;
+    let beyond = finished.beyond.0.as_ref();
     let tally = done.tally;
     let seconds = elapsed.as_secs_f64();
-    let only = match closed {
+    let only = match closed.as_slice() {
         [one] => Some(one),
         _ => None,
     };
@@ -289,6 +334,8 @@ fn say(
         "seconds": rounded(seconds),
         "rows_per_second": per_second(tally.rows_written, seconds),
         "rotations": closed.iter().map(object).collect::<Vec<_>>(),
+        "not_there": gone,
+        "searched": beyond.map(destroy::object),
     });
     let mut lines: Vec<String> = closed.iter().map(line).collect();
     lines.push(format!(
@@ -298,11 +345,33 @@ fn say(
         rounded(seconds),
         counted(tally.conflicts, "conflict"),
     ));
-    if remainder {
+    if remainder && (tally.quarantined > 0 || (gone.is_empty() && beyond.is_none())) {
         lines.push(
             "some values do not open and stay under their old key: see `phiseal quarantine list`"
                 .to_owned(),
         );
+    }
+    if !gone.is_empty() {
+        lines.push(format!(
+            "registered and not there, so nobody knows what is sealed in them: {}",
+            Foreign(&gone.join(", "))
+        ));
+    }
+    if let Some(searched) = beyond.filter(|found| !found.hits.is_empty()) {
+        lines.push(format!(
+            "values under the compromised key are left: {}",
+            Foreign(&searched.places())
+        ));
+    }
+    if let Some(searched) = beyond.filter(|found| !found.closed.is_empty()) {
+        let names = searched
+            .closed
+            .iter()
+            .map(|one| format!("{} ({})", one.name, one.why));
+        lines.push(format!(
+            "not searched: {}; look into them otherwise, then name each with --except",
+            Foreign(&names.collect::<Vec<_>>().join(", "))
+        ));
     }
     output.result(&value, &lines.join("\n"));
 }

@@ -2,15 +2,17 @@
 //! Owns that two who begin the same at once begin one: who comes second joins the first.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::super::error::EngineError;
 use super::super::retry::Patience;
 use super::super::{Engine, Job};
 use super::Order;
-use super::whose::{Whose, left_keys};
+use super::whose::left_keys;
 use crate::crypto::{KeyId, Purpose};
 use crate::keys::{
-    Handover, Issuer, KeyError, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecord,
+    Handover, Issuer, Key, KeyError, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecord,
+    Unnoted,
 };
 use crate::store::RunKind;
 
@@ -43,19 +45,20 @@ impl Engine {
                 return self.joined(first).await;
             }
             olds.get_or_insert(ids);
-            let Some(handovers) = self.handovers(&records, &froms, order).await? else {
+            let Some((handovers, keys)) = self.handovers(&froms, order).await? else {
                 continue;
             };
+            // The entry is under the key that takes over.
+            let note = self.rotation_note("rotate.begin").under(&keys);
+            let (due, actor) = (self.tenants.due, &self.tenants.actor);
             let begun = self
                 .store
-                .begin_rotations(&handovers, self.tenants.due, &self.tenants.actor)
+                .begin_rotations(&handovers, due, actor, &note)
                 .await;
             match begun {
                 Ok(Some(ids)) => {
                     self.reload().await?;
-                    let records = self.by_number(&ids).await?;
-                    self.note_rotations("rotate.begin", &records).await?;
-                    return Ok(records);
+                    return self.by_number(&ids).await;
                 }
                 Ok(None) => return self.joined(&olds.unwrap_or_default()).await,
                 Err(error) => self.wait_for(&error, &mut patience).await?,
@@ -87,9 +90,6 @@ impl Engine {
         froms: &[KeyRecord],
         order: &Order,
     ) -> Result<Vec<RotationRecord>, EngineError> {
-        if order.kind != RotationKind::Rotate {
-            return Ok(Vec::new());
-        }
         let active: BTreeSet<KeyId> = froms.iter().map(|from| from.key_id).collect();
         let limit = u32::try_from(froms.len()).unwrap_or(u32::MAX);
         let mut records = self.store.rotations(limit.saturating_add(10)).await?;
@@ -130,54 +130,32 @@ impl Engine {
     /// The new keys, and which takes over from which; `None` where the table changed meanwhile.
     async fn handovers(
         &self,
-        records: &[KeyRecord],
         froms: &[KeyRecord],
         order: &Order,
-    ) -> Result<Option<Vec<Handover>>, EngineError> {
-        let compromise = order.kind == RotationKind::Compromise;
+    ) -> Result<Option<(Vec<Handover>, Vec<Arc<Key>>)>, EngineError> {
         let issuer = Issuer {
             table: self.store.as_ref(),
             provider: self.tenants.provider.as_ref(),
             actor: &self.tenants.actor,
             reason: Some(&order.reason),
             due: self.tenants.due,
+            scribe: &Unnoted,
         };
-        let whose = Whose::new(records);
+        let Some(successors) = issuer.successors(froms).await? else {
+            return Ok(None);
+        };
         let mut handovers = Vec::new();
-        let mut wanted = Vec::new();
-        for from in froms {
-            let active = whose.active(from);
-            match active {
-                // A key that was replaced already: what is left under it goes to the active one.
-                Some(active) if active.key_id != from.key_id => handovers.push(Handover {
-                    from: from.key_id,
-                    from_is: from.status,
-                    from_becomes: KeyStatus::Compromised,
-                    to: active.key_id,
-                    to_is: KeyStatus::Active,
-                    to_becomes: KeyStatus::Active,
-                    kind: order.kind,
-                    reason: order.reason.clone(),
-                }),
-                _ => wanted.push(from.clone()),
-            }
-        }
-        let successors = match issuer.successors(&wanted).await? {
-            Some(successors) => successors,
-            None => return Ok(None),
-        };
-        for (from, to) in wanted.iter().zip(successors) {
+        for (from, to) in froms.iter().zip(&successors) {
             // An index stays under its old key until the new column is filled: see `reindex`.
-            let later = from.purpose == Purpose::BlindIndex && !compromise;
-            let becomes = if compromise {
-                KeyStatus::Compromised
-            } else {
-                KeyStatus::Deactivated
-            };
+            let later = from.purpose == Purpose::BlindIndex;
             handovers.push(Handover {
                 from: from.key_id,
                 from_is: from.status,
-                from_becomes: if later { from.status } else { becomes },
+                from_becomes: if later {
+                    from.status
+                } else {
+                    KeyStatus::Deactivated
+                },
                 to: to.key_id(),
                 to_is: KeyStatus::PreActive,
                 to_becomes: if later {
@@ -185,11 +163,11 @@ impl Engine {
                 } else {
                     KeyStatus::Active
                 },
-                kind: order.kind,
+                kind: RotationKind::Rotate,
                 reason: order.reason.clone(),
             });
         }
-        Ok(Some(handovers))
+        Ok(Some((handovers, successors)))
     }
 
     /// The rotation that somebody else began from these keys.
@@ -212,7 +190,10 @@ impl Engine {
         Ok(ours)
     }
 
-    async fn by_number(&self, ids: &[i64]) -> Result<Vec<RotationRecord>, EngineError> {
+    pub(in crate::engine) async fn by_number(
+        &self,
+        ids: &[i64],
+    ) -> Result<Vec<RotationRecord>, EngineError> {
         let ids: BTreeSet<i64> = ids.iter().copied().collect();
         let mut records = self.store.rotations(0).await?;
         records.retain(|record| ids.contains(&record.history_id));

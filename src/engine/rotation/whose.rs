@@ -8,15 +8,11 @@ use crate::crypto::{KeyId, Purpose};
 use crate::engine::error::EngineError;
 use crate::keys::{KeyError, KeyRecord, KeyStatus, RotationRecord};
 
-/// The keys that an order leaves: the active one of each, or the compromised one.
+/// The keys that an order leaves: the active one of each.
 pub(super) fn left_keys(
     records: &[KeyRecord],
     order: &Order,
 ) -> Result<Vec<KeyRecord>, EngineError> {
-    if let Some(key_id) = order.compromised {
-        let found = records.iter().find(|record| record.key_id == key_id);
-        return Ok(vec![found.cloned().ok_or(KeyError::Unknown { key_id })?]);
-    }
     let whose = Whose::new(records);
     order
         .keys
@@ -46,13 +42,13 @@ pub(super) fn left_keys(
 }
 
 /// Key records by whom they are for, and by id: there may be some ten thousand tenants.
-pub(super) struct Whose<'a> {
+pub(in crate::engine) struct Whose<'a> {
     by_whom: HashMap<(&'a str, Purpose), Vec<&'a KeyRecord>>,
     by_id: HashMap<KeyId, &'a KeyRecord>,
 }
 
 impl<'a> Whose<'a> {
-    pub(super) fn new(records: &'a [KeyRecord]) -> Self {
+    pub(in crate::engine) fn new(records: &'a [KeyRecord]) -> Self {
         let mut whose = Self {
             by_whom: HashMap::new(),
             by_id: HashMap::new(),
@@ -73,7 +69,7 @@ impl<'a> Whose<'a> {
     }
 
     /// The active key of the tenant and purpose of another.
-    pub(super) fn active(&self, of: &KeyRecord) -> Option<&'a KeyRecord> {
+    pub(in crate::engine) fn active(&self, of: &KeyRecord) -> Option<&'a KeyRecord> {
         let mut keys = self.of(&of.tenant, of.purpose).iter();
         keys.find(|key| key.status == KeyStatus::Active).copied()
     }

@@ -3,6 +3,7 @@ use super::*;
 
 fn issuer(table: &FakeTable) -> Issuer<'_> {
     Issuer {
+        scribe: &crate::keys::Unnoted,
         table,
         provider: table.provider(),
         actor: "tester",

@@ -1,19 +1,22 @@
 //! The walk through the audit log: every row, from its first number to the head.
-//! Owns what is wrong with a row, by itself and after the one before. What was written by anybody is a finding, never
+//! Owns what is wrong with a row, by itself and after the one before, and with the changes of keys that entries name. What was written by anybody is a finding, never
 //! an error.
+
+use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::{ATTEMPTS, ATTEST, Broken, covered, too_many};
+use super::note::{CHANGES, digest, parse_ranges};
+use super::{ATTEMPTS, ATTEST, Broken, Place, covered, too_many};
 use crate::crypto::KeyId;
-use crate::keys::{KeyError, Keyring};
+use crate::keys::{ChangeRow, KeyError, Keyring};
 use crate::store::{AuditEntry, AuditHead, AuditRow, Store, StoreError};
 
-/// Goes through the whole log, from its first number to the head; the head, and the digest of all entries.
+/// Goes through the whole log, from its first number to the head; the head, and what it says.
 pub(super) async fn walk(
     store: &dyn Store,
     keyring: &Keyring,
-) -> Result<Result<(AuditHead, [u8; 32]), Broken>, StoreError> {
+) -> Result<Result<(AuditHead, Named), Broken>, StoreError> {
     const PAGE: u32 = 1000;
     if let Some(misfit) = store.audit_misfit().await? {
         return Ok(Err(misfit.into()));
@@ -68,6 +71,21 @@ struct Chain<'a> {
     digest: Sha256,
     /// The first entry of a destroyed key that nothing attests yet.
     unattested: Option<i64>,
+    changes: Vec<NamedChanges>,
+}
+
+/// What a chain says, in all.
+pub(super) struct Named {
+    /// The digest of all entries.
+    pub(super) digest: [u8; 32],
+    changes: Vec<NamedChanges>,
+}
+
+/// Changes of keys that an entry names.
+struct NamedChanges {
+    entry_id: i64,
+    ids: Vec<(i64, i64)>,
+    sha256: String,
 }
 
 impl<'a> Chain<'a> {
@@ -77,6 +95,7 @@ impl<'a> Chain<'a> {
             last: None,
             digest: Sha256::new(),
             unattested: None,
+            changes: Vec::new(),
         }
     }
 
@@ -95,6 +114,9 @@ impl<'a> Chain<'a> {
             }
             Checked::Attests => self.unattested = None,
             Checked::Good => {}
+        }
+        if let Some(named) = names(entry)? {
+            self.changes.push(named);
         }
         self.digest.update(covered(entry));
         self.digest.update(&entry.mac);
@@ -129,14 +151,83 @@ impl<'a> Chain<'a> {
         }
     }
 
-    fn end(self, head: AuditHead) -> Result<(AuditHead, [u8; 32]), Broken> {
+    fn end(self, head: AuditHead) -> Result<(AuditHead, Named), Broken> {
+        let named = Named {
+            digest: self.digest.finalize().into(),
+            changes: self.changes,
+        };
         match self.unattested {
-            None => Ok((head, self.digest.finalize().into())),
+            None => Ok((head, named)),
             Some(entry_id) => Err(Broken::at(
                 entry_id,
                 "the key of the entry is destroyed, and no later entry attests it",
             )),
         }
+    }
+}
+
+/// The changes of keys that an entry names, if it does.
+fn names(entry: &AuditEntry) -> Result<Option<NamedChanges>, &'static str> {
+    let subject: serde_json::Value = serde_json::from_str(&entry.subject).unwrap_or_default();
+    let Some(changes) = subject.get(CHANGES) else {
+        return Ok(None);
+    };
+    let ids = changes["ids"].as_str().and_then(parse_ranges);
+    match (ids, changes["sha256"].as_str()) {
+        (Some(ids), Some(sha256)) => Ok(Some(NamedChanges {
+            entry_id: entry.entry_id,
+            ids,
+            sha256: sha256.to_owned(),
+        })),
+        _ => Err("the changes of keys that it names cannot be read"),
+    }
+}
+
+impl Named {
+    /// Compares the changes of keys with those that entries name. Once one entry names some, every change
+    /// is named by one, but for the making of keys that seal nothing yet.
+    pub(super) async fn check(&self, store: &dyn Store) -> Result<Result<(), Broken>, StoreError> {
+        const PAGE: u32 = 5000;
+        if self.changes.is_empty() {
+            return Ok(Ok(()));
+        }
+        let mut rows = BTreeMap::new();
+        let mut from = i64::MIN;
+        loop {
+            let page = store.key_changes(from, PAGE).await?;
+            let Some(next) = page.last().and_then(|row| row.transition_id.checked_add(1)) else {
+                break;
+            };
+            from = next;
+            rows.extend(page.into_iter().map(|row| (row.transition_id, row)));
+        }
+        let mut unnamed: BTreeMap<i64, &ChangeRow> =
+            rows.iter().map(|(id, row)| (*id, row)).collect();
+        for named in &self.changes {
+            let of = |(first, last): &(i64, i64)| match first <= last {
+                true => rows.range(*first..=*last),
+                false => rows.range(0..0),
+            };
+            let changes: Vec<&ChangeRow> =
+                named.ids.iter().flat_map(of).map(|(_, row)| row).collect();
+            if digest(changes.iter().copied()) != named.sha256 {
+                return Ok(Err(Broken::at(
+                    named.entry_id,
+                    "the changes of keys that it names are not those of key_transitions",
+                )));
+            }
+            for change in changes {
+                unnamed.remove(&change.transition_id);
+            }
+        }
+        let first = unnamed.values().find(|change| !change.is_making());
+        Ok(match first {
+            None => Ok(()),
+            Some(change) => Err(Broken {
+                place: Place::Change(change.transition_id),
+                what: "no entry names it",
+            }),
+        })
     }
 }
 

@@ -1,25 +1,35 @@
 //! The audit chain's rows. Appends are serialised on the head row; the chain itself is made and
 //! checked in `run::audit`. What is read may have been written by anybody, so nothing of it is an error here.
 
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
 use super::fault::map;
-use super::sql::query;
+use super::sql::{query, time_text};
+use crate::keys::{ChangeRow, Notary, RotationRecord};
 use crate::store::{AuditEntry, AuditHead, AuditMisfit, AuditRow, Result, StoreError};
 
 pub(super) async fn head(store: &PostgresStore) -> Result<AuditHead> {
     let mut tx = store.begin().await?;
+    let head = read_head(store, &mut tx, "").await?;
+    tx.commit().await.map_err(map)?;
+    Ok(head)
+}
+
+async fn read_head(
+    store: &PostgresStore,
+    conn: &mut PgConnection,
+    lock: &str,
+) -> Result<AuditHead> {
     let row = query(format!(
         "SELECT entry_id, mac, pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
-         FROM {} WHERE id = 1",
+         FROM {} WHERE id = 1{lock}",
         store.own("audit_head")
     ))
-    .fetch_optional(&mut *tx)
+    .fetch_optional(conn)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
     let row = row.ok_or_else(|| StoreError::Missing {
         what: "the head of the audit log".to_owned(),
     })?;
@@ -30,6 +40,105 @@ pub(super) async fn head(store: &PostgresStore) -> Result<AuditHead> {
             .map_err(map)?
             .unwrap_or_default(),
         now: row.try_get(2).map_err(map)?,
+    })
+}
+
+/// Appends what a notary says of the changes that the transaction made, as its last statements: the end
+/// of the chain is locked for as short as can be.
+pub(super) async fn note(
+    store: &PostgresStore,
+    conn: &mut PgConnection,
+    notary: &dyn Notary,
+    records: &[RotationRecord],
+) -> Result<()> {
+    let head = read_head(store, conn, " FOR UPDATE").await?;
+    // A statement of its own: its snapshot is of after the lock.
+    let changes = unnamed(store, conn).await?;
+    let entries = notary.entries(&head, &changes, records);
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+        return Ok(());
+    };
+    query(format!(
+        "UPDATE {} SET entry_id = $1, mac = $2 WHERE id = 1",
+        store.own("audit_head")
+    ))
+    .bind(last.entry_id)
+    .bind(last.mac.clone())
+    .execute(&mut *conn)
+    .await
+    .map_err(map)?;
+    for entry in &entries {
+        insert(store, conn, entry).await?;
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    query(format!(
+        "INSERT INTO {} (transition_id, entry_id) SELECT t, $2 FROM unnest($1::int8[]) AS t",
+        store.own("key_transition_entries")
+    ))
+    .bind(
+        changes
+            .iter()
+            .map(|change| change.transition_id)
+            .collect::<Vec<_>>(),
+    )
+    .bind(first.entry_id)
+    .execute(&mut *conn)
+    .await
+    .map_err(map)?;
+    Ok(())
+}
+
+/// Changes of keys that no entry names.
+async fn unnamed(store: &PostgresStore, conn: &mut PgConnection) -> Result<Vec<ChangeRow>> {
+    let rows = query(format!(
+        "SELECT {}, t.xmin = pg_current_xact_id()::xid AS ours FROM {} AS t \
+         WHERE NOT EXISTS (SELECT 1 FROM {} AS n WHERE n.transition_id = t.transition_id) ORDER BY 1",
+        change_columns(),
+        store.own("key_transitions"),
+        store.own("key_transition_entries"),
+    ))
+    .fetch_all(conn)
+    .await
+    .map_err(map)?;
+    rows.iter().map(change).collect()
+}
+
+/// All changes of keys from a number on.
+pub(super) async fn changes(
+    store: &PostgresStore,
+    from: i64,
+    limit: u32,
+) -> Result<Vec<ChangeRow>> {
+    let mut tx = store.begin().await?;
+    let rows = query(format!(
+        "SELECT {}, false AS ours FROM {} AS t WHERE t.transition_id >= $1 ORDER BY 1 LIMIT $2",
+        change_columns(),
+        store.own("key_transitions"),
+    ))
+    .bind(from)
+    .bind(i64::from(limit))
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    rows.iter().map(change).collect()
+}
+
+fn change_columns() -> String {
+    format!(
+        "t.transition_id, t.key_id::text, t.from_status, t.to_status, {}, t.actor, t.reason",
+        time_text("t.at")
+    )
+}
+
+fn change(row: &PgRow) -> Result<ChangeRow> {
+    let text = |at: usize| row.try_get::<Option<String>, _>(at).map_err(map);
+    Ok(ChangeRow {
+        transition_id: row.try_get(0).map_err(map)?,
+        columns: [text(1)?, text(2)?, text(3)?, text(4)?, text(5)?, text(6)?],
+        ours: row.try_get("ours").map_err(map)?,
     })
 }
 
@@ -55,6 +164,12 @@ pub(super) async fn append(
         tx.rollback().await.map_err(map)?;
         return Ok(false);
     }
+    insert(store, &mut tx, entry).await?;
+    tx.commit().await.map_err(map)?;
+    Ok(true)
+}
+
+async fn insert(store: &PostgresStore, conn: &mut PgConnection, entry: &AuditEntry) -> Result<()> {
     query(format!(
         "INSERT INTO {} (entry_id, at, actor, action, subject, key_id, prev_mac, mac) \
          VALUES ($1, $2::pg_catalog.text::pg_catalog.timestamptz, $3, $4, $5, $6, $7, $8)",
@@ -68,11 +183,10 @@ pub(super) async fn append(
     .bind(i32::try_from(entry.key_id).unwrap_or_default())
     .bind(entry.prev_mac.clone())
     .bind(entry.mac.clone())
-    .execute(&mut *tx)
+    .execute(conn)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
-    Ok(true)
+    Ok(())
 }
 
 /// Rows that have a number, in its order.

@@ -6,6 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
+use super::audit;
 use super::fault::map;
 use super::key_order::{self, Side};
 use super::rotation;
@@ -13,6 +14,7 @@ use super::sql::{query, raw};
 use super::wanted::sealed_under;
 use crate::crypto::KeyId;
 use crate::keys::KeyStatus;
+use crate::store::change::Change;
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
     Cursor, Destruction, OpenTransaction, Resealed, Result, Sealed, SealedCount, Select,
@@ -116,6 +118,7 @@ fn counted(row: &PgRow) -> Result<SealedCount> {
         field: usize::try_from(field).ok(),
         key_id: key_id_of_prefix(&prefix),
         values: values.unsigned_abs(),
+        place: None,
     })
 }
 
@@ -177,18 +180,12 @@ pub(super) async fn destroy(
     store: &PostgresStore,
     order: &Destruction<'_>,
 ) -> Result<Vec<SealedCount>> {
-    let mut relations = Vec::new();
-    for target in order.targets {
-        for relation in super::runs::relations(store, target).await? {
-            relations.push((target, relation));
-        }
-    }
     let mut tx = store.begin().await?;
     raw(LOCK_WAIT.to_owned())
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-    // The keys first: a batch that is under way holds them, and takes table locks only afterwards.
+    // The keys first, as everybody who moves them does.
     let ids: Vec<i32> = order.keys.iter().map(|id| id.get().cast_signed()).collect();
     let keys = query(format!(
         "SELECT key_id::int8, status FROM {} WHERE key_id = ANY ($1) ORDER BY key_id FOR UPDATE",
@@ -198,16 +195,7 @@ pub(super) async fn destroy(
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    for (target, _) in &relations {
-        // SHARE: readers go on, writers wait until the count is over.
-        raw(format!(
-            "LOCK TABLE {} IN SHARE MODE",
-            target.table.quoted()
-        ))
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
-    }
+    let relations = locked(store, &mut tx, order.targets).await?;
     let mut left = Vec::new();
     match order.shred {
         Some(tenant) => {
@@ -237,8 +225,35 @@ pub(super) async fn destroy(
         let status: String = row.try_get(1).map_err(map)?;
         destroy_one(store, &mut tx, order, key_id, &status).await?;
     }
+    audit::note(store, &mut tx, order.note, &[]).await?;
     tx.commit().await.map_err(map)?;
     Ok(Vec::new())
+}
+
+/// The relations of the targets, locked: readers go on, writers wait until the count is over. A
+/// partition that is being attached is waited for, and from then on none is, so the list is made
+/// afterwards; and those that came meanwhile are locked with the others.
+async fn locked<'a>(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    targets: &'a [Target],
+) -> Result<Vec<(&'a Target, String)>> {
+    let mut relations = Vec::new();
+    for target in targets {
+        let lock = format!("LOCK TABLE {} IN SHARE MODE", target.table.quoted());
+        for _ in 0..2 {
+            raw(lock.clone()).execute(&mut **tx).await.map_err(map)?;
+        }
+        for relation in super::runs::relations_in(store, tx, target).await? {
+            // A detached leaf is not locked with its table.
+            raw(format!("LOCK TABLE ONLY {relation} IN SHARE MODE"))
+                .execute(&mut **tx)
+                .await
+                .map_err(map)?;
+            relations.push((target, relation));
+        }
+    }
+    Ok(relations)
 }
 
 async fn destroy_one(
@@ -316,6 +331,7 @@ async fn left_in(
                 field: Some(*field),
                 key_id: keys.first().copied().filter(|_| keys.len() == 1),
                 values: values.unsigned_abs(),
+                place: None,
             });
         }
     }
@@ -352,6 +368,7 @@ async fn left_in_ours(
             field: None,
             key_id: keys.first().copied().filter(|_| keys.len() == 1),
             values: values.unsigned_abs(),
+            place: None,
         })
         .into_iter()
         .collect())
@@ -410,7 +427,8 @@ async fn blank_indexes(
     if columns.is_empty() {
         return Ok(());
     }
-    raw("SET LOCAL phiseal.engine = 'on'".to_owned())
+    let mark = super::guard::mark_sql(Change::Seal, &target.label);
+    raw(format!("SET LOCAL phiseal.engine = 'on'; {mark}"))
         .execute(&mut **tx)
         .await
         .map_err(map)?;
@@ -429,5 +447,7 @@ async fn blank_indexes(
     .execute(&mut **tx)
     .await
     .map_err(map)?;
+    let unmark = raw(super::guard::UNMARK.to_owned());
+    unmark.execute(&mut **tx).await.map_err(map)?;
     Ok(())
 }

@@ -5,10 +5,11 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
+use super::audit;
 use super::fault::map;
 use super::sql::{query, time_text};
 use crate::crypto::KeyId;
-use crate::keys::{KeyRecord, KeyTable, NewKey, RotationPeriod};
+use crate::keys::{KeyRecord, KeyTable, NewKey, Notary, RotationPeriod};
 use crate::store::{Result, StoreError};
 
 #[async_trait]
@@ -59,7 +60,12 @@ impl KeyTable for PostgresStore {
             .collect())
     }
 
-    async fn activate_keys(&self, ids: &[KeyId], due: RotationPeriod) -> Result<()> {
+    async fn activate_keys(
+        &self,
+        ids: &[KeyId],
+        due: RotationPeriod,
+        note: &dyn Notary,
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         let done = query(format!(
             "UPDATE {} SET status = 'active', changed_by = created_by, rotation_due_at = {} \
@@ -78,6 +84,7 @@ impl KeyTable for PostgresStore {
                 what: "a new key that is not pre-active",
             });
         }
+        audit::note(self, &mut tx, note, &[]).await?;
         tx.commit().await.map_err(map)
     }
 }

@@ -1,25 +1,26 @@
 //! Rotations, rewraps and changes of state, as `key_rotation_history` and `key_transitions` have them.
-//! Owns the moment in which one key takes over from another: one transaction, the old key's row
-//! locked first. Whoever seals under it holds that row FOR SHARE (a batch, or the guard on behalf
-//! of an application), so the move waits for those who are under way, and nobody comes after.
+//! Owns the moment in which one key takes over from another: one transaction, with its entry in the
+//! audit log. Nobody who seals locks a key, so nobody holds the move up: whoever looked at the old key
+//! before has a transaction that is open at the move, and is waited for afterwards.
 
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
+use super::audit;
 use super::fault::map;
 use super::keys::due_at;
 use super::sql::{query, raw, time_text};
 use crate::crypto::KeyId;
 use crate::keys::rotation::COMPLETE;
 use crate::keys::{
-    Handover, KeyStatus, KeyTransition, Rewrapped, RotationCounts, RotationEnd, RotationPeriod,
-    RotationRecord, RotationTable,
+    ChangeRow, Handover, KeyStatus, KeyTransition, Notary, Rewrapped, RotationCounts, RotationEnd,
+    RotationPeriod, RotationRecord, RotationTable,
 };
 use crate::store::{Result, StoreError};
 
-/// How long a move waits for those who seal under the key, before it is tried again.
+/// How long a move waits for another move, before it is tried again.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
 
 fn columns() -> String {
@@ -40,15 +41,45 @@ impl RotationTable for PostgresStore {
         to: KeyStatus,
         actor: &str,
         reason: &str,
+        note: &dyn Notary,
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
         raw(LOCK_WAIT.to_owned())
             .execute(&mut *tx)
             .await
             .map_err(map)?;
-        let moved = set_status(self, &mut tx, key_id, from, to, actor, reason).await?;
+        if !set_status(self, &mut tx, key_id, from, to, actor, reason).await? {
+            tx.rollback().await.map_err(map)?;
+            return Ok(false);
+        }
+        audit::note(self, &mut tx, note, &[]).await?;
         tx.commit().await.map_err(map)?;
-        Ok(moved)
+        Ok(true)
+    }
+
+    async fn hand_over(
+        &self,
+        handovers: &[Handover],
+        due: RotationPeriod,
+        actor: &str,
+        note: &dyn Notary,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        raw(LOCK_WAIT.to_owned())
+            .execute(&mut *tx)
+            .await
+            .map_err(map)?;
+        if !hand_over(self, &mut tx, handovers, due, actor).await? {
+            tx.rollback().await.map_err(map)?;
+            return Ok(false);
+        }
+        audit::note(self, &mut tx, note, &[]).await?;
+        tx.commit().await.map_err(map)?;
+        Ok(true)
+    }
+
+    async fn key_changes(&self, from: i64, limit: u32) -> Result<Vec<ChangeRow>> {
+        audit::changes(self, from, limit).await
     }
 
     async fn key_transitions(&self, ids: &[KeyId]) -> Result<Vec<KeyTransition>> {
@@ -89,6 +120,7 @@ impl RotationTable for PostgresStore {
         handovers: &[Handover],
         due: RotationPeriod,
         actor: &str,
+        note: &dyn Notary,
     ) -> Result<Option<Vec<i64>>> {
         let mut tx = self.begin().await?;
         raw(LOCK_WAIT.to_owned())
@@ -119,18 +151,24 @@ impl RotationTable for PostgresStore {
             Err(StoreError::Data { sqlstate, .. }) if sqlstate == "23505" => return Ok(None),
             Err(error) => return Err(error),
         };
-        tx.commit().await.map_err(map)?;
-        opened
+        let numbers = opened
             .iter()
             .map(|row| row.try_get(0).map_err(map))
-            .collect::<Result<_>>()
-            .map(Some)
+            .collect::<Result<Vec<i64>>>()?;
+        let records = of_numbers(self, &mut tx, &numbers).await?;
+        audit::note(self, &mut tx, note, &records).await?;
+        tx.commit().await.map_err(map)?;
+        Ok(Some(numbers))
     }
 
-    async fn finish_rotations(&self, ends: &[RotationEnd]) -> Result<Vec<RotationRecord>> {
+    async fn finish_rotations(
+        &self,
+        ends: &[RotationEnd],
+        note: &dyn Notary,
+    ) -> Result<Vec<RotationRecord>> {
         let numbers: Vec<i64> = ends.iter().map(|end| end.history_id).collect();
         let mut tx = self.begin().await?;
-        query(format!(
+        let closed = query(format!(
             "UPDATE {history} AS h SET finished_at = clock_timestamp(), census = e.census, outcome = e.outcome, \
                run_id = c.run_id, rows_found = c.rows_found, rows_resealed = c.rows_resealed, \
                conflicts = c.conflicts, quarantined = c.quarantined \
@@ -140,31 +178,29 @@ impl RotationTable for PostgresStore {
                  coalesce(sum(conflicts), 0)::int8 AS conflicts, \
                  coalesce(sum(quarantined), 0)::int8 AS quarantined \
                FROM {counts} WHERE history_id = e.history_id) AS c ON true \
-             WHERE h.history_id = e.history_id AND h.finished_at IS NULL",
+             WHERE h.history_id = e.history_id AND h.finished_at IS NULL RETURNING h.history_id",
             history = self.own("key_rotation_history"),
             counts = self.own("rotation_counts"),
         ))
         .bind(numbers.clone())
         .bind(ends.iter().map(|end| end.census.clone()).collect::<Vec<_>>())
         .bind(ends.iter().map(|end| end.outcome.to_owned()).collect::<Vec<_>>())
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
-        let rows = query(format!(
-            "SELECT h.* FROM unnest($1::int8[]) WITH ORDINALITY AS e(id, n) \
-             JOIN (SELECT {} FROM {}) AS h ON h.history_id = e.id ORDER BY e.n",
-            columns(),
-            self.own("key_rotation_history")
-        ))
-        .bind(numbers)
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
-        tx.commit().await.map_err(map)?;
-        if rows.len() != ends.len() {
-            return Err(unknown("a rotation to be closed that is not there"));
+        let records = of_numbers(self, &mut tx, &numbers).await?;
+        // One that is closed already has its entry.
+        let now = closed
+            .iter()
+            .map(|row| row.try_get(0).map_err(map))
+            .collect::<Result<Vec<i64>>>()?;
+        let mut ours = records.clone();
+        ours.retain(|record| now.contains(&record.history_id));
+        if !ours.is_empty() {
+            audit::note(self, &mut tx, note, &ours).await?;
         }
-        rows.iter().map(record).collect()
+        tx.commit().await.map_err(map)?;
+        Ok(records)
     }
 
     async fn begin_rewrap(
@@ -199,7 +235,12 @@ impl RotationTable for PostgresStore {
         record(&row)
     }
 
-    async fn rewrap_keys(&self, history_id: i64, keys: &[Rewrapped]) -> Result<u64> {
+    async fn rewrap_keys(
+        &self,
+        history_id: i64,
+        keys: &[Rewrapped],
+        note: &dyn Notary,
+    ) -> Result<u64> {
         let mut tx = self.begin().await?;
         let stored = query(format!(
             "UPDATE {} AS k SET wrapped_key = n.wrapped_key, kek_ref = n.to_ref \
@@ -224,13 +265,17 @@ impl RotationTable for PostgresStore {
         .execute(&mut *tx)
         .await
         .map_err(map)?;
+        if stored > 0 {
+            let records = of_numbers(self, &mut tx, &[history_id]).await?;
+            audit::note(self, &mut tx, note, &records).await?;
+        }
         tx.commit().await.map_err(map)?;
         Ok(stored)
     }
 
-    async fn finish_rewrap(&self, history_id: i64) -> Result<RotationRecord> {
+    async fn finish_rewrap(&self, history_id: i64, note: &dyn Notary) -> Result<RotationRecord> {
         let mut tx = self.begin().await?;
-        query(format!(
+        let closed = query(format!(
             "UPDATE {} SET finished_at = clock_timestamp(), outcome = $2 \
              WHERE history_id = $1 AND finished_at IS NULL",
             self.own("key_rotation_history")
@@ -239,10 +284,15 @@ impl RotationTable for PostgresStore {
         .bind(COMPLETE)
         .execute(&mut *tx)
         .await
-        .map_err(map)?;
-        let row = one(self, &mut tx, history_id).await?;
+        .map_err(map)?
+        .rows_affected();
+        let records = of_numbers(self, &mut tx, &[history_id]).await?;
+        if closed > 0 {
+            audit::note(self, &mut tx, note, &records).await?;
+        }
         tx.commit().await.map_err(map)?;
-        record(&row)
+        let record = records.into_iter().next();
+        record.ok_or(unknown("a rewrap to be closed that is not there"))
     }
 }
 
@@ -345,20 +395,26 @@ pub(super) async fn set_status(
     Ok(moved.rows_affected() == 1)
 }
 
-async fn one(
+/// Records by their numbers, in that order: all of them are there.
+async fn of_numbers(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
-    history_id: i64,
-) -> Result<PgRow> {
-    query(format!(
-        "SELECT {} FROM {} WHERE history_id = $1",
+    conn: &mut PgConnection,
+    numbers: &[i64],
+) -> Result<Vec<RotationRecord>> {
+    let rows = query(format!(
+        "SELECT h.* FROM unnest($1::int8[]) WITH ORDINALITY AS e(id, n) \
+         JOIN (SELECT {} FROM {}) AS h ON h.history_id = e.id ORDER BY e.n",
         columns(),
         store.own("key_rotation_history")
     ))
-    .bind(history_id)
-    .fetch_one(&mut **tx)
+    .bind(numbers.to_vec())
+    .fetch_all(conn)
     .await
-    .map_err(map)
+    .map_err(map)?;
+    if rows.len() != numbers.len() {
+        return Err(unknown("a record of a rotation that is not there"));
+    }
+    rows.iter().map(record).collect()
 }
 
 fn texts(handovers: &[Handover], of: impl Fn(&Handover) -> &str) -> Vec<String> {

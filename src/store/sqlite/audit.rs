@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::connection;
 use super::fault;
 use super::statement::{Bind, bound, statement};
+use crate::keys::{ChangeRow, Notary, RotationRecord};
 use crate::store::{AuditEntry, AuditHead, AuditMisfit, AuditRow, Result, StoreError};
 
 /// Where the chain ends.
@@ -48,6 +49,12 @@ pub(super) async fn append(
     if advanced.rows_affected() != 1 {
         return Ok(false);
     }
+    insert(&mut transaction, entry).await?;
+    connection::commit(transaction).await?;
+    Ok(true)
+}
+
+async fn insert(conn: &mut SqliteConnection, entry: &AuditEntry) -> Result<()> {
     statement(
         "INSERT INTO phiseal_audit_log (entry_id, at, actor, action, subject, key_id, prev_mac, mac) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -60,11 +67,94 @@ pub(super) async fn append(
     .bind(entry.key_id)
     .bind(entry.prev_mac.clone())
     .bind(entry.mac.clone())
-    .execute(&mut *transaction)
+    .execute(conn)
     .await
     .map_err(fault::of)?;
-    connection::commit(transaction).await?;
-    Ok(true)
+    Ok(())
+}
+
+/// The newest change of a key: what comes after it in this transaction is its own.
+pub(super) async fn newest_change(conn: &mut SqliteConnection) -> Result<i64> {
+    let row = bound(
+        "SELECT coalesce(max(transition_id), 0) FROM phiseal_key_transitions",
+        [],
+    )
+    .fetch_one(conn)
+    .await
+    .map_err(fault::of)?;
+    row.try_get(0).map_err(fault::of)
+}
+
+/// Appends what a notary says of the changes that the transaction made, which is a writing one; `before`
+/// was the newest change when it began.
+pub(super) async fn note(
+    conn: &mut SqliteConnection,
+    notary: &dyn Notary,
+    records: &[RotationRecord],
+    before: i64,
+) -> Result<()> {
+    const MOVE: &str = "UPDATE phiseal_audit_head SET entry_id = ?, mac = ?";
+    const NAME: &str =
+        "INSERT INTO phiseal_key_transition_entries (transition_id, entry_id) VALUES (?, ?)";
+    let head = head(conn).await?;
+    let sql = format!(
+        "{CHANGES} WHERE transition_id NOT IN \
+         (SELECT transition_id FROM phiseal_key_transition_entries) ORDER BY transition_id"
+    );
+    let rows = bound(sql, [])
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(fault::of)?;
+    let changes = rows
+        .iter()
+        .map(|row| change(row, before))
+        .collect::<Result<Vec<_>>>()?;
+    let entries = notary.entries(&head, &changes, records);
+    let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+        return Ok(());
+    };
+    let binds = [Bind::Integer(last.entry_id), Bind::Blob(last.mac.clone())];
+    bound(MOVE, binds)
+        .execute(&mut *conn)
+        .await
+        .map_err(fault::of)?;
+    for entry in &entries {
+        insert(conn, entry).await?;
+    }
+    for change in &changes {
+        let binds = [change.transition_id, first.entry_id].map(Bind::Integer);
+        bound(NAME, binds)
+            .execute(&mut *conn)
+            .await
+            .map_err(fault::of)?;
+    }
+    Ok(())
+}
+
+const CHANGES: &str = "SELECT transition_id, CAST(key_id AS TEXT), CAST(from_status AS TEXT), \
+    CAST(to_status AS TEXT), CAST(at AS TEXT), CAST(actor AS TEXT), CAST(reason AS TEXT) \
+    FROM phiseal_key_transitions";
+
+/// All changes of keys from a number on.
+pub(super) async fn changes(
+    conn: &mut SqliteConnection,
+    from: i64,
+    limit: u32,
+) -> Result<Vec<ChangeRow>> {
+    let sql = format!("{CHANGES} WHERE transition_id >= ? ORDER BY transition_id LIMIT ?");
+    let binds = [from, i64::from(limit)].map(Bind::Integer);
+    let rows = bound(sql, binds).fetch_all(conn).await.map_err(fault::of)?;
+    rows.iter().map(|row| change(row, i64::MAX)).collect()
+}
+
+fn change(row: &SqliteRow, before: i64) -> Result<ChangeRow> {
+    let text = |at: usize| row.try_get::<Option<String>, _>(at).map_err(fault::of);
+    let transition_id = row.try_get(0).map_err(fault::of)?;
+    Ok(ChangeRow {
+        transition_id,
+        columns: [text(1)?, text(2)?, text(3)?, text(4)?, text(5)?, text(6)?],
+        ours: transition_id > before,
+    })
 }
 
 /// Rows that have a number, in its order.

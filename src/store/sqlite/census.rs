@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use super::audit;
 use super::connection::{commit, read_transaction, write_transaction};
 use super::fault;
 use super::key_table;
@@ -15,11 +16,13 @@ use super::mark;
 use super::paging::window_end;
 use super::range::Range;
 use super::rotation;
+use super::search;
 use super::shape::{Shape, image, joined, sealed_under};
 use super::statement::{Bind, bound, run};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::keys::{KeyRecord, KeyStatus};
+use crate::store::change::Change;
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
     Cursor, Destruction, FieldTarget, Resealed, Result, Sealed, SealedCount, StoreError, Target,
@@ -74,6 +77,7 @@ async fn count_by(
             field: Some(field),
             key_id,
             values,
+            place: None,
         });
     Ok(counts.collect())
 }
@@ -168,6 +172,7 @@ pub(super) async fn destroy(
     order: &Destruction<'_>,
 ) -> Result<Vec<SealedCount>> {
     let mut transaction = write_transaction(conn).await?;
+    let before = audit::newest_change(&mut transaction).await?;
     match order.shred {
         Some(tenant) => blank_indexes(&mut transaction, order.targets, tenant).await?,
         None => {
@@ -181,6 +186,19 @@ pub(super) async fn destroy(
                 }
             }
             left.extend(left_in_ours(&mut transaction, order.keys).await?);
+            // Nothing was written since the search, or all is searched again, and nobody writes.
+            if let Some(searched) = order.searched
+                && searched != search::version(&mut transaction).await?
+            {
+                let hits = search::everything(&mut transaction, order.keys).await?;
+                left.extend(hits.into_iter().map(|hit| SealedCount {
+                    table: None,
+                    field: None,
+                    key_id: None,
+                    values: hit.values,
+                    place: Some(hit.place),
+                }));
+            }
             if !left.is_empty() {
                 return Ok(left);
             }
@@ -189,6 +207,7 @@ pub(super) async fn destroy(
     for key in key_table::records(&mut transaction, Some(order.keys)).await? {
         destroy_one(&mut transaction, order, &key).await?;
     }
+    audit::note(&mut transaction, order.note, &[], before).await?;
     commit(transaction).await?;
     // The pages as they were before are still in the WAL. Emptied now, unless a reader is in the way:
     // then it goes when the WAL is next begun anew.
@@ -302,6 +321,7 @@ fn some(field: Option<usize>, keys: &[KeyId], values: i64) -> Option<SealedCount
         field,
         key_id: keys.first().copied().filter(|_| keys.len() == 1),
         values: values.unsigned_abs(),
+        place: None,
     })
 }
 
@@ -318,7 +338,6 @@ async fn blank_indexes(
     targets: &[Target],
     tenant: &str,
 ) -> Result<()> {
-    mark::as_engine(conn).await?;
     for target in targets {
         let Some(owner) = &target.tenant else {
             continue;
@@ -339,6 +358,7 @@ async fn blank_indexes(
             is_tenant(owner),
             joined(&columns, " OR ", |column| format!("{column} IS NOT NULL")),
         );
+        mark::as_engine(conn, Change::Seal, &target.label).await?;
         bound(sql, [Bind::Blob(tenant.as_bytes().to_vec())])
             .execute(&mut *conn)
             .await

@@ -4,12 +4,13 @@
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::audit;
 use super::connection;
 use super::fault;
 use super::shape::joined;
 use super::statement::{Bind, bound, statement};
 use crate::crypto::KeyId;
-use crate::keys::{KeyRecord, NewKey, RotationPeriod};
+use crate::keys::{KeyRecord, NewKey, Notary, RotationPeriod};
 use crate::store::{Result, StoreError};
 
 /// All records, or those of some ids.
@@ -71,6 +72,7 @@ pub(super) async fn activate(
     conn: &mut SqliteConnection,
     ids: &[KeyId],
     due: RotationPeriod,
+    note: &dyn Notary,
 ) -> Result<()> {
     let sql = format!(
         "UPDATE phiseal_encryption_keys SET status = 'active', changed_by = created_by, \
@@ -79,6 +81,7 @@ pub(super) async fn activate(
         due_modifiers(due),
     );
     let mut transaction = connection::write_transaction(conn).await?;
+    let before = audit::newest_change(&mut transaction).await?;
     for id in ids {
         let activated = bound(sql.clone(), [Bind::Integer(i64::from(id.get()))])
             .execute(&mut *transaction)
@@ -90,6 +93,7 @@ pub(super) async fn activate(
             });
         }
     }
+    audit::note(&mut transaction, note, &[], before).await?;
     connection::commit(transaction).await
 }
 

@@ -1,6 +1,6 @@
 //! Rotations, rewraps and changes of state, as their tables have them.
 //! Owns the moment in which one key takes over from another: one transaction, under the write lock
-//! from its start. A batch holds that lock, too, and so does the guard on behalf of an application:
+//! from its start, with its entry in the audit log. A batch holds that lock, too, and so does the guard on behalf of an application:
 //! the move waits for who is under way, and nobody seals under the old key afterwards.
 
 use std::collections::HashMap;
@@ -10,6 +10,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::SqliteStore;
+use super::audit;
 use super::connection::{commit, write_transaction};
 use super::fault;
 use super::key_table::{self, due_modifiers};
@@ -18,8 +19,8 @@ use super::statement::{Bind, bound, statement};
 use crate::crypto::KeyId;
 use crate::keys::rotation::COMPLETE;
 use crate::keys::{
-    Handover, KeyStatus, KeyTransition, Rewrapped, RotationCounts, RotationEnd, RotationPeriod,
-    RotationRecord, RotationTable,
+    ChangeRow, Handover, KeyStatus, KeyTransition, Notary, Rewrapped, RotationCounts, RotationEnd,
+    RotationPeriod, RotationRecord, RotationTable,
 };
 use crate::store::{Result, StoreError};
 
@@ -37,12 +38,39 @@ impl RotationTable for SqliteStore {
         to: KeyStatus,
         actor: &str,
         reason: &str,
+        note: &dyn Notary,
     ) -> Result<bool> {
         let mut conn = self.control.lock().await;
         let mut transaction = write_transaction(&mut conn).await?;
-        let moved = set_status(&mut transaction, key_id, from, to, actor, reason).await?;
+        let before = audit::newest_change(&mut transaction).await?;
+        if !set_status(&mut transaction, key_id, from, to, actor, reason).await? {
+            return Ok(false);
+        }
+        audit::note(&mut transaction, note, &[], before).await?;
         commit(transaction).await?;
-        Ok(moved)
+        Ok(true)
+    }
+
+    async fn hand_over(
+        &self,
+        handovers: &[Handover],
+        due: RotationPeriod,
+        actor: &str,
+        note: &dyn Notary,
+    ) -> Result<bool> {
+        let mut conn = self.control.lock().await;
+        let mut transaction = write_transaction(&mut conn).await?;
+        let before = audit::newest_change(&mut transaction).await?;
+        if !hand_over(&mut transaction, handovers, due, actor).await? {
+            return Ok(false);
+        }
+        audit::note(&mut transaction, note, &[], before).await?;
+        commit(transaction).await?;
+        Ok(true)
+    }
+
+    async fn key_changes(&self, from: i64, limit: u32) -> Result<Vec<ChangeRow>> {
+        audit::changes(&mut *self.control.lock().await, from, limit).await
     }
 
     async fn key_transitions(&self, ids: &[KeyId]) -> Result<Vec<KeyTransition>> {
@@ -75,9 +103,11 @@ impl RotationTable for SqliteStore {
         handovers: &[Handover],
         due: RotationPeriod,
         actor: &str,
+        note: &dyn Notary,
     ) -> Result<Option<Vec<i64>>> {
         let mut conn = self.control.lock().await;
         let mut transaction = write_transaction(&mut conn).await?;
+        let before = audit::newest_change(&mut transaction).await?;
         // Given up halfway, the transaction is rolled back as it is dropped.
         if !hand_over(&mut transaction, handovers, due, actor).await? {
             return Ok(None);
@@ -94,11 +124,20 @@ impl RotationTable for SqliteStore {
                 Err(error) => return Err(error),
             }
         }
+        let mut records = Vec::with_capacity(opened.len());
+        for history_id in &opened {
+            records.push(one(&mut transaction, *history_id).await?);
+        }
+        audit::note(&mut transaction, note, &records, before).await?;
         commit(transaction).await?;
         Ok(Some(opened))
     }
 
-    async fn finish_rotations(&self, ends: &[RotationEnd]) -> Result<Vec<RotationRecord>> {
+    async fn finish_rotations(
+        &self,
+        ends: &[RotationEnd],
+        note: &dyn Notary,
+    ) -> Result<Vec<RotationRecord>> {
         let sql = format!(
             "UPDATE phiseal_key_rotation_history AS h SET finished_at = {NOW}, census = ?2, outcome = ?3, \
              run_id = c.run_id, rows_found = c.rows_found, rows_resealed = c.rows_resealed, \
@@ -111,18 +150,28 @@ impl RotationTable for SqliteStore {
         );
         let mut conn = self.control.lock().await;
         let mut transaction = write_transaction(&mut conn).await?;
+        let before = audit::newest_change(&mut transaction).await?;
         let mut records = Vec::with_capacity(ends.len());
+        let mut ours = Vec::with_capacity(ends.len());
         for end in ends {
             let binds = [
                 Bind::Integer(end.history_id),
                 Bind::Text(end.census.clone()),
                 Bind::Text(end.outcome.to_owned()),
             ];
-            bound(sql.clone(), binds)
+            let closed = bound(sql.clone(), binds)
                 .execute(&mut *transaction)
                 .await
                 .map_err(fault::of)?;
-            records.push(one(&mut transaction, end.history_id).await?);
+            let record = one(&mut transaction, end.history_id).await?;
+            // One that is closed already has its entry.
+            if closed.rows_affected() > 0 {
+                ours.push(record.clone());
+            }
+            records.push(record);
+        }
+        if !ours.is_empty() {
+            audit::note(&mut transaction, note, &ours, before).await?;
         }
         commit(transaction).await?;
         Ok(records)
@@ -159,11 +208,17 @@ impl RotationTable for SqliteStore {
         Ok(record)
     }
 
-    async fn rewrap_keys(&self, history_id: i64, keys: &[Rewrapped]) -> Result<u64> {
+    async fn rewrap_keys(
+        &self,
+        history_id: i64,
+        keys: &[Rewrapped],
+        note: &dyn Notary,
+    ) -> Result<u64> {
         const STORE: &str = "UPDATE phiseal_encryption_keys SET wrapped_key = ?, kek_ref = ? \
             WHERE key_id = ? AND kek_ref = ? AND status <> 'destroyed'";
         let mut conn = self.control.lock().await;
         let mut transaction = write_transaction(&mut conn).await?;
+        let before = audit::newest_change(&mut transaction).await?;
         let mut stored = 0;
         for key in keys {
             let binds = [
@@ -189,23 +244,32 @@ impl RotationTable for SqliteStore {
         .execute(&mut *transaction)
         .await
         .map_err(fault::of)?;
+        if stored > 0 {
+            let record = one(&mut transaction, history_id).await?;
+            audit::note(&mut transaction, note, &[record], before).await?;
+        }
         commit(transaction).await?;
         Ok(stored)
     }
 
-    async fn finish_rewrap(&self, history_id: i64) -> Result<RotationRecord> {
+    async fn finish_rewrap(&self, history_id: i64, note: &dyn Notary) -> Result<RotationRecord> {
         let sql = format!(
             "UPDATE phiseal_key_rotation_history SET finished_at = {NOW}, outcome = ? \
              WHERE history_id = ? AND finished_at IS NULL"
         );
         let mut conn = self.control.lock().await;
         let mut transaction = write_transaction(&mut conn).await?;
+        let before = audit::newest_change(&mut transaction).await?;
         let binds = [Bind::Text(COMPLETE.to_owned()), Bind::Integer(history_id)];
-        bound(sql, binds)
+        let closed = bound(sql, binds)
             .execute(&mut *transaction)
             .await
             .map_err(fault::of)?;
         let record = one(&mut transaction, history_id).await?;
+        if closed.rows_affected() > 0 {
+            let ours = std::slice::from_ref(&record);
+            audit::note(&mut transaction, note, ours, before).await?;
+        }
         commit(transaction).await?;
         Ok(record)
     }

@@ -1,6 +1,6 @@
 //! `phiseal keys create`: makes data keys, has them proven durable, and activates them.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::list;
 use crate::cli::args::{Global, KeyPurpose, NewKeys};
@@ -8,8 +8,8 @@ use crate::cli::output::Output;
 use crate::cli::session::{Session, actor};
 use crate::crypto::Purpose;
 use crate::error::{Exit, Fault};
-use crate::keys::{Issuer, Key, KeyError, KeyRecord, KeyStatus, Keyring};
-use crate::run::audit;
+use crate::keys::{Issuer, KeyError, KeyRecord, KeyStatus, Keyring};
+use crate::run::audit::Created;
 
 pub async fn run(global: &Global, wish: &NewKeys, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;
@@ -28,15 +28,14 @@ pub async fn run(global: &Global, wish: &NewKeys, output: Output) -> Result<Exit
         actor: &actor,
         reason: wish.reason.as_deref(),
         due: session.plan.keys.rotate_every,
+        scribe: &Created::new(&keyring, &actor),
     };
     let mut ids = Vec::new();
     for purpose in &missing {
         let key = issuer.issue(&wish.tenant, *purpose).await?;
         ids.push(key.key_id());
-        // The very first key makes the entry of its own creation.
-        let subject = subject(&key);
+        // The very first key made the entry of its own creation.
         keyring.add([key]);
-        audit::append(store, &keyring, &actor, "key.create", &subject).await?;
     }
     if keyring.active("", Purpose::Cell).is_none() {
         output.say(
@@ -64,7 +63,8 @@ fn asked(purpose: Option<KeyPurpose>) -> Vec<Purpose> {
     }
 }
 
-/// Those of `wanted` that the tenant has no active key of; refused where it has all of them.
+/// Those of `wanted` that the tenant has no active key of; refused where it has all of them, and beside
+/// one that somebody set aside.
 fn missing(
     records: &[KeyRecord],
     tenant: &str,
@@ -78,19 +78,19 @@ fn missing(
         })
     };
     let missing: Vec<Purpose> = wanted.iter().copied().filter(|p| !is_active(p)).collect();
+    let suspended = records.iter().find(|record| {
+        record.status == KeyStatus::Suspended
+            && record.tenant == tenant
+            && missing.contains(&record.purpose)
+    });
+    if let Some(record) = suspended {
+        let key_id = record.key_id;
+        return Err(KeyError::SuspendedStands { key_id });
+    }
     match wanted.first() {
         Some(purpose) if missing.is_empty() => Err(KeyError::AlreadyActive { purpose: *purpose }),
         _ => Ok(missing),
     }
-}
-
-fn subject(key: &Key) -> Value {
-    json!({
-        "key_id": key.key_id().get(),
-        "purpose": key.purpose().as_str(),
-        "tenant": key.tenant(),
-        "version": key.version(),
-    })
 }
 
 #[cfg(test)]
@@ -123,6 +123,14 @@ mod tests {
     fn a_key_taken_out_of_use_is_not_in_the_way_of_a_new_one() {
         let old = key(1, "", Purpose::Cell, KeyStatus::Deactivated);
         assert_eq!(missing(&[old], "", &BOTH).unwrap(), BOTH);
+    }
+
+    #[test]
+    fn a_suspended_key_stands_in_the_way_until_somebody_decides() {
+        let aside = key(1, "", Purpose::Cell, KeyStatus::Suspended);
+        let refused = missing(std::slice::from_ref(&aside), "", &BOTH).unwrap_err();
+        assert!(matches!(refused, KeyError::SuspendedStands { .. }));
+        assert_eq!(missing(&[aside], "", &BOTH[1..]).unwrap(), BOTH[1..]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `phiseal keys destroy`: a key that nothing is sealed under any more; or, for crypto-shredding, all
 //! keys of a tenant. There is no way back, so it is asked for twice, and says what it cannot know.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cli::args::{Destroy, Global};
+use crate::cli::args::{Destroy, Global, Search};
 use crate::cli::columns::counted;
 use crate::cli::command::registered;
 use crate::cli::command::rotate::refuse_tables;
@@ -12,13 +12,15 @@ use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::engine::Stop;
-use crate::engine::destroy::Destroyed;
-use crate::engine::preflight::Purpose;
+use crate::engine::destroy::{Destroyed, Order};
+use crate::engine::search::{Reach, Searched};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::store::Unsearchable;
 
 /// What no census of one database can know.
-const UNKNOWABLE: &str = "what this cannot know: backups and replicas of the database, its write-ahead log, and the \
+const UNKNOWABLE: &str = "what this cannot know: other databases and files with copies of values, and what somebody \
+     writes later where no guard is, were not searched; backups and replicas of the database, its write-ahead log, and the \
      old version of the key's row until VACUUM still hold the wrapped key, and backups of the tables values under \
      it; they open for as long as the wrapping key exists: to be final, `phiseal keys rewrap` to another wrapping \
      key, and destroy every copy of the old one";
@@ -38,27 +40,64 @@ pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit
             exit: Exit::Usage,
         });
     }
-    let (session, server) = Session::installed(global, false).await?;
+    let (session, _) = Session::installed(global, false).await?;
     let stop = Stop::default();
     signal::watch(&stop, output);
     let engine = session.engine(progress::sink(output), stop).await?;
-    let jobs = registered::jobs(
-        &session,
-        &server,
-        Purpose::Rotate { indexes: false },
-        output,
-    )
-    .await?;
-    let targets: Vec<_> = jobs.iter().map(|job| job.target.clone()).collect();
+    // Nothing is written to these tables, so nothing about them stands in the way.
+    let targets = registered::counted(&session).await?;
+    let reach = reach(&args.search);
+    let order = Order {
+        targets: &targets,
+        reason: &args.reason,
+        reach: &reach,
+    };
     let done = match (args.key_id, &args.tenant) {
-        (Some(key_id), _) => engine.destroy(key_id, &targets, &args.reason).await?,
+        (Some(key_id), _) => engine.destroy(key_id, &order).await?,
         (None, tenant) => {
             let tenant = tenant.as_deref().unwrap_or_default();
-            engine.shred(tenant, &targets, &args.reason).await?
+            engine.shred(tenant, &order).await?
         }
     };
     say(&done, args.tenant.is_some(), output);
     Ok(Exit::Done)
+}
+
+/// How far values are looked for.
+pub fn reach(search: &Search) -> Reach {
+    Reach {
+        except: search.except.clone(),
+        registered_only: search.registered_only,
+    }
+}
+
+/// What was looked through, in a line.
+fn coverage(searched: Option<&Searched>) -> String {
+    let Some(searched) = searched else {
+        return "only registered tables were counted, and nothing else was searched".to_owned();
+    };
+    let names = |places: &[Unsearchable]| {
+        let names = places
+            .iter()
+            .map(|one| format!("{} ({})", Foreign(&one.name), one.why));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let mut text = format!("searched: {}", counted(searched.places, "relation"));
+    for (what, places) in [
+        ("excepted", &searched.excepted),
+        ("not searched", &searched.closed),
+    ] {
+        if !places.is_empty() {
+            text.push_str(&format!("; {what}: {}", names(places)));
+        }
+    }
+    if !searched.passed_over.is_empty() {
+        let tables = counted(searched.passed_over.len(), "temporary table");
+        text.push_str(&format!(
+            "; {tables} of other sessions, which end with them"
+        ));
+    }
+    text
 }
 
 fn say(done: &Destroyed, shredded: bool, output: Output) {
@@ -66,6 +105,7 @@ fn say(done: &Destroyed, shredded: bool, output: Output) {
         "destroyed": done.keys.iter().map(|id| id.get()).collect::<Vec<_>>(),
         "values_lost": done.values_lost,
         "plaintext_left": done.plaintext_left,
+        "searched": done.searched.as_ref().map(object),
         "unknown": UNKNOWABLE,
     });
     let mut lines = vec![format!(
@@ -84,6 +124,28 @@ fn say(done: &Destroyed, shredded: bool, output: Output) {
             ));
         }
     }
+    lines.push(coverage(done.searched.as_ref()));
     lines.push(UNKNOWABLE.to_owned());
     output.result(&value, &lines.join("\n"));
+}
+
+/// What a search found and what it could not, as JSON.
+pub fn object(searched: &Searched) -> Value {
+    let names = |places: &[Unsearchable]| -> Value {
+        places
+            .iter()
+            .map(|one| json!({ "name": one.name, "why": one.why }))
+            .collect()
+    };
+    json!({
+        "relations": searched.places,
+        "found": searched
+            .hits
+            .iter()
+            .map(|hit| json!({ "place": hit.place, "values": hit.values }))
+            .collect::<Vec<_>>(),
+        "not_searched": names(&searched.closed),
+        "excepted": names(&searched.excepted),
+        "temporary": searched.passed_over,
+    })
 }

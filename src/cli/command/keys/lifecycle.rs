@@ -1,143 +1,129 @@
-//! `phiseal keys suspend|resume|compromise`: moves of a key's state that are not a rotation's own.
-
-use std::collections::BTreeSet;
-use std::time::Duration;
+//! `phiseal keys suspend|resume`: moves of a key's state that are not a rotation's own.
+//! Owns the order: the state first, whatever the applications do and whether or not the keys can be
+//! loaded; then the transactions that were open at the change are waited for, by name.
 
 use serde_json::json;
 
 use super::list;
 use crate::cli::args::{Global, KeyMove};
-use crate::cli::command::{registered, rotate};
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::{Session, actor};
 use crate::cli::signal;
-use crate::crypto::Purpose as KeyPurpose;
-use crate::engine::preflight::Purpose;
-use crate::engine::rotation::Order;
-use crate::engine::{Engine, Stop, reindex};
+use crate::engine::Stop;
+use crate::engine::retry::Patience;
+use crate::engine::wait::Waiting;
 use crate::error::{Exit, Fault};
-use crate::keys::{KeyError, KeyRecord, KeyStatus, RotationKind};
-use crate::run::audit;
+use crate::keys::{KeyError, KeyRecord, KeyStatus, Notary, Unnoted};
+use crate::run::audit::Note;
+use crate::store::StoreError;
 
 /// Active to suspended.
 pub async fn suspend(global: &Global, args: &KeyMove, output: Output) -> Result<Exit, Fault> {
-    let (from, to) = (KeyStatus::Active, KeyStatus::Suspended);
-    simple(global, args, from, to, "key.suspend", output).await
+    let (session, _) = Session::installed(global, false).await?;
+    let record = key(&session, args).await?;
+    // Run again, it waits for those that are open now.
+    if record.status != KeyStatus::Suspended {
+        let (from, to) = (KeyStatus::Active, KeyStatus::Suspended);
+        refuse_illegal(&record, from, to)?;
+        let note = note(&session, args, "key.suspend", output).await;
+        moved(&session, args, (from, to), note.as_ref(), output).await?;
+    }
+    // A transaction that looked at the key before may still seal under it until it ends.
+    let stop = Stop::default();
+    signal::watch(&stop, output);
+    let events = progress::sink(output);
+    let waiting = Waiting {
+        store: session.store.as_ref(),
+        events: events.as_ref(),
+        stop: &stop,
+        patience: session.settings().patience,
+    };
+    waiting.outlive_all().await?;
+    done(&session, args, output).await
 }
 
 /// Suspended to active.
 pub async fn resume(global: &Global, args: &KeyMove, output: Output) -> Result<Exit, Fault> {
+    let (session, _) = Session::installed(global, false).await?;
+    let record = key(&session, args).await?;
     let (from, to) = (KeyStatus::Suspended, KeyStatus::Active);
-    simple(global, args, from, to, "key.resume", output).await
+    refuse_illegal(&record, from, to)?;
+    let records = session.store.key_records().await?;
+    let active = records.iter().find(|one| {
+        one.status == KeyStatus::Active
+            && one.tenant == record.tenant
+            && one.purpose == record.purpose
+    });
+    if let Some(active) = active {
+        return Err(KeyError::OtherActive {
+            key_id: record.key_id,
+            active: active.key_id,
+        }
+        .into());
+    }
+    let note = note(&session, args, "key.resume", output).await;
+    moved(&session, args, (from, to), note.as_ref(), output).await?;
+    done(&session, args, output).await
 }
 
-async fn simple(
-    global: &Global,
-    args: &KeyMove,
-    from: KeyStatus,
-    to: KeyStatus,
-    action: &str,
-    output: Output,
-) -> Result<Exit, Fault> {
-    let (session, _) = Session::installed(global, false).await?;
-    let stop = Stop::default();
-    signal::watch(&stop, output);
-    let engine = session.engine(progress::sink(output), stop).await?;
-    let record = key(&session, args).await?;
-    refuse_illegal(&record, from, to)?;
-    let subject = json!({ "key_id": args.key_id.get(), "reason": args.reason });
-    let store = session.store.as_ref();
-    moved(&session, args, from, to).await?;
-    let keyring = &engine.tenants.keyring;
-    audit::append(store, keyring, &actor(), action, &subject).await?;
-    if to == KeyStatus::Suspended {
-        // A transaction that looked at the key before may still seal under it until it ends.
-        engine.outlive_transactions().await?;
+/// What writes the move down; nothing where the keys cannot be loaded: then the next entry names it.
+async fn note(session: &Session, args: &KeyMove, action: &str, output: Output) -> Box<dyn Notary> {
+    match session.tenants().await {
+        Ok(tenants) => {
+            let subject = json!({ "key_id": args.key_id.get(), "reason": args.reason });
+            Box::new(Note::new(&tenants.keyring, &tenants.actor, action, subject))
+        }
+        Err(fault) => {
+            output.say(&format!(
+                "warning: the keys cannot be loaded ([{}] {}): the audit log names this change with its next entry",
+                fault.code, fault.message
+            ));
+            Box::new(Unnoted)
+        }
     }
-    let record = key(&session, args).await?;
-    output.result(
-        &list::object(&record),
-        &format!("key {} is {to}", args.key_id),
-    );
+}
+
+/// Moves a key; what another move holds is waited for.
+pub(super) async fn moved(
+    session: &Session,
+    args: &KeyMove,
+    (from, to): (KeyStatus, KeyStatus),
+    note: &dyn Notary,
+    output: Output,
+) -> Result<(), Fault> {
+    let mut patience = Patience::new(session.settings().patience);
+    loop {
+        let moved = session
+            .store
+            .move_key(args.key_id, from, to, &actor(), &args.reason, note)
+            .await;
+        match moved {
+            Ok(true) => return Ok(()),
+            Ok(false) => {
+                let now = key(session, args).await?;
+                return Err(illegal(&now, to).into());
+            }
+            Err(error @ (StoreError::Locked | StoreError::Busy { .. })) => {
+                let Some(pause) = patience.after(&error) else {
+                    return Err(error.into());
+                };
+                output.say(&format!("waiting: {error}"));
+                tokio::time::sleep(pause).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+pub(super) async fn done(session: &Session, args: &KeyMove, output: Output) -> Result<Exit, Fault> {
+    let record = key(session, args).await?;
+    let text = format!("key {} is {}", args.key_id, record.status);
+    output.result(&list::object(&record), &text);
     Ok(Exit::Done)
 }
 
-async fn moved(
-    session: &Session,
-    args: &KeyMove,
-    from: KeyStatus,
-    to: KeyStatus,
-) -> Result<(), Fault> {
-    let done = session
-        .store
-        .move_key(args.key_id, from, to, &actor(), &args.reason)
-        .await?;
-    if done {
-        return Ok(());
-    }
-    let now = key(session, args).await?;
-    Err(illegal(&now, to).into())
-}
-
-/// Any state that may open to compromised; then everything under it is sealed again.
-pub async fn compromise(global: &Global, args: &KeyMove, output: Output) -> Result<Exit, Fault> {
-    rotate::refuse_tables(global)?;
-    let (session, server) = Session::installed(global, false).await?;
-    let record = key(&session, args).await?;
-    let stop = Stop::default();
-    signal::watch(&stop, output);
-    let engine = session.engine(progress::sink(output), stop).await?;
-    if !record.status.may_become(KeyStatus::Compromised) {
-        return Err(illegal(&record, KeyStatus::Compromised).into());
-    }
-    let reason = format!("compromised: {}", args.reason);
-    if record.status == KeyStatus::PreActive {
-        // Nothing is sealed under it, so nothing has to follow.
-        let (from, to) = (KeyStatus::PreActive, KeyStatus::Compromised);
-        moved(&session, args, from, to).await?;
-        note(&session, &engine, args).await?;
-        let record = key(&session, args).await?;
-        output.result(
-            &list::object(&record),
-            &format!("key {} is {to}", args.key_id),
-        );
-        return Ok(Exit::Done);
-    }
-    let purpose = Purpose::Rotate {
-        indexes: record.purpose == KeyPurpose::BlindIndex,
-    };
-    let jobs = registered::jobs(&session, &server, purpose, output).await?;
-    let leaving = engine
-        .unfinished()
-        .await?
-        .iter()
-        .any(|open| open.from_key_id == Some(args.key_id));
-    if leaving {
-        // It is being left already: it is called by its name, and that rotation is finished.
-        moved(&session, args, record.status, KeyStatus::Compromised).await?;
-        note(&session, &engine, args).await?;
-    }
-    let order = Order {
-        keys: Vec::new(),
-        kind: RotationKind::Compromise,
-        compromised: (!leaving).then_some(args.key_id),
-        reason,
-        since: i64::MAX,
-        open: BTreeSet::new(),
-    };
-    let grace: Duration = reindex::GRACE;
-    rotate::rotate(&engine, &jobs, &order, grace, output).await
-}
-
-async fn note(session: &Session, engine: &Engine, args: &KeyMove) -> Result<(), Fault> {
-    let subject = json!({ "key_id": args.key_id.get(), "reason": args.reason });
-    let (store, keyring) = (session.store.as_ref(), &engine.tenants.keyring);
-    audit::append(store, keyring, &actor(), "key.compromise", &subject).await?;
-    Ok(())
-}
-
-async fn key(session: &Session, args: &KeyMove) -> Result<KeyRecord, Fault> {
+pub(super) async fn key(session: &Session, args: &KeyMove) -> Result<KeyRecord, Fault> {
     let key_id = args.key_id;
     let records = session.store.key_records_by_id(&[key_id]).await?;
     let record = records.into_iter().next();
@@ -152,7 +138,7 @@ fn refuse_illegal(record: &KeyRecord, from: KeyStatus, to: KeyStatus) -> Result<
     }
 }
 
-fn illegal(record: &KeyRecord, to: KeyStatus) -> KeyError {
+pub(super) fn illegal(record: &KeyRecord, to: KeyStatus) -> KeyError {
     KeyError::NoSuchMove {
         key_id: record.key_id,
         from: record.status,

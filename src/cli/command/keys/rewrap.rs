@@ -10,8 +10,8 @@ use crate::cli::command::rotate::object;
 use crate::cli::output::Output;
 use crate::cli::session::{Session, actor};
 use crate::error::{Exit, Fault};
-use crate::keys::{ProviderConfig, Rewrap};
-use crate::run::audit;
+use crate::keys::{Keyring, ProviderConfig, Rewrap, RotationRecord};
+use crate::run::audit::Note;
 
 pub async fn run(global: &Global, args: &RewrapTo, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;
@@ -19,12 +19,29 @@ pub async fn run(global: &Global, args: &RewrapTo, output: Output) -> Result<Exi
     let to = config.open().await?;
     let from = session.providers(Some(config.open().await?)).await?;
     let actor = actor();
+    let records = session.store.key_records().await?;
+    let keyring = Keyring::load(&records, &from).await?;
+    let note = Note::of_records(&keyring, &actor, |records| {
+        let entry = |record: &RotationRecord| {
+            let action = match record.finished_at {
+                Some(_) => "key.rewrap.end",
+                None => "key.rewrap",
+            };
+            let subject = json!({
+                "history_id": record.history_id, "to": record.to_kek_ref,
+                "keys": record.counts.rows_resealed, "reason": record.reason,
+            });
+            (action.to_owned(), subject)
+        };
+        records.iter().map(entry).collect()
+    });
     let done = Rewrap {
         table: session.store.as_ref(),
         from: &from,
         to: to.as_ref(),
         actor: &actor,
         reason: &args.reason,
+        note: &note,
     }
     .run()
     .await?;
@@ -35,14 +52,6 @@ pub async fn run(global: &Global, args: &RewrapTo, output: Output) -> Result<Exi
         );
         return Ok(Exit::Done);
     };
-    let records = session.store.key_records().await?;
-    let keyring = crate::keys::Keyring::load(&records, to.as_ref()).await?;
-    let subject = json!({
-        "history_id": record.history_id, "to": to.reference(), "keys": record.counts.rows_resealed,
-        "reason": record.reason,
-    });
-    let store = session.store.as_ref();
-    audit::append(store, &keyring, &actor, "key.rewrap", &subject).await?;
     let mut value = object(&record);
     value["keys_rewrapped"] = json!(record.counts.rows_resealed);
     value["to"] = json!(to.reference());

@@ -3,7 +3,7 @@
 use super::count_by;
 use crate::crypto::envelope::{Suite, header};
 use crate::crypto::{KeyId, text};
-use crate::keys::{KeyStatus, RotationPeriod, RotationTable};
+use crate::keys::{KeyStatus, RotationPeriod, RotationTable, Unnoted};
 use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
 use crate::store::{
     Cursor, Destruction, NewQuarantine, QuarantineState, Resealed, RunState, Sealed, SealedCount,
@@ -191,7 +191,7 @@ async fn rotated(schema: &str) -> Fixture {
     );
     fixture
         .store
-        .begin_rotations(&[handover(old, new)], RotationPeriod::Year, "me")
+        .begin_rotations(&[handover(old, new)], RotationPeriod::Year, "me", &Unnoted)
         .await
         .unwrap();
     fixture
@@ -204,6 +204,8 @@ fn order<'a>(keys: &'a [KeyId], targets: &'a [Target]) -> Destruction<'a> {
         shred: None,
         actor: "me",
         reason: "over",
+        note: &Unnoted,
+        searched: None,
     }
 }
 
@@ -242,6 +244,7 @@ async fn a_key_is_destroyed_only_once_nothing_is_sealed_under_it() {
         field: None,
         key_id: Some(id(7)),
         values: 1,
+        place: None,
     };
     assert_eq!(left, std::slice::from_ref(&one));
     assert_eq!(fixture.rows(KEYS).await, before);

@@ -1,12 +1,12 @@
 //! Tests of rotations, rewraps and changes of state.
 
 use crate::crypto::KeyId;
-use crate::keys::RotationEnd;
 use crate::keys::rotation::{COMPLETE, REMAINDER};
 use crate::keys::{
     Handover, KeyStatus, KeyTable, Rewrapped, RotationCounts, RotationKind, RotationPeriod,
     RotationTable,
 };
+use crate::keys::{RotationEnd, Unnoted};
 use crate::store::sqlite::bench::{Bench, TABLE, TALLY, beside};
 use crate::store::sqlite::fixture::{Fixture, handover, stamp};
 use crate::store::{RotationCount, StoreError};
@@ -38,11 +38,17 @@ fn end(history_id: i64, census: &str, outcome: &'static str) -> RotationEnd {
 async fn a_rotation_is_begun_once() {
     let mut fixture = keys().await;
     let both = [handover(id(1), id(2)), handover(id(3), id(4))];
-    let begin = fixture.store.begin_rotations(&both, DUE, "me").await;
+    let begin = fixture
+        .store
+        .begin_rotations(&both, DUE, "me", &Unnoted)
+        .await;
     assert_eq!(begin.unwrap(), Some(vec![1, 2]));
     let moved = ["1 deactivated", "2 active", "3 deactivated", "4 active"];
     assert_eq!(fixture.keys().await, moved);
-    let again = fixture.store.begin_rotations(&both, DUE, "you").await;
+    let again = fixture
+        .store
+        .begin_rotations(&both, DUE, "you", &Unnoted)
+        .await;
     assert_eq!(again.unwrap(), None);
     // A key that was moved before has the states it should have, and still one open record.
     let resumed = Handover {
@@ -51,15 +57,21 @@ async fn a_rotation_is_begun_once() {
         ..both[0].clone()
     };
     let one = std::slice::from_ref(&resumed);
-    let open = fixture.store.begin_rotations(one, DUE, "you").await;
+    let open = fixture
+        .store
+        .begin_rotations(one, DUE, "you", &Unnoted)
+        .await;
     assert_eq!(open.unwrap(), None);
     assert_eq!(fixture.keys().await, moved);
     fixture
         .store
-        .finish_rotations(&[end(1, "{}", COMPLETE)])
+        .finish_rotations(&[end(1, "{}", COMPLETE)], &Unnoted)
         .await
         .unwrap();
-    let anew = fixture.store.begin_rotations(one, DUE, "you").await;
+    let anew = fixture
+        .store
+        .begin_rotations(one, DUE, "you", &Unnoted)
+        .await;
     assert_eq!(anew.unwrap(), Some(vec![3]));
 }
 
@@ -74,7 +86,10 @@ async fn rotations_are_begun_all_or_none() {
     };
     for second in [handover(id(4), id(3)), handover(id(3), id(9)), two_active] {
         let both = [handover(id(1), id(2)), second];
-        let begun = fixture.store.begin_rotations(&both, DUE, "me").await;
+        let begun = fixture
+            .store
+            .begin_rotations(&both, DUE, "me", &Unnoted)
+            .await;
         assert!(!matches!(begun, Ok(Some(_))), "{begun:?}");
         assert_eq!(fixture.keys().await, before);
         assert!(fixture.store.rotations(9).await.unwrap().is_empty());
@@ -86,7 +101,7 @@ async fn what_happened_to_a_key_is_told_with_who_and_why() {
     let fixture = keys().await;
     let store = &fixture.store;
     store
-        .begin_rotations(&[handover(id(1), id(2))], DUE, "me")
+        .begin_rotations(&[handover(id(1), id(2))], DUE, "me", &Unnoted)
         .await
         .unwrap();
     let told = store.key_transitions(&[id(1), id(2)]).await.unwrap();
@@ -121,24 +136,26 @@ async fn a_key_moves_from_the_state_it_was_seen_in_and_by_legal_moves_only() {
     let store = &fixture.store;
     assert!(
         store
-            .move_key(id(1), active, suspended, "me", "leave")
+            .move_key(id(1), active, suspended, "me", "leave", &Unnoted)
             .await
             .unwrap()
     );
     assert!(
         !store
-            .move_key(id(1), active, suspended, "me", "leave")
+            .move_key(id(1), active, suspended, "me", "leave", &Unnoted)
             .await
             .unwrap()
     );
     assert!(
         !store
-            .move_key(id(9), active, suspended, "me", "leave")
+            .move_key(id(9), active, suspended, "me", "leave", &Unnoted)
             .await
             .unwrap()
     );
     for illegal in [KeyStatus::Destroyed, KeyStatus::PreActive] {
-        let refused = store.move_key(id(1), suspended, illegal, "me", "no").await;
+        let refused = store
+            .move_key(id(1), suspended, illegal, "me", "no", &Unnoted)
+            .await;
         assert!(
             matches!(refused, Err(StoreError::Data { .. })),
             "{refused:?}"
@@ -147,13 +164,13 @@ async fn a_key_moves_from_the_state_it_was_seen_in_and_by_legal_moves_only() {
     let (compromised, destroyed) = (KeyStatus::Compromised, KeyStatus::Destroyed);
     assert!(
         store
-            .move_key(id(1), suspended, compromised, "me", "lost")
+            .move_key(id(1), suspended, compromised, "me", "lost", &Unnoted)
             .await
             .unwrap()
     );
     assert!(
         store
-            .move_key(id(1), compromised, destroyed, "me", "gone")
+            .move_key(id(1), compromised, destroyed, "me", "gone", &Unnoted)
             .await
             .unwrap()
     );
@@ -179,7 +196,7 @@ async fn what_lanes_counted_is_summed_once_and_kept() {
     let begun = bench
         .fixture
         .store
-        .begin_rotations(&handovers, DUE, "me")
+        .begin_rotations(&handovers, DUE, "me", &Unnoted)
         .await;
     assert_eq!(begun.unwrap(), Some(vec![1]));
     let from = bench.key;
@@ -210,7 +227,7 @@ async fn what_lanes_counted_is_summed_once_and_kept() {
 
     let store = &bench.fixture.store;
     let done = store
-        .finish_rotations(&[end(1, "{\"1\": 0}", REMAINDER)])
+        .finish_rotations(&[end(1, "{\"1\": 0}", REMAINDER)], &Unnoted)
         .await
         .unwrap()
         .remove(0);
@@ -229,9 +246,13 @@ async fn what_lanes_counted_is_summed_once_and_kept() {
     );
     assert_eq!(done.census.as_deref(), Some("{\"1\": 0}"));
     assert!(done.finished_at.is_some());
-    let again = store.finish_rotations(&[end(1, "{}", COMPLETE)]).await;
+    let again = store
+        .finish_rotations(&[end(1, "{}", COMPLETE)], &Unnoted)
+        .await;
     assert_eq!(again.unwrap(), [done]);
-    let missing = store.finish_rotations(&[end(7, "{}", COMPLETE)]).await;
+    let missing = store
+        .finish_rotations(&[end(7, "{}", COMPLETE)], &Unnoted)
+        .await;
     assert!(missing.is_err());
     let run = format!("{}", bench.lane.run_id);
     let of_run = "SELECT CAST(run_id AS TEXT) FROM phiseal_key_rotation_history";
@@ -244,10 +265,13 @@ async fn unfinished_rotations_are_listed_before_all_others_whatever_the_limit() 
     let store = &fixture.store;
     for (from, to) in [(1, 2), (3, 4)] {
         let one = [handover(id(from), id(to))];
-        store.begin_rotations(&one, DUE, "me").await.unwrap();
+        store
+            .begin_rotations(&one, DUE, "me", &Unnoted)
+            .await
+            .unwrap();
     }
     store
-        .finish_rotations(&[end(2, "{}", COMPLETE)])
+        .finish_rotations(&[end(2, "{}", COMPLETE)], &Unnoted)
         .await
         .unwrap();
     for (limit, listed) in [(0, vec![1]), (1, vec![1, 2]), (9, vec![1, 2])] {
@@ -278,7 +302,7 @@ async fn a_rewrap_is_found_again_and_wraps_each_key_once() {
     let destroyed = KeyStatus::Destroyed;
     assert!(
         store
-            .move_key(id(4), KeyStatus::PreActive, destroyed, "me", "")
+            .move_key(id(4), KeyStatus::PreActive, destroyed, "me", "", &Unnoted)
             .await
             .unwrap()
     );
@@ -291,21 +315,33 @@ async fn a_rewrap_is_found_again_and_wraps_each_key_once() {
         })
         .to_vec();
     let number = begun.history_id;
-    assert_eq!(store.rewrap_keys(number, &rewrapped).await.unwrap(), 2);
-    assert_eq!(store.rewrap_keys(number, &rewrapped).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .rewrap_keys(number, &rewrapped, &Unnoted)
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(
+        store
+            .rewrap_keys(number, &rewrapped, &Unnoted)
+            .await
+            .unwrap(),
+        0
+    );
     let records = store.key_records().await.unwrap();
     let refs: Vec<&str> = records.iter().map(|key| key.kek_ref.as_str()).collect();
     assert_eq!(refs, ["wk:new", "wk:new", old, old]);
-    let done = store.finish_rewrap(number).await.unwrap();
+    let done = store.finish_rewrap(number, &Unnoted).await.unwrap();
     assert_eq!((done.counts.rows_found, done.counts.rows_resealed), (2, 2));
     assert_eq!(done.outcome.as_deref(), Some(COMPLETE));
-    assert_eq!(store.finish_rewrap(number).await.unwrap(), done);
+    assert_eq!(store.finish_rewrap(number, &Unnoted).await.unwrap(), done);
     // Closed, it takes no more keys: neither the count nor a key changes.
     let late = [Rewrapped {
         key_id: id(3),
         ..rewrapped[0].clone()
     }];
-    assert!(store.rewrap_keys(number, &late).await.is_err());
+    assert!(store.rewrap_keys(number, &late, &Unnoted).await.is_err());
     let third = "SELECT kek_ref FROM phiseal_encryption_keys WHERE key_id = 3";
     assert_eq!(fixture.rows(third).await, [old]);
 }

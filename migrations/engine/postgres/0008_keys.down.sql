@@ -1,0 +1,1 @@
+DROP TABLE {{schema}}.key_transition_entries;

@@ -1,0 +1,1 @@
+DROP TABLE phiseal_key_transition_entries;

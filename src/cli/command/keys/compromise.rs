@@ -1,0 +1,88 @@
+//! `phiseal keys compromise`: the key is out of use before anything else is looked at. Then everything
+//! under it is sealed again, as far as tables can be worked on, and looked for in the whole database.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::destroy::reach;
+use super::lifecycle::{done, illegal, key, moved};
+use crate::cli::args::{Compromise, Global};
+use crate::cli::command::registered;
+use crate::cli::command::rotate::{self, Conclusion};
+use crate::cli::output::Output;
+use crate::cli::progress;
+use crate::cli::session::Session;
+use crate::cli::signal;
+use crate::crypto::Purpose as KeyPurpose;
+use crate::engine::preflight::Purpose;
+use crate::engine::{Stop, reindex};
+use crate::error::{Exit, Fault};
+use crate::keys::{KeyError, KeyStatus, Unnoted};
+
+pub async fn run(global: &Global, args: &Compromise, output: Output) -> Result<Exit, Fault> {
+    rotate::refuse_tables(global)?;
+    let begun = Instant::now();
+    let (session, server) = Session::installed(global, false).await?;
+    let stop = Stop::default();
+    signal::watch(&stop, output);
+    let engine = match session.engine(progress::sink(output), stop).await {
+        Ok(engine) => engine,
+        Err(fault) => return Err(without_keys(&session, args, &fault, output).await?),
+    };
+    let key_id = args.key.key_id;
+    let reason = format!("compromised: {}", args.key.reason);
+    let declared = engine.declare_compromised(key_id, &reason).await?;
+    if let Some(because) = declared.none_because {
+        return Err(no_replacement(args, &because.to_string()).into());
+    }
+    let Some(successor) = declared.successor else {
+        return done(&session, &args.key, output).await;
+    };
+    output.say(&format!(
+        "key {key_id} is compromised: it seals nothing from now on, and key {successor} takes its place"
+    ));
+    let record = key(&session, &args.key).await?;
+    let purpose = Purpose::Rotate {
+        indexes: record.purpose == KeyPurpose::BlindIndex,
+    };
+    let reached = registered::able(&session, &server, purpose, output).await?;
+    // What was unfinished before is finished with it.
+    let mut open = engine.unfinished().await?;
+    let known: BTreeSet<i64> = open.iter().map(|one| one.history_id).collect();
+    let ours = declared.open.into_iter();
+    open.extend(ours.filter(|one| !known.contains(&one.history_id)));
+    let conclusion = Conclusion {
+        reached: &reached,
+        open: &open,
+        reach: &reach(&args.search),
+        resumed: false,
+        begun,
+        grace: reindex::GRACE,
+    };
+    rotate::conclude(&engine, &conclusion, output).await
+}
+
+/// No key can be loaded: it is out of use all the same, and the next entry of the audit log names it.
+async fn without_keys(
+    session: &Session,
+    args: &Compromise,
+    why: &Fault,
+    output: Output,
+) -> Result<Fault, Fault> {
+    let record = key(session, &args.key).await?;
+    let to = KeyStatus::Compromised;
+    if record.status != to {
+        if !record.status.may_become(to) {
+            return Err(illegal(&record, to).into());
+        }
+        moved(session, &args.key, (record.status, to), &Unnoted, output).await?;
+    }
+    Ok(no_replacement(args, &format!("[{}] {}", why.code, why.message)).into())
+}
+
+fn no_replacement(args: &Compromise, why: &str) -> KeyError {
+    KeyError::NoReplacement {
+        key_id: args.key.key_id,
+        why: why.to_owned(),
+    }
+}
