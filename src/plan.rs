@@ -116,6 +116,8 @@ pub struct TablePlan {
     pub tenant_column: Option<Ident>,
     /// What to do about UPDATE triggers.
     pub triggers: TriggerPolicy,
+    /// What the guard does about an untrusted change of a seal; `None` leaves it as it is.
+    pub on_untrusted_seal: Option<UntrustedSeal>,
     /// At least one; no name is used twice within the table.
     pub columns: Vec<ColumnPlan>,
 }
@@ -129,6 +131,15 @@ pub enum TriggerPolicy {
     Fire,
     /// Write as a replica would, so that they do not fire.
     Suppress,
+}
+
+/// What the guard does where a writer that is not trusted changes a sealed value and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UntrustedSeal {
+    /// The statement fails.
+    Refuse,
+    /// The value stays as it was.
+    Undo,
 }
 
 /// One column to seal.

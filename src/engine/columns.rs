@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
-use crate::crypto::envelope::{MAGIC, named_key};
+use crate::crypto::envelope::{MAGIC, Suite, named_key};
 use crate::crypto::{
     BlindIndexKey, ColumnKey, Context, Envelope, IndexSpec, KeyId, Nonce, Purpose, RowKey, text,
 };
@@ -58,6 +58,7 @@ pub struct Memo {
 struct Last {
     sealing: Option<Arc<ColumnKey>>,
     opening: Option<Arc<ColumnKey>>,
+    index: Option<Arc<BlindIndexKey>>,
 }
 
 impl Memo {
@@ -77,6 +78,17 @@ impl Memo {
 /// Whether two tenants are one; without a call where there are none, as in most tables.
 pub fn same(one: &str, other: &str) -> bool {
     one.len() == other.len() && (one.is_empty() || one == other)
+}
+
+/// What an envelope that opened says of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Opened {
+    /// The key it is sealed under.
+    pub key_id: KeyId,
+    /// Its suite.
+    pub suite: Suite,
+    /// The length of its ciphertext.
+    pub ciphertext_bytes: usize,
 }
 
 /// Why a sealed value did not give its plaintext.
@@ -180,8 +192,8 @@ impl Columns {
         sealed: &[u8],
     ) -> Result<(Zeroizing<Vec<u8>>, KeyId), Unopened> {
         let mut plain = Zeroizing::new(Vec::new());
-        let key = self.open_into(keys, &mut Memo::default(), cell, sealed, &mut plain)?;
-        Ok((plain, key))
+        let opened = self.open_into(keys, &mut Memo::default(), cell, sealed, &mut plain)?;
+        Ok((plain, opened.key_id))
     }
 
     /// The same into a buffer kept from one value to the next; what it held is gone.
@@ -195,7 +207,7 @@ impl Columns {
         cell: Cell<'_>,
         sealed: &[u8],
         plain: &mut Zeroizing<Vec<u8>>,
-    ) -> Result<KeyId, Unopened> {
+    ) -> Result<Opened, Unopened> {
         if sealed.first() == Some(&MAGIC) {
             return self.open_envelope(keys, memo, cell, sealed, plain);
         }
@@ -226,6 +238,66 @@ impl Columns {
         derived.index(spec, std::str::from_utf8(plain).ok()?)
     }
 
+    /// Whether an opened value is sealed as its field is registered: padded or not, and how far; why not.
+    ///
+    /// # Errors
+    /// What is otherwise.
+    pub fn check_padding(&self, field: usize, opened: &Opened) -> Result<(), &'static str> {
+        let pad_to = self.fields[field].pad_to as usize;
+        match (opened.suite, pad_to) {
+            (Suite::Plain, 0) => Ok(()),
+            (Suite::Plain, _) => Err("the value is not padded, and its field is to be"),
+            (Suite::Padded, 0) => Err("the value is padded, and its field is not to be"),
+            (Suite::Padded, pad_to) if opened.ciphertext_bytes.is_multiple_of(pad_to) => Ok(()),
+            (Suite::Padded, _) => {
+                Err("the value is padded to another length than its field is to be")
+            }
+        }
+    }
+
+    /// Whether a blind index is that of a value under the tenant's active key; a tenant without one is not
+    /// judged.
+    ///
+    /// # Errors
+    /// What is otherwise.
+    pub fn check_index(
+        &self,
+        keys: &KeySet,
+        memo: &mut Memo,
+        cell: Cell<'_>,
+        plain: &[u8],
+        index: Option<&[u8]>,
+    ) -> Result<(), &'static str> {
+        let Some(spec) = self.fields[cell.field].index else {
+            return Ok(());
+        };
+        let Some(active) = keys.active(cell.tenant, Purpose::BlindIndex) else {
+            return Ok(());
+        };
+        let last = memo.of(&cell);
+        let key = match &last.index {
+            Some(key) if key.key_id() == active.key_id() => key,
+            _ => {
+                let (id, data_key) = (active.key_id(), active.data_key());
+                let key = self.index_key(id, data_key, cell.tenant, cell.field);
+                last.index.insert(key)
+            }
+        };
+        let right = std::str::from_utf8(plain)
+            .ok()
+            .and_then(|value| key.index(spec, value));
+        match (right, index) {
+            (None, None) => Ok(()),
+            (Some(right), Some(index)) if right == index => Ok(()),
+            (Some(_), None) => Err("the value has no blind index"),
+            (None, Some(_)) => Err("the value has a blind index, and gives none"),
+            (Some(right), Some(index)) if right.len() != index.len() => {
+                Err("the blind index is of another length than is registered")
+            }
+            (Some(_), Some(_)) => Err("the blind index is not that of the value"),
+        }
+    }
+
     fn open_envelope(
         &self,
         keys: &KeySet,
@@ -233,7 +305,7 @@ impl Columns {
         cell: Cell<'_>,
         bytes: &[u8],
         plain: &mut Zeroizing<Vec<u8>>,
-    ) -> Result<KeyId, Unopened> {
+    ) -> Result<Opened, Unopened> {
         let envelope = Envelope::parse(bytes).map_err(|_| Unopened::NotSealed)?;
         let last = memo.of(&cell);
         let column = match &last.opening {
@@ -246,7 +318,11 @@ impl Columns {
         };
         column
             .open_into(cell.row_key, &envelope, plain)
-            .map(|()| envelope.key_id())
+            .map(|()| Opened {
+                key_id: envelope.key_id(),
+                suite: envelope.suite(),
+                ciphertext_bytes: envelope.ciphertext().len(),
+            })
             .map_err(|_| Unopened::Refused)
     }
 

@@ -17,8 +17,8 @@ use super::retry::Patience;
 use super::step::Seen;
 use crate::run::checkpoint::Place;
 use crate::store::{
-    Advance, BatchWriter, LaneStamp, LaneTally, NewQuarantine, Next, StoreError, WriteBatch,
-    WriteRow, Written,
+    Advance, BatchWriter, LaneStamp, LaneTally, NewQuarantine, Next, RunKind, StoreError,
+    WriteBatch, WriteRow, Written,
 };
 
 pub use locked::Alone;
@@ -347,6 +347,10 @@ impl Committer {
             .writer
             .write(&self.ctx.target, &batch, skip_locked)
             .await?;
+        // Of a restore a value that is not what was sealed would stand beside its seal, and count as done.
+        if !written.rewritten.is_empty() && self.ctx.step.kind() == RunKind::Restore {
+            return Err(self.rewritten().await);
+        }
         for (at, stored) in &written.stored {
             let row = &load.parcel.rows[load.positions[segment.rows.start + at]];
             let good = self.ctx.step.stored_is_good(
@@ -364,6 +368,24 @@ impl Committer {
             }
         }
         Ok(written)
+    }
+
+    /// A trigger puts another value in each time: the batch is taken back.
+    async fn rewritten(&mut self) -> Failure {
+        self.writer.rollback().await;
+        let facts = self.ctx.store.table(&self.ctx.target.table).await;
+        let names: Vec<String> = facts
+            .ok()
+            .flatten()
+            .iter()
+            .flat_map(|table| &table.triggers)
+            .filter(|trigger| trigger.update && trigger.row && trigger.enabled != 'D')
+            .map(|trigger| trigger.name.clone())
+            .collect();
+        Failure::Stop(EngineError::Rewritten {
+            table: self.ctx.target.label.clone(),
+            triggers: names.join(", "),
+        })
     }
 
     fn values_written(&self, load: &Load<'_>, segment: &Segment, written: &Written) -> i64 {

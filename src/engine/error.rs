@@ -55,6 +55,16 @@ pub enum EngineError {
         /// Who holds rows, or nothing.
         held: String,
     },
+    /// A trigger of the table's changes the value each time that it is written.
+    #[error(
+        "{table} does not converge: a trigger changes a value each time it is written ({triggers})"
+    )]
+    Rewritten {
+        /// The table's label.
+        table: String,
+        /// The row triggers of UPDATE.
+        triggers: String,
+    },
     /// Another kind of run, or one of other columns, is unfinished.
     #[error("an unfinished {kind} of {table} stands in the way: {why}")]
     OtherRun {
@@ -99,6 +109,7 @@ impl Coded for EngineError {
             Self::Interrupted => "E0605",
             Self::ReadBackDiffers { .. } => "E0303",
             Self::NotConverging { .. } => "E0606",
+            Self::Rewritten { .. } => "E0526",
             Self::OtherRun { .. } => "E0607",
             Self::LanesHeld { .. } => "E0603",
             Self::Worker => "E0901",
@@ -135,6 +146,9 @@ impl Coded for EngineError {
             Self::NotConverging { .. } => {
                 "end the transactions that hold rows, or what goes on writing them, then run the command again".to_owned()
             }
+            Self::Rewritten { .. } => {
+                "see that the triggers leave a value alone that is stored already, then run the command again".to_owned()
+            }
             Self::OtherRun { .. } => {
                 "finish it first by running its command again with the plan it was begun with; see `phiseal status`"
                     .to_owned()
@@ -157,7 +171,7 @@ impl Coded for EngineError {
             Self::Checkpoint(_) => Exit::Keys,
             Self::Interrupted => Exit::Interrupted,
             Self::ReadBackDiffers { .. } => Exit::Unverified,
-            Self::NotConverging { .. } => Exit::NotConverging,
+            Self::NotConverging { .. } | Self::Rewritten { .. } => Exit::NotConverging,
             Self::OtherRun { .. } | Self::LanesHeld { .. } => Exit::Held,
             Self::Worker | Self::NoRandomness => Exit::Bug,
             Self::NotRegistered { .. } => Exit::Refused,

@@ -6,14 +6,22 @@ use std::collections::{HashMap, HashSet};
 use super::faults::Faults;
 use super::reader::{At, Section, shown, suggestion};
 use super::settings::ident;
-use super::{BlindIndexPlan, ColumnPlan, TablePlan, Target, TriggerPolicy};
+use super::{BlindIndexPlan, ColumnPlan, TablePlan, Target, TriggerPolicy, UntrustedSeal};
 use crate::crypto::Normaliser;
 use crate::ident::{Ident, TableName};
 
-const TABLE: &[&str] = &["name", "label", "tenant_column", "triggers", "column"];
+const TABLE: &[&str] = &[
+    "name",
+    "label",
+    "tenant_column",
+    "triggers",
+    "on_untrusted_seal",
+    "column",
+];
 const COLUMN: &[&str] = &["name", "seal_into", "in_place", "blind_index", "pad_to"];
 const BLIND_INDEX: &[&str] = &["column", "normalise", "bits", "unique", "force"];
 const TRIGGERS: &[&str] = &["refuse", "fire", "suppress"];
+const UNTRUSTED_SEALS: &[&str] = &["refuse", "undo"];
 
 /// Sealing in place breaks an application that does not expect it, so the plan
 /// has to say these words.
@@ -60,12 +68,14 @@ fn table(
         .text("tenant_column", faults)
         .and_then(|text| Some(text.with(ident("tenant_column", text, faults)?)));
     let triggers = triggers(section, faults);
+    let on_untrusted_seal = Some(on_untrusted_seal(section, faults));
     let columns = columns(section, tenant_column.as_ref(), faults);
     Some(TablePlan {
         name: name?,
         label,
         tenant_column: tenant_column.map(|tenant| tenant.value),
         triggers,
+        on_untrusted_seal,
         columns: columns?,
     })
 }
@@ -141,6 +151,21 @@ fn triggers(section: &Section<'_>, faults: &mut Faults) -> TriggerPolicy {
             let message = format!("'triggers' cannot be {}", shown(other));
             faults.wrong(text.at, message, suggestion(other, TRIGGERS));
             TriggerPolicy::Refuse
+        }
+    }
+}
+
+fn on_untrusted_seal(section: &Section<'_>, faults: &mut Faults) -> UntrustedSeal {
+    let Some(text) = section.text("on_untrusted_seal", faults) else {
+        return UntrustedSeal::Refuse;
+    };
+    match text.value {
+        "undo" => UntrustedSeal::Undo,
+        "refuse" => UntrustedSeal::Refuse,
+        other => {
+            let message = format!("'on_untrusted_seal' cannot be {}", shown(other));
+            faults.wrong(text.at, message, suggestion(other, UNTRUSTED_SEALS));
+            UntrustedSeal::Refuse
         }
     }
 }

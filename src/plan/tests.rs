@@ -35,6 +35,7 @@ name = "public.patients"
 label = "clinic.patients"
 tenant_column = "clinic_id"
 triggers = "suppress"
+on_untrusted_seal = "undo"
 [[table.column]]
 name = "ssn"
 seal_into = "ssn_sealed"
@@ -103,6 +104,7 @@ fn every_key_is_read() {
     assert_eq!(table.label.as_deref(), Some("clinic.patients"));
     assert_eq!(table.tenant_column, Ident::new("clinic_id").ok());
     assert_eq!(table.triggers, TriggerPolicy::Suppress);
+    assert_eq!(table.on_untrusted_seal, Some(UntrustedSeal::Undo));
     let index = table.columns[0].blind_index.as_ref().unwrap();
     assert_eq!((index.bits, index.unique, index.force), (128, true, true));
     assert_eq!(index.normaliser, Normaliser::Digits);
@@ -122,6 +124,8 @@ fn what_is_left_out_has_the_documented_default() {
     assert!(plan.keys.previous.is_empty());
     assert_eq!(plan.run, RunSettings::default());
     assert_eq!(plan.tables[0].triggers, TriggerPolicy::Refuse);
+    let refuse = Some(UntrustedSeal::Refuse);
+    assert_eq!(plan.tables[0].on_untrusted_seal, refuse);
     assert_eq!(plan.tables[0].label, None);
     assert_eq!(plan.tables[0].columns[0].blind_index, None);
 }

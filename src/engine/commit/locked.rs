@@ -94,6 +94,10 @@ impl Committer {
             closes: false,
         };
         let written = self.write(&load, &segment, &writes, false).await?;
+        // Nobody else can have written: the row was read under its lock.
+        if !written.rewritten.is_empty() {
+            return Err(self.rewritten().await);
+        }
         let tally = LaneTally {
             rows_written: i64::try_from(written.rows).unwrap_or(i64::MAX),
             values_written: self.values_written(&load, &segment, &written),

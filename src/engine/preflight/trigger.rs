@@ -1,4 +1,4 @@
-//! E0224 to E0226: triggers of others that our UPDATE would fire.
+//! E0224 to E0226: triggers of others that our UPDATE would fire. E0260: triggers that have the last word.
 //! They may write old plaintext into audit tables, count versions up, or rewrite the row.
 
 use super::{Dialect, Findings, Preflight};
@@ -20,6 +20,22 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
         fired(p, trigger, out);
     }
     will_fire(p, on_update(), out);
+    for trigger in table
+        .triggers
+        .iter()
+        .filter(|t| p.dialect == Dialect::Postgres && sorts_last(t))
+    {
+        out.refuse(
+            "E0260",
+            p.plan,
+            None,
+            format!(
+                "trigger {} fires after the guard, and may change what the guard looked at",
+                trigger.name
+            ),
+            "rename it: triggers fire in the order of their names, byte by byte, and this one must come before ~phiseal",
+        );
+    }
     let in_place = p
         .plan
         .columns
@@ -40,6 +56,15 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     if p.plan.triggers == TriggerPolicy::Suppress && on_update().next().is_some() {
         suppression(p, out);
     }
+}
+
+/// Whether the trigger fires before a row is written and after the guard has looked at it.
+fn sorts_last(trigger: &TriggerFacts) -> bool {
+    let behind = |guard: &str| trigger.name.as_bytes() >= guard.as_bytes();
+    trigger.row
+        && trigger.before
+        && trigger.enabled != 'D'
+        && (trigger.update && behind("~phiseal_n") || trigger.insert && behind("~phiseal_i"))
 }
 
 /// One warning a table: the operator has decided, and a platform's tables have five each.

@@ -1,5 +1,8 @@
-//! Verify: open every sealed value, compare it with its plaintext while that is there.
+//! Verify: open every sealed value, compare it with its plaintext while that is there, and see that it has
+//! the padding, the blind index and, where there is no plaintext, the form of its field.
 //! Writes nothing, and goes on past what does not open.
+
+mod form;
 
 use std::sync::Arc;
 
@@ -51,19 +54,28 @@ impl Verify {
             .columns
             .open_into(keys, memo, row.cell(field), sealed, opened)
         {
-            Ok(key) => {
-                let same = match (&cell.plain, in_place) {
-                    (Some(plain), false) => plain.as_slice() == opened.as_slice(),
-                    _ => cell.unreadable.is_none(),
+            Ok(envelope) => {
+                let target = &self.target.fields[field];
+                let judged = match (&cell.plain, in_place) {
+                    (Some(plain), false) if plain.as_slice() == opened.as_slice() => Ok(()),
+                    (None, _) | (_, true) if cell.unreadable.is_none() => {
+                        form::check(target, opened)
+                    }
+                    _ => Err("the value opens to something other than its plaintext"),
                 };
-                if same {
-                    *seen.opened.entry(key).or_default() += 1;
-                } else {
-                    seen.failed += 1;
-                    faults.push(RowFault::field(
-                        field,
-                        "the value opens to something other than its plaintext",
-                    ));
+                let judged = judged
+                    .and_then(|()| self.columns.check_padding(field, &envelope))
+                    .and_then(|()| {
+                        let index = cell.index.as_deref();
+                        self.columns
+                            .check_index(keys, memo, row.cell(field), opened, index)
+                    });
+                match judged {
+                    Ok(()) => *seen.opened.entry(envelope.key_id).or_default() += 1,
+                    Err(why) => {
+                        seen.failed += 1;
+                        faults.push(RowFault::field(field, why));
+                    }
                 }
             }
             // In place, what is not in the sealed form is a plaintext that nobody sealed.
@@ -90,6 +102,7 @@ impl Step for Verify {
             ends_beside_writers: false,
             plain: true,
             sealed: true,
+            index: true,
         }
     }
 

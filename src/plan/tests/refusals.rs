@@ -209,6 +209,12 @@ fn each_wrong_table_is_refused_at_its_line() {
         ),
         (
             9,
+            "name = 'a.b'\non_untrusted_seal = 'ignore'",
+            10,
+            "one of: refuse, undo",
+        ),
+        (
+            9,
             "name = 'a.b'\ntenant_column = 'x y'",
             10,
             "double quotes",

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use super::connect::Connector;
 use super::decode::decode_page;
 use super::fence::{compare_sql, enter_sql, fence_sql, refusal};
+use super::guard::{UNMARK, mark_sql};
 use super::opening::{Opening, READ_COMMITTED};
 use super::read::{key_binds, page_rows, unbounded};
 use super::seal::seal_rows;
@@ -16,13 +17,14 @@ use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, raw};
 use super::{quarantine, restore, timed};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
-use crate::store::page::WriteCell;
+use crate::store::change::Change;
 use crate::store::{
     Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Page, PageRequest, Result,
     RotationCount, StoreError, Target, WriteBatch, Written,
 };
 
-/// The batch's own limits. Where a client is gone or frozen, the idle timeout ends what it keeps locked
+/// The batch's own settings. Triggers of others may look at `phiseal.engine`; the guard looks at the mark
+/// that stands while rows are written. Where a client is gone or frozen, the idle timeout ends what it keeps locked
 /// if the server waits for a command, the TCP one if it has an answer that nobody takes. Nested loops by `ctid` are what the write must be: a plan that scans
 /// the table once for each batch would make the whole quadratic.
 pub(super) const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; SET LOCAL synchronous_commit TO DEFAULT; \
@@ -176,24 +178,21 @@ impl Writer {
             ""
         };
         // Triggers that fire look their names up as under the application's own writes.
+        let change = Change::of(target, batch.rows);
         let names = if target.triggers_fire {
             OWNERS_NAMES
         } else {
             ""
         };
         let settings = format!(
-            "SET LOCAL lock_timeout = '{locks}ms';{replica} {} {names}",
-            enter_sql(target, batch)
+            "SET LOCAL lock_timeout = '{locks}ms';{replica} {} {names} {}",
+            enter_sql(target, batch),
+            mark_sql(change, &target.label)
         );
         timed(raw(settings).execute(&mut *conn))
             .await
             .map_err(|error| refusal(error, &target.label))?;
-        let opens = batch.rows.iter().any(|row| {
-            row.cells
-                .iter()
-                .any(|cell| matches!(cell, WriteCell::Open(_)))
-        });
-        let written = if opens {
+        let written = if change == Change::Restore {
             restore::put(conn, target, batch, skip_locked).await?
         } else {
             seal_rows(conn, target, batch, skip_locked).await?
@@ -267,7 +266,7 @@ impl BatchWriter for Writer {
     async fn commit(&mut self, tally: &LaneTally) -> Result<()> {
         let definition = self.definition.take().unwrap_or_default();
         let sql = format!(
-            "{}{} {} COMMIT",
+            "{UNMARK} {}{} {} COMMIT",
             definition.compare,
             self.tally_sql(tally)?,
             definition.before_commit

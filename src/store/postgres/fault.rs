@@ -86,7 +86,10 @@ fn by_state(sqlstate: String, constraint: Option<String>) -> StoreError {
         ("08", _) | (_, "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03") => {
             StoreError::ConnectionLost
         }
-        ("22" | "23", _) => StoreError::Data {
+        // A guard: of a value that a trigger, which a write of ours fired, would have spoilt. What holds for
+        // one row is that row's alone.
+        (_, "PS002") => StoreError::KeyNotActive,
+        ("22" | "23", _) | (_, "PS003" | "PS004" | "PS006") => StoreError::Data {
             sqlstate,
             constraint,
         },
@@ -97,5 +100,29 @@ fn by_state(sqlstate: String, constraint: Option<String>) -> StoreError {
 fn missing(what: &str) -> StoreError {
     StoreError::Missing {
         what: what.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Next;
+
+    #[test]
+    fn a_refusal_of_a_guard_is_of_its_row_and_one_of_our_own_tables_ends_the_run() {
+        for (sqlstate, next) in [
+            ("PS001", Next::Stop),
+            ("PS002", Next::Stop),
+            ("PS003", Next::Bisect),
+            ("PS004", Next::Bisect),
+            ("PS005", Next::Stop),
+            ("PS006", Next::Bisect),
+        ] {
+            assert_eq!(
+                by_state(sqlstate.to_owned(), None).next(),
+                next,
+                "{sqlstate}"
+            );
+        }
     }
 }

@@ -4,6 +4,7 @@
 use sqlx::{Postgres, Row, Transaction};
 
 use super::fault::map;
+use super::guard;
 use super::sql::{block, query};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
@@ -25,13 +26,13 @@ pub(super) fn fence_sql(
         |cursor| format!("decode('{}', 'hex')", hex::encode(cursor)),
     );
     let ids: Vec<String> = keys.iter().map(KeyId::to_string).collect();
-    // FOR SHARE: a rotation or destruction waits until this batch is through, or this batch sees
-    // that the key is no longer active.
+    // Without a lock, as the guard looks: batches that follow one another would keep whoever changes a
+    // key waiting. Who does waits afterwards for the transactions that were open then.
     let hold = if ids.is_empty() {
         String::new()
     } else {
         format!(
-            " PERFORM 1 FROM {schema}.encryption_keys WHERE key_id IN ({}) AND status = 'active' FOR SHARE; \
+            " PERFORM 1 FROM {schema}.encryption_keys WHERE key_id IN ({}) AND status = 'active'; \
              GET DIAGNOSTICS held = ROW_COUNT; \
              IF held <> {} THEN RAISE EXCEPTION USING ERRCODE = '{KEY_NOT_ACTIVE}', MESSAGE = 'key'; END IF;",
             ids.join(", "),
@@ -117,20 +118,24 @@ pub(super) async fn fingerprint(
     target: &Target,
     relation: &str,
 ) -> Result<Option<String>> {
-    // Where preflight refuses triggers, one that is there now was made since.
+    // Preflight refuses triggers that the plan does not allow, and those that sort after the guard's (rows,
+    // before, of UPDATE): one that is there now was made since.
     let row = query(format!(
-        "SELECT {}, EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = to_regclass($1) \
-           AND NOT g.tgisinternal AND (g.tgtype & 16) <> 0 AND g.tgenabled IN ('O', 'A') \
-           AND g.tgname NOT IN ('~phiseal_i', '~phiseal_u'))",
-        fingerprint_expression("$1", "$2::text[]")
+        "SELECT {}, EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = to_regclass($1) \
+           AND NOT t.tgisinternal AND (t.tgtype & 16) <> 0 AND t.tgenabled IN ('O', 'A') AND NOT {} \
+           AND ($3 OR (t.tgtype & 3) = 3 AND t.tgname::text COLLATE \"C\" > '{}'))",
+        fingerprint_expression("$1", "$2::text[]"),
+        guard::IS_GUARD,
+        guard::UPDATE,
     ))
     .bind(relation.to_owned())
     .bind(worked_columns(target))
+    .bind(!target.triggers_fire && !target.suppress_triggers)
     .fetch_one(&mut **tx)
     .await
     .map_err(map)?;
     let late: bool = row.try_get(1).map_err(map)?;
-    if late && !target.triggers_fire && !target.suppress_triggers {
+    if late {
         return Err(StoreError::SchemaChanged {
             table: target.label.clone(),
         });
@@ -145,8 +150,8 @@ fn fingerprint_expression(relation: &str, columns: &str) -> String {
            coalesce((SELECT string_agg(a.attname || ':' || a.attnum || ':' || a.atttypid || ':' || a.atttypmod \
                 || ':' || a.attgenerated::text, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a \
               WHERE a.attrelid = c.oid AND a.attname = ANY ({columns}) AND NOT a.attisdropped), '') || ' ' || \
-           coalesce((SELECT string_agg(g.tgname || ':' || g.tgenabled::text || ':' || g.tgtype || ':' || g.tgfoid, ',' \
-                ORDER BY g.tgname) FROM pg_catalog.pg_trigger g \
+           coalesce((SELECT string_agg(g.tgname || ':' || g.tgenabled::text || ':' || g.tgtype || ':' || g.tgfoid \
+                || ':' || hashtextextended(coalesce(g.tgqual::text, ''), 0), ',' ORDER BY g.tgname) FROM pg_catalog.pg_trigger g \
               WHERE g.tgrelid = c.oid AND (NOT g.tgisinternal OR g.tgname LIKE '~phiseal%')), '') \
           FROM pg_catalog.pg_class c WHERE c.oid = to_regclass({relation}))"
     )

@@ -53,6 +53,7 @@ pub(super) async fn put(
     }
     let row = timed(statement.fetch_one(&mut *conn)).await?;
     let hits: Vec<i64> = row.try_get(0).map_err(map)?;
+    let others: Vec<i64> = row.try_get(1).map_err(map)?;
     timed(raw("DROP TABLE pg_temp.phiseal_opened".to_owned()).execute(conn)).await?;
     let mut missing: Vec<bool> = vec![true; batch.rows.len()];
     for hit in &hits {
@@ -63,9 +64,11 @@ pub(super) async fn put(
             *flag = false;
         }
     }
+    let rewritten = others.iter().filter_map(|n| usize::try_from(*n).ok());
     Ok(Written {
         rows: hits.len() as u64,
         missed: (0..missing.len()).filter(|at| missing[*at]).collect(),
+        rewritten: rewritten.collect(),
         stored: Vec::new(),
     })
 }
@@ -86,6 +89,26 @@ fn update_sql(target: &Target, relation: &str, skip_locked: bool) -> String {
             }
         })
         .collect();
+    // What a trigger of the table's made of a value on the way is not what was sealed.
+    let kept: Vec<String> = target
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|_| target.triggers_fire)
+        .map(|(i, field)| {
+            let (name, kind) = (field.column.quoted(), with_schema(&field.source_type));
+            let sent = match (&field.sealed, field.plain_is_bytes) {
+                (Sealed::InPlace, _) | (_, true) => format!("u.c{i}"),
+                (Sealed::Beside { .. }, false) => format!("u.c{i}::{kind}"),
+            };
+            let held = match &field.sealed {
+                Sealed::InPlace => format!("t.{name}::pg_catalog.text"),
+                Sealed::Beside { .. } => format!("t.{name}"),
+            };
+            format!("(u.c{i} IS NULL OR NOT pg_catalog.record_image_ne(ROW({held}), ROW({sent})))")
+        })
+        .chain(["true".to_owned()])
+        .collect();
     let (with, join) = skip_clause(relation, skip_locked);
     let with = if with.is_empty() {
         "WITH".to_owned()
@@ -93,10 +116,12 @@ fn update_sql(target: &Target, relation: &str, skip_locked: bool) -> String {
         format!("{with},")
     };
     format!(
-        "{with} done AS (UPDATE ONLY {relation} AS t SET {} FROM pg_temp.phiseal_opened AS u{join} \
-         WHERE {SAME_VERSION} RETURNING u.n) \
-         SELECT coalesce(pg_catalog.array_agg(done.n), '{{}}') FROM done",
-        sets.join(", ")
+        "{with} done (n, kept) AS (UPDATE ONLY {relation} AS t SET {} FROM pg_temp.phiseal_opened AS u{join} \
+         WHERE {SAME_VERSION} RETURNING u.n, {}) \
+         SELECT coalesce(pg_catalog.array_agg(done.n) FILTER (WHERE done.kept), '{{}}'), \
+           coalesce(pg_catalog.array_agg(done.n) FILTER (WHERE NOT done.kept), '{{}}') FROM done",
+        sets.join(", "),
+        kept.join(" AND ")
     )
 }
 

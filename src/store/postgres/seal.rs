@@ -40,7 +40,17 @@ pub(super) async fn seal_rows(
         };
     }
     let rows = timed(statement.fetch_all(conn)).await?;
-    written(target, batch, &rows)
+    let mut written = written(target, batch, &rows)?;
+    if let (false, [row]) = (target.in_place(), rows.as_slice()) {
+        rewritten(&mut written, row.try_get(1).map_err(map)?);
+    }
+    Ok(written)
+}
+
+/// Rows that were written, and do not hold what was sent: a trigger of the table's put another value in.
+pub(super) fn rewritten(written: &mut Written, numbers: Vec<i64>) {
+    let rows = numbers.iter().filter_map(|n| usize::try_from(n - 1).ok());
+    written.rewritten = rows.filter(|at| written.missed.contains(at)).collect();
 }
 
 /// One column of the UPDATE.
@@ -102,11 +112,14 @@ fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: 
     let mut sets = Vec::new();
     let mut arrays = Vec::new();
     let mut names = Vec::new();
+    let mut kept = Vec::new();
     let mut sealed_name = String::new();
     for (i, column) in columns.iter().enumerate() {
         let own = format!("u.c{i}");
         if column.kind != Kind::Index {
             sealed_name.clone_from(&own);
+            // The guard blanks a seal whose plaintext a trigger changed on the way.
+            kept.push(format!("({own} IS NULL OR t.{} IS NOT NULL)", column.name));
         }
         sets.push(if column.partial {
             format!(
@@ -131,6 +144,14 @@ fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: 
         .filter(|field| field.sealed == Sealed::InPlace)
         .map(|field| format!(", t.{}::pg_catalog.text", field.column.quoted()))
         .collect();
+    let kept = match target.triggers_fire && stored.is_empty() {
+        true => kept.join(" AND "),
+        false => "true".to_owned(),
+    };
+    let also = match stored.is_empty() {
+        true => format!(", {kept}"),
+        false => stored.join(""),
+    };
     let update = format!(
         "UPDATE ONLY {relation} AS t SET {} \
          FROM ROWS FROM (pg_catalog.unnest({PLACES}), pg_catalog.unnest({VERSIONS}), {}) WITH ORDINALITY AS u(place, version, {}, n){join} \
@@ -138,7 +159,7 @@ fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: 
         sets.join(", "),
         arrays.join(", "),
         names.join(", "),
-        stored.join("")
+        also
     );
     if stored.is_empty() {
         let with = if with.is_empty() {
@@ -147,7 +168,9 @@ fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: 
             format!("{with},")
         };
         format!(
-            "{with} done AS ({update}) SELECT coalesce(pg_catalog.array_agg(done.n), '{{}}') FROM done"
+            "{with} done (n, kept) AS ({update}) SELECT \
+             coalesce(pg_catalog.array_agg(done.n) FILTER (WHERE done.kept), '{{}}'), \
+             coalesce(pg_catalog.array_agg(done.n) FILTER (WHERE NOT done.kept), '{{}}') FROM done"
         )
     } else {
         format!("{with} {update}")

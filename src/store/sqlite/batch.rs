@@ -12,6 +12,7 @@ use super::single::current_rows;
 use super::statement::{Bind, bound, run};
 use super::{ddl, fault, ledger, mark, update};
 use crate::crypto::KeyId;
+use crate::store::change::Change;
 use crate::store::{
     Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Page, PageRequest, Result,
     RotationCount, StoreError, Target, WriteBatch, Written,
@@ -58,7 +59,8 @@ impl SqliteWriter {
                 table: target.table.label(),
             });
         }
-        mark::as_engine(&mut self.conn).await?;
+        let change = Change::of(target, batch.rows);
+        mark::as_engine(&mut self.conn, change, &target.label).await?;
         update::write(&mut self.conn, target, batch.rows).await
     }
 

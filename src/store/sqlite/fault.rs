@@ -49,6 +49,11 @@ fn of_code(code: i32, message: &str) -> StoreError {
         14 => StoreError::Unreachable {
             reason: "the database file cannot be opened".to_owned(),
         },
+        // Of a guard, whose messages begin with its codes.
+        19 if message.starts_with("phiseal PS002: ") => StoreError::KeyNotActive,
+        19 if message.starts_with("phiseal PS005: ") => StoreError::Refused {
+            sqlstate: "PS005".to_owned(),
+        },
         18 | 20 => StoreError::Data {
             sqlstate,
             constraint: None,
@@ -136,6 +141,27 @@ mod tests {
             (9996, Next::Stop),
         ] {
             assert_eq!(of_code(code, "").next(), next, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_guard_is_known_by_the_beginning_of_its_message() {
+        for (message, next) in [
+            (
+                "phiseal PS002: the value is not sealed under an active key",
+                Next::Stop,
+            ),
+            (
+                "phiseal PS005: the guard of this table names another",
+                Next::Stop,
+            ),
+            (
+                "phiseal PS006: a sealed value is changed by a trusted writer only",
+                Next::Bisect,
+            ),
+            ("refused", Next::Bisect),
+        ] {
+            assert_eq!(of_code(1811, message).next(), next, "{message}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! The guard: two triggers that no stale seal gets past.
+//! The guard: two triggers that no stale seal gets past, and one for each blind index that notes whether a
+//! statement names it.
 //! Owns which triggers those are and which a table has by now; their text is in `guard/text.rs`. SQLite has
 //! no BEFORE trigger that changes a row, so these come AFTER and write again what must be otherwise; old
 //! and new are compared by class and bytes, exactly, and a row is found by its rowid.
@@ -17,9 +18,12 @@ use self::text::Guard;
 use super::fault;
 use super::guarded;
 use super::registry;
+use super::relations;
+use super::shape::rowid;
 use super::statement::{Bind, bound, run};
 use crate::ident::{Ident, TableName};
-use crate::store::{FieldRecord, KeyColumn, KeyKind, Result, StoreError, Target};
+use crate::store::change::label_digest;
+use crate::store::{FieldRecord, KeyColumn, KeyKind, Result, StoreError, Target, UntrustedSeal};
 
 /// How the names of the guard's triggers begin.
 pub(super) const GUARD_PREFIX: &str = "~phiseal_";
@@ -42,11 +46,17 @@ pub(super) struct GuardTrigger {
 pub(super) async fn triggers(
     conn: &mut SqliteConnection,
     target: &Target,
-) -> Result<[GuardTrigger; 2]> {
-    let guard = Guard::new(target, finder::this_row(conn, target).await?);
+) -> Result<Vec<GuardTrigger>> {
+    let undoes = match target.on_untrusted_seal {
+        Some(way) => way == UntrustedSeal::Undo,
+        None => undoes(conn, &target.table).await?,
+    };
+    let this_row = finder::this_row(conn, target).await?;
+    let rowid = rowid(conn, target.table.name.as_str()).await?.name;
+    let guard = Guard::new(target, this_row, rowid, undoes);
     let insert = free_name(conn, &target.table, "i").await?;
     let update = free_name(conn, &target.table, "u").await?;
-    Ok([
+    let mut triggers = vec![
         GuardTrigger {
             create: guard.on_insert(&insert),
             name: insert,
@@ -55,7 +65,22 @@ pub(super) async fn triggers(
             create: guard.on_update(&update),
             name: update,
         },
-    ])
+    ];
+    for index in guard.indexes() {
+        let event = format!("n{}", hex::encode(&label_digest(index)[..4]));
+        let name = free_name(conn, &target.table, &event).await?;
+        triggers.push(GuardTrigger {
+            create: guard.on_named(&name, index),
+            name,
+        });
+    }
+    Ok(triggers)
+}
+
+/// Whether the guard that a table has undoes an untrusted change of a seal.
+async fn undoes(conn: &mut SqliteConnection, table: &TableName) -> Result<bool> {
+    let there = on_table(conn, table.name.as_str()).await?;
+    Ok(there.iter().any(|one| one.create.contains(text::UNDONE)))
 }
 
 /// The statements that put the guard of a table in the place of what it has of one.
@@ -70,12 +95,20 @@ pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Res
         .collect())
 }
 
-/// Drops the guard that a table has, whatever its triggers are called.
-pub(super) async fn drop_all(conn: &mut SqliteConnection, table: &TableName) -> Result<()> {
+/// Drops the guard that a table has, whatever its triggers are called; how it met an untrusted change of a
+/// seal.
+pub(super) async fn drop_all(
+    conn: &mut SqliteConnection,
+    table: &TableName,
+) -> Result<UntrustedSeal> {
+    let undoes = undoes(conn, table).await?;
     for trigger in on_table(conn, table.name.as_str()).await? {
         run(conn, drop_statement(&trigger)).await?;
     }
-    Ok(())
+    Ok(match undoes {
+        true => UntrustedSeal::Undo,
+        false => UntrustedSeal::Refuse,
+    })
 }
 
 fn drop_statement(trigger: &GuardTrigger) -> String {
@@ -86,7 +119,7 @@ fn drop_statement(trigger: &GuardTrigger) -> String {
 /// or one that still changes another table by the name its own had before.
 pub(super) async fn outdated(conn: &mut SqliteConnection) -> Result<Vec<TableName>> {
     const OUTDATED: &str = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger' \
-        AND substr(name, 1, length(?1)) = ?1 AND (instr(sql, 'phiseal_guard_mark') = 0 \
+        AND substr(name, 1, length(?1)) = ?1 AND (instr(sql, 'phiseal PS004') = 0 \
         OR instr(sql, char(10) || '    UPDATE \"') > 0 \
         AND instr(sql, 'UPDATE \"' || replace(tbl_name, '\"', '\"\"') || '\" SET') = 0) ORDER BY 1";
     let updates = [GUARD_PREFIX, "u_"].concat();
@@ -108,11 +141,12 @@ pub(super) async fn renew(conn: &mut SqliteConnection) -> Result<()> {
     if outdated.is_empty() {
         return Ok(());
     }
+    relations::before_change(conn).await?;
     for record in registry::fields(conn).await? {
-        let table = guarded(conn, &record.table_name).await?;
-        let Some(table) = table.filter(|table| outdated.contains(table)) else {
+        let table = name_of(&record.table_name)?;
+        if !outdated.contains(&table) {
             continue;
-        };
+        }
         let target = guarded::with_registered(conn, &bare(table, &record)?).await?;
         if target.fields.is_empty() {
             continue;
@@ -121,7 +155,7 @@ pub(super) async fn renew(conn: &mut SqliteConnection) -> Result<()> {
             run(conn, statement).await?;
         }
     }
-    Ok(())
+    relations::after_change(conn, None, false).await
 }
 
 /// A registered table without its fields.
@@ -144,26 +178,31 @@ fn bare(table: TableName, record: &FieldRecord) -> Result<Target> {
         suppress_triggers: false,
         triggers_fire: false,
         lock_timeout_ms: 0,
+        scope: crate::store::Scope::default(),
+        on_untrusted_seal: None,
     })
 }
 
-/// The table that carries the guard of one that was called so: that of this name, or, since triggers stay
-/// with a renamed table, the one whose guard is named after it.
-pub(super) async fn guarded(conn: &mut SqliteConnection, table: &str) -> Result<Option<TableName>> {
-    if !on_table(conn, table).await?.is_empty() {
-        return name_of(table).map(Some);
-    }
+/// The tables that carry a guard named after this table: itself, and those that were called so once and took
+/// their triggers along.
+pub(super) async fn named_after(
+    conn: &mut SqliteConnection,
+    table: &str,
+) -> Result<Vec<TableName>> {
     let named = trigger_name(&name_of(table)?, "u", "")?;
-    let row = bound(
-        "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name = ?",
+    let rows = bound(
+        "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND (name = ?1 \
+         OR substr(name, 1, length(?1) + 1) = ?1 || '~') ORDER BY 1",
         [Bind::Text(named.as_str().to_owned())],
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await
     .map_err(fault::of)?;
-    let Some(row) = row else { return Ok(None) };
-    let now: String = row.try_get(0).map_err(fault::of)?;
-    name_of(&now).map(Some)
+    let table = |row: &sqlx::sqlite::SqliteRow| {
+        let name: String = row.try_get(0).map_err(fault::of)?;
+        name_of(&name)
+    };
+    rows.iter().map(table).collect()
 }
 
 /// The guard that a table has, by the table that its triggers are of.

@@ -2,7 +2,8 @@
 //! Owns `phiseal_mark`, by which an application says that it seals values itself, and `phiseal_guard_mark`
 //! of the engine and the guards; and what a mark that was committed means. Always holds: no committed row
 //! lets anybody past a guard. An application's mark cannot be committed (a deferred foreign key to no row);
-//! the engine's counts on the connection whose last INSERT it was, and on no other.
+//! the engine's counts on the connection whose last INSERT it was, and on no other. Its number names the table
+//! and the change that it is for: `-2^63 + (32 bits of the label's digest, 2 of the change, 28 by chance)`.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -12,16 +13,56 @@ use super::fault;
 use super::guard;
 use super::statement::{bound, run};
 use crate::store::Result;
+use crate::store::change::{Change, label_digest};
 
-/// Marks what the connection writes next, up to its next INSERT, as the engine's.
-pub(super) async fn as_engine(conn: &mut SqliteConnection) -> Result<()> {
-    const MARK: &str = "INSERT INTO phiseal_guard_mark (id, mark) VALUES \
-        ((random() | (-9223372036854775807 - 1)) & -4611686018427387905, 'engine')";
-    bound(MARK, [])
-        .execute(conn)
-        .await
-        .map(|_| ())
-        .map_err(fault::of)
+/// How many bits of a mark's number are by chance; above them stand those of the change.
+const CHANCE_BITS: u32 = 28;
+/// How many bits of a mark's number say the change.
+const CHANGE_BITS: u32 = 2;
+
+/// The numbers of the marks that are for one table: the first and the last.
+pub(super) fn numbers(label: &str) -> (i64, i64) {
+    let [a, b, c, d, ..] = label_digest(label);
+    let digest = i64::from(u32::from_be_bytes([a, b, c, d]));
+    let bits = CHANCE_BITS + CHANGE_BITS;
+    let first = i64::MIN + (digest << bits);
+    (first, first + (1 << bits) - 1)
+}
+
+/// The bits of a change.
+pub(super) fn bits(change: Change) -> i64 {
+    match change {
+        Change::Seal => 0,
+        Change::InPlace => 1,
+        Change::Restore => 2,
+        Change::Clear => 3,
+    }
+}
+
+/// The bits of the change in a mark's number, as SQL.
+pub(super) fn change_of(number: &str) -> String {
+    format!("(({number} >> {CHANCE_BITS}) & {})", (1 << CHANGE_BITS) - 1)
+}
+
+/// A number of a mark, as SQL; the last bits are by chance.
+pub(super) fn number(first: i64, change: i64) -> String {
+    // SQLite reads -2^63 as a floating-point number.
+    let first = first + (change << CHANCE_BITS) + 1;
+    format!("({first} - 1 + (random() & {}))", (1 << CHANCE_BITS) - 1)
+}
+
+/// Marks what the connection writes next, up to its next INSERT, as the engine's: this change of the
+/// table of this label.
+pub(super) async fn as_engine(
+    conn: &mut SqliteConnection,
+    change: Change,
+    label: &str,
+) -> Result<()> {
+    let mark = format!(
+        "INSERT INTO phiseal_guard_mark (id, mark) VALUES ({}, 'engine')",
+        number(numbers(label).0, bits(change))
+    );
+    run(conn, mark).await
 }
 
 /// Takes the engine's marks away, and what a guard left of its own (`UPDATE OR FAIL`), which is nothing to anybody.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::bulk;
 use super::fault;
 use super::key_value::{self, KeyValue};
-use super::shape::{Shape, image, joined};
+use super::shape::{Shape, ShapeField, image, joined};
 use super::statement::{Bind, bound};
 use super::version::{self, Seen};
 use crate::store::page::WriteCell;
@@ -39,18 +39,19 @@ pub(super) async fn write(
     let mut done = bulk::write(conn, &shape, rows).await?;
     let rest: Vec<usize> = (0..rows.len()).filter(|at| !done[*at]).collect();
     write_each(conn, &shape, rows, &rest, &mut done).await?;
-    let (written, missed): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|at| done[*at]);
-    let mut outcome = Written {
-        rows: written.len() as u64,
-        missed,
-        stored: Vec::new(),
-    };
-    if target.in_place() {
+    let mut outcome = Written::default();
+    let written: Vec<usize> = (0..rows.len()).filter(|at| done[*at]).collect();
+    if target.in_place() || target.triggers_fire {
         let parameters = shape.keys.len() + 1;
         for written in written.chunks((PARAMETERS_MAX / parameters).max(1)) {
             stored(&shape, conn, rows, written, &mut outcome).await?;
         }
     }
+    for at in &outcome.rewritten {
+        done[*at] = false;
+    }
+    outcome.missed = (0..rows.len()).filter(|at| !done[*at]).collect();
+    outcome.rows = (rows.len() - outcome.missed.len()) as u64;
     Ok(outcome)
 }
 
@@ -290,7 +291,8 @@ pub(super) fn same_key(shape: &Shape) -> Vec<String> {
     shape.keys.iter().enumerate().flat_map(one).collect()
 }
 
-/// Reads the in-place columns of the written rows again, after all triggers.
+/// Reads the written rows again, after all triggers: what in-place columns hold, and whether all else that
+/// was sent is still there.
 async fn stored(
     shape: &Shape,
     conn: &mut SqliteConnection,
@@ -300,10 +302,6 @@ async fn stored(
 ) -> Result<()> {
     let keys = shape.keys.len();
     let fields = &shape.fields;
-    let columns: Vec<(usize, &String)> = (0..fields.len())
-        .filter(|field| fields[*field].in_place())
-        .filter_map(|field| Some((field, fields[field].plain.as_ref()?)))
-        .collect();
     let row = format!("({})", vec!["?"; keys + 1].join(","));
     let names: Vec<String> = (0..keys).map(|at| format!("k{at}")).collect();
     // CROSS JOIN keeps the order: the few written rows first, each then found by its key.
@@ -311,7 +309,7 @@ async fn stored(
         "WITH v(n, {}) AS (VALUES {}) SELECT v.n, {} FROM v CROSS JOIN {} AS t WHERE {}",
         names.join(", "),
         vec![row; done.len()].join(","),
-        joined(&columns, ", ", |(_, column)| image(&format!("t.{column}"))),
+        joined(fields, ", ", held),
         shape.table,
         same_key(shape).join(" AND "),
     );
@@ -323,16 +321,42 @@ async fn stored(
     }
     for found in bound(sql, binds).fetch_all(conn).await.map_err(fault::of)? {
         let at: i64 = sqlx::Row::try_get(&found, 0).map_err(fault::of)?;
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
         let mut values: Vec<Option<Zeroizing<Vec<u8>>>> = vec![None; fields.len()];
-        for (column, (field, _)) in columns.iter().enumerate() {
-            let bytes: Option<&[u8]> = sqlx::Row::try_get(&found, column + 1).map_err(fault::of)?;
-            values[*field] = bytes.map(|bytes| Zeroizing::new(bytes.to_vec()));
+        let mut kept = true;
+        for (field, shape) in fields.iter().enumerate() {
+            let bytes: Option<&[u8]> =
+                sqlx::Row::try_get(&found, 2 * field + 1).map_err(fault::of)?;
+            let is_blank: Option<bool> =
+                sqlx::Row::try_get(&found, 2 * field + 2).map_err(fault::of)?;
+            match rows.get(at).and_then(|row| row.cells.get(field)) {
+                Some(WriteCell::Seal { .. }) if !shape.in_place() => {
+                    kept &= is_blank == Some(false);
+                }
+                Some(WriteCell::Open(sent)) => kept &= bytes == Some(sent.as_slice()),
+                _ => {}
+            }
+            if shape.in_place() {
+                values[field] = bytes.map(|bytes| Zeroizing::new(bytes.to_vec()));
+            }
         }
-        written
-            .stored
-            .push((usize::try_from(at).unwrap_or(usize::MAX), values));
+        if !kept {
+            written.rewritten.push(at);
+        } else if fields.iter().any(ShapeField::in_place) {
+            written.stored.push((at, values));
+        }
     }
     Ok(())
+}
+
+/// What the row holds of a field: its plaintext, and whether its sealed value is blank.
+fn held(field: &ShapeField) -> String {
+    let none = || "NULL".to_owned();
+    let plain = field.plain.as_ref();
+    let plain = plain.map_or_else(none, |plain| image(&format!("t.{plain}")));
+    let sealed = field.sealed.as_ref();
+    let blank = sealed.map_or_else(none, |sealed| format!("t.{sealed} IS NULL"));
+    format!("{plain}, {blank}")
 }
 
 fn sealed_bind(envelope: &[u8], text: bool) -> Result<Bind> {

@@ -1,13 +1,21 @@
-//! The text of the guard's two triggers.
-//! Owns what they refuse, undo and blank. Knows nothing of which triggers a table has by now.
+//! The text of the guard's triggers.
+//! Owns what they refuse and blank; when they fire is in `text/when.rs`, what they write in `text/made.rs`.
+//! Knows nothing of which triggers a table has by now.
 
+mod made;
+mod when;
+
+use self::made::forget;
 use super::super::shape::joined;
 use super::words::{
-    MARK, UNMARK, changed, differ, is_ours, is_sealed_text, names_another_table, prove, refuse,
-    text_forms, trusted,
+    KEY_NOT_ACTIVE, MOVED, Marks, NOT_ITS_TABLE, NOT_TRUSTED, SEAL_CHANGED, UNMARK, changed,
+    is_sealed_text, names_another_table, prove, refuse, text_forms, trusted,
 };
 use crate::ident::Ident;
 use crate::store::{FieldTarget, Sealed, Target};
+
+/// Stands in the text of a guard that undoes what others refuse.
+pub(super) const UNDONE: &str = "/* on_untrusted_seal = undo */";
 
 pub(super) struct Guard {
     table: String,
@@ -17,6 +25,11 @@ pub(super) struct Guard {
     bound_to: Vec<String>,
     /// The tenant as the key table spells it.
     tenant: String,
+    /// The name of the rowid.
+    rowid: Option<&'static str>,
+    marks: Marks,
+    /// An untrusted change of a seal is undone, and not refused.
+    undoes: bool,
     beside: Vec<Beside>,
     in_place: Vec<InPlace>,
 }
@@ -31,6 +44,7 @@ struct Beside {
 
 struct InPlace {
     column: String,
+    index: Option<String>,
     /// See [`Guard::nexts`].
     next: Option<String>,
 }
@@ -57,7 +71,12 @@ impl Beside {
 
 impl Guard {
     /// The guard of a table; `this_row` is the condition that finds the row of a trigger.
-    pub(super) fn new(target: &Target, this_row: String) -> Self {
+    pub(super) fn new(
+        target: &Target,
+        this_row: String,
+        rowid: Option<&'static str>,
+        undoes: bool,
+    ) -> Self {
         let keys = target.keys.iter().map(|key| key.name.quoted());
         let tenant = target.tenant.as_ref().map(Ident::quoted);
         let mut guard = Self {
@@ -68,6 +87,9 @@ impl Guard {
                 || "''".to_owned(),
                 |tenant| format!("CAST(NEW.{tenant} AS TEXT)"),
             ),
+            rowid,
+            marks: Marks::of(&target.label),
+            undoes,
             beside: Vec::new(),
             in_place: Vec::new(),
         };
@@ -81,6 +103,7 @@ impl Guard {
         match &field.sealed {
             Sealed::InPlace => self.in_place.push(InPlace {
                 column: field.column.quoted(),
+                index: field.index.as_ref().map(Ident::quoted),
                 next: field.index_next.as_ref().map(Ident::quoted),
             }),
             Sealed::Beside { column, text } => self.beside.push(Beside {
@@ -103,7 +126,42 @@ impl Guard {
     /// The columns beside a value that only a sealer or the engine writes.
     fn kept(&self) -> Vec<&String> {
         let beside = self.beside.iter().flat_map(Beside::sealed_columns);
-        beside.chain(self.nexts()).collect()
+        let in_place = self
+            .in_place
+            .iter()
+            .filter_map(|field| field.index.as_ref());
+        beside.chain(in_place).chain(self.nexts()).collect()
+    }
+
+    /// The blind indexes, each quoted.
+    pub(super) fn indexes(&self) -> impl Iterator<Item = &String> {
+        let beside = self.beside.iter().filter_map(|field| field.index.as_ref());
+        beside.chain(
+            self.in_place
+                .iter()
+                .filter_map(|field| field.index.as_ref()),
+        )
+    }
+
+    /// The trigger that notes that a statement of a sealer names a blind index. It comes BEFORE: those
+    /// that come AFTER fire in no promised order.
+    pub(super) fn on_named(&self, name: &Ident, index: &str) -> String {
+        format!(
+            "CREATE TRIGGER {} BEFORE UPDATE OF {index} ON {} FOR EACH ROW\nWHEN {}\nBEGIN\n    \
+             INSERT OR REPLACE INTO phiseal_guard_mark (id, mark) VALUES ({}, 'guard');\nEND",
+            name.quoted(),
+            self.table,
+            format_args!("{} AND NOT {}", trusted(), self.marks.is_nested()),
+            self.marks.note(index, self.rowid),
+        )
+    }
+
+    /// Whether the statement names a blind index.
+    fn named(&self, index: &str) -> String {
+        format!(
+            "EXISTS (SELECT 1 FROM phiseal_guard_mark WHERE id = {})",
+            self.marks.note(index, self.rowid)
+        )
     }
 
     /// The trigger on INSERT. The engine inserts no rows, so nobody is let past.
@@ -119,7 +177,7 @@ impl Guard {
                 .map(|field| is_sealed_text("NEW", &field.column)),
         );
         let mut body = self.own_table_only(name);
-        if !self.beside.is_empty() {
+        if !kept.is_empty() {
             body.push(prove("1"));
         }
         for field in &self.beside {
@@ -130,6 +188,7 @@ impl Guard {
                     field.sealed,
                     field.plain_is_null("NEW"),
                 ),
+                NOT_TRUSTED,
                 "a sealed value without its plaintext is taken from a trusted writer only",
             ));
             body.push(refuse(
@@ -139,6 +198,7 @@ impl Guard {
                     self.active(&field.sealed, field.text),
                     sealed = field.sealed,
                 ),
+                KEY_NOT_ACTIVE,
                 "the value is not sealed under an active key",
             ));
         }
@@ -146,10 +206,11 @@ impl Guard {
             body.push(self.refuse_inactive(column, &is_sealed_text("NEW", column)));
         }
         if !kept.is_empty() {
-            body.push(MARK.to_owned());
-            if !self.beside.is_empty() {
-                let sealed = self.beside.iter().flat_map(Beside::sealed_columns);
-                body.push(self.blank(sealed, &format!("NOT {}", trusted())));
+            body.push(self.marks.mark());
+            let sealed = self.beside.iter().map(|field| &field.sealed);
+            let own: Vec<&String> = sealed.chain(self.indexes()).collect();
+            if !own.is_empty() {
+                body.push(self.blank(own.into_iter(), &format!("NOT {}", trusted())));
             }
             let nexts: Vec<&String> = self.nexts().collect();
             if !nexts.is_empty() {
@@ -171,10 +232,16 @@ impl Guard {
     pub(super) fn on_update(&self, name: &Ident) -> String {
         let mut body = self.own_table_only(name);
         body.push(prove(&self.trusting()));
+        if self.undoes {
+            body.push(UNDONE.to_owned());
+        }
         for field in &self.beside {
             body.extend(self.beside_refusals(field));
         }
-        for InPlace { column, .. } in &self.in_place {
+        for InPlace { column, index, .. } in &self.in_place {
+            if let (Some(index), false) = (index, self.undoes) {
+                body.push(self.refuse_untrusted(&changed(column), &[index]));
+            }
             body.push(refuse(
                 &format!(
                     "({}) AND {} AND NOT ({} AND {})",
@@ -183,6 +250,7 @@ impl Guard {
                     trusted(),
                     changed(column),
                 ),
+                MOVED,
                 "the key or tenant of a sealed value cannot change",
             ));
             let condition = format!("{} AND {}", changed(column), is_sealed_text("NEW", column));
@@ -190,12 +258,16 @@ impl Guard {
         }
         if !self.kept().is_empty() {
             let beside = self.beside.iter().flat_map(|field| self.assignments(field));
-            let in_place = self.in_place.iter().filter_map(|field| {
+            let in_place = self.in_place.iter().flat_map(|field| {
                 let stale = format!("(({}) OR {})", self.moved(), changed(&field.column));
-                Some(forget(field.next.as_ref()?, &stale))
+                let index = field.index.as_ref();
+                let index = index.map(|index| self.index_in_place(&field.column, index));
+                index
+                    .into_iter()
+                    .chain(field.next.as_ref().map(|next| forget(next, &stale)))
             });
             let set: Vec<String> = beside.chain(in_place).collect();
-            body.push(MARK.to_owned());
+            body.push(self.marks.mark());
             body.push(format!(
                 "UPDATE {} SET {} WHERE {} AND {};",
                 self.table,
@@ -207,18 +279,25 @@ impl Guard {
                 let own = field.sealed_columns().chain(&field.next);
                 Some(self.second_look(field.plain.as_ref()?, &field.sealed, own))
             }));
-            body.extend(self.in_place.iter().filter_map(|field| {
-                let next = field.next.as_ref()?;
-                Some(self.second_look(&field.column, next, std::iter::once(next)))
-            }));
+            for field in &self.in_place {
+                let made = field.index.iter().chain(&field.next);
+                body.extend(
+                    made.map(|made| self.second_look(&field.column, made, std::iter::once(made))),
+                );
+            }
             body.push(UNMARK.to_owned());
         }
+        body.extend(self.indexes().map(|index| {
+            format!(
+                "DELETE FROM phiseal_guard_mark WHERE id = {};",
+                self.marks.note(index, self.rowid)
+            )
+        }));
         format!(
-            "CREATE TRIGGER {} AFTER UPDATE ON {} FOR EACH ROW\nWHEN NOT {} AND ({})\nBEGIN\n    {}\nEND",
+            "CREATE TRIGGER {} AFTER UPDATE ON {} FOR EACH ROW\nWHEN {}\nBEGIN\n    {}\nEND",
             name.quoted(),
             self.table,
-            is_ours("engine"),
-            self.concerned(),
+            self.on_update_when(),
             body.join("\n    "),
         )
     }
@@ -230,6 +309,7 @@ impl Guard {
             true => Vec::new(),
             false => vec![refuse(
                 &names_another_table(name),
+                NOT_ITS_TABLE,
                 "the guard of this table names another: run phiseal backfill",
             )],
         }
@@ -249,30 +329,6 @@ impl Guard {
         kept.chain(in_place).collect::<Vec<_>>().join(" OR ")
     }
 
-    /// Whether the update has anything to do with sealed values.
-    fn concerned(&self) -> String {
-        let kept = self.kept();
-        let mut any = vec![self.moved()];
-        for plain in self.beside.iter().filter_map(|field| field.plain.as_ref()) {
-            // The guard's own nested update may clear a plaintext.
-            any.push(format!(
-                "({} AND (NEW.{plain} IS NOT NULL OR NOT {}))",
-                changed(plain),
-                is_ours("guard"),
-            ));
-        }
-        any.extend(self.in_place.iter().map(|field| changed(&field.column)));
-        if !kept.is_empty() {
-            // The guard's own nested update changes these columns alone.
-            any.push(format!(
-                "(NOT {} AND ({}))",
-                is_ours("guard"),
-                joined(&kept, " OR ", |column| changed(column)),
-            ));
-        }
-        any.join(" OR ")
-    }
-
     /// A row with nothing sealed is not written again: its owner's triggers would fire for nothing.
     fn carried(&self) -> String {
         let any = joined(&self.kept(), " OR ", |column| {
@@ -286,9 +342,28 @@ impl Guard {
         joined(&self.bound_to, " OR ", |column| changed(column))
     }
 
-    fn beside_refusals(&self, field: &Beside) -> [String; 2] {
+    /// Refuses an untrusted change of what belongs to a value, where the value itself stays.
+    fn refuse_untrusted(&self, value_changed: &str, own: &[&String]) -> String {
+        refuse(
+            &format!(
+                "NOT {} AND ({}) AND NOT (({}) OR {value_changed})",
+                trusted(),
+                joined(own, " OR ", |column| changed(column)),
+                self.moved(),
+            ),
+            SEAL_CHANGED,
+            "a sealed value is changed by a trusted writer only",
+        )
+    }
+
+    fn beside_refusals(&self, field: &Beside) -> Vec<String> {
         let trusted_seal = format!("({} AND {})", trusted(), changed(&field.sealed));
-        [
+        let mut refusals = Vec::new();
+        if !self.undoes {
+            let own: Vec<&String> = field.sealed_columns().collect();
+            refusals.push(self.refuse_untrusted(&field.plain_changed(), &own));
+        }
+        refusals.extend([
             refuse(
                 &format!(
                     "({}) AND OLD.{} IS NOT NULL AND {} AND {} AND NOT {trusted_seal}",
@@ -297,6 +372,7 @@ impl Guard {
                     field.plain_is_null("OLD"),
                     field.plain_is_null("NEW"),
                 ),
+                MOVED,
                 "the key or tenant of a sealed value cannot change",
             ),
             refuse(
@@ -305,55 +381,11 @@ impl Guard {
                     field.sealed,
                     self.active(&field.sealed, field.text),
                 ),
+                KEY_NOT_ACTIVE,
                 "the value is not sealed under an active key",
             ),
-        ]
-    }
-
-    /// Untrusted: a change of plaintext, key or tenant blanks the seal, and a change of the seal alone
-    /// is undone. Trusted: a seal that was written is kept, and without its plaintext clears it; one
-    /// that is only taken away leaves the plaintext, which is then the only copy.
-    fn assignments(&self, field: &Beside) -> Vec<String> {
-        let trusted = trusted();
-        let written = changed(&field.sealed);
-        let stale = format!("(({}) OR {})", self.moved(), field.plain_changed());
-        let mut set: Vec<String> = field
-            .sealed_columns()
-            .map(|column| {
-                format!(
-                    "{column} = CASE WHEN {stale} AND NOT ({trusted} AND {written}) THEN NULL \
-                 WHEN NOT {trusted} THEN OLD.{column} ELSE {column} END"
-                )
-            })
-            .collect();
-        if let Some(next) = &field.next {
-            set.push(forget(
-                next,
-                &format!("{stale} OR ({trusted} AND {written})"),
-            ));
-        }
-        if let Some(plain) = &field.plain {
-            set.push(format!(
-                "{plain} = CASE WHEN {trusted} AND {written} AND NEW.{} IS NOT NULL AND NOT {} \
-                 THEN NULL ELSE {plain} END",
-                field.sealed,
-                field.plain_changed(),
-            ));
-        }
-        set
-    }
-
-    /// Another trigger of the table may have changed the plaintext once more, and be unseen since this
-    /// trigger was under way: what was made of it is then of an older plaintext.
-    fn second_look<'a>(
-        &self,
-        plain: &str,
-        made: &str,
-        own: impl Iterator<Item = &'a String>,
-    ) -> String {
-        let stale = differ(plain, &format!("NEW.{plain}"));
-        let condition = format!("{made} IS NOT NULL AND {plain} IS NOT NULL AND {stale}");
-        self.blank(own, &condition)
+        ]);
+        refusals
     }
 
     fn blank<'a>(&self, columns: impl Iterator<Item = &'a String>, condition: &str) -> String {
@@ -376,6 +408,7 @@ impl Guard {
                 trusted(),
                 self.active(column, true),
             ),
+            KEY_NOT_ACTIVE,
             "the value is not sealed under an active key",
         )
     }
@@ -401,9 +434,4 @@ impl Guard {
              WHERE k.purpose = 'cell' AND {state} AND {forms})"
         )
     }
-}
-
-/// A new blind index of a value that is no more; nobody else's change of it stands.
-fn forget(next: &str, stale: &str) -> String {
-    format!("{next} = CASE WHEN {stale} THEN NULL ELSE OLD.{next} END")
 }

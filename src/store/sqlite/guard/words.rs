@@ -1,27 +1,73 @@
 //! The words that the guard's triggers are made of: marks, refusals, comparisons, key ids.
 //! Owns their SQL, each an expression or a statement by itself. Old and new are compared exactly.
 
+use super::super::mark::{change_of, number, numbers};
 use super::super::statement::literal;
 use super::super::value::SEALED_TEXT;
 use crate::ident::Ident;
 
 const URL_SAFE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Marks the guard's own nested update. Within a trigger's program, and in those of the triggers it sets off,
-/// `last_insert_rowid()` is the program's own: so the mark is seen there, and nowhere else.
-pub(super) const MARK: &str = "INSERT INTO phiseal_guard_mark (id, mark) VALUES \
-    ((random() | (-9223372036854775807 - 1)) & -4611686018427387905, 'guard');";
+/// The marks that are for one table.
+pub(super) struct Marks {
+    first: i64,
+    last: i64,
+    label: String,
+}
+
+impl Marks {
+    pub(super) fn of(label: &str) -> Self {
+        let (first, last) = numbers(label);
+        Self {
+            first,
+            last,
+            label: label.to_owned(),
+        }
+    }
+
+    /// Marks the guard's own nested update. Within a trigger's program, and in those of the triggers it sets
+    /// off, `last_insert_rowid()` is the program's own: so the mark is seen there, and nowhere else.
+    pub(super) fn mark(&self) -> String {
+        format!(
+            "INSERT INTO phiseal_guard_mark (id, mark) VALUES ({}, 'guard');",
+            number(self.first, 0)
+        )
+    }
+
+    /// Whether the update is the guard's own.
+    pub(super) fn is_nested(&self) -> String {
+        format!(
+            "EXISTS (SELECT 1 FROM phiseal_guard_mark WHERE id = last_insert_rowid() AND mark = 'guard' AND {})",
+            self.is_of_table()
+        )
+    }
+
+    /// What the engine says that it changes here, as a number; NULL where it says nothing of this table.
+    pub(super) fn change(&self) -> String {
+        format!(
+            "(SELECT {} FROM phiseal_guard_mark WHERE id = last_insert_rowid() AND mark = 'engine' AND {})",
+            change_of("id"),
+            self.is_of_table()
+        )
+    }
+
+    /// The number of the note that the statement names a blind index, for the row that was `OLD`.
+    pub(super) fn note(&self, index: &str, rowid: Option<&str>) -> String {
+        let (first, _) = numbers(&format!("{}\0{index}", self.label));
+        let row = rowid.map_or_else(
+            || "0".to_owned(),
+            |rowid| format!("(OLD.{rowid} & 1073741823)"),
+        );
+        format!("({} - 1 + {row})", first + 1)
+    }
+
+    fn is_of_table(&self) -> String {
+        format!("id BETWEEN {} - 1 AND {}", self.first + 1, self.last)
+    }
+}
 
 /// Takes the mark away again.
 pub(super) const UNMARK: &str = "DELETE FROM phiseal_guard_mark WHERE id = last_insert_rowid();";
-
-/// Whether the writer is the engine, or the guard itself.
-pub(super) fn is_ours(mark: &str) -> String {
-    format!(
-        "EXISTS (SELECT 1 FROM phiseal_guard_mark WHERE id = last_insert_rowid() AND mark = {})",
-        literal(mark)
-    )
-}
 
 /// Whether the writer seals values itself. No transaction commits with this mark in it.
 pub(super) fn trusted() -> String {
@@ -43,9 +89,20 @@ pub(super) fn names_another_table(trigger: &Ident) -> String {
     )
 }
 
-/// Refuses the statement where a condition holds.
-pub(super) fn refuse(condition: &str, reason: &str) -> String {
-    let reason = literal(&format!("phiseal: {reason}"));
+/// A value sealed under a key that is not active.
+pub(super) const KEY_NOT_ACTIVE: &str = "PS002";
+/// A sealed value without its plaintext, from a writer that is not trusted.
+pub(super) const NOT_TRUSTED: &str = "PS003";
+/// Key or tenant of a row changed whose plaintext is gone.
+pub(super) const MOVED: &str = "PS004";
+/// The guard names another table.
+pub(super) const NOT_ITS_TABLE: &str = "PS005";
+/// A seal changed alone, by a writer that is not trusted.
+pub(super) const SEAL_CHANGED: &str = "PS006";
+
+/// Refuses the statement where a condition holds. SQLite has no codes for this: the message begins with ours.
+pub(super) fn refuse(condition: &str, code: &str, reason: &str) -> String {
+    let reason = literal(&format!("phiseal {code}: {reason}"));
     format!("SELECT RAISE(ABORT, {reason}) WHERE {condition};")
 }
 

@@ -2,17 +2,16 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::store::Store;
+use crate::store::change::Change;
 use crate::store::sqlite::fixture::{Fixture, target, with};
+use crate::store::{Store, UntrustedSeal};
 
 #[tokio::test]
 async fn the_engine_is_known_by_its_last_insert_and_no_longer() {
     let mut fixture = Fixture::new("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)").await;
-    fixture
-        .store
-        .prepare(&with(target("t", &["id"]), "v", "TEXT", true))
-        .await
-        .unwrap();
+    let mut guarded = with(target("t", &["id"]), "v", "TEXT", true);
+    guarded.on_untrusted_seal = Some(UntrustedSeal::Undo);
+    fixture.store.prepare(&guarded).await.unwrap();
     fixture
         .exec("INSERT INTO t (id, v) VALUES (1, 'one')")
         .await
@@ -23,7 +22,9 @@ async fn the_engine_is_known_by_its_last_insert_and_no_longer() {
         ("UPDATE t SET id = id", true),
         ("INSERT INTO t (id) VALUES (7)", false),
     ] {
-        super::as_engine(&mut conn).await.unwrap();
+        super::as_engine(&mut conn, Change::Seal, "t")
+            .await
+            .unwrap();
         let write = format!("{between}; UPDATE t SET v_sealed = x'0a' WHERE id = 1");
         sqlx::raw_sql(AssertSqlSafe(write))
             .execute(&mut conn)

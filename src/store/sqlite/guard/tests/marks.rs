@@ -2,6 +2,8 @@
 
 use super::{ROW_1, ROW_2, SEAL_1B, beside, leaves, outcome, state};
 use crate::store::Store;
+use crate::store::change::Change;
+use crate::store::sqlite::fixture::marked;
 
 const STALE: &str = "UPDATE t SET ssn = 'new' WHERE id = 1";
 
@@ -39,8 +41,11 @@ async fn a_mark_is_taken_only_where_it_cannot_be_committed() {
 
 #[tokio::test]
 async fn a_committed_mark_of_the_engine_or_a_guard_is_nothing_to_any_writer() {
-    let forged = "INSERT INTO phiseal_guard_mark VALUES (-9000000000000000000, 'engine'), \
-        (-9000000000000000001, 'guard'); PRAGMA foreign_keys = OFF; INSERT INTO phiseal_mark VALUES ('guard')";
+    let forged = format!(
+        "{}; {}; PRAGMA foreign_keys = OFF; INSERT INTO phiseal_mark VALUES ('guard')",
+        marked(Change::Seal, "t"),
+        marked(Change::Clear, "t").replace("'engine'", "'guard'"),
+    );
     for recursive in [false, true] {
         for (sql, rows) in [
             (STALE.to_owned(), ["1 'new' - -", ROW_2]),
@@ -55,7 +60,10 @@ async fn a_committed_mark_of_the_engine_or_a_guard_is_nothing_to_any_writer() {
         ] {
             let mut fixture = beside(recursive).await;
             let mut store = fixture.store.opener.open().await.unwrap();
-            sqlx::raw_sql(forged).execute(&mut store).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(forged.as_str()))
+                .execute(&mut store)
+                .await
+                .unwrap();
             fixture.exec(&sql).await.unwrap();
             assert_eq!(state(&mut fixture).await, rows, "{sql}");
             // Nor to its own connection, once that inserted anything else.
@@ -119,7 +127,7 @@ async fn a_mark_ends_with_its_transaction_and_its_savepoint() {
     outcome(&mut fixture, true, &seal).await.unwrap();
     assert_eq!(
         state(&mut fixture).await,
-        [ROW_1, "2 NULL e70200000001bb 02"]
+        [ROW_1, "2 NULL e70200000001bb -"]
     );
 }
 
@@ -130,7 +138,7 @@ async fn one_mark_covers_inserts_and_updates_of_a_transaction() {
          UPDATE t SET ssn_sealed = {SEAL_1B} WHERE id = 2"
     );
     let sealed = [
-        "2 NULL e70200000001bb 02",
+        "2 NULL e70200000001bb -",
         "3 NULL e70200000001bb 03",
         "4 NULL e70200000001bb 04",
     ];

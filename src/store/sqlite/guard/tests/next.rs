@@ -1,8 +1,9 @@
 //! Tests of the column that takes a new blind index: it never holds one of another value.
 
 use super::{SEAL_1, SEAL_1B, outcome};
-use crate::store::sqlite::fixture::{Fixture, ident, target, with};
-use crate::store::{FieldTarget, Store};
+use crate::store::change::Change;
+use crate::store::sqlite::fixture::{Fixture, ident, marked, target, with};
+use crate::store::{FieldTarget, Store, UntrustedSeal};
 
 /// Row 1 with plaintext and seal, row 2 with a seal only, row 3 with plaintext only.
 async fn beside(recursive: bool) -> Fixture {
@@ -16,6 +17,7 @@ async fn beside(recursive: bool) -> Fixture {
     target.tenant = Some(ident("clinic"));
     target.fields[0].index = Some(ident("ssn_bidx"));
     target.fields[0].index_next = Some(ident("ssn_next"));
+    target.on_untrusted_seal = Some(UntrustedSeal::Undo);
     fixture.store.prepare(&target).await.unwrap();
     let rows = format!(
         "PRAGMA recursive_triggers = {}; INSERT INTO t VALUES \
@@ -86,7 +88,7 @@ async fn a_sealer_that_writes_or_blanks_the_seal_blanks_it() {
         ),
         (
             format!("UPDATE t SET ssn_sealed = {SEAL_1B}, ssn_next = x'0c' WHERE id = 2"),
-            "2 NULL 1 X'02' NULL",
+            "2 NULL 1 NULL NULL",
         ),
         (
             format!(
@@ -176,9 +178,11 @@ async fn a_trigger_of_the_application_that_rewrites_the_plaintext_leaves_none_be
 #[tokio::test]
 async fn the_engine_writes_it() {
     let mut fixture = beside(false).await;
-    let fill = "INSERT INTO phiseal_guard_mark VALUES (-9000000000000000000, 'engine'); UPDATE t SET ssn_next = x'0c', ssn_sealed = x'00' \
-        WHERE id = 1; DELETE FROM phiseal_guard_mark";
-    fixture.exec(fill).await.unwrap();
+    let fill = format!(
+        "{}; UPDATE t SET ssn_next = x'0c', ssn_sealed = x'00' WHERE id = 1; DELETE FROM phiseal_guard_mark",
+        marked(Change::Seal, "t")
+    );
+    fixture.exec(&fill).await.unwrap();
     assert_eq!(fixture.rows(STATE).await[0], "1 'abc' 1 X'01' X'0C'");
 }
 

@@ -82,7 +82,11 @@ async fn a_new_table_gets_a_guard_of_its_own_and_the_renamed_one_keeps_its() {
              CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)"
         );
         fixture.exec(&renamed).await.unwrap();
-        fixture.store.prepare(&of("t")).await.unwrap();
+        // Under a label of its own: the other keeps the one it has.
+        let mut other = of("t");
+        assert!(fixture.store.prepare(&other).await.is_err());
+        other.label = "other".to_owned();
+        fixture.store.prepare(&other).await.unwrap();
         assert_eq!(
             fixture.rows(GUARDS).await,
             [
@@ -92,7 +96,7 @@ async fn a_new_table_gets_a_guard_of_its_own_and_the_renamed_one_keeps_its() {
                 "~phiseal_u_t~2 on t"
             ]
         );
-        assert!(fixture.store.ddl(&of("t")).await.unwrap().is_empty());
+        assert!(fixture.store.ddl(&other).await.unwrap().is_empty());
         fixture
             .unguarded("INSERT INTO t VALUES (1, 'one', x'01')")
             .await;
@@ -100,7 +104,7 @@ async fn a_new_table_gets_a_guard_of_its_own_and_the_renamed_one_keeps_its() {
         assert_eq!(of_row_1(&mut fixture, "t").await, ["'new'NULL"]);
         assert_eq!(of_row_1(&mut fixture, "told").await, ["'one'X'01'"]);
         // Dropped with its columns, the guard of the one is gone and that of the other is not.
-        fixture.store.drop_sealed(&of("t")).await.unwrap();
+        fixture.store.drop_sealed(&other).await.unwrap();
         assert_eq!(
             fixture.rows(GUARDS).await,
             ["~phiseal_i_t on told", "~phiseal_u_t on told"]

@@ -1,0 +1,370 @@
+//! What the guard's triggers do.
+//! Owns the bodies of their functions, and the SQLSTATE of each refusal (docs/ERRORS.md, "What a guard
+//! refuses"). A function runs with the rights of whoever writes the row, under names and settings of its own.
+
+use super::when::differs;
+use super::{Guard, GuardField, INSERT, UPDATE, index_digest};
+use crate::ident::Ident;
+use crate::quote;
+
+/// A value sealed under a key that is not active.
+const KEY_NOT_ACTIVE: &str = "PS002";
+/// A sealed value without its plaintext, from a writer that is not trusted.
+const NOT_TRUSTED: &str = "PS003";
+/// Key or tenant of a row changed whose plaintext is gone.
+const MOVED: &str = "PS004";
+/// The function was hung on something else.
+const NOT_ITS_TABLE: &str = "PS005";
+/// A seal changed alone, by a writer that is not trusted.
+const SEAL_CHANGED: &str = "PS006";
+
+/// Stands in the source of a guard that undoes what others refuse.
+pub(in crate::store::postgres) const UNDONE: &str = "-- on_untrusted_seal = undo";
+
+/// What is put before a blind index that the statement names, for the guard's last trigger, which takes it
+/// away again: 16 bytes that no index begins with by chance. A byte follows: 1 before an index, 0 for NULL.
+/// No literal with a backslash: it would mean something else where `standard_conforming_strings` is off.
+const NAMED_PREFIX: &str = "decode('7068697365616c206e616d6564202020', 'hex')";
+const NAMED_BYTES: usize = 16;
+
+impl Guard {
+    /// It runs with the rights of whoever writes the row (SECURITY INVOKER): it can do nothing that the
+    /// writer could not do without it. A tenant's text is made under the settings that the engine makes it
+    /// under, whatever the writer's are.
+    fn function(&self, name: &str, event: &str, declare: &str, body: &str) -> String {
+        let settings = match self.tenant_by_settings {
+            true => {
+                " SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC' \
+                 SET extra_float_digits = 1 SET bytea_output = 'hex'"
+            }
+            false => "",
+        };
+        let body = format!(
+            "\n{declare}BEGIN\n{}{body}  RETURN NEW;\nEND ",
+            self.own_place(event)
+        );
+        format!(
+            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY INVOKER \
+             SET search_path = pg_catalog, pg_temp{settings} AS {}",
+            quote::body(&body)
+        )
+    }
+
+    fn own_place(&self, event: &str) -> String {
+        let name = match event {
+            "INSERT" => format!("TG_NAME <> {} OR ", quote::literal(INSERT)),
+            "UPDATE" => format!("TG_NAME <> {} OR ", quote::literal(UPDATE)),
+            _ => String::new(),
+        };
+        let operation = if event == "INSERT" {
+            "INSERT"
+        } else {
+            "UPDATE"
+        };
+        format!(
+            "  IF {name}TG_OP <> '{operation}' OR TG_WHEN <> 'BEFORE' OR TG_LEVEL <> 'ROW' THEN\n    {}\n  END IF;\n",
+            raise(NOT_ITS_TABLE, "", "this function guards another table", "")
+        )
+    }
+
+    pub(super) fn insert_function(&self, name: &str) -> String {
+        let mut body = String::new();
+        for field in &self.fields {
+            body.push_str(&match &field.sealed {
+                Some((sealed, text)) => self.insert_beside(field, sealed, *text),
+                None => self.insert_in_place(field),
+            });
+        }
+        self.function(name, "INSERT", &declarations(""), &body)
+    }
+
+    fn insert_beside(&self, field: &GuardField, sealed: &Ident, text: bool) -> String {
+        let s = format!("NEW.{}", sealed.quoted());
+        format!(
+            "  IF trusted THEN\n    IF {s} IS NOT NULL THEN {required} END IF;{forget}\n\
+               ELSIF NEW.{plain} IS NULL AND {s} IS NOT NULL THEN\n    {refuse}\n\
+               ELSE\n    {blank}\n  END IF;\n",
+            required = self.require(&key_id_of(&s, text)),
+            forget = set_null(&field.next),
+            plain = field.plain.quoted(),
+            refuse = raise(
+                NOT_TRUSTED,
+                field.plain.as_str(),
+                "a sealed value without its plaintext is taken from a trusted writer only",
+                "SET LOCAL phiseal.sealer = 'on'",
+            ),
+            blank = blank(field, sealed),
+        )
+    }
+
+    fn insert_in_place(&self, field: &GuardField) -> String {
+        let mut body = self.in_place_key(field);
+        if field.index.is_some() {
+            body.push_str(&format!(
+                "  IF NOT trusted THEN{} END IF;\n",
+                set_null(&field.index)
+            ));
+        }
+        format!("{body} {}\n", set_null(&field.next))
+    }
+
+    pub(super) fn update_function(&self, name: &str) -> String {
+        let place: Vec<&Ident> = self.keys.iter().chain(&self.tenant).collect();
+        let declare = declarations(&format!(
+            "  moved boolean := {};\n  changed boolean;\n  resealed boolean;\n  named boolean;\n",
+            differs(place)
+        ));
+        let mut body = String::new();
+        if self.undoes {
+            body.push_str(&format!("  {UNDONE}\n"));
+        }
+        for field in &self.fields {
+            body.push_str(&take_name(field));
+            body.push_str(&match &field.sealed {
+                Some((sealed, text)) => self.update_beside(field, sealed, *text),
+                None => self.update_in_place(field),
+            });
+            let value = field
+                .sealed
+                .as_ref()
+                .map_or(&field.plain, |(sealed, _)| sealed);
+            body.push_str(&keep_next(field, value));
+        }
+        self.function(name, "UPDATE", &declare, &body)
+    }
+
+    /// Trusted, and a new seal: it is kept, and without its plaintext clears that. Otherwise a change of
+    /// plaintext, key or tenant blanks the seal, and a change of the seal alone is refused or undone.
+    fn update_beside(&self, field: &GuardField, sealed: &Ident, text: bool) -> String {
+        let own: Vec<&Ident> = [sealed].into_iter().chain(&field.index).collect();
+        format!(
+            "  changed := {changed};\n  resealed := {resealed};\n\
+             \x20 IF trusted AND resealed AND NEW.{s} IS NOT NULL THEN\n    {required}\n\
+             \x20   IF NOT changed THEN NEW.{p} := NULL; END IF;\n\
+             \x20 ELSIF moved AND OLD.{p} IS NULL AND NEW.{p} IS NULL AND OLD.{s} IS NOT NULL THEN\n    {refuse}\n\
+             \x20 ELSIF moved OR changed THEN\n    {blank}\n\
+             \x20 ELSIF NOT trusted AND {own_changed} THEN\n    {untrusted}\n  END IF;\n{forgotten}",
+            changed = differs([&field.plain]),
+            resealed = differs([sealed]),
+            own_changed = differs(own.iter().copied()),
+            untrusted = self.untrusted(field, &own),
+            s = sealed.quoted(),
+            p = field.plain.quoted(),
+            required = self.require(&key_id_of(&format!("NEW.{}", sealed.quoted()), text)),
+            refuse = raise(
+                MOVED,
+                field.plain.as_str(),
+                "the key or tenant of a row whose plaintext is gone cannot change: its sealed value would not open",
+                "seal the value again for the new key and tenant, in the same statement",
+            ),
+            blank = blank(field, sealed),
+            forgotten = forgotten(field),
+        )
+    }
+
+    fn update_in_place(&self, field: &GuardField) -> String {
+        let own: Vec<&Ident> = field.index.iter().collect();
+        let (index, alone) = match &field.index {
+            Some(_) => (
+                format!(
+                    "    IF NOT trusted THEN{} END IF;\n",
+                    set_null(&field.index)
+                ),
+                format!(
+                    "  ELSIF NOT trusted AND {} THEN\n    {}\n",
+                    differs(own.iter().copied()),
+                    self.untrusted(field, &own)
+                ),
+            ),
+            None => (String::new(), String::new()),
+        };
+        format!(
+            "  changed := {differs};\n  resealed := changed;\n\
+             \x20 IF moved AND NOT (trusted AND changed) AND {sealed} THEN\n    {refuse}\n\
+             \x20 ELSIF changed THEN\n  {key}{index}{alone}  END IF;\n{forgotten}",
+            differs = differs([&field.plain]),
+            sealed = looks_sealed(&format!("NEW.{}", field.plain.quoted())),
+            refuse = raise(
+                MOVED,
+                field.plain.as_str(),
+                "the key or tenant of a row sealed in place cannot change: its value would not open",
+                "write the value in the same statement: its plaintext, or sealed for the new key and tenant",
+            ),
+            key = self.in_place_key(field),
+            forgotten = forgotten(field),
+        )
+    }
+
+    /// What becomes of a seal that a writer changed alone whom nobody trusts with it.
+    fn untrusted(&self, field: &GuardField, own: &[&Ident]) -> String {
+        if self.undoes {
+            let restore: Vec<String> = own
+                .iter()
+                .map(|c| format!("NEW.{0} := OLD.{0};", c.quoted()))
+                .collect();
+            return restore.join(" ");
+        }
+        raise(
+            SEAL_CHANGED,
+            field.plain.as_str(),
+            "a sealed value is changed by a trusted writer only",
+            "leave its columns out; SET LOCAL phiseal.sealer = 'on' where the application seals; \
+             or on_untrusted_seal = \"undo\" in the plan",
+        )
+    }
+
+    /// A value that is sealed by its form, under a key we know, must be under an active one.
+    fn in_place_key(&self, field: &GuardField) -> String {
+        let value = format!("NEW.{}", field.plain.quoted());
+        format!(
+            "  IF {} AND EXISTS (SELECT 1 FROM {}.encryption_keys k WHERE k.key_id = {id}) THEN\n    {}\n  END IF;\n",
+            looks_sealed(&value),
+            self.schema.quoted(),
+            self.require(&key_id_of(&value, true)),
+            id = key_id_of(&value, true),
+        )
+    }
+
+    /// Without a lock: the function is VOLATILE, so each look at the key table has a snapshot of its
+    /// own, and a change of a key is seen as soon as it is committed. Whoever changes a key waits
+    /// afterwards for the transactions that may have looked before ([decision
+    /// 12](../../../../docs/decisions/0012-rights.md)).
+    fn require(&self, key_id: &str) -> String {
+        format!(
+            "IF NOT EXISTS (SELECT 1 FROM {}.encryption_keys k WHERE k.key_id = {key_id} AND k.tenant = {} \
+             AND k.purpose = 'cell' AND k.status = 'active') THEN\n      {} END IF;",
+            self.schema.quoted(),
+            self.tenant_text(),
+            raise(
+                KEY_NOT_ACTIVE,
+                "",
+                "a value sealed under a key that is not active is refused",
+                "load the keys again, seal the value again",
+            )
+        )
+    }
+
+    /// The tenant as the engine reads it. With a collation of its own: two that the server picked by
+    /// itself could not be compared.
+    fn tenant_text(&self) -> String {
+        self.tenant.as_ref().map_or("''".to_owned(), |t| {
+            format!(
+                "(coalesce(NEW.{}::pg_catalog.text, '') COLLATE \"C\")",
+                t.quoted()
+            )
+        })
+    }
+
+    /// Puts the prefix before the index that a trigger is of.
+    pub(super) fn named_function(&self, name: &str) -> String {
+        let mut body = String::new();
+        for (at, index) in self.indexes().enumerate() {
+            body.push_str(&format!(
+                "  {} coalesce(TG_ARGV[0], '') = {} THEN\n    NEW.{c} := {NAMED_PREFIX} || CASE WHEN NEW.{c} IS NULL \
+                 THEN decode('00', 'hex') ELSE decode('01', 'hex') || NEW.{c} END;\n",
+                if at == 0 { "IF" } else { "ELSIF" },
+                quote::literal(&index_digest(index)),
+                c = index.quoted(),
+            ));
+        }
+        body.push_str(&format!(
+            "  ELSE\n    {}\n  END IF;\n",
+            raise(NOT_ITS_TABLE, "", "this function guards another table", "")
+        ));
+        self.function(name, "UPDATE OF", "", &body)
+    }
+}
+
+/// Trusted are a writer that says that it seals, and one that applies what was guarded elsewhere.
+fn declarations(more: &str) -> String {
+    format!(
+        "DECLARE\n  replica boolean := current_setting('session_replication_role') = 'replica';\n\
+         \x20 sealer boolean := coalesce(current_setting('phiseal.sealer', true), '') = 'on' AND NOT replica;\n\
+         \x20 trusted boolean := sealer OR replica;\n{more}"
+    )
+}
+
+/// Learns whether the statement names the blind index, and takes the prefix away that says so.
+fn take_name(field: &GuardField) -> String {
+    field.index.as_ref().map_or_else(String::new, |index| {
+        format!(
+            "  named := coalesce(substr(NEW.{c}, 1, {NAMED_BYTES}) = {NAMED_PREFIX}, false);\n\
+             \x20 IF named THEN NEW.{c} := CASE WHEN substr(NEW.{c}, {flag}, 1) = decode('01', 'hex') THEN substr(NEW.{c}, {rest}) END; END IF;\n",
+            c = index.quoted(),
+            flag = NAMED_BYTES + 1,
+            rest = NAMED_BYTES + 2,
+        )
+    })
+}
+
+/// A sealer that wrote the value and not its index leaves none: it would be that of another value.
+fn forgotten(field: &GuardField) -> String {
+    match &field.index {
+        Some(_) => format!(
+            "  IF sealer AND resealed AND NOT named THEN{} END IF;\n",
+            set_null(&field.index)
+        ),
+        None => String::new(),
+    }
+}
+
+fn blank(field: &GuardField, sealed: &Ident) -> String {
+    format!(
+        "NEW.{} := NULL;{}{}",
+        sealed.quoted(),
+        set_null(&field.index),
+        set_null(&field.next)
+    )
+}
+
+fn set_null(column: &Option<Ident>) -> String {
+    column.as_ref().map_or_else(String::new, |column| {
+        format!(" NEW.{} := NULL;", column.quoted())
+    })
+}
+
+/// A new blind index stays with its value, and goes with it; nobody else writes it.
+fn keep_next(field: &GuardField, value: &Ident) -> String {
+    field.next.as_ref().map_or_else(String::new, |next| {
+        format!(
+            "  IF moved OR changed OR {} THEN NEW.{n} := NULL; ELSE NEW.{n} := OLD.{n}; END IF;\n",
+            differs([value]),
+            n = next.quoted()
+        )
+    })
+}
+
+fn raise(sqlstate: &str, column: &str, message: &str, hint: &str) -> String {
+    let option = |name: &str, text: &str| match text {
+        "" => String::new(),
+        text => format!(", {name} = {}", quote::literal(text)),
+    };
+    format!(
+        "RAISE EXCEPTION USING ERRCODE = '{sqlstate}', TABLE = TG_TABLE_NAME{}, MESSAGE = {}{};",
+        option("COLUMN", column),
+        quote::literal(&format!("phiseal: {message}")),
+        option("HINT", hint),
+    )
+}
+
+/// Bytes 2 to 5 of the envelope, of either form (docs/FORMAT.md). -1 where there are none.
+fn key_id_of(value: &str, text: bool) -> String {
+    let bytes = if text {
+        format!(
+            "decode(translate(substr({value}::text COLLATE \"C\", 5, 8), '-_', '+/'), 'base64')"
+        )
+    } else {
+        value.to_owned()
+    };
+    format!(
+        "coalesce(nullif('x' || encode(substr({bytes}, 3, 4), 'hex'), 'x')::bit(32)::bigint, -1)"
+    )
+}
+
+/// The text form: `ps1.`, then base64 whose first bytes are 0xE7 and suite 1 or 2 and a key id
+/// below 2^31, at least 34 bytes in all. Collation "C": no pattern fits under one that is not deterministic.
+pub(in crate::store::postgres) fn looks_sealed(value: &str) -> String {
+    format!(
+        "coalesce({value}::pg_catalog.text COLLATE pg_catalog.\"C\" ~ '^ps1[.]5w[EFIJ][A-Za-z0-9_-]{{43,}}$', false)"
+    )
+}

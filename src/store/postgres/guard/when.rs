@@ -1,0 +1,151 @@
+//! When the guard's triggers fire.
+//! Owns their conditions. These decide alone about a write of the engine: a function is called only where
+//! something else was changed on the way. They outlive the transaction that makes them, and a DBA may run them
+//! elsewhere, so every name has its schema, and nothing is an operator that a dump would lose the cast of.
+
+use super::{Guard, GuardField, mark};
+use crate::ident::Ident;
+use crate::quote;
+use crate::store::change::Change;
+
+impl Guard {
+    /// The engine inserts no rows, so nobody is let past.
+    pub(super) fn insert_when(&self) -> String {
+        let mut written: Vec<String> = Vec::new();
+        for field in &self.fields {
+            let own = field
+                .sealed
+                .as_ref()
+                .map_or(&field.plain, |(sealed, _)| sealed);
+            let columns = [own].into_iter().chain(&field.index).chain(&field.next);
+            written.extend(columns.map(|column| format!("NEW.{} IS NOT NULL", column.quoted())));
+        }
+        written.join(" OR ")
+    }
+
+    /// Under a mark of the engine: what that mark does not cover. Otherwise any change of what is watched.
+    pub(super) fn update_when(&self) -> String {
+        let mut arms = vec![(Change::Seal, self.besides_seals())];
+        if self.fields.iter().any(|field| field.sealed.is_none()) {
+            arms.push((Change::InPlace, self.besides_seals_in_place()));
+        }
+        arms.push((Change::Restore, self.besides_restored()));
+        arms.push((Change::Clear, self.besides_cleared()));
+        let arms: Vec<String> = arms
+            .into_iter()
+            .map(|(change, when)| {
+                let mark = quote::literal(&mark(change, &self.label));
+                format!("WHEN {mark} THEN {when}")
+            })
+            .collect();
+        // The setting is looked up once: an application's write is compared with nothing.
+        format!(
+            "CASE pg_catalog.current_setting('phiseal.change', true) {} ELSE {} END",
+            arms.join(" "),
+            differs(self.place().chain(self.fields.iter().flat_map(watched)))
+        )
+    }
+
+    /// A writer that seals values itself names a blind index.
+    pub(super) fn named_when(&self) -> String {
+        format!(
+            "pg_catalog.texteq(pg_catalog.current_setting('phiseal.sealer', true), 'on') \
+             AND NOT coalesce(pg_catalog.texteq(pg_catalog.right(pg_catalog.current_setting('phiseal.change', true), 16), {}), false)",
+            quote::literal(&hex::encode(crate::store::change::label_digest(
+                &self.label
+            )))
+        )
+    }
+
+    /// Key and tenant: what a sealed value is bound to.
+    fn place(&self) -> impl Iterator<Item = &Ident> {
+        self.keys.iter().chain(&self.tenant)
+    }
+
+    fn besides_seals(&self) -> String {
+        differs(
+            self.fields
+                .iter()
+                .map(|field| &field.plain)
+                .chain(self.place()),
+        )
+    }
+
+    fn besides_seals_in_place(&self) -> String {
+        let beside = self.fields.iter().filter(|field| field.sealed.is_some());
+        let mut any = vec![differs(
+            beside.map(|field| &field.plain).chain(self.place()),
+        )];
+        any.extend(self.in_place().map(|column| {
+            format!(
+                "NOT {} AND {}",
+                begins_sealed("NEW", column),
+                differs([column])
+            )
+        }));
+        any.join(" OR ")
+    }
+
+    fn besides_restored(&self) -> String {
+        let seals = self.fields.iter().flat_map(|field| watched(field).skip(1));
+        let mut any = vec![differs(self.place().chain(seals))];
+        any.extend(self.fields.iter().map(|field| {
+            let was_there = match field.sealed {
+                Some(_) => format!("OLD.{} IS NOT NULL", field.plain.quoted()),
+                None => format!("NOT {}", begins_sealed("OLD", &field.plain)),
+            };
+            format!("{was_there} AND {}", differs([&field.plain]))
+        }));
+        any.join(" OR ")
+    }
+
+    fn besides_cleared(&self) -> String {
+        let seals = self.fields.iter().flat_map(|field| watched(field).skip(1));
+        let all = self.place().chain(seals).chain(self.in_place());
+        let mut any = vec![differs(all)];
+        any.extend(self.fields.iter().filter_map(|field| {
+            let (sealed, _) = field.sealed.as_ref()?;
+            Some(format!(
+                "(NEW.{} IS NOT NULL OR NEW.{} IS NULL) AND {}",
+                field.plain.quoted(),
+                sealed.quoted(),
+                differs([&field.plain])
+            ))
+        }));
+        any.join(" OR ")
+    }
+
+    fn in_place(&self) -> impl Iterator<Item = &Ident> {
+        let fields = self.fields.iter().filter(|field| field.sealed.is_none());
+        fields.map(|field| &field.plain)
+    }
+}
+
+/// The columns of a field, the plaintext first.
+fn watched(field: &GuardField) -> impl Iterator<Item = &Ident> {
+    let sealed = field.sealed.iter().map(|(name, _)| name);
+    [&field.plain]
+        .into_iter()
+        .chain(sealed)
+        .chain(&field.index)
+        .chain(&field.next)
+}
+
+/// Whether an update changes any of these columns, by image. A function call: as an operator it needs a
+/// cast that the server does not write down, and a dump would lose the trigger.
+pub(super) fn differs<'a>(columns: impl IntoIterator<Item = &'a Ident>) -> String {
+    let columns: Vec<String> = columns.into_iter().map(Ident::quoted).collect();
+    let row = |version: &str| {
+        let all: Vec<String> = columns.iter().map(|c| format!("{version}.{c}")).collect();
+        format!("ROW({})", all.join(", "))
+    };
+    format!("pg_catalog.record_image_ne({}, {})", row("OLD"), row("NEW"))
+}
+
+/// Whether a value in place begins as sealed text does, under any collation.
+fn begins_sealed(version: &str, column: &Ident) -> String {
+    format!(
+        "coalesce(pg_catalog.starts_with({version}.{}::pg_catalog.text COLLATE pg_catalog.\"C\", 'ps1.'), false)",
+        column.quoted()
+    )
+}
