@@ -8,6 +8,8 @@ pub mod census;
 mod clock;
 pub mod columns;
 pub mod commit;
+mod compare;
+pub mod compromise;
 pub mod conduct;
 pub mod context;
 mod count;
@@ -26,11 +28,13 @@ pub mod report;
 pub mod retry;
 pub mod rotation;
 mod sample;
+pub mod search;
 pub mod step;
 pub mod steps;
 pub mod stop;
 pub mod sweep;
 pub mod tenants;
+pub mod wait;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -65,6 +69,8 @@ pub struct Job {
     pub fields: Vec<FieldSpec>,
     /// The registry's rows of these fields.
     pub records: Vec<FieldRecord>,
+    /// Of a comparing run: a digest of what is compared, and of the guard that stands meanwhile.
+    pub compared: Option<String>,
 }
 
 impl Job {
@@ -97,6 +103,7 @@ impl Job {
             target,
             fields,
             records,
+            compared: None,
         })
     }
 
@@ -123,6 +130,7 @@ impl Job {
                 field.label, field.column, field.sealed, field.index
             ));
         }
+        facts.extend(self.compared.clone());
         hex::encode(Sha256::digest(facts.join("\n").as_bytes()))
     }
 }
@@ -142,7 +150,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Seals every plaintext of the job's fields; goes on with an interrupted backfill.
+    /// Seals every plaintext of the job's fields; goes on with an interrupted backfill. Before that, seals that no
+    /// guard watched over are compared with their plaintext.
     ///
     /// # Errors
     /// What stops the run. Everything committed stays, and the same call resumes.
@@ -150,17 +159,39 @@ impl Engine {
         self.tenants.own()?;
         self.store.register_fields(&job.records).await?;
         self.store.prepare(&job.target).await?;
+        let mut compared = None;
+        if !self.is_half_filled(job).await? {
+            compared = self.compare(job).await?;
+        }
+        let mut report = self.seal_table(job).await?;
+        if compared.is_none() {
+            compared = self.compare(job).await?;
+        }
+        report.compared = compared.map(Box::new);
+        Ok(report)
+    }
+
+    async fn seal_table(&self, job: &Job) -> Result<TableReport, EngineError> {
         let label = &job.target.label;
         self.store
             .set_field_state(label, &job.labels(), FieldState::Sealing)
             .await?;
+        let missing = reindex::missing_indexes(job);
+        // One that was interrupted is an unfinished run of its own.
+        let open = self.store.open_run(label).await?;
+        if open.is_some_and(|open| open.digest == missing.digest()) {
+            self.fill_indexes(&missing).await?;
+        }
         let target = Arc::new(job.target.clone());
         let columns = Arc::new(Columns::new(label, job.fields.clone()));
         let keys = self.tenants.keyring.snapshot();
-        let step = Backfill::new(Arc::clone(&target), Arc::clone(&columns), &keys);
-        let report = self
+        let step = Backfill::new(Arc::clone(&target), Arc::clone(&columns), &keys, false);
+        let mut report = self
             .run(job, target, columns, Arc::new(step), HashMap::new())
             .await?;
+        if self.lacks_indexes(&missing).await? {
+            report.open_quarantine = self.fill_indexes(&missing).await?.open_quarantine;
+        }
         self.store.finish_indexes(&job.target).await?;
         if report.open_quarantine == 0 && !report.done.still_written {
             self.store
@@ -177,6 +208,45 @@ impl Engine {
     pub async fn verify(&self, job: &Job) -> Result<TableReport, EngineError> {
         let begun = Instant::now();
         let label = job.target.label.clone();
+        self.store.note_relations(&job.target).await?;
+        let mut gaps = self.store.gaps(&job.target).await?;
+        gaps.retain(|gap| gap.attached);
+        let done = self.look_through(job).await?;
+        self.resolve_verified(&label, &done).await?;
+        if done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty() {
+            for (field, name) in job.target.fields.iter().zip(job.labels()) {
+                let state = match field.sealed {
+                    Sealed::InPlace => FieldState::Opened,
+                    Sealed::Beside { .. } => FieldState::Verified,
+                };
+                self.store.set_field_state(&label, &[name], state).await?;
+            }
+            self.end_gaps(job, &gaps, 0).await?;
+        } else if done.seen.failed > 0 {
+            self.store
+                .open_gaps(
+                    &label,
+                    "verify found values that are not what they should be",
+                )
+                .await?;
+        }
+        Ok(TableReport {
+            table: label,
+            done,
+            resumed: false,
+            open_quarantine: 0,
+            seconds: begun.elapsed().as_secs_f64(),
+            compared: None,
+        })
+    }
+
+    /// Opens every sealed value of the job's fields and compares it with its plaintext, and changes nothing but
+    /// the list of what failed.
+    ///
+    /// # Errors
+    /// What stops it. Values that fail are counted, not errors.
+    pub async fn look_through(&self, job: &Job) -> Result<Tallied, EngineError> {
+        let label = job.target.label.clone();
         let target = Arc::new(job.target.clone());
         let columns = Arc::new(Columns::new(&label, job.fields.clone()));
         let step = Arc::new(Verify::new(Arc::clone(&target), Arc::clone(&columns)));
@@ -190,24 +260,7 @@ impl Engine {
         self.events.emit(Event::TableEnded {
             table: label.clone(),
         });
-        let done = done?;
-        self.resolve_verified(&label, &done).await?;
-        if done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty() {
-            for (field, name) in job.target.fields.iter().zip(job.labels()) {
-                let state = match field.sealed {
-                    Sealed::InPlace => FieldState::Opened,
-                    Sealed::Beside { .. } => FieldState::Verified,
-                };
-                self.store.set_field_state(&label, &[name], state).await?;
-            }
-        }
-        Ok(TableReport {
-            table: label,
-            done,
-            resumed: false,
-            open_quarantine: 0,
-            seconds: begun.elapsed().as_secs_f64(),
-        })
+        done
     }
 
     /// Entries of the quarantine about the job's columns, or whole rows, that are not resolved.
@@ -233,6 +286,8 @@ impl Engine {
         for field in &mut target.fields {
             field.plain_exists = true;
         }
+        // A guard of an earlier version would undo what this one writes.
+        self.store.prepare(&target).await?;
         let target = Arc::new(target);
         let columns = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
         let step = Restore::new(Arc::clone(&target), Arc::clone(&columns));

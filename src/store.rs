@@ -4,13 +4,16 @@
 //! All SQL that the engine runs is written below `store/postgres` and `store/sqlite`, and nowhere else.
 
 pub mod catalog;
+pub(crate) mod change;
 pub mod locate;
 pub mod page;
 pub mod postgres;
 pub mod record;
 pub mod sample_school;
 pub mod sample_set;
+pub mod search;
 pub mod sqlite;
+pub mod switch;
 pub mod target;
 pub mod transport;
 pub mod trial;
@@ -20,18 +23,21 @@ use async_trait::async_trait;
 use crate::crypto::KeyId;
 pub use crate::error::round_trip::{Next, StoreError};
 use crate::ident::{Ident, TableName};
-use crate::keys::{Handover, KeyTable, RotationCounts, RotationPeriod, RotationTable};
+pub use crate::keys::{AuditEntry, AuditHead};
+use crate::keys::{KeyTable, Notary, RotationCounts, RotationTable};
 pub use catalog::{ServerFacts, TableFacts};
 pub use page::{
     Cursor, HeapPlace, Locator, Mark, Moment, Page, PageRequest, PageRow, Select, Versions, Visits,
     WriteRow, Written,
 };
 pub use record::{
-    AuditEntry, AuditHead, AuditMisfit, AuditRow, FieldRecord, FieldState, Holder, LaneRecord,
-    LaneStamp, LaneTally, NewLane, NewQuarantine, QuarantineRecord, QuarantineState, RunKind,
-    RunRecord, RunState,
+    AuditMisfit, AuditRow, FieldRecord, FieldState, Found, Gap, Holder, LaneRecord, LaneStamp,
+    LaneTally, NewLane, NewQuarantine, QuarantineRecord, QuarantineState, RelationRecord, RunKind,
+    RunRecord, RunState, Whereabouts,
 };
-pub use target::{FieldTarget, KeyColumn, KeyKind, Sealed, Target};
+pub use search::{SearchColumn, SearchForm, SearchHit, SearchList, SearchPlace, Unsearchable};
+pub use switch::{IndexSwitch, LateRows, SwitchTable};
+pub use target::{FieldTarget, KeyColumn, KeyKind, Scope, Sealed, Target, UntrustedSeal};
 pub use transport::{SslMode, Transport};
 pub use trial::{Trial, TrialPlace, Tried};
 
@@ -59,9 +65,29 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// code. `owner` is the role that the plan says owns them.
     async fn check_ownership(&self, owner: Option<&Ident>) -> Result<()>;
 
-    /// The table that carries the guard of this registered field's table, whatever it is called by
-    /// now; `None` where no table does.
-    async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>>;
+    /// The relations that hold, or once held, sealed values of registered tables, as they are now; also
+    /// leaves of them that nobody has recorded yet.
+    async fn sealed_relations(&self) -> Result<Vec<RelationRecord>>;
+
+    /// Records the relations of a registered table and the guard of each. One whose guard is not the one
+    /// recorded last has a gap from now on: its seals may be of an older plaintext.
+    async fn note_relations(&self, target: &Target) -> Result<()>;
+
+    /// The relations of the target that are to be compared, as [`Store::note_relations`] left them.
+    async fn gaps(&self, target: &Target) -> Result<Vec<Gap>>;
+
+    /// Notes that every relation of the table is to be compared.
+    async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()>;
+
+    /// Notes that every seal of these relations was compared, and those that differed sealed again; one
+    /// whose guard is another one by now keeps its gap. The relations that keep it.
+    async fn close_gaps(&self, table_label: &str, compared: &[Gap]) -> Result<Vec<String>>;
+
+    /// Ends fields for good; where none is left of the table, its guard and its relations go with them.
+    async fn forget_fields(&self, table_label: &str, columns: &[String]) -> Result<()>;
+
+    /// Makes another table the one of this label, and forgets the one before; its seals are to be compared.
+    async fn rebind(&self, target: &Target) -> Result<()>;
 
     /// Before a command writes, once our own tables are there: whatever would let writers past the guards is
     /// noted and taken away, and guards of an earlier version are replaced.
@@ -141,7 +167,8 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// All registered fields.
     async fn fields(&self) -> Result<Vec<FieldRecord>>;
 
-    /// Registers fields that are not registered yet; one that is keeps what it has.
+    /// Registers fields that are not registered yet; one that is keeps what it has, and takes the names that
+    /// its table and columns have now. [`StoreError::OtherTable`] where another table has the label.
     async fn register_fields(&self, fields: &[FieldRecord]) -> Result<()>;
 
     /// Moves the fields of one table to a state.
@@ -221,6 +248,10 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// Where the audit chain ends.
     async fn audit_head(&self) -> Result<AuditHead>;
 
+    /// Appends the entries that `note` makes, in one transaction that holds the end of the chain, and
+    /// notes which changes of keys they name.
+    async fn note(&self, note: &dyn Notary) -> Result<()>;
+
     /// Appends an entry after `expected`; `false` where another one came first.
     async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool>;
 
@@ -247,8 +278,17 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// Puts quarantined row keys, sealed again, in the place of the old ones.
     async fn reseal_quarantine(&self, rows: &[Resealed]) -> Result<()>;
 
+    /// What a search of the whole database goes through now: every relation that holds rows, and every
+    /// column in which a sealed value may stand, our own tables' included, less quarantine and cursors,
+    /// which [`Store::destroy_keys`] counts.
+    async fn search_list(&self) -> Result<SearchList>;
+
+    /// Searches one relation for values under these keys: one statement, one snapshot, and no lock that
+    /// keeps a writer waiting.
+    async fn search(&self, place: &SearchPlace, keys: &[KeyId]) -> Result<Vec<SearchHit>>;
+
     /// Destroys keys for good, in one transaction: the relations of `targets` are locked against
-    /// writers, nothing may be sealed under the keys any more (or `shred` says that this does not
+    /// writers and listed anew, nothing may be sealed under the keys any more (or `shred` says that this does not
     /// matter), blind indexes of the shredded tenant are set NULL, and the wrapped keys are wiped.
     /// Where something is still sealed, nothing is done and the counts are given.
     async fn destroy_keys(&self, order: &Destruction<'_>) -> Result<Vec<SealedCount>>;
@@ -265,15 +305,9 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     async fn index_reindexed(&self, target: &Target, next: &[Reindex]) -> Result<()>;
 
     /// Puts the new columns in the place of the old ones, in one transaction over all tables, in
-    /// which also the keys change: `false`, and nothing done, where a row was written meanwhile
-    /// whose new index is still to be filled.
-    async fn switch_indexes(
-        &self,
-        tables: &[(Target, Vec<Reindex>)],
-        handovers: &[Handover],
-        due: RotationPeriod,
-        actor: &str,
-    ) -> Result<bool>;
+    /// which also the keys change, and the last rows are filled: `false`, and nothing done, where
+    /// the new index of a row cannot be made.
+    async fn switch_indexes(&self, switch: &IndexSwitch<'_>) -> Result<bool>;
 
     /// Sessions that hold locks on the table, named without their queries, for "waits for …".
     async fn blockers(&self, target: &Target) -> Result<Vec<String>>;
@@ -368,6 +402,8 @@ pub struct SealedCount {
     pub key_id: Option<KeyId>,
     /// How many.
     pub values: u64,
+    /// Where, for what a search of the whole file found.
+    pub place: Option<String>,
 }
 
 /// A transaction that was open when it was asked for.
@@ -404,7 +440,6 @@ pub struct Resealed {
 }
 
 /// What is to be destroyed.
-#[derive(Debug)]
 pub struct Destruction<'a> {
     /// The keys, all deactivated, compromised or never used; with `shred` in any state.
     pub keys: &'a [KeyId],
@@ -416,6 +451,11 @@ pub struct Destruction<'a> {
     pub actor: &'a str,
     /// Why.
     pub reason: &'a str,
+    /// Writes it down.
+    pub note: &'a dyn Notary,
+    /// The version of the data that was searched ([`SearchList::version`]): where it is another by
+    /// now, all is searched again. `None` where nothing is to be.
+    pub searched: Option<i64>,
 }
 
 /// A blind index on its way to another key.

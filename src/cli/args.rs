@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::crypto::KeyId;
+use crate::ident::TableName;
 use crate::store::sqlite::Access;
 
 /// The plan file where `--plan` names none.
@@ -92,6 +93,9 @@ pub enum Command {
     Bench(Bench),
     /// Fields, runs, lanes, keys and quarantine
     Status(Status),
+    /// Registered fields: where each is by now, and how it is
+    #[command(subcommand)]
+    Fields(Fields),
     /// Rows that could not be processed
     #[command(subcommand)]
     Quarantine(Quarantine),
@@ -234,7 +238,7 @@ pub enum Keys {
     /// Take a suspended key back into use
     Resume(KeyMove),
     /// Declare a key compromised, and seal everything under it again under another
-    Compromise(KeyMove),
+    Compromise(Compromise),
     /// Wipe a key that nothing is sealed under any more; or, with --tenant, a tenant's keys, whose
     /// values then never open again
     Destroy(Destroy),
@@ -261,6 +265,25 @@ pub struct KeyMove {
 }
 
 #[derive(Debug, Args)]
+pub struct Compromise {
+    #[command(flatten)]
+    pub key: KeyMove,
+    #[command(flatten)]
+    pub search: Search,
+}
+
+/// How far values are looked for.
+#[derive(Debug, Args)]
+pub struct Search {
+    /// A relation that cannot be searched, and was looked into otherwise (repeatable)
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub except: Vec<String>,
+    /// Count what is registered, and search nothing else: for very large databases
+    #[arg(long)]
+    pub registered_only: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Destroy {
     /// Its id
     #[arg(value_parser = key_id, required_unless_present = "tenant", conflicts_with = "tenant")]
@@ -274,6 +297,8 @@ pub struct Destroy {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    #[command(flatten)]
+    pub search: Search,
 }
 
 #[derive(Debug, Args)]
@@ -361,6 +386,41 @@ pub struct Status {
     /// Count the values under each key, whatever the size of the tables
     #[arg(long)]
     pub census: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Fields {
+    /// Every field with its table, state and health
+    List,
+    /// End fields whose column or table is gone for good; refused while sealed values of them are found
+    Forget(Forget),
+    /// Make another table, which took the place of the one before, the table of a label: opens and compares
+    /// every value of it first
+    Rebind(Rebind),
+}
+
+#[derive(Debug, Args)]
+pub struct Forget {
+    /// The label of the table, as `fields list` shows it
+    pub label: String,
+    /// Only this column
+    #[arg(long, value_name = "C")]
+    pub column: Option<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Rebind {
+    /// The label of the table, as `fields list` shows it
+    pub label: String,
+    /// The table that has taken its place
+    #[arg(long, value_name = "TABLE")]
+    pub to: TableName,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 #[derive(Debug, Subcommand)]

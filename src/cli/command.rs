@@ -6,6 +6,7 @@ mod backfill;
 mod bench;
 mod connection;
 mod demo;
+mod fields;
 mod init;
 mod keys;
 mod migrate;
@@ -40,6 +41,7 @@ pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Rotate(args) => rotate::run(global, args, *output).await,
         Command::Restore(args) => restore::run(global, args, *output).await,
         Command::Status(args) => status::run(global, args, *output).await,
+        Command::Fields(args) => fields::run(global, args, *output).await,
         Command::Quarantine(args) => quarantine::run(global, args, *output).await,
         Command::Bench(args) => bench::run(global, args, *output).await,
         Command::Audit(args) => audit::run(global, args, *output).await,

@@ -104,6 +104,10 @@ impl EventSink for Bars {
                 }
                 counts.waiting = Some(why);
             }
+            Event::Searching { place, number, of } => {
+                let bar = bar.get_or_insert_with(ProgressBar::new_spinner);
+                bar.set_message(search_text(&place, number, of));
+            }
             Event::GoingOn => counts.waiting = None,
             Event::Sweep { pass, found } => {
                 counts.waiting = None;
@@ -119,6 +123,10 @@ impl EventSink for Bars {
             }
         }
     }
+}
+
+fn search_text(place: &str, number: usize, of: usize) -> String {
+    format!("searching {} ({number} of {of} relations)", Foreign(place))
 }
 
 fn rate_text(counts: &Counts, left: Duration) -> String {
@@ -168,9 +176,20 @@ impl EventSink for Lines {
             }
             Event::Waiting { why } => {
                 if counts.waiting.as_ref() != Some(&why) {
-                    self.output.say(&format!("{}: waiting: {why}", counts.name));
+                    let name = match counts.name.as_str() {
+                        "" => String::new(),
+                        name => format!("{name}: "),
+                    };
+                    self.output.say(&format!("{name}waiting: {why}"));
                 }
                 counts.waiting = Some(why);
+            }
+            Event::Searching { place, number, of } => {
+                let due = counts.said.is_none_or(|said| said.elapsed() >= LINE_EVERY);
+                if number == 1 || due {
+                    counts.said = Some(Instant::now());
+                    self.output.say(&search_text(&place, number, of));
+                }
             }
             Event::GoingOn => counts.waiting = None,
             Event::Sweep { pass, found } => {

@@ -123,7 +123,8 @@ impl Bench {
         }
         let columns = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
         let target = Arc::new(job.target.clone());
-        let step = Arc::new(Backfill::new(target, columns, &self.keyring.snapshot()));
+        let keys = self.keyring.snapshot();
+        let step = Arc::new(Backfill::new(target, columns, &keys, false));
         let mut reader = self.store.reader().await?;
         let mut refusal = None;
         for window in self.windows(&source, rows).await? {
@@ -229,6 +230,7 @@ impl Bench {
             select: Select::Unsealed,
             with_plain: true,
             with_sealed: false,
+            with_index: false,
             with_key_text: false,
             versions: crate::store::Versions::All,
         };

@@ -52,7 +52,7 @@ pub async fn cut_lanes(
     let relations = store.relations(target).await?;
     let rows = store.row_estimate(target).await?;
     let wanted = lanes_wanted(rows, workers);
-    let pieces = u32::try_from(wanted.div_ceil(relations.len() as u64)).unwrap_or(1);
+    let pieces = u32::try_from(wanted.div_ceil((relations.len() as u64).max(1))).unwrap_or(1);
     let mut lanes = Vec::new();
     for relation in relations {
         let mut places = match reads.order {

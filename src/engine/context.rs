@@ -84,6 +84,7 @@ impl Context {
             select,
             with_plain: reads.plain,
             with_sealed: reads.sealed,
+            with_index: reads.index,
             with_key_text: false,
             versions: crate::store::Versions::All,
         }

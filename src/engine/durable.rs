@@ -60,6 +60,7 @@ impl Engine {
             resumed,
             open_quarantine,
             seconds: begun.elapsed().as_secs_f64(),
+            compared: None,
         })
     }
 

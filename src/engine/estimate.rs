@@ -167,6 +167,7 @@ mod tests {
             label: None,
             tenant_column: None,
             triggers: TriggerPolicy::Refuse,
+            on_untrusted_seal: None,
             columns: vec![ColumnPlan {
                 name: "ssn".parse().unwrap(),
                 target,

@@ -43,6 +43,7 @@ use crate::store::catalog::{ColumnFacts, ServerFacts, TableFacts};
 use crate::store::{FieldRecord, FieldState};
 
 pub use finding::{Finding, Findings, Level};
+pub use registered::label_of;
 pub use resolve::{records, resolve};
 
 /// Runs every check on one table of the plan.

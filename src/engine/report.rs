@@ -56,6 +56,8 @@ pub struct TableReport {
     pub open_quarantine: u64,
     /// How long it took, seconds.
     pub seconds: f64,
+    /// What was compared, where seals were not trusted.
+    pub compared: Option<Box<TableReport>>,
 }
 
 impl Tallied {

@@ -53,6 +53,7 @@ impl Engine {
             select: Select::Unsealed,
             with_plain: true,
             with_sealed: false,
+            with_index: false,
             with_key_text: false,
             versions: crate::store::Versions::All,
         };

@@ -55,6 +55,8 @@ pub struct Reads {
     pub plain: bool,
     /// The sealed columns.
     pub sealed: bool,
+    /// The blind indexes.
+    pub index: bool,
 }
 
 /// The order in which a main pass goes through a table.
@@ -171,6 +173,8 @@ pub struct Seen {
     pub failed: u64,
     /// Plaintext values that are not sealed.
     pub unsealed: u64,
+    /// Values that were sealed again because they were not of their plaintext.
+    pub mended: u64,
     /// Older keys whose values were met by a rotation.
     pub under: BTreeSet<KeyId>,
 }
@@ -189,6 +193,7 @@ impl Seen {
         }
         self.failed += other.failed;
         self.unsealed += other.unsealed;
+        self.mended += other.mended;
         self.under.extend(&other.under);
     }
 }

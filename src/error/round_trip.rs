@@ -116,6 +116,14 @@ pub enum StoreError {
         /// What.
         what: String,
     },
+    /// A second table would be registered under one label.
+    #[error("label {label} belongs to table {table}: nothing was registered")]
+    OtherTable {
+        /// The label.
+        label: String,
+        /// The table that has it.
+        table: String,
+    },
     /// Sealed columns would be dropped that hold the only copy of a value.
     #[error("values of table {table} are sealed whose plaintext is not there: nothing was dropped")]
     NotRestored {
@@ -207,6 +215,7 @@ impl StoreError {
             | Self::Held { .. }
             | Self::Missing { .. }
             | Self::InTheWay { .. }
+            | Self::OtherTable { .. }
             | Self::NotRestored { .. }
             | Self::Denied { .. }
             | Self::RoleRefused { .. }
@@ -241,6 +250,7 @@ impl Coded for StoreError {
             Self::Refused { .. } => "E0514",
             Self::InTheWay { .. } => "E0516",
             Self::NotRestored { .. } => "E0517",
+            Self::OtherTable { .. } => "E0523",
             Self::NoTls { .. } => "E0530",
             Self::Tls { .. } => "E0531",
             Self::LoginMethod { .. } => "E0532",
@@ -290,6 +300,9 @@ impl Coded for StoreError {
             Self::InTheWay { .. } => {
                 "drop it now and make it again afterwards: the column it stands on is replaced"
             }
+            Self::OtherTable { .. } => {
+                "a label is one table's: give this table another label in the plan; if it was made to take the other's place, `phiseal fields rebind`"
+            }
             Self::NotRestored { .. } => {
                 "some application seals meanwhile: stop it, then run the command again"
             }
@@ -333,6 +346,7 @@ impl Coded for StoreError {
             | Self::StorageChanged { .. }
             | Self::Missing { .. }
             | Self::InTheWay { .. }
+            | Self::OtherTable { .. }
             | Self::RoleRefused { .. }
             | Self::RoleChanged { .. }
             | Self::NotOurs { .. }

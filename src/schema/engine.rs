@@ -33,6 +33,8 @@ pub(super) fn postgres_set() -> MigrationSet {
             4 "0004" "quarantine",
             5 "0005" "audit",
             6 "0006" "rights",
+            7 "0007" "relations",
+            8 "0008" "keys",
         ),
         down_guards: &[
             DownGuard {
@@ -68,6 +70,8 @@ pub(super) fn sqlite_set() -> MigrationSet {
             4 "0004" "quarantine",
             5 "0005" "audit",
             6 "0006" "rights",
+            7 "0007" "relations",
+            8 "0008" "keys",
         ),
         down_guards: &[
             DownGuard {
@@ -94,7 +98,7 @@ pub(super) fn sqlite_set() -> MigrationSet {
 }
 
 /// Everything between the first sealed column and the last restored value counts as sealed.
-const FIELD_IS_SEALED: &str = "state NOT IN ('declared', 'restored')";
+const FIELD_IS_SEALED: &str = "state NOT IN ('declared', 'restored', 'forgotten')";
 
 #[cfg(test)]
 mod tests {

@@ -121,6 +121,7 @@ mod tests {
             pad_to: 0,
             state: FieldState::Sealed,
             values_sealed: 0,
+            place: crate::store::Whereabouts::default(),
         }
     }
 

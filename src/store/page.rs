@@ -209,6 +209,8 @@ pub struct PageRequest {
     pub with_plain: bool,
     /// Whether the sealed columns are to be read.
     pub with_sealed: bool,
+    /// Whether the blind indexes are to be read.
+    pub with_index: bool,
     /// Whether each row is to come with the text of its key; one whose key has no fixed form does so
     /// in any case.
     pub with_key_text: bool,
@@ -253,6 +255,8 @@ pub struct PageCell {
     pub plain: Option<Zeroizing<Vec<u8>>>,
     /// What the sealed column holds: an envelope, or its text form.
     pub sealed: Option<Vec<u8>>,
+    /// What the blind index column holds, where the request asked for it.
+    pub index: Option<Vec<u8>>,
     /// Why the plaintext has no bytes that could be given back (SQLite: a value whose storage
     /// class the column does not keep, text that is not UTF-8).
     pub unreadable: Option<&'static str>,
@@ -308,8 +312,12 @@ pub type StoredCells = Vec<Option<Zeroizing<Vec<u8>>>>;
 pub struct Written {
     /// Rows that were written.
     pub rows: u64,
-    /// Positions in the batch of the rows that were not: changed, deleted or held meanwhile.
+    /// Positions in the batch of the rows that were not: changed, deleted or held meanwhile, or
+    /// rewritten.
     pub missed: Vec<usize>,
+    /// Of these, rows in which a trigger put another value while they were written, so that the guard
+    /// let no seal stand; of a restore, rows that hold another value now than was sent.
+    pub rewritten: Vec<usize>,
     /// In place: for each written row its position and what each in-place field now holds.
     pub stored: Vec<(usize, StoredCells)>,
 }

@@ -26,12 +26,14 @@ mod ranges;
 mod read;
 mod registry;
 mod reindex;
+mod relations;
 mod restore;
 mod rotation;
 mod runs;
 pub(super) mod sample_school;
 pub(super) mod sample_set;
 mod seal;
+mod search;
 mod select;
 pub(crate) mod sql;
 mod trial;
@@ -43,14 +45,15 @@ use async_trait::async_trait;
 use sqlx::postgres::PgPool;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
+use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
-use crate::keys::{Handover, RotationPeriod};
+use crate::keys::Notary;
 use crate::store::{
     AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Cursor, Destruction, FieldRecord,
-    FieldState, Holder, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane, NewQuarantine,
-    OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result,
-    RunRecord, RunState, SealedCount, Select, ServerFacts, Store, StoreError, TableFacts, Target,
-    Trial, Visits,
+    FieldState, Gap, Holder, IndexSwitch, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane,
+    NewQuarantine, OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex,
+    RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
+    SearchPlace, Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial, Visits,
 };
 use connect::Connector;
 use fault::map;
@@ -172,8 +175,32 @@ impl Store for PostgresStore {
         tx.commit().await.map_err(map)
     }
 
-    async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>> {
-        guard::guarded(self, &field.table_label).await
+    async fn sealed_relations(&self) -> Result<Vec<RelationRecord>> {
+        relations::list(self).await
+    }
+
+    async fn note_relations(&self, target: &Target) -> Result<()> {
+        relations::note(self, target).await
+    }
+
+    async fn gaps(&self, target: &Target) -> Result<Vec<Gap>> {
+        relations::gaps(self, target).await
+    }
+
+    async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()> {
+        relations::open_gaps(self, table_label, reason).await
+    }
+
+    async fn close_gaps(&self, table_label: &str, compared: &[Gap]) -> Result<Vec<String>> {
+        relations::close_gaps(self, table_label, compared).await
+    }
+
+    async fn forget_fields(&self, table_label: &str, columns: &[String]) -> Result<()> {
+        relations::forget(self, table_label, columns).await
+    }
+
+    async fn rebind(&self, target: &Target) -> Result<()> {
+        relations::rebind(self, target).await
     }
 
     async fn ddl(&self, target: &Target) -> Result<Vec<String>> {
@@ -368,6 +395,12 @@ impl Store for PostgresStore {
         audit::head(self).await
     }
 
+    async fn note(&self, note: &dyn Notary) -> Result<()> {
+        let mut tx = self.begin().await?;
+        audit::note(self, &mut tx, note, &[]).await?;
+        tx.commit().await.map_err(map)
+    }
+
     async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool> {
         audit::append(self, entry, expected).await
     }
@@ -398,6 +431,14 @@ impl Store for PostgresStore {
         census::reseal_quarantine(self, rows).await
     }
 
+    async fn search_list(&self) -> Result<SearchList> {
+        search::list(self).await
+    }
+
+    async fn search(&self, place: &SearchPlace, keys: &[KeyId]) -> Result<Vec<SearchHit>> {
+        search::search(self, place, keys).await
+    }
+
     async fn destroy_keys(&self, order: &Destruction<'_>) -> Result<Vec<SealedCount>> {
         census::destroy(self, order).await
     }
@@ -414,14 +455,8 @@ impl Store for PostgresStore {
         reindex::make_indexes(self, target, next).await
     }
 
-    async fn switch_indexes(
-        &self,
-        tables: &[(Target, Vec<Reindex>)],
-        handovers: &[Handover],
-        due: RotationPeriod,
-        actor: &str,
-    ) -> Result<bool> {
-        reindex::switch(self, tables, handovers, due, actor).await
+    async fn switch_indexes(&self, order: &IndexSwitch<'_>) -> Result<bool> {
+        reindex::switch(self, order).await
     }
 
     async fn blockers(&self, target: &Target) -> Result<Vec<String>> {

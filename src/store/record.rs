@@ -4,6 +4,9 @@
 
 use std::str::FromStr;
 
+use crate::ident::TableName;
+use crate::keys::AuditEntry;
+
 macro_rules! word_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$meta])*
@@ -53,6 +56,8 @@ word_enum! {
         Scrubbed = "scrubbed",
         /// Decrypted back, and no longer sealed.
         Restored = "restored",
+        /// Its column or table is gone for good: a person said so.
+        Forgotten = "forgotten",
     }
 }
 
@@ -61,6 +66,8 @@ word_enum! {
     RunKind {
         /// Seals.
         Backfill = "backfill",
+        /// Opens what is sealed, compares it with its plaintext, and seals again what differs.
+        Compare = "compare",
         /// Re-seals under a new key version.
         Rotate = "rotate",
         /// Fills a new blind index column under a new key version.
@@ -100,7 +107,43 @@ word_enum! {
     }
 }
 
-/// A registered field (`encrypted_field_metadata`).
+impl FieldState {
+    /// Values of the field may be sealed: from the first backfill to the last restored value.
+    pub fn may_hold_seals(self) -> bool {
+        !matches!(self, Self::Declared | Self::Restored | Self::Forgotten)
+    }
+}
+
+/// Where the table of a registered field was found. Its names in the [`FieldRecord`] are those of today.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Found {
+    /// By its number in this database, or what stands for one.
+    Known,
+    /// By its guard alone: the database is another one than the one that was recorded.
+    Guarded,
+    /// By its name alone: nothing was recorded, and no table carries its guard.
+    #[default]
+    Named,
+    /// Several tables carry its guard.
+    Several(Vec<TableName>),
+    /// The table that was recorded is not in this database any more.
+    Gone,
+}
+
+/// What is known about where a field is, beyond its names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// How its table was found.
+    pub found: Found,
+    /// Names that changed since they were recorded, each as it was and as it is.
+    pub renames: Vec<(String, String)>,
+    /// The plaintext column was dropped: it is not another name that is missing.
+    pub plain_dropped: bool,
+    /// The column that held its sealed values was dropped, and is not only missing under this name.
+    pub holder_dropped: bool,
+}
+
+/// A registered field (`encrypted_field_metadata`), under the names that table and columns have today.
 #[derive(Debug, Clone)]
 pub struct FieldRecord {
     /// Frozen label of the table.
@@ -141,6 +184,40 @@ pub struct FieldRecord {
     pub state: FieldState,
     /// Values sealed by finished runs.
     pub values_sealed: i64,
+    /// Where it was found.
+    pub place: Whereabouts,
+}
+
+/// A relation that holds, or once held, sealed values of a table (`sealed_relations`), as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelationRecord {
+    /// The table's label.
+    pub table_label: String,
+    /// The table itself, or the top of its partitions; else one of its leaves.
+    pub root: bool,
+    /// Its name when it was recorded.
+    pub recorded: TableName,
+    /// Its name now; `None` where it is gone.
+    pub now: Option<TableName>,
+    /// It is the table, or one of its partitions now. A detached one keeps what is sealed in it.
+    pub attached: bool,
+    /// Why its seals may not be of the plaintext beside them.
+    pub gap: Option<String>,
+    /// What is wrong with its guard.
+    pub faults: Vec<String>,
+}
+
+/// A relation whose seals are to be compared with their plaintext.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The relation, qualified and quoted, as [`crate::store::Store::relations`] names it.
+    pub relation: String,
+    /// Its guard now; another one later means that comparing did not see everything.
+    pub guard: String,
+    /// Why.
+    pub reason: String,
+    /// It is the table, or one of its leaves now, and not a detached one.
+    pub attached: bool,
 }
 
 /// A run (`runs`).
@@ -294,27 +371,6 @@ pub struct QuarantineRecord {
     pub resolved_at: Option<String>,
 }
 
-/// An audit entry (`audit_log`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditEntry {
-    /// 1, 2, 3 … without gaps.
-    pub entry_id: i64,
-    /// Text of the time, as covered by the MAC.
-    pub at: String,
-    /// Who.
-    pub actor: String,
-    /// What was done.
-    pub action: String,
-    /// To what, as canonical JSON.
-    pub subject: String,
-    /// The data key the MAC key is derived from.
-    pub key_id: i64,
-    /// The MAC of the entry before.
-    pub prev_mac: Vec<u8>,
-    /// The MAC over all of the above.
-    pub mac: Vec<u8>,
-}
-
 /// A row of `audit_log` as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
@@ -333,15 +389,4 @@ pub enum AuditMisfit {
     Twice(i64),
     /// No head, several, or one that cannot be read.
     Head,
-}
-
-/// Where the audit chain ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditHead {
-    /// The last entry's number; 0 for an empty chain.
-    pub entry_id: i64,
-    /// Its MAC; empty for an empty chain.
-    pub mac: Vec<u8>,
-    /// The server's time now, for the entry to come.
-    pub now: String,
 }

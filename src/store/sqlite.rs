@@ -23,11 +23,13 @@ mod paging;
 mod range;
 mod registry;
 mod reindex;
+mod relations;
 mod rotation;
 mod row;
 mod runs;
 pub(super) mod sample_school;
 mod schema_text;
+mod search;
 mod shape;
 mod single;
 mod statement;
@@ -41,13 +43,13 @@ use async_trait::async_trait;
 pub use self::connection::Access;
 use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
-use crate::keys::{Handover, KeyRecord, KeyTable, NewKey, RotationPeriod};
+use crate::keys::{KeyRecord, KeyTable, NewKey, Notary, RotationPeriod};
 use crate::store::{
     AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Cursor, Destruction, FieldRecord,
-    FieldState, Holder, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane, NewQuarantine,
-    OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex, Resealed, Result,
-    RunRecord, RunState, SealedCount, Select, ServerFacts, Store, TableFacts, Target, Trial,
-    Visits,
+    FieldState, Gap, Holder, IndexSwitch, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane,
+    NewQuarantine, OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex,
+    RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
+    SearchPlace, Select, ServerFacts, Store, TableFacts, Target, Trial, Visits,
 };
 
 /// A SQLite database file.
@@ -89,6 +91,11 @@ impl SqliteStore {
     }
 }
 
+/// How runs name a table.
+fn relation_name(table: &TableName) -> String {
+    table.name.quoted()
+}
+
 #[async_trait]
 impl KeyTable for SqliteStore {
     async fn key_records(&self) -> Result<Vec<KeyRecord>> {
@@ -103,8 +110,13 @@ impl KeyTable for SqliteStore {
         key_table::insert(&mut *self.control.lock().await, new).await
     }
 
-    async fn activate_keys(&self, ids: &[KeyId], due: RotationPeriod) -> Result<()> {
-        key_table::activate(&mut *self.control.lock().await, ids, due).await
+    async fn activate_keys(
+        &self,
+        ids: &[KeyId],
+        due: RotationPeriod,
+        note: &dyn Notary,
+    ) -> Result<()> {
+        key_table::activate(&mut *self.control.lock().await, ids, due, note).await
     }
 }
 
@@ -127,8 +139,32 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn guarded(&self, field: &FieldRecord) -> Result<Option<TableName>> {
-        guard::guarded(&mut *self.control.lock().await, &field.table_name).await
+    async fn sealed_relations(&self) -> Result<Vec<RelationRecord>> {
+        relations::list(&mut *self.control.lock().await).await
+    }
+
+    async fn note_relations(&self, target: &Target) -> Result<()> {
+        relations::note(&mut *self.control.lock().await, target).await
+    }
+
+    async fn gaps(&self, target: &Target) -> Result<Vec<Gap>> {
+        relations::gaps(&mut *self.control.lock().await, target).await
+    }
+
+    async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()> {
+        relations::open_gaps(&mut *self.control.lock().await, table_label, reason).await
+    }
+
+    async fn close_gaps(&self, table_label: &str, compared: &[Gap]) -> Result<Vec<String>> {
+        relations::close_gaps(&mut *self.control.lock().await, table_label, compared).await
+    }
+
+    async fn forget_fields(&self, table_label: &str, columns: &[String]) -> Result<()> {
+        relations::forget(&mut *self.control.lock().await, table_label, columns).await
+    }
+
+    async fn rebind(&self, target: &Target) -> Result<()> {
+        relations::rebind(&mut *self.control.lock().await, target).await
     }
 
     async fn start_writing(&self) -> Result<()> {
@@ -175,7 +211,7 @@ impl Store for SqliteStore {
     }
 
     async fn relations(&self, target: &Target) -> Result<Vec<String>> {
-        Ok(vec![target.table.name.quoted()])
+        Ok(vec![relation_name(&target.table)])
     }
 
     /// With one writer there is nothing to be gained from a second lane.
@@ -315,6 +351,14 @@ impl Store for SqliteStore {
         audit::head(&mut *self.control.lock().await).await
     }
 
+    async fn note(&self, note: &dyn Notary) -> Result<()> {
+        let mut conn = self.control.lock().await;
+        let mut transaction = connection::write_transaction(&mut conn).await?;
+        let before = audit::newest_change(&mut transaction).await?;
+        audit::note(&mut transaction, note, &[], before).await?;
+        connection::commit(transaction).await
+    }
+
     async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool> {
         audit::append(&mut *self.control.lock().await, entry, expected).await
     }
@@ -348,6 +392,15 @@ impl Store for SqliteStore {
         census::reseal_quarantine(&mut *self.control.lock().await, rows).await
     }
 
+    /// On the connection that destroys: it counts what others commit, and not what it does itself.
+    async fn search_list(&self) -> Result<SearchList> {
+        search::list(&mut *self.control.lock().await).await
+    }
+
+    async fn search(&self, place: &SearchPlace, keys: &[KeyId]) -> Result<Vec<SearchHit>> {
+        search::search(&mut *self.control.lock().await, place, keys).await
+    }
+
     async fn destroy_keys(&self, order: &Destruction<'_>) -> Result<Vec<SealedCount>> {
         census::destroy(&mut *self.control.lock().await, order).await
     }
@@ -364,15 +417,8 @@ impl Store for SqliteStore {
         reindex::make_indexes(&mut *self.control.lock().await, target, next).await
     }
 
-    async fn switch_indexes(
-        &self,
-        tables: &[(Target, Vec<Reindex>)],
-        handovers: &[Handover],
-        due: RotationPeriod,
-        actor: &str,
-    ) -> Result<bool> {
-        let mut conn = self.control.lock().await;
-        reindex::switch(&mut conn, tables, handovers, due, actor).await
+    async fn switch_indexes(&self, order: &IndexSwitch<'_>) -> Result<bool> {
+        reindex::switch(&mut *self.control.lock().await, order).await
     }
 
     /// SQLite does not tell who holds its lock.

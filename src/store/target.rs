@@ -23,6 +23,33 @@ pub struct Target {
     pub triggers_fire: bool,
     /// A marker of the program that works (`SET LOCAL` limits), in milliseconds.
     pub lock_timeout_ms: u32,
+    /// Which of its relations are worked on.
+    pub scope: Scope,
+    /// What the guard does about an untrusted change of a seal; `None` keeps what the guard does that
+    /// is there, and refuses where there is none.
+    pub on_untrusted_seal: Option<UntrustedSeal>,
+}
+
+/// Which relations of a table a run works on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// The table, or the leaves it has now.
+    #[default]
+    Attached,
+    /// Also leaves that were detached, as long as they are there.
+    Detached,
+    /// Only these, named as [`crate::store::Store::relations`] names them.
+    Only(Vec<String>),
+}
+
+/// What the guard does where a writer that is not trusted changes a sealed value and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UntrustedSeal {
+    /// The statement fails.
+    Refuse,
+    /// The value stays as it was, and the writer learns nothing: for applications that write every
+    /// column back that they once loaded.
+    Undo,
 }
 
 impl Target {

@@ -2,7 +2,7 @@
 //! Owns the list: what only looks opens the file read-only, changes nothing in it, not even its journal mode, and
 //! works where it may not be written to. Decided here alone, for every command, without a default.
 
-use crate::cli::args::{Audit, Bench, Command, Keys, Migrate, Quarantine};
+use crate::cli::args::{Audit, Bench, Command, Fields, Keys, Migrate, Quarantine};
 use crate::store::sqlite::Access;
 
 /// What this command does.
@@ -12,6 +12,8 @@ pub fn of(command: &Command) -> Access {
         Command::Migrate(migrate) => of_migrate(migrate),
         Command::Keys(keys) => of_keys(keys),
         Command::Bench(Bench { write_sample }) => writes(*write_sample),
+        Command::Fields(Fields::List) => Access::Look,
+        Command::Fields(Fields::Forget(_) | Fields::Rebind(_)) => Access::Write,
         Command::Quarantine(Quarantine::List) => Access::Look,
         // Who looked at a row's key is written into the audit log.
         Command::Quarantine(

@@ -1,16 +1,16 @@
 //! `phiseal backfill`: seal; run again to resume.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::work::{look, per_second, rounded, total};
+use super::work::{Total, look, per_second, rounded, total};
 use crate::cli::args::Global;
 use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
-use crate::engine::Stop;
 use crate::engine::preflight::Purpose;
+use crate::engine::{Job, Stop, TableReport};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 
@@ -25,57 +25,120 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     look.warn(output);
     let jobs = look.jobs()?;
     let mut reports = Vec::new();
+    let mut compared = Compared::default();
     for job in &jobs {
-        reports.push(engine.backfill(job).await?);
+        let mut report = engine.backfill(job).await?;
+        if let Some(one) = report.compared.take() {
+            compared.add(&one);
+            reports.push(*one);
+        }
+        reports.push(report);
     }
     let total = total(reports);
+    let idle = total.done.tally.rows_found == 0 && total.open_quarantine == 0 && !compared.any;
+    if idle {
+        engine.refuse_missing_keys(&jobs).await?;
+    }
+    let left = gaps_left(&session, &jobs).await?;
+    output.result(
+        &object(&total, &compared),
+        &text(&total, &compared, &left, idle),
+    );
+    Ok(match total.open_quarantine > 0 || !left.is_empty() {
+        true => Exit::Unverified,
+        false => Exit::Done,
+    })
+}
+
+fn object(total: &Total, compared: &Compared) -> Value {
     let tally = total.done.tally;
-    let seconds = rounded(total.seconds);
-    let value = json!({
+    json!({
         "rows_found": tally.rows_found,
         "rows_sealed": tally.rows_written,
         "values_sealed": tally.values_written,
         "conflicts": tally.conflicts,
         "quarantined": tally.quarantined,
-        "seconds": seconds,
+        "seconds": rounded(total.seconds),
         "rows_per_second": per_second(tally.rows_written, total.seconds),
         "resumed": total.resumed,
         "lanes": total.done.lanes,
-    });
-    let mut text = if tally.rows_found == 0 && total.open_quarantine == 0 {
-        "nothing to do: every value is sealed".to_owned()
-    } else {
-        format!(
+        "values_compared": compared.values,
+        "values_mended": compared.mended,
+    })
+}
+
+fn text(total: &Total, compared: &Compared, left: &[String], idle: bool) -> String {
+    let tally = total.done.tally;
+    let mut lines = vec![match idle && left.is_empty() {
+        true => "nothing to do: every value is sealed".to_owned(),
+        false => format!(
             "{}sealed {} in {}, {:.0} rows/s, {} s; {} met again by the sweep",
             if total.resumed { "resumed; " } else { "" },
             counted(tally.values_written, "value"),
             counted(tally.rows_written, "row"),
             per_second(tally.rows_written, total.seconds),
-            seconds,
+            rounded(total.seconds),
             counted(tally.conflicts, "conflict"),
-        )
-    };
-    if total.done.still_written {
-        text.push_str(
-            "\nthe application was writing plaintext to the end; what it wrote last, the next run of this command seals",
-        );
-    }
-    for index in &total.done.indexes_left {
-        text.push_str(&format!(
-            "\nindex {} of the sweep is still there, because a transaction has looked at the table for long; the next run of this command drops it",
-            Foreign(index)
+        ),
+    }];
+    if compared.any {
+        lines.push(format!(
+            "compared {} with their plaintext, because no guard stood over them without interruption; {} sealed again",
+            counted(compared.values, "sealed value"),
+            counted(compared.mended, "value"),
         ));
     }
+    lines.extend(left.iter().map(|line| Foreign(line).to_string()));
+    if total.done.still_written {
+        lines.push(
+            "the application was writing plaintext to the end; what it wrote last, the next run of this command seals"
+                .to_owned(),
+        );
+    }
+    lines.extend(total.done.indexes_left.iter().map(|index| {
+        format!(
+            "index {} of the sweep is still there, because a transaction has looked at the table for long; the next run \
+             of this command drops it",
+            Foreign(index)
+        )
+    }));
     if total.open_quarantine > 0 {
-        text.push_str(&format!(
-            "\n{} in quarantine: see `phiseal quarantine list`",
+        lines.push(format!(
+            "{} in quarantine: see `phiseal quarantine list`",
             counted(total.open_quarantine, "row")
         ));
     }
-    output.result(&value, &text);
-    Ok(if total.open_quarantine > 0 {
-        Exit::Unverified
-    } else {
-        Exit::Done
-    })
+    lines.join("\n")
+}
+
+/// What was compared, in all tables.
+#[derive(Default)]
+struct Compared {
+    any: bool,
+    values: u64,
+    mended: u64,
+}
+
+impl Compared {
+    fn add(&mut self, report: &TableReport) {
+        self.any = true;
+        self.values += report.done.seen.values_opened() + report.done.seen.mended;
+        self.mended += report.done.seen.mended;
+    }
+}
+
+/// Relations of these tables that are still not compared, each in a line.
+async fn gaps_left(session: &Session, jobs: &[Job]) -> Result<Vec<String>, Fault> {
+    let mut lines = Vec::new();
+    for job in jobs {
+        for gap in session.store.gaps(&job.target).await? {
+            lines.push(format!(
+                "{} is not compared: {}; the plan has to name every field of it that is registered, and its guard must \
+                 stand until the end",
+                job.target.table.label(),
+                gap.reason
+            ));
+        }
+    }
+    Ok(lines)
 }

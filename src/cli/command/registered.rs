@@ -9,22 +9,95 @@ use crate::cli::session::Session;
 use crate::crypto::Normaliser;
 use crate::engine::Job;
 use crate::engine::preflight::{Dialect, KeysHave, Preflight, Purpose, check};
-use crate::error::Fault;
+use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::{Ident, TableName};
 use crate::plan::{BlindIndexPlan, ColumnPlan, TablePlan, Target, TriggerPolicy};
-use crate::store::{FieldRecord, FieldState, ServerFacts, StoreError};
+use crate::store::{FieldRecord, Found, Scope, ServerFacts, StoreError, Whereabouts};
 
-/// The jobs of all registered tables of which something is sealed, whatever they are called by now. A
-/// table that is gone is said and passed over: nothing is sealed in it any more.
+/// The registered tables of which something is sealed, whatever they are called by now.
+pub struct Reached {
+    /// Those that can be worked on.
+    pub jobs: Vec<Job>,
+    /// Why the others cannot, in one.
+    pub refused: Option<Fault>,
+    /// Tables that are not there any more: nobody knows what became of what was in them.
+    pub gone: Vec<String>,
+}
+
+/// All of them, or what refuses.
 ///
 /// # Errors
 /// All refusals at once.
-pub async fn jobs(
+pub async fn all(
     session: &Session,
     server: &ServerFacts,
     purpose: Purpose,
     output: Output,
-) -> Result<Vec<Job>, Fault> {
+) -> Result<Reached, Fault> {
+    let (look, gone) = looked(session, server, purpose, output).await?;
+    let mut jobs = with_detached(look.jobs()?);
+    jobs.extend(orphans(session, server, &look.registered).await?);
+    Ok(Reached {
+        jobs,
+        refused: None,
+        gone,
+    })
+}
+
+/// As many of them as can be worked on.
+///
+/// # Errors
+/// What the store reports.
+pub async fn able(
+    session: &Session,
+    server: &ServerFacts,
+    purpose: Purpose,
+    output: Output,
+) -> Result<Reached, Fault> {
+    let (look, gone) = looked(session, server, purpose, output).await?;
+    let mut reached = Reached {
+        jobs: Vec::new(),
+        refused: look.refuse().err(),
+        gone,
+    };
+    let (registered, dialect) = (look.registered, look.dialect);
+    match orphans(session, server, &registered).await {
+        Ok(jobs) => reached.jobs.extend(jobs),
+        Err(fault) => {
+            reached.refused.get_or_insert(fault);
+        }
+    }
+    for table in look.tables {
+        let alone = Look {
+            tables: vec![table],
+            registered: registered.clone(),
+            dialect,
+        };
+        match alone.jobs() {
+            Ok(jobs) => reached.jobs.extend(with_detached(jobs)),
+            Err(fault) => {
+                reached.refused.get_or_insert(fault);
+            }
+        }
+    }
+    Ok(reached)
+}
+
+/// The same jobs, detached leaves included.
+fn with_detached(mut jobs: Vec<Job>) -> Vec<Job> {
+    for job in &mut jobs {
+        job.target.scope = Scope::Detached;
+    }
+    jobs
+}
+
+async fn looked(
+    session: &Session,
+    server: &ServerFacts,
+    purpose: Purpose,
+    output: Output,
+) -> Result<(Look, Vec<String>), Fault> {
     let registered = session.store.fields().await?;
     let dialect = if session.sqlite {
         Dialect::Sqlite
@@ -36,13 +109,33 @@ pub async fn jobs(
         registered: registered.clone(),
         dialect,
     };
-    for plan in tables(session, &registered).await? {
-        let facts = session.store.table(&plan.name).await?;
+    let mut gone = Vec::new();
+    for mut plan in tables(session, &registered)? {
+        let lost = is_gone(&registered, &plan);
+        let facts = match lost {
+            true => None,
+            false => session.store.table(&plan.name).await?,
+        };
+        let dropped = facts
+            .as_ref()
+            .map(|_| without_dropped(&mut plan, &registered));
+        for column in dropped.into_iter().flatten() {
+            output.say(&format!(
+                "warning: column {} of table {} is registered, and what held its sealed values was dropped; if that is \
+                 meant: phiseal fields forget",
+                Foreign(column.as_str()),
+                plan.name.label()
+            ));
+        }
+        if facts.is_some() && plan.columns.is_empty() {
+            continue;
+        }
         if facts.is_none() {
             output.say(&format!(
                 "warning: table {} is registered and not there any more",
                 plan.name.label()
             ));
+            gone.push(plan.label.unwrap_or_else(|| plan.name.label()));
             continue;
         }
         let findings = check(&Preflight {
@@ -63,37 +156,105 @@ pub async fn jobs(
             findings,
         });
     }
-    look.jobs()
+    Ok((look, gone))
 }
 
-/// The plan that each table was sealed by, under the name it has now: that of the plan file for its
-/// label, or else that of the table its guard is on. Its triggers are as the plan file has them.
-async fn tables(session: &Session, registered: &[FieldRecord]) -> Result<Vec<TablePlan>, Fault> {
+/// Leaves that were detached from a table that is gone: each is worked on by itself.
+async fn orphans(
+    session: &Session,
+    server: &ServerFacts,
+    registered: &[FieldRecord],
+) -> Result<Vec<Job>, Fault> {
+    let mut labels: Vec<&str> = registered
+        .iter()
+        .filter(|field| field.place.found == Found::Gone && field.state.may_hold_seals())
+        .map(|field| field.table_label.as_str())
+        .collect();
+    labels.dedup();
+    let mut jobs = Vec::new();
+    for label in labels {
+        let fields: Vec<FieldRecord> = registered
+            .iter()
+            .filter(|field| field.table_label == label)
+            .cloned()
+            .collect();
+        for leaf in survivors(session, label).await? {
+            jobs.push(job_at(session, server, &fields, &leaf).await?);
+        }
+    }
+    Ok(jobs)
+}
+
+/// The relations of a label that are still there.
+async fn survivors(session: &Session, label: &str) -> Result<Vec<TableName>, Fault> {
+    let relations = session.store.sealed_relations().await?;
+    let ours = relations.into_iter().filter(|one| one.table_label == label);
+    Ok(ours.filter_map(|one| one.now).collect())
+}
+
+/// Takes out of a plan the columns of which nothing can be sealed any more: what held it was dropped. One that is
+/// only missing under its name is another matter.
+fn without_dropped(plan: &mut TablePlan, registered: &[FieldRecord]) -> Vec<Ident> {
+    let label = plan.label.clone();
+    let is_dropped = |name: &Ident| {
+        registered.iter().any(|field| {
+            Some(&field.table_label) == label.as_ref()
+                && field.column_name == name.as_str()
+                && field.place.holder_dropped
+        })
+    };
+    let (dropped, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut plan.columns)
+        .into_iter()
+        .partition(|column| is_dropped(&column.name));
+    plan.columns = kept;
+    dropped.into_iter().map(|column| column.name).collect()
+}
+
+fn is_gone(registered: &[FieldRecord], plan: &TablePlan) -> bool {
+    let mut ours = registered
+        .iter()
+        .filter(|field| plan.label.as_deref() == Some(&field.table_label));
+    ours.any(|field| field.place.found == Found::Gone)
+}
+
+/// The plan that each table was sealed by, under the names that it and its columns have now. Its triggers are
+/// as the plan file has them.
+fn tables(session: &Session, registered: &[FieldRecord]) -> Result<Vec<TablePlan>, Fault> {
     let planned = &session.plan.tables;
     let mut tables: BTreeMap<&str, Vec<&FieldRecord>> = BTreeMap::new();
     let sealed = registered
         .iter()
-        .filter(|field| !matches!(field.state, FieldState::Declared | FieldState::Restored));
+        .filter(|field| field.state.may_hold_seals());
     for field in sealed {
         tables.entry(&field.table_label).or_default().push(field);
     }
     let mut plans = Vec::new();
     for (label, fields) in tables {
-        let labelled = planned
-            .iter()
-            .find(|plan| plan.label.as_deref() == Some(label));
-        let name = match labelled {
-            Some(plan) => Some(plan.name.clone()),
-            None => session.store.guarded(fields[0]).await?,
-        };
-        let named = |plan: &&TablePlan| plan.name.name.as_str() == fields[0].table_name;
-        let mut plan = table(label, &fields, labelled.or(planned.iter().find(named)))?;
-        if let Some(name) = name {
-            plan.name = name;
+        if let Found::Several(several) = &fields[0].place.found {
+            return Err(ambiguous(label, several));
         }
-        plans.push(plan);
+        let named = |plan: &&TablePlan| {
+            let schema = plan.name.schema.as_ref().map(Ident::as_str);
+            plan.name.name.as_str() == fields[0].table_name
+                && schema.is_none_or(|schema| schema == fields[0].schema_name)
+        };
+        plans.push(table(label, &fields, planned.iter().find(named))?);
     }
     Ok(plans)
+}
+
+fn ambiguous(label: &str, tables: &[TableName]) -> Fault {
+    let names: Vec<String> = tables.iter().map(TableName::label).collect();
+    Fault {
+        code: "E0241",
+        message: format!(
+            "several tables carry the guard of label {}: {}",
+            Foreign(label),
+            Foreign(&names.join(", "))
+        ),
+        hint: "say which is the one of the label with `phiseal fields rebind`".to_owned(),
+        exit: Exit::Refused,
+    }
 }
 
 fn table(
@@ -117,6 +278,7 @@ fn table(
         label: Some(label.to_owned()),
         tenant_column: first.tenant_column.as_deref().map(ident).transpose()?,
         triggers: plan.map_or(TriggerPolicy::Refuse, |plan| plan.triggers),
+        on_untrusted_seal: plan.and_then(|plan| plan.on_untrusted_seal),
         columns,
     })
 }
@@ -160,7 +322,115 @@ fn unexpected(what: &'static str) -> Fault {
     StoreError::Unexpected { what }.into()
 }
 
-/// As [`jobs`], without preflight: for counting only.
+/// The name that the table of a field has now.
+pub fn name_of(field: &FieldRecord) -> String {
+    let name =
+        |text: &String| Ident::new(text.clone()).map_or_else(|_| text.clone(), |name| name.label());
+    match field.schema_name.as_str() {
+        "" => name(&field.table_name),
+        _ => format!("{}.{}", name(&field.schema_name), name(&field.table_name)),
+    }
+}
+
+/// The job of registered fields as if their table were this one.
+///
+/// # Errors
+/// What preflight refuses of the table, were it to be verified.
+pub async fn job_at(
+    session: &Session,
+    server: &ServerFacts,
+    fields: &[FieldRecord],
+    to: &TableName,
+) -> Result<Job, Fault> {
+    let dialect = match session.sqlite {
+        true => Dialect::Sqlite,
+        false => Dialect::Postgres,
+    };
+    let facts = session.store.table(to).await?;
+    let mut moved: Vec<FieldRecord> = session.store.fields().await?;
+    for field in &mut moved {
+        if Some(&field.table_label) == fields.first().map(|first| &first.table_label) {
+            field.place = Whereabouts::default();
+            if let Some(facts) = &facts {
+                field.schema_name.clone_from(&facts.schema);
+                field.table_name.clone_from(&facts.name);
+            }
+        }
+    }
+    let label = fields.first().map_or("", |field| &field.table_label);
+    let ours: Vec<&FieldRecord> = moved
+        .iter()
+        .filter(|field| field.table_label == label && field.state.may_hold_seals())
+        .collect();
+    if ours.is_empty() {
+        return Err(Fault {
+            code: "E0253",
+            message: format!("nothing of label {} is sealed", Foreign(label)),
+            hint: "forget it (`phiseal fields forget`), and give the table a label of its own in the plan".to_owned(),
+            exit: Exit::Usage,
+        });
+    }
+    let mut plan = table(label, &ours, None)?;
+    plan.name = to.clone();
+    plan.triggers = TriggerPolicy::Fire;
+    let findings = check(&Preflight {
+        server,
+        table: facts.as_ref(),
+        plan: &plan,
+        registered: &moved,
+        keys: KeysHave {
+            cell: true,
+            blind_index: true,
+        },
+        purpose: Purpose::Verify,
+        dialect,
+    });
+    let refusals: Vec<_> = findings.refusals().cloned().collect();
+    match (&facts, refusals.is_empty()) {
+        (Some(facts), true) => {
+            Job::resolve(&plan, facts, &moved, dialect).map_err(|finding| refused(&[finding]))
+        }
+        _ => Err(refused(&refusals)),
+    }
+}
+
+/// The tables in which values of these fields may be sealed, but for one: the one that has their label, or, where
+/// several have its guard, those.
+///
+/// # Errors
+/// What the store reports.
+pub async fn holders(
+    session: &Session,
+    server: &ServerFacts,
+    fields: &[FieldRecord],
+    but: Option<&TableName>,
+) -> Result<Vec<crate::store::Target>, Fault> {
+    let Some(first) = fields.first() else {
+        return Ok(Vec::new());
+    };
+    let tables = match &first.place.found {
+        Found::Gone => survivors(session, &first.table_label).await?,
+        Found::Several(tables) => tables.clone(),
+        Found::Known | Found::Guarded | Found::Named => vec![TableName {
+            schema: match first.schema_name.as_str() {
+                "" => None,
+                schema => Some(ident(schema)?),
+            },
+            name: ident(&first.table_name)?,
+        }],
+    };
+    let mut targets = Vec::new();
+    for table in tables.iter().filter(|table| but != Some(*table)) {
+        // One that cannot be verified has none of the columns, and nothing sealed in them.
+        if let Ok(mut job) = job_at(session, server, fields, table).await {
+            job.target.scope = Scope::Detached;
+            targets.push(job.target);
+        }
+    }
+    Ok(targets)
+}
+
+/// As [`all`], without preflight: for counting only.
 ///
 /// # Errors
 /// A table whose key cannot be worked with.
@@ -172,12 +442,23 @@ pub async fn counted(session: &Session) -> Result<Vec<crate::store::Target>, Fau
         Dialect::Postgres
     };
     let mut targets = Vec::new();
-    for plan in tables(session, &registered).await? {
+    for mut plan in tables(session, &registered)? {
+        if is_gone(&registered, &plan) {
+            continue;
+        }
         if let Some(facts) = session.store.table(&plan.name).await? {
-            let job = Job::resolve(&plan, &facts, &registered, dialect)
+            without_dropped(&mut plan, &registered);
+            if plan.columns.is_empty() {
+                continue;
+            }
+            let mut job = Job::resolve(&plan, &facts, &registered, dialect)
                 .map_err(|finding| refused(&[finding]))?;
+            job.target.scope = Scope::Detached;
             targets.push(job.target);
         }
     }
+    let server = session.store.server().await?;
+    let orphans = orphans(session, &server, &registered).await?;
+    targets.extend(orphans.into_iter().map(|job| job.target));
     Ok(targets)
 }

@@ -14,7 +14,8 @@ use crate::engine::census::{self, Census};
 use crate::error::{Exit, Fault};
 use crate::keys::{KeyRecord, RotationRecord};
 use crate::store::{
-    FieldRecord, LaneRecord, QuarantineRecord, RunRecord, RunState, Store, Transport,
+    FieldRecord, LaneRecord, QuarantineRecord, RelationRecord, RunRecord, RunState, Store,
+    Transport,
 };
 
 /// How many runs are shown; the unfinished ones come first.
@@ -36,12 +37,21 @@ struct Facts {
     rotations: Vec<RotationRecord>,
     /// Values under each key, where they were counted.
     census: Option<Census>,
+    /// The relations of registered tables.
+    relations: Vec<RelationRecord>,
     /// What the guards could not be relied upon for.
     guard_gaps: Vec<String>,
     /// The server's time.
     now: String,
     /// How we came here; `None` in SQLite.
     transport: Option<Transport>,
+}
+
+impl Facts {
+    /// Whether relations of the table are recorded in this database.
+    fn is_recorded(&self, label: &str) -> bool {
+        self.relations.iter().any(|one| one.table_label == label)
+    }
 }
 
 pub async fn run(global: &Global, args: &Status, output: Output) -> Result<Exit, Fault> {
@@ -84,6 +94,11 @@ async fn gather(store: &dyn Store, labels: Option<&HashSet<String>>) -> Result<F
         quarantine,
         rotations: store.rotations(ROTATIONS_MAX).await?,
         census: None,
+        relations: {
+            let mut relations = store.sealed_relations().await?;
+            relations.retain(|one| asked(&one.table_label));
+            relations
+        },
         guard_gaps: Vec::new(),
         now: store.audit_head().await?.now,
         transport: None,

@@ -13,7 +13,7 @@ use crate::engine::preflight::Purpose;
 use crate::engine::{Job, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
-use crate::store::{FieldRecord, FieldState};
+use crate::store::FieldRecord;
 
 pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     let (session, server) = Session::installed(global, true).await?;
@@ -79,7 +79,7 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
 fn is_all(registered: &[FieldRecord], jobs: &[Job]) -> bool {
     let sealed = registered
         .iter()
-        .filter(|record| !matches!(record.state, FieldState::Declared | FieldState::Restored));
+        .filter(|record| record.state.may_hold_seals());
     sealed.into_iter().all(|record| {
         jobs.iter().any(|job| {
             job.target.label == record.table_label

@@ -8,14 +8,14 @@ use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::crypto::Purpose;
 use crate::engine::preflight::{
-    Dialect, Finding, Findings, KeysHave, Preflight, Purpose as RunPurpose, check,
+    Dialect, Finding, Findings, KeysHave, Preflight, Purpose as RunPurpose, check, label_of,
 };
 use crate::engine::{Job, TableReport, Tallied};
 use crate::error::{Exit, Fault};
 use crate::keys::KeyStatus;
 use crate::plan::TablePlan;
 use crate::store::catalog::TableFacts;
-use crate::store::{FieldRecord, FieldState, ServerFacts};
+use crate::store::{FieldRecord, ServerFacts};
 
 /// A table of the plan, looked at.
 pub struct Looked {
@@ -107,11 +107,39 @@ async fn look_over(
             findings,
         });
     }
+    refuse_shared_labels(&mut tables, &registered);
     Ok(Look {
         tables,
         registered,
         dialect,
     })
+}
+
+/// Two tables of one plan under one label: two leaves of a partitioned table, or a label that is written twice.
+fn refuse_shared_labels(tables: &mut [Looked], registered: &[FieldRecord]) {
+    let labels: Vec<Option<String>> = tables
+        .iter()
+        .map(|table| Some(label_of(&table.plan, table.facts.as_ref()?, registered)))
+        .collect();
+    for at in 0..tables.len() {
+        let Some(label) = &labels[at] else { continue };
+        let Some(first) = labels[..at]
+            .iter()
+            .position(|one| one.as_ref() == Some(label))
+        else {
+            continue;
+        };
+        let other = tables[first].plan.name.label();
+        let Looked { plan, findings, .. } = &mut tables[at];
+        findings.refuse(
+            "E0241",
+            plan,
+            None,
+            format!("label {label} is that of table {other} in this plan, too"),
+            "one label is one table's: name the partitioned table instead of its partitions, or give each table a label \
+             of its own",
+        );
+    }
 }
 
 async fn active_keys(session: &Session, server: &ServerFacts) -> Result<Vec<Purpose>, Fault> {
@@ -235,7 +263,7 @@ pub fn sealed_only(look: &Look, jobs: Vec<Job>) -> Result<Vec<Job>, Fault> {
             let begun = look.registered.iter().any(|record| {
                 record.table_label == job.target.label
                     && record.column_label == field.label
-                    && !matches!(record.state, FieldState::Declared | FieldState::Restored)
+                    && record.state.may_hold_seals()
             });
             if !begun {
                 return Err(crate::engine::EngineError::NotRegistered {

@@ -1,4 +1,5 @@
-//! E0202: whether the columns are there. After finalize the plaintext column may be gone.
+//! E0202: whether the columns are there. The plaintext column may be gone after finalize, or where the server
+//! knows that it was dropped; a name that is only not there may be a mistake, or another name by now.
 
 use super::{Findings, Preflight, Purpose, column_of};
 use crate::store::catalog::TableFacts;
@@ -24,15 +25,43 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                     did_you_mean(table, name),
                 );
             }
-            // The plaintext was dropped; the sealed column, known to us, carries on alone.
-            (None, Some(_)) if field.record.is_some() => {}
+            // The sealed column carries on alone.
+            (None, Some(_)) if may_be_gone(p, &field) => {}
             (None, _) => out.refuse(
                 "E0202",
                 p.plan,
                 Some(field.name()),
                 "there is no such column",
-                did_you_mean(table, field.name()),
+                new_name(p, field.name()).unwrap_or_else(|| did_you_mean(table, field.name())),
             ),
+        }
+    }
+}
+
+/// A hint with the name that the column has by now.
+fn new_name(p: &Preflight<'_>, name: &str) -> Option<String> {
+    let table = p.table?;
+    let renamed = p
+        .registered
+        .iter()
+        .filter(|record| record.table_name == table.name && record.schema_name == table.schema)
+        .flat_map(|record| &record.place.renames);
+    let (_, now) = renamed.into_iter().find(|(was, _)| was == name)?;
+    Some(format!(
+        "the column is called {now} now: write that in the plan"
+    ))
+}
+
+fn may_be_gone(p: &Preflight<'_>, field: &super::Field<'_>) -> bool {
+    let Some(record) = field.record else {
+        return false;
+    };
+    match p.purpose {
+        // Of what is registered, and not of what the plan says.
+        Purpose::Rotate { .. } | Purpose::Restore { .. } => true,
+        Purpose::Backfill | Purpose::Verify => {
+            let dropped = record.place.plain_dropped && record.column_name == field.name();
+            field.finalized() || dropped
         }
     }
 }

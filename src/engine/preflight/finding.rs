@@ -72,7 +72,8 @@ impl Findings {
         self.0.extend(others.0);
     }
 
-    pub(super) fn refuse(
+    /// Adds a refusal of the table, or of one of its columns.
+    pub fn refuse(
         &mut self,
         code: &'static str,
         plan: &TablePlan,

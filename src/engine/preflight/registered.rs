@@ -1,17 +1,20 @@
 //! E0240 and E0241: what was frozen when a field was registered, and labels, which are never used
-//! twice. Owns how the registry is matched to the plan: by physical names, since labels do not
-//! follow a rename; a table that was renamed is found by the label its plan gives.
+//! twice. Owns how the registry is matched to the plan: by the names that tables and columns have today,
+//! which the stores find by what does not change.
 
 use super::{Field, Findings, Preflight, column_of, key};
 use crate::ident::{Ident, TableName};
 use crate::plan::{ColumnPlan, TablePlan, Target as PlanTarget};
-use crate::store::FieldRecord;
 use crate::store::catalog::TableFacts;
+use crate::store::{FieldRecord, Found};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     let Some(table) = p.table else { return };
-    table_label(p, table, out);
+    if !has_its_label(p, table, out) {
+        return;
+    }
     let records = of_table(p.plan, table, p.registered);
+    renamed(p, &records, out);
     if let Some(record) = records.first() {
         key_types(p, table, record, out);
         tenant(p, table, record, out);
@@ -26,7 +29,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
 
 /// The table's label: the plan's, else the registered one, else its name with its schema; of a
 /// partition, its root's.
-pub(super) fn label_of(plan: &TablePlan, table: &TableFacts, registered: &[FieldRecord]) -> String {
+pub fn label_of(plan: &TablePlan, table: &TableFacts, registered: &[FieldRecord]) -> String {
     if let Some(label) = &plan.label {
         return label.clone();
     }
@@ -37,7 +40,10 @@ pub(super) fn label_of(plan: &TablePlan, table: &TableFacts, registered: &[Field
         return record.table_label.clone();
     }
     match (&table.root, physical(table)) {
-        (Some(root), _) => root.label(),
+        (Some(root), _) => registered
+            .iter()
+            .find(|record| is_at(record, root))
+            .map_or_else(|| root.label(), |record| record.table_label.clone()),
         (None, Some(name)) => name.label(),
         (None, None) => plan.name.label(),
     }
@@ -90,10 +96,19 @@ pub(super) fn record_of<'a>(
 }
 
 fn is_same_table(record: &FieldRecord, table: &TableFacts) -> bool {
-    record.schema_name == table.schema && record.table_name == table.name
+    record.place.found != Found::Gone
+        && record.schema_name == table.schema
+        && record.table_name == table.name
 }
 
-fn table_label(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
+fn is_at(record: &FieldRecord, name: &TableName) -> bool {
+    record.place.found != Found::Gone
+        && record.schema_name == name.schema.as_ref().map_or("", Ident::as_str)
+        && record.table_name == name.name.as_str()
+}
+
+/// Whether the label of the table is its own. Else nothing that is registered under it is of this table.
+fn has_its_label(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) -> bool {
     let label = label_of(p.plan, table, p.registered);
     let other = p
         .registered
@@ -102,17 +117,69 @@ fn table_label(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
     if let Some(record) = other {
         changed(p, None, "label", &record.table_label, &label, out);
     }
-    // A label that the plan spells out may belong to the same table under an older name.
-    let taken = (p.registered.iter())
-        .find(|record| record.table_label == label && !is_same_table(record, table));
-    if let (Some(record), None) = (taken, &p.plan.label) {
-        out.refuse(
+    let Some(record) = p
+        .registered
+        .iter()
+        .find(|record| record.table_label == label)
+    else {
+        return true;
+    };
+    match &record.place.found {
+        Found::Gone => out.refuse(
             "E0241",
             p.plan,
             None,
-            format!("label {label} belongs to table {}", record.table_name),
-            "labels are never used twice: give this table a label of its own in the plan, or, if it is \
-             the same table under a new name, write this label there",
+            format!("label {label} belongs to a table that is not there any more, and this is another one"),
+            "if it was made to take the other's place, `phiseal fields rebind` compares every value first; if the \
+             other is gone for good, `phiseal fields forget`; or give this table a label of its own in the plan",
+        ),
+        Found::Several(tables) => out.refuse(
+            "E0241",
+            p.plan,
+            None,
+            format!(
+                "several tables carry the guard of label {label}: {}",
+                super::listed(tables.iter().map(TableName::label))
+            ),
+            "one of them was the other once: say which is the one of the label with `phiseal fields rebind`, and give \
+             the other a label of its own in the plan",
+        ),
+        Found::Known | Found::Guarded | Found::Named if is_same_table(record, table) => return true,
+        Found::Known | Found::Guarded | Found::Named => out.refuse(
+            "E0241",
+            p.plan,
+            None,
+            format!("label {label} belongs to table {}", table_of(record)),
+            "labels are never used twice: give this table a label of its own in the plan; if it was made to take the \
+             other's place, `phiseal fields rebind`",
+        ),
+    }
+    false
+}
+
+/// The name that the table of a record has now.
+fn table_of(record: &FieldRecord) -> String {
+    match record.schema_name.as_str() {
+        "" => record.table_name.clone(),
+        schema => format!("{schema}.{}", record.table_name),
+    }
+}
+
+/// A rename is followed; until then the guard names what is not there any more.
+fn renamed(p: &Preflight<'_>, records: &[&FieldRecord], out: &mut Findings) {
+    let mut renames: Vec<&(String, String)> = records
+        .iter()
+        .flat_map(|record| &record.place.renames)
+        .collect();
+    renames.sort();
+    renames.dedup();
+    for (was, now) in renames {
+        out.warn(
+            "E0252",
+            p.plan,
+            None,
+            format!("{was} was registered, and is called {now} now"),
+            "the next backfill, or what `phiseal plan --sql` prints, makes the guard for the new name; the label stays",
         );
     }
 }
@@ -184,6 +251,11 @@ fn frozen(
             out,
         );
         return;
+    }
+    let planned = field.name();
+    let is_there = |name: &str| column_of(table, name).is_some();
+    if record.column_name != planned && is_there(planned) && is_there(&record.column_name) {
+        changed(p, at, "plaintext column", &record.column_name, planned, out);
     }
     let sealed = field.seal_into().map(Ident::as_str);
     if !is_same_column(table, record.sealed_column.as_deref(), sealed) {

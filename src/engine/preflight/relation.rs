@@ -16,11 +16,25 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 "look at `.tables` in sqlite3, and whether the URL names the right file"
             }
         };
+        let hint = new_name(p).unwrap_or_else(|| hint.to_owned());
         out.refuse("E0201", p.plan, None, "there is no such table", hint);
         return;
     };
     kind(p, table, out);
     storage(p, table, out);
+}
+
+/// A hint with the name that the table has by now.
+fn new_name(p: &Preflight<'_>) -> Option<String> {
+    let is_this = |was: &str| match &p.plan.name.schema {
+        Some(_) => was == p.plan.name.label(),
+        None => was == p.plan.name.label() || was.ends_with(&format!(".{}", p.plan.name.label())),
+    };
+    let mut renames = p.registered.iter().flat_map(|record| &record.place.renames);
+    let (_, now) = renames.find(|(was, _)| is_this(was))?;
+    Some(format!(
+        "the table is called {now} now: write that in the plan"
+    ))
 }
 
 fn kind(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {

@@ -3,9 +3,11 @@
 
 use super::finding::finding;
 use super::{Dialect, Finding, Level, column_of, key, registered};
-use crate::plan::{ColumnPlan, TablePlan, Target as PlanTarget, TriggerPolicy};
+use crate::plan::{
+    ColumnPlan, TablePlan, Target as PlanTarget, TriggerPolicy, UntrustedSeal as Planned,
+};
 use crate::store::catalog::{ColumnFacts, TableFacts};
-use crate::store::{FieldRecord, FieldState, FieldTarget, Sealed, Target};
+use crate::store::{FieldRecord, FieldState, FieldTarget, Sealed, Target, UntrustedSeal};
 
 /// How long a statement of ours waits for a lock, in milliseconds: short, since rows that
 /// somebody holds are left to the sweep, and nobody queues behind us.
@@ -49,6 +51,11 @@ pub fn resolve(
         suppress_triggers: plan.triggers == TriggerPolicy::Suppress,
         triggers_fire: plan.triggers == TriggerPolicy::Fire,
         lock_timeout_ms: LOCK_TIMEOUT_MS,
+        scope: crate::store::Scope::default(),
+        on_untrusted_seal: plan.on_untrusted_seal.map(|planned| match planned {
+            Planned::Refuse => UntrustedSeal::Refuse,
+            Planned::Undo => UntrustedSeal::Undo,
+        }),
     })
 }
 
@@ -172,5 +179,6 @@ fn record(target: &Target, field: &FieldTarget, column: &ColumnPlan) -> FieldRec
         pad_to: column.pad_to,
         state: FieldState::Declared,
         values_sealed: 0,
+        place: crate::store::Whereabouts::default(),
     }
 }

@@ -55,6 +55,7 @@ impl World {
                 label: None,
                 tenant_column: None,
                 triggers: TriggerPolicy::Refuse,
+                on_untrusted_seal: None,
                 columns: vec![ColumnPlan {
                     name: "ssn".parse().unwrap(),
                     target: PlanTarget::Beside("ssn_sealed".parse().unwrap()),

@@ -13,7 +13,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             "there is no usable key of purpose cell",
-            "make one with `phiseal keys create`, or see `phiseal keys list`",
+            "see `phiseal keys list`: a suspended key is taken back by `phiseal keys resume`, and replaced by \
+             `phiseal rotate` after that; where there is none, make one with `phiseal keys create`",
         );
     }
     let indexed = p
@@ -27,7 +28,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             "there is no usable key of purpose blind_index, and the plan has a blind index",
-            "make one with `phiseal keys create --purpose blind_index`",
+            "see `phiseal keys list`: a suspended key is taken back by `phiseal keys resume`; where there is none, \
+             make one with `phiseal keys create --purpose blind_index`",
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Backfill: seal every plaintext that is not sealed yet.
+//! Backfill: seal every plaintext that is not sealed yet. Compare: also open what is sealed, and seal again
+//! what is not of its plaintext.
 //! In place, a value that parses as sealed is opened, never sealed again: one that does not open
 //! goes to quarantine, since nobody can tell whether it is a damaged seal or a strange plaintext.
 
@@ -19,12 +20,14 @@ pub struct Backfill {
     target: Arc<Target>,
     columns: Arc<Columns>,
     sealed_prefixes: Vec<String>,
+    /// Seals are not trusted.
+    compares: bool,
 }
 
 impl Backfill {
     /// A backfill of the fields of `target`. `keys` are all that are known now: in place, the sweep
     /// takes a value that begins with the text form of one of them as sealed.
-    pub fn new(target: Arc<Target>, columns: Arc<Columns>, keys: &KeySet) -> Self {
+    pub fn new(target: Arc<Target>, columns: Arc<Columns>, keys: &KeySet, compares: bool) -> Self {
         let sealed_prefixes = keys
             .ids()
             .into_iter()
@@ -39,6 +42,48 @@ impl Backfill {
             target,
             columns,
             sealed_prefixes,
+            compares,
+        }
+    }
+
+    /// Whether a seal is good as it is. One without its plaintext is all there is of the value: it only has
+    /// to open.
+    fn is_good(
+        &self,
+        row: &Row<'_>,
+        field: usize,
+        cell: &PageCell,
+        keys: &KeySet,
+        hand: &mut Hand,
+    ) -> Result<bool, RowFault> {
+        let Some(sealed) = cell.sealed.as_deref().filter(|_| self.compares) else {
+            return Ok(false);
+        };
+        let Hand { memo, opened, .. } = hand;
+        let outcome = (self.columns).open_into(keys, memo, row.cell(field), sealed, opened);
+        match (outcome, &cell.plain) {
+            (Ok(envelope), Some(plain)) => {
+                let index = cell.index.as_deref();
+                let whole = plain.as_slice() == opened.as_slice()
+                    && self.columns.check_padding(field, &envelope).is_ok()
+                    && (self.columns)
+                        .check_index(keys, memo, row.cell(field), opened, index)
+                        .is_ok();
+                match whole {
+                    true => *hand.seen.opened.entry(envelope.key_id).or_default() += 1,
+                    false => hand.seen.mended += 1,
+                }
+                Ok(whole)
+            }
+            (Ok(envelope), None) => {
+                *hand.seen.opened.entry(envelope.key_id).or_default() += 1;
+                Ok(true)
+            }
+            (Err(why), None) => Err(RowFault::field(field, why.reason())),
+            (Err(_), Some(_)) => {
+                hand.seen.mended += 1;
+                Ok(false)
+            }
         }
     }
 
@@ -52,6 +97,9 @@ impl Backfill {
     ) -> Result<Option<WriteCell>, RowFault> {
         if let Some(why) = cell.unreadable {
             return Err(RowFault::field(field, why));
+        }
+        if self.is_good(row, field, cell, keys, hand)? {
+            return Ok(None);
         }
         let Some(plain) = &cell.plain else {
             return Ok(None);
@@ -87,24 +135,32 @@ impl Backfill {
 
 impl Step for Backfill {
     fn kind(&self) -> RunKind {
-        RunKind::Backfill
+        match self.compares {
+            true => RunKind::Compare,
+            false => RunKind::Backfill,
+        }
     }
 
     fn reads(&self) -> Reads {
         Reads {
-            main: Select::Unsealed,
+            main: match self.compares {
+                true => Select::Any,
+                false => Select::Unsealed,
+            },
             sweep: Select::UnsealedSweep {
                 sealed_prefixes: self.sealed_prefixes.clone(),
             },
-            order: match self.target.in_place() {
-                // A value that looks sealed and does not open is found by this pass only.
+            order: match self.compares || self.target.in_place() {
+                // A value that looks sealed and does not open is found by this pass only; and of those that
+                // are compared, none may be passed over because its row moved.
                 true => Order::Keys,
                 false => Order::Storage(Visits::Growing),
             },
             indexed_sweep: true,
             ends_beside_writers: true,
             plain: true,
-            sealed: false,
+            sealed: self.compares,
+            index: self.compares,
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Reindex {
     columns: Arc<Columns>,
     changes: Arc<HashMap<String, Change>>,
     check: bool,
+    /// What the run is called that this is a part of.
+    kind: RunKind,
 }
 
 impl Reindex {
@@ -40,6 +42,16 @@ impl Reindex {
             columns,
             changes,
             check,
+            kind: RunKind::Reindex,
+        }
+    }
+
+    /// Indexes under the active keys where there are none, as a part of a backfill. A tenant without an
+    /// active key gets none.
+    pub fn filling(columns: Arc<Columns>) -> Self {
+        Self {
+            kind: RunKind::Backfill,
+            ..Self::new(columns, Arc::default(), false)
         }
     }
 
@@ -61,6 +73,12 @@ impl Reindex {
         };
         let key = match self.changes.get(row.tenant) {
             Some(change) => Arc::clone(&change.to),
+            None if self.kind == RunKind::Backfill => {
+                match keys.active(row.tenant, Purpose::BlindIndex) {
+                    Some(key) => Arc::clone(key),
+                    None => return Ok(None),
+                }
+            }
             None => keys
                 .sealing(row.tenant, Purpose::BlindIndex)
                 .cloned()
@@ -80,7 +98,7 @@ impl Reindex {
 
 impl Step for Reindex {
     fn kind(&self) -> RunKind {
-        RunKind::Reindex
+        self.kind
     }
 
     fn reads(&self) -> Reads {
@@ -102,6 +120,7 @@ impl Step for Reindex {
             ends_beside_writers: !self.check,
             plain: true,
             sealed: self.check,
+            index: false,
         }
     }
 

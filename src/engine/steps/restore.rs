@@ -73,6 +73,7 @@ impl Step for Restore {
             ends_beside_writers: false,
             plain: true,
             sealed: true,
+            index: false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Rotate: seal again, under the active key, what older versions sealed.
-//! A value is opened and sealed from what it opens to, never from the plaintext beside it, which
-//! may be gone. One that does not open goes to quarantine, and its key is kept.
+//! A value is opened and sealed from what it opens to. Where its plaintext is still there and is something else,
+//! it is sealed from that: a wrong value is not sealed once more. One that does not open and has no plaintext
+//! goes to quarantine, and its key is kept.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -45,11 +46,26 @@ impl Rotate {
             memo,
             opened,
             nonces,
+            seen,
             ..
         } = hand;
-        self.columns
-            .open_into(keys, memo, row.cell(field), sealed, opened)
-            .map_err(|why| RowFault::field(field, why.reason()))?;
+        let outcome = (self.columns).open_into(keys, memo, row.cell(field), sealed, opened);
+        let beside = match self.target.fields[field].sealed {
+            Sealed::Beside { .. } => row.read.cells[field].plain.as_ref(),
+            Sealed::InPlace => None,
+        };
+        let value = match (outcome, beside) {
+            (Ok(_), Some(plain)) if plain.as_slice() != opened.as_slice() => {
+                seen.mended += 1;
+                plain.as_slice()
+            }
+            (Ok(_), _) => opened.as_slice(),
+            (Err(_), Some(plain)) => {
+                seen.mended += 1;
+                plain.as_slice()
+            }
+            (Err(why), None) => return Err(RowFault::field(field, why.reason())),
+        };
         let nonce = nonces
             .next()
             .ok_or_else(|| RowFault::field(field, "no random bytes are left for this value"))?;
@@ -59,7 +75,7 @@ impl Rotate {
         };
         let (sealed, index) = self
             .columns
-            .seal(keys, memo, row.cell(field), nonce, opened, as_text)
+            .seal(keys, memo, row.cell(field), nonce, value, as_text)
             .map_err(|error| RowFault::field(field, error.to_string()))?;
         Ok(WriteCell::Seal { sealed, index })
     }
@@ -80,8 +96,9 @@ impl Step for Rotate {
             order: Order::Storage(Visits::Rewriting),
             indexed_sweep: false,
             ends_beside_writers: true,
-            plain: false,
+            plain: true,
             sealed: true,
+            index: false,
         }
     }
 

@@ -113,13 +113,16 @@ fn letter(row: &PgRow, column: &'static str) -> Result<char, StoreError> {
     Ok(get::<&str>(row, column)?.chars().next().unwrap_or(' '))
 }
 
+/// Stands in a statement for the condition that trigger `t` is one of the guard's.
+const OF_THE_GUARD: &str = "{t is of the guard}";
+
 /// All rows of a statement whose only parameters are the tree's root and members.
 async fn rows_of_tree(
     conn: &mut PgConnection,
     tree: &Tree,
     statement: &'static str,
 ) -> Result<Vec<PgRow>, StoreError> {
-    query(statement)
+    sql::query(statement.replace(OF_THE_GUARD, super::guard::IS_GUARD))
         .bind(tree.root)
         .bind(&tree.members)
         .fetch_all(conn)

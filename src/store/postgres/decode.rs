@@ -202,13 +202,20 @@ fn decode_row(target: &Target, row: &PgRow, layout: &Layout, flags: i32) -> Resu
     }
     let mut cells = Vec::with_capacity(target.fields.len());
     let mut bytes = 0;
+    let mut index_at = layout.cells + 2 * target.fields.len();
     for i in 0..target.fields.len() {
         let plain = raw_bytes(row, layout.cells + 2 * i)?;
         let sealed = raw_bytes(row, layout.cells + 2 * i + 1)?;
         bytes += (plain.map_or(0, <[u8]>::len) + sealed.map_or(0, <[u8]>::len)) as u64;
+        let index = match target.fields[i].index.is_some() && index_at < row.len() {
+            true => raw_bytes(row, index_at)?,
+            false => None,
+        };
+        index_at += usize::from(target.fields[i].index.is_some());
         cells.push(PageCell {
             plain: plain.map(|b| Zeroizing::new(b.to_vec())),
             sealed: sealed.map(<[u8]>::to_vec),
+            index: index.map(<[u8]>::to_vec),
             unreadable: None,
         });
     }

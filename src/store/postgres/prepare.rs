@@ -10,10 +10,12 @@ use super::PostgresStore;
 use super::fault::map;
 use super::guard::{self, Guard, GuardField};
 use super::indexes::{self, Index, index_there, unique_indexes};
+use super::registry;
+use super::relations;
 use super::sql::{query, raw};
 use crate::ident::Ident;
 use crate::quote;
-use crate::store::{FieldTarget, Result, Sealed, Store, StoreError, Target};
+use crate::store::{FieldTarget, Result, Scope, Sealed, Store, StoreError, Target, UntrustedSeal};
 
 /// Attempts at a lock, each of [`LOCK_WAIT_MS`], with a growing pause in between.
 const ATTEMPTS: u32 = 12;
@@ -48,16 +50,37 @@ fn absent(error: StoreError) -> Result<Vec<Index>> {
 
 async fn missing_in_transaction(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
     let mut tx = store.begin().await?;
-    let mut statements = missing_columns(&mut tx, target).await?;
+    let columns = missing_columns(&mut tx, target).await?;
     let guard = guard_of(store, &mut tx, target).await?;
-    if !statements.is_empty() || !guard_is_there(&mut tx, &guard, target).await? {
-        statements.extend(guard.statements());
+    let mut statements = Vec::new();
+    // Where no plaintext is left there is nothing that a seal could be older than.
+    let guarded = guard.fields.is_empty() || guard_is_there(&mut tx, &guard, target).await?;
+    if !columns.is_empty() || !guarded {
+        let fresh = relations::is_fresh(&mut tx, store, target).await?;
+        // The lock first: between the look at the guard that stands and its replacement nobody writes.
+        statements.push(format!(
+            "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+            target.table.quoted()
+        ));
+        let noted = |statement: &String| relations::if_allowed(store, statement);
+        statements.push(noted(&relations::before_change(store, target)));
+        statements.extend(columns);
+        if !guard.fields.is_empty() {
+            statements.extend(guard.statements());
+        }
+        let after = relations::after_change(store, target, fresh);
+        statements.extend(after.iter().map(noted));
     }
     tx.commit().await.map_err(map)?;
     Ok(statements)
 }
 
 pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()> {
+    // What is detached has no guard and no index of ours to be made.
+    let target = &Target {
+        scope: Scope::Attached,
+        ..target.clone()
+    };
     // Another engine may prepare the same table at this moment: what it made is then no longer
     // missing at the next look.
     for attempt in 1.. {
@@ -81,6 +104,7 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
     // The clones on partitions fire ALWAYS only where each is told so, on some server versions.
     let leaves = store.relations(target).await?;
     let mut tx = store.begin().await?;
+    let bare = guard_of(store, &mut tx, target).await?.fields.is_empty();
     let mut late = Vec::new();
     for leaf in &leaves {
         for name in [guard::INSERT, guard::UPDATE] {
@@ -98,6 +122,7 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
                 Some(_) => late.push(format!(
                     "ALTER TABLE {leaf} ENABLE ALWAYS TRIGGER \"{name}\""
                 )),
+                None if bare => {}
                 None => {
                     return Err(StoreError::Missing {
                         what: format!("the guard on {leaf}"),
@@ -107,6 +132,11 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
         }
     }
     tx.commit().await.map_err(map)?;
+    if late.is_empty() {
+        return relations::note(store, target).await;
+    }
+    late.insert(0, relations::before_change(store, target));
+    late.extend(relations::after_change(store, target, false));
     apply(store, &late).await
 }
 
@@ -177,12 +207,21 @@ async fn try_apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
     tx.commit().await.map_err(map)
 }
 
-async fn columns_there(
+pub(super) async fn columns_there(
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
 ) -> Result<Vec<String>> {
+    let columns = column_types(tx, target).await?;
+    Ok(columns.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The columns that are there, each with its type.
+async fn column_types(
+    tx: &mut Transaction<'static, Postgres>,
+    target: &Target,
+) -> Result<Vec<(String, String)>> {
     let rows = query(
-        "SELECT attname::text FROM pg_catalog.pg_attribute \
+        "SELECT attname::text, format_type(atttypid, NULL) FROM pg_catalog.pg_attribute \
          WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped"
             .to_owned(),
     )
@@ -190,7 +229,9 @@ async fn columns_there(
     .fetch_all(&mut **tx)
     .await
     .map_err(map)?;
-    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+    rows.iter()
+        .map(|row| Ok((row.try_get(0).map_err(map)?, row.try_get(1).map_err(map)?)))
+        .collect()
 }
 
 async fn missing_columns(
@@ -241,43 +282,33 @@ pub(super) async fn guard_of(
             next: field.index_next.clone(),
         })
         .collect();
-    let there = columns_there(tx, target).await?;
-    let rows = query(format!(
-        "SELECT column_name, sealed_column, blind_index_column, blind_index_next, \
-           (SELECT a.atttypid <> 'bytea'::regtype FROM pg_catalog.pg_attribute a \
-            WHERE a.attrelid = to_regclass($2) AND a.attname = m.sealed_column AND NOT a.attisdropped) \
-         FROM {} AS m WHERE table_label = $1 AND state NOT IN ('declared', 'restored') ORDER BY field_id",
-        store.own("encrypted_field_metadata")
-    ))
-    .bind(target.label.clone())
-    .bind(regclass(target))
-    .fetch_all(&mut **tx)
-    .await
-    .map_err(map)?;
-    for row in &rows {
-        let plain: String = row.try_get(0).map_err(map)?;
-        if !there.contains(&plain) || fields.iter().any(|f| f.plain.as_str() == plain) {
+    let there = column_types(tx, target).await?;
+    for record in registry::fields_now(store, tx).await? {
+        let plain = &record.column_name;
+        let known = fields.iter().any(|field| field.plain.as_str() == plain);
+        if record.table_label != target.label || !record.state.may_hold_seals() || known {
             continue;
         }
-        let sealed: Option<String> = row.try_get(1).map_err(map)?;
-        let text: Option<bool> = row.try_get(4).map_err(map)?;
-        let sealed = match sealed {
-            Some(name) => Some((ident(name)?, text.unwrap_or(false))),
+        let is_there = |name: &String| there.iter().any(|(column, _)| column == name);
+        if !is_there(plain) {
+            continue;
+        }
+        let sealed = match &record.sealed_column {
+            Some(name) => {
+                let kind = there.iter().find(|(column, _)| column == name);
+                Some((
+                    ident(name.clone())?,
+                    kind.is_some_and(|(_, kind)| kind != "bytea"),
+                ))
+            }
             None => None,
         };
+        let named = |name: &Option<String>| name.clone().map(ident).transpose();
         fields.push(GuardField {
-            plain: ident(plain)?,
+            plain: ident(plain.clone())?,
             sealed,
-            index: row
-                .try_get::<Option<String>, _>(2)
-                .map_err(map)?
-                .map(ident)
-                .transpose()?,
-            next: row
-                .try_get::<Option<String>, _>(3)
-                .map_err(map)?
-                .map(ident)
-                .transpose()?,
+            index: named(&record.blind_index_column)?,
+            next: named(&record.blind_index_next)?,
         });
     }
     fields.sort_by(|a, b| a.plain.cmp(&b.plain));
@@ -288,8 +319,57 @@ pub(super) async fn guard_of(
         label: target.label.clone(),
         keys: target.keys.iter().map(|key| key.name.clone()).collect(),
         tenant: target.tenant.clone(),
+        tenant_by_settings: tenant_by_settings(tx, target).await?,
         fields,
+        undoes: undoes(store, tx, target).await?,
     })
+}
+
+/// Whether an untrusted change of a seal is undone: as the target has it, or else the guard that is there.
+async fn undoes(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    target: &Target,
+) -> Result<bool> {
+    if let Some(way) = target.on_untrusted_seal {
+        return Ok(way == UntrustedSeal::Undo);
+    }
+    let row = query(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
+         WHERE n.nspname = $1 AND p.proname = $2 AND position($3 IN p.prosrc) > 0)"
+            .to_owned(),
+    )
+    .bind(store.schema.as_str().to_owned())
+    .bind(guard::function_name("update", &target.label))
+    .bind(guard::UNDONE)
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(map)?;
+    row.try_get(0).map_err(map)
+}
+
+/// Whether the text of the tenant is another under other settings (dates, bytes).
+async fn tenant_by_settings(
+    tx: &mut Transaction<'static, Postgres>,
+    target: &Target,
+) -> Result<bool> {
+    let Some(tenant) = &target.tenant else {
+        return Ok(false);
+    };
+    let row = query(
+        "SELECT coalesce((SELECT coalesce(nullif(t.typbasetype, 0), t.oid) NOT IN ('text'::regtype, \
+           'varchar'::regtype, 'bpchar'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, \
+           'uuid'::regtype, 'bool'::regtype, 'numeric'::regtype) FROM pg_catalog.pg_attribute a \
+           JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+           WHERE a.attrelid = to_regclass($1) AND a.attname = $2 AND NOT a.attisdropped), true)"
+            .to_owned(),
+    )
+    .bind(regclass(target))
+    .bind(tenant.as_str().to_owned())
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(map)?;
+    row.try_get(0).map_err(map)
 }
 
 /// The owner of the table; our own role where there is no table yet, or no longer.
@@ -320,30 +400,39 @@ async fn guard_is_there(
     target: &Target,
 ) -> Result<bool> {
     let statements = guard.statements();
-    let rows = query(
-        "SELECT g.tgname::text, g.tgenabled::text, p.prosrc, \
+    let rows = query(format!(
+        "SELECT t.tgname::text, t.tgenabled::text, p.prosrc, \
            NOT p.prosecdef AND NOT has_function_privilege('public', p.oid, 'EXECUTE') \
-             AND has_function_privilege(c.relowner, p.oid, 'EXECUTE') \
-         FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid \
-         JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid \
-         WHERE g.tgrelid = to_regclass($1) AND g.tgname IN ($2, $3)"
-            .to_owned(),
-    )
+             AND has_function_privilege(c.relowner, p.oid, 'EXECUTE'), t.tgargs \
+         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid \
+         JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid \
+         WHERE t.tgrelid = to_regclass($1) AND {}",
+        guard::IS_GUARD
+    ))
     .bind(regclass(target))
-    .bind(guard::INSERT)
-    .bind(guard::UPDATE)
     .fetch_all(&mut **tx)
     .await
     .map_err(map)?;
-    if rows.len() != 2 {
+    if rows.len() != guard.triggers() {
         return Ok(false);
     }
     for row in &rows {
+        let name: String = row.try_get(0).map_err(map)?;
         let enabled: String = row.try_get(1).map_err(map)?;
         let source: String = row.try_get(2).map_err(map)?;
         let safe: bool = row.try_get(3).map_err(map)?;
-        // The body names every field, so a plan with one field more finds another body here.
-        if enabled != "A" || !safe || !statements.iter().any(|s| s.contains(&source)) {
+        let arguments: Vec<u8> = row.try_get(4).map_err(map)?;
+        let fires = match name.as_str() {
+            guard::INSERT | guard::UPDATE => enabled == "A",
+            _ => enabled != "D" && enabled != "R",
+        };
+        // The body names every field, so a plan with one field more finds another body here; the
+        // argument stands for the condition, of which the catalog keeps no text.
+        if !fires
+            || !safe
+            || !guard.has_trigger(&name, &arguments)
+            || !statements.iter().any(|s| s.contains(&source))
+        {
             return Ok(false);
         }
     }
@@ -383,18 +472,15 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     let table = target.table.quoted();
     if !only_copies.is_empty() {
         // Under the lock: an application that seals may have written since the sweep looked.
-        // Readers wait for a look only where columns go.
-        let mode = match drops.is_empty() {
-            true => "SHARE ROW EXCLUSIVE",
-            false => "ACCESS EXCLUSIVE",
-        };
-        statements.push(format!("LOCK TABLE {table} IN {mode} MODE"));
+        // Readers wait for a look only where columns go. Rows that a policy hides count as well.
+        statements.push(lock_for_look(&table, drops.is_empty()));
         statements.push(super::sql::block(&format!(
             "BEGIN IF EXISTS (SELECT 1 FROM {table} WHERE {}) THEN \
              RAISE EXCEPTION USING ERRCODE = '{NOT_RESTORED}', MESSAGE = 'table'; END IF; END",
             only_copies.join(" OR ")
         )));
     }
+    statements.push(relations::before_change(store, target));
     statements.extend(guard.drop_statements());
     statements.extend(
         sweeps
@@ -415,6 +501,7 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     if !guard.fields.is_empty() {
         statements.extend(guard.statements());
     }
+    statements.extend(relations::after_change(store, target, false));
     match apply(store, &statements).await {
         Err(StoreError::Refused { sqlstate }) if sqlstate == NOT_RESTORED => {
             Err(StoreError::NotRestored {
@@ -423,6 +510,15 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
         }
         other => other,
     }
+}
+
+/// The lock under which a table is looked through; readers wait where columns go.
+fn lock_for_look(table: &str, columns_stay: bool) -> String {
+    let mode = match columns_stay {
+        true => "SHARE ROW EXCLUSIVE",
+        false => "ACCESS EXCLUSIVE",
+    };
+    format!("LOCK TABLE {table} IN {mode} MODE; SET LOCAL row_security = off")
 }
 
 /// What the look before a drop raises.

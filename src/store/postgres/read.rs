@@ -285,7 +285,7 @@ pub(super) fn key_binds(target: &Target, request: &PageRequest, keys: &[Cursor])
 }
 
 /// What the statement of a window binds.
-fn binds(request: &PageRequest) -> Binds {
+pub(super) fn binds(request: &PageRequest) -> Binds {
     let texts = [&request.after, &request.upto]
         .into_iter()
         .flatten()

@@ -1,12 +1,13 @@
 //! The registry of fields: `encrypted_field_metadata`. Labels in it are never freed.
 
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::fault::map;
+use super::relations;
 use super::sql::query;
-use crate::store::{FieldRecord, FieldState, Result, StoreError};
+use crate::store::{FieldRecord, FieldState, Result, StoreError, Whereabouts};
 
 const COLUMNS: &str = "table_label, column_label, schema_name, table_name, column_name, sealed_column, \
      blind_index_column, blind_index_normaliser, blind_index_bits::int4, \
@@ -15,28 +16,48 @@ const COLUMNS: &str = "table_label, column_label, schema_name, table_name, colum
 
 pub(super) async fn fields(store: &PostgresStore) -> Result<Vec<FieldRecord>> {
     let mut tx = store.begin().await?;
+    let fields = fields_now(store, &mut tx).await?;
+    tx.commit().await.map_err(map)?;
+    Ok(fields)
+}
+
+/// All fields, under the names that their tables and columns have now.
+pub(super) async fn fields_now(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+) -> Result<Vec<FieldRecord>> {
     let rows = query(format!(
         "SELECT {COLUMNS} FROM {} ORDER BY table_label, field_id",
         store.own("encrypted_field_metadata")
     ))
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
-    rows.iter().map(decode).collect()
+    let mut fields = rows.iter().map(decode).collect::<Result<Vec<_>>>()?;
+    relations::locate(store, tx, &mut fields).await?;
+    Ok(fields)
 }
 
 pub(super) async fn register(store: &PostgresStore, fields: &[FieldRecord]) -> Result<()> {
     let sql = format!(
-        "INSERT INTO {} (table_label, column_label, schema_name, table_name, column_name, sealed_column, \
+        "INSERT INTO {} AS m (table_label, column_label, schema_name, table_name, column_name, sealed_column, \
            blind_index_column, blind_index_normaliser, blind_index_bits, tenant_column, key_columns, key_types, \
            source_type, form, pad_to, state, blind_index_key_id) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::int8) \
-         ON CONFLICT (table_label, column_label) DO NOTHING",
+         ON CONFLICT (table_label, column_label) DO UPDATE SET schema_name = excluded.schema_name, \
+           table_name = excluded.table_name, column_name = excluded.column_name, \
+           sealed_column = excluded.sealed_column, blind_index_column = excluded.blind_index_column, \
+           tenant_column = excluded.tenant_column, key_columns = excluded.key_columns, \
+           updated_at = clock_timestamp() \
+         WHERE (m.schema_name, m.table_name, m.column_name, m.sealed_column, m.blind_index_column, m.tenant_column, \
+             m.key_columns) IS DISTINCT FROM (excluded.schema_name, excluded.table_name, excluded.column_name, \
+             excluded.sealed_column, excluded.blind_index_column, excluded.tenant_column, excluded.key_columns)",
         store.own("encrypted_field_metadata")
     );
     let mut tx = store.begin().await?;
-    for field in fields {
+    let mut all = follow_others(store, &mut tx, fields).await?;
+    all.extend(fields.iter().cloned());
+    for field in &all {
         query(sql.clone())
             .bind(field.table_label.clone())
             .bind(field.column_label.clone())
@@ -60,6 +81,35 @@ pub(super) async fn register(store: &PostgresStore, fields: &[FieldRecord]) -> R
             .map_err(map)?;
     }
     tx.commit().await.map_err(map)
+}
+
+/// The registered fields of the same tables that are not among these, under the names of today: what is
+/// recorded of a table's columns is of all its fields.
+async fn follow_others(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    fields: &[FieldRecord],
+) -> Result<Vec<FieldRecord>> {
+    let is_named = |one: &FieldRecord| {
+        fields.iter().any(|field| {
+            field.table_label == one.table_label && field.column_label == one.column_label
+        })
+    };
+    let mut labels: Vec<&str> = Vec::new();
+    for field in fields {
+        if !labels.contains(&field.table_label.as_str()) {
+            labels.push(&field.table_label);
+        }
+    }
+    let mut others = fields_now(store, tx).await?;
+    others.retain(|one| labels.contains(&one.table_label.as_str()) && !is_named(one));
+    for label in labels {
+        if let Some(field) = fields.iter().find(|field| field.table_label == label) {
+            let table = relations::table_name(field.schema_name.clone(), field.table_name.clone())?;
+            relations::follow(store, tx, label, &table).await?;
+        }
+    }
+    Ok(others)
 }
 
 pub(super) async fn set_state(
@@ -119,5 +169,6 @@ fn decode(row: &PgRow) -> Result<FieldRecord> {
             what: "a state of a field this version does not know",
         })?,
         values_sealed: row.try_get("values_sealed").map_err(map)?,
+        place: Whereabouts::default(),
     })
 }

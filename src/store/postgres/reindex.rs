@@ -6,16 +6,25 @@
 use sqlx::{Postgres, Row, Transaction};
 
 use super::PostgresStore;
+use super::audit;
+use super::decode::{Places, decode_cut};
 use super::fault::map;
 use super::indexes;
 use super::prepare::{self, apply};
+use super::read::{binds, page_rows};
+use super::relations;
 use super::rotation;
-use super::sql::{query, raw};
+use super::seal::seal_rows;
+use super::select::{Cut, Rows};
+use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, raw};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
-use crate::keys::{Handover, RotationPeriod};
 use crate::quote;
-use crate::store::{Reindex, Result, StoreError, Target};
+use crate::store::page::WriteCell;
+use crate::store::{
+    IndexSwitch, LateRows, PageRequest, Reindex, Result, Select, StoreError, SwitchTable, Target,
+    UntrustedSeal, Versions, WriteBatch, WriteRow,
+};
 
 /// How long the switch waits for a table, before it is tried again.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL row_security = off;";
@@ -146,28 +155,20 @@ pub(super) async fn make_indexes(
 }
 
 /// The switch.
-pub(super) async fn switch(
-    store: &PostgresStore,
-    tables: &[(Target, Vec<Reindex>)],
-    handovers: &[Handover],
-    due: RotationPeriod,
-    actor: &str,
-) -> Result<bool> {
-    let mut leaves = Vec::new();
-    for (target, _) in tables {
-        leaves.push(store_relations(store, target).await?);
-    }
+pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Result<bool> {
     let mut tx = store.begin().await?;
     raw(LOCK_WAIT.to_owned())
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-    if !rotation::hand_over(store, &mut tx, handovers, due, actor).await? {
+    let (handovers, due) = (order.handovers, order.due);
+    if !rotation::hand_over(store, &mut tx, handovers, due, order.actor).await? {
         return Err(StoreError::Unexpected {
             what: "the state of a blind index key changed during its rotation",
         });
     }
-    for (target, _) in tables {
+    let mut leaves = Vec::new();
+    for SwitchTable { target, .. } in order.tables {
         raw(format!(
             "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
             target.table.quoted()
@@ -175,23 +176,132 @@ pub(super) async fn switch(
         .execute(&mut *tx)
         .await
         .map_err(map)?;
+        leaves.push(super::runs::relations_in(store, &mut tx, target).await?);
     }
-    for ((target, next), leaves) in tables.iter().zip(&leaves) {
+    let shared = handovers.iter().map(|h| h.to).collect::<Vec<KeyId>>();
+    for (at, (table, leaves)) in order.tables.iter().zip(&leaves).enumerate() {
+        let SwitchTable { target, next, .. } = table;
+        // No guard stands between us and the last rows, and nobody else writes any more.
+        let guard = prepare::guard_of(store, &mut tx, target).await?;
+        let way = match guard.undoes {
+            true => UntrustedSeal::Undo,
+            false => UntrustedSeal::Refuse,
+        };
+        raw(relations::before_change(store, target))
+            .execute(&mut *tx)
+            .await
+            .map_err(map)?;
+        for statement in guard.drop_statements() {
+            raw(statement).execute(&mut *tx).await.map_err(map)?;
+        }
+        for relation in leaves {
+            fill(&mut tx, &table.over, relation, order.late, at).await?;
+        }
         if is_behind(&mut tx, target, next, leaves).await? {
             tx.rollback().await.map_err(map)?;
             return Ok(false);
         }
+        switch_table(store, &mut tx, target, next, (leaves, way), &shared).await?;
     }
-    let shared = handovers.iter().map(|h| h.to).collect::<Vec<KeyId>>();
-    for ((target, next), leaves) in tables.iter().zip(&leaves) {
-        switch_table(store, &mut tx, target, next, leaves, &shared).await?;
-    }
+    audit::note(store, &mut tx, order.note, &[]).await?;
     tx.commit().await.map_err(map)?;
     Ok(true)
 }
 
-async fn store_relations(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
-    super::runs::relations(store, target).await
+/// Rows that are filled at once.
+const ROWS_AT_ONCE: u32 = 1_000;
+
+/// Fills the rows of a relation whose new index is still to be made: those written after the last pass
+/// and before the lock. Those whose value does not open stay as they are.
+async fn fill(
+    tx: &mut Transaction<'static, Postgres>,
+    over: &Target,
+    relation: &str,
+    late: &dyn LateRows,
+    table: usize,
+) -> Result<()> {
+    let replica = if over.suppress_triggers {
+        "SET LOCAL session_replication_role = 'replica';"
+    } else {
+        ""
+    };
+    raw(format!("{TEXT_SETTINGS} {replica}"))
+        .execute(&mut **tx)
+        .await
+        .map_err(map)?;
+    let mut request = PageRequest {
+        relation: relation.to_owned(),
+        after: None,
+        upto: None,
+        rows_max: ROWS_AT_ONCE,
+        bytes_max: 64 << 20,
+        value_bytes_max: 1 << 29,
+        select: Select::UnsealedIndexed,
+        with_plain: true,
+        with_sealed: false,
+        with_index: false,
+        with_key_text: true,
+        versions: Versions::All,
+    };
+    loop {
+        let window = Rows::Window(&request);
+        let rows = page_rows(tx, over, &window, Cut::Server, binds(&request)).await?;
+        let page = decode_cut(over, &rows, &Places::ByKey)?.page;
+        let rows = late.fill(table, page.rows)?;
+        let written = rows.iter().any(|row| {
+            row.cells
+                .iter()
+                .any(|cell| !matches!(cell, WriteCell::Keep))
+        });
+        if written {
+            write(tx, over, relation, &page.storage, &rows).await?;
+        }
+        match page.next {
+            Some(next) => request.after = Some(next),
+            None => break,
+        }
+    }
+    let origin = if over.suppress_triggers {
+        "SET LOCAL session_replication_role = 'origin';"
+    } else {
+        ""
+    };
+    // What is deferred to COMMIT would keep the columns from being dropped.
+    raw(format!("SET CONSTRAINTS ALL IMMEDIATE; {origin}"))
+        .execute(&mut **tx)
+        .await
+        .map_err(map)?;
+    Ok(())
+}
+
+async fn write(
+    tx: &mut Transaction<'static, Postgres>,
+    over: &Target,
+    relation: &str,
+    storage: &str,
+    rows: &[WriteRow],
+) -> Result<()> {
+    let batch = WriteBatch {
+        relation,
+        fingerprint: "",
+        storage,
+        rows,
+    };
+    // Triggers that fire look their names up as under the application's own writes.
+    if over.triggers_fire {
+        raw(OWNERS_NAMES.to_owned())
+            .execute(&mut **tx)
+            .await
+            .map_err(map)?;
+    }
+    seal_rows(tx, over, &batch, false).await?;
+    if over.triggers_fire {
+        raw(SAFE_NAMES.to_owned())
+            .execute(&mut **tx)
+            .await
+            .map_err(map)?;
+    }
+    Ok(())
 }
 
 /// Whether a row has an index and not yet the new one. The sweep's partial index finds it at once.
@@ -231,7 +341,7 @@ async fn switch_table(
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
     next: &[Reindex],
-    leaves: &[String],
+    (leaves, way): (&[String], UntrustedSeal),
     keys: &[KeyId],
 ) -> Result<()> {
     let table = target.table.quoted();
@@ -239,8 +349,8 @@ async fn switch_table(
     for index in next {
         after.fields[index.field].index_next = None;
     }
-    let guard = prepare::guard_of(store, tx, target).await?;
-    let mut statements = guard.drop_statements();
+    after.on_untrusted_seal = Some(way);
+    let mut statements = Vec::new();
     for index in next {
         statements.push(format!(
             "ALTER TABLE {table} DROP COLUMN {}",
@@ -285,6 +395,9 @@ async fn switch_table(
             .await
             .map_err(map)?;
         }
+    }
+    for statement in relations::after_change(store, target, false) {
+        raw(statement).execute(&mut **tx).await.map_err(map)?;
     }
     Ok(())
 }

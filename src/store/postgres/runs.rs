@@ -1,14 +1,16 @@
 //! Runs: one unfinished run a table, with its counts. And what is asked about a table around one:
 //! its relations, its size, who holds it.
 
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 
 use super::fault::map;
 use super::lanes::{self, tally};
 use super::sql::{query, time_text};
 use super::{PostgresStore, prepare};
-use crate::store::{LaneTally, NewLane, Result, RunKind, RunRecord, RunState, StoreError, Target};
+use crate::store::{
+    LaneTally, NewLane, Result, RunKind, RunRecord, RunState, Scope, StoreError, Target,
+};
 
 fn columns() -> String {
     format!(
@@ -182,9 +184,24 @@ fn decode(row: &PgRow) -> Result<RunRecord> {
     })
 }
 
-/// The leaves of a partitioned table, or the table itself; qualified and quoted by the server.
+/// The leaves of a partitioned table, or the table itself, as the target's scope has them; qualified and
+/// quoted by the server.
 pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+    if let Scope::Only(relations) = &target.scope {
+        return Ok(relations.clone());
+    }
     let mut tx = store.begin().await?;
+    let relations = relations_in(store, &mut tx, target).await?;
+    tx.commit().await.map_err(map)?;
+    Ok(relations)
+}
+
+/// The same in a transaction that is open.
+pub(super) async fn relations_in(
+    store: &PostgresStore,
+    conn: &mut PgConnection,
+    target: &Target,
+) -> Result<Vec<String>> {
     let rows = query(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -193,16 +210,32 @@ pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<
             .to_owned(),
     )
     .bind(prepare::regclass(target))
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut *conn)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
-    if rows.is_empty() {
+    if rows.is_empty() && !is_there(&mut *conn, target).await? {
         return Err(StoreError::Missing {
             what: format!("table {}", target.label),
         });
     }
-    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+    let mut relations: Vec<String> = rows
+        .iter()
+        .map(|row| row.try_get(0).map_err(map))
+        .collect::<Result<_>>()?;
+    if target.scope == Scope::Detached {
+        relations.extend(super::relations::detached(store, conn, &target.label).await?);
+    }
+    Ok(relations)
+}
+
+/// Whether the table is there; a partitioned one may have no partition.
+async fn is_there(conn: &mut PgConnection, target: &Target) -> Result<bool> {
+    let row = query("SELECT to_regclass($1) IS NOT NULL".to_owned())
+        .bind(prepare::regclass(target))
+        .fetch_one(conn)
+        .await
+        .map_err(map)?;
+    row.try_get(0).map_err(map)
 }
 
 /// Rows by the statistics, or, where there are none yet, by the size of the files; less the share of

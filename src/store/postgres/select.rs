@@ -121,7 +121,7 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
         "SELECT t.ctid AS place, t.xmin AS version, {columns}, ({need}) AS need, \
          {size} AS size, {largest} AS largest \
          FROM {from} WHERE {filter}{inner_order}{limit}{lock}",
-        columns = inner_columns(target),
+        columns = inner_columns(target, request),
         size = size(target, request, "+"),
         largest = size(target, request, ","),
     );
@@ -317,7 +317,7 @@ pub(super) fn key_list(target: &Target, alias: &str) -> String {
     names.join(", ")
 }
 
-fn inner_columns(target: &Target) -> String {
+fn inner_columns(target: &Target, request: &PageRequest) -> String {
     let mut columns: Vec<String> = target
         .keys
         .iter()
@@ -333,6 +333,9 @@ fn inner_columns(target: &Target) -> String {
         }
         if let Sealed::Beside { column, .. } = &field.sealed {
             columns.push(format!("t.{} AS s{i}", column.quoted()));
+        }
+        if let (Some(index), true) = (&field.index, request.with_index) {
+            columns.push(format!("t.{} AS x{i}", index.quoted()));
         }
     }
     columns.join(", ")
@@ -362,6 +365,13 @@ fn outer_columns(
             }
             _ => "NULL::bytea".to_owned(),
         });
+    }
+    // Behind all others, and only where they are asked for: the reader sees by their number that they are
+    // there.
+    for (i, _) in (target.fields.iter().enumerate())
+        .filter(|(_, field)| field.index.is_some() && request.with_index)
+    {
+        columns.push(format!("CASE WHEN q.need AND {fits} THEN q.x{i} END"));
     }
     columns.join(", ")
 }

@@ -10,12 +10,14 @@ use zeroize::Zeroizing;
 use super::batch::BATCH_SETTINGS;
 use super::connect::Connector;
 use super::fault::map;
+use super::guard::mark_sql;
 use super::opening::{Opening, READ_COMMITTED};
 use super::read::split;
 use super::seal::seal_rows;
 use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, raw};
 use super::timed;
 use crate::ident::Ident;
+use crate::store::change::Change;
 use crate::store::{
     Locator, Result, Sealed, StoreError, Target, Trial, TrialPlace, Tried, WriteBatch, WriteRow,
 };
@@ -131,7 +133,8 @@ async fn in_table(
     } else {
         ""
     };
-    begin(conn, opening, replica).await?;
+    let mark = mark_sql(Change::of(target, rows), &target.label);
+    begin(conn, opening, &format!("{replica} {mark}")).await?;
     let before = usage(conn, relation).await?;
     if target.triggers_fire {
         timed(raw(OWNERS_NAMES.to_owned()).execute(&mut *conn)).await?;

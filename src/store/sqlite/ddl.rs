@@ -11,6 +11,7 @@ use super::fault;
 use super::guard;
 use super::guarded;
 use super::registry;
+use super::relations;
 use super::shape::{Shape, joined};
 use super::statement::{Bind, bound, run};
 use crate::ident::Ident;
@@ -47,9 +48,13 @@ pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Res
 /// Makes what is missing.
 pub(super) async fn prepare(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
+    let fresh = relations::is_fresh(&mut transaction, target).await?;
+    relations::before_change(&mut transaction).await?;
     for statement in missing(&mut transaction, target).await? {
         run(&mut transaction, statement).await?;
     }
+    relations::after_change(&mut transaction, Some(target), fresh).await?;
+    relations::note_marks(&mut transaction).await?;
     connection::commit(transaction).await
 }
 
@@ -167,7 +172,8 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
             table: target.label.clone(),
         });
     }
-    guard::drop_all(&mut transaction, &target.table).await?;
+    relations::before_change(&mut transaction).await?;
+    let way = guard::drop_all(&mut transaction, &target.table).await?;
     let statement = format!("DROP INDEX IF EXISTS {}", sweep_name(target)?.quoted());
     run(&mut transaction, statement).await?;
     let there = columns(&mut transaction, target).await?;
@@ -197,11 +203,14 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
     // What other fields of the table still need is guarded again in the same transaction.
     let mut rest = guarded::with_registered(&mut transaction, target).await?;
     rest.fields.retain(|field| !is_named(field));
+    rest.on_untrusted_seal.get_or_insert(way);
     if !rest.fields.is_empty() {
         for trigger in guard::triggers(&mut transaction, &rest).await? {
             run(&mut transaction, trigger.create).await?;
         }
     }
+    relations::after_change(&mut transaction, None, false).await?;
+    relations::columns_moved(&mut transaction, &target.label).await?;
     connection::commit(transaction).await
 }
 

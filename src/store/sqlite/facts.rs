@@ -16,9 +16,10 @@ use crate::store::catalog::{ColumnFacts, DependentFacts, IndexFacts, KeyFacts, R
 use crate::store::{Result, ServerFacts, StoreError, TableFacts};
 
 /// The tables of our own, all of which must be there.
-const OWN_TABLES: [&str; 11] = [
+const OWN_TABLES: [&str; 14] = [
     "phiseal_encryption_keys",
     "phiseal_key_rotation_history",
+    "phiseal_key_transition_entries",
     "phiseal_encrypted_field_metadata",
     "phiseal_runs",
     "phiseal_lanes",
@@ -28,6 +29,8 @@ const OWN_TABLES: [&str; 11] = [
     "phiseal_mark",
     "phiseal_guard_mark",
     "phiseal_guard_gaps",
+    "phiseal_sealed_relations",
+    "phiseal_end_of_tables",
 ];
 
 /// The library and the file.

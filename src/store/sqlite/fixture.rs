@@ -3,22 +3,25 @@
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use super::{Access, SqliteStore};
+use super::{Access, SqliteStore, mark};
 use crate::crypto::{KeyId, Purpose};
 use crate::ident::{Ident, TableName};
-use crate::keys::{Handover, KeyStatus, KeyTable, NewKey, RotationKind, RotationPeriod};
+use crate::keys::{Handover, KeyStatus, KeyTable, NewKey, RotationKind, RotationPeriod, Unnoted};
+use crate::store::change::Change;
 use crate::store::{
     FieldRecord, FieldState, FieldTarget, KeyColumn, KeyKind, LaneRecord, LaneStamp, NewLane, Page,
     PageRequest, RunKind, RunRecord, RunState, Sealed, Select, Store, Target,
 };
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/engine/sqlite/0001_keys.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0002_fields.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0003_runs.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0004_quarantine.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0005_audit.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0006_rights.up.sql"),
+    include_str!("../../../migrations/engine/sqlite/0007_relations.up.sql"),
+    include_str!("../../../migrations/engine/sqlite/0008_keys.up.sql"),
 ];
 
 pub(super) struct Fixture {
@@ -100,7 +103,7 @@ impl Fixture {
         assert!(self.store.insert_keys(&[new]).await.unwrap().is_empty());
         if active {
             self.store
-                .activate_keys(&[key_id], RotationPeriod::Quarter)
+                .activate_keys(&[key_id], RotationPeriod::Quarter, &Unnoted)
                 .await
                 .unwrap();
         }
@@ -200,6 +203,7 @@ fn registered(target: &Target, field: &FieldTarget) -> FieldRecord {
         pad_to: 0,
         state: FieldState::Sealed,
         values_sealed: 0,
+        place: crate::store::Whereabouts::default(),
     }
 }
 
@@ -219,6 +223,12 @@ pub(super) fn handover(from: KeyId, to: KeyId) -> Handover {
 
 pub(super) fn ident(name: &str) -> Ident {
     Ident::new(name).unwrap()
+}
+
+/// The statement that marks what follows as the engine's: this change of the table of this label.
+pub(super) fn marked(change: Change, label: &str) -> String {
+    let number = mark::number(mark::numbers(label).0, mark::bits(change));
+    format!("INSERT INTO phiseal_guard_mark VALUES ({number}, 'engine')")
 }
 
 /// A target with these key columns and no field.
@@ -241,6 +251,8 @@ pub(super) fn target(table: &str, keys: &[&str]) -> Target {
         suppress_triggers: false,
         triggers_fire: false,
         lock_timeout_ms: 1000,
+        scope: crate::store::Scope::default(),
+        on_untrusted_seal: None,
     }
 }
 
@@ -279,6 +291,7 @@ pub(super) fn request(select: Select) -> PageRequest {
         select,
         with_plain: true,
         with_sealed: true,
+        with_index: false,
         with_key_text: true,
         versions: crate::store::Versions::All,
     }

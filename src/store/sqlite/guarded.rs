@@ -8,7 +8,7 @@ use super::fault;
 use super::registry;
 use super::statement::{Bind, bound};
 use crate::ident::Ident;
-use crate::store::{FieldRecord, FieldState, FieldTarget, Result, Sealed, StoreError, Target};
+use crate::store::{FieldRecord, FieldTarget, Result, Sealed, StoreError, Target};
 
 /// `target` with the registered fields of its table that it does not name, and with the columns that
 /// the registry says take a new blind index just now. A trigger that names a column which is not
@@ -33,7 +33,7 @@ pub(super) async fn with_registered(
             field.index_next = next(&record)?;
             continue;
         }
-        if !matches!(record.state, FieldState::Declared | FieldState::Restored) {
+        if record.state.may_hold_seals() {
             whole.fields.extend(field(conn, target, &record).await?);
         }
     }

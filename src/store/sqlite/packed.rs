@@ -56,7 +56,12 @@ pub(super) async fn read(
     }
     let keys = shape.keys.iter().map(|key| (&key.column, "1".to_owned()));
     let tenant = shape.tenant.iter().map(|tenant| (tenant, "1".to_owned()));
-    let columns: Vec<_> = keys.chain(tenant).chain(reading.columns(shape)).collect();
+    let indexes = shape.fields.iter().filter_map(|field| reading.index(field));
+    let columns: Vec<_> = keys
+        .chain(tenant)
+        .chain(reading.columns(shape))
+        .chain(indexes.map(|index| (index, "1".to_owned())))
+        .collect();
     let rowid = shape.rowid.name.unwrap_or("NULL");
     // A power of two, so that few texts are to be prepared.
     let most = 1_u64 << looked.bytes_max.clamp(1, 1 << 40).ilog2();
@@ -131,11 +136,17 @@ fn decode(
         for (field, (plain, sealed)) in shape.fields.iter().zip(&reading.fields) {
             fields.push(reading.field(field, value(*plain)?, value(*sealed)?));
         }
+        let mut indexes = Vec::with_capacity(shape.fields.len());
+        for field in &shape.fields {
+            let index = value(reading.index(field).is_some())?.and_then(Value::into_bytes);
+            indexes.push(index.map(|index| index.to_vec()));
+        }
         rows.push(ReadRow {
             rowid,
             key,
             tenant,
             fields,
+            indexes,
             with_key_text: reading.with_key_text,
         });
     }

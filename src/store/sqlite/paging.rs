@@ -121,6 +121,15 @@ pub(super) async fn first_row(
     Ok((rowid.name.is_some() && !rowid.shown).then_some(Mark::Row(i64::MIN)))
 }
 
+/// A window in a transaction that is open.
+pub(super) async fn window(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    request: &PageRequest,
+) -> Result<Page> {
+    page(conn, &mut Whole::new(), target, request).await
+}
+
 /// Where a window ends, in its order.
 enum End {
     Key(Vec<KeyValue>),

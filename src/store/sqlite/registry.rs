@@ -6,33 +6,41 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::connection;
 use super::fault;
+use super::relations;
 use super::statement::{bound, statement};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
-use crate::store::{FieldRecord, FieldState, Result, StoreError};
+use crate::store::{FieldRecord, FieldState, Result, StoreError, Whereabouts};
 
-/// All fields.
+/// All fields, under the names that their tables and columns have now.
 pub(super) async fn fields(conn: &mut SqliteConnection) -> Result<Vec<FieldRecord>> {
     let rows = bound(
         "SELECT * FROM phiseal_encrypted_field_metadata ORDER BY field_id",
         [],
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await
     .map_err(fault::of)?;
-    rows.iter().map(field_record).collect()
+    let mut fields = rows.iter().map(field_record).collect::<Result<Vec<_>>>()?;
+    relations::locate(conn, &mut fields).await?;
+    Ok(fields)
 }
 
-/// Registers fields; one that is there keeps what it has.
+/// Registers fields; one that is there keeps what it has, and takes the names of today.
 pub(super) async fn register(conn: &mut SqliteConnection, fields: &[FieldRecord]) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
-    for field in fields {
+    let mut all = follow_others(&mut transaction, fields).await?;
+    all.extend(fields.iter().cloned());
+    for field in &all {
         statement(
             "INSERT INTO phiseal_encrypted_field_metadata (table_label, column_label, schema_name, \
              table_name, column_name, sealed_column, blind_index_column, blind_index_normaliser, \
              blind_index_bits, tenant_column, key_columns, key_types, source_type, form, pad_to, state, \
              blind_index_key_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-             ON CONFLICT (table_label, column_label) DO NOTHING",
+             ON CONFLICT (table_label, column_label) DO UPDATE SET table_name = excluded.table_name, \
+             column_name = excluded.column_name, sealed_column = excluded.sealed_column, \
+             blind_index_column = excluded.blind_index_column, tenant_column = excluded.tenant_column, \
+             key_columns = excluded.key_columns",
         )
         .bind(field.table_label.clone())
         .bind(field.column_label.clone())
@@ -56,6 +64,34 @@ pub(super) async fn register(conn: &mut SqliteConnection, fields: &[FieldRecord]
         .map_err(fault::of)?;
     }
     connection::commit(transaction).await
+}
+
+/// The registered fields of the same tables that are not among these: what is recorded of a table's columns is
+/// of all its fields.
+async fn follow_others(
+    conn: &mut SqliteConnection,
+    named: &[FieldRecord],
+) -> Result<Vec<FieldRecord>> {
+    let is_named = |one: &FieldRecord| {
+        named.iter().any(|field| {
+            field.table_label == one.table_label && field.column_label == one.column_label
+        })
+    };
+    let mut others = fields(conn).await?;
+    others.retain(|one| {
+        named
+            .iter()
+            .any(|field| field.table_label == one.table_label)
+            && !is_named(one)
+    });
+    let mut seen: Vec<&str> = Vec::new();
+    for field in named {
+        if !seen.contains(&field.table_label.as_str()) {
+            seen.push(&field.table_label);
+            relations::follow(conn, &field.table_label, &field.table_name).await?;
+        }
+    }
+    Ok(others)
 }
 
 /// Moves the fields of one table to a state.
@@ -156,5 +192,6 @@ fn field_record(row: &SqliteRow) -> Result<FieldRecord> {
         pad_to: u32::try_from(number("pad_to")?).map_err(|_| unexpected())?,
         state: text("state")?.parse().map_err(|()| unexpected())?,
         values_sealed: number("values_sealed")?,
+        place: Whereabouts::default(),
     })
 }

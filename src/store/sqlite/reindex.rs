@@ -6,18 +6,24 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use super::audit;
 use super::connection::{commit, write_transaction};
 use super::ddl;
 use super::fault;
 use super::guard;
 use super::guarded;
+use super::paging::window;
 use super::registry;
+use super::relations;
 use super::rotation;
 use super::schema_text::{checks, mentions};
 use super::statement::{Bind, bound, run};
+use super::update;
 use crate::crypto::KeyId;
-use crate::keys::{Handover, RotationPeriod};
-use crate::store::{FieldTarget, Reindex, Result, Sealed, StoreError, Target};
+use crate::store::{
+    FieldTarget, IndexSwitch, LateRows, PageRequest, Reindex, Result, Sealed, Select, StoreError,
+    SwitchTable, Target, UntrustedSeal, Versions,
+};
 
 /// Makes the new columns, notes them and has the guard blank them.
 pub(super) async fn prepare_columns(
@@ -73,23 +79,26 @@ pub(super) async fn make_indexes(
 }
 
 /// The switch.
-pub(super) async fn switch(
-    conn: &mut SqliteConnection,
-    tables: &[(Target, Vec<Reindex>)],
-    handovers: &[Handover],
-    due: RotationPeriod,
-    actor: &str,
-) -> Result<bool> {
+pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>) -> Result<bool> {
+    let (handovers, due) = (order.handovers, order.due);
     // Given up halfway, the transaction is rolled back as it is dropped.
     let mut transaction = write_transaction(conn).await?;
-    if !rotation::hand_over(&mut transaction, handovers, due, actor).await? {
+    let before = audit::newest_change(&mut transaction).await?;
+    if !rotation::hand_over(&mut transaction, handovers, due, order.actor).await? {
         return Err(StoreError::Unexpected {
             what: "the state of a blind index key changed during its rotation",
         });
     }
-    for (target, next) in tables {
+    relations::before_change(&mut transaction).await?;
+    let mut ways = Vec::new();
+    for (at, SwitchTable { target, next, over }) in order.tables.iter().enumerate() {
         for index in next {
             refuse_dependents(&mut transaction, target, index).await?;
+        }
+        // No guard stands between us and the last rows, and nobody else writes.
+        ways.push(guard::drop_all(&mut transaction, &target.table).await?);
+        fill(&mut transaction, over, order.late, at).await?;
+        for index in next {
             if is_behind(&mut transaction, target, index).await? {
                 return Ok(false);
             }
@@ -100,11 +109,47 @@ pub(super) async fn switch(
         [handover] => Some(handover.to),
         _ => None,
     };
-    for (target, next) in tables {
-        switch_table(&mut transaction, target, next, key).await?;
+    for (SwitchTable { target, next, .. }, way) in order.tables.iter().zip(ways) {
+        switch_table(&mut transaction, target, next, key, way).await?;
     }
+    audit::note(&mut transaction, order.note, &[], before).await?;
     commit(transaction).await?;
     Ok(true)
+}
+
+/// Fills the rows whose new index is still to be made: those written after the last pass. Those whose
+/// value does not open stay as they are.
+async fn fill(
+    conn: &mut SqliteConnection,
+    over: &Target,
+    late: &dyn LateRows,
+    table: usize,
+) -> Result<()> {
+    let mut request = PageRequest {
+        relation: over.table.name.quoted(),
+        after: None,
+        upto: None,
+        rows_max: 10_000,
+        bytes_max: 64 << 20,
+        value_bytes_max: 1 << 29,
+        select: Select::Unsealed,
+        with_plain: true,
+        with_sealed: false,
+        with_index: false,
+        with_key_text: true,
+        versions: Versions::All,
+    };
+    loop {
+        let page = window(conn, over, &request).await?;
+        let rows = late.fill(table, page.rows)?;
+        if !rows.is_empty() {
+            update::write(conn, over, &rows).await?;
+        }
+        match page.next {
+            Some(next) => request.after = Some(next),
+            None => return Ok(()),
+        }
+    }
 }
 
 /// Whether a row has an index and not yet the new one, beyond those whose value does not open.
@@ -131,10 +176,9 @@ async fn switch_table(
     target: &Target,
     next: &[Reindex],
     key: Option<KeyId>,
+    way: UntrustedSeal,
 ) -> Result<()> {
     let table = target.table.name.quoted();
-    // SQLite drops no column that a trigger or an index names.
-    guard::drop_all(conn, &target.table).await?;
     // One that a run left behind is made again by the next that wants it.
     let sweep = ddl::sweep_name(target)?.quoted();
     run(conn, format!("DROP INDEX IF EXISTS {sweep}")).await?;
@@ -155,11 +199,13 @@ async fn switch_table(
         registry::set_next(conn, label, column, None, key).await?;
     }
     // The registry says which columns are still on their way.
-    let whole = guarded::with_registered(conn, target).await?;
+    let mut whole = guarded::with_registered(conn, target).await?;
+    whole.on_untrusted_seal.get_or_insert(way);
     for trigger in guard::triggers(conn, &whole).await? {
         run(conn, trigger.create).await?;
     }
-    Ok(())
+    relations::after_change(conn, None, false).await?;
+    relations::columns_moved(conn, &target.label).await
 }
 
 /// Whatever of the application stands on a blind index column would be lost with it, or keep it from

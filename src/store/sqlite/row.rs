@@ -25,6 +25,8 @@ pub(super) struct Reading {
     only_unsealed: bool,
     /// The row comes with its key's text.
     pub(super) with_key_text: bool,
+    /// The row comes with its blind indexes.
+    with_index: bool,
 }
 
 impl Reading {
@@ -43,7 +45,13 @@ impl Reading {
                 Select::Any | Select::Sealed | Select::SealedUnder { .. } => false,
             },
             with_key_text: request.with_key_text,
+            with_index: request.with_index,
         }
+    }
+
+    /// The blind index of a field, where it is read.
+    pub(super) fn index<'a>(&self, field: &'a ShapeField) -> Option<&'a String> {
+        field.index.as_ref().filter(|_| self.with_index)
     }
 
     /// The value columns that are read, in the order of the select list, each with the condition
@@ -99,6 +107,8 @@ impl Reading {
                 image(column)
             ));
         }
+        let indexes = shape.fields.iter().filter_map(|field| self.index(field));
+        list.extend(indexes.map(|index| format!("CAST({index} AS BLOB)")));
         list.join(", ")
     }
 
@@ -140,6 +150,8 @@ pub(super) struct ReadRow {
     pub(super) tenant: Option<Value>,
     /// Of each field its plaintext, its sealed value.
     pub(super) fields: Vec<(Option<Value>, Option<Value>)>,
+    /// Of each field its blind index.
+    pub(super) indexes: Vec<Option<Vec<u8>>>,
     /// Comes with its key's text.
     pub(super) with_key_text: bool,
 }
@@ -168,11 +180,23 @@ impl ReadRow {
         for (field, (plain, sealed)) in shape.fields.iter().zip(&reading.fields) {
             fields.push(reading.field(field, next(*plain)?, next(*sealed)?));
         }
+        let mut indexes = Vec::with_capacity(shape.fields.len());
+        for field in &shape.fields {
+            let index: Option<&[u8]> = match reading.index(field) {
+                Some(_) => {
+                    at += 1;
+                    row.try_get_unchecked(at - 1).map_err(fault::of)?
+                }
+                None => None,
+            };
+            indexes.push(index.map(<[u8]>::to_vec));
+        }
         Ok(Self {
             rowid,
             key,
             tenant,
             fields,
+            indexes,
             with_key_text: reading.with_key_text,
         })
     }
@@ -238,14 +262,19 @@ impl ReadRow {
             cells: self
                 .fields
                 .into_iter()
+                .zip(self.indexes)
                 .zip(&shape.fields)
-                .map(|(values, field)| cell(values, field))
+                .map(|((values, index), field)| cell(values, index, field))
                 .collect(),
         }
     }
 }
 
-fn cell((plain, sealed): (Option<Value>, Option<Value>), field: &ShapeField) -> PageCell {
+fn cell(
+    (plain, sealed): (Option<Value>, Option<Value>),
+    index: Option<Vec<u8>>,
+    field: &ShapeField,
+) -> PageCell {
     let unreadable = plain
         .as_ref()
         .and_then(|value| value.unreadable(field.kept, field.in_place()));
@@ -256,6 +285,7 @@ fn cell((plain, sealed): (Option<Value>, Option<Value>), field: &ShapeField) -> 
         sealed: sealed
             .and_then(Value::into_bytes)
             .map(|mut bytes| std::mem::take(&mut *bytes)),
+        index,
         unreadable,
     }
 }

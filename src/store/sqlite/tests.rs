@@ -3,7 +3,7 @@
 use super::SqliteStore;
 use super::fixture::{Fixture, ident, request, run, target, with};
 use crate::crypto::{KeyId, Purpose};
-use crate::keys::{KeyStatus, KeyTable, NewKey, RotationPeriod};
+use crate::keys::{KeyStatus, KeyTable, NewKey, RotationPeriod, Unnoted};
 use crate::store::{
     AuditEntry, FieldRecord, FieldState, NewQuarantine, QuarantineState, Select, Store, StoreError,
 };
@@ -148,12 +148,18 @@ async fn keys_become_active_together_or_not_at_all() {
         .unwrap();
     // Two active keys of one tenant and purpose.
     assert!(matches!(
-        store.activate_keys(&[one, two], RotationPeriod::Year).await,
+        store
+            .activate_keys(&[one, two], RotationPeriod::Year, &Unnoted)
+            .await,
         Err(StoreError::Data { .. })
     ));
     assert!(
         store
-            .activate_keys(&[one, KeyId::new(9).unwrap()], RotationPeriod::Year)
+            .activate_keys(
+                &[one, KeyId::new(9).unwrap()],
+                RotationPeriod::Year,
+                &Unnoted
+            )
             .await
             .is_err()
     );
@@ -166,7 +172,7 @@ async fn keys_become_active_together_or_not_at_all() {
             .all(|record| record.status == KeyStatus::PreActive)
     );
     store
-        .activate_keys(&[one], RotationPeriod::Year)
+        .activate_keys(&[one], RotationPeriod::Year, &Unnoted)
         .await
         .unwrap();
     let record = &store.key_records().await.unwrap()[0];
@@ -204,6 +210,7 @@ async fn a_field_is_registered_once_and_reads_back() {
         pad_to: 16,
         state: FieldState::Declared,
         values_sealed: 0,
+        place: crate::store::Whereabouts::default(),
     };
     let store = &fixture.store;
     store
@@ -330,7 +337,7 @@ async fn what_prepare_made_is_not_made_again_and_is_all_taken_away() {
     target.fields[0].index_unique = true;
     let schema = "SELECT sql FROM sqlite_schema WHERE tbl_name NOT LIKE 'phiseal%' ORDER BY name";
     let before = fixture.rows(schema).await;
-    assert_eq!(fixture.store.ddl(&target).await.unwrap().len(), 4);
+    assert_eq!(fixture.store.ddl(&target).await.unwrap().len(), 5);
     fixture.store.prepare(&target).await.unwrap();
     assert!(fixture.store.ddl(&target).await.unwrap().is_empty());
     fixture.store.prepare(&target).await.unwrap();

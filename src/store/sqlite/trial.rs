@@ -16,6 +16,7 @@ use super::shape::{Shape, joined};
 use super::statement::{Bind, bound, run};
 use super::update;
 use crate::ident::{Ident, TableName};
+use crate::store::change::Change;
 use crate::store::{
     Cursor, Result, Sealed, StoreError, Target, Trial, TrialPlace, Tried, WriteRow,
 };
@@ -77,7 +78,7 @@ async fn in_table(
         .await
         .map_err(fault::of)?;
     if row.try_get::<i64, _>(0).map_err(fault::of)? > 0 {
-        mark::as_engine(conn).await?;
+        mark::as_engine(conn, Change::of(target, rows), &target.label).await?;
     }
     put(conn, target, rows).await
 }

@@ -127,6 +127,7 @@ async fn table(store: &dyn Store, look: &Look, name: &str) -> Result<TableFacts,
         label: None,
         tenant_column: None,
         triggers: TriggerPolicy::Refuse,
+        on_untrusted_seal: None,
         columns: Vec::new(),
     };
     let names: Vec<String> = store
@@ -211,6 +212,7 @@ fn plan_of(facts: &TableFacts, columns: &[&String]) -> Result<TablePlan, Fault> 
         label: None,
         tenant_column: None,
         triggers: TriggerPolicy::Refuse,
+        on_untrusted_seal: None,
         columns: columns.iter().map(column).collect::<Result<_, Fault>>()?,
     })
 }

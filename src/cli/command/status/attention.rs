@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Facts;
 use crate::cli::columns::counted;
+use crate::ident::TableName;
 use crate::keys::{Due, KeyStatus, RotationKind};
 use crate::run::holder;
-use crate::store::{QuarantineState, RunState};
+use crate::store::{Found, QuarantineState, RunState};
 
 /// Each reason in one line; none where all is well.
 pub fn reasons(facts: &Facts) -> Vec<String> {
@@ -16,6 +17,77 @@ pub fn reasons(facts: &Facts) -> Vec<String> {
     out.extend(lanes(facts));
     out.extend(quarantine(facts));
     out.extend(gaps(facts));
+    out.extend(places(facts));
+    out.extend(relations(facts));
+    out
+}
+
+/// Fields whose table is not where it was recorded.
+fn places(facts: &Facts) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for field in facts
+        .fields
+        .iter()
+        .filter(|field| field.state.may_hold_seals())
+    {
+        let label = &field.table_label;
+        match &field.place.found {
+            Found::Gone => out.push(format!(
+                "the table of label {label} is gone: `phiseal fields list`, then `fields rebind` or `fields forget`"
+            )),
+            Found::Several(tables) => {
+                let names: Vec<String> = tables.iter().map(TableName::label).collect();
+                out.push(format!(
+                    "several tables carry the guard of label {label}, {}: `phiseal fields rebind`",
+                    names.join(", ")
+                ));
+            }
+            Found::Guarded | Found::Named if !facts.is_recorded(label) => out.push(format!(
+                "the values of {label} are not compared: nothing is recorded of their table in this database: \
+                 `phiseal backfill`"
+            )),
+            Found::Known | Found::Guarded | Found::Named => {}
+        }
+        out.extend(field.place.renames.iter().map(|(was, now)| {
+            format!(
+                "{was} is called {now} now: write that in the plan, then `phiseal backfill`, which makes the guard of \
+                 {label} again"
+            )
+        }));
+    }
+    out.sort();
+    out.dedup();
+    out
+}
+
+/// What is wrong with the guards, and what is not compared since it was.
+fn relations(facts: &Facts) -> Vec<String> {
+    let active = |label: &str| {
+        let mut fields = facts.fields.iter();
+        fields.any(|field| {
+            let plain = !field.place.plain_dropped;
+            field.table_label == label && field.state.may_hold_seals() && plain
+        })
+    };
+    let mut out = Vec::new();
+    for one in &facts.relations {
+        if !active(&one.table_label) {
+            continue;
+        }
+        let Some(name) = one.now.as_ref().map(TableName::label) else {
+            continue;
+        };
+        out.extend(
+            one.faults
+                .iter()
+                .map(|fault| format!("{name}: {fault}: `phiseal backfill`")),
+        );
+        out.extend(one.gap.iter().map(|gap| {
+            format!(
+                "the sealed values of {name} are not compared, because {gap}: `phiseal backfill`"
+            )
+        }));
+    }
     out
 }
 
@@ -143,6 +215,7 @@ pub mod tests {
             quarantine: Vec::new(),
             rotations: Vec::new(),
             census: None,
+            relations: Vec::new(),
             guard_gaps: Vec::new(),
             now: "2026-03-20T00:00:00.000000Z".to_owned(),
             transport: None,

@@ -303,6 +303,53 @@ fn update_triggers_are_refused_until_the_plan_says_what_to_do() {
     );
 }
 
+/// By bytes, as the server sorts them; `~q` and `é` come after the guard, `~a` and `|` before.
+#[test]
+fn a_before_trigger_that_fires_after_the_guard_is_refused() {
+    for (name, late) in [
+        ("|", false),
+        ("~", false),
+        ("~a", false),
+        ("z", false),
+        ("~q", true),
+        ("~é", true),
+        ("é", true),
+    ] {
+        for (row, before, enabled) in [
+            (true, true, 'O'),
+            (true, true, 'R'),
+            (false, true, 'O'),
+            (true, false, 'O'),
+            (true, true, 'D'),
+        ] {
+            let world = World::beside().with(|w| {
+                w.plan.triggers = TriggerPolicy::Fire;
+                w.table().triggers = vec![TriggerFacts {
+                    row,
+                    before,
+                    ..trigger(name, enabled)
+                }];
+            });
+            let refused = late && row && before && enabled != 'D';
+            let expected: &[&str] = if refused { &["E0260"] } else { &[] };
+            assert_eq!(
+                world.refusals(),
+                expected,
+                "{name} {row} {before} {enabled}"
+            );
+        }
+    }
+    let insert = World::beside().with(|w| {
+        w.table().triggers = vec![TriggerFacts {
+            before: true,
+            insert: true,
+            update: false,
+            ..trigger("~q", 'O')
+        }];
+    });
+    assert_eq!(insert.refusals(), ["E0260"]);
+}
+
 #[test]
 fn sqlite_cannot_suppress_triggers() {
     let world = World::sqlite().with(|w| {

@@ -38,8 +38,8 @@ const CODE: &str = r"
     ), begun AS (
         SELECT t.tgfoid AS oid FROM pg_trigger t
          WHERE t.tgrelid = ANY ($2) AND $1::oid IS NOT NULL AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-           AND (t.tgtype & 16) <> 0 AND NOT (t.tgname IN ('~phiseal_i', '~phiseal_u')
-                    AND (SELECT proname FROM pg_proc WHERE oid = t.tgfoid) ~ '^guard_(insert|update)_[0-9a-f]{16}$')
+           AND (t.tgtype & 16) <> 0 AND NOT ({t is of the guard}
+                    AND (SELECT proname FROM pg_proc WHERE oid = t.tgfoid) ~ '^guard_(insert|update|named)_[0-9a-f]{16}$')
          UNION
         SELECT d.refobjid FROM parts JOIN pg_depend d USING (classid, objid)
          WHERE d.refclassid = 'pg_proc'::regclass

@@ -49,7 +49,7 @@ const DEPENDENTS: &str = "
         SELECT 'trigger', t.tgname::text, u.columns
           FROM used u JOIN pg_trigger t ON t.oid = u.objid
          WHERE u.classid = 'pg_trigger'::regclass
-           AND t.tgname NOT IN ('~phiseal_i', '~phiseal_u')
+           AND NOT {t is of the guard}
            AND (NOT t.tgisinternal OR t.tgparentid <> 0)
          UNION
         SELECT 'function', u.objid::regprocedure::text, u.columns

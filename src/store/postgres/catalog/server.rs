@@ -58,10 +58,11 @@ const OWN_TABLES: &str = "
            END AS missing
       FROM (VALUES ('encryption_keys', 'SELECT INSERT UPDATE'),
                    ('key_rotation_history', 'SELECT INSERT UPDATE'),
-                   ('key_transitions', 'SELECT INSERT'), ('rotation_counts', 'SELECT INSERT UPDATE'),
+                   ('key_transitions', 'SELECT INSERT'),
+                   ('key_transition_entries', 'SELECT INSERT'), ('rotation_counts', 'SELECT INSERT UPDATE'),
                    ('encrypted_field_metadata', 'SELECT INSERT UPDATE'),
                    ('runs', 'SELECT INSERT UPDATE'), ('lanes', 'SELECT INSERT UPDATE'),
-                   ('quarantine', 'SELECT INSERT UPDATE'), ('audit_log', 'SELECT INSERT'), ('audit_head', 'SELECT UPDATE'))
+                   ('quarantine', 'SELECT INSERT UPDATE'), ('sealed_relations', 'SELECT INSERT UPDATE'), ('audit_log', 'SELECT INSERT'), ('audit_head', 'SELECT UPDATE'))
            AS t (name, needs)
       LEFT JOIN pg_namespace n ON n.nspname = $1
       LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.name

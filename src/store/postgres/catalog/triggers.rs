@@ -14,7 +14,7 @@ const TRIGGERS: &str = "
     SELECT DISTINCT t.tgname::text AS name, (t.tgtype & 2) <> 0 AS before,
            (t.tgtype & 1) <> 0 AS for_row, (t.tgtype & 4) <> 0 AS on_insert,
            (t.tgtype & 16) <> 0 AS on_update, t.tgenabled::text AS enabled,
-           t.tgname IN ('~phiseal_i', '~phiseal_u') AS guard
+           {t is of the guard} AS guard
       FROM pg_trigger t
      WHERE t.tgrelid = ANY ($2) AND $1::oid IS NOT NULL
        AND (NOT t.tgisinternal OR t.tgparentid <> 0)

@@ -1,9 +1,13 @@
 //! Tests of blind indexes on their way to another key.
 
 use crate::crypto::KeyId;
-use crate::keys::{Handover, KeyStatus, RotationPeriod};
+use crate::keys::{Handover, KeyStatus, RotationPeriod, Unnoted};
+use crate::store::page::WriteCell;
 use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
-use crate::store::{Reindex, Sealed, Select, Store, StoreError, Target};
+use crate::store::{
+    IndexSwitch, LateRows, PageRow, Reindex, Result, Sealed, Select, Store, StoreError,
+    SwitchTable, Target, WriteRow,
+};
 
 const DUE: RotationPeriod = RotationPeriod::Year;
 
@@ -154,10 +158,7 @@ async fn what_stands_on_the_old_column_and_is_not_ours_is_in_the_way() {
         fill(&mut fixture, "t").await;
         fixture.exec(create).await.unwrap();
         let tables = [(targets[0].clone(), next(false).to_vec())];
-        let refused = fixture
-            .store
-            .switch_indexes(&tables, &keys(), DUE, "me")
-            .await;
+        let refused = switch(&fixture, &tables, &keys()).await;
         assert!(
             matches!(refused, Err(StoreError::InTheWay { .. })),
             "{refused:?}"
@@ -193,16 +194,101 @@ async fn a_unique_constraint_a_check_and_a_column_of_the_application_are_in_the_
     }
 }
 
-/// The sweep's index over the new column, as a run leaves it that was killed.
-async fn leave_sweep_index(fixture: &Fixture, target: &Target) {
-    let mut sweep = target.clone();
-    sweep.fields = with(target.clone(), "ssn_sealed", "bytea", true)
+/// Fills no row: what is behind stays behind.
+struct Nothing;
+
+impl LateRows for Nothing {
+    fn fill(&self, _: usize, _: Vec<PageRow>) -> Result<Vec<WriteRow>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Fills every row with the same index.
+struct Seven;
+
+impl LateRows for Seven {
+    fn fill(&self, _: usize, rows: Vec<PageRow>) -> Result<Vec<WriteRow>> {
+        let fill = |row: PageRow| WriteRow {
+            locator: row.locator,
+            cells: vec![WriteCell::Seal {
+                sealed: vec![7],
+                index: None,
+            }],
+        };
+        Ok(rows.into_iter().map(fill).collect())
+    }
+}
+
+async fn switch(
+    fixture: &Fixture,
+    tables: &[(Target, Vec<Reindex>)],
+    handovers: &[Handover],
+) -> Result<bool> {
+    switch_with(fixture, tables, handovers, &Nothing).await
+}
+
+async fn switch_with(
+    fixture: &Fixture,
+    tables: &[(Target, Vec<Reindex>)],
+    handovers: &[Handover],
+    late: &dyn LateRows,
+) -> Result<bool> {
+    let table = |(target, next): &(Target, Vec<Reindex>)| SwitchTable {
+        target: target.clone(),
+        next: next.clone(),
+        over: over(target),
+    };
+    let tables: Vec<SwitchTable> = tables.iter().map(table).collect();
+    let order = IndexSwitch {
+        tables: &tables,
+        handovers,
+        due: DUE,
+        actor: "me",
+        note: &Unnoted,
+        late,
+    };
+    fixture.store.switch_indexes(&order).await
+}
+
+/// The table as rows are filled: the index on its way in the place of the sealed column.
+fn over(target: &Target) -> Target {
+    let mut over = target.clone();
+    over.fields = with(target.clone(), "ssn_sealed", "bytea", true)
         .fields
         .split_off(2);
-    sweep.fields[0].sealed = Sealed::Beside {
+    over.fields[0].sealed = Sealed::Beside {
         column: ident("ssn_bidx_next"),
         text: false,
     };
+    over
+}
+
+#[tokio::test]
+async fn rows_that_came_late_are_filled_under_the_lock() {
+    let (mut fixture, targets) = sealed(&["t"]).await;
+    let store = &fixture.store;
+    store
+        .prepare_reindex(&targets[0], &next(false))
+        .await
+        .unwrap();
+    store
+        .index_reindexed(&targets[0], &next(false))
+        .await
+        .unwrap();
+    let tables = [(targets[0].clone(), next(false).to_vec())];
+    assert!(!switch(&fixture, &tables, &keys()).await.unwrap());
+    assert!(
+        switch_with(&fixture, &tables, &keys(), &Seven)
+            .await
+            .unwrap()
+    );
+    let rows = "SELECT DISTINCT hex(ssn_bidx) FROM t WHERE ssn_bidx IS NOT NULL";
+    assert_eq!(fixture.rows(rows).await, ["07"]);
+}
+
+/// The sweep's index over the new column, as a run leaves it that was killed.
+async fn leave_sweep_index(fixture: &Fixture, target: &Target) {
+    let sweep = over(target);
     assert!(fixture.store.make_sweep_index(&sweep, "").await.unwrap());
     let select = Select::UnsealedIndexed;
     assert!(fixture.store.any_left(&sweep, "", &select).await.unwrap());
@@ -225,7 +311,7 @@ async fn the_switch_changes_columns_indexes_registry_and_keys_together() {
     let schema = "SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY type, name";
     let (before, now) = (fixture.rows(schema).await, keys());
     // One row of the second table is behind, so neither is switched.
-    let behind = fixture.store.switch_indexes(&tables, &now, DUE, "me").await;
+    let behind = switch(&fixture, &tables, &now).await;
     assert!(!behind.unwrap());
     assert_eq!(fixture.rows(schema).await, before);
     assert_eq!(fixture.keys().await, ["1 active", "2 pre_active"]);
@@ -235,14 +321,14 @@ async fn the_switch_changes_columns_indexes_registry_and_keys_together() {
     );
 
     fill(&mut fixture, "u").await;
-    let switched = fixture.store.switch_indexes(&tables, &now, DUE, "me").await;
+    let switched = switch(&fixture, &tables, &now).await;
     assert!(switched.unwrap());
     assert_eq!(fixture.keys().await, ["1 deactivated", "2 active"]);
     assert_eq!(noted(&mut fixture).await, ["t NULL 2", "u NULL 2"]);
     for target in &targets {
         is_switched(&mut fixture, target).await;
     }
-    let late = fixture.store.switch_indexes(&tables, &now, DUE, "me").await;
+    let late = switch(&fixture, &tables, &now).await;
     assert!(matches!(late, Err(StoreError::Unexpected { .. })));
 }
 
@@ -286,10 +372,7 @@ async fn rows_that_do_not_open_do_not_hold_the_switch_up_and_one_more_does() {
             ..index.clone()
         };
         let tables = [(targets[0].clone(), vec![index])];
-        let switched = fixture
-            .store
-            .switch_indexes(&tables, &keys(), DUE, "me")
-            .await;
+        let switched = switch(&fixture, &tables, &keys()).await;
         assert_eq!(switched.unwrap(), expected, "{refused}");
     }
 }
@@ -322,10 +405,7 @@ async fn the_key_of_a_column_is_noted_only_where_there_is_one() {
             .unwrap();
         fill(&mut fixture, "t").await;
         let tables = [(targets[0].clone(), next(false).to_vec())];
-        let switched = fixture
-            .store
-            .switch_indexes(&tables, &handovers, DUE, "me")
-            .await;
+        let switched = switch(&fixture, &tables, &handovers).await;
         assert!(switched.unwrap());
         assert_eq!(noted(&mut fixture).await, [expected]);
     }

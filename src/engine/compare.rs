@@ -1,0 +1,182 @@
+//! Comparing: seals that no guard watched over without interruption are opened and compared with their
+//! plaintext, and those that differ are sealed again.
+//! Owns when that is due and when it is over: a gap is closed only where every registered field of the table was
+//! compared, and the same guard stood from before the first row to after the last.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::census;
+use super::columns::Columns;
+use super::error::EngineError;
+use super::report::TableReport;
+use super::steps::backfill::Backfill;
+use super::{Engine, Job};
+use crate::store::{Gap, QuarantineState, RunKind, RunState, Scope, Target};
+
+/// How often a table is compared where something moved on meanwhile.
+const ROUNDS: u32 = 3;
+/// The server's counters of written rows are late by about a second.
+const COUNTERS_ARE_LATE: Duration = Duration::from_millis(1200);
+/// What a comparing run stands under in `runs.error_code` where another one takes its place.
+const SUPERSEDED: &str = "superseded";
+
+impl Engine {
+    /// Compares the relations of a table that have a gap. `None` where there is none.
+    ///
+    /// # Errors
+    /// What stops the run. Everything committed stays, and the same call resumes.
+    pub(super) async fn compare(&self, job: &Job) -> Result<Option<TableReport>, EngineError> {
+        let mut all: Option<TableReport> = None;
+        for _ in 0..ROUNDS {
+            let Some((report, left)) = self.compare_once(job).await? else {
+                break;
+            };
+            match &mut all {
+                Some(all) => {
+                    all.seconds += report.seconds;
+                    all.open_quarantine = report.open_quarantine;
+                    all.done.merge(report.done);
+                }
+                None => all = Some(report),
+            }
+            if left.is_empty() {
+                break;
+            }
+            // What was mended in a detached leaf moved the counters that it is watched by.
+            tokio::time::sleep(COUNTERS_ARE_LATE).await;
+            self.store.note_relations(&job.target).await?;
+        }
+        Ok(all)
+    }
+
+    /// One run over what has a gap now, and the relations that keep it.
+    async fn compare_once(
+        &self,
+        job: &Job,
+    ) -> Result<Option<(TableReport, Vec<String>)>, EngineError> {
+        let gaps = self.store.gaps(&job.target).await?;
+        let mut compared = job.clone();
+        compared.compared = digest(&gaps);
+        self.end_superseded(&compared).await?;
+        if gaps.is_empty() {
+            return Ok(None);
+        }
+        if !job.target.fields.iter().any(|field| field.plain_exists) {
+            // No plaintext is left that a seal could be older than.
+            self.end_gaps(job, &gaps, 0).await?;
+            return Ok(None);
+        }
+        let relations = gaps.iter().map(|gap| gap.relation.clone()).collect();
+        compared.target.scope = Scope::Only(relations);
+        let target = Arc::new(compared.target.clone());
+        let columns = Arc::new(Columns::new(&target.label, job.fields.clone()));
+        let keys = self.tenants.keyring.snapshot();
+        let step = Backfill::new(Arc::clone(&target), Arc::clone(&columns), &keys, true);
+        let report = self
+            .run(&compared, target, columns, Arc::new(step), HashMap::new())
+            .await?;
+        let left = self.end_gaps(job, &gaps, report.open_quarantine).await?;
+        Ok(Some((report, left)))
+    }
+
+    /// A comparing run that was interrupted, and since when the guard changed again: it saw too little.
+    async fn end_superseded(&self, job: &Job) -> Result<(), EngineError> {
+        let open = self.store.open_run(&job.target.label).await?;
+        let open = open.filter(|run| run.kind == RunKind::Compare && run.digest != job.digest());
+        if let Some(run) = open {
+            self.store
+                .end_run(run.run_id, RunState::Failed, Some(SUPERSEDED))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Closes gaps after every seal was compared; the relations that keep theirs. A value in quarantine is known,
+    /// and listed there.
+    pub(super) async fn end_gaps(
+        &self,
+        job: &Job,
+        gaps: &[Gap],
+        listed: u64,
+    ) -> Result<Vec<String>, EngineError> {
+        if gaps.is_empty() || !self.covers_all(job).await? {
+            return Ok(Vec::new());
+        }
+        let left = self.store.close_gaps(&job.target.label, gaps).await?;
+        if listed == 0 && left.is_empty() {
+            self.resolve_mended(job).await?;
+        }
+        Ok(left)
+    }
+
+    /// Whether the job has every field of the table in which something may be sealed.
+    async fn covers_all(&self, job: &Job) -> Result<bool, EngineError> {
+        let labels = job.labels();
+        let registered = self.store.fields().await?;
+        let facts = self.store.table(&job.target.table).await?;
+        let is_there = |name: &String| {
+            let columns = facts.iter().flat_map(|facts| &facts.columns);
+            columns.into_iter().any(|column| column.name == *name)
+        };
+        Ok(registered
+            .iter()
+            .filter(|field| field.table_label == job.target.label && field.state.may_hold_seals())
+            .filter(|field| is_there(field.sealed_column.as_ref().unwrap_or(&field.column_name)))
+            .all(|field| labels.contains(&field.column_label)))
+    }
+
+    /// What a verification listed was opened and compared again by now.
+    async fn resolve_mended(&self, job: &Job) -> Result<(), EngineError> {
+        let listed = self.store.quarantined(Some(&job.target.label)).await?;
+        let verified: Vec<i64> = listed
+            .iter()
+            .filter(|row| row.row.step == RunKind::Verify.as_str())
+            .map(|row| row.quarantine_id)
+            .collect();
+        if !verified.is_empty() {
+            self.store
+                .set_quarantine_state(&verified, QuarantineState::Resolved)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses where values of these tables are sealed under keys that are not there, or that may not open any
+    /// more: nobody can say then that all is well.
+    ///
+    /// # Errors
+    /// [`KeyError::Unknown`](crate::keys::KeyError::Unknown) and what else a key says that does not open.
+    pub async fn refuse_missing_keys(&self, jobs: &[Job]) -> Result<(), EngineError> {
+        let targets: Vec<Target> = jobs.iter().map(|job| job.target.clone()).collect();
+        let keys = self.tenants.keyring.snapshot();
+        for key_id in census::take(self.store.as_ref(), &targets)
+            .await?
+            .into_keys()
+        {
+            keys.openable(key_id)?;
+        }
+        Ok(())
+    }
+
+    /// An interrupted backfill of the table, which is to be finished before anything is compared.
+    pub(super) async fn is_half_filled(&self, job: &Job) -> Result<bool, EngineError> {
+        let open = self.store.open_run(&job.target.label).await?;
+        Ok(open.is_some_and(|run| run.kind == RunKind::Backfill))
+    }
+}
+
+/// What must be the same for a comparing run to go on where it was interrupted.
+fn digest(gaps: &[Gap]) -> Option<String> {
+    let mut digest = Sha256::new();
+    for gap in gaps {
+        for text in [&gap.relation, &gap.guard] {
+            digest.update((text.len() as u64).to_be_bytes());
+            digest.update(text);
+        }
+    }
+    Some(hex::encode(digest.finalize()))
+}

@@ -1,0 +1,85 @@
+//! The last rows of a switch: what applications wrote after the last pass and before the lock.
+//! Owns their new indexes, made as the run loop makes them. A row that cannot be worked on is left to it.
+
+use std::sync::Arc;
+
+use super::Plan;
+use super::{columns_of, over_indexes};
+use crate::crypto::{NonceBatch, RowKey};
+use crate::engine::Job;
+use crate::engine::columns::Columns;
+use crate::engine::step::{Hand, Row, Step};
+use crate::engine::steps::reindex::Reindex as ReindexStep;
+use crate::keys::KeySet;
+use crate::store::{LateRows, PageRow, Reindex, Result, StoreError, Target, WriteRow};
+
+/// Fills rows under the lock.
+pub(super) struct Late {
+    tables: Vec<(Target, ReindexStep)>,
+    keys: Arc<KeySet>,
+}
+
+impl Late {
+    pub(super) fn new(
+        tables: &[((Target, Vec<Reindex>), &Job)],
+        plan: &Plan,
+        keys: Arc<KeySet>,
+    ) -> Self {
+        let table = |((_, next), job): &((Target, Vec<Reindex>), &Job)| {
+            let job = over_indexes(job, &columns_of(next));
+            let columns = Columns::new(&job.target.label, job.fields);
+            let step = ReindexStep::new(Arc::new(columns), Arc::clone(&plan.changes), false);
+            (job.target, step)
+        };
+        Self {
+            tables: tables.iter().map(table).collect(),
+            keys,
+        }
+    }
+
+    /// A table as its rows are read and written.
+    pub(super) fn over(&self, table: usize) -> Target {
+        self.tables[table].0.clone()
+    }
+}
+
+impl LateRows for Late {
+    fn fill(&self, table: usize, rows: Vec<PageRow>) -> Result<Vec<WriteRow>> {
+        let unexpected = StoreError::Unexpected {
+            what: "a table that is not switched",
+        };
+        let (target, step) = self.tables.get(table).ok_or(unexpected)?;
+        let nonces = NonceBatch::draw(0).map_err(|_| StoreError::Unexpected {
+            what: "no random bytes",
+        })?;
+        let mut hand = Hand::new(nonces);
+        let mut filled = Vec::new();
+        for mut read in rows {
+            let tenant = read.tenant.clone().unwrap_or_default();
+            let key = read
+                .key
+                .as_ref()
+                .ok()
+                .and_then(|parts| RowKey::encode(parts).ok());
+            let (Some(key), false) = (key, target.tenant.is_some() && tenant.is_empty()) else {
+                continue;
+            };
+            if read.large {
+                continue;
+            }
+            let row = Row {
+                read: &read,
+                key: &key,
+                tenant: &tenant,
+            };
+            let work = step.work(&row, &self.keys, &mut hand);
+            if !work.write.is_empty() {
+                filled.push(WriteRow {
+                    locator: std::mem::take(&mut read.locator),
+                    cells: work.write,
+                });
+            }
+        }
+        Ok(filled)
+    }
+}

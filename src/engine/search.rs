@@ -1,0 +1,140 @@
+//! The search of a whole database for values under keys: registered or not, wherever they went.
+//! Owns that what appears meanwhile is searched, too, and what is said of what cannot be.
+
+use super::Engine;
+use super::error::EngineError;
+use super::events::Event;
+use super::retry::Patience;
+use crate::crypto::KeyId;
+use crate::store::{SearchHit, SearchPlace, Unsearchable};
+
+/// Keys that one statement looks for.
+const KEYS_AT_ONCE: usize = 16;
+/// How often the list is made anew because something was made meanwhile.
+const LISTS_MAX: u32 = 20;
+
+/// How far a search goes.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// Relations that cannot be read in full, which somebody says were looked into otherwise.
+    pub except: Vec<String>,
+    /// Only what is registered is counted, and nothing else is searched.
+    pub registered_only: bool,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, Default)]
+pub struct Searched {
+    /// Relations that were searched.
+    pub places: usize,
+    /// Values under the keys.
+    pub hits: Vec<SearchHit>,
+    /// What cannot be read in full.
+    pub closed: Vec<Unsearchable>,
+    /// Those of them that the order excepts.
+    pub excepted: Vec<Unsearchable>,
+    /// Temporary tables of other sessions.
+    pub passed_over: Vec<String>,
+    /// The version of the data that the search began at, where the database counts it.
+    pub version: Option<i64>,
+}
+
+impl Searched {
+    /// How many values were found.
+    #[must_use]
+    pub fn values(&self) -> u64 {
+        self.hits.iter().map(|hit| hit.values).sum()
+    }
+
+    /// `public.notes.note (12), public.old.note (3)`.
+    #[must_use]
+    pub fn places(&self) -> String {
+        let place = |hit: &SearchHit| format!("{} ({})", hit.place, hit.values);
+        self.hits.iter().map(place).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// `public.far (a foreign table)`.
+pub(super) fn named(closed: &[Unsearchable]) -> String {
+    let name = |one: &Unsearchable| format!("{} ({})", one.name, one.why);
+    closed.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+impl Engine {
+    /// Searches everything that there is, and what is made meanwhile.
+    ///
+    /// # Errors
+    /// What the store reports; [`EngineError::NotConverging`] where ever more is made.
+    pub async fn search(&self, keys: &[KeyId], reach: &Reach) -> Result<Searched, EngineError> {
+        let mut found = Searched::default();
+        if reach.registered_only || keys.is_empty() {
+            return Ok(found);
+        }
+        let mut done: Vec<SearchPlace> = Vec::new();
+        for round in 0..LISTS_MAX {
+            let list = self.store.search_list().await?;
+            if round == 0 {
+                found.version = list.version;
+            }
+            let is_excepted = |one: &Unsearchable| reach.except.contains(&one.name);
+            (found.excepted, found.closed) = list.closed.into_iter().partition(is_excepted);
+            found.passed_over = list.passed_over;
+            let mut left = list.places;
+            left.retain(|place| !done.contains(place));
+            if left.is_empty() {
+                found.places = done.len();
+                merge(&mut found.hits);
+                return Ok(found);
+            }
+            let of = done.len() + left.len();
+            for place in left {
+                self.events.emit(Event::Searching {
+                    place: place.name.clone(),
+                    number: done.len() + 1,
+                    of,
+                });
+                self.search_one(&place, keys, &mut found.hits).await?;
+                done.push(place);
+            }
+        }
+        Err(EngineError::NotConverging {
+            table: "the search of the database".to_owned(),
+            rows: 0,
+            passes: u64::from(LISTS_MAX),
+            held: String::new(),
+        })
+    }
+
+    async fn search_one(
+        &self,
+        place: &SearchPlace,
+        keys: &[KeyId],
+        hits: &mut Vec<SearchHit>,
+    ) -> Result<(), EngineError> {
+        for some in keys.chunks(KEYS_AT_ONCE) {
+            let mut patience = Patience::new(self.settings.patience);
+            loop {
+                if self.stop.is_wished() {
+                    return Err(EngineError::Interrupted);
+                }
+                match self.store.search(place, some).await {
+                    Ok(found) => break hits.extend(found),
+                    Err(error) => self.wait_for(&error, &mut patience).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One entry a place.
+fn merge(hits: &mut Vec<SearchHit>) {
+    hits.sort_by(|a, b| a.place.cmp(&b.place));
+    hits.dedup_by(|next, first| {
+        let same = next.place == first.place;
+        if same {
+            first.values += next.values;
+        }
+        same
+    });
+}

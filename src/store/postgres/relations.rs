@@ -1,0 +1,412 @@
+//! The relations that hold sealed values, and which guard each has had since when.
+//! Owns `sealed_relations`: a relation is known by its OID together with the cluster's system identifier and the
+//! OID of the database, so that no rename, SET SCHEMA or DETACH loses it, and a restored dump finds none by
+//! chance; a column by its number. A guard is known by what the catalog says of its triggers and functions:
+//! whatever is disabled, dropped, made again or cloned anew differs from it.
+
+mod leave;
+mod watch;
+
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Postgres, Row, Transaction};
+
+use super::PostgresStore;
+use super::fault::map;
+use super::guard;
+use super::sql::query;
+use crate::ident::{Ident, TableName};
+use crate::quote;
+use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Target};
+pub(super) use leave::{forget, rebind};
+pub(super) use watch::{
+    after_change, before_change, close_gaps, gaps, if_allowed, is_fresh, note, open_gaps,
+};
+
+/// Which database this is. `pg_control_system()` may be called by everybody.
+const DATABASE: &str = "((SELECT s.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() AS s) || '/' || \
+     (SELECT d.oid::pg_catalog.text FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))";
+
+/// The guard that stood before is not the one that stands now.
+const REPLACED: &str = "its guard was gone, disabled or another one for a time";
+/// Nobody saw which guard stood when its values were sealed.
+const UNSEEN: &str = "nobody knows whether a guard stood when its values were sealed";
+/// A relation that came to the table from elsewhere.
+const ATTACHED: &str = "it was attached with what was in it";
+
+/// The guard of a relation as the catalog has it; VACUUM FREEZE leaves xmin as it is. Where there is none, as on
+/// a detached leaf, what was written so far by the server's counters: as long as they stand still, nothing was.
+fn guard_now(relation: &str) -> String {
+    format!(
+        "coalesce((SELECT pg_catalog.string_agg(g.tgname || ':' || g.oid || ':' || g.xmin || ':' || g.tgenabled::pg_catalog.text || ':' || \
+           p.oid || ':' || p.xmin || ':' || pg_catalog.md5(p.prosrc), ',' ORDER BY g.tgname COLLATE \"C\") \
+         FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid \
+         WHERE g.tgrelid = {relation} AND pg_catalog.left(g.tgname::pg_catalog.text, 9) = '~phiseal_'), \
+         'unguarded:' || pg_catalog.pg_stat_get_tuples_inserted({relation}) || ':' || \
+           pg_catalog.pg_stat_get_tuples_updated({relation}) || ':' || pg_catalog.pg_stat_get_tuples_deleted({relation}) || ':' || \
+           coalesce(pg_catalog.pg_relation_filenode({relation}), 0))"
+    )
+}
+
+/// The number of each column of a relation, by its name, as JSON.
+fn columns_of(relation: &str) -> String {
+    format!(
+        "coalesce((SELECT pg_catalog.json_object_agg(a.attname, a.attnum) FROM pg_catalog.pg_attribute AS a \
+         WHERE a.attrelid = {relation} AND a.attnum > 0 AND NOT a.attisdropped), '{{}}')::pg_catalog.text"
+    )
+}
+
+/// A partition made by CREATE TABLE … PARTITION OF got its guard as it was made: the row of its type and
+/// that of its trigger are of one transaction. One that was attached was there before.
+const GUARDED_FROM_BIRTH: &str = "EXISTS (SELECT FROM pg_catalog.pg_type AS y JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = c.oid \
+     WHERE y.oid = c.reltype AND g.tgname = '~phiseal_u' AND g.xmin = y.xmin)";
+
+/// The members of the tree below a table, and itself.
+fn tree(root: &str) -> String {
+    format!("(SELECT relid FROM pg_catalog.pg_partition_tree({root}) UNION SELECT {root})")
+}
+
+fn oid_of(target: &Target) -> String {
+    format!(
+        "{}::pg_catalog.regclass::pg_catalog.oid",
+        quote::literal(&target.table.quoted())
+    )
+}
+
+/// One recorded relation with what the catalog says of it.
+struct Seen {
+    record: RelationRecord,
+    /// As runs name it.
+    relation: Option<String>,
+    /// Names of columns when they were recorded, and now; `None` for one that was dropped.
+    columns: BTreeMap<String, Option<String>>,
+}
+
+async fn seen(store: &PostgresStore, conn: &mut PgConnection) -> Result<Vec<Seen>> {
+    let relations = store.own("sealed_relations");
+    let rows = query(format!(
+        "SELECT r.table_label, r.root, r.schema_name, r.table_name, r.columns, r.gap, \
+           CASE WHEN c.oid IS NOT NULL THEN pg_catalog.format('%I.%I', n.nspname, c.relname) END AS named, \
+           n.nspname::pg_catalog.text AS now_schema, c.relname::pg_catalog.text AS now_name, \
+           (SELECT pg_catalog.json_object_agg(a.attnum, a.attname) FROM pg_catalog.pg_attribute AS a \
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::pg_catalog.text AS now_columns, \
+           r.guard IS DISTINCT FROM {now} AND c.relkind = 'r' AS replaced, \
+           (r.root OR EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) AS a JOIN {relations} AS o \
+             ON o.relation = a.relid::pg_catalog.oid::pg_catalog.int8 AND o.root AND o.left_at IS NULL \
+             AND o.database = r.database AND o.table_label = r.table_label)) AS attached, \
+           (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = c.oid \
+             AND g.tgname IN ('~phiseal_i', '~phiseal_u'))::pg_catalog.int8 AS triggers, \
+           (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = c.oid \
+             AND g.tgname IN ('~phiseal_i', '~phiseal_u') AND g.tgenabled <> 'A')::pg_catalog.int8 AS not_always \
+         FROM {relations} AS r LEFT JOIN (pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace) \
+           ON c.oid = r.relation::pg_catalog.oid AND c.relkind IN ('r', 'p') \
+         WHERE r.database = {DATABASE} AND r.left_at IS NULL ORDER BY r.table_label, NOT r.root, r.relation_id",
+        now = guard_now("c.oid"),
+    ))
+    .fetch_all(conn)
+    .await
+    .map_err(map)?;
+    rows.iter().map(seen_row).collect()
+}
+
+fn seen_row(row: &PgRow) -> Result<Seen> {
+    let text = |column: &str| row.try_get::<Option<String>, _>(column).map_err(map);
+    let count = |column: &str| row.try_get::<i64, _>(column).map_err(map);
+    let name = |schema: &str, table: &str| -> Result<Option<TableName>> {
+        match (text(schema)?, text(table)?) {
+            (Some(schema), Some(table)) => table_name(schema, table).map(Some),
+            _ => Ok(None),
+        }
+    };
+    let now = name("now_schema", "now_name")?;
+    let recorded = name("schema_name", "table_name")?.ok_or(UNEXPECTED)?;
+    let attached: bool = row
+        .try_get::<Option<bool>, _>("attached")
+        .map_err(map)?
+        .unwrap_or_default();
+    let replaced: Option<bool> = row.try_get("replaced").map_err(map)?;
+    let mut gap = text("gap")?;
+    if gap.is_none() && now.is_some() && replaced == Some(true) {
+        gap = Some(REPLACED.to_owned());
+    }
+    let mut faults = Vec::new();
+    if now.is_none() {
+        faults.push("the table is gone".to_owned());
+    } else if attached {
+        if count("triggers")? < 2 {
+            faults.push("its guard is missing".to_owned());
+        } else if count("not_always")? > 0 {
+            faults.push("its guard is disabled, or does not fire for every session".to_owned());
+        }
+    }
+    let then: BTreeMap<String, i64> = json(text("columns")?.as_deref())?;
+    let today: BTreeMap<String, String> = json(text("now_columns")?.as_deref())?;
+    let columns = then
+        .into_iter()
+        .map(|(name, number)| {
+            // Another column may have taken the name of one that was dropped.
+            let now = today.get(&number.to_string()).cloned();
+            let same = || today.values().find(|one| **one == name).cloned();
+            let now = now.or_else(same);
+            (name, now)
+        })
+        .collect();
+    Ok(Seen {
+        relation: text("named")?,
+        record: RelationRecord {
+            table_label: text("table_label")?.unwrap_or_default(),
+            root: row.try_get("root").map_err(map)?,
+            recorded,
+            now,
+            attached,
+            gap,
+            faults,
+        },
+        columns,
+    })
+}
+
+fn json<T: serde::de::DeserializeOwned + Default>(text: Option<&str>) -> Result<T> {
+    text.map_or_else(
+        || Ok(T::default()),
+        |text| serde_json::from_str(text).map_err(|_| UNEXPECTED),
+    )
+}
+
+const UNEXPECTED: StoreError = StoreError::Unexpected {
+    what: "a row of sealed_relations",
+};
+
+pub(super) fn table_name(schema: String, name: String) -> Result<TableName> {
+    let ident = |name| Ident::new(name).map_err(|_| UNEXPECTED);
+    Ok(TableName {
+        schema: Some(ident(schema)?),
+        name: ident(name)?,
+    })
+}
+
+/// See [`crate::store::Store::sealed_relations`].
+pub(super) async fn list(store: &PostgresStore) -> Result<Vec<RelationRecord>> {
+    let mut tx = store.begin().await?;
+    let mut records: Vec<RelationRecord> = seen(store, &mut tx)
+        .await?
+        .into_iter()
+        .map(|seen| seen.record)
+        .collect();
+    records.extend(unrecorded(store, &mut tx).await?);
+    tx.commit().await.map_err(map)?;
+    Ok(records)
+}
+
+/// Partitions of a recorded table that are not recorded.
+async fn unrecorded(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+) -> Result<Vec<RelationRecord>> {
+    let relations = store.own("sealed_relations");
+    let rows = query(format!(
+        "SELECT r.table_label, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, {GUARDED_FROM_BIRTH} \
+         FROM {relations} AS r, LATERAL (SELECT relid FROM pg_catalog.pg_partition_tree(r.relation::pg_catalog.oid::pg_catalog.regclass)) AS t \
+         JOIN pg_catalog.pg_class AS c ON c.oid = t.relid AND c.relkind = 'r' \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE r.root AND r.left_at IS NULL AND r.database = {DATABASE} \
+           AND EXISTS (SELECT FROM pg_catalog.pg_class AS k WHERE k.oid = r.relation::pg_catalog.oid AND k.relkind = 'p') \
+           AND NOT EXISTS (SELECT FROM {relations} AS o WHERE o.database = r.database AND o.left_at IS NULL \
+             AND o.relation = c.oid::pg_catalog.int8) ORDER BY 1, 2, 3"
+    ))
+    .fetch_all(&mut **tx)
+    .await
+    .map_err(map)?;
+    let record = |row: &PgRow| {
+        let name = table_name(row.try_get(1).map_err(map)?, row.try_get(2).map_err(map)?)?;
+        let guarded: bool = row.try_get(3).map_err(map)?;
+        Ok(RelationRecord {
+            table_label: row.try_get(0).map_err(map)?,
+            root: false,
+            recorded: name.clone(),
+            now: Some(name),
+            attached: true,
+            gap: (!guarded).then(|| ATTACHED.to_owned()),
+            faults: Vec::new(),
+        })
+    };
+    rows.iter().map(record).collect()
+}
+
+/// Gives each field the names that its table and columns have now.
+pub(super) async fn locate(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    fields: &mut [FieldRecord],
+) -> Result<()> {
+    let roots: HashMap<String, Seen> = seen(store, tx)
+        .await?
+        .into_iter()
+        .filter(|seen| seen.record.root)
+        .map(|seen| (seen.record.table_label.clone(), seen))
+        .collect();
+    let guarded = guarded(store, tx).await?;
+    for field in fields {
+        match roots.get(&field.table_label) {
+            Some(root) => by_number(field, root),
+            None => by_guard(
+                field,
+                guarded.get(&guard::function_name("update", &field.table_label)),
+            ),
+        }
+        if field.place.found == Found::Named && !is_there(tx, field).await? {
+            field.place.found = Found::Gone;
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is a table of the field's recorded name.
+async fn is_there(tx: &mut Transaction<'static, Postgres>, field: &FieldRecord) -> Result<bool> {
+    let row = query(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p'))"
+            .to_owned(),
+    )
+    .bind(field.schema_name.clone())
+    .bind(field.table_name.clone())
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(map)?;
+    row.try_get(0).map_err(map)
+}
+
+fn by_number(field: &mut FieldRecord, root: &Seen) {
+    let Some(now) = &root.record.now else {
+        field.place.found = Found::Gone;
+        return;
+    };
+    field.place.found = Found::Known;
+    move_to(field, now);
+    let is_dropped = |name: &String| matches!(root.columns.get(name), Some(None));
+    let dropped = is_dropped(&field.column_name);
+    field.place.holder_dropped =
+        is_dropped(field.sealed_column.as_ref().unwrap_or(&field.column_name));
+    let mut renames = std::mem::take(&mut field.place.renames);
+    let mut follow = |name: &mut String| {
+        if let Some(Some(now)) = root.columns.get(name.as_str())
+            && now != name
+        {
+            renames.push((name.clone(), now.clone()));
+            name.clone_from(now);
+        }
+    };
+    follow(&mut field.column_name);
+    // Not the column on its way to be the blind index: a switch gives its number another name.
+    let others = [
+        &mut field.sealed_column,
+        &mut field.blind_index_column,
+        &mut field.tenant_column,
+    ];
+    others.into_iter().flatten().for_each(&mut follow);
+    field.key_columns.iter_mut().for_each(follow);
+    field.place.plain_dropped = dropped;
+    field.place.renames = renames;
+}
+
+fn by_guard(field: &mut FieldRecord, tables: Option<&Vec<TableName>>) {
+    match tables.map(Vec::as_slice) {
+        None | Some([]) => {}
+        Some([one]) => {
+            field.place.found = Found::Guarded;
+            move_to(field, one);
+        }
+        Some(several) => field.place.found = Found::Several(several.to_vec()),
+    }
+}
+
+fn move_to(field: &mut FieldRecord, now: &TableName) {
+    let schema = now.schema.as_ref().map_or("", Ident::as_str);
+    if field.schema_name != schema || field.table_name != now.name.as_str() {
+        let was = table_name(field.schema_name.clone(), field.table_name.clone());
+        field.place.renames.push((
+            was.map_or_else(|_| field.table_name.clone(), |was| was.label()),
+            now.label(),
+        ));
+        schema.clone_into(&mut field.schema_name);
+        now.name.as_str().clone_into(&mut field.table_name);
+    }
+}
+
+/// The tables, or partitioned roots, that carry a guard of ours, by the name of its function: triggers stay
+/// with a renamed table.
+async fn guarded(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+) -> Result<HashMap<String, Vec<TableName>>> {
+    let rows = query(
+        "SELECT DISTINCT p.proname::text, n.nspname::text, c.relname::text FROM pg_catalog.pg_trigger g \
+         JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid JOIN pg_catalog.pg_namespace o ON o.oid = p.pronamespace \
+         WHERE g.tgname = $1 AND g.tgparentid = 0 AND o.nspname = $2 ORDER BY 1, 2, 3"
+            .to_owned(),
+    )
+    .bind(guard::UPDATE)
+    .bind(store.schema.as_str().to_owned())
+    .fetch_all(&mut **tx)
+    .await
+    .map_err(map)?;
+    let mut tables: HashMap<String, Vec<TableName>> = HashMap::new();
+    for row in &rows {
+        let name = table_name(row.try_get(1).map_err(map)?, row.try_get(2).map_err(map)?)?;
+        tables
+            .entry(row.try_get(0).map_err(map)?)
+            .or_default()
+            .push(name);
+    }
+    Ok(tables)
+}
+
+/// Refuses a table for a label that another one has; else notes the names that its columns have now. Names of
+/// columns that were dropped stay with their numbers.
+pub(super) async fn follow(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    label: &str,
+    table: &TableName,
+) -> Result<()> {
+    let root = seen(store, tx)
+        .await?
+        .into_iter()
+        .find(|seen| seen.record.root && seen.record.table_label == label);
+    let Some(root) = root else { return Ok(()) };
+    if root.record.now.as_ref() != Some(table) {
+        return Err(StoreError::OtherTable {
+            label: label.to_owned(),
+            table: root.record.now.unwrap_or(root.record.recorded).label(),
+        });
+    }
+    query(format!(
+        "UPDATE {} AS r SET schema_name = n.nspname, table_name = c.relname, \
+           columns = (r.columns::pg_catalog.jsonb || {}::pg_catalog.jsonb)::pg_catalog.text \
+         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE c.oid = r.relation::pg_catalog.oid AND r.table_label = $1 AND r.left_at IS NULL AND r.database = {DATABASE}",
+        store.own("sealed_relations"),
+        columns_of("c.oid"),
+    ))
+    .bind(label.to_owned())
+    .execute(&mut **tx)
+    .await
+    .map_err(map)?;
+    Ok(())
+}
+
+/// Leaves that were detached from this table, and are still there.
+pub(super) async fn detached(
+    store: &PostgresStore,
+    conn: &mut PgConnection,
+    label: &str,
+) -> Result<Vec<String>> {
+    let seen = seen(store, conn).await?;
+    Ok(seen
+        .into_iter()
+        .filter(|seen| seen.record.table_label == label && !seen.record.attached)
+        .filter_map(|seen| seen.relation)
+        .collect())
+}

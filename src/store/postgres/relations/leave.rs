@@ -1,0 +1,103 @@
+//! The end of a label's hold on its relations: fields that are forgotten, and a table that takes another's place.
+
+use sqlx::{Postgres, Row, Transaction};
+
+use super::super::PostgresStore;
+use super::super::fault::map;
+use super::super::guard;
+use super::super::sql::{query, raw};
+use super::guarded;
+use super::watch::{after_change, map_second_root};
+use crate::quote;
+use crate::store::{Result, Target};
+
+/// See [`crate::store::Store::forget_fields`].
+pub(in crate::store::postgres) async fn forget(
+    store: &PostgresStore,
+    label: &str,
+    columns: &[String],
+) -> Result<()> {
+    let fields = store.own("encrypted_field_metadata");
+    let mut tx = store.begin().await?;
+    query(format!(
+        "UPDATE {fields} SET state = 'forgotten', updated_at = pg_catalog.clock_timestamp() \
+         WHERE table_label = $1 AND column_label = ANY ($2)"
+    ))
+    .bind(label.to_owned())
+    .bind(columns.to_vec())
+    .execute(&mut *tx)
+    .await
+    .map_err(map)?;
+    let left = query(format!(
+        "SELECT EXISTS (SELECT FROM {fields} WHERE table_label = $1 AND state <> 'forgotten')"
+    ))
+    .bind(label.to_owned())
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(map)?;
+    if !left.try_get::<bool, _>(0).map_err(map)? {
+        leave(store, &mut tx, label).await?;
+        for event in ["insert", "update"] {
+            raw(format!(
+                "DROP FUNCTION IF EXISTS {}.{}() CASCADE",
+                store.schema.quoted(),
+                guard::function_name(event, label)
+            ))
+            .execute(&mut *tx)
+            .await
+            .map_err(map)?;
+        }
+    }
+    tx.commit().await.map_err(map)
+}
+
+/// The relations of a label are its relations no more.
+async fn leave(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    label: &str,
+) -> Result<()> {
+    query(format!(
+        "UPDATE {} SET left_at = pg_catalog.clock_timestamp() WHERE table_label = $1 AND left_at IS NULL",
+        store.own("sealed_relations")
+    ))
+    .bind(label.to_owned())
+    .execute(&mut **tx)
+    .await
+    .map(|_| ())
+    .map_err(map)
+}
+
+/// See [`crate::store::Store::rebind`]. The guard of the table before goes: the new one has the label's.
+pub(in crate::store::postgres) async fn rebind(
+    store: &PostgresStore,
+    target: &Target,
+) -> Result<()> {
+    let mut tx = store.begin().await?;
+    let others = guarded(store, &mut tx).await?;
+    let others = others.get(&guard::function_name("update", &target.label));
+    for other in others
+        .into_iter()
+        .flatten()
+        .filter(|other| **other != target.table)
+    {
+        for trigger in [guard::INSERT, guard::UPDATE] {
+            raw(format!(
+                "DROP TRIGGER IF EXISTS {} ON {}",
+                quote::identifier(trigger),
+                other.quoted()
+            ))
+            .execute(&mut *tx)
+            .await
+            .map_err(map)?;
+        }
+    }
+    leave(store, &mut tx, &target.label).await?;
+    for statement in after_change(store, target, false) {
+        raw(statement)
+            .execute(&mut *tx)
+            .await
+            .map_err(map_second_root(target))?;
+    }
+    tx.commit().await.map_err(map)
+}

@@ -1,0 +1,243 @@
+//! Which guard stood over each relation since when, and what is to be compared because none did.
+//! Owns the statements that record a guard, also for the list that a DBA runs, and the gaps.
+
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, Row, Transaction};
+
+use super::super::PostgresStore;
+use super::super::fault::map;
+use super::super::prepare;
+use super::super::sql::{block, query, raw};
+use super::{
+    ATTACHED, DATABASE, GUARDED_FROM_BIRTH, REPLACED, UNSEEN, columns_of, guard_now, oid_of, tree,
+};
+use crate::quote;
+use crate::store::{Gap, Result, StoreError, Target};
+
+/// What goes before any change of a guard: a relation whose guard is not the recorded one has a gap. A
+/// partitioned table holds no rows of its own.
+pub(in crate::store::postgres) fn before_change(store: &PostgresStore, target: &Target) -> String {
+    let relation = "r.relation::pg_catalog.oid";
+    format!(
+        "UPDATE {} AS r SET guard = {now}, \
+           gap = CASE WHEN c.relkind = 'p' THEN r.gap ELSE coalesce(r.gap, {reason}) END, \
+           gap_since = CASE WHEN c.relkind = 'p' THEN r.gap_since ELSE coalesce(r.gap_since, pg_catalog.clock_timestamp()) END \
+         FROM pg_catalog.pg_class AS c WHERE c.oid = {relation} AND r.table_label = {label} AND r.left_at IS NULL \
+           AND r.database = {DATABASE} AND r.guard IS DISTINCT FROM {now}",
+        store.own("sealed_relations"),
+        now = guard_now(relation),
+        reason = quote::literal(REPLACED),
+        label = quote::literal(&target.label),
+    )
+}
+
+/// What goes after it: the guards that stand now are recorded, and relations that were not. `fresh` says that
+/// nothing can be sealed in them yet.
+pub(in crate::store::postgres) fn after_change(
+    store: &PostgresStore,
+    target: &Target,
+    fresh: bool,
+) -> [String; 2] {
+    let relations = store.own("sealed_relations");
+    let label = quote::literal(&target.label);
+    let root = oid_of(target);
+    let reason = match fresh {
+        true => "NULL".to_owned(),
+        false => format!(
+            "CASE WHEN c.relkind = 'p' THEN NULL WHEN NOT EXISTS (SELECT FROM {relations} AS o WHERE o.table_label = {label} \
+               AND o.root AND o.left_at IS NULL AND o.database = {DATABASE} AND o.relation <> c.oid::pg_catalog.int8) \
+               THEN {} WHEN {GUARDED_FROM_BIRTH} THEN NULL ELSE {} END",
+            quote::literal(UNSEEN),
+            quote::literal(ATTACHED)
+        ),
+    };
+    [
+        format!(
+            "UPDATE {relations} AS r SET guard = {now}, \
+               columns = ({columns}::pg_catalog.jsonb || r.columns::pg_catalog.jsonb)::pg_catalog.text \
+             WHERE r.table_label = {label} AND r.left_at IS NULL \
+               AND r.database = {DATABASE} AND r.guard IS DISTINCT FROM {now}",
+            now = guard_now("r.relation::pg_catalog.oid"),
+            columns = columns_of("r.relation::pg_catalog.oid"),
+        ),
+        format!(
+            "INSERT INTO {relations} (table_label, database, relation, root, schema_name, table_name, columns, guard, gap, gap_since) \
+             SELECT {label}, {DATABASE}, c.oid::pg_catalog.int8, c.oid = {root}, n.nspname, c.relname, {columns}, {guard}, \
+               f.gap, CASE WHEN f.gap IS NOT NULL THEN pg_catalog.clock_timestamp() END \
+             FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace, \
+               LATERAL (SELECT ({reason})::pg_catalog.text AS gap) AS f \
+             WHERE c.oid IN {tree} AND c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM {relations} AS o \
+               WHERE o.database = {DATABASE} AND o.relation = c.oid::pg_catalog.int8 AND o.left_at IS NULL \
+                 AND o.table_label = {label}) ORDER BY c.oid = {root} DESC, c.oid",
+            columns = columns_of("c.oid"),
+            guard = guard_now("c.oid"),
+            tree = tree(&root),
+        ),
+    ]
+}
+
+/// Whether nothing is sealed beside any plaintext of the table: its seals need no comparing. In place a
+/// backfill opens what looks sealed, whatever is known of the guard.
+pub(in crate::store::postgres) async fn is_fresh(
+    tx: &mut Transaction<'static, Postgres>,
+    store: &PostgresStore,
+    target: &Target,
+) -> Result<bool> {
+    let known = query(format!(
+        "SELECT EXISTS (SELECT FROM {} WHERE table_label = $1 AND left_at IS NULL AND database = {DATABASE})",
+        store.own("sealed_relations")
+    ))
+    .bind(target.label.clone())
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(map)?;
+    if known.try_get(0).map_err(map)? {
+        return Ok(false);
+    }
+    let there = prepare::columns_there(tx, target).await?;
+    let sealed: Vec<String> = (target.fields.iter())
+        .filter_map(|field| match &field.sealed {
+            crate::store::Sealed::Beside { column, .. } => Some(column),
+            crate::store::Sealed::InPlace => None,
+        })
+        .filter(|column| there.iter().any(|name| name == column.as_str()))
+        .map(|column| format!("t.{} IS NOT NULL", column.quoted()))
+        .collect();
+    if sealed.is_empty() {
+        return Ok(true);
+    }
+    raw("SET LOCAL statement_timeout = 0; SET LOCAL row_security = off".to_owned())
+        .execute(&mut **tx)
+        .await
+        .map_err(map)?;
+    let row = query(format!(
+        "SELECT NOT EXISTS (SELECT FROM {} AS t WHERE {})",
+        target.table.quoted(),
+        sealed.join(" OR ")
+    ))
+    .fetch_one(&mut **tx)
+    .await
+    .map_err(map)?;
+    row.try_get(0).map_err(map)
+}
+
+/// A statement about our own table for a list that a DBA may run: a role that may not write to that table passes it
+/// over, and the next command of ours then finds a guard that it did not record.
+pub(in crate::store::postgres) fn if_allowed(store: &PostgresStore, statement: &str) -> String {
+    let relations = quote::literal(&store.own("sealed_relations"));
+    block(&format!(
+        "BEGIN IF has_table_privilege({relations}, 'INSERT') AND has_table_privilege({relations}, 'UPDATE') \
+         THEN {statement}; END IF; END"
+    ))
+    .trim_end_matches([' ', ';'])
+    .to_owned()
+}
+
+/// See [`crate::store::Store::note_relations`].
+pub(in crate::store::postgres) async fn note(store: &PostgresStore, target: &Target) -> Result<()> {
+    let mut tx = store.begin().await?;
+    let fresh = is_fresh(&mut tx, store, target).await?;
+    raw(before_change(store, target))
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    for statement in after_change(store, target, fresh) {
+        raw(statement)
+            .execute(&mut *tx)
+            .await
+            .map_err(map_second_root(target))?;
+    }
+    tx.commit().await.map_err(map)
+}
+
+/// A relation that is recorded under another label, or a second root of this one.
+pub(super) fn map_second_root(target: &Target) -> impl Fn(sqlx::Error) -> StoreError {
+    let (label, table) = (target.label.clone(), target.table.label());
+    move |error| match map(error) {
+        StoreError::Data { sqlstate, .. } if sqlstate == "23505" => StoreError::OtherTable {
+            label: label.clone(),
+            table: format!("{table}, or a relation of it has another label"),
+        },
+        other => other,
+    }
+}
+
+/// See [`crate::store::Store::gaps`].
+pub(in crate::store::postgres) async fn gaps(
+    store: &PostgresStore,
+    target: &Target,
+) -> Result<Vec<Gap>> {
+    let mut tx = store.begin().await?;
+    let rows = query(format!(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce(r.guard, ''), r.gap, c.oid IN {} \
+         FROM {} AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.relation::pg_catalog.oid \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE r.table_label = $1 AND r.left_at IS NULL AND r.database = {DATABASE} AND r.gap IS NOT NULL \
+           AND c.relkind = 'r' ORDER BY 1",
+        tree("to_regclass($2)::pg_catalog.oid"),
+        store.own("sealed_relations"),
+    ))
+    .bind(target.label.clone())
+    .bind(target.table.quoted())
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    let gap = |row: &PgRow| {
+        Ok(Gap {
+            relation: row.try_get(0).map_err(map)?,
+            guard: row.try_get(1).map_err(map)?,
+            reason: row.try_get(2).map_err(map)?,
+            attached: row.try_get(3).map_err(map)?,
+        })
+    };
+    rows.iter().map(gap).collect()
+}
+
+/// See [`crate::store::Store::open_gaps`].
+pub(in crate::store::postgres) async fn open_gaps(
+    store: &PostgresStore,
+    label: &str,
+    reason: &str,
+) -> Result<()> {
+    let mut tx = store.begin().await?;
+    query(format!(
+        "UPDATE {} AS r SET gap = $2, gap_since = pg_catalog.clock_timestamp() FROM pg_catalog.pg_class AS c \
+         WHERE c.oid = r.relation::pg_catalog.oid AND c.relkind = 'r' AND r.table_label = $1 \
+           AND r.left_at IS NULL AND r.database = {DATABASE} AND r.gap IS NULL",
+        store.own("sealed_relations")
+    ))
+    .bind(label.to_owned())
+    .bind(reason.to_owned())
+    .execute(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)
+}
+
+/// See [`crate::store::Store::close_gaps`].
+pub(in crate::store::postgres) async fn close_gaps(
+    store: &PostgresStore,
+    label: &str,
+    compared: &[Gap],
+) -> Result<Vec<String>> {
+    let mut tx = store.begin().await?;
+    let rows = query(format!(
+        "WITH closed AS (UPDATE {} AS r SET gap = NULL, gap_since = NULL, compared_at = pg_catalog.clock_timestamp() \
+           FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[]) AS g(relation, guard) \
+           WHERE r.table_label = $1 AND r.left_at IS NULL AND r.database = {DATABASE} \
+             AND r.relation = pg_catalog.to_regclass(g.relation)::pg_catalog.oid::pg_catalog.int8 \
+             AND r.guard = g.guard AND r.guard = {} RETURNING g.relation) \
+         SELECT g FROM pg_catalog.unnest($2::pg_catalog.text[]) AS g WHERE g NOT IN (SELECT relation FROM closed)",
+        store.own("sealed_relations"),
+        guard_now("r.relation::pg_catalog.oid"),
+    ))
+    .bind(label.to_owned())
+    .bind(compared.iter().map(|gap| gap.relation.clone()).collect::<Vec<_>>())
+    .bind(compared.iter().map(|gap| gap.guard.clone()).collect::<Vec<_>>())
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+}

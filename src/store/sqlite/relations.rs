@@ -1,0 +1,500 @@
+//! The tables that hold sealed values, and which guard each has had since when.
+//! Owns `phiseal_sealed_relations`. SQLite numbers neither tables nor columns: a table is known by the trigger of
+//! its guard, which goes along where it is renamed, or by the page it begins on; a column by its place. A guard
+//! is known by its names and by where it stands in the schema: before the view `phiseal_end_of_guards`, which is
+//! made again after every guard of ours, and which a trigger made by somebody else comes after. (A rename changes
+//! the text of triggers, and not their order.) In the same way a table that was made since the last change stands
+//! after the table `phiseal_end_of_tables`: a page that it took over from a dropped one does not make it that one.
+
+mod gaps;
+mod leave;
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::fault;
+use super::guard;
+use super::statement::{Bind, bound, run, statement};
+use crate::ident::{Ident, TableName};
+use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Target};
+pub(super) use gaps::{close_gaps, gaps, is_fresh, note, note_marks, open_gaps};
+pub(super) use leave::{forget, rebind};
+
+/// The guard that stood before is not the one that stands now.
+const REPLACED: &str = "its guard was gone or another one for a time";
+/// Nobody saw which guard stood when its values were sealed.
+const UNSEEN: &str = "nobody knows whether a guard stood when its values were sealed";
+
+/// A row of ours with what the schema says of it.
+struct Seen {
+    id: i64,
+    label: String,
+    recorded: String,
+    now: Option<String>,
+    columns: BTreeMap<String, i64>,
+    guard: Option<String>,
+    guard_now: Option<String>,
+    /// The table stands before `phiseal_end_of_tables`.
+    in_order: bool,
+    gap: Option<String>,
+}
+
+async fn seen(conn: &mut SqliteConnection) -> Result<Vec<Seen>> {
+    const ROWS: &str = "SELECT relation_id, table_label, trigger_name, root_page, table_name, columns, guard, gap \
+        FROM phiseal_sealed_relations WHERE left_at IS NULL ORDER BY table_label";
+    let mut all = Vec::new();
+    for row in bound(ROWS, [])
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(fault::of)?
+    {
+        let text = |column: &str| row.try_get::<String, _>(column).map_err(fault::of);
+        let maybe = |column: &str| row.try_get::<Option<String>, _>(column).map_err(fault::of);
+        let recorded = text("table_name")?;
+        let columns: BTreeMap<String, i64> =
+            serde_json::from_str(&text("columns")?).map_err(|_| UNEXPECTED)?;
+        let root_page: i64 = row.try_get("root_page").map_err(fault::of)?;
+        let now = find(conn, &text("trigger_name")?, root_page, &recorded, &columns).await?;
+        let guard_now = match &now {
+            Some(table) => guard_now(conn, table).await?,
+            None => None,
+        };
+        let in_order = match &now {
+            Some(table) => in_order(conn, table).await?,
+            None => true,
+        };
+        all.push(Seen {
+            id: row.try_get("relation_id").map_err(fault::of)?,
+            label: text("table_label")?,
+            recorded,
+            now,
+            columns,
+            guard: maybe("guard")?,
+            guard_now,
+            in_order,
+            gap: maybe("gap")?,
+        });
+    }
+    Ok(all)
+}
+
+/// The table that was recorded, whatever it is called by now. Without its trigger only the page it begins on
+/// tells it from another one: a table made later can have that page, and stands behind the mark; VACUUM can give
+/// the page to an older one, and its columns do not fit.
+async fn find(
+    conn: &mut SqliteConnection,
+    trigger: &str,
+    root_page: i64,
+    recorded: &str,
+    columns: &BTreeMap<String, i64>,
+) -> Result<Option<String>> {
+    const BY_TRIGGER: &str =
+        "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name = ?";
+    const BY_PAGE: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage = ?";
+    let row = bound(BY_TRIGGER, [Bind::Text(trigger.to_owned())])
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(fault::of)?;
+    if let Some(row) = row {
+        return row.try_get(0).map(Some).map_err(fault::of);
+    }
+    let row = statement(BY_PAGE)
+        .bind(root_page)
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(fault::of)?;
+    let Some(row) = row else { return Ok(None) };
+    let name: String = row.try_get(0).map_err(fault::of)?;
+    if !in_order(conn, &name).await? {
+        return Ok(None);
+    }
+    let there = columns_now(conn, &name).await?;
+    let fits = columns.keys().all(|column| there.contains_key(column));
+    Ok((name == recorded || fits).then_some(name))
+}
+
+/// The table was there when a guard last changed. SQLite numbers what it makes in ascending order, and neither a
+/// rename nor VACUUM nor a dump changes the order of tables.
+async fn in_order(conn: &mut SqliteConnection, table: &str) -> Result<bool> {
+    const IN_ORDER: &str = "SELECT count(*) FROM sqlite_schema AS t JOIN sqlite_schema AS mark ON t.rowid < mark.rowid \
+        WHERE t.type = 'table' AND t.name = ? COLLATE NOCASE \
+        AND mark.type = 'table' AND mark.name = 'phiseal_end_of_tables'";
+    let row = bound(IN_ORDER, [Bind::Text(table.to_owned())])
+        .fetch_one(conn)
+        .await
+        .map_err(fault::of)?;
+    row.try_get::<i64, _>(0).map(|n| n > 0).map_err(fault::of)
+}
+
+async fn columns_now(conn: &mut SqliteConnection, table: &str) -> Result<BTreeMap<String, i64>> {
+    let rows = bound(
+        "SELECT name, cid FROM pragma_table_xinfo(?)",
+        [Bind::Text(table.to_owned())],
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(fault::of)?;
+    let pair = |row: &SqliteRow| {
+        Ok((
+            row.try_get(0).map_err(fault::of)?,
+            row.try_get(1).map_err(fault::of)?,
+        ))
+    };
+    rows.iter().map(pair).collect()
+}
+
+/// The guard of a table as the schema has it; `None` where there is none.
+async fn guard_now(conn: &mut SqliteConnection, table: &str) -> Result<Option<String>> {
+    use sha2::{Digest, Sha256};
+    const GUARD: &str = "SELECT name, rowid < coalesce((SELECT rowid FROM sqlite_schema WHERE type = 'view' \
+        AND name = 'phiseal_end_of_guards'), 0) FROM sqlite_schema WHERE type = 'trigger' \
+        AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, length(?)) = ? ORDER BY name";
+    let prefix = || Bind::Text(guard::GUARD_PREFIX.to_owned());
+    let rows = bound(GUARD, [Bind::Text(table.to_owned()), prefix(), prefix()])
+        .fetch_all(conn)
+        .await
+        .map_err(fault::of)?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut digest = Sha256::new();
+    let mut in_order = true;
+    for row in &rows {
+        let name: String = row.try_get(0).map_err(fault::of)?;
+        digest.update((name.len() as u64).to_be_bytes());
+        digest.update(name);
+        in_order &= row.try_get::<bool, _>(1).map_err(fault::of)?;
+    }
+    let order = if in_order { "before" } else { "behind" };
+    Ok(Some(format!("{}:{order}", hex::encode(digest.finalize()))))
+}
+
+/// Before any guard changes: each table whose guard is not the recorded one has a gap. A table that is gone stays
+/// gone: no page tells of it any more.
+pub(super) async fn before_change(conn: &mut SqliteConnection) -> Result<()> {
+    const LOST: &str = "UPDATE phiseal_sealed_relations SET root_page = 0 WHERE relation_id = ?";
+    for seen in seen(conn).await? {
+        if seen.now.is_none() {
+            let lost = statement(LOST).bind(seen.id).execute(&mut *conn).await;
+            lost.map_err(fault::of)?;
+        }
+        if seen.now.is_some() && seen.guard != seen.guard_now {
+            note_gap(conn, seen.id, REPLACED).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn note_gap(conn: &mut SqliteConnection, id: i64, reason: &str) -> Result<()> {
+    statement(
+        "UPDATE phiseal_sealed_relations SET gap = ?, gap_since = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
+         WHERE relation_id = ? AND gap IS NULL",
+    )
+    .bind(reason.to_owned())
+    .bind(id)
+    .execute(conn)
+    .await
+    .map(|_| ())
+    .map_err(fault::of)
+}
+
+/// After it: all guards that stand now are recorded, and so is the target's table, if it was not.
+pub(super) async fn after_change(
+    conn: &mut SqliteConnection,
+    target: Option<&Target>,
+    fresh: bool,
+) -> Result<()> {
+    if let Some(target) = target {
+        record(conn, target, fresh).await?;
+    }
+    if seen(conn).await?.iter().all(is_settled) {
+        return Ok(());
+    }
+    run(conn, "DROP VIEW IF EXISTS phiseal_end_of_guards").await?;
+    run(conn, "CREATE VIEW phiseal_end_of_guards AS SELECT 1 AS one").await?;
+    run(conn, "DROP TABLE IF EXISTS phiseal_end_of_tables").await?;
+    run(conn, "CREATE TABLE phiseal_end_of_tables (one INTEGER)").await?;
+    for seen in seen(conn).await? {
+        let Some(table) = &seen.now else { continue };
+        // Columns that we made have their places noted, too.
+        let mut columns = columns_now(conn, table).await?;
+        columns.extend(seen.columns.clone());
+        let columns = serde_json::to_string(&columns).map_err(|_| UNEXPECTED)?;
+        statement(
+            "UPDATE phiseal_sealed_relations SET guard = ?, columns = ?4, \
+             trigger_name = coalesce((SELECT name FROM sqlite_schema WHERE type = 'trigger' \
+               AND tbl_name = ?2 COLLATE NOCASE AND substr(name, 1, 11) = '~phiseal_u_' ORDER BY name LIMIT 1), ''), \
+             root_page = (SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?2) WHERE relation_id = ?3",
+        )
+        .bind(guard_now(conn, table).await?)
+        .bind(table.clone())
+        .bind(seen.id)
+        .bind(columns)
+        .execute(&mut *conn)
+        .await
+        .map_err(fault::of)?;
+    }
+    Ok(())
+}
+
+/// Nothing has changed since it was recorded.
+fn is_settled(one: &Seen) -> bool {
+    one.now.is_none()
+        || (one.in_order
+            && one.guard.is_some()
+            && one.guard == one.guard_now
+            && one
+                .guard_now
+                .as_deref()
+                .is_some_and(|guard| guard.ends_with(":before")))
+}
+
+async fn record(conn: &mut SqliteConnection, target: &Target, fresh: bool) -> Result<()> {
+    let table = target.table.name.as_str();
+    let known = seen(conn).await?;
+    if let Some(one) = known.iter().find(|one| one.label == target.label) {
+        return match one.now.as_deref() {
+            Some(now) if now.eq_ignore_ascii_case(table) => Ok(()),
+            _ => Err(other_table(one)),
+        };
+    }
+    if let Some(one) = known.iter().find(|one| {
+        one.now
+            .as_deref()
+            .is_some_and(|now| now.eq_ignore_ascii_case(table))
+    }) {
+        return Err(other_table(one));
+    }
+    let columns =
+        serde_json::to_string(&columns_now(conn, table).await?).map_err(|_| UNEXPECTED)?;
+    statement(
+        "INSERT INTO phiseal_sealed_relations (table_label, trigger_name, root_page, table_name, columns, gap, gap_since) \
+         SELECT ?, coalesce((SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = s.name COLLATE NOCASE \
+             AND substr(name, 1, 11) = '~phiseal_u_' ORDER BY name LIMIT 1), ''), \
+           s.rootpage, s.name, ?2, ?3, CASE WHEN ?3 IS NOT NULL THEN strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END \
+         FROM sqlite_schema AS s WHERE s.type = 'table' AND s.name = ?4 COLLATE NOCASE",
+    )
+    .bind(target.label.clone())
+    .bind(columns)
+    .bind((!fresh).then(|| UNSEEN.to_owned()))
+    .bind(table.to_owned())
+    .execute(conn)
+    .await
+    .map(|_| ())
+    .map_err(fault::of)
+}
+
+fn other_table(one: &Seen) -> StoreError {
+    StoreError::OtherTable {
+        label: one.label.clone(),
+        table: one.now.clone().unwrap_or_else(|| one.recorded.clone()),
+    }
+}
+
+/// Whether our table of relations is there: before the first `migrate up` it is not.
+pub(super) async fn is_installed(conn: &mut SqliteConnection) -> Result<bool> {
+    const THERE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'phiseal_sealed_relations'";
+    let row = bound(THERE, []).fetch_one(conn).await.map_err(fault::of)?;
+    row.try_get::<i64, _>(0).map(|n| n > 0).map_err(fault::of)
+}
+
+/// See [`crate::store::Store::sealed_relations`].
+pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<RelationRecord>> {
+    let mut records = Vec::new();
+    for one in seen(conn).await? {
+        let name = |name: &String| {
+            Ident::new(name.clone())
+                .map(|name| TableName { schema: None, name })
+                .map_err(|_| UNEXPECTED)
+        };
+        let mut faults = Vec::new();
+        if one.now.is_none() {
+            faults.push("the table is gone".to_owned());
+        } else if one.guard_now.is_none() {
+            faults.push("its guard is missing".to_owned());
+        }
+        let replaced = one.now.is_some() && one.guard != one.guard_now;
+        records.push(RelationRecord {
+            recorded: name(&one.recorded)?,
+            now: one.now.as_ref().map(name).transpose()?,
+            table_label: one.label,
+            root: true,
+            attached: true,
+            gap: one.gap.or_else(|| replaced.then(|| REPLACED.to_owned())),
+            faults,
+        });
+    }
+    Ok(records)
+}
+
+/// Gives each field the names that its table and columns have now.
+pub(super) async fn locate(conn: &mut SqliteConnection, fields: &mut [FieldRecord]) -> Result<()> {
+    if !is_installed(conn).await? {
+        return Ok(());
+    }
+    let known = seen(conn).await?;
+    for field in fields {
+        match known.iter().find(|one| one.label == field.table_label) {
+            Some(one) => by_place(conn, field, one).await?,
+            None => by_guard(conn, field).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn by_place(conn: &mut SqliteConnection, field: &mut FieldRecord, one: &Seen) -> Result<()> {
+    let Some(now) = &one.now else {
+        field.place.found = Found::Gone;
+        return Ok(());
+    };
+    field.place.found = Found::Known;
+    move_to(field, now);
+    let there = columns_now(conn, now).await?;
+    let mut renames = Vec::new();
+    let mut follow = |name: &mut String| {
+        if let Some(now) = renamed(&one.columns, &there, name) {
+            renames.push((name.clone(), now.clone()));
+            *name = now;
+        }
+    };
+    let plain = field.column_name.clone();
+    let holder = field.sealed_column.clone().unwrap_or_else(|| plain.clone());
+    field.place.holder_dropped = was_dropped(&one.columns, &there, &holder);
+    follow(&mut field.column_name);
+    let others = [
+        &mut field.sealed_column,
+        &mut field.blind_index_column,
+        &mut field.tenant_column,
+    ];
+    others.into_iter().flatten().for_each(&mut follow);
+    field.key_columns.iter_mut().for_each(follow);
+    field.place.plain_dropped =
+        field.column_name == plain && was_dropped(&one.columns, &there, &plain);
+    field.place.renames.extend(renames);
+    Ok(())
+}
+
+/// The name that stands now where this column stood, if that is another one, which was not there before, and no
+/// column before it was dropped. The old name may be another column's by now.
+fn renamed(
+    then: &BTreeMap<String, i64>,
+    there: &BTreeMap<String, i64>,
+    name: &str,
+) -> Option<String> {
+    let place = *then.get(name).filter(|place| **place != DROPPED)?;
+    if there.get(name) == Some(&place) {
+        return None;
+    }
+    // A new name in a recorded place: the column that stood there was renamed.
+    let is_new_at = |at: i64| {
+        let now = there.iter().find(|(_, now)| **now == at);
+        now.filter(|(now, _)| !then.keys().any(|one| one.eq_ignore_ascii_case(now)))
+    };
+    let unmoved = then
+        .iter()
+        .filter(|(_, at)| (0..place).contains(*at))
+        .all(|(name, at)| there.get(name) == Some(at) || is_new_at(*at).is_some());
+    let (now, _) = is_new_at(place)?;
+    unmoved.then(|| now.clone())
+}
+
+/// The place of a column that was dropped.
+const DROPPED: i64 = -1;
+
+/// The column is gone, and what stood behind it moved up.
+fn was_dropped(then: &BTreeMap<String, i64>, there: &BTreeMap<String, i64>, name: &str) -> bool {
+    let Some(place) = then.get(name) else {
+        return false;
+    };
+    let is_there = there.keys().any(|one| one.eq_ignore_ascii_case(name));
+    if *place == DROPPED {
+        return !is_there;
+    }
+    let next = then.iter().find(|(_, at)| **at == place + 1);
+    !is_there
+        && match next {
+            Some((next, _)) => there.get(next).is_none_or(|now| now <= place),
+            None => there.values().all(|at| at < place),
+        }
+}
+
+/// Recorded nowhere: the tables whose guard is named after it.
+async fn by_guard(conn: &mut SqliteConnection, field: &mut FieldRecord) -> Result<()> {
+    let tables = guard::named_after(conn, &field.table_name).await?;
+    match tables.as_slice() {
+        [] => {
+            if columns_now(conn, &field.table_name).await?.is_empty() {
+                field.place.found = Found::Gone;
+            }
+        }
+        [one] => {
+            field.place.found = Found::Guarded;
+            let now = one.name.as_str().to_owned();
+            move_to(field, &now);
+        }
+        several => field.place.found = Found::Several(several.to_vec()),
+    }
+    Ok(())
+}
+
+fn move_to(field: &mut FieldRecord, now: &str) {
+    if !field.table_name.eq_ignore_ascii_case(now) {
+        let was = std::mem::replace(&mut field.table_name, now.to_owned());
+        field.place.renames.push((was, now.to_owned()));
+    }
+}
+
+/// Refuses a table for a label that another one has; else notes the names that its columns have now.
+pub(super) async fn follow(conn: &mut SqliteConnection, label: &str, table: &str) -> Result<()> {
+    let known = seen(conn).await?;
+    let Some(one) = known.iter().find(|one| one.label == label) else {
+        return Ok(());
+    };
+    let Some(now) = one
+        .now
+        .as_deref()
+        .filter(|now| now.eq_ignore_ascii_case(table))
+    else {
+        return Err(other_table(one));
+    };
+    let there = columns_now(conn, now).await?;
+    let mut columns = there.clone();
+    for name in one
+        .columns
+        .keys()
+        .filter(|name| was_dropped(&one.columns, &there, name))
+    {
+        columns.insert(name.clone(), DROPPED);
+    }
+    let columns = serde_json::to_string(&columns).map_err(|_| UNEXPECTED)?;
+    statement(
+        "UPDATE phiseal_sealed_relations SET table_name = ?, columns = ? WHERE relation_id = ?",
+    )
+    .bind(now.to_owned())
+    .bind(columns)
+    .bind(one.id)
+    .execute(conn)
+    .await
+    .map(|_| ())
+    .map_err(fault::of)
+}
+
+/// We dropped a column ourselves: those behind it have other places now. Names that nobody has followed yet stay
+/// with the places they were recorded with.
+pub(super) async fn columns_moved(conn: &mut SqliteConnection, label: &str) -> Result<()> {
+    let mut fields = super::registry::fields(conn).await?;
+    fields.retain(|field| field.table_label == label);
+    let settled = fields
+        .iter()
+        .all(|field| field.place.renames.is_empty() && !field.place.plain_dropped);
+    match fields.first() {
+        Some(field) if settled => follow(conn, label, &field.table_name).await,
+        _ => Ok(()),
+    }
+}
+
+const UNEXPECTED: StoreError = StoreError::Unexpected {
+    what: "a row of sealed_relations",
+};

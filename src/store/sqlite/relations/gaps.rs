@@ -1,0 +1,141 @@
+//! What is to be compared because no guard stood over it, or a mark let writers past.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::super::connection::{commit, write_transaction};
+use super::super::ddl;
+use super::super::fault;
+use super::super::statement::{bound, run, statement};
+use super::{after_change, before_change, is_installed, note_gap, seen};
+use crate::store::{Gap, Result, Sealed, Target};
+
+/// Whether the table is not recorded yet and nothing is sealed beside any plaintext of it.
+pub(in crate::store::sqlite) async fn is_fresh(
+    conn: &mut SqliteConnection,
+    target: &Target,
+) -> Result<bool> {
+    if !is_installed(conn).await? {
+        return Ok(true);
+    }
+    if seen(conn)
+        .await?
+        .iter()
+        .any(|one| one.label == target.label)
+    {
+        return Ok(false);
+    }
+    let there = ddl::columns(conn, target).await?;
+    let sealed: Vec<String> = (target.fields.iter())
+        .filter_map(|field| match &field.sealed {
+            Sealed::Beside { column, .. } if ddl::has(&there, column) => {
+                Some(format!("{} IS NOT NULL", column.quoted()))
+            }
+            _ => None,
+        })
+        .collect();
+    if sealed.is_empty() {
+        return Ok(true);
+    }
+    let sql = format!(
+        "SELECT NOT EXISTS (SELECT 1 FROM {} WHERE {})",
+        target.table.name.quoted(),
+        sealed.join(" OR ")
+    );
+    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    row.try_get(0).map_err(fault::of)
+}
+
+/// See [`crate::store::Store::note_relations`].
+pub(in crate::store::sqlite) async fn note(
+    conn: &mut SqliteConnection,
+    target: &Target,
+) -> Result<()> {
+    let mut transaction = write_transaction(conn).await?;
+    let fresh = is_fresh(&mut transaction, target).await?;
+    before_change(&mut transaction).await?;
+    after_change(&mut transaction, Some(target), fresh).await?;
+    note_marks(&mut transaction).await?;
+    commit(transaction).await
+}
+
+/// A mark that let writers past the guards is a gap of every table.
+pub(in crate::store::sqlite) async fn note_marks(conn: &mut SqliteConnection) -> Result<()> {
+    run(
+        conn,
+        "UPDATE phiseal_sealed_relations SET gap = 'a mark let writers past its guard', \
+           gap_since = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
+         WHERE gap IS NULL AND left_at IS NULL AND EXISTS (SELECT 1 FROM phiseal_guard_gaps AS g \
+           WHERE g.verified_at IS NULL AND g.found_at > coalesce(phiseal_sealed_relations.compared_at, ''))",
+    )
+    .await
+}
+
+/// See [`crate::store::Store::gaps`].
+pub(in crate::store::sqlite) async fn gaps(
+    conn: &mut SqliteConnection,
+    target: &Target,
+) -> Result<Vec<Gap>> {
+    let all = seen(conn).await?;
+    let ours = all.into_iter().filter(|one| one.label == target.label);
+    Ok(ours
+        .filter_map(|one| {
+            Some(Gap {
+                relation: super::super::relation_name(&target.table),
+                guard: one.guard_now.unwrap_or_default(),
+                reason: one.gap?,
+                attached: true,
+            })
+        })
+        .collect())
+}
+
+/// See [`crate::store::Store::open_gaps`].
+pub(in crate::store::sqlite) async fn open_gaps(
+    conn: &mut SqliteConnection,
+    label: &str,
+    reason: &str,
+) -> Result<()> {
+    let mut transaction = write_transaction(conn).await?;
+    for one in seen(&mut transaction).await? {
+        if one.label == label {
+            note_gap(&mut transaction, one.id, reason).await?;
+        }
+    }
+    commit(transaction).await
+}
+
+/// See [`crate::store::Store::close_gaps`]. Once no table has a gap, what the marks let pass is dealt with, too.
+pub(in crate::store::sqlite) async fn close_gaps(
+    conn: &mut SqliteConnection,
+    label: &str,
+    compared: &[Gap],
+) -> Result<Vec<String>> {
+    let mut transaction = write_transaction(conn).await?;
+    let mut left = Vec::new();
+    for one in seen(&mut transaction).await? {
+        let Some(gap) = compared.first().filter(|_| one.label == label) else {
+            continue;
+        };
+        if one.guard_now.as_deref() != Some(gap.guard.as_str()) || one.guard != one.guard_now {
+            left.push(gap.relation.clone());
+            continue;
+        }
+        statement(
+            "UPDATE phiseal_sealed_relations SET gap = NULL, gap_since = NULL, \
+             compared_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE relation_id = ?",
+        )
+        .bind(one.id)
+        .execute(&mut *transaction)
+        .await
+        .map_err(fault::of)?;
+    }
+    run(
+        &mut transaction,
+        "UPDATE phiseal_guard_gaps SET verified_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE verified_at IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM phiseal_sealed_relations WHERE left_at IS NULL AND gap IS NOT NULL)",
+    )
+    .await?;
+    commit(transaction).await?;
+    Ok(left)
+}

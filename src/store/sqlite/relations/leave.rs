@@ -1,0 +1,82 @@
+//! The end of a label's hold on its table: fields that are forgotten, and a table that takes another's place.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::super::connection::{commit, write_transaction};
+use super::super::fault;
+use super::super::guard;
+use super::super::statement::{Bind, bound, statement};
+use super::{UNEXPECTED, after_change, before_change, seen};
+use crate::ident::{Ident, TableName};
+use crate::store::{Result, Target};
+
+/// See [`crate::store::Store::forget_fields`].
+pub(in crate::store::sqlite) async fn forget(
+    conn: &mut SqliteConnection,
+    label: &str,
+    columns: &[String],
+) -> Result<()> {
+    let mut transaction = write_transaction(conn).await?;
+    before_change(&mut transaction).await?;
+    for column in columns {
+        statement(
+            "UPDATE phiseal_encrypted_field_metadata SET state = 'forgotten', \
+             updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_label = ? AND column_label = ?",
+        )
+        .bind(label.to_owned())
+        .bind(column.clone())
+        .execute(&mut *transaction)
+        .await
+        .map_err(fault::of)?;
+    }
+    let left = bound(
+        "SELECT count(*) FROM phiseal_encrypted_field_metadata WHERE table_label = ? AND state <> 'forgotten'",
+        [Bind::Text(label.to_owned())],
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(fault::of)?;
+    if left.try_get::<i64, _>(0).map_err(fault::of)? == 0 {
+        leave(&mut transaction, label, None).await?;
+    }
+    after_change(&mut transaction, None, false).await?;
+    commit(transaction).await
+}
+
+/// The table of a label is its table no more, and loses its guard.
+async fn leave(conn: &mut SqliteConnection, label: &str, but: Option<&TableName>) -> Result<()> {
+    for one in seen(conn).await? {
+        let Some(now) = one.now.filter(|_| one.label == label) else {
+            continue;
+        };
+        let name = TableName {
+            schema: None,
+            name: Ident::new(now).map_err(|_| UNEXPECTED)?,
+        };
+        if but != Some(&name) {
+            guard::drop_all(conn, &name).await?;
+        }
+    }
+    statement(
+        "UPDATE phiseal_sealed_relations SET left_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
+         WHERE table_label = ? AND left_at IS NULL",
+    )
+    .bind(label.to_owned())
+    .execute(conn)
+    .await
+    .map(|_| ())
+    .map_err(fault::of)
+}
+
+/// See [`crate::store::Store::rebind`].
+pub(in crate::store::sqlite) async fn rebind(
+    conn: &mut SqliteConnection,
+    target: &Target,
+) -> Result<()> {
+    let mut transaction = write_transaction(conn).await?;
+    before_change(&mut transaction).await?;
+    leave(&mut transaction, &target.label, Some(&target.table)).await?;
+    after_change(&mut transaction, Some(target), false).await?;
+    commit(transaction).await
+}
