@@ -36,9 +36,10 @@ bench-growth: ## how cost grows with rows, lanes, columns and the size of values
 bench-compare: ## two saved runs, OLD and NEW: fails where a ratio lost a tenth
 	$(CARGO) bench --locked --bench compare -- regress $(OLD) $(NEW)
 
-soak: ## kills, faults, writers for SOAK_SECONDS while keys are rotated; SOAK_ROWS a table of each schema
+soak: ## kills, faults, writers and random DDL for SOAK_SECONDS while keys are rotated; SOAK_ROWS a table of each schema
 	@tests/ensure-tools.sh cc postgres
 	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- crash faulty live rotate --nocapture
+	PHISEAL_DDL_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- ddl:: --nocapture
 	PHISEAL_SOAK_ROWS=$(SOAK_ROWS) $(CARGO) test --release --locked --test it -- demo::sets goes_up_from_every_version --include-ignored --nocapture
 
 lint: ## format and clippy, warnings denied

@@ -5,7 +5,7 @@
 mod store;
 
 use crate::oracle::{FieldCheck, NonceLedger};
-use crate::support::{Base, Ground};
+use crate::support::{Base, Ground, marked, marked_in_sqlite};
 use phiseal::engine::preflight::Dialect;
 use phiseal::engine::{Engine, EngineError, Job, NoEvents, Settings, Stop, TableReport, Tenants};
 use phiseal::error::Coded;
@@ -256,6 +256,10 @@ fn may_end_a_run(call: &str) -> bool {
             | "finish_indexes"
             | "audit_head"
             | "append_audit"
+            | "note"
+            | "gaps"
+            | "close_gaps"
+            | "fields"
     )
 }
 
@@ -338,17 +342,15 @@ async fn only_copies_are_kept(small: Small, blanked: &str) {
 #[tokio::test]
 async fn sealed_columns_with_the_only_copy_of_a_value_are_not_dropped_on_postgres() {
     let small = Small::postgres("drop_only").await;
-    let blanked =
-        "BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE t SET a = NULL WHERE id = 3; COMMIT";
-    only_copies_are_kept(small, blanked).await;
+    let blanked = marked("clear", "public.t", "UPDATE t SET a = NULL WHERE id = 3");
+    only_copies_are_kept(small, &blanked).await;
 }
 
 #[tokio::test]
 async fn sealed_columns_with_the_only_copy_of_a_value_are_not_dropped_on_sqlite() {
     let small = Small::sqlite().await;
-    let blanked = "INSERT INTO phiseal_guard_mark VALUES (-9000000000000000000, 'engine'); UPDATE t SET a = NULL WHERE id = 3; \
-        DELETE FROM phiseal_guard_mark";
-    only_copies_are_kept(small, blanked).await;
+    let blanked = marked_in_sqlite("clear", "t", "UPDATE t SET a = NULL WHERE id = 3");
+    only_copies_are_kept(small, &blanked).await;
 }
 
 /// In place, a value that is sealed is its only copy; here all are, since nothing was restored.
@@ -553,6 +555,7 @@ async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
             value_bytes_max: 1 << 20,
             with_plain: true,
             with_sealed: true,
+            with_index: false,
             with_key_text: false,
             versions: Versions::Since(moment),
         };

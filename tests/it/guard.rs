@@ -1,12 +1,14 @@
 //! The guard against every stale writer that a clinic's database knows: after each of them no sealed
 //! value opens to anything but the plaintext beside it, and the next backfill seals what was blanked.
 
+mod engine;
 mod in_place;
+mod refusals;
 mod sealer;
 mod sqlite;
 
 use crate::oracle::{Cell, KeyPart, NonceLedger, row_key, seal};
-use crate::support::Ground;
+use crate::support::{Ground, marked};
 
 const TABLE: &str = "public.people";
 const PLAN: &str = "
@@ -14,6 +16,7 @@ const PLAN: &str = "
 name = \"public.people\"
 tenant_column = \"clinic\"
 triggers = \"fire\"
+on_untrusted_seal = \"undo\"
 [[table.column]]
 name = \"ssn\"
 seal_into = \"ssn_sealed\"
@@ -266,7 +269,8 @@ async fn a_row_that_moves_to_another_partition_is_sealed_anew_there() {
         CREATE TABLE high PARTITION OF people FOR VALUES FROM (100) TO (200);
         INSERT INTO people SELECT i, 'k', 'ssn ' || i FROM generate_series(1, 20) i";
     let plan = "[[table]]\nname = \"public.people\"\ntenant_column = \"clinic\"\n\
-        [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n";
+        [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
+        blind_index = { column = \"ssn_bidx\", normalise = \"exact\", bits = 256 }\n";
     let ground = Ground::postgres("guard_parts", ddl, plan).await;
     ground.backfill().await;
     ground
@@ -275,7 +279,11 @@ async fn a_row_that_moves_to_another_partition_is_sealed_anew_there() {
     assert_eq!(blank(&ground, "ssn_sealed").await, "101 102 103");
     // Without its plaintext it stays where it is.
     ground
-        .exec("BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE people SET ssn = NULL WHERE id = 7; COMMIT")
+        .exec(&marked(
+            "clear",
+            "public.people",
+            "UPDATE people SET ssn = NULL WHERE id = 7",
+        ))
         .await;
     let moved = ground
         .refusal("UPDATE people SET id = 107 WHERE id = 7")
@@ -297,4 +305,16 @@ async fn a_row_that_moves_to_another_partition_is_sealed_anew_there() {
         .await;
     checked.expect_all_sealed();
     assert_eq!(checked.opened, 20);
+    // The guard of all leaves is made again where the plan wants another.
+    let undo = plan.replacen(
+        "tenant_column",
+        "on_untrusted_seal = \"undo\"\ntenant_column",
+        1,
+    );
+    ground.project.plan(&ground.url(), &undo);
+    ground.backfill().await;
+    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '~phiseal%'";
+    assert_eq!(ground.db().count(triggers).await, 3 * 4);
+    ground.exec("UPDATE people SET ssn_sealed = NULL").await;
+    assert_eq!(blank(&ground, "ssn_sealed").await, "");
 }

@@ -45,6 +45,7 @@ fn plan(table: &str, column: &str, target: Target) -> TablePlan {
         label: None,
         tenant_column: None,
         triggers: TriggerPolicy::Refuse,
+        on_untrusted_seal: None,
         columns: vec![ColumnPlan {
             name: column.parse().unwrap(),
             target,

@@ -4,16 +4,25 @@
 use crate::backfill::{beside, types};
 use crate::support::cluster::Cluster;
 use crate::support::database::Database;
-use crate::support::{SqliteStand, Stand};
+use crate::support::{SqliteStand, Stand, marked};
 use std::fs;
 
 /// What finalize does: the plaintext goes, under the engine's mark.
 fn blank(table: &str, columns: &[&str]) -> String {
     let sets: Vec<String> = columns.iter().map(|c| format!("{c} = NULL")).collect();
-    format!(
-        "BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE {table} SET {}; COMMIT",
-        sets.join(", ")
-    )
+    let sql = format!("UPDATE {table} SET {}", sets.join(", "));
+    marked("clear", &format!("public.{table}"), &sql)
+}
+
+/// Another plaintext than was sealed, which no writer leaves beside a seal.
+fn stray() -> String {
+    let clear = marked(
+        "clear",
+        "public.people",
+        "UPDATE people SET ssn = NULL WHERE id = 7",
+    );
+    let write = "UPDATE people SET ssn = 'stray' WHERE id = 7";
+    format!("{clear}; {}", marked("restore", "public.people", write))
 }
 
 // Rows of two tables that are not the same to the byte, in the server's own text.
@@ -105,8 +114,7 @@ async fn another_plaintext_that_stands_there_is_listed_and_left() {
     let ground = Stand::new("other", PEOPLE, &beside("public.people", &["ssn"])).await;
     ground.json(&["backfill"]).await;
     ground.db.exec(&blank("people", &["ssn"])).await;
-    let stray = "BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE people SET ssn = 'stray' WHERE id = 7; COMMIT";
-    ground.db.exec(stray).await;
+    ground.db.exec(&stray()).await;
     let done = ground.json_code(&["restore", "--drop-sealed"], 6).await;
     assert_eq!(
         (&done["rows_restored"], &done["quarantined"]),
@@ -162,8 +170,7 @@ async fn in_place_text_becomes_the_plaintext_again() {
 async fn a_row_that_is_left_keeps_its_seal_whoever_listed_it() {
     let ground = Stand::new("left", PEOPLE, &beside("public.people", &["ssn"])).await;
     ground.json(&["backfill"]).await;
-    let stray = "BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE people SET ssn = 'stray' WHERE id = 7; COMMIT";
-    ground.db.exec(stray).await;
+    ground.db.exec(&stray()).await;
     assert_eq!(ground.json_code(&["verify"], 6).await["failed"], 1);
     let listed = ground.json(&["quarantine", "list"]).await;
     let tag = listed[0]["tag"].as_str().unwrap();
@@ -175,7 +182,11 @@ async fn a_row_that_is_left_keeps_its_seal_whoever_listed_it() {
     // Decided by hand: that plaintext is the right one.
     ground
         .db
-        .exec("BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE people SET ssn_sealed = NULL WHERE id = 7; COMMIT")
+        .exec(&marked(
+            "seal",
+            "public.people",
+            "UPDATE people SET ssn_sealed = NULL WHERE id = 7",
+        ))
         .await;
     ground.json(&["quarantine", "retry", tag]).await;
     assert_eq!(ground.json_code(&["verify"], 6).await["unsealed"], 1);
@@ -189,8 +200,7 @@ async fn what_verify_finds_beside_a_run_stays_that_runs_own() {
     let ground = Stand::new("own", PEOPLE, &beside("public.people", &["ssn"])).await;
     ground.json(&["backfill"]).await;
     ground.db.exec(&blank("people", &["ssn"])).await;
-    let stray = "BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE people SET ssn = 'stray' WHERE id = 7; COMMIT";
-    ground.db.exec(stray).await;
+    ground.db.exec(&stray()).await;
     ground.json_code(&["restore"], 6).await;
     assert_eq!(ground.json_code(&["verify"], 6).await["failed"], 1);
     let steps = "SELECT string_agg(step || ' ' || state, ',') FROM phiseal.quarantine";
@@ -283,9 +293,13 @@ async fn no_plaintext_shows_in_the_servers_log_in_our_tables_or_in_the_output() 
     let begin = fs::read(&log).unwrap().len();
     let mut said = String::new();
     // A row that cannot be restored, too, so that there is something to say about a row.
-    let stray =
-        "BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE people SET ssn = left(ssn, 10) || '-other'
-        WHERE right(id, 2) = '-9'; UPDATE people SET ssn = NULL WHERE right(id, 2) <> '-9'; COMMIT";
+    let clear = marked("clear", "public.people", "UPDATE people SET ssn = NULL");
+    let write = "UPDATE people p SET ssn = s.ssn FROM strays s WHERE p.id = s.id";
+    let stray = format!(
+        "CREATE TEMPORARY TABLE strays AS SELECT id, left(ssn, 10) || '-other' AS ssn FROM people
+            WHERE right(id, 2) = '-9'; {clear}; {}",
+        marked("restore", "public.people", write)
+    );
     for (args, code) in [
         (&["plan"][..], 0),
         (&["backfill"], 0),
@@ -296,7 +310,7 @@ async fn no_plaintext_shows_in_the_servers_log_in_our_tables_or_in_the_output() 
         (&["quarantine", "list"], 0),
     ] {
         if args == ["restore"] {
-            ground.db.exec(stray).await;
+            ground.db.exec(&stray).await;
         }
         for json in [&[][..], &["--json"]] {
             let done = ground

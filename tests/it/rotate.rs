@@ -35,14 +35,14 @@ fn plan(run: &str, table: &str) -> String {
     )
 }
 
-async fn postgres(name: &str, rows: u32) -> Ground {
+pub async fn postgres(name: &str, rows: u32) -> Ground {
     let run = "batch_target_ms = 30";
     let ground = Ground::postgres(name, &ddl(rows), &plan(run, "public.patients")).await;
     ground.backfill().await;
     ground
 }
 
-async fn sqlite(rows: u32) -> Ground {
+pub async fn sqlite(rows: u32) -> Ground {
     let run = "batch_target_ms = 30";
     let ground = Ground::sqlite(&ddl(rows), &plan(run, TABLE)).await;
     ground.backfill().await;
@@ -56,7 +56,7 @@ fn label(ground: &Ground) -> &'static str {
     }
 }
 
-async fn json(ground: &Ground, args: &[&str], code: i32) -> Value {
+pub async fn json(ground: &Ground, args: &[&str], code: i32) -> Value {
     let args = [args, &["--json"]].concat();
     ground
         .project
@@ -67,13 +67,13 @@ async fn json(ground: &Ground, args: &[&str], code: i32) -> Value {
         .json()
 }
 
-async fn number(ground: &Ground, sql: &str) -> i64 {
+pub async fn number(ground: &Ground, sql: &str) -> i64 {
     let text = ground.scalar(sql).await;
     text.and_then(|text| text.parse().ok()).expect(sql)
 }
 
 /// The active key of a purpose, for no tenant.
-async fn active(ground: &Ground, purpose: &str) -> i64 {
+pub async fn active(ground: &Ground, purpose: &str) -> i64 {
     let keys = ground.source().own("encryption_keys");
     let sql = format!(
         "SELECT key_id FROM {keys} WHERE purpose = '{purpose}' AND status = 'active' AND tenant = ''"
@@ -82,7 +82,7 @@ async fn active(ground: &Ground, purpose: &str) -> i64 {
 }
 
 /// Every value opens to what was saved, and is under this key.
-async fn all_under(ground: &Ground, key: i64) {
+pub async fn all_under(ground: &Ground, key: i64) {
     let ledger = &mut NonceLedger::default();
     for column in ["ssn", "note", "dob"] {
         let checked = ground
@@ -102,16 +102,16 @@ macro_rules! on_both {
         mod $name {
             #[tokio::test]
             async fn in_postgres() {
-                let ground = super::super::postgres(stringify!($name), $rows).await;
+                let ground = $crate::rotate::postgres(stringify!($name), $rows).await;
                 super::$body(ground).await;
             }
 
             #[tokio::test]
             async fn in_sqlite() {
-                let ground = super::super::sqlite($rows).await;
+                let ground = $crate::rotate::sqlite($rows).await;
                 super::$body(ground).await;
             }
         }
     };
 }
-use on_both;
+pub(crate) use on_both;

@@ -3,8 +3,10 @@
 
 pub mod cluster;
 pub mod database;
+pub mod dump;
 pub mod examples;
 pub mod ground;
+pub mod marks;
 pub mod phiseal;
 pub mod project;
 pub mod sqlite;
@@ -12,6 +14,7 @@ pub mod stand;
 
 pub use database::{database, database_with};
 pub use ground::{Base, Ground};
+pub use marks::{marked, marked_in_sqlite, unguarded};
 pub use phiseal::Phiseal;
 pub use project::Project;
 pub use sqlite::sqlite;

@@ -1,7 +1,7 @@
 //! Made-up patients of Synthea: real shapes of names, numbers, dates and addresses, sealed through
 //! one plan and opened by the oracle. Skipped, and said so, where the data is not there.
 
-use crate::support::{Stand, database};
+use crate::support::{Stand, database, marked};
 use std::path::{Path, PathBuf};
 
 fn folder() -> Option<PathBuf> {
@@ -137,8 +137,10 @@ async fn patients_and_their_encounters_are_sealed_through_one_plan() {
     let blank = blank.join(", ");
     ground
         .db
-        .exec(&format!(
-            "BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE patients SET {blank}; COMMIT"
+        .exec(&marked(
+            "clear",
+            "public.patients",
+            &format!("UPDATE patients SET {blank}"),
         ))
         .await;
     ground.json(&["restore", "--drop-sealed"]).await;

@@ -2,7 +2,8 @@
 
 use crate::backfill::beside;
 use crate::live::Application;
-use crate::support::Stand;
+use crate::oracle::{Cell, KeyPart, row_key, seal};
+use crate::support::{Stand, unguarded};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +28,11 @@ async fn sealed(tenants: bool) -> Stand {
 
 // As a database owner does who means to pass the guard.
 async fn forge(ground: &Stand, statements: &str) {
-    let sql = format!("BEGIN; SET LOCAL phiseal.engine = 'on'; {statements}; COMMIT");
-    ground.db.exec(&sql).await;
+    forge_in(ground, "people", statements).await;
+}
+
+async fn forge_in(ground: &Stand, table: &str, statements: &str) {
+    ground.db.exec(&unguarded(table, statements)).await;
 }
 
 #[tokio::test]
@@ -288,8 +292,9 @@ async fn young_rows_without_a_fixed_key_are_listed_each_by_its_own() {
         .execute(&mut *old)
         .await
         .unwrap();
-    forge(
+    forge_in(
         &ground,
+        "visits",
         "INSERT INTO visits SELECT date '0044-03-15 BC' + i, NULL, v.ssn_sealed \
          FROM visits v, generate_series(1, 5) i",
     )
@@ -299,4 +304,80 @@ async fn young_rows_without_a_fixed_key_are_listed_each_by_its_own() {
     let tags = "SELECT count(DISTINCT row_tag) FROM phiseal.quarantine WHERE state = 'open'";
     assert_eq!(ground.db.count(tags).await, 5);
     old.rollback().await.unwrap();
+}
+
+/// Values that an application sealed itself, well-formed and not as their fields are registered: each is
+/// found, and says what is wrong with it.
+#[tokio::test]
+async fn what_an_application_sealed_in_another_form_is_found() {
+    let sql = "CREATE TABLE people (id int PRIMARY KEY, born date, ssn text, note text)";
+    let plan = "[[table]]\nname = \"public.people\"\n[[table.column]]\nname = \"born\"\nseal_into = \"born_sealed\"\n\
+        [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
+        blind_index = { column = \"ssn_bidx\", normalise = \"digits\", bits = 256 }\n\
+        [[table.column]]\nname = \"note\"\nseal_into = \"note_sealed\"\npad_to = 32\n";
+    let ground = Stand::new("verify_forms", sql, plan).await;
+    ground.json(&["backfill"]).await;
+    let keys = ground.keys().await;
+    let (key_id, key) = (keys.keys.iter())
+        .find(|(_, key)| key.purpose == "cell" && key.status == "active")
+        .unwrap();
+    let sealed = |id: i64, column: &str, plain: &str, pad_to: u32| {
+        let row_key = row_key(&[KeyPart::Int(id)]);
+        let cell = Cell {
+            tenant: "",
+            table: "public.people",
+            column,
+            row_key: &row_key,
+        };
+        let mut nonce = [0; 12];
+        getrandom::fill(&mut nonce).unwrap();
+        let key = key.key.as_ref().unwrap();
+        let value = seal(&cell, key, *key_id, nonce, plain.as_bytes(), pad_to as _);
+        format!("'\\x{}'", hex::encode(value))
+    };
+    let cases = [
+        ("born", "02/29/2024", 0, "NULL", "not a date"),
+        ("born", "2024-02-29", 16, "NULL", "is not to be"),
+        ("note", "a note", 0, "NULL", "is to be"),
+        ("note", "a note", 48, "NULL", "another length"),
+        ("ssn", "123", 0, "NULL", "no blind index"),
+        ("ssn", "none", 0, "'\\x00'", "gives none"),
+        (
+            "ssn",
+            "123",
+            0,
+            "'\\x00112233445566778899aabbccddeeff'",
+            "another length",
+        ),
+        (
+            "ssn",
+            "123",
+            0,
+            "decode(repeat('00', 32), 'hex')",
+            "not that of the value",
+        ),
+        // And as they should be.
+        ("born", "2024-02-29", 0, "NULL", ""),
+        ("note", "a note", 32, "NULL", ""),
+        ("ssn", "none", 0, "NULL", ""),
+    ];
+    let mut reasons = Vec::new();
+    for (id, (column, plain, pad_to, index, reason)) in (1i64..).zip(cases) {
+        let value = sealed(id, column, plain, pad_to);
+        let sql = format!(
+            "BEGIN; SET LOCAL phiseal.sealer = 'on';
+             INSERT INTO people (id, {column}_sealed, ssn_bidx) VALUES ({id}, {value}, {index}); COMMIT"
+        );
+        ground.db.exec(&sql).await;
+        reasons.extend((!reason.is_empty()).then_some(reason));
+    }
+    let found = ground.json_code(&["verify"], 6).await;
+    assert_eq!(found["failed"], reasons.len(), "{found}");
+    assert_eq!(found["values_verified"], cases.len() - reasons.len());
+    let failures = found["failures"].as_array().unwrap();
+    for reason in reasons {
+        let said =
+            |failure: &serde_json::Value| failure["reason"].as_str().unwrap().contains(reason);
+        assert!(failures.iter().any(said), "{reason}: {failures:?}");
+    }
 }

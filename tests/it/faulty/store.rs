@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use phiseal::crypto::KeyId;
 use phiseal::ident::{Ident, TableName};
 use phiseal::keys::{
-    Handover, KeyRecord, KeyStatus, KeyTable, KeyTransition, NewKey, Rewrapped, RotationEnd,
-    RotationPeriod, RotationRecord, RotationTable,
+    ChangeRow, Handover, KeyRecord, KeyStatus, KeyTable, KeyTransition, NewKey, Notary, Rewrapped,
+    RotationEnd, RotationPeriod, RotationRecord, RotationTable,
 };
 use phiseal::store::*;
 use std::future::Future;
@@ -163,18 +163,20 @@ through! { KeyTable:
     key_records() -> Vec<KeyRecord>;
     key_records_by_id(ids: &[KeyId]) -> Vec<KeyRecord>;
     insert_keys(new: &[NewKey]) -> Vec<KeyId>;
-    activate_keys(ids: &[KeyId], due: RotationPeriod) -> ();
+    activate_keys(ids: &[KeyId], due: RotationPeriod, note: &dyn Notary) -> ();
 }
 
 through! { RotationTable:
-    move_key(key_id: KeyId, from: KeyStatus, to: KeyStatus, actor: &str, reason: &str) -> bool;
+    move_key(key_id: KeyId, from: KeyStatus, to: KeyStatus, actor: &str, reason: &str, note: &dyn Notary) -> bool;
+    hand_over(handovers: &[Handover], due: RotationPeriod, actor: &str, note: &dyn Notary) -> bool;
+    key_changes(from: i64, limit: u32) -> Vec<ChangeRow>;
     key_transitions(ids: &[KeyId]) -> Vec<KeyTransition>;
     rotations(limit: u32) -> Vec<RotationRecord>;
-    begin_rotations(handovers: &[Handover], due: RotationPeriod, actor: &str) -> Option<Vec<i64>>;
-    finish_rotations(ends: &[RotationEnd]) -> Vec<RotationRecord>;
+    begin_rotations(handovers: &[Handover], due: RotationPeriod, actor: &str, note: &dyn Notary) -> Option<Vec<i64>>;
+    finish_rotations(ends: &[RotationEnd], note: &dyn Notary) -> Vec<RotationRecord>;
     begin_rewrap(from_kek_refs: &str, to_kek_ref: &str, reason: &str, actor: &str) -> RotationRecord;
-    rewrap_keys(history_id: i64, keys: &[Rewrapped]) -> u64;
-    finish_rewrap(history_id: i64) -> RotationRecord;
+    rewrap_keys(history_id: i64, keys: &[Rewrapped], note: &dyn Notary) -> u64;
+    finish_rewrap(history_id: i64, note: &dyn Notary) -> RotationRecord;
 }
 
 through! { Store:
@@ -182,7 +184,13 @@ through! { Store:
     table(name: &TableName) -> Option<TableFacts>;
     table_names() -> Vec<TableName>;
     check_ownership(owner: Option<&Ident>) -> ();
-    guarded(field: &FieldRecord) -> Option<TableName>;
+    sealed_relations() -> Vec<RelationRecord>;
+    note_relations(target: &Target) -> ();
+    gaps(target: &Target) -> Vec<Gap>;
+    open_gaps(table_label: &str, reason: &str) -> ();
+    close_gaps(table_label: &str, compared: &[Gap]) -> Vec<String>;
+    forget_fields(table_label: &str, columns: &[String]) -> ();
+    rebind(target: &Target) -> ();
     ddl(target: &Target) -> Vec<String>;
     prepare(target: &Target) -> ();
     finish_indexes(target: &Target) -> ();
@@ -216,6 +224,7 @@ through! { Store:
     add_quarantine(rows: &[NewQuarantine]) -> ();
     set_quarantine_state(ids: &[i64], state: QuarantineState) -> ();
     audit_head() -> AuditHead;
+    note(note: &dyn Notary) -> ();
     append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
     audit_entries(from: i64, limit: u32) -> Vec<AuditRow>;
     audit_misfit() -> Option<AuditMisfit>;
@@ -224,11 +233,13 @@ through! { Store:
     census(target: &Target, relation: &str, after: Option<&Cursor>, upto: Option<&Cursor>) -> Vec<SealedCount>;
     open_transactions() -> Vec<OpenTransaction>;
     reseal_quarantine(rows: &[Resealed]) -> ();
+    search_list() -> SearchList;
+    search(place: &SearchPlace, keys: &[KeyId]) -> Vec<SearchHit>;
     destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
     plaintext_of(target: &Target, tenant: &str) -> u64;
     prepare_reindex(target: &Target, next: &[Reindex]) -> ();
     index_reindexed(target: &Target, next: &[Reindex]) -> ();
-    switch_indexes(tables: &[(Target, Vec<Reindex>)], handovers: &[Handover], due: RotationPeriod, actor: &str) -> bool;
+    switch_indexes(switch: &IndexSwitch<'_>) -> bool;
     blockers(target: &Target) -> Vec<String>;
     {
         async fn reader(&self) -> Result<Box<dyn PageReader>> {

@@ -46,3 +46,33 @@ async fn in_place_plaintext_is_taken_and_a_seal_is_moved_to_no_other_row() {
         .exec("UPDATE notes SET note = 'plain' WHERE id = 4; UPDATE notes SET note = note WHERE id = 5")
         .await;
 }
+
+#[tokio::test]
+async fn in_place_an_index_goes_with_its_value_and_is_written_by_nobody_else() {
+    let ddl = "CREATE TABLE notes (id int PRIMARY KEY, note text);
+        INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, 10) i";
+    let plan = PLAN.to_owned()
+        + "blind_index = { column = \"note_bidx\", normalise = \"exact\", bits = 256 }\n";
+    let ground = Ground::postgres("guard_in_place_index", ddl, &plan).await;
+    ground.backfill().await;
+    ground
+        .exec(
+            "UPDATE notes SET note = 'new' WHERE id = 1; UPDATE notes SET note = note WHERE id = 2",
+        )
+        .await;
+    let blank = "SELECT string_agg(id::text, ' ' ORDER BY id) FROM notes WHERE note_bidx IS NULL";
+    assert_eq!(ground.scalar(blank).await.as_deref(), Some("1"));
+    let alone = ground
+        .refusal("UPDATE notes SET note_bidx = NULL WHERE id = 3")
+        .await;
+    assert!(alone.is_some_and(|said| said.contains("trusted writer")));
+    // A copy of a value brings no index along.
+    ground
+        .exec("INSERT INTO notes SELECT 20, 'other', note_bidx FROM notes WHERE id = 3")
+        .await;
+    assert_eq!(ground.scalar(blank).await.as_deref(), Some("1 20"));
+    ground.backfill().await;
+    assert_eq!(ground.scalar(blank).await, None);
+    let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+    assert_eq!(verify.expect_code(0).json()["failed"], 0);
+}

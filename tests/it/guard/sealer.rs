@@ -2,7 +2,7 @@
 
 use super::{TABLE, all_sealed, blank, no_stale_seal, people, sealed_ssn};
 use crate::oracle::{FieldCheck, NonceLedger};
-use crate::support::Ground;
+use crate::support::{Ground, marked};
 
 fn trusted(sql: &str) -> String {
     format!("BEGIN; SET LOCAL phiseal.sealer = 'on'; {sql}; COMMIT")
@@ -29,7 +29,8 @@ async fn a_trusted_seal_is_kept_under_an_active_key_only() {
     };
     ground.exec(&set(&seal)).await;
     assert_eq!(blank(&ground, "ssn_sealed").await, "");
-    // The blind index it left alone is that of the old plaintext: the application's to write.
+    // The blind index it left alone would be that of the old plaintext.
+    assert_eq!(blank(&ground, "ssn_bidx").await, "1");
     ground
         .exec(&trusted("UPDATE people SET ssn = ssn || '' WHERE id = 1"))
         .await;
@@ -113,7 +114,11 @@ async fn a_trusted_seal_without_its_plaintext_clears_it_and_nothing_is_lost() {
 async fn untrusted_writers_lose_no_value_whose_plaintext_is_gone() {
     let ground = people("guard_gone").await;
     ground
-        .exec("BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE people SET ssn = NULL WHERE id IN (5, 6); COMMIT")
+        .exec(&marked(
+            "clear",
+            TABLE,
+            "UPDATE people SET ssn = NULL WHERE id IN (5, 6)",
+        ))
         .await;
     let sealed =
         "SELECT md5(string_agg(ssn_sealed::text, '' ORDER BY id)) FROM people WHERE id IN (5, 6)";

@@ -1,9 +1,9 @@
 //! The same promises in SQLite, under either setting of recursive triggers.
 
 use crate::oracle::NonceLedger;
-use crate::support::Ground;
+use crate::support::{Ground, marked_in_sqlite};
 
-const PLAN: &str = "[[table]]\nname = \"people\"\n[[table.column]]\nname = \"ssn\"\n\
+const PLAN: &str = "[[table]]\nname = \"people\"\non_untrusted_seal = \"undo\"\n[[table.column]]\nname = \"ssn\"\n\
     seal_into = \"ssn_sealed\"\n\
     blind_index = { column = \"ssn_bidx\", normalise = \"digits\", bits = 256 }\n";
 const DDL: &str =
@@ -98,10 +98,11 @@ async fn values_without_plaintext_are_not_lost_in_sqlite() {
     let ground = Ground::sqlite(DDL, PLAN).await;
     ground.backfill().await;
     ground
-        .exec(
-            "BEGIN IMMEDIATE; INSERT INTO phiseal_guard_mark VALUES (-9000000000000000000, 'engine');
-             UPDATE people SET ssn = NULL WHERE id = 5; DELETE FROM phiseal_guard_mark; COMMIT",
-        )
+        .exec(&marked_in_sqlite(
+            "clear",
+            "people",
+            "UPDATE people SET ssn = NULL WHERE id = 5",
+        ))
         .await;
     let sealed = "SELECT ssn_sealed FROM people WHERE id = 5";
     let before = ground.scalar(sealed).await;
@@ -124,4 +125,91 @@ async fn values_without_plaintext_are_not_lost_in_sqlite() {
         .await;
     ground.backfill().await;
     assert_eq!(check(&ground, "the end").await, (0, 20));
+}
+
+fn fires(body: &str) -> (String, String) {
+    let ddl = format!("{DDL}; CREATE TRIGGER changes AFTER UPDATE ON people {body}");
+    let plan = PLAN.replace(
+        "on_untrusted_seal",
+        "triggers = \"fire\"\non_untrusted_seal",
+    );
+    (ddl, plan)
+}
+
+#[tokio::test]
+async fn a_trigger_that_normalises_what_is_sealed_leaves_every_value_sealed_as_it_is_then() {
+    let (ddl, plan) = fires(
+        "WHEN CAST(NEW.ssn AS BLOB) <> CAST(upper(NEW.ssn) AS BLOB)
+         BEGIN UPDATE people SET ssn = upper(NEW.ssn) WHERE id = NEW.id; END",
+    );
+    let ground = Ground::sqlite(&ddl, &plan).await;
+    ground.backfill().await;
+    assert_eq!(check(&ground, "normalised").await, (0, 20));
+    let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+    assert_eq!(verify.expect_code(0).json()["failed"], 0);
+}
+
+#[tokio::test]
+async fn a_trigger_that_changes_the_value_each_time_ends_the_run_and_is_named() {
+    let (ddl, plan) = fires("BEGIN UPDATE people SET ssn = ssn || '.' WHERE id = NEW.id; END");
+    let ground = Ground::sqlite(&ddl, &plan).await;
+    let run = ground.project.phiseal(&["backfill", "--json"]).run().await;
+    let said = run.expect_code(9).json();
+    assert_eq!(said["error"]["code"], "E0526", "{said}");
+    assert!(
+        said["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("changes"),
+        "{said}"
+    );
+    assert_eq!(check(&ground, "each time").await, (20, 0));
+}
+
+#[tokio::test]
+async fn an_index_that_a_sealer_left_out_is_found_and_filled() {
+    let ground = Ground::sqlite(DDL, PLAN).await;
+    ground.backfill().await;
+    ground
+        .exec("CREATE TABLE kept AS SELECT * FROM people")
+        .await;
+    let index = "SELECT hex(ssn_bidx) FROM people WHERE id = 3";
+    let right = ground.scalar(index).await;
+    let seal = "ssn_sealed = (SELECT ssn_sealed FROM kept WHERE id = 3)";
+    ground
+        .exec(&trusted(&format!(
+            "UPDATE people SET ssn_sealed = NULL, ssn_bidx = NULL WHERE id = 3;
+             UPDATE people SET {seal}, ssn = ssn WHERE id = 3"
+        )))
+        .await;
+    assert_eq!(ground.scalar(index).await.unwrap_or_default(), "");
+    let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+    let said = verify.expect_code(6).json();
+    assert!(
+        said["failures"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("no blind index"),
+        "{said}"
+    );
+    ground.backfill().await;
+    assert_eq!(ground.scalar(index).await, right);
+    let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+    verify.expect_code(0);
+}
+
+#[tokio::test]
+async fn an_untrusted_change_of_a_seal_is_refused_by_default_with_its_code() {
+    let ground = Ground::sqlite(DDL, &PLAN.replace("on_untrusted_seal = \"undo\"\n", "")).await;
+    ground.backfill().await;
+    let said = ground
+        .refusal("UPDATE people SET ssn_bidx = NULL WHERE id = 8")
+        .await;
+    assert!(said.is_some_and(|said| said.contains("phiseal PS006: ")));
+    let ground = Ground::sqlite(DDL, PLAN).await;
+    ground.backfill().await;
+    let said = ground
+        .refusal("UPDATE people SET ssn_bidx = NULL WHERE id = 8")
+        .await;
+    assert_eq!(said, None);
 }

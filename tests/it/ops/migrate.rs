@@ -13,7 +13,7 @@ on_both!(
 async fn migrate_goes_up_and_down(ground: Ground) {
     let ground = ground.planned();
     let pending = ground.ask(&["migrate", "status"], 0).await;
-    assert_eq!(pending.as_array().unwrap().len(), 6);
+    assert_eq!(pending.as_array().unwrap().len(), 8);
     assert_eq!(
         pending[0],
         json!({"version": 1, "name": "keys", "state": "pending", "applied_at": null})
@@ -24,7 +24,10 @@ async fn migrate_goes_up_and_down(ground: Ground) {
         ground.ask(&["migrate", "up", "--to", "2"], 0).await,
         json!({"applied": [1, 2]})
     );
-    assert_eq!(ground.ask(&up, 0).await, json!({"applied": [3, 4, 5, 6]}));
+    assert_eq!(
+        ground.ask(&up, 0).await,
+        json!({"applied": [3, 4, 5, 6, 7, 8]})
+    );
     assert_eq!(ground.ask(&up, 0).await, json!({"applied": []}));
     let again = ground.run(&up).await.expect_code(0);
     assert_eq!(again.stdout, "nothing to apply\n");
@@ -42,11 +45,11 @@ async fn migrate_goes_up_and_down(ground: Ground) {
     assert!(text.starts_with("VERSION  NAME"), "{text}");
 
     let down = ["migrate", "down"];
-    assert_eq!(ground.ask(&down, 0).await, json!({"undone": [6]}));
+    assert_eq!(ground.ask(&down, 0).await, json!({"undone": [8]}));
     let all = ["migrate", "down", "--to", "0"];
     assert_eq!(
         ground.ask(&all, 0).await,
-        json!({"undone": [5, 4, 3, 2, 1]})
+        json!({"undone": [7, 6, 5, 4, 3, 2, 1]})
     );
     assert_eq!(ground.ask(&all, 0).await, json!({"undone": []}));
 }

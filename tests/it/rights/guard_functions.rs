@@ -93,7 +93,7 @@ async fn on_another_table_they_refuse_to_run() {
     );
     assert_eq!(
         attempt(&ground.url(), &guard).await.as_deref(),
-        Some("PS001")
+        Some("PS005")
     );
 }
 
@@ -153,7 +153,7 @@ async fn a_suspended_key_seals_nothing_at_once_and_older_transactions_are_waited
     }
     // Nobody seals under it any more, although the transaction from before is still open.
     let refused = attempt(&app.url, &format!("{}; COMMIT", seal(2))).await;
-    assert_eq!(refused.as_deref(), Some("PS001"));
+    assert_eq!(refused.as_deref(), Some("PS002"));
     assert!(running.says("older transaction").await);
     sqlx::raw_sql("COMMIT").execute(&mut open).await.unwrap();
     running.wait().await.expect_code(0);

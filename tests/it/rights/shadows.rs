@@ -107,6 +107,7 @@ const COMMANDS: &[&[&str]] = &[
     &["backfill"],
     &["verify"],
     &["status"],
+    &["fields", "list"],
     &["quarantine", "list"],
     &["rotate"],
     &["rotate", "--if-due"],

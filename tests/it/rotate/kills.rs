@@ -2,7 +2,7 @@
 
 use super::{active, all_under, json, number, on_both, postgres};
 use crate::oracle::NonceLedger;
-use crate::support::Ground;
+use crate::support::{Ground, marked};
 use rustix::process::Signal;
 use std::time::Duration;
 
@@ -18,7 +18,11 @@ async fn killed_at_twenty_moments_it_ends_with_one_record_and_every_value_under_
     ground.backfill().await;
     // Before and after the plaintext is gone: half of it is.
     ground
-        .exec("BEGIN; SET LOCAL phiseal.engine = 'on'; UPDATE visits SET ssn = NULL WHERE clinic > 0; COMMIT")
+        .exec(&marked(
+            "clear",
+            "public.visits",
+            "UPDATE visits SET ssn = NULL WHERE clinic > 0",
+        ))
         .await;
     let before = active(&ground, "cell").await;
     let mut seed = [0; 8];

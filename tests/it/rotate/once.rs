@@ -2,7 +2,7 @@
 
 use super::{active, all_under, json, number, on_both, postgres};
 use crate::oracle::NonceLedger;
-use crate::support::Ground;
+use crate::support::{Ground, marked};
 use std::time::Duration;
 
 on_both!(rotates_only_when_due_and_says_so, 300, due);
@@ -118,7 +118,7 @@ async fn two_at_once_never_make_two_versions() {
         while number(&ground, begun).await == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
         sqlx::raw_sql("COMMIT").execute(&mut older).await.unwrap();
     };
     let (one, two, three, ()) = tokio::join!(later(0), later(0), later(150), until);
@@ -247,7 +247,7 @@ async fn keys_that_differ_in_a_letters_case_are_told_apart() {
         assert!(store.insert_keys(&[row]).await.unwrap().is_empty());
         if version == 1 {
             store
-                .activate_keys(&[key_id], RotationPeriod::Quarter)
+                .activate_keys(&[key_id], RotationPeriod::Quarter, &phiseal::keys::Unnoted)
                 .await
                 .unwrap();
         }
@@ -285,10 +285,15 @@ async fn keys_that_differ_in_a_letters_case_are_told_apart() {
 async fn values_that_do_not_open_leave_a_remainder_and_their_key() {
     let ground = postgres("rotate_remainder", 300).await;
     let before = active(&ground, "cell").await;
+    // With its plaintext beside it, each would be sealed from that.
     ground
-        .exec("BEGIN; SET LOCAL phiseal.engine = 'on';
-            UPDATE patients SET ssn_sealed = set_byte(ssn_sealed, 20, get_byte(ssn_sealed, 20) # 1) WHERE id = 5;
-            UPDATE patients SET dob_sealed = substr(dob_sealed, 1, 20) WHERE id = 9; COMMIT")
+        .exec(&marked("clear", "public.patients",
+            "UPDATE patients SET ssn = NULL WHERE id = 5; UPDATE patients SET dob = NULL WHERE id = 9"))
+        .await;
+    ground
+        .exec(&marked("seal", "public.patients",
+            "UPDATE patients SET ssn_sealed = set_byte(ssn_sealed, 20, get_byte(ssn_sealed, 20) # 1) WHERE id = 5;
+             UPDATE patients SET dob_sealed = substr(dob_sealed, 1, 20) WHERE id = 9"))
         .await;
     let done = json(&ground, &["rotate"], 6).await;
     assert_eq!(done["outcome"], "complete with remainder", "{done}");
@@ -309,9 +314,10 @@ async fn values_that_do_not_open_leave_a_remainder_and_their_key() {
     assert_eq!(refused["error"]["code"], "E0441", "{refused}");
     // Mended and tried again: the next rotation takes what was left behind along.
     ground
-        .exec("BEGIN; SET LOCAL phiseal.engine = 'on';
-            UPDATE patients SET ssn_sealed = set_byte(ssn_sealed, 20, get_byte(ssn_sealed, 20) # 1) WHERE id = 5;
-            UPDATE patients SET dob_sealed = NULL, ssn_sealed = NULL, ssn_bidx = NULL WHERE id = 9; COMMIT")
+        .exec(&marked("seal", "public.patients",
+            "UPDATE patients SET ssn_sealed = set_byte(ssn_sealed, 20, get_byte(ssn_sealed, 20) # 1) WHERE id = 5;
+             UPDATE patients SET dob_sealed = NULL, ssn_sealed = NULL, ssn_bidx = NULL WHERE id = 9;
+             UPDATE patients SET dob = (SELECT dob FROM saved WHERE id = 9) WHERE id = 9"))
         .await;
     json(&ground, &["quarantine", "retry"], 0).await;
     ground.backfill().await;

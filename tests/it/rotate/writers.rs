@@ -130,7 +130,7 @@ async fn an_application_that_seals() {
             match write(&mut connection, id, &sealed, &text).await {
                 Ok(()) => break,
                 // Rotated away a moment ago: load the keys again, seal the value again.
-                Err(state) if state == "PS001" => cache.reload().await.unwrap(),
+                Err(state) if state == "PS002" => cache.reload().await.unwrap(),
                 Err(state) if state == "40P01" || state == "55P03" => {}
                 Err(state) => panic!("SQLSTATE {state}"),
             }

@@ -54,6 +54,7 @@ while read -r word; do
     case $word in
     stop) stop ;;
     start) start ;;
+    bin\ *) BIN=${word#bin } ;;
     esac
 done
 stop
@@ -91,9 +92,14 @@ impl Cluster {
         let bin = bin_dir().unwrap_or_else(|| {
             panic!("no PostgreSQL server found: run `make test`, or set {SERVER_VARIABLE}")
         });
+        Self::start_from(&bin, settings)
+    }
+
+    /// The same of the server in this folder.
+    pub fn start_from(bin: &Path, settings: &[&str]) -> Self {
         // A port found free may be taken before the server binds it.
         for _ in 0..3 {
-            let mut cluster = Self::begin_with(&bin, settings);
+            let mut cluster = Self::begin_with(bin, settings);
             match cluster.wait_until_ready() {
                 Ok(()) => return cluster,
                 Err(log) if log.contains("could not create any TCP/IP sockets") => {}
@@ -189,6 +195,32 @@ impl Cluster {
             .unwrap_or_else(|log| panic!("PostgreSQL did not start again:\n{log}"));
     }
 
+    /// From the next start on, the server in this folder.
+    pub fn becomes(&mut self, bin: &Path) {
+        self.tell(&format!("bin {}", bin.display()));
+    }
+
+    /// Runs one of the server's programs in the cluster's folder, as the user whose it is; what it wrote.
+    pub fn runs(&self, program: &Path, args: &[&str]) -> String {
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .current_dir(&self.dir)
+            .stdin(Stdio::null());
+        if rustix::process::geteuid().is_root() {
+            let (uid, gid) = unprivileged_user();
+            command.uid(uid).gid(gid);
+        }
+        // pg_ctl's server would keep a pipe open.
+        let log = self.dir.join("program.log");
+        let file = fs::File::create(&log).unwrap();
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        let status = command.status().unwrap();
+        let said = fs::read_to_string(&log).unwrap();
+        assert!(status.success(), "{}: {status}\n{said}", program.display());
+        said
+    }
+
     fn tell(&mut self, word: &str) {
         writeln!(self.pipe.as_mut().unwrap(), "{word}").unwrap();
     }
@@ -228,13 +260,8 @@ impl Drop for Cluster {
     }
 }
 
-/// The folder of the server's programs: where `initdb` in PATH really lies, if `postgres` lies
-/// beside it, else the newest of Debian's.
-pub fn bin_dir() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let in_path = std::env::split_paths(&path)
-        .filter_map(|dir| fs::canonicalize(dir.join("initdb")).ok())
-        .filter_map(|initdb| initdb.parent().map(Path::to_path_buf));
+/// The programs of every server of Debian's, the oldest first.
+pub fn debian_bins() -> Vec<PathBuf> {
     let mut debian: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -242,8 +269,18 @@ pub fn bin_dir() -> Option<PathBuf> {
         .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
         .collect();
     debian.sort();
+    debian.into_iter().map(|(_, dir)| dir.join("bin")).collect()
+}
+
+/// The folder of the server's programs: where `initdb` in PATH really lies, if `postgres` lies
+/// beside it, else the newest of Debian's.
+pub fn bin_dir() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path)
+        .filter_map(|dir| fs::canonicalize(dir.join("initdb")).ok())
+        .filter_map(|initdb| initdb.parent().map(Path::to_path_buf));
     in_path
-        .chain(debian.into_iter().rev().map(|(_, dir)| dir.join("bin")))
+        .chain(debian_bins().into_iter().rev())
         .find(|dir| dir.join("initdb").is_file() && dir.join("postgres").is_file())
 }
 

@@ -63,6 +63,14 @@ impl Database {
         }
     }
 
+    /// The same database once its server was stopped and started: with connections that work.
+    pub fn again(mut self) -> Self {
+        self.pool = PgPoolOptions::new()
+            .max_connections(10)
+            .connect_lazy_with(options_of(&self.url));
+        self
+    }
+
     /// The administrator's URL of this database.
     pub fn url(&self) -> String {
         self.url.to_string()
@@ -146,18 +154,22 @@ impl Database {
 
 /// All rows through a connection of the test's own, every value in the server's own text.
 pub async fn rows_of(connection: &mut PgConnection, sql: &str) -> Rows {
+    let rows = try_rows_of(connection, sql).await;
+    rows.unwrap_or_else(|e| panic!("{e}\nin {sql}"))
+}
+
+/// The same of statements that may be refused.
+pub async fn try_rows_of(connection: &mut PgConnection, sql: &str) -> Result<Rows, sqlx::Error> {
     // The simple protocol answers in text, so that no type needs a decoder.
     let rows = sqlx::raw_sql(AssertSqlSafe(sql))
         .fetch_all(connection)
-        .await
-        .unwrap_or_else(|e| panic!("{e}\nin {sql}"));
+        .await?;
     let text = |row: &PgRow, i| {
         let value = row.try_get_raw(i).unwrap();
         (!value.is_null()).then(|| value.as_str().unwrap().to_owned())
     };
-    rows.iter()
-        .map(|row| (0..row.len()).map(|i| text(row, i)).collect())
-        .collect()
+    let texts = |row: &PgRow| (0..row.len()).map(|i| text(row, i)).collect();
+    Ok(rows.iter().map(texts).collect())
 }
 
 impl Drop for Database {

@@ -23,6 +23,14 @@ impl Project {
         Self { dir, key_line }
     }
 
+    /// A fresh folder with this wrapping key.
+    pub fn with_key(line: &str) -> Self {
+        let mut project = Self::new();
+        line.clone_into(&mut project.key_line);
+        fs::write(project.key_file(), format!("{line}\n")).unwrap();
+        project
+    }
+
     /// The folder.
     pub fn dir(&self) -> &Path {
         self.dir.path()

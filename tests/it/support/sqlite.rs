@@ -13,10 +13,24 @@ pub struct Sqlite {
     _dir: TempDir,
 }
 
+const NAME: &str = "test.db";
+
 /// A fresh, empty database file.
 pub async fn sqlite() -> Sqlite {
+    opened(tempfile::tempdir().unwrap()).await
+}
+
+/// A copy of a file, made by `VACUUM INTO`.
+pub async fn vacuumed(file: &Sqlite) -> Sqlite {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("test.db");
+    let path = dir.path().join(NAME);
+    file.exec(&format!("VACUUM INTO '{}'", path.display()))
+        .await;
+    opened(dir).await
+}
+
+async fn opened(dir: TempDir) -> Sqlite {
+    let path = dir.path().join(NAME);
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .create_if_missing(true);
@@ -50,19 +64,31 @@ impl Sqlite {
 
     /// Runs statements, separated by semicolons.
     pub async fn exec(&self, sql: &str) {
-        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.pool).await;
+        // A connection of the pool may remember what was defined before another changed it.
+        let fresh = format!("SELECT 1 FROM sqlite_schema LIMIT 0; {sql}");
+        let done = sqlx::raw_sql(AssertSqlSafe(fresh))
+            .execute(&self.pool)
+            .await;
         done.unwrap_or_else(|e| panic!("{e}\nin {sql}"));
     }
 
     /// All rows; numbers as text, blobs as hexadecimal digits.
     pub async fn rows(&self, sql: &str) -> Rows {
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_all(&self.pool)
-            .await
-            .unwrap_or_else(|e| panic!("{e}\nin {sql}"));
-        rows.iter()
-            .map(|row| (0..row.len()).map(|i| text(row, i)).collect())
-            .collect()
+        let rows = self.try_rows(sql).await;
+        rows.unwrap_or_else(|e| panic!("{e}\nin {sql}"))
+    }
+
+    /// The same of statements that may be refused; no transaction stays open then.
+    pub async fn try_rows(&self, sql: &str) -> Result<Rows, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut *connection);
+        let done = done.await;
+        if done.is_err() {
+            let undo = sqlx::raw_sql(AssertSqlSafe("ROLLBACK"));
+            let _ = undo.execute(&mut *connection).await;
+        }
+        let texts = |row: &SqliteRow| (0..row.len()).map(|i| text(row, i)).collect();
+        Ok(done?.iter().map(texts).collect())
     }
 
     /// The first value of the first row.
