@@ -38,7 +38,7 @@ async fn random_changes_of_a_postgres_database_lose_no_value_and_hide_no_stale_s
 
 #[tokio::test]
 async fn random_changes_of_a_sqlite_file_lose_no_value_and_hide_no_stale_seal() {
-    sequences(On::Sqlite, 15).await;
+    sequences(On::Sqlite, 8).await;
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -53,10 +53,13 @@ async fn sequences(on: On, seconds: u64) {
     if let Some(seed) = number("PHISEAL_DDL_SEED") {
         return sequence(on, seed).await.unwrap_or_else(|e| panic!("{e}"));
     }
-    let seconds = number("PHISEAL_DDL_SECONDS").unwrap_or(seconds);
-    let deadline = Instant::now() + Duration::from_secs(seconds);
-    let mut first = [0; 4];
-    getrandom::fill(&mut first).unwrap();
+    // Every change is judged by the same sequences, the first ones; `make soak` goes where none has been.
+    let asked = number("PHISEAL_DDL_SECONDS");
+    let mut first = [1, 0, 0, 0];
+    if asked.is_some() {
+        getrandom::fill(&mut first).unwrap();
+    }
+    let deadline = Instant::now() + Duration::from_secs(asked.unwrap_or(seconds));
     let next = Arc::new(AtomicU64::new(u64::from(u32::from_le_bytes(first))));
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..BESIDE {
