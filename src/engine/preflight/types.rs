@@ -1,8 +1,9 @@
 //! E0211: types whose text is not a property of the value alone, so that no plaintext can be
 //! compared or given back: it depends on settings (money), on the catalog (reg*, aclitem), or on
 //! both (xml, composites).
+//! E0257: numbers of large objects (`oid`, and `lo`, a domain over it). Only the number would be sealed.
 
-use super::{Dialect, Findings, Preflight};
+use super::{Dialect, Findings, Preflight, Purpose};
 use crate::store::catalog::ColumnFacts;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
@@ -11,7 +12,9 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     }
     for (_, field) in p.fields() {
         let Some(column) = field.column else { continue };
-        if refused(column) {
+        if is_large_object(column) {
+            large_object(p, field.name(), column, out);
+        } else if refused(column) {
             out.refuse(
                 "E0211",
                 p.plan,
@@ -32,6 +35,31 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             );
         }
     }
+}
+
+/// What was sealed of such a column before it was refused can be restored, verified and rotated.
+fn large_object(p: &Preflight<'_>, name: &str, column: &ColumnFacts, out: &mut Findings) {
+    if p.purpose != Purpose::Backfill {
+        return;
+    }
+    out.refuse(
+        "E0257",
+        p.plan,
+        Some(name),
+        format!(
+            "the column is of type {}: it holds the number of a large object, and what is in the object would stay \
+             readable in pg_largeobject",
+            column.sql_type
+        ),
+        "move the content into a bytea column (lo_get), seal that, and unlink the large objects (lo_unlink); values \
+         sealed already are given back by `phiseal restore`",
+    );
+}
+
+/// Every large object is named by an oid; an oid that names something else is no PHI.
+fn is_large_object(column: &ColumnFacts) -> bool {
+    let own = column.base_schema == "pg_catalog" && column.base_type == "oid";
+    own || column.base_type == "lo"
 }
 
 fn refused(column: &ColumnFacts) -> bool {

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::fault;
 use super::key_value::{self, KeyValue};
-use super::shape::{Shape, ShapeField, image};
+use super::shape::{Encoding, Shape, ShapeField, image};
 use super::statement::{Bind, bound, run};
 use super::value::Restored;
 use super::version::{self, Seen};
@@ -33,7 +33,7 @@ pub(super) async fn write(
     rows: &[WriteRow],
 ) -> Result<Vec<bool>> {
     let mut done = vec![false; rows.len()];
-    let Some(rowid) = shape.rowid.name.filter(|_| shape.utf8) else {
+    let Some(rowid) = (shape.rowid.name).filter(|_| shape.encoding == Encoding::Utf8) else {
         return Ok(done);
     };
     for group in Group::of(shape, rows)? {

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::fault;
 use super::key_value::KeyValue;
 use super::row::{ReadRow, Reading};
-use super::shape::Shape;
+use super::shape::{Encoding, Shape};
 use super::statement::{Bind, bound};
 use super::value::Value;
 use crate::store::{Result, StoreError};
@@ -51,7 +51,7 @@ pub(super) async fn read(
     reading: &Reading,
     looked: Looked,
 ) -> Result<Option<Packed>> {
-    if !shape.utf8 {
+    if shape.encoding != Encoding::Utf8 {
         return Ok(None);
     }
     let keys = shape.keys.iter().map(|key| (&key.column, "1".to_owned()));

@@ -20,14 +20,36 @@ pub(super) struct Shape {
     pub(super) table: String,
     /// The rowid.
     pub(super) rowid: Rowid,
-    /// Text is UTF-8 in the file, so that a cast between TEXT and BLOB leaves its bytes alone.
-    pub(super) utf8: bool,
+    /// How the file stores text. Where that is UTF-8, a cast between TEXT and BLOB leaves its bytes alone.
+    pub(super) encoding: Encoding,
     /// The key's columns.
     pub(super) keys: Vec<ShapeKey>,
     /// The tenant's column, quoted.
     pub(super) tenant: Option<String>,
     /// The fields, in the target's order.
     pub(super) fields: Vec<ShapeField>,
+}
+
+/// How a file stores text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Utf8,
+    Utf16Le,
+    Utf16Be,
+}
+
+impl Encoding {
+    /// Text from the bytes that the file stores it in; `None` where they are no text.
+    pub(super) fn text(self, bytes: &[u8]) -> Option<String> {
+        let unit = match self {
+            Self::Utf8 => return String::from_utf8(bytes.to_vec()).ok(),
+            Self::Utf16Le => u16::from_le_bytes,
+            Self::Utf16Be => u16::from_be_bytes,
+        };
+        let (units, rest) = bytes.as_chunks::<2>();
+        let units: zeroize::Zeroizing<Vec<u16>> = units.iter().copied().map(unit).collect::<Vec<_>>().into();
+        rest.is_empty().then(|| String::from_utf16(&units).ok())?
+    }
 }
 
 /// The rowid of a table.
@@ -106,7 +128,7 @@ impl Shape {
         Ok(Self {
             table: target.table.name.quoted(),
             rowid: rowid(conn, target.table.name.as_str()).await?,
-            utf8: is_utf8(conn).await?,
+            encoding: encoding(conn).await?,
             keys: keys.collect(),
             tenant: target.tenant.as_ref().map(Ident::quoted),
             fields: fields.collect(),
@@ -264,11 +286,15 @@ fn looks_sealed(column: &str) -> String {
     format!("(typeof({column}) = 'text' AND substr({column}, 1, 4) = 'ps1.')")
 }
 
-/// Whether the file's text is UTF-8.
-async fn is_utf8(conn: &mut SqliteConnection) -> Result<bool> {
-    const LOOK: &str = "SELECT encoding = 'UTF-8' FROM pragma_encoding";
+/// How the file stores text.
+async fn encoding(conn: &mut SqliteConnection) -> Result<Encoding> {
+    const LOOK: &str = "SELECT encoding FROM pragma_encoding";
     let row = bound(LOOK, []).fetch_one(conn).await.map_err(fault::of)?;
-    row.try_get(0).map_err(fault::of)
+    Ok(match row.try_get(0).map_err(fault::of)? {
+        "UTF-16le" => Encoding::Utf16Le,
+        "UTF-16be" => Encoding::Utf16Be,
+        _ => Encoding::Utf8,
+    })
 }
 
 /// The rowid of a table.

@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 use super::bulk;
 use super::fault;
 use super::key_value::{self, KeyValue};
-use super::shape::{Shape, ShapeField, image, joined};
+use super::shape::{Encoding, Shape, ShapeField, image, joined};
 use super::statement::{Bind, bound};
+use super::value::Kept;
 use super::version::{self, Seen};
 use crate::store::page::WriteCell;
 use crate::store::{Result, StoreError, Target, WriteRow, Written};
@@ -225,6 +226,23 @@ impl<'a> Layout<'a> {
             .collect()
     }
 
+    /// What a restore writes for an opened value. In a file of UTF-16 an earlier version sealed text as the file
+    /// stores it, and nothing but text and blobs.
+    fn opened(&self, field: &ShapeField, bytes: &[u8]) -> Result<Bind> {
+        let encoding = self.shape.encoding;
+        if encoding != Encoding::Utf8
+            && field.kept != Kept::Bytes
+            && let Some(text) = encoding.text(bytes)
+        {
+            return Ok(Bind::Text(text));
+        }
+        let value = field.kept.restored(bytes);
+        let value = value.ok_or(StoreError::Unexpected {
+            what: "an opened value that is not UTF-8",
+        })?;
+        Ok(value.bind())
+    }
+
     fn bind(&self, row: &WriteRow, seen: &[Seen<'_>], binds: &mut Vec<Bind>) -> Result<()> {
         let key = key_value::unplace(&row.locator.place)?;
         if key.len() != self.shape.keys.len() || key.iter().any(|value| value.part().is_none()) {
@@ -260,11 +278,7 @@ impl<'a> Layout<'a> {
                     blind = Bind::blob(index.as_deref());
                 }
                 WriteCell::Open(bytes) => {
-                    let value = field.kept.restored(bytes);
-                    let value = value.ok_or(StoreError::Unexpected {
-                        what: "an opened value that is not UTF-8",
-                    })?;
-                    opened = value.bind();
+                    opened = self.opened(field, bytes)?;
                 }
             }
             if seals {
