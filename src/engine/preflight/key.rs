@@ -1,6 +1,6 @@
 //! E0207 to E0210: the row key. It is frozen when the first field of a table is registered; until
-//! then it is the primary key or, where there is none, a unique key without NULLs.
-//! Every row has exactly one, which changes only by a write to the row.
+//! then it is the primary key or, where that cannot be one, the unique key of the fewest columns that can, by
+//! name where several have as few. Every row has exactly one, which changes only by a write to the row.
 
 use super::{Dialect, Findings, Preflight, column_of, listed, registered};
 use crate::ident::Ident;
@@ -13,13 +13,16 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
         return;
     };
     let records = registered::of_table(p.plan, table, p.registered);
-    let names = match names(table, &records) {
+    let names = match names(p.dialect, p.plan, table, &records) {
         Ok(names) => names,
         Err(refusal) => {
             out.refuse(refusal.code, p.plan, None, refusal.message, refusal.hint);
             return;
         }
     };
+    if records.is_empty() {
+        another_than_primary(p, table, &names, out);
+    }
     for name in &names {
         if let Err(refusal) = column(p.dialect, p.plan, table, name) {
             out.refuse(
@@ -50,27 +53,43 @@ fn refusal(code: &'static str, message: impl Into<String>, hint: &str) -> Refusa
 }
 
 /// The names of the key's columns, in order.
-pub(super) fn names(table: &TableFacts, records: &[&FieldRecord]) -> Result<Vec<String>, Refusal> {
+pub(super) fn names(
+    dialect: Dialect,
+    plan: &TablePlan,
+    table: &TableFacts,
+    records: &[&FieldRecord],
+) -> Result<Vec<String>, Refusal> {
     if let Some(record) = records.first() {
         return frozen(table, record);
     }
-    if let Some(primary) = table.keys.iter().find(|key| key.primary) {
+    let primary = table.keys.iter().find(|key| key.primary);
+    let mut others: Vec<&KeyFacts> = table.keys.iter().filter(|key| !key.primary).collect();
+    others.sort_by_key(|key| (key.columns.len(), key.name.as_str()));
+    let mut all = primary.into_iter().chain(others.iter().copied());
+    if let Some(key) = all.find(|key| {
+        let fits = |name: &String| column(dialect, plan, table, name).is_ok();
+        unusable(table, key).is_none() && key.columns.iter().all(fits)
+    }) {
+        return Ok(key.columns.clone());
+    }
+    // Whoever reads the refusal is told of each column that is the reason.
+    if let Some(primary) = primary {
         return match unusable(table, primary) {
             None => Ok(primary.columns.clone()),
             Some(why) => Err(refusal(
                 "E0207",
                 format!("the primary key {} {why}", primary.name),
-                "make it NOT NULL and NOT DEFERRABLE",
+                "make it NOT NULL and NOT DEFERRABLE, or add a unique constraint over NOT NULL columns",
             )),
         };
     }
-    let mut reasons = Vec::new();
-    for key in &table.keys {
-        match unusable(table, key) {
-            None => return Ok(key.columns.clone()),
-            Some(why) => reasons.push(format!("{} {why}", key.name)),
-        }
+    if let Some(key) = others.iter().find(|key| unusable(table, key).is_none()) {
+        return Ok(key.columns.clone());
     }
+    let reasons: Vec<String> = others
+        .iter()
+        .filter_map(|key| Some(format!("{} {}", key.name, unusable(table, key)?)))
+        .collect();
     let message = match (reasons.is_empty(), table.leaves.is_empty()) {
         (false, _) => format!("it has no primary key, and {}", listed(reasons)),
         (true, true) => "it has no primary key and no unique key".to_owned(),
@@ -81,6 +100,39 @@ pub(super) fn names(table: &TableFacts, records: &[&FieldRecord]) -> Result<Vec<
     };
     let hint = "add a primary key, or a unique constraint over NOT NULL columns";
     Err(refusal("E0207", message, hint))
+}
+
+/// Says so where the primary key is passed over: the key that is taken stays that of the table's sealed values.
+fn another_than_primary(
+    p: &Preflight<'_>,
+    table: &TableFacts,
+    names: &[String],
+    out: &mut Findings,
+) {
+    let Some(primary) = table.keys.iter().find(|key| key.primary) else {
+        return;
+    };
+    if primary.columns.as_slice() == names {
+        return;
+    }
+    let why = primary
+        .columns
+        .iter()
+        .find_map(|name| Some((name, column(p.dialect, p.plan, table, name).err()?)))
+        .map(|(name, refusal)| format!("{name}: {}", refusal.message))
+        .or_else(|| unusable(table, primary))
+        .unwrap_or_default();
+    out.warn(
+        "E0208",
+        p.plan,
+        None,
+        format!(
+            "the primary key {} cannot be the row key ({why}); the unique key ({}) is taken",
+            primary.name,
+            listed(names)
+        ),
+        "keep it unique and NOT NULL for as long as values are sealed: they are bound to it",
+    );
 }
 
 /// One column of the row key as the stores need it.
@@ -125,7 +177,8 @@ pub(super) fn column(
             "E0208",
             format!("values of type {} cannot be in a row key", facts.sql_type),
             "their text can change without a write to the row: use an integer, uuid, text, numeric, \
-             date, timestamp, bytea or boolean",
+             date, timestamp, bytea or boolean, or give the table another unique key over NOT NULL columns of such \
+             types, NOT DEFERRABLE, which is then taken",
         ));
     };
     Ok(key_column(dialect, ident, kind, facts))
