@@ -34,6 +34,7 @@ pub mod steps;
 pub mod stop;
 pub mod sweep;
 pub mod tenants;
+mod violators;
 pub mod wait;
 
 use std::collections::HashMap;

@@ -13,6 +13,7 @@ pub mod sample_school;
 pub mod sample_set;
 pub mod search;
 pub mod sqlite;
+pub mod survey;
 pub mod switch;
 pub mod target;
 pub mod transport;
@@ -36,6 +37,7 @@ pub use record::{
     RunRecord, RunState, Whereabouts,
 };
 pub use search::{SearchColumn, SearchForm, SearchHit, SearchList, SearchPlace, Unsearchable};
+pub use survey::{Survey, Violator};
 pub use switch::{IndexSwitch, LateRows, SwitchTable};
 pub use target::{FieldTarget, KeyColumn, KeyKind, Scope, Sealed, Target, UntrustedSeal};
 pub use transport::{SslMode, Transport};
@@ -159,6 +161,24 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// Rows in the relation as the statistics have it; exact in SQLite.
     async fn row_estimate(&self, target: &Target) -> Result<u64>;
+
+    /// A look at all rows, for a plan: what is left to seal, and which rows no run can write. Reads no value.
+    async fn survey(&self, target: &Target) -> Result<Survey> {
+        let _ = target;
+        Ok(Survey::default())
+    }
+
+    /// Rows of the relation that break a constraint which holds for writes only (NOT VALID), at most `limit` of
+    /// each: the server would show such a row in its log when it refuses it. None where it never does so.
+    async fn violators(
+        &self,
+        target: &Target,
+        relation: &str,
+        limit: u32,
+    ) -> Result<Vec<Violator>> {
+        let _ = (target, relation, limit);
+        Ok(Vec::new())
+    }
 
     /// Whether any row of the relation needs the work that `select` names: one look at all rows, in
     /// the order that is quickest. `true` also where that would take too long to find out.

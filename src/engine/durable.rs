@@ -48,7 +48,13 @@ impl Engine {
         ctx.rotations = rotations;
         let ctx = Arc::new(ctx);
         self.begin_table(&ctx, rows_estimate, before.rows_found.unsigned_abs());
-        let outcome = conduct::conduct(&ctx, run_id).await;
+        let outcome = match self.list_violators(&ctx).await {
+            Ok(listed) => conduct::conduct(&ctx, run_id).await.map(|mut done| {
+                done.tally.quarantined += listed;
+                done
+            }),
+            Err(error) => Err(error),
+        };
         self.events.emit(Event::TableEnded {
             table: job.target.label.clone(),
         });

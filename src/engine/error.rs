@@ -65,6 +65,16 @@ pub enum EngineError {
         /// The row triggers of UPDATE.
         triggers: String,
     },
+    /// So many rows break a constraint that was added NOT VALID that they are not listed one by one.
+    #[error("{table}: more than {rows} rows break the constraint {constraint}, which was added NOT VALID")]
+    Violating {
+        /// The table's label.
+        table: String,
+        /// The constraint.
+        constraint: String,
+        /// How many are listed at most.
+        rows: u32,
+    },
     /// Another kind of run, or one of other columns, is unfinished.
     #[error("an unfinished {kind} of {table} stands in the way: {why}")]
     OtherRun {
@@ -110,6 +120,7 @@ impl Coded for EngineError {
             Self::ReadBackDiffers { .. } => "E0303",
             Self::NotConverging { .. } => "E0606",
             Self::Rewritten { .. } => "E0526",
+            Self::Violating { .. } => "E0264",
             Self::OtherRun { .. } => "E0607",
             Self::LanesHeld { .. } => "E0603",
             Self::Worker => "E0901",
@@ -149,6 +160,11 @@ impl Coded for EngineError {
             Self::Rewritten { .. } => {
                 "see that the triggers leave a value alone that is stored already, then run the command again".to_owned()
             }
+            Self::Violating { .. } => {
+                "no update of such a row is taken, and the server would write the row into its log: mend the rows and \
+                 VALIDATE the constraint, or drop it"
+                    .to_owned()
+            }
             Self::OtherRun { .. } => {
                 "finish it first by running its command again with the plan it was begun with; see `phiseal status`"
                     .to_owned()
@@ -172,6 +188,7 @@ impl Coded for EngineError {
             Self::Interrupted => Exit::Interrupted,
             Self::ReadBackDiffers { .. } => Exit::Unverified,
             Self::NotConverging { .. } | Self::Rewritten { .. } => Exit::NotConverging,
+            Self::Violating { .. } => Exit::Refused,
             Self::OtherRun { .. } | Self::LanesHeld { .. } => Exit::Held,
             Self::Worker | Self::NoRandomness => Exit::Bug,
             Self::NotRegistered { .. } => Exit::Refused,

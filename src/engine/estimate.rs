@@ -37,6 +37,8 @@ pub struct Sample {
 pub struct Estimate {
     /// Rows of the table.
     pub rows: u64,
+    /// Those that are still to be sealed.
+    pub rows_left: u64,
     /// Bytes of the table now, with TOAST and indexes.
     pub bytes: u64,
     /// Bytes by which its files grow before VACUUM: the new version of each row, index entries.
@@ -47,7 +49,8 @@ pub struct Estimate {
     pub seconds: u64,
 }
 
-/// Estimates a backfill of the columns of `plan`. Without a `sample` the rate is a guess.
+/// Estimates what is left of a backfill of the columns of `plan`. Without a `sample` the rate is a guess; `left`
+/// is the share of the rows that is still to be sealed, all of them where nobody looked.
 ///
 /// - a value of n bytes is stored in n + 34 bytes and a header; in text form in 4 + 4/3 (n + 34)
 /// - an UPDATE writes the whole row again: growth = rows × (row + what is added), and an entry in
@@ -55,8 +58,15 @@ pub struct Estimate {
 /// - log = growth, a record for each row and index entry, and every page of the table once, since
 ///   the first change of a page after a checkpoint logs all of it (`full_page_writes`)
 /// - seconds = rows × what a row took in the sample / lanes
-pub fn backfill(table: &TableFacts, plan: &TablePlan, sample: Option<Sample>) -> Estimate {
-    let rows = table.rows.max(0) as f64;
+pub fn backfill(
+    table: &TableFacts,
+    plan: &TablePlan,
+    sample: Option<Sample>,
+    left: Option<f64>,
+) -> Estimate {
+    let left = left.unwrap_or(1.0);
+    let all = table.rows.max(0) as f64;
+    let rows = (all * left).ceil();
     let added: f64 = plan
         .columns
         .iter()
@@ -71,7 +81,8 @@ pub fn backfill(table: &TableFacts, plan: &TablePlan, sample: Option<Sample>) ->
     let entries = rows * (table.indexes.len() + blind_indexes) as f64;
     let growth = rows * new_row + entries * INDEX_ENTRY_BYTES;
     let records = (rows + entries) * WAL_RECORD_BYTES;
-    let pages = table.bytes.max(0) as f64;
+    let bytes = table.bytes.max(0) as f64;
+    let pages = bytes * left;
     let seconds_per_row = match sample {
         Some(sample) if sample.rows > 0 => {
             sample.seconds / sample.rows as f64 / f64::from(sample.lanes.max(1))
@@ -79,8 +90,9 @@ pub fn backfill(table: &TableFacts, plan: &TablePlan, sample: Option<Sample>) ->
         _ => 1.0 / ROWS_PER_SECOND,
     };
     Estimate {
-        rows: rows as u64,
-        bytes: pages as u64,
+        rows: all as u64,
+        rows_left: rows as u64,
+        bytes: bytes as u64,
         growth_bytes: growth as u64,
         wal_bytes: (growth + records + pages) as u64,
         seconds: (rows * seconds_per_row).ceil() as u64,
@@ -180,7 +192,7 @@ mod tests {
     #[test]
     fn growth_is_the_row_again_with_the_envelope_and_its_header() {
         let beside = plan(Target::Beside("ssn_sealed".parse().unwrap()), 0);
-        let estimate = backfill(&table(), &beside, None);
+        let estimate = backfill(&table(), &beside, None, None);
         assert_eq!(estimate.growth_bytes, 1_000 * (250 + 11 + 34 + 1));
         assert_eq!(estimate.wal_bytes, estimate.growth_bytes + 60_000 + 400_000);
         assert_eq!(estimate.seconds, 1);
@@ -189,7 +201,7 @@ mod tests {
     #[test]
     fn in_place_and_padding_count_what_replaces_the_plaintext() {
         // 11 bytes and the end mark fill a bucket of 16: 50 bytes, 67 characters and the prefix.
-        let estimate = backfill(&table(), &plan(Target::InPlace, 16), None);
+        let estimate = backfill(&table(), &plan(Target::InPlace, 16), None, None);
         assert_eq!(estimate.growth_bytes, 1_000 * (250 + 4 + 67 + 1 - 12));
     }
 
@@ -200,13 +212,25 @@ mod tests {
             seconds: 2.0,
             lanes: 4,
         };
-        let estimate = backfill(&table(), &plan(Target::InPlace, 0), Some(sample));
+        let estimate = backfill(&table(), &plan(Target::InPlace, 0), Some(sample), None);
         assert_eq!(estimate.seconds, 5);
     }
 
     #[test]
+    fn only_what_is_left_is_estimated() {
+        let beside = plan(Target::Beside("ssn_sealed".parse().unwrap()), 0);
+        let all = backfill(&table(), &beside, None, None);
+        let tenth = backfill(&table(), &beside, None, Some(0.1));
+        assert_eq!((tenth.rows, tenth.rows_left), (1_000, 100));
+        assert_eq!(tenth.growth_bytes, all.growth_bytes / 10);
+        assert_eq!(tenth.wal_bytes, all.wal_bytes / 10);
+        let none = backfill(&table(), &beside, None, Some(0.0));
+        assert_eq!((none.growth_bytes, none.wal_bytes, none.seconds), (0, 0, 0));
+    }
+
+    #[test]
     fn an_empty_table_takes_nothing() {
-        let estimate = backfill(&TableFacts::default(), &plan(Target::InPlace, 0), None);
+        let estimate = backfill(&TableFacts::default(), &plan(Target::InPlace, 0), None, None);
         assert_eq!(estimate, Estimate::default());
     }
 }

@@ -25,10 +25,13 @@ mod publication;
 mod registered;
 mod relation;
 mod resolve;
+mod room;
 mod row_security;
+mod rule;
 mod sealed_column;
 mod server;
 mod storage_class;
+mod surveyed;
 mod tenant;
 mod trigger;
 mod types;
@@ -45,6 +48,7 @@ use crate::store::{FieldRecord, FieldState};
 pub use finding::{Finding, Findings, Level};
 pub use registered::label_of;
 pub use resolve::{records, resolve};
+pub use surveyed::surveyed;
 
 /// Runs every check on one table of the plan.
 ///
@@ -140,6 +144,8 @@ const CHECKS: &[Check] = &[
     logging::check,
     prepared::check,
     relation::check,
+    rule::check,
+    room::check,
     row_security::check,
     privilege::check,
     operator::check,

@@ -108,6 +108,16 @@ pub struct TableFacts {
     pub guard: Vec<TriggerFacts>,
     /// Rewrite rules.
     pub rules: Vec<String>,
+    /// Those of them that take UPDATE statements.
+    pub update_rules: Vec<String>,
+    /// Is made of a composite type, which alone says what columns there are (`CREATE TABLE … OF`).
+    pub typed: bool,
+    /// Columns that the table has or had: one that was dropped keeps its number. Of partitions, the most.
+    pub columns_ever: i64,
+    /// How many there can be; 0 where nobody knows.
+    pub columns_max: i64,
+    /// Bytes that a page has for one row; 0 where rows may be of any length.
+    pub row_bytes_max: i64,
     /// Views, generated columns and whatever else reads a column.
     pub dependents: Vec<DependentFacts>,
     /// Publications that send this table.
@@ -180,6 +190,8 @@ pub struct ColumnFacts {
     pub distinct: f64,
     /// Average bytes of a value by the statistics.
     pub width: i64,
+    /// PostgreSQL: bytes of every value of a type of fixed length; -1 where it varies.
+    pub fixed_bytes: i64,
     /// SQLite: the storage classes its values have (`integer`, `real`, `text`, `blob`), sorted.
     pub storage_classes: Vec<String>,
 }

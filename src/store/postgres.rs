@@ -36,6 +36,7 @@ mod seal;
 mod search;
 mod select;
 pub(crate) mod sql;
+mod survey;
 mod trial;
 mod wanted;
 
@@ -53,7 +54,7 @@ use crate::store::{
     FieldState, Gap, Holder, IndexSwitch, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane,
     NewQuarantine, OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex,
     RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
-    SearchPlace, Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial, Visits,
+    SearchPlace, Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial, Visits, Survey, Violator,
 };
 use connect::Connector;
 use fault::map;
@@ -269,6 +270,19 @@ impl Store for PostgresStore {
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {
         runs::row_estimate(self, target).await
+    }
+
+    async fn survey(&self, target: &Target) -> Result<Survey> {
+        survey::look(self, target).await
+    }
+
+    async fn violators(
+        &self,
+        target: &Target,
+        relation: &str,
+        limit: u32,
+    ) -> Result<Vec<Violator>> {
+        survey::violators(self, target, relation, limit).await
     }
 
     async fn any_left(&self, target: &Target, relation: &str, select: &Select) -> Result<bool> {

@@ -49,7 +49,7 @@ use crate::store::{
     FieldState, Gap, Holder, IndexSwitch, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane,
     NewQuarantine, OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex,
     RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
-    SearchPlace, Select, ServerFacts, Store, TableFacts, Target, Trial, Visits,
+    SearchPlace, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial, Visits,
 };
 
 /// A SQLite database file.
@@ -240,6 +240,10 @@ impl Store for SqliteStore {
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {
         facts::row_count(&mut *self.control.lock().await, &target.table.name).await
+    }
+
+    async fn survey(&self, target: &Target) -> Result<Survey> {
+        facts::survey(&mut *self.control.lock().await, target).await
     }
 
     async fn any_left(&self, target: &Target, _relation: &str, select: &Select) -> Result<bool> {

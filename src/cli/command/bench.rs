@@ -83,7 +83,7 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
         let forecast = Forecast::of(&measured, rows, (place, look.dialect), &settings);
         tables.push(Benched {
             name: plan.name.label(),
-            estimate: estimate::backfill(&facts, plan, None),
+            estimate: estimate::backfill(&facts, plan, None, None),
             measured,
             forecast,
         });

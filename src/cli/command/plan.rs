@@ -8,18 +8,25 @@ use crate::cli::args::{Global, Plan};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::engine::estimate::{self, Estimate, Sample};
-use crate::engine::preflight::Purpose;
+use crate::engine::preflight::{Purpose, surveyed};
 use crate::engine::{Job, NoEvents, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::store::{ServerFacts, Survey};
 
 pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, Fault> {
     let session = Session::open(global, true).await?;
     let server = session.store.server().await?;
-    let look = look(&session, &server, Purpose::Backfill).await?;
+    let mut look = look(&session, &server, Purpose::Backfill).await?;
+    // A DBA, who asks for the DDL, need not have the key.
+    let keys = match args.sql {
+        true => None,
+        false => keys_fault(&session, &server).await,
+    };
+    let surveys = survey(&session, &mut look, args.sql).await;
     let mut tables = Vec::new();
     let mut ddl = Vec::new();
-    for table in &look.tables {
+    for (table, survey) in look.tables.iter().zip(&surveys) {
         let Some(facts) = &table.facts else {
             continue;
         };
@@ -27,7 +34,7 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
         let job = look.job(&table.plan, facts).ok();
         let refused = table.findings.refused();
         let sample = match &job {
-            Some(job) if !refused => sample(&session, job).await,
+            Some(job) if !refused && keys.is_none() => sample(&session, job).await,
             _ => None,
         };
         if let Some(job) = &job
@@ -38,20 +45,23 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
         let name = table.plan.name.label();
         tables.push((
             name,
-            estimate::backfill(facts, &table.plan, sample),
+            estimate::backfill(facts, &table.plan, sample, survey.left),
             sample.is_some(),
         ));
     }
     let transport = server.transport.as_ref();
     let mut warnings = connection::warnings(transport);
     warnings.extend(findings(&look, false));
+    let mut refusals: Vec<Value> = keys.iter().map(of_keys).collect();
+    refusals.extend(findings(&look, true));
     let value = json!({
         "connection": connection::object(transport),
-        "refusals": findings(&look, true),
+        "refusals": refusals,
         "warnings": warnings,
         "tables": tables.iter().map(|(name, e, _)| json!({
             "name": name,
             "rows": e.rows,
+            "rows_to_seal": e.rows_left,
             "bytes": e.bytes,
             "growth_bytes_estimate": e.growth_bytes,
             "seconds_estimate": e.seconds,
@@ -63,12 +73,53 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
         output.sql(&value, &sql(&ddl))?;
     } else {
         let warning = connection::warning_text(transport);
-        let rest = text(&look, &tables, &ddl);
-        let lines: Vec<String> = warning.into_iter().chain([rest]).collect();
+        let trouble = keys.iter().map(|fault| {
+            format!("refused[{}] {}\n  hint: {}", fault.code, fault.message, fault.hint)
+        });
+        let rest = text(&look, &tables, &ddl, keys.is_some());
+        let lines: Vec<String> = warning.into_iter().chain(trouble).chain([rest]).collect();
         output.result(&value, &lines.join("\n"));
     }
     let refused = look.tables.iter().any(|table| table.findings.refused());
-    Ok(if refused { Exit::Refused } else { Exit::Done })
+    Ok(if refused || keys.is_some() { Exit::Refused } else { Exit::Done })
+}
+
+/// Why the wrapping key cannot be had, or which data keys it does not unwrap: a run would end with that. Where there
+/// are no keys yet, each table says so.
+async fn keys_fault(session: &Session, server: &ServerFacts) -> Option<Fault> {
+    session.keyring_if_any(server).await.err()
+}
+
+/// Looks at the rows of each table that is not refused, and says what no run can write. A look that takes too long
+/// tells nothing.
+async fn survey(session: &Session, look: &mut Look, only_sql: bool) -> Vec<Survey> {
+    let mut surveys = Vec::new();
+    for at in 0..look.tables.len() {
+        let table = &look.tables[at];
+        let job = match (&table.facts, table.findings.refused()) {
+            (Some(facts), false) => look.job(&table.plan, facts).ok(),
+            _ => None,
+        };
+        let survey = match &job {
+            Some(job) if !only_sql => match session.store.survey(&job.target).await {
+                Ok(survey) => survey,
+                Err(error) => {
+                    tracing::warn!("the rows were not looked at: {error}");
+                    Survey::default()
+                }
+            },
+            _ => Survey::default(),
+        };
+        let table = &mut look.tables[at];
+        surveyed(&table.plan, &survey, &mut table.findings);
+        surveys.push(survey);
+    }
+    surveys
+}
+
+/// Trouble with the keys as a refusal: it is of no table.
+fn of_keys(fault: &Fault) -> Value {
+    json!({ "code": fault.code, "table": null, "column": null, "message": fault.message, "hint": fault.hint })
 }
 
 /// A few pages, read and sealed in memory; `None` where the keys are not there or reading fails,
@@ -111,13 +162,17 @@ fn sql(ddl: &[String]) -> String {
     lines.join("\n")
 }
 
-fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: &[String]) -> String {
+fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: &[String], keys: bool) -> String {
     let mut out = Vec::new();
     for (name, e, sampled) in tables {
         out.push(format!(
-            "{}: ~{} rows, ~{}; the backfill takes ~{}{}, grows the table by ~{} before VACUUM, writes ~{} of WAL",
+            "{}: ~{} rows{}, ~{}; the backfill takes ~{}{}, grows the table by ~{} before VACUUM, writes ~{} of WAL",
             Foreign(name),
             e.rows,
+            match e.rows_left < e.rows {
+                true => format!(" (~{} to seal)", e.rows_left),
+                false => String::new(),
+            },
             bytes(e.bytes),
             duration(e.seconds),
             if *sampled { "" } else { " (not measured)" },
@@ -146,7 +201,7 @@ fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: &[String]) -> Str
             ddl.len()
         ));
     }
-    if look.tables.iter().all(|table| !table.findings.refused()) {
+    if !keys && look.tables.iter().all(|table| !table.findings.refused()) {
         out.push("nothing stands in the way: `phiseal backfill`".to_owned());
     }
     out.join("\n")

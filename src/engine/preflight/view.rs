@@ -1,5 +1,5 @@
 //! E0234 and E0235: views, materialized views and rules that read the plaintext. They break, or
-//! show sealed text; a materialized view keeps a copy of the plaintext besides.
+//! show sealed text; a materialized view keeps a copy of the plaintext besides. Rules of the table itself are E0259.
 
 use super::{Findings, Preflight};
 
@@ -22,16 +22,6 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 }
                 _ => {}
             }
-        }
-    }
-    // Rules of the table itself rewrite our statements whatever columns they name.
-    if let (Some(table), Some((_, field))) = (
-        p.table,
-        p.fields().find(|(_, f)| f.in_place()).or(p.fields().next()),
-    ) {
-        for rule in &table.rules {
-            let what = format!("rule {rule} of the table may rewrite what is sent to it");
-            p.in_the_way(out, "E0235", &field, what, "drop the rule");
         }
     }
 }

@@ -51,7 +51,10 @@ pub(super) async fn table_facts(
     facts.foreign_keys = constraints::foreign_keys(conn, &tree).await?;
     (facts.guard, facts.triggers) = triggers::triggers(conn, &tree).await?;
     facts.leaves = triggers::leaves(conn, &tree).await?;
-    facts.rules = dependents::rules(conn, &tree).await?;
+    let rules = dependents::rules(conn, &tree).await?;
+    let update_rules = rules.iter().filter(|(_, updates)| *updates);
+    facts.update_rules = update_rules.map(|(name, _)| name.clone()).collect();
+    facts.rules = rules.into_iter().map(|(name, _)| name).collect();
     (facts.dependents, facts.extended_statistics) = dependents::dependents(conn, &tree).await?;
     let code = code::of_others(conn, &tree).await?;
     if facts.as_another_role {

@@ -8,12 +8,15 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::connection::{self, Opener};
 use super::schema_text::mentions;
-use super::shape::joined;
+use super::shape::{Shape, joined};
 use super::statement::{Bind, bound, literal};
 use super::{broken, fault, mark};
 use crate::ident::{Ident, TableName};
 use crate::store::catalog::{ColumnFacts, DependentFacts, IndexFacts, KeyFacts, RelationKind};
-use crate::store::{Result, ServerFacts, StoreError, TableFacts};
+use crate::store::{Result, Sealed, Select, ServerFacts, StoreError, Survey, TableFacts, Target};
+
+/// As many columns as a table can have in a library that is built as usual (sqlite.org/limits.html).
+const COLUMNS_MAX: i64 = 2000;
 
 /// The tables of our own, all of which must be there.
 const OWN_TABLES: [&str; 14] = [
@@ -73,6 +76,38 @@ where
 pub(super) async fn row_count(conn: &mut SqliteConnection, table: &Ident) -> Result<u64> {
     let count: i64 = one(conn, &format!("SELECT count(*) FROM {}", table.quoted())).await?;
     Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// What is left to seal, counted; nothing where sealed columns are still to be made.
+pub(super) async fn survey(conn: &mut SqliteConnection, target: &Target) -> Result<Survey> {
+    let table = &target.table.name;
+    let there = all(conn, "SELECT name FROM pragma_table_xinfo(?)", table).await?;
+    let there: Vec<String> = there
+        .iter()
+        .map(|row| text(row, "name"))
+        .collect::<Result<_>>()?;
+    let made = target.fields.iter().all(|field| match &field.sealed {
+        Sealed::Beside { column, .. } => there.iter().any(|name| name == column.as_str()),
+        Sealed::InPlace => true,
+    });
+    if !made {
+        return Ok(Survey::default());
+    }
+    let shape = Shape::read(conn, target).await?;
+    let sql = format!(
+        "SELECT count(*) FILTER (WHERE {}), count(*) FROM {}",
+        shape.wanted(&Select::UnsealedIndexed)?,
+        shape.table
+    );
+    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    let (needs, of): (i64, i64) = (
+        row.try_get(0).map_err(fault::of)?,
+        row.try_get(1).map_err(fault::of)?,
+    );
+    Ok(Survey {
+        left: (of > 0).then(|| needs as f64 / of as f64),
+        ..Survey::default()
+    })
 }
 
 /// Everything about one table or view; `None` where there is none of that name.
@@ -138,6 +173,8 @@ async fn table_facts(conn: &mut SqliteConnection, name: &Ident) -> Result<Option
     relations::foreign_keys(conn, &name, &schema, &mut facts).await?;
     relations::read_schema(&schema, &create, &mut facts);
     storage_classes(conn, &name, &mut facts).await?;
+    facts.columns_ever = i64::try_from(facts.columns.len()).unwrap_or(i64::MAX);
+    facts.columns_max = COLUMNS_MAX;
     facts.rows = i64::try_from(row_count(conn, &name).await?).unwrap_or(i64::MAX);
     facts.bytes = bytes(conn, &facts).await?;
     facts.row_bytes = facts.bytes / facts.rows.max(1);

@@ -20,6 +20,7 @@ const COLUMNS: &str = "
            (a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '' AS has_default,
            NOT (SELECT bool_and(has_column_privilege(m.relid, a.attname, 'UPDATE'))
                   FROM unnest($2::oid[]) AS m (relid)) AS update_denied,
+           a.attlen::int8 AS fixed_bytes,
            coalesce(s.n_distinct, 0)::float8 AS distinct, coalesce(s.avg_width, 0)::int8 AS width
       FROM pg_attribute a
       JOIN pg_class c ON c.oid = a.attrelid
@@ -83,6 +84,7 @@ pub(super) async fn columns(
             update_denied: get(row, "update_denied")?,
             distinct: get(row, "distinct")?,
             width: get(row, "width")?,
+            fixed_bytes: get(row, "fixed_bytes")?,
             ..ColumnFacts::default()
         })
     };

@@ -9,10 +9,10 @@ use crate::store::StoreError;
 use crate::store::catalog::DependentFacts;
 
 const RULES: &str = "
-    SELECT DISTINCT r.rulename::text AS name
+    SELECT r.rulename::text AS name, bool_or(r.ev_type = '2' AND r.ev_enabled <> 'D') AS updates
       FROM pg_rewrite r
      WHERE r.ev_class = ANY ($2) AND $1::oid IS NOT NULL AND r.rulename <> '_RETURN'
-     ORDER BY 1";
+     GROUP BY r.rulename ORDER BY 1";
 
 /// Copies that a partition has of its parent's triggers have the same name and columns, and fall
 /// together. Constraints and indexes are read elsewhere.
@@ -63,9 +63,15 @@ const DEPENDENTS: &str = "
     SELECT kind, name, columns FROM named
      WHERE $1::oid IS NOT NULL AND columns <> '{}' ORDER BY kind, name, columns";
 
-pub(super) async fn rules(conn: &mut PgConnection, tree: &Tree) -> Result<Vec<String>, StoreError> {
+/// The rules, each with whether it takes UPDATE statements.
+pub(super) async fn rules(
+    conn: &mut PgConnection,
+    tree: &Tree,
+) -> Result<Vec<(String, bool)>, StoreError> {
     let rows = rows_of_tree(conn, tree, RULES).await?;
-    rows.iter().map(|row| get(row, "name")).collect()
+    rows.iter()
+        .map(|row| Ok((get(row, "name")?, get(row, "updates")?)))
+        .collect()
 }
 
 /// What depends on columns, and the columns of which extended statistics keep values.

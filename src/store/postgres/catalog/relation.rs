@@ -47,6 +47,8 @@ const TREE: &str = "
            (SELECT r.rolsuper FROM pg_class t JOIN pg_roles r ON r.oid = t.relowner
              WHERE t.oid = $1) AS owner_is_superuser,
            current_user <> session_user AS as_another_role,
+           bool_or(c.reloftype <> 0) AS typed, max(c.relnatts)::int8 AS columns_ever,
+           current_setting('block_size')::int8 AS block_bytes,
            min(am.amname::text) FILTER (WHERE am.amname <> 'heap') AS access_method
       FROM pg_class c LEFT JOIN pg_am am ON am.oid = c.relam AND c.relkind IN ('r', 'm', 'p')
      WHERE c.oid = ANY ($2) AND $1::oid IS NOT NULL";
@@ -186,6 +188,11 @@ async fn first_schema(
     row.map(|row| get(&row, "schema")).transpose()
 }
 
+/// As many columns as a table can ever have (htup_details.h, MaxHeapAttributeNumber).
+const COLUMNS_MAX: i64 = 1600;
+/// What a page keeps for itself, with one line pointer, aligned (htup_details.h, MaxHeapTupleSize).
+const PAGE_BYTES: i64 = 32;
+
 /// Rows and bytes, summed over the relations that hold them.
 pub(super) async fn measure(
     conn: &mut PgConnection,
@@ -273,6 +280,10 @@ async fn about_tree(
         facts.owner_is_superuser = get(&row, "owner_is_superuser")?;
         facts.as_another_role = get(&row, "as_another_role")?;
         facts.foreign_access_method = get(&row, "access_method")?;
+        facts.typed = get(&row, "typed")?;
+        facts.columns_ever = get(&row, "columns_ever")?;
+        facts.columns_max = COLUMNS_MAX;
+        facts.row_bytes_max = get::<i64>(&row, "block_bytes")? - PAGE_BYTES;
     }
     for row in rows_of_tree(conn, tree, PRIVILEGES).await? {
         facts.missing_privileges.push(get(&row, "missing")?);

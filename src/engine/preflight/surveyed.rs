@@ -1,0 +1,41 @@
+//! E0264 and E0265: what a look at the rows found before a run. Both are rows that go to quarantine: a person is to
+//! know how many before there are that many entries.
+
+use super::Findings;
+use crate::plan::TablePlan;
+use crate::store::Survey;
+
+/// Adds what was found.
+pub fn surveyed(plan: &TablePlan, survey: &Survey, out: &mut Findings) {
+    for (constraint, rows) in &survey.violating {
+        out.warn(
+            "E0264",
+            plan,
+            None,
+            format!(
+                "{} the constraint {constraint}, which was added NOT VALID: no update of such a row is taken, and \
+                 the server would write the whole row into its log. They are not sent, and listed in quarantine",
+                counted(*rows, "row breaks", "rows break")
+            ),
+            "mend these rows and VALIDATE the constraint, or drop it",
+        );
+    }
+    for (column, rows) in &survey.formless {
+        out.warn(
+            "E0265",
+            plan,
+            Some(column),
+            format!(
+                "{} a key without a fixed form here (a date before the year 1 or after 9999, infinity, NaN): they \
+                 cannot be sealed, and go to quarantine",
+                counted(*rows, "row has", "rows have")
+            ),
+            "give these rows a key of another value; or give the table another unique key before its first field is \
+             sealed",
+        );
+    }
+}
+
+fn counted(rows: u64, one: &str, many: &str) -> String {
+    format!("{rows} {}", if rows == 1 { one } else { many })
+}

@@ -1,0 +1,287 @@
+//! Looks at all rows of a table before a run: what is left to do, keys without a fixed form, and rows that break
+//! a constraint which was added NOT VALID.
+//! Owns how such constraints are found and evaluated: by a query, whose failure shows no row in the server's log,
+//! as that of an UPDATE would.
+
+use sqlx::{PgConnection, Row};
+
+use super::fault::map;
+use super::read::READ_SETTINGS;
+use super::sql::{TEXT_SETTINGS, query, raw};
+use super::wanted;
+use super::{PostgresStore, timed};
+use crate::store::survey::{Survey, Violator};
+use crate::store::{
+    Cursor, KeyColumn, KeyKind, Result, Sealed, Select, Store, StoreError, Target,
+};
+
+/// Pages that a look at what is left reads, about, of each relation.
+const PAGES: i64 = 4_000;
+
+/// Constraints that hold for what is written and not for what is there, each with what is false of a row that
+/// breaks it. Since version 18 NOT NULL is one, too, and one may not be enforced at all.
+const UNVALIDATED: &str = "
+    SELECT k.conname::text AS name,
+           CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid)
+                ELSE (SELECT format('%I IS NOT NULL', a.attname) FROM pg_attribute a
+                       WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1]) END AS condition
+      FROM pg_constraint k
+     WHERE k.conrelid = to_regclass($1) AND k.contype IN ('c', 'n') AND NOT k.convalidated
+       AND coalesce((to_jsonb(k) ->> 'conenforced')::bool, true)
+     ORDER BY k.conname";
+
+struct Unvalidated {
+    name: String,
+    condition: String,
+}
+
+/// What all relations of a target hold.
+pub(super) async fn look(store: &PostgresStore, target: &Target) -> Result<Survey> {
+    let mut survey = Survey {
+        formless: formless_columns(target)
+            .map(|(key, _)| (key.name.as_str().to_owned(), 0))
+            .collect(),
+        ..Survey::default()
+    };
+    let (mut left, mut rows) = (0.0, 0.0);
+    for relation in store.relations(target).await? {
+        if let Some((needs, of, scale)) = left_in(store, target, &relation).await? {
+            left += needs * scale;
+            rows += of * scale;
+        }
+        formless(store, target, &relation, &mut survey).await?;
+        for one in unvalidated(store, &relation).await? {
+            let Ok(violating) = count_violating(store, target, &relation, &one).await else {
+                continue;
+            };
+            match survey.violating.iter_mut().find(|(name, _)| *name == one.name) {
+                Some((_, count)) => *count += violating,
+                None => survey.violating.push((one.name, violating)),
+            }
+        }
+    }
+    survey.formless.retain(|(_, rows)| *rows > 0);
+    survey.violating.retain(|(_, rows)| *rows > 0);
+    survey.left = (rows > 0.0).then(|| left / rows);
+    Ok(survey)
+}
+
+/// The rows of a relation that break a constraint, with a value that `select` wants, at most `limit` of them. A
+/// constraint that cannot be evaluated for every row is passed over: it fails in the UPDATE, too, by its own error.
+pub(super) async fn violators(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+    limit: u32,
+) -> Result<Vec<Violator>> {
+    let mut all = Vec::new();
+    for one in unvalidated(store, relation).await? {
+        match violating(store, target, relation, &one, limit).await {
+            Ok(found) => all.extend(found),
+            Err(StoreError::Data { .. } | StoreError::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+async fn unvalidated(store: &PostgresStore, relation: &str) -> Result<Vec<Unvalidated>> {
+    let mut tx = store.begin().await?;
+    let rows = query(UNVALIDATED.to_owned())
+        .bind(relation.to_owned())
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    rows.iter()
+        .map(|row| {
+            Ok(Unvalidated {
+                name: row.try_get("name").map_err(map)?,
+                condition: row.try_get("condition").map_err(map)?,
+            })
+        })
+        .collect()
+}
+
+/// The condition names columns of the table without its name, and whole rows by it: so nothing else is in FROM, and
+/// the table has no other name.
+async fn violating(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+    constraint: &Unvalidated,
+    limit: u32,
+) -> Result<Vec<Violator>> {
+    let keys: Vec<String> = target
+        .keys
+        .iter()
+        .map(|key| format!("{}::text", key.name.quoted()))
+        .collect();
+    let sql = format!(
+        "SELECT {} FROM ONLY {relation} WHERE ({}) IS FALSE LIMIT {limit}",
+        keys.join(", "),
+        constraint.condition
+    );
+    let rows = all(store, sql).await?;
+    let key = |row: &sqlx::postgres::PgRow| {
+        (0..target.keys.len())
+            .map(|at| row.try_get::<String, _>(at).map_err(map))
+            .collect::<Result<Vec<String>>>()
+    };
+    rows.iter()
+        .map(|row| {
+            Ok(Violator {
+                key: Cursor(key(row)?),
+                constraint: constraint.name.clone(),
+            })
+        })
+        .collect()
+}
+
+async fn count_violating(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+    constraint: &Unvalidated,
+) -> Result<u64> {
+    let values: Vec<String> = target
+        .fields
+        .iter()
+        .filter(|field| field.plain_exists)
+        .map(|field| format!("{} IS NOT NULL", field.column.quoted()))
+        .collect();
+    if values.is_empty() {
+        return Ok(0);
+    }
+    let sql = format!(
+        "SELECT count(*) FROM ONLY {relation} WHERE ({}) IS FALSE AND ({})",
+        constraint.condition,
+        values.join(" OR ")
+    );
+    counted(store, sql).await
+}
+
+/// Key columns of types that have values which no row key can hold, each with the condition of those.
+fn formless_columns(target: &Target) -> impl Iterator<Item = (&KeyColumn, String)> {
+    target.keys.iter().filter_map(|key| {
+        let column = format!("t.{}", key.name.quoted());
+        let condition = match key.kind {
+            KeyKind::Date => format!(
+                "({column}::date < date '0001-01-01' OR {column}::date > date '9999-12-31')"
+            ),
+            KeyKind::Timestamp => format!("NOT isfinite({column}::{})", key.cast),
+            KeyKind::Numeric => {
+                format!("{column}::text IN ('NaN', 'Infinity', '-Infinity')")
+            }
+            KeyKind::Int
+            | KeyKind::Uuid
+            | KeyKind::Text
+            | KeyKind::Bytes
+            | KeyKind::Bool
+            | KeyKind::ByClass => return None,
+        };
+        Some((key, condition))
+    })
+}
+
+async fn formless(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+    survey: &mut Survey,
+) -> Result<()> {
+    for (at, (_, condition)) in formless_columns(target).enumerate() {
+        let sql = format!("SELECT count(*) FROM ONLY {relation} AS t WHERE {condition}");
+        survey.formless[at].1 += counted(store, sql).await?;
+    }
+    Ok(())
+}
+
+/// Rows that need work, of how many, and how many each of them stands for; `None` where sealed columns are still
+/// to be made, or there are no rows.
+async fn left_in(
+    store: &PostgresStore,
+    target: &Target,
+    relation: &str,
+) -> Result<Option<(f64, f64, f64)>> {
+    let mut tx = store.begin().await?;
+    let there = sealed_columns_there(&mut tx, target, relation).await?;
+    let pages = query("SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8".to_owned())
+        .bind(relation.to_owned())
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(map)?;
+    tx.commit().await.map_err(map)?;
+    let pages: Option<i64> = pages.try_get(0).map_err(map)?;
+    let pages = pages.unwrap_or_default();
+    if !there || pages == 0 {
+        return Ok(None);
+    }
+    let (sample, scale) = match pages > PAGES {
+        true => {
+            let share = PAGES as f64 / pages as f64;
+            (format!(" TABLESAMPLE SYSTEM ({:.6})", share * 100.0), 1.0 / share)
+        }
+        false => (String::new(), 1.0),
+    };
+    let sql = format!(
+        "SELECT count(*) FILTER (WHERE {}), count(*) FROM ONLY {relation} AS t{sample}",
+        wanted::need(target, &Select::UnsealedIndexed, 0)
+    );
+    let rows = all(store, sql).await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let needs: i64 = row.try_get(0).map_err(map)?;
+    let of: i64 = row.try_get(1).map_err(map)?;
+    Ok((of > 0).then_some((needs as f64, of as f64, scale)))
+}
+
+async fn sealed_columns_there(
+    conn: &mut PgConnection,
+    target: &Target,
+    relation: &str,
+) -> Result<bool> {
+    let names: Vec<String> = target
+        .fields
+        .iter()
+        .filter_map(|field| match &field.sealed {
+            Sealed::Beside { column, .. } => Some(column.as_str().to_owned()),
+            Sealed::InPlace => None,
+        })
+        .collect();
+    let wanted = names.len();
+    let row = query(
+        "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = ANY ($2) \
+           AND attnum > 0 AND NOT attisdropped"
+            .to_owned(),
+    )
+    .bind(relation.to_owned())
+    .bind(names)
+    .fetch_one(conn)
+    .await
+    .map_err(map)?;
+    let there: i64 = row.try_get(0).map_err(map)?;
+    Ok(usize::try_from(there) == Ok(wanted))
+}
+
+async fn counted(store: &PostgresStore, sql: String) -> Result<u64> {
+    let rows = all(store, sql).await?;
+    let count: i64 = match rows.first() {
+        Some(row) => row.try_get(0).map_err(map)?,
+        None => 0,
+    };
+    Ok(count.unsigned_abs())
+}
+
+/// All rows of a statement that reads a table of the application's.
+async fn all(store: &PostgresStore, sql: String) -> Result<Vec<sqlx::postgres::PgRow>> {
+    let mut tx = store.begin().await?;
+    raw(format!("{TEXT_SETTINGS} {READ_SETTINGS}"))
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    let rows = timed(query(sql).fetch_all(&mut *tx)).await?;
+    tx.rollback().await.map_err(map)?;
+    Ok(rows)
+}
