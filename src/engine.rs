@@ -108,6 +108,21 @@ impl Job {
         })
     }
 
+    /// Leaves out the fields for which `kept` says so, by their positions.
+    pub fn keep(&mut self, kept: &[bool]) {
+        let is_kept = |at: usize| kept.get(at).copied().unwrap_or(true);
+        let labels: Vec<String> = (self.fields.iter().enumerate())
+            .filter(|(at, _)| is_kept(*at))
+            .map(|(_, field)| field.label.clone())
+            .collect();
+        self.fields.retain(|field| labels.contains(&field.label));
+        self.target
+            .fields
+            .retain(|field| labels.contains(&field.label));
+        self.records
+            .retain(|record| labels.contains(&record.column_label));
+    }
+
     fn labels(&self) -> Vec<String> {
         self.fields
             .iter()

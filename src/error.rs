@@ -76,6 +76,24 @@ impl Exit {
             Self::Attention => 10,
         }
     }
+
+    /// How serious it is, where several things ended each in its own way: a fault of the program comes before
+    /// trouble with keys and database, that before rows that are left, and that before what only has to wait.
+    pub const fn weight(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Attention => 1,
+            Self::Interrupted => 2,
+            Self::Held => 3,
+            Self::NotConverging => 4,
+            Self::Unverified => 5,
+            Self::Refused => 6,
+            Self::Usage => 7,
+            Self::Unreachable => 8,
+            Self::Keys => 9,
+            Self::Bug => 10,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

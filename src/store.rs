@@ -216,6 +216,15 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
         error_code: Option<&str>,
     ) -> Result<LaneTally>;
 
+    /// Ends an unfinished run for good, and takes its lanes from whoever has them: nobody goes on with it. The
+    /// holder of a lane, and nothing done, where one that is not among `dead` has a lease.
+    async fn abandon_run(
+        &self,
+        run_id: i64,
+        error_code: &str,
+        dead: &[Holder],
+    ) -> Result<Option<Holder>>;
+
     /// Marks an interrupted run as running again.
     async fn resume_run(&self, run_id: i64) -> Result<()>;
 

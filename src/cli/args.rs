@@ -82,9 +82,9 @@ pub enum Command {
     /// Preflight: what would happen, what stands in the way, how long; changes nothing
     Plan(Plan),
     /// Seal; run it again to resume
-    Backfill,
+    Backfill(Backfill),
     /// Open and compare every row
-    Verify,
+    Verify(Verify),
     /// New key version, re-seal, history row; finishes what was interrupted
     Rotate(Rotate),
     /// Decrypt back
@@ -96,6 +96,9 @@ pub enum Command {
     /// Registered fields: where each is by now, and how it is
     #[command(subcommand)]
     Fields(Fields),
+    /// Runs of all tables
+    #[command(subcommand)]
+    Runs(Runs),
     /// Rows that could not be processed
     #[command(subcommand)]
     Quarantine(Quarantine),
@@ -245,6 +248,26 @@ pub enum Keys {
 }
 
 #[derive(Debug, Args)]
+pub struct Backfill {
+    #[command(flatten)]
+    pub going: Going,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    pub going: Going,
+}
+
+/// What becomes of the other tables where one is refused.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Going {
+    /// Work on the other tables where preflight refuses one
+    #[arg(long)]
+    pub keep_going: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct RewrapTo {
     /// The new wrapping key: file:PATH, env:NAME or command:PROGRAM ARGUMENTS
     #[arg(long, value_name = "PROVIDER")]
@@ -319,6 +342,8 @@ pub struct Rotate {
     /// index is switched to after that
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     pub grace: u64,
+    #[command(flatten)]
+    pub going: Going,
 }
 
 #[derive(Debug, Args)]
@@ -368,6 +393,8 @@ pub struct Restore {
     /// Drop the sealed columns and the guard once every value is restored
     #[arg(long)]
     pub drop_sealed: bool,
+    #[command(flatten)]
+    pub going: Going,
 }
 
 #[derive(Debug, Args)]
@@ -420,6 +447,24 @@ pub struct Rebind {
     pub to: TableName,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Runs {
+    /// Every run, those that are unfinished first
+    List,
+    /// End an unfinished run that cannot be resumed, or is not to be; what it did stays
+    Abandon(Abandon),
+}
+
+#[derive(Debug, Args)]
+pub struct Abandon {
+    /// Its number, or the label of its table
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "abandoned")]
     pub reason: String,
 }
 

@@ -15,6 +15,7 @@ mod quarantine;
 mod registered;
 mod restore;
 mod rotate;
+mod runs;
 mod status;
 mod verify;
 mod work;
@@ -36,11 +37,12 @@ pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Migrate(args) => migrate::run(global, args, *output).await,
         Command::Keys(args) => keys::run(global, args, *output).await,
         Command::Plan(args) => plan::run(global, args, *output).await,
-        Command::Backfill => backfill::run(global, *output).await,
-        Command::Verify => verify::run(global, *output).await,
+        Command::Backfill(args) => backfill::run(global, args.going, *output).await,
+        Command::Verify(args) => verify::run(global, args.going, *output).await,
         Command::Rotate(args) => rotate::run(global, args, *output).await,
         Command::Restore(args) => restore::run(global, args, *output).await,
         Command::Status(args) => status::run(global, args, *output).await,
+        Command::Runs(args) => runs::run(global, args, *output).await,
         Command::Fields(args) => fields::run(global, args, *output).await,
         Command::Quarantine(args) => quarantine::run(global, args, *output).await,
         Command::Bench(args) => bench::run(global, args, *output).await,

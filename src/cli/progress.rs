@@ -16,7 +16,10 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// The sink that suits where stderr goes.
 pub fn sink(output: Output) -> Arc<dyn EventSink> {
     if output.draws() {
-        Arc::new(Bars::default())
+        Arc::new(Bars {
+            output,
+            state: Mutex::default(),
+        })
     } else {
         Arc::new(Lines {
             output,
@@ -58,8 +61,8 @@ impl Counts {
 }
 
 /// A bar for each table, with rates, time left and what it waits for.
-#[derive(Default)]
 struct Bars {
+    output: Output,
     state: Mutex<(Counts, Option<ProgressBar>)>,
 }
 
@@ -115,6 +118,18 @@ impl EventSink for Bars {
                     bar.set_message(format!("sweep, pass {pass}: {found} rows found"));
                 }
             }
+            Event::TableFailed {
+                table,
+                code,
+                message,
+                hint,
+            } => {
+                let text = failed_text(&table, code, &message, &hint);
+                match bar {
+                    Some(bar) => bar.println(text),
+                    None => self.output.say(&text),
+                }
+            }
             Event::TableEnded { .. } => {
                 if let Some(bar) = bar.take() {
                     bar.set_message(rates_text(counts));
@@ -123,6 +138,13 @@ impl EventSink for Bars {
             }
         }
     }
+}
+
+fn failed_text(table: &str, code: &str, message: &str, hint: &str) -> String {
+    format!(
+        "{} failed: error[{code}]: {message}; hint: {hint}; going on with the other tables",
+        Foreign(table)
+    )
 }
 
 fn search_text(place: &str, number: usize, of: usize) -> String {
@@ -200,6 +222,14 @@ impl EventSink for Lines {
                     ));
                 }
             }
+            Event::TableFailed {
+                table,
+                code,
+                message,
+                hint,
+            } => self
+                .output
+                .say(&failed_text(&table, code, &message, &hint)),
             Event::TableEnded { .. } => {}
         }
     }

@@ -107,6 +107,39 @@ pub enum EngineError {
     },
 }
 
+impl EngineError {
+    /// Whether the other tables would meet the same: the database, the keys or the program itself. Else they are
+    /// worked on although one failed.
+    pub fn ends_all(&self) -> bool {
+        match self {
+            Self::Interrupted | Self::Worker | Self::NoRandomness => true,
+            Self::Store(error) => matches!(
+                error,
+                StoreError::Unreachable { .. }
+                    | StoreError::BadUrl { .. }
+                    | StoreError::LoginRefused { .. }
+                    | StoreError::NoTls { .. }
+                    | StoreError::Tls { .. }
+                    | StoreError::LoginMethod { .. }
+                    | StoreError::ConnectionLost
+                    | StoreError::DiskFull
+                    | StoreError::RoleRefused { .. }
+                    | StoreError::NotOurs { .. }
+                    | StoreError::ReadOnly
+            ),
+            _ => false,
+        }
+    }
+
+    /// The more serious of two.
+    pub fn worse(self, other: Self) -> Self {
+        match other.exit().weight() > self.exit().weight() {
+            true => other,
+            false => self,
+        }
+    }
+}
+
 impl Coded for EngineError {
     fn code(&self) -> &'static str {
         match self {
@@ -147,7 +180,8 @@ impl Coded for EngineError {
                     .to_owned()
             }
             Self::Checkpoint(_) => {
-                "the run cannot be resumed from this checkpoint: see docs/RUNBOOK.md, \"A checkpoint that cannot be read\""
+                "`phiseal keys check`; if all keys are well, the checkpoint is damaged: give the run up with `phiseal runs \
+                 abandon` (docs/RUNBOOK.md, \"A checkpoint that cannot be read\")"
                     .to_owned()
             }
             Self::Interrupted => "run the same command again to resume".to_owned(),
@@ -166,7 +200,8 @@ impl Coded for EngineError {
                     .to_owned()
             }
             Self::OtherRun { .. } => {
-                "finish it first by running its command again with the plan it was begun with; see `phiseal status`"
+                "finish it first by running its command again with the plan it was begun with, or give it up: `phiseal runs \
+                 abandon`; see `phiseal runs list`"
                     .to_owned()
             }
             Self::LanesHeld { .. } => {

@@ -46,6 +46,17 @@ pub enum Event {
         /// Rows the last one found.
         found: u64,
     },
+    /// A table failed, and the others are worked on.
+    TableFailed {
+        /// The table's label.
+        table: String,
+        /// Its error's code.
+        code: &'static str,
+        /// What happened.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// Work on a table is over.
     TableEnded {
         /// The table's label.

@@ -71,8 +71,16 @@ impl Engine {
             .collect();
         if !plan.switched {
             let mut tables = Vec::new();
+            let mut blocked = None;
             for job in &indexed {
-                tables.push((self.fill(job, &plan, &mut done).await?, job));
+                match self.fill(job, &plan, &mut done).await {
+                    Ok(filled) => tables.push((filled, job)),
+                    Err(error) => self.passed_over(job, error, &mut blocked)?,
+                }
+            }
+            if let Some(blocked) = blocked {
+                // A switch is of all tables at once.
+                return Err(blocked);
             }
             self.wait_grace(begun, grace).await?;
             if finish.stays_open {

@@ -24,6 +24,7 @@ use super::steps::rotate::Rotate;
 use super::wait::Waiting;
 use super::{Engine, FieldSpec, Job};
 use crate::crypto::KeyId;
+use crate::error::Coded;
 use crate::keys::rotation::{COMPLETE, REMAINDER};
 use crate::keys::{KeyFor, KeyRecord, RotationEnd, RotationKind, RotationRecord};
 use crate::store::{Next, OpenTransaction, RunKind, Select, StoreError, Target};
@@ -100,35 +101,37 @@ impl Engine {
             .collect())
     }
 
-    /// Finishes rotations that are begun: re-seals, waits, counts, closes the records. A table on which
-    /// another run is unfinished keeps none of the others waiting; then, and where tables were refused,
-    /// the records stay open.
+    /// Finishes rotations that are begun: re-seals, waits, counts, closes the records. A table that fails, or on which
+    /// another run is unfinished, keeps none of the others waiting; then, and where tables were refused, the records
+    /// stay open.
     ///
     /// # Errors
-    /// What stops a run; the same call resumes.
+    /// What stops a run; of several tables' the most serious. The same call resumes.
     pub async fn finish_rotation(&self, finish: &Finish<'_>) -> Result<Finished, EngineError> {
         let open = finish.open;
         self.reload().await?;
+        let mut jobs = Vec::new();
+        let mut blocked = None;
         for job in finish.jobs {
             // A guard of an earlier version would undo what this one writes; and new leaves are recorded.
-            self.store.prepare(&job.target).await?;
+            match self.store.prepare(&job.target).await {
+                Ok(()) => jobs.push(without_indexes(job)),
+                Err(error) => self.passed_over(job, error.into(), &mut blocked)?,
+            }
         }
         let records = self.store.key_records().await?;
         let old = older_keys(&records, open);
         let mut finished = Finished::default();
-        let mut jobs: Vec<Job> = finish.jobs.iter().map(without_indexes).collect();
-        let mut blocked = None;
         let mut open_before = self.store.open_transactions().await?;
         for round in 0.. {
             for job in std::mem::take(&mut jobs) {
                 if round == 0 || self.is_any_left(&job, &old).await? {
                     match self.reseal(&job, &old, &records, open).await {
                         Ok(done) => finished.done.merge(done),
-                        Err(error @ EngineError::OtherRun { .. }) => {
-                            blocked.get_or_insert(error);
+                        Err(error) => {
+                            self.passed_over(&job, error, &mut blocked)?;
                             continue;
                         }
-                        Err(error) => return Err(error),
                     }
                 }
                 jobs.push(job);
@@ -167,6 +170,33 @@ impl Engine {
             .chain(finished.done.seen.under.iter().copied())
             .collect();
         Ok(finished)
+    }
+
+    /// A table failed: the others are worked on, unless they would meet the same.
+    pub(super) fn passed_over(
+        &self,
+        job: &Job,
+        error: EngineError,
+        blocked: &mut Option<EngineError>,
+    ) -> Result<(), EngineError> {
+        let ends_all = error.ends_all();
+        if !ends_all {
+            self.events.emit(Event::TableFailed {
+                table: job.target.label.clone(),
+                code: error.code(),
+                message: error.message(),
+                hint: error.hint(),
+            });
+        }
+        let worst = match blocked.take() {
+            Some(other) => other.worse(error),
+            None => error,
+        };
+        if ends_all {
+            return Err(worst);
+        }
+        *blocked = Some(worst);
+        Ok(())
     }
 
     /// What of a compromised key went elsewhere is looked for in the whole database.

@@ -85,6 +85,9 @@ pub enum MigrateError {
         /// Their names.
         tables: Vec<String>,
     },
+    /// A standby, or a database opened read only.
+    #[error("the database takes no writes: it is a standby, or read only")]
+    ReadOnly,
     /// Only our own tables are for both databases.
     #[error("migration sets and folders are for PostgreSQL")]
     NeedsPostgres,
@@ -246,6 +249,7 @@ impl Failure {
     pub fn of(error: &sqlx::Error, doing: Doing, is_busy: fn(&str) -> bool) -> Self {
         let code = error.as_database_error().and_then(|e| e.code());
         match code {
+            Some(code) if code == "25006" => Self::Stop(MigrateError::ReadOnly),
             Some(code) if is_busy(&code) => Self::Busy,
             Some(code) => Self::Stop(MigrateError::Database {
                 doing,
@@ -277,6 +281,7 @@ impl Coded for MigrateError {
             Self::Folder { .. } => "E0710",
             Self::NoWayBack { .. } => "E0711",
             Self::TablesExist { .. } => "E0712",
+            Self::ReadOnly => "E0214",
             Self::NeedsPostgres => "E0713",
             Self::NoScratch { .. } => "E0714",
             Self::ScratchInUse { .. } => "E0715",
@@ -318,6 +323,7 @@ impl Coded for MigrateError {
             Self::TablesExist { .. } => {
                 "if another tool made them, compare and take them over with `phiseal migrate adopt`"
             }
+            Self::ReadOnly => "connect to the primary, and see default_transaction_read_only",
             Self::NeedsPostgres => "name a PostgreSQL database with --database-url",
             Self::NoScratch { .. } => {
                 "use a role that may create databases, or name an empty one with \
@@ -368,7 +374,8 @@ impl Coded for MigrateError {
             | Self::Folder { .. }
             | Self::Untrusted { .. }
             | Self::NeedsPostgres => Exit::Usage,
-            Self::NoWayBack { .. }
+            Self::ReadOnly
+            | Self::NoWayBack { .. }
             | Self::TablesExist { .. }
             | Self::NotOurs { .. }
             | Self::NoScratch { .. }

@@ -329,6 +329,15 @@ impl Store for PostgresStore {
         runs::end(self, run_id, state, error_code).await
     }
 
+    async fn abandon_run(
+        &self,
+        run_id: i64,
+        error_code: &str,
+        dead: &[Holder],
+    ) -> Result<Option<Holder>> {
+        runs::abandon(self, run_id, error_code, dead).await
+    }
+
     async fn resume_run(&self, run_id: i64) -> Result<()> {
         runs::resume(self, run_id).await
     }

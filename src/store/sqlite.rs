@@ -288,6 +288,15 @@ impl Store for SqliteStore {
         runs::end_run(&mut *self.control.lock().await, run_id, state, error_code).await
     }
 
+    async fn abandon_run(
+        &self,
+        run_id: i64,
+        error_code: &str,
+        dead: &[Holder],
+    ) -> Result<Option<Holder>> {
+        runs::abandon(&mut *self.control.lock().await, run_id, error_code, dead).await
+    }
+
     async fn resume_run(&self, run_id: i64) -> Result<()> {
         runs::resume_run(&mut *self.control.lock().await, run_id).await
     }

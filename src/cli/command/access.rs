@@ -2,7 +2,7 @@
 //! Owns the list: what only looks opens the file read-only, changes nothing in it, not even its journal mode, and
 //! works where it may not be written to. Decided here alone, for every command, without a default.
 
-use crate::cli::args::{Audit, Bench, Command, Fields, Keys, Migrate, Quarantine};
+use crate::cli::args::{Audit, Bench, Command, Fields, Keys, Migrate, Quarantine, Runs};
 use crate::store::sqlite::Access;
 
 /// What this command does.
@@ -14,6 +14,8 @@ pub fn of(command: &Command) -> Access {
         Command::Bench(Bench { write_sample }) => writes(*write_sample),
         Command::Fields(Fields::List) => Access::Look,
         Command::Fields(Fields::Forget(_) | Fields::Rebind(_)) => Access::Write,
+        Command::Runs(Runs::List) => Access::Look,
+        Command::Runs(Runs::Abandon(_)) => Access::Write,
         Command::Quarantine(Quarantine::List) => Access::Look,
         // Who looked at a row's key is written into the audit log.
         Command::Quarantine(
@@ -23,8 +25,8 @@ pub fn of(command: &Command) -> Access {
         // A verification lists what does not open in quarantine. A rotation that is not due looks only, which it
         // says itself.
         Command::Demo(_)
-        | Command::Backfill
-        | Command::Verify
+        | Command::Backfill(_)
+        | Command::Verify(_)
         | Command::Rotate(_)
         | Command::Restore(_) => Access::Write,
     }

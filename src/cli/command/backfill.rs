@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::work::{Total, look, per_second, rounded, total};
-use crate::cli::args::Global;
+use crate::cli::args::{Global, Going};
 use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
@@ -14,7 +14,7 @@ use crate::engine::{Job, Stop, TableReport};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 
-pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
+pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, Fault> {
     let (session, server) = Session::installed(global, true).await?;
     let stop = Stop::default();
     signal::watch(&stop, output);
@@ -23,11 +23,17 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     let engine = session.engine(events, stop).await?;
     let look = look(&session, &server, Purpose::Backfill).await?;
     look.warn(output);
-    let jobs = look.jobs()?;
+    let (jobs, mut failures) = look.jobs_going(going, output)?;
     let mut reports = Vec::new();
     let mut compared = Compared::default();
     for job in &jobs {
-        let mut report = engine.backfill(job).await?;
+        let mut report = match engine.backfill(job).await {
+            Ok(report) => report,
+            Err(error) => {
+                failures.meet(&engine, job, jobs.len(), error)?;
+                continue;
+            }
+        };
         if let Some(one) = report.compared.take() {
             compared.add(&one);
             reports.push(*one);
@@ -35,15 +41,17 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
         reports.push(report);
     }
     let total = total(reports);
-    let idle = total.done.tally.rows_found == 0 && total.open_quarantine == 0 && !compared.any;
+    let clean = total.open_quarantine == 0 && failures.is_empty();
+    let idle = total.done.tally.rows_found == 0 && clean && !compared.any;
     if idle {
         engine.refuse_missing_keys(&jobs).await?;
     }
     let left = gaps_left(&session, &jobs).await?;
-    output.result(
+    failures.result(
         &object(&total, &compared),
         &text(&total, &compared, &left, idle),
-    );
+        output,
+    )?;
     Ok(match total.open_quarantine > 0 || !left.is_empty() {
         true => Exit::Unverified,
         false => Exit::Done,

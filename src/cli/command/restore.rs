@@ -28,13 +28,17 @@ pub async fn run(global: &Global, args: &Restore, output: Output) -> Result<Exit
     };
     let look = look(&session, &server, purpose).await?;
     look.warn(output);
-    let mut jobs = sealed_only(&look, look.jobs()?)?;
+    let (jobs, mut failures) = look.jobs_going(args.going, output)?;
+    let mut jobs = sealed_only(&look, jobs)?;
     if let Some(into) = &args.into {
         redirect(&mut jobs, into)?;
     }
     let mut reports = Vec::new();
     for job in &jobs {
-        reports.push(engine.restore(job, args.drop_sealed).await?);
+        match engine.restore(job, args.drop_sealed).await {
+            Ok(report) => reports.push(report),
+            Err(error) => failures.meet(&engine, job, jobs.len(), error)?,
+        }
     }
     let total = total(reports);
     let tally = total.done.tally;
@@ -63,7 +67,7 @@ pub async fn run(global: &Global, args: &Restore, output: Output) -> Result<Exit
     } else if args.drop_sealed {
         text.push_str("\nthe sealed columns and the guard are gone");
     }
-    output.result(&value, &text);
+    failures.result(&value, &text, output)?;
     Ok(if total.open_quarantine > 0 {
         Exit::Unverified
     } else {

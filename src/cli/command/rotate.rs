@@ -53,7 +53,13 @@ pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit,
     let engine = session.engine(progress::sink(output), stop).await?;
     let indexes = is_of_indexes(&session, &wanted, &open).await?;
     let purpose = RunPurpose::Rotate { indexes };
-    let reached = registered::all(&session, &server, purpose, output).await?;
+    let reached = match args.going.keep_going {
+        true => registered::able(&session, &server, purpose, output).await?,
+        false => registered::all(&session, &server, purpose, output).await?,
+    };
+    if let (true, Some(refused)) = (reached.jobs.is_empty(), &reached.refused) {
+        return Err(refused.clone());
+    }
     let order = Order {
         keys: wanted,
         reason: args.reason.clone(),

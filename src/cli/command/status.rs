@@ -4,6 +4,8 @@
 mod attention;
 mod rendering;
 
+pub use rendering::{run_object, runs_text};
+
 use std::collections::HashSet;
 
 use super::registered;

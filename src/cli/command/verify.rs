@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::work::{by_key, look, per_second, sealed_only, total};
-use crate::cli::args::Global;
+use crate::cli::args::{Global, Going};
 use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
@@ -15,7 +15,7 @@ use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::store::FieldRecord;
 
-pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
+pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, Fault> {
     let (session, server) = Session::installed(global, true).await?;
     let stop = Stop::default();
     signal::watch(&stop, output);
@@ -23,10 +23,14 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     let engine = session.engine(events, stop).await?;
     let look = look(&session, &server, Purpose::Verify).await?;
     look.warn(output);
-    let jobs = sealed_only(&look, look.jobs()?)?;
+    let (jobs, mut failures) = look.jobs_going(going, output)?;
+    let jobs = sealed_only(&look, jobs)?;
     let mut reports = Vec::new();
     for job in &jobs {
-        reports.push(engine.verify(job).await?);
+        match engine.verify(job).await {
+            Ok(report) => reports.push(report),
+            Err(error) => failures.meet(&engine, job, jobs.len(), error)?,
+        }
     }
     let total = total(reports);
     let done = &total.done;
@@ -67,7 +71,7 @@ pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     if done.failures.len() > 20 {
         text.push_str("\n  … the others with `phiseal quarantine list`");
     }
-    output.result(&value, &text);
+    failures.result(&value, &text, output)?;
     let good = done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty();
     if good && is_all(&look.registered, &jobs) {
         session.store.all_verified().await?;

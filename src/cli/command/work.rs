@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::cli::args::Going;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::crypto::Purpose;
 use crate::engine::preflight::{
     Dialect, Finding, Findings, KeysHave, Preflight, Purpose as RunPurpose, check, label_of,
 };
-use crate::engine::{Job, TableReport, Tallied};
+use crate::engine::{Engine, EngineError, Event, Job, TableReport, Tallied};
 use crate::error::{Exit, Fault};
 use crate::keys::KeyStatus;
 use crate::plan::TablePlan;
 use crate::store::catalog::TableFacts;
-use crate::store::{FieldRecord, ServerFacts};
+use crate::store::{FieldRecord, FieldState, ServerFacts};
 
 /// A table of the plan, looked at.
 pub struct Looked {
@@ -170,6 +171,33 @@ impl Look {
             .collect()
     }
 
+    /// The jobs to work on, and the refusals of the other tables, where those are to be passed over.
+    ///
+    /// # Errors
+    /// All refusals at once: also where no table is left to be worked on.
+    pub fn jobs_going(&self, going: Going, output: Output) -> Result<(Vec<Job>, Failures), Fault> {
+        let able = |table: &&Looked| !table.findings.refused() && table.facts.is_some();
+        let able: Vec<&Looked> = self.tables.iter().filter(able).collect();
+        if !going.keep_going || able.is_empty() {
+            return Ok((self.jobs()?, Failures::default()));
+        }
+        let mut failures = Failures::default();
+        for table in self.tables.iter().filter(|table| table.findings.refused()) {
+            let refusals: Vec<Finding> = table.findings.refusals().cloned().collect();
+            let fault = refused(&refusals);
+            output.say_lines(&[
+                &format!("refused[{}]: {}; going on with the other tables", fault.code, fault.message),
+                &format!("  hint: {}", fault.hint),
+            ]);
+            failures.add(fault);
+        }
+        let jobs = able
+            .into_iter()
+            .filter_map(|table| Some(self.job(&table.plan, table.facts.as_ref()?)))
+            .collect::<Result<_, _>>()?;
+        Ok((jobs, failures))
+    }
+
     /// The job of one table.
     pub fn job(&self, plan: &TablePlan, facts: &TableFacts) -> Result<Job, Fault> {
         Job::resolve(plan, facts, &self.registered, self.dialect)
@@ -202,6 +230,70 @@ impl Look {
                 &format!("  hint: {}", finding.hint),
             ]);
         }
+    }
+}
+
+/// What ended the work on tables while others were worked on.
+#[derive(Default)]
+pub struct Failures {
+    worst: Option<Fault>,
+}
+
+impl Failures {
+    fn add(&mut self, fault: Fault) {
+        let worse = |worst: &Fault| fault.exit.weight() > worst.exit.weight();
+        if self.worst.as_ref().is_none_or(worse) {
+            self.worst = Some(fault);
+        }
+    }
+
+    /// A table failed. Where it is one of several, that is said, and the others are worked on.
+    ///
+    /// # Errors
+    /// The most serious failure so far, where the others would meet the same, or there are none.
+    pub fn meet(&mut self, engine: &Engine, job: &Job, of: usize, error: EngineError) -> Result<(), Fault> {
+        let ends_all = error.ends_all() || of < 2;
+        let fault = Fault::from(error);
+        if !ends_all {
+            engine.events.emit(Event::TableFailed {
+                table: job.target.label.clone(),
+                code: fault.code,
+                message: fault.message.clone(),
+                hint: fault.hint.clone(),
+            });
+        }
+        self.add(fault);
+        match (ends_all, self.worst.take()) {
+            (true, Some(worst)) => Err(worst),
+            (_, worst) => {
+                self.worst = worst;
+                Ok(())
+            }
+        }
+    }
+
+    /// Says a result, or, where a table failed, that it is not of all.
+    ///
+    /// # Errors
+    /// The most serious failure.
+    pub fn result(self, value: &Value, text: &str, output: Output) -> Result<(), Fault> {
+        match self.worst {
+            None => {
+                output.result(value, text);
+                Ok(())
+            }
+            Some(worst) => {
+                let lines: Vec<&str> = text.lines().collect();
+                output.say("of the other tables:");
+                output.say_lines(&lines);
+                Err(worst)
+            }
+        }
+    }
+
+    /// No table failed.
+    pub fn is_empty(&self) -> bool {
+        self.worst.is_none()
     }
 }
 
@@ -253,27 +345,41 @@ pub fn finding_json(finding: &Finding) -> Value {
     })
 }
 
-/// The jobs of what is sealed already: fields that are registered and of which something was done.
+/// The jobs of what is sealed already: fields that are registered and of which something was done. A field that was
+/// restored holds nothing sealed any more, and is left out; so is a table with none left.
 ///
 /// # Errors
-/// A field that nothing was sealed of.
+/// A field that nothing was sealed of; where all were restored, the first of them.
 pub fn sealed_only(look: &Look, jobs: Vec<Job>) -> Result<Vec<Job>, Fault> {
-    for job in &jobs {
+    let mut sealed = Vec::new();
+    let mut restored = None;
+    for mut job in jobs {
+        let mut kept = Vec::with_capacity(job.fields.len());
         for field in &job.fields {
-            let begun = look.registered.iter().any(|record| {
-                record.table_label == job.target.label
-                    && record.column_label == field.label
-                    && record.state.may_hold_seals()
+            let record = look.registered.iter().find(|record| {
+                record.table_label == job.target.label && record.column_label == field.label
             });
-            if !begun {
-                return Err(crate::engine::EngineError::NotRegistered {
-                    place: format!("{}.{}", job.target.label, field.label),
+            let state = record.map(|record| record.state);
+            let place = format!("{}.{}", job.target.label, field.label);
+            let holds = state.is_some_and(FieldState::may_hold_seals);
+            kept.push(holds);
+            if !holds {
+                let error = EngineError::NotRegistered { place };
+                if state != Some(FieldState::Restored) {
+                    return Err(error.into());
                 }
-                .into());
+                restored.get_or_insert(error);
             }
         }
+        job.keep(&kept);
+        if !job.fields.is_empty() {
+            sealed.push(job);
+        }
     }
-    Ok(jobs)
+    match restored {
+        Some(error) if sealed.is_empty() => Err(error.into()),
+        _ => Ok(sealed),
+    }
 }
 
 /// Sums of all tables.

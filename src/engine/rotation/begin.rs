@@ -14,6 +14,7 @@ use crate::keys::{
     Handover, Issuer, Key, KeyError, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecord,
     Unnoted,
 };
+use crate::run::holder::{self, Process};
 use crate::store::RunKind;
 
 impl Engine {
@@ -21,13 +22,13 @@ impl Engine {
     /// somebody else has just begun the same, theirs.
     ///
     /// # Errors
-    /// A key that is out of use, another run under way, what issuing a key meets.
+    /// A key that is out of use, another kind of run under way, what issuing a key meets.
     pub async fn begin_rotation(
         &self,
         jobs: &[Job],
         order: &Order,
     ) -> Result<Vec<RotationRecord>, EngineError> {
-        self.refuse_other_runs(jobs).await?;
+        self.refuse_live_runs(jobs).await?;
         let mut patience = Patience::new(self.settings.patience);
         let mut olds: Option<BTreeSet<KeyId>> = None;
         loop {
@@ -66,17 +67,27 @@ impl Engine {
         }
     }
 
-    /// One run at a time works on a table.
-    async fn refuse_other_runs(&self, jobs: &[Job]) -> Result<(), EngineError> {
+    /// A run of another kind that somebody works on would end, as its key is active no more. One that is only
+    /// unfinished is no hindrance: the old key goes on opening, and what that run still seals is under the new one.
+    async fn refuse_live_runs(&self, jobs: &[Job]) -> Result<(), EngineError> {
+        let this = Process::this();
         for job in jobs {
             let open = self.store.open_run(&job.target.label).await?;
-            if let Some(run) =
-                open.filter(|run| !matches!(run.kind, RunKind::Rotate | RunKind::Reindex))
-            {
+            let Some(run) = open.filter(|run| !matches!(run.kind, RunKind::Rotate | RunKind::Reindex))
+            else {
+                continue;
+            };
+            let lanes = self.store.lanes(run.run_id).await?;
+            let live = lanes
+                .iter()
+                .filter(|lane| lane.lease_left_seconds.is_some_and(|left| left > 0.0))
+                .filter_map(|lane| lane.holder.as_deref())
+                .find(|name| !this.is_dead(name));
+            if let Some(name) = live {
                 return Err(EngineError::OtherRun {
                     kind: run.kind.to_string(),
                     table: run.table_label,
-                    why: "one run at a time works on a table".to_owned(),
+                    why: format!("it is under way, held by {}", holder::describe(name)),
                 });
             }
         }

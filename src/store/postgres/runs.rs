@@ -6,10 +6,10 @@ use sqlx::{PgConnection, Row};
 
 use super::fault::map;
 use super::lanes::{self, tally};
-use super::sql::{query, time_text};
+use super::sql::{query, raw, time_text};
 use super::{PostgresStore, prepare};
 use crate::store::{
-    LaneTally, NewLane, Result, RunKind, RunRecord, RunState, Scope, StoreError, Target,
+    Holder, LaneTally, NewLane, Result, RunKind, RunRecord, RunState, Scope, StoreError, Target,
 };
 
 fn columns() -> String {
@@ -143,6 +143,67 @@ pub(super) async fn end(
     };
     tx.commit().await.map_err(map)?;
     tally(&row)
+}
+
+/// Ends a run that nobody alive works on. Its lanes are locked first: a batch that is under way is waited for.
+pub(super) async fn abandon(
+    store: &PostgresStore,
+    run_id: i64,
+    error_code: &str,
+    dead: &[Holder],
+) -> Result<Option<Holder>> {
+    let (runs, lanes) = (store.own("runs"), store.own("lanes"));
+    let mut tx = store.begin().await?;
+    raw("SET LOCAL lock_timeout = '10s'".to_owned())
+        .execute(&mut *tx)
+        .await
+        .map_err(map)?;
+    let held = query(format!(
+        "SELECT holder, holder IS NOT NULL AND lease_until > clock_timestamp() AS leased FROM {lanes} \
+         WHERE run_id = $1 ORDER BY lane_no FOR UPDATE"
+    ))
+    .bind(run_id)
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(map)?;
+    for lane in &held {
+        if !lane.try_get::<bool, _>("leased").map_err(map)? {
+            continue;
+        }
+        let holder = Holder(lane.try_get("holder").map_err(map)?);
+        if !dead.contains(&holder) {
+            return Ok(Some(holder));
+        }
+    }
+    query(format!(
+        "UPDATE {lanes} SET state = 'done', fence = fence + 1, cursor = NULL, lower = NULL, upper = NULL, \
+           holder = NULL, lease_until = NULL WHERE run_id = $1"
+    ))
+    .bind(run_id)
+    .execute(&mut *tx)
+    .await
+    .map_err(map)?;
+    let ended = query(format!(
+        "UPDATE {runs} AS r SET state = 'failed', error_code = $2, finished_at = clock_timestamp(), \
+           rows_found = l.rows_found, rows_written = l.rows_written, values_written = l.values_written, \
+           conflicts = l.conflicts, quarantined = l.quarantined \
+         FROM (SELECT coalesce(sum(rows_found), 0)::int8 AS rows_found, coalesce(sum(rows_written), 0)::int8 AS rows_written, \
+                 coalesce(sum(values_written), 0)::int8 AS values_written, coalesce(sum(conflicts), 0)::int8 AS conflicts, \
+                 coalesce(sum(quarantined), 0)::int8 AS quarantined FROM {lanes} WHERE run_id = $1) AS l \
+         WHERE r.run_id = $1 AND r.finished_at IS NULL"
+    ))
+    .bind(run_id)
+    .bind(error_code.to_owned())
+    .execute(&mut *tx)
+    .await
+    .map_err(map)?;
+    if ended.rows_affected() != 1 {
+        return Err(StoreError::Missing {
+            what: "the unfinished run".to_owned(),
+        });
+    }
+    tx.commit().await.map_err(map)?;
+    Ok(None)
 }
 
 pub(super) async fn resume(store: &PostgresStore, run_id: i64) -> Result<()> {

@@ -162,6 +162,56 @@ pub(super) async fn end_run(
     Ok(sum)
 }
 
+/// Ends a run that nobody alive works on.
+pub(super) async fn abandon(
+    conn: &mut SqliteConnection,
+    run_id: i64,
+    error_code: &str,
+    dead: &[Holder],
+) -> Result<Option<Holder>> {
+    let mut transaction = connection::write_transaction(conn).await?;
+    let mut sum = LaneTally::default();
+    for lane in lanes(&mut transaction, run_id).await? {
+        sum += lane.tally;
+        let leased = lane.lease_left_seconds.is_some_and(|left| left > 0.0);
+        if let Some(holder) = lane.holder.map(Holder).filter(|_| leased)
+            && !dead.contains(&holder)
+        {
+            transaction.rollback().await.map_err(fault::of)?;
+            return Ok(Some(holder));
+        }
+    }
+    bound(
+        "UPDATE phiseal_lanes SET state = 'done', fence = fence + 1, cursor = NULL, lower = NULL, upper = NULL, \
+         holder = NULL, lease_until = NULL WHERE run_id = ?",
+        [Bind::Integer(run_id)],
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(fault::of)?;
+    let binds = [
+        Bind::Text(error_code.to_owned()),
+        Bind::Integer(sum.rows_found),
+        Bind::Integer(sum.rows_written),
+        Bind::Integer(sum.values_written),
+        Bind::Integer(sum.conflicts),
+        Bind::Integer(sum.quarantined),
+        Bind::Integer(run_id),
+    ];
+    let ended = bound(
+        "UPDATE phiseal_runs SET state = 'failed', error_code = ?, rows_found = ?, rows_written = ?, \
+         values_written = ?, conflicts = ?, quarantined = ?, finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
+         WHERE run_id = ? AND finished_at IS NULL",
+        binds,
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(fault::of)?;
+    unfinished(ended.rows_affected())?;
+    connection::commit(transaction).await?;
+    Ok(None)
+}
+
 /// Marks an interrupted run as running again.
 pub(super) async fn resume_run(conn: &mut SqliteConnection, run_id: i64) -> Result<()> {
     let resumed = bound(

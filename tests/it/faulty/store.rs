@@ -205,6 +205,8 @@ through! { Store:
     cut_storage(target: &Target, relation: &str, pieces: u32, visits: Visits) -> Option<Vec<Option<Mark>>>;
     moment(relation: &str) -> Option<Moment>;
     row_estimate(target: &Target) -> u64;
+    survey(target: &Target) -> Survey;
+    violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
     any_left(target: &Target, relation: &str, select: &Select) -> bool;
     fields() -> Vec<FieldRecord>;
     register_fields(fields: &[FieldRecord]) -> ();
@@ -213,6 +215,7 @@ through! { Store:
     begin_run(run: &RunRecord, lanes: &[NewLane]) -> i64;
     add_lanes(run_id: i64, lanes: &[NewLane]) -> ();
     end_run(run_id: i64, state: RunState, error_code: Option<&str>) -> LaneTally;
+    abandon_run(run_id: i64, error_code: &str, dead: &[Holder]) -> Option<Holder>;
     resume_run(run_id: i64) -> ();
     runs(limit: u32) -> Vec<RunRecord>;
     lanes(run_id: i64) -> Vec<LaneRecord>;

@@ -17,7 +17,7 @@ pub fn object(facts: &Facts, attention: &[String]) -> Value {
         "connection": connection::object(facts.transport.as_ref()),
         "warnings": connection::warnings(facts.transport.as_ref()),
         "fields": facts.fields.iter().map(field).collect::<Vec<_>>(),
-        "runs": facts.runs.iter().map(run).collect::<Vec<_>>(),
+        "runs": facts.runs.iter().map(run_object).collect::<Vec<_>>(),
         "lanes": facts.lanes.iter().map(lane).collect::<Vec<_>>(),
         "keys": facts.keys.iter().map(|one| key(one, facts.census.as_ref())).collect::<Vec<_>>(),
         "rotations": facts.rotations.iter().map(rotate::object).collect::<Vec<_>>(),
@@ -39,7 +39,7 @@ pub fn text(facts: &Facts, attention: &[String]) -> String {
     let sections = [
         ("CONNECTION", connection::text(facts.transport.as_ref())),
         ("FIELDS", fields_table(&facts.fields)),
-        ("RUNS", runs_table(&facts.runs)),
+        ("RUNS", runs_text(&facts.runs)),
         ("LANES OF UNFINISHED RUNS", lanes_table(&facts.lanes)),
         ("KEYS", keys_table(&facts.keys, facts.census.as_ref())),
         ("ROTATIONS", rotations_table(&facts.rotations)),
@@ -69,7 +69,8 @@ fn field(field: &FieldRecord) -> Value {
     })
 }
 
-fn run(run: &RunRecord) -> Value {
+/// A run as JSON.
+pub fn run_object(run: &RunRecord) -> Value {
     let mut object = json!({
         "run_id": run.run_id,
         "kind": run.kind.as_str(),
@@ -141,7 +142,8 @@ fn fields_table(fields: &[FieldRecord]) -> String {
     )
 }
 
-fn runs_table(runs: &[RunRecord]) -> String {
+/// Runs for people.
+pub fn runs_text(runs: &[RunRecord]) -> String {
     let row = |run: &RunRecord| {
         vec![
             run.run_id.to_string(),
