@@ -227,9 +227,7 @@ impl EventSink for Lines {
                 code,
                 message,
                 hint,
-            } => self
-                .output
-                .say(&failed_text(&table, code, &message, &hint)),
+            } => self.output.say(&failed_text(&table, code, &message, &hint)),
             Event::TableEnded { .. } => {}
         }
     }

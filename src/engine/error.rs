@@ -66,7 +66,9 @@ pub enum EngineError {
         triggers: String,
     },
     /// So many rows break a constraint that was added NOT VALID that they are not listed one by one.
-    #[error("{table}: more than {rows} rows break the constraint {constraint}, which was added NOT VALID")]
+    #[error(
+        "{table}: more than {rows} rows break the constraint {constraint}, which was added NOT VALID"
+    )]
     Violating {
         /// The table's label.
         table: String,

@@ -230,7 +230,12 @@ mod tests {
 
     #[test]
     fn an_empty_table_takes_nothing() {
-        let estimate = backfill(&TableFacts::default(), &plan(Target::InPlace, 0), None, None);
+        let estimate = backfill(
+            &TableFacts::default(),
+            &plan(Target::InPlace, 0),
+            None,
+            None,
+        );
         assert_eq!(estimate, Estimate::default());
     }
 }

@@ -27,7 +27,8 @@ impl Engine {
         let mut listed = 0;
         for relation in patiently(ctx, || self.store.relations(&ctx.target)).await? {
             let limit = LISTED_MAX + 1;
-            let found = patiently(ctx, || self.store.violators(&ctx.target, &relation, limit)).await?;
+            let found =
+                patiently(ctx, || self.store.violators(&ctx.target, &relation, limit)).await?;
             if let (true, Some(first)) = (found.len() > LISTED_MAX as usize, found.first()) {
                 return Err(EngineError::Violating {
                     table: ctx.target.label.clone(),
@@ -88,7 +89,9 @@ fn as_listed(ctx: &Context, row: &PageRow, violators: &[Violator]) -> Vec<NewQua
         .map(|one| one.constraint.clone());
     let fault = RowFault {
         field: None,
-        reason: "the row breaks a constraint that was added NOT VALID, so that no update of it is taken".to_owned(),
+        reason:
+            "the row breaks a constraint that was added NOT VALID, so that no update of it is taken"
+                .to_owned(),
         sqlstate: Some(CHECK_VIOLATION.to_owned()),
         constraint,
     };

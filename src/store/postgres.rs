@@ -54,7 +54,8 @@ use crate::store::{
     FieldState, Gap, Holder, IndexSwitch, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane,
     NewQuarantine, OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex,
     RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
-    SearchPlace, Select, ServerFacts, Store, StoreError, TableFacts, Target, Trial, Visits, Survey, Violator,
+    SearchPlace, Select, ServerFacts, Store, StoreError, Survey, TableFacts, Target, Trial,
+    Violator, Visits,
 };
 use connect::Connector;
 use fault::map;

@@ -30,6 +30,7 @@ mod harness;
 mod keys;
 mod live;
 mod migrate;
+mod odd;
 mod ops;
 mod oracle;
 mod ordinary;

@@ -74,14 +74,21 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
     } else {
         let warning = connection::warning_text(transport);
         let trouble = keys.iter().map(|fault| {
-            format!("refused[{}] {}\n  hint: {}", fault.code, fault.message, fault.hint)
+            format!(
+                "refused[{}] {}\n  hint: {}",
+                fault.code, fault.message, fault.hint
+            )
         });
         let rest = text(&look, &tables, &ddl, keys.is_some());
         let lines: Vec<String> = warning.into_iter().chain(trouble).chain([rest]).collect();
         output.result(&value, &lines.join("\n"));
     }
     let refused = look.tables.iter().any(|table| table.findings.refused());
-    Ok(if refused || keys.is_some() { Exit::Refused } else { Exit::Done })
+    Ok(if refused || keys.is_some() {
+        Exit::Refused
+    } else {
+        Exit::Done
+    })
 }
 
 /// Why the wrapping key cannot be had, or which data keys it does not unwrap: a run would end with that. Where there

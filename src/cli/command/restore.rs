@@ -29,7 +29,7 @@ pub async fn run(global: &Global, args: &Restore, output: Output) -> Result<Exit
     let look = look(&session, &server, purpose).await?;
     look.warn(output);
     let (jobs, mut failures) = look.jobs_going(args.going, output)?;
-    let mut jobs = sealed_only(&look, jobs)?;
+    let mut jobs = sealed_only(&look, jobs, args.drop_sealed)?;
     if let Some(into) = &args.into {
         redirect(&mut jobs, into)?;
     }

@@ -82,7 +82,8 @@ async fn abandon(global: &Global, args: &Abandon, output: Output) -> Result<Exit
     });
     let (store, keyring) = (session.store.as_ref(), &tenants.keyring);
     audit::append(store, keyring, &actor(), "run.abandon", &subject).await?;
-    let value = json!({ "run_id": run.run_id, "kind": run.kind.as_str(), "table": run.table_label });
+    let value =
+        json!({ "run_id": run.run_id, "kind": run.kind.as_str(), "table": run.table_label });
     let text = format!(
         "run {} ({} of {}) is given up; what it did stays, and the next command begins a run of its own",
         run.run_id,
@@ -103,7 +104,10 @@ async fn meant(session: &Session, wanted: &str) -> Result<RunRecord, Fault> {
         .find(|run| Some(run.run_id) == number || run.table_label == wanted);
     run.ok_or_else(|| Fault {
         code: "E0267",
-        message: format!("{} is no unfinished run, and no table with one", Foreign(wanted)),
+        message: format!(
+            "{} is no unfinished run, and no table with one",
+            Foreign(wanted)
+        ),
         hint: "see `phiseal runs list`: give its number, or the label of its table".to_owned(),
         exit: Exit::Usage,
     })

@@ -24,7 +24,7 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     let look = look(&session, &server, Purpose::Verify).await?;
     look.warn(output);
     let (jobs, mut failures) = look.jobs_going(going, output)?;
-    let jobs = sealed_only(&look, jobs)?;
+    let jobs = sealed_only(&look, jobs, false)?;
     let mut reports = Vec::new();
     for job in &jobs {
         match engine.verify(job).await {

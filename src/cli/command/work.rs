@@ -16,7 +16,7 @@ use crate::error::{Exit, Fault};
 use crate::keys::KeyStatus;
 use crate::plan::TablePlan;
 use crate::store::catalog::TableFacts;
-use crate::store::{FieldRecord, FieldState, ServerFacts};
+use crate::store::{FieldRecord, FieldState, Sealed, ServerFacts};
 
 /// A table of the plan, looked at.
 pub struct Looked {
@@ -186,7 +186,10 @@ impl Look {
             let refusals: Vec<Finding> = table.findings.refusals().cloned().collect();
             let fault = refused(&refusals);
             output.say_lines(&[
-                &format!("refused[{}]: {}; going on with the other tables", fault.code, fault.message),
+                &format!(
+                    "refused[{}]: {}; going on with the other tables",
+                    fault.code, fault.message
+                ),
                 &format!("  hint: {}", fault.hint),
             ]);
             failures.add(fault);
@@ -251,7 +254,13 @@ impl Failures {
     ///
     /// # Errors
     /// The most serious failure so far, where the others would meet the same, or there are none.
-    pub fn meet(&mut self, engine: &Engine, job: &Job, of: usize, error: EngineError) -> Result<(), Fault> {
+    pub fn meet(
+        &mut self,
+        engine: &Engine,
+        job: &Job,
+        of: usize,
+        error: EngineError,
+    ) -> Result<(), Fault> {
         let ends_all = error.ends_all() || of < 2;
         let fault = Fault::from(error);
         if !ends_all {
@@ -346,33 +355,36 @@ pub fn finding_json(finding: &Finding) -> Value {
 }
 
 /// The jobs of what is sealed already: fields that are registered and of which something was done. A field that was
-/// restored holds nothing sealed any more, and is left out; so is a table with none left.
+/// restored holds nothing sealed any more, and is left out; so is a table with none left. One in place stays with
+/// the others of its table where these are `dropping` what belongs to it, too.
 ///
 /// # Errors
 /// A field that nothing was sealed of; where all were restored, the first of them.
-pub fn sealed_only(look: &Look, jobs: Vec<Job>) -> Result<Vec<Job>, Fault> {
+pub fn sealed_only(look: &Look, jobs: Vec<Job>, dropping: bool) -> Result<Vec<Job>, Fault> {
     let mut sealed = Vec::new();
     let mut restored = None;
     for mut job in jobs {
         let mut kept = Vec::with_capacity(job.fields.len());
-        for field in &job.fields {
+        let mut holds_any = false;
+        for (field, target) in job.fields.iter().zip(&job.target.fields) {
             let record = look.registered.iter().find(|record| {
                 record.table_label == job.target.label && record.column_label == field.label
             });
             let state = record.map(|record| record.state);
-            let place = format!("{}.{}", job.target.label, field.label);
             let holds = state.is_some_and(FieldState::may_hold_seals);
-            kept.push(holds);
             if !holds {
+                let place = format!("{}.{}", job.target.label, field.label);
                 let error = EngineError::NotRegistered { place };
                 if state != Some(FieldState::Restored) {
                     return Err(error.into());
                 }
                 restored.get_or_insert(error);
             }
+            holds_any |= holds;
+            kept.push(holds || dropping && target.sealed == Sealed::InPlace);
         }
         job.keep(&kept);
-        if !job.fields.is_empty() {
+        if holds_any {
             sealed.push(job);
         }
     }

@@ -2,6 +2,7 @@
 //! knows that it was dropped; a name that is only not there may be a mistake, or another name by now.
 
 use super::{Findings, Preflight, Purpose, column_of};
+use crate::store::FieldState;
 use crate::store::catalog::TableFacts;
 
 /// Below this likeness a suggestion would only mislead.
@@ -15,6 +16,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
         match (field.column, sealed) {
             (Some(_), Some(_)) => {}
             (Some(_), None) if p.purpose == Purpose::Backfill || field.in_place() => {}
+            // Nothing of it is sealed any more, and nothing of it is worked on.
+            (Some(_), None) if is_restored(&field) => {}
             (Some(_), None) => {
                 let name = field.seal_into().map_or("", |name| name.as_str());
                 out.refuse(
@@ -36,6 +39,12 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             ),
         }
     }
+}
+
+fn is_restored(field: &super::Field<'_>) -> bool {
+    field
+        .record
+        .is_some_and(|record| record.state == FieldState::Restored)
 }
 
 /// A hint with the name that the column has by now.

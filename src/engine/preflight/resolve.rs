@@ -32,7 +32,8 @@ pub fn resolve(
         finding(code, Level::Refusal, plan, column, message, hint)
     };
     let records = registered::of_table(plan, table, registered);
-    let names = key::names(dialect, plan, table, &records).map_err(|refusal| refused(None, refusal))?;
+    let names =
+        key::names(dialect, plan, table, &records).map_err(|refusal| refused(None, refusal))?;
     let keys = names
         .iter()
         .map(|name| {

@@ -34,9 +34,10 @@ fn made(p: &Preflight<'_>, table: &TableFacts) -> Vec<String> {
             match p.purpose {
                 Purpose::Backfill => sealed.into_iter().chain(index).collect::<Vec<_>>(),
                 // A new column takes the place of each blind index.
-                Purpose::Rotate { indexes: true } => {
-                    index.map(|name| format!("{name}_next")).into_iter().collect()
-                }
+                Purpose::Rotate { indexes: true } => index
+                    .map(|name| format!("{name}_next"))
+                    .into_iter()
+                    .collect(),
                 Purpose::Rotate { indexes: false } | Purpose::Verify => Vec::new(),
                 Purpose::Restore { .. } => vec![field.name().to_owned()],
             }

@@ -3,6 +3,7 @@
 
 mod columns;
 mod registry;
+mod room;
 mod tables;
 
 use super::*;

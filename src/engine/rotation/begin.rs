@@ -73,7 +73,8 @@ impl Engine {
         let this = Process::this();
         for job in jobs {
             let open = self.store.open_run(&job.target.label).await?;
-            let Some(run) = open.filter(|run| !matches!(run.kind, RunKind::Rotate | RunKind::Reindex))
+            let Some(run) =
+                open.filter(|run| !matches!(run.kind, RunKind::Rotate | RunKind::Reindex))
             else {
                 continue;
             };

@@ -56,7 +56,7 @@ async fn count_in(
     if values.is_empty() {
         return Ok(Vec::new());
     }
-    let mut filters = vec!["p IS NOT NULL".to_owned()];
+    let mut filters = vec!["v.p IS NOT NULL".to_owned()];
     let mut binds = Vec::new();
     let names: Vec<String> = (target.keys.iter())
         .map(|key| key_order::column(key, "t"))
@@ -73,8 +73,8 @@ async fn count_in(
         binds.extend(cursor.0.iter().cloned());
     }
     let mut statement = query(format!(
-        "SELECT f::int4, p, count(*) FROM ONLY {relation} AS t, LATERAL (VALUES {}) AS v(f, p) \
-         WHERE {} GROUP BY f, p ORDER BY f, p",
+        "SELECT v.f::int4, v.p, count(*) FROM ONLY {relation} AS t, LATERAL (VALUES {}) AS v(f, p) \
+         WHERE {} GROUP BY v.f, v.p ORDER BY v.f, v.p",
         values.join(", "),
         filters.join(" AND ")
     ));

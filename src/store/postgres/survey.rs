@@ -11,9 +11,7 @@ use super::sql::{TEXT_SETTINGS, query, raw};
 use super::wanted;
 use super::{PostgresStore, timed};
 use crate::store::survey::{Survey, Violator};
-use crate::store::{
-    Cursor, KeyColumn, KeyKind, Result, Sealed, Select, Store, StoreError, Target,
-};
+use crate::store::{Cursor, KeyColumn, KeyKind, Result, Sealed, Select, Store, StoreError, Target};
 
 /// Pages that a look at what is left reads, about, of each relation.
 const PAGES: i64 = 4_000;
@@ -54,7 +52,11 @@ pub(super) async fn look(store: &PostgresStore, target: &Target) -> Result<Surve
             let Ok(violating) = count_violating(store, target, &relation, &one).await else {
                 continue;
             };
-            match survey.violating.iter_mut().find(|(name, _)| *name == one.name) {
+            match survey
+                .violating
+                .iter_mut()
+                .find(|(name, _)| *name == one.name)
+            {
                 Some((_, count)) => *count += violating,
                 None => survey.violating.push((one.name, violating)),
             }
@@ -206,11 +208,13 @@ async fn left_in(
 ) -> Result<Option<(f64, f64, f64)>> {
     let mut tx = store.begin().await?;
     let there = sealed_columns_there(&mut tx, target, relation).await?;
-    let pages = query("SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8".to_owned())
-        .bind(relation.to_owned())
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(map)?;
+    let pages = query(
+        "SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8".to_owned(),
+    )
+    .bind(relation.to_owned())
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(map)?;
     tx.commit().await.map_err(map)?;
     let pages: Option<i64> = pages.try_get(0).map_err(map)?;
     let pages = pages.unwrap_or_default();
@@ -220,7 +224,10 @@ async fn left_in(
     let (sample, scale) = match pages > PAGES {
         true => {
             let share = PAGES as f64 / pages as f64;
-            (format!(" TABLESAMPLE SYSTEM ({:.6})", share * 100.0), 1.0 / share)
+            (
+                format!(" TABLESAMPLE SYSTEM ({:.6})", share * 100.0),
+                1.0 / share,
+            )
         }
         false => (String::new(), 1.0),
     };

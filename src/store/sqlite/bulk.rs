@@ -389,8 +389,8 @@ impl Bulk {
         }
         // Materialized, the list is gone through once, and each row then found by its rowid.
         let sql = format!(
-            "WITH v(key, value) AS MATERIALIZED (SELECT key, value FROM json_each(?1)) \
-             UPDATE {} AS t SET {} FROM v WHERE {}",
+            "WITH \"~v\"(key, value) AS MATERIALIZED (SELECT key, value FROM json_each(?1)) \
+             UPDATE {} AS t SET {} FROM \"~v\" AS v WHERE {}",
             self.table,
             self.set.join(", "),
             self.conditions.join(" AND "),

@@ -91,12 +91,12 @@ async fn add_window(
     sums: &mut BTreeMap<(usize, Option<KeyId>), u64>,
 ) -> Result<()> {
     let sql = format!(
-        "WITH w AS MATERIALIZED (SELECT {} FROM {} WHERE {}) {}",
+        "WITH \"~w\" AS MATERIALIZED (SELECT {} FROM {} WHERE {}) {}",
         joined(prefixes, ", ", |(at, prefix)| format!("{prefix} AS p{at}")),
         shape.table,
         range.sql("1"),
         joined(prefixes, " UNION ALL ", |(at, _)| format!(
-            "SELECT {at}, p{at}, count(*) FROM w WHERE p{at} IS NOT NULL GROUP BY p{at}"
+            "SELECT {at}, p{at}, count(*) FROM \"~w\" WHERE p{at} IS NOT NULL GROUP BY p{at}"
         )),
     );
     let rows = bound(sql, range.again())

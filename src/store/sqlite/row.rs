@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::fault;
 use super::key_value::{self, KeyValue};
-use super::shape::{Encoding, Shape, ShapeField, image, joined};
+use super::shape::{Shape, ShapeField, image, joined};
 use super::value::Value;
 use super::version::{self, Seen};
 use crate::store::page::PageCell;
@@ -264,7 +264,7 @@ impl ReadRow {
                 .into_iter()
                 .zip(self.indexes)
                 .zip(&shape.fields)
-                .map(|((values, index), field)| cell(values, index, field, shape.encoding))
+                .map(|((values, index), field)| cell(values, index, field))
                 .collect(),
         }
     }
@@ -274,7 +274,6 @@ fn cell(
     (plain, sealed): (Option<Value>, Option<Value>),
     index: Option<Vec<u8>>,
     field: &ShapeField,
-    encoding: Encoding,
 ) -> PageCell {
     let unreadable = plain
         .as_ref()
@@ -285,11 +284,7 @@ fn cell(
             .and_then(Value::into_bytes),
         sealed: sealed
             .and_then(Value::into_bytes)
-            .map(|mut bytes| std::mem::take(&mut *bytes))
-            .map(|bytes| match field.sealed_text && encoding != Encoding::Utf8 {
-                true => encoding.text(&bytes).map_or(bytes, String::into_bytes),
-                false => bytes,
-            }),
+            .map(|mut bytes| std::mem::take(&mut *bytes)),
         index,
         unreadable,
     }

@@ -47,7 +47,8 @@ impl Encoding {
             Self::Utf16Be => u16::from_be_bytes,
         };
         let (units, rest) = bytes.as_chunks::<2>();
-        let units: zeroize::Zeroizing<Vec<u16>> = units.iter().copied().map(unit).collect::<Vec<_>>().into();
+        let units: zeroize::Zeroizing<Vec<u16>> =
+            units.iter().copied().map(unit).collect::<Vec<_>>().into();
         rest.is_empty().then(|| String::from_utf16(&units).ok())?
     }
 }

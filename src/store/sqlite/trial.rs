@@ -267,7 +267,7 @@ async fn fill(
             binds.extend(key.iter().map(KeyValue::bind));
         }
         let sql = format!(
-            "WITH v({}) AS (VALUES {}) INSERT INTO {copy} ({}) SELECT {} FROM v CROSS JOIN main.{} AS t WHERE {}",
+            "WITH \"~v\"({}) AS (VALUES {}) INSERT INTO {copy} ({}) SELECT {} FROM \"~v\" AS v CROSS JOIN main.{} AS t WHERE {}",
             joined(&pairs, ", ", |(at, _)| format!("k{at}")),
             vec![place.as_str(); chunk.len()].join(", "),
             names.join(", "),

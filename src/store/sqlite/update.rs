@@ -188,8 +188,9 @@ impl<'a> Layout<'a> {
                 ));
             }
         }
+        // A list called as no table is: one of its name would be taken for the list.
         format!(
-            "WITH v({}) AS (VALUES {}) UPDATE {} AS t SET {} FROM v WHERE {} RETURNING {}",
+            "WITH \"~v\"({}) AS (VALUES {}) UPDATE {} AS t SET {} FROM \"~v\" AS v WHERE {} RETURNING {}",
             names.join(", "),
             vec![row; rows].join(","),
             self.shape.table,
@@ -320,7 +321,7 @@ async fn stored(
     let names: Vec<String> = (0..keys).map(|at| format!("k{at}")).collect();
     // CROSS JOIN keeps the order: the few written rows first, each then found by its key.
     let sql = format!(
-        "WITH v(n, {}) AS (VALUES {}) SELECT v.n, {} FROM v CROSS JOIN {} AS t WHERE {}",
+        "WITH \"~v\"(n, {}) AS (VALUES {}) SELECT v.n, {} FROM \"~v\" AS v CROSS JOIN {} AS t WHERE {}",
         names.join(", "),
         vec![row; done.len()].join(","),
         joined(fields, ", ", held),

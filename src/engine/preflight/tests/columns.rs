@@ -64,11 +64,6 @@ const ON_PLAINTEXT: &[Case] = &[
         "E0234",
     ),
     ("rule elsewhere", |w| reader(w, "rule", "r"), "E0235"),
-    (
-        "rule here",
-        |w| w.table().rules.push("r".to_owned()),
-        "E0235",
-    ),
     ("policy", |w| reader(w, "policy", "p"), "E0236"),
     ("trigger", |w| reader(w, "trigger", "t"), "E0236"),
     ("function", |w| reader(w, "function", "f()"), "E0236"),
