@@ -1,29 +1,33 @@
 //! Rows that break a constraint which was added NOT VALID: an UPDATE of one fails, and the server writes the whole
-//! row, plaintext included, into its log. They are listed before the first batch, and so never sent.
-//! Owns that nothing but their keys is read.
+//! row, plaintext included, into its log. Those that a run would write are listed before its first batch, and so
+//! never sent.
+//! Owns which these are: the step itself says what it would write.
+
+use std::sync::Arc;
 
 use super::Engine;
 use super::conduct::patiently;
 use super::context::Context;
 use super::error::EngineError;
-use super::quarantine::stand_in_key;
+use super::parcel::{self, Worked};
 use super::step::RowFault;
-use crate::crypto::RowKey;
 use crate::store::survey::Violator;
-use crate::store::{Cursor, NewQuarantine, PageRequest, PageRow, StoreError};
+use crate::store::{Cursor, NewQuarantine, PageRequest};
 
 /// More rows than these, and a person has to decide: they are not listed one by one.
 const LISTED_MAX: u32 = 10_000;
-/// Rows that are read and listed at a time.
-const AT_A_TIME: usize = 500;
+/// Rows that are read at a time.
+const AT_A_TIME: usize = 100;
+/// Of a row with a larger value nobody looks whether the run would write it.
+const VALUE_BYTES_MAX: u64 = 1 << 20;
 const CHECK_VIOLATION: &str = "23514";
 
 impl Engine {
-    /// Lists the rows of the table that need work and would be refused so. How many are new in the list.
+    /// Lists the rows of the table that would be written and refused. How many are new in the list.
     ///
     /// # Errors
     /// [`EngineError::Violating`] where there are too many to be listed; what the store reports.
-    pub(super) async fn list_violators(&self, ctx: &Context) -> Result<i64, EngineError> {
+    pub(super) async fn list_violators(&self, ctx: &Arc<Context>) -> Result<i64, EngineError> {
         let mut listed = 0;
         for relation in patiently(ctx, || self.store.relations(&ctx.target)).await? {
             let limit = LISTED_MAX + 1;
@@ -45,14 +49,12 @@ impl Engine {
 
     async fn list_some(
         &self,
-        ctx: &Context,
+        ctx: &Arc<Context>,
         relation: &str,
         violators: &[Violator],
     ) -> Result<i64, EngineError> {
         let request = PageRequest {
-            with_plain: false,
-            with_sealed: false,
-            with_index: false,
+            value_bytes_max: ctx.settings.value_bytes_max.min(VALUE_BYTES_MAX),
             ..ctx.request(relation, ctx.step.reads().main, 0)
         };
         let keys: Vec<Cursor> = violators.iter().map(|one| one.key.clone()).collect();
@@ -61,31 +63,24 @@ impl Engine {
             reader.current(&ctx.target, &request, &keys).await
         })
         .await?;
-        let rows: Vec<NewQuarantine> = page
+        let parcel = parcel::work(ctx, page).await?;
+        let rows: Vec<NewQuarantine> = parcel
             .rows
             .iter()
+            .filter(|row| row.read.large || !row.work.write.is_empty())
             .flat_map(|row| as_listed(ctx, row, violators))
             .collect();
         if !rows.is_empty() {
             patiently(ctx, || self.store.add_quarantine(&rows)).await?;
         }
-        i64::try_from(rows.len()).map_err(|_| {
-            StoreError::Unexpected {
-                what: "more rows than were asked for",
-            }
-            .into()
-        })
+        Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
     }
 }
 
-fn as_listed(ctx: &Context, row: &PageRow, violators: &[Violator]) -> Vec<NewQuarantine> {
-    let key = match &row.key {
-        Ok(parts) => RowKey::encode(parts).unwrap_or_else(|_| stand_in_key(row)),
-        Err(_) => stand_in_key(row),
-    };
+fn as_listed(ctx: &Context, row: &Worked, violators: &[Violator]) -> Vec<NewQuarantine> {
     let constraint = violators
         .iter()
-        .find(|one| row.key_text.as_ref() == Some(&one.key))
+        .find(|one| row.read.key_text.as_ref() == Some(&one.key))
         .map(|one| one.constraint.clone());
     let fault = RowFault {
         field: None,
@@ -95,5 +90,5 @@ fn as_listed(ctx: &Context, row: &PageRow, violators: &[Violator]) -> Vec<NewQua
         sqlstate: Some(CHECK_VIOLATION.to_owned()),
         constraint,
     };
-    ctx.book.list(ctx.run_id, row, &key, &[fault])
+    ctx.book.list(ctx.run_id, &row.read, &row.key, &[fault])
 }

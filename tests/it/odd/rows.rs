@@ -178,6 +178,21 @@ async fn a_row_that_breaks_a_not_valid_constraint_is_listed_and_never_sent() {
 }
 
 #[tokio::test]
+async fn a_row_that_no_run_would_write_is_no_trouble() {
+    let ddl = "CREATE TABLE t (id int PRIMARY KEY, v text, age int); INSERT INTO t VALUES (1, 'a', 1), (2, 'b', 2)";
+    let ground = Ground::postgres("odd_intact", ddl, &beside("public.t", &["v"])).await;
+    json(&ground, &["backfill"], 0).await;
+    let broken = "UPDATE t SET age = -1 WHERE id = 2; ALTER TABLE t ADD CONSTRAINT age_ok CHECK (age >= 0) NOT VALID";
+    ground.exec(broken).await;
+    json(&ground, &["backfill"], 0).await;
+    json(&ground, &["verify"], 0).await;
+    json(&ground, &["restore"], 0).await;
+    json(&ground, &["restore", "--drop-sealed"], 0).await;
+    let left = "SELECT count(*) FROM phiseal.quarantine";
+    assert_eq!(number(&ground, left).await, 0);
+}
+
+#[tokio::test]
 async fn a_database_that_takes_no_writes_is_told_of_by_migrate_too() {
     let db = crate::support::database("odd_standby").await;
     let project = crate::support::Project::new();
