@@ -1,4 +1,5 @@
 //! E0201, E0203 to E0206: whether the table is there, and is of a kind whose rows can be sealed.
+//! E0268: tables of SQLite whose name a trigger takes for a row.
 
 use super::{Dialect, Findings, Preflight, Purpose, listed};
 use crate::store::catalog::{RelationKind, TableFacts};
@@ -22,6 +23,24 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     };
     kind(p, table, out);
     storage(p, table, out);
+    name(p, table, out);
+}
+
+/// In a trigger that updates a table called `old`, what follows `OLD.` is the table's own column: the guard would
+/// compare a row with itself, and blank nothing.
+fn name(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
+    let taken = ["old", "new"]
+        .iter()
+        .any(|name| table.name.eq_ignore_ascii_case(name));
+    if taken && p.dialect == Dialect::Sqlite && p.purpose == Purpose::Backfill {
+        out.refuse(
+            "E0268",
+            p.plan,
+            None,
+            "no guard can stand on a table of this name: in a trigger it means the row before or after",
+            "ALTER TABLE … RENAME TO another name",
+        );
+    }
 }
 
 /// A hint with the name that the table has by now.

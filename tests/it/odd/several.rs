@@ -185,12 +185,12 @@ async fn after_a_restore_of_what_is_in_place_the_rest_can_still_be_verified_and_
         let left = match ground.base {
             Base::Postgres(_) => {
                 "SELECT (SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'
-                    AND (column_name LIKE '%_sealed' OR column_name LIKE '%_bidx'))
+                    AND column_name LIKE '%_sealed')
                  + (SELECT count(*) FROM pg_trigger WHERE tgname LIKE '~phiseal%')"
             }
             Base::Sqlite(_) => {
                 "SELECT count(*) FROM sqlite_schema WHERE name LIKE '~phiseal%'
-                    OR (type = 'table' AND name IN ('m', 'i', 's') AND (sql LIKE '%_sealed%' OR sql LIKE '%_bidx%'))"
+                    OR (type = 'table' AND name IN ('m', 'i', 's') AND sql LIKE '%_sealed%')"
             }
         };
         assert_eq!(number(&ground, left).await, 0);
