@@ -58,15 +58,7 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
         "connection": connection::object(transport),
         "refusals": refusals,
         "warnings": warnings,
-        "tables": tables.iter().map(|(name, e, _)| json!({
-            "name": name,
-            "rows": e.rows,
-            "rows_to_seal": e.rows_left,
-            "bytes": e.bytes,
-            "growth_bytes_estimate": e.growth_bytes,
-            "seconds_estimate": e.seconds,
-            "wal_bytes_estimate": e.wal_bytes,
-        })).collect::<Vec<_>>(),
+        "tables": tables.iter().map(|(name, estimate, _)| object(name, estimate)).collect::<Vec<_>>(),
         "ddl": ddl,
     });
     if args.sql {
@@ -88,6 +80,18 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
         Exit::Refused
     } else {
         Exit::Done
+    })
+}
+
+fn object(name: &str, estimate: &Estimate) -> Value {
+    json!({
+        "name": name,
+        "rows": estimate.rows,
+        "rows_to_seal": estimate.rows_left,
+        "bytes": estimate.bytes,
+        "growth_bytes_estimate": estimate.growth_bytes,
+        "seconds_estimate": estimate.seconds,
+        "wal_bytes_estimate": estimate.wal_bytes,
     })
 }
 
