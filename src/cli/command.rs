@@ -6,6 +6,7 @@ mod backfill;
 mod bench;
 mod connection;
 mod demo;
+mod failures;
 mod fields;
 mod init;
 mod keys;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::failures::Failures;
 use crate::cli::args::Going;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
@@ -11,7 +12,7 @@ use crate::crypto::Purpose;
 use crate::engine::preflight::{
     Dialect, Finding, Findings, KeysHave, Preflight, Purpose as RunPurpose, check, label_of,
 };
-use crate::engine::{Engine, EngineError, Event, Job, TableReport, Tallied};
+use crate::engine::{EngineError, Job, TableReport, Tallied};
 use crate::error::{Exit, Fault};
 use crate::keys::KeyStatus;
 use crate::plan::TablePlan;
@@ -233,76 +234,6 @@ impl Look {
                 &format!("  hint: {}", finding.hint),
             ]);
         }
-    }
-}
-
-/// What ended the work on tables while others were worked on.
-#[derive(Default)]
-pub struct Failures {
-    worst: Option<Fault>,
-}
-
-impl Failures {
-    fn add(&mut self, fault: Fault) {
-        let worse = |worst: &Fault| fault.exit.weight() > worst.exit.weight();
-        if self.worst.as_ref().is_none_or(worse) {
-            self.worst = Some(fault);
-        }
-    }
-
-    /// A table failed. Where it is one of several, that is said, and the others are worked on.
-    ///
-    /// # Errors
-    /// The most serious failure so far, where the others would meet the same, or there are none.
-    pub fn meet(
-        &mut self,
-        engine: &Engine,
-        job: &Job,
-        of: usize,
-        error: EngineError,
-    ) -> Result<(), Fault> {
-        let ends_all = error.ends_all() || of < 2;
-        let fault = Fault::from(error);
-        if !ends_all {
-            engine.events.emit(Event::TableFailed {
-                table: job.target.label.clone(),
-                code: fault.code,
-                message: fault.message.clone(),
-                hint: fault.hint.clone(),
-            });
-        }
-        self.add(fault);
-        match (ends_all, self.worst.take()) {
-            (true, Some(worst)) => Err(worst),
-            (_, worst) => {
-                self.worst = worst;
-                Ok(())
-            }
-        }
-    }
-
-    /// Says a result, or, where a table failed, that it is not of all.
-    ///
-    /// # Errors
-    /// The most serious failure.
-    pub fn result(self, value: &Value, text: &str, output: Output) -> Result<(), Fault> {
-        match self.worst {
-            None => {
-                output.result(value, text);
-                Ok(())
-            }
-            Some(worst) => {
-                let lines: Vec<&str> = text.lines().collect();
-                output.say("of the other tables:");
-                output.say_lines(&lines);
-                Err(worst)
-            }
-        }
-    }
-
-    /// No table failed.
-    pub fn is_empty(&self) -> bool {
-        self.worst.is_none()
     }
 }
 
