@@ -146,27 +146,36 @@ pub enum Migrate {
         which: Which,
         /// Stop after this version
         #[arg(long, value_name = "VERSION")]
-        to: Option<i64>,
+        to: Option<String>,
+        /// Apply what is older than an applied migration too
+        #[arg(long)]
+        allow_out_of_order: bool,
         /// Say what would be run, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Undo the last migration
+    /// Undo the migration that was applied last
     Down {
         #[command(flatten)]
         which: Which,
         /// Undo all after this version; 0 undoes everything
         #[arg(long, value_name = "VERSION")]
-        to: Option<i64>,
-        /// Say what would be run, and change nothing
+        to: Option<String>,
+        /// Drop tables that hold rows, and sealed columns
+        #[arg(long)]
+        drop_data: bool,
+        /// Say what would be run and what would be refused, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Undo the last migration and apply it again
+    /// Undo the migration that was applied last, and apply it again
     Redo {
         #[command(flatten)]
         which: Which,
-        /// Say what would be run, and change nothing
+        /// Drop tables that hold rows, and sealed columns
+        #[arg(long)]
+        drop_data: bool,
+        /// Say what would be run and what would be refused, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
@@ -190,10 +199,18 @@ pub enum Migrate {
         scratch: ScratchArgs,
         /// Adopt up to this version
         #[arg(long, value_name = "VERSION")]
-        to: Option<i64>,
+        to: Option<String>,
         /// Compare only, and change nothing
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Write an empty pair of files, named as the others of the folder
+    New {
+        /// What it is about, for the files' names
+        name: String,
+        /// The folder
+        #[arg(long, value_name = "PATH")]
+        dir: PathBuf,
     },
 }
 
@@ -206,6 +223,21 @@ pub struct Which {
     /// The SQL files in this folder
     #[arg(long, value_name = "PATH")]
     pub dir: Option<PathBuf>,
+    /// What a placeholder ${NAME} of the folder's files stands for (may be given several times)
+    #[arg(
+        long = "var",
+        value_name = "NAME=VALUE",
+        requires = "dir",
+        value_parser = placeholder
+    )]
+    pub vars: Vec<(String, String)>,
+}
+
+fn placeholder(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -329,6 +361,9 @@ pub struct Rotate {
     /// Only the keys that are due, and only if one is: for schedulers
     #[arg(long)]
     pub if_due: bool,
+    /// Make a new key even though the last rotation left values behind and its key is not due
+    #[arg(long)]
+    pub new_key: bool,
     /// Which keys; `cell` when not given, with --if-due those that are due
     #[arg(long, value_enum)]
     pub purpose: Option<KeyPurpose>,

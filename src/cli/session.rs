@@ -9,6 +9,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::args::{DEFAULT_PLAN, Global};
+use crate::engine::patient::PatientStore;
+use crate::engine::retry::Patience;
 use crate::engine::{EventSink, Settings, Stop, Tenants};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
@@ -18,11 +20,14 @@ use crate::plan::{Lanes, Plan, TablePlan, default_schema};
 use crate::schema::MigrateError;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::{Access, SqliteStore};
-use crate::store::{ServerFacts, Store};
+use crate::store::{ServerFacts, Store, StoreError};
 use crate::trust::{self, Refused};
 
 /// How long a database that fails is waited for before a run gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the first connection is tried: long enough for a pooler that is started anew, and short enough for
+/// whoever mistyped a port.
+const FIRST_CONNECTION: Duration = Duration::from_secs(5);
 /// How long a sweep meets rows that somebody holds before the run gives up.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(300);
 
@@ -31,6 +36,8 @@ pub struct Session {
     pub plan: Plan,
     pub store: Arc<dyn Store>,
     pub sqlite: bool,
+    /// The same store, for whoever watches it wait.
+    patient: Arc<PatientStore>,
 }
 
 /// Reads the plan file. `tables` says whether the command works on tables.
@@ -95,6 +102,16 @@ pub fn migration_ground(
             };
             return Ok((SecretString::from(url), roles, global.access));
         }
+        let hint = match platforms {
+            true => "name it with --database-url or DATABASE_URL, or write a plan file that does",
+            false => "name it with --database-url, or write a plan file that does",
+        };
+        return Err(Fault {
+            code: "E0754",
+            message: "no database is named".to_owned(),
+            hint: hint.to_owned(),
+            exit: Exit::Usage,
+        });
     }
     let plan = read_plan(global, false)?;
     let url = database_url(global, &plan)?;
@@ -171,11 +188,27 @@ pub async fn connect(
     role: Option<&Ident>,
     access: Access,
 ) -> Result<Arc<dyn Store>, Fault> {
-    Ok(if is_sqlite(url) {
-        Arc::new(SqliteStore::open(url.expose_secret(), access).await?)
-    } else {
-        Arc::new(PostgresStore::connect_as(url.expose_secret(), schema, role).await?)
-    })
+    let mut patience = Patience::new(FIRST_CONNECTION);
+    loop {
+        let opened: Result<Arc<dyn Store>, StoreError> = if is_sqlite(url) {
+            SqliteStore::open(url.expose_secret(), access)
+                .await
+                .map(|store| Arc::new(store) as Arc<dyn Store>)
+        } else {
+            PostgresStore::connect_as(url.expose_secret(), schema, role)
+                .await
+                .map(|store| Arc::new(store) as Arc<dyn Store>)
+        };
+        let error = match opened {
+            Ok(store) => return Ok(store),
+            Err(error) => error,
+        };
+        let may_pass = error.may_pass_soon() && !is_sqlite(url);
+        match patience.after(&error).filter(|_| may_pass) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Err(error.into()),
+        }
+    }
 }
 
 /// What the command does to a file of SQLite, in the journal mode that the plan asks for.
@@ -204,12 +237,15 @@ impl Session {
             in_mode(global, &plan),
         )
         .await?;
+        let patient = Arc::new(PatientStore::new(store, PATIENCE));
+        let store: Arc<dyn Store> = patient.clone();
         // Before anything of ours is read: a view in the place of a table would run code, too.
         store.check_ownership(database.owner.as_ref()).await?;
         Ok(Self {
             plan,
             store,
             sqlite,
+            patient,
         })
     }
 
@@ -333,6 +369,7 @@ impl Session {
         events: Arc<dyn EventSink>,
         stop: Stop,
     ) -> Result<crate::engine::Engine, Fault> {
+        self.patient.watch(&stop, &events);
         Ok(crate::engine::Engine {
             store: Arc::clone(&self.store),
             tenants: self.tenants().await?,

@@ -50,7 +50,11 @@ pub(super) async fn read(conn: &mut PgConnection, scope: Scope<'_>) -> Result<Ca
 }
 
 async fn read_in(tx: &mut PgConnection, scope: Scope<'_>) -> Result<Catalog, sqlx::Error> {
-    run(tx, SAFE_NAMES.to_owned()).await?;
+    // How constants are written in definitions depends on these.
+    let texts = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; \
+                 SET LOCAL IntervalStyle = 'postgres'; SET LOCAL bytea_output = 'hex'; \
+                 SET LOCAL extra_float_digits = 1";
+    run(tx, format!("{SAFE_NAMES} {texts}")).await?;
     let (own, platform) = match scope {
         Scope::Own(schema) => (&schema.name, false),
         Scope::Platform(schema) => (&schema.name, true),

@@ -2,23 +2,21 @@
 //! Owns the list of the files in `migrations/engine/`. Knows nothing of how they are run.
 //! Both databases get the same versions under the same names.
 
-use std::borrow::Cow;
-
 use super::error::Refusal;
-use super::set::{DownGuard, Migration, MigrationSet, SetKind};
+use super::set::{Allowed, DownGuard, Migration, MigrationSet, SetKind};
 
 macro_rules! embedded {
     ($database:literal: $($version:literal $stem:literal $name:literal),+ $(,)?) => {
-        vec![$(Migration {
-            version: $version,
-            name: Cow::Borrowed($name),
-            up: Cow::Borrowed(include_str!(concat!(
+        vec![$(Migration::embedded(
+            $version,
+            $name,
+            include_str!(concat!(
                 "../../migrations/engine/", $database, "/", $stem, "_", $name, ".up.sql"
-            ))),
-            down: Some(Cow::Borrowed(include_str!(concat!(
+            )),
+            include_str!(concat!(
                 "../../migrations/engine/", $database, "/", $stem, "_", $name, ".down.sql"
-            )))),
-        }),+]
+            )),
+        )),+]
     };
 }
 
@@ -56,6 +54,7 @@ pub(super) fn postgres_set() -> MigrationSet {
                 refusal: Refusal::YoungAudit,
             },
         ],
+        allowed: Allowed::default(),
     }
 }
 
@@ -94,6 +93,7 @@ pub(super) fn sqlite_set() -> MigrationSet {
                 refusal: Refusal::YoungAudit,
             },
         ],
+        allowed: Allowed::default(),
     }
 }
 

@@ -2,9 +2,13 @@
 //! Owns the classes. Carries SQLSTATE only: the MESSAGE of a database error quotes values, so no
 //! error of the driver is kept as a source.
 
+mod hints;
+
 use std::fmt;
 
 use super::set::Version;
+use super::sqlstates::named;
+use super::version::shown;
 use crate::error::{Coded, Exit};
 use crate::foreign::Foreign;
 use crate::trust::Untrusted;
@@ -13,25 +17,25 @@ use crate::trust::Untrusted;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MigrateError {
     /// The file is not the one that was applied.
-    #[error("migration {version} is not the one that was applied: its checksum differs")]
+    #[error("migration {} is not the one that was applied: its checksum differs", shown(*version))]
     ChecksumDiffers {
         /// Its number.
         version: Version,
     },
     /// The database was migrated by a newer program.
-    #[error("the database has migration {version}, which this program does not know")]
+    #[error("the database has migration {}, which this program does not know", shown(*version))]
     UnknownApplied {
         /// Its number.
         version: Version,
     },
     /// There is no such migration to go to.
-    #[error("there is no migration {version}")]
+    #[error("there is no migration {}", shown(*version))]
     NoSuchVersion {
         /// The number asked for.
         version: Version,
     },
     /// Undoing would lose what must be kept.
-    #[error("undoing migration {version} is refused: {refusal}")]
+    #[error("undoing migration {} is refused: {refusal}", shown(*version))]
     Refused {
         /// The migration that would have been undone.
         version: Version,
@@ -66,7 +70,7 @@ pub enum MigrateError {
         found: Untrusted,
     },
     /// There is no file that undoes it.
-    #[error("migration {version} has no way back")]
+    #[error("migration {} has no way back", shown(*version))]
     NoWayBack {
         /// Its number.
         version: Version,
@@ -92,7 +96,10 @@ pub enum MigrateError {
     #[error("migration sets and folders are for PostgreSQL")]
     NeedsPostgres,
     /// No database could be made to build the set in.
-    #[error("no scratch database could be made to compare with (SQLSTATE {sqlstate})")]
+    #[error(
+        "no scratch database could be made to compare with (SQLSTATE {})",
+        named(sqlstate)
+    )]
     NoScratch {
         /// SQLSTATE.
         sqlstate: String,
@@ -117,8 +124,9 @@ pub enum MigrateError {
     },
     /// Some statements were committed before one failed.
     #[error(
-        "migration {version} stopped at line {line} of its file (SQLSTATE {sqlstate}); {done} of its \
-         {of} parts, those above that line, are {} and recorded", if *undoing { "undone" } else { "applied" }
+        "migration {} stopped at line {line} of its file (SQLSTATE {}); {done} of its {of} parts, those \
+         above that line, are {} and recorded",
+        shown(*version), named(sqlstate), if *undoing { "undone" } else { "applied" }
     )]
     Partly {
         /// Its number.
@@ -135,18 +143,68 @@ pub enum MigrateError {
         of: usize,
     },
     /// It must be undone as a whole before anything is applied again.
-    #[error("migration {version} is undone in part")]
+    #[error("migration {} is undone in part", shown(*version))]
     PartlyUndone {
         /// Its number.
         version: Version,
     },
     /// The database refused a statement.
-    #[error("the database refused {doing} (SQLSTATE {sqlstate})")]
+    #[error(
+        "the database refused {doing} (SQLSTATE {}{})", named(sqlstate),
+        constraint.as_ref().map(|name| format!("; constraint {name}")).unwrap_or_default()
+    )]
     Database {
         /// What was being done.
         doing: Doing,
         /// SQLSTATE, or the result code of SQLite.
         sqlstate: String,
+        /// The constraint that was broken, where one was.
+        constraint: Option<String>,
+    },
+    /// A migration of a folder or set failed: where, and what was committed before.
+    #[error("{}{error}{}", in_file(file.as_ref()), before(done, *undoing))]
+    Stopped {
+        /// The name of its file.
+        file: Option<String>,
+        /// What the same command committed before.
+        done: Vec<Version>,
+        /// Whether it was being undone.
+        undoing: bool,
+        /// What failed.
+        error: Box<MigrateError>,
+    },
+    /// Migrations are pending that are older than one that is applied.
+    #[error(
+        "pending and older than migration {}, which is applied: {}", shown(*newest),
+        several(versions)
+    )]
+    OutOfOrder {
+        /// The pending ones, in order.
+        versions: Vec<Version>,
+        /// The newest that is applied.
+        newest: Version,
+    },
+    /// Undoing would take rows away.
+    #[error("undoing migration {} would drop:{}", shown(*version), below(losses))]
+    WouldDrop {
+        /// The migration that would have been undone.
+        version: Version,
+        /// Tables with their rows, and sealed columns with their values.
+        losses: Vec<String>,
+    },
+    /// There is nowhere to build the set without reaching what must not change.
+    #[error("the set cannot be built apart from this server: {reason}")]
+    NoCage {
+        /// Why not.
+        reason: String,
+    },
+    /// What was given is no version of this set.
+    #[error("{text:?} is no version of this set: {why}")]
+    NoVersion {
+        /// As given.
+        text: String,
+        /// Why.
+        why: &'static str,
     },
     /// The connection was lost or cannot be used. Whether the last migration was committed,
     /// `status` tells.
@@ -157,12 +215,70 @@ pub enum MigrateError {
     },
 }
 
-/// Each of several things on a line of its own.
+/// Each of several things on a line of its own. Of many, the first ones, and how many more there are.
 fn below(several: &[String]) -> String {
-    several
+    const SHOWN: usize = 20;
+    let mut lines: String = several
         .iter()
+        .take(SHOWN)
         .map(|one| format!("\n  {}", Foreign(one)))
-        .collect()
+        .collect();
+    if several.len() > SHOWN {
+        lines.push_str(&format!("\n  and {} more", several.len() - SHOWN));
+    }
+    lines
+}
+
+/// A few numbers, or how many there are.
+pub(crate) fn several(versions: &[Version]) -> String {
+    const SHOWN: usize = 8;
+    let shown_all: Vec<String> = versions.iter().copied().map(shown).collect();
+    match (versions.first(), versions.last()) {
+        (Some(first), Some(last)) if versions.len() > SHOWN => format!(
+            "{} migrations, {} to {}",
+            versions.len(),
+            shown(*first),
+            shown(*last)
+        ),
+        _ => shown_all.join(", "),
+    }
+}
+
+fn in_file(file: Option<&String>) -> String {
+    file.map(|file| format!("{file}: ")).unwrap_or_default()
+}
+
+fn before(done: &[Version], undoing: bool) -> String {
+    let what = if undoing { "undone" } else { "applied" };
+    match done {
+        [] => format!("; nothing was {what} before it by this command"),
+        done => format!("; {what} before it: {}", several(done)),
+    }
+}
+
+impl MigrateError {
+    /// What would have been dropped, where that is why it stopped: a line each.
+    pub fn losses(&self) -> Option<&[String]> {
+        match self {
+            Self::WouldDrop { losses, .. } => Some(losses),
+            Self::Stopped { error, .. } => error.losses(),
+            _ => None,
+        }
+    }
+
+    /// The migration that failed.
+    pub(super) fn version(&self) -> Option<Version> {
+        match self {
+            Self::Database { doing, .. } | Self::Connection { doing } => doing.version(),
+            Self::ChecksumDiffers { version }
+            | Self::Refused { version, .. }
+            | Self::NoWayBack { version }
+            | Self::Partly { version, .. }
+            | Self::PartlyUndone { version }
+            | Self::WouldDrop { version, .. } => Some(*version),
+            _ => None,
+        }
+    }
 }
 
 /// What undoing a migration of our own tables would lose.
@@ -208,12 +324,22 @@ pub enum Doing {
     },
 }
 
+impl Doing {
+    const fn version(self) -> Option<Version> {
+        match self {
+            Self::History | Self::Comparing => None,
+            Self::Applying(version) | Self::Undoing(version) => Some(version),
+            Self::Statement { version, .. } | Self::Building { version, .. } => Some(version),
+        }
+    }
+}
+
 impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::History => f.write_str("the history of migrations"),
-            Self::Applying(version) => write!(f, "migration {version}"),
-            Self::Undoing(version) => write!(f, "the undoing of migration {version}"),
+            Self::Applying(version) => write!(f, "migration {}", shown(*version)),
+            Self::Undoing(version) => write!(f, "the undoing of migration {}", shown(*version)),
             Self::Statement {
                 version,
                 undoing,
@@ -222,13 +348,15 @@ impl fmt::Display for Doing {
                 let way = if *undoing { "down" } else { "up" };
                 write!(
                     f,
-                    "the statement at line {line} of migration {version} on its way {way}"
+                    "the statement at line {line} of migration {} on its way {way}",
+                    shown(*version)
                 )
             }
             Self::Comparing => f.write_str("the comparison of the catalogs"),
             Self::Building { version, line } => write!(
                 f,
-                "the statement at line {line} of migration {version} in the scratch database"
+                "the statement at line {line} of migration {} in the scratch database",
+                shown(*version)
             ),
         }
     }
@@ -254,6 +382,10 @@ impl Failure {
             Some(code) => Self::Stop(MigrateError::Database {
                 doing,
                 sqlstate: code.into_owned(),
+                constraint: error
+                    .as_database_error()
+                    .and_then(|e| e.constraint())
+                    .map(str::to_owned),
             }),
             None => Self::Stop(MigrateError::Connection { doing }),
         }
@@ -291,79 +423,28 @@ impl Coded for MigrateError {
             Self::ScratchUnreachable { .. } => "E0719",
             Self::NotOurs { .. } => "E0722",
             Self::Untrusted { .. } => "E0720",
+            Self::Stopped { error, .. } => error.code(),
+            Self::OutOfOrder { .. } => "E0750",
+            Self::WouldDrop { .. } => "E0751",
+            Self::NoCage { .. } => "E0752",
+            Self::NoVersion { .. } => "E0753",
         }
     }
 
     fn message(&self) -> String {
         match self {
-            Self::Folder { .. } | Self::CannotAdopt { .. } => self.to_string(),
+            Self::Folder { .. } | Self::CannotAdopt { .. } | Self::WouldDrop { .. } => {
+                self.to_string()
+            }
+            Self::Stopped { error, .. } if matches!(**error, Self::WouldDrop { .. }) => {
+                self.to_string()
+            }
             other => Foreign(&other.to_string()).to_string(),
         }
     }
 
     fn hint(&self) -> String {
-        match self {
-            Self::ChecksumDiffers { .. } => {
-                "applied files never change: put the file back, or use the release of phiseal that \
-                 applied it, and make a new migration of the change"
-            }
-            Self::UnknownApplied { .. } => {
-                "use the folder or the newer release of phiseal that applied it"
-            }
-            Self::UnknownSet { .. } => {
-                return format!("it carries {}", super::PLATFORM_SETS.join(", "));
-            }
-            Self::Folder { .. } => {
-                "names are as 20251104_143000_what.sql, 00020-what.up.sql and .down.sql; see \
-                 docs/CLI.md"
-            }
-            Self::NotOurs { hint, .. } => hint,
-            Self::Untrusted { found } => return found.hint(),
-            Self::NoWayBack { .. } => "write a file of the same name that ends with .down.sql",
-            Self::TablesExist { .. } => {
-                "if another tool made them, compare and take them over with `phiseal migrate adopt`"
-            }
-            Self::ReadOnly => "connect to the primary, and see default_transaction_read_only",
-            Self::NeedsPostgres => "name a PostgreSQL database with --database-url",
-            Self::NoScratch { .. } => {
-                "use a role that may create databases, or name an empty one with \
-                 --scratch-database-url"
-            }
-            Self::ScratchInUse { .. } => "name a database without tables; it is left without any",
-            Self::ScratchUnreachable { .. } => "see that the server takes one more connection",
-            Self::CannotAdopt { .. } => {
-                "bring the database to what the migrations make, or adopt fewer with --to"
-            }
-            Self::Partly { .. } => {
-                "mend what stopped it, then run the same command: it goes on from that line"
-            }
-            Self::PartlyUndone { .. } => "finish with `phiseal migrate down`, then go up again",
-            Self::NoSuchVersion { .. } => "see `phiseal migrate status`",
-            Self::Refused {
-                refusal: Refusal::SealedFields,
-                ..
-            } => "decrypt back first: `phiseal restore --drop-sealed`",
-            Self::Refused { .. } => "45 CFR 164.316(b)(2)(i) has it kept for six years",
-            Self::SchemaName => "correct `schema` in the plan file",
-            Self::LockTimeout { .. } => "another migrator or a long transaction holds the lock: try again",
-            Self::Database {
-                doing: Doing::History | Doing::Comparing,
-                ..
-            } => "the role must be able to read the catalog, and to make the history's schema",
-            Self::Database {
-                doing: Doing::Building { .. },
-                ..
-            } => {
-                "nothing was changed; the migration needs what an empty database has not, or the role \
-                 may not make it there"
-            }
-            Self::Database { .. } => {
-                "nothing of that migration was applied; look the SQLSTATE up in PostgreSQL's list of \
-                 error codes (42501: the role may not make what the migration makes)"
-            }
-            Self::Connection { .. } => "see `phiseal migrate status`, then run the command again",
-        }
-        .to_owned()
+        hints::of(self)
     }
 
     fn exit(&self) -> Exit {
@@ -373,9 +454,14 @@ impl Coded for MigrateError {
             | Self::UnknownSet { .. }
             | Self::Folder { .. }
             | Self::Untrusted { .. }
+            | Self::NoVersion { .. }
             | Self::NeedsPostgres => Exit::Usage,
+            Self::Stopped { error, .. } => error.exit(),
             Self::ReadOnly
             | Self::NoWayBack { .. }
+            | Self::OutOfOrder { .. }
+            | Self::WouldDrop { .. }
+            | Self::NoCage { .. }
             | Self::TablesExist { .. }
             | Self::NotOurs { .. }
             | Self::NoScratch { .. }

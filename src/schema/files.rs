@@ -1,13 +1,7 @@
-//! Migrations read from files, in the conventions of the platforms' own tools.
-//! Owns how a file's name gives version, name and direction, and that every file of a folder was
-//! understood: one that is passed over would be a migration that never ran.
-//!
-//! | name | version |
-//! | --- | --- |
-//! | `20251104_143000_description.sql` | 20251104143000, all 14 digits |
-//! | `00020-description.sql`, `20251104143000-description.sql` | the digits |
-//! | `1754250020000-description.sql` | the digits, milliseconds |
-//! | `…_description.up.sql` and `….down.sql`, or `….sql` and `….down.sql` | as above |
+//! Sets of migrations read from files.
+//! Owns that every file of a folder was understood (one that is passed over would be a migration that
+//! never ran), which files belong together, and what of each is which way. What their names mean is in
+//! `names.rs`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,8 +12,11 @@ use std::path::Path;
 use include_dir::Dir;
 
 use super::error::MigrateError;
+use super::markers;
+use super::names::{FileName, NamedWay, is_flyways, looks_like_a_migration};
+use super::placeholders;
 use super::script::Script;
-use super::set::{Migration, MigrationSet, SetKind, Version};
+use super::set::{Allowed, Files, Migration, MigrationSet, SetKind, Version, checksums};
 use crate::trust::{self, Refused, Untrusted};
 
 /// Longest name of a set: with what stands before it, within the 63 bytes of an identifier.
@@ -31,9 +28,9 @@ pub(super) struct SqlFile {
     pub text: Cow<'static, str>,
 }
 
-/// The set in the folder at `path`. What neither begins with a digit nor ends with `.sql` is no
-/// migration.
-pub(super) fn folder(path: &Path) -> Result<MigrationSet, MigrateError> {
+/// The set in the folder at `path`. What is neither named like a migration nor ends with `.sql` is
+/// none. `vars` are for placeholders.
+pub(super) fn folder(path: &Path, vars: &[(String, String)]) -> Result<MigrationSet, MigrateError> {
     let unreadable = |error: std::io::Error| MigrateError::Folder {
         faults: vec![format!("{}: {}", path.display(), error.kind())],
     };
@@ -53,7 +50,7 @@ pub(super) fn folder(path: &Path) -> Result<MigrationSet, MigrateError> {
             faults.push("a file's name is not UTF-8".to_owned());
             continue;
         };
-        if !(looks_numbered(&name) || name.ends_with(".sql")) {
+        if !(looks_like_a_migration(&name) || name.ends_with(".sql")) {
             continue;
         }
         if entry.path().is_dir() {
@@ -75,7 +72,7 @@ pub(super) fn folder(path: &Path) -> Result<MigrationSet, MigrateError> {
         return Err(MigrateError::Untrusted { found });
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
-    set(name_of(path)?, files, faults)
+    set(name_of(path)?, files, faults, vars)
 }
 
 /// Root runs only what nobody else could have written: in the hands of a superuser of the database,
@@ -102,14 +99,10 @@ pub(super) fn embedded(name: &str, files: &Dir<'static>) -> Result<MigrationSet,
         .filter_map(|file| {
             let name = file.path().file_name()?.to_str()?.to_owned();
             let text = file.contents_utf8()?.into();
-            looks_numbered(&name).then_some(SqlFile { name, text })
+            looks_like_a_migration(&name).then_some(SqlFile { name, text })
         })
         .collect();
-    set(name.to_owned(), files, Vec::new())
-}
-
-fn looks_numbered(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_digit())
+    set(name.to_owned(), files, Vec::new(), &[])
 }
 
 /// The folder's name in the letters of an identifier. Two folders that are called alike share a
@@ -139,13 +132,20 @@ fn set(
     name: String,
     files: Vec<SqlFile>,
     mut faults: Vec<String>,
+    vars: &[(String, String)],
 ) -> Result<MigrationSet, MigrateError> {
+    let flyway = files.iter().any(|file| is_flyways(&file.name));
+    let fills = flyway || !vars.is_empty();
+    let mixed = flyway && files.iter().any(|file| !is_flyways(&file.name));
     let mut found: BTreeMap<Version, Pair> = BTreeMap::new();
     for file in files {
         match FileName::parse(&file.name) {
             Err(why) => faults.push(format!("{}: {why}", file.name)),
+            Ok(_) if mixed && is_flyways(&file.name) => faults.push(format!(
+                "{}: it is named as Flyway's files are, and others of the folder are not",
+                file.name
+            )),
             Ok(parsed) => {
-                check_text(&file, &mut faults);
                 let pair = found.entry(parsed.version).or_default();
                 if let Err(other) = pair.take(parsed, file) {
                     faults.push(other);
@@ -153,25 +153,12 @@ fn set(
             }
         }
     }
+    let vars = fills.then_some(vars);
     let mut migrations = Vec::with_capacity(found.len());
     for (version, pair) in found {
-        match (pair.up, pair.down) {
-            (Some((up_name, up)), down) => {
-                if let Some((down_name, _)) = &down
-                    && *down_name != up_name
-                {
-                    faults.push(format!(
-                        "version {version} is {up_name} on the way up and {down_name} on the way down"
-                    ));
-                }
-                migrations.push(Migration {
-                    version,
-                    name: up_name.into(),
-                    up,
-                    down: down.map(|(_, text)| text),
-                });
-            }
-            (None, _) => faults.push(format!("version {version} has a way down, but none up")),
+        match pair.migration(version, vars) {
+            Ok(migration) => migrations.push(migration),
+            Err(fault) => faults.push(fault),
         }
     }
     if migrations.is_empty() && faults.is_empty() {
@@ -179,155 +166,160 @@ fn set(
             .push("there is no migration: no file begins with a number and ends with .sql".into());
     }
     if !faults.is_empty() {
+        faults.extend(migrations.into_iter().flat_map(|m| m.faults));
         return Err(MigrateError::Folder { faults });
     }
+    // Those that are repeated come behind all others, by name.
+    migrations.sort_by(|a, b| {
+        let key = |m: &Migration| (m.is_repeatable(), m.version.max(0));
+        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+    });
     Ok(MigrationSet {
         name,
         kind: SetKind::Platform,
         migrations,
         down_guards: &[],
+        allowed: Allowed::default(),
     })
-}
-
-fn check_text(file: &SqlFile, faults: &mut Vec<String>) {
-    // Other tools keep both ways in one file: run as it is, it would undo what it does.
-    let marked = file.text.lines().position(|line| {
-        let line = line.trim_start().to_ascii_lowercase();
-        let Some(comment) = line.strip_prefix("--") else {
-            return false;
-        };
-        let comment = comment.trim();
-        comment.starts_with("migrate:down")
-            || comment.starts_with("+goose down")
-            || comment == "down migration"
-            || comment == "+migrate down"
-    });
-    if let Some(at) = marked {
-        faults.push(format!(
-            "{}: line {} begins the way back in the same file; make a .down.sql of it",
-            file.name,
-            at + 1
-        ));
-    }
-    if let Err(fault) = Script::parse(&file.text) {
-        faults.push(format!("{}: {fault}", file.name));
-    }
 }
 
 #[derive(Default)]
 struct Pair {
-    up: Option<(String, Cow<'static, str>)>,
-    down: Option<(String, Cow<'static, str>)>,
+    up: Option<(FileName, SqlFile)>,
+    down: Option<(FileName, SqlFile)>,
 }
 
 impl Pair {
     fn take(&mut self, name: FileName, file: SqlFile) -> Result<(), String> {
         let place = match name.way {
-            Way::Up => &mut self.up,
-            Way::Down => &mut self.down,
+            NamedWay::Up => &mut self.up,
+            NamedWay::Down => &mut self.down,
         };
-        if place.is_some() {
+        if let Some((_, other)) = place {
             return Err(format!(
-                "{}: another file has version {}",
-                file.name, name.version
+                "{}: another file has its version: {}",
+                file.name, other.name
             ));
         }
-        *place = Some((name.name, file.text));
+        *place = Some((name, file));
         Ok(())
+    }
+
+    /// What the files make together. `Err` where they do not fit; what is in them is told by the
+    /// migration's own faults, since one that is applied already is not run again.
+    fn migration(
+        self,
+        version: Version,
+        vars: Option<&[(String, String)]>,
+    ) -> Result<Migration, String> {
+        let Some((name, up)) = self.up else {
+            let file = self.down.map(|(_, file)| file.name).unwrap_or_default();
+            return Err(format!(
+                "{file}: it is a way down, and no file has the way up"
+            ));
+        };
+        let mut migration = Migration {
+            version,
+            checksums: checksums(&up.text),
+            name: name.name.into(),
+            up: up.text,
+            down: None,
+            files: Files {
+                up: up.name.clone(),
+                down: up.name,
+            },
+            faults: Vec::new(),
+        };
+        migration.take_apart();
+        if let Some((name, down)) = self.down {
+            // Flyway pairs them by the version alone.
+            if *name.name != *migration.name && !is_flyways(&down.name) {
+                return Err(format!(
+                    "{}: on the way up its version is called {}",
+                    down.name, migration.name
+                ));
+            }
+            migration.take_down(down);
+        }
+        if let Some(vars) = vars {
+            migration.fill(vars);
+        }
+        migration.check_texts();
+        Ok(migration)
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct FileName {
-    version: Version,
-    name: String,
-    way: Way,
-}
+impl Migration {
+    fn fault(&mut self, file: &str, why: &dyn std::fmt::Display) {
+        let fault = format!("{file}: {why}");
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Up,
-    Down,
-}
+    /// Other tools keep both ways in one file.
+    fn take_apart(&mut self) {
+        match markers::split(&self.up) {
+            Ok(None) => {}
+            Ok(Some(ways)) => {
+                // The way back may be mended; a database where all of it was run as the way up is
+                // known by the checksum of the whole.
+                let whole = std::mem::replace(&mut self.checksums, checksums(&ways.up));
+                self.checksums.extend(whole);
+                self.up = ways.up.into();
+                self.down = ways.down.map(Cow::Owned);
+            }
+            Err(why) => self.fault(&self.files.up.clone(), &why),
+        }
+    }
 
-impl FileName {
-    fn parse(name: &str) -> Result<Self, &'static str> {
-        let stem = name
-            .strip_suffix(".sql")
-            .ok_or("it is numbered like a migration, but is not SQL")?;
-        let (stem, way) = match (stem.strip_suffix(".up"), stem.strip_suffix(".down")) {
-            (Some(stem), _) => (stem, Way::Up),
-            (_, Some(stem)) => (stem, Way::Down),
-            (None, None) => (stem, Way::Up),
-        };
-        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-        let first = digits(stem);
-        if first == 0 {
-            return Err("its name does not begin with a number");
+    fn take_down(&mut self, down: SqlFile) {
+        if self.down.is_some() {
+            let why = format!("{} has a way back too", self.files.up);
+            self.fault(&down.name, &why);
         }
-        let (number, mut rest) = stem.split_at(first);
-        let mut number = number.to_owned();
-        // A date and a time of day: together, or two files of a day would have one version.
-        if first == 8 && rest.starts_with('_') && digits(&rest[1..]) == 6 {
-            number.push_str(&rest[1..7]);
-            rest = &rest[7..];
+        if let Err(why) = markers::check_down(&down.text) {
+            self.fault(&down.name, &why);
         }
-        let name = match rest.strip_prefix(['_', '-']) {
-            Some(name) => name,
-            None if rest.is_empty() => "",
-            None => return Err("its number is not followed by '_' or '-'"),
-        };
-        let version: Version = number.parse().map_err(|_| "its number is too large")?;
-        if version == 0 {
-            return Err("0 is the state before the first migration");
+        self.down = Some(down.text);
+        self.files.down = down.name;
+    }
+
+    fn fill(&mut self, vars: &[(String, String)]) {
+        match placeholders::fill(&self.up, vars) {
+            Ok(filled) => self.up = filled.into(),
+            Err(faults) => {
+                let file = self.files.up.clone();
+                faults.iter().for_each(|why| self.fault(&file, why));
+            }
         }
-        Ok(Self {
-            version,
-            name: name.to_owned(),
-            way,
-        })
+        match self
+            .down
+            .as_deref()
+            .map(|down| placeholders::fill(down, vars))
+        {
+            None => {}
+            Some(Ok(filled)) => self.down = Some(filled.into()),
+            Some(Err(faults)) => {
+                let file = self.files.down.clone();
+                faults.iter().for_each(|why| self.fault(&file, why));
+            }
+        }
+    }
+
+    fn check_texts(&mut self) {
+        if let Err(why) = Script::parse(&self.up) {
+            self.fault(&self.files.up.clone(), &why);
+        }
+        if let Some(Err(why)) = self.down.as_deref().map(Script::parse) {
+            self.fault(&self.files.down.clone(), &why);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parsed(name: &str) -> (Version, String, Way) {
-        let file = FileName::parse(name).unwrap();
-        (file.version, file.name, file.way)
-    }
-
-    #[test]
-    fn the_names_of_every_convention_give_version_name_and_way() {
-        for (name, version, stem, way) in [
-            (
-                "20251104_143000_add_x.sql",
-                20_251_104_143_000,
-                "add_x",
-                Way::Up,
-            ),
-            (
-                "20251104_143001_add_x.down.sql",
-                20_251_104_143_001,
-                "add_x",
-                Way::Down,
-            ),
-            ("00020-create.up.sql", 20, "create", Way::Up),
-            ("20251104143000-x-y.sql", 20_251_104_143_000, "x-y", Way::Up),
-            (
-                "1754250020000-tenant.sql",
-                1_754_250_020_000,
-                "tenant",
-                Way::Up,
-            ),
-            ("0001_keys.down.sql", 1, "keys", Way::Down),
-            ("20251104_add.sql", 20_251_104, "add", Way::Up),
-            ("7.sql", 7, "", Way::Up),
-        ] {
-            assert_eq!(parsed(name), (version, stem.to_owned(), way), "{name}");
-        }
-    }
 
     fn faults(files: &[(&str, &'static str)]) -> Vec<String> {
         let files = files
@@ -337,10 +329,10 @@ mod tests {
                 text: (*text).into(),
             })
             .collect();
-        match set("x".to_owned(), files, Vec::new()) {
+        match set("x".to_owned(), files, Vec::new(), &[]) {
             Err(MigrateError::Folder { faults }) => faults,
             Err(error) => vec![error.to_string()],
-            Ok(_) => Vec::new(),
+            Ok(set) => set.migrations.into_iter().flat_map(|m| m.faults).collect(),
         }
     }
 
@@ -351,7 +343,7 @@ mod tests {
         let second = [("20251104_143000_a.sql", ""), ("20251104143000-b.sql", "")];
         assert_eq!(
             faults(&second),
-            ["20251104143000-b.sql: another file has version 20251104143000"]
+            ["20251104143000-b.sql: another file has its version: 20251104_143000_a.sql"]
         );
     }
 
@@ -364,19 +356,76 @@ mod tests {
             ("99999999999999999999_a.sql", ""),
             ("3_a.down.sql", ""),
             ("4_a.sql", "SELECT 'x"),
-            ("5_a.sql", "SELECT 1;\n-- migrate:down\nSELECT 2;"),
+            ("5_a.sql", "SELECT 1;\n-- Down\nSELECT 2;"),
             ("6_a.up.sql", ""),
             ("6_b.down.sql", ""),
         ]);
         assert_eq!(found.len(), 8, "{found:#?}");
-        assert!(
-            found[5].contains("line 2 begins the way back"),
-            "{found:#?}"
-        );
+        let doubtful = |fault: &&String| fault.starts_with("5_a.sql: line 2 looks as if");
+        assert_eq!(found.iter().filter(doubtful).count(), 1, "{found:#?}");
     }
 
     #[test]
     fn a_folder_without_migrations_is_no_set() {
         assert_eq!(faults(&[]).len(), 1);
+    }
+
+    fn one(files: &[(&str, &'static str)], vars: &[(String, String)]) -> Migration {
+        let files = files.iter().map(|(name, text)| SqlFile {
+            name: (*name).to_owned(),
+            text: (*text).into(),
+        });
+        let set = set("x".to_owned(), files.collect(), Vec::new(), vars);
+        set.unwrap().migrations.remove(0)
+    }
+
+    #[test]
+    fn a_file_with_both_ways_is_known_by_its_way_up_and_by_the_whole() {
+        let whole = "CREATE TABLE a ();\n-- migrate:down\nDROP TABLE a;\n";
+        let both = one(&[("1_a.sql", whole)], &[]);
+        assert_eq!(
+            both.down.as_deref().map(str::trim_start),
+            Some("-- migrate:down\nDROP TABLE a;\n")
+        );
+        let mended = "CREATE TABLE a ();\n-- migrate:down\nDROP TABLE IF EXISTS a;\n";
+        let mended = one(&[("1_a.sql", mended)], &[]);
+        assert!(mended.is_of(&both.checksum()));
+        assert!(both.is_of(&checksums(whole)[0]));
+        let twice = one(
+            &[("1_a.sql", whole), ("1_a.down.sql", "DROP TABLE a;")],
+            &[],
+        );
+        assert_eq!(twice.faults, ["1_a.down.sql: 1_a.sql has a way back too"]);
+    }
+
+    #[test]
+    fn ends_of_lines_and_a_byte_order_mark_make_no_other_file() {
+        let plain = one(&[("1_a.sql", "SELECT 1;\nSELECT 2;\n")], &[]);
+        for other in [
+            "SELECT 1;\r\nSELECT 2;\r\n",
+            "\u{feff}SELECT 1;\nSELECT 2;\n",
+            "\u{feff}SELECT 1;\r\nSELECT 2;\r\n",
+        ] {
+            let other = one(&[("1_a.sql", other)], &[]);
+            assert!(other.is_of(&plain.checksum()) && plain.is_of(&other.checksum()));
+        }
+        let changed = one(&[("1_a.sql", "SELECT 1;\nSELECT 3;\n")], &[]);
+        assert!(!changed.is_of(&plain.checksum()));
+    }
+
+    #[test]
+    fn flyways_files_are_a_set_of_their_own_with_placeholders_and_undo_files() {
+        let files = [
+            ("V1_1__a.sql", "CREATE TABLE a (b text DEFAULT '${b}');"),
+            ("U1_1__a.sql", "DROP TABLE a;"),
+        ];
+        let vars = [("b".to_owned(), "c".to_owned())];
+        let filled = one(&files, &vars);
+        assert!(filled.up.contains("DEFAULT 'c'") && filled.down.is_some());
+        assert_eq!(filled.checksum(), one(&files, &[]).checksum());
+        assert_eq!(one(&files, &[]).faults.len(), 1);
+        assert_eq!(faults(&[("V1__a.sql", ""), ("2_b.sql", "")]).len(), 1);
+        assert!(faults(&[("B1__a.sql", "")])[0].contains("baseline"));
+        assert_eq!(faults(&[("1_a.sql", "SELECT '${b}'")]).len(), 0);
     }
 }

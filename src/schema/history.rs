@@ -7,12 +7,15 @@ use std::borrow::Cow;
 use super::error::MigrateError;
 use super::script::Script;
 use super::set::{Migration, MigrationSet, Version};
+use super::version::{is_repeatable, shown};
 
 /// A migration as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationStatus {
     /// Its number.
     pub version: Version,
+    /// The same as its file has it.
+    pub label: String,
     /// Its name, of the file's.
     pub name: String,
     /// When it was applied, RFC 3339 in UTC; `None` while it is pending.
@@ -55,20 +58,30 @@ pub(super) struct Applied {
     pub name: String,
     pub checksum: Vec<u8>,
     pub applied_at: String,
+    /// Its place in the order in which they were applied.
+    pub order: i64,
     /// `None` once it is applied as a whole.
     pub progress: Option<Progress>,
 }
 
 impl Applied {
     /// As its row would be once it is applied.
-    pub fn now(migration: &Migration) -> Self {
+    pub fn now(migration: &Migration, order: i64) -> Self {
         Self {
+            order,
             version: migration.version,
             name: migration.name.to_string(),
             checksum: migration.checksum(),
             applied_at: String::new(),
             progress: None,
         }
+    }
+}
+
+impl Applied {
+    fn is_partly_undone(&self) -> bool {
+        let progress = self.progress.as_ref();
+        progress.is_some_and(|progress| progress.way == Way::Down)
     }
 }
 
@@ -168,15 +181,24 @@ pub(super) fn next_step<'s>(
         }
     }
     match goal {
-        Goal::UpToLast => next_up(set, applied, |_| true),
+        Goal::UpToLast => {
+            let next = next_up(set, applied, |_| true)?;
+            Ok(next.or_else(|| next_repeatable(set, applied)))
+        }
         Goal::UpTo(to) => next_up(set, applied, |version| version <= to),
         Goal::Just(one) => next_up(set, applied, |version| version == one),
-        Goal::DownOne => match applied.last() {
-            Some(newest) => next_down(set, applied, newest.version - 1),
+        Goal::DownOne => match last_applied(applied) {
+            Some(last) => next_down(set, applied, |version| version == last.version),
             None => Ok(None),
         },
-        Goal::DownTo(to) => next_down(set, applied, to),
+        Goal::DownTo(to) => next_down(set, applied, |version| version > to),
     }
+}
+
+/// Those with a version, as they were applied; one that is undone in part counts as the last.
+fn last_applied(applied: &[Applied]) -> Option<&Applied> {
+    let versioned = applied.iter().filter(|row| !is_repeatable(row.version));
+    versioned.max_by_key(|row| (row.is_partly_undone(), row.order))
 }
 
 /// The oldest migration that is not applied as a whole.
@@ -189,7 +211,7 @@ fn next_up<'s>(
     let next = set
         .migrations
         .iter()
-        .filter(|m| wanted(m.version))
+        .filter(|m| !m.is_repeatable() && wanted(m.version))
         .find(|m| row_of(m.version).is_none_or(|row| row.progress.is_some()));
     let Some(migration) = next else {
         return Ok(None);
@@ -207,14 +229,97 @@ fn next_up<'s>(
     }
 }
 
-/// The newest migration behind `to`, if there is a way back from all of them.
+/// Refuses what [`next_step`] would apply behind a newer one; asked before the first step, since an
+/// undoing that is redone is newer ones' too.
+pub(super) fn check_order(
+    set: &MigrationSet,
+    applied: &[Applied],
+    goal: Goal,
+) -> Result<(), MigrateError> {
+    let to = match goal {
+        Goal::UpToLast => Version::MAX,
+        Goal::UpTo(to) => to,
+        Goal::Just(_) | Goal::DownOne | Goal::DownTo(_) => return Ok(()),
+    };
+    let known = applied
+        .iter()
+        .map(|row| row.version)
+        .filter(|v| set.find(*v).is_some());
+    let Some(newest) = known.max() else {
+        return Ok(());
+    };
+    let older = |m: &&Migration| {
+        !m.is_repeatable()
+            && m.version < newest.min(to.saturating_add(1))
+            && !applied.iter().any(|row| row.version == m.version)
+    };
+    let versions: Vec<Version> = set
+        .migrations
+        .iter()
+        .filter(older)
+        .map(|m| m.version)
+        .collect();
+    if versions.is_empty() || set.allowed.out_of_order {
+        return Ok(());
+    }
+    Err(MigrateError::OutOfOrder { versions, newest })
+}
+
+/// What cannot be applied of what is pending, up to `to`, with every fault. What is applied as a
+/// whole is not looked at: it is not run again.
+pub(super) fn check_texts(
+    set: &MigrationSet,
+    applied: &[Applied],
+    to: Option<Version>,
+) -> Result<(), MigrateError> {
+    let pending = |m: &&Migration| {
+        let row = applied.iter().find(|row| row.version == m.version);
+        to.is_none_or(|to| m.version <= to && !m.is_repeatable())
+            && row.is_none_or(|row| row.progress.is_some() || due(m, row))
+    };
+    let pending = set.migrations.iter().filter(pending);
+    let faults: Vec<String> = pending.flat_map(|m| m.faults.iter().cloned()).collect();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(MigrateError::Folder { faults })
+}
+
+/// The next of those that are run whenever their text changes.
+fn next_repeatable<'s>(set: &'s MigrationSet, applied: &[Applied]) -> Option<Step<'s>> {
+    let row_of = |version| applied.iter().find(|row| row.version == version);
+    let mut repeatable = set.migrations.iter().filter(|m| m.is_repeatable());
+    let next = repeatable.find(|m| row_of(m.version).is_none_or(|row| due(m, row)))?;
+    let recorded = row_of(next.version);
+    let changed = recorded.is_some_and(|row| !next.is_of(&row.checksum));
+    let progress = recorded
+        .and_then(|row| row.progress.clone())
+        .filter(|_| !changed);
+    Some(Step {
+        migration: next,
+        progress: progress.clone().unwrap_or(Progress::none(Way::Up)),
+        recorded: progress,
+    })
+}
+
+/// Whether it is to be run once more.
+fn due(migration: &Migration, row: &Applied) -> bool {
+    migration.is_repeatable() && (row.progress.is_some() || !migration.is_of(&row.checksum))
+}
+
+/// The last applied of those wanted, if there is a way back from all of them.
 fn next_down<'s>(
     set: &'s MigrationSet,
     applied: &[Applied],
-    to: Version,
+    wanted: impl Fn(Version) -> bool,
 ) -> Result<Option<Step<'s>>, MigrateError> {
+    let mut rows: Vec<&Applied> = applied
+        .iter()
+        .filter(|row| !is_repeatable(row.version) && wanted(row.version))
+        .collect();
+    rows.sort_by_key(|row| std::cmp::Reverse((row.is_partly_undone(), row.order)));
     let mut next = None;
-    for row in applied.iter().rev().filter(|row| row.version > to) {
+    for row in rows {
         let Some(migration) = set.find(row.version) else {
             return Err(MigrateError::UnknownApplied {
                 version: row.version,
@@ -255,6 +360,7 @@ pub(super) fn statuses(set: &MigrationSet, applied: &[Applied]) -> Vec<Migration
         .iter()
         .map(|row| MigrationStatus {
             version: row.version,
+            label: label(row.version, &row.name),
             name: row.name.clone(),
             applied_at: Some(row.applied_at.clone()),
             state: state_of(set, row),
@@ -264,20 +370,36 @@ pub(super) fn statuses(set: &MigrationSet, applied: &[Applied]) -> Vec<Migration
         if !applied.iter().any(|row| row.version == migration.version) {
             statuses.push(MigrationStatus {
                 version: migration.version,
+                label: label(migration.version, &migration.name),
                 name: Cow::into_owned(migration.name.clone()),
                 applied_at: None,
                 state: MigrationState::Pending,
             });
         }
     }
-    statuses.sort_by_key(|status| status.version);
+    statuses.sort_by(|a, b| {
+        let key = |s: &MigrationStatus| (is_repeatable(s.version), s.version.max(0));
+        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+    });
     statuses
+}
+
+/// A version as its file has it; one that is repeated has a name alone.
+pub(super) fn label(of: Version, name: &str) -> String {
+    if is_repeatable(of) {
+        format!("R__{name}")
+    } else {
+        shown(of)
+    }
 }
 
 fn state_of(set: &MigrationSet, row: &Applied) -> MigrationState {
     match set.find(row.version) {
+        // A repeatable file that was taken away leaves what it made, as in Flyway.
+        None if is_repeatable(row.version) => MigrationState::Applied,
         None => MigrationState::Unknown,
-        Some(migration) if migration.checksum() != row.checksum && !mended(migration, row) => {
+        Some(migration) if due(migration, row) => MigrationState::Pending,
+        Some(migration) if !migration.is_of(&row.checksum) && !mended(migration, row) => {
             MigrationState::ChecksumDiffers
         }
         Some(_) => match row.progress.as_ref().map(|progress| progress.way) {

@@ -43,7 +43,7 @@ impl Link {
                 conn: Box::new(PostgresStore::raw_connection(url).await?),
                 worker: match choice {
                     SetChoice::Own => None,
-                    SetChoice::Platform(_) | SetChoice::Folder(_) => {
+                    SetChoice::Platform(_) | SetChoice::Folder { .. } => {
                         Some(Box::new(PostgresStore::raw_connection(url).await?))
                     }
                 },
@@ -92,7 +92,9 @@ impl Link {
                 .acting_as(role.as_ref(), owner.as_ref())),
             Kind::Sqlite(conn) => match choice {
                 SetChoice::Own => Ok(Migrations::own_in_sqlite(conn)),
-                SetChoice::Platform(_) | SetChoice::Folder(_) => Err(MigrateError::NeedsPostgres),
+                SetChoice::Platform(_) | SetChoice::Folder { .. } => {
+                    Err(MigrateError::NeedsPostgres)
+                }
             },
         }
     }

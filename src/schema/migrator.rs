@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::{Failure, MigrateError};
 use super::history::{self, Applied, Goal, MigrationStatus, Way};
 use super::postgres::PgDatabase;
-use super::set::{Migration, MigrationSet, Version};
+use super::set::{Migration, MigrationSet, SetKind, Version};
 
 /// How often a step is tried when a lock is not granted.
 pub(super) const LOCK_ATTEMPTS: u32 = 12;
@@ -84,22 +84,76 @@ macro_rules! patiently {
     }};
 }
 
-/// Goes to `goal` and returns the versions applied or undone, in order.
+/// Goes to `goal` and returns the versions applied or undone, in order; each is `told` once it is
+/// committed.
 pub(super) async fn reach(
     database: &mut impl Database,
     set: &MigrationSet,
     goal: Goal,
+    mut told: impl FnMut(Version),
 ) -> Result<Vec<Version>, MigrateError> {
-    history::check_goal(set, goal)?;
-    refuse_tables_in_the_way(database, set, goal).await?;
+    check(database, set, goal).await?;
     let mut done = Vec::new();
-    while let Some(version) = patient_step(database, set, goal).await? {
-        done.push(version);
+    loop {
+        match patient_step(database, set, goal).await {
+            Ok(Some(version)) => {
+                told(version);
+                done.push(version);
+            }
+            Ok(None) => break,
+            Err(error) => return Err(stopped(set, goal, done, error)),
+        }
         if goal == Goal::DownOne {
             break;
         }
     }
     Ok(done)
+}
+
+/// With the file that failed, and what was done before it; both are known here alone.
+fn stopped(
+    set: &MigrationSet,
+    goal: Goal,
+    done: Vec<Version>,
+    error: MigrateError,
+) -> MigrateError {
+    if set.kind == SetKind::Own {
+        return error;
+    }
+    let undoing = matches!(goal, Goal::DownOne | Goal::DownTo(_));
+    let failed = error.version().and_then(|version| set.find(version));
+    let file = failed.map(|migration| match undoing {
+        true => migration.files.down.clone(),
+        false => migration.files.up.clone(),
+    });
+    let file = file.filter(|file| !file.is_empty());
+    if file.is_none() && done.is_empty() {
+        return error;
+    }
+    MigrateError::Stopped {
+        file,
+        done,
+        undoing,
+        error: Box::new(error),
+    }
+}
+
+/// What is refused before the first step.
+async fn check(
+    database: &mut impl Database,
+    set: &MigrationSet,
+    goal: Goal,
+) -> Result<(), MigrateError> {
+    history::check_goal(set, goal)?;
+    let to = match goal {
+        Goal::UpToLast => None,
+        Goal::UpTo(to) => Some(to),
+        Goal::Just(_) | Goal::DownOne | Goal::DownTo(_) => return Ok(()),
+    };
+    let applied = patiently!(database.applied(set)).unwrap_or_default();
+    history::check_order(set, &applied, goal)?;
+    history::check_texts(set, &applied, to)?;
+    refuse_tables_in_the_way(database, set, goal).await
 }
 
 /// The steps that [`reach`] would take, in order. Changes nothing.
@@ -108,8 +162,7 @@ pub(super) async fn steps<'s>(
     set: &'s MigrationSet,
     goal: Goal,
 ) -> Result<Vec<(&'s Migration, Way)>, MigrateError> {
-    history::check_goal(set, goal)?;
-    refuse_tables_in_the_way(database, set, goal).await?;
+    check(database, set, goal).await?;
     let mut applied = patiently!(database.applied(set)).unwrap_or_default();
     let mut steps = Vec::new();
     while let Some(step) = history::next_step(set, &applied, goal)? {
@@ -117,7 +170,13 @@ pub(super) async fn steps<'s>(
         steps.push((migration, way));
         applied.retain(|row| row.version != migration.version);
         if way == Way::Up {
-            applied.push(Applied::now(migration));
+            let order = applied
+                .iter()
+                .map(|row| row.order)
+                .max()
+                .unwrap_or_default()
+                + 1;
+            applied.push(Applied::now(migration, order));
             applied.sort_by_key(|row| row.version);
         }
         if goal == Goal::DownOne {
@@ -125,6 +184,16 @@ pub(super) async fn steps<'s>(
         }
     }
     Ok(steps)
+}
+
+/// Whether what is pending up to `to` can be applied.
+pub(super) async fn check_texts(
+    database: &mut impl Database,
+    set: &MigrationSet,
+    to: Option<Version>,
+) -> Result<(), MigrateError> {
+    let applied = patiently!(database.applied(set)).unwrap_or_default();
+    history::check_texts(set, &applied, to)
 }
 
 /// Writes migrations down as applied, under the migrators' lock.

@@ -4,6 +4,7 @@
 //! Only SET LOCAL, no named prepared statement, no advisory lock: a transaction-mode pooler may
 //! hand each transaction to another session. What takes no transaction needs a session of its own.
 
+mod losses;
 mod records;
 mod units;
 
@@ -14,6 +15,7 @@ use super::history::{Applied, Goal, Step, Way, next_step};
 use super::migrator::{Database, LOCK_TIMEOUT_MS};
 use super::script::{Script, Statement};
 use super::set::{Migration, MigrationSet, SCHEMA_PLACEHOLDER, SetKind, Version};
+use super::version::is_repeatable;
 use crate::error::Coded;
 use crate::ident::Ident;
 use crate::quote;
@@ -94,6 +96,39 @@ impl<'c> PgDatabase<'c> {
         Ok(path)
     }
 
+    /// What undoing these, one after the other, would take away: by version, a line each. Changes
+    /// nothing, but takes the locks that undoing takes, for as long as the look lasts.
+    pub async fn losses(
+        &mut self,
+        set: &MigrationSet,
+        migrations: &[&Migration],
+    ) -> Result<Vec<(Version, Vec<String>)>, Failure> {
+        let failed = failure(Doing::Comparing);
+        let path = self.search_path().await?;
+        let mut tx = self.schema.change(self.conn, set).await?;
+        let looked = async {
+            own_schema::check_path(&mut tx, &path)
+                .await
+                .map_err(not_ours)?;
+            let settings = format!("{}; {}", lock_timeout(), no_timeouts(true));
+            run(&mut tx, settings).await.map_err(failed)?;
+            let mut all = Vec::new();
+            for migration in migrations {
+                let script = Script::of(migration.down.as_deref().unwrap_or_default())?;
+                let losses = losses::of_undoing(&mut tx, &self.schema, &script, 0).await?;
+                if !losses.is_empty() {
+                    all.push((migration.version, losses));
+                }
+                losses::undo_for_the_next(&mut tx, &script).await?;
+            }
+            Ok(all)
+        }
+        .await;
+        // Nothing of it stays.
+        let _ = tx.rollback().await;
+        looked
+    }
+
     /// Writes migrations down as applied without running them.
     pub async fn adopt(
         &mut self,
@@ -139,6 +174,15 @@ impl Schema {
     pub fn set_role(&self) -> String {
         let role = self.opening.role();
         role.map_or_else(String::new, |role| format!("SET ROLE {};", role.quoted()))
+    }
+
+    /// The same for the rest of a transaction.
+    pub fn local_role(&self) -> String {
+        let role = self.opening.role();
+        role.map_or_else(
+            || "SET LOCAL ROLE NONE".to_owned(),
+            |role| format!("SET LOCAL ROLE {}", role.quoted()),
+        )
     }
 
     /// A transaction that looks at a set's history, in a schema that our role can trust.
@@ -274,9 +318,11 @@ impl Database for PgDatabase<'_> {
                 return Ok(None);
             };
             let version = step.migration.version;
-            let last = step.progress.way == Way::Down && applied.len() == 1;
+            let versioned = applied.iter().filter(|row| !is_repeatable(row.version));
+            let last = step.progress.way == Way::Down && versioned.count() == 1;
             if step.progress.way == Way::Down {
                 refuse_guarded(&mut tx, &self.schema, set, version).await?;
+                refuse_losses(&mut tx, &self.schema, set, &step).await?;
             }
             take(&mut tx, self.worker.as_deref_mut(), &records, step).await?;
             if last && set.kind == SetKind::Platform {
@@ -363,7 +409,11 @@ async fn take(
         search_where_tables_go(tx).await.map_err(failure(doing))?;
         run_statements(tx, version, progress.way, script.statements()).await?;
         // What the file set for its session ends with it.
-        let ours_again = format!("{END_OF_FILE}; {}", records.schema.opening.settings());
+        let ours_again = format!(
+            "{END_OF_FILE}; {} {}",
+            no_timeouts(true),
+            records.schema.opening.settings()
+        );
         let reset = run(tx, ours_again).await;
         reset.map_err(failure(doing))?;
     }
@@ -374,9 +424,23 @@ async fn take(
     recorded.map_err(failure(doing))
 }
 
-/// What a file leaves in its session: settings, roles, temporary tables, prepared statements.
-const END_OF_FILE: &str =
-    "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP; DEALLOCATE ALL";
+/// What a file leaves in its session: settings, roles, temporary tables, prepared statements, cursors,
+/// locks.
+pub(super) const END_OF_FILE: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; \
+     DISCARD TEMP; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all()";
+
+/// A migration takes as long as it takes, whatever its role is set to; for a transaction, or for the
+/// session. Newer servers have the last two.
+pub(super) fn no_timeouts(local: bool) -> String {
+    let set = if local { "SET LOCAL" } else { "SET" };
+    let newer = ["idle_session_timeout", "transaction_timeout"].map(|name| {
+        format!(
+            "SELECT pg_catalog.set_config('{name}', '0', {local})
+             WHERE pg_catalog.current_setting('{name}', true) IS NOT NULL;"
+        )
+    });
+    format!("{set} statement_timeout = 0; {}", newer.concat())
+}
 
 /// One at a time, so that a refusal has a line.
 async fn run_statements(
@@ -393,6 +457,11 @@ async fn run_statements(
         };
         let done = run(conn, statement.text.clone()).await;
         done.map_err(failure(doing))?;
+        // How long a lock is waited for is not the file's to say: the application waits behind it.
+        if statement.sets_lock_timeout() {
+            let ours = run(conn, lock_timeout()).await;
+            ours.map_err(failure(doing))?;
+        }
     }
     Ok(())
 }
@@ -466,6 +535,28 @@ async fn refuse_guarded(
         }
     }
     Ok(())
+}
+
+/// Refuses to undo what would take rows with it, unless that was said.
+async fn refuse_losses(
+    tx: &mut PgConnection,
+    schema: &Schema,
+    set: &MigrationSet,
+    step: &Step<'_>,
+) -> Result<(), Failure> {
+    if set.kind == SetKind::Own || set.allowed.drop_data {
+        return Ok(());
+    }
+    let version = step.migration.version;
+    let Some(down) = step.migration.down.as_deref() else {
+        return Ok(());
+    };
+    let script = Script::of(down)?;
+    let losses = losses::of_undoing(tx, schema, &script, step.progress.units).await?;
+    if losses.is_empty() {
+        return Ok(());
+    }
+    Err(MigrateError::WouldDrop { version, losses }.into())
 }
 
 /// The meaning of a look at whom our schema belongs to.

@@ -1,29 +1,48 @@
 //! A database to build a set in, so that what its migrations make can be read from a catalog.
-//! Owns making it and taking it away. Nothing of the application's is touched or locked.
-//! One that was given is left as it was found: all happens in a transaction that is rolled back.
+//! Owns where that is, and that nothing outside of it changes, whatever the migrations say:
+//! - in a private cluster, where the programs of the server's version are on this host;
+//! - else in a database made on the server, or given, in one transaction that is rolled back. Roles,
+//!   settings and memberships are of the whole cluster, but all of them are undone with it. A login that
+//!   could do what no rollback undoes does not get there.
+//!
+//! What was not built as it is written is told, a line each.
+
+mod build;
+mod cluster;
+mod server;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::catalog::{self, Catalog, Scope};
+use super::catalog::Catalog;
 use super::error::{Doing, Failure, MigrateError};
 use super::postgres::{BEGIN, Schema, failure, run};
-use super::script::Script;
 use super::set::{Migration, SetKind};
-use crate::quote;
 use crate::store::StoreError;
 use crate::store::postgres::PostgresStore;
 use crate::store::postgres::opening::Opening;
+use build::Building;
+use cluster::Cluster;
+use server::{Extension, Server};
 
 /// Those of a program that was killed are dropped by the next one, by this beginning.
 const PREFIX: &str = "phiseal_scratch_";
 
 /// Where a set is built to be looked at.
 pub enum Scratch {
-    /// In a database made for it, on the server of this URL.
+    /// Apart from the server of this URL, as far as that can be.
     Made(SecretString),
     /// In this one, which must be empty.
     Given(SecretString),
+}
+
+/// What the migrations make, and how that was found.
+pub(super) struct Built {
+    pub catalog: Catalog,
+    /// Where it was built.
+    pub place: &'static str,
+    /// What was not built as it is written.
+    pub left_out: Vec<String>,
 }
 
 impl Scratch {
@@ -34,127 +53,147 @@ impl Scratch {
         migrations: &[&Migration],
         schema: &Schema,
         path: &[String],
-    ) -> Result<Catalog, Failure> {
-        let building = Building {
+    ) -> Result<Built, Failure> {
+        let mut building = Building {
             kind,
             migrations,
             schema,
             path,
+            commits: false,
+            schemas_made: Vec::new(),
+            left_out: Vec::new(),
         };
-        match self {
+        let (catalog, place) = match self {
             Self::Given(url) => {
                 let mut conn = connect(url, None).await?;
                 refuse_unless_empty(&mut conn).await?;
-                run(&mut conn, BEGIN.to_owned()).await.map_err(failed)?;
-                let built = building.build(&mut conn, false).await;
-                // Closing rolls it back too.
-                let _ = run(&mut conn, "ROLLBACK".to_owned()).await;
+                let built = rolled_back(&mut building, &mut conn, &[]).await;
                 let _ = conn.close().await;
-                built
+                (built?, "the scratch database that was given")
             }
             Self::Made(url) => {
-                let mut server = connect(url, None).await?;
-                drop_abandoned(&mut server).await;
-                let name = make(&mut server).await?;
-                let built = match connect(url, Some(&name)).await {
-                    Err(error) => Err(error),
-                    Ok(mut conn) => {
-                        let built = building.build(&mut conn, true).await;
-                        let _ = conn.close().await;
-                        built
+                let mut conn = connect(url, None).await?;
+                let server = Server::read(&mut conn).await?;
+                let built = match Cluster::start(server.major).await {
+                    Ok(cluster) => in_cluster(&mut building, &cluster, &server)
+                        .await
+                        .map(|catalog| (catalog, "a private cluster")),
+                    Err(reason) if server.login_is_mighty => {
+                        Err(MigrateError::NoCage { reason }.into())
                     }
+                    Err(_) => on_server(&mut building, url, &mut conn, &server)
+                        .await
+                        .map(|catalog| (catalog, "a scratch database on the server, rolled back")),
                 };
-                let dropped = run(&mut server, format!("DROP DATABASE {name}")).await;
-                let _ = server.close().await;
-                let built = built?;
-                dropped.map_err(failed)?;
-                Ok(built)
+                let _ = conn.close().await;
+                built?
             }
-        }
-    }
-}
-
-struct Building<'a> {
-    kind: SetKind,
-    migrations: &'a [&'a Migration],
-    schema: &'a Schema,
-    path: &'a [String],
-}
-
-impl Building<'_> {
-    async fn build(&self, conn: &mut PgConnection, commit: bool) -> Result<Catalog, Failure> {
-        let scope = match self.kind {
-            SetKind::Own => {
-                let make = format!("CREATE SCHEMA {}", self.schema.quoted);
-                run(conn, make).await.map_err(failed)?;
-                Scope::Own(self.schema)
-            }
-            SetKind::Platform => Scope::Platform(self.schema),
         };
-        for migration in self.migrations {
-            self.search(conn).await.map_err(failed)?;
-            self.apply(conn, migration, commit).await?;
-            run(
-                conn,
-                "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP".to_owned(),
-            )
-            .await
-            .map_err(failed)?;
-        }
-        catalog::read(conn, scope).await
-    }
-
-    async fn search(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-        // The server's own schemas are there, and nobody may make one of such a name.
-        let path = || self.path.iter().filter(|name| !name.starts_with("pg_"));
-        for name in path() {
-            let quoted = Schema::new(name).map(|schema| schema.quoted);
-            let quoted = quoted.unwrap_or_default();
-            run(conn, format!("CREATE SCHEMA IF NOT EXISTS {quoted}")).await?;
-        }
-        let path: Vec<String> = path()
-            .map(|name| quote::identifier(name))
-            .chain(["pg_temp".to_owned()])
-            .collect();
-        run(conn, format!("SET search_path = {}", path.join(", "))).await
-    }
-
-    /// Unit by unit, as it was applied; with `commit` each in its own transaction.
-    async fn apply(
-        &self,
-        conn: &mut PgConnection,
-        migration: &Migration,
-        commit: bool,
-    ) -> Result<(), Failure> {
-        let version = migration.version;
-        let building = |line| failure(Doing::Building { version, line });
-        if self.kind == SetKind::Own {
-            let placed = self.schema.place(&migration.up);
-            return run(conn, placed).await.map_err(building(1));
-        }
-        for unit in Script::of(&migration.up)?.units {
-            let line = unit.statements.first().map_or(1, |s| s.line);
-            if commit {
-                run(conn, BEGIN.to_owned()).await.map_err(failed)?;
-            }
-            for statement in unit.statements.iter().filter(|s| !s.is_maintenance()) {
-                let done = run(conn, statement.without_concurrently()).await;
-                done.map_err(building(statement.line))?;
-            }
-            // What is checked at the commit is checked here: there may be none.
-            let end = if commit {
-                "COMMIT"
-            } else {
-                "SET CONSTRAINTS ALL IMMEDIATE"
-            };
-            run(conn, end.to_owned()).await.map_err(building(line))?;
-        }
-        Ok(())
+        Ok(Built {
+            catalog,
+            place,
+            left_out: building.left_out,
+        })
     }
 }
 
-fn failed(error: sqlx::Error) -> Failure {
-    failure(Doing::Comparing)(error)
+/// The administrator makes what needs one: roles, the database, extensions. The rest is built by a role
+/// of the login's name.
+async fn in_cluster(
+    building: &mut Building<'_>,
+    cluster: &Cluster,
+    server: &Server,
+) -> Result<Catalog, Failure> {
+    let failed = failure(Doing::Comparing);
+    let no_url = || MigrateError::NoCage {
+        reason: "the path of the private cluster is no URL".to_owned(),
+    };
+    let password = cluster::random_word();
+    let first = cluster.administrator("template1").ok_or_else(no_url)?;
+    let mut administrator = connect(&first, None).await?;
+    let rebuilt = server
+        .rebuild(&mut administrator, &password, building.migrations)
+        .await;
+    let _ = administrator.close().await;
+    building.left_out.extend(rebuilt?);
+    let url = cluster.administrator(&server.database).ok_or_else(no_url)?;
+    let mut administrator = connect(&url, None).await?;
+    // Who becomes the owner of a table must be able to make one there, unless a superuser says so.
+    // Rights are not compared.
+    let owned = format!(
+        "ALTER SCHEMA public OWNER TO {}; GRANT ALL ON SCHEMA public TO PUBLIC",
+        crate::quote::identifier(&server.login)
+    );
+    run(&mut administrator, format!("BEGIN; {owned}"))
+        .await
+        .map_err(failed)?;
+    let extensions = server::make_extensions(
+        &mut administrator,
+        &server.extensions,
+        building.migrations,
+        Some(&server.login),
+    );
+    let (missing, schemas) = extensions.await?;
+    run(&mut administrator, "COMMIT".to_owned())
+        .await
+        .map_err(failed)?;
+    let _ = administrator.close().await;
+    building.left_out.extend(missing);
+    building.schemas_made = schemas;
+    building.commits = true;
+    let url = cluster
+        .url(&server.login, &password, &server.database)
+        .ok_or_else(no_url)?;
+    let mut conn = connect(&url, None).await?;
+    let built = building.build(&mut conn).await;
+    let _ = conn.close().await;
+    built
+}
+
+/// In a database made for it, which is dropped again.
+async fn on_server(
+    building: &mut Building<'_>,
+    url: &SecretString,
+    conn: &mut PgConnection,
+    server: &Server,
+) -> Result<Catalog, Failure> {
+    let failed = failure(Doing::Comparing);
+    drop_abandoned(conn).await;
+    let name = make(conn, server).await?;
+    let built = match connect(url, Some(&name)).await {
+        Err(error) => Err(error),
+        Ok(mut scratch) => {
+            let built = rolled_back(building, &mut scratch, &server.extensions).await;
+            let _ = scratch.close().await;
+            built
+        }
+    };
+    let dropped = server::drop_database(conn, &name).await;
+    let built = built?;
+    dropped.map_err(failed)?;
+    Ok(built)
+}
+
+async fn rolled_back(
+    building: &mut Building<'_>,
+    conn: &mut PgConnection,
+    extensions: &[Extension],
+) -> Result<Catalog, Failure> {
+    run(conn, BEGIN.to_owned())
+        .await
+        .map_err(failure(Doing::Comparing))?;
+    let made = server::make_extensions(conn, extensions, building.migrations, None).await;
+    let built = match made {
+        Ok((missing, schemas)) => {
+            building.left_out.extend(missing);
+            building.schemas_made = schemas;
+            building.build(conn).await
+        }
+        Err(error) => Err(error),
+    };
+    // Closing rolls it back too.
+    let _ = run(conn, "ROLLBACK".to_owned()).await;
+    built
 }
 
 async fn connect(url: &SecretString, database: Option<&str>) -> Result<PgConnection, Failure> {
@@ -167,18 +206,28 @@ async fn connect(url: &SecretString, database: Option<&str>) -> Result<PgConnect
 }
 
 async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), Failure> {
+    let failed = failure(Doing::Comparing);
     let begun = conn.begin_with(Opening::begin_as_login()).await;
     let mut tx = begun.map_err(failed)?;
     let found: Option<String> = sqlx::query_scalar(
         "SELECT what FROM (
-             SELECT c.oid::regclass::text AS what, c.relnamespace AS space FROM pg_catalog.pg_class AS c
-             UNION ALL SELECT t.oid::regtype::text, t.typnamespace FROM pg_catalog.pg_type AS t
-             UNION ALL SELECT p.oid::regproc::text, p.pronamespace FROM pg_catalog.pg_proc AS p
-             UNION ALL SELECT e.extname, 'public'::regnamespace FROM pg_catalog.pg_extension AS e
-                 WHERE e.extname <> 'plpgsql'
+             SELECT c.oid::regclass::text AS what, c.relnamespace AS space,
+                    'pg_class'::regclass AS class, c.oid AS object
+             FROM pg_catalog.pg_class AS c
+             UNION ALL SELECT t.oid::regtype::text, t.typnamespace, 'pg_type'::regclass, t.oid
+             FROM pg_catalog.pg_type AS t
+             UNION ALL SELECT p.oid::regproc::text, p.pronamespace, 'pg_proc'::regclass, p.oid
+             FROM pg_catalog.pg_proc AS p
          ) AS found
          JOIN pg_catalog.pg_namespace AS n ON n.oid = space
          WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+           -- An extension that is there, and what it owns, is no use of the database.
+           AND NOT EXISTS (
+               WITH RECURSIVE part AS (
+                   SELECT found.class AS class, found.object AS object
+                   UNION SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend AS d, part
+                   WHERE d.classid = part.class AND d.objid = part.object AND d.deptype IN ('i', 'a', 'e')
+               ) SELECT FROM part WHERE class = 'pg_extension'::regclass)
          ORDER BY 1 LIMIT 1",
     )
     .persistent(false)
@@ -192,28 +241,21 @@ async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), Failure> {
     }
 }
 
-/// Of the same encoding and locale, without whatever the server's template holds.
 /// Its name tells when it was made, by the server's clock.
-async fn make(server: &mut PgConnection) -> Result<String, Failure> {
-    let begun = server.begin_with(Opening::begin_as_login()).await;
+async fn make(conn: &mut PgConnection, server: &Server) -> Result<String, Failure> {
+    let failed = failure(Doing::Comparing);
+    let begun = conn.begin_with(Opening::begin_as_login()).await;
     let mut tx = begun.map_err(failed)?;
-    let row = sqlx::query(
-        "SELECT pg_catalog.format(
-             'ENCODING %L LC_COLLATE %L LC_CTYPE %L',
-             pg_catalog.pg_encoding_to_char(encoding), datcollate, datctype),
-             floor(extract(epoch FROM clock_timestamp()))::bigint
-         FROM pg_catalog.pg_database WHERE datname = current_database()",
-    )
-    .persistent(false)
-    .fetch_one(&mut *tx)
-    .await
-    .map_err(failed)?;
+    let now: i64 =
+        sqlx::query_scalar("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint")
+            .persistent(false)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(failed)?;
     tx.commit().await.map_err(failed)?;
-    let like: String = row.try_get(0).map_err(failed)?;
-    let now: i64 = row.try_get(1).map_err(failed)?;
     let name = format!("{PREFIX}{now}_{}", uuid::Uuid::new_v4().simple());
-    let sql = format!("CREATE DATABASE {name} TEMPLATE template0 {like}");
-    let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(server).await;
+    let sql = format!("CREATE DATABASE {name} {}", server.like());
+    let made = sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await;
     made.map(|_| name).map_err(
         |error| match error.as_database_error().and_then(|e| e.code()) {
             Some(code) => Failure::Stop(MigrateError::NoScratch {

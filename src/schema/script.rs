@@ -7,7 +7,7 @@ mod lexer;
 use sha2::{Digest, Sha256};
 
 use super::error::MigrateError;
-pub(super) use lexer::{Statement, Unreadable};
+pub(super) use lexer::{CommentLine, Statement, Unreadable, comment_lines};
 
 /// A file's statements in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,6 @@ pub(super) enum ScriptFault {
     NoBegin { line: usize },
     #[error("line {line} rolls back")]
     RollsBack { line: usize },
-    #[error("line {line} copies from standard input, which only psql can")]
-    CopiesFromClient { line: usize },
     #[error("line {line} builds an index concurrently without naming it")]
     NamelessIndex { line: usize },
 }
@@ -67,6 +65,8 @@ impl Script {
                     units.extend(open.take());
                     block_since = None;
                 }
+                // Tools that run a whole file as one transaction let it commit in its midst.
+                (Kind::Commit, None) if open.is_some() => units.extend(open.take()),
                 (Kind::Commit, None) => return Err(ScriptFault::NoBegin { line }),
                 (Kind::Rollback, _) => return Err(ScriptFault::RollsBack { line }),
                 (Kind::Alone { transactional }, None) => {
@@ -198,6 +198,99 @@ impl Statement {
         matches!(self.word(0), "SET" | "RESET") && self.word(1) != "LOCAL"
     }
 
+    /// Whether it sets how the rest of its transaction is to be.
+    pub fn sets_transaction(&self) -> bool {
+        self.word(0) == "SET" && self.has("TRANSACTION")
+    }
+
+    /// Why it is not run where only the catalog that results is wanted: it is not of the database.
+    pub fn is_of_the_host(&self) -> Option<&'static str> {
+        match (self.word(0), self.word(1)) {
+            (
+                "CREATE" | "DROP" | "ALTER",
+                "DATABASE" | "TABLESPACE" | "SYSTEM" | "SUBSCRIPTION",
+            ) => Some("is of the whole server"),
+            ("COPY", _) if self.has("PROGRAM") => Some("runs a program"),
+            ("DO" | "SELECT" | "CALL", _) if self.reaches_out() => {
+                Some("reaches out of its database")
+            }
+            _ => None,
+        }
+    }
+
+    /// Functions and commands that no rollback undoes.
+    fn reaches_out(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        let words = || text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let function = |word: &str| {
+            word.starts_with("dblink")
+                || matches!(
+                    word,
+                    "lo_export"
+                        | "pg_terminate_backend"
+                        | "pg_cancel_backend"
+                        | "pg_reload_conf"
+                        | "pg_file_write"
+                        | "pg_create_physical_replication_slot"
+                        | "pg_create_logical_replication_slot"
+                )
+        };
+        let words: Vec<&str> = words().filter(|word| !word.is_empty()).collect();
+        let program = |pair: &[&str]| matches!(pair[0], "to" | "from") && pair[1] == "program";
+        words.iter().copied().any(function)
+            || words.contains(&"copy") && words.windows(2).any(program)
+    }
+
+    /// Whether it may make a role, be it in a block of code.
+    pub fn may_make_roles(&self) -> bool {
+        let text = || self.text.to_ascii_lowercase();
+        match self.word(0) {
+            "CREATE" => self.role_made().is_some(),
+            "DO" | "SELECT" | "CALL" => text().contains("create"),
+            _ => false,
+        }
+    }
+
+    /// The role it makes, as written.
+    pub fn role_made(&self) -> Option<String> {
+        let makes = self.word(0) == "CREATE"
+            && matches!(self.word(1), "ROLE" | "USER" | "GROUP")
+            && self.word(2) != "MAPPING";
+        makes.then(|| self.name(2).map(|(name, _)| name)).flatten()
+    }
+
+    /// The schema it makes, as written.
+    pub fn schema_made(&self) -> Option<String> {
+        let makes = self.word(0) == "CREATE" && self.word(1) == "SCHEMA";
+        makes.then(|| self.name(2).map(|(name, _)| name)).flatten()
+    }
+
+    /// The extension it makes.
+    pub fn extension_made(&self) -> Option<String> {
+        if self.word(0) != "CREATE" || self.word(1) != "EXTENSION" {
+            return None;
+        }
+        let at = self.behind_if_not_exists(2);
+        let (name, _) = self.name(at)?;
+        Some(
+            match name
+                .strip_prefix('"')
+                .and_then(|name| name.strip_suffix('"'))
+            {
+                Some(quoted) => quoted.replace("\"\"", "\""),
+                None => name.to_lowercase(),
+            },
+        )
+    }
+
+    /// Whether it says how long locks are waited for.
+    pub fn sets_lock_timeout(&self) -> bool {
+        let text = || self.text.to_ascii_lowercase();
+        matches!(self.word(0), "SET" | "RESET")
+            && (self.has("LOCK_TIMEOUT") || self.word(1) == "ALL")
+            || self.word(0) == "SELECT" && text().contains("lock_timeout")
+    }
+
     /// Whether it is left out where only the catalog that results is wanted.
     pub fn is_maintenance(&self) -> bool {
         matches!(
@@ -212,9 +305,6 @@ impl Statement {
 
     fn check(&self) -> Result<(), ScriptFault> {
         let line = self.line;
-        if self.word(0) == "COPY" && self.has("STDIN") {
-            return Err(ScriptFault::CopiesFromClient { line });
-        }
         if self.makes_index() && self.has("CONCURRENTLY") && self.concurrent_index().is_none() {
             return Err(ScriptFault::NamelessIndex { line });
         }
@@ -343,6 +433,7 @@ mod tests {
         assert_eq!(shape("CREATE TABLE a (); CREATE TABLE b ();"), [2]);
         assert_eq!(shape("BEGIN; CREATE TABLE a (); SELECT 1; COMMIT;"), [2]);
         assert_eq!(shape("START TRANSACTION; SELECT 1; END;"), [1]);
+        assert_eq!(shape("SELECT 1; SELECT 2; COMMIT; SELECT 3"), [2, 1]);
         assert_eq!(shape("-- nothing\n"), Vec::<i64>::new());
         assert_eq!(shape("BEGIN; SAVEPOINT a; ROLLBACK TO a; COMMIT"), [2]);
     }
@@ -371,11 +462,11 @@ mod tests {
                 ScriptFault::NoCommit { line: 2 },
             ),
             ("BEGIN;\nBEGIN; COMMIT", ScriptFault::NoCommit { line: 1 }),
-            ("SELECT 1;\nCOMMIT", ScriptFault::NoBegin { line: 2 }),
+            ("\nCOMMIT; SELECT 1", ScriptFault::NoBegin { line: 2 }),
             ("BEGIN;\nROLLBACK", ScriptFault::RollsBack { line: 2 }),
             (
                 "\nCOPY t FROM STDIN",
-                ScriptFault::CopiesFromClient { line: 2 },
+                ScriptFault::Unreadable(Unreadable::CopiesFromClient { line: 2 }),
             ),
             (
                 "\nCREATE INDEX CONCURRENTLY ON t (a)",

@@ -136,7 +136,9 @@ async fn read_history(
     set: &MigrationSet,
 ) -> Result<Vec<Applied>, sqlx::Error> {
     sqlx::query(AssertSqlSafe(format!(
-        "SELECT version, name, checksum, applied_at FROM {} ORDER BY version",
+        "SELECT version, name, checksum, applied_at,
+                row_number() OVER (ORDER BY applied_at, version)
+         FROM {} ORDER BY version",
         history_name(set)
     )))
     .persistent(false)
@@ -146,6 +148,7 @@ async fn read_history(
             name: row.try_get(1)?,
             checksum: row.try_get(2)?,
             applied_at: row.try_get(3)?,
+            order: row.try_get(4)?,
             progress: None,
         })
     })

@@ -253,6 +253,7 @@ async fn a_failing_migration_leaves_nothing_of_itself_and_keeps_those_before() {
         Err(MigrateError::Database {
             doing: Doing::Applying(3),
             sqlstate: "1".to_owned(),
+            constraint: None,
         })
     );
     let runs: i64 = one(

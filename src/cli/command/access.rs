@@ -38,7 +38,8 @@ fn of_migrate(migrate: &Migrate) -> Access {
         | Migrate::Down { dry_run, .. }
         | Migrate::Redo { dry_run, .. }
         | Migrate::Adopt { dry_run, .. } => writes(!*dry_run),
-        Migrate::Status { .. } | Migrate::Verify { .. } => Access::Look,
+        // It writes files alone.
+        Migrate::Status { .. } | Migrate::Verify { .. } | Migrate::New { .. } => Access::Look,
     }
 }
 

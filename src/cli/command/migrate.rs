@@ -1,5 +1,7 @@
 //! `phiseal migrate`: phiseal's own tables, the platforms' sets, or a folder of SQL files.
 
+mod progress;
+mod question;
 mod rendering;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -10,27 +12,46 @@ use crate::cli::args::{Global, Migrate, ScratchArgs, Which};
 use crate::cli::output::Output;
 use crate::cli::session;
 use crate::error::{Exit, Fault};
-use crate::schema::{Link, Migrations, Scratch, SetChoice, Version};
+use crate::schema::{
+    Allowed, Link, MigrateError, Migrations, Scratch, SetChoice, Version, new_files,
+};
 use rendering::{adoption, drift, object, said, steps, table};
 
 pub async fn run(global: &Global, args: &Migrate, output: Output) -> Result<Exit, Fault> {
-    let choice = choice(which(args));
+    let Some(which) = which(args) else {
+        let Migrate::New { name, dir } = args else {
+            return Ok(Exit::Done);
+        };
+        let files = new_files(dir, name)?;
+        output.result(
+            &json!({ "written": files }),
+            &format!("written: {}", files.join(", ")),
+        );
+        return Ok(Exit::Done);
+    };
+    let choice = choice(which);
     let platforms = !matches!(choice, SetChoice::Own);
     let (url, roles, access) = session::migration_ground(global, platforms)?;
     let mut link = Link::open(url.expose_secret(), &roles.schema, choice, access)
         .await?
         .acting_as(roles.role.as_ref(), roles.owner.as_ref());
     let done = match link.migrations(choice) {
-        Ok(mut migrations) => tokio::select! {
-            biased;
-            () = interrupted() => Err(Fault {
-                code: "E0605",
-                message: "interrupted".to_owned(),
-                hint: "see `phiseal migrate status`; the same command goes on".to_owned(),
-                exit: Exit::Interrupted,
-            }),
-            done = work(&mut migrations, args, &url) => done,
-        },
+        Ok(migrations) => {
+            let mut migrations = migrations.allowing(allowed(args));
+            if platforms {
+                migrations = migrations.telling(progress::lines(output));
+            }
+            tokio::select! {
+                biased;
+                () = interrupted() => Err(Fault {
+                    code: "E0605",
+                    message: "interrupted".to_owned(),
+                    hint: "see `phiseal migrate status`; the same command goes on".to_owned(),
+                    exit: Exit::Interrupted,
+                }),
+                done = work(&mut migrations, args, &url) => done,
+            }
+        }
         Err(error) => Err(error.into()),
     };
     link.close().await;
@@ -74,90 +95,176 @@ async fn work(
     args: &Migrate,
     url: &SecretString,
 ) -> Result<Done, Fault> {
+    let version = |migrations: &Migrations<'_>, text: &Option<String>| {
+        text.as_deref()
+            .map(|text| migrations.version(text))
+            .transpose()
+    };
     Ok(match args {
-        Migrate::Up {
-            to, dry_run: true, ..
-        } => {
-            let planned = migrations.pending(*to).await?;
-            Done::sql(
-                json!({ "would_apply": steps(&planned) }),
-                rendering::sql(&planned, "would apply", "nothing to apply"),
-            )
-        }
-        Migrate::Up { to, .. } => {
-            applied(&migrations.up(*to).await?, "applied", "nothing to apply")
+        Migrate::Up { to, dry_run, .. } => {
+            let to = version(migrations, to)?;
+            if *dry_run {
+                let planned = migrations.pending(to).await?;
+                return Ok(Done::sql(
+                    json!({ "would_apply": steps(&planned) }),
+                    rendering::sql(&planned, &[], "would apply", "nothing to apply"),
+                ));
+            }
+            let applied = migrations.up(to).await?;
+            done(migrations, &applied, "applied", "nothing to apply")
         }
         Migrate::Down {
             to, dry_run: true, ..
         } => {
-            let planned = migrations.undoable(*to).await?;
-            Done::sql(
-                json!({ "would_undo": steps(&planned) }),
-                rendering::sql(&planned, "would undo", "nothing to undo"),
-            )
+            let to = version(migrations, to)?;
+            would_undo(migrations, to, "would_undo", "nothing to undo").await?
         }
         Migrate::Down { to, .. } => {
-            applied(&migrations.down(*to).await?, "undone", "nothing to undo")
+            let to = version(migrations, to)?;
+            let mut undone = migrations.down(to).await;
+            if let Err(error) = &undone
+                && asked(migrations, error)
+            {
+                undone = migrations.down(to).await;
+            }
+            done(migrations, &undone?, "undone", "nothing to undo")
         }
         Migrate::Redo { dry_run: true, .. } => {
-            let planned = migrations.undoable(None).await?;
-            Done::sql(
-                json!({ "would_redo": steps(&planned) }),
-                rendering::sql(&planned, "would redo, beginning with", "nothing to redo"),
-            )
+            would_undo(migrations, None, "would_redo", "nothing to redo").await?
         }
-        Migrate::Redo { .. } => applied(&migrations.redo().await?, "redone", "nothing to redo"),
+        Migrate::Redo { .. } => {
+            let mut redone = migrations.redo().await;
+            if let Err(error) = &redone
+                && asked(migrations, error)
+            {
+                redone = migrations.redo().await;
+            }
+            done(migrations, &redone?, "redone", "nothing to redo")
+        }
         Migrate::Status { .. } => {
             let all = migrations.status().await?;
             Done::of(all.iter().map(object).collect(), table(&all))
         }
-        Migrate::Verify { scratch: place, .. } => {
-            let found = migrations.verify(&scratch(place, url)).await?;
-            let (value, text) = drift(&found);
-            let exit = if found.is_none() {
-                Exit::Done
-            } else {
-                Exit::Unverified
-            };
-            Done {
-                exit,
-                ..Done::of(value, text)
-            }
-        }
+        Migrate::Verify { scratch: place, .. } => compared(migrations, place, url).await?,
         Migrate::Adopt {
             scratch: place,
             to,
             dry_run,
             ..
         } => {
-            let adopted = migrations
-                .adopt(*to, &scratch(place, url), *dry_run)
-                .await?;
-            let (value, text) = adoption(&adopted, *dry_run);
+            let to = version(migrations, to)?;
+            let adopted = migrations.adopt(to, &scratch(place, url), *dry_run).await?;
+            let label = |version| migrations.label(version);
+            let (value, text) = adoption(&adopted, *dry_run, label);
             Done::of(value, text)
         }
+        Migrate::New { .. } => Done::of(Value::Null, String::new()),
     })
 }
 
-fn applied(versions: &[Version], what: &str, nothing: &str) -> Done {
-    Done::of(json!({ what: versions }), said(versions, what, nothing))
+/// The database against what the migrations make.
+async fn compared(
+    migrations: &mut Migrations<'_>,
+    place: &ScratchArgs,
+    url: &SecretString,
+) -> Result<Done, Fault> {
+    let found = migrations.verify(&scratch(place, url)).await?;
+    let (value, text) = drift(&found, |version| migrations.label(version));
+    let exit = if found.is_none() {
+        Exit::Done
+    } else {
+        Exit::Unverified
+    };
+    Ok(Done {
+        exit,
+        ..Done::of(value, text)
+    })
 }
 
-fn which(args: &Migrate) -> &Which {
+/// What would be undone, and what of it would be refused.
+async fn would_undo(
+    migrations: &mut Migrations<'_>,
+    to: Option<Version>,
+    what: &'static str,
+    nothing: &str,
+) -> Result<Done, Fault> {
+    let planned = migrations.undoable(to).await?;
+    let losses = migrations.losses(to).await?;
+    let refused: Vec<Value> = losses
+        .iter()
+        .map(|(version, lines)| {
+            json!({ "version": number(migrations, *version), "would_drop": lines })
+        })
+        .collect();
+    Ok(Done::sql(
+        json!({ what: steps(&planned), "would_refuse": refused }),
+        rendering::sql(&planned, &losses, &what.replace('_', " "), nothing),
+    ))
+}
+
+/// Whether a person at the terminal said that data is to be dropped; then it is allowed.
+fn asked(migrations: &mut Migrations<'_>, error: &MigrateError) -> bool {
+    let Some(losses) = error.losses() else {
+        return false;
+    };
+    let said = question::yes(losses);
+    if said {
+        migrations.allow(Allowed {
+            drop_data: true,
+            ..Allowed::default()
+        });
+    }
+    said
+}
+
+fn done(migrations: &Migrations<'_>, versions: &[Version], what: &str, nothing: &str) -> Done {
+    let numbers: Vec<Value> = versions.iter().map(|v| number(migrations, *v)).collect();
+    let labels: Vec<String> = versions.iter().map(|v| migrations.label(*v)).collect();
+    Done::of(json!({ what: numbers }), said(&labels, what, nothing))
+}
+
+fn number(migrations: &Migrations<'_>, version: Version) -> Value {
+    rendering::written(&migrations.label(version), version)
+}
+
+const fn allowed(args: &Migrate) -> Allowed {
+    match args {
+        Migrate::Up {
+            allow_out_of_order, ..
+        } => Allowed {
+            out_of_order: *allow_out_of_order,
+            drop_data: false,
+        },
+        Migrate::Down { drop_data, .. } | Migrate::Redo { drop_data, .. } => Allowed {
+            out_of_order: false,
+            drop_data: *drop_data,
+        },
+        _ => Allowed {
+            out_of_order: false,
+            drop_data: false,
+        },
+    }
+}
+
+fn which(args: &Migrate) -> Option<&Which> {
     match args {
         Migrate::Up { which, .. }
         | Migrate::Down { which, .. }
         | Migrate::Redo { which, .. }
         | Migrate::Status { which }
         | Migrate::Verify { which, .. }
-        | Migrate::Adopt { which, .. } => which,
+        | Migrate::Adopt { which, .. } => Some(which),
+        Migrate::New { .. } => None,
     }
 }
 
 fn choice(which: &Which) -> SetChoice<'_> {
     match (&which.set, &which.dir) {
         (Some(name), _) => SetChoice::Platform(name),
-        (None, Some(path)) => SetChoice::Folder(path),
+        (None, Some(path)) => SetChoice::Folder {
+            path,
+            vars: &which.vars,
+        },
         (None, None) => SetChoice::Own,
     }
 }

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use super::super::error::{Doing, Failure};
 use super::super::history::{Applied, Progress};
 use super::super::set::{Migration, MigrationSet, Version};
-use super::{Schema, lock_timeout, run};
+use super::{Schema, lock_timeout, no_timeouts, run};
 
 pub(super) struct Records<'a> {
     pub schema: &'a Schema,
@@ -88,8 +88,9 @@ impl<'a> Records<'a> {
     /// CONCURRENTLY of the migrator that holds the lock would wait for that.
     pub async fn lock(&self, tx: &mut PgConnection) -> Result<(), Failure> {
         let settings = format!(
-            "{}; SET LOCAL idle_in_transaction_session_timeout = 0",
-            lock_timeout()
+            "{}; {} SET LOCAL idle_in_transaction_session_timeout = 0",
+            lock_timeout(),
+            no_timeouts(true)
         );
         run(tx, settings).await.map_err(failure)?;
         let taken = sqlx::query(AssertSqlSafe(format!(
@@ -109,7 +110,8 @@ impl<'a> Records<'a> {
         sqlx::query(AssertSqlSafe(format!(
             r#"SELECT version, name, checksum,
                       to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-                      progress
+                      progress,
+                      row_number() OVER (ORDER BY applied_at, version)
                FROM {} ORDER BY version"#,
             self.history
         )))
@@ -121,6 +123,7 @@ impl<'a> Records<'a> {
                 name: row.try_get(1)?,
                 checksum: row.try_get(2)?,
                 applied_at: row.try_get(3)?,
+                order: row.try_get(5)?,
                 progress: match progress {
                     None => None,
                     Some(text) => Some(Progress::parse(&text).ok_or_else(|| {

@@ -5,7 +5,7 @@
 //! The migrators' lock is held by another connection meanwhile. That one is idle, so it has no
 //! snapshot that CREATE INDEX CONCURRENTLY would wait for.
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row, Transaction};
 
 use super::super::error::{Doing, Failure, MigrateError};
 use super::super::history::{Progress, Way};
@@ -14,7 +14,9 @@ use super::super::migrator::{LOCK_ATTEMPTS, pause_after};
 use super::super::script::{ConcurrentIndex, Script, Statement, Unit};
 use super::super::set::Migration;
 use super::records::Records;
-use super::{BEGIN, END_OF_FILE, SEARCH_PATH, failure, lock_timeout, run, run_statements};
+use super::{
+    BEGIN, END_OF_FILE, SEARCH_PATH, failure, lock_timeout, no_timeouts, run, run_statements,
+};
 
 pub(super) struct Units<'a> {
     pub records: &'a Records<'a>,
@@ -28,7 +30,8 @@ pub(super) struct Units<'a> {
 impl Units<'_> {
     pub async fn run(&self, worker: &mut PgConnection, from: Progress) -> Result<(), Failure> {
         let done = self.session(worker, from).await;
-        let ours_again = format!("{END_OF_FILE}; {}", self.records.schema.set_role());
+        let role = self.records.schema.set_role();
+        let ours_again = format!("{END_OF_FILE}; {} {role}", no_timeouts(false));
         let reset = run(worker, ours_again).await;
         done?;
         reset.map_err(failure(Doing::History))?;
@@ -43,10 +46,9 @@ impl Units<'_> {
     async fn session(&self, worker: &mut PgConnection, from: Progress) -> Result<(), Failure> {
         let failed = failure(Doing::History);
         let settings = format!(
-            "SET lock_timeout = 0; SET statement_timeout = 0;
-             SELECT pg_catalog.set_config('idle_session_timeout', '0', false)
-                 WHERE pg_catalog.current_setting('idle_session_timeout', true) IS NOT NULL;
+            "SET lock_timeout = 0; {} SET standard_conforming_strings = on;
              {} SELECT pg_catalog.set_config('search_path', {SEARCH_PATH}, false)",
+            no_timeouts(false),
             self.records.schema.set_role()
         );
         run(worker, settings).await.map_err(failed)?;
@@ -106,6 +108,7 @@ impl Units<'_> {
             MigrateError::Database {
                 doing: Doing::Statement { line, .. },
                 sqlstate,
+                ..
             } => (*line, sqlstate.clone()),
             MigrateError::Database { sqlstate, .. } => (first, sqlstate.clone()),
             // lock_not_available
@@ -137,7 +140,8 @@ impl Units<'_> {
             run(&mut tx, lock_timeout()).await.map_err(failed)?;
             let version = self.migration.version;
             run_statements(&mut tx, version, self.way, unit.statements.iter()).await?;
-            self.write_down(&mut tx, at + 1, false).await
+            run(&mut tx, self.as_ours()).await.map_err(failed)?;
+            self.add(&mut tx, at + 1, false).await
         }
         .await;
         super::finish(tx, done, Doing::Applying(self.migration.version)).await
@@ -175,22 +179,29 @@ impl Units<'_> {
     }
 
     /// CONCURRENTLY asks for locks that the application's statements do not wait behind, and a
-    /// build cut off leaves an invalid index: it waits as long as it takes. The others do not.
+    /// build cut off leaves an invalid index: it waits as long as it takes. The others do not. The file
+    /// has no say in it.
     async fn once(&self, worker: &mut PgConnection, statement: &Statement) -> Result<(), Failure> {
         let failed = failure(Doing::History);
-        let brief = !statement.is_concurrent();
-        if brief {
-            let timeout = format!("SET lock_timeout = {LOCK_TIMEOUT_MS}");
-            run(worker, timeout).await.map_err(failed)?;
-        }
+        let timeout = if statement.is_concurrent() {
+            0
+        } else {
+            LOCK_TIMEOUT_MS
+        };
+        let set = format!("SET lock_timeout = {timeout}");
+        run(worker, set).await.map_err(failed)?;
         let version = self.migration.version;
         let done = run_statements(worker, version, self.way, std::iter::once(statement)).await;
-        if brief {
-            let back = run(worker, "SET lock_timeout = 0".to_owned()).await;
-            done?;
-            return back.map_err(failed);
-        }
-        done
+        let back = run(worker, "SET lock_timeout = 0".to_owned()).await;
+        done?;
+        back.map_err(failed)
+    }
+
+    /// For the rest of a transaction, the role that the history belongs to, whatever role the file set;
+    /// behind it the file's own role is that of the session again.
+    fn as_ours(&self) -> String {
+        let role = self.records.schema.local_role();
+        format!("SET LOCAL SESSION AUTHORIZATION DEFAULT; {role}; SET LOCAL statement_timeout = 0")
     }
 
     /// As it was before the unit: with nothing done, as it was before the command.
@@ -198,14 +209,16 @@ impl Units<'_> {
         if at > 0 {
             return self.write_down(conn, at, false).await;
         }
+        let failed = failure(Doing::History);
+        let mut tx = self.begin_ours(conn).await?;
         let written = match (&self.recorded, self.way) {
-            (None, Way::Up) => self.records.remove(conn, self.migration.version).await,
+            (None, Way::Up) => self.records.remove(&mut tx, self.migration.version).await,
             (recorded, _) => {
                 let recorded = recorded.as_ref();
-                self.records.add(conn, self.migration, recorded).await
+                self.records.add(&mut tx, self.migration, recorded).await
             }
         };
-        written.map_err(failure(Doing::History))
+        super::finish(tx, written.map_err(failed), Doing::History).await
     }
 
     async fn write_down(
@@ -214,16 +227,28 @@ impl Units<'_> {
         units: usize,
         running: bool,
     ) -> Result<(), Failure> {
+        let mut tx = self.begin_ours(conn).await?;
+        let added = self.add(&mut tx, units, running).await;
+        super::finish(tx, added, Doing::History).await
+    }
+
+    async fn begin_ours<'c>(
+        &self,
+        conn: &'c mut PgConnection,
+    ) -> Result<Transaction<'c, Postgres>, Failure> {
+        let begin = AssertSqlSafe(format!("{BEGIN} READ WRITE; {}", self.as_ours()));
+        let begun = conn.begin_with(begin).await;
+        begun.map_err(failure(Doing::History))
+    }
+
+    async fn add(&self, tx: &mut PgConnection, units: usize, running: bool) -> Result<(), Failure> {
         let progress = Progress {
             way: self.way,
             units,
             running,
             digest: self.script.digest(units),
         };
-        let added = self
-            .records
-            .add(conn, self.migration, Some(&progress))
-            .await;
+        let added = self.records.add(tx, self.migration, Some(&progress)).await;
         added.map_err(failure(Doing::History))
     }
 }

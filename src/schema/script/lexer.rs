@@ -1,7 +1,11 @@
 //! Where the statements of an SQL text begin and end, as PostgreSQL's own client sees it.
-//! Owns quotes, dollar quotes, comments (nested ones too), parentheses and the bodies of functions
-//! in standard SQL. Understands no grammar beyond that, and takes `standard_conforming_strings`
-//! for granted.
+//! Owns quotes, dollar quotes, comments (nested ones too), parentheses, the bodies of functions in
+//! standard SQL, and what the text itself says of `standard_conforming_strings`. Understands no
+//! grammar beyond that.
+
+mod tokens;
+
+use tokens::{comment, dollar_quoted, dollar_tag, is_blank, quoted, starts_a_word, string, word};
 
 /// A statement without its semicolon, and what it is recognised by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +32,39 @@ pub(in crate::schema) struct Token {
 pub(in crate::schema) enum Unreadable {
     #[error("a string, comment or quoted name that begins in line {line} has no end")]
     Unended { line: usize },
+    #[error("the function's body that begins in line {line} with BEGIN ATOMIC has no END")]
+    UnendedBody { line: usize },
     #[error("line {line} holds a command of psql, which is no SQL")]
     PsqlCommand { line: usize },
+    #[error("line {line} copies from standard input, which only psql can")]
+    CopiesFromClient { line: usize },
+    #[error(
+        "line {line} sets standard_conforming_strings in a way that is not followed: write SET \
+         standard_conforming_strings = on, or off, as a statement of its own"
+    )]
+    Strings { line: usize },
+}
+
+/// A comment that fills its line, where a statement could end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::schema) struct CommentLine<'t> {
+    /// From its first mark to its end, without the line's.
+    pub text: &'t str,
+    /// Where its line begins, in bytes.
+    pub begin: usize,
+    /// Counted from 1.
+    pub line: usize,
+    /// How many statements begin before it.
+    pub statements_before: usize,
+}
+
+/// What [`comment_lines`] finds.
+pub(in crate::schema) struct Comments<'t> {
+    pub lines: Vec<CommentLine<'t>>,
+    /// How many statements there are, as far as the text can be read.
+    pub statements: usize,
+    /// The line of the first of them.
+    pub first_statement: Option<usize>,
 }
 
 /// The statements of `text`, in order; empty ones left out.
@@ -39,8 +74,68 @@ pub(in crate::schema) fn statements(text: &str) -> Result<Vec<Statement>, Unread
     while at < text.len() {
         at = cutter.take(text, at)?;
     }
-    cutter.end(text, text.len());
+    if let Some(line) = cutter.body_since.filter(|_| cutter.blocks > 0) {
+        return Err(Unreadable::UnendedBody { line });
+    }
+    cutter.end(text, text.len())?;
     Ok(cutter.found)
+}
+
+/// The comments that fill their lines, as far as the text can be read. A line that begins with `#`
+/// outside of a statement is one too: some tools mark their files so.
+pub(in crate::schema) fn comment_lines(text: &str) -> Comments<'_> {
+    let mut cutter = Cutter::default();
+    let mut lines = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let top = cutter.parentheses == 0 && cutter.blocks == 0;
+        let rest = &text[at..];
+        let end = if rest.starts_with('#') && cutter.begin.is_none() {
+            Some(at + to_line_end(rest))
+        } else if rest.starts_with("--") || rest.starts_with("/*") {
+            cutter.take(text, at).ok()
+        } else {
+            None
+        };
+        if let Some(end) = end {
+            let begin = text[..at].rfind(['\n', '\r']).map_or(0, |found| found + 1);
+            let before = text[begin..at].trim_start_matches('\u{feff}').trim();
+            if top && before.is_empty() && alone(&text[at..end], &text[end..]) {
+                lines.push(CommentLine {
+                    text: &text[at..end],
+                    begin,
+                    line: line_of(text, at),
+                    statements_before: cutter.found.len() + usize::from(cutter.begin.is_some()),
+                });
+            }
+            at = end;
+            continue;
+        }
+        if rest.starts_with('\\') && cutter.begin.is_none() {
+            at += to_line_end(rest);
+            continue;
+        }
+        match cutter.take(text, at) {
+            Ok(end) => at = end,
+            Err(_) => break,
+        }
+    }
+    let _ = cutter.end(text, at.min(text.len()));
+    Comments {
+        lines,
+        statements: cutter.found.len(),
+        first_statement: cutter.found.first().map(|statement| statement.line),
+    }
+}
+
+/// Whether a comment is one line, and nothing follows it there.
+fn alone(comment: &str, behind: &str) -> bool {
+    let rest = &behind[..to_line_end(behind)];
+    !comment.contains(['\n', '\r']) && rest.trim().is_empty()
+}
+
+fn to_line_end(rest: &str) -> usize {
+    rest.find(['\n', '\r']).unwrap_or(rest.len())
 }
 
 #[derive(Default)]
@@ -52,6 +147,10 @@ struct Cutter {
     parentheses: usize,
     /// How deep within BEGIN ATOMIC … END, with the CASE … END inside.
     blocks: usize,
+    /// The line of the BEGIN ATOMIC.
+    body_since: Option<usize>,
+    /// `standard_conforming_strings` is off: a backslash escapes in every string.
+    escapes: bool,
 }
 
 impl Cutter {
@@ -62,29 +161,27 @@ impl Cutter {
             line: line_of(text, at),
         };
         let first = rest.chars().next().unwrap_or_default();
-        if first.is_whitespace() || first == '\u{feff}' {
+        if is_blank(first) || (first == '\u{feff}' && at == 0) {
             return Ok(at + first.len_utf8());
         }
         if rest.starts_with("--") {
-            return Ok(at + rest.find(['\n', '\r']).unwrap_or(rest.len()));
+            return Ok(at + to_line_end(rest));
         }
         if rest.starts_with("/*") {
             return Ok(at + comment(rest).ok_or(unended)?);
         }
         if first == '\\' && self.begin.is_none() {
-            return Err(Unreadable::PsqlCommand {
-                line: line_of(text, at),
-            });
+            return psql_command(text, at);
         }
         if first == ';' && self.parentheses == 0 && self.blocks == 0 {
-            self.end(text, at);
+            self.end(text, at)?;
             return Ok(at + 1);
         }
         let begin = *self.begin.get_or_insert(at);
         let end = match first {
-            '\'' => at + quoted(rest, '\'', false).ok_or(unended)?,
+            '\'' => at + string(rest, self.escapes).ok_or(unended)?,
             'e' | 'E' if rest[1..].starts_with('\'') => {
-                at + 1 + quoted(&rest[1..], '\'', true).ok_or(unended)?
+                at + 1 + string(&rest[1..], true).ok_or(unended)?
             }
             '$' if dollar_tag(rest).is_some() => at + dollar_quoted(rest).ok_or(unended)?,
             '"' => {
@@ -92,9 +189,13 @@ impl Cutter {
                 self.token(text[at..end].to_owned(), at - begin, end - begin);
                 end
             }
-            _ if first == '_' || first.is_alphanumeric() => {
+            _ if starts_a_word(first) => {
                 let end = at + word(rest);
-                self.word(text[at..end].to_uppercase(), at - begin, end - begin);
+                let upper = text[at..end].to_uppercase();
+                if upper == "ATOMIC" && self.blocks == 0 {
+                    self.body_since = Some(line_of(text, at));
+                }
+                self.word(upper, at - begin, end - begin);
                 end
             }
             _ => {
@@ -115,11 +216,17 @@ impl Cutter {
         self.tokens.push(Token { text, begin, end });
     }
 
+    /// `case` and `end` are names behind a dot and behind AS; without CASE, an END that does not
+    /// begin a statement is one too.
     fn word(&mut self, text: String, begin: usize, end: usize) {
+        let is_name = self.last_is(".") || self.last_is("AS");
         match text.as_str() {
             "ATOMIC" if self.makes_routine() && self.last_is("BEGIN") => self.blocks += 1,
-            "CASE" if self.blocks > 0 => self.blocks += 1,
-            "END" => self.blocks = self.blocks.saturating_sub(1),
+            "CASE" if self.blocks > 0 && !is_name => self.blocks += 1,
+            "END" if self.blocks > 1 && !is_name => self.blocks -= 1,
+            "END" if self.blocks == 1 && (self.last_is(";") || self.last_is("ATOMIC")) => {
+                self.blocks = 0;
+            }
             _ => {}
         }
         self.token(text, begin, end);
@@ -137,79 +244,85 @@ impl Cutter {
                 .any(|t| matches!(t.text.as_str(), "FUNCTION" | "PROCEDURE"))
     }
 
-    fn end(&mut self, text: &str, at: usize) {
+    fn end(&mut self, text: &str, at: usize) -> Result<(), Unreadable> {
         let tokens = std::mem::take(&mut self.tokens);
         self.parentheses = 0;
         self.blocks = 0;
-        if let Some(begin) = self.begin.take() {
-            self.found.push(Statement {
-                text: text[begin..at].trim_end().to_owned(),
-                line: line_of(text, begin),
-                tokens,
-            });
+        let Some(begin) = self.begin.take() else {
+            return Ok(());
+        };
+        let statement = Statement {
+            text: text[begin..at].trim_end_matches(is_blank).to_owned(),
+            line: line_of(text, begin),
+            tokens,
+        };
+        // What follows would be data, and no SQL.
+        if statement.copies_from_client() {
+            let line = statement.line;
+            return Err(Unreadable::CopiesFromClient { line });
         }
+        self.escapes = statement.escapes_then(self.escapes)?;
+        self.found.push(statement);
+        Ok(())
     }
+}
+
+impl Statement {
+    fn is(&self, at: usize, words: &[&str]) -> bool {
+        let token = self.tokens.get(at);
+        token.is_some_and(|token| words.contains(&token.text.as_str()))
+    }
+
+    fn copies_from_client(&self) -> bool {
+        let from = |pair: &[Token]| pair[0].text == "FROM" && pair[1].text == "STDIN";
+        self.is(0, &["COPY"]) && self.tokens.windows(2).any(from)
+    }
+
+    /// Whether a backslash escapes in the strings of what follows.
+    fn escapes_then(&self, before: bool) -> Result<bool, Unreadable> {
+        const SETTING: &str = "standard_conforming_strings";
+        let whole = self.text.to_ascii_lowercase();
+        if self.is(0, &["RESET"]) && (self.is(1, &["ALL"]) || whole.contains(SETTING))
+            || self.is(0, &["DISCARD"]) && self.is(1, &["ALL"])
+        {
+            return Ok(false);
+        }
+        let sets = self.is(0, &["SET"]);
+        let named = self.is(1, &["STANDARD_CONFORMING_STRINGS"])
+            || self.is(1, &["SESSION", "LOCAL"]) && self.is(2, &["STANDARD_CONFORMING_STRINGS"]);
+        if sets && named {
+            let value = whole
+                .rsplit([' ', '=', '\t', '\n', '\r'])
+                .next()
+                .unwrap_or_default();
+            return match value.trim_matches('\'') {
+                "on" | "true" | "yes" | "1" => Ok(false),
+                "off" | "false" | "no" | "0" => Ok(true),
+                _ => Err(Unreadable::Strings { line: self.line }),
+            };
+        }
+        let by_function = self.is(0, &["SELECT"]) && whole.contains("set_config");
+        if by_function && whole.contains(SETTING) {
+            return Err(Unreadable::Strings { line: self.line });
+        }
+        Ok(before)
+    }
+}
+
+/// Where the line ends of a command that dumps begin and end with, and that asks psql for nothing.
+fn psql_command(text: &str, at: usize) -> Result<usize, Unreadable> {
+    let line = &text[at..at + to_line_end(&text[at..])];
+    let name = line.split(is_blank).next().unwrap_or_default();
+    if matches!(name, "\\restrict" | "\\unrestrict") {
+        return Ok(at + line.len());
+    }
+    Err(Unreadable::PsqlCommand {
+        line: line_of(text, at),
+    })
 }
 
 fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
-}
-
-fn word(rest: &str) -> usize {
-    rest.find(|c: char| !(c == '_' || c == '$' || c.is_alphanumeric()))
-        .unwrap_or(rest.len())
-}
-
-/// Where the comment ends that `rest` begins with.
-fn comment(rest: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while at < rest.len() {
-        if rest[at..].starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else if rest[at..].starts_with("*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return Some(at);
-            }
-        } else {
-            at += rest[at..].chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    None
-}
-
-/// Where the string ends that `rest` begins with; a doubled quote does not end it.
-fn quoted(rest: &str, quote: char, escapes: bool) -> Option<usize> {
-    let mut chars = rest.char_indices().skip(1).peekable();
-    while let Some((at, c)) = chars.next() {
-        if escapes && c == '\\' {
-            chars.next();
-        } else if c == quote {
-            match chars.peek() {
-                Some((_, next)) if *next == quote => {
-                    chars.next();
-                }
-                _ => return Some(at + 1),
-            }
-        }
-    }
-    None
-}
-
-/// `$$` or `$tag$` at the beginning of `rest`. A digit after `$` makes a parameter.
-fn dollar_tag(rest: &str) -> Option<&str> {
-    let end = 1 + rest[1..].find(|c: char| !(c == '_' || c.is_alphanumeric()))?;
-    let starts_with_digit = rest[1..].starts_with(|c: char| c.is_ascii_digit());
-    (rest[end..].starts_with('$') && !starts_with_digit).then(|| &rest[..=end])
-}
-
-fn dollar_quoted(rest: &str) -> Option<usize> {
-    let tag = dollar_tag(rest)?;
-    let body = tag.len();
-    rest[body..].find(tag).map(|at| body + at + tag.len())
 }
 
 #[cfg(test)]
@@ -235,7 +348,13 @@ mod tests {
             "CREATE RULE r AS ON INSERT TO t DO (DELETE FROM a; DELETE FROM b)",
             "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC \
              SELECT CASE WHEN true THEN 1 END; SELECT 2; END",
+            "CREATE FUNCTION days(p period) RETURNS int LANGUAGE SQL BEGIN ATOMIC \
+             SELECT p.end - p.start AS end; SELECT p.start end FROM p; \
+             SELECT CASE WHEN p.end IS NULL THEN 0 ELSE p.end END; END",
             "SELECT $1, a$b",
+            "SELECT $größe$ ; $größe$, $→$;$→$",
+            "SELECT E'a\\n'\n  'don\\'t; x'",
+            "SELECT E'a'\n -- don't\n  'b\\';'",
             "SELECT 'ß;' || U&'\\0441;'",
         ];
         for sql in whole {
@@ -248,6 +367,41 @@ mod tests {
     fn an_end_that_ends_no_body_ends_nothing_else() {
         let sql = "BEGIN; SELECT CASE WHEN true THEN 1 END; COMMIT";
         assert_eq!(texts(sql).len(), 3);
+    }
+
+    #[test]
+    fn a_backslash_escapes_where_the_text_says_so() {
+        for off in ["off", "'off'", "FALSE"] {
+            let sql = format!(
+                "SET standard_conforming_strings = {off};\nSELECT 'it\\'s; done';\n\
+                 SET standard_conforming_strings TO on; SELECT 'C:\\'; SELECT 2"
+            );
+            assert_eq!(texts(&sql).len(), 5, "{sql}");
+        }
+        for sql in [
+            "\nSET standard_conforming_strings TO DEFAULT",
+            "\nSELECT set_config('standard_conforming_strings', 'off', false)",
+        ] {
+            assert_eq!(statements(sql), Err(Unreadable::Strings { line: 2 }));
+        }
+    }
+
+    #[test]
+    fn the_marks_of_dumps_are_passed_over_and_what_copies_is_told_before_its_data() {
+        let dump = "\\restrict aB3\n\nSELECT 1;\n\\unrestrict aB3\n";
+        assert_eq!(texts(dump), ["SELECT 1"]);
+        let copies = "SELECT 1;\nCOPY t (a) FROM stdin;\nit's\n\\.\nSELECT 2;";
+        let told = Err(Unreadable::CopiesFromClient { line: 2 });
+        assert_eq!(statements(copies), told);
+        assert_eq!(
+            texts("COPY t FROM '/tmp/STDIN'; COPY (SELECT 1) TO STDOUT").len(),
+            2
+        );
+        let endless = "\nCREATE FUNCTION f() RETURNS int\nBEGIN ATOMIC SELECT 1; SELECT 2;";
+        assert_eq!(
+            statements(endless),
+            Err(Unreadable::UnendedBody { line: 3 })
+        );
     }
 
     #[test]

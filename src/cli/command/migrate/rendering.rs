@@ -10,35 +10,63 @@ use crate::schema::{
     Adopted, Difference, Drift, MigrationState, MigrationStatus, Planned, Version,
 };
 
-pub(super) fn said(versions: &[Version], what: &str, nothing: &str) -> String {
-    if versions.is_empty() {
-        return nothing.to_owned();
+pub(super) fn said(versions: &[String], what: &str, nothing: &str) -> String {
+    const LISTED: usize = 8;
+    match versions {
+        [] => nothing.to_owned(),
+        [first, .., last] if versions.len() > LISTED => format!(
+            "{what}: {} migrations, {} to {}",
+            versions.len(),
+            Foreign(first),
+            Foreign(last)
+        ),
+        _ => format!("{what}: {}", Foreign(&versions.join(", "))),
     }
-    let numbers: Vec<String> = versions.iter().map(ToString::to_string).collect();
-    format!("{what}: {}", numbers.join(", "))
 }
 
 pub(super) fn steps(planned: &[Planned]) -> Vec<Value> {
     planned
         .iter()
-        .map(|p| json!({ "version": p.version, "name": p.name, "sql": p.sql }))
+        .map(|p| {
+            let version = written(&p.label, p.version);
+            json!({ "version": version, "name": p.name, "sql": p.sql })
+        })
         .collect()
 }
 
-/// The SQL, file after file: it can be read, or given to a DBA.
-pub(super) fn sql(planned: &[Planned], what: &str, nothing: &str) -> String {
+/// The SQL, file after file: it can be read, or given to a DBA. What would be refused stands above it, as
+/// a comment.
+pub(super) fn sql(
+    planned: &[Planned],
+    losses: &[(Version, Vec<String>)],
+    what: &str,
+    nothing: &str,
+) -> String {
     if planned.is_empty() {
-        return nothing.to_owned();
+        return format!("-- {nothing}");
     }
     let mut text = String::new();
     for p in planned {
+        let lost = losses.iter().filter(|(version, _)| *version == p.version);
+        for line in lost.flat_map(|(_, lines)| lines) {
+            let _ = writeln!(
+                text,
+                "-- would be refused without --drop-data: {}",
+                Foreign(line)
+            );
+        }
         let name = if p.name.is_empty() { "" } else { " " };
+        let sql = p.sql.trim_end();
+        let end = if sql.is_empty() || sql.ends_with(';') {
+            ""
+        } else {
+            "\n;"
+        };
         let _ = writeln!(
             text,
-            "-- {what} {}{name}{}\n{}",
-            p.version,
-            Foreign(&p.name),
-            p.sql.trim_end()
+            "-- {what} {}{name}{}\n{sql}{end}",
+            Foreign(&p.label),
+            Foreign(&p.name)
         );
     }
     text.truncate(text.trim_end().len());
@@ -47,11 +75,19 @@ pub(super) fn sql(planned: &[Planned], what: &str, nothing: &str) -> String {
 
 pub(super) fn object(status: &MigrationStatus) -> Value {
     json!({
-        "version": status.version,
+        "version": written(&status.label, status.version),
         "name": status.name,
         "state": word(status.state),
         "applied_at": status.applied_at,
     })
+}
+
+/// A number, or what a file has in place of one.
+pub(super) fn written(label: &str, version: Version) -> Value {
+    match label.parse::<Version>() {
+        Ok(number) if number == version => json!(number),
+        _ => json!(label),
+    }
 }
 
 pub(super) fn table(all: &[MigrationStatus]) -> String {
@@ -59,7 +95,7 @@ pub(super) fn table(all: &[MigrationStatus]) -> String {
         .iter()
         .map(|status| {
             vec![
-                status.version.to_string(),
+                status.label.clone(),
                 status.name.clone(),
                 word(status.state).to_owned(),
                 columns::or_nothing(status.applied_at.as_deref()),
@@ -69,14 +105,16 @@ pub(super) fn table(all: &[MigrationStatus]) -> String {
     columns::table(&["VERSION", "NAME", "STATE", "APPLIED AT"], &rows)
 }
 
-pub(super) fn drift(drift: &Drift) -> (Value, String) {
+pub(super) fn drift(drift: &Drift, label: impl Fn(Version) -> String) -> (Value, String) {
     let objects =
         |differences: &[Difference]| -> Vec<Value> { differences.iter().map(difference).collect() };
     let value = json!({
-        "version": drift.version,
+        "version": drift.version.map(|version| written(&label(version), version)),
         "missing": objects(&drift.missing),
         "extra": objects(&drift.extra),
         "different": objects(&drift.different),
+        "built_in": drift.place,
+        "left_out": drift.left_out,
     });
     let Some(version) = drift.version else {
         return (
@@ -84,13 +122,14 @@ pub(super) fn drift(drift: &Drift) -> (Value, String) {
             "nothing is applied, so there is nothing to compare".to_owned(),
         );
     };
+    let mut lines = how(drift.place, &drift.left_out);
     if drift.is_none() {
-        return (
-            value,
-            format!("no drift: the database is what the migrations up to {version} make"),
-        );
+        lines.push(format!(
+            "no drift: the database is what the migrations up to {} make",
+            label(version)
+        ));
+        return (value, lines.join("\n"));
     }
-    let mut lines = Vec::new();
     lines.extend(drift.missing.iter().map(|d| line("missing", d)));
     lines.extend(drift.extra.iter().map(|d| line("extra", d)));
     for d in &drift.different {
@@ -103,20 +142,45 @@ pub(super) fn drift(drift: &Drift) -> (Value, String) {
     (value, lines.join("\n"))
 }
 
-pub(super) fn adoption(adopted: &Adopted, dry: bool) -> (Value, String) {
+/// Where it was built, and what was left out.
+fn how(place: &str, left_out: &[String]) -> Vec<String> {
+    let mut lines = vec![format!("compared with a build in {place}")];
+    lines.extend(
+        left_out
+            .iter()
+            .map(|what| format!("left out: {}", Foreign(what))),
+    );
+    lines
+}
+
+pub(super) fn adoption(
+    adopted: &Adopted,
+    dry: bool,
+    label: impl Fn(Version) -> String,
+) -> (Value, String) {
+    let labels = |of: &[Version]| -> Vec<String> { of.iter().map(|v| label(*v)).collect() };
+    let numbers =
+        |of: &[Version]| -> Vec<Value> { of.iter().map(|v| written(&label(*v), *v)).collect() };
     let what = if dry { "would_adopt" } else { "adopted" };
     let value = json!({
-        what: adopted.adopted,
-        "rows_not_compared": adopted.rows_not_compared,
+        what: numbers(&adopted.adopted),
+        "rows_not_compared": numbers(&adopted.rows_not_compared),
         "extra": adopted.extra.iter().map(difference).collect::<Vec<_>>(),
+        "built_in": adopted.place,
+        "left_out": adopted.left_out,
     });
-    let mut lines = vec![said(
-        &adopted.adopted,
+    let mut lines = how(adopted.place, &adopted.left_out);
+    lines.push(said(
+        &labels(&adopted.adopted),
         &what.replace('_', " "),
         "nothing to adopt: all of it is in the history",
-    )];
+    ));
     if !adopted.rows_not_compared.is_empty() {
-        lines.push(said(&adopted.rows_not_compared, "rows not compared", ""));
+        lines.push(said(
+            &labels(&adopted.rows_not_compared),
+            "rows not compared",
+            "",
+        ));
     }
     lines.extend(adopted.extra.iter().map(|d| line("besides", d)));
     (value, lines.join("\n"))
@@ -145,11 +209,19 @@ const fn word(state: MigrationState) -> &'static str {
 mod tests {
     use super::*;
 
+    fn labels(to: i64) -> Vec<String> {
+        (1..=to).map(|n| n.to_string()).collect()
+    }
+
     #[test]
     fn what_was_done_is_said_by_number_and_nothing_is_said_too() {
         assert_eq!(
-            said(&[1, 2], "applied", "nothing to apply"),
+            said(&labels(2), "applied", "nothing to apply"),
             "applied: 1, 2"
+        );
+        assert_eq!(
+            said(&labels(53), "applied", "nothing to apply"),
+            "applied: 53 migrations, 1 to 53"
         );
         assert_eq!(said(&[], "undone", "nothing to undo"), "nothing to undo");
     }
@@ -158,6 +230,7 @@ mod tests {
     fn a_pending_migration_has_no_time() {
         let pending = MigrationStatus {
             version: 3,
+            label: "3".to_owned(),
             name: "runs".to_owned(),
             applied_at: None,
             state: MigrationState::Pending,
