@@ -163,22 +163,12 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     async fn row_estimate(&self, target: &Target) -> Result<u64>;
 
     /// A look at all rows, for a plan: what is left to seal, and which rows no run can write. Reads no value.
-    async fn survey(&self, target: &Target) -> Result<Survey> {
-        let _ = target;
-        Ok(Survey::default())
-    }
+    async fn survey(&self, target: &Target) -> Result<Survey>;
 
     /// Rows of the relation that break a constraint which holds for writes only (NOT VALID), at most `limit` of
     /// each: the server would show such a row in its log when it refuses it. None where it never does so.
-    async fn violators(
-        &self,
-        target: &Target,
-        relation: &str,
-        limit: u32,
-    ) -> Result<Vec<Violator>> {
-        let _ = (target, relation, limit);
-        Ok(Vec::new())
-    }
+    async fn violators(&self, target: &Target, relation: &str, limit: u32)
+    -> Result<Vec<Violator>>;
 
     /// Whether any row of the relation needs the work that `select` names: one look at all rows, in
     /// the order that is quickest. `true` also where that would take too long to find out.
@@ -234,8 +224,9 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// The lanes of a run.
     async fn lanes(&self, run_id: i64) -> Result<Vec<LaneRecord>>;
 
-    /// Takes a lane nobody holds: its lease is over, or its holder is one of `dead`. `None` when
-    /// every open lane is held by somebody else.
+    /// Takes a lane nobody holds: its lease is over, or its holder is one of `dead`. One that `holder` itself
+    /// has is its own still, and what other workers of its process hold is theirs, lease or not: they live as
+    /// long as it does. `None` when every open lane is held by somebody else.
     async fn claim_lane(
         &self,
         run_id: i64,
@@ -411,6 +402,11 @@ pub trait BatchWriter: Send {
 
     /// Adds to what rotations found and re-sealed in this lane.
     async fn count_rotation(&mut self, counts: &[RotationCount]) -> Result<()>;
+
+    /// How long the messages of this batch were on their way to the server and back, as far as that can be told.
+    fn on_the_way(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
 
     /// Adds to the lane's counters and commits. [`StoreError::OutcomeUnknown`] when the answer
     /// never came.

@@ -194,7 +194,19 @@ pub enum Next {
     Stop,
 }
 
+/// Of a server that answers, and has no database of the URL's name.
+pub const NO_SUCH_DATABASE: &str = "the server has no database of that name";
+
 impl StoreError {
+    /// Whether a first connection may succeed in a moment: a server, or a pooler, is being started.
+    pub fn may_pass_soon(&self) -> bool {
+        match self {
+            Self::Unreachable { reason } => reason != NO_SUCH_DATABASE,
+            Self::ConnectionLost => true,
+            _ => false,
+        }
+    }
+
     /// What to do next. Unknown means stop.
     pub fn next(&self) -> Next {
         match self {

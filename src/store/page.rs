@@ -246,6 +246,8 @@ pub struct PageRow {
     pub bytes: u64,
     /// Some value is above `value_bytes_max` and was left out.
     pub large: bool,
+    /// The SQLSTATE with which the database refused to read the values, which are left out.
+    pub refused: Option<String>,
 }
 
 /// One field of a row as it was read. Plaintext is wiped when dropped.
@@ -318,6 +320,8 @@ pub struct Written {
     /// Of these, rows in which a trigger put another value while they were written, so that the guard
     /// let no seal stand; of a restore, rows that hold another value now than was sent.
     pub rewritten: Vec<usize>,
+    /// Of those missed, rows that nobody changed or holds: a trigger of the table's passed over the write.
+    pub skipped: Vec<usize>,
     /// In place: for each written row its position and what each in-place field now holds.
     pub stored: Vec<(usize, StoredCells)>,
 }

@@ -139,6 +139,14 @@ impl PostgresStore {
     }
 }
 
+/// Commits. Where the connection ends meanwhile, nobody knows whether the server heard it.
+async fn committed(tx: Transaction<'_, Postgres>) -> Result<()> {
+    tx.commit().await.map_err(|error| match map(error) {
+        StoreError::ConnectionLost => StoreError::OutcomeUnknown,
+        other => other,
+    })
+}
+
 /// Bounds a round trip; the caller drops the connection when it fails.
 async fn timed<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>>) -> Result<T> {
     match tokio::time::timeout(ROUND_TRIP_MAX, work).await {
@@ -152,7 +160,7 @@ impl Store for PostgresStore {
     async fn server(&self) -> Result<ServerFacts> {
         let mut tx = self.begin().await?;
         let mut facts = catalog::server_facts(&mut tx, self.schema.as_str()).await?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         facts.transport = Some(self.connector.transport());
         Ok(facts)
     }
@@ -160,21 +168,21 @@ impl Store for PostgresStore {
     async fn table(&self, name: &TableName) -> Result<Option<TableFacts>> {
         let mut tx = self.begin().await?;
         let facts = catalog::table_facts(&mut tx, name).await?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         Ok(facts)
     }
 
     async fn table_names(&self) -> Result<Vec<TableName>> {
         let mut tx = self.begin().await?;
         let names = catalog::table_names(&mut tx, self.schema.as_str()).await?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         Ok(names)
     }
 
     async fn check_ownership(&self, owner: Option<&Ident>) -> Result<()> {
         let mut tx = self.begin().await?;
         own_schema::check(&mut tx, &self.schema, owner).await?;
-        tx.commit().await.map_err(map)
+        committed(tx).await
     }
 
     async fn sealed_relations(&self) -> Result<Vec<RelationRecord>> {
@@ -236,7 +244,7 @@ impl Store for PostgresStore {
     async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String> {
         let mut tx = self.begin().await?;
         let print = fence::fingerprint(&mut tx, target, relation).await?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         print.ok_or_else(|| StoreError::Missing {
             what: format!("table {}", target.label),
         })
@@ -318,7 +326,7 @@ impl Store for PostgresStore {
     async fn add_lanes(&self, run_id: i64, lanes: &[NewLane]) -> Result<()> {
         let mut tx = self.begin().await?;
         lanes::insert(self, &mut tx, run_id, lanes).await?;
-        tx.commit().await.map_err(map)
+        committed(tx).await
     }
 
     async fn end_run(
@@ -408,7 +416,7 @@ impl Store for PostgresStore {
     async fn add_quarantine(&self, rows: &[NewQuarantine]) -> Result<()> {
         let mut tx = self.begin().await?;
         quarantine::insert(&self.schema, &mut tx, rows).await?;
-        tx.commit().await.map_err(map)
+        committed(tx).await
     }
 
     async fn set_quarantine_state(&self, ids: &[i64], state: QuarantineState) -> Result<()> {
@@ -422,7 +430,7 @@ impl Store for PostgresStore {
     async fn note(&self, note: &dyn Notary) -> Result<()> {
         let mut tx = self.begin().await?;
         audit::note(self, &mut tx, note, &[]).await?;
-        tx.commit().await.map_err(map)
+        committed(tx).await
     }
 
     async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool> {

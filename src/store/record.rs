@@ -331,6 +331,13 @@ impl std::ops::AddAssign for LaneTally {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder(pub String);
 
+impl Holder {
+    /// The part that all workers of one process share, with its last slash; `None` for a name of another form.
+    pub(crate) fn process(&self) -> Option<&str> {
+        self.0.rfind('/').map(|at| &self.0[..=at])
+    }
+}
+
 /// A row for the quarantine.
 #[derive(Debug, Clone)]
 pub struct NewQuarantine {

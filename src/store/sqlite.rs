@@ -49,7 +49,7 @@ use crate::store::{
     FieldState, Gap, Holder, IndexSwitch, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane,
     NewQuarantine, OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex,
     RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
-    SearchPlace, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial, Visits,
+    SearchPlace, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial, Violator, Visits,
 };
 
 /// A SQLite database file.
@@ -240,6 +240,11 @@ impl Store for SqliteStore {
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {
         facts::row_count(&mut *self.control.lock().await, &target.table.name).await
+    }
+
+    /// None: a constraint of SQLite holds from the begin, and the library keeps no log.
+    async fn violators(&self, _: &Target, _: &str, _: u32) -> Result<Vec<Violator>> {
+        Ok(Vec::new())
     }
 
     async fn survey(&self, target: &Target) -> Result<Survey> {

@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
+use super::committed;
 use super::fault::map;
 use super::sql::{query, time_text};
 use crate::keys::{ChangeRow, Notary, RotationRecord};
@@ -13,7 +14,7 @@ use crate::store::{AuditEntry, AuditHead, AuditMisfit, AuditRow, Result, StoreEr
 pub(super) async fn head(store: &PostgresStore) -> Result<AuditHead> {
     let mut tx = store.begin().await?;
     let head = read_head(store, &mut tx, "").await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(head)
 }
 
@@ -122,7 +123,7 @@ pub(super) async fn changes(
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     rows.iter().map(change).collect()
 }
 
@@ -165,7 +166,7 @@ pub(super) async fn append(
         return Ok(false);
     }
     insert(store, &mut tx, entry).await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(true)
 }
 
@@ -203,7 +204,7 @@ pub(super) async fn entries(store: &PostgresStore, from: i64, limit: u32) -> Res
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let row = |row: &PgRow| {
         Ok(AuditRow {
             entry_id: row.try_get("entry_id").map_err(map)?,
@@ -239,7 +240,7 @@ pub(super) async fn misfit(store: &PostgresStore) -> Result<Option<AuditMisfit>>
     .fetch_one(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let unnumbered: bool = row.try_get(0).map_err(map)?;
     if unnumbered {
         return Ok(Some(AuditMisfit::Unnumbered));

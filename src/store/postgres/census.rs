@@ -7,6 +7,7 @@ use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::audit;
+use super::committed;
 use super::fault::map;
 use super::key_order::{self, Side};
 use super::rotation;
@@ -38,7 +39,7 @@ pub(super) async fn count(
         .await
         .map_err(map)?;
     let counted = count_in(&mut tx, target, relation, after, upto).await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(counted)
 }
 
@@ -142,7 +143,7 @@ pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenT
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     rows.iter()
         .map(|row| {
             Ok(OpenTransaction {
@@ -172,7 +173,7 @@ pub(super) async fn reseal_quarantine(store: &PostgresStore, rows: &[Resealed]) 
     .execute(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 /// Destroys keys: locks, counts, wipes, in one transaction.
@@ -226,7 +227,7 @@ pub(super) async fn destroy(
         destroy_one(store, &mut tx, order, key_id, &status).await?;
     }
     audit::note(store, &mut tx, order.note, &[]).await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(Vec::new())
 }
 
@@ -404,7 +405,7 @@ pub(super) async fn plaintext_of(
     .fetch_one(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     row.try_get::<i64, _>(0).map(i64::unsigned_abs).map_err(map)
 }
 

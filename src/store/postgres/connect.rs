@@ -86,6 +86,9 @@ impl Connector {
     pub(super) fn pool(&self) -> PgPool {
         PgPoolOptions::new()
             .max_connections(POOL_MAX)
+            // A session that is gone is noticed by its first statement, which has changed nothing and is sent
+            // again; asking each time would be a round trip more.
+            .test_before_acquire(false)
             .acquire_timeout(CONNECT_MAX)
             .connect_lazy_with(self.options.clone())
     }

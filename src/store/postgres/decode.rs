@@ -57,8 +57,10 @@ fn empty_page(rows: &[PgRow], places: &Places) -> Result<Page> {
 pub(super) fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Result<Found> {
     let layout = select::layout(target);
     let mut page = empty_page(rows, places)?;
+    let mut out_of_room = false;
     for row in rows {
         let flags = flags(row)?;
+        out_of_room |= flags & select::CUT != 0;
         // The row that crossed the byte limit comes before the window's last one.
         if flags & (select::LAST | select::CUT) != 0 && page.next.is_none() {
             page.next = match places {
@@ -76,7 +78,7 @@ pub(super) fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Re
     Ok(Found {
         page,
         looked_at: u32::try_from(rows.len()).unwrap_or(u32::MAX),
-        out_of_room: false,
+        out_of_room,
     })
 }
 
@@ -230,6 +232,7 @@ fn decode_row(target: &Target, row: &PgRow, layout: &Layout, flags: i32) -> Resu
         cells,
         bytes,
         large: flags & select::LARGE != 0,
+        refused: None,
     })
 }
 

@@ -4,6 +4,7 @@
 
 use sqlx::error::DatabaseError;
 
+use crate::error::round_trip::NO_SUCH_DATABASE;
 use crate::store::StoreError;
 
 /// An error of a statement.
@@ -37,7 +38,7 @@ pub(super) fn connecting(error: sqlx::Error) -> StoreError {
             let state = sqlstate(error.as_ref());
             match state.as_str() {
                 "3D000" => StoreError::Unreachable {
-                    reason: "the server has no database of that name".to_owned(),
+                    reason: NO_SUCH_DATABASE.to_owned(),
                 },
                 s if s.starts_with("28") => StoreError::LoginRefused { sqlstate: state },
                 _ => StoreError::Unreachable {
@@ -97,6 +98,31 @@ fn by_state(sqlstate: String, constraint: Option<String>) -> StoreError {
     }
 }
 
+/// Classes of errors that no row can be blamed for: the connection, states of transactions and sessions, rights,
+/// shortages, locks, operators, the configuration, and what our own functions raise (PostgreSQL documentation,
+/// "PostgreSQL Error Codes").
+const NOT_OF_A_ROW: [&str; 20] = [
+    "00", "01", "02", "03", "08", "0B", "0L", "0P", "25", "28", "2D", "34", "3B", "40", "53", "55",
+    "57", "58", "F0", "PS",
+];
+
+/// The same error of a statement that reads or writes rows: unless its class says otherwise, it is of a row. A
+/// trigger raises what it likes, and a damaged value is an internal error to the server.
+pub(super) fn of_rows(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Refused { sqlstate } if is_of_a_row(&sqlstate) => StoreError::Data {
+            sqlstate,
+            constraint: None,
+        },
+        other => other,
+    }
+}
+
+fn is_of_a_row(sqlstate: &str) -> bool {
+    let class = sqlstate.get(..2).unwrap_or_default();
+    !class.is_empty() && sqlstate != "unknown" && !NOT_OF_A_ROW.contains(&class)
+}
+
 fn missing(what: &str) -> StoreError {
     StoreError::Missing {
         what: what.to_owned(),
@@ -107,6 +133,23 @@ fn missing(what: &str) -> StoreError {
 mod tests {
     use super::*;
     use crate::store::Next;
+
+    #[test]
+    fn what_a_trigger_raises_or_a_value_causes_is_of_its_row_and_nothing_else_is() {
+        let next = |sqlstate: &str| of_rows(by_state(sqlstate.to_owned(), None)).next();
+        for of_a_row in [
+            "P0001", "P0004", "54000", "22P05", "22021", "23514", "44000", "XX001", "XX000",
+            "42883", "0A000", "27000", "ABC12",
+        ] {
+            assert_eq!(next(of_a_row), Next::Bisect, "{of_a_row}");
+        }
+        for other in [
+            "42501", "25006", "28000", "55000", "57014", "PS001", "PS103", "53200", "08006",
+            "unknown",
+        ] {
+            assert_ne!(next(other), Next::Bisect, "{other}");
+        }
+    }
 
     #[test]
     fn a_refusal_of_a_guard_is_of_its_row_and_one_of_our_own_tables_ends_the_run() {

@@ -2,8 +2,11 @@
 //! Owns the arithmetic of blocks, groups and passes, and how many passes there are. A row is in exactly one pass over one group, as
 //! long as it stays where it is; what moves meanwhile is for the sweep.
 
+use std::time::Duration;
+
 use sqlx::{PgConnection, Row};
 
+use super::committed;
 use super::fault::map;
 use super::sql::{query, raw};
 use super::{PostgresStore, timed};
@@ -20,6 +23,10 @@ const GROUP_BLOCKS: u32 = 8192;
 const WINDOWS_A_PASS: u32 = 8;
 /// A window is at least this many blocks, where there are as many.
 const WINDOW_BLOCKS_MIN: u32 = 64;
+/// A server whose answers take longer than this is far: each window waits for several of them, so there are fewer.
+const FAR: Duration = Duration::from_millis(5);
+const WINDOWS_A_PASS_FAR: u32 = 2;
+const WINDOW_BLOCKS_MIN_FAR: u32 = 1024;
 
 /// A range of places is scanned in order, and by nothing else: no plan must take an index or the
 /// whole table instead.
@@ -83,7 +90,7 @@ async fn growth(store: &PostgresStore, target: &Target, relation: &str) -> Resul
     .fetch_optional(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let Some(row) = row else { return Ok(0.0) };
     let width: f64 = row.try_get(0).map_err(map)?;
     let length: Option<f64> = row.try_get(1).map_err(map)?;
@@ -113,7 +120,7 @@ async fn standing(store: &PostgresStore, relation: &str) -> Result<Option<(Stora
     .fetch_one(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let version: i32 = row.try_get(0).map_err(map)?;
     let id: Option<String> = row.try_get(1).map_err(map)?;
     let blocks: Option<i64> = row.try_get(2).map_err(map)?;
@@ -147,15 +154,16 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    pub(super) async fn now(conn: &mut PgConnection, relation: &str) -> Result<Self> {
+    /// `before` is what begins the transaction, in the same message.
+    pub(super) async fn now(conn: &mut PgConnection, before: &str, relation: &str) -> Result<Self> {
         let sql = format!(
-            "SELECT coalesce(pg_relation_filenode(r)::text, ''), \
+            "{before} SELECT coalesce(pg_relation_filenode(r)::text, ''), \
              coalesce(pg_relation_size(r) / current_setting('block_size')::int8, 0)::text \
              FROM (SELECT to_regclass({})) AS t(r)",
             quote::literal(relation)
         );
         let rows = timed(raw(sql).fetch_all(conn)).await?;
-        let row = rows.first().ok_or(StoreError::Unexpected {
+        let row = rows.last().ok_or(StoreError::Unexpected {
             what: "a relation without storage",
         })?;
         let blocks: String = row.try_get(1).map_err(map)?;
@@ -186,6 +194,7 @@ impl Window {
         upto: Option<&Mark>,
         storage: &Storage,
         versions: &Versions,
+        answers_take: Duration,
     ) -> Result<Self> {
         let Some(Mark::Heap(end)) = upto else {
             return Err(StoreError::Unexpected {
@@ -204,7 +213,11 @@ impl Window {
         let into = from.block.saturating_sub(from.first) / GROUP_BLOCKS * GROUP_BLOCKS;
         let group = from.first.saturating_add(into);
         let group_end = group.saturating_add(GROUP_BLOCKS).min(range_end);
-        let blocks = (group_end.saturating_sub(group) / WINDOWS_A_PASS).max(WINDOW_BLOCKS_MIN);
+        let (windows, blocks_min) = match answers_take > FAR {
+            true => (WINDOWS_A_PASS_FAR, WINDOW_BLOCKS_MIN_FAR),
+            false => (WINDOWS_A_PASS, WINDOW_BLOCKS_MIN),
+        };
+        let blocks = (group_end.saturating_sub(group) / windows).max(blocks_min);
         let until = from.block.saturating_add(blocks).min(group_end);
         Ok(Self {
             from,
@@ -307,8 +320,14 @@ mod tests {
         let mut at = begin(first);
         let mut windows = Vec::new();
         loop {
-            let window =
-                Window::new(&at, Some(&upto), &storage("1", u32::MAX), &Versions::All).unwrap();
+            let window = Window::new(
+                &at,
+                Some(&upto),
+                &storage("1", u32::MAX),
+                &Versions::All,
+                Duration::ZERO,
+            )
+            .unwrap();
             windows.push((window.from.pass, window.from.block, window.until));
             match window.end() {
                 Some(Mark::Heap(next)) => at = next,
@@ -343,8 +362,14 @@ mod tests {
     #[test]
     fn behind_a_row_the_same_window_goes_on() {
         let upto = Mark::Heap(begin(100));
-        let window =
-            Window::new(&begin(10), Some(&upto), &storage("1", 100), &Versions::All).unwrap();
+        let window = Window::new(
+            &begin(10),
+            Some(&upto),
+            &storage("1", 100),
+            &Versions::All,
+            Duration::ZERO,
+        )
+        .unwrap();
         let Mark::Heap(next) = window.behind((20, 7)) else {
             panic!()
         };
@@ -352,7 +377,14 @@ mod tests {
             (next.first, next.block, next.line, next.pass),
             (10, 20, 7, 0)
         );
-        let next = Window::new(&next, Some(&upto), &storage("1", 100), &Versions::All).unwrap();
+        let next = Window::new(
+            &next,
+            Some(&upto),
+            &storage("1", 100),
+            &Versions::All,
+            Duration::ZERO,
+        )
+        .unwrap();
         assert!(
             next.condition(&Versions::All).contains("'(20,7)'"),
             "{}",
@@ -369,7 +401,14 @@ mod tests {
             pass: 1,
             ..begin(10)
         };
-        let window = Window::new(&at, Some(&upto), &storage("2", 100), &Versions::All).unwrap();
+        let window = Window::new(
+            &at,
+            Some(&upto),
+            &storage("2", 100),
+            &Versions::All,
+            Duration::ZERO,
+        )
+        .unwrap();
         assert_eq!(window.from, begin(10).begin_again("2"));
     }
 
@@ -395,6 +434,7 @@ mod tests {
                 Some(&upto),
                 &storage("1", blocks),
                 &Versions::All,
+                Duration::ZERO,
             )
             .unwrap()
         };
@@ -411,8 +451,16 @@ mod tests {
             oldest: "700".to_owned(),
         };
         for versions in [Versions::Before(moment.clone()), Versions::Since(moment)] {
-            let window =
-                |id| Window::new(&begin(0), Some(&upto), &storage(id, 100), &versions).unwrap();
+            let window = |id| {
+                Window::new(
+                    &begin(0),
+                    Some(&upto),
+                    &storage(id, 100),
+                    &versions,
+                    Duration::ZERO,
+                )
+                .unwrap()
+            };
             assert!(window("1").end().is_some());
             assert_eq!((window("2").until, window("2").end()), (0, None));
         }

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
+use super::committed;
 use super::fault::map;
 use super::sql::{query, raw};
 use crate::ident::{Ident, IdentError, TableName};
@@ -168,7 +169,7 @@ pub(super) async fn concurrently(
     let name = &index.name;
     let mut tx = store.begin().await?;
     let there = index_there(&mut tx, &index.relation, name).await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     if there {
         return Ok(());
     }
@@ -267,7 +268,7 @@ pub(super) async fn sweep_indexes(store: &PostgresStore, target: &Target) -> Res
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
 }
 
@@ -288,7 +289,7 @@ async fn is_quiet(store: &PostgresStore, target: &Target) -> Result<bool> {
             .fetch_all(&mut *tx)
             .await
             .map_err(map)?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         let now = rows
             .iter()
             .map(|row| row.try_get(0).map_err(map))

@@ -6,6 +6,7 @@ use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
 use super::audit;
+use super::committed;
 use super::fault::map;
 use super::sql::{query, time_text};
 use crate::crypto::KeyId;
@@ -48,7 +49,7 @@ impl KeyTable for PostgresStore {
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         let inserted: Vec<i32> = rows
             .iter()
             .map(|row| row.try_get(0).map_err(map))
@@ -85,7 +86,7 @@ impl KeyTable for PostgresStore {
             });
         }
         audit::note(self, &mut tx, note, &[]).await?;
-        tx.commit().await.map_err(map)
+        committed(tx).await
     }
 }
 
@@ -129,7 +130,7 @@ async fn select(store: &PostgresStore, ids: Option<&[KeyId]>) -> Result<Vec<KeyR
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     rows.iter().map(decode).collect()
 }
 

@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
 
 use super::PostgresStore;
+use super::committed;
 use super::fault::map;
 use super::sql::query;
 use crate::store::{Holder, LaneRecord, LaneStamp, LaneTally, NewLane, Result, StoreError};
@@ -47,7 +48,7 @@ pub(super) async fn list(store: &PostgresStore, run_id: i64) -> Result<Vec<LaneR
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     rows.iter().map(decode).collect()
 }
 
@@ -64,7 +65,8 @@ pub(super) async fn claim(
            lease_until = clock_timestamp() + make_interval(secs => $3), updated_at = clock_timestamp() \
          FROM (SELECT run_id, lane_no FROM {lanes} \
                WHERE run_id = $1 AND state = 'open' \
-                 AND (holder IS NULL OR lease_until < clock_timestamp() OR holder = ANY ($4)) \
+                 AND (holder IS NULL OR holder = $2 OR holder = ANY ($4) \
+                   OR (lease_until < clock_timestamp() AND left(holder, length($5)) <> $5)) \
                ORDER BY lane_no FOR UPDATE SKIP LOCKED LIMIT 1) AS free \
          WHERE l.run_id = free.run_id AND l.lane_no = free.lane_no \
          RETURNING l.run_id, l.lane_no, l.relation, l.lower, l.upper, l.cursor, l.seq, l.fence, l.holder, \
@@ -78,10 +80,11 @@ pub(super) async fn claim(
         .bind(holder.0.clone())
         .bind(f64::from(lease_seconds))
         .bind(dead)
+        .bind(holder.process().unwrap_or("/"))
         .fetch_optional(&mut *tx)
         .await
         .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     row.as_ref().map(decode).transpose()
 }
 
@@ -104,7 +107,7 @@ pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()>
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let late = rows
         .iter()
         .map(|row| row.try_get(0).map_err(map))
@@ -125,7 +128,7 @@ pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()>
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 pub(super) async fn release(store: &PostgresStore, stamp: &LaneStamp, done: bool) -> Result<()> {
@@ -148,7 +151,7 @@ pub(super) async fn release(store: &PostgresStore, stamp: &LaneStamp, done: bool
         .await
         .map_err(map)?
         .rows_affected();
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     if done && done_rows != 1 {
         return Err(StoreError::FenceLost);
     }
@@ -167,7 +170,7 @@ pub(super) async fn settle(store: &PostgresStore, run_id: i64, lane_no: i32) -> 
     .fetch_one(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     decode(&row)
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::{Postgres, Row, Transaction};
 
 use super::PostgresStore;
+use super::committed;
 use super::fault::map;
 use super::guard::{self, Guard, GuardField};
 use super::indexes::{self, Index, index_there, unique_indexes};
@@ -36,7 +37,7 @@ pub(super) async fn missing(store: &PostgresStore, target: &Target) -> Result<Ve
             statements.push(index.create());
         }
     }
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(statements)
 }
 
@@ -71,7 +72,7 @@ async fn missing_in_transaction(store: &PostgresStore, target: &Target) -> Resul
         let after = relations::after_change(store, target, fresh);
         statements.extend(after.iter().map(noted));
     }
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(statements)
 }
 
@@ -131,7 +132,7 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
             }
         }
     }
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     if late.is_empty() {
         return relations::note(store, target).await;
     }
@@ -165,7 +166,7 @@ async fn retire_old_function(store: &PostgresStore) -> Result<()> {
         .await
         .map_err(map)?;
     }
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 /// Duplicate column, object, table or function, and a catalog row that somebody else just changed.
@@ -204,7 +205,7 @@ async fn try_apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
             .await
             .map_err(map)?;
     }
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 pub(super) async fn columns_there(
@@ -445,7 +446,7 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     let mut tx = store.begin().await?;
     let mut guard = guard_of(store, &mut tx, target).await?;
     let there = columns_there(&mut tx, target).await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let sweeps = indexes::sweep_indexes(store, target).await?;
     let mut statements = Vec::new();
     let mut drops = Vec::new();
@@ -528,7 +529,7 @@ const NOT_RESTORED: &str = "PS105";
 pub(super) async fn make_plain_columns(store: &PostgresStore, target: &Target) -> Result<()> {
     let mut tx = store.begin().await?;
     let there = columns_there(&mut tx, target).await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let missing: Vec<&FieldTarget> = (target.fields.iter())
         .filter(|field| !there.iter().any(|name| name == field.column.as_str()))
         .collect();
@@ -561,6 +562,6 @@ async fn types_are_found(store: &PostgresStore, types: Vec<String>) -> Result<bo
             .fetch_one(&mut *tx)
             .await
             .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     row.try_get(0).map_err(map)
 }

@@ -3,6 +3,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::committed;
 use super::fault::map;
 use super::sql::{query, time_text};
 use super::{PostgresStore, timed};
@@ -58,7 +59,7 @@ pub(super) async fn list(
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     rows.iter().map(decode).collect()
 }
 
@@ -78,7 +79,7 @@ pub(super) async fn set_state(
     .execute(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 fn decode(row: &PgRow) -> Result<QuarantineRecord> {

@@ -2,6 +2,7 @@
 
 use sqlx::Row;
 
+use super::committed;
 use super::fault::map;
 use super::read::{Binds, READ_SETTINGS};
 use super::select;
@@ -91,7 +92,7 @@ pub(super) async fn cut(
         keys = select::key_list(target, "t"),
     );
     let rows = query(sql).fetch_all(&mut *tx).await.map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     rows.iter()
         .map(|row| {
             (0..target.keys.len())

@@ -2,12 +2,15 @@
 //! Owns the reading connection, its snapshot, and who cuts a window: the reader, or the server where
 //! rows are large. Takes no row locks; a page is one statement, so one snapshot.
 
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 
 use super::connect::Connector;
 use super::decode::{Places, decode_cut, decode_page, decode_uncut};
+use super::fault::of_rows;
 use super::opening::Opening;
 use super::select::{self, Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
@@ -40,6 +43,8 @@ pub(super) struct Reader {
     cut_by_server: u32,
     /// Rows that a window had room for, where that was less than was asked for.
     fitting: Option<u32>,
+    /// The quickest answer of the server: about what the network takes.
+    answers_take: Option<Duration>,
 }
 
 impl Reader {
@@ -51,6 +56,7 @@ impl Reader {
             in_snapshot: false,
             cut_by_server: 0,
             fitting: None,
+            answers_take: None,
         }
     }
 
@@ -69,9 +75,10 @@ impl Reader {
                 .min(request.value_bytes_max)
                 .min(request.bytes_max);
             cut = Cut::Reader { row_bytes_max };
-            if let Some(rows) = self.fitting {
-                request.rows_max = request.rows_max.min(rows);
-            }
+        }
+        // The server sums up every row of the window, whoever cuts it.
+        if let Some(rows) = self.fitting {
+            request.rows_max = request.rows_max.min(rows);
         }
         let (rows, places) = self.read_window(target, &request, cut).await?;
         let found = match cut {
@@ -81,10 +88,10 @@ impl Reader {
         let Some(found) = found else {
             return Ok(None);
         };
-        if !cut_by_server && found.out_of_room {
+        if found.out_of_room {
             // Room for a few more, so that a window is filled again where values become smaller.
             self.fitting = Some(found.looked_at + found.looked_at / 4 + 1);
-        } else if !cut_by_server {
+        } else {
             let fitting = self.fitting.map(|rows| rows.saturating_mul(2));
             self.fitting = fitting.filter(|rows| *rows < ROWS_ANY);
         }
@@ -110,11 +117,18 @@ impl Reader {
         };
         let keeps = isolation == "REPEATABLE READ";
         let (mut conn, in_snapshot) = self.connection(keeps).await?;
-        if !in_snapshot {
-            begin(&mut conn, &self.opening, isolation, heap::SETTINGS).await?;
-        }
-        let storage = heap::Storage::now(&mut conn, &request.relation).await?;
-        let window = heap::Window::new(after, request.upto.as_ref(), &storage, &request.versions)?;
+        let begin = match in_snapshot {
+            true => String::new(),
+            false => begin_sql(&self.opening, isolation, heap::SETTINGS),
+        };
+        let asked = Instant::now();
+        let storage = heap::Storage::now(&mut conn, &begin, &request.relation).await?;
+        let took = self
+            .answers_take
+            .map_or(asked.elapsed(), |known| known.min(asked.elapsed()));
+        self.answers_take = Some(took);
+        let (upto, versions) = (request.upto.as_ref(), &request.versions);
+        let window = heap::Window::new(after, upto, &storage, versions, took)?;
         let rows = Rows::Heap(request, window.condition(&request.versions));
         let rows = page_rows(&mut conn, target, &rows, cut, binds(request)).await?;
         if !keeps {
@@ -143,7 +157,8 @@ impl Reader {
                 true => ("REPEATABLE READ", heap::SETTINGS),
                 false => ("READ COMMITTED", ""),
             };
-            begin(&mut conn, &self.opening, isolation, settings).await?;
+            let begin = begin_sql(&self.opening, isolation, settings);
+            timed(raw(begin).execute(&mut conn)).await?;
         }
         let rows = page_rows(&mut conn, target, &rows, cut, binds).await?;
         let stays = in_snapshot || since;
@@ -190,15 +205,9 @@ impl Binds {
     }
 }
 
-async fn begin(
-    conn: &mut PgConnection,
-    opening: &Opening,
-    isolation: &str,
-    settings: &str,
-) -> Result<()> {
+fn begin_sql(opening: &Opening, isolation: &str, settings: &str) -> String {
     let begin = opening.begin(&format!("ISOLATION LEVEL {isolation} READ ONLY"));
-    let begin = format!("{begin} {TEXT_SETTINGS} {READ_SETTINGS} {settings}");
-    timed(raw(begin).execute(conn)).await.map(|_| ())
+    format!("{begin} {TEXT_SETTINGS} {READ_SETTINGS} {settings}")
 }
 
 /// Runs a page statement inside a transaction that is open already.
@@ -216,7 +225,7 @@ pub(super) async fn page_rows(
     for array in binds.arrays {
         statement = statement.bind(array);
     }
-    timed(statement.fetch_all(conn)).await
+    timed(statement.fetch_all(conn)).await.map_err(of_rows)
 }
 
 #[async_trait]

@@ -4,6 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
 
 use super::PostgresStore;
+use super::committed;
 use super::fault::map;
 use super::relations;
 use super::sql::query;
@@ -17,7 +18,7 @@ const COLUMNS: &str = "table_label, column_label, schema_name, table_name, colum
 pub(super) async fn fields(store: &PostgresStore) -> Result<Vec<FieldRecord>> {
     let mut tx = store.begin().await?;
     let fields = fields_now(store, &mut tx).await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(fields)
 }
 
@@ -80,7 +81,7 @@ pub(super) async fn register(store: &PostgresStore, fields: &[FieldRecord]) -> R
             .await
             .map_err(map)?;
     }
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 /// The registered fields of the same tables that are not among these, under the names of today: what is
@@ -130,7 +131,7 @@ pub(super) async fn set_state(
     .execute(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 fn json(names: &[String]) -> String {

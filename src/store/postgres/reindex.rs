@@ -7,6 +7,7 @@ use sqlx::{Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::audit;
+use super::committed;
 use super::decode::{Places, decode_cut};
 use super::fault::map;
 use super::indexes;
@@ -41,7 +42,7 @@ pub(super) async fn prepare_columns(
         refuse_dependents(&mut tx, target, index).await?;
         inherit.extend(inherited(&mut tx, target, index).await?);
     }
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let mut statements: Vec<String> = next
         .iter()
         .map(|index| {
@@ -204,7 +205,7 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         switch_table(store, &mut tx, target, next, (leaves, way), &shared).await?;
     }
     audit::note(store, &mut tx, order.note, &[]).await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(true)
 }
 

@@ -13,6 +13,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
+use super::committed;
 use super::fault::map;
 use super::guard;
 use super::sql::query;
@@ -195,7 +196,7 @@ pub(super) async fn list(store: &PostgresStore) -> Result<Vec<RelationRecord>> {
         .map(|seen| seen.record)
         .collect();
     records.extend(unrecorded(store, &mut tx).await?);
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(records)
 }
 

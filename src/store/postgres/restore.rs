@@ -5,20 +5,18 @@
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
-use super::fault::map;
-use super::seal::{SAME_VERSION, skip_clause};
-use super::sql::{query, raw};
+use super::fault::{map, of_rows};
+use super::seal::{SAME_VERSION, find_skipped, skip_clause};
+use super::sql::query;
 use super::timed;
 use crate::store::page::WriteCell;
 use crate::store::{Result, Sealed, StoreError, Target, WriteBatch, Written};
 
-/// Writes the opened values of a batch.
-pub(super) async fn put(
-    conn: &mut PgConnection,
-    target: &Target,
-    batch: &WriteBatch<'_>,
-    skip_locked: bool,
-) -> Result<Written> {
+/// Messages of [`put`]: the COPY and its data, the statement and its values.
+pub(super) const TRIPS: u32 = 4;
+
+/// The statement that makes the temporary table; COMMIT drops it.
+pub(super) fn make_sql(target: &Target) -> String {
     let columns: Vec<String> = target
         .fields
         .iter()
@@ -32,13 +30,20 @@ pub(super) async fn put(
             format!("c{i} {kind}")
         })
         .collect();
-    let make = format!(
+    format!(
         "CREATE TEMPORARY TABLE phiseal_opened (n pg_catalog.int8, place pg_catalog.tid, version pg_catalog.xid, {}) \
-         ON COMMIT DROP",
+         ON COMMIT DROP;",
         columns.join(", ")
-    );
-    // A second batch in the same transaction (bisection never does that) would find it there.
-    timed(raw(make).execute(&mut *conn)).await?;
+    )
+}
+
+/// Writes the opened values of a batch, by way of the table that [`make_sql`] made in this transaction.
+pub(super) async fn put(
+    conn: &mut PgConnection,
+    target: &Target,
+    batch: &WriteBatch<'_>,
+    skip_locked: bool,
+) -> Result<Written> {
     let data = lines(target, batch);
     copy_in(conn, &data).await?;
     let sql = update_sql(target, batch.relation, skip_locked);
@@ -51,10 +56,11 @@ pub(super) async fn put(
             .collect();
         statement = statement.bind(places);
     }
-    let row = timed(statement.fetch_one(&mut *conn)).await?;
+    let row = timed(statement.fetch_one(&mut *conn))
+        .await
+        .map_err(of_rows)?;
     let hits: Vec<i64> = row.try_get(0).map_err(map)?;
     let others: Vec<i64> = row.try_get(1).map_err(map)?;
-    timed(raw("DROP TABLE pg_temp.phiseal_opened".to_owned()).execute(conn)).await?;
     let mut missing: Vec<bool> = vec![true; batch.rows.len()];
     for hit in &hits {
         if let Some(flag) = usize::try_from(*hit)
@@ -65,12 +71,16 @@ pub(super) async fn put(
         }
     }
     let rewritten = others.iter().filter_map(|n| usize::try_from(*n).ok());
-    Ok(Written {
+    let mut written = Written {
         rows: hits.len() as u64,
         missed: (0..missing.len()).filter(|at| missing[*at]).collect(),
         rewritten: rewritten.collect(),
-        stored: Vec::new(),
-    })
+        ..Written::default()
+    };
+    if !skip_locked {
+        find_skipped(conn, batch, &mut written).await?;
+    }
+    Ok(written)
 }
 
 fn update_sql(target: &Target, relation: &str, skip_locked: bool) -> String {

@@ -9,6 +9,7 @@ use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::audit;
+use super::committed;
 use super::fault::map;
 use super::keys::due_at;
 use super::sql::{query, raw, time_text};
@@ -53,7 +54,7 @@ impl RotationTable for PostgresStore {
             return Ok(false);
         }
         audit::note(self, &mut tx, note, &[]).await?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         Ok(true)
     }
 
@@ -74,7 +75,7 @@ impl RotationTable for PostgresStore {
             return Ok(false);
         }
         audit::note(self, &mut tx, note, &[]).await?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         Ok(true)
     }
 
@@ -94,7 +95,7 @@ impl RotationTable for PostgresStore {
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         rows.iter().map(transition).collect()
     }
 
@@ -111,7 +112,7 @@ impl RotationTable for PostgresStore {
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         rows.iter().map(record).collect()
     }
 
@@ -157,7 +158,7 @@ impl RotationTable for PostgresStore {
             .collect::<Result<Vec<i64>>>()?;
         let records = of_numbers(self, &mut tx, &numbers).await?;
         audit::note(self, &mut tx, note, &records).await?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         Ok(Some(numbers))
     }
 
@@ -199,7 +200,7 @@ impl RotationTable for PostgresStore {
         if !ours.is_empty() {
             audit::note(self, &mut tx, note, &ours).await?;
         }
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         Ok(records)
     }
 
@@ -231,7 +232,7 @@ impl RotationTable for PostgresStore {
         .fetch_one(&mut *tx)
         .await
         .map_err(map)?;
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         record(&row)
     }
 
@@ -269,7 +270,7 @@ impl RotationTable for PostgresStore {
             let records = of_numbers(self, &mut tx, &[history_id]).await?;
             audit::note(self, &mut tx, note, &records).await?;
         }
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         Ok(stored)
     }
 
@@ -290,7 +291,7 @@ impl RotationTable for PostgresStore {
         if closed > 0 {
             audit::note(self, &mut tx, note, &records).await?;
         }
-        tx.commit().await.map_err(map)?;
+        committed(tx).await?;
         let record = records.into_iter().next();
         record.ok_or(unknown("a rewrap to be closed that is not there"))
     }

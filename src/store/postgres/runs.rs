@@ -4,6 +4,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::committed;
 use super::fault::map;
 use super::lanes::{self, tally};
 use super::sql::{query, raw, time_text};
@@ -35,7 +36,7 @@ pub(super) async fn open_run(
     .fetch_optional(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     row.as_ref().map(decode).transpose()
 }
 
@@ -50,7 +51,7 @@ pub(super) async fn list(store: &PostgresStore, limit: u32) -> Result<Vec<RunRec
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     rows.iter().map(decode).collect()
 }
 
@@ -82,7 +83,7 @@ pub(super) async fn begin(
     })?;
     let run_id: i64 = row.try_get(0).map_err(map)?;
     lanes::insert(store, &mut tx, run_id, new_lanes).await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(run_id)
 }
 
@@ -141,7 +142,7 @@ pub(super) async fn end(
             what: "the run".to_owned(),
         })?,
     };
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     tally(&row)
 }
 
@@ -216,7 +217,7 @@ pub(super) async fn resume(store: &PostgresStore, run_id: i64) -> Result<()> {
     .execute(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 fn decode(row: &PgRow) -> Result<RunRecord> {
@@ -253,7 +254,7 @@ pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<
     }
     let mut tx = store.begin().await?;
     let relations = relations_in(store, &mut tx, target).await?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(relations)
 }
 
@@ -320,7 +321,7 @@ pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Resu
     .fetch_one(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let rows: i64 = row.try_get(0).map_err(map)?;
     Ok(rows.unsigned_abs())
 }
@@ -342,6 +343,6 @@ pub(super) async fn blockers(store: &PostgresStore, target: &Target) -> Result<V
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
 }

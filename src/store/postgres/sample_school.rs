@@ -3,6 +3,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
+use super::committed;
 use super::fault::map;
 use super::opening::{Opening, READ_COMMITTED};
 use super::sql::{query, raw};
@@ -68,7 +69,7 @@ pub(in crate::store) async fn enroll(
     .execute(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 pub(in crate::store) async fn analyze(conn: &mut PgConnection, table: &TableName) -> Result<()> {
@@ -89,7 +90,7 @@ pub(in crate::store) async fn page(
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let student = |row: &PgRow| {
         Ok(SealedStudent {
             id: row.try_get(0)?,
@@ -117,7 +118,7 @@ pub(in crate::store) async fn find(
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let found = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
     rows.iter().map(|row| found(row).map_err(map)).collect()
 }

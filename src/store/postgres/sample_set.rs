@@ -5,6 +5,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
+use super::committed;
 use super::fault::map;
 use super::sql::{TEXT_SETTINGS, query, raw};
 use crate::ident::{Ident, TableName};
@@ -122,7 +123,7 @@ pub(in crate::store) async fn insert(
         tracing::warn!(table = table.name, "rows were refused");
         map(error)
     })?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     Ok(done.rows_affected())
 }
 

@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
-use super::fault::map;
+use super::fault::{map, of_rows};
 use super::read::split;
 use super::sql::query;
 use super::timed;
@@ -39,12 +39,45 @@ pub(super) async fn seal_rows(
             Kind::Index => statement.bind(indexes(batch, column.field)),
         };
     }
-    let rows = timed(statement.fetch_all(conn)).await?;
+    let rows = timed(statement.fetch_all(&mut *conn))
+        .await
+        .map_err(of_rows)?;
     let mut written = written(target, batch, &rows)?;
     if let (false, [row]) = (target.in_place(), rows.as_slice()) {
         rewritten(&mut written, row.try_get(1).map_err(map)?);
     }
+    if !skip_locked {
+        find_skipped(conn, batch, &mut written).await?;
+    }
     Ok(written)
+}
+
+/// Of the rows that were missed, those that are still the version that was to be written. Nobody held them, since
+/// the write waited: a trigger of the table's let it pass.
+pub(super) async fn find_skipped(
+    conn: &mut PgConnection,
+    batch: &WriteBatch<'_>,
+    written: &mut Written,
+) -> Result<()> {
+    let missed: Vec<usize> = (written.missed.iter().copied())
+        .filter(|at| !written.rewritten.contains(at))
+        .collect();
+    if missed.is_empty() {
+        return Ok(());
+    }
+    let (places, versions) = split(missed.iter().map(|at| &batch.rows[*at].locator))?;
+    let sql = format!(
+        "SELECT u.n FROM ONLY {} AS t JOIN ROWS FROM (pg_catalog.unnest({PLACES}), pg_catalog.unnest({VERSIONS})) \
+         WITH ORDINALITY AS u(place, version, n) ON {SAME_VERSION}",
+        batch.relation
+    );
+    let statement = query(sql).bind(places).bind(versions);
+    for row in timed(statement.fetch_all(conn)).await? {
+        let n: i64 = row.try_get(0).map_err(map)?;
+        let at = usize::try_from(n - 1).ok().and_then(|at| missed.get(at));
+        written.skipped.extend(at);
+    }
+    Ok(())
 }
 
 /// Rows that were written, and do not hold what was sent: a trigger of the table's put another value in.

@@ -9,6 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
+use super::committed;
 use super::fault::map;
 use super::sql::{TEXT_SETTINGS, query, raw};
 use crate::crypto::KeyId;
@@ -90,7 +91,7 @@ pub(super) async fn list(store: &PostgresStore) -> Result<SearchList> {
             .fetch_one(&mut *tx)
             .await
             .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let mut list = SearchList::default();
     for row in &rows {
         let id: String = row.try_get("id").map_err(map)?;
@@ -245,7 +246,7 @@ pub(super) async fn search(
         Err(StoreError::Missing { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let mut hits = Vec::new();
     for (at, column) in place.columns.iter().enumerate() {
         let values: i64 = row.try_get(at).map_err(map)?;

@@ -447,8 +447,10 @@ fn plain_size(field: &FieldTarget) -> String {
     } else if field.plain_is_varlena_text {
         format!("octet_length({column}::text)")
     } else {
+        // The text of a small value is about so long: a date of four bytes is one of ten.
         format!(
-            "CASE WHEN pg_column_size({column}) > 200 THEN octet_length({column}::text) ELSE 200 END"
+            "CASE WHEN pg_column_size({column}) > 200 THEN octet_length({column}::text) \
+             ELSE 24 + 2 * pg_column_size({column}) END"
         )
     }
 }

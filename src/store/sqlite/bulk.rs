@@ -396,7 +396,8 @@ impl Bulk {
             self.conditions.join(" AND "),
         );
         let done = bound(sql, self.binds).execute(conn).await;
-        done.map(|done| done.rows_affected()).map_err(fault::of)
+        done.map(|done| done.rows_affected())
+            .map_err(fault::of_rows)
     }
 }
 

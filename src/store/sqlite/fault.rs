@@ -38,6 +38,19 @@ pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
     }
 }
 
+/// The class of a failed statement that writes rows: a function or a trigger that fails in it is of its row.
+pub(super) fn of_rows(error: sqlx::Error) -> StoreError {
+    match of(error) {
+        StoreError::Refused { sqlstate } if sqlstate.starts_with("SQLITE_ERROR") => {
+            StoreError::Data {
+                sqlstate,
+                constraint: None,
+            }
+        }
+        other => other,
+    }
+}
+
 /// `code` is the extended result code; its low byte is the primary one.
 fn of_code(code: i32, message: &str) -> StoreError {
     let sqlstate = name(code);

@@ -206,10 +206,12 @@ pub(super) async fn after_change(
     target: Option<&Target>,
     fresh: bool,
 ) -> Result<()> {
-    if let Some(target) = target {
-        record(conn, target, fresh).await?;
-    }
-    if seen(conn).await?.iter().all(is_settled) {
+    // A table that is recorded now may stand behind the mark.
+    let recorded = match target {
+        Some(target) => record(conn, target, fresh).await?,
+        None => false,
+    };
+    if !recorded && seen(conn).await?.iter().all(is_settled) {
         return Ok(());
     }
     run(conn, "DROP VIEW IF EXISTS phiseal_end_of_guards").await?;
@@ -251,12 +253,13 @@ fn is_settled(one: &Seen) -> bool {
                 .is_some_and(|guard| guard.ends_with(":before")))
 }
 
-async fn record(conn: &mut SqliteConnection, target: &Target, fresh: bool) -> Result<()> {
+/// `false` where it is recorded already.
+async fn record(conn: &mut SqliteConnection, target: &Target, fresh: bool) -> Result<bool> {
     let table = target.table.name.as_str();
     let known = seen(conn).await?;
     if let Some(one) = known.iter().find(|one| one.label == target.label) {
         return match one.now.as_deref() {
-            Some(now) if now.eq_ignore_ascii_case(table) => Ok(()),
+            Some(now) if now.eq_ignore_ascii_case(table) => Ok(false),
             _ => Err(other_table(one)),
         };
     }
@@ -282,7 +285,7 @@ async fn record(conn: &mut SqliteConnection, target: &Target, fresh: bool) -> Re
     .bind(table.to_owned())
     .execute(conn)
     .await
-    .map(|_| ())
+    .map(|_| true)
     .map_err(fault::of)
 }
 

@@ -49,6 +49,26 @@ impl Reading {
         }
     }
 
+    /// What was read of a row once: the tenant, then two columns for each field.
+    pub(super) fn as_seen(seen: &[Seen<'_>]) -> Self {
+        let read = |seen: &Seen<'_>| *seen != Seen::Unread;
+        let fields = seen.get(1..).unwrap_or_default().chunks(2);
+        Self {
+            fields: fields
+                .map(|pair| {
+                    (
+                        pair.first().is_some_and(read),
+                        pair.get(1).is_some_and(read),
+                    )
+                })
+                .collect(),
+            value_bytes_max: u64::from(u32::MAX),
+            only_unsealed: false,
+            with_key_text: false,
+            with_index: false,
+        }
+    }
+
     /// The blind index of a field, where it is read.
     pub(super) fn index<'a>(&self, field: &'a ShapeField) -> Option<&'a String> {
         field.index.as_ref().filter(|_| self.with_index)
@@ -259,6 +279,7 @@ impl ReadRow {
                 .fields
                 .iter()
                 .any(|(plain, sealed)| is_large(plain) || is_large(sealed)),
+            refused: None,
             cells: self
                 .fields
                 .into_iter()

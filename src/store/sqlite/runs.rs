@@ -275,7 +275,7 @@ pub(super) async fn claim_lane(
          updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
          WHERE run_id = ? AND lane_no = (SELECT min(lane_no) FROM phiseal_lanes \
          WHERE run_id = ? AND state = 'open' AND (holder IS NULL OR lease_until IS NULL \
-         OR julianday(lease_until) <= julianday('now') OR holder IN ({}))) RETURNING {LANE}",
+         OR holder = ? OR julianday(lease_until) <= julianday('now') OR holder IN ({}))) RETURNING {LANE}",
         vec!["?"; dead.len()].join(", "),
     );
     let mut binds = vec![
@@ -283,6 +283,7 @@ pub(super) async fn claim_lane(
         Bind::Integer(i64::from(lease_seconds)),
         Bind::Integer(run_id),
         Bind::Integer(run_id),
+        Bind::Text(holder.0.clone()),
     ];
     binds.extend(dead.iter().map(|dead| Bind::Text(dead.0.clone())));
     let mut transaction = connection::write_transaction(conn).await?;

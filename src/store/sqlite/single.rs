@@ -33,6 +33,18 @@ pub(super) async fn unchanged_rows(
     Ok(page_of(rows, None))
 }
 
+/// Whether the row of a locator is still what it was.
+pub(super) async fn is_unchanged(
+    conn: &mut SqliteConnection,
+    shape: &Shape,
+    locator: &Locator,
+) -> Result<bool> {
+    let seen = version::unpack(&locator.version)?.columns;
+    let key = key_value::unplace(&locator.place)?;
+    let row = row_at(conn, shape, &Reading::as_seen(&seen), "1", &key).await?;
+    Ok(row.is_some_and(|row| row.is_still(&seen)))
+}
+
 /// Rows by their keys, as they are now.
 pub(super) async fn current_rows(
     conn: &mut SqliteConnection,

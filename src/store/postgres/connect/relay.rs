@@ -31,6 +31,13 @@ pub(super) const REFUSED: &str = "PH001";
 pub(super) const NOT_NOW: &str = "57P03";
 /// Bytes taken from one side before the other has them.
 const BUFFER_BYTES: usize = 65_536;
+/// A peer that has been silent for so long is asked whether it is there, every so often, so many times
+/// (tcp(7), TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT).
+const PEER_IDLE: Duration = Duration::from_secs(20);
+const PEER_ASKED_EVERY: Duration = Duration::from_secs(10);
+const PEER_ASKED: u32 = 3;
+/// What was sent and not acknowledged for so long, milliseconds, ends the session (TCP_USER_TIMEOUT).
+const SENT_UNANSWERED_MS: u32 = 30_000;
 /// How long a driver that was refused may take to read so, and a server to take leave.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
@@ -256,7 +263,18 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, StoreError> {
         .await
         .map_err(|e| failed(&e))?;
     server.set_nodelay(true).map_err(|e| failed(&e))?;
+    watch(&server).map_err(|e| failed(&io::Error::from(e)))?;
     Ok(server)
+}
+
+/// A statement may take as long as it likes; a peer that is gone without a word is to be noticed within a minute.
+fn watch(server: &TcpStream) -> rustix::io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_socket_keepalive(server, true)?;
+    sockopt::set_tcp_keepidle(server, PEER_IDLE)?;
+    sockopt::set_tcp_keepintvl(server, PEER_ASKED_EVERY)?;
+    sockopt::set_tcp_keepcnt(server, PEER_ASKED)?;
+    sockopt::set_tcp_user_timeout(server, SENT_UNANSWERED_MS)
 }
 
 fn failed(error: &io::Error) -> StoreError {

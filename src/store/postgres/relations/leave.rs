@@ -3,6 +3,7 @@
 use sqlx::{Postgres, Row, Transaction};
 
 use super::super::PostgresStore;
+use super::super::committed;
 use super::super::fault::map;
 use super::super::guard;
 use super::super::sql::{query, raw};
@@ -48,7 +49,7 @@ pub(in crate::store::postgres) async fn forget(
             .map_err(map)?;
         }
     }
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 /// The relations of a label are its relations no more.
@@ -99,5 +100,5 @@ pub(in crate::store::postgres) async fn rebind(
             .await
             .map_err(map_second_root(target))?;
     }
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }

@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
 
 use super::super::PostgresStore;
+use super::super::committed;
 use super::super::fault::map;
 use super::super::prepare;
 use super::super::sql::{block, query, raw};
@@ -147,7 +148,7 @@ pub(in crate::store::postgres) async fn note(store: &PostgresStore, target: &Tar
             .await
             .map_err(map_second_root(target))?;
     }
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 /// A relation that is recorded under another label, or a second root of this one.
@@ -182,7 +183,7 @@ pub(in crate::store::postgres) async fn gaps(
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     let gap = |row: &PgRow| {
         Ok(Gap {
             relation: row.try_get(0).map_err(map)?,
@@ -212,7 +213,7 @@ pub(in crate::store::postgres) async fn open_gaps(
     .execute(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)
+    committed(tx).await
 }
 
 /// See [`crate::store::Store::close_gaps`].
@@ -238,6 +239,6 @@ pub(in crate::store::postgres) async fn close_gaps(
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    tx.commit().await.map_err(map)?;
+    committed(tx).await?;
     rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
 }
