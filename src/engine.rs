@@ -3,6 +3,7 @@
 //! restore, rotate and reindex are steps of it. Never names a database driver, never prints.
 //! Rows and cursor commit together, so a crash at any instant loses nothing and repeats nothing.
 
+pub mod alike;
 pub mod bench;
 pub mod census;
 mod clock;
@@ -20,6 +21,7 @@ pub mod estimate;
 pub mod events;
 pub mod pace;
 pub mod parcel;
+pub mod patient;
 pub mod pipeline;
 pub mod preflight;
 pub mod quarantine;
@@ -268,7 +270,7 @@ impl Engine {
         let step = Arc::new(Verify::new(Arc::clone(&target), Arc::clone(&columns)));
         let rows_estimate = self.store.row_estimate(&target).await?;
         let ctx = Arc::new(
-            self.context(job, target, columns, step, None, HashMap::new())
+            self.context(target, columns, step, None, HashMap::new())
                 .await?,
         );
         self.begin_table(&ctx, rows_estimate, 0);

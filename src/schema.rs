@@ -11,13 +11,19 @@ mod error;
 mod files;
 mod history;
 mod link;
+mod markers;
 mod migrator;
+mod names;
+mod new_pair;
+mod placeholders;
 mod platform_sets;
 mod postgres;
 mod scratch;
 mod script;
 mod set;
 mod sqlite;
+mod sqlstates;
+mod version;
 
 use std::path::Path;
 
@@ -28,9 +34,10 @@ pub use drift::{Difference, Drift};
 pub use error::{Doing, MigrateError, Refusal};
 pub use history::{MigrationState, MigrationStatus};
 pub use link::Link;
+pub use new_pair::new_files;
 pub use platform_sets::{PLATFORM_SETS, platform_plan};
 pub use scratch::Scratch;
-pub use set::Version;
+pub use set::{Allowed, Version};
 
 use catalog::Scope;
 use drift::Additions;
@@ -44,6 +51,8 @@ use sqlite::SqliteDatabase;
 pub struct Migrations<'c> {
     set: MigrationSet,
     place: Place<'c>,
+    /// Called with each version once it is applied or undone.
+    told: Box<dyn FnMut(Version) + Send>,
 }
 
 enum Place<'c> {
@@ -59,7 +68,12 @@ pub enum SetChoice<'a> {
     /// A platform's, carried by this program; one of [`PLATFORM_SETS`].
     Platform(&'a str),
     /// The files in a folder.
-    Folder(&'a Path),
+    Folder {
+        /// Where it is.
+        path: &'a Path,
+        /// Names and values for placeholders.
+        vars: &'a [(String, String)],
+    },
 }
 
 /// A migration that would be run.
@@ -67,6 +81,8 @@ pub enum SetChoice<'a> {
 pub struct Planned {
     /// Its number.
     pub version: Version,
+    /// The same as its file has it.
+    pub label: String,
     /// Its name.
     pub name: String,
     /// What would be run.
@@ -82,6 +98,10 @@ pub struct Adopted {
     pub rows_not_compared: Vec<Version>,
     /// What stands in the database besides.
     pub extra: Vec<Difference>,
+    /// Where the migrations were built to compare with.
+    pub place: &'static str,
+    /// What of them was not built as it is written.
+    pub left_out: Vec<String>,
 }
 
 impl<'c> Migrations<'c> {
@@ -94,6 +114,7 @@ impl<'c> Migrations<'c> {
         Ok(Self {
             set: engine::postgres_set(),
             place: Place::Postgres(PgDatabase::new(conn, None, schema)?),
+            told: Box::new(|_| {}),
         })
     }
 
@@ -102,6 +123,7 @@ impl<'c> Migrations<'c> {
         Self {
             set: engine::sqlite_set(),
             place: Place::Sqlite(SqliteDatabase::new(conn)),
+            told: Box::new(|_| {}),
         }
     }
 
@@ -120,9 +142,10 @@ impl<'c> Migrations<'c> {
             set: match choice {
                 SetChoice::Own => engine::postgres_set(),
                 SetChoice::Platform(name) => platform_sets::find(name)?,
-                SetChoice::Folder(path) => files::folder(path)?,
+                SetChoice::Folder { path, vars } => files::folder(path, vars)?,
             },
             place: Place::Postgres(PgDatabase::new(conn, Some(worker), schema)?),
+            told: Box::new(|_| {}),
         })
     }
 
@@ -134,6 +157,54 @@ impl<'c> Migrations<'c> {
             self.place = Place::Postgres(database.acting_as(role, owner));
         }
         self
+    }
+
+    /// The same, where somebody said that this is to be done too.
+    #[must_use]
+    pub fn allowing(mut self, allowed: Allowed) -> Self {
+        self.allow(allowed);
+        self
+    }
+
+    /// As [`Migrations::allowing`], from now on.
+    pub fn allow(&mut self, allowed: Allowed) {
+        self.set.allowed = allowed;
+    }
+
+    /// The same, calling `told` with each version once it is committed.
+    #[must_use]
+    pub fn telling(mut self, told: impl FnMut(Version) + Send + 'static) -> Self {
+        self.told = Box::new(told);
+        self
+    }
+
+    /// The version that `text` names in this set; `0` is the state before the first.
+    ///
+    /// # Errors
+    /// [`MigrateError::NoVersion`].
+    pub fn version(&self, text: &str) -> Result<Version, MigrateError> {
+        let parts = self
+            .set
+            .migrations
+            .iter()
+            .any(|m| version::is_dotted(m.version));
+        let parsed = match text.parse() {
+            Ok(0) => Ok(0),
+            Ok(number) if !parts && number > 0 && !version::is_dotted(number) => Ok(number),
+            _ if parts => version::parse_dotted(text),
+            _ => Err("a version is a number"),
+        };
+        parsed.map_err(|why| MigrateError::NoVersion {
+            text: text.to_owned(),
+            why,
+        })
+    }
+
+    /// A version as its file has it: a number; `1.2` where Flyway's names do; the name of a file that
+    /// is repeated.
+    pub fn label(&self, version: Version) -> String {
+        let found = self.set.find(version);
+        history::label(version, found.map_or("", |migration| &migration.name))
     }
 
     /// Applies what is pending, up to and with `to` (default: all), and returns the versions
@@ -154,7 +225,26 @@ impl<'c> Migrations<'c> {
     /// entries are under six years old (45 CFR 164.316(b)(2)(i)), for our own tables;
     /// [`MigrateError::NoWayBack`]; else as [`Migrations::up`].
     pub async fn down(&mut self, to: Option<Version>) -> Result<Vec<Version>, MigrateError> {
+        self.refuse_losses(to).await?;
         self.reach(to.map_or(Goal::DownOne, Goal::DownTo)).await
+    }
+
+    /// Said before the first migration is undone, not after half of them. Each step looks once more.
+    async fn refuse_losses(&mut self, to: Option<Version>) -> Result<(), MigrateError> {
+        if self.set.allowed.drop_data {
+            return Ok(());
+        }
+        let found = match self.losses(to).await {
+            // The steps are more patient, and look too.
+            Err(MigrateError::LockTimeout { .. }) => return Ok(()),
+            found => found?,
+        };
+        let Some((version, _)) = found.first() else {
+            return Ok(());
+        };
+        let version = *version;
+        let losses = found.into_iter().flat_map(|(_, lines)| lines).collect();
+        Err(MigrateError::WouldDrop { version, losses })
     }
 
     /// Undoes the newest migration and applies it again; returns its version, if there is one.
@@ -162,6 +252,15 @@ impl<'c> Migrations<'c> {
     /// # Errors
     /// As [`Migrations::down`] and [`Migrations::up`].
     pub async fn redo(&mut self) -> Result<Vec<Version>, MigrateError> {
+        // Whatever forbids applying it again is said before it is undone.
+        let last = self.steps(Goal::DownOne).await?;
+        if let Some((migration, _)) = last.first()
+            && !migration.faults.is_empty()
+        {
+            let faults = migration.faults.clone();
+            return Err(MigrateError::Folder { faults });
+        }
+        self.refuse_losses(None).await?;
         let undone = self.reach(Goal::DownOne).await?;
         match undone.first() {
             None => Ok(Vec::new()),
@@ -207,6 +306,29 @@ impl<'c> Migrations<'c> {
         self.planned(goal).await
     }
 
+    /// What [`Migrations::down`] would refuse to take away: for each version a line of words for each
+    /// table that holds rows, and each sealed column. Changes nothing, but asks for the locks that
+    /// undoing asks for, and gives them back.
+    ///
+    /// # Errors
+    /// As [`Migrations::down`].
+    pub async fn losses(
+        &mut self,
+        to: Option<Version>,
+    ) -> Result<Vec<(Version, Vec<String>)>, MigrateError> {
+        let goal = to.map_or(Goal::DownOne, Goal::DownTo);
+        let Place::Postgres(database) = &mut self.place else {
+            return Ok(Vec::new());
+        };
+        if self.set.kind == SetKind::Own {
+            return Ok(Vec::new());
+        }
+        let steps = migrator::steps(database, &self.set, goal).await?;
+        let migrations: Vec<&Migration> = steps.into_iter().map(|(m, _)| m).collect();
+        let found = database.losses(&self.set, &migrations).await;
+        found.map_err(at_once)
+    }
+
     /// Compares the database with what the applied migrations make.
     ///
     /// # Errors
@@ -217,7 +339,8 @@ impl<'c> Migrations<'c> {
             return Ok(Drift::default());
         }
         let mut drift = self.compare(&applied, scratch).await?;
-        drift.version = applied.last().copied();
+        let versioned = applied.iter().filter(|v| !version::is_repeatable(**v));
+        drift.version = versioned.max().or(applied.last()).copied();
         Ok(drift)
     }
 
@@ -235,6 +358,7 @@ impl<'c> Migrations<'c> {
     ) -> Result<Adopted, MigrateError> {
         history::check_goal(&self.set, to.map_or(Goal::UpToLast, Goal::UpTo))?;
         let there = self.applied_whole().await?;
+        self.check_texts(to).await?;
         let within = |version: Version| to.is_none_or(|to| version <= to);
         let all = self.set.migrations.iter().map(|m| m.version);
         let wanted: Vec<Version> = all.filter(|v| within(*v) || there.contains(v)).collect();
@@ -261,13 +385,26 @@ impl<'c> Migrations<'c> {
             adopted,
             rows_not_compared,
             extra: drift.extra,
+            place: drift.place,
+            left_out: drift.left_out,
         })
     }
 
     async fn reach(&mut self, goal: Goal) -> Result<Vec<Version>, MigrateError> {
         match &mut self.place {
-            Place::Postgres(database) => migrator::reach(database, &self.set, goal).await,
-            Place::Sqlite(database) => migrator::reach(database, &self.set, goal).await,
+            Place::Postgres(database) => {
+                migrator::reach(database, &self.set, goal, &mut self.told).await
+            }
+            Place::Sqlite(database) => {
+                migrator::reach(database, &self.set, goal, &mut self.told).await
+            }
+        }
+    }
+
+    async fn steps(&mut self, goal: Goal) -> Result<Vec<(&Migration, Way)>, MigrateError> {
+        match &mut self.place {
+            Place::Postgres(database) => migrator::steps(database, &self.set, goal).await,
+            Place::Sqlite(database) => migrator::steps(database, &self.set, goal).await,
         }
     }
 
@@ -276,12 +413,18 @@ impl<'c> Migrations<'c> {
             Place::Postgres(database) => migrator::steps(database, &self.set, goal).await?,
             Place::Sqlite(database) => migrator::steps(database, &self.set, goal).await?,
         };
+        let place = |text: &str| match (&self.place, self.set.kind) {
+            (Place::Postgres(database), SetKind::Own) => database.schema().place(text),
+            _ => text.to_owned(),
+        };
         let planned = |(migration, way): (&Migration, Way)| Planned {
             version: migration.version,
+            label: self.label(migration.version),
             name: migration.name.to_string(),
             sql: match way {
-                Way::Up => migration.up.to_string(),
-                Way::Down => migration.down.as_deref().unwrap_or_default().to_owned(),
+                Way::Up => place(&migration.up),
+                // One that begins in the midst of a file has line ends for what stands before it.
+                Way::Down => place(migration.down.as_deref().unwrap_or_default().trim_start()),
             },
         };
         Ok(steps.into_iter().map(planned).collect())
@@ -305,6 +448,14 @@ impl<'c> Migrations<'c> {
         Ok(versions)
     }
 
+    /// What is pending can be applied.
+    async fn check_texts(&mut self, to: Option<Version>) -> Result<(), MigrateError> {
+        match &mut self.place {
+            Place::Postgres(database) => migrator::check_texts(database, &self.set, to).await,
+            Place::Sqlite(database) => migrator::check_texts(database, &self.set, to).await,
+        }
+    }
+
     async fn compare(
         &mut self,
         versions: &[Version],
@@ -316,11 +467,27 @@ impl<'c> Migrations<'c> {
         let migrations = chosen(&self.set, versions);
         compare(database, self.set.kind, &migrations, scratch)
             .await
-            .map_err(|failure| match failure {
-                Failure::Stop(error) => error,
-                Failure::Busy | Failure::Held => MigrateError::LockTimeout { attempts: 1 },
-            })
+            .map_err(at_once)
     }
+}
+
+/// What was tried once.
+fn at_once(failure: Failure) -> MigrateError {
+    match failure {
+        Failure::Stop(error) => error,
+        Failure::Busy | Failure::Held => MigrateError::LockTimeout { attempts: 1 },
+    }
+}
+
+/// The statements of an SQL text, as files of migrations are cut into them; for a test that asks the
+/// server's own parser about each.
+///
+/// # Errors
+/// Why it cannot be cut, in words.
+#[doc(hidden)]
+pub fn cut(text: &str) -> Result<Vec<String>, String> {
+    let script = script::Script::parse(text).map_err(|fault| fault.to_string())?;
+    Ok(script.statements().map(|s| s.text.clone()).collect())
 }
 
 fn chosen<'s>(set: &'s MigrationSet, versions: &[Version]) -> Vec<&'s Migration> {
@@ -336,14 +503,17 @@ async fn compare(
 ) -> Result<Drift, Failure> {
     let path = database.search_path().await?;
     let schema = database.schema().clone();
-    let expected = scratch.catalog(kind, migrations, &schema, &path).await?;
+    let built = scratch.catalog(kind, migrations, &schema, &path).await?;
     let scope = match kind {
         SetKind::Own => Scope::Own(&schema),
         SetKind::Platform => Scope::Platform(&schema),
     };
     let additions = Additions::read(database.conn(), &schema).await?;
     let found = catalog::read(database.conn(), scope).await?;
-    Ok(drift::compare(&expected, &found, &additions))
+    let mut drift = drift::compare(&built.catalog, &found, &additions);
+    drift.place = built.place;
+    drift.left_out = built.left_out;
+    Ok(drift)
 }
 
 /// What stands in the way of adopting, an object a line.

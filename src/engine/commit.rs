@@ -5,10 +5,12 @@
 
 mod counts;
 mod locked;
+mod refused;
 mod settle;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::context::Context;
 use super::error::EngineError;
@@ -33,6 +35,8 @@ pub struct Committer {
     unsettled: Option<(LaneTally, Vec<usize>)>,
     /// What was committed of a parcel whose rest has to be read again: told with the next one.
     untold: LaneTally,
+    /// How long messages of the parcel at hand were on their way.
+    on_the_way: Duration,
 }
 
 /// What became of a parcel.
@@ -44,6 +48,8 @@ pub struct Committed {
     pub seen: Seen,
     /// Positions in the parcel of rows that changed, went or were held meanwhile.
     pub missed: Vec<usize>,
+    /// How long its messages were on their way to the server and back.
+    pub on_the_way: Duration,
 }
 
 /// Why a parcel is not committed.
@@ -92,7 +98,13 @@ impl Committer {
             relation,
             unsettled: None,
             untold: LaneTally::default(),
+            on_the_way: Duration::ZERO,
         }
+    }
+
+    /// Its connection, for the next lane.
+    pub fn into_writer(self) -> Box<dyn BatchWriter> {
+        self.writer
     }
 
     /// The lane as it stands.
@@ -130,6 +142,7 @@ impl Committer {
             listed,
             found: i64::try_from(found).unwrap_or(i64::MAX),
         };
+        self.on_the_way = Duration::ZERO;
         let mut done = Committed {
             tally: std::mem::take(&mut self.untold),
             ..Committed::default()
@@ -139,7 +152,9 @@ impl Committer {
             self.untold = done.tally;
             return Err(error);
         }
+        self.count_unusable(&parcel).await?;
         done.seen = parcel.seen;
+        done.on_the_way = self.on_the_way;
         Ok(done)
     }
 
@@ -284,7 +299,29 @@ impl Committer {
         keys.dedup();
         self.writer.begin(&self.stamp, &advance, &keys).await?;
         let written = self.write(load, segment, writes, skip_locked).await?;
+        let skipped = self.list_skipped(load, segment, &written);
+        let ended = self
+            .end_attempt(load, segment, &written, refused, &skipped)
+            .await;
+        match &ended {
+            Ok(_) => self.count_attempt(&written, &skipped).await?,
+            // Where nobody knows, too: whoever meets them again finds them listed in the table.
+            Err(_) => self.ctx.book.forget(&skipped),
+        }
+        ended
+    }
+
+    /// Lists what is to be listed, counts, and commits.
+    async fn end_attempt(
+        &mut self,
+        load: &Load<'_>,
+        segment: &Segment,
+        written: &Written,
+        refused: Option<&[NewQuarantine]>,
+        skipped: &[NewQuarantine],
+    ) -> Result<SegmentEnd, Failure> {
         let mut listed: Vec<NewQuarantine> = refused.unwrap_or_default().to_vec();
+        listed.extend_from_slice(skipped);
         if segment.closes {
             listed.extend(load.listed.iter().cloned());
         }
@@ -294,20 +331,25 @@ impl Committer {
         let tally = LaneTally {
             rows_found: if segment.closes { load.found } else { 0 },
             rows_written: i64::try_from(written.rows).unwrap_or(i64::MAX),
-            values_written: self.values_written(load, segment, &written),
-            conflicts: i64::try_from(written.missed.len()).unwrap_or(i64::MAX),
+            values_written: self.values_written(load, segment, written),
+            conflicts: i64::try_from(written.missed.len() - written.skipped.len())
+                .unwrap_or(i64::MAX),
             quarantined: i64::try_from(listed.len()).unwrap_or(i64::MAX),
         };
-        let missed: Vec<usize> = written
-            .missed
-            .iter()
-            .map(|at| segment.rows.start + at)
-            .collect();
-        let counts = self.rotation_counts(load, segment, &missed, refused.is_some());
+        let of_load = |rows: &[usize]| -> Vec<usize> {
+            rows.iter().map(|at| segment.rows.start + at).collect()
+        };
+        let mut missed = of_load(&written.missed);
+        let passed_over = of_load(&written.skipped);
+        missed.retain(|at| !passed_over.contains(at));
+        let is_listed = |at: usize| refused.is_some() || passed_over.contains(&at);
+        let counts = self.rotation_counts(load, segment, &missed, is_listed);
         if !counts.is_empty() {
             self.writer.count_rotation(&counts).await?;
         }
-        match self.writer.commit(&tally).await {
+        let committed = self.writer.commit(&tally).await;
+        self.on_the_way += self.writer.on_the_way();
+        match committed {
             Ok(()) => {
                 self.stamp.seq += 1;
                 Ok(SegmentEnd::Committed(tally, missed))

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::alike::Refusals;
 use super::commit::Committer;
 use super::context::Context;
 use super::error::EngineError;
@@ -15,14 +16,13 @@ use super::events::Event;
 use super::pace::Pace;
 use super::pipeline::{Range, Sink, work_range};
 use super::report::Tallied;
-use super::retry::Patience;
 use super::step::{Order, Reads};
 use super::sweep::sweep;
 use crate::run::checkpoint::{Checkpoints, Place};
 use crate::run::holder;
 use crate::store::{
-    Holder, LaneRecord, LaneStamp, Mark, NewLane, Next, Result as StoreResult, Select, Store,
-    StoreError, Target, Visits,
+    BatchWriter, Holder, LaneRecord, LaneStamp, Mark, NewLane, Next, Select, Store, StoreError,
+    Target, Visits,
 };
 
 /// Lanes from this number on sweep a relation; those below seal ranges of it.
@@ -139,7 +139,7 @@ pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineE
         if ctx.stop.is_wished() {
             return Err(EngineError::Interrupted);
         }
-        let lanes = patiently(ctx, || ctx.store.lanes(run_id)).await?;
+        let lanes = ctx.store.lanes(run_id).await?;
         let open: Vec<&LaneRecord> = lanes.iter().filter(|lane| !lane.done).collect();
         if open.is_empty() {
             if !add_lanes(ctx, run_id, &lanes).await? {
@@ -166,13 +166,13 @@ async fn wind_up(
     let reads = ctx.step.reads();
     let not_seen = reads.ends_beside_writers && tallied.sweeps < sweeps;
     if std::mem::take(&mut tallied.still_written) || not_seen {
-        for relation in patiently(ctx, || ctx.store.relations(&ctx.target)).await? {
+        for relation in ctx.store.relations(&ctx.target).await? {
             let done = is_done(ctx.store.as_ref(), &ctx.target, &relation, &reads.sweep).await?;
             tallied.still_written |= !done;
         }
     }
     if reads.indexed_sweep {
-        tallied.indexes_left = patiently(ctx, || ctx.store.drop_sweep_index(&ctx.target)).await?;
+        tallied.indexes_left = ctx.store.drop_sweep_index(&ctx.target).await?;
     }
     Ok(())
 }
@@ -214,12 +214,13 @@ async fn work_lanes(
             let mut tallied = Tallied::default();
             let pace = Arc::new(Pace::new(ctx.settings.batch_target));
             let holder = ctx.process.worker(number);
+            let mut writer = None;
             while !ctx.stop.is_wished() {
                 let Some(lane) = claim(&ctx, run_id, &holder).await? else {
                     break;
                 };
                 tallied.lanes += 1;
-                work_lane(&ctx, lane, &mut tallied, &pace).await?;
+                work_lane(&ctx, lane, &mut tallied, &pace, &mut writer).await?;
             }
             Ok(tallied)
         });
@@ -233,22 +234,18 @@ async fn claim(
     run_id: i64,
     holder: &Holder,
 ) -> Result<Option<LaneRecord>, EngineError> {
-    patiently(ctx, || async {
-        let dead: Vec<Holder> = ctx
-            .store
-            .lanes(run_id)
-            .await?
-            .into_iter()
-            .filter(|lane| !lane.done)
-            .filter_map(|lane| lane.holder)
-            .filter(|name| ctx.process.is_dead(name))
-            .map(Holder)
-            .collect();
-        ctx.store
-            .claim_lane(run_id, holder, &dead, ctx.settings.lease_seconds)
-            .await
-    })
-    .await
+    let dead: Vec<Holder> = ctx
+        .store
+        .lanes(run_id)
+        .await?
+        .into_iter()
+        .filter(|lane| !lane.done)
+        .filter_map(|lane| lane.holder)
+        .filter(|name| ctx.process.is_dead(name))
+        .map(Holder)
+        .collect();
+    let lease = ctx.settings.lease_seconds;
+    Ok(ctx.store.claim_lane(run_id, holder, &dead, lease).await?)
 }
 
 async fn work_lane(
@@ -256,6 +253,7 @@ async fn work_lane(
     lane: LaneRecord,
     tallied: &mut Tallied,
     pace: &Arc<Pace>,
+    kept: &mut Option<Box<dyn BatchWriter>>,
 ) -> Result<(), EngineError> {
     let stamp = LaneStamp {
         run_id: lane.run_id,
@@ -263,24 +261,34 @@ async fn work_lane(
         fence: lane.fence,
         seq: lane.seq,
     };
-    let writer = patiently(ctx, || ctx.store.writer()).await?;
+    // A connection for each lane would cost a far server's lanes a second each.
+    let writer = match kept.take() {
+        Some(writer) => writer,
+        None => ctx.store.writer().await?,
+    };
     let mut committer = Committer::new(Arc::clone(ctx), writer, stamp, lane.relation.clone());
     let (outcome, stamp) = if lane.lane_no >= SWEEP_LANES {
         let outcome = sweep(ctx, &mut committer, &lane.relation, tallied).await;
         tallied.sweeps += usize::from(outcome.is_ok());
-        (outcome, committer.stamp())
+        let stamp = committer.stamp();
+        *kept = outcome.is_ok().then(|| committer.into_writer());
+        (outcome, stamp)
     } else {
         let mut range = Range::left(ctx, &lane)?;
         let mut sink = Sink::Durable(committer);
         let outcome = work_range(ctx, &mut range, &mut sink, tallied, pace).await;
-        let stamp = match &sink {
-            Sink::Durable(committer) => committer.stamp(),
+        let stamp = match sink {
+            Sink::Durable(committer) => {
+                let stamp = committer.stamp();
+                *kept = outcome.is_ok().then(|| committer.into_writer());
+                stamp
+            }
             Sink::Counting => stamp,
         };
         (outcome, stamp)
     };
     match outcome {
-        Ok(()) => Ok(patiently(ctx, || ctx.store.release_lane(&stamp, true)).await?),
+        Ok(()) => Ok(ctx.store.release_lane(&stamp, true).await?),
         Err(error) => {
             // Given back at once, so that the next one need not wait for the lease. Best effort.
             let _ = ctx.store.release_lane(&stamp, false).await;
@@ -297,7 +305,7 @@ async fn add_lanes(
     run_id: i64,
     lanes: &[LaneRecord],
 ) -> Result<bool, EngineError> {
-    let relations = patiently(ctx, || ctx.store.relations(&ctx.target)).await?;
+    let relations = ctx.store.relations(&ctx.target).await?;
     let mut known: HashMap<&str, (bool, u32)> = HashMap::new();
     for lane in lanes {
         let entry = known.entry(lane.relation.as_str()).or_default();
@@ -401,20 +409,22 @@ impl Crowd {
     }
 }
 
-/// A round trip outside of batches, tried again while that may help.
-pub(super) async fn patiently<T, F>(
-    ctx: &Context,
-    mut work: impl FnMut() -> F,
-) -> Result<T, EngineError>
-where
-    F: Future<Output = StoreResult<T>>,
-{
-    let mut patience = Patience::new(ctx.settings.patience);
-    loop {
-        match work().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => patience.wait(ctx, error).await?,
-        }
+/// The error of a table that refuses every row alike, with the triggers that may be the cause.
+pub(super) async fn all_refused(ctx: &Context, refused: Refusals) -> EngineError {
+    let facts = ctx.store.table(&ctx.target.table).await.ok().flatten();
+    let names: Vec<String> = facts
+        .iter()
+        .flat_map(|table| &table.triggers)
+        .filter(|trigger| trigger.update && trigger.row && trigger.enabled != 'D')
+        .map(|trigger| trigger.name.clone())
+        .collect();
+    EngineError::AllRefused {
+        table: ctx.target.label.clone(),
+        refused: Box::new(refused),
+        triggers: match names.is_empty() {
+            true => String::new(),
+            false => format!(" (triggers of the table: {})", names.join(", ")),
+        },
     }
 }
 

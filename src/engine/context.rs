@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::alike::Alike;
 use super::columns::Columns;
 use super::events::EventSink;
 use super::quarantine::Book;
@@ -60,6 +61,8 @@ pub struct Context {
     pub stop: Stop,
     /// Rows known to be bad.
     pub book: Book,
+    /// Rows that the database refused since it took one.
+    pub alike: Alike,
     /// The definition of each relation when the run began.
     pub fingerprints: HashMap<String, String>,
     /// The rotation that each older key is left by; empty for other runs.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::conduct::{cut_lanes, join, patiently};
+use super::conduct::{cut_lanes, join};
 use super::context::{Context, VALUE_BYTES_CEILING};
 use super::error::EngineError;
 use super::events::Event;
@@ -19,7 +19,7 @@ use super::report::Tallied;
 use super::retry::Patience;
 use super::step::{Order, Reads};
 use crate::run::checkpoint::Place;
-use crate::store::{Mark, Moment, PageReader, PageRequest, Versions};
+use crate::store::{Mark, Moment, PageReader, PageRequest, StoreError, Versions};
 
 /// Counts through all rows.
 ///
@@ -33,7 +33,8 @@ pub async fn count_through(ctx: &Arc<Context>) -> Result<Tallied, EngineError> {
             return Ok(done);
         }
         ctx.events.emit(Event::Waiting {
-            why: "the table was rewritten meanwhile, and is begun again".to_owned(),
+            why: "the table was rewritten meanwhile, or holds a value that cannot be read, and is begun again"
+                .to_owned(),
         });
     }
     let ranges = ranges(ctx, Order::Keys).await?;
@@ -63,7 +64,12 @@ async fn count_storage(
         };
         range.versions = Versions::Since(moment.clone());
     }
-    done.merge(count_since(ctx, &since).await?);
+    match count_since(ctx, &since).await {
+        Ok(came_since) => done.merge(came_since),
+        // A row that cannot be read ends the snapshot; by keys, it is found.
+        Err(EngineError::Store(StoreError::Data { .. })) => return Ok(None),
+        Err(error) => return Err(error),
+    }
     let Some(now) = moments(ctx).await? else {
         return Ok(None);
     };
@@ -77,8 +83,8 @@ async fn count_storage(
 /// This moment, for each relation; `None` where one cannot be looked back to.
 async fn moments(ctx: &Context) -> Result<Option<HashMap<String, Moment>>, EngineError> {
     let mut moments = HashMap::new();
-    for relation in patiently(ctx, || ctx.store.relations(&ctx.target)).await? {
-        match patiently(ctx, || ctx.store.moment(&relation)).await? {
+    for relation in ctx.store.relations(&ctx.target).await? {
+        match ctx.store.moment(&relation).await? {
             Some(moment) => moments.insert(relation, moment),
             None => return Ok(None),
         };

@@ -1,12 +1,13 @@
 //! A run over one table, as it is written down: begun or found again, conducted, ended, audited.
 //! Owns what a run that resumes must have in common with the one that was interrupted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
 
+use super::alike::{Alike, Refusals};
 use super::columns::Columns;
 use super::context::Context;
 use super::error::EngineError;
@@ -16,10 +17,13 @@ use super::report::{FAILURES_MAX, TableReport, Tallied};
 use super::step::{Reads, Step};
 use super::{Engine, Job, conduct};
 use crate::crypto::KeyId;
+use crate::keys::KeyStatus;
 use crate::run::audit;
 use crate::run::checkpoint::Checkpoints;
 use crate::run::holder::{self, Process};
-use crate::store::{LaneTally, QuarantineState, RunKind, RunRecord, RunState, StoreError, Target};
+use crate::store::{
+    LaneTally, Next, QuarantineState, RunKind, RunRecord, RunState, Select, StoreError, Target,
+};
 
 impl Engine {
     /// The one run loop, with its beginning and its end.
@@ -43,18 +47,27 @@ impl Engine {
             fingerprints.insert(relation, print);
         }
         let mut ctx = self
-            .context(job, target, columns, step, Some(run_id), fingerprints)
+            .context(target, columns, step, Some(run_id), fingerprints)
             .await?;
         ctx.rotations = rotations;
         let ctx = Arc::new(ctx);
         self.begin_table(&ctx, rows_estimate, before.rows_found.unsigned_abs());
-        let outcome = match self.list_violators(&ctx).await {
+        let mut outcome = match self.list_violators(&ctx).await {
             Ok(listed) => conduct::conduct(&ctx, run_id).await.map(|mut done| {
                 done.tally.quarantined += listed;
                 done
             }),
             Err(error) => Err(error),
         };
+        if let (Ok(_), Some(refused)) = (&outcome, ctx.alike.of_all())
+            && !ctx.book.retries_any()
+            && !self.is_any_good(&ctx).await?
+        {
+            outcome = Err(conduct::all_refused(&ctx, refused).await);
+        }
+        if let Err(EngineError::AllRefused { refused, .. }) = &outcome {
+            self.try_again_later(&ctx, run_id, refused).await?;
+        }
         self.events.emit(Event::TableEnded {
             table: job.target.label.clone(),
         });
@@ -99,8 +112,8 @@ impl Engine {
                     self.note(&format!("{kind}.begin"), &run, None).await?;
                     return Ok((run_id, false, LaneTally::default()));
                 }
-                // Another process began it just now: join.
-                Err(StoreError::Held { .. }) => {}
+                // Another process began it just now, or we did and nobody told us: join.
+                Err(StoreError::Held { .. } | StoreError::OutcomeUnknown) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -168,7 +181,6 @@ impl Engine {
 
     pub(super) async fn context(
         &self,
-        job: &Job,
         target: Arc<Target>,
         columns: Arc<Columns>,
         step: Arc<dyn Step>,
@@ -177,10 +189,10 @@ impl Engine {
     ) -> Result<Context, EngineError> {
         let listed = self.store.quarantined(Some(&target.label)).await?;
         let book = Book::new(
-            &target.label,
-            job.labels(),
+            &target,
             step.kind().as_str(),
             self.tenants.own().ok(),
+            &self.tenants.keyring,
             // A verification lists anew what it finds.
             if run_id.is_some() { &listed } else { &[] },
         );
@@ -195,6 +207,7 @@ impl Engine {
             events: Arc::clone(&self.events),
             stop: self.stop.clone(),
             book,
+            alike: Alike::default(),
             fingerprints,
             rotations: HashMap::new(),
             process: Process::this(),
@@ -222,9 +235,7 @@ impl Engine {
         let kind = ctx.step.kind();
         match outcome {
             Ok(done) => {
-                let total =
-                    conduct::patiently(ctx, || self.store.end_run(run_id, RunState::Done, None))
-                        .await?;
+                let total = self.store.end_run(run_id, RunState::Done, None).await?;
                 let mut run = self.bare_run(ctx, kind);
                 run.tally = total;
                 self.note(&format!("{kind}.end"), &run, Some(run_id))
@@ -232,15 +243,73 @@ impl Engine {
                 Ok(done)
             }
             Err(error) => {
-                // Best effort: the lanes alone are enough to resume from.
-                let code = error.code();
-                let _ = self
-                    .store
-                    .end_run(run_id, RunState::Interrupted, Some(code))
-                    .await;
+                // Whoever was asked to stop while it waited for the database has nothing else to say.
+                let error = match error {
+                    EngineError::Store(waited)
+                        if self.stop.is_wished()
+                            && matches!(waited.next(), Next::Again | Next::Reconnect) =>
+                    {
+                        EngineError::Interrupted
+                    }
+                    error => error,
+                };
+                // Best effort: the lanes alone are enough to resume from. What was refused is behind them all,
+                // so the next run begins anew.
+                let state = match error {
+                    EngineError::AllRefused { .. } => RunState::Failed,
+                    _ => RunState::Interrupted,
+                };
+                let _ = self.store.end_run(run_id, state, Some(error.code())).await;
                 Err(error)
             }
         }
+    }
+
+    /// Whether some row is as the step would leave it: then those that were refused are not the whole table.
+    async fn is_any_good(&self, ctx: &Context) -> Result<bool, EngineError> {
+        let select = match ctx.step.kind() {
+            RunKind::Rotate => Select::SealedUnder {
+                keys: self.active_keys(),
+            },
+            RunKind::Backfill | RunKind::Compare => Select::Sealed,
+            // What stands in the plaintext columns is not asked for.
+            _ => return Ok(false),
+        };
+        for relation in self.store.relations(&ctx.target).await? {
+            if (self.store.any_left(&ctx.target, &relation, &select)).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn active_keys(&self) -> Arc<[KeyId]> {
+        let keys = self.tenants.keyring.snapshot();
+        let active = keys
+            .loaded()
+            .filter(|key| key.status() == KeyStatus::Active);
+        active.map(|key| key.key_id()).collect()
+    }
+
+    /// What was listed of rows that were all refused alike is not for a person to look at one by one: the next
+    /// run tries them again.
+    async fn try_again_later(
+        &self,
+        ctx: &Context,
+        run_id: i64,
+        refused: &Refusals,
+    ) -> Result<(), EngineError> {
+        let tags: HashSet<&str> = refused.tags.iter().map(String::as_str).collect();
+        let listed = self.store.quarantined(Some(&ctx.target.label)).await?;
+        let ids: Vec<i64> = (listed.iter())
+            .filter(|row| row.row.run_id == Some(run_id) && row.state == QuarantineState::Open)
+            .filter(|row| tags.contains(row.row.row_tag.as_str()))
+            .map(|row| row.quarantine_id)
+            .collect();
+        Ok((self
+            .store
+            .set_quarantine_state(&ids, QuarantineState::Retry))
+        .await?)
     }
 
     fn bare_run(&self, ctx: &Context, kind: RunKind) -> RunRecord {

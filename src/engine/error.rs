@@ -1,5 +1,6 @@
 //! Errors of a run. Each names the place, never a value.
 
+use super::alike::Refusals;
 use crate::error::{Coded, Exit};
 use crate::foreign::Foreign;
 use crate::keys::{KeyError, KeyFaults};
@@ -63,6 +64,16 @@ pub enum EngineError {
         /// The table's label.
         table: String,
         /// The row triggers of UPDATE.
+        triggers: String,
+    },
+    /// The database refuses every row alike: the cause is not in the rows.
+    #[error("{table}: every row is refused alike, {} of them: {}{triggers}", refused.tags.len(), refused.cause)]
+    AllRefused {
+        /// The table's label.
+        table: String,
+        /// Why, and which.
+        refused: Box<Refusals>,
+        /// The row triggers of UPDATE, or nothing.
         triggers: String,
     },
     /// So many rows break a constraint that was added NOT VALID that they are not listed one by one.
@@ -155,6 +166,7 @@ impl Coded for EngineError {
             Self::ReadBackDiffers { .. } => "E0303",
             Self::NotConverging { .. } => "E0606",
             Self::Rewritten { .. } => "E0526",
+            Self::AllRefused { .. } => "E0524",
             Self::Violating { .. } => "E0264",
             Self::OtherRun { .. } => "E0607",
             Self::LanesHeld { .. } => "E0603",
@@ -196,6 +208,9 @@ impl Coded for EngineError {
             Self::Rewritten { .. } => {
                 "see that the triggers leave a value alone that is stored already, then run the command again".to_owned()
             }
+            Self::AllRefused { .. } => {
+                "the cause is a trigger, a constraint or the table's definition and not the rows, so none of them is left in quarantine: mend it, then run the command again, which resumes".to_owned()
+            }
             Self::Violating { .. } => {
                 "no update of such a row is taken, and the server would write the row into its log: mend the rows and \
                  VALIDATE the constraint, or drop it"
@@ -224,7 +239,9 @@ impl Coded for EngineError {
             Self::Checkpoint(_) => Exit::Keys,
             Self::Interrupted => Exit::Interrupted,
             Self::ReadBackDiffers { .. } => Exit::Unverified,
-            Self::NotConverging { .. } | Self::Rewritten { .. } => Exit::NotConverging,
+            Self::NotConverging { .. } | Self::Rewritten { .. } | Self::AllRefused { .. } => {
+                Exit::NotConverging
+            }
             Self::Violating { .. } => Exit::Refused,
             Self::OtherRun { .. } | Self::LanesHeld { .. } => Exit::Held,
             Self::Worker | Self::NoRandomness => Exit::Bug,

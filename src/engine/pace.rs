@@ -1,12 +1,13 @@
 //! Pace: how many rows a window looks at, so that a batch takes its target time.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// The window size of one lane.
 pub struct Pace {
     rows: AtomicU32,
     target: Duration,
+    far: AtomicBool,
 }
 
 const ROWS_FIRST: u32 = 1000;
@@ -20,6 +21,7 @@ impl Pace {
         Self {
             rows: AtomicU32::new(ROWS_FIRST),
             target,
+            far: AtomicBool::new(false),
         }
     }
 
@@ -28,12 +30,22 @@ impl Pace {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// A batch of `rows` took this long: at most twice or half as many next time, so that one slow
-    /// batch does not starve the next.
+    /// Whether a good part of the batches' time goes by on the way to the server.
+    pub fn is_far(&self) -> bool {
+        self.far.load(Ordering::Relaxed)
+    }
+
+    /// Of a batch that took so long in all, messages were on the way for so long.
+    pub fn on_the_way(&self, way: Duration, in_all: Duration) {
+        self.far.store(way > in_all / 5, Ordering::Relaxed);
+    }
+
+    /// The server worked this long on a batch of `rows`: at most four times or half as many next time, so that
+    /// one odd batch does not spoil the next.
     pub fn took(&self, rows: u32, elapsed: Duration) {
         let now = f64::from(self.rows());
         let factor = self.target.as_secs_f64() / elapsed.as_secs_f64().max(0.000_1);
-        let next = (f64::from(rows) * factor).clamp(now * 0.5, now * 2.0);
+        let next = (f64::from(rows) * factor).clamp(now * 0.5, now * 4.0);
         // In range by the clamp.
         #[allow(
             clippy::cast_possible_truncation,

@@ -198,6 +198,9 @@ fn work_row(ctx: &Context, keys: &KeySet, read: PageRow, hand: &mut Hand) -> Wor
     if read.large {
         fault = Some("a value is larger than 512 MiB".to_owned());
     }
+    if read.refused.is_some() {
+        fault = Some("the database cannot read a value of the row".to_owned());
+    }
     let mut work = match fault {
         Some(why) => refused(&read, why, &mut hand.seen),
         None => {
@@ -223,10 +226,14 @@ fn work_row(ctx: &Context, keys: &KeySet, read: PageRow, hand: &mut Hand) -> Wor
 fn refused(read: &PageRow, why: String, seen: &mut Seen) -> RowWork {
     let count =
         |of: fn(&PageCell) -> bool| read.cells.iter().filter(|cell| of(cell)).count() as u64;
-    seen.failed += count(|cell| cell.sealed.is_some());
+    let unread = u64::from(read.refused.is_some());
+    seen.failed += count(|cell| cell.sealed.is_some()) + unread;
     seen.unsealed += count(|cell| cell.sealed.is_none() && cell.plain.is_some());
     RowWork {
-        faults: vec![RowFault::row(why)],
+        faults: vec![RowFault {
+            sqlstate: read.refused.clone(),
+            ..RowFault::row(why)
+        }],
         ..RowWork::default()
     }
 }

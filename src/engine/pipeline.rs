@@ -4,7 +4,7 @@
 //! read ahead; pages die with their connection.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -184,6 +184,7 @@ async fn drain(
         let next = parcel.next.clone();
         let (window_rows, closes_window) = (parcel.window_rows, parcel.closes_window);
         let begun = Instant::now();
+        let mut on_the_way = Duration::ZERO;
         let event = match sink {
             Sink::Durable(committer) => {
                 let done = stages
@@ -191,6 +192,7 @@ async fn drain(
                     .time(Stage::Writing, committer.commit(parcel))
                     .await?;
                 tallied.add(&done);
+                on_the_way = done.on_the_way;
                 Event::Batch {
                     rows: done.tally.rows_found.unsigned_abs(),
                     values: done.tally.values_written.unsigned_abs(),
@@ -199,7 +201,10 @@ async fn drain(
             Sink::Counting => count(ctx, &parcel, tallied).await?,
         };
         if closes_window {
-            pace.took(window_rows, begun.elapsed());
+            // A larger window makes the way no longer.
+            let took = begun.elapsed();
+            pace.on_the_way(on_the_way, took);
+            pace.took(window_rows, took.saturating_sub(on_the_way));
         }
         ctx.events.emit(event);
         if closes_window {
@@ -264,8 +269,11 @@ async fn read_windows(
 ) -> Result<(), EngineError> {
     let mut windows = Windows::new(ctx, range).await?;
     let one_large = Arc::new(Semaphore::new(1));
-    // Nothing is written until the first window is read, so the first ones are small.
-    let mut smaller = FIRST_WINDOWS_SMALLER;
+    // Nothing is written until the first window is read, so the first ones are small, unless each costs its way.
+    let mut smaller = match pace.is_far() {
+        true => 0,
+        false => FIRST_WINDOWS_SMALLER,
+    };
     loop {
         let rows = (pace.rows() >> smaller).max(1);
         smaller = smaller.saturating_sub(1);
@@ -319,6 +327,10 @@ pub struct Windows {
     reader: Option<Box<dyn PageReader>>,
     /// The next window.
     pub request: PageRequest,
+    /// Rows that a window may look at while a row that cannot be read is looked for.
+    narrow: Option<u32>,
+    /// Rows come without their values.
+    without_values: bool,
 }
 
 /// What is read in one round trip.
@@ -343,15 +355,32 @@ impl Windows {
             ctx: Arc::clone(ctx),
             reader: None,
             request,
+            narrow: None,
+            without_values: false,
         })
     }
 
-    /// Reads the next window and moves on behind it.
+    /// Reads the next window and moves on behind it. Where the database cannot read a value in it, the window
+    /// is halved until that row stands alone: it comes without values, and says so.
     ///
     /// # Errors
     /// What does not get better by trying again.
     pub async fn next(&mut self) -> Result<Page, EngineError> {
-        let page = self.read(&Wanted::Window).await?;
+        let wanted = self.request.rows_max;
+        let mut rows = self.narrow.map_or(wanted, |narrow| narrow.min(wanted));
+        let page = loop {
+            self.request.rows_max = rows;
+            match self.read(&Wanted::Window).await {
+                Err(EngineError::Store(StoreError::Data { .. })) if rows > 1 => rows /= 2,
+                Err(EngineError::Store(StoreError::Data { sqlstate, .. })) => {
+                    break self.refused(&Wanted::Window, &sqlstate).await;
+                }
+                read => break read,
+            }
+        };
+        self.request.rows_max = wanted;
+        self.narrow = (rows < wanted).then(|| rows.saturating_mul(2));
+        let page = page?;
         if let Some(next) = &page.next {
             self.request.after = Some(next.clone());
         }
@@ -364,7 +393,13 @@ impl Windows {
     /// # Errors
     /// As [`Windows::next`].
     pub async fn single(&mut self, row: &PageRow) -> Result<Page, EngineError> {
-        let page = self.read(&Wanted::Version(&row.locator)).await?;
+        let version = Wanted::Version(&row.locator);
+        let page = match self.read(&version).await {
+            Err(EngineError::Store(StoreError::Data { sqlstate, .. })) => {
+                self.refused(&version, &sqlstate).await
+            }
+            read => read,
+        }?;
         match &row.key_text {
             // What is looked for at a moment is met elsewhere once it changed.
             Some(key) if page.rows.is_empty() && self.request.versions == Versions::All => {
@@ -372,6 +407,19 @@ impl Windows {
             }
             _ => Ok(page),
         }
+    }
+
+    /// The same rows without the values, of which the database cannot read one.
+    async fn refused(&mut self, wanted: &Wanted<'_>, sqlstate: &str) -> Result<Page, EngineError> {
+        self.without_values = true;
+        let page = self.read(wanted).await;
+        self.without_values = false;
+        let mut page = page?;
+        for row in page.rows.iter_mut().filter(|row| row.large) {
+            row.large = false;
+            row.refused = Some(sqlstate.to_owned());
+        }
+        Ok(page)
     }
 
     async fn read(&mut self, wanted: &Wanted<'_>) -> Result<Page, EngineError> {
@@ -392,12 +440,17 @@ impl Windows {
             Some(reader) => reader,
             None => self.ctx.store.reader().await?,
         };
-        let whole = || PageRequest {
-            value_bytes_max: VALUE_BYTES_CEILING,
+        let limited = |value_bytes_max| PageRequest {
+            value_bytes_max,
             ..self.request.clone()
+        };
+        let whole = || match self.without_values {
+            true => limited(0),
+            false => limited(VALUE_BYTES_CEILING),
         };
         let target = &self.ctx.target;
         let page = match wanted {
+            Wanted::Window if self.without_values => reader.page(target, &limited(0)).await?,
             Wanted::Window => reader.page(target, &self.request).await?,
             Wanted::Version(locator) => {
                 let locators = std::slice::from_ref(*locator);

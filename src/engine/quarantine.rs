@@ -11,7 +11,19 @@ use super::step::RowFault;
 use crate::crypto::{ColumnKey, Context as Labels, Envelope, KeyPart, NonceBatch, RowKey, Tagger};
 use crate::keys::{Key, Keyring};
 use crate::store::locate::MICROSECONDS;
-use crate::store::{NewQuarantine, PageRow, QuarantineRecord, QuarantineState, Resealed};
+use crate::store::{
+    KeyColumn, KeyKind, NewQuarantine, PageRow, QuarantineRecord, QuarantineState, Resealed,
+    RunKind, Target,
+};
+
+/// Faults that are listed, each by its field, or of the whole row.
+#[derive(Default)]
+struct Known {
+    by_key: HashMap<RowKey, HashSet<Option<usize>>>,
+    by_tag: HashMap<String, HashSet<Option<usize>>>,
+    /// The row key behind each tag that this book listed.
+    listed: HashMap<String, RowKey>,
+}
 
 /// What is known to be bad in one table.
 pub struct Book {
@@ -20,25 +32,29 @@ pub struct Book {
     step: &'static str,
     own: Option<Arc<Key>>,
     tagger: Option<Tagger>,
-    known: RwLock<HashMap<String, HashSet<Option<usize>>>>,
+    known: RwLock<Known>,
     /// What a person wanted tried again when this run began.
     to_retry: HashSet<i64>,
 }
 
 impl Book {
     /// A book for one table; `own` is the key that seals row keys. What is listed already, and not
-    /// marked for another try, is known from the start.
+    /// marked for another try, is known from the start: by its row key, since the tag is another one
+    /// under each key. Where the row key does not open any more, by its tag.
     pub fn new(
-        table_label: &str,
-        column_labels: Vec<String>,
+        target: &Target,
         step: &'static str,
         own: Option<Arc<Key>>,
+        keyring: &Keyring,
         listed: &[QuarantineRecord],
     ) -> Self {
-        let mut known: HashMap<String, HashSet<Option<usize>>> = HashMap::new();
+        let column_labels: Vec<String> = (target.fields.iter())
+            .map(|field| field.label.clone())
+            .collect();
+        let mut known = Known::default();
         for record in listed {
             // What verify or a restore listed says nothing about a later backfill.
-            if record.row.step != step || record.state == QuarantineState::Retry {
+            if !is_of(&record.row.step, step) || record.state == QuarantineState::Retry {
                 continue;
             }
             let field = record
@@ -49,10 +65,18 @@ impl Book {
             if let Some(None) = field {
                 continue;
             }
-            known
-                .entry(record.row.row_tag.clone())
-                .or_default()
-                .insert(field.flatten());
+            let text = open_key(keyring, record);
+            let keys = text.map_or_else(Vec::new, |text| {
+                row_keys(&target.keys, &text, record, keyring)
+            });
+            let field = field.flatten();
+            if keys.is_empty() {
+                let tag = record.row.row_tag.clone();
+                known.by_tag.entry(tag).or_default().insert(field);
+            }
+            for key in keys {
+                known.by_key.entry(key).or_default().insert(field);
+            }
         }
         let tagger = own.as_ref().map(|key| key.data_key().tagger());
         let to_retry = listed
@@ -61,7 +85,7 @@ impl Book {
             .map(|record| record.quarantine_id)
             .collect();
         Self {
-            table_label: table_label.to_owned(),
+            table_label: target.label.clone(),
             column_labels,
             step,
             own,
@@ -77,6 +101,11 @@ impl Book {
         self.to_retry.contains(&quarantine_id)
     }
 
+    /// Whether it tries any again.
+    pub fn retries_any(&self) -> bool {
+        !self.to_retry.is_empty()
+    }
+
     /// The row's tag: a keyed digest, safe to print. `unkeyed` where there is no key to make it with.
     pub fn tag(&self, row_key: &RowKey) -> String {
         self.tagger.as_ref().map_or_else(
@@ -88,10 +117,9 @@ impl Book {
     /// Whether this fault of this row is listed.
     pub fn knows(&self, row_key: &RowKey, field: Option<usize>) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        !known.is_empty()
-            && known
-                .get(&self.tag(row_key))
-                .is_some_and(|fields| fields.contains(&field))
+        let has = |fields: &HashSet<Option<usize>>| fields.contains(&field);
+        known.by_key.get(row_key).is_some_and(has)
+            || (!known.by_tag.is_empty() && known.by_tag.get(&self.tag(row_key)).is_some_and(has))
     }
 
     /// The faults as they are to be listed; they are known from now on.
@@ -110,7 +138,8 @@ impl Book {
             return Vec::new();
         };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let fields = known.entry(tag.clone()).or_default();
+        known.listed.insert(tag.clone(), row_key.clone());
+        let fields = known.by_key.entry(row_key.clone()).or_default();
         faults
             .iter()
             .filter(|fault| fields.insert(fault.field))
@@ -137,11 +166,20 @@ impl Book {
                 .column_label
                 .as_ref()
                 .and_then(|label| self.column_labels.iter().position(|l| l == label));
-            if let Some(fields) = known.get_mut(&row.row_tag) {
+            let Some(key) = known.listed.get(&row.row_tag).cloned() else {
+                continue;
+            };
+            if let Some(fields) = known.by_key.get_mut(&key) {
                 fields.remove(&field);
             }
         }
     }
+}
+
+/// Whether what one step listed is met by another: both seal from the plaintext.
+fn is_of(listed_by: &str, step: &str) -> bool {
+    let sealing = [RunKind::Backfill.as_str(), RunKind::Compare.as_str()];
+    listed_by == step || (sealing.contains(&listed_by) && sealing.contains(&step))
 }
 
 /// The row key of a row whose key has no fixed form, so that it can be tagged and listed: its text.
@@ -165,6 +203,83 @@ fn key_text(row: &PageRow) -> Vec<String> {
         (Err(_), Some(text)) => text.0.clone(),
         (Err(_), None) => vec![format!("row at {}", row.locator.place)],
     }
+}
+
+/// The row keys that a listed text can stand for. A column without a type takes values of several kinds that look
+/// alike: there the tag tells which it was, if the key that it was made with is still here.
+fn row_keys(
+    columns: &[KeyColumn],
+    text: &[u8],
+    record: &QuarantineRecord,
+    keyring: &Keyring,
+) -> Vec<RowKey> {
+    let Ok(texts) = serde_json::from_slice::<Vec<String>>(text) else {
+        return Vec::new();
+    };
+    let stand_in: Vec<KeyPart> = texts.iter().cloned().map(KeyPart::Text).collect();
+    let mut keys: Vec<RowKey> = RowKey::encode(&stand_in).into_iter().collect();
+    if texts.len() != columns.len() {
+        return keys;
+    }
+    let mut ambiguous = false;
+    let mut combined = vec![Vec::new()];
+    for (column, text) in columns.iter().zip(&texts) {
+        let parts = parts_of(column.kind, text);
+        ambiguous |= parts.len() > 1;
+        let with = |begun: &Vec<KeyPart>, part: &KeyPart| {
+            [begun.as_slice(), std::slice::from_ref(part)].concat()
+        };
+        combined = (combined.iter())
+            .flat_map(|begun| parts.iter().map(move |part| with(begun, part)))
+            .collect();
+    }
+    let encoded = combined
+        .iter()
+        .filter_map(|parts| RowKey::encode(parts).ok());
+    if !ambiguous {
+        keys.extend(encoded);
+        return keys;
+    }
+    let loaded = keyring.snapshot();
+    let taggers: Vec<Tagger> = loaded.loaded().map(|key| key.data_key().tagger()).collect();
+    let row = &record.row;
+    let is_it = |key: &RowKey| {
+        (taggers.iter())
+            .any(|tagger| tagger.row_tag(&row.table_label, key).to_string() == row.row_tag)
+    };
+    encoded.filter(is_it).collect()
+}
+
+/// The parts whose text this is, as [`part_text`] writes them.
+fn parts_of(kind: KeyKind, text: &str) -> Vec<KeyPart> {
+    let int = || text.parse().ok().map(KeyPart::Int);
+    let bytes = || {
+        hex::decode(text.strip_prefix("\\x")?)
+            .ok()
+            .map(KeyPart::Bytes)
+    };
+    let one = match kind {
+        KeyKind::Int => int(),
+        KeyKind::Uuid => uuid::Uuid::parse_str(text)
+            .ok()
+            .map(|id| KeyPart::Uuid(*id.as_bytes())),
+        KeyKind::Text => Some(KeyPart::Text(text.to_owned())),
+        KeyKind::Numeric => Some(KeyPart::Numeric(text.to_owned())),
+        KeyKind::Date => Some(KeyPart::Date(text.to_owned())),
+        KeyKind::Timestamp => {
+            let micros = text
+                .strip_suffix(MICROSECONDS)
+                .and_then(|micros| micros.parse().ok());
+            micros.map(KeyPart::Timestamp)
+        }
+        KeyKind::Bytes => bytes(),
+        KeyKind::Bool => text.parse().ok().map(KeyPart::Bool),
+        KeyKind::ByClass => {
+            let text = Some(KeyPart::Text(text.to_owned()));
+            return [int(), text, bytes()].into_iter().flatten().collect();
+        }
+    };
+    one.into_iter().collect()
 }
 
 fn part_text(part: &KeyPart) -> String {

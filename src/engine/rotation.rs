@@ -40,6 +40,8 @@ pub struct Order {
     pub keys: Vec<KeyFor>,
     /// Why, for the record.
     pub reason: String,
+    /// A new key is made also where the last rotation left a remainder, which else goes to the key it left it for.
+    pub new_key: bool,
     /// The newest record when it was given, 0 for none: a rotation with a later one is this one,
     /// begun by another process. A number and not a time, since clocks jump.
     pub since: i64,

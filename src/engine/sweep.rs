@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::commit::{Alone, Committer, NotCommitted};
-use super::conduct::patiently;
 use super::context::{Context, VALUE_BYTES_CEILING};
 use super::error::EngineError;
 use super::events::Event;
@@ -64,7 +63,7 @@ pub async fn sweep(
     let mut fresh_before = None;
     let mut stuck_since = None;
     for pass in 1.. {
-        let any_left = patiently(ctx, || ctx.store.any_left(&ctx.target, relation, &select));
+        let any_left = async { Ok(ctx.store.any_left(&ctx.target, relation, &select).await?) };
         if !keeping(ctx, sweep.committer, any_left).await? {
             ctx.events.emit(Event::Sweep { pass, found: 0 });
             break;
@@ -89,7 +88,7 @@ pub async fn sweep(
             return Err(not_converging(ctx, found, pass).await);
         }
         if std::mem::take(&mut wants_index) {
-            let made = patiently(ctx, || ctx.store.make_sweep_index(&ctx.target, relation));
+            let made = async { Ok(ctx.store.make_sweep_index(&ctx.target, relation).await?) };
             indexed = keeping(ctx, sweep.committer, made).await?;
             // What was written while it was made says nothing of a pass by it.
             fresh_before = None;

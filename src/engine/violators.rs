@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::conduct::patiently;
 use super::context::Context;
 use super::error::EngineError;
 use super::parcel::{self, Worked};
+use super::retry::Patience;
 use super::step::RowFault;
 use crate::store::survey::Violator;
-use crate::store::{Cursor, NewQuarantine, PageRequest};
+use crate::store::{Cursor, NewQuarantine, Page, PageRequest};
 
 /// More rows than these, and a person has to decide: they are not listed one by one.
 const LISTED_MAX: u32 = 10_000;
@@ -29,10 +29,9 @@ impl Engine {
     /// [`EngineError::Violating`] where there are too many to be listed; what the store reports.
     pub(super) async fn list_violators(&self, ctx: &Arc<Context>) -> Result<i64, EngineError> {
         let mut listed = 0;
-        for relation in patiently(ctx, || self.store.relations(&ctx.target)).await? {
+        for relation in self.store.relations(&ctx.target).await? {
             let limit = LISTED_MAX + 1;
-            let found =
-                patiently(ctx, || self.store.violators(&ctx.target, &relation, limit)).await?;
+            let found = self.store.violators(&ctx.target, &relation, limit).await?;
             if let (true, Some(first)) = (found.len() > LISTED_MAX as usize, found.first()) {
                 return Err(EngineError::Violating {
                     table: ctx.target.label.clone(),
@@ -58,11 +57,7 @@ impl Engine {
             ..ctx.request(relation, ctx.step.reads().main, 0)
         };
         let keys: Vec<Cursor> = violators.iter().map(|one| one.key.clone()).collect();
-        let page = patiently(ctx, || async {
-            let mut reader = self.store.reader().await?;
-            reader.current(&ctx.target, &request, &keys).await
-        })
-        .await?;
+        let page = self.page_of(ctx, &request, &keys).await?;
         let parcel = parcel::work(ctx, page).await?;
         let rows: Vec<NewQuarantine> = parcel
             .rows
@@ -71,9 +66,25 @@ impl Engine {
             .flat_map(|row| as_listed(ctx, row, violators))
             .collect();
         if !rows.is_empty() {
-            patiently(ctx, || self.store.add_quarantine(&rows)).await?;
+            self.store.add_quarantine(&rows).await?;
         }
         Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
+    }
+
+    async fn page_of(
+        &self,
+        ctx: &Context,
+        request: &PageRequest,
+        keys: &[Cursor],
+    ) -> Result<Page, EngineError> {
+        let mut patience = Patience::new(ctx.settings.patience);
+        loop {
+            let mut reader = self.store.reader().await?;
+            match reader.current(&ctx.target, request, keys).await {
+                Ok(page) => return Ok(page),
+                Err(error) => patience.wait(ctx, error).await?,
+            }
+        }
     }
 }
 

@@ -63,6 +63,7 @@ pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit,
     let order = Order {
         keys: wanted,
         reason: args.reason.clone(),
+        new_key: args.new_key,
         since: since.unwrap_or_default(),
         open,
     };
@@ -136,7 +137,17 @@ async fn rotate(
     if resumed {
         output.say("finishing the rotation that was interrupted");
     } else {
+        let before = engine.store.key_records().await?;
         let started = engine.begin_rotation(&reached.jobs, order).await?;
+        let was_active = |record: &RotationRecord| {
+            let key = before
+                .iter()
+                .find(|key| Some(key.key_id) == record.to_key_id);
+            key.is_some_and(|key| key.status == KeyStatus::Active)
+        };
+        if started.iter().any(was_active) {
+            output.say("the last rotation left values behind: they are tried again, under the key that is active; --new-key makes another");
+        }
         open.retain(|one| started.iter().all(|new| new.history_id != one.history_id));
         open.extend(started);
     }

@@ -16,7 +16,7 @@ impl Committer {
         load: &Load<'_>,
         segment: &Segment,
         missed: &[usize],
-        refused: bool,
+        is_listed: impl Fn(usize) -> bool,
     ) -> Vec<RotationCount> {
         let rotations = &self.ctx.rotations;
         if rotations.is_empty() {
@@ -45,7 +45,7 @@ impl Committer {
             ..RotationCounts::default()
         };
         for at in segment.rows.clone() {
-            let one = if refused {
+            let one = if is_listed(at) {
                 listed
             } else if missed.contains(&at) {
                 conflict

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::parcel;
 use super::{Committed, Committer, Failure, Load, NotCommitted, Segment, SegmentEnd};
 use crate::crypto::KeyId;
-use crate::store::{Advance, Cursor, LaneTally, Next, PageRequest};
+use crate::store::{Advance, Cursor, LaneTally, Next, PageRequest, WriteRow};
 
 /// What became of a row that was locked before it was read.
 pub enum Alone {
@@ -93,29 +93,48 @@ impl Committer {
             rows: 0..writes.len(),
             closes: false,
         };
-        let written = self.write(&load, &segment, &writes, false).await?;
+        self.write_alone(&load, &segment, &writes).await
+    }
+
+    /// Writes the row that is locked; where the database refuses it, or a trigger passes over it, lists it.
+    async fn write_alone(
+        &mut self,
+        load: &Load<'_>,
+        segment: &Segment,
+        writes: &[WriteRow],
+    ) -> Result<Alone, Failure> {
+        let written = match self.write(load, segment, writes, false).await {
+            Err(Failure::Store(error)) if error.next() == Next::Bisect => {
+                return self.list_alone(load, segment, Some(&error)).await;
+            }
+            written => written?,
+        };
         // Nobody else can have written: the row was read under its lock.
         if !written.rewritten.is_empty() {
             return Err(self.rewritten().await);
         }
+        if written.rows == 0 {
+            self.writer.rollback().await;
+            return self.list_alone(load, segment, None).await;
+        }
         let tally = LaneTally {
             rows_written: i64::try_from(written.rows).unwrap_or(i64::MAX),
-            values_written: self.values_written(&load, &segment, &written),
+            values_written: self.values_written(load, segment, &written),
             ..LaneTally::default()
         };
         let missed: Vec<usize> = written.missed.clone();
-        let counts = self.rotation_counts(&load, &segment, &missed, false);
+        let counts = self.rotation_counts(load, segment, &missed, |_| false);
         if !counts.is_empty() {
             self.writer.count_rotation(&counts).await?;
         }
         if let Err(error) = self.writer.commit(&tally).await {
+            if error.next() == Next::Bisect {
+                return self.list_alone(load, segment, Some(&error)).await;
+            }
             self.unsettled = Some((tally, Vec::new()));
             return Err(Failure::Store(error));
         }
         self.stamp.seq += 1;
-        if tally.rows_written == 0 {
-            return Ok(Alone::NotNow);
-        }
         Ok(Alone::Written(Committed {
             tally,
             ..Committed::default()

@@ -10,9 +10,10 @@ use super::super::{Engine, Job};
 use super::Order;
 use super::whose::left_keys;
 use crate::crypto::{KeyId, Purpose};
+use crate::keys::rotation::REMAINDER;
 use crate::keys::{
-    Handover, Issuer, Key, KeyError, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecord,
-    Unnoted,
+    Due, Handover, Issuer, Key, KeyError, KeyFor, KeyRecord, KeyStatus, RotationKind,
+    RotationRecord, Unnoted,
 };
 use crate::run::holder::{self, Process};
 use crate::store::RunKind;
@@ -153,10 +154,22 @@ impl Engine {
             due: self.tenants.due,
             scribe: &Unnoted,
         };
-        let Some(successors) = issuer.successors(froms).await? else {
+        let again = self.remainders(froms, order).await?;
+        let (left, froms): (Vec<&KeyRecord>, Vec<&KeyRecord>) =
+            (froms.iter()).partition(|from| again.iter().any(|one| one.to == from.key_id));
+        let keys = self.tenants.keyring.snapshot();
+        let taking = left
+            .iter()
+            .filter_map(|key| keys.active(&key.tenant, key.purpose));
+        let mut signers: Vec<Arc<Key>> = taking.cloned().collect();
+        let mut handovers = again;
+        if froms.is_empty() {
+            return Ok(Some((handovers, signers)));
+        }
+        let froms: Vec<KeyRecord> = froms.into_iter().cloned().collect();
+        let Some(successors) = issuer.successors(&froms).await? else {
             return Ok(None);
         };
-        let mut handovers = Vec::new();
         for (from, to) in froms.iter().zip(&successors) {
             // An index stays under its old key until the new column is filled: see `reindex`.
             let later = from.purpose == Purpose::BlindIndex;
@@ -179,7 +192,48 @@ impl Engine {
                 reason: order.reason.clone(),
             });
         }
-        Ok(Some((handovers, successors)))
+        signers.extend(successors);
+        Ok(Some((handovers, signers)))
+    }
+
+    /// Where the last rotation to an active key left values behind, and the key is not due: what is left goes to
+    /// that key, and no other is made.
+    async fn remainders(
+        &self,
+        froms: &[KeyRecord],
+        order: &Order,
+    ) -> Result<Vec<Handover>, EngineError> {
+        let mut handovers = Vec::new();
+        if order.new_key {
+            return Ok(handovers);
+        }
+        let now = self.store.audit_head().await?.now;
+        let keys = self.store.key_records().await?;
+        let rotations = self.store.rotations(u32::MAX).await?;
+        for key in froms.iter().filter(|key| key.purpose == Purpose::Cell) {
+            let is_due = matches!(Due::of(key, &now), Some(Due::Overdue(_) | Due::Unreadable));
+            let last = (rotations.iter())
+                .filter(|one| one.to_key_id == Some(key.key_id))
+                .max_by_key(|one| one.history_id)
+                .filter(|one| one.outcome.as_deref() == Some(REMAINDER) && !is_due);
+            let from =
+                last.and_then(|one| keys.iter().find(|key| Some(key.key_id) == one.from_key_id));
+            // Of a key that was found compromised, `keys compromise` sees to what is left.
+            let Some(from) = from.filter(|from| from.status == KeyStatus::Deactivated) else {
+                continue;
+            };
+            handovers.push(Handover {
+                from: from.key_id,
+                from_is: from.status,
+                from_becomes: from.status,
+                to: key.key_id,
+                to_is: key.status,
+                to_becomes: key.status,
+                kind: RotationKind::Rotate,
+                reason: order.reason.clone(),
+            });
+        }
+        Ok(handovers)
     }
 
     /// The rotation that somebody else began from these keys.

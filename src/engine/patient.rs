@@ -1,0 +1,203 @@
+//! A store that is patient: every round trip of every command that fails for a reason that may pass is made
+//! again. Owns which of them may be made again after what. Batches and pages have patience of their own: they
+//! know more of what became of them.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::events::{Event, EventSink};
+use super::retry::Patience;
+use super::stop::Stop;
+use crate::crypto::KeyId;
+use crate::ident::{Ident, TableName};
+use crate::keys::note::ChangeRow;
+use crate::keys::{
+    AuditEntry, AuditHead, Handover, KeyRecord, KeyStatus, KeyTable, KeyTransition, NewKey, Notary,
+    Rewrapped, RotationEnd, RotationPeriod, RotationRecord, RotationTable,
+};
+use crate::store::{
+    AuditMisfit, AuditRow, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Gap, Holder,
+    IndexSwitch, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane, NewQuarantine, Next,
+    OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex, RelationRecord,
+    Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList, SearchPlace, Select,
+    ServerFacts, Store, Survey, TableFacts, Target, Trial, Violator, Visits,
+};
+
+/// Any store, with patience.
+pub struct PatientStore {
+    inner: Arc<dyn Store>,
+    limit: Duration,
+    watch: OnceLock<(Stop, Arc<dyn EventSink>)>,
+}
+
+/// What a round trip may be made again after.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It changes nothing: after anything that may pass, a lock included.
+    Look,
+    /// Done twice is done once: also where nobody knows whether it was done. Locks are the method's own matter.
+    Repeatable,
+    /// Only where it was not done.
+    Once,
+}
+
+impl PatientStore {
+    /// `limit` is how long one round trip is tried again, counted from its first failure.
+    pub fn new(inner: Arc<dyn Store>, limit: Duration) -> Self {
+        Self {
+            inner,
+            limit,
+            watch: OnceLock::new(),
+        }
+    }
+
+    /// Who wants to know that it waits, and whose wish to stop ends that. The first call counts.
+    pub fn watch(&self, stop: &Stop, events: &Arc<dyn EventSink>) {
+        let _ = self.watch.set((stop.clone(), Arc::clone(events)));
+    }
+
+    async fn again<T, F>(&self, kind: Kind, mut work: impl FnMut() -> F + Send) -> Result<T>
+    where
+        T: Send,
+        F: Future<Output = Result<T>> + Send,
+    {
+        let mut patience = Patience::new(self.limit);
+        let mut waited = false;
+        loop {
+            let error = match work().await {
+                Ok(answer) => {
+                    if let (true, Some((_, events))) = (waited, self.watch.get()) {
+                        events.emit(Event::GoingOn);
+                    }
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            let may_pass = match error.next() {
+                Next::Again | Next::Reconnect => true,
+                Next::Settle => kind != Kind::Once,
+                Next::SkipLocked => kind == Kind::Look,
+                Next::Bisect | Next::Reread | Next::Stop => false,
+            };
+            if !may_pass || self.watch.get().is_some_and(|(stop, _)| stop.is_wished()) {
+                return Err(error);
+            }
+            let Some(pause) = patience.after(&error) else {
+                return Err(error);
+            };
+            waited = true;
+            match self.watch.get() {
+                Some((stop, events)) => {
+                    events.emit(Event::Waiting {
+                        why: error.to_string(),
+                    });
+                    stop.sleep(pause).await;
+                }
+                None => tokio::time::sleep(pause).await,
+            }
+        }
+    }
+}
+
+macro_rules! patient {
+    ($seam:ident: $($kind:ident $call:ident($($arg:ident: $type:ty),*) -> $answer:ty;)+) => {
+        #[async_trait]
+        impl $seam for PatientStore {
+            $(async fn $call(&self, $($arg: $type),*) -> Result<$answer> {
+                self.again(Kind::$kind, || self.inner.$call($($arg),*)).await
+            })+
+        }
+    };
+}
+
+patient! { KeyTable:
+    Look key_records() -> Vec<KeyRecord>;
+    Look key_records_by_id(ids: &[KeyId]) -> Vec<KeyRecord>;
+    Once insert_keys(new: &[NewKey]) -> Vec<KeyId>;
+    Once activate_keys(ids: &[KeyId], due: RotationPeriod, note: &dyn Notary) -> ();
+}
+
+patient! { RotationTable:
+    Once move_key(key_id: KeyId, from: KeyStatus, to: KeyStatus, actor: &str, reason: &str, note: &dyn Notary) -> bool;
+    Once hand_over(handovers: &[Handover], due: RotationPeriod, actor: &str, note: &dyn Notary) -> bool;
+    Look key_changes(from: i64, limit: u32) -> Vec<ChangeRow>;
+    Look key_transitions(ids: &[KeyId]) -> Vec<KeyTransition>;
+    Look rotations(limit: u32) -> Vec<RotationRecord>;
+    Once begin_rotations(handovers: &[Handover], due: RotationPeriod, actor: &str, note: &dyn Notary) -> Option<Vec<i64>>;
+    Repeatable finish_rotations(ends: &[RotationEnd], note: &dyn Notary) -> Vec<RotationRecord>;
+    Repeatable begin_rewrap(from_kek_refs: &str, to_kek_ref: &str, reason: &str, actor: &str) -> RotationRecord;
+    Once rewrap_keys(history_id: i64, keys: &[Rewrapped], note: &dyn Notary) -> u64;
+    Repeatable finish_rewrap(history_id: i64, note: &dyn Notary) -> RotationRecord;
+}
+
+patient! { Store:
+    Look server() -> ServerFacts;
+    Look table(name: &TableName) -> Option<TableFacts>;
+    Look table_names() -> Vec<TableName>;
+    Look check_ownership(owner: Option<&Ident>) -> ();
+    Look sealed_relations() -> Vec<RelationRecord>;
+    Repeatable note_relations(target: &Target) -> ();
+    Look gaps(target: &Target) -> Vec<Gap>;
+    Repeatable open_gaps(table_label: &str, reason: &str) -> ();
+    Repeatable close_gaps(table_label: &str, compared: &[Gap]) -> Vec<String>;
+    Repeatable forget_fields(table_label: &str, columns: &[String]) -> ();
+    Once rebind(target: &Target) -> ();
+    Repeatable start_writing() -> ();
+    Repeatable all_verified() -> ();
+    Look ddl(target: &Target) -> Vec<String>;
+    Repeatable prepare(target: &Target) -> ();
+    Repeatable finish_indexes(target: &Target) -> ();
+    Repeatable make_sweep_index(target: &Target, relation: &str) -> bool;
+    Repeatable drop_sweep_index(target: &Target) -> Vec<String>;
+    Repeatable drop_sealed(target: &Target) -> ();
+    Repeatable make_plain_columns(target: &Target) -> ();
+    Look fingerprint(target: &Target, relation: &str) -> String;
+    Look relations(target: &Target) -> Vec<String>;
+    Look cut(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
+    Look places(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
+    Look cut_storage(target: &Target, relation: &str, pieces: u32, visits: Visits) -> Option<Vec<Option<Mark>>>;
+    Look moment(relation: &str) -> Option<Moment>;
+    Look survey(target: &Target) -> Survey;
+    Look violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
+    Look row_estimate(target: &Target) -> u64;
+    Look any_left(target: &Target, relation: &str, select: &Select) -> bool;
+    Look fields() -> Vec<FieldRecord>;
+    Repeatable register_fields(fields: &[FieldRecord]) -> ();
+    Repeatable set_field_state(table_label: &str, columns: &[String], state: FieldState) -> ();
+    Look open_run(table_label: &str) -> Option<RunRecord>;
+    Once begin_run(run: &RunRecord, lanes: &[NewLane]) -> i64;
+    Once add_lanes(run_id: i64, lanes: &[NewLane]) -> ();
+    Repeatable end_run(run_id: i64, state: RunState, error_code: Option<&str>) -> LaneTally;
+    Repeatable abandon_run(run_id: i64, error_code: &str, dead: &[Holder]) -> Option<Holder>;
+    Repeatable resume_run(run_id: i64) -> ();
+    Look runs(limit: u32) -> Vec<RunRecord>;
+    Look lanes(run_id: i64) -> Vec<LaneRecord>;
+    Repeatable claim_lane(run_id: i64, holder: &Holder, dead: &[Holder], lease_seconds: u32) -> Option<LaneRecord>;
+    Repeatable end_frozen(run_id: i64) -> ();
+    Repeatable release_lane(stamp: &LaneStamp, done: bool) -> ();
+    Repeatable settle_lane(run_id: i64, lane_no: i32) -> LaneRecord;
+    Look reader() -> Box<dyn PageReader>;
+    Look writer() -> Box<dyn BatchWriter>;
+    Look trial() -> Box<dyn Trial>;
+    Look quarantined(table_label: Option<&str>) -> Vec<QuarantineRecord>;
+    Repeatable add_quarantine(rows: &[NewQuarantine]) -> ();
+    Repeatable set_quarantine_state(ids: &[i64], state: QuarantineState) -> ();
+    Look audit_head() -> AuditHead;
+    Repeatable note(note: &dyn Notary) -> ();
+    Once append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
+    Look audit_entries(from: i64, limit: u32) -> Vec<AuditRow>;
+    Look audit_misfit() -> Option<AuditMisfit>;
+    Look census(target: &Target, relation: &str, after: Option<&Cursor>, upto: Option<&Cursor>) -> Vec<SealedCount>;
+    Look open_transactions() -> Vec<OpenTransaction>;
+    Repeatable reseal_quarantine(rows: &[Resealed]) -> ();
+    Look search_list() -> SearchList;
+    Look search(place: &SearchPlace, keys: &[KeyId]) -> Vec<SearchHit>;
+    Once destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
+    Look plaintext_of(target: &Target, tenant: &str) -> u64;
+    Repeatable prepare_reindex(target: &Target, next: &[Reindex]) -> ();
+    Repeatable index_reindexed(target: &Target, next: &[Reindex]) -> ();
+    Once switch_indexes(switch: &IndexSwitch<'_>) -> bool;
+    Look blockers(target: &Target) -> Vec<String>;
+}
