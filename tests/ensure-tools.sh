@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the build and the tests need beside Rust: `cc` (a C compiler), `postgres` (initdb and a
-# server; no cluster of the system is made or started). Installs what is missing with apt-get, as
+# server; no cluster of the system is made or started), `pgbouncer`. Installs what is missing with apt-get, as
 # root or through sudo, or says in one line what to do. With everything in place it does nothing.
 set -eu
 
@@ -56,10 +56,15 @@ ensure_postgres() {
     have_postgres || cannot "PostgreSQL" "no initdb after installing it" "$otherwise"
 }
 
+ensure_pgbouncer() {
+    PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null || install "PgBouncer" "as package pgbouncer" pgbouncer
+}
+
 for tool in "$@"; do
     case $tool in
     cc) ensure_cc ;;
     postgres) ensure_postgres ;;
-    *) echo "usage: ensure-tools.sh [cc] [postgres]" >&2; exit 2 ;;
+    pgbouncer) ensure_pgbouncer ;;
+    *) echo "usage: ensure-tools.sh [cc] [postgres] [pgbouncer]" >&2; exit 2 ;;
     esac
 done

@@ -113,8 +113,17 @@ async fn every_writer_that_knows_nothing_of_seals_leaves_none_that_is_stale() {
         doc = o.doc, ssn_sealed = o.ssn_sealed, ssn_bidx = o.ssn_bidx, name_sealed = o.name_sealed,
         amount_sealed = o.amount_sealed, doc_sealed = o.doc_sealed
         FROM loaded o WHERE p.id = 1 AND o.id = 1";
-    let merge = "MERGE INTO people p USING loaded o ON p.id = o.id AND o.id = 10
-        WHEN MATCHED AND o.id = 10 THEN UPDATE SET ssn = 'merged', ssn_sealed = o.ssn_sealed";
+    let version = ground.scalar("SHOW server_version_num").await.unwrap();
+    // MERGE came with PostgreSQL 15.
+    let merge = match version.parse::<u32>().unwrap() < 150_000 {
+        true => {
+            "UPDATE people p SET ssn = 'merged', ssn_sealed = o.ssn_sealed FROM loaded o WHERE p.id = 10 AND o.id = 10"
+        }
+        false => {
+            "MERGE INTO people p USING loaded o ON p.id = o.id AND o.id = 10
+            WHEN MATCHED AND o.id = 10 THEN UPDATE SET ssn = 'merged', ssn_sealed = o.ssn_sealed"
+        }
+    };
     let copied = format!(
         "INSERT INTO people (id, clinic, ssn, name, amount, doc, {every})
          SELECT 100, clinic, ssn, name, amount, doc, {every} FROM people WHERE id = 2"

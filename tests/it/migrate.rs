@@ -275,6 +275,7 @@ async fn a_failing_migration_leaves_nothing_of_itself_and_keeps_those_before() {
     let failed = MigrateError::Database {
         doing: Doing::Applying(3),
         sqlstate: "42P07".to_owned(),
+        constraint: None,
     };
     assert_eq!(up(&db, "phiseal").await, Err(failed));
     let runs = "SELECT count(*) FROM pg_class WHERE relname = 'runs'";
@@ -302,6 +303,7 @@ async fn a_role_that_may_not_create_schemas_migrates_one_that_is_its_own() {
     let expected = MigrateError::Database {
         doing: Doing::History,
         sqlstate: "42501".to_owned(),
+        constraint: None,
     };
     assert_eq!(denied, Err(expected));
 }

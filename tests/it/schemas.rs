@@ -2,9 +2,14 @@
 //! The catalogs are read by `pg_dump`, which shares nothing with the program's own comparison.
 
 mod adopt;
+mod apart;
+mod both_ways;
+mod conventions;
+mod corpus;
 mod dump;
 mod folder;
 mod locks;
+mod losses;
 mod met;
 mod security;
 mod sets;

@@ -9,6 +9,7 @@ pub mod ground;
 pub mod marks;
 pub mod phiseal;
 pub mod project;
+pub mod proxy;
 pub mod sqlite;
 pub mod stand;
 

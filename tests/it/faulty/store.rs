@@ -69,10 +69,9 @@ impl Fault {
 
     fn error(&self, call: &'static str) -> StoreError {
         match self.kind {
-            _ if call == "commit" && matches!(self.kind, Kind::LostBefore | Kind::LostAfter) => {
-                StoreError::OutcomeUnknown
-            }
-            Kind::LostBefore | Kind::LostAfter | Kind::Slow => StoreError::ConnectionLost,
+            Kind::LostAfter => StoreError::OutcomeUnknown,
+            Kind::LostBefore if call == "commit" => StoreError::OutcomeUnknown,
+            Kind::LostBefore | Kind::Slow => StoreError::ConnectionLost,
             Kind::Busy => StoreError::Busy {
                 sqlstate: "40P01".to_owned(),
             },

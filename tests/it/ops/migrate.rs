@@ -63,7 +63,7 @@ async fn migrate_keeps_young_audit(ground: Ground) {
 
 async fn migrate_refuses_what_it_cannot_do(ground: Ground) {
     // No plan file yet.
-    assert_eq!(ground.refused(&["migrate", "up"], 2).await, "E0104");
+    assert_eq!(ground.refused(&["migrate", "up"], 2).await, "E0754");
     let ground = ground.planned();
     let beyond = ["migrate", "up", "--to", "99"];
     assert_eq!(ground.refused(&beyond, 2).await, "E0703");

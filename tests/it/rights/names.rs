@@ -143,7 +143,9 @@ fn one_module_quotes() {
             let quotes = ["replace('\\''", "replace('\"'", "$phiseal$", "AS $$"];
             let found = quotes.iter().find(|quote| code.contains(**quote));
             let array = path.ends_with("sample_set/values/make.rs");
-            let test = path.components().any(|part| part.as_os_str() == "tests");
+            let test = path
+                .components()
+                .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
             if let (true, false, false, Some(quote)) = (sql, array, test, found) {
                 faults.push(format!("{}: {quote}", path.display()));
             }

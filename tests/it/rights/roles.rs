@@ -117,11 +117,7 @@ async fn no_role_gains_a_right_by_any_command() {
     assert!(before.len() > 20, "{before:?}");
 
     for command in COMMANDS {
-        let done = ground.project.phiseal(command).run().await;
-        // A guard is no part of the migrations that `migrate verify` compares with.
-        let drift = *command == ["migrate", "verify"];
-        let code = if drift { 6 } else { 0 };
-        done.expect_code(code);
+        ground.project.phiseal(command).run().await.expect_code(0);
     }
     for role in roles {
         let project = Project::new();

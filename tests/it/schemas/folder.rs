@@ -84,14 +84,26 @@ async fn every_convention_runs_and_goes_back() {
 
     let redo = migrate(&db, &["redo", "--dir", &path], 0).await;
     assert_eq!(redo, json!({ "redone": [20_251_105_080_000_i64] }));
-    let down = ["down", "--dir", &path, "--to", "20251104143000"];
+    let down = [
+        "down",
+        "--drop-data",
+        "--dir",
+        &path,
+        "--to",
+        "20251104143000",
+    ];
     let down = migrate(&db, &down, 0).await;
     assert_eq!(
         down,
         json!({ "undone": [20_251_105_080_000_i64, 20_251_104_143_001_i64] })
     );
     assert_eq!(tables(&db).await, "a b e");
-    migrate(&db, &["down", "--dir", &path, "--to", "0"], 0).await;
+    migrate(
+        &db,
+        &["down", "--drop-data", "--dir", &path, "--to", "0"],
+        0,
+    )
+    .await;
     let ours = "SELECT count(*) FROM pg_class WHERE relnamespace = 'phiseal'::regnamespace";
     assert_eq!(db.count(ours).await, 0);
 }
@@ -103,7 +115,7 @@ async fn a_folder_that_cannot_be_run_is_refused_before_anything_with_every_fault
         ("1_good.sql", "CREATE TABLE a (id int);"),
         ("2_model.js", "module.exports = {}"),
         ("3_open.sql", "BEGIN; CREATE TABLE b (id int);"),
-        ("4_both.sql", "SELECT 1;\n-- migrate:down\nSELECT 2;"),
+        ("4_both.sql", "SELECT 1;\n-- Down\nSELECT 2;"),
         ("5_psql.sql", "\\i other.sql"),
         ("20251104_143000_x.sql", ""),
         ("20251104143000-y.sql", ""),
@@ -199,7 +211,12 @@ async fn what_takes_no_transaction_goes_on_where_it_failed_and_an_invalid_index_
     let valid = "SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass AND indisvalid";
     assert_eq!(db.count(valid).await, 2);
     assert_eq!(tables(&db).await, "t u v");
-    migrate(&db, &["down", "--dir", &path, "--to", "0"], 0).await;
+    migrate(
+        &db,
+        &["down", "--drop-data", "--dir", &path, "--to", "0"],
+        0,
+    )
+    .await;
     assert_eq!(tables(&db).await, "");
 }
 
@@ -219,14 +236,14 @@ async fn a_way_back_that_fails_half_way_is_finished_before_anything_is_applied()
     let path = path(&dir);
     migrate(&db, &["up", "--dir", &path], 0).await;
     db.exec("CREATE VIEW reader AS SELECT id FROM t").await;
-    let (code, _) = refused(&db, &["down", "--dir", &path], 3).await;
+    let (code, _) = refused(&db, &["down", "--drop-data", "--dir", &path], 3).await;
     assert_eq!(code, "E0717");
     let (code, _) = refused(&db, &["up", "--dir", &path], 3).await;
     assert_eq!(code, "E0718");
     let status = migrate(&db, &["status", "--dir", &path], 0).await;
     assert_eq!(status[0]["state"], "partly_undone");
     db.exec("DROP VIEW reader").await;
-    let down = migrate(&db, &["down", "--dir", &path], 0).await;
+    let down = migrate(&db, &["down", "--drop-data", "--dir", &path], 0).await;
     assert_eq!(down, json!({ "undone": [1] }));
     assert_eq!(tables(&db).await, "");
 }
@@ -253,7 +270,12 @@ async fn no_way_back_tables_in_the_way_and_changed_files_are_refused_beforehand(
     migrate(&db, &["up", "--dir", &path], 0).await;
 
     // Nothing is undone where not all of it can be.
-    let (code, _) = refused(&db, &["down", "--dir", &path, "--to", "0"], 3).await;
+    let (code, _) = refused(
+        &db,
+        &["down", "--drop-data", "--dir", &path, "--to", "0"],
+        3,
+    )
+    .await;
     assert_eq!(code, "E0711");
     assert_eq!(tables(&db).await, "a b c");
 
@@ -263,7 +285,7 @@ async fn no_way_back_tables_in_the_way_and_changed_files_are_refused_beforehand(
     let (code, _) = refused(&db, &["verify", "--dir", &path], 3).await;
     assert_eq!(code, "E0701");
     fs::remove_file(dir.path().join("migrations/1_a.sql")).unwrap();
-    let (code, _) = refused(&db, &["down", "--dir", &path], 3).await;
+    let (code, _) = refused(&db, &["down", "--drop-data", "--dir", &path], 3).await;
     assert_eq!(code, "E0702");
 }
 
@@ -400,7 +422,12 @@ async fn a_partly_applied_file_may_be_mended_below_and_its_way_back_may_fail_and
     };
     assert_eq!(refused(&db, &["up", "--dir", &path], 3).await.0, "E0717");
     // The way back fails at its first statement: the record stays what it was.
-    assert_eq!(refused(&db, &["down", "--dir", &path], 3).await.0, "E0707");
+    assert_eq!(
+        refused(&db, &["down", "--drop-data", "--dir", &path], 3)
+            .await
+            .0,
+        "E0707"
+    );
     assert_eq!(state().await, "partly_applied");
 
     write(dir.path(), "1_t.sql", changed);

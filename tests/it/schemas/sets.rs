@@ -56,10 +56,10 @@ async fn goes_up_and_down_to_nothing(set: &str) {
     let first = schema(&db);
     let same = migrate(&db, &["verify", "--set", set], 0).await;
     let last = all.last();
-    assert_eq!(
-        same,
-        json!({"version": last, "missing": [], "extra": [], "different": []})
-    );
+    assert_eq!(same["version"], json!(last));
+    for found in ["missing", "extra", "different", "left_out"] {
+        assert_eq!(same[found], json!([]), "{found}");
+    }
 
     let backwards: Vec<i64> = all.iter().rev().copied().collect();
     let down = migrate(&db, &["down", "--to", "0", "--set", set], 0).await;

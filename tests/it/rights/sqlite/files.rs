@@ -226,7 +226,8 @@ async fn a_file_in_a_folder_that_takes_no_writes_is_looked_at_in_either_journal_
             .run()
             .await;
         let plan = plan.expect_code(3).json();
-        assert_eq!(plan["refusals"][0]["code"], "E0214", "{plan}");
+        let refusals = plan["refusals"].as_array().unwrap();
+        assert!(refusals.iter().any(|one| one["code"] == "E0214"), "{plan}");
         assert!(state(&path(&ground)) == before, "mode {mode}");
         let folder = path(&ground).parent().unwrap().to_owned();
         for folder in [folder, ground.project.dir().to_owned()] {
