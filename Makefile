@@ -9,6 +9,9 @@ CARGO = cargo
 TEST_THREADS = 8
 SOAK_SECONDS = 600
 SOAK_ROWS = 20000
+# Servers of other major versions that `make soak` runs on, and where they are kept.
+OTHER_VERSIONS = 13 18
+SERVERS = $(CURDIR)/target/servers
 # Two runs of `make bench`: one saved before, and the last.
 OLD = docs/benchmarks/compare.json
 NEW = target/bench/compare.json
@@ -26,7 +29,7 @@ test: ## all tests, against a PostgreSQL of their own (or PHISEAL_TEST_DATABASE_
 
 bench: ## phiseal beside the alternatives: an hour of measuring, and docs/BENCHMARKS.md from it
 	@tests/ensure-tools.sh cc postgres
-	$(CARGO) bench --locked --bench seal --bench batch --bench pipeline --bench rotate
+	$(CARGO) bench --locked --bench seal --bench batch --bench pipeline --bench rotate --bench network
 	$(CARGO) bench --locked --bench compare
 
 bench-growth: ## how cost grows with rows, lanes, columns and the size of values; 30 GB of disk
@@ -36,11 +39,17 @@ bench-growth: ## how cost grows with rows, lanes, columns and the size of values
 bench-compare: ## two saved runs, OLD and NEW: fails where a ratio lost a tenth
 	$(CARGO) bench --locked --bench compare -- regress $(OLD) $(NEW)
 
-soak: ## kills, faults, writers and random DDL for SOAK_SECONDS while keys are rotated; SOAK_ROWS a table of each schema
+soak: ## kills, faults, writers and random DDL for SOAK_SECONDS while keys are rotated; SOAK_ROWS a table of each schema; a pooler; other servers
 	@tests/ensure-tools.sh cc postgres
 	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- crash faulty live rotate --nocapture
 	PHISEAL_DDL_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- ddl:: --nocapture
 	PHISEAL_SOAK_ROWS=$(SOAK_ROWS) $(CARGO) test --release --locked --test it -- demo::sets goes_up_from_every_version --include-ignored --nocapture
+	@tests/ensure-tools.sh pgbouncer
+	$(CARGO) test --release --locked --test it -- pooler:: --include-ignored --nocapture
+	tests/other-servers.sh $(SERVERS) $(OTHER_VERSIONS)
+	for version in $(OTHER_VERSIONS); do PATH="$(SERVERS)/$$version/bin:$$PATH" RUST_TEST_THREADS=$(TEST_THREADS) \
+	    $(CARGO) test --release --locked --test it -- guard:: faulty:: rows:: backfill:: rotate:: verify \
+	    crash::a_server_that_crashes_and_comes_back_is_waited_for || exit 1; done
 
 lint: ## format and clippy, warnings denied
 	$(CARGO) fmt --check

@@ -98,6 +98,7 @@ async fn rotation(
             purpose: Purpose::Cell,
         }],
         reason: "bench".to_owned(),
+        new_key: false,
         since: i64::MAX,
         open: std::collections::BTreeSet::new(),
     };
