@@ -162,7 +162,12 @@ fn mark(comment: &str) -> Option<Mark> {
     let bare = lower.trim_start_matches(['-', '#', ' ', '\t']);
     let bare = bare.trim_end_matches(['-', ' ', '\t', '\r']);
     let words: Vec<&str> = bare.split_ascii_whitespace().collect();
-    let known = if is_line { known(&words) } else { None };
+    let known = match is_line {
+        // MyBatis takes any such comment that holds the word, `//@UNDOnt` in OpenSRP's scripts among them.
+        true if bare.starts_with("//") && bare.contains("@undo") => Some(Mark::Down(Tool::MyBatis)),
+        true => known(&words),
+        false => None,
+    };
     match known {
         Some(found) => Some(found),
         None if names_a_tool(&words) || looks_like_one(&lower) => Some(Mark::Doubtful),
@@ -183,7 +188,7 @@ fn known(words: &[&str]) -> Option<Mark> {
         ["rambler", word] => way(word, Tool::Rambler),
         [word, "migration"] => way(word, Tool::NodePgMigrate),
         ["create", "above", "/", "drop", "below"] => Some(Mark::Down(Tool::Tern)),
-        ["@undo" | "//@undo"] | ["//", "@undo"] => Some(Mark::Down(Tool::MyBatis)),
+        ["@undo"] => Some(Mark::Down(Tool::MyBatis)),
         ["!ups"] => Some(Mark::Up(Tool::Play)),
         ["!downs"] => Some(Mark::Down(Tool::Play)),
         [word, ref options @ ..] if options.iter().all(|option| option.contains(':')) => {
@@ -203,21 +208,24 @@ fn names_a_tool(words: &[&str]) -> bool {
         | ["+goose", "no", "transaction"]
         | ["+goose", "envsub", "off"] => false,
         ["+goose" | "+migrate" | "+micrate", ..] => true,
-        ["rambler", word, ..] => matches!(word, "up" | "down"),
+        // node-pg-migrate asks for the first two words only.
+        ["up" | "down", "migration", ..] | ["rambler", "up" | "down", ..] | ["rambler", _] => true,
         [word, ..] => {
-            word.len() > "migrate:".len() && word.starts_with("migrate:")
-                || [
-                    "@undo",
-                    "//@undo",
-                    "@down",
-                    "//@down",
-                    "@rollback",
-                    "!downs",
-                ]
-                .contains(&word)
+            word.len() > "migrate:".len() && word.starts_with("migrate:") || names_a_way_back(word)
         }
         [] => false,
     }
+}
+
+/// `@down`, `//@rollback`, `!Downs`, and such a word with a few letters more or a slip of the finger at its end.
+fn names_a_way_back(word: &str) -> bool {
+    const LETTERS_MORE: usize = 3;
+    let word = word.trim_start_matches('/');
+    let Some(name) = word.strip_prefix(['@', '!', '+']) else {
+        return false;
+    };
+    BACK.iter()
+        .any(|back| name.starts_with(back) && name.len() <= back.len() + LETTERS_MORE)
 }
 
 /// Words of a way back; with the others alone they make a heading.

@@ -25,6 +25,8 @@ fn the_marks_of_the_tools_part_a_file() {
         "--//@UNDO",
         "-- @UNDO",
         "-- // @undo",
+        "-- //@UNDOnt",
+        "-- // @UNDO of the client table",
         "-- !Downs",
         "# --- !Downs",
         "#--- !Downs",
@@ -71,6 +73,11 @@ fn both_marks_part_a_file_in_either_order() {
 #[test]
 fn what_only_looks_like_a_mark_is_refused_by_its_line() {
     for mark in [
+        "-- @UNDOnt",
+        "-- !Down",
+        "-- @rollbacks",
+        "-- Down Migration (drops the table)",
+        "-- rambler dwon",
         "-- Down",
         "-- DOWN",
         "--- DOWN",
@@ -105,6 +112,8 @@ fn what_only_looks_like_a_mark_is_refused_by_its_line() {
 #[test]
 fn what_is_no_mark_parts_nothing() {
     for text in [
+        file("-- @downstream service"),
+        file("-- rambler writes this by itself"),
         file("-- down payment"),
         file("-- rollback of the trial, see the minutes"),
         file("--rollback DROP TABLE a;"),
