@@ -59,8 +59,10 @@ async fn missing_in_transaction(store: &PostgresStore, target: &Target) -> Resul
     if !columns.is_empty() || !guarded {
         let fresh = relations::is_fresh(&mut tx, store, target).await?;
         // The lock first: between the look at the guard that stands and its replacement nobody writes.
+        // And the strongest at once: whoever raises a lock meets applications that hold a weaker one
+        // (`SELECT … FOR UPDATE`) and are about to write, and the server ends it as a deadlock.
         statements.push(format!(
-            "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+            "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
             target.table.quoted()
         ));
         let noted = |statement: &String| relations::if_allowed(store, statement);
@@ -516,7 +518,7 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
 /// The lock under which a table is looked through; readers wait where columns go.
 fn lock_for_look(table: &str, columns_stay: bool) -> String {
     let mode = match columns_stay {
-        true => "SHARE ROW EXCLUSIVE",
+        true => "EXCLUSIVE",
         false => "ACCESS EXCLUSIVE",
     };
     format!("LOCK TABLE {table} IN {mode} MODE; SET LOCAL row_security = off")
