@@ -98,6 +98,9 @@ impl fmt::Display for Weakness {
     }
 }
 
+/// How many weaknesses are named, and commands given. A folder may have hundreds.
+const SHOWN: usize = 8;
+
 /// Others than the user and root could have changed a file, or put another in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untrusted {
@@ -124,9 +127,11 @@ impl Untrusted {
         (!found.is_empty()).then_some(Self { found })
     }
 
-    /// What to do about it: the commands, one after the other.
+    /// What to do about it: the commands, one after the other. Of many, the first, and that there are more.
     pub fn hint(&self) -> String {
-        let commands: Vec<String> = self.found.iter().filter_map(Weakness::mend).collect();
+        let mut commands: Vec<String> = self.found.iter().filter_map(Weakness::mend).collect();
+        let more = commands.len() > SHOWN;
+        commands.truncate(SHOWN);
         let relative = self
             .found
             .iter()
@@ -139,8 +144,13 @@ impl Untrusted {
         if commands.is_empty() {
             return place.to_owned();
         }
+        let others = if more {
+            " and the like for the others"
+        } else {
+            ""
+        };
         format!(
-            "make sure that nobody changed it, then run `{}`; or {place}",
+            "make sure that nobody changed it, then run `{}`{others}; or {place}",
             commands.join(" && ")
         )
     }
@@ -148,11 +158,14 @@ impl Untrusted {
 
 impl fmt::Display for Untrusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, weakness) in self.found.iter().enumerate() {
+        for (index, weakness) in self.found.iter().take(SHOWN).enumerate() {
             let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{weakness}")?;
         }
-        Ok(())
+        match self.found.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
     }
 }
 

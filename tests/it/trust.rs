@@ -334,3 +334,28 @@ async fn root_runs_no_migration_that_others_could_have_written() {
     set_mode(&dir, 0o755);
     up(&db, &dir, 0).await;
 }
+
+#[tokio::test]
+async fn of_hundreds_of_files_that_others_could_have_written_the_first_are_named_and_all_counted() {
+    if !is_root() {
+        return;
+    }
+    let db = database("trust_many").await;
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("many");
+    fs::create_dir(&dir).unwrap();
+    set_mode(&dir, 0o755);
+    for number in 1..=485 {
+        let file = dir.join(format!("{number}_a.sql"));
+        fs::write(&file, "").unwrap();
+        set_mode(&file, 0o666);
+    }
+    let refused = up(&db, &dir, 2).await;
+    assert_eq!(refused["error"]["code"], "E0720");
+    let (message, hint) = (&refused["error"]["message"], &refused["error"]["hint"]);
+    let (message, hint) = (message.as_str().unwrap(), hint.as_str().unwrap());
+    assert_eq!(message.matches("_a.sql").count(), 8, "{message}");
+    assert!(message.ends_with("; and 477 more"), "{message}");
+    assert_eq!(hint.matches("chmod go-w").count(), 8, "{hint}");
+    assert!(hint.contains("and the like for the others"), "{hint}");
+}
