@@ -9,6 +9,7 @@ mod drift;
 mod engine;
 mod error;
 mod files;
+mod folder;
 mod history;
 mod link;
 mod markers;

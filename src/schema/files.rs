@@ -5,91 +5,39 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use include_dir::Dir;
 
 use super::error::MigrateError;
+use super::folder;
 use super::markers;
 use super::names::{FileName, NamedWay, is_flyways, looks_like_a_migration};
 use super::placeholders;
 use super::script::Script;
 use super::set::{Allowed, Files, Migration, MigrationSet, SetKind, Version, checksums};
-use crate::trust::{self, Refused, Untrusted};
 
 /// Longest name of a set: with what stands before it, within the 63 bytes of an identifier.
 const NAME_BYTES_MAX: usize = 40;
 
-/// A file's name and text.
+/// A file and its text.
 pub(super) struct SqlFile {
+    /// Its path within the folder of the set.
     pub name: String,
     pub text: Cow<'static, str>,
 }
 
-/// The set in the folder at `path`. What is neither named like a migration nor ends with `.sql` is
-/// none. `vars` are for placeholders.
+impl SqlFile {
+    /// Its name without the folders of its path.
+    fn base(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+/// The set in the folder at `path`. `vars` are for placeholders.
 pub(super) fn folder(path: &Path, vars: &[(String, String)]) -> Result<MigrationSet, MigrateError> {
-    let unreadable = |error: std::io::Error| MigrateError::Folder {
-        faults: vec![format!("{}: {}", path.display(), error.kind())],
-    };
-    let mut files = Vec::new();
-    let mut faults = Vec::new();
-    let mut untrusted: Vec<Untrusted> = Vec::new();
-    if as_root() {
-        match trust::check_folders(path) {
-            Err(Refused::Unreadable(error)) => return Err(unreadable(error)),
-            Err(Refused::Untrusted(found)) => untrusted.push(found),
-            Ok(()) => {}
-        }
-    }
-    for entry in std::fs::read_dir(path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let Ok(name) = entry.file_name().into_string() else {
-            faults.push("a file's name is not UTF-8".to_owned());
-            continue;
-        };
-        if !(looks_like_a_migration(&name) || name.ends_with(".sql")) {
-            continue;
-        }
-        if entry.path().is_dir() {
-            faults.push(format!(
-                "{name}: it is numbered like a migration, but is a folder"
-            ));
-            continue;
-        }
-        match read(&entry.path()) {
-            Ok(text) => files.push(SqlFile {
-                name,
-                text: text.into(),
-            }),
-            Err(Refused::Unreadable(error)) => faults.push(format!("{name}: {}", error.kind())),
-            Err(Refused::Untrusted(found)) => untrusted.push(found),
-        }
-    }
-    if let Some(found) = Untrusted::joined(untrusted) {
-        return Err(MigrateError::Untrusted { found });
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    set(name_of(path)?, files, faults, vars)
-}
-
-/// Root runs only what nobody else could have written: in the hands of a superuser of the database,
-/// SQL is code.
-fn read(path: &Path) -> Result<String, Refused> {
-    let mut file = if as_root() {
-        trust::open(path)?
-    } else {
-        File::open(path)?
-    };
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(text)
-}
-
-fn as_root() -> bool {
-    trust::user() == 0
+    let found = folder::read(path)?;
+    set(name_of(path)?, found.files, found.faults, vars)
 }
 
 /// A set that this program carries.
@@ -134,14 +82,14 @@ fn set(
     mut faults: Vec<String>,
     vars: &[(String, String)],
 ) -> Result<MigrationSet, MigrateError> {
-    let flyway = files.iter().any(|file| is_flyways(&file.name));
+    let flyway = files.iter().any(|file| is_flyways(file.base()));
     let fills = flyway || !vars.is_empty();
-    let mixed = flyway && files.iter().any(|file| !is_flyways(&file.name));
+    let mixed = flyway && files.iter().any(|file| !is_flyways(file.base()));
     let mut found: BTreeMap<Version, Pair> = BTreeMap::new();
     for file in files {
-        match FileName::parse(&file.name) {
+        match FileName::parse(file.base()) {
             Err(why) => faults.push(format!("{}: {why}", file.name)),
-            Ok(_) if mixed && is_flyways(&file.name) => faults.push(format!(
+            Ok(_) if mixed && is_flyways(file.base()) => faults.push(format!(
                 "{}: it is named as Flyway's files are, and others of the folder are not",
                 file.name
             )),
@@ -233,7 +181,7 @@ impl Pair {
         migration.take_apart();
         if let Some((name, down)) = self.down {
             // Flyway pairs them by the version alone.
-            if *name.name != *migration.name && !is_flyways(&down.name) {
+            if *name.name != *migration.name && !is_flyways(down.base()) {
                 return Err(format!(
                     "{}: on the way up its version is called {}",
                     down.name, migration.name

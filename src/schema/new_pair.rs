@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::MigrateError;
-use super::names::{FileName, is_flyways, looks_like_a_migration};
+use super::folder;
+use super::names::{FileName, is_flyways};
 use super::version;
 
 /// How the newest file of a folder is named.
@@ -37,14 +38,7 @@ pub fn new_files(dir: &Path, name: &str) -> Result<Vec<String>, MigrateError> {
             "{name:?}: a name has letters, digits, _ and -"
         )));
     }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(io)? {
-        if let Ok(file) = entry.map_err(io)?.file_name().into_string()
-            && looks_like_a_migration(&file)
-        {
-            files.push(file);
-        }
-    }
+    let files = folder::names(dir).map_err(io)?;
     let pair = names(&files, name, now_seconds());
     for file in &pair {
         let made = OpenOptions::new()
