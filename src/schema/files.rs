@@ -192,7 +192,7 @@ impl Pair {
         if let Some(vars) = vars {
             migration.fill(vars);
         }
-        migration.check_texts();
+        migration.check_texts(vars.is_some());
         Ok(migration)
     }
 }
@@ -255,12 +255,23 @@ impl Migration {
         }
     }
 
-    fn check_texts(&mut self) {
-        if let Err(why) = Script::parse(&self.up) {
-            self.fault(&self.files.up.clone(), &why);
-        }
-        if let Some(Err(why)) = self.down.as_deref().map(Script::parse) {
-            self.fault(&self.files.down.clone(), &why);
+    /// Where placeholders are not `filled`, what could be nothing else is refused.
+    fn check_texts(&mut self, filled: bool) {
+        let up = (self.files.up.clone(), Some(Script::parse(&self.up)));
+        let down = (
+            self.files.down.clone(),
+            self.down.as_deref().map(Script::parse),
+        );
+        for (file, parsed) in [up, down] {
+            match parsed {
+                None => {}
+                Some(Err(why)) => self.fault(&file, &why),
+                Some(Ok(_)) if filled => {}
+                Some(Ok(script)) => {
+                    let left = placeholders::in_plain_sql(&script);
+                    left.iter().for_each(|why| self.fault(&file, why));
+                }
+            }
         }
     }
 }
@@ -375,5 +386,22 @@ mod tests {
         assert_eq!(faults(&[("V1__a.sql", ""), ("2_b.sql", "")]).len(), 1);
         assert!(faults(&[("B1__a.sql", "")])[0].contains("baseline"));
         assert_eq!(faults(&[("1_a.sql", "SELECT '${b}'")]).len(), 0);
+        let below = [("a/V1__a.sql", ""), ("b/V1_0__b.sql", "")];
+        assert_eq!(
+            faults(&below),
+            ["b/V1_0__b.sql: another file has its version: a/V1__a.sql"]
+        );
+    }
+
+    #[test]
+    fn what_can_only_be_a_placeholder_is_refused_without_a_value_for_it() {
+        let text = "CREATE TABLE a (b text DEFAULT '${b}');\n-- ${c}\nCREATE TABLE\n  ${s}.d ();";
+        assert_eq!(
+            faults(&[("1_a.sql", text), ("1_a.down.sql", "DROP TABLE ${s}.d;")]),
+            [
+                "1_a.sql: line 4 has the placeholder ${s}: give it with --var s=VALUE",
+                "1_a.down.sql: line 1 has the placeholder ${s}: give it with --var s=VALUE"
+            ]
+        );
     }
 }

@@ -1,5 +1,8 @@
-//! Flyway's placeholders, `${name}`: filled from what was given, or named with their lines.
+//! Placeholders, `${name}` as Flyway and MyBatis have them: filled from what was given, or named with
+//! their lines.
 //! Values go into the text as they are: they are the operator's, as the file is.
+
+use super::script::Script;
 
 /// Fills the placeholders of `text`.
 ///
@@ -24,9 +27,7 @@ pub(super) fn fill(text: &str, vars: &[(String, String)]) -> Result<String, Vec<
                 let at = text.len() - from.len();
                 if !in_comment(&text[..at]) {
                     let line = text[..at].matches('\n').count() + 1;
-                    faults.push(format!(
-                        "line {line} has the placeholder {whole}: give it with --var {name}=VALUE"
-                    ));
+                    faults.push(missing(line, name));
                 }
                 filled.push_str(whole);
             }
@@ -39,6 +40,40 @@ pub(super) fn fill(text: &str, vars: &[(String, String)]) -> Result<String, Vec<
     } else {
         Err(faults)
     }
+}
+
+/// A line of words for each placeholder of a script that is not filled. Those in strings, dollar quotes,
+/// quoted names and comments may be meant as they are; elsewhere a brace is no SQL.
+pub(super) fn in_plain_sql(script: &Script) -> Vec<String> {
+    let mut faults: Vec<String> = Vec::new();
+    for statement in script.statements() {
+        let mut behind = 0;
+        for brace in statement.tokens.iter().filter(|token| token.text == "{") {
+            let (before, from) = statement.text.split_at(brace.begin);
+            let line = statement.line + before.matches('\n').count();
+            let fault = if from.starts_with("{{") {
+                Some(template(line))
+            } else if before.ends_with('$') {
+                let name = from[1..].split('}').next().filter(is_name);
+                name.map(|name| missing(line, name))
+            } else {
+                None
+            };
+            if brace.begin >= behind {
+                behind = brace.begin + 2;
+                faults.extend(fault.filter(|fault| !faults.contains(fault)));
+            }
+        }
+    }
+    faults
+}
+
+fn missing(line: usize, name: &str) -> String {
+    format!("line {line} has the placeholder ${{{name}}}: give it with --var {name}=VALUE")
+}
+
+fn template(line: usize) -> String {
+    format!("line {line} has {{{{ }}}}, a template of another tool: write what it stands for")
 }
 
 fn is_name(name: &&str) -> bool {
@@ -54,6 +89,23 @@ fn in_comment(before: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_plain_sql_a_brace_can_mean_nothing_else() {
+        let found = |text| in_plain_sql(&Script::parse(text).unwrap());
+        assert_eq!(
+            found("SELECT 1;\n\nCREATE TABLE t_${a.b}\n (c int) TABLESPACE ${d}"),
+            [missing(3, "a.b"), missing(4, "d")]
+        );
+        assert_eq!(found("DROP TABLE\n{{.prefix}}_a"), [template(2)]);
+        for text in [
+            "SELECT '${a}', E'\\'${a}', $$${a}$$, $x$ ${a} {{b}} $x$, \"${a}\", U&'${a}', '{{1,2}}'",
+            "-- ${a}\nSELECT 1 /* ${a} /* ${b} */ */ -- ${c}",
+            "CREATE TABLE a$b (c$ int)",
+        ] {
+            assert_eq!(found(text), Vec::<String>::new(), "{text}");
+        }
+    }
 
     #[test]
     fn placeholders_are_filled_or_named_by_line() {
