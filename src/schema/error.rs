@@ -198,6 +198,12 @@ pub enum MigrateError {
         /// Why not.
         reason: String,
     },
+    /// The login of the database given for comparing could change what is outside of it.
+    #[error("the login of the scratch database could change what is outside of it: it {found}")]
+    ScratchReaches {
+        /// What it is or may do.
+        found: String,
+    },
     /// What was given is no version of this set.
     #[error("{text:?} is no version of this set: {why}")]
     NoVersion {
@@ -428,6 +434,7 @@ impl Coded for MigrateError {
             Self::WouldDrop { .. } => "E0751",
             Self::NoCage { .. } => "E0752",
             Self::NoVersion { .. } => "E0753",
+            Self::ScratchReaches { .. } => "E0755",
         }
     }
 
@@ -466,6 +473,7 @@ impl Coded for MigrateError {
             | Self::NotOurs { .. }
             | Self::NoScratch { .. }
             | Self::ScratchInUse { .. }
+            | Self::ScratchReaches { .. }
             | Self::CannotAdopt { .. }
             | Self::Partly { .. }
             | Self::PartlyUndone { .. }

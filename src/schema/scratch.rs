@@ -3,12 +3,13 @@
 //! - in a private cluster, where the programs of the server's version are on this host;
 //! - else in a database made on the server, or given, in one transaction that is rolled back. Roles,
 //!   settings and memberships are of the whole cluster, but all of them are undone with it. A login that
-//!   could do what no rollback undoes does not get there.
+//!   could do what no rollback undoes does not get there, whichever database it is.
 //!
 //! What was not built as it is written is told, a line each.
 
 mod build;
 mod cluster;
+mod reach;
 mod server;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -32,7 +33,7 @@ const PREFIX: &str = "phiseal_scratch_";
 pub enum Scratch {
     /// Apart from the server of this URL, as far as that can be.
     Made(SecretString),
-    /// In this one, which must be empty.
+    /// In this one, which must be empty, and whose login must not reach beyond it.
     Given(SecretString),
 }
 
@@ -61,12 +62,13 @@ impl Scratch {
             path,
             commits: false,
             schemas_made: Vec::new(),
+            roles_missing: false,
             left_out: Vec::new(),
         };
         let (catalog, place) = match self {
             Self::Given(url) => {
                 let mut conn = connect(url, None).await?;
-                refuse_unless_empty(&mut conn).await?;
+                refuse_unfit(&mut conn).await?;
                 let built = rolled_back(&mut building, &mut conn, &[]).await;
                 let _ = conn.close().await;
                 (built?, "the scratch database that was given")
@@ -74,17 +76,23 @@ impl Scratch {
             Self::Made(url) => {
                 let mut conn = connect(url, None).await?;
                 let server = Server::read(&mut conn).await?;
-                let built = match Cluster::start(server.major).await {
-                    Ok(cluster) => in_cluster(&mut building, &cluster, &server)
-                        .await
-                        .map(|catalog| (catalog, "a private cluster")),
-                    Err(reason) if server.login_is_mighty => {
-                        Err(MigrateError::NoCage { reason }.into())
-                    }
-                    Err(_) => on_server(&mut building, url, &mut conn, &server)
-                        .await
-                        .map(|catalog| (catalog, "a scratch database on the server, rolled back")),
-                };
+                let built =
+                    match Cluster::start(server.major).await {
+                        Ok(cluster) => in_cluster(&mut building, &cluster, &server)
+                            .await
+                            .map(|catalog| (catalog, "a private cluster")),
+                        Err(reason) => match &server.login_reaches {
+                            Some(found) => Err(MigrateError::NoCage {
+                                reason: format!("{reason}; and the login {found}"),
+                            }
+                            .into()),
+                            None => on_server(&mut building, url, &mut conn, &server).await.map(
+                                |catalog| {
+                                    (catalog, "a scratch database on the server, rolled back")
+                                },
+                            ),
+                        },
+                    };
                 let _ = conn.close().await;
                 built?
             }
@@ -205,11 +213,26 @@ async fn connect(url: &SecretString, database: Option<&str>) -> Result<PgConnect
     })
 }
 
-async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), Failure> {
+/// Refuses a database that is in use, and a login that could change what is outside of it.
+async fn refuse_unfit(conn: &mut PgConnection) -> Result<(), Failure> {
     let failed = failure(Doing::Comparing);
     let begun = conn.begin_with(Opening::begin_as_login()).await;
     let mut tx = begun.map_err(failed)?;
-    let found: Option<String> = sqlx::query_scalar(
+    let reaches = reach::beyond(&mut tx, &reach::OUTWARD).await;
+    if let Some(found) = reaches.map_err(failed)? {
+        return Err(MigrateError::ScratchReaches { found }.into());
+    }
+    let found = first_object(&mut tx).await.map_err(failed)?;
+    tx.rollback().await.map_err(failed)?;
+    match found {
+        None => Ok(()),
+        Some(found) => Err(MigrateError::ScratchInUse { found }.into()),
+    }
+}
+
+/// What a database holds besides its extensions and what they own.
+async fn first_object(conn: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
         "SELECT what FROM (
              SELECT c.oid::regclass::text AS what, c.relnamespace AS space,
                     'pg_class'::regclass AS class, c.oid AS object
@@ -231,14 +254,8 @@ async fn refuse_unless_empty(conn: &mut PgConnection) -> Result<(), Failure> {
          ORDER BY 1 LIMIT 1",
     )
     .persistent(false)
-    .fetch_optional(&mut *tx)
+    .fetch_optional(conn)
     .await
-    .map_err(failed)?;
-    tx.rollback().await.map_err(failed)?;
-    match found {
-        None => Ok(()),
-        Some(found) => Err(MigrateError::ScratchInUse { found }.into()),
-    }
 }
 
 /// Its name tells when it was made, by the server's clock.

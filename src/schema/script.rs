@@ -251,6 +251,22 @@ impl Statement {
         }
     }
 
+    /// Whether the server refused it, with this SQLSTATE, for a role that is not there: 42704, of SET ROLE
+    /// 22023.
+    pub fn lacks_a_role(&self, sqlstate: &str) -> bool {
+        let names_roles = match (self.word(0), self.word(1)) {
+            ("GRANT" | "REVOKE" | "REASSIGN" | "DO" | "SELECT" | "CALL", _)
+            | ("DROP", "OWNED" | "ROLE" | "USER" | "GROUP")
+            | ("ALTER", "ROLE" | "USER" | "GROUP" | "DEFAULT" | "POLICY")
+            | ("CREATE", "POLICY" | "SCHEMA" | "ROLE" | "USER" | "GROUP") => true,
+            ("COMMENT", _) => self.word(2) == "ROLE",
+            ("ALTER", _) => self.has("OWNER"),
+            ("SET", _) => return sqlstate == "22023" && self.has("ROLE"),
+            _ => false,
+        };
+        names_roles && sqlstate == "42704"
+    }
+
     /// The role it makes, as written.
     pub fn role_made(&self) -> Option<String> {
         let makes = self.word(0) == "CREATE"
@@ -496,6 +512,24 @@ mod tests {
         assert_eq!(only("DROP INDEX CONCURRENTLY i").concurrent_index(), None);
         let plain = only("CREATE INDEX concurrently i ON t (a)").without_concurrently();
         assert_eq!(plain, "CREATE INDEX  i ON t (a)");
+    }
+
+    #[test]
+    fn a_missing_role_is_told_from_other_things_that_are_missing() {
+        for sql in [
+            "GRANT SELECT ON t TO app",
+            "ALTER TABLE t OWNER TO app",
+            "CREATE POLICY p ON t TO app",
+            "DROP OWNED BY app",
+            "COMMENT ON ROLE app IS 'x'",
+        ] {
+            assert!(only(sql).lacks_a_role("42704"), "{sql}");
+            assert!(!only(sql).lacks_a_role("42P01"), "{sql}");
+        }
+        assert!(only("SET ROLE app").lacks_a_role("22023"));
+        for sql in ["CREATE TABLE t (a missing)", "DROP TYPE t", "SET x = y"] {
+            assert!(!only(sql).lacks_a_role("42704"), "{sql}");
+        }
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub(super) fn of(error: &MigrateError) -> String {
         MigrateError::ScratchInUse { .. } => {
             "name a database without tables; it is left without any"
         }
+        MigrateError::ScratchReaches { .. } => {
+            "give it a login of its own: CREATE ROLE scratch LOGIN PASSWORD '...'; CREATE DATABASE \
+                 scratch OWNER scratch; or leave --scratch-database-url out where initdb and postgres of \
+                 the server's version are on this host: the set is then built in a private cluster"
+        }
         MigrateError::ScratchUnreachable { .. } => "see that the server takes one more connection",
         MigrateError::CannotAdopt { .. } => {
             "bring the database to what the migrations make, or adopt fewer with --to"
@@ -64,7 +69,8 @@ pub(super) fn of(error: &MigrateError) -> String {
         }
         MigrateError::NoCage { .. } => {
             "install the server's programs of the same major version on this host (initdb and \
-                 postgres), or name an empty database of another server with --scratch-database-url"
+                 postgres), or name an empty database, with a login that can change nothing else, with \
+                 --scratch-database-url"
         }
         MigrateError::NoVersion { .. } => "see `phiseal migrate status`",
         MigrateError::Database {

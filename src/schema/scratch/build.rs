@@ -2,7 +2,7 @@
 //! Owns what is not run as it is written, and tells each: what is of the whole cluster or of the host, what
 //! only a superuser may do, and what is there already.
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::super::catalog::{self, Catalog, Scope};
 use super::super::error::{Doing, Failure, MigrateError};
@@ -21,6 +21,8 @@ pub(super) struct Building<'a> {
     pub commits: bool,
     /// Schemas that were made beforehand, for extensions.
     pub schemas_made: Vec<String>,
+    /// Whether a role may be missing, since what makes it was left out.
+    pub roles_missing: bool,
     pub left_out: Vec<String>,
 }
 
@@ -121,12 +123,15 @@ impl Building<'_> {
         }
         // Some settings cannot be made within a savepoint.
         if statement.sets_transaction() {
-            return run(conn, statement.text.clone()).await.map_err(building);
+            let text = statement.text.clone();
+            return self.migrations_own(conn, text).await.map_err(building);
         }
         run(conn, "SAVEPOINT phiseal_statement".to_owned())
             .await
             .map_err(failed)?;
-        let done = run(conn, statement.without_concurrently()).await;
+        let done = self
+            .migrations_own(conn, statement.without_concurrently())
+            .await;
         let Err(error) = done else {
             run(conn, "RELEASE SAVEPOINT phiseal_statement".to_owned())
                 .await
@@ -167,8 +172,29 @@ impl Building<'_> {
                 );
                 Ok(())
             }
+            Failure::Stop(MigrateError::Database { sqlstate, .. })
+                if self.roles_missing && statement.lacks_a_role(&sqlstate) =>
+            {
+                run(conn, back.to_owned()).await.map_err(failed)?;
+                self.leave_out(migration, statement, "names what was left out before");
+                Ok(())
+            }
             failure => Err(failure),
         }
+    }
+
+    /// What stands in a migration. Where somebody else rolls all of it back, the server is sent no more than
+    /// one statement at a time: no COMMIT comes along, however the text was cut.
+    async fn migrations_own(
+        &self,
+        conn: &mut PgConnection,
+        sql: String,
+    ) -> Result<(), sqlx::Error> {
+        if self.commits {
+            return run(conn, sql).await;
+        }
+        let one = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        one.execute(conn).await.map(drop)
     }
 
     /// Whether it only makes what is there for good: a role of the cluster, a schema made beforehand.
@@ -203,6 +229,7 @@ impl Building<'_> {
     }
 
     fn leave_out(&mut self, migration: &Migration, statement: &Statement, why: &str) {
+        self.roles_missing |= statement.may_make_roles();
         self.left_out.push(format!(
             "line {} of migration {}: {why}",
             statement.line,

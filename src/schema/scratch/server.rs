@@ -9,6 +9,7 @@ use super::super::error::{Doing, Failure};
 use super::super::postgres::{failure, run};
 use super::super::script::Script;
 use super::super::set::Migration;
+use super::reach;
 use crate::quote;
 use crate::store::postgres::opening::Opening;
 
@@ -17,8 +18,8 @@ pub(super) struct Server {
     pub major: u32,
     pub database: String,
     pub login: String,
-    /// Whether the login may do more than change what is its own.
-    pub login_is_mighty: bool,
+    /// Why the login could change what no rollback undoes, if it could.
+    pub login_reaches: Option<String>,
     encoding: String,
     collate: String,
     ctype: String,
@@ -47,10 +48,6 @@ impl Server {
         let row = sqlx::query(
             "SELECT current_setting('server_version_num')::integer / 10000,
                     datname::text, session_user::text,
-                    EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = session_user
-                            AND (r.rolsuper OR r.rolreplication))
-                    OR EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname ~ '^pg_'
-                               AND pg_has_role(session_user, r.oid, 'member')),
                     pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text,
                     ARRAY(SELECT rolname::text FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1)
              FROM pg_database WHERE datname = current_database()",
@@ -64,11 +61,11 @@ impl Server {
             major: major.unsigned_abs(),
             database: row.try_get(1)?,
             login: row.try_get(2)?,
-            login_is_mighty: row.try_get(3)?,
-            encoding: row.try_get(4)?,
-            collate: row.try_get(5)?,
-            ctype: row.try_get(6)?,
-            roles: row.try_get(7)?,
+            login_reaches: reach::beyond(tx, &[]).await?,
+            encoding: row.try_get(3)?,
+            collate: row.try_get(4)?,
+            ctype: row.try_get(5)?,
+            roles: row.try_get(6)?,
             extensions,
         })
     }
@@ -93,6 +90,9 @@ impl Server {
         migrations: &[&Migration],
     ) -> Result<Vec<String>, Failure> {
         let failed = failure(Doing::Comparing);
+        run(administrator, NO_WAY_TO_THE_HOST.to_owned())
+            .await
+            .map_err(failed)?;
         let login = quote::identifier(&self.login);
         let attributes = "LOGIN CREATEROLE CREATEDB REPLICATION BYPASSRLS";
         let password = quote::literal(password);
@@ -139,6 +139,23 @@ impl Server {
     }
 }
 
+/// Before version 16, who may make roles may give itself any role but a superuser's. These run programs
+/// and open files on the host.
+const NO_WAY_TO_THE_HOST: &str = "SET allow_system_table_mods = on; \
+     UPDATE pg_catalog.pg_authid SET rolsuper = true WHERE rolname IN \
+         ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files'); \
+     RESET allow_system_table_mods";
+
+/// The functions of `extension` are the administrator's alone.
+const NO_WAY_OUT: &str = "DO $$ DECLARE found pg_catalog.oid; BEGIN
+    FOR found IN SELECT d.objid FROM pg_catalog.pg_depend AS d
+        JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+        WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+          AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND e.extname = EXTENSION
+    LOOP EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', found::pg_catalog.regprocedure);
+    END LOOP;
+END $$";
+
 /// The extensions of a database, but for the one that each has.
 pub(super) async fn extensions(conn: &mut PgConnection) -> Result<Vec<Extension>, sqlx::Error> {
     let rows = sqlx::query(
@@ -183,6 +200,13 @@ pub(super) async fn make_extensions(
     }
     let (mut missing, mut schemas) = (Vec::new(), Vec::new());
     for (name, schema) in wanted {
+        let outward = reach::OUTWARD.contains(&name.as_str());
+        if outward && owner.is_none() {
+            missing.push(format!(
+                "the extension {name}, which reaches out of its database"
+            ));
+            continue;
+        }
         run(conn, "SAVEPOINT phiseal_extension".to_owned())
             .await
             .map_err(failed)?;
@@ -199,7 +223,11 @@ pub(super) async fn make_extensions(
             schemas.push(schema);
         }
         let quoted = quote::identifier(&name);
-        let make = format!("{sql} CREATE EXTENSION IF NOT EXISTS {quoted}{place} CASCADE");
+        let mut make = format!("{sql} CREATE EXTENSION IF NOT EXISTS {quoted}{place} CASCADE");
+        if outward {
+            let closed = NO_WAY_OUT.replace("EXTENSION", &quote::literal(&name));
+            make = format!("{make}; {closed}");
+        }
         let made = run(conn, make).await;
         let end = match made {
             Ok(()) => "RELEASE SAVEPOINT phiseal_extension",
