@@ -8,7 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{migrate, refused};
-use crate::support::{Phiseal, Project, database};
+use crate::support::{Phiseal, Project, database, database_with};
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -69,6 +69,100 @@ async fn flyways_folder_is_applied_repeated_verified_and_undone() {
     assert_eq!(down, json!({ "undone": ["1.2", "1.1"] }));
     let left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'phiseal'::regnamespace";
     assert_eq!(db.count(left).await, 0);
+}
+
+#[tokio::test]
+async fn flyways_subfolders_are_searched_and_order_is_by_version_over_all_of_them() {
+    let db = database("flyway_below").await;
+    let dir = folder(&[("V1__a.sql", "CREATE TABLE a (id int);")]);
+    for (below, name, text) in [
+        ("z/old", "V2__b.sql", "ALTER TABLE a ADD b int;"),
+        ("z/old", "U2__b.sql", "ALTER TABLE a DROP b;"),
+        ("a", "V10__c.sql", "ALTER TABLE a RENAME b TO c;"),
+        (
+            "views",
+            "R__v.sql",
+            "CREATE OR REPLACE VIEW v AS SELECT c FROM a;",
+        ),
+        (".hidden", "V3__d.sql", "no SQL"),
+    ] {
+        fs::create_dir_all(dir.path().join(below)).unwrap();
+        write(&dir.path().join(below), name, text);
+    }
+    let path = dir.path().to_str().unwrap();
+    let up = migrate(&db, &["up", "--dir", path], 0).await;
+    assert_eq!(up, json!({ "applied": ["1", "2", "10", "R__v"] }));
+    migrate(&db, &["verify", "--dir", path], 0).await;
+    write(&dir.path().join("a"), "V2_0__other.sql", "SELECT 1;");
+    let (code, message) = refused(&db, &["up", "--dir", path], 2).await;
+    assert_eq!(code, "E0710");
+    let twice = "z/old/V2__b.sql: another file has its version: a/V2_0__other.sql";
+    assert!(message.contains(twice), "{message}");
+    let new = ["migrate", "new", "more", "--dir", path];
+    Phiseal::new(new).run().await.expect_code(0);
+    assert!(dir.path().join("V11__more.sql").exists());
+}
+
+#[tokio::test]
+async fn a_placeholder_without_a_value_is_refused_before_anything_is_run() {
+    let db = database("placeholders").await;
+    let dir = folder(&[
+        ("1_a.sql", "CREATE TABLE a (id int);"),
+        (
+            "2_b.sql",
+            "-- ${comment}\nCREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT '${body}' $$;\n\
+             CREATE TABLE b (id int DEFAULT 1,\n  t text DEFAULT '${string}') TABLESPACE ${space};",
+        ),
+    ]);
+    let path = dir.path().to_str().unwrap();
+    let (code, message) = refused(&db, &["up", "--dir", path], 2).await;
+    assert_eq!(code, "E0710");
+    let why = "2_b.sql: line 4 has the placeholder ${space}: give it with --var space=VALUE";
+    assert!(message.contains(why), "{message}");
+    assert_eq!(message.matches("${").count(), 1, "{message}");
+    assert_eq!(db.scalar("SELECT to_regclass('public.a')").await, None);
+    let with = [
+        "up",
+        "--dir",
+        path,
+        "--var",
+        "space=pg_default",
+        "--var",
+        "body=x",
+        "--var",
+        "string=y",
+    ];
+    assert_eq!(migrate(&db, &with, 0).await, json!({ "applied": [1, 2] }));
+}
+
+/// A file is UTF-8, and the server says what its own encoding has no letter for.
+#[tokio::test]
+async fn a_database_of_another_encoding_takes_comments_and_refuses_letters_by_their_line() {
+    let options = "ENCODING 'WIN1252' LC_COLLATE 'C' LC_CTYPE 'C'";
+    let db = database_with("win1252", options).await;
+    let dir = folder(&[
+        (
+            "1_a.sql",
+            "-- from ≥ to\nCREATE TABLE a (dose text DEFAULT 'é €');",
+        ),
+        (
+            "2_b.sql",
+            "-- ≥\nCREATE TABLE b (id int);\nCOMMENT ON TABLE b IS '≥ 2 µg';",
+        ),
+    ]);
+    let path = dir.path().to_str().unwrap();
+    let (code, message) = refused(&db, &["up", "--dir", path], 3).await;
+    assert_eq!(code, "E0707");
+    for word in ["2_b.sql: ", "line 3", "22P05", "applied before it: 1"] {
+        assert!(message.contains(word), "{word} is not in {message}");
+    }
+    assert_eq!(db.scalar("SELECT to_regclass('public.b')").await, None);
+    db.exec("INSERT INTO a VALUES (DEFAULT)").await;
+    let bytes = "SELECT encode(convert_to(dose, 'WIN1252'), 'hex') FROM a";
+    assert_eq!(db.scalar(bytes).await.as_deref(), Some("e92080"));
+    migrate(&db, &["verify", "--dir", path], 0).await;
+    migrate(&db, &["up"], 0).await;
+    migrate(&db, &["verify"], 0).await;
 }
 
 #[tokio::test]

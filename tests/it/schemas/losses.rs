@@ -1,8 +1,12 @@
 //! Undoing never drops rows or sealed columns without a word.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use serde_json::json;
 
 use super::{migrate, refused};
+use crate::support::database::Database;
 use crate::support::{Project, database};
 
 #[tokio::test]
@@ -27,6 +31,69 @@ async fn undoing_a_set_that_holds_rows_is_refused_with_counts_and_changes_nothin
     migrate(&db, &[&down[..], &["--drop-data"]].concat(), 0).await;
     let left = "SELECT count(*) FROM pg_class WHERE relname = 'tenant'";
     assert_eq!(db.count(left).await, 0);
+}
+
+/// `phiseal migrate …` at a pseudo-terminal, where a person types `answer`: what stood there, and the
+/// exit code.
+fn at_a_terminal(db: &Database, arguments: &[&str], answer: &str) -> (String, Option<i32>) {
+    let project = Project::new();
+    let url = db.url();
+    let words = [
+        &[env!("CARGO_BIN_EXE_phiseal"), "migrate"],
+        arguments,
+        &["--database-url", &url],
+    ];
+    let quoted: Vec<String> = words
+        .concat()
+        .iter()
+        .map(|word| format!("'{word}'"))
+        .collect();
+    let mut script = Command::new("script")
+        .args(["-qec", &quoted.join(" "), "/dev/null"])
+        .env("SHELL", "/bin/sh")
+        .current_dir(project.dir())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // What is typed before the question stands at the terminal until it is read.
+    let mut typed = script.stdin.take().unwrap();
+    writeln!(typed, "{answer}").unwrap();
+    let done = script.wait_with_output().unwrap();
+    drop(typed);
+    (
+        String::from_utf8_lossy(&done.stdout).into_owned(),
+        done.status.code(),
+    )
+}
+
+#[tokio::test]
+async fn at_a_terminal_a_person_is_asked_and_only_yes_drops_rows() {
+    let db = database("losses_asked").await;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("1_a.sql"), "CREATE TABLE a (id int);").unwrap();
+    std::fs::write(dir.path().join("1_a.down.sql"), "DROP TABLE a;").unwrap();
+    let path = dir.path().to_str().unwrap();
+    migrate(&db, &["up", "--dir", path], 0).await;
+    for which in ["down", "redo"] {
+        db.exec("INSERT INTO a VALUES (1), (2)").await;
+        for answer in ["no", "", "y"] {
+            let (said, code) = at_a_terminal(&db, &[which, "--dir", path], answer);
+            assert!(said.contains("table public.a: 2 rows"), "{said}");
+            assert!(said.contains("Type yes: "), "{said}");
+            assert!(said.contains("error[E0751]"), "{said}");
+            assert_eq!(code, Some(3), "{said}");
+            assert_eq!(db.count("SELECT count(*) FROM a").await, 2);
+        }
+        let (said, code) = at_a_terminal(&db, &[which, "--dir", path], "yes");
+        assert_eq!(code, Some(0), "{said}");
+        migrate(&db, &["up", "--dir", path], 0).await;
+        assert_eq!(db.count("SELECT count(*) FROM a").await, 0);
+    }
+    // Nothing would be lost, so nothing is asked.
+    let (said, code) = at_a_terminal(&db, &["down", "--dir", path], "no");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("Type yes"), "{said}");
 }
 
 #[tokio::test]
