@@ -2,15 +2,15 @@
 //! Owns everything a person or a script sees: stdout carries results and nothing else, stderr the
 //! rest. The only place with clap, indicatif, printing and exit codes.
 
-mod args;
-mod columns;
-mod command;
+pub(crate) mod args;
+pub(crate) mod columns;
+pub(crate) mod command;
 mod log;
-mod new_file;
-mod output;
+pub(crate) mod new_file;
+pub(crate) mod output;
 mod progress;
-mod session;
-mod signal;
+pub(crate) mod session;
+pub(crate) mod signal;
 
 use std::process::ExitCode;
 

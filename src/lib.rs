@@ -71,6 +71,7 @@
 #[doc(hidden)]
 pub mod cli;
 pub mod crypto;
+mod demo;
 pub mod engine;
 pub mod error;
 pub mod foreign;

@@ -9,8 +9,6 @@ pub mod locate;
 pub mod page;
 pub mod postgres;
 pub mod record;
-pub mod sample_school;
-pub mod sample_set;
 pub mod search;
 pub mod sqlite;
 pub mod survey;

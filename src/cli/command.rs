@@ -5,7 +5,6 @@ mod audit;
 mod backfill;
 mod bench;
 mod connection;
-mod demo;
 mod failures;
 mod fields;
 mod init;
@@ -19,7 +18,7 @@ mod rotate;
 mod runs;
 mod status;
 mod verify;
-mod work;
+pub(crate) mod work;
 
 use super::args::{Cli, Command};
 use super::output::Output;
@@ -33,7 +32,7 @@ pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
     cli.global.access = access::of(&cli.command);
     let global = &cli.global;
     match &cli.command {
-        Command::Demo(args) => demo::run(global, args, *output).await,
+        Command::Demo(args) => crate::demo::run(global, args, *output).await,
         Command::Init(args) => init::run(global, args, *output).await,
         Command::Migrate(args) => migrate::run(global, args, *output).await,
         Command::Keys(args) => keys::run(global, args, *output).await,

@@ -5,7 +5,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::Output;
 use crate::engine::Stop;
-use crate::error::Exit;
+use crate::error::{Exit, Fault};
 
 /// Turns signals into the wish to stop.
 pub fn watch(stop: &Stop, output: Output) {
@@ -31,4 +31,38 @@ pub fn watch(stop: &Stop, output: Output) {
             output.say("stopping after the batch at hand; once more stops at once");
         }
     });
+}
+
+/// Does the work, or gives it up at the first signal: E0605, with this hint.
+///
+/// # Errors
+/// The interruption, or what the work says.
+pub async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T, Fault>>,
+    hint: &str,
+) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        () = interrupted() => Err(Fault {
+            code: "E0605",
+            message: "interrupted".to_owned(),
+            hint: hint.to_owned(),
+            exit: Exit::Interrupted,
+        }),
+        done = work => done,
+    }
+}
+
+/// SIGINT or SIGTERM. Without handlers it never comes, and a signal ends the program at once.
+async fn interrupted() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }

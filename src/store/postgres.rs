@@ -10,7 +10,7 @@ mod catalog;
 mod census;
 mod connect;
 mod decode;
-mod fault;
+pub(crate) mod fault;
 mod fence;
 mod guard;
 mod heap;
@@ -30,8 +30,6 @@ mod relations;
 mod restore;
 mod rotation;
 mod runs;
-pub(super) mod sample_school;
-pub(super) mod sample_set;
 mod seal;
 mod search;
 mod select;
@@ -140,7 +138,7 @@ impl PostgresStore {
 }
 
 /// Commits. Where the connection ends meanwhile, nobody knows whether the server heard it.
-async fn committed(tx: Transaction<'_, Postgres>) -> Result<()> {
+pub(crate) async fn committed(tx: Transaction<'_, Postgres>) -> Result<()> {
     tx.commit().await.map_err(|error| match map(error) {
         StoreError::ConnectionLost => StoreError::OutcomeUnknown,
         other => other,

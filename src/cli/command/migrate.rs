@@ -7,10 +7,9 @@ mod rendering;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::demo::interrupted;
 use crate::cli::args::{Global, Migrate, ScratchArgs, Which};
 use crate::cli::output::Output;
-use crate::cli::session;
+use crate::cli::{session, signal};
 use crate::error::{Exit, Fault};
 use crate::schema::{
     Allowed, Link, MigrateError, Migrations, Scratch, SetChoice, Version, new_files,
@@ -41,16 +40,8 @@ pub async fn run(global: &Global, args: &Migrate, output: Output) -> Result<Exit
             if platforms {
                 migrations = migrations.telling(progress::lines(output));
             }
-            tokio::select! {
-                biased;
-                () = interrupted() => Err(Fault {
-                    code: "E0605",
-                    message: "interrupted".to_owned(),
-                    hint: "see `phiseal migrate status`; the same command goes on".to_owned(),
-                    exit: Exit::Interrupted,
-                }),
-                done = work(&mut migrations, args, &url) => done,
-            }
+            let hint = "see `phiseal migrate status`; the same command goes on";
+            signal::unless_interrupted(work(&mut migrations, args, &url), hint).await
         }
         Err(error) => Err(error.into()),
     };

@@ -8,7 +8,7 @@ use crate::error::round_trip::NO_SUCH_DATABASE;
 use crate::store::StoreError;
 
 /// An error of a statement.
-pub(super) fn map(error: sqlx::Error) -> StoreError {
+pub(crate) fn map(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(error) => {
             let state = sqlstate(error.as_ref());

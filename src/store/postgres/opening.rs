@@ -12,7 +12,7 @@ use crate::ident::Ident;
 use crate::store::StoreError;
 
 /// READ COMMITTED, whatever the role's default is.
-pub(super) const READ_COMMITTED: &str = "ISOLATION LEVEL READ COMMITTED";
+pub(crate) const READ_COMMITTED: &str = "ISOLATION LEVEL READ COMMITTED";
 
 /// No limit that the role or the database has set for applications, where this server knows it: a large table takes
 /// its time. Where a limit is needed, the transaction sets its own. Nor does the server compile: looking through its
@@ -36,7 +36,7 @@ impl Opening {
     }
 
     /// The statements that begin a transaction; `mode` is its isolation level, and READ ONLY if so.
-    pub(super) fn begin(&self, mode: &str) -> String {
+    pub(crate) fn begin(&self, mode: &str) -> String {
         format!("BEGIN {mode}; {}", self.settings())
     }
 

@@ -11,12 +11,12 @@ use sqlx::{AssertSqlSafe, Postgres, RawSql};
 use crate::quote;
 
 /// One statement with bound values, never prepared by name.
-pub(super) fn query<'q>(sql: String) -> Query<'q, Postgres, PgArguments> {
+pub(crate) fn query<'q>(sql: String) -> Query<'q, Postgres, PgArguments> {
     sqlx::query(AssertSqlSafe(sql)).persistent(false)
 }
 
 /// Statements without values, in one round trip.
-pub(super) fn raw(sql: String) -> RawSql {
+pub(crate) fn raw(sql: String) -> RawSql {
     sqlx::raw_sql(AssertSqlSafe(sql))
 }
 
@@ -35,7 +35,7 @@ pub(crate) const OWNERS_NAMES: &str = "SET LOCAL search_path TO DEFAULT; \
 
 /// Settings of every transaction in which the server makes the text of values, and in which a
 /// policy is to raise an error instead of hiding rows (docs/FORMAT.md, "Plaintext bytes").
-pub(super) const TEXT_SETTINGS: &str = "SET LOCAL DateStyle = 'ISO, YMD'; \
+pub(crate) const TEXT_SETTINGS: &str = "SET LOCAL DateStyle = 'ISO, YMD'; \
      SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; \
      SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; \
      SET LOCAL row_security = off;";

@@ -194,14 +194,14 @@ impl Control {
 
 /// Begins a transaction that holds the write lock from the start, so that nothing read in it can
 /// be out of date when it writes. Rolled back when dropped.
-pub(super) async fn write_transaction(
+pub(crate) async fn write_transaction(
     conn: &mut SqliteConnection,
 ) -> Result<Transaction<'_, Sqlite>> {
     conn.begin_with("BEGIN IMMEDIATE").await.map_err(fault::of)
 }
 
 /// Commits.
-pub(super) async fn commit(transaction: Transaction<'_, Sqlite>) -> Result<()> {
+pub(crate) async fn commit(transaction: Transaction<'_, Sqlite>) -> Result<()> {
     transaction.commit().await.map_err(fault::of_commit)
 }
 

@@ -5,7 +5,7 @@
 use crate::store::StoreError;
 
 /// The class of a failed statement.
-pub(super) fn of(error: sqlx::Error) -> StoreError {
+pub(crate) fn of(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(refused) => {
             let code = refused.code().and_then(|code| code.parse::<i32>().ok());

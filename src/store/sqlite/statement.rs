@@ -10,11 +10,11 @@ use super::fault;
 use crate::store::Result;
 
 /// A statement whose text this module's siblings put together.
-pub(super) type Statement = Query<'static, Sqlite, SqliteArguments>;
+pub(crate) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
 /// A value to be bound under its own storage class.
 #[derive(Clone)]
-pub(super) enum Bind {
+pub(crate) enum Bind {
     /// NULL.
     Null,
     /// INTEGER.
@@ -29,12 +29,12 @@ pub(super) enum Bind {
 
 impl Bind {
     /// A BLOB, or NULL for `None`.
-    pub(super) fn blob(bytes: Option<&[u8]>) -> Self {
+    pub(crate) fn blob(bytes: Option<&[u8]>) -> Self {
         bytes.map_or(Self::Null, |bytes| Self::Blob(bytes.to_vec()))
     }
 
     /// Adds the value to a statement.
-    pub(super) fn onto(self, statement: Statement) -> Statement {
+    pub(crate) fn onto(self, statement: Statement) -> Statement {
         match self {
             Self::Null => statement.bind(None::<i64>),
             Self::Integer(value) => statement.bind(value),
@@ -56,14 +56,14 @@ pub(super) fn statement(sql: impl Into<String>) -> Statement {
 }
 
 /// A statement with its values.
-pub(super) fn bound(sql: impl Into<String>, binds: impl IntoIterator<Item = Bind>) -> Statement {
+pub(crate) fn bound(sql: impl Into<String>, binds: impl IntoIterator<Item = Bind>) -> Statement {
     binds
         .into_iter()
         .fold(statement(sql), |statement, bind| bind.onto(statement))
 }
 
 /// Runs a statement that is not worth keeping prepared (DDL, transaction control).
-pub(super) async fn run(conn: &mut SqliteConnection, sql: impl Into<String>) -> Result<()> {
+pub(crate) async fn run(conn: &mut SqliteConnection, sql: impl Into<String>) -> Result<()> {
     statement(sql)
         .persistent(false)
         .execute(conn)

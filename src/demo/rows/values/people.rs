@@ -1,12 +1,12 @@
 //! Persons and places: names, numbers, addresses, ways to reach somebody.
-//! Always holds: no number was ever a real one. Social Security numbers do not begin with 9, those
-//! of the tax office that do have 50 and more in the middle; 555-01xx and example.org are set
-//! aside for fiction.
+//! Always holds: no number was ever a real one (`names.rs`); 555-01xx and example.org are set aside for
+//! fiction.
 
 use rand::{Rng, RngExt};
 
 use super::at::Topic;
 use super::{At, Rule, Rules};
+use crate::demo::names;
 use Rule::{Numbered, OneOf, Words};
 
 pub const RULES: Rules = &[
@@ -73,90 +73,6 @@ pub const RULES: Rules = &[
     ("location_*", Words(place_in_school)),
 ];
 
-const FIRST: [&str; 40] = [
-    "Zoë",
-    "Seán",
-    "José",
-    "Chloë",
-    "Björn",
-    "Nuño",
-    "D'Angelo",
-    "Søren",
-    "Łukasz",
-    "Aïcha",
-    "Xóchitl",
-    "Mary Ann",
-    "Anne-Marie",
-    "Noé",
-    "Siân",
-    "Růžena",
-    "Maria",
-    "James",
-    "Aaliyah",
-    "Mateo",
-    "Priya",
-    "Wei",
-    "Fatima",
-    "Liam",
-    "Olivia",
-    "Kwame",
-    "Ingrid",
-    "Tomás",
-    "Yuki",
-    "Ana",
-    "Li",
-    "Bo",
-    "Noah",
-    "Emma",
-    "Amara",
-    "Elijah",
-    "Sofia",
-    "Mohammed",
-    "Hannah",
-    "Diego",
-];
-const LAST: [&str; 40] = [
-    "O'Brien",
-    "Ñandú",
-    "D'Souza",
-    "Müller",
-    "García",
-    "Nguyễn",
-    "Østergård",
-    "Lefèvre",
-    "St. John",
-    "de la Cruz",
-    "van der Berg",
-    "Smith-Jones",
-    "Łuczak",
-    "O'Connor",
-    "Çelik",
-    "Håkansson",
-    "Ibáñez",
-    "Peña",
-    "Smith",
-    "Johnson",
-    "Williams",
-    "Brown",
-    "Chen",
-    "Patel",
-    "Kim",
-    "Okafor",
-    "Haddad",
-    "Ivanova",
-    "Silva",
-    "Yamamoto",
-    "Begum",
-    "Ng",
-    "Rivera",
-    "Cohen",
-    "Tran",
-    "Kaya",
-    "Novák",
-    "Rossi",
-    "Andersson",
-    "Ali",
-];
 const RELATIONS: [&str; 7] = [
     "MOTHER",
     "FATHER",
@@ -203,14 +119,9 @@ const CITIES: [(&str, &str, u32); 12] = [
     ("Milton", "VT", 54),
 ];
 
-/// How many Social Security numbers there are: 900 to 999, 00 to 49, 0000 to 9999.
-const NUMBERS: u64 = 100 * 50 * 10_000;
-/// Odd and no multiple of 5, so that its multiples meet every number once before they repeat.
-const STRIDE: u64 = 29_999_999;
-
 fn first_name(at: &At) -> String {
     let mut dice = at.by(Topic::Person);
-    name_of(&mut dice, &FIRST, " ")
+    name_of(&mut dice, &names::FIRST, " ")
 }
 
 /// One of a list, or two of it: a few names alone would say who has which.
@@ -225,13 +136,13 @@ fn name_of(dice: &mut impl Rng, list: &[&str], between: &str) -> String {
 }
 
 fn middle_name(at: &At) -> String {
-    (*at.one(&FIRST)).to_owned()
+    (*at.one(&names::FIRST)).to_owned()
 }
 
 fn last_name(at: &At) -> String {
     let mut dice = at.by(Topic::Person);
     let _: [u64; 4] = dice.random();
-    name_of(&mut dice, &LAST, "-")
+    name_of(&mut dice, &names::LAST, "-")
 }
 
 fn name(at: &At) -> String {
@@ -241,8 +152,8 @@ fn name(at: &At) -> String {
 /// Somebody else than the person of the row.
 pub fn other(at: &At) -> String {
     let mut dice = at.by(Topic::Other);
-    let first = name_of(&mut dice, &FIRST, " ");
-    format!("{first} {}", name_of(&mut dice, &LAST, "-"))
+    let first = name_of(&mut dice, &names::FIRST, " ");
+    format!("{first} {}", name_of(&mut dice, &names::LAST, "-"))
 }
 
 pub fn doctor(at: &At) -> String {
@@ -309,13 +220,12 @@ fn phone(at: &At) -> String {
 
 /// Written as people write it: with dashes, with blanks, with nothing.
 fn ssn(at: &At) -> String {
-    let n = at.number().wrapping_mul(STRIDE) % NUMBERS;
-    let (area, group, serial) = (900 + n / 500_000, n / 10_000 % 50, n % 10_000);
-    match at.own().random_range(0..10) {
-        0 | 1 => format!("{area}{group:02}{serial:04}"),
-        2 => format!("{area} {group:02} {serial:04}"),
-        _ => format!("{area}-{group:02}-{serial:04}"),
-    }
+    let between = match at.own().random_range(0..10) {
+        0 | 1 => "",
+        2 => " ",
+        _ => "-",
+    };
+    names::ssn(at.number(), between)
 }
 
 fn student_number(at: &At) -> String {
@@ -391,23 +301,8 @@ fn place_in_school(at: &At) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::super::{Draw, fingerprint};
     use super::*;
-
-    #[test]
-    fn every_social_security_number_is_unique_and_in_the_range_nobody_is_given() {
-        let draw = Draw::new(1, "students");
-        let mut seen = HashSet::new();
-        for row in 0..20_000 {
-            let text = ssn(&At::new(&draw, row, fingerprint("ssn")));
-            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-            assert_eq!((digits.len(), &digits[..1]), (9, "9"));
-            assert!(digits[3..5].parse::<u8>().unwrap() < 50);
-            assert!(seen.insert(digits));
-        }
-    }
 
     #[test]
     fn the_names_of_a_row_agree_with_its_address() {

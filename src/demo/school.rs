@@ -2,12 +2,15 @@
 //! Owns that table, from its making to its removal, and what an application would ask of it. The
 //! engine knows nothing of it, and it nothing of keys: what it reads back is as it is stored.
 
+mod postgres;
+mod sqlite;
+
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
-use super::postgres::{PostgresStore, sample_school as in_postgres};
-use super::sqlite::{Access, SqliteStore, sample_school as in_sqlite};
-use super::{Result, StoreError};
 use crate::ident::{Ident, TableName};
+use crate::store::postgres::PostgresStore;
+use crate::store::sqlite::{Access, SqliteStore};
+use crate::store::{Result, StoreError};
 
 /// The table's name.
 const STUDENTS: &str = "students";
@@ -53,7 +56,7 @@ pub struct SealedStudent {
 }
 
 /// The columns of a [`SealedStudent`], in the order they are read.
-pub(super) const SEALED_COLUMNS: &str = "id, first_name, last_name, date_of_birth_sealed, \
+const SEALED_COLUMNS: &str = "id, first_name, last_name, date_of_birth_sealed, \
      ssn_sealed, ssn_bidx, guardian_phone, medical_notes_sealed";
 
 /// One connection to the school.
@@ -99,19 +102,14 @@ impl School {
         })
     }
 
-    /// The table's name.
-    pub fn table(&self) -> &TableName {
-        &self.table
-    }
-
     /// Makes the table, and in PostgreSQL its schema: neither may be there.
     ///
     /// # Errors
     /// What the database refuses.
     pub async fn build(&mut self) -> Result<()> {
         match &mut self.place {
-            Place::Postgres { conn, schema } => in_postgres::build(conn, schema, &self.table).await,
-            Place::Sqlite(conn) => in_sqlite::build(conn, &self.table).await,
+            Place::Postgres { conn, schema } => postgres::build(conn, schema, &self.table).await,
+            Place::Sqlite(conn) => sqlite::build(conn, &self.table).await,
         }
     }
 
@@ -121,8 +119,8 @@ impl School {
     /// What the database refuses.
     pub async fn enroll(&mut self, students: &[Student]) -> Result<()> {
         match &mut self.place {
-            Place::Postgres { conn, .. } => in_postgres::enroll(conn, &self.table, students).await,
-            Place::Sqlite(conn) => in_sqlite::enroll(conn, &self.table, students).await,
+            Place::Postgres { conn, .. } => postgres::enroll(conn, &self.table, students).await,
+            Place::Sqlite(conn) => sqlite::enroll(conn, &self.table, students).await,
         }
     }
 
@@ -132,8 +130,8 @@ impl School {
     /// What the database refuses.
     pub async fn analyze(&mut self) -> Result<()> {
         match &mut self.place {
-            Place::Postgres { conn, .. } => in_postgres::analyze(conn, &self.table).await,
-            Place::Sqlite(conn) => in_sqlite::analyze(conn, &self.table).await,
+            Place::Postgres { conn, .. } => postgres::analyze(conn, &self.table).await,
+            Place::Sqlite(conn) => sqlite::analyze(conn, &self.table).await,
         }
     }
 
@@ -147,8 +145,8 @@ impl School {
             self.table.quoted()
         );
         match &mut self.place {
-            Place::Postgres { conn, .. } => in_postgres::page(conn, sql, after, limit).await,
-            Place::Sqlite(conn) => in_sqlite::page(conn, sql, after, limit).await,
+            Place::Postgres { conn, .. } => postgres::page(conn, sql, after, limit).await,
+            Place::Sqlite(conn) => sqlite::page(conn, sql, after, limit).await,
         }
     }
 
@@ -167,8 +165,8 @@ impl School {
     pub async fn find(&mut self, index: &[u8]) -> Result<Vec<(i64, String, String)>> {
         let sql = self.find_sql();
         match &mut self.place {
-            Place::Postgres { conn, .. } => in_postgres::find(conn, sql, index).await,
-            Place::Sqlite(conn) => in_sqlite::find(conn, sql, index).await,
+            Place::Postgres { conn, .. } => postgres::find(conn, sql, index).await,
+            Place::Sqlite(conn) => sqlite::find(conn, sql, index).await,
         }
     }
 
@@ -179,7 +177,7 @@ impl School {
     /// What the database refuses.
     pub async fn demolish(&mut self, own: &Ident) -> Result<()> {
         match &mut self.place {
-            Place::Postgres { conn, schema } => in_postgres::demolish(conn, &[schema, own]).await,
+            Place::Postgres { conn, schema } => postgres::demolish(conn, &[schema, own]).await,
             Place::Sqlite(_) => Ok(()),
         }
     }

@@ -3,17 +3,17 @@
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::connection::{commit, write_transaction};
-use super::fault;
-use super::statement::{Bind, bound, run};
+use super::{SealedStudent, Student};
 use crate::ident::TableName;
 use crate::store::Result;
-use crate::store::sample_school::{SealedStudent, Student};
+use crate::store::sqlite::connection::{commit, write_transaction};
+use crate::store::sqlite::fault;
+use crate::store::sqlite::statement::{Bind, bound, run};
 
 /// Students in one statement; seven values each, of 32766 that a statement may have.
 const STUDENTS_PER_INSERT: usize = 500;
 
-pub(in crate::store) async fn build(conn: &mut SqliteConnection, table: &TableName) -> Result<()> {
+pub(super) async fn build(conn: &mut SqliteConnection, table: &TableName) -> Result<()> {
     run(
         conn,
         format!(
@@ -31,7 +31,7 @@ pub(in crate::store) async fn build(conn: &mut SqliteConnection, table: &TableNa
     .await
 }
 
-pub(in crate::store) async fn enroll(
+pub(super) async fn enroll(
     conn: &mut SqliteConnection,
     table: &TableName,
     students: &[Student],
@@ -65,14 +65,11 @@ fn values(student: &Student) -> [Bind; 7] {
     ]
 }
 
-pub(in crate::store) async fn analyze(
-    conn: &mut SqliteConnection,
-    table: &TableName,
-) -> Result<()> {
+pub(super) async fn analyze(conn: &mut SqliteConnection, table: &TableName) -> Result<()> {
     run(conn, format!("ANALYZE {}", table.quoted())).await
 }
 
-pub(in crate::store) async fn page(
+pub(super) async fn page(
     conn: &mut SqliteConnection,
     sql: String,
     after: i64,
@@ -99,7 +96,7 @@ pub(in crate::store) async fn page(
         .collect()
 }
 
-pub(in crate::store) async fn find(
+pub(super) async fn find(
     conn: &mut SqliteConnection,
     sql: String,
     index: &[u8],

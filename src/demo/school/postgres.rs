@@ -3,18 +3,18 @@
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
-use super::committed;
-use super::fault::map;
-use super::opening::{Opening, READ_COMMITTED};
-use super::sql::{query, raw};
+use super::{SealedStudent, Student};
 use crate::ident::{Ident, TableName};
 use crate::store::Result;
-use crate::store::sample_school::{SealedStudent, Student};
+use crate::store::postgres::committed;
+use crate::store::postgres::fault::map;
+use crate::store::postgres::opening::{Opening, READ_COMMITTED};
+use crate::store::postgres::sql::{query, raw};
 
 /// How long the removal waits for a killed process's last statement.
 const REMOVAL_WAIT_MS: u32 = 30_000;
 
-pub(in crate::store) async fn build(
+pub(super) async fn build(
     conn: &mut PgConnection,
     schema: &Ident,
     table: &TableName,
@@ -40,7 +40,7 @@ pub(in crate::store) async fn build(
     .await
 }
 
-pub(in crate::store) async fn enroll(
+pub(super) async fn enroll(
     conn: &mut PgConnection,
     table: &TableName,
     students: &[Student],
@@ -72,11 +72,11 @@ pub(in crate::store) async fn enroll(
     committed(tx).await
 }
 
-pub(in crate::store) async fn analyze(conn: &mut PgConnection, table: &TableName) -> Result<()> {
+pub(super) async fn analyze(conn: &mut PgConnection, table: &TableName) -> Result<()> {
     run(conn, format!("ANALYZE {}", table.quoted())).await
 }
 
-pub(in crate::store) async fn page(
+pub(super) async fn page(
     conn: &mut PgConnection,
     sql: String,
     after: i64,
@@ -106,7 +106,7 @@ pub(in crate::store) async fn page(
     rows.iter().map(|row| student(row).map_err(map)).collect()
 }
 
-pub(in crate::store) async fn find(
+pub(super) async fn find(
     conn: &mut PgConnection,
     sql: String,
     index: &[u8],
@@ -123,7 +123,7 @@ pub(in crate::store) async fn find(
     rows.iter().map(|row| found(row).map_err(map)).collect()
 }
 
-pub(in crate::store) async fn demolish(conn: &mut PgConnection, schemas: &[&Ident]) -> Result<()> {
+pub(super) async fn demolish(conn: &mut PgConnection, schemas: &[&Ident]) -> Result<()> {
     let names: Vec<String> = schemas.iter().map(|schema| schema.quoted()).collect();
     run(
         conn,

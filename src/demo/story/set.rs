@@ -9,19 +9,18 @@ use indicatif::HumanCount;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::program::{Answer, Killed, Progress, Watched, call, kill_backfill};
-use super::stage::Stage;
-use super::story::Story;
-use super::{KILL_AT_PERCENT, make_keys};
+use super::outcome::Outcome;
+use super::{Story, kill_and_resume, make_keys, verify};
 use crate::cli::args::Global;
 use crate::cli::columns;
-use crate::cli::command::work::{per_second, rounded};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
+use crate::demo::program::{Answer, Killed, Progress, Watched, call};
+use crate::demo::rows::{Filled, SEED, SampleSet};
+use crate::demo::stage::Stage;
 use crate::error::{Exit, Fault};
 use crate::ident::Ident;
 use crate::plan::{Plan, TablePlan, Target};
-use crate::store::sample_set::{Filled, SEED, SampleSet};
 
 const STEPS: u32 = 7;
 /// Characters of a value that are shown.
@@ -69,29 +68,16 @@ pub async fn play(
     make_keys(stage).await?;
     story.end("a data key to seal with and one to search by, both wrapped");
 
-    story.begin("phiseal backfill, to be killed on the way");
-    let past = before.rows * KILL_AT_PERCENT / 100;
     let watched = Watched::All(session.store.as_ref());
-    let killed = kill_backfill(stage, &watched, lines, past, before.rows).await?;
-    story.end(&format!(
-        "killed (SIGKILL) with {} rows committed",
-        HumanCount(killed.rows)
-    ));
-
-    story.begin("phiseal backfill, the same command again");
-    let resumed = call(stage, &["backfill"], lines).await?;
-    story.end(&format!(
-        "resumed, {} more rows",
-        HumanCount(resumed.count("rows_sealed"))
-    ));
-
-    story.begin("phiseal verify: open every value, compare it with its plaintext");
-    let verify = call(stage, &["verify"], lines).await?;
-    story.end(&format!(
-        "{} values opened, {} failed",
-        HumanCount(verify.count("values_verified")),
-        verify.count("failed") + verify.count("unsealed")
-    ));
+    let (killed, resumed) =
+        kill_and_resume(&mut story, stage, &watched, lines, before.rows).await?;
+    let verify = verify(
+        &mut story,
+        stage,
+        lines,
+        ": open every value, compare it with its plaintext",
+    )
+    .await?;
 
     story.begin("count by SQL what is sealed, and look at one row");
     let mut sample = open(stage).await?;
@@ -202,37 +188,24 @@ pub struct Played {
 impl Played {
     /// The result, and the exit code it deserves.
     pub fn tell(&self, output: Output, files: &str, begun: Instant) -> Exit {
-        let values = self.before.values;
-        let verified = self.verify.count("values_verified");
-        let failed = (self.verify.count("failed") + self.verify.count("unsealed"))
-            .max(values.saturating_sub(verified.min(self.sealed)));
-        let resumed_at = self
-            .before
-            .rows
-            .saturating_sub(self.resumed.count("rows_sealed"));
-        let seconds = self.killed.seconds + self.resumed.seconds;
-        let rows = i64::try_from(self.before.rows).unwrap_or(i64::MAX);
-        let rows_per_second = per_second(rows, seconds);
         let in_all: u64 = self.filled.iter().map(|table| table.rows).sum();
-        let value = json!({
+        let verified = self.verify.count("values_verified");
+        let outcome = Outcome {
+            rows: self.before.rows,
+            values: self.before.values,
+            verified,
+            also_verified: self.sealed,
+            failed: 0,
+            killed: &self.killed,
+            resumed: &self.resumed,
+            verify: &self.verify,
+        };
+        let of = json!({
             "set": self.set,
             "tables": self.filled.len(),
             "rows": in_all,
             "rows_sealed": self.before.rows,
-            "values": values,
-            "verified": verified,
-            "failed": failed,
-            "seconds": rounded(seconds),
-            "rows_per_second": rows_per_second,
-            "killed_at": self.killed.rows,
-            "resumed_at": resumed_at,
         });
-        let seamless = resumed_at == self.killed.rows;
-        let how = if seamless {
-            "nothing lost, nothing sealed twice"
-        } else {
-            "not where it was killed"
-        };
         let human = |count: u64| HumanCount(count).to_string();
         let lines = [
             ("set", self.set.clone()),
@@ -242,36 +215,13 @@ impl Played {
             ),
             (
                 "values",
-                format!("{} in {} rows", human(values), human(self.before.rows)),
-            ),
-            ("killed at", format!("{} rows", human(self.killed.rows))),
-            ("resumed at", format!("{} rows: {how}", human(resumed_at))),
-            (
-                "verified",
                 format!(
-                    "{} of {}, {} failed",
-                    human(verified),
-                    human(values),
-                    human(failed)
+                    "{} in {} rows",
+                    human(self.before.values),
+                    human(self.before.rows)
                 ),
             ),
-            (
-                "sealing",
-                format!(
-                    "{seconds:.1} s, {} rows/s",
-                    indicatif::HumanFloatCount(rows_per_second)
-                ),
-            ),
-            ("in all", format!("{:.1} s", begun.elapsed().as_secs_f64())),
-            ("files", files.to_owned()),
         ];
-        // Results may go elsewhere than the story.
-        output.say("");
-        output.result(&value, &columns::properties(&lines));
-        if failed == 0 && seamless {
-            Exit::Done
-        } else {
-            Exit::Unverified
-        }
+        outcome.tell(output, of, &lines, files, begun)
     }
 }

@@ -8,14 +8,15 @@
 mod check;
 mod links;
 mod order;
+mod postgres;
 mod recipe;
 mod values;
 
 use sqlx::{Connection, PgConnection};
 
-use super::postgres::{PostgresStore, sample_set as in_postgres};
-use super::{Result, StoreError};
 use crate::ident::{Ident, TableName};
+use crate::store::postgres::PostgresStore;
+use crate::store::{Result, StoreError};
 use links::Links;
 use recipe::Recipe;
 
@@ -27,7 +28,7 @@ const BATCH: usize = 1_000;
 
 /// One table, as the catalog has it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Table {
+struct Table {
     pub name: String,
     pub columns: Vec<Column>,
     pub foreign_keys: Vec<ForeignKey>,
@@ -48,7 +49,7 @@ impl Table {
 
 /// One column.
 #[derive(Debug, Clone)]
-pub(super) struct Column {
+struct Column {
     pub name: String,
     /// The type as SQL writes it.
     pub sql_type: String,
@@ -62,7 +63,7 @@ pub(super) struct Column {
 
 /// What sort of value a column takes.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+enum Kind {
     Text {
         max: Option<usize>,
     },
@@ -90,7 +91,7 @@ pub(super) enum Kind {
 
 /// A foreign key; the columns are numbers in their tables.
 #[derive(Debug, Clone)]
-pub(super) struct ForeignKey {
+struct ForeignKey {
     pub columns: Vec<usize>,
     pub target: usize,
     pub refs: Vec<usize>,
@@ -117,7 +118,7 @@ impl SampleSet {
     /// What the server refuses.
     pub async fn create_database(url: &str, name: &Ident) -> Result<()> {
         let mut conn = PostgresStore::raw_connection(url).await?;
-        let made = in_postgres::create_database(&mut conn, name).await;
+        let made = postgres::create_database(&mut conn, name).await;
         let _ = conn.close().await;
         made
     }
@@ -128,7 +129,7 @@ impl SampleSet {
     /// What the server refuses.
     pub async fn drop_database(url: &str, name: &Ident) -> Result<()> {
         let mut conn = PostgresStore::raw_connection(url).await?;
-        let gone = in_postgres::drop_database(&mut conn, name).await;
+        let gone = postgres::drop_database(&mut conn, name).await;
         let _ = conn.close().await;
         gone
     }
@@ -154,7 +155,7 @@ impl SampleSet {
         seed: u64,
         told: &mut (dyn FnMut(&Filled) + Send),
     ) -> Result<Vec<Filled>> {
-        let tables = in_postgres::tables(&mut self.conn).await?;
+        let tables = postgres::tables(&mut self.conn).await?;
         let order = order::order(&tables).ok_or(StoreError::Unexpected {
             what: "foreign keys that go around in a circle",
         })?;
@@ -174,7 +175,7 @@ impl SampleSet {
             told(&filled);
             done.push(filled);
         }
-        in_postgres::settle(&mut self.conn, &tables).await?;
+        postgres::settle(&mut self.conn, &tables).await?;
         Ok(done)
     }
 
@@ -193,7 +194,7 @@ impl SampleSet {
         while first < recipe.rows {
             let last = recipe.rows.min(first + BATCH);
             let rows: Vec<_> = (first..last).map(|row| recipe.row(links, row)).collect();
-            put += in_postgres::insert(&mut self.conn, table, &columns, rows).await?;
+            put += postgres::insert(&mut self.conn, table, &columns, rows).await?;
             first = last;
         }
         if put < recipe.rows as u64 {
@@ -201,7 +202,7 @@ impl SampleSet {
             let keys = (0..recipe.rows)
                 .map(|row| recipe.key(table, links, row))
                 .collect();
-            let there = in_postgres::found(&mut self.conn, table, keys).await?;
+            let there = postgres::found(&mut self.conn, table, keys).await?;
             links.keep(recipe.table, there);
         }
         Ok(put)
@@ -213,7 +214,7 @@ impl SampleSet {
     /// # Errors
     /// What the database refuses.
     pub async fn count(&mut self, table: &TableName, columns: &[Ident]) -> Result<(u64, Vec<u64>)> {
-        in_postgres::count(&mut self.conn, table, columns).await
+        postgres::count(&mut self.conn, table, columns).await
     }
 
     /// The first row of a table whose columns all have values, as text, shortened by the server to
@@ -227,7 +228,7 @@ impl SampleSet {
         columns: &[Ident],
         characters: i32,
     ) -> Result<Option<Vec<String>>> {
-        in_postgres::look(&mut self.conn, table, columns, characters).await
+        postgres::look(&mut self.conn, table, columns, characters).await
     }
 
     /// Closes the connection.

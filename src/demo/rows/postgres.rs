@@ -5,19 +5,19 @@
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
-use super::committed;
-use super::fault::map;
-use super::sql::{TEXT_SETTINGS, query, raw};
+use super::{Column, ForeignKey, Kind, Table};
 use crate::ident::{Ident, TableName};
 use crate::quote;
-use crate::store::sample_set::{Column, ForeignKey, Kind, Table};
+use crate::store::postgres::committed;
+use crate::store::postgres::fault::map;
+use crate::store::postgres::sql::{TEXT_SETTINGS, query, raw};
 use crate::store::{Result, StoreError};
 
 /// Tables of the migrator's own, if they lie in the same schema.
 const NOT_OURS: &str = "c.relname NOT LIKE '%migration%' AND c.relname NOT LIKE 'phiseal%'";
 
 /// A database that nobody else may connect to: before version 15 every role may make objects in `public`.
-pub(in crate::store) async fn create_database(conn: &mut PgConnection, name: &Ident) -> Result<()> {
+pub(super) async fn create_database(conn: &mut PgConnection, name: &Ident) -> Result<()> {
     let name = name.quoted();
     run(
         &mut *conn,
@@ -28,7 +28,7 @@ pub(in crate::store) async fn create_database(conn: &mut PgConnection, name: &Id
 }
 
 /// Ends the sessions of a killed process, too.
-pub(in crate::store) async fn drop_database(conn: &mut PgConnection, name: &Ident) -> Result<()> {
+pub(super) async fn drop_database(conn: &mut PgConnection, name: &Ident) -> Result<()> {
     run(
         conn,
         format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", name.quoted()),
@@ -37,7 +37,7 @@ pub(in crate::store) async fn drop_database(conn: &mut PgConnection, name: &Iden
 }
 
 /// The tables of the current schema, by name.
-pub(in crate::store) async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>> {
+pub(super) async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>> {
     let mut tables = columns(conn).await?;
     foreign_keys(conn, &mut tables).await?;
     for row in all(conn, UNIQUES).await? {
@@ -70,7 +70,7 @@ pub(in crate::store) async fn tables(conn: &mut PgConnection) -> Result<Vec<Tabl
 }
 
 /// Inserts rows, each with a value for each of these columns. Returns how many found a place.
-pub(in crate::store) async fn insert(
+pub(super) async fn insert(
     conn: &mut PgConnection,
     table: &Table,
     columns: &[usize],
@@ -128,7 +128,7 @@ pub(in crate::store) async fn insert(
 }
 
 /// Of these primary keys, the numbers of those that are there.
-pub(in crate::store) async fn found(
+pub(super) async fn found(
     conn: &mut PgConnection,
     table: &Table,
     keys: Vec<Option<String>>,
@@ -154,7 +154,7 @@ pub(in crate::store) async fn found(
 }
 
 /// Moves the sequences past what was put in, and brings the statistics up to date.
-pub(in crate::store) async fn settle(conn: &mut PgConnection, tables: &[Table]) -> Result<()> {
+pub(super) async fn settle(conn: &mut PgConnection, tables: &[Table]) -> Result<()> {
     for table in tables {
         for column in table.columns.iter().filter(|column| column.serial) {
             let sql = format!(
@@ -171,7 +171,7 @@ pub(in crate::store) async fn settle(conn: &mut PgConnection, tables: &[Table]) 
     run(conn, "ANALYZE".to_owned()).await
 }
 
-pub(in crate::store) async fn count(
+pub(super) async fn count(
     conn: &mut PgConnection,
     table: &TableName,
     columns: &[Ident],
@@ -192,7 +192,7 @@ pub(in crate::store) async fn count(
     Ok((number(0)?, values?))
 }
 
-pub(in crate::store) async fn look(
+pub(super) async fn look(
     conn: &mut PgConnection,
     table: &TableName,
     columns: &[Ident],

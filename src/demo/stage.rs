@@ -12,14 +12,14 @@ use tempfile::TempDir;
 use tokio::process::Child;
 use tokio::sync::Mutex;
 
+use super::rows::SampleSet;
+use super::school::School;
 use crate::cli::args::Global;
 use crate::cli::new_file;
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::{Ident, IdentError};
 use crate::store::StoreError;
-use crate::store::sample_school::School;
-use crate::store::sample_set::SampleSet;
 
 /// The variable by which the plan file names the database, where it is not a file of the demo's.
 pub const URL_VARIABLE: &str = "PHISEAL_DEMO_DATABASE_URL";

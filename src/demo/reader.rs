@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::school::{School, SealedStudent, Student};
 use super::stage::Stage;
 use super::students::student;
 use crate::cli::columns;
@@ -14,7 +15,6 @@ use crate::crypto::{IndexSpec, KeyPart, Normaliser};
 use crate::error::Fault;
 use crate::keys::Keyring;
 use crate::sealer::{Field, Opener, Sealer, ValueError};
-use crate::store::sample_school::{School, SealedStudent, Student};
 
 /// Students in one page.
 const PAGE: i64 = 5_000;
