@@ -25,6 +25,7 @@ pub(crate) mod fake;
 pub use cache::{KEYS_AGE_MAX, KeyCache, LoadError};
 pub use due::{Due, NOTICE_DAYS};
 pub use error::KeyError;
+#[cfg(feature = "cli")]
 pub(crate) use examine::examine;
 pub use examine::{KeyCheck, KeyFault, KeyFaults};
 pub use issue::{Issuer, KeyFor};

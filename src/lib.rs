@@ -68,23 +68,54 @@
 //! # }
 //! ```
 
-#[doc(hidden)]
-pub mod cli;
+// What the program and the tests alone call has no caller without them.
+#![cfg_attr(not(all(feature = "cli", feature = "testing")), allow(dead_code))]
+
 pub mod crypto;
-mod demo;
-pub mod engine;
 pub mod error;
-pub mod foreign;
 pub mod ident;
 pub mod keys;
-pub mod plan;
-#[doc(hidden)]
-pub mod quote;
-pub mod run;
-pub mod schema;
 pub mod sealer;
 pub mod secret;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod store;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+#[cfg(feature = "cli")]
+mod demo;
+
+// For the program, tests and benchmarks; the API does not hold them.
+#[cfg(all(feature = "cli", feature = "testing"))]
+#[doc(hidden)]
+pub mod engine;
+#[cfg(all(feature = "cli", not(feature = "testing")))]
+mod engine;
+#[cfg(all(feature = "cli", feature = "testing"))]
+#[doc(hidden)]
+pub mod run;
+#[cfg(all(feature = "cli", not(feature = "testing")))]
+mod run;
+#[cfg(all(feature = "cli", feature = "testing"))]
+#[doc(hidden)]
+pub mod schema;
+#[cfg(all(feature = "cli", not(feature = "testing")))]
+mod schema;
+#[cfg(all(feature = "cli", not(feature = "testing")))]
+mod plan;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod plan;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod quote;
+#[cfg(not(feature = "testing"))]
+mod quote;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
 pub mod trust;
+#[cfg(not(feature = "testing"))]
+mod trust;
 
 pub use sealer::{Field, Opener, Sealer, ValueError};

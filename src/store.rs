@@ -7,9 +7,11 @@ pub mod catalog;
 pub(crate) mod change;
 pub mod locate;
 pub mod page;
+#[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod record;
 pub mod search;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod survey;
 pub mod switch;
