@@ -119,3 +119,8 @@ pub mod trust;
 mod trust;
 
 pub use sealer::{Field, Opener, Sealer, ValueError};
+
+// Its Rust is compiled, as every example here is.
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
