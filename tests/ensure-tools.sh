@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the build and the tests need beside Rust: `cc` (a C compiler), `postgres` (initdb and a
-# server; no cluster of the system is made or started), `pgbouncer`. Installs what is missing with apt-get, as
+# server; no cluster of the system is made or started), `pgbouncer`, `readers` (Node and Python's
+# `cryptography`, for docs/examples). Installs what is missing with apt-get, as
 # root or through sudo, or says in one line what to do. With everything in place it does nothing.
 set -eu
 
@@ -60,11 +61,18 @@ ensure_pgbouncer() {
     PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null || install "PgBouncer" "as package pgbouncer" pgbouncer
 }
 
+ensure_readers() {
+    command -v node >/dev/null || install "Node" "as package nodejs" nodejs
+    command -v python3 >/dev/null && python3 -c 'import cryptography' 2>/dev/null ||
+        install "Python's cryptography" "as package python3-cryptography" python3-cryptography
+}
+
 for tool in "$@"; do
     case $tool in
     cc) ensure_cc ;;
     postgres) ensure_postgres ;;
     pgbouncer) ensure_pgbouncer ;;
-    *) echo "usage: ensure-tools.sh [cc] [postgres] [pgbouncer]" >&2; exit 2 ;;
+    readers) ensure_readers ;;
+    *) echo "usage: ensure-tools.sh [cc] [postgres] [pgbouncer] [readers]" >&2; exit 2 ;;
     esac
 done

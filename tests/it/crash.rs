@@ -4,7 +4,7 @@
 use crate::oracle::NonceLedger;
 use crate::support::cluster::Cluster;
 use crate::support::database::Database;
-use crate::support::{Base, Ground};
+use crate::support::{Base, Ground, skipped};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 
@@ -145,8 +145,7 @@ async fn terminated_backends_are_replaced_and_the_run_ends_well() {
 #[tokio::test]
 async fn a_server_that_crashes_and_comes_back_is_waited_for() {
     if crate::support::cluster::bin_dir().is_none() {
-        eprintln!("SKIPPED: no PostgreSQL server on this machine");
-        return;
+        return skipped("no PostgreSQL server on this machine");
     }
     let mut cluster = Cluster::start();
     let db = Database::create(&cluster.url("postgres"), "crash_server", "ENCODING 'UTF8'").await;

@@ -3,7 +3,7 @@
 
 use crate::support::cluster::{Cluster, SERVER_VARIABLE, bin_dir};
 use crate::support::database::{Database, rows_of};
-use crate::support::{Phiseal, Project, database, database_with, sqlite};
+use crate::support::{Phiseal, Project, database, database_with, skipped, sqlite};
 use rustix::process::{Pid, Signal, test_kill_process};
 use sqlx::{ConnectOptions, Connection};
 use std::io::{BufRead, BufReader};
@@ -94,7 +94,9 @@ fn wait_until_gone(within: Duration, gone: impl Fn() -> bool) {
 fn no_server_to_start() -> bool {
     let none = bin_dir().is_none();
     if none {
-        eprintln!("SKIPPED: no PostgreSQL server on this machine, only {SERVER_VARIABLE}");
+        skipped(&format!(
+            "no PostgreSQL server on this machine, only {SERVER_VARIABLE}"
+        ));
     }
     none
 }

@@ -21,5 +21,12 @@ pub use project::Project;
 pub use sqlite::sqlite;
 pub use stand::{SqliteStand, Stand};
 
+/// Says that a test cannot run on this machine, and why. Where every test must run (CI=true), it fails.
+pub fn skipped(why: &str) {
+    let all_must_run = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    assert!(!all_must_run, "SKIPPED, and CI=true: {why}");
+    eprintln!("SKIPPED: {why}");
+}
+
 /// Rows of a query, every value as the text the database itself gives; NULL is `None`.
 pub type Rows = Vec<Vec<Option<String>>>;

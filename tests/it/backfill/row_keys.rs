@@ -1,7 +1,7 @@
 //! Keys of every listed type: every row exactly once, its key in the bytes of the format.
 
 use super::beside;
-use crate::support::Stand;
+use crate::support::{Stand, skipped};
 
 async fn keyed_by(key_type: &str, keys: &[&str]) {
     let mut sql = format!("CREATE TABLE t (k {key_type} PRIMARY KEY, v text);");
@@ -98,8 +98,7 @@ async fn text_under_a_nondeterministic_collation() {
     let db = crate::support::database("nocase").await;
     let collation = "CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)";
     if db.try_exec(collation).await.is_err() {
-        eprintln!("SKIPPED: this server has no ICU");
-        return;
+        return skipped("this server has no ICU");
     }
     let sql = "CREATE TABLE t (k text COLLATE nocase PRIMARY KEY, v text);
         INSERT INTO t SELECT chr(65 + i % 26 + 32 * (i % 2)) || i, 'v' || i

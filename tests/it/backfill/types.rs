@@ -1,7 +1,7 @@
 //! Values of every type, beside, and the values that programs get wrong.
 
 use super::beside;
-use crate::support::Stand;
+use crate::support::{Stand, skipped};
 
 /// A column of each type that can be sealed: its name, its type, and values in SQL.
 pub const TYPES: [(&str, &str, &[&str]); 27] = [
@@ -187,8 +187,7 @@ async fn values_of_every_type_open_to_the_text_the_server_makes_of_them() {
 async fn citext_is_sealed_as_it_is_written() {
     let db = crate::support::database("citext").await;
     if db.try_exec("CREATE EXTENSION citext").await.is_err() {
-        eprintln!("SKIPPED: this server has no extension citext");
-        return;
+        return skipped("this server has no extension citext");
     }
     let sql = "CREATE TABLE people (id citext PRIMARY KEY, name citext);
         INSERT INTO people VALUES ('Ab', 'MiXed'), ('cd', ''), ('EF', NULL);

@@ -4,7 +4,7 @@
 use super::{DDL, PLAN, every_value_opens, is_not_trusted_until_compared, json};
 use crate::support::cluster::{Cluster, TEST_SETTINGS, bin_dir, debian_bins};
 use crate::support::database::Database;
-use crate::support::{Base, Ground};
+use crate::support::{Base, Ground, skipped};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,8 +21,7 @@ fn servers() -> Option<(PathBuf, PathBuf)> {
 #[tokio::test]
 async fn a_database_that_pg_upgrade_took_over_is_compared_first() {
     let Some((old, new)) = servers() else {
-        eprintln!("SKIPPED: no pg_upgrade on this machine");
-        return;
+        return skipped("no pg_upgrade on this machine");
     };
     if old == new {
         eprintln!(

@@ -23,7 +23,9 @@ pub fn readers() -> &'static [Reader] {
         readers.retain(|reader| {
             let runs = reader.runs();
             if !runs {
-                eprintln!("SKIPPED: the {reader:?} example reader cannot run on this machine");
+                super::skipped(&format!(
+                    "the {reader:?} example reader cannot run on this machine"
+                ));
             }
             runs
         });
