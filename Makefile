@@ -8,6 +8,7 @@ CARGO = cargo
 # Most tests wait for a server more than they compute.
 TEST_THREADS = 8
 SOAK_SECONDS = 600
+FUZZ_SECONDS = 60
 SOAK_ROWS = 20000
 # Servers of other major versions that `make soak` runs on, and where they are kept.
 OTHER_VERSIONS = 13 18
@@ -39,8 +40,9 @@ bench-growth: ## how cost grows with rows, lanes, columns and the size of values
 bench-compare: ## two saved runs, OLD and NEW: fails where a ratio lost a tenth
 	$(CARGO) bench --locked --bench compare -- regress $(OLD) $(NEW)
 
-soak: ## kills, faults, writers and random DDL for SOAK_SECONDS while keys are rotated; SOAK_ROWS a table of each schema; a pooler; other servers
-	@tests/ensure-tools.sh cc postgres
+soak: ## kills, faults, writers and random DDL for SOAK_SECONDS while keys are rotated; SOAK_ROWS a table of each schema; fuzzing; a pooler; other servers
+	@tests/ensure-tools.sh cc c++ postgres
+	fuzz/run $(FUZZ_SECONDS)
 	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- crash faulty live rotate --nocapture
 	PHISEAL_DDL_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- ddl:: --nocapture
 	PHISEAL_SOAK_ROWS=$(SOAK_ROWS) $(CARGO) test --release --locked --test it -- demo::sets goes_up_from_every_version --include-ignored --nocapture

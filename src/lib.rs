@@ -102,6 +102,19 @@ mod run;
 pub mod schema;
 #[cfg(all(feature = "cli", not(feature = "testing")))]
 mod schema;
+// Without the program, fuzz targets reach the text that migrations are cut from, and no database.
+#[cfg(all(feature = "testing", not(feature = "cli")))]
+#[doc(hidden)]
+#[allow(unused_imports, reason = "the migrator is not there to use them")]
+pub mod schema {
+    mod script;
+    pub use script::cut;
+}
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod foreign;
+#[cfg(not(feature = "testing"))]
+mod foreign;
 #[cfg(all(feature = "cli", not(feature = "testing")))]
 mod plan;
 #[cfg(feature = "testing")]

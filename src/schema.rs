@@ -38,6 +38,8 @@ pub use link::Link;
 pub use new_pair::new_files;
 pub use platform_sets::{PLATFORM_SETS, platform_plan};
 pub use scratch::Scratch;
+#[doc(hidden)]
+pub use script::cut;
 pub use set::{Allowed, Version};
 
 use catalog::Scope;
@@ -478,17 +480,6 @@ fn at_once(failure: Failure) -> MigrateError {
         Failure::Stop(error) => error,
         Failure::Busy | Failure::Held => MigrateError::LockTimeout { attempts: 1 },
     }
-}
-
-/// The statements of an SQL text, as files of migrations are cut into them; for a test that asks the
-/// server's own parser about each.
-///
-/// # Errors
-/// Why it cannot be cut, in words.
-#[doc(hidden)]
-pub fn cut(text: &str) -> Result<Vec<String>, String> {
-    let script = script::Script::parse(text).map_err(|fault| fault.to_string())?;
-    Ok(script.statements().map(|s| s.text.clone()).collect())
 }
 
 fn chosen<'s>(set: &'s MigrationSet, versions: &[Version]) -> Vec<&'s Migration> {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the build and the tests need beside Rust: `cc` (a C compiler), `postgres` (initdb and a
+# What the build and the tests need beside Rust: `cc` (a C compiler), `c++` (for fuzzing), `postgres` (initdb and a
 # server; no cluster of the system is made or started), `pgbouncer`, `readers` (Node and Python's
 # `cryptography`, for docs/examples). Installs what is missing with apt-get, as
 # root or through sudo, or says in one line what to do. With everything in place it does nothing.
@@ -44,6 +44,10 @@ ensure_cc() {
     command -v cc >/dev/null || install "a C compiler" "as package build-essential" build-essential
 }
 
+ensure_cxx() {
+    command -v c++ >/dev/null || install "a C++ compiler" "as package g++" g++
+}
+
 # postgresql-common comes first, so that it can be told to make no cluster.
 ensure_postgres() {
     have_postgres && return
@@ -70,9 +74,10 @@ ensure_readers() {
 for tool in "$@"; do
     case $tool in
     cc) ensure_cc ;;
+    c++) ensure_cxx ;;
     postgres) ensure_postgres ;;
     pgbouncer) ensure_pgbouncer ;;
     readers) ensure_readers ;;
-    *) echo "usage: ensure-tools.sh [cc] [postgres] [pgbouncer] [readers]" >&2; exit 2 ;;
+    *) echo "usage: ensure-tools.sh [cc] [c++] [postgres] [pgbouncer] [readers]" >&2; exit 2 ;;
     esac
 done

@@ -6,7 +6,6 @@ mod lexer;
 
 use sha2::{Digest, Sha256};
 
-use super::error::MigrateError;
 pub(super) use lexer::{CommentLine, Statement, Unreadable, comment_lines};
 
 /// A file's statements in order.
@@ -93,13 +92,6 @@ impl Script {
         Ok(Self { units })
     }
 
-    /// The script of a text that was checked when its set was read.
-    pub fn of(text: &str) -> Result<Self, MigrateError> {
-        Self::parse(text).map_err(|fault| MigrateError::Folder {
-            faults: vec![fault.to_string()],
-        })
-    }
-
     /// Whether it and its history row can commit together.
     pub fn is_atomic(&self) -> bool {
         self.units.len() <= 1 && self.units.iter().all(|unit| unit.transactional)
@@ -130,6 +122,16 @@ impl Script {
             )
         })
     }
+}
+
+/// The statements of an SQL text, as files of migrations are cut into them; for a test that asks the
+/// server's own parser about each.
+///
+/// # Errors
+/// Why it cannot be cut, in words.
+pub fn cut(text: &str) -> Result<Vec<String>, String> {
+    let script = Script::parse(text).map_err(|fault| fault.to_string())?;
+    Ok(script.statements().map(|s| s.text.clone()).collect())
 }
 
 enum Kind {

@@ -17,6 +17,15 @@ pub type Version = i64;
 /// a comment, a string or a function's body, where a name could end what it stands in.
 pub(super) const SCHEMA_PLACEHOLDER: &str = "{{schema}}";
 
+impl Script {
+    /// The script of a text that was checked when its set was read.
+    pub fn of(text: &str) -> Result<Self, MigrateError> {
+        Self::parse(text).map_err(|fault| MigrateError::Folder {
+            faults: vec![fault.to_string()],
+        })
+    }
+}
+
 /// Migrations that belong together and share one history.
 pub(super) struct MigrationSet {
     /// Of `[a-z0-9_]`; part of the history table's name.
