@@ -11,7 +11,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use phiseal::crypto::{IndexSpec, KeyPart, NonceBatch, Normaliser, Purpose, RowKey, WrappingKey};
 use phiseal::engine::FieldSpec;
-use phiseal::engine::columns::{Cell, Columns, Memo};
+use phiseal::engine::columns::{Cell, Columns, LastKeys};
 use phiseal::keys::{KeyFor, KeyRecord, KeySet, KeyStatus, Keyring, LocalProvider, NewKey};
 use rayon::prelude::*;
 
@@ -59,7 +59,7 @@ fn work(columns: &Columns, keys: &KeySet, rows: &[Row]) -> Vec<(String, Option<V
     rows.par_chunks(CHUNK)
         .flat_map_iter(|chunk| {
             let mut nonces = NonceBatch::draw(chunk.len()).expect("random bytes");
-            let mut memo = Memo::default();
+            let mut memo = LastKeys::default();
             chunk
                 .iter()
                 .map(|row| {

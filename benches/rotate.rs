@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use phiseal::crypto::{KeyId, Purpose};
-use phiseal::engine::rotation::{Finish, Order};
+use phiseal::engine::rotation::{Finish, RotationRequest};
 use phiseal::engine::search::Reach;
 use phiseal::keys::{KeyFor, RotationRecord};
 use students::{Bench, ROWS, backfill, engine, exec, floor, job, set_up, sum};
@@ -92,7 +92,7 @@ async fn rotation(
 ) -> (Duration, RotationRecord) {
     let jobs = [job(bench).await];
     let engine = engine(bench, 1);
-    let order = Order {
+    let order = RotationRequest {
         keys: vec![KeyFor {
             tenant: String::new(),
             purpose: Purpose::Cell,
@@ -113,7 +113,7 @@ async fn rotation(
     let finish = Finish {
         jobs: &jobs,
         open: &open,
-        missed: false,
+        table_missing: false,
         stays_open: false,
         // What is measured is the sealing.
         reach: &Reach {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use phiseal::crypto::{Purpose, WrappingKey};
 use phiseal::engine::preflight::Dialect;
-use phiseal::engine::{Engine, Job, NoEvents, Settings, Stop, Tenants};
+use phiseal::engine::{Engine, Job, NoEvents, RunSettings, Stop, Tenants};
 use phiseal::ident::Ident;
 use phiseal::keys::{Issuer, Keyring, LocalProvider, RotationPeriod};
 use phiseal::plan::Plan;
@@ -182,7 +182,7 @@ pub fn engine(bench: &Bench, lanes: u32) -> Engine {
     Engine {
         store: Arc::clone(&bench.store),
         tenants: Arc::clone(&bench.tenants),
-        settings: Settings {
+        settings: RunSettings {
             workers: lanes,
             batch_target: plan.run.batch_target,
             batch_bytes_max: plan.run.batch_bytes_max,

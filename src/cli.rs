@@ -1,6 +1,6 @@
 //! The command line: arguments, settings, progress, results.
-//! Owns everything a person or a script sees: stdout carries results and nothing else, stderr the
-//! rest. The only place with clap, indicatif, printing and exit codes.
+//! Owns everything that a person or a script sees: results go to stdout, all else to stderr. Only
+//! this module uses clap and indicatif, prints, and chooses exit codes.
 
 pub(crate) mod args;
 pub(crate) mod columns;
@@ -21,7 +21,7 @@ use crate::foreign::Foreign;
 use args::Cli;
 use output::Output;
 
-/// Parses the arguments, runs the command, and says how it ended.
+/// Parses the arguments, runs the command, and returns its exit code.
 pub fn main() -> ExitCode {
     let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&arguments) {
@@ -58,7 +58,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What clap has to say: help and version on stdout, else a fault like any other.
+/// Prints what clap returned instead of arguments: help and version on stdout, anything else as a
+/// fault.
 fn usage(error: &clap::Error, arguments: &[std::ffi::OsString]) -> ExitCode {
     use clap::error::ErrorKind;
     match error.kind() {

@@ -1,26 +1,22 @@
-//! The engine: one run loop over a database it knows only through traits.
-//! Owns paging, lanes, batches, retries, the sweep and what is reported. Backfill, verify,
-//! restore, rotate and reindex are steps of it. Never names a database driver, never prints.
-//! Rows and cursor commit together, so a crash at any instant loses nothing and repeats nothing.
+//! The engine: one run loop over a database that it knows only through traits. Owns paging, lanes,
+//! batches, retries, the sweep and reports. Backfill, verify, restore, rotate and reindex are steps
+//! of the run loop. The engine names no database driver and prints nothing. Rows and cursor commit
+//! together, so a crash at any instant loses nothing and repeats nothing.
 
 pub mod alike;
 pub mod bench;
 pub mod census;
-mod clock;
 pub mod columns;
 pub mod commit;
 mod compare;
 pub mod compromise;
-pub mod conduct;
 pub mod context;
-mod count;
 pub mod destroy;
-mod durable;
 pub mod error;
 pub mod estimate;
 pub mod events;
-pub mod pace;
-pub mod parcel;
+mod job_digest;
+pub mod pages;
 pub mod patient;
 pub mod pipeline;
 pub mod preflight;
@@ -29,24 +25,29 @@ pub mod reindex;
 pub mod report;
 pub mod retry;
 pub mod rotation;
+pub mod run_loop;
+mod run_record;
 mod sample;
 pub mod search;
+mod stage_times;
 pub mod step;
 pub mod steps;
 pub mod stop;
 pub mod sweep;
 pub mod tenants;
+pub mod throttle;
+mod verify_loop;
 mod violators;
 pub mod wait;
+pub mod window_size;
+pub mod worked_page;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sha2::{Digest, Sha256};
-
 pub use columns::FieldSpec;
-pub use context::Settings;
+pub use context::RunSettings;
 pub use error::EngineError;
 pub use events::{Event, EventSink, NoEvents};
 pub use report::{Failure, TableReport, Tallied};
@@ -63,24 +64,24 @@ use crate::crypto::IndexSpec;
 use crate::plan::TablePlan;
 use crate::store::{FieldRecord, FieldState, Sealed, Store, TableFacts, Target};
 
-/// One table to work on, resolved from plan, catalog and registry.
+/// One table to work on, resolved from the plan, the catalog and the registry.
 #[derive(Debug, Clone)]
 pub struct Job {
     /// What the stores build their statements from.
     pub target: Target,
-    /// What sealing each field takes, in the target's order.
+    /// How to seal each field, in the target's order.
     pub fields: Vec<FieldSpec>,
-    /// The registry's rows of these fields.
+    /// The registry's rows for these fields.
     pub records: Vec<FieldRecord>,
-    /// Of a comparing run: a digest of what is compared, and of the guard that stands meanwhile.
+    /// For a comparing run: a digest of the gaps that it compares and of their guards.
     pub compared: Option<String>,
 }
 
 impl Job {
-    /// The job of one table of a plan. Meant for a table that preflight did not refuse.
+    /// Resolves one table of a plan to its job. Preflight must have accepted the table.
     ///
     /// # Errors
-    /// The refusal, where the table has no row key.
+    /// The refusal, if the table has no row key.
     pub fn resolve(
         plan: &TablePlan,
         facts: &TableFacts,
@@ -110,7 +111,7 @@ impl Job {
         })
     }
 
-    /// Leaves out the fields for which `kept` says so, by their positions.
+    /// Keeps only the fields for which `kept` holds `true` at their position, or holds nothing.
     pub fn keep(&mut self, kept: &[bool]) {
         let is_kept = |at: usize| kept.get(at).copied().unwrap_or(true);
         let labels: Vec<String> = (self.fields.iter().enumerate())
@@ -131,48 +132,29 @@ impl Job {
             .map(|field| field.label.clone())
             .collect()
     }
-
-    /// What an interrupted run must have in common with the one that resumes it.
-    fn digest(&self) -> String {
-        let mut facts = vec![self.target.label.clone()];
-        facts.extend(
-            self.target
-                .keys
-                .iter()
-                .map(|key| format!("{}:{}", key.name, key.kind.tag())),
-        );
-        facts.push(format!("{:?}", self.target.tenant));
-        for field in &self.target.fields {
-            facts.push(format!(
-                "{}:{}:{:?}:{:?}",
-                field.label, field.column, field.sealed, field.index
-            ));
-        }
-        facts.extend(self.compared.clone());
-        hex::encode(Sha256::digest(facts.join("\n").as_bytes()))
-    }
 }
 
-/// Works on tables.
+/// Runs steps on the tables of one database.
 pub struct Engine {
     /// The database.
     pub store: Arc<dyn Store>,
-    /// The keys.
+    /// The keyring, which also issues keys for new tenants.
     pub tenants: Arc<Tenants>,
-    /// Limits.
-    pub settings: Settings,
-    /// Who wants to know.
+    /// The limits of a run.
+    pub settings: RunSettings,
+    /// Where events go.
     pub events: Arc<dyn EventSink>,
-    /// The wish to stop.
+    /// The request to stop.
     pub stop: Stop,
 }
 
 impl Engine {
-    /// Seals every plaintext of the job's fields; goes on with an interrupted backfill. Before that, seals that no
-    /// guard watched over are compared with their plaintext.
+    /// Seals every plaintext of the job's fields, or resumes an interrupted backfill. Also compares
+    /// the sealed values of gaps with their plaintext: before the backfill, or after one that it
+    /// resumes.
     ///
     /// # Errors
-    /// What stops the run. Everything committed stays, and the same call resumes.
+    /// Any error that stops the run. Everything committed stays, and the same call resumes.
     pub async fn backfill(&self, job: &Job) -> Result<TableReport, EngineError> {
         self.tenants.own()?;
         self.store.register_fields(&job.records).await?;
@@ -195,9 +177,9 @@ impl Engine {
             .set_field_state(label, &job.labels(), FieldState::Sealing)
             .await?;
         let missing = reindex::missing_indexes(job);
-        // One that was interrupted is an unfinished run of its own.
+        // An interrupted fill of indexes is an unfinished run of its own, which must end first.
         let open = self.store.open_run(label).await?;
-        if open.is_some_and(|open| open.digest == missing.digest()) {
+        if open.is_some_and(|open| job_digest::is_of(&open.digest, &missing)) {
             self.fill_indexes(&missing).await?;
         }
         let target = Arc::new(job.target.clone());
@@ -219,17 +201,18 @@ impl Engine {
         Ok(report)
     }
 
-    /// Opens every sealed value and compares it with its plaintext while that is there.
+    /// Opens every sealed value and compares it with its plaintext, if that still exists.
     ///
     /// # Errors
-    /// What stops it; it begins anew next time. Values that fail are counted, not errors.
+    /// Any error that stops the verification; the next one starts from the beginning. Values that
+    /// fail are counted and are not errors.
     pub async fn verify(&self, job: &Job) -> Result<TableReport, EngineError> {
         let begun = Instant::now();
         let label = job.target.label.clone();
         self.store.note_relations(&job.target).await?;
         let mut gaps = self.store.gaps(&job.target).await?;
         gaps.retain(|gap| gap.attached);
-        let done = self.look_through(job).await?;
+        let done = self.verify_only(job).await?;
         self.resolve_verified(&label, &done).await?;
         if done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty() {
             for (field, name) in job.target.fields.iter().zip(job.labels()) {
@@ -258,12 +241,12 @@ impl Engine {
         })
     }
 
-    /// Opens every sealed value of the job's fields and compares it with its plaintext, and changes nothing but
-    /// the list of what failed.
+    /// Opens every sealed value of the job's fields and compares it with its plaintext. Writes
+    /// nothing but quarantine entries for values that failed.
     ///
     /// # Errors
-    /// What stops it. Values that fail are counted, not errors.
-    pub async fn look_through(&self, job: &Job) -> Result<Tallied, EngineError> {
+    /// Any error that stops it. Values that fail are counted and are not errors.
+    pub async fn verify_only(&self, job: &Job) -> Result<Tallied, EngineError> {
         let label = job.target.label.clone();
         let target = Arc::new(job.target.clone());
         let columns = Arc::new(Columns::new(&label, job.fields.clone()));
@@ -274,14 +257,14 @@ impl Engine {
                 .await?,
         );
         self.begin_table(&ctx, rows_estimate, 0);
-        let done = count::count_through(&ctx).await;
+        let done = verify_loop::verify_loop(&ctx).await;
         self.events.emit(Event::TableEnded {
             table: label.clone(),
         });
         done
     }
 
-    /// Entries of the quarantine about the job's columns, or whole rows, that are not resolved.
+    /// Counts the unresolved quarantine entries about the job's columns or about whole rows.
     async fn listed(&self, job: &Job) -> Result<u64, EngineError> {
         let labels = job.labels();
         let listed = self.store.quarantined(Some(&job.target.label)).await?;
@@ -292,19 +275,20 @@ impl Engine {
         Ok(ours.count() as u64)
     }
 
-    /// Decrypts back into the columns of the job's target. With `drop_sealed`, the sealed columns
-    /// and the guard go afterwards, if every value was restored.
+    /// Decrypts values back into the columns of the job's target. With `drop_sealed`, drops the
+    /// sealed columns and the guard afterwards, if every value was restored.
     ///
     /// # Errors
-    /// What stops the run. Everything committed stays, and the same call resumes.
+    /// Any error that stops the run. Everything committed stays, and the same call resumes.
     pub async fn restore(&self, job: &Job, drop_sealed: bool) -> Result<TableReport, EngineError> {
         self.store.make_plain_columns(&job.target).await?;
         let mut target = job.target.clone();
-        // Unread, a column made just now would look empty in every pass, and the sweep never end.
+        // A column that was just created must be read, too: otherwise it would look empty in every
+        // pass, and the sweep would never end.
         for field in &mut target.fields {
             field.plain_exists = true;
         }
-        // A guard of an earlier version would undo what this one writes.
+        // An older version's guard would undo what this restore writes.
         self.store.prepare(&target).await?;
         let target = Arc::new(target);
         let columns = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
@@ -313,7 +297,8 @@ impl Engine {
             .run(job, target, columns, Arc::new(step), HashMap::new())
             .await?;
         if drop_sealed {
-            // Also what an earlier step listed, or a person said to leave: its seal may be the only copy.
+            // Includes what an earlier step listed or a person chose to leave: the sealed value may
+            // be the only copy.
             report.open_quarantine = self.listed(job).await?;
         }
         if report.open_quarantine > 0 {

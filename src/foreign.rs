@@ -1,16 +1,17 @@
-//! Text that others wrote, made safe to show: names in catalogs, reasons, tenants, file names.
-//! Owns which characters a terminal may act on or a reader cannot see, and how they are written.
-//! Knows nothing of where the text goes. What is left holds no control or format character, so that
-//! it can neither command a terminal nor forge a line.
+//! Makes text from outside the program safe to show: names in catalogs, reasons, tenants, file
+//! names.
+//! Owns which characters a terminal may act on or a reader cannot see, and how they are escaped.
+//! Does not know where the text goes. The result holds no control or format character, so that it
+//! can neither control a terminal nor imitate a line.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-/// A text of others within one of ours: shown as it is, but for control characters (C0, DEL, C1),
-/// line and paragraph separators, and format characters (bidirectional controls, zero-width ones),
-/// which are written as `\n`, `\u{1b}` and so on.
+/// A text from outside, shown within one of ours. Control characters (C0, DEL, C1), line and
+/// paragraph separators, and format characters (bidirectional controls, zero-width ones) are
+/// escaped as `\n`, `\u{1b}` and so on; all others stay.
 ///
 /// ```
 /// use phiseal::foreign::Foreign;
@@ -32,7 +33,7 @@ impl fmt::Display for Foreign<'_> {
     }
 }
 
-/// The same for a whole text of ours that consists of lines: `\n` stays.
+/// As [`Foreign`], for a whole text of ours that consists of lines: `\n` stays.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(
         text,
@@ -41,8 +42,8 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// The same for JSON that is written already: within its strings, where alone such characters can
-/// stand, they become `\uXXXX`, which reads back as the same value.
+/// As [`Foreign`], for finished JSON: the characters become `\uXXXX`, which a parser reads back as
+/// the same value. They can occur only within its strings.
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(
         text,
@@ -56,8 +57,8 @@ pub fn json(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Whether a text for programs, such as SQL, would do something to a terminal: it holds what
-/// [`Foreign`] would write otherwise, apart from line breaks and tabs.
+/// Whether a terminal would act on a text for programs, such as SQL: whether it holds a character
+/// that [`Foreign`] escapes, other than line breaks and tabs.
 pub fn acts_on_a_terminal(text: &str) -> bool {
     text.chars().any(|c| !matches!(c, '\n' | '\t') && acts(c))
 }

@@ -1,22 +1,21 @@
 //! SQL identifiers as the catalog holds them.
-//! Owns their limits, how plan text names them, and their form in SQL and in labels.
-//! Knows nothing of which tables or columns exist.
-//! Always holds: 1 to 63 bytes, no NUL, so that no server cuts or ends a name early.
+//! Owns their limits, how plan text names them, and their form in SQL and in labels. Does not know
+//! which tables or columns exist.
+//! Always holds: 1 to 63 bytes and no NUL, so that no server truncates a name.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::quote;
 
-/// Longest identifier, in bytes: PostgreSQL silently cuts what is longer.
+/// The longest identifier, in bytes. PostgreSQL silently truncates longer ones.
 pub const IDENT_BYTES_MAX: usize = 63;
 
 /// One SQL identifier, exactly as the catalog spells it.
 ///
-/// [`Ident::new`] takes a name from the catalog as it is. Parsing (`FromStr`)
-/// reads plan text as PostgreSQL reads SQL: without quotes, ASCII letters are
-/// folded to lower case; within double quotes the name is taken as it is, and
-/// `""` is one quote.
+/// [`Ident::new`] takes a name from the catalog unchanged. Parsing (`FromStr`) reads plan text as
+/// PostgreSQL reads SQL: without quotes, ASCII letters become lower case; in double quotes the name
+/// stays unchanged, and `""` is one quote.
 ///
 /// ```
 /// use phiseal::ident::Ident;
@@ -29,31 +28,31 @@ pub const IDENT_BYTES_MAX: usize = 63;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ident(String);
 
-/// Why a text names no identifier or table.
+/// Why a text is not the name of an identifier or table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdentError {
-    /// Nothing there, or nothing between two quotes or beside a dot.
+    /// The text, a pair of quotes, or one side of a dot is empty.
     #[error("a name must not be empty")]
     Empty,
     /// More than [`IDENT_BYTES_MAX`] bytes.
     #[error("a name must not be longer than 63 bytes")]
     TooLong,
-    /// A NUL byte.
+    /// The name holds a NUL byte.
     #[error("a name must not hold a NUL character")]
     Nul,
-    /// A character that SQL takes only within quotes.
+    /// The name holds a character that SQL allows only in quotes.
     #[error("a name of other than letters, digits, '_' and '$' must stand in double quotes")]
     NeedsQuotes,
-    /// A quote that is opened and not closed.
+    /// A quote is opened and not closed.
     #[error("a quoted name must end with a double quote")]
     Unclosed,
-    /// Text after the last part that could belong to the name.
+    /// There are too many parts, or text after the last one.
     #[error("a name has too many parts, or text after its end")]
     Trailing,
 }
 
 impl Ident {
-    /// Takes `name` as the catalog spells it: no folding, no quotes removed.
+    /// Takes `name` as the catalog spells it: does not fold it or remove quotes.
     ///
     /// # Errors
     /// If it is empty, longer than 63 bytes, or holds a NUL.
@@ -70,10 +69,10 @@ impl Ident {
         }
     }
 
-    /// A name that ends with `suffix`, its front cut where the limit asks it.
+    /// This name with `suffix` at its end. The name is shortened if the result would be too long.
     ///
     /// # Errors
-    /// If `suffix` alone is no identifier.
+    /// If `suffix` alone is not a valid identifier.
     pub fn with_suffix(&self, suffix: &str) -> Result<Self, IdentError> {
         let room = IDENT_BYTES_MAX.saturating_sub(suffix.len());
         let front = &self.0[..self.0.floor_char_boundary(room)];
@@ -85,16 +84,15 @@ impl Ident {
         &self.0
     }
 
-    /// The name for SQL text: always in double quotes, quotes within doubled.
-    /// Every identifier that enters an SQL statement goes through here.
+    /// The name for SQL text: always in double quotes, with quotes inside doubled. Every identifier
+    /// in an SQL statement goes through this function.
     pub fn quoted(&self) -> String {
         quote::identifier(&self.0)
     }
 
-    /// The name for labels and messages: quoted only where it is not of
-    /// `[a-z_][a-z0-9_]*`. Parsing it gives the same identifier back. Reserved
-    /// words are not quoted: their list grows with the server's version, and a
-    /// label must not.
+    /// The name for labels and messages: in quotes only if it does not match `[a-z_][a-z0-9_]*`.
+    /// Parsing it gives the same identifier. Reserved words are not quoted, since their list grows
+    /// with the server's version and a label must not change.
     pub fn label(&self) -> String {
         let plain = |c: char| c.is_ascii_lowercase() || c == '_';
         let bare =
@@ -122,23 +120,23 @@ impl fmt::Display for Ident {
 
 /// The name of a table, with or without its schema.
 ///
-/// Parsed from `public.patients`, `"a.b".c` or `patients`, each part as
-/// [`Ident`] reads it. Without a schema, the store decides where to look.
+/// Parsed from `public.patients`, `"a.b".c` or `patients`; [`Ident`] parses each part. Without a
+/// schema, the store decides where to look.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName {
-    /// The schema; none in SQLite, and where the plan leaves it out.
+    /// The schema; `None` in SQLite, and if the plan omits it.
     pub schema: Option<Ident>,
-    /// The table itself.
+    /// The name of the table itself.
     pub name: Ident,
 }
 
 impl TableName {
-    /// The name for SQL text, every part quoted.
+    /// The name for SQL text, with every part quoted.
     pub fn quoted(&self) -> String {
         self.joined(Ident::quoted)
     }
 
-    /// The name for labels and messages, parts quoted only where they need it.
+    /// The name for labels and messages, with quotes only around parts that need them.
     pub fn label(&self) -> String {
         self.joined(Ident::label)
     }
@@ -176,7 +174,7 @@ impl fmt::Display for TableName {
     }
 }
 
-/// Reads one part off the front of plan text, and returns what follows it.
+/// Parses one part at the beginning of plan text, and returns the rest.
 fn part(text: &str) -> Result<(Ident, &str), IdentError> {
     match text.strip_prefix('"') {
         Some(body) => quoted_part(body),
@@ -192,7 +190,7 @@ fn part(text: &str) -> Result<(Ident, &str), IdentError> {
             if !(starts_well && goes_on_well) {
                 return Err(IdentError::NeedsQuotes);
             }
-            // Only ASCII, as PostgreSQL does in UTF-8 databases.
+            // Only ASCII letters, as PostgreSQL does in UTF-8 databases.
             Ok((Ident::new(name.to_ascii_lowercase())?, rest))
         }
     }

@@ -1,6 +1,6 @@
-//! Data keys: how they are made, kept wrapped, loaded and looked up.
-//! Owns key records, their life, the wrapping key seam and the issuing of new keys. Does not own
-//! the key table (the stores do) or any sealing of values (`crypto` does).
+//! Data keys: how they are made, stored in wrapped form, loaded and looked up.
+//! Owns key records, key states, the interface to wrapping keys and the issuing of new keys. Does
+//! not own the key table (the stores do) or the sealing of values (`crypto` does).
 //! A data key is in memory only after its check value was compared, and in the table only wrapped.
 
 mod cache;

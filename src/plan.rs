@@ -1,7 +1,7 @@
-//! The plan file: what is to be sealed, where the keys are, how to work.
-//! Owns its syntax, its limits and its faults, which are reported all at once.
-//! Does not know the database: whether a table exists is for preflight to say.
-//! Always holds: a `Plan` needs no further checking of its own.
+//! The plan file: what to seal, where the keys are, how to work.
+//! Owns its syntax, its limits and its faults, all of which are reported at once. Does not know the
+//! database: preflight checks whether a table exists.
+//! Always holds: a `Plan` needs no further check of its own.
 
 mod faults;
 pub mod propose;
@@ -27,10 +27,10 @@ use reader::Section;
 pub use setting::{Setting, SettingUnset};
 pub use settings::default_schema;
 
-/// Longest plan file, in bytes: what is longer is another file by mistake.
+/// The longest plan file, in bytes. A longer file is probably not a plan.
 pub const PLAN_BYTES_MAX: usize = 1 << 20;
 
-/// A plan file, checked.
+/// A checked plan file.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// `[database]`
@@ -39,7 +39,7 @@ pub struct Plan {
     pub keys: KeySettings,
     /// `[run]`
     pub run: RunSettings,
-    /// `[[table]]`, in the order of the file; empty only from
+    /// `[[table]]`, in the order of the file. Empty only if the plan is from
     /// [`Plan::parse_settings`].
     pub tables: Vec<TablePlan>,
 }
@@ -47,15 +47,15 @@ pub struct Plan {
 /// Where the database is.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
-    /// Its URL, which may hold a password.
+    /// The URL, which may hold a password.
     pub url: Setting,
-    /// The schema of our own tables.
+    /// The schema of phiseal's own tables.
     pub schema: Ident,
-    /// The role that every transaction runs as (`SET ROLE`), where it is not the login.
+    /// The role that every transaction runs as (`SET ROLE`), if it is not the login role.
     pub role: Option<Ident>,
-    /// The role that our own tables may belong to, where it is neither ours nor a superuser.
+    /// The role that may own phiseal's own tables, in addition to our role and superusers.
     pub owner: Option<Ident>,
-    /// SQLite: commands that write put the file into WAL mode, for good.
+    /// SQLite: whether commands that write switch the file to WAL mode permanently.
     pub wal: bool,
 }
 
@@ -64,9 +64,9 @@ pub struct DatabaseSettings {
 pub struct KeySettings {
     /// The wrapping key in use.
     pub provider: ProviderSettings,
-    /// The rotation period.
+    /// How often data keys are rotated.
     pub rotate_every: RotationPeriod,
-    /// `[[keys.previous]]`: wrapping keys that only open, for a rewrap.
+    /// `[[keys.previous]]`: wrapping keys that only unwrap, for a rewrap.
     pub previous: Vec<ProviderSettings>,
 }
 
@@ -77,68 +77,69 @@ pub enum ProviderSettings {
     File(Setting),
     /// The name of the environment variable that holds the key line.
     Env(String),
-    /// A program and its arguments; it prints the key line. Never empty.
+    /// A program and its arguments, never empty. The program prints the key line.
     Command(Vec<String>),
 }
 
-/// How to work; may change between an interruption and its resumption.
+/// How to work. These settings may change between an interruption and its resumption.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSettings {
-    /// How many lanes.
+    /// How many lanes a run works on at once.
     pub lanes: Lanes,
-    /// The time a batch should take.
+    /// How long a batch should take.
     pub batch_target: Duration,
-    /// Most bytes of plaintext in a batch.
+    /// The most bytes of plaintext in a batch.
     pub batch_bytes_max: u64,
-    /// Larger values, in bytes, are worked one at a time.
+    /// Values larger than this, in bytes, are processed one at a time.
     pub value_bytes_max: u64,
-    /// How long a lane is held without a sign of life.
+    /// The lease of a lane.
     pub lease: Duration,
 }
 
-/// How many key ranges a run works on at once.
+/// How many lanes a run works on at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lanes {
-    /// As many as suit the machine and the table.
+    /// A number that suits the machine and the table.
     Auto,
-    /// So many, 1 to 64.
+    /// This number, 1 to 64.
     Count(u16),
 }
 
-/// One table to seal columns of.
+/// One table with columns to seal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TablePlan {
-    /// Its name in the database.
+    /// The table's name in the database.
     pub name: TableName,
-    /// The label frozen into its sealed values, where it is not the name.
+    /// The label bound into its sealed values, if it is not the name.
     pub label: Option<String>,
     /// The column whose text is the tenant.
     pub tenant_column: Option<Ident>,
     /// What to do about UPDATE triggers.
     pub triggers: TriggerPolicy,
-    /// What the guard does about an untrusted change of a seal; `None` leaves it as it is.
-    pub on_untrusted_seal: Option<UntrustedSeal>,
-    /// At least one; no name is used twice within the table.
+    /// What the guard does about an untrusted change of a sealed value; `None` leaves the guard's
+    /// setting as it is.
+    pub on_untrusted_seal: Option<OnUntrustedSeal>,
+    /// The columns, at least one. No name is used twice within the table.
     pub columns: Vec<ColumnPlan>,
 }
 
 /// What to do about UPDATE triggers of a table that is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TriggerPolicy {
-    /// Do not seal a table that has some.
+    /// Do not seal a table that has any.
     Refuse,
     /// Let them fire.
     Fire,
-    /// Write as a replica would, so that they do not fire.
+    /// Write like a replica, so that they do not fire.
     Suppress,
 }
 
-/// What the guard does where a writer that is not trusted changes a sealed value and nothing else.
+/// What the guard does if an untrusted writer changes a sealed value and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UntrustedSeal {
-    /// The statement fails.
+pub enum OnUntrustedSeal {
+    /// It makes the statement fail.
     Refuse,
-    /// The value stays as it was.
+    /// It keeps the old sealed value.
     Undo,
 }
 
@@ -148,17 +149,17 @@ pub struct ColumnPlan {
     /// The plaintext column.
     pub name: Ident,
     /// Where its sealed values go.
-    pub target: Target,
-    /// The blind index, if one is wanted.
+    pub target: SealTo,
+    /// Its blind index, if it has one.
     pub blind_index: Option<BlindIndexPlan>,
-    /// Plaintext is padded to a multiple of this, in bytes; 0 pads nothing.
+    /// The plaintext is padded to a multiple of this many bytes; 0 means no padding.
     pub pad_to: u32,
 }
 
 /// Where sealed values go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// Into a column of their own.
+pub enum SealTo {
+    /// Into a separate column.
     Beside(Ident),
     /// Into the plaintext's column, as text.
     InPlace,
@@ -167,21 +168,22 @@ pub enum Target {
 /// A blind index of one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlindIndexPlan {
-    /// The column it is stored in.
+    /// The column that stores the index.
     pub column: Ident,
-    /// What is done to a value before it is indexed.
+    /// How a value is normalised before it is indexed.
     pub normaliser: Normaliser,
     /// Its length in bits, 8 to 256; at least 128 if unique.
     pub bits: u16,
-    /// Whether the database is to refuse equal values.
+    /// Whether the database refuses equal values.
     pub unique: bool,
-    /// Whether it is wanted even over few distinct values, which it shows.
+    /// Whether the index is made even if the column has few distinct values, which the index
+    /// reveals.
     pub force: bool,
 }
 
 impl Plan {
-    /// Reads a plan file for a command that works on tables. `file_name` is the
-    /// file as the user named it, for messages.
+    /// Reads a plan file for a command that works on tables. `file_name` is the file as the user
+    /// named it, for messages.
     ///
     /// # Errors
     /// Everything wrong with the file at once, each fault with its line.
@@ -206,8 +208,8 @@ impl Plan {
         read(file_name, text, Tables::Needed)
     }
 
-    /// Reads a plan file for a command that needs only the database and the
-    /// keys: no table need be there, but those that are must be right.
+    /// Reads a plan file for a command that needs only the database and the keys. The file may have
+    /// no tables, but those that it has must be valid.
     ///
     /// # Errors
     /// As [`Plan::parse`].

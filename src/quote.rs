@@ -1,10 +1,10 @@
-//! How a name or a text becomes part of a SQL statement.
-//! Owns the quoting of identifiers, literals and bodies. Whatever builds SQL calls these functions
-//! and quotes nothing itself; a test reads the sources for other ways.
+//! Quotes names and texts for SQL statements.
+//! Owns the quoting of identifiers, literals and bodies. All code that builds SQL calls these
+//! functions and quotes nothing itself; a test searches the sources for violations.
 //! Always holds: the server reads the quoted text back as exactly the same text, whether
-//! `standard_conforming_strings` is on or off, and no part of it ends its quote.
+//! `standard_conforming_strings` is on or off, and nothing in the text ends its quote.
 
-/// The tag of a dollar quote, before it is made longer.
+/// The tag of a dollar quote, before it is lengthened.
 const TAG: &str = "phiseal";
 
 /// A name as an identifier, for PostgreSQL and SQLite: `"a""b"`.
@@ -12,13 +12,14 @@ pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A text as a string literal of PostgreSQL. A backslash makes it an escape string (`E'…'`), which
-/// means the same under either setting of `standard_conforming_strings` (PostgreSQL documentation,
-/// "String Constants with C-Style Escapes"). It must hold no NUL, which no text of a server does.
+/// A text as a string literal of PostgreSQL. If it holds a backslash it becomes an escape string
+/// (`E'…'`), which means the same under either setting of `standard_conforming_strings` (PostgreSQL
+/// documentation, "String Constants with C-Style Escapes"). The text must hold no NUL; text from a
+/// server never does.
 pub fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if quoted.contains('\\') {
-        // The space keeps the letter apart from a word before it, as `quote_literal` does.
+        // The space separates the letter from a word before it, as in `quote_literal`.
         format!(" E'{}'", quoted.replace('\\', "\\\\"))
     } else {
         format!("'{quoted}'")
@@ -30,10 +31,12 @@ pub fn sqlite_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The body of a function or of a `DO` block, in a dollar quote that nothing in it can end.
+/// The body of a function or of a `DO` block, in a dollar quote with a tag that does not occur in
+/// it.
 pub fn body(text: &str) -> String {
     let mut tag = TAG.to_owned();
-    // Without the last dollar, since one that follows the body's end would complete the tag.
+    // Searched without the last dollar, since the closing tag's dollar may follow the end of the
+    // body.
     while text.contains(&format!("${tag}")) {
         tag.push('_');
     }

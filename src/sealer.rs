@@ -1,7 +1,7 @@
 //! Sealing and opening single values, for applications.
-//! Owns the choice of the key: the tenant's active key seals, the key that the envelope names
+//! Owns the choice of the key: the tenant's active key seals; the key that the envelope names
 //! opens, and no other is tried. Does no I/O.
-//! Errors are told apart by what a caller can do about them; none holds a value or a row key.
+//! Errors are distinguished by what a caller can do about them; none holds a value or a row key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::crypto::{
 use crate::error::{Coded, Exit};
 use crate::keys::{KEYS_AGE_MAX, Key, KeyCache, KeyError, Keyring, LoadError};
 
-/// A request that took the keyring just before it was too old may still seal.
+/// A request that took the keyring just before it became too old may still seal.
 const STALE_GRACE: Duration = Duration::from_secs(1);
 
 /// A column, as it is registered in `encrypted_field_metadata`.
@@ -28,7 +28,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// A column by its frozen labels, without padding or blind index.
+    /// A column by the labels recorded at registration, without padding or blind index.
     pub fn new(table_label: impl Into<String>, column_label: impl Into<String>) -> Self {
         Self {
             table_label: table_label.into(),
@@ -38,7 +38,7 @@ impl Field {
         }
     }
 
-    /// Pads values to a multiple of this many bytes before they are sealed; 0 does not.
+    /// Pads values to a multiple of this many bytes before they are sealed; 0 means no padding.
     #[must_use]
     pub const fn pad_to(mut self, bytes: u32) -> Self {
         self.pad_to = bytes;
@@ -57,7 +57,7 @@ impl Field {
     }
 }
 
-/// Seals values of one column, and makes their blind indexes.
+/// Seals values of one column and makes their blind indexes.
 #[derive(Debug, Clone)]
 pub struct Sealer {
     keyring: Arc<Keyring>,
@@ -65,18 +65,18 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// A sealer of a column under the active keys of a keyring.
+    /// A sealer for a column, with the active keys of a keyring.
     #[must_use]
     pub const fn new(keyring: Arc<Keyring>, field: Field) -> Self {
         Self { keyring, field }
     }
 
-    /// Seals a value of one row into an envelope. `tenant` is empty where the table has none;
-    /// `key` are the row's key columns in the order frozen at registration.
+    /// Seals a value of one row into an envelope. `tenant` is empty if the table has none; `key`
+    /// holds the row's key columns in the order recorded at registration.
     ///
     /// # Errors
-    /// [`ValueError::Key`] where the tenant has no key that may seal, [`ValueError::RowKey`],
-    /// [`ValueError::NoRandomness`], [`ValueError::TooLong`].
+    /// [`ValueError::Key`] if the tenant has no key that may seal, [`ValueError::StaleKeys`],
+    /// [`ValueError::RowKey`], [`ValueError::NoRandomness`], [`ValueError::TooLong`].
     pub fn seal(
         &self,
         tenant: &str,
@@ -98,7 +98,7 @@ impl Sealer {
         Ok(sealed)
     }
 
-    /// As [`seal`](Self::seal), in the text form `ps1.…` for a text column.
+    /// As [`seal`](Self::seal), but in the text form `ps1.…` for a text column.
     ///
     /// # Errors
     /// As [`seal`](Self::seal).
@@ -111,12 +111,12 @@ impl Sealer {
         Ok(text::encode(&self.seal(tenant, key, plaintext)?))
     }
 
-    /// The blind index of a value, to store beside it or to search by; `None`, stored as NULL,
-    /// for a value that normalises to nothing.
+    /// The blind index of a value, to store beside it or to search by. `None`, to store as NULL, if
+    /// the value normalises to an empty text.
     ///
     /// # Errors
-    /// [`ValueError::NoBlindIndex`] where the field has none, [`ValueError::Key`] where the tenant
-    /// has no active blind index key.
+    /// [`ValueError::NoBlindIndex`] if the field has none, [`ValueError::StaleKeys`],
+    /// [`ValueError::Key`] if the tenant has no active blind index key.
     pub fn blind_index(&self, tenant: &str, value: &str) -> Result<Option<Vec<u8>>, ValueError> {
         let spec = self.field.blind_index.ok_or(ValueError::NoBlindIndex)?;
         self.refuse_stale()?;
@@ -124,12 +124,12 @@ impl Sealer {
         Ok(self.index_under(&key, spec, tenant, value))
     }
 
-    /// Every blind index that a row with this value may carry now, the newest key's first: look a
-    /// value up by all of them (`WHERE ssn_bidx = ANY ($1)`), and a rotation of the blind index key
-    /// makes no lookup fail. Empty for a value that normalises to nothing.
+    /// Every blind index that a row with this value may carry now, that of the newest key first. If
+    /// you look a value up by all of them (`WHERE ssn_bidx = ANY ($1)`), no lookup fails during a
+    /// rotation of the blind index key. Empty if the value normalises to an empty text.
     ///
     /// # Errors
-    /// [`ValueError::NoBlindIndex`]; [`ValueError::Key`] where the tenant has no blind index key.
+    /// [`ValueError::NoBlindIndex`]; [`ValueError::Key`] if the tenant has no blind index key.
     pub fn lookups(&self, tenant: &str, value: &str) -> Result<Vec<Vec<u8>>, ValueError> {
         let spec = self.field.blind_index.ok_or(ValueError::NoBlindIndex)?;
         let keys = self.keyring.snapshot();
@@ -158,8 +158,8 @@ impl Sealer {
         BlindIndexKey::derive(key.key_id(), key.data_key(), &context).index(spec, value)
     }
 
-    /// After a rotation nobody goes on sealing under the old version: keys that were not loaded
-    /// again in time seal nothing.
+    /// Refuses to seal with keys that were loaded too long ago, so that no application seals under
+    /// a superseded key long after a rotation.
     fn refuse_stale(&self) -> Result<(), ValueError> {
         if self.keyring.age() > KEYS_AGE_MAX + STALE_GRACE {
             return Err(ValueError::StaleKeys);
@@ -176,18 +176,18 @@ pub struct Opener {
 }
 
 impl Opener {
-    /// An opener of a column under every key of a keyring that may open.
+    /// An opener for a column, with every key of a keyring that may open.
     #[must_use]
     pub const fn new(keyring: Arc<Keyring>, field: Field) -> Self {
         Self { keyring, field }
     }
 
-    /// Opens an envelope, for the tenant and the row that it was sealed for. The plaintext is
-    /// wiped when it is dropped.
+    /// Opens an envelope for the tenant and the row that it was sealed for. The plaintext is wiped
+    /// when it is dropped.
     ///
     /// # Errors
-    /// [`ValueError::Envelope`] for what is no envelope, [`ValueError::Key`] where the key it
-    /// names cannot open or is another tenant's, [`ValueError::DoesNotOpen`], and
+    /// [`ValueError::Envelope`] if the bytes are not an envelope, [`ValueError::Key`] if the key it
+    /// names cannot open or belongs to another tenant, [`ValueError::DoesNotOpen`], and
     /// [`ValueError::RowKey`].
     pub fn open(
         &self,
@@ -204,7 +204,7 @@ impl Opener {
     /// As [`open`](Self::open), from the text form `ps1.…`.
     ///
     /// # Errors
-    /// [`ValueError::Text`] for what is no sealed text; else as [`open`](Self::open).
+    /// [`ValueError::Text`] if the text is not a sealed text; else as [`open`](Self::open).
     pub fn open_text(
         &self,
         tenant: &str,
@@ -216,11 +216,11 @@ impl Opener {
 }
 
 impl KeyCache {
-    /// Opens a value of a column, for the tenant and the row that it was sealed for. A key that was made
-    /// since the keys were loaded last is loaded now, once: so a reader goes on while keys are rotated.
+    /// Opens a value of a column, for the tenant and the row that it was sealed for. If the key is
+    /// not known, loads the keys again once, so that a reader continues during a rotation.
     ///
     /// # Errors
-    /// As [`Opener::open`]; [`ValueError::Load`] where the keys cannot be loaded.
+    /// As [`Opener::open`]; [`ValueError::Load`] if the keys cannot be loaded.
     pub async fn open_value(
         &self,
         field: &Field,
@@ -241,7 +241,8 @@ impl KeyCache {
     /// As [`open_value`](Self::open_value), from the text form `ps1.…`.
     ///
     /// # Errors
-    /// [`ValueError::Text`] for what is no sealed text; else as [`open_value`](Self::open_value).
+    /// [`ValueError::Text`] if the text is not a sealed text; else as
+    /// [`open_value`](Self::open_value).
     pub async fn open_text(
         &self,
         field: &Field,
@@ -279,22 +280,22 @@ fn open_under(
 /// Why a value cannot be sealed, opened or indexed.
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
-    /// There is no key for it.
+    /// There is no key that may do it.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The row's key has no fixed form.
+    /// The row's key has no single form.
     #[error(transparent)]
     RowKey(#[from] RowKeyError),
     /// The keys cannot be loaded again.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The bytes are no envelope.
+    /// The bytes are not an envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
-    /// The text is no sealed text.
+    /// The text is not a sealed text.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// The key is there, but the value was sealed for another row or column, or was changed.
+    /// The key exists, but the value was sealed for another row or column, or was changed.
     #[error("the value does not open under key {key_id}")]
     DoesNotOpen {
         /// The key that the envelope names.
@@ -306,10 +307,10 @@ pub enum ValueError {
     /// The keys were loaded more than a minute ago.
     #[error("the keys were loaded more than {} s ago", KEYS_AGE_MAX.as_secs())]
     StaleKeys,
-    /// The operating system's generator failed.
+    /// The operating system's random generator failed.
     #[error("the operating system gave no random bytes")]
     NoRandomness,
-    /// The value is longer than can be sealed.
+    /// The value is too long to seal.
     #[error("the value is too long to seal")]
     TooLong,
 }

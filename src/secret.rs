@@ -1,18 +1,19 @@
-//! Keeping secrets out of core dumps and swap.
-//! Owns the only unsafe code of the crate: one call of `mlock`. Knows nothing of what is secret.
-//! Locking is best effort (a container may allow none); turning core dumps off is not.
+//! Keeps secrets out of core dumps and swap.
+//! Owns the only unsafe code of the crate, one call of `mlock`. Does not know what is secret.
+//! If pages cannot be locked (a container may forbid it), the program goes on; if core dumps cannot
+//! be turned off, it must not.
 
 use std::io;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// Turns core dumps off for this process and for those it starts, and forbids other processes of
-/// the same user to attach to it. Called once, before any key is read.
+/// Turns core dumps off for this process and its children, and forbids other processes of the same
+/// user to attach to it. Call it once, before any key is read.
 ///
 /// # Errors
-/// The system call's error; the caller must not go on to read keys.
+/// The error of the system call; the caller must then not read keys.
 pub fn disable_core_dumps() -> io::Result<()> {
-    // The hard limit too, so that nothing started from here can raise it again.
+    // The hard limit too, so that no child process can raise it again.
     setrlimit(
         Resource::Core,
         Rlimit {
@@ -20,17 +21,17 @@ pub fn disable_core_dumps() -> io::Result<()> {
             maximum: Some(0),
         },
     )?;
-    // The limit alone is ignored where core_pattern is a pipe; `dumpable` is not.
+    // The kernel ignores the limit if core_pattern is a pipe, but not `dumpable`.
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())
 }
 
-/// Asks the system to keep the pages that hold `value` out of swap; `false` where it would not
-/// (`RLIMIT_MEMLOCK`). Covers what is in the value itself, not what it points to.
+/// Asks the system to keep the pages that hold `value` out of swap; `false` if it refuses
+/// (`RLIMIT_MEMLOCK`). Covers the value itself, not what it points to.
 ///
-/// The pages stay locked until the process ends: `mlock` does not count, so that unlocking for one
-/// key would unlock its neighbours on the page.
+/// The pages stay locked until the process ends: `mlock` does not count calls, so that to unlock
+/// one key would unlock the other keys on its page.
 pub fn keep_in_memory<T>(value: &T) -> bool {
     lock::pages_of(value)
 }
@@ -44,9 +45,9 @@ mod lock {
     /// Locks the pages under `value`.
     pub(super) fn pages_of<T>(value: &T) -> bool {
         let address = std::ptr::from_ref(value).cast_mut().cast();
-        // SAFETY: the range is a live value behind a shared reference, and pages are mapped whole,
-        // so the range rounded out to page boundaries is mapped too. mlock only changes how the
-        // system treats the pages, not their content, so no aliasing rule is touched.
+        // SAFETY: the range is a live value behind a shared reference. Pages are mapped whole, so
+        // the range rounded out to page boundaries is mapped too. mlock changes only how the system
+        // treats the pages, not their content, so no aliasing rule is touched.
         unsafe { rustix::mm::mlock(address, size_of::<T>()) }.is_ok()
     }
 }

@@ -1,7 +1,8 @@
-//! The database seam: what the engine asks of a database, without a word of SQL.
-//! Owns the contract of a round trip. Every method here is one place where a run can be killed,
-//! and every fault test goes through it. Knows nothing of the plan file, of steps or of progress.
-//! All SQL that the engine runs is written below `store/postgres` and `store/sqlite`, and nowhere else.
+//! The contract between the engine and a database.
+//! Owns the traits and types of a round trip; contains no SQL and knows nothing of the plan file,
+//! of steps or of progress. Every method is one place where a run can be killed, and the fault
+//! tests interrupt each of them. All SQL that the engine runs is below `store/postgres` and
+//! `store/sqlite`.
 
 pub mod catalog;
 pub(crate) mod change;
@@ -28,160 +29,182 @@ pub use crate::keys::{AuditEntry, AuditHead};
 use crate::keys::{KeyTable, Notary, RotationCounts, RotationTable};
 pub use catalog::{ServerFacts, TableFacts};
 pub use page::{
-    Cursor, HeapPlace, Locator, Mark, Moment, Page, PageRequest, PageRow, Select, Versions, Visits,
-    WriteRow, Written,
+    Bound, HeapPosition, Horizon, KeyText, Locator, Page, PageRequest, PageRow, PassKind, Select,
+    Visibility, WriteRow, Written,
 };
 pub use record::{
     AuditMisfit, AuditRow, FieldRecord, FieldState, Found, Gap, Holder, LaneRecord, LaneStamp,
     LaneTally, NewLane, NewQuarantine, QuarantineRecord, QuarantineState, RelationRecord, RunKind,
     RunRecord, RunState, Whereabouts,
 };
-pub use search::{SearchColumn, SearchForm, SearchHit, SearchList, SearchPlace, Unsearchable};
+pub use search::{SearchColumn, SearchForm, SearchHit, SearchList, SearchRelation, Unsearchable};
 pub use survey::{Survey, Violator};
 pub use switch::{IndexSwitch, LateRows, SwitchTable};
 pub use target::{FieldTarget, KeyColumn, KeyKind, Scope, Sealed, Target, UntrustedSeal};
 pub use transport::{SslMode, Transport};
-pub use trial::{Trial, TrialPlace, Tried};
+pub use trial::{Trial, TrialTable, Tried};
 
 /// The result of a round trip.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// Everything the engine may ask of a database.
 ///
-/// Contract: each method is one transaction, committed when it returns `Ok` and undone when it
-/// returns `Err`, except where [`StoreError::OutcomeUnknown`] says that nobody knows. No method
-/// keeps session state between calls, so that a transaction-mode pooler may stand in between.
+/// Contract: each method is one transaction. It is committed when the method returns `Ok` and
+/// rolled back when it returns `Err`, except that after [`StoreError::OutcomeUnknown`] it may be
+/// either. No method keeps session state between calls, so the engine works through a pooler in
+/// transaction mode.
 #[async_trait]
 pub trait Store: KeyTable + RotationTable + Send + Sync {
-    /// What the server is, and what in its settings matters to us.
+    /// What the server is, and which of its settings matter to the engine.
     async fn server(&self) -> Result<ServerFacts>;
 
-    /// Everything the catalog says about one table; `None` where there is no such relation.
+    /// Everything the catalog says about one table; `None` if there is no such relation.
     async fn table(&self, name: &TableName) -> Result<Option<TableFacts>>;
 
-    /// The names of the tables that our role can see, less the server's own and ours; at most
-    /// 10,000 of them, for suggestions.
+    /// The names of the tables that our role can see, without those of the server and our own: at
+    /// most 10,000, for suggestions.
     async fn table_names(&self) -> Result<Vec<TableName>>;
 
-    /// Refuses where our own tables, or what they run, belong to a role that could make ours run its
-    /// code. `owner` is the role that the plan says owns them.
+    /// Returns an error if our own tables, or functions that run for them, belong to a role that
+    /// could make our role run its code. `owner` is the role that owns them according to the plan.
     async fn check_ownership(&self, owner: Option<&Ident>) -> Result<()>;
 
-    /// The relations that hold, or once held, sealed values of registered tables, as they are now; also
-    /// leaves of them that nobody has recorded yet.
+    /// The relations that hold, or once held, sealed values of registered tables. Includes leaf
+    /// partitions that are not recorded yet.
     async fn sealed_relations(&self) -> Result<Vec<RelationRecord>>;
 
-    /// Records the relations of a registered table and the guard of each. One whose guard is not the one
-    /// recorded last has a gap from now on: its seals may be of an older plaintext.
+    /// Records the relations of a registered table and the guard of each. If a relation's guard is
+    /// not the one recorded last, a gap begins: its sealed values may be of an older plaintext.
     async fn note_relations(&self, target: &Target) -> Result<()>;
 
-    /// The relations of the target that are to be compared, as [`Store::note_relations`] left them.
+    /// The relations of the target that have a gap, as [`Store::note_relations`] recorded them.
     async fn gaps(&self, target: &Target) -> Result<Vec<Gap>>;
 
-    /// Notes that every relation of the table is to be compared.
+    /// Records a gap for every relation of the table.
     async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()>;
 
-    /// Notes that every seal of these relations was compared, and those that differed sealed again; one
-    /// whose guard is another one by now keeps its gap. The relations that keep it.
+    /// Records that every sealed value of these relations was compared, and that those which
+    /// differed were sealed again. A relation whose guard has changed since keeps its gap. Returns
+    /// the relations that keep it.
     async fn close_gaps(&self, table_label: &str, compared: &[Gap]) -> Result<Vec<String>>;
 
-    /// Ends fields for good; where none is left of the table, its guard and its relations go with them.
+    /// Marks fields as forgotten for good. With the last field of a table, its guard is dropped and
+    /// its recorded relations are released.
     async fn forget_fields(&self, table_label: &str, columns: &[String]) -> Result<()>;
 
-    /// Makes another table the one of this label, and forgets the one before; its seals are to be compared.
+    /// Binds the label to another table, forgets the table it was bound to before, and records a
+    /// gap, so that the sealed values are compared.
     async fn rebind(&self, target: &Target) -> Result<()>;
 
-    /// Before a command writes, once our own tables are there: whatever would let writers past the guards is
-    /// noted and taken away, and guards of an earlier version are replaced.
+    /// Prepares for a command that writes, once our own tables exist: records and removes whatever
+    /// would let writers past the guards, and replaces guards of an earlier version.
     async fn start_writing(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Every sealed value of the database was opened and compared: what the guards missed meanwhile is
-    /// known to be right (see [`ServerFacts::guard_gaps`]).
+    /// Records that every sealed value of the database was opened and compared. This closes what
+    /// [`ServerFacts::guard_gaps`] reports.
     async fn all_verified(&self) -> Result<()> {
         Ok(())
     }
 
-    /// The statements that [`Store::prepare`] would run now, in order; empty when all is there.
+    /// The statements that [`Store::prepare`] would run now, in order; empty if nothing is missing.
     async fn ddl(&self, target: &Target) -> Result<Vec<String>>;
 
-    /// Makes the sealed columns, the blind index columns and the guard, where they are missing.
-    /// Waits for locks only briefly, a bounded number of times.
+    /// Creates the sealed columns, the blind index columns and the guard where they are missing.
+    /// Waits for locks only briefly, and tries only a bounded number of times.
     async fn prepare(&self, target: &Target) -> Result<()>;
 
-    /// After the main pass: indexes that would have slowed it (blind index lookups).
+    /// Creates the indexes for blind index lookups. Called after the main pass, which they would
+    /// have slowed.
     async fn finish_indexes(&self, target: &Target) -> Result<()>;
 
-    /// A partial index of a relation's rows that still need work, for the sweep; `false` where it could
-    /// not be made without waiting long, and the sweep must go through windows of the whole table.
+    /// Creates, for the sweep, a partial index of the relation's rows that still need work. Returns
+    /// `false` if that would take a long wait; the sweep then reads the whole relation in windows.
     async fn make_sweep_index(&self, target: &Target, relation: &str) -> Result<bool>;
 
-    /// Drops what [`Store::make_sweep_index`] made, also what an interrupted run left. The names of
-    /// those that are still there, because a transaction has looked at the table for long.
+    /// Drops the indexes that [`Store::make_sweep_index`] created, including those of an
+    /// interrupted run. Returns the names of indexes that could not be dropped because of a long
+    /// transaction on the table.
     async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>>;
 
-    /// Drops the sealed and blind index columns and the guard (`restore --drop-sealed`), or only
-    /// the guard of an in-place table.
+    /// Drops the sealed columns, the blind index columns and the guard (`restore --drop-sealed`);
+    /// of an in-place table, only the guard.
     async fn drop_sealed(&self, target: &Target) -> Result<()>;
 
-    /// Makes the columns that a restore writes into, where they are missing.
+    /// Creates the columns that a restore writes to, where they are missing.
     async fn make_plain_columns(&self, target: &Target) -> Result<()>;
 
     /// A digest of the relation's identity, columns and triggers. A batch compares it before it
     /// commits; see [`BatchWriter::write`].
     async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String>;
 
-    /// The relations that hold the rows: the leaves of a partitioned table, else the table itself.
+    /// The relations that hold the rows: the leaf partitions of a partitioned table, otherwise the
+    /// table itself.
     async fn relations(&self, target: &Target) -> Result<Vec<String>>;
 
-    /// Up to `pieces - 1` keys that cut the relation into ranges of about equal size, ascending.
-    async fn cut(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>>;
-
-    /// Up to `pieces - 1` keys, ascending, after which samples of the relation are read.
-    async fn places(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>>;
-
-    /// The same in the order of storage: the bounds of up to `pieces` ranges, from the first to the
-    /// last; a bound that is `None` is the relation's own end. No bounds at all, `Ok(None)`, where the
-    /// relation cannot be gone through in that order.
-    ///
-    /// Rows that move meanwhile, or come later, may be met in no range, or twice: whoever goes
-    /// through it this way needs another look afterwards.
-    async fn cut_storage(
+    /// Up to `pieces - 1` keys, in ascending order, that cut the relation into ranges of about
+    /// equal size.
+    async fn cut_by_key(
         &self,
         target: &Target,
         relation: &str,
         pieces: u32,
-        visits: Visits,
-    ) -> Result<Option<Vec<Option<Mark>>>>;
+    ) -> Result<Vec<KeyText>>;
 
-    /// This moment, for whoever goes through a relation in the order of storage and looks back at
-    /// what came since. `None` where there is no such order.
-    async fn moment(&self, relation: &str) -> Result<Option<Moment>>;
+    /// Up to `pieces - 1` keys, in ascending order. A sample of the relation is read after each.
+    async fn sample_keys(
+        &self,
+        target: &Target,
+        relation: &str,
+        pieces: u32,
+    ) -> Result<Vec<KeyText>>;
 
-    /// Rows in the relation as the statistics have it; exact in SQLite.
+    /// Cuts the relation into up to `pieces` ranges in storage order, and returns their bounds from
+    /// the first to the last. A bound of `None` is the relation's own end. Returns `Ok(None)` if
+    /// the relation cannot be read in storage order.
+    ///
+    /// A row that moves or is inserted during the scan may be read in no range or in two, so a scan
+    /// in storage order needs another pass afterwards.
+    async fn cut_by_storage(
+        &self,
+        target: &Target,
+        relation: &str,
+        pieces: u32,
+        pass_kind: PassKind,
+    ) -> Result<Option<Vec<Option<Bound>>>>;
+
+    /// The present horizon of a relation, for a scan in storage order that must find later what
+    /// changed since. `None` if the relation cannot be read in storage order.
+    async fn horizon(&self, relation: &str) -> Result<Option<Horizon>>;
+
+    /// The number of rows of the relation: in PostgreSQL as the statistics have it, in SQLite
+    /// exact.
     async fn row_estimate(&self, target: &Target) -> Result<u64>;
 
-    /// A look at all rows, for a plan: what is left to seal, and which rows no run can write. Reads no value.
+    /// Looks at all rows, for a plan, without reading a value: how much is left to seal, and which
+    /// rows no run can write.
     async fn survey(&self, target: &Target) -> Result<Survey>;
 
-    /// Rows of the relation that break a constraint which holds for writes only (NOT VALID), at most `limit` of
-    /// each: the server would show such a row in its log when it refuses it. None where it never does so.
+    /// Rows of the relation that break a constraint which applies to writes only (NOT VALID), at
+    /// most `limit` for each constraint. When the server refuses such a row, it may print it in its
+    /// log. Empty for a store that never does so.
     async fn violators(&self, target: &Target, relation: &str, limit: u32)
     -> Result<Vec<Violator>>;
 
-    /// Whether any row of the relation needs the work that `select` names: one look at all rows, in
-    /// the order that is quickest. `true` also where that would take too long to find out.
+    /// Whether any row of the relation needs the work that `select` names. Scans all rows, in the
+    /// order that is quickest; also `true` if that would take too long.
     async fn any_left(&self, target: &Target, relation: &str, select: &Select) -> Result<bool>;
 
     /// All registered fields.
     async fn fields(&self) -> Result<Vec<FieldRecord>>;
 
-    /// Registers fields that are not registered yet; one that is keeps what it has, and takes the names that
-    /// its table and columns have now. [`StoreError::OtherTable`] where another table has the label.
+    /// Registers fields. A field that is already registered keeps its entry, which takes the
+    /// present names of its table and columns. Returns [`StoreError::OtherTable`] if another table
+    /// has the label.
     async fn register_fields(&self, fields: &[FieldRecord]) -> Result<()>;
 
-    /// Moves the fields of one table to a state.
+    /// Sets the state of fields of one table.
     async fn set_field_state(
         &self,
         table_label: &str,
@@ -192,13 +215,15 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// The unfinished run of a table, if there is one.
     async fn open_run(&self, table_label: &str) -> Result<Option<RunRecord>>;
 
-    /// Begins a run with its lanes. Refused with [`StoreError::Held`] where another is unfinished.
+    /// Begins a run with its lanes. Returns [`StoreError::Held`] if another run of the table is
+    /// unfinished.
     async fn begin_run(&self, run: &RunRecord, lanes: &[NewLane]) -> Result<i64>;
 
-    /// Adds lanes to a run (a partition attached meanwhile).
+    /// Adds lanes to a run, for a partition that was attached after it began.
     async fn add_lanes(&self, run_id: i64, lanes: &[NewLane]) -> Result<()>;
 
-    /// Marks a run interrupted (it can be resumed) or ended, with its counts summed from its lanes.
+    /// Marks a run interrupted (it can be resumed) or ended. Returns its counters, summed over its
+    /// lanes.
     async fn end_run(
         &self,
         run_id: i64,
@@ -206,8 +231,9 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
         error_code: Option<&str>,
     ) -> Result<LaneTally>;
 
-    /// Ends an unfinished run for good, and takes its lanes from whoever has them: nobody goes on with it. The
-    /// holder of a lane, and nothing done, where one that is not among `dead` has a lease.
+    /// Ends an unfinished run for good and takes its lanes from their holders, so that it cannot be
+    /// resumed. If a holder that is not in `dead` has a lease on a lane, does nothing and returns
+    /// that holder.
     async fn abandon_run(
         &self,
         run_id: i64,
@@ -218,15 +244,16 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// Marks an interrupted run as running again.
     async fn resume_run(&self, run_id: i64) -> Result<()>;
 
-    /// The newest runs first, with what is still unfinished.
+    /// At most `limit` runs: unfinished ones first, then the newest.
     async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>>;
 
     /// The lanes of a run.
     async fn lanes(&self, run_id: i64) -> Result<Vec<LaneRecord>>;
 
-    /// Takes a lane nobody holds: its lease is over, or its holder is one of `dead`. One that `holder` itself
-    /// has is its own still, and what other workers of its process hold is theirs, lease or not: they live as
-    /// long as it does. `None` when every open lane is held by somebody else.
+    /// Claims a lane that is free: it has no holder, its lease is over, or its holder is in `dead`.
+    /// A lane that `holder` itself has is claimed again. A lane of another worker of the same
+    /// process is never claimed, not even after its lease, because that worker lives as long as the
+    /// process. `None` if no open lane can be claimed.
     async fn claim_lane(
         &self,
         run_id: i64,
@@ -235,116 +262,120 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
         lease_seconds: u32,
     ) -> Result<Option<LaneRecord>>;
 
-    /// Ends sessions of engines that hold a lane in an open transaction beyond their lease and have kept
-    /// the server waiting for them: frozen ones, whose locks would else stay for as long as they do.
+    /// Ends frozen sessions: engine sessions that hold a lane in an open transaction beyond their
+    /// lease while the server waits for their next command. Their locks would otherwise remain.
     async fn end_frozen(&self, run_id: i64) -> Result<()>;
 
-    /// Gives a lane back (`done` says that nothing is left in it). Silent when it is no longer ours.
+    /// Gives a lane back; `done` says that no work is left in it. If the lane is no longer ours,
+    /// this is an error only with `done`.
     async fn release_lane(&self, stamp: &LaneStamp, done: bool) -> Result<()>;
 
-    /// What the lane row says once no transaction of ours can still be changing it; used to decide
-    /// what an unknown COMMIT did.
-    async fn settle_lane(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord>;
+    /// The lane's row, read once none of our transactions can change it any more. This tells
+    /// whether a COMMIT of unknown outcome took effect.
+    async fn lane_after_commit(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord>;
 
-    /// A connection that reads pages. Pages die with it.
+    /// Opens a connection that reads pages.
     async fn reader(&self) -> Result<Box<dyn PageReader>>;
 
-    /// A connection that writes batches.
+    /// Opens a connection that writes batches.
     async fn writer(&self) -> Result<Box<dyn BatchWriter>>;
 
-    /// A connection on which batches are tried and taken back.
+    /// Opens a connection on which batches are tried and rolled back.
     async fn trial(&self) -> Result<Box<dyn Trial>>;
 
-    /// Quarantined rows of a table, or of all tables, less those that went through.
+    /// Quarantined rows of a table, or of all tables, except those that were processed since.
     async fn quarantined(&self, table_label: Option<&str>) -> Result<Vec<QuarantineRecord>>;
 
-    /// Records rows that could not be processed, outside a batch (verify). A row that is already
-    /// listed stays listed once.
+    /// Quarantines rows outside a batch (verify). A row that is already quarantined is not entered
+    /// twice.
     async fn add_quarantine(&self, rows: &[NewQuarantine]) -> Result<()>;
 
-    /// Changes the state of listed rows.
+    /// Sets the state of quarantine entries.
     async fn set_quarantine_state(&self, ids: &[i64], state: QuarantineState) -> Result<()>;
 
-    /// Where the audit chain ends.
+    /// The end of the audit chain.
     async fn audit_head(&self) -> Result<AuditHead>;
 
-    /// Appends the entries that `note` makes, in one transaction that holds the end of the chain, and
-    /// notes which changes of keys they name.
+    /// Appends the entries that `note` makes, in one transaction that locks the end of the chain,
+    /// and records which key changes they are for.
     async fn note(&self, note: &dyn Notary) -> Result<()>;
 
-    /// Appends an entry after `expected`; `false` where another one came first.
+    /// Appends an entry after `expected`; returns `false` if another entry was appended first.
     async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool>;
 
-    /// The rows of the audit log in order, from this number on, at most `limit`: all that have a number,
-    /// whether an appender wrote them or not.
+    /// The rows of the audit log in order of their number, beginning with `from`, at most `limit`.
+    /// Includes rows that were not written by an appender, if they have a number.
     async fn audit_entries(&self, from: i64, limit: u32) -> Result<Vec<AuditRow>>;
 
-    /// What stands in the audit tables and [`Store::audit_entries`] and [`Store::audit_head`] cannot show.
+    /// A fault in the audit tables that [`Store::audit_entries`] and [`Store::audit_head`] cannot
+    /// show.
     async fn audit_misfit(&self) -> Result<Option<AuditMisfit>>;
 
-    /// How many values each key seals in a range of keys of a relation, by the first bytes of each
-    /// value, compared exactly and in the server. One scan of the range.
+    /// How many values of a relation each key seals, in a range of row keys. The server compares
+    /// the first bytes of each value exactly, in one scan of the range.
     async fn census(
         &self,
         target: &Target,
         relation: &str,
-        after: Option<&Cursor>,
-        upto: Option<&Cursor>,
+        after: Option<&KeyText>,
+        upto: Option<&KeyText>,
     ) -> Result<Vec<SealedCount>>;
 
-    /// The transactions that are open now, our own apart: who might still act on what they saw.
+    /// The transactions that are open now, except our own: they may still act on what they saw.
     async fn open_transactions(&self) -> Result<Vec<OpenTransaction>>;
 
-    /// Puts quarantined row keys, sealed again, in the place of the old ones.
+    /// Replaces the sealed row keys of quarantine entries by ones that were sealed again.
     async fn reseal_quarantine(&self, rows: &[Resealed]) -> Result<()>;
 
-    /// What a search of the whole database goes through now: every relation that holds rows, and every
-    /// column in which a sealed value may stand, our own tables' included, less quarantine and cursors,
-    /// which [`Store::destroy_keys`] counts.
+    /// What a search of the whole database covers now: every relation that holds rows, and every
+    /// column that may hold a sealed value, including those of our own tables. Quarantine and
+    /// cursors are left out, since [`Store::destroy_keys`] counts them.
     async fn search_list(&self) -> Result<SearchList>;
 
-    /// Searches one relation for values under these keys: one statement, one snapshot, and no lock that
-    /// keeps a writer waiting.
-    async fn search(&self, place: &SearchPlace, keys: &[KeyId]) -> Result<Vec<SearchHit>>;
+    /// Searches one relation for values under these keys, with one statement and so one snapshot.
+    /// Takes no lock that makes a writer wait.
+    async fn search(&self, place: &SearchRelation, keys: &[KeyId]) -> Result<Vec<SearchHit>>;
 
-    /// Destroys keys for good, in one transaction: the relations of `targets` are locked against
-    /// writers and listed anew, nothing may be sealed under the keys any more (or `shred` says that this does not
-    /// matter), blind indexes of the shredded tenant are set NULL, and the wrapped keys are wiped.
-    /// Where something is still sealed, nothing is done and the counts are given.
+    /// Destroys keys for good, in one transaction. It locks the relations of `targets` against
+    /// writers, lists them again, checks that no value is sealed under the keys (with `shred`, that
+    /// is allowed), sets the blind indexes of the shredded tenant to NULL, and wipes the wrapped
+    /// keys. If a value is still sealed under a key, it does nothing and returns the counts.
     async fn destroy_keys(&self, order: &Destruction<'_>) -> Result<Vec<SealedCount>>;
 
-    /// How many values of a tenant are there in plaintext.
+    /// How many values of a tenant are stored in plaintext.
     async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64>;
 
-    /// Makes the columns that take the new blind index of each of the fields, notes them in the
-    /// registry, and makes the guard blank them with the old ones. Those there already stay.
-    async fn prepare_reindex(&self, target: &Target, next: &[Reindex]) -> Result<()>;
+    /// Creates the columns that take the new blind index of each field, records them in the
+    /// registry, and extends the guard, so that it sets them to NULL together with the old ones.
+    /// Columns that exist are kept.
+    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()>;
 
-    /// Makes the lookup indexes (unique where the old ones are) on the new columns, without
-    /// blocking writers.
-    async fn index_reindexed(&self, target: &Target, next: &[Reindex]) -> Result<()>;
+    /// Creates the lookup indexes on the new columns without blocking writers. They are unique
+    /// where the old ones are.
+    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()>;
 
-    /// Puts the new columns in the place of the old ones, in one transaction over all tables, in
-    /// which also the keys change, and the last rows are filled: `false`, and nothing done, where
-    /// the new index of a row cannot be made.
+    /// Replaces the old columns by the new ones in one transaction over all tables, which also
+    /// switches the keys and fills the last rows. Returns `false`, having done nothing, if the new
+    /// index of a row cannot be computed.
     async fn switch_indexes(&self, switch: &IndexSwitch<'_>) -> Result<bool>;
 
-    /// Sessions that hold locks on the table, named without their queries, for "waits for …".
+    /// Sessions that hold locks on the table, described without their queries, for messages ("waits
+    /// for …").
     async fn blockers(&self, target: &Target) -> Result<Vec<String>>;
 }
 
-/// Reads pages of rows in key order, or in that of storage, as the request's marks say.
+/// Reads pages of rows in key order or in storage order, as the request's bounds say.
 ///
-/// Contract: takes no row locks; the text of every value, the order and the cursor are the
-/// server's; a page is one consistent snapshot. Where the storage is another one than that of a
-/// mark, its range is begun again.
+/// Contract: takes no row locks. The server makes the text of every value, the order and the
+/// cursor. A page is one consistent snapshot. If the relation's storage is not the one that a bound
+/// names, its range begins again.
 #[async_trait]
 pub trait PageReader: Send {
     /// Reads one window after `request.after`.
     async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page>;
 
-    /// Reads single rows of a window again, with their key's text and values of up to
-    /// `request.value_bytes_max` bytes, if they are still the version that the locator names.
+    /// Reads single rows again, if they are still the version that the locator names. Each comes
+    /// with its key's text and its values of up to `request.value_bytes_max` bytes.
     async fn rows(
         &mut self,
         target: &Target,
@@ -352,43 +383,45 @@ pub trait PageReader: Send {
         locators: &[Locator],
     ) -> Result<Page>;
 
-    /// Reads rows by their keys, whatever they hold now; one that is gone, or needs nothing any more,
-    /// is missing. Otherwise as [`PageReader::rows`].
+    /// Reads rows by their keys, in their present version. A row that was deleted, or needs no work
+    /// any more, is missing from the page. Otherwise like [`PageReader::rows`].
     async fn current(
         &mut self,
         target: &Target,
         request: &PageRequest,
-        keys: &[Cursor],
+        keys: &[KeyText],
     ) -> Result<Page>;
 }
 
-/// Writes one batch in one transaction, rows and cursor together.
+/// Writes one batch in one transaction: the rows and the cursor together.
 ///
-/// Contract: `begin`, any number of the others, then `commit` or `rollback`; any `Err` has rolled
-/// the transaction back, and the next call must be `begin`.
+/// Contract: call `begin`, then any of the others, then `commit` or `rollback`. After an `Err` the
+/// transaction is rolled back, and the next call must be `begin`.
 #[async_trait]
 pub trait BatchWriter: Send {
-    /// Opens the transaction, moves the lane's `seq` on by one under its fence (exactly one row,
-    /// else [`StoreError::FenceLost`]), stores the cursor, and holds the keys that the batch seals
-    /// under: each must be active, else [`StoreError::KeyNotActive`].
+    /// Opens the transaction, increments the lane's `seq` under its fence (this must change exactly
+    /// one row, else [`StoreError::FenceLost`]), stores the cursor, and checks that each key the
+    /// batch seals under is active (else [`StoreError::KeyNotActive`]).
     async fn begin(
         &mut self,
         stamp: &LaneStamp,
-        advance: &Advance,
+        advance: &LaneUpdate,
         keys: &[crate::crypto::KeyId],
     ) -> Result<()>;
 
-    /// Locks rows that keep changing under us, by their keys, and reads what they are now.
+    /// Locks rows by their keys and reads their present version, for rows that others keep
+    /// changing.
     async fn lock_rows(
         &mut self,
         target: &Target,
         request: &PageRequest,
-        keys: &[Cursor],
+        keys: &[KeyText],
     ) -> Result<Page>;
 
     /// Writes all rows whose version is unchanged, in one statement. With `skip_locked`, rows that
-    /// somebody else holds are left out instead of waited for. Compares `fingerprint` and the page's
-    /// storage after the write, whose lock keeps DDL out ([`StoreError::SchemaChanged`]).
+    /// others have locked are left out; otherwise the write waits for them. After the write, whose
+    /// lock keeps DDL out, it compares `fingerprint` and the page's storage
+    /// ([`StoreError::SchemaChanged`]).
     async fn write(
         &mut self,
         target: &Target,
@@ -396,125 +429,126 @@ pub trait BatchWriter: Send {
         skip_locked: bool,
     ) -> Result<Written>;
 
-    /// Lists rows that could not be processed, in the same transaction as the cursor that passes
-    /// them.
+    /// Quarantines rows in the same transaction as the cursor that passes them.
     async fn quarantine(&mut self, rows: &[NewQuarantine]) -> Result<()>;
 
-    /// Adds to what rotations found and re-sealed in this lane.
+    /// Adds to the counters of rotations for this lane.
     async fn count_rotation(&mut self, counts: &[RotationCount]) -> Result<()>;
 
-    /// How long the messages of this batch were on their way to the server and back, as far as that can be told.
+    /// The time that this batch's messages spent on the network, estimated; zero if that cannot be
+    /// told.
     fn on_the_way(&self) -> std::time::Duration {
         std::time::Duration::ZERO
     }
 
-    /// Adds to the lane's counters and commits. [`StoreError::OutcomeUnknown`] when the answer
-    /// never came.
+    /// Adds to the lane's counters and commits. Returns [`StoreError::OutcomeUnknown`] if no answer
+    /// to COMMIT arrived.
     async fn commit(&mut self, tally: &LaneTally) -> Result<()>;
 
-    /// Gives the transaction up.
+    /// Rolls the transaction back.
     async fn rollback(&mut self);
 }
 
 /// How many values of one field carry one key id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedCount {
-    /// The table, by its position in what was asked for; `None` for our own.
+    /// The table, by its position in the request; `None` for our own tables.
     pub table: Option<usize>,
-    /// The field, by its position in the target; `None` for what is sealed in our own tables.
+    /// The field, by its position in the target; `None` for values in our own tables.
     pub field: Option<usize>,
-    /// The key; `None` where the first bytes name none.
+    /// The key; `None` if the first bytes name no key.
     pub key_id: Option<KeyId>,
-    /// How many.
+    /// The number of values.
     pub values: u64,
-    /// Where, for what a search of the whole file found.
+    /// Where the values are, if a search of the whole database file found them.
     pub place: Option<String>,
 }
 
-/// A transaction that was open when it was asked for.
+/// A transaction that was open at the moment of the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenTransaction {
-    /// Its name, never used again by another one.
+    /// The transaction's id, which is never used again.
     pub id: String,
-    /// Whose it is, for messages: pid, application, since when; never its query.
+    /// The session, for messages: pid, application, since when; never its query.
     pub who: String,
 }
 
-/// What a rotation did to the rows of one lane, by the key they were sealed under.
+/// What a rotation did to the rows of one lane that were sealed under one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationCount {
-    /// The rotation.
+    /// The rotation's entry in the key history.
     pub history_id: i64,
-    /// The key.
+    /// The key that the rows were sealed under.
     pub from_key_id: KeyId,
-    /// How many rows.
+    /// The numbers of rows.
     pub counts: RotationCounts,
 }
 
-/// A quarantined row's key, sealed again.
+/// The row key of a quarantine entry, sealed again.
 #[derive(Debug)]
 pub struct Resealed {
-    /// Its entry.
+    /// The quarantine entry.
     pub quarantine_id: i64,
-    /// What the entry held: another value by now is left alone.
+    /// The sealed key that the entry held; if it holds another one by now, it is left unchanged.
     pub before: Vec<u8>,
-    /// The key's text, sealed.
+    /// The text of the row key, sealed again.
     pub key_sealed: Vec<u8>,
-    /// Under which key.
+    /// The key it is sealed under.
     pub key_id: KeyId,
 }
 
-/// What is to be destroyed.
+/// The order to destroy keys.
 pub struct Destruction<'a> {
-    /// The keys, all deactivated, compromised or never used; with `shred` in any state.
+    /// The keys. Each is deactivated, compromised or was never used; with `shred`, any state is
+    /// allowed.
     pub keys: &'a [KeyId],
     /// Every table that may hold values under them.
     pub targets: &'a [Target],
-    /// Crypto-shredding: the tenant whose values shall not open again.
+    /// For crypto-shredding: the tenant whose values shall never be opened again.
     pub shred: Option<&'a str>,
-    /// Who.
+    /// Who ordered it.
     pub actor: &'a str,
-    /// Why.
+    /// The reason given.
     pub reason: &'a str,
-    /// Writes it down.
+    /// Makes the audit entries.
     pub note: &'a dyn Notary,
-    /// The version of the data that was searched ([`SearchList::version`]): where it is another by
-    /// now, all is searched again. `None` where nothing is to be.
+    /// The version of the data that was searched ([`SearchList::version`]). If the data has another
+    /// version by now, everything is searched again. `None` if no search is required.
     pub searched: Option<i64>,
 }
 
-/// A blind index on its way to another key.
+/// The switch of one blind index to another key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reindex {
+pub struct ColumnSwitch {
     /// The field, by its position in the target.
     pub field: usize,
-    /// The column that is looked up until the switch.
+    /// The column that lookups use until the switch.
     pub column: Ident,
-    /// The column that takes its place.
+    /// The column that replaces it.
     pub next: Ident,
-    /// The index is unique.
+    /// Whether the index is unique.
     pub unique: bool,
-    /// So many rows hold a value that does not open, and stay without the new index.
+    /// The number of rows whose value does not open, and which therefore get no new index.
     pub refused: u64,
 }
 
-/// What the lane row is to say once the batch is committed.
+/// What a batch writes to its lane's row, besides the counters.
 #[derive(Debug, Clone, Default)]
-pub struct Advance {
-    /// The new cursor, encoded (and sealed where it may be PHI); `None` leaves it.
+pub struct LaneUpdate {
+    /// The new cursor, encoded (and sealed if it may contain PHI); `None` leaves the old one.
     pub cursor: Option<Vec<u8>>,
-    /// How long the lease is to last from now, in seconds.
+    /// How long the lease lasts from now on, in seconds.
     pub lease_seconds: u32,
 }
 
-/// Rows of one batch that are to be written.
+/// The rows that one batch writes.
 #[derive(Debug)]
 pub struct WriteBatch<'a> {
     /// The relation the rows are in.
     pub relation: &'a str,
-    /// What [`Store::fingerprint`] said of it when the run began.
+    /// [`Store::fingerprint`] of the relation when the run began.
     pub fingerprint: &'a str,
-    /// [`Page::storage`] of the page the rows came from.
+    /// [`Page::storage`] of the page that the rows came from.
     pub storage: &'a str,
     /// The rows.
     pub rows: &'a [WriteRow],

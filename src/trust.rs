@@ -1,12 +1,11 @@
-//! Whether a file can be trusted: nobody but the user (the effective one) and root can have written
-//! it or put another in its place.
-//! Owns the rule, as sshd's StrictModes has it: the file, its folder and every folder above it belong
-//! to the user or root, and neither group nor others may write to them. In a folder where others may
-//! write, but which is sticky as /tmp is, what belongs to the user or root cannot be replaced. Where
-//! the file system is mounted read-only nobody writes, whatever the bits say: so Kubernetes mounts a
-//! ConfigMap, with mode 0777.
-//! Looks at owners and mode bits; ACLs, capabilities and mounts it does not know. Says nothing of
-//! what a file holds.
+//! Whether a file can be trusted: only the user (the effective one) and root can have written it or
+//! put another in its place.
+//! Owns the rule, which is that of sshd's StrictModes: the file, its folder and every folder above
+//! it belong to the user or root, and neither group nor others may write to them. In a sticky
+//! folder such as /tmp, others may write, but cannot replace what belongs to the user or root. On a
+//! file system mounted read-only the mode bits do not matter: Kubernetes mounts a ConfigMap so,
+//! with mode 0777. Looks at owners and mode bits; does not know ACLs, capabilities and mounts. Does
+//! not look at what a file holds.
 
 mod folders;
 mod program;
@@ -28,7 +27,7 @@ const WRITABLE: u32 = 0o022;
 /// Why a file is not read, or a program not run.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// It is not there, or cannot be read or run.
+    /// It does not exist, or cannot be read or run.
     #[error("it cannot be read")]
     Unreadable(#[source] io::Error),
     /// Others could have written it.
@@ -43,7 +42,8 @@ impl From<io::Error> for Refused {
 }
 
 /// Opens a file to read, and checks what was opened: the descriptor itself, then the folders on the
-/// way to it, those of symbolic links included. Nothing can be exchanged between check and reading.
+/// way to it, including those of symbolic links. Nothing can be exchanged between the check and the
+/// reading.
 ///
 /// # Errors
 /// [`Refused::Untrusted`] with every weakness on the way, [`Refused::Unreadable`].
@@ -56,7 +56,7 @@ pub fn open(path: &Path) -> Result<File, Refused> {
     Ok(file)
 }
 
-/// Checks the folders on the way to `path`; if it is a folder, that one too.
+/// Checks the folders on the way to `path`, and `path` itself if it is a folder.
 ///
 /// # Errors
 /// As [`open`].
@@ -67,28 +67,28 @@ pub fn check_folders(path: &Path) -> Result<(), Refused> {
 /// Who may own a file, and which permission bits it must not have.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Whether root may own it, too.
+    /// Whether root may own it too.
     pub root_owns: bool,
-    /// Bits that must not be set.
+    /// Permission bits that must not be set.
     pub forbidden: u32,
 }
 
 /// What breaks a [`Rule`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {
-    /// It belongs to this user id.
+    /// The file belongs to this user id.
     Owner(u32),
-    /// Its permission bits.
+    /// The file has these permission bits.
     Mode(u32),
 }
 
 impl Rule {
-    /// What is read to be obeyed: nobody else has written it.
+    /// For a file whose content the program obeys: others may not have written it.
     pub const OBEYED: Self = Self {
         root_owns: true,
         forbidden: WRITABLE,
     };
-    /// What holds a key: nobody else has read it, either.
+    /// For a file that holds a key: others may not have read it either.
     pub const SECRET: Self = Self {
         root_owns: false,
         forbidden: 0o7777 & !0o600,
@@ -110,7 +110,8 @@ pub fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// What is weak about one file or folder; a mode that lets others write is none where nobody can.
+/// The weaknesses of one file or folder. A mode that lets others write is no weakness on a
+/// read-only file system.
 fn weaknesses(path: &Path, file: &Metadata, read_only: bool) -> impl Iterator<Item = Weakness> {
     Rule::OBEYED
         .broken(file, user())

@@ -80,17 +80,17 @@ pub enum Command {
     #[command(subcommand)]
     Keys(Keys),
     /// Preflight: what would happen, what stands in the way, how long; changes nothing
-    Plan(Plan),
+    Plan(PlanArgs),
     /// Seal; run it again to resume
-    Backfill(Backfill),
+    Backfill(BackfillArgs),
     /// Open and compare every row
-    Verify(Verify),
+    Verify(VerifyArgs),
     /// New key version, re-seal, history row; finishes what was interrupted
-    Rotate(Rotate),
+    Rotate(RotateArgs),
     /// Decrypt back
-    Restore(Restore),
+    Restore(RestoreArgs),
     /// Measure a backfill of the plan's tables on a few batches of them, and say how long it takes
-    Bench(Bench),
+    Bench(BenchArgs),
     /// Fields, runs, lanes, keys and quarantine
     Status(Status),
     /// Registered fields: where each is by now, and how it is
@@ -280,13 +280,13 @@ pub enum Keys {
 }
 
 #[derive(Debug, Args)]
-pub struct Backfill {
+pub struct BackfillArgs {
     #[command(flatten)]
     pub going: Going,
 }
 
 #[derive(Debug, Args)]
-pub struct Verify {
+pub struct VerifyArgs {
     #[command(flatten)]
     pub going: Going,
 }
@@ -357,7 +357,7 @@ pub struct Destroy {
 }
 
 #[derive(Debug, Args)]
-pub struct Rotate {
+pub struct RotateArgs {
     /// Only the keys that are due, and only if one is: for schedulers
     #[arg(long)]
     pub if_due: bool,
@@ -411,14 +411,14 @@ pub enum KeyPurpose {
 }
 
 #[derive(Debug, Args)]
-pub struct Plan {
+pub struct PlanArgs {
     /// Print the DDL that a backfill would run, for a DBA to run beforehand
     #[arg(long)]
     pub sql: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Restore {
+pub struct RestoreArgs {
     /// Only this column (may be given several times)
     #[arg(long = "column", value_name = "C")]
     pub columns: Vec<String>,
@@ -433,7 +433,7 @@ pub struct Restore {
 }
 
 #[derive(Debug, Args)]
-pub struct Bench {
+pub struct BenchArgs {
     /// Write the sample into the tables themselves and roll it back, instead of into a temporary
     /// copy: closer to the truth, but it locks these rows, fires triggers, and leaves dead rows
     #[arg(long)]

@@ -1,12 +1,13 @@
 //! Text in aligned columns, for people.
-//! Owns the widths. Each cell is shown as text of others, so that no name or reason can forge a row.
+//! Owns the column widths. Escapes each cell with [`Foreign`], so that no name or reason can
+//! imitate a row.
 
 use crate::foreign::Foreign;
 
-/// What stands where there is nothing.
+/// The text of an empty cell.
 const NOTHING: &str = "-";
 
-/// A table: a line of headings, a line for each row, two blanks between columns.
+/// A table: one line of headings and one line for each row, with two blanks between columns.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|title| (*title).to_owned()).collect();
     let lines: Vec<Vec<String>> = std::iter::once(&head)
@@ -29,14 +30,14 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// One thing: a line for each of its properties.
+/// One line for each property of a single thing.
 pub fn properties(pairs: &[(&str, String)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| format!("{name:<width$}  {}", shown(value));
     pairs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A cell for what may not be there.
+/// The text of a cell whose value may be absent.
 pub fn or_nothing(value: Option<&str>) -> String {
     value.unwrap_or(NOTHING).to_owned()
 }

@@ -1,4 +1,4 @@
-//! The commands. Each is given its arguments and where to speak, and says how it ended.
+//! The commands. Each one gets its arguments and an [`Output`], and returns its exit code.
 
 mod access;
 mod audit;
@@ -27,7 +27,7 @@ use crate::error::{Exit, Fault};
 /// Runs one command.
 ///
 /// # Errors
-/// What the command met, ready to be shown.
+/// Whatever ended the command, as a fault to show to the user.
 pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
     cli.global.access = access::of(&cli.command);
     let global = &cli.global;

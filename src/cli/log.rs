@@ -1,6 +1,6 @@
-//! Where log lines and panics go: stderr, an event a line.
-//! Owns the subscriber, its filter and the panic hook. What is written holds no control or format
-//! character but the line break at its end, whoever wrote the names in it.
+//! The log: events and panics go to stderr, one event a line.
+//! Owns the subscriber, its filter and the panic hook. A line holds no control or format character
+//! except its line break, whoever chose the names in it.
 
 use std::io::Write;
 
@@ -11,9 +11,9 @@ use super::args::LogFormat;
 use super::output::Output;
 use crate::foreign::{self, Foreign};
 
-/// Starts the log, and has panics told as `output` tells what it says.
+/// Starts the log, and sends panic messages through `output`.
 pub fn start(format: LogFormat, output: Output) {
-    // The database driver logs statements; nothing of it is let through, whatever is asked for.
+    // The database driver logs SQL statements, so its events are always turned off.
     let wanted = std::env::var("PHISEAL_LOG").unwrap_or_else(|_| "warn".to_owned());
     let filter = EnvFilter::try_new(format!("{wanted},sqlx=off"))
         .unwrap_or_else(|_| EnvFilter::new("warn,sqlx=off"));
@@ -27,7 +27,7 @@ pub fn start(format: LogFormat, output: Output) {
     };
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string);
-        // Its message may quote a value, as one about the middle of a character does.
+        // The message may quote a value, as that of a bad character boundary does.
         output.say(&format!(
             "panicked at {}: report this; the message is left out, since it may quote a value",
             place.as_deref().unwrap_or("an unknown place")
@@ -47,7 +47,7 @@ impl<'a> MakeWriter<'a> for Events {
 }
 
 impl Write for Events {
-    /// Takes one event: the subscriber writes each in one call.
+    /// Writes one event: the subscriber writes each event in one call.
     fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let mut err = std::io::stderr().lock();

@@ -1,4 +1,4 @@
-//! Files that the program writes for a person: they must not exist, and are whole or not there.
+//! Writes new files for a person. The file must not exist; it is written whole or not at all.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -8,11 +8,10 @@ use std::path::Path;
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 
-/// Writes a new file of this mode (less what the umask takes away), durable when it returns.
+/// Writes a new file with this mode (less the umask); it is durable when the function returns.
 ///
 /// # Errors
-/// E0106 where something of that name exists; E0108 where it cannot be written, and then nothing
-/// is left of it.
+/// E0106 if something of that name exists; E0108 if it cannot be written, and then it is removed.
 pub fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Fault> {
     let opened = OpenOptions::new()
         .write(true)
@@ -26,13 +25,13 @@ pub fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Fault> {
     };
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.map_err(|error| {
-        // Half a file would be in the way of the next attempt.
+        // Half a file would block the next attempt.
         let _ = std::fs::remove_file(path);
         not_written(path, &error)
     })
 }
 
-/// E0106: something of that name exists.
+/// The fault E0106: something of that name exists.
 pub fn exists(path: &Path) -> Fault {
     Fault {
         code: "E0106",

@@ -1,7 +1,8 @@
-//! Results on stdout, all else on stderr: as text, or as one JSON object a line for collectors.
-//! With `--json`, one object on stdout whatever happens: the result, or the fault.
-//! Whatever goes out here holds no control or format character but its own line breaks, so that no
-//! name, reason or message can command a terminal; `sql` alone is written as it is, and not to one.
+//! Writes results to stdout and all else to stderr, as text or as one JSON object a line.
+//! With `--json`, stdout always gets one object: the result or the fault.
+//! All output is free of control and format characters except its own line breaks, so that no name,
+//! reason or message can control a terminal. Only `sql` writes text as it is, and never to a
+//! terminal.
 
 #![allow(
     clippy::print_stdout,
@@ -18,7 +19,7 @@ use super::args::LogFormat;
 use crate::error::{Exit, Fault};
 use crate::foreign::{self, Foreign};
 
-/// Where results go.
+/// The chosen output format.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     json: bool,
@@ -30,15 +31,15 @@ impl Output {
         Self { json, log }
     }
 
-    /// Whether bars can be drawn: a person looks at stderr.
+    /// Whether to draw progress bars: stderr is a terminal and the log format is text.
     pub fn draws(self) -> bool {
         matches!(self.log, LogFormat::Text) && std::io::stderr().is_terminal()
     }
 
-    /// The result, in the form that was asked for. `text` ends without a line break.
+    /// Prints the result in the chosen format. `text` has no line break at its end.
     pub fn result(self, value: &Value, text: &str) {
         let mut out = std::io::stdout().lock();
-        // A reader that went away is no fault of ours.
+        // A reader that closed the pipe is no error of ours.
         let _ = if self.json {
             writeln!(out, "{}", foreign::json(&value.to_string()))
         } else if text.is_empty() {
@@ -48,10 +49,10 @@ impl Output {
         };
     }
 
-    /// A result that is SQL, to be run as it is: the names in it cannot be written otherwise.
+    /// Prints SQL unescaped, so that it can be run: names in SQL cannot be escaped.
     ///
     /// # Errors
-    /// E0536 where stdout is a terminal, and the SQL would do something to it.
+    /// E0536 if stdout is a terminal and the SQL holds characters that the terminal would act on.
     pub fn sql(self, value: &Value, text: &str) -> Result<(), Fault> {
         if self.json {
             self.result(value, text);
@@ -72,12 +73,12 @@ impl Output {
         Ok(())
     }
 
-    /// A line for people, on stderr.
+    /// Prints a line for people to stderr.
     pub fn say(self, line: &str) {
         self.say_lines(&[line]);
     }
 
-    /// Lines that belong together, on stderr; as JSON, one object.
+    /// Prints lines that belong together to stderr; in JSON, as one object.
     pub fn say_lines(self, lines: &[&str]) {
         let lines: Vec<String> = lines.iter().map(|line| Foreign(line).to_string()).collect();
         let text = lines.join("\n");
@@ -91,7 +92,7 @@ impl Output {
         };
     }
 
-    /// A fault, and its exit code.
+    /// Prints a fault, and returns its exit code.
     pub fn fault(self, fault: &Fault) -> ExitCode {
         if self.json {
             let object = json!({

@@ -1,5 +1,5 @@
-//! Progress: bars on a terminal, a line now and then elsewhere.
-//! Owns what is shown while a run is under way. All of it goes to stderr.
+//! Progress: bars on a terminal, a line from time to time elsewhere.
+//! Owns what is shown during a run. All of it goes to stderr.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use super::output::Output;
 use crate::engine::{Event, EventSink};
 use crate::foreign::Foreign;
 
-/// Between two lines off a terminal.
+/// The time between two lines when stderr is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// The sink that suits where stderr goes.
+/// The event sink that suits stderr: bars or lines.
 pub fn sink(output: Output) -> Arc<dyn EventSink> {
     if output.draws() {
         Arc::new(Bars {
@@ -28,7 +28,7 @@ pub fn sink(output: Output) -> Arc<dyn EventSink> {
     }
 }
 
-/// What both kinds count.
+/// The counts that bars and lines share.
 #[derive(Default)]
 struct Counts {
     rows: u64,
@@ -60,7 +60,7 @@ impl Counts {
     }
 }
 
-/// A bar for each table, with rates, time left and what it waits for.
+/// A bar for each table, with rates, the time left and what the run waits for.
 struct Bars {
     output: Output,
     state: Mutex<(Counts, Option<ProgressBar>)>,
@@ -160,7 +160,7 @@ fn rates_text(counts: &Counts) -> String {
     format!("{rows:.0} rows/s, {values:.0} values/s")
 }
 
-/// A line now and then.
+/// A line from time to time.
 struct Lines {
     output: Output,
     state: Mutex<Counts>,

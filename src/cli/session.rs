@@ -1,4 +1,4 @@
-//! From arguments to what commands work with: plan, database, keys.
+//! Makes what the commands work with from the arguments: the plan, the store, the keys.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::args::{DEFAULT_PLAN, Global};
 use crate::engine::patient::PatientStore;
 use crate::engine::retry::Patience;
-use crate::engine::{EventSink, Settings, Stop, Tenants};
+use crate::engine::{EventSink, RunSettings, Stop, Tenants};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::{Ident, TableName};
@@ -23,12 +23,12 @@ use crate::store::sqlite::{Access, SqliteStore};
 use crate::store::{ServerFacts, Store, StoreError};
 use crate::trust::{self, Refused};
 
-/// How long a database that fails is waited for before a run gives up.
+/// How long a run waits for a failing database before it gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long the first connection is tried: long enough for a pooler that is started anew, and short enough for
-/// whoever mistyped a port.
+/// How long the first connection is retried: enough for a pooler that restarts, and not too long
+/// for a user who mistyped a port.
 const FIRST_CONNECTION: Duration = Duration::from_secs(5);
-/// How long a sweep meets rows that somebody holds before the run gives up.
+/// How long a sweep retries rows that others hold locked before the run gives up.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(300);
 
 /// What most commands begin with.
@@ -36,7 +36,7 @@ pub struct Session {
     pub plan: Plan,
     pub store: Arc<dyn Store>,
     pub sqlite: bool,
-    /// The same store, for whoever watches it wait.
+    /// The same store as `store`, to observe while it waits for the database.
     patient: Arc<PatientStore>,
 }
 
@@ -54,7 +54,7 @@ pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
             hint: "name it with --plan, or have one written by `phiseal init`".to_owned(),
             exit: Exit::Usage,
         },
-        // It says which program gives the key, and where plaintext goes.
+        // The plan names the program that gives the key, and the columns that get plaintext.
         Refused::Untrusted(found) => Fault {
             code: "E0118",
             message: format!("the plan file {} is not trusted: {found}", Foreign(&name)),
@@ -79,9 +79,9 @@ fn plan_text(path: &Path) -> Result<String, Refused> {
     Ok(text)
 }
 
-/// Where migrations go: the database, and the schema of our own tables. Where there is no plan file
-/// by its usual name, `--database-url` or, for `platforms`, DATABASE_URL does: their tables come
-/// before any plan.
+/// Where migrations run: the database, and the schema of phiseal's own tables. If the plan file has
+/// its usual name and does not exist, the URL comes from `--database-url` or, for `platforms`, from
+/// DATABASE_URL: the platforms' tables are made before any plan.
 pub fn migration_ground(
     global: &Global,
     platforms: bool,
@@ -125,14 +125,14 @@ pub fn migration_ground(
     Ok((url, roles, access))
 }
 
-/// Where our own tables are, and which roles the plan names.
+/// The schema of phiseal's own tables, and the roles that the plan names.
 pub struct DatabaseRoles {
     pub schema: Ident,
     pub role: Option<Ident>,
     pub owner: Option<Ident>,
 }
 
-/// The tables of the plan that `--table` names; all where it names none.
+/// The tables of the plan that `--table` names; all if it names none.
 fn chosen(tables: Vec<TablePlan>, wanted: &[String]) -> Result<Vec<TablePlan>, Fault> {
     if wanted.is_empty() {
         return Ok(tables);
@@ -168,7 +168,7 @@ fn chosen(tables: Vec<TablePlan>, wanted: &[String]) -> Result<Vec<TablePlan>, F
         .collect())
 }
 
-/// The URL from the command line, or the plan's.
+/// The URL from the command line, or else the plan's.
 pub fn database_url(global: &Global, plan: &Plan) -> Result<SecretString, Fault> {
     match &global.database_url {
         Some(url) => Ok(SecretString::from(url.clone())),
@@ -180,8 +180,8 @@ pub fn is_sqlite(url: &SecretString) -> bool {
     url.expose_secret().starts_with("sqlite:")
 }
 
-/// A store; `schema` is where our own tables live in PostgreSQL, `role` what its transactions run as;
-/// `access` is what is done to a file of SQLite.
+/// Connects to a store. `schema` holds phiseal's own tables in PostgreSQL, `role` is the role that
+/// transactions run as, and `access` is how an SQLite file is opened.
 pub async fn connect(
     url: &SecretString,
     schema: &Ident,
@@ -211,7 +211,7 @@ pub async fn connect(
     }
 }
 
-/// What the command does to a file of SQLite, in the journal mode that the plan asks for.
+/// How the command opens an SQLite file, in the journal mode that the plan asks for.
 fn in_mode(global: &Global, plan: &Plan) -> Access {
     match global.access {
         Access::Write if plan.database.wal => Access::WriteInWal,
@@ -224,7 +224,7 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 impl Session {
-    /// Plan and database. Our own tables need not be there yet.
+    /// Opens plan and database. phiseal's own tables may be missing.
     pub async fn open(global: &Global, tables: bool) -> Result<Self, Fault> {
         let plan = read_plan(global, tables)?;
         let url = database_url(global, &plan)?;
@@ -239,7 +239,7 @@ impl Session {
         .await?;
         let patient = Arc::new(PatientStore::new(store, PATIENCE));
         let store: Arc<dyn Store> = patient.clone();
-        // Before anything of ours is read: a view in the place of a table would run code, too.
+        // Before any of our tables is read: a view in place of a table would also run code.
         store.check_ownership(database.owner.as_ref()).await?;
         Ok(Self {
             plan,
@@ -249,7 +249,7 @@ impl Session {
         })
     }
 
-    /// The same, and our own tables must be there.
+    /// As [`Session::open`], but fails if phiseal's own tables are missing.
     pub async fn installed(global: &Global, tables: bool) -> Result<(Self, ServerFacts), Fault> {
         let session = Self::open(global, tables).await?;
         let server = session.store.server().await?;
@@ -271,8 +271,8 @@ impl Session {
         Ok((session, server))
     }
 
-    /// The labels of the tables that `--table` names; `None` where it names none, and all are
-    /// meant. The session must have been opened with the tables of the plan.
+    /// The labels of the tables that `--table` names; `None`, for all tables, if it names none. The
+    /// session must have been opened with the tables of the plan.
     pub async fn labels(&self, global: &Global) -> Result<Option<HashSet<String>>, Fault> {
         if global.table.is_empty() {
             return Ok(None);
@@ -281,7 +281,7 @@ impl Session {
         let mut labels = HashSet::new();
         for table in &self.plan.tables {
             labels.insert(table.label.clone().unwrap_or_else(|| table.name.label()));
-            // Without a schema in the plan, and after a rename, the label is another.
+            // The label differs from the name if the plan gives no schema, and after a rename.
             let registered = fields.iter().filter(|field| {
                 let schema = table.name.schema.as_ref();
                 field.table_name == table.name.name.as_str()
@@ -292,13 +292,14 @@ impl Session {
         Ok(Some(labels))
     }
 
-    /// The wrapping key.
+    /// The provider of the wrapping key.
     pub async fn provider(&self) -> Result<Arc<dyn KeyProvider>, Fault> {
         Ok(Arc::new(self.providers(None).await?))
     }
 
-    /// The wrapping key in use with those that only unwrap: the previous ones of the plan, and
-    /// `also`. A previous one that cannot be had is passed over: what is under it will say so.
+    /// The wrapping key in use, with those that only unwrap: the previous ones of the plan, and
+    /// `also`. Leaves out a previous one that cannot be loaded; the keys wrapped under it then
+    /// report that.
     pub async fn providers(
         &self,
         also: Option<Box<dyn KeyProvider>>,
@@ -315,7 +316,7 @@ impl Session {
         Ok(ProviderSet::new(current, others))
     }
 
-    /// Every key, unwrapped and compared: trouble is found before any row is read.
+    /// Unwraps and compares every key, so that a key error is found before any row is read.
     pub async fn tenants(&self) -> Result<Arc<Tenants>, Fault> {
         let provider = self.provider().await?;
         let records = self.store.key_records().await?;
@@ -329,7 +330,7 @@ impl Session {
         }))
     }
 
-    /// Every key, or none where none were made yet: then no wrapping key is asked for.
+    /// As `tenants`, but loads no wrapping key if there are no data keys yet.
     pub async fn keyring_if_any(&self, server: &ServerFacts) -> Result<Keyring, Fault> {
         let records = if server.installed {
             self.store.key_records().await?
@@ -343,16 +344,16 @@ impl Session {
     }
 
     /// The limits of a run.
-    pub fn settings(&self) -> Settings {
+    pub fn settings(&self) -> RunSettings {
         let run = &self.plan.run;
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let workers = match run.lanes {
             _ if self.sqlite => 1,
-            // One more than there are cores keeps the server busy while a lane seals.
+            // One worker more than there are cores keeps the server busy while another seals.
             Lanes::Auto => u32::try_from(cores + 1).unwrap_or(4).clamp(2, 4),
             Lanes::Count(count) => u32::from(count),
         };
-        Settings {
+        RunSettings {
             workers,
             batch_target: run.batch_target,
             batch_bytes_max: run.batch_bytes_max,
@@ -380,7 +381,7 @@ impl Session {
     }
 }
 
-/// Who runs the program, for the record: user and host.
+/// The user and the host that run the program, for records.
 pub fn actor() -> String {
     let user = ["USER", "LOGNAME"]
         .iter()

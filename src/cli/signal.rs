@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM: the first asks the run to stop after the batch at hand, the second ends the
-//! program at once. Both are safe; the first is tidy.
+//! SIGINT and SIGTERM: the first asks the run to stop after the current batch, the second ends the
+//! program at once. Neither loses data.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -7,7 +7,7 @@ use super::output::Output;
 use crate::engine::Stop;
 use crate::error::{Exit, Fault};
 
-/// Turns signals into the wish to stop.
+/// Turns signals into a request to stop.
 pub fn watch(stop: &Stop, output: Output) {
     let stop = stop.clone();
     tokio::spawn(async move {
@@ -17,17 +17,17 @@ pub fn watch(stop: &Stop, output: Output) {
         ) else {
             return;
         };
-        let mut wished = false;
+        let mut requested = false;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if wished {
+            if requested {
                 std::process::exit(i32::from(Exit::Interrupted.number()));
             }
-            wished = true;
-            stop.wish();
+            requested = true;
+            stop.request();
             output.say("stopping after the batch at hand; once more stops at once");
         }
     });

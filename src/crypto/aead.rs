@@ -1,6 +1,6 @@
 //! AES-256-GCM with a 96-bit nonce and a 128-bit tag (SP 800-38D).
 //! Owns the choice of implementation. Knows neither envelopes nor key derivation.
-//! The key schedule is for encryption alone, since GCM never runs the block cipher backwards.
+//! The key schedule is for encryption only, since GCM never runs the block cipher backwards.
 
 use aes_gcm::{
     AeadInOut, AesGcm, KeyInit,
@@ -13,8 +13,8 @@ use super::nonce::NONCE_BYTES;
 /// The tag's length, in bytes.
 pub(super) const TAG_BYTES: usize = 16;
 
-/// The cipher said no. It does not say why.
-pub(super) struct Refused;
+/// The cipher refused: the text is too long, or the tag is wrong. It does not say which.
+pub(super) struct CipherRefused;
 
 type Cipher = AesGcm<Aes256Enc, U12>;
 
@@ -24,17 +24,17 @@ pub(super) fn encrypt(
     nonce: &[u8; NONCE_BYTES],
     additional_data: &[u8],
     buffer: &mut [u8],
-) -> Result<[u8; TAG_BYTES], Refused> {
+) -> Result<[u8; TAG_BYTES], CipherRefused> {
     Cipher::new(key.into())
         .encrypt_inout_detached(nonce.into(), additional_data, buffer.into())
         .map(Into::into)
-        .map_err(|_| Refused)
+        .map_err(|_| CipherRefused)
 }
 
-/// Verifies the tag in constant time, and only then decrypts `ciphertext` into `plaintext`, which is
-/// as long.
+/// Verifies the tag in constant time, and only then decrypts `ciphertext` into `plaintext`, which
+/// must have the same length.
 ///
-/// Not in place: copying the ciphertext first cost two fifths of the time at 64 KiB.
+/// Does not work in place: to copy the ciphertext first took two fifths of the time at 64 KiB.
 pub(super) fn decrypt(
     key: &[u8; 32],
     nonce: &[u8; NONCE_BYTES],
@@ -42,9 +42,9 @@ pub(super) fn decrypt(
     ciphertext: &[u8],
     tag: &[u8; TAG_BYTES],
     plaintext: &mut [u8],
-) -> Result<(), Refused> {
-    let buffer = InOutBuf::new(ciphertext, plaintext).map_err(|_| Refused)?;
+) -> Result<(), CipherRefused> {
+    let buffer = InOutBuf::new(ciphertext, plaintext).map_err(|_| CipherRefused)?;
     Cipher::new(key.into())
         .decrypt_inout_detached(nonce.into(), additional_data, buffer, tag.into())
-        .map_err(|_| Refused)
+        .map_err(|_| CipherRefused)
 }

@@ -1,15 +1,17 @@
-//! Blind indexes: keyed digests of normalised values, for equality search without opening anything.
-//! Owns the derivation and the cut to `bits`. Says nothing of which columns may have one.
-//! An index shows which rows are equal and how often.
+//! Blind indexes: keyed digests of normalised values, to search for equal values without opening
+//! any.
+//! Owns the derivation and the truncation to `bits`. Does not decide which columns may have one.
+//! An index shows which rows have equal values, and how often.
 
 use std::fmt;
 
 use super::{context::Context, data_key::DataKey, key_id::KeyId, normalise::Normaliser, prf::Prf};
 
-/// The least bits of a unique index: under them two different values may well collide.
+/// The least bits of a unique index: with fewer, two different values could have the same index.
 pub const UNIQUE_BITS_MIN: u16 = 128;
 
-/// How a column is indexed: its normaliser, and the bits kept. Fixed for the life of a key version.
+/// How a column is indexed: its normaliser, and how many bits of the digest are kept. It does not
+/// change within a key version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IndexSpec {
     normaliser: Normaliser,
@@ -28,12 +30,12 @@ impl IndexSpec {
         }
     }
 
-    /// Its normaliser.
+    /// The normaliser.
     pub const fn normaliser(self) -> Normaliser {
         self.normaliser
     }
 
-    /// The bits kept.
+    /// How many bits of the digest are kept.
     pub const fn bits(self) -> u16 {
         self.bits
     }
@@ -64,12 +66,12 @@ impl BlindIndexKey {
         }
     }
 
-    /// The id of the key it was derived from.
+    /// The id of the data key that this key was derived from.
     pub const fn key_id(&self) -> KeyId {
         self.key_id
     }
 
-    /// The index of a value, or `None`, to be stored as NULL, if it normalises to nothing.
+    /// The index of a value. `None`, to store as NULL, if the value normalises to an empty text.
     pub fn index(&self, spec: IndexSpec, value: &str) -> Option<Vec<u8>> {
         let normalised = spec.normaliser.normalise(value);
         if normalised.is_empty() {

@@ -1,7 +1,8 @@
 //! Column keys: seal and open the values of one column of one tenant under one data key.
 //! Owns the cell key, the additional data and the padding. Does not choose nonces, keys or rows.
-//! Always holds: a cell's AES key seals only the successive values of that cell, so the 2^32 random
-//! nonces of SP 800-38D section 8.3 are never near, whoever else writes and whatever is restored.
+//! Always holds: a cell's AES key seals only the successive values of that cell. The limit of 2^32
+//! random nonces for a key (SP 800-38D section 8.3) is therefore out of reach, whoever else writes
+//! and whatever backup is restored.
 
 use std::fmt;
 
@@ -18,7 +19,7 @@ use super::{
     row_key::RowKey,
 };
 
-/// Additional data up to this many bytes is joined on the stack: most contexts and row keys fit.
+/// Additional data of up to this many bytes is built on the stack; most contexts and row keys fit.
 const INLINE_BYTES: usize = 256;
 
 /// The key of one column, one tenant and one data key, with its additional data prepared.
@@ -30,7 +31,7 @@ pub struct ColumnKey {
 }
 
 impl ColumnKey {
-    /// Derives `K_col` from a data key; `key_id` is that key's id.
+    /// Derives `K_col` from a data key with the id `key_id`.
     pub fn derive(key_id: KeyId, data_key: &DataKey, context: &Context) -> Self {
         Self {
             key_id,
@@ -43,17 +44,17 @@ impl ColumnKey {
         }
     }
 
-    /// The id of the data key it seals under, and the only one it opens.
+    /// The id of the data key. This key seals under that id and opens no other.
     pub const fn key_id(&self) -> KeyId {
         self.key_id
     }
 
-    /// Seals a value and appends its envelope to `out`; `pad_to` 0 leaves the length as it is.
+    /// Seals a value and appends its envelope to `out`. A `pad_to` of 0 adds no padding.
     ///
-    /// The plaintext is copied once, into `out`, and encrypted there.
+    /// Copies the plaintext once, into `out`, and encrypts it there.
     ///
     /// # Errors
-    /// [`SealError`] for a value over AES-GCM's 64 GiB; `out` is then as before.
+    /// [`SealError`] for a value over AES-GCM's limit of 64 GiB; `out` is then unchanged.
     pub fn seal(
         &self,
         row_key: &RowKey,
@@ -64,7 +65,8 @@ impl ColumnKey {
     ) -> Result<(), SealError> {
         let suite = Suite::of(pad_to);
         let start = out.len();
-        // Reserved in full beforehand: a buffer that grew later would leave plaintext behind, unwiped.
+        // The whole length is reserved first: a buffer that grows later leaves unwiped plaintext
+        // behind.
         out.reserve(envelope::sealed_len(plaintext.len(), pad_to));
         out.extend_from_slice(&envelope::header(self.key_id, suite));
         out.extend_from_slice(&nonce.0);
@@ -84,7 +86,7 @@ impl ColumnKey {
                 out.extend_from_slice(&tag);
                 Ok(())
             }
-            Err(aead::Refused) => {
+            Err(aead::CipherRefused) => {
                 out[body..].zeroize();
                 out.truncate(start);
                 Err(SealError)
@@ -95,7 +97,8 @@ impl ColumnKey {
     /// Opens a value.
     ///
     /// # Errors
-    /// [`OpenError`] if it was not sealed under this key for this column and row, or was changed since.
+    /// [`OpenError`] if the value was sealed under another key or for another column or row, or was
+    /// changed.
     pub fn open(
         &self,
         row_key: &RowKey,
@@ -106,7 +109,7 @@ impl ColumnKey {
         Ok(plaintext)
     }
 
-    /// Opens a value into a buffer kept from one value to the next; what it held is gone.
+    /// Opens a value into a buffer that the caller reuses; its old content is cleared.
     ///
     /// # Errors
     /// [`OpenError`] as for [`open`](Self::open); `out` is then empty.
@@ -117,12 +120,13 @@ impl ColumnKey {
         out: &mut Zeroizing<Vec<u8>>,
     ) -> Result<(), OpenError> {
         out.clear();
-        // The additional data is this key's own, so an envelope that names another key is refused here.
+        // The additional data holds this key's own id, so an envelope that names another key is
+        // refused here.
         if envelope.key_id() != self.key_id {
             return Err(OpenError);
         }
         if out.capacity() < envelope.ciphertext().len() {
-            // Replaced, not grown: a Vec that grows frees its old buffer unwiped.
+            // Replaced, because a `Vec` that grows frees its old buffer unwiped.
             *out = Zeroizing::new(Vec::with_capacity(envelope.ciphertext().len()));
         }
         out.resize(envelope.ciphertext().len(), 0);
@@ -141,7 +145,7 @@ impl ColumnKey {
         let length = match (opened, envelope.suite()) {
             (Ok(()), Suite::Plain) => Some(out.len()),
             (Ok(()), Suite::Padded) => unpadded_len(out),
-            (Err(aead::Refused), _) => None,
+            (Err(aead::CipherRefused), _) => None,
         };
         out.truncate(length.unwrap_or(0));
         length.map(|_| ()).ok_or(OpenError)
@@ -152,7 +156,7 @@ impl ColumnKey {
         self.cells.expand(b"ps1/cell", row_key.as_bytes(), key);
     }
 
-    /// Hands `envelope[0..6] ‖ context ‖ row key` to `cipher`, from the stack where it fits.
+    /// Calls `cipher` with `envelope[0..6] ‖ context ‖ row key`, built on the stack if it fits.
     fn with_additional_data<T>(
         &self,
         suite: Suite,
@@ -184,7 +188,7 @@ impl fmt::Debug for ColumnKey {
     }
 }
 
-/// The length before the padding: up to the last `0x80`, with only zeros after it.
+/// The length without the padding: the position of the last `0x80`, if only zeros follow it.
 fn unpadded_len(padded: &[u8]) -> Option<usize> {
     let last = padded.iter().rposition(|byte| *byte != 0)?;
     (padded[last] == 0x80).then_some(last)
@@ -195,7 +199,7 @@ fn unpadded_len(padded: &[u8]) -> Option<usize> {
 #[error("value too long to seal")]
 pub struct SealError;
 
-/// A value that does not open. Which of its parts is wrong cannot be told, and is not.
+/// A value that does not open. The cipher cannot tell which part is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("value does not open")]
 pub struct OpenError;

@@ -1,9 +1,11 @@
-//! The context of a column: tenant, table label and column label, bound into its key and its values.
-//! Owns the length-prefixed joining of fields, which makes every encoding of the format injective.
+//! The context of a column: tenant, table label and column label, bound into its key and its
+//! values.
+//! Owns the length-prefixed joining of fields. With it, no two different lists of fields have the
+//! same encoding.
 
 /// Where a value belongs: tenant, table label, column label. None of them is secret.
 ///
-/// Labels are frozen when a field is registered and are not the live names.
+/// The labels were recorded at registration and do not follow a rename.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Context(Box<[u8]>);
 
@@ -27,7 +29,8 @@ impl Context {
 
 /// Appends `LP(field)`: its length as four bytes, big-endian, and the field.
 pub(super) fn push_length_prefixed(out: &mut Vec<u8>, field: &[u8]) {
-    // No field reaches the limit: a PostgreSQL value ends at 1 GiB, an SQLite value at 2 GiB.
+    // No field reaches this limit: a PostgreSQL value is at most 1 GiB, an SQLite value at most 2
+    // GiB.
     let length = u32::try_from(field.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(field);

@@ -1,24 +1,25 @@
 //! The envelope: magic, suite, key id, nonce, ciphertext, tag.
-//! Owns the layout and the strict reading of it. Opens nothing and knows no keys.
-//! Always holds: what is not exactly an envelope of format 1 is refused, never guessed at.
+//! Owns the layout and its strict parsing. Opens nothing and knows no keys.
+//! Always holds: bytes that are not exactly an envelope of format 1 are refused.
 
 use super::{aead::TAG_BYTES, key_id::KeyId, nonce::NONCE_BYTES};
 
-/// The first byte. `0xE7 0x01` and `0xE7 0x02` are not valid UTF-8, so no text looks like an envelope.
+/// The first byte. No text looks like an envelope, since `0xE7 0x01` and `0xE7 0x02` are not valid
+/// UTF-8.
 pub const MAGIC: u8 = 0xE7;
 
-/// Magic, suite and key id: what names the key, in bytes.
+/// The length of magic, suite and key id, in bytes. They name the key.
 pub const HEADER_BYTES: usize = 6;
 
-/// What an envelope adds to its ciphertext, and the least it can be, in bytes.
+/// How many bytes an envelope adds to its ciphertext. Also the length of the shortest envelope.
 pub const OVERHEAD_BYTES: usize = HEADER_BYTES + NONCE_BYTES + TAG_BYTES;
 
-/// How the plaintext's length shows.
+/// Whether an envelope shows the length of its plaintext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Suite {
     /// `0x01`: the ciphertext is as long as the plaintext.
     Plain,
-    /// `0x02`: the plaintext is followed by `0x80` and zeros up to a multiple of the column's `pad_to`.
+    /// `0x02`: `0x80` and zeros follow the plaintext, up to a multiple of the column's `pad_to`.
     Padded,
 }
 
@@ -40,14 +41,14 @@ impl Suite {
     }
 }
 
-/// The first six bytes of every envelope of this suite under this key: what a census compares.
+/// The first six bytes of every envelope of this suite under this key. A census compares them.
 pub const fn header(key_id: KeyId, suite: Suite) -> [u8; HEADER_BYTES] {
     let [a, b, c, d] = key_id.to_be_bytes();
     [MAGIC, suite.byte(), a, b, c, d]
 }
 
-/// The key that the first bytes of an envelope name, whatever comes after them; `None` where they
-/// are no header.
+/// The key that the first bytes of an envelope name; `None` if they are no header. Ignores the
+/// bytes after the header.
 pub fn named_key(bytes: &[u8]) -> Option<KeyId> {
     let first: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
     let id = u32::from_be_bytes([first[2], first[3], first[4], first[5]]);
@@ -58,12 +59,13 @@ pub fn named_key(bytes: &[u8]) -> Option<KeyId> {
         .then_some(key_id)
 }
 
-/// The length in bytes of the envelope of a plaintext of `plaintext_bytes`, with `pad_to` as in the plan.
+/// The length in bytes of the envelope of a plaintext of `plaintext_bytes` in a column with
+/// `pad_to`.
 pub const fn sealed_len(plaintext_bytes: usize, pad_to: u32) -> usize {
     padded_len(plaintext_bytes, pad_to).saturating_add(OVERHEAD_BYTES)
 }
 
-/// The length of the ciphertext. Saturates far beyond any length that can be sealed.
+/// The length of the ciphertext. Saturates far above any length that can be sealed.
 pub(super) const fn padded_len(plaintext_bytes: usize, pad_to: u32) -> usize {
     match pad_to as usize {
         0 => plaintext_bytes,
@@ -73,7 +75,7 @@ pub(super) const fn padded_len(plaintext_bytes: usize, pad_to: u32) -> usize {
     }
 }
 
-/// An envelope, parsed in place. Whether it opens is for its key to say.
+/// An envelope, parsed in place. Only its key can tell whether it opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope<'a> {
     key_id: KeyId,
@@ -87,7 +89,7 @@ impl<'a> Envelope<'a> {
     /// Reads an envelope.
     ///
     /// # Errors
-    /// [`EnvelopeError`] for anything that is not exactly one of format 1.
+    /// [`EnvelopeError`] for bytes that are not exactly an envelope of format 1.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, EnvelopeError> {
         let ([magic, suite, a, b, c, d], rest) =
             bytes.split_first_chunk().ok_or(EnvelopeError::TooShort)?;
@@ -115,27 +117,27 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// The data key it names.
+    /// The id of the data key that the envelope names.
     pub const fn key_id(&self) -> KeyId {
         self.key_id
     }
 
-    /// Its suite.
+    /// The suite.
     pub const fn suite(&self) -> Suite {
         self.suite
     }
 
-    /// Its nonce.
+    /// The nonce.
     pub const fn nonce(&self) -> &'a [u8; 12] {
         self.nonce
     }
 
-    /// Its ciphertext: as long as the plaintext, padded under [`Suite::Padded`].
+    /// The ciphertext: as long as the plaintext, or padded under [`Suite::Padded`].
     pub const fn ciphertext(&self) -> &'a [u8] {
         self.ciphertext
     }
 
-    /// Its GCM tag.
+    /// The GCM tag.
     pub const fn tag(&self) -> &'a [u8; 16] {
         self.tag
     }
@@ -144,19 +146,19 @@ impl<'a> Envelope<'a> {
 /// Bytes that are not an envelope of format 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
-    /// Under 34 bytes.
+    /// Less than 34 bytes.
     #[error("shorter than an envelope")]
     TooShort,
-    /// Another first byte.
+    /// The first byte is not [`MAGIC`].
     #[error("not an envelope")]
     Magic,
-    /// A suite this program does not know, perhaps of a later one.
+    /// An unknown suite, perhaps of a later program.
     #[error("unknown envelope suite {0:#04x}")]
     Suite(u8),
-    /// Zero, or above 2^31-1.
+    /// The key id is zero, or above 2^31-1.
     #[error("key id out of range")]
     KeyId,
-    /// Suite `0x02` without room for the padding it must have.
+    /// Suite `0x02` with an empty ciphertext, which leaves no room for the padding.
     #[error("padded envelope without padding")]
     PaddedEmpty,
 }

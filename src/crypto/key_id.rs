@@ -1,5 +1,5 @@
-//! Key ids: the four bytes by which an envelope names its data key.
-//! Always holds: 1 to 2^31-1, so that an id is also a positive PostgreSQL `integer`.
+//! Key ids: the four bytes with which an envelope names its data key.
+//! Always holds: an id is 1 to 2^31-1, and so also a positive PostgreSQL `integer`.
 
 use std::fmt;
 
@@ -13,15 +13,16 @@ impl KeyId {
     /// The largest id, 2^31-1.
     pub const MAX: u32 = i32::MAX as u32;
 
-    /// The id, or `None` outside 1 to 2^31-1.
+    /// The id, or `None` if it is not within 1 to 2^31-1.
     pub fn new(id: i64) -> Option<Self> {
         let id = u32::try_from(id).ok()?;
         (1..=Self::MAX).contains(&id).then_some(Self(id))
     }
 
-    /// A random id, for the caller to try again if it is taken.
+    /// A random id. The caller tries again if the id is taken.
     ///
-    /// Never a sequence: one comes round again after a restore, and two keys would share an id.
+    /// Not a sequence: after a restore, a sequence gives the same number again, and two keys would
+    /// share it.
     ///
     /// # Errors
     /// [`RandomError`] if the operating system gives no random bytes.
@@ -42,7 +43,7 @@ impl KeyId {
 
     /// The id as PostgreSQL's `integer`.
     pub const fn as_i32(self) -> i32 {
-        // Never wraps: the type holds no id above i32::MAX.
+        // Never wraps: no id is above `i32::MAX`.
         self.0 as i32
     }
 

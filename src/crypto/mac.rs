@@ -1,5 +1,6 @@
-//! Keyed digests that leave the program: row tags for logs and reports, and the audit chain's MAC.
-//! Each has a key of its own, derived from a data key, so that neither reveals or replaces the other.
+//! Keyed digests that leave the program: row tags for logs and reports, and the MAC of the audit
+//! chain.
+//! Each has its own key, derived from a data key, so that neither reveals or replaces the other.
 
 use std::fmt;
 
@@ -15,10 +16,10 @@ impl Tagger {
         Self(prf)
     }
 
-    /// The tag of a row of a table, by its label and row key.
+    /// The tag of a row, from its table label and row key.
     ///
-    /// The same row has the same tag for as long as the data key lives; without the key nobody can
-    /// try out primary keys against it.
+    /// The same row has the same tag as long as the data key exists. Without the key, nobody can
+    /// test whether a primary key belongs to a tag.
     pub fn row_tag(&self, table_label: &str, row_key: &RowKey) -> RowTag {
         let mut row = Vec::with_capacity(8 + table_label.len() + row_key.as_bytes().len());
         push_length_prefixed(&mut row, table_label.as_bytes());
@@ -34,7 +35,7 @@ impl fmt::Debug for Tagger {
     }
 }
 
-/// The name of a row that may be printed: 16 lower-case hex digits.
+/// The printable name of a row: 16 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowTag([u8; 8]);
 
@@ -63,7 +64,7 @@ impl MacKey {
         self.0.mac(&[message])
     }
 
-    /// Whether `mac` is the MAC of `message`, in constant time.
+    /// Compares `mac` with the MAC of `message`, in constant time.
     pub fn verify(&self, message: &[u8], mac: &[u8]) -> bool {
         self.mac(message).as_slice().ct_eq(mac).into()
     }

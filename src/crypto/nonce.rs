@@ -1,16 +1,16 @@
-//! Nonces, drawn a batch at a time with one call to the operating system.
-//! Always holds: a nonce is used up by the seal it is given to; it can be neither copied nor chosen.
+//! Nonces, drawn many at a time with one call to the operating system.
+//! Always holds: a seal consumes its nonce; a nonce can be neither copied nor chosen.
 
 use super::random::{self, RandomError};
 
-/// A nonce's length, in bytes: the 96 bits for which SP 800-38D section 8.2 recommends GCM.
+/// The length of a nonce in bytes: 96 bits, as SP 800-38D section 8.2 recommends.
 pub(super) const NONCE_BYTES: usize = 12;
 
 /// A random 96-bit nonce, for one seal.
 #[derive(Debug)]
 pub struct Nonce(pub(super) [u8; NONCE_BYTES]);
 
-/// Nonces drawn together; iterate to take them.
+/// Nonces drawn together; an iterator gives them.
 #[derive(Debug)]
 pub struct NonceBatch {
     nonces: std::vec::IntoIter<[u8; NONCE_BYTES]>,

@@ -1,5 +1,6 @@
-//! Normalisers: what makes two spellings of a value equal in a blind index.
-//! Always holds: the same in every language, since each step is a Unicode property or algorithm.
+//! Normalisers: they decide which spellings of a value are equal in a blind index.
+//! Always holds: a normaliser does not depend on a language, since each step is a Unicode property
+//! or algorithm.
 
 use std::{fmt, str::FromStr};
 
@@ -7,23 +8,23 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-/// How a value is brought to one form before it is indexed.
+/// How a value is changed to a common form before it is indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Normaliser {
-    /// The text itself.
+    /// The text unchanged.
     Exact,
-    /// Characters of the property White_Space stripped at both ends.
+    /// Strips characters of the property White_Space at both ends.
     Trim,
     /// NFKC, full uppercase mapping without locale, NFKC, trim.
     Caseless,
-    /// Caseless, then only characters of General_Category L, M and N.
+    /// Caseless, then keeps only characters of General_Category L, M and N.
     Alnum,
-    /// NFKC, then only 0-9.
+    /// NFKC, then keeps only 0-9.
     Digits,
 }
 
 impl Normaliser {
-    /// All of them.
+    /// All normalisers.
     pub const ALL: [Self; 5] = [
         Self::Exact,
         Self::Trim,
@@ -49,7 +50,7 @@ impl Normaliser {
             Self::Exact => value.to_owned(),
             Self::Trim => trim(value).to_owned(),
             Self::Caseless => trim(&caseless(value)).to_owned(),
-            // Trimming first would change nothing: white space is of no category kept here.
+            // No trim is needed: no category that is kept here holds white space.
             Self::Alnum => return kept(&caseless(value), is_letter_mark_or_number),
             Self::Digits => return kept(&nfkc(value), |c| c.is_ascii_digit()),
         })
@@ -73,17 +74,18 @@ impl FromStr for Normaliser {
     }
 }
 
-/// A text that names no normaliser.
+/// A text that is not the name of a normaliser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a normaliser: expected exact, trim, caseless, alnum or digits")]
 pub struct UnknownNormaliser;
 
-/// Rust's `is_whitespace` is the property White_Space: U+0085 is, U+001C is not.
+/// Strips white space at both ends. Rust's `is_whitespace` is the property White_Space: it holds
+/// for U+0085, but not for U+001C.
 fn trim(text: &str) -> &str {
     text.trim_matches(char::is_whitespace)
 }
 
-/// NFKC, full uppercase, NFKC again, since an uppercase mapping can undo it.
+/// NFKC, full uppercase, and NFKC again, since the uppercase mapping can undo NFKC.
 fn caseless(text: &str) -> Zeroizing<String> {
     if text.is_ascii() {
         return Zeroizing::new(text.to_ascii_uppercase());
@@ -104,8 +106,8 @@ fn kept(text: &str, keeps: fn(char) -> bool) -> Zeroizing<String> {
     collected(text.chars().filter(|c| keeps(*c)), text.len())
 }
 
-/// The characters, in a buffer with room for so many bytes at first. A String that grows by itself
-/// gives its old buffer back unwiped; this one is copied into a larger one, and wiped.
+/// Collects the characters in a buffer of `bytes` bytes at first. A full buffer is copied into a
+/// larger one and wiped, since a `String` that grows by itself frees its old buffer unwiped.
 fn collected(chars: impl Iterator<Item = char>, bytes: usize) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(bytes));
     for c in chars {

@@ -1,12 +1,12 @@
-//! Row keys: a primary key as bytes that stay the same for as long as the row's key does.
-//! Owns the encoding of each column type and the refusal of values without one fixed form.
+//! Row keys: a primary key encoded as bytes that stay the same as long as the primary key does.
+//! Owns the encoding of each column type and the refusal of values that have no single form.
 //! Always holds: different keys have different bytes; nothing here prints a key, which may be PHI.
 
 use std::fmt;
 
 use super::context::push_length_prefixed;
 
-/// The first microsecond PostgreSQL's timestamps reach, 4714-11-24 BC, counted from 1970.
+/// The smallest timestamp of PostgreSQL, 4714-11-24 BC, in microseconds since 1970.
 const TIMESTAMP_MIN: i64 = -210_866_803_200_000_000;
 
 /// The value of one primary key column.
@@ -50,10 +50,10 @@ impl fmt::Debug for KeyPart {
 pub struct RowKey(Vec<u8>);
 
 impl RowKey {
-    /// Encodes the columns of a primary key, in the order frozen at registration.
+    /// Encodes the columns of a primary key, in the order recorded at registration.
     ///
     /// # Errors
-    /// [`RowKeyError`] for no column at all, and for a value that has no one fixed form.
+    /// [`RowKeyError`] if there are no columns, or a value has no single form.
     pub fn encode(parts: &[KeyPart]) -> Result<Self, RowKeyError> {
         if parts.is_empty() {
             return Err(RowKeyError::NoColumns);
@@ -65,7 +65,7 @@ impl RowKey {
         Ok(Self(bytes))
     }
 
-    /// The encoded bytes. They may be PHI: bind them, never print them.
+    /// The encoded bytes. They may be PHI, so never print them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -83,24 +83,24 @@ pub enum RowKeyError {
     /// The key has no columns.
     #[error("the row key has no columns")]
     NoColumns,
-    /// NaN, an infinity, or not as `trim_scale` writes it.
+    /// The numeric is NaN, an infinity, or not in the form of `trim_scale`.
     #[error("key column {column}: numeric is NaN, infinite or not in the form of trim_scale")]
     Numeric {
-        /// Which column.
+        /// The column.
         column: usize,
     },
-    /// Not a day of the years 0001 to 9999 written `YYYY-MM-DD`.
+    /// The date is not a day of the years 0001 to 9999 written `YYYY-MM-DD`.
     #[error(
         "key column {column}: date is infinite, outside the years 0001 to 9999 or not YYYY-MM-DD"
     )]
     Date {
-        /// Which column.
+        /// The column.
         column: usize,
     },
-    /// An infinity, or before PostgreSQL's timestamps begin.
+    /// The timestamp is an infinity, or before the first timestamp of PostgreSQL.
     #[error("key column {column}: timestamp is infinite or out of range")]
     Timestamp {
-        /// Which column.
+        /// The column.
         column: usize,
     },
 }
@@ -121,7 +121,8 @@ fn push_part(out: &mut Vec<u8>, column: usize, part: &KeyPart) -> Result<(), Row
             push_tagged(out, b'd', value.as_bytes())
         }
         KeyPart::Date(_) => return Err(RowKeyError::Date { column }),
-        // i64::MAX is how PostgreSQL keeps 'infinity'; its 'infinity' below, i64::MIN, is under the minimum.
+        // PostgreSQL stores 'infinity' as i64::MAX and '-infinity' as i64::MIN, which is below the
+        // minimum.
         KeyPart::Timestamp(value) if (TIMESTAMP_MIN..i64::MAX).contains(value) => {
             push_tagged(out, b'z', &value.to_be_bytes());
         }
@@ -134,12 +135,12 @@ fn push_tagged(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
     let start = out.len();
     push_length_prefixed(out, &[tag]);
     out.extend_from_slice(value);
-    // The length covers tag and value; see there why it never reaches the limit.
+    // The length of tag and value; [`push_length_prefixed`] says why it never reaches the limit.
     let length = u32::try_from(1 + value.len()).unwrap_or(u32::MAX);
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
-/// `-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?`, and no negative zero.
+/// Whether the text matches `-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?` and is not a negative zero.
 fn is_trimmed_numeric(text: &str) -> bool {
     let magnitude = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = match magnitude.split_once('.') {
@@ -153,7 +154,8 @@ fn is_trimmed_numeric(text: &str) -> bool {
         && text != "-0"
 }
 
-/// A day of the proleptic Gregorian calendar, which is PostgreSQL's, written `YYYY-MM-DD`.
+/// Whether the text is a day of the proleptic Gregorian calendar, which PostgreSQL uses, in the
+/// form `YYYY-MM-DD`.
 fn is_iso_date(text: &[u8]) -> bool {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
         return false;

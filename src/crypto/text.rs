@@ -1,6 +1,6 @@
 //! The text form of an envelope: `ps1.` and URL-safe base64 without padding (RFC 4648 section 5).
-//! Owns the strict reading of it. What the decoded bytes are is for [`Envelope::parse`] to say.
-//! Always holds: a text that decodes is exactly what encoding its bytes again gives.
+//! Owns the strict parsing of it. [`Envelope::parse`] reads the decoded bytes.
+//! Always holds: a text that decodes is exactly the encoding of its bytes.
 //!
 //! [`Envelope::parse`]: super::Envelope::parse
 
@@ -25,7 +25,7 @@ pub fn encode(envelope: &[u8]) -> String {
 /// The bytes of a text form.
 ///
 /// # Errors
-/// [`TextError`] for another prefix, a character outside the alphabet, an impossible length, and
+/// [`TextError`] for another prefix, a character outside the alphabet, an impossible length, or
 /// unused bits that are not zero.
 pub fn decode(text: &str) -> Result<Vec<u8>, TextError> {
     let body = text.strip_prefix(PREFIX).ok_or(TextError::Prefix)?;
@@ -38,14 +38,14 @@ pub fn decode(text: &str) -> Result<Vec<u8>, TextError> {
 
 /// The first 12 characters of every sealed text of this suite under this key.
 ///
-/// Compare them byte for byte: key 7 and key 33 differ only in a letter's case.
+/// Compare them byte for byte: the texts of key 7 and key 33 differ only in the case of a letter.
 pub fn prefix(key_id: KeyId, suite: Suite) -> String {
     encode(&envelope::header(key_id, suite))
 }
 
-/// The key that the first characters of a text form name, whatever comes after them.
+/// The key that the first characters of a sealed text name. Ignores the characters after them.
 pub fn named_key(text: &str) -> Option<KeyId> {
-    // Six bytes are eight characters exactly.
+    // Six bytes are exactly eight characters.
     let first = text.get(..PREFIX.len() + 8)?;
     envelope::named_key(&decode(first).ok()?)
 }

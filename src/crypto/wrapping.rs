@@ -1,6 +1,7 @@
-//! Wrapping keys held by the program itself: the key line, its reference, and wrapping data keys.
+//! Wrapping keys that the program itself holds: the key line, its reference, and the wrapping of
+//! data keys.
 //! Owns the wrapped form `0xE8 0x01` and what it is bound to. Reads no file and no environment.
-//! Always holds: a wrapped key opens only as the key id, purpose and tenant it was wrapped for.
+//! Always holds: a wrapped key opens only with the key id, purpose and tenant it was wrapped for.
 
 use std::fmt;
 
@@ -17,13 +18,13 @@ use super::{
     random::{self, RandomError},
 };
 
-/// How a key line begins.
+/// The beginning of a key line.
 const LINE_PREFIX: &[u8] = b"phiseal-wk-1.";
 
-/// How a wrapped key begins.
+/// The beginning of a wrapped key.
 const WRAPPED_PREFIX: [u8; 2] = [0xE8, 0x01];
 
-/// The characters of 32 bytes in base64 without padding.
+/// The length of 32 bytes in base64 without padding, in characters.
 const ENCODED_CHARS: usize = 43;
 
 /// A wrapping key: 32 bytes that wrap data keys and are never stored in the database.
@@ -43,7 +44,7 @@ impl WrappingKey {
     /// Reads a key line: `phiseal-wk-1.`, the key, and at most one newline after it.
     ///
     /// # Errors
-    /// [`KeyLineError`] says which part of the line is wrong, and shows none of it.
+    /// [`KeyLineError`] says which part of the line is wrong, but shows nothing of the line.
     pub fn parse_line(line: &[u8]) -> Result<Self, KeyLineError> {
         let rest = line.strip_prefix(LINE_PREFIX).ok_or(KeyLineError::Prefix)?;
         let encoded = match rest.iter().position(|byte| *byte == b'\n') {
@@ -51,7 +52,7 @@ impl WrappingKey {
             Some(_) => return Err(KeyLineError::Trailing),
             None => rest,
         };
-        // Into a buffer that is wiped whatever happens, and large enough never to grow.
+        // The buffer is wiped in every case, and is large enough that it never grows.
         let mut bytes = Zeroizing::new(Vec::with_capacity(encoded.len()));
         URL_SAFE_NO_PAD
             .decode_vec(encoded, &mut bytes)
@@ -64,14 +65,14 @@ impl WrappingKey {
         Ok(key)
     }
 
-    /// Asks the system to keep the key out of swap; `false` where it would not.
+    /// Asks the system to keep the key out of swap; `false` if the system refuses.
     pub fn keep_in_memory(&self) -> bool {
         crate::secret::keep_in_memory::<[u8; 32]>(&self.0)
     }
 
-    /// The key line, newline included. The whole secret: for a new key file, and nothing else.
+    /// The key line with its newline. It is the whole secret: write it only into a new key file.
     pub fn to_line(&self) -> Zeroizing<String> {
-        // In full beforehand: a String that grows frees its old buffer unwiped.
+        // The whole length is reserved first: a `String` that grows frees its old buffer unwiped.
         let mut line = Zeroizing::new(String::with_capacity(LINE_PREFIX.len() + ENCODED_CHARS + 1));
         line.extend(LINE_PREFIX.iter().map(|byte| char::from(*byte)));
         URL_SAFE_NO_PAD.encode_string(self.0.as_slice(), &mut line);
@@ -79,14 +80,15 @@ impl WrappingKey {
         line
     }
 
-    /// `wk:` and 16 hex digits: names the key, and tells nothing of it. Kept in `encryption_keys.kek_ref`.
+    /// `wk:` and 16 hex digits: names the key but reveals nothing of it. Stored in
+    /// `encryption_keys.kek_ref`.
     pub fn reference(&self) -> String {
         let mut digest = [0; 32];
         Prf::new(&self.0).expand(b"ps1/ref", b"", &mut digest);
         format!("wk:{}", hex::encode(&digest[..8]))
     }
 
-    /// Wraps a data key, for one key id, purpose and tenant: 62 bytes.
+    /// Wraps a data key for one key id, purpose and tenant, into 62 bytes.
     ///
     /// # Errors
     /// [`WrapError`] if the operating system gives no random bytes.
@@ -114,7 +116,7 @@ impl WrappingKey {
         body.copy_from_slice(data_key.bytes());
         let additional_data = additional_data(key_id, purpose, tenant);
         let tag = aead::encrypt(&self.0, &nonce, &additional_data, body.as_mut_slice())
-            .map_err(|aead::Refused| WrapError::Cipher)?;
+            .map_err(|aead::CipherRefused| WrapError::Cipher)?;
         Ok([WRAPPED_PREFIX.as_slice(), &nonce, body.as_slice(), &tag].concat())
     }
 
@@ -142,7 +144,7 @@ impl WrappingKey {
         }
         let additional_data = additional_data(key_id, purpose, tenant);
         DataKey::filled(|key| aead::decrypt(&self.0, nonce, &additional_data, body, tag, key))
-            .map_err(|aead::Refused| UnwrapError::Refused)
+            .map_err(|aead::CipherRefused| UnwrapError::Refused)
     }
 }
 
@@ -169,13 +171,13 @@ pub enum KeyLineError {
     /// It does not begin with `phiseal-wk-1.`.
     #[error("not a key line: it does not begin with phiseal-wk-1.")]
     Prefix,
-    /// More than one newline, or anything after it.
+    /// The line has more than one newline, or text after it.
     #[error("key line followed by something else")]
     Trailing,
-    /// Not URL-safe base64 without padding.
+    /// The key is not URL-safe base64 without padding.
     #[error("key line is not URL-safe base64 without padding")]
     Base64,
-    /// Not 32 bytes.
+    /// The key is not 32 bytes long.
     #[error("key line holds {0} bytes, not 32")]
     Length(usize),
 }
@@ -194,10 +196,10 @@ pub enum WrapError {
 /// A wrapped key that gave no data key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnwrapError {
-    /// Another length or another prefix: wrapped by some other provider, or damaged.
+    /// The length or the prefix is wrong: another provider wrapped the key, or it is damaged.
     #[error("not a data key wrapped by a wrapping key of this program")]
     Form,
-    /// Another wrapping key, key id, purpose or tenant, or damaged.
+    /// The wrapping key, key id, purpose or tenant is another one, or the wrapped key is damaged.
     #[error("wrapped data key does not open")]
     Refused,
 }

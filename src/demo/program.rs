@@ -232,7 +232,7 @@ impl Watched<'_> {
         let mut rows = 0;
         for run in self.runs().await? {
             for lane in store.lanes(run.run_id).await? {
-                let lane = store.settle_lane(run.run_id, lane.lane_no).await?;
+                let lane = store.lane_after_commit(run.run_id, lane.lane_no).await?;
                 rows += lane.tally.rows_written.unsigned_abs();
             }
         }

@@ -1,22 +1,22 @@
-//! Rows that the database refuses one after another for the same cause. One bad row is a fault of that row; where
-//! every row fails alike, the cause is not in the rows, and the run stops before it lists the whole table.
-//! Owns the count, and nothing of what becomes of it. Values that do not open are no refusals: they are counted
-//! nowhere here.
+//! Counts rows that the database refuses one after another for the same cause. One refused row is a
+//! fault of that row. If every row is refused alike, the cause is not in the rows, and the run
+//! stops before it lists the whole table. Owns the count, not the reaction to it. Values that do
+//! not open are not counted here.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// So many refusals alike, with no row written between them, stop a run.
+/// This many refusals for one cause, with no row written between them, stop a run.
 pub const ALIKE_MAX: usize = 1000;
 
 /// Why the database refused a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// In words.
+    /// The cause in words.
     pub reason: String,
-    /// SQLSTATE, or the code of SQLite.
+    /// The SQLSTATE, or SQLite's error code.
     pub sqlstate: Option<String>,
-    /// The constraint's name.
+    /// The name of the constraint, if one refused the row.
     pub constraint: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// The refusals since a row was last written, for all lanes of this process.
+/// The refusals since a row was last written, in all lanes of this process.
 #[derive(Default)]
 pub struct Alike(Mutex<State>);
 
@@ -44,17 +44,17 @@ struct State {
     any_written: bool,
 }
 
-/// Refusals that are all alike.
+/// Refusals for one cause.
 #[derive(Debug, Clone)]
 pub struct Refusals {
-    /// Why.
+    /// Their cause.
     pub cause: Cause,
-    /// The tags of their rows.
+    /// The tags of the refused rows.
     pub tags: Vec<String>,
 }
 
 impl Alike {
-    /// Rows were written.
+    /// Notes that rows were written, and starts the count again.
     pub fn written(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *state = State {
@@ -63,7 +63,8 @@ impl Alike {
         };
     }
 
-    /// A row was refused; all refusals since a row was written, where they are too many to be of their rows.
+    /// Counts a refused row. Returns the refusals since a row was last written once there are
+    /// [`ALIKE_MAX`] of them.
     pub fn refused(&self, cause: &Cause, tag: String) -> Option<Refusals> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.cause.as_ref() != Some(cause) {
@@ -77,7 +78,7 @@ impl Alike {
         })
     }
 
-    /// The refusals of a run that wrote nothing at all, where there are several and all are alike.
+    /// Returns the refusals of a run that wrote no row, if there are several, all for one cause.
     pub fn of_all(&self) -> Option<Refusals> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let cause = state.cause.clone().filter(|_| !state.any_written)?;

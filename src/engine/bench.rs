@@ -1,6 +1,6 @@
-//! A benchmark on the operator's own table: batches from several places of it are read, sealed in
-//! memory, and written where it leaves nothing behind. Owns what is measured; what it means for the
-//! whole table is in `forecast`. Changes nothing, and no value leaves it.
+//! A benchmark on the operator's own table: reads batches from several places of it, seals them in
+//! memory, and writes them in a transaction that is rolled back. Owns what is measured; `forecast`
+//! computes what that means for the whole table. Changes nothing, and sends no value elsewhere.
 
 pub mod forecast;
 
@@ -11,55 +11,57 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::columns::Columns;
-use super::step::{Hand, Row, Step};
+use super::step::{RowView, Step, ThreadScratch};
 use super::steps::backfill::Backfill;
-use super::{EngineError, Job, Settings, Stop};
+use super::{EngineError, Job, RunSettings, Stop};
 use crate::crypto::{NonceBatch, Purpose, RowKey};
 use crate::keys::{KeyError, KeyFor, KeySet, Keyring, throw_away};
 use crate::store::{
-    Cursor, Mark, Page, PageReader, PageRequest, PageRow, Sealed, Select, Store, StoreError,
-    Target, Trial, TrialPlace, WriteRow,
+    Bound, KeyText, Page, PageReader, PageRequest, PageRow, Sealed, Select, Store, StoreError,
+    Target, Trial, TrialTable, WriteRow,
 };
 
-/// Batches measured of a table, at most.
+/// At most so many batches of a table are measured.
 const BATCHES: usize = 8;
-/// Rows that one of them looks at.
+/// The rows that one batch looks at.
 const BATCH_ROWS: u32 = 2000;
-/// Partitions looked at, at most.
+/// At most so many partitions are looked at.
 const RELATIONS: usize = 64;
-/// Rows sealed by one thread in one go, as in a run.
+/// The rows that one thread seals in one go, as in a run.
 const CHUNK_ROWS: usize = 256;
-/// What reading a page waits for the server: BEGIN with a look at the storage, the statement and its values, COMMIT.
+/// Round trips to the server for reading a page: BEGIN with a look at the storage, the statement
+/// and its values, COMMIT.
 pub const READ_TRIPS: u32 = 4;
-/// What writing a batch waits for the server: BEGIN with fence and settings, the statement and its values, COMMIT.
+/// Round trips to the server for writing a batch: BEGIN with fence and settings, the statement and
+/// its values, COMMIT.
 pub const WRITE_TRIPS: u32 = 4;
-/// Those of them that a trial times with the statement.
+/// How many of [`WRITE_TRIPS`] are part of the time that a trial measures.
 const TRIAL_TRIPS: u32 = 2;
 
 /// Measures tables.
 pub struct Bench {
     /// The database.
     pub store: Arc<dyn Store>,
-    /// The active keys; those that are missing are made up, in memory.
+    /// The active keys; missing ones are made in memory and thrown away.
     pub keyring: Keyring,
-    /// Limits of a run.
-    pub settings: Settings,
-    /// Where batches are tried.
-    pub place: TrialPlace,
-    /// The wish to stop.
+    /// The limits of a run.
+    pub settings: RunSettings,
+    /// Whether batches are tried in a temporary copy or in the table itself.
+    pub place: TrialTable,
+    /// The request to stop.
     pub stop: Stop,
 }
 
-/// What a few batches of a table took.
+/// The time and size of a few batches of a table.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measured {
-    /// The batches that held anything to seal.
+    /// The batches that had rows to seal.
     pub batches: Vec<Batch>,
-    /// How long the server takes to answer.
+    /// The time of one round trip to the server.
     pub round_trip: Duration,
-    /// Rows that were looked at, also in batches without anything to seal.
+    /// Rows that were looked at, including batches without rows to seal.
     pub looked: u64,
-    /// Batches that the database refused, or whose rows were all held; not counted above.
+    /// Batches that the database refused, or all of whose rows were locked; not in `batches`.
     pub refused: u64,
     /// Rows that were written.
     pub written: u64,
@@ -67,37 +69,37 @@ pub struct Measured {
     pub grown_bytes: u64,
     /// Bytes of log that the server wrote meanwhile.
     pub wal_bytes: u64,
-    /// Keys that were made up.
+    /// Keys that were made for the measurement and thrown away.
     pub thrown_away: usize,
 }
 
-/// One batch; times in seconds, what is spent on the way to the server taken off.
+/// One batch. Times are in seconds, without round trips.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Batch {
     /// Rows looked at.
     pub looked: u64,
-    /// Rows with something to seal.
+    /// Rows with a value to seal.
     pub rows: u64,
-    /// Values sealed.
+    /// Values that were sealed.
     pub values: u64,
     /// Bytes of these rows' values.
     pub bytes: u64,
-    /// Reading.
+    /// Time for reading.
     pub read: f64,
-    /// Sealing.
+    /// Time for sealing.
     pub seal: f64,
-    /// Writing.
+    /// Time for writing.
     pub write: f64,
 }
 
-/// Where a batch is read.
-struct Window {
+/// The range in which a batch is read.
+struct SampleRange {
     relation: String,
-    after: Option<Cursor>,
-    upto: Option<Cursor>,
+    after: Option<KeyText>,
+    upto: Option<KeyText>,
 }
 
-/// Rows on their way from reading to writing.
+/// The sealed rows of a batch, ready to be written.
 struct SealedRows {
     writes: Vec<WriteRow>,
     values: u64,
@@ -108,14 +110,15 @@ impl Bench {
     /// Measures a table of about `rows` rows.
     ///
     /// # Errors
-    /// What reading or writing meets; a batch that the database refuses is left out, unless all are.
+    /// What reading or writing reports. A batch that the database refuses is left out, unless all
+    /// are refused.
     pub async fn table(&self, job: &Job, rows: u64) -> Result<Measured, EngineError> {
         let mut trial = self.store.trial().await?;
         let mut measured = Measured {
             round_trip: trial.round_trip().await?,
             ..Measured::default()
         };
-        // The sealed columns may not be there yet, and are not asked for.
+        // The sealed columns may not exist yet, so they are not read.
         let mut source = job.target.clone();
         for field in &mut source.fields {
             field.sealed = Sealed::InPlace;
@@ -127,7 +130,7 @@ impl Bench {
         let mut reader = self.store.reader().await?;
         let mut refusal = None;
         for window in self.windows(&source, rows).await? {
-            if self.stop.is_wished() {
+            if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }
             if measured.batches.len() == BATCHES {
@@ -165,7 +168,7 @@ impl Bench {
                 .await
             {
                 Ok(()) => {}
-                Err(error @ (StoreError::Data { .. } | StoreError::Locked)) => {
+                Err(error @ (StoreError::RowRefused { .. } | StoreError::Locked)) => {
                     measured.refused += 1;
                     refusal = Some(error);
                 }
@@ -178,8 +181,9 @@ impl Bench {
         }
     }
 
-    /// The places that batches are read from, so ordered that the first ones are spread over all.
-    async fn windows(&self, source: &Target, rows: u64) -> Result<Vec<Window>, EngineError> {
+    /// The ranges to read batches from, ordered so that the first few are spread over the whole
+    /// table.
+    async fn windows(&self, source: &Target, rows: u64) -> Result<Vec<SampleRange>, EngineError> {
         let mut relations = self.store.relations(source).await?;
         let every = relations.len().div_ceil(RELATIONS).max(1);
         relations = relations.into_iter().step_by(every).collect();
@@ -189,12 +193,12 @@ impl Bench {
         for relation in relations {
             let cuts = self
                 .store
-                .places(source, &relation, u32::try_from(pieces).unwrap_or(1))
+                .sample_keys(source, &relation, u32::try_from(pieces).unwrap_or(1))
                 .await?;
-            let ends: Vec<Option<Cursor>> = cuts.into_iter().map(Some).chain([None]).collect();
+            let ends: Vec<Option<KeyText>> = cuts.into_iter().map(Some).chain([None]).collect();
             let mut after = None;
             for upto in ends {
-                windows.push(Window {
+                windows.push(SampleRange {
                     relation: relation.clone(),
                     after,
                     upto: upto.clone(),
@@ -203,7 +207,7 @@ impl Bench {
             }
         }
         let stride = windows.len().div_ceil(BATCHES).max(1);
-        let mut slots: Vec<Option<Window>> = windows.into_iter().map(Some).collect();
+        let mut slots: Vec<Option<SampleRange>> = windows.into_iter().map(Some).collect();
         let order = (0..stride).flat_map(|first| (first..slots.len()).step_by(stride));
         let order: Vec<usize> = order.collect();
         Ok(order
@@ -216,13 +220,13 @@ impl Bench {
         &self,
         reader: &mut dyn PageReader,
         source: &Target,
-        window: &Window,
+        window: &SampleRange,
         round_trip: Duration,
     ) -> Result<(Page, u64, f64), EngineError> {
         let request = PageRequest {
             relation: window.relation.clone(),
-            after: window.after.clone().map(Mark::Key),
-            upto: window.upto.clone().map(Mark::Key),
+            after: window.after.clone().map(Bound::Key),
+            upto: window.upto.clone().map(Bound::Key),
             rows_max: BATCH_ROWS,
             bytes_max: self.settings.batch_bytes_max,
             value_bytes_max: self.settings.value_bytes_max,
@@ -231,20 +235,20 @@ impl Bench {
             with_sealed: false,
             with_index: false,
             with_key_text: false,
-            versions: crate::store::Versions::All,
+            versions: crate::store::Visibility::All,
         };
         let begun = Instant::now();
         let page = reader.page(source, &request).await?;
         let took = without(round_trip * READ_TRIPS, begun.elapsed());
         let found = page.rows.len() as u64;
         let bytes: u64 = page.rows.iter().map(|row| row.bytes).sum();
-        // A window that ended early does not say how many rows it looked at.
+        // A window that ended early does not tell how many rows it looked at.
         let full = page.next.is_some() && bytes < request.bytes_max;
         let looked = if full { u64::from(BATCH_ROWS) } else { found };
         Ok((page, looked, took.as_secs_f64()))
     }
 
-    /// The keys of a page's tenants.
+    /// The keys of the tenants on a page.
     fn keys(
         &self,
         job: &Job,
@@ -310,7 +314,7 @@ impl Bench {
         &self,
         trial: &mut dyn Trial,
         job: &Job,
-        window: &Window,
+        window: &SampleRange,
         writes: Vec<WriteRow>,
         batch: Batch,
         measured: &mut Measured,
@@ -329,7 +333,7 @@ impl Bench {
         let trips = measured.round_trip * TRIAL_TRIPS;
         let took = without(trips, tried.took).as_secs_f64();
         measured.batches.push(Batch {
-            // Rows that changed meanwhile would have taken as long.
+            // Rows that changed meanwhile would have taken as long to write.
             write: took * sent as f64 / tried.rows as f64,
             ..batch
         });
@@ -337,7 +341,7 @@ impl Bench {
     }
 }
 
-/// The tenant of a row; `None` where the table has tenants and this row names none.
+/// The tenant of a row; `None` if the table has a tenant column and this row has no tenant.
 fn tenant_of<'a>(job: &Job, row: &'a PageRow) -> Option<&'a str> {
     match (&job.target.tenant, row.tenant.as_deref()) {
         (None, _) => Some(""),
@@ -345,7 +349,7 @@ fn tenant_of<'a>(job: &Job, row: &'a PageRow) -> Option<&'a str> {
     }
 }
 
-/// Seals what a backfill would; a row that would go to quarantine is left out.
+/// Seals what a backfill would; leaves out a row that would go to quarantine.
 fn seal_chunk(
     job: &Job,
     step: &Backfill,
@@ -354,7 +358,7 @@ fn seal_chunk(
 ) -> Result<SealedRows, EngineError> {
     let nonces = NonceBatch::draw(chunk.len() * job.fields.len())
         .map_err(|_| EngineError::Key(KeyError::NoRandomness))?;
-    let mut hand = Hand::new(nonces);
+    let mut scratch = ThreadScratch::new(nonces);
     let mut sealed = SealedRows {
         writes: Vec::with_capacity(chunk.len()),
         values: 0,
@@ -368,12 +372,12 @@ fn seal_chunk(
         let Some(tenant) = tenant_of(job, read) else {
             continue;
         };
-        let row = Row {
+        let row = RowView {
             read,
             key: &key,
             tenant,
         };
-        let work = step.work(&row, keys, &mut hand);
+        let work = step.work(&row, keys, &mut scratch);
         if work.write.is_empty() {
             continue;
         }
@@ -386,8 +390,8 @@ fn seal_chunk(
     }
     Ok(sealed)
 }
-/// What the server's work took of the time that a statement took. The round trips are a median of others:
-/// where this statement's were quicker, a tenth is left, since no work takes no time.
+/// The time that the server worked, given the time of a statement. The round trips are a median of
+/// other statements, so they may exceed this one's time; at least a tenth of it counts as work.
 fn without(trips: Duration, took: Duration) -> Duration {
     took.saturating_sub(trips).max(took / 10)
 }

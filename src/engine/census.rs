@@ -1,5 +1,6 @@
-//! The census: how many values each key seals, in every registered column and in what is sealed of
-//! ours. Owns how a large table is counted: range by range, so that no statement runs for long.
+//! The census: how many values each key seals, in every registered column and in phiseal's own
+//! tables.
+//! Owns how a large table is counted: range by range, so that no statement runs for long.
 //! Needs no key: the server compares the first bytes of each value.
 
 use std::collections::BTreeMap;
@@ -8,13 +9,13 @@ use super::error::EngineError;
 use crate::crypto::KeyId;
 use crate::store::{SealedCount, Store, Target};
 
-/// Values by key.
+/// The number of values by key.
 pub type Census = BTreeMap<KeyId, u64>;
 
-/// Rows counted by one statement, about.
+/// About how many rows one statement counts.
 const ROWS_A_PIECE: u64 = 500_000;
 
-/// Counts everything.
+/// Counts the values of all tables.
 ///
 /// # Errors
 /// What the store reports.
@@ -35,7 +36,7 @@ pub async fn take(store: &dyn Store, targets: &[Target]) -> Result<Census, Engin
     Ok(census)
 }
 
-/// Counts one table.
+/// Counts the values of one table.
 ///
 /// # Errors
 /// What the store reports.
@@ -45,7 +46,7 @@ pub async fn of_table(store: &dyn Store, target: &Target) -> Result<Vec<SealedCo
     let mut counts = Vec::new();
     for relation in store.relations(target).await? {
         let mut after = None;
-        for bound in store.cut(target, &relation, pieces).await? {
+        for bound in store.cut_by_key(target, &relation, pieces).await? {
             let (lower, upper) = (after.as_ref(), Some(&bound));
             counts.extend(store.census(target, &relation, lower, upper).await?);
             after = Some(bound);

@@ -1,6 +1,6 @@
-//! The derived keys of a table's columns, kept for as long as a run lasts.
-//! Owns the way from a row's tenant or an envelope's key id to the key of one column. Derivation is
-//! two HMACs; a lookup is two hashes.
+//! The derived keys of a table's columns, kept for the length of a run. Owns the derivation of one
+//! column's key from a row's tenant or an envelope's key id, and the sealing and opening of one
+//! value. Does not own keys or rows. A derivation costs two HMACs, a lookup two hashes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,14 +13,14 @@ use crate::crypto::{
 };
 use crate::keys::{Key, KeyError, KeySet};
 
-/// What sealing one field takes, beside its key.
+/// How to seal one field, apart from its key.
 #[derive(Debug, Clone)]
 pub struct FieldSpec {
     /// The column's label.
     pub label: String,
-    /// Padding bucket, bytes; 0 for none.
+    /// The padding bucket in bytes; 0 for no padding.
     pub pad_to: u32,
-    /// The blind index.
+    /// The blind index of the field, if it has one.
     pub index: Option<IndexSpec>,
 }
 
@@ -34,76 +34,77 @@ pub struct Columns {
 
 type ByKey<T> = HashMap<(KeyId, usize), Arc<T>>;
 
-/// One cell: what a sealed value is bound to, beside its table.
+/// One cell: what a sealed value is bound to, apart from its table.
 #[derive(Clone, Copy)]
 pub struct Cell<'a> {
-    /// The row's tenant; empty where the table has none.
+    /// The row's tenant; empty if the table has no tenants.
     pub tenant: &'a str,
     /// The field's position in the target.
     pub field: usize,
-    /// The row key.
+    /// The row's key.
     pub row_key: &'a RowKey,
 }
 
-/// The column keys that rows worked on one after another, with one set of keys, needed last: most
-/// need the same again, and need not look them up.
+/// The column keys that were used last. Successive rows mostly need the same ones, which then need
+/// no lookup. Valid for one set of keys only.
 #[derive(Default)]
-pub struct Memo {
+pub struct LastKeys {
     tenant: String,
-    fields: Vec<Last>,
+    fields: Vec<LastColumnKeys>,
 }
 
-/// Of one field.
+/// The keys of one field that were used last.
 #[derive(Default)]
-struct Last {
+struct LastColumnKeys {
     sealing: Option<Arc<ColumnKey>>,
     opening: Option<Arc<ColumnKey>>,
     index: Option<Arc<BlindIndexKey>>,
 }
 
-impl Memo {
-    /// What is remembered of a field of this tenant.
-    fn of(&mut self, cell: &Cell<'_>) -> &mut Last {
+impl LastKeys {
+    /// The keys remembered for the cell's field and tenant.
+    fn of(&mut self, cell: &Cell<'_>) -> &mut LastColumnKeys {
         if !same(&self.tenant, cell.tenant) {
             self.fields.clear();
             cell.tenant.clone_into(&mut self.tenant);
         }
         if self.fields.len() <= cell.field {
-            self.fields.resize_with(cell.field + 1, Last::default);
+            self.fields
+                .resize_with(cell.field + 1, LastColumnKeys::default);
         }
         &mut self.fields[cell.field]
     }
 }
 
-/// Whether two tenants are one; without a call where there are none, as in most tables.
+/// Whether two tenants are equal. Compares no bytes if both are empty, as in most tables.
 pub fn same(one: &str, other: &str) -> bool {
     one.len() == other.len() && (one.is_empty() || one == other)
 }
 
-/// What an envelope that opened says of itself.
+/// What the envelope of an opened value says about itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Opened {
-    /// The key it is sealed under.
+    /// The id of the key that it is sealed under.
     pub key_id: KeyId,
-    /// Its suite.
+    /// The cipher suite, which also says whether the value is padded.
     pub suite: Suite,
-    /// The length of its ciphertext.
+    /// The length of its ciphertext in bytes.
     pub ciphertext_bytes: usize,
 }
 
-/// Why a sealed value did not give its plaintext.
+/// Why a sealed value did not open.
 #[derive(Debug)]
 pub enum Unopened {
-    /// The bytes are no envelope.
+    /// The bytes are not an envelope.
     NotSealed,
-    /// The key it names is unknown or may not open.
+    /// The key that it names is unknown or may not open values.
     Key(KeyError),
-    /// Its key refuses it: changed, or of another cell.
+    /// The key rejects it: the value was changed or belongs to another cell.
     Refused,
 }
 
 impl Unopened {
-    /// Why, for the quarantine and for reports.
+    /// The reason in words, for the quarantine and for reports.
     pub fn reason(&self) -> String {
         match self {
             Self::NotSealed => "the value is not in the sealed form".to_owned(),
@@ -116,7 +117,7 @@ impl Unopened {
 }
 
 impl Columns {
-    /// The columns of a table, by their frozen labels.
+    /// Creates the columns of a table, by their labels.
     pub fn new(table_label: &str, fields: Vec<FieldSpec>) -> Self {
         Self {
             table_label: table_label.to_owned(),
@@ -126,19 +127,19 @@ impl Columns {
         }
     }
 
-    /// The fields.
+    /// The fields, in the target's order.
     pub fn fields(&self) -> &[FieldSpec] {
         &self.fields
     }
 
-    /// Seals a value under the tenant's active key, and gives its blind index.
+    /// Seals a value under the tenant's active key, and computes its blind index.
     ///
     /// # Errors
-    /// The tenant has no key that may seal, or the value is longer than the cipher takes.
+    /// The tenant has no key that may seal, or the value is too long for the cipher.
     pub fn seal(
         &self,
         keys: &KeySet,
-        memo: &mut Memo,
+        last_keys: &mut LastKeys,
         cell: Cell<'_>,
         nonce: Nonce,
         plain: &[u8],
@@ -150,7 +151,7 @@ impl Columns {
             row_key,
         } = cell;
         let spec = &self.fields[field];
-        let last = memo.of(&cell);
+        let last = last_keys.of(&cell);
         let column = match &last.sealing {
             Some(column) => column,
             None => {
@@ -181,7 +182,7 @@ impl Columns {
         Ok((out, index))
     }
 
-    /// Opens a sealed value of either form; the id in it names the key, and no other is tried.
+    /// Opens a sealed value in binary or text form. Tries only the key that its id names.
     ///
     /// # Errors
     /// See [`Unopened`].
@@ -192,31 +193,31 @@ impl Columns {
         sealed: &[u8],
     ) -> Result<(Zeroizing<Vec<u8>>, KeyId), Unopened> {
         let mut plain = Zeroizing::new(Vec::new());
-        let opened = self.open_into(keys, &mut Memo::default(), cell, sealed, &mut plain)?;
+        let opened = self.open_into(keys, &mut LastKeys::default(), cell, sealed, &mut plain)?;
         Ok((plain, opened.key_id))
     }
 
-    /// The same into a buffer kept from one value to the next; what it held is gone.
+    /// Like [`Columns::open`], but opens into a buffer that is reused, and overwrites its content.
     ///
     /// # Errors
     /// See [`Unopened`].
     pub fn open_into(
         &self,
         keys: &KeySet,
-        memo: &mut Memo,
+        last_keys: &mut LastKeys,
         cell: Cell<'_>,
         sealed: &[u8],
         plain: &mut Zeroizing<Vec<u8>>,
     ) -> Result<Opened, Unopened> {
         if sealed.first() == Some(&MAGIC) {
-            return self.open_envelope(keys, memo, cell, sealed, plain);
+            return self.open_envelope(keys, last_keys, cell, sealed, plain);
         }
         let text = std::str::from_utf8(sealed).map_err(|_| Unopened::NotSealed)?;
         let bytes = text::decode(text).map_err(|_| Unopened::NotSealed)?;
-        self.open_envelope(keys, memo, cell, &bytes, plain)
+        self.open_envelope(keys, last_keys, cell, &bytes, plain)
     }
 
-    /// The key that a sealed value of either form names by its first bytes, damaged or not.
+    /// The key that the first bytes of a sealed value name, in either form, even if it is damaged.
     pub fn key_id_of(sealed: &[u8]) -> Option<KeyId> {
         if sealed.first() == Some(&MAGIC) {
             return named_key(sealed);
@@ -224,8 +225,8 @@ impl Columns {
         text::named_key(std::str::from_utf8(sealed).ok()?)
     }
 
-    /// The blind index of a value under a given key; `None` where it normalises to nothing, or the
-    /// field has none.
+    /// The blind index of a value under a given key. `None` if the value normalises to nothing or
+    /// the field has no index.
     pub fn index_under(
         &self,
         key: &Key,
@@ -238,10 +239,10 @@ impl Columns {
         derived.index(spec, std::str::from_utf8(plain).ok()?)
     }
 
-    /// Whether an opened value is sealed as its field is registered: padded or not, and how far; why not.
+    /// Checks that an opened value has the padding that its field is registered with.
     ///
     /// # Errors
-    /// What is otherwise.
+    /// A message that says how it differs.
     pub fn check_padding(&self, field: usize, opened: &Opened) -> Result<(), &'static str> {
         let pad_to = self.fields[field].pad_to as usize;
         match (opened.suite, pad_to) {
@@ -255,15 +256,15 @@ impl Columns {
         }
     }
 
-    /// Whether a blind index is that of a value under the tenant's active key; a tenant without one is not
-    /// judged.
+    /// Checks that a blind index is the value's index under the tenant's active key. Passes if the
+    /// tenant has no active key.
     ///
     /// # Errors
-    /// What is otherwise.
+    /// A message that says how it differs.
     pub fn check_index(
         &self,
         keys: &KeySet,
-        memo: &mut Memo,
+        last_keys: &mut LastKeys,
         cell: Cell<'_>,
         plain: &[u8],
         index: Option<&[u8]>,
@@ -274,7 +275,7 @@ impl Columns {
         let Some(active) = keys.active(cell.tenant, Purpose::BlindIndex) else {
             return Ok(());
         };
-        let last = memo.of(&cell);
+        let last = last_keys.of(&cell);
         let key = match &last.index {
             Some(key) if key.key_id() == active.key_id() => key,
             _ => {
@@ -301,13 +302,13 @@ impl Columns {
     fn open_envelope(
         &self,
         keys: &KeySet,
-        memo: &mut Memo,
+        last_keys: &mut LastKeys,
         cell: Cell<'_>,
         bytes: &[u8],
         plain: &mut Zeroizing<Vec<u8>>,
     ) -> Result<Opened, Unopened> {
         let envelope = Envelope::parse(bytes).map_err(|_| Unopened::NotSealed)?;
-        let last = memo.of(&cell);
+        let last = last_keys.of(&cell);
         let column = match &last.opening {
             Some(column) if column.key_id() == envelope.key_id() => column,
             _ => {
@@ -355,7 +356,7 @@ impl Columns {
     }
 }
 
-/// Looks a derived key up, or derives and keeps it.
+/// Looks up a derived key, or derives and keeps it.
 fn derived<T>(
     cache: &RwLock<HashMap<String, ByKey<T>>>,
     key_id: KeyId,

@@ -1,62 +1,67 @@
-//! Committing parcels: rows, quarantine and cursor together, whatever the database does meanwhile.
-//! Owns what happens after each kind of failure: again, smaller, around locked rows, bisected to
-//! the refused row, or the lane row read under a lock where COMMIT's outcome is unknown.
-//! A row is never dropped: it is written, a conflict for the sweep, or listed in quarantine.
+//! Commits worked pages: one transaction writes a batch's rows, its quarantine entries and the
+//! cursor. Does not read pages or work on rows.
+//! Owns the reaction to each kind of failure. The committer repeats the batch, splits it, skips
+//! locked rows, bisects it to the row that the database refuses, or reads the lane's row under a
+//! lock if the outcome of a COMMIT is unknown.
+//! The committer drops no row: it writes it, counts it as a conflict for the sweep, or lists it in
+//! quarantine.
 
 mod counts;
 mod locked;
 mod refused;
-mod settle;
+mod unknown_commit;
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::context::Context;
+use super::context::RunContext;
 use super::error::EngineError;
-use super::parcel::Parcel;
 use super::retry::Patience;
-use super::step::Seen;
-use crate::run::checkpoint::Place;
+use super::step::StepCounts;
+use super::worked_page::WorkedPage;
+use crate::run::checkpoint::Slot;
 use crate::store::{
-    Advance, BatchWriter, LaneStamp, LaneTally, NewQuarantine, Next, RunKind, StoreError,
+    BatchWriter, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Next, RunKind, StoreError,
     WriteBatch, WriteRow, Written,
 };
 
-pub use locked::Alone;
+pub use locked::LockedRow;
 
-/// Commits the parcels of one lane.
+/// Commits the worked pages of one lane.
 pub struct Committer {
-    ctx: Arc<Context>,
+    ctx: Arc<RunContext>,
     writer: Box<dyn BatchWriter>,
     stamp: LaneStamp,
     relation: String,
-    /// What a transaction whose COMMIT was not answered would have counted and missed.
-    unsettled: Option<(LaneTally, Vec<usize>)>,
-    /// What was committed of a parcel whose rest has to be read again: told with the next one.
-    untold: LaneTally,
-    /// How long messages of the parcel at hand were on their way.
+    /// After a COMMIT without an answer: what the transaction counts, and the rows it missed.
+    unknown: Option<(LaneTally, Vec<usize>)>,
+    /// Counts of batches that were committed from a page whose other batches must be read again.
+    /// The next worked page reports them.
+    uncounted: LaneTally,
+    /// How long messages of the present worked page spent on the network.
     on_the_way: Duration,
 }
 
-/// What became of a parcel.
+/// The result of committing a worked page.
 #[derive(Debug, Default)]
 pub struct Committed {
-    /// Added to the lane's counters.
+    /// What was added to the lane's counters.
     pub tally: LaneTally,
-    /// What was seen in the rows.
-    pub seen: Seen,
-    /// Positions in the parcel of rows that changed, went or were held meanwhile.
+    /// What the step counted in the rows.
+    pub seen: StepCounts,
+    /// Positions in the worked page of rows that changed, were deleted or were locked after they
+    /// were read.
     pub missed: Vec<usize>,
-    /// How long its messages were on their way to the server and back.
+    /// How long the page's messages spent on the network, both ways.
     pub on_the_way: Duration,
 }
 
-/// Why a parcel is not committed.
+/// Why a worked page was not committed.
 pub enum NotCommitted {
-    /// The table was rewritten: the page has to be read again.
+    /// The table was rewritten, so the page must be read again.
     ReadAgain,
-    /// The run stops.
+    /// The run must stop.
     Stop(EngineError),
 }
 
@@ -66,16 +71,17 @@ impl<E: Into<EngineError>> From<E> for NotCommitted {
     }
 }
 
-/// Rows of a parcel that go in one transaction.
-struct Segment {
+/// The rows of a worked page that one transaction writes.
+struct Batch {
     rows: Range<usize>,
-    /// Moves the cursor and lists what the step refused.
+    /// Whether this is the page's last batch: it moves the cursor and lists the rows that the step
+    /// could not process.
     closes: bool,
 }
 
-/// Everything about a parcel that its segments share.
-struct Load<'a> {
-    parcel: &'a Parcel,
+/// What all batches of a worked page share.
+struct PageWrites<'a> {
+    worked: &'a WorkedPage,
     positions: &'a [usize],
     writes: &'a [WriteRow],
     cursor: Option<Vec<u8>>,
@@ -84,9 +90,9 @@ struct Load<'a> {
 }
 
 impl Committer {
-    /// A committer for the lane of `stamp`, held by this process.
+    /// Creates a committer for the lane of `stamp`, which this process holds.
     pub fn new(
-        ctx: Arc<Context>,
+        ctx: Arc<RunContext>,
         writer: Box<dyn BatchWriter>,
         stamp: LaneStamp,
         relation: String,
@@ -96,46 +102,47 @@ impl Committer {
             writer,
             stamp,
             relation,
-            unsettled: None,
-            untold: LaneTally::default(),
+            unknown: None,
+            uncounted: LaneTally::default(),
             on_the_way: Duration::ZERO,
         }
     }
 
-    /// Its connection, for the next lane.
+    /// Returns the connection, so that the next lane can use it.
     pub fn into_writer(self) -> Box<dyn BatchWriter> {
         self.writer
     }
 
-    /// The lane as it stands.
+    /// The lane's fence and sequence number after the last commit.
     pub fn stamp(&self) -> LaneStamp {
         self.stamp
     }
 
-    /// Commits a parcel; it is worked off in order, and its last transaction moves the cursor.
+    /// Commits a worked page. Its batches are committed in order, and the last one moves the
+    /// cursor.
     ///
     /// # Errors
-    /// [`NotCommitted`]; everything committed before stays.
-    pub async fn commit(&mut self, mut parcel: Parcel) -> Result<Committed, NotCommitted> {
-        let (positions, writes) = parcel.take_writes();
-        let listed = self.list_faults(&parcel);
-        let found = parcel
+    /// [`NotCommitted`]; batches that were committed before stay committed.
+    pub async fn commit(&mut self, mut worked: WorkedPage) -> Result<Committed, NotCommitted> {
+        let (positions, writes) = worked.take_writes();
+        let listed = self.list_faults(&worked);
+        let found = worked
             .rows
             .iter()
             .enumerate()
             .filter(|(at, row)| !row.work.faults.is_empty() || positions.binary_search(at).is_ok())
             .count();
-        let cursor = match &parcel.next {
-            Some(next) if parcel.closes_window => Some(
+        let cursor = match &worked.next {
+            Some(next) if worked.closes_window => Some(
                 self.ctx
                     .checkpoints
-                    .encode(self.stamp.lane_no, Place::Cursor, next)
+                    .encode(self.stamp.lane_no, Slot::Cursor, next)
                     .map_err(EngineError::from)?,
             ),
             _ => None,
         };
-        let load = Load {
-            parcel: &parcel,
+        let page_writes = PageWrites {
+            worked: &worked,
             positions: &positions,
             writes: &writes,
             cursor,
@@ -144,16 +151,16 @@ impl Committer {
         };
         self.on_the_way = Duration::ZERO;
         let mut done = Committed {
-            tally: std::mem::take(&mut self.untold),
+            tally: std::mem::take(&mut self.uncounted),
             ..Committed::default()
         };
-        if let Err(error) = self.commit_segments(&load, &mut done).await {
-            self.ctx.book.forget(&load.listed);
-            self.untold = done.tally;
+        if let Err(error) = self.commit_batches(&page_writes, &mut done).await {
+            self.ctx.known_faults.forget(&page_writes.listed);
+            self.uncounted = done.tally;
             return Err(error);
         }
-        self.count_unusable(&parcel).await?;
-        done.seen = parcel.seen;
+        self.count_unusable(&worked).await?;
+        done.seen = worked.seen;
         done.on_the_way = self.on_the_way;
         Ok(done)
     }
@@ -163,9 +170,9 @@ impl Committer {
     /// # Errors
     /// As [`Committer::commit`].
     pub async fn renew(&mut self) -> Result<(), NotCommitted> {
-        let parcel = Parcel {
+        let worked = WorkedPage {
             rows: Vec::new(),
-            seen: Seen::default(),
+            seen: StepCounts::default(),
             keys: self.ctx.tenants.keyring.snapshot(),
             next: None,
             window_rows: 0,
@@ -173,49 +180,49 @@ impl Committer {
             storage: String::new(),
             _large: None,
         };
-        // What is still to be told is so afterwards.
-        self.untold = self.commit(parcel).await?.tally;
+        // `commit` took the counts that are not reported yet. The next worked page reports them.
+        self.uncounted = self.commit(worked).await?.tally;
         Ok(())
     }
 
-    fn list_faults(&self, parcel: &Parcel) -> Vec<NewQuarantine> {
-        parcel
+    fn list_faults(&self, worked: &WorkedPage) -> Vec<NewQuarantine> {
+        worked
             .rows
             .iter()
             .filter(|row| !row.work.faults.is_empty())
             .flat_map(|row| {
                 self.ctx
-                    .book
+                    .known_faults
                     .list(self.ctx.run_id, &row.read, &row.key, &row.work.faults)
             })
             .collect()
     }
 
-    async fn commit_segments(
+    async fn commit_batches(
         &mut self,
-        load: &Load<'_>,
+        page_writes: &PageWrites<'_>,
         done: &mut Committed,
     ) -> Result<(), NotCommitted> {
-        // A stack: the segment that closes the window lies at its bottom.
-        let mut stack = vec![Segment {
-            rows: 0..load.writes.len(),
+        // A stack with the batch that closes the window at its bottom.
+        let mut stack = vec![Batch {
+            rows: 0..page_writes.writes.len(),
             closes: true,
         }];
-        while let Some(segment) = stack.pop() {
-            match self.commit_segment(load, &segment).await? {
-                SegmentEnd::Committed(tally, missed) => {
+        while let Some(batch) = stack.pop() {
+            match self.commit_batch(page_writes, &batch).await? {
+                BatchEnd::Committed(tally, missed) => {
                     done.tally += tally;
                     done.missed
-                        .extend(missed.into_iter().map(|at| load.positions[at]));
+                        .extend(missed.into_iter().map(|at| page_writes.positions[at]));
                 }
-                SegmentEnd::Split => {
-                    let middle = segment.rows.start + segment.rows.len() / 2;
-                    stack.push(Segment {
-                        rows: middle..segment.rows.end,
-                        closes: segment.closes,
+                BatchEnd::Split => {
+                    let middle = batch.rows.start + batch.rows.len() / 2;
+                    stack.push(Batch {
+                        rows: middle..batch.rows.end,
+                        closes: batch.closes,
                     });
-                    stack.push(Segment {
-                        rows: segment.rows.start..middle,
+                    stack.push(Batch {
+                        rows: batch.rows.start..middle,
                         closes: false,
                     });
                 }
@@ -224,42 +231,42 @@ impl Committer {
         Ok(())
     }
 
-    async fn commit_segment(
+    async fn commit_batch(
         &mut self,
-        load: &Load<'_>,
-        segment: &Segment,
-    ) -> Result<SegmentEnd, NotCommitted> {
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
+    ) -> Result<BatchEnd, NotCommitted> {
         let mut patience = Patience::new(self.ctx.settings.patience);
         let mut skip_locked = false;
         let mut waiting = false;
         let mut attempts = 0u32;
         loop {
             attempts += 1;
-            let error = match self.attempt(load, segment, skip_locked, None).await {
+            let error = match self.attempt(page_writes, batch, skip_locked, None).await {
                 Ok(end) => {
                     if waiting {
                         self.ctx.events.emit(super::events::Event::GoingOn);
                     }
                     return Ok(end);
                 }
-                Err(Failure::Store(error)) => error,
-                Err(Failure::Stop(error)) => return Err(NotCommitted::Stop(error)),
+                Err(CommitFailure::Store(error)) => error,
+                Err(CommitFailure::Stop(error)) => return Err(NotCommitted::Stop(error)),
             };
             match error.next() {
                 Next::SkipLocked if !skip_locked => {
                     skip_locked = true;
                     continue;
                 }
-                Next::Bisect if segment.rows.len() > 1 => return Ok(SegmentEnd::Split),
-                Next::Bisect if segment.rows.len() == 1 => {
-                    return self.refuse_row(load, segment, &error).await;
+                Next::Bisect if batch.rows.len() > 1 => return Ok(BatchEnd::Split),
+                Next::Bisect if batch.rows.len() == 1 => {
+                    return self.refuse_row(page_writes, batch, &error).await;
                 }
-                Next::Again if attempts > 1 && segment.rows.len() > 64 => {
-                    return Ok(SegmentEnd::Split);
+                Next::Again if attempts > 1 && batch.rows.len() > 64 => {
+                    return Ok(BatchEnd::Split);
                 }
                 Next::Reread => return Err(NotCommitted::ReadAgain),
-                Next::Settle => {
-                    if let Some(end) = self.settle().await? {
+                Next::ResolveCommit => {
+                    if let Some(end) = self.resolve_unknown_commit().await? {
                         return Ok(end);
                     }
                 }
@@ -271,79 +278,82 @@ impl Committer {
         }
     }
 
-    /// One transaction. With `refused`, the segment's row is listed instead of written.
+    /// Runs one transaction. With `refused`, it lists the batch's row instead of writing it.
     async fn attempt(
         &mut self,
-        load: &Load<'_>,
-        segment: &Segment,
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
         skip_locked: bool,
         refused: Option<&[NewQuarantine]>,
-    ) -> Result<SegmentEnd, Failure> {
+    ) -> Result<BatchEnd, CommitFailure> {
         let writes = if refused.is_some() {
             &[][..]
         } else {
-            &load.writes[segment.rows.clone()]
+            &page_writes.writes[batch.rows.clone()]
         };
-        let advance = Advance {
-            cursor: load.cursor.clone().filter(|_| segment.closes),
+        let advance = LaneUpdate {
+            cursor: page_writes.cursor.clone().filter(|_| batch.closes),
             lease_seconds: self.ctx.settings.lease_seconds,
         };
         let mut keys = if self.ctx.step.seals() && !writes.is_empty() {
-            load.parcel.seal_keys(&load.positions[segment.rows.clone()])
+            page_writes
+                .worked
+                .seal_keys(&page_writes.positions[batch.rows.clone()])
         } else {
             Vec::new()
         };
-        let lists = refused.is_some() || (segment.closes && !load.listed.is_empty());
+        let lists = refused.is_some() || (batch.closes && !page_writes.listed.is_empty());
         keys.extend(self.ctx.own_key(advance.cursor.is_some(), lists));
         keys.sort_unstable();
         keys.dedup();
         self.writer.begin(&self.stamp, &advance, &keys).await?;
-        let written = self.write(load, segment, writes, skip_locked).await?;
-        let skipped = self.list_skipped(load, segment, &written);
+        let written = self.write(page_writes, batch, writes, skip_locked).await?;
+        let skipped = self.list_skipped(page_writes, batch, &written);
         let ended = self
-            .end_attempt(load, segment, &written, refused, &skipped)
+            .end_attempt(page_writes, batch, &written, refused, &skipped)
             .await;
         match &ended {
             Ok(_) => self.count_attempt(&written, &skipped).await?,
-            // Where nobody knows, too: whoever meets them again finds them listed in the table.
-            Err(_) => self.ctx.book.forget(&skipped),
+            // Also if the outcome is unknown: should the batch be committed after all, the rows are
+            // in the table's quarantine.
+            Err(_) => self.ctx.known_faults.forget(&skipped),
         }
         ended
     }
 
-    /// Lists what is to be listed, counts, and commits.
+    /// Lists the faults, counts, and commits.
     async fn end_attempt(
         &mut self,
-        load: &Load<'_>,
-        segment: &Segment,
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
         written: &Written,
         refused: Option<&[NewQuarantine]>,
         skipped: &[NewQuarantine],
-    ) -> Result<SegmentEnd, Failure> {
+    ) -> Result<BatchEnd, CommitFailure> {
         let mut listed: Vec<NewQuarantine> = refused.unwrap_or_default().to_vec();
         listed.extend_from_slice(skipped);
-        if segment.closes {
-            listed.extend(load.listed.iter().cloned());
+        if batch.closes {
+            listed.extend(page_writes.listed.iter().cloned());
         }
         if !listed.is_empty() {
             self.writer.quarantine(&listed).await?;
         }
         let tally = LaneTally {
-            rows_found: if segment.closes { load.found } else { 0 },
+            rows_found: if batch.closes { page_writes.found } else { 0 },
             rows_written: i64::try_from(written.rows).unwrap_or(i64::MAX),
-            values_written: self.values_written(load, segment, written),
+            values_written: self.values_written(page_writes, batch, written),
             conflicts: i64::try_from(written.missed.len() - written.skipped.len())
                 .unwrap_or(i64::MAX),
             quarantined: i64::try_from(listed.len()).unwrap_or(i64::MAX),
         };
         let of_load = |rows: &[usize]| -> Vec<usize> {
-            rows.iter().map(|at| segment.rows.start + at).collect()
+            rows.iter().map(|at| batch.rows.start + at).collect()
         };
         let mut missed = of_load(&written.missed);
         let passed_over = of_load(&written.skipped);
         missed.retain(|at| !passed_over.contains(at));
         let is_listed = |at: usize| refused.is_some() || passed_over.contains(&at);
-        let counts = self.rotation_counts(load, segment, &missed, is_listed);
+        let counts = self.rotation_counts(page_writes, batch, &missed, is_listed);
         if !counts.is_empty() {
             self.writer.count_rotation(&counts).await?;
         }
@@ -352,24 +362,24 @@ impl Committer {
         match committed {
             Ok(()) => {
                 self.stamp.seq += 1;
-                Ok(SegmentEnd::Committed(tally, missed))
+                Ok(BatchEnd::Committed(tally, missed))
             }
             Err(StoreError::OutcomeUnknown) => {
-                // Kept for `settle`: if it was committed, this is what was.
-                self.unsettled = Some((tally, missed));
-                Err(Failure::Store(StoreError::OutcomeUnknown))
+                // For `resolve_unknown_commit`: what was counted, if the transaction was committed.
+                self.unknown = Some((tally, missed));
+                Err(CommitFailure::Store(StoreError::OutcomeUnknown))
             }
-            Err(error) => Err(Failure::Store(error)),
+            Err(error) => Err(CommitFailure::Store(error)),
         }
     }
 
     async fn write(
         &mut self,
-        load: &Load<'_>,
-        segment: &Segment,
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
         writes: &[WriteRow],
         skip_locked: bool,
-    ) -> Result<Written, Failure> {
+    ) -> Result<Written, CommitFailure> {
         if writes.is_empty() {
             return Ok(Written::default());
         }
@@ -379,41 +389,43 @@ impl Committer {
             .get(&self.relation)
             .cloned()
             .unwrap_or_default();
-        let batch = WriteBatch {
+        let to_write = WriteBatch {
             relation: &self.relation,
             fingerprint: &fingerprint,
-            storage: &load.parcel.storage,
+            storage: &page_writes.worked.storage,
             rows: writes,
         };
         let written = self
             .writer
-            .write(&self.ctx.target, &batch, skip_locked)
+            .write(&self.ctx.target, &to_write, skip_locked)
             .await?;
-        // Of a restore a value that is not what was sealed would stand beside its seal, and count as done.
+        // In a restore, a value that a trigger rewrote would stay beside its sealed value and count
+        // as restored.
         if !written.rewritten.is_empty() && self.ctx.step.kind() == RunKind::Restore {
             return Err(self.rewritten().await);
         }
         for (at, stored) in &written.stored {
-            let row = &load.parcel.rows[load.positions[segment.rows.start + at]];
+            let row = &page_writes.worked.rows[page_writes.positions[batch.rows.start + at]];
             let good = self.ctx.step.stored_is_good(
                 &row.as_row(),
-                &load.parcel.keys,
+                &page_writes.worked.keys,
                 &writes[*at].cells,
                 stored,
             );
             if !good {
                 self.writer.rollback().await;
-                return Err(Failure::Stop(EngineError::ReadBackDiffers {
+                return Err(CommitFailure::Stop(EngineError::ReadBackDiffers {
                     table: self.ctx.target.label.clone(),
-                    row_tag: self.ctx.book.tag(&row.key),
+                    row_tag: self.ctx.known_faults.tag(&row.key),
                 }));
             }
         }
         Ok(written)
     }
 
-    /// A trigger puts another value in each time: the batch is taken back.
-    async fn rewritten(&mut self) -> Failure {
+    /// Rolls back a batch whose values a trigger rewrites each time. Returns the error that names
+    /// the table's triggers.
+    async fn rewritten(&mut self) -> CommitFailure {
         self.writer.rollback().await;
         let facts = self.ctx.store.table(&self.ctx.target.table).await;
         let names: Vec<String> = facts
@@ -424,16 +436,21 @@ impl Committer {
             .filter(|trigger| trigger.update && trigger.row && trigger.enabled != 'D')
             .map(|trigger| trigger.name.clone())
             .collect();
-        Failure::Stop(EngineError::Rewritten {
+        CommitFailure::Stop(EngineError::Rewritten {
             table: self.ctx.target.label.clone(),
             triggers: names.join(", "),
         })
     }
 
-    fn values_written(&self, load: &Load<'_>, segment: &Segment, written: &Written) -> i64 {
-        let all: i64 = load.positions[segment.rows.clone()]
+    fn values_written(
+        &self,
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
+        written: &Written,
+    ) -> i64 {
+        let all: i64 = page_writes.positions[batch.rows.clone()]
             .iter()
-            .map(|at| i64::from(load.parcel.rows[*at].work.values))
+            .map(|at| i64::from(page_writes.worked.rows[*at].work.values))
             .sum();
         if written.rows == 0 {
             return 0;
@@ -442,25 +459,25 @@ impl Committer {
             .missed
             .iter()
             .map(|at| {
-                let at = load.positions[segment.rows.start + at];
-                i64::from(load.parcel.rows[at].work.values)
+                let at = page_writes.positions[batch.rows.start + at];
+                i64::from(page_writes.worked.rows[at].work.values)
             })
             .sum();
         all - missed
     }
 }
 
-enum SegmentEnd {
+enum BatchEnd {
     Committed(LaneTally, Vec<usize>),
     Split,
 }
 
-enum Failure {
+enum CommitFailure {
     Store(StoreError),
     Stop(EngineError),
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for CommitFailure {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }

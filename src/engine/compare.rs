@@ -1,7 +1,7 @@
-//! Comparing: seals that no guard watched over without interruption are opened and compared with their
-//! plaintext, and those that differ are sealed again.
-//! Owns when that is due and when it is over: a gap is closed only where every registered field of the table was
-//! compared, and the same guard stood from before the first row to after the last.
+//! Compares sealed values with their plaintext where a gap left them unguarded, and seals those
+//! again that differ.
+//! Owns when a comparison is due and when a gap is closed: once every registered field of the table
+//! was compared, and the same guard was valid from before the first row until after the last.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use super::columns::Columns;
 use super::error::EngineError;
 use super::report::TableReport;
 use super::steps::backfill::Backfill;
-use super::{Engine, Job};
+use super::{Engine, Job, job_digest};
 use crate::store::{Gap, QuarantineState, RunKind, RunState, Scope, Target};
 
-/// How often a table is compared where something moved on meanwhile.
+/// How often a table is compared again because its gaps were not closed.
 const ROUNDS: u32 = 3;
-/// The server's counters of written rows are late by about a second.
+/// The server's counters of written rows lag by about a second.
 const COUNTERS_ARE_LATE: Duration = Duration::from_millis(1200);
-/// What a comparing run stands under in `runs.error_code` where another one takes its place.
+/// The `error_code` of a comparing run that a newer one replaced.
 const SUPERSEDED: &str = "superseded";
 
 impl Engine {
-    /// Compares the relations of a table that have a gap. `None` where there is none.
+    /// Compares the relations of a table that have a gap; `None` if there is none.
     ///
     /// # Errors
     /// What stops the run. Everything committed stays, and the same call resumes.
@@ -46,14 +46,14 @@ impl Engine {
             if left.is_empty() {
                 break;
             }
-            // What was mended in a detached leaf moved the counters that it is watched by.
+            // Writing to a detached partition moved the counters by which its changes are detected.
             tokio::time::sleep(COUNTERS_ARE_LATE).await;
             self.store.note_relations(&job.target).await?;
         }
         Ok(all)
     }
 
-    /// One run over what has a gap now, and the relations that keep it.
+    /// One run over the relations that have a gap now; also returns those whose gap stays open.
     async fn compare_once(
         &self,
         job: &Job,
@@ -66,7 +66,7 @@ impl Engine {
             return Ok(None);
         }
         if !job.target.fields.iter().any(|field| field.plain_exists) {
-            // No plaintext is left that a seal could be older than.
+            // There is no plaintext left that could be newer than a sealed value.
             self.end_gaps(job, &gaps, 0).await?;
             return Ok(None);
         }
@@ -83,10 +83,12 @@ impl Engine {
         Ok(Some((report, left)))
     }
 
-    /// A comparing run that was interrupted, and since when the guard changed again: it saw too little.
+    /// Ends an interrupted comparing run if the guard has changed since: it did not see all that is
+    /// to be compared.
     async fn end_superseded(&self, job: &Job) -> Result<(), EngineError> {
         let open = self.store.open_run(&job.target.label).await?;
-        let open = open.filter(|run| run.kind == RunKind::Compare && run.digest != job.digest());
+        let open =
+            open.filter(|run| run.kind == RunKind::Compare && !job_digest::is_of(&run.digest, job));
         if let Some(run) = open {
             self.store
                 .end_run(run.run_id, RunState::Failed, Some(SUPERSEDED))
@@ -95,8 +97,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Closes gaps after every seal was compared; the relations that keep theirs. A value in quarantine is known,
-    /// and listed there.
+    /// Closes gaps after every sealed value was compared; returns the relations whose gap stays
+    /// open. A value in quarantine does not keep a gap open, since it is listed there.
     pub(super) async fn end_gaps(
         &self,
         job: &Job,
@@ -113,7 +115,7 @@ impl Engine {
         Ok(left)
     }
 
-    /// Whether the job has every field of the table in which something may be sealed.
+    /// Whether the job names every field of the table that may hold sealed values.
     async fn covers_all(&self, job: &Job) -> Result<bool, EngineError> {
         let labels = job.labels();
         let registered = self.store.fields().await?;
@@ -129,7 +131,8 @@ impl Engine {
             .all(|field| labels.contains(&field.column_label)))
     }
 
-    /// What a verification listed was opened and compared again by now.
+    /// Resolves the quarantine entries that verifications made, since their values have now been
+    /// opened and compared.
     async fn resolve_mended(&self, job: &Job) -> Result<(), EngineError> {
         let listed = self.store.quarantined(Some(&job.target.label)).await?;
         let verified: Vec<i64> = listed
@@ -145,11 +148,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Refuses where values of these tables are sealed under keys that are not there, or that may not open any
-    /// more: nobody can say then that all is well.
+    /// Refuses if values of these tables are sealed under keys that do not exist or may not open:
+    /// they cannot be checked.
     ///
     /// # Errors
-    /// [`KeyError::Unknown`](crate::keys::KeyError::Unknown) and what else a key says that does not open.
+    /// [`KeyError::Unknown`](crate::keys::KeyError::Unknown), or another error about a key that may
+    /// not open.
     pub async fn refuse_missing_keys(&self, jobs: &[Job]) -> Result<(), EngineError> {
         let targets: Vec<Target> = jobs.iter().map(|job| job.target.clone()).collect();
         let keys = self.tenants.keyring.snapshot();
@@ -162,14 +166,15 @@ impl Engine {
         Ok(())
     }
 
-    /// An interrupted backfill of the table, which is to be finished before anything is compared.
+    /// Whether a backfill of the table was interrupted; it must be finished before values are
+    /// compared.
     pub(super) async fn is_half_filled(&self, job: &Job) -> Result<bool, EngineError> {
         let open = self.store.open_run(&job.target.label).await?;
         Ok(open.is_some_and(|run| run.kind == RunKind::Backfill))
     }
 }
 
-/// What must be the same for a comparing run to go on where it was interrupted.
+/// A digest of the gaps; an interrupted comparing run resumes only if it is the same.
 fn digest(gaps: &[Gap]) -> Option<String> {
     let mut digest = Sha256::new();
     for gap in gaps {

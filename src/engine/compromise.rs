@@ -1,38 +1,39 @@
-//! A key is declared compromised: first of all, and in one transaction with the key that takes its place.
-//! Owns that nothing keeps it in use: no table, no run, no application, and no wrapping key that cannot be
-//! had. What is sealed under it follows afterwards, as in a rotation.
+//! Declares a key compromised, at once, in the transaction that activates its successor.
+//! Owns the rule that nothing delays this: no table, no run, no application, and no wrapping key
+//! that is not available. Its values are re-sealed afterwards, as in a rotation.
 
 use serde_json::json;
 
 use super::Engine;
 use super::error::EngineError;
 use super::retry::Patience;
-use super::rotation::whose::Whose;
+use super::rotation::superseded::KeyIndex;
 use crate::crypto::KeyId;
 use crate::keys::{
     Handover, Issuer, KeyError, KeyRecord, KeyStatus, RotationKind, RotationRecord, Unnoted,
 };
 use crate::run::audit::Note;
 
-/// How often somebody else may be first.
+/// How often the declaration is tried again because another process changed the keys.
 const ATTEMPTS_MAX: u32 = 20;
 
 /// What a declaration did.
 #[derive(Debug, Default)]
 pub struct Declared {
-    /// The records of what is to be finished.
+    /// The records of the rotations that are to be finished.
     pub open: Vec<RotationRecord>,
     /// The key that is active in its place.
     pub successor: Option<KeyId>,
-    /// Why there is none.
+    /// Why there is no such key.
     pub none_because: Option<KeyError>,
 }
 
 impl Engine {
-    /// Declares a key compromised, or goes on with one that is.
+    /// Declares a key compromised. If it is compromised already, continues what was begun.
     ///
     /// # Errors
-    /// [`KeyError::Unknown`], [`KeyError::NoSuchMove`] for a destroyed key, and what the store reports.
+    /// [`KeyError::Unknown`], [`KeyError::NoSuchMove`] for a destroyed key, and what the store
+    /// reports.
     pub async fn declare_compromised(
         &self,
         key_id: KeyId,
@@ -53,7 +54,8 @@ impl Engine {
         Err(KeyError::NotActivated { key_id }.into())
     }
 
-    /// `None` where somebody else was first, and it is to be looked at again.
+    /// One attempt; `None` if another process changed the keys meanwhile, and the caller should try
+    /// again.
     async fn declare(&self, key_id: KeyId, reason: &str) -> Result<Option<Declared>, EngineError> {
         let records = self.store.key_records().await?;
         let from = records.iter().find(|record| record.key_id == key_id);
@@ -68,7 +70,7 @@ impl Engine {
             .into());
         }
         if from.status == KeyStatus::PreActive {
-            // Nothing is sealed under it, so nothing has to follow.
+            // No value is sealed under it, so there is nothing to re-seal.
             let done = self.only_move(from, reason).await?;
             return Ok(done.then(Declared::default));
         }
@@ -76,8 +78,8 @@ impl Engine {
         if let Some(leaving) = open.iter().find(|one| one.from_key_id == Some(key_id)) {
             return self.already_left(&records, from, leaving, reason).await;
         }
-        let whose = Whose::new(&records);
-        let active = whose.active(from).filter(|one| one.key_id != key_id);
+        let key_index = KeyIndex::new(&records);
+        let active = key_index.active(from).filter(|one| one.key_id != key_id);
         if let Some(active) = active {
             let handover = handover(from, active.key_id, KeyStatus::Active, reason);
             return self.begin_declared(handover, &[]).await;
@@ -99,7 +101,8 @@ impl Engine {
                 let handover = handover(from, to.key_id(), KeyStatus::PreActive, reason);
                 self.begin_declared(handover, &keys).await
             }
-            // It is out of use all the same: that is the first thing.
+            // No successor could be made. The key is declared compromised anyway, since that
+            // matters most.
             Err(because) => {
                 let done = again || self.only_move(from, reason).await?;
                 Ok(done.then(|| Declared {
@@ -110,8 +113,9 @@ impl Engine {
         }
     }
 
-    /// A rotation leaves it already: it is called by its name, and that rotation is finished. The key
-    /// that was to take over later, as with blind indexes, does so now.
+    /// A rotation away from this key is open: the key is marked compromised and that rotation is to
+    /// be finished. If the new key is still pre-active, as with blind indexes, it becomes active
+    /// now.
     async fn already_left(
         &self,
         records: &[KeyRecord],

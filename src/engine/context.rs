@@ -1,4 +1,4 @@
-//! What everything that works on one table of one run shares.
+//! What all parts of one run over one table share. Owns these values, not what is done with them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,74 +7,90 @@ use std::time::Duration;
 use super::alike::Alike;
 use super::columns::Columns;
 use super::events::EventSink;
-use super::quarantine::Book;
+use super::pages::PageSource;
+use super::quarantine::KnownFaults;
 use super::step::Step;
 use super::stop::Stop;
 use super::tenants::Tenants;
+use super::throttle::Throttle;
 use crate::crypto::KeyId;
 use crate::run::checkpoint::Checkpoints;
 use crate::run::holder::Process;
 use crate::store::{PageRequest, Select, Store, Target};
 
-/// Limits of a run; may change between an interruption and its resumption.
+/// The limits of a run. They may differ when an interrupted run is resumed.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// Lanes worked on at once by this process.
+pub struct RunSettings {
+    /// How many lanes this process works on at once.
     pub workers: u32,
-    /// How long a batch is to take.
+    /// How long a batch should take.
     pub batch_target: Duration,
-    /// Bytes of values in a window.
+    /// The most bytes of values in a window.
     pub batch_bytes_max: u64,
-    /// Larger values are worked on one at a time.
+    /// Rows with a value of more bytes than this are worked on one at a time.
     pub value_bytes_max: u64,
-    /// How long a lane is held without a sign of life, seconds.
+    /// How long a claim of a lane lasts without renewal, in seconds.
     pub lease_seconds: u32,
-    /// How long a failing database is waited for.
+    /// How long a failing round trip is repeated.
     pub patience: Duration,
-    /// How long rows that somebody holds are swept before the run gives up.
+    /// How long the sweep goes on with rows that stay locked before the run gives up.
     pub converge_within: Duration,
 }
 
-/// The largest value that is worked on at all: a server sends no more than 1 GiB in one message,
-/// and the text form takes a third more.
+/// The largest value that is processed, 512 MiB: a server sends at most 1 GiB in one message, and
+/// the text form is a third longer.
 pub const VALUE_BYTES_CEILING: u64 = 512 << 20;
 
-/// One table of one run.
-pub struct Context {
+/// The shared state of one run over one table.
+pub struct RunContext {
     /// The database.
     pub store: Arc<dyn Store>,
-    /// The table.
+    /// The table and its fields.
     pub target: Arc<Target>,
-    /// What is done to its rows.
+    /// The step that works on its rows.
     pub step: Arc<dyn Step>,
-    /// Its derived keys.
+    /// The derived keys of its columns.
     pub columns: Arc<Columns>,
-    /// The keys, and the issuing of more.
+    /// The keyring, which also issues keys for new tenants.
     pub tenants: Arc<Tenants>,
-    /// Stored cursors.
+    /// Encodes and decodes stored bounds.
     pub checkpoints: Checkpoints,
-    /// Limits.
-    pub settings: Settings,
-    /// Who wants to know.
+    /// The limits of the run.
+    pub settings: RunSettings,
+    /// Where events go.
     pub events: Arc<dyn EventSink>,
-    /// The wish to stop.
+    /// The request to stop.
     pub stop: Stop,
-    /// Rows known to be bad.
-    pub book: Book,
-    /// Rows that the database refused since it took one.
+    /// Admits each window that is read.
+    pub throttle: Arc<dyn Throttle>,
+    /// The rows and values that are in quarantine.
+    pub known_faults: KnownFaults,
+    /// The rows that were refused since a row was last written.
     pub alike: Alike,
     /// The definition of each relation when the run began.
     pub fingerprints: HashMap<String, String>,
-    /// The rotation that each older key is left by; empty for other runs.
+    /// The rotation that replaces each superseded key; empty for other runs.
     pub rotations: HashMap<KeyId, i64>,
-    /// This process.
+    /// This process, as a holder of lanes.
     pub process: Process,
-    /// The run's number; `None` for a verification, which leaves no trace in `runs`.
+    /// The run's id; `None` for a verification, which is not recorded in `runs`.
     pub run_id: Option<i64>,
 }
 
-impl Context {
-    /// A window of a relation from its start, to be narrowed.
+impl RunContext {
+    /// Where the pages of this run come from.
+    pub fn page_source(&self) -> PageSource {
+        PageSource {
+            store: Arc::clone(&self.store),
+            target: Arc::clone(&self.target),
+            events: Arc::clone(&self.events),
+            stop: self.stop.clone(),
+            throttle: Arc::clone(&self.throttle),
+            patience: Some(self.settings.patience),
+        }
+    }
+
+    /// A request for a window from the start of a relation, for the caller to narrow.
     pub fn request(&self, relation: &str, select: Select, rows_max: u32) -> PageRequest {
         let reads = self.step.reads();
         PageRequest {
@@ -89,12 +105,12 @@ impl Context {
             with_sealed: reads.sealed,
             with_index: reads.index,
             with_key_text: false,
-            versions: crate::store::Versions::All,
+            versions: crate::store::Visibility::All,
         }
     }
 
-    /// The key of what is ours in a batch, which must be active as long as it seals anything: a
-    /// cursor that may be PHI, the keys of rows that are listed.
+    /// The engine's own key, if a batch seals anything with it: a cursor that may be PHI, or the
+    /// row keys of quarantine entries. It must then be active.
     pub fn own_key(&self, cursor: bool, lists: bool) -> Option<KeyId> {
         let seals = lists || (cursor && self.checkpoints.seals());
         seals
@@ -102,7 +118,7 @@ impl Context {
             .flatten()
     }
 
-    /// Whether sealing takes a blind index key.
+    /// Whether sealing needs a blind index key.
     pub fn blind_index(&self) -> bool {
         self.columns
             .fields()

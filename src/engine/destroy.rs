@@ -1,8 +1,9 @@
-//! Destruction of keys: the end of the line, and of everything still sealed under them.
-//! Owns what must hold before: the key seals nothing any more, no rotation of it is open, older
-//! transactions are gone, the whole database was searched, a census of zero taken under a lock, and the
-//! audit chain, whose entries under it can never be checked again, attested under the key that is active
-//! now. The keys and the entry that says so go in one transaction.
+//! Destroys keys, and with them every value that is still sealed under them.
+//! Owns the conditions for that. The key may no longer seal; no rotation of it is open; older
+//! transactions have ended; the whole database was searched; a census under a lock counted zero;
+//! and the audit chain was attested under the key that is active now, since the entries under the
+//! destroyed key can never be checked again. One transaction destroys the keys and writes the audit
+//! entry.
 
 use serde_json::{Value, json};
 
@@ -17,38 +18,38 @@ use crate::store::{Destruction, SealedCount, Target};
 /// What was destroyed.
 #[derive(Debug)]
 pub struct Destroyed {
-    /// The keys.
+    /// The destroyed keys.
     pub keys: Vec<KeyId>,
-    /// Values that no longer open: those of a shredded tenant.
+    /// Values that can no longer be opened: those of the shredded tenant.
     pub values_lost: u64,
-    /// Plaintext of the shredded tenant that is still there.
+    /// Values of the shredded tenant that are still there as plaintext.
     pub plaintext_left: u64,
-    /// What was searched before; `None` where only what is registered was counted.
+    /// The result of the search that came before; `None` if only registered columns were counted.
     pub searched: Option<Searched>,
 }
 
-/// What is to be destroyed, and why.
+/// A request to destroy keys.
 #[derive(Debug)]
-pub struct Order<'a> {
-    /// Every table that is registered.
+pub struct DestroyRequest<'a> {
+    /// All registered tables.
     pub targets: &'a [Target],
-    /// Why.
+    /// The reason, for the record.
     pub reason: &'a str,
-    /// How far values are looked for.
+    /// How far the database is searched for values.
     pub reach: &'a Reach,
 }
 
 impl Engine {
-    /// Destroys one key under which nothing is sealed any more.
+    /// Destroys one key under which no value is sealed any more.
     ///
     /// # Errors
     /// [`KeyError::NoSuchMove`] for a key that may still seal, [`KeyError::RotationOpen`],
-    /// [`KeyError::StillUsed`] with the places, [`KeyError::NotSearched`] with what cannot be read, an
-    /// older transaction that does not end.
+    /// [`KeyError::StillUsed`] with the places of values, [`KeyError::NotSearched`] with the
+    /// relations that cannot be read, an older transaction that does not end.
     pub async fn destroy(
         &self,
         key_id: KeyId,
-        order: &Order<'_>,
+        order: &DestroyRequest<'_>,
     ) -> Result<Destroyed, EngineError> {
         let record = self.out_of_use(key_id, order.reason).await?;
         if !record.status.may_become(KeyStatus::Destroyed) {
@@ -86,12 +87,16 @@ impl Engine {
         })
     }
 
-    /// Destroys all keys of a tenant, whatever is sealed under them, and its blind indexes. What the
-    /// search finds is counted, and refuses nothing.
+    /// Destroys all keys of a tenant, whatever is sealed under them, and blanks its blind indexes.
+    /// What the search finds is counted, but does not prevent it.
     ///
     /// # Errors
     /// [`KeyError::NoneOfTenant`], [`KeyError::RotationOpen`], and what the store reports.
-    pub async fn shred(&self, tenant: &str, order: &Order<'_>) -> Result<Destroyed, EngineError> {
+    pub async fn shred(
+        &self,
+        tenant: &str,
+        order: &DestroyRequest<'_>,
+    ) -> Result<Destroyed, EngineError> {
         let records: Vec<KeyRecord> = self
             .store
             .key_records()
@@ -115,14 +120,15 @@ impl Engine {
         }
         Ok(Destroyed {
             keys,
-            // The search meets what is registered, too.
+            // The search counts registered columns too, so the two are not added.
             values_lost: registered.max(searched.values()),
             plaintext_left,
             searched: (!order.reach.registered_only).then_some(searched),
         })
     }
 
-    /// The record of a key; one that was suspended and has another in its place is deactivated first.
+    /// The record of a key. A suspended key that another active key has replaced is deactivated
+    /// first.
     async fn out_of_use(&self, key_id: KeyId, reason: &str) -> Result<KeyRecord, EngineError> {
         let records = self.store.key_records().await?;
         let unknown = KeyError::Unknown { key_id };
@@ -150,7 +156,8 @@ impl Engine {
             .ok_or(KeyError::Unknown { key_id })?)
     }
 
-    /// Waits twice: a transaction that begins now may have taken over the snapshot of an older one.
+    /// Waits twice: a transaction that begins during the first wait may have imported the snapshot
+    /// of an older one.
     async fn outlive_snapshots(&self) -> Result<(), EngineError> {
         self.outlive_transactions().await?;
         self.outlive_transactions().await
@@ -159,19 +166,19 @@ impl Engine {
     async fn wipe(
         &self,
         records: &[KeyRecord],
-        order: &Order<'_>,
+        order: &DestroyRequest<'_>,
         shred: Option<&str>,
         searched: &Searched,
     ) -> Result<(), EngineError> {
         let keys: Vec<KeyId> = records.iter().map(|record| record.key_id).collect();
         let (store, keyring) = (self.store.as_ref(), &self.tenants.keyring);
         let actor = &self.tenants.actor;
-        // Entries of the audit chain are under cell keys that are for no tenant.
+        // Audit entries are made under cell keys without a tenant.
         let audits = records
             .iter()
             .any(|record| record.tenant.is_empty() && record.purpose == Purpose::Cell);
         if audits {
-            // The attestation must be under a key that stays.
+            // Another key must remain to attest the chain under.
             self.tenants.own()?;
             audit::attest(store, keyring, actor)
                 .await?
@@ -227,8 +234,13 @@ impl Engine {
     }
 }
 
-/// What the audit log says: also how far values were looked for, and what was excepted.
-fn subject(keys: &[KeyId], order: &Order<'_>, shred: Option<&str>, searched: &Searched) -> Value {
+/// The audit entry's subject; it also says how far the search went, and what was excepted.
+fn subject(
+    keys: &[KeyId],
+    order: &DestroyRequest<'_>,
+    shred: Option<&str>,
+    searched: &Searched,
+) -> Value {
     let names = |places: &[crate::store::Unsearchable]| -> Vec<String> {
         places.iter().map(|one| one.name.clone()).collect()
     };
@@ -250,7 +262,8 @@ fn subject(keys: &[KeyId], order: &Order<'_>, shred: Option<&str>, searched: &Se
     })
 }
 
-/// Where values are left, table by table: the counts name fields, and each target its own.
+/// The places where values are left, for a message. A count's field is an index into its own
+/// target.
 fn places(left: &[SealedCount], targets: &[Target]) -> String {
     let mut out: Vec<String> = left
         .iter()

@@ -1,30 +1,30 @@
-//! What sealing a table will take: rows, bytes, growth, write-ahead log, time.
-//! Owns the formulae and where they come from. Reads statistics, so every number is about right at
-//! best, and is shown with a `~`. Upper bounds where it must choose: NULLs are counted as values.
+//! Estimates what sealing a table will take: rows, bytes, growth, write-ahead log, time.
+//! Owns the formulae and their sources. Reads statistics, so every number is approximate and is
+//! shown with a `~`. Where it must choose it takes the upper bound: NULLs are counted as values.
 
-use crate::plan::{TablePlan, Target as PlanTarget};
+use crate::plan::{SealTo, TablePlan};
 use crate::store::catalog::{ColumnFacts, TableFacts};
 
-/// Magic, suite, key id, nonce and tag (docs/FORMAT.md).
+/// Bytes of magic, suite, key id, nonce and tag (docs/FORMAT.md).
 const ENVELOPE_BYTES: f64 = 34.0;
-/// `ps1.`
+/// Bytes of the prefix `ps1.`.
 const PREFIX_BYTES: f64 = 4.0;
 /// A varlena up to 126 bytes has a header of one byte, a longer one of four (postgres.h).
 const SHORT_VARLENA_MAX: f64 = 126.0;
-/// An index entry: 4 bytes of line pointer, 8 of tuple header, and a key of about 16, aligned
+/// Bytes of an index entry: 4 of line pointer, 8 of tuple header, and a key of about 16, aligned
 /// (itup.h); pages of a growing btree are about two thirds full.
 const INDEX_ENTRY_BYTES: f64 = 28.0 / 0.67;
-/// Beside the tuple, a heap update logs its record header, block references and both line
-/// pointers; an index insertion logs much the same (xlogrecord.h, heapam_xlog.h).
+/// Bytes of log beside the tuple: a heap update logs its record header, block references and both
+/// line pointers; an index insertion logs about as much (xlogrecord.h, heapam_xlog.h).
 const WAL_RECORD_BYTES: f64 = 60.0;
-/// Rows a second of one lane, where nothing was measured: a plain `UPDATE` of 250-byte rows with
-/// a uuid key and three more indexes, two cores, PostgreSQL 15.
+/// Rows per second of one lane if nothing was measured: a plain `UPDATE` of 250-byte rows with a
+/// uuid key and three more indexes, two cores, PostgreSQL 15.
 const ROWS_PER_SECOND: f64 = 50_000.0;
 
-/// What a few batches took.
+/// The time that a few windows took.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Rows in the batches.
+    /// Rows in the windows.
     pub rows: u64,
     /// How long they took, one after the other, in seconds.
     pub seconds: f64,
@@ -37,27 +37,27 @@ pub struct Sample {
 pub struct Estimate {
     /// Rows of the table.
     pub rows: u64,
-    /// Those that are still to be sealed.
+    /// Rows that are still to be sealed.
     pub rows_left: u64,
     /// Bytes of the table now, with TOAST and indexes.
     pub bytes: u64,
-    /// Bytes by which its files grow before VACUUM: the new version of each row, index entries.
+    /// Bytes by which its files grow before VACUUM: the new version of each row and index entries.
     pub growth_bytes: u64,
     /// Bytes of write-ahead log.
     pub wal_bytes: u64,
-    /// Seconds.
+    /// The duration in seconds.
     pub seconds: u64,
 }
 
-/// Estimates what is left of a backfill of the columns of `plan`. Without a `sample` the rate is a guess; `left`
-/// is the share of the rows that is still to be sealed, all of them where nobody looked.
+/// Estimates a backfill of the columns of `plan`. Without a `sample` it assumes a rate; `left` is
+/// the share of rows still to be sealed, and `None` means all.
 ///
 /// - a value of n bytes is stored in n + 34 bytes and a header; in text form in 4 + 4/3 (n + 34)
 /// - an UPDATE writes the whole row again: growth = rows × (row + what is added), and an entry in
-///   every index, since pages that are full already leave no room for heap-only updates
+///   every index, since full pages have no room for heap-only updates
 /// - log = growth, a record for each row and index entry, and every page of the table once, since
 ///   the first change of a page after a checkpoint logs all of it (`full_page_writes`)
-/// - seconds = rows × what a row took in the sample / lanes
+/// - seconds = rows × time of a row in the sample / lanes
 pub fn backfill(
     table: &TableFacts,
     plan: &TablePlan,
@@ -99,7 +99,7 @@ pub fn backfill(
     }
 }
 
-/// Bytes that one row gains from one column.
+/// The bytes that one column adds to a row.
 fn added_bytes(table: &TableFacts, column: &crate::plan::ColumnPlan) -> f64 {
     let facts = table
         .columns
@@ -113,8 +113,8 @@ fn added_bytes(table: &TableFacts, column: &crate::plan::ColumnPlan) -> f64 {
     let envelope = padded + ENVELOPE_BYTES;
     let text = PREFIX_BYTES + (4.0 * envelope / 3.0).ceil();
     let sealed = match &column.target {
-        PlanTarget::InPlace => stored(text) - facts.map_or(0.0, |facts| facts.width as f64),
-        PlanTarget::Beside(name) => {
+        SealTo::InPlace => stored(text) - facts.map_or(0.0, |facts| facts.width as f64),
+        SealTo::Beside(name) => {
             let sealed = table
                 .columns
                 .iter()
@@ -132,8 +132,8 @@ fn stored(bytes: f64) -> f64 {
     bytes + if bytes <= SHORT_VARLENA_MAX { 1.0 } else { 4.0 }
 }
 
-/// How long the text of an average value is. Of varlena types the statistics know, header
-/// included; of others the text has about one length.
+/// The average length of a value's text. For varlena types the statistics have it, header included;
+/// other types have text of roughly one length.
 fn text_bytes(facts: &ColumnFacts) -> f64 {
     let typical = match facts.base_type.as_str() {
         "bool" | "int2" => 4.0,
@@ -156,7 +156,7 @@ fn text_bytes(facts: &ColumnFacts) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{ColumnPlan, Target, TriggerPolicy};
+    use crate::plan::{ColumnPlan, SealTo, TriggerPolicy};
 
     fn table() -> TableFacts {
         TableFacts {
@@ -173,7 +173,7 @@ mod tests {
         }
     }
 
-    fn plan(target: Target, pad_to: u32) -> TablePlan {
+    fn plan(target: SealTo, pad_to: u32) -> TablePlan {
         TablePlan {
             name: "public.patients".parse().unwrap(),
             label: None,
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn growth_is_the_row_again_with_the_envelope_and_its_header() {
-        let beside = plan(Target::Beside("ssn_sealed".parse().unwrap()), 0);
+        let beside = plan(SealTo::Beside("ssn_sealed".parse().unwrap()), 0);
         let estimate = backfill(&table(), &beside, None, None);
         assert_eq!(estimate.growth_bytes, 1_000 * (250 + 11 + 34 + 1));
         assert_eq!(estimate.wal_bytes, estimate.growth_bytes + 60_000 + 400_000);
@@ -200,8 +200,9 @@ mod tests {
 
     #[test]
     fn in_place_and_padding_count_what_replaces_the_plaintext() {
-        // 11 bytes and the end mark fill a bucket of 16: 50 bytes, 67 characters and the prefix.
-        let estimate = backfill(&table(), &plan(Target::InPlace, 16), None, None);
+        // The 11 bytes and the end mark fill a bucket of 16: 50 sealed bytes, 67 characters and the
+        // prefix.
+        let estimate = backfill(&table(), &plan(SealTo::InPlace, 16), None, None);
         assert_eq!(estimate.growth_bytes, 1_000 * (250 + 4 + 67 + 1 - 12));
     }
 
@@ -212,13 +213,13 @@ mod tests {
             seconds: 2.0,
             lanes: 4,
         };
-        let estimate = backfill(&table(), &plan(Target::InPlace, 0), Some(sample), None);
+        let estimate = backfill(&table(), &plan(SealTo::InPlace, 0), Some(sample), None);
         assert_eq!(estimate.seconds, 5);
     }
 
     #[test]
     fn only_what_is_left_is_estimated() {
-        let beside = plan(Target::Beside("ssn_sealed".parse().unwrap()), 0);
+        let beside = plan(SealTo::Beside("ssn_sealed".parse().unwrap()), 0);
         let all = backfill(&table(), &beside, None, None);
         let tenth = backfill(&table(), &beside, None, Some(0.1));
         assert_eq!((tenth.rows, tenth.rows_left), (1_000, 100));
@@ -232,7 +233,7 @@ mod tests {
     fn an_empty_table_takes_nothing() {
         let estimate = backfill(
             &TableFacts::default(),
-            &plan(Target::InPlace, 0),
+            &plan(SealTo::InPlace, 0),
             None,
             None,
         );

@@ -1,76 +1,76 @@
-//! What a run tells while it is under way.
-//! Owns the events and the seam they go through. An event is emitted after its batch is committed,
-//! and holds names and counts, never values.
+//! What a run reports while it is under way. Owns the events and the trait that takes them, not
+//! their display. An event is emitted after its batch is committed. Events hold names and counts,
+//! never values.
 
-/// Something that happened.
+/// Something that happened during a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Work on a table begins.
     TableBegun {
-        /// `backfill`, `verify` …
+        /// The kind of run: `backfill`, `verify` …
         kind: &'static str,
         /// The table's label.
         table: String,
-        /// Rows by the statistics.
+        /// How many rows the table has, by its statistics.
         rows_estimate: u64,
-        /// Rows that an interrupted run had done already.
+        /// How many rows an interrupted run had found before.
         rows_before: u64,
     },
-    /// A batch is committed (verify: a page is done).
+    /// A batch was committed, or a verification finished a page.
     Batch {
-        /// Rows looked at.
+        /// How many rows needed work, or were verified.
         rows: u64,
-        /// Values written or opened.
+        /// How many values were written or opened.
         values: u64,
     },
-    /// The run waits, and for what.
+    /// The run waits.
     Waiting {
-        /// For what.
+        /// What it waits for.
         why: String,
     },
-    /// A search of the whole database looks into a relation.
+    /// A search of the whole database begins with a relation.
     Searching {
-        /// Its name.
+        /// The relation's name.
         place: String,
-        /// Which one, from 1.
+        /// The relation's number, from 1.
         number: usize,
-        /// How many are known.
+        /// How many relations are known.
         of: usize,
     },
     /// The run goes on after waiting.
     GoingOn,
-    /// The sweep begins another pass.
+    /// A pass of the sweep ended.
     Sweep {
-        /// Which one, from 1.
+        /// The pass's number, from 1.
         pass: u64,
-        /// Rows the last one found.
+        /// How many rows the pass found.
         found: u64,
     },
-    /// A table failed, and the others are worked on.
+    /// A table failed; the run goes on with the others.
     TableFailed {
         /// The table's label.
         table: String,
-        /// Its error's code.
+        /// The code of the error.
         code: &'static str,
         /// What happened.
         message: String,
-        /// What to do.
+        /// What to do about it.
         hint: String,
     },
-    /// Work on a table is over.
+    /// Work on a table ended.
     TableEnded {
         /// The table's label.
         table: String,
     },
 }
 
-/// Takes events. Called from many tasks; must not block.
+/// Takes events. Many tasks call it, so it must not block.
 pub trait EventSink: Send + Sync {
     /// Takes one event.
     fn emit(&self, event: Event);
 }
 
-/// Takes none.
+/// Drops all events.
 pub struct NoEvents;
 
 impl EventSink for NoEvents {

@@ -1,6 +1,6 @@
-//! A store that is patient: every round trip of every command that fails for a reason that may pass is made
-//! again. Owns which of them may be made again after what. Batches and pages have patience of their own: they
-//! know more of what became of them.
+//! A store that repeats every round trip which fails for a reason that may pass. Owns after which
+//! failures a call may be repeated. Batches and pages are not repeated here: their callers know
+//! more about their state.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,33 +18,35 @@ use crate::keys::{
     Rewrapped, RotationEnd, RotationPeriod, RotationRecord, RotationTable,
 };
 use crate::store::{
-    AuditMisfit, AuditRow, BatchWriter, Cursor, Destruction, FieldRecord, FieldState, Gap, Holder,
-    IndexSwitch, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane, NewQuarantine, Next,
-    OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex, RelationRecord,
-    Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList, SearchPlace, Select,
-    ServerFacts, Store, Survey, TableFacts, Target, Trial, Violator, Visits,
+    AuditMisfit, AuditRow, BatchWriter, Bound, ColumnSwitch, Destruction, FieldRecord, FieldState,
+    Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp, LaneTally, NewLane,
+    NewQuarantine, Next, OpenTransaction, PageReader, PassKind, QuarantineRecord, QuarantineState,
+    RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
+    SearchRelation, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial, Violator,
 };
 
-/// Any store, with patience.
+/// Wraps any store and repeats failed round trips.
 pub struct PatientStore {
     inner: Arc<dyn Store>,
     limit: Duration,
     watch: OnceLock<(Stop, Arc<dyn EventSink>)>,
 }
 
-/// What a round trip may be made again after.
+/// After which failures a round trip may be repeated.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// It changes nothing: after anything that may pass, a lock included.
+enum RetryKind {
+    /// The call changes nothing: repeated after any failure that may pass, also after a lock
+    /// timeout.
     Look,
-    /// Done twice is done once: also where nobody knows whether it was done. Locks are the method's own matter.
+    /// Repeating the call changes nothing more: repeated even if the outcome is unknown. The call
+    /// itself handles locks.
     Repeatable,
-    /// Only where it was not done.
+    /// Repeated only if the call was certainly not done.
     Once,
 }
 
 impl PatientStore {
-    /// `limit` is how long one round trip is tried again, counted from its first failure.
+    /// Repeats each round trip for up to `limit`, counted from its first failure.
     pub fn new(inner: Arc<dyn Store>, limit: Duration) -> Self {
         Self {
             inner,
@@ -53,12 +55,13 @@ impl PatientStore {
         }
     }
 
-    /// Who wants to know that it waits, and whose wish to stop ends that. The first call counts.
+    /// Sets where waiting is reported and whose request to stop ends it. Only the first call
+    /// counts.
     pub fn watch(&self, stop: &Stop, events: &Arc<dyn EventSink>) {
         let _ = self.watch.set((stop.clone(), Arc::clone(events)));
     }
 
-    async fn again<T, F>(&self, kind: Kind, mut work: impl FnMut() -> F + Send) -> Result<T>
+    async fn again<T, F>(&self, kind: RetryKind, mut work: impl FnMut() -> F + Send) -> Result<T>
     where
         T: Send,
         F: Future<Output = Result<T>> + Send,
@@ -77,11 +80,16 @@ impl PatientStore {
             };
             let may_pass = match error.next() {
                 Next::Again | Next::Reconnect => true,
-                Next::Settle => kind != Kind::Once,
-                Next::SkipLocked => kind == Kind::Look,
+                Next::ResolveCommit => kind != RetryKind::Once,
+                Next::SkipLocked => kind == RetryKind::Look,
                 Next::Bisect | Next::Reread | Next::Stop => false,
             };
-            if !may_pass || self.watch.get().is_some_and(|(stop, _)| stop.is_wished()) {
+            if !may_pass
+                || self
+                    .watch
+                    .get()
+                    .is_some_and(|(stop, _)| stop.is_requested())
+            {
                 return Err(error);
             }
             let Some(pause) = patience.after(&error) else {
@@ -106,7 +114,7 @@ macro_rules! patient {
         #[async_trait]
         impl $seam for PatientStore {
             $(async fn $call(&self, $($arg: $type),*) -> Result<$answer> {
-                self.again(Kind::$kind, || self.inner.$call($($arg),*)).await
+                self.again(RetryKind::$kind, || self.inner.$call($($arg),*)).await
             })+
         }
     };
@@ -155,10 +163,10 @@ patient! { Store:
     Repeatable make_plain_columns(target: &Target) -> ();
     Look fingerprint(target: &Target, relation: &str) -> String;
     Look relations(target: &Target) -> Vec<String>;
-    Look cut(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
-    Look places(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
-    Look cut_storage(target: &Target, relation: &str, pieces: u32, visits: Visits) -> Option<Vec<Option<Mark>>>;
-    Look moment(relation: &str) -> Option<Moment>;
+    Look cut_by_key(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
+    Look sample_keys(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
+    Look cut_by_storage(target: &Target, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
+    Look horizon(relation: &str) -> Option<Horizon>;
     Look survey(target: &Target) -> Survey;
     Look violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
     Look row_estimate(target: &Target) -> u64;
@@ -177,7 +185,7 @@ patient! { Store:
     Repeatable claim_lane(run_id: i64, holder: &Holder, dead: &[Holder], lease_seconds: u32) -> Option<LaneRecord>;
     Repeatable end_frozen(run_id: i64) -> ();
     Repeatable release_lane(stamp: &LaneStamp, done: bool) -> ();
-    Repeatable settle_lane(run_id: i64, lane_no: i32) -> LaneRecord;
+    Repeatable lane_after_commit(run_id: i64, lane_no: i32) -> LaneRecord;
     Look reader() -> Box<dyn PageReader>;
     Look writer() -> Box<dyn BatchWriter>;
     Look trial() -> Box<dyn Trial>;
@@ -189,15 +197,15 @@ patient! { Store:
     Once append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
     Look audit_entries(from: i64, limit: u32) -> Vec<AuditRow>;
     Look audit_misfit() -> Option<AuditMisfit>;
-    Look census(target: &Target, relation: &str, after: Option<&Cursor>, upto: Option<&Cursor>) -> Vec<SealedCount>;
+    Look census(target: &Target, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
     Look open_transactions() -> Vec<OpenTransaction>;
     Repeatable reseal_quarantine(rows: &[Resealed]) -> ();
     Look search_list() -> SearchList;
-    Look search(place: &SearchPlace, keys: &[KeyId]) -> Vec<SearchHit>;
+    Look search(place: &SearchRelation, keys: &[KeyId]) -> Vec<SearchHit>;
     Once destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
     Look plaintext_of(target: &Target, tenant: &str) -> u64;
-    Repeatable prepare_reindex(target: &Target, next: &[Reindex]) -> ();
-    Repeatable index_reindexed(target: &Target, next: &[Reindex]) -> ();
+    Repeatable prepare_reindex(target: &Target, next: &[ColumnSwitch]) -> ();
+    Repeatable index_reindexed(target: &Target, next: &[ColumnSwitch]) -> ();
     Once switch_indexes(switch: &IndexSwitch<'_>) -> bool;
     Look blockers(target: &Target) -> Vec<String>;
 }

@@ -1,7 +1,7 @@
-//! Preflight: everything that stands in the way of a run, found before the first row and listed
-//! all at once. Owns the list of checks and what they may ask; each check is a file below.
-//! Judges facts only: reads no database, changes nothing.
-//! A code belongs to one check for ever (docs/ERRORS.md).
+//! Preflight: finds everything that prevents a run before its first row, and lists it all at once.
+//! Owns the list of checks and what they may look at; each check is in a file of its own. Judges
+//! facts only: reads no database, changes nothing. A code belongs to one check for ever
+//! (docs/ERRORS.md).
 
 mod blind_index;
 mod broken_object;
@@ -41,7 +41,7 @@ mod view;
 mod width;
 
 use crate::ident::Ident;
-use crate::plan::{ColumnPlan, TablePlan, Target as PlanTarget};
+use crate::plan::{ColumnPlan, SealTo, TablePlan};
 use crate::store::catalog::{ColumnFacts, ServerFacts, TableFacts};
 use crate::store::{FieldRecord, FieldState};
 
@@ -53,7 +53,7 @@ pub use surveyed::surveyed;
 /// Runs every check on one table of the plan.
 ///
 /// The findings are in the order of the checks: the server and its keys, the table, its key, then
-/// column by column. A missing table ends the list early, since nothing else can be judged.
+/// each column. If the table is missing, the list ends there, since nothing else can be judged.
 pub fn check(preflight: &Preflight<'_>) -> Findings {
     let mut out = Findings::default();
     for check in CHECKS {
@@ -62,54 +62,54 @@ pub fn check(preflight: &Preflight<'_>) -> Findings {
     out
 }
 
-/// All that the checks may look at.
+/// Everything that the checks may look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Preflight<'a> {
-    /// The server.
+    /// Facts of the server.
     pub server: &'a ServerFacts,
-    /// The table; `None` where there is no relation of that name.
+    /// Facts of the table; `None` if there is no relation of that name.
     pub table: Option<&'a TableFacts>,
-    /// What the plan wants of it.
+    /// The plan for the table.
     pub plan: &'a TablePlan,
-    /// All registered fields, of whatever table.
+    /// All registered fields, of all tables.
     pub registered: &'a [FieldRecord],
-    /// The keys there are for the table's tenants.
+    /// Which keys there are for the table's tenants.
     pub keys: KeysHave,
     /// What the run is to do.
-    pub purpose: Purpose,
-    /// What the database is.
+    pub purpose: RunPurpose,
+    /// The kind of database.
     pub dialect: Dialect,
 }
 
-/// Whether there are keys that values can be sealed under.
+/// Which kinds of keys exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeysHave {
-    /// A usable key of purpose `cell`.
+    /// There is a usable key of purpose `cell`.
     pub cell: bool,
-    /// A usable key of purpose `blind_index`.
+    /// There is a usable key of purpose `blind_index`.
     pub blind_index: bool,
 }
 
 /// What a run is to do with the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Seal.
+pub enum RunPurpose {
+    /// Seal values.
     Backfill,
-    /// Seal again, from what is sealed, under another key.
+    /// Re-seal values under another key.
     Rotate {
-        /// Blind indexes, too: their columns are replaced.
+        /// Blind indexes are rotated too, so their columns are replaced.
         indexes: bool,
     },
-    /// Decrypt back.
+    /// Write the plaintext back.
     Restore {
-        /// And drop the sealed columns.
+        /// Then drop the sealed columns.
         drop_sealed: bool,
     },
-    /// Open and compare; no row of the table is written.
+    /// Open and compare values; writes no row of the table.
     Verify,
 }
 
-/// What kind of database it is.
+/// The kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// PostgreSQL.
@@ -118,13 +118,13 @@ pub enum Dialect {
     Sqlite,
 }
 
-impl Purpose {
-    /// Decrypt back.
+impl RunPurpose {
+    /// Whether the run writes the plaintext back.
     fn is_restore(self) -> bool {
         matches!(self, Self::Restore { .. })
     }
 
-    /// Columns of the table are dropped or renamed.
+    /// Whether the run drops or renames columns of the table.
     fn drops_columns(self) -> bool {
         match self {
             Self::Rotate { indexes } => indexes,
@@ -172,13 +172,13 @@ const CHECKS: &[Check] = &[
     not_null::check,
 ];
 
-/// One column of the plan with the facts of it.
+/// One column of the plan with its facts.
 #[derive(Clone, Copy)]
 struct Field<'a> {
     plan: &'a ColumnPlan,
-    /// The plaintext column where it exists.
+    /// The plaintext column, if it exists.
     column: Option<&'a ColumnFacts>,
-    /// Its registration.
+    /// The column's registration.
     record: Option<&'a FieldRecord>,
 }
 
@@ -188,26 +188,26 @@ impl<'a> Field<'a> {
     }
 
     fn in_place(&self) -> bool {
-        self.plan.target == PlanTarget::InPlace
+        self.plan.target == SealTo::InPlace
     }
 
-    /// The column that takes the sealed values, unless in place.
+    /// The column that takes the sealed values; `None` in place.
     fn seal_into(&self) -> Option<&'a Ident> {
         match &self.plan.target {
-            PlanTarget::Beside(column) => Some(column),
-            PlanTarget::InPlace => None,
+            SealTo::Beside(column) => Some(column),
+            SealTo::InPlace => None,
         }
     }
 
-    /// Constraints of ours stand on the sealed column from then on.
+    /// Whether finalize has put phiseal's constraints on the sealed column.
     fn finalized(&self) -> bool {
         self.record.is_some_and(|record| {
             matches!(record.state, FieldState::Finalized | FieldState::Scrubbed)
         })
     }
 
-    /// `columns` name the plaintext column and not also the sealed one, as constraints and indexes
-    /// of our own do.
+    /// Whether `columns` name the plaintext column and not also the sealed one, as phiseal's own
+    /// constraints and indexes do.
     fn is_in(&self, columns: &[String]) -> bool {
         let has = |name: &str| columns.iter().any(|column| column == name);
         has(self.name()) && !self.seal_into().is_some_and(|sealed| has(sealed.as_str()))
@@ -215,7 +215,7 @@ impl<'a> Field<'a> {
 }
 
 impl<'a> Preflight<'a> {
-    /// The columns of the plan, each with its facts; none where the table is missing.
+    /// The columns of the plan, each with its facts; none if the table is missing.
     fn fields(&self) -> impl Iterator<Item = (&'a TableFacts, Field<'a>)> + use<'a> {
         let (table, plan, registered) = (self.table, self.plan, self.registered);
         plan.columns.iter().filter_map(move |column| {
@@ -229,8 +229,8 @@ impl<'a> Preflight<'a> {
         })
     }
 
-    /// Something that reads or restricts the plaintext of `field`. In place it refuses a backfill,
-    /// since the values change; beside, it only has to be gone before finalize.
+    /// Reports an object that reads or restricts the plaintext of `field`. In place this refuses a
+    /// backfill, since the values change; beside, the object only has to be gone before finalize.
     fn in_the_way(
         &self,
         out: &mut Findings,
@@ -239,7 +239,7 @@ impl<'a> Preflight<'a> {
         what: String,
         remedy: &str,
     ) {
-        if self.purpose != Purpose::Backfill {
+        if self.purpose != RunPurpose::Backfill {
             return;
         }
         let at = Some(field.name());
@@ -252,9 +252,9 @@ impl<'a> Preflight<'a> {
         }
     }
 
-    /// The run writes rows of the table.
+    /// Whether the run writes rows of the table.
     fn writes(&self) -> bool {
-        self.purpose != Purpose::Verify
+        self.purpose != RunPurpose::Verify
     }
 }
 
@@ -263,12 +263,12 @@ fn column_of<'a>(table: &'a TableFacts, name: &str) -> Option<&'a ColumnFacts> {
     table.columns.iter().find(|column| column.name == name)
 }
 
-/// An index or constraint that this program made: the stores put our name into each.
+/// Whether phiseal made this index or constraint: the stores put `phiseal` into each name.
 fn is_ours(name: &str) -> bool {
     name.contains("phiseal")
 }
 
-/// Names for a message: `a, b`.
+/// The names for a message: `a, b`.
 fn listed<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     let mut line = String::new();
     for name in names {

@@ -1,6 +1,7 @@
-//! Rows that could not be processed: what is written down of them, and which are known already.
-//! Owns the sealed form of a row's key and its tag. A known row is passed over until an operator
-//! says retry; it never stops a run and never disappears.
+//! The rows that could not be processed: what is recorded of them, and which are known already.
+//! Owns the sealed form of a row's key and its tag. The run skips a known row until an operator
+//! asks for a retry; a row in quarantine never stops a run and never disappears. Does not own its
+//! storage.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,31 +17,31 @@ use crate::store::{
     RunKind, Target,
 };
 
-/// Faults that are listed, each by its field, or of the whole row.
+/// The listed faults of each row: positions of fields, or `None` for the whole row.
 #[derive(Default)]
-struct Known {
+struct FaultIndex {
     by_key: HashMap<RowKey, HashSet<Option<usize>>>,
     by_tag: HashMap<String, HashSet<Option<usize>>>,
-    /// The row key behind each tag that this book listed.
+    /// The row key behind each tag that [`KnownFaults::list`] made.
     listed: HashMap<String, RowKey>,
 }
 
-/// What is known to be bad in one table.
-pub struct Book {
+/// The faults that are known in one table.
+pub struct KnownFaults {
     table_label: String,
     column_labels: Vec<String>,
     step: &'static str,
     own: Option<Arc<Key>>,
     tagger: Option<Tagger>,
-    known: RwLock<Known>,
-    /// What a person wanted tried again when this run began.
+    known: RwLock<FaultIndex>,
+    /// Ids of the entries that were marked for retry when this run began.
     to_retry: HashSet<i64>,
 }
 
-impl Book {
-    /// A book for one table; `own` is the key that seals row keys. What is listed already, and not
-    /// marked for another try, is known from the start: by its row key, since the tag is another one
-    /// under each key. Where the row key does not open any more, by its tag.
+impl KnownFaults {
+    /// Creates the index for one table; `own` is the key that seals row keys. Entries in `listed`
+    /// are known from the start, unless they are marked for retry. They are known by row key, since
+    /// a row's tag differs under each key, or by tag if the row key does not open any more.
     pub fn new(
         target: &Target,
         step: &'static str,
@@ -51,9 +52,9 @@ impl Book {
         let column_labels: Vec<String> = (target.fields.iter())
             .map(|field| field.label.clone())
             .collect();
-        let mut known = Known::default();
+        let mut known = FaultIndex::default();
         for record in listed {
-            // What verify or a restore listed says nothing about a later backfill.
+            // Entries of a verification or a restore say nothing about a later backfill.
             if !is_of(&record.row.step, step) || record.state == QuarantineState::Retry {
                 continue;
             }
@@ -95,18 +96,18 @@ impl Book {
         }
     }
 
-    /// Whether this run tries the row of an entry again: what a person marks while it goes on is for the
-    /// next one.
+    /// Whether this run retries the row of an entry. A row that is marked during the run is for the
+    /// next run.
     pub fn retries(&self, quarantine_id: i64) -> bool {
         self.to_retry.contains(&quarantine_id)
     }
 
-    /// Whether it tries any again.
+    /// Whether this run retries any row.
     pub fn retries_any(&self) -> bool {
         !self.to_retry.is_empty()
     }
 
-    /// The row's tag: a keyed digest, safe to print. `unkeyed` where there is no key to make it with.
+    /// The row's tag: a keyed digest that is safe to print, or `unkeyed` if there is no key.
     pub fn tag(&self, row_key: &RowKey) -> String {
         self.tagger.as_ref().map_or_else(
             || "unkeyed".to_owned(),
@@ -114,7 +115,7 @@ impl Book {
         )
     }
 
-    /// Whether this fault of this row is listed.
+    /// Whether this fault of this row is known.
     pub fn knows(&self, row_key: &RowKey, field: Option<usize>) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let has = |fields: &HashSet<Option<usize>>| fields.contains(&field);
@@ -122,7 +123,7 @@ impl Book {
             || (!known.by_tag.is_empty() && known.by_tag.get(&self.tag(row_key)).is_some_and(has))
     }
 
-    /// The faults as they are to be listed; they are known from now on.
+    /// Makes the entries for those faults that are not known yet; from now on they are known.
     pub fn list(
         &self,
         run_id: Option<i64>,
@@ -158,7 +159,7 @@ impl Book {
             .collect()
     }
 
-    /// Forgets faults whose listing was rolled back.
+    /// Forgets faults whose entries were rolled back.
     pub fn forget(&self, listed: &[NewQuarantine]) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         for row in listed {
@@ -176,13 +177,13 @@ impl Book {
     }
 }
 
-/// Whether what one step listed is met by another: both seal from the plaintext.
+/// Whether entries of one step count for another: the same step, or two that seal plaintext.
 fn is_of(listed_by: &str, step: &str) -> bool {
     let sealing = [RunKind::Backfill.as_str(), RunKind::Compare.as_str()];
     listed_by == step || (sealing.contains(&listed_by) && sealing.contains(&step))
 }
 
-/// The row key of a row whose key has no fixed form, so that it can be tagged and listed: its text.
+/// A substitute row key made of the key's text, to tag and list a row whose key has no fixed form.
 pub fn stand_in_key(row: &PageRow) -> RowKey {
     let parts: Vec<KeyPart> = key_text(row).into_iter().map(KeyPart::Text).collect();
     RowKey::encode(&parts)
@@ -191,12 +192,12 @@ pub fn stand_in_key(row: &PageRow) -> RowKey {
 }
 
 fn unreachable_key() -> RowKey {
-    // One text part always encodes; an empty one stands in so that nothing can panic here.
+    // One text part always encodes, so this is never reached; it must not panic.
     RowKey::encode(&[KeyPart::Bool(false)]).unwrap_or_else(|_| std::process::abort())
 }
 
-/// The text of a row's key, for the operator who has to find it: the same whichever way the row
-/// was read, so that `store::locate` can make a condition of it.
+/// The text of a row's key, by which an operator finds the row. It does not depend on how the row
+/// was read, so that `store::locate` can turn it into a condition.
 fn key_text(row: &PageRow) -> Vec<String> {
     match (&row.key, &row.key_text) {
         (Ok(parts), _) => parts.iter().map(part_text).collect(),
@@ -205,8 +206,8 @@ fn key_text(row: &PageRow) -> Vec<String> {
     }
 }
 
-/// The row keys that a listed text can stand for. A column without a type takes values of several kinds that look
-/// alike: there the tag tells which it was, if the key that it was made with is still here.
+/// The row keys that a listed text can mean. A column without a type holds values of several kinds
+/// that look alike; then the tag tells which it was, if the key that made the tag still exists.
 fn row_keys(
     columns: &[KeyColumn],
     text: &[u8],
@@ -250,7 +251,7 @@ fn row_keys(
     encoded.filter(is_it).collect()
 }
 
-/// The parts whose text this is, as [`part_text`] writes them.
+/// The key parts that [`part_text`] writes as this text.
 fn parts_of(kind: KeyKind, text: &str) -> Vec<KeyPart> {
     let int = || text.parse().ok().map(KeyPart::Int);
     let bytes = || {
@@ -313,8 +314,8 @@ fn seal_key(own: &Key, tag: &str, text: &[String]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The key of a listed row, sealed again under `own`; `None` where it does not open, or there are no
-/// random bytes: it then stays as it is, and is in the census.
+/// Seals the row key of an entry again under `own`. `None` if it does not open or there are no
+/// random bytes: the entry then stays as it is, and the census counts it.
 pub fn reseal(keyring: &Keyring, own: &Key, record: &QuarantineRecord) -> Option<Resealed> {
     let text = open_key(keyring, record)?;
     let text: Vec<String> = serde_json::from_slice(&text).ok()?;
@@ -326,7 +327,7 @@ pub fn reseal(keyring: &Keyring, own: &Key, record: &QuarantineRecord) -> Option
     })
 }
 
-/// Opens the key text of a listed row; `None` where its key is not there or it was changed.
+/// Opens the key text of an entry. `None` if its key is missing or the entry was changed.
 pub fn open_key(keyring: &Keyring, record: &QuarantineRecord) -> Option<Zeroizing<Vec<u8>>> {
     let envelope = Envelope::parse(&record.row.key_sealed).ok()?;
     let key = keyring.openable(envelope.key_id()).ok()?;

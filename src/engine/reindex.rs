@@ -1,8 +1,10 @@
-//! The rotation of a blind index key: a new column is filled beside the old, then takes its place.
-//! Owns the order: columns and guard; fill by the run loop; indexes; the grace in which every
-//! application learns of the new key; one switch of columns and keys over all tables; and, after
-//! the grace once more, a check of every index, for what was written by those who did not know yet.
-//! Until the switch a lookup under the old key finds everything, and from then on one under the new.
+//! The rotation of blind index keys: a new column is filled beside the old one, then takes its
+//! place.
+//! Owns the order of the steps: make columns and guard; fill them with the run loop; make indexes;
+//! wait a grace period, in which every application loads the new key; switch columns and keys of
+//! all tables in one transaction; wait the grace period again; check every index, since an
+//! application may have written under the old key until then. Before the switch, a lookup under the
+//! old key finds every row; after it, a lookup under the new key does.
 
 mod late;
 
@@ -19,7 +21,7 @@ use super::events::Event;
 use super::report::{TableReport, Tallied};
 use super::retry::Patience;
 use super::rotation::{Finish, Finished};
-use super::steps::reindex::{Change, Reindex as ReindexStep, fields};
+use super::steps::reindex::{IndexKeyChange, Reindex as ReindexStep, fields};
 use super::{Engine, FieldSpec, Job};
 use crate::ident::Ident;
 use crate::keys::rotation::{COMPLETE, REMAINDER};
@@ -28,16 +30,16 @@ use crate::keys::{
     examine,
 };
 use crate::run::audit::Note;
-use crate::store::{IndexSwitch, Reindex, RunKind, Select, StoreError, SwitchTable, Target};
+use crate::store::{ColumnSwitch, IndexSwitch, RunKind, Select, StoreError, SwitchTable, Target};
 
-/// How long an application may go on with the keys it has.
+/// How long an application may use the keys that it has loaded.
 pub const GRACE: Duration = Duration::from_secs(60);
-/// How often the switch is tried after rows were written in between.
+/// How often the switch is tried again because rows were written meanwhile.
 const SWITCHES_MAX: u32 = 50;
 
-/// The changes of a rotation, by tenant, and what they count for.
-struct Plan {
-    changes: Arc<HashMap<String, Change>>,
+/// The key changes of the open rotations, by tenant, and the rotation that each old key counts for.
+struct ReindexPlan {
+    changes: Arc<HashMap<String, IndexKeyChange>>,
     rotations: HashMap<crate::crypto::KeyId, i64>,
     handovers: Vec<Handover>,
     switched: bool,
@@ -58,7 +60,7 @@ impl Engine {
         let plan = self.plan_of(open).await?;
         let begun = Instant::now();
         let mut done = Tallied::default();
-        // A detached leaf keeps the columns it has: nobody looks values up in it through the table.
+        // A detached partition keeps its columns: lookups through the table do not reach it.
         let attached = |job: &Job| {
             let mut job = job.clone();
             job.target.scope = crate::store::Scope::Attached;
@@ -79,12 +81,13 @@ impl Engine {
                 }
             }
             if let Some(blocked) = blocked {
-                // A switch is of all tables at once.
+                // The switch covers all tables at once, so it cannot leave this one out.
                 return Err(blocked);
             }
             self.wait_grace(begun, grace).await?;
             if finish.stays_open {
-                // A switch is of all tables at once.
+                // The switch covers all tables at once, so it has to wait for those that were
+                // refused.
                 return Ok(Finished {
                     done,
                     ..Finished::default()
@@ -108,7 +111,11 @@ impl Engine {
             .map(|one| RotationEnd {
                 history_id: one.history_id,
                 census: "{}".to_owned(),
-                outcome: if finish.missed { REMAINDER } else { COMPLETE },
+                outcome: if finish.table_missing {
+                    REMAINDER
+                } else {
+                    COMPLETE
+                },
             })
             .collect();
         let note = self.rotation_note("rotate.end");
@@ -120,10 +127,11 @@ impl Engine {
         })
     }
 
-    /// What the open records mean: the two keys of each tenant, and whether they changed already.
-    async fn plan_of(&self, open: &[RotationRecord]) -> Result<Plan, EngineError> {
+    /// Reads from the open records which key replaces which for each tenant, and whether the switch
+    /// has been made.
+    async fn plan_of(&self, open: &[RotationRecord]) -> Result<ReindexPlan, EngineError> {
         let records = self.store.key_records().await?;
-        let mut plan = Plan {
+        let mut plan = ReindexPlan {
             changes: Arc::default(),
             rotations: HashMap::new(),
             handovers: Vec::new(),
@@ -145,13 +153,13 @@ impl Engine {
             plan.handovers.push(handover(rotation, from, to));
             changes.insert(
                 from.tenant.clone(),
-                Change {
+                IndexKeyChange {
                     from: from.key_id,
                     to: key,
                 },
             );
         }
-        // In the registry, a column on its way is noted until the switch.
+        // The registry names the new column of a field until the switch.
         let fields = self.store.fields().await?;
         let under_way = fields.iter().any(|field| field.blind_index_next.is_some());
         let waiting = plan
@@ -174,7 +182,7 @@ impl Engine {
         Ok(plan)
     }
 
-    /// A key in whatever state: the one that is to take over is not active yet.
+    /// Unwraps a key in any state: the new key is not active yet.
     async fn key_of(&self, record: &KeyRecord) -> Result<Arc<Key>, EngineError> {
         let provider = self.tenants.provider.as_ref();
         Ok(Arc::new(examine(record, provider).await?))
@@ -184,9 +192,9 @@ impl Engine {
     async fn fill(
         &self,
         job: &Job,
-        plan: &Plan,
+        plan: &ReindexPlan,
         done: &mut Tallied,
-    ) -> Result<(Target, Vec<Reindex>), EngineError> {
+    ) -> Result<(Target, Vec<ColumnSwitch>), EngineError> {
         let next = next_of(&job.target)?;
         self.store.prepare_reindex(&job.target, &next).await?;
         let mut target = job.target.clone();
@@ -198,7 +206,8 @@ impl Engine {
         Ok((target, next))
     }
 
-    /// Whether a sealed value has no blind index. Some have none, since they normalise to nothing.
+    /// Whether a row that should have a blind index lacks one. (A value that normalises to nothing
+    /// has none.)
     pub(super) async fn lacks_indexes(&self, missing: &Job) -> Result<bool, EngineError> {
         if missing.target.fields.is_empty() {
             return Ok(false);
@@ -216,7 +225,7 @@ impl Engine {
         Ok(false)
     }
 
-    /// Makes the blind indexes that are missing: an application sealed and left them out.
+    /// Makes the blind indexes that are missing because an application sealed values without them.
     pub(super) async fn fill_indexes(&self, missing: &Job) -> Result<TableReport, EngineError> {
         let target = Arc::new(missing.target.clone());
         let columns = Arc::new(Columns::new(&target.label, missing.fields.clone()));
@@ -225,12 +234,12 @@ impl Engine {
             .await
     }
 
-    /// One run over the indexes of a table.
+    /// One run over the index columns of a table.
     async fn work(
         &self,
         job: &Job,
         columns: &[(usize, Ident)],
-        plan: &Plan,
+        plan: &ReindexPlan,
         check: bool,
     ) -> Result<Tallied, EngineError> {
         let job = over_indexes(job, columns);
@@ -246,18 +255,19 @@ impl Engine {
         Ok(done)
     }
 
-    /// Switches all tables and keys at once; rows written in between are filled first.
+    /// Switches all tables and keys in one transaction, after filling the rows that were written
+    /// meanwhile.
     async fn switch(
         &self,
-        tables: &[((Target, Vec<Reindex>), &Job)],
-        plan: &Plan,
+        tables: &[((Target, Vec<ColumnSwitch>), &Job)],
+        plan: &ReindexPlan,
         open: &[RotationRecord],
         done: &mut Tallied,
     ) -> Result<(), EngineError> {
         let mut patience = Patience::new(self.settings.patience);
         self.fill_again(tables, plan, done).await?;
         for _ in 0..SWITCHES_MAX {
-            // Under the lock rows are filled with the keys there are now.
+            // The last rows are filled under the lock, with the keys loaded here.
             self.reload().await?;
             let late = Late::new(tables, plan, self.tenants.keyring.snapshot());
             let mut all = Vec::new();
@@ -265,7 +275,7 @@ impl Engine {
                 let refused = self.refused(&target.label).await?;
                 let next = next
                     .iter()
-                    .map(|index| Reindex {
+                    .map(|index| ColumnSwitch {
                         refused,
                         ..index.clone()
                     })
@@ -287,10 +297,11 @@ impl Engine {
             };
             match self.store.switch_indexes(&switch).await {
                 Ok(true) => return Ok(()),
-                // A value that does not open: it is listed, and left behind.
+                // Rows are left without a new index: the run fills them, or lists in quarantine
+                // those whose value does not open.
                 Ok(false) => self.fill_again(tables, plan, done).await?,
                 Err(error) => {
-                    // The answer to a COMMIT may be what was lost.
+                    // The COMMIT may have succeeded and only its answer been lost.
                     if self.plan_of(open).await.is_ok_and(|now| now.switched) {
                         return Ok(());
                     }
@@ -306,11 +317,12 @@ impl Engine {
         })
     }
 
-    /// Fills what was written since the last pass, so that little is left for the lock.
+    /// Fills the rows that were written since the last pass, so that few are left to fill under the
+    /// lock.
     async fn fill_again(
         &self,
-        tables: &[((Target, Vec<Reindex>), &Job)],
-        plan: &Plan,
+        tables: &[((Target, Vec<ColumnSwitch>), &Job)],
+        plan: &ReindexPlan,
         done: &mut Tallied,
     ) -> Result<(), EngineError> {
         for ((_, next), job) in tables {
@@ -320,8 +332,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The entry about the keys that change at the switch.
-    fn switch_note(&self, plan: &Plan) -> Note<'static> {
+    /// The audit entry about the keys that change at the switch.
+    fn switch_note(&self, plan: &ReindexPlan) -> Note<'static> {
         let ids = |of: fn(&Handover) -> crate::crypto::KeyId| -> Vec<u32> {
             plan.handovers.iter().map(|one| of(one).get()).collect()
         };
@@ -331,7 +343,8 @@ impl Engine {
         Note::new(keyring, actor, "rotate.switch", subject)
     }
 
-    /// Rows of a table whose values do not open, and which get no new index.
+    /// The number of rows in quarantine whose values do not open, and which therefore get no new
+    /// index.
     async fn refused(&self, label: &str) -> Result<u64, EngineError> {
         let listed = self.store.quarantined(Some(label)).await?;
         let refused = listed
@@ -343,7 +356,7 @@ impl Engine {
     /// Waits until applications have loaded the keys again.
     async fn wait_grace(&self, since: Instant, grace: Duration) -> Result<(), EngineError> {
         while let Some(left) = grace.checked_sub(since.elapsed()) {
-            if self.stop.is_wished() {
+            if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }
             self.events.emit(Event::Waiting {
@@ -359,19 +372,19 @@ impl Engine {
     }
 }
 
-/// The job that looks for sealed values without a blind index.
+/// The job that finds sealed values without a blind index.
 pub(super) fn missing_indexes(job: &Job) -> Job {
     over_indexes(job, &indexes_of(&job.target))
 }
 
-/// The new columns of fields.
-fn columns_of(next: &[Reindex]) -> Vec<(usize, Ident)> {
+/// The new column of each field.
+fn columns_of(next: &[ColumnSwitch]) -> Vec<(usize, Ident)> {
     next.iter()
         .map(|index| (index.field, index.next.clone()))
         .collect()
 }
 
-/// What the keys of a rotation become at the switch.
+/// What the two keys of a rotation become at the switch.
 fn handover(rotation: &RotationRecord, from: &KeyRecord, to: &KeyRecord) -> Handover {
     Handover {
         from: from.key_id,
@@ -388,7 +401,7 @@ fn handover(rotation: &RotationRecord, from: &KeyRecord, to: &KeyRecord) -> Hand
     }
 }
 
-/// The blind indexes of a target, by field.
+/// The blind index columns of a target, each with the number of its field.
 fn indexes_of(target: &Target) -> Vec<(usize, Ident)> {
     target
         .fields
@@ -398,8 +411,8 @@ fn indexes_of(target: &Target) -> Vec<(usize, Ident)> {
         .collect()
 }
 
-/// The new columns, named after those they replace.
-fn next_of(target: &Target) -> Result<Vec<Reindex>, EngineError> {
+/// The new columns, named after those that they replace.
+fn next_of(target: &Target) -> Result<Vec<ColumnSwitch>, EngineError> {
     indexes_of(target)
         .into_iter()
         .map(|(field, column)| {
@@ -408,7 +421,7 @@ fn next_of(target: &Target) -> Result<Vec<Reindex>, EngineError> {
                     what: "a column name too long to name another after it",
                 })
             })?;
-            Ok(Reindex {
+            Ok(ColumnSwitch {
                 field,
                 unique: target.fields[field].index_unique,
                 column,
@@ -419,7 +432,8 @@ fn next_of(target: &Target) -> Result<Vec<Reindex>, EngineError> {
         .collect()
 }
 
-/// The job whose plaintext is the sealed column and whose sealed column is the index.
+/// The job as reindexing sees it: the sealed column in the role of the plaintext, the index column
+/// in that of the sealed one.
 fn over_indexes(job: &Job, columns: &[(usize, Ident)]) -> Job {
     let mut over = job.clone();
     over.target.fields = fields(&job.target, columns);

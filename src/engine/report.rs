@@ -1,36 +1,38 @@
-//! What a run did: counts of this invocation, and the failures it met.
+//! What a run did: the counts of this invocation and the failures that it found. Owns the sums, not
+//! the counters in `lanes`.
 
 use super::commit::Committed;
-use super::context::Context;
-use super::parcel::Worked;
-use super::step::Seen;
+use super::context::RunContext;
+use super::step::StepCounts;
+use super::worked_page::WorkedRow;
 use crate::store::LaneTally;
 
-/// Failures listed in full; beyond that they are only counted.
+/// How many failures are reported in full; further ones are only counted.
 pub const FAILURES_MAX: usize = 1000;
 
-/// What one worker did.
+/// What one worker did, or all workers together.
 #[derive(Debug, Clone, Default)]
 pub struct Tallied {
-    /// Counters, as lanes keep them.
+    /// The same counters that lanes keep.
     pub tally: LaneTally,
-    /// What was seen.
-    pub seen: Seen,
-    /// Values that failed, the first [`FAILURES_MAX`].
+    /// What the step counted.
+    pub seen: StepCounts,
+    /// The first [`FAILURES_MAX`] values that failed.
     pub failures: Vec<Failure>,
-    /// Lanes worked on.
+    /// How many lanes were worked on.
     pub lanes: u32,
-    /// Something that was interrupted went on.
+    /// Whether an interrupted run was resumed.
     pub resumed: bool,
-    /// A sweep ended while the application went on writing what it had to meet.
+    /// Whether a sweep ended while the application kept writing rows that need work.
     pub still_written: bool,
-    /// Sweeps that ended.
+    /// How many sweeps ended.
     pub sweeps: usize,
-    /// Indexes of ours that could not be dropped, as somebody looks at the table for long.
+    /// Sweep indexes that could not be dropped, because a transaction has been using the table for
+    /// long.
     pub indexes_left: Vec<String>,
 }
 
-/// A value that does not open or is not what it should be.
+/// A value that does not open, or is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The table's label.
@@ -39,7 +41,7 @@ pub struct Failure {
     pub column: String,
     /// The row's tag.
     pub row_tag: String,
-    /// Why.
+    /// Why it failed.
     pub reason: String,
 }
 
@@ -48,32 +50,32 @@ pub struct Failure {
 pub struct TableReport {
     /// The table's label.
     pub table: String,
-    /// What the workers did, together.
+    /// What all workers did together.
     pub done: Tallied,
-    /// It went on with an interrupted run.
+    /// Whether the run resumed an interrupted one.
     pub resumed: bool,
-    /// Rows in quarantine that wait for a person.
+    /// How many rows in quarantine wait for a person.
     pub open_quarantine: u64,
-    /// How long it took, seconds.
+    /// How long the run took, in seconds.
     pub seconds: f64,
-    /// What was compared, where seals were not trusted.
+    /// The report of the comparison of gaps, if there was one.
     pub compared: Option<Box<TableReport>>,
 }
 
 impl Tallied {
-    /// Adds a committed parcel.
+    /// Adds the counts of a committed worked page.
     pub fn add(&mut self, done: &Committed) {
         self.tally += done.tally;
         self.seen.add(&done.seen);
     }
 
-    /// Adds what was seen in a parcel that is not written.
-    pub fn saw(&mut self, seen: &Seen) {
+    /// Adds what the step counted in a worked page that is not written.
+    pub fn saw(&mut self, seen: &StepCounts) {
         self.seen.add(seen);
     }
 
-    /// Notes the failures of a row.
-    pub fn failed_row(&mut self, ctx: &Context, row: &Worked) {
+    /// Adds the failures of a row.
+    pub fn failed_row(&mut self, ctx: &RunContext, row: &WorkedRow) {
         for fault in &row.work.faults {
             if self.failures.len() >= FAILURES_MAX {
                 return;
@@ -84,13 +86,13 @@ impl Tallied {
                     .field
                     .map(|at| ctx.target.fields[at].label.clone())
                     .unwrap_or_default(),
-                row_tag: ctx.book.tag(&row.key),
+                row_tag: ctx.known_faults.tag(&row.key),
                 reason: fault.reason.clone(),
             });
         }
     }
 
-    /// Adds another worker's.
+    /// Adds what another worker did.
     pub fn merge(&mut self, other: Self) {
         self.tally += other.tally;
         self.seen.add(&other.seen);

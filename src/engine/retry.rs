@@ -1,11 +1,13 @@
-//! Patience: how long a failing round trip is tried again, and with which pauses.
-//! Pauses double from 50 ms to 5 s, with jitter, so that several lanes do not come back at once.
+//! Patience: how long a failing round trip is repeated, and with which pauses. Owns the pauses; the
+//! error itself says whether a retry helps. Pauses double from 50 ms to 5 s, with jitter, so that
+//! lanes do not retry all at once.
 
 use std::time::{Duration, Instant};
 
-use super::context::Context;
+use super::context::RunContext;
 use super::error::EngineError;
-use super::events::Event;
+use super::events::{Event, EventSink};
+use super::stop::Stop;
 use crate::store::{Next, StoreError};
 
 /// The pauses of one round trip that keeps failing.
@@ -17,11 +19,12 @@ pub struct Patience {
 
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
-/// Space that is not there again within this takes a person: waiting longer only delays the news.
+/// If the disk is full for longer than this, a person must act, and waiting only delays the
+/// message.
 const DISK_FULL: Duration = Duration::from_secs(20);
 
 impl Patience {
-    /// Patience of this length, counted from the first failure.
+    /// Starts with a patience of `limit`, counted from the first failure.
     pub fn new(limit: Duration) -> Self {
         Self {
             since: None,
@@ -30,7 +33,7 @@ impl Patience {
         }
     }
 
-    /// The pause before the next attempt after this failure; `None` when patience is over.
+    /// The pause before the next attempt after this failure; `None` once patience is over.
     pub fn after(&mut self, error: &StoreError) -> Option<Duration> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let limit = match error {
@@ -45,36 +48,49 @@ impl Patience {
         Some(pause.mul_f64(0.5 + jitter() / 2.0))
     }
 
-    /// Waits before a round trip that failed is tried again, and says so.
+    /// Waits before a failed round trip is repeated, and emits an event.
     ///
     /// # Errors
-    /// The failure itself where trying again does not help or patience is over;
-    /// [`EngineError::Interrupted`] where a stop is wished.
-    pub async fn wait(&mut self, ctx: &Context, error: StoreError) -> Result<(), EngineError> {
+    /// The failure itself if a retry does not help or patience is over;
+    /// [`EngineError::Interrupted`] if a stop was requested.
+    pub async fn wait(&mut self, ctx: &RunContext, error: StoreError) -> Result<(), EngineError> {
+        self.pause(&ctx.stop, ctx.events.as_ref(), error).await
+    }
+
+    /// The same where there is no run.
+    ///
+    /// # Errors
+    /// As [`Patience::wait`].
+    pub async fn pause(
+        &mut self,
+        stop: &Stop,
+        events: &dyn EventSink,
+        error: StoreError,
+    ) -> Result<(), EngineError> {
         if matches!(error.next(), Next::Stop | Next::Bisect) {
             return Err(error.into());
         }
-        if ctx.stop.is_wished() {
+        if stop.is_requested() {
             return Err(EngineError::Interrupted);
         }
         let Some(pause) = self.after(&error) else {
             return Err(error.into());
         };
-        ctx.events.emit(Event::Waiting {
+        events.emit(Event::Waiting {
             why: error.to_string(),
         });
-        ctx.stop.sleep(pause).await;
+        stop.sleep(pause).await;
         Ok(())
     }
 
-    /// Something went through.
+    /// Starts again after a success.
     pub fn renew(&mut self) {
         self.since = None;
         self.pause = FIRST;
     }
 }
 
-/// A number from 0 to 1; half where the operating system gives none.
+/// A random number from 0 to 1; one half if the operating system gives none.
 fn jitter() -> f64 {
     let mut byte = [128u8];
     let _ = getrandom::fill(&mut byte);

@@ -1,12 +1,14 @@
-//! Rotation: one key version takes over from another, and every value follows.
-//! Owns the order that is safe (how one begins is in `begin`): the new key is durable and proven; one transaction makes it active
-//! and the old one deactivated; everything older is re-sealed by the one run loop; older
-//! transactions are waited for; a census proves what is left; the record is closed. Interrupted
-//! anywhere, the open record says what is to be finished, and nothing new is begun before.
+//! Finishes a key rotation: re-seals every value that is sealed under a superseded key. How a
+//! rotation begins is in `begin`.
+//! Owns the safe order of the steps. The new key is durable and proven; one transaction activates
+//! it and deactivates the old key; the run loop re-seals everything older; the rotation waits for
+//! older transactions; a census counts the values that are left; the record is closed. After an
+//! interruption at any point the open record says what is still to be done, and no new rotation
+//! begins before that.
 
 mod begin;
 mod notes;
-pub(super) mod whose;
+pub(super) mod superseded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,70 +30,73 @@ use crate::error::Coded;
 use crate::keys::rotation::{COMPLETE, REMAINDER};
 use crate::keys::{KeyFor, KeyRecord, RotationEnd, RotationKind, RotationRecord};
 use crate::store::{Next, OpenTransaction, RunKind, Select, StoreError, Target};
-use whose::{Whose, older_keys, rotation_of_each};
+use superseded::{KeyIndex, older_keys, rotation_of_each};
 
-/// How often a table is worked on again because something older was written meanwhile.
+/// How often the tables are worked on again because somebody wrote values under a superseded key
+/// meanwhile.
 const ROUNDS_MAX: u32 = 10;
 
-/// What is to be rotated, and why.
+/// A request to rotate keys.
 #[derive(Debug, Clone)]
-pub struct Order {
-    /// Whose keys; each must have an active one.
+pub struct RotationRequest {
+    /// The tenants and purposes whose keys are rotated; each must have an active key.
     pub keys: Vec<KeyFor>,
-    /// Why, for the record.
+    /// The reason, for the record.
     pub reason: String,
-    /// A new key is made also where the last rotation left a remainder, which else goes to the key it left it for.
+    /// Make a new key in any case. If this is false and the last rotation left values behind, they
+    /// are re-sealed under the key that is active now, and no new key is made.
     pub new_key: bool,
-    /// The newest record when it was given, 0 for none: a rotation with a later one is this one,
-    /// begun by another process. A number and not a time, since clocks jump.
+    /// The `history_id` of the newest record when the request was made, or 0. A rotation to the
+    /// active key with a higher one was begun by another process for the same purpose, and this
+    /// request joins it. (A number and not a time, since clocks jump.)
     pub since: i64,
-    /// Records that were unfinished when it was given: it joins these, also where another process
-    /// finishes them before it gets there.
+    /// Records that were unfinished when the request was made. The request joins them, even if
+    /// another process finishes them first.
     pub open: BTreeSet<i64>,
 }
 
-/// What is to be finished.
+/// What [`Engine::finish_rotation`] is to finish.
 #[derive(Debug, Clone, Copy)]
 pub struct Finish<'a> {
     /// The registered tables that can be worked on.
     pub jobs: &'a [Job],
-    /// The open records.
+    /// The open rotation records.
     pub open: &'a [RotationRecord],
-    /// A registered table is not there: nobody knows what is in it.
-    pub missed: bool,
+    /// A registered table does not exist, so its values could not be counted.
+    pub table_missing: bool,
     /// A registered table could not be worked on, so the records stay open.
     pub stays_open: bool,
-    /// How far values of a compromised key are looked for.
+    /// How far the database is searched for values under a compromised key.
     pub reach: &'a Reach,
 }
 
-/// What was finished.
+/// What [`Engine::finish_rotation`] has done.
 #[derive(Debug, Default)]
 pub struct Finished {
-    /// The records, closed.
+    /// The records that were closed.
     pub closed: Vec<RotationRecord>,
-    /// What this invocation did.
+    /// The counts of this invocation.
     pub done: Tallied,
-    /// Older keys under which values were left at the beginning of this invocation, or now.
+    /// Superseded keys under which there were values when this invocation began, or still are.
     pub from: BTreeSet<KeyId>,
-    /// What the search of the whole database found of compromised keys.
+    /// What the search of the whole database found under compromised keys.
     pub beyond: Beyond,
 }
 
-/// What a search found, where one was made.
+/// What a search of the whole database found; `None` if none was made.
 #[derive(Debug, Default)]
 pub struct Beyond(pub Option<Searched>);
 
 impl Beyond {
-    /// Values are left somewhere, or nobody knows.
-    fn is_some_and_left(&self) -> bool {
+    /// Whether values are left in some place, or a place could not be searched.
+    fn leaves_values(&self) -> bool {
         let left = |found: &Searched| !(found.hits.is_empty() && found.closed.is_empty());
         self.0.as_ref().is_some_and(left)
     }
 }
 
 impl Engine {
-    /// The rotations that are unfinished.
+    /// The rotation records that are not finished, without rewraps.
     ///
     /// # Errors
     /// What the store reports.
@@ -103,19 +108,20 @@ impl Engine {
             .collect())
     }
 
-    /// Finishes rotations that are begun: re-seals, waits, counts, closes the records. A table that fails, or on which
-    /// another run is unfinished, keeps none of the others waiting; then, and where tables were refused, the records
-    /// stay open.
+    /// Finishes rotations that have begun: re-seals, waits for older transactions, takes a census,
+    /// closes the records. If a table fails, or another run on it is unfinished, the other tables
+    /// are still processed. In that case, and if `stays_open` is set, the records stay open.
     ///
     /// # Errors
-    /// What stops a run; of several tables' the most serious. The same call resumes.
+    /// What stops a run; if several tables failed, the most serious error. The same call resumes.
     pub async fn finish_rotation(&self, finish: &Finish<'_>) -> Result<Finished, EngineError> {
         let open = finish.open;
         self.reload().await?;
         let mut jobs = Vec::new();
         let mut blocked = None;
         for job in finish.jobs {
-            // A guard of an earlier version would undo what this one writes; and new leaves are recorded.
+            // A guard of an earlier version would undo what this run writes. `prepare` also records
+            // new partitions.
             match self.store.prepare(&job.target).await {
                 Ok(()) => jobs.push(without_indexes(job)),
                 Err(error) => self.passed_over(job, error.into(), &mut blocked)?,
@@ -162,7 +168,7 @@ impl Engine {
         let census = census::take(self.store.as_ref(), &targets).await?;
         self.search_compromised(finish, &mut finished).await?;
         if !finish.stays_open {
-            let missed = finish.missed || finished.beyond.is_some_and_left();
+            let missed = finish.table_missing || finished.beyond.leaves_values();
             finished.closed = self.close(open, &records, &census, missed).await?;
         }
         finished.from = open
@@ -174,7 +180,7 @@ impl Engine {
         Ok(finished)
     }
 
-    /// A table failed: the others are worked on, unless they would meet the same.
+    /// Reports that a table failed. The other tables go on, unless the error would stop them too.
     pub(super) fn passed_over(
         &self,
         job: &Job,
@@ -201,7 +207,7 @@ impl Engine {
         Ok(())
     }
 
-    /// What of a compromised key went elsewhere is looked for in the whole database.
+    /// Searches the whole database for values under the compromised keys.
     pub(super) async fn search_compromised(
         &self,
         finish: &Finish<'_>,
@@ -243,7 +249,7 @@ impl Engine {
         }
     }
 
-    /// Takes over what the key table says now.
+    /// Loads the keys again from the key table.
     pub(super) async fn reload(&self) -> Result<(), EngineError> {
         let records = self.store.key_records().await?;
         self.tenants
@@ -253,7 +259,8 @@ impl Engine {
             .map_err(EngineError::Keys)
     }
 
-    /// Waits a little where a lock was not granted.
+    /// Pauses after a lock was not granted; returns the error if a retry cannot help or took too
+    /// long.
     pub(super) async fn wait_for(
         &self,
         error: &StoreError,
@@ -262,7 +269,7 @@ impl Engine {
         if matches!(error.next(), Next::Stop | Next::Bisect) {
             return Err(error.clone().into());
         }
-        if self.stop.is_wished() {
+        if self.stop.is_requested() {
             return Err(EngineError::Interrupted);
         }
         let who = self.store.open_transactions().await.unwrap_or_default();
@@ -313,7 +320,7 @@ impl Engine {
         Ok(false)
     }
 
-    /// Whether more is left than the rows that are listed.
+    /// Whether more values are left under superseded keys than the quarantine lists.
     async fn anything_to_do(&self, jobs: &[Job], old: &[KeyId]) -> Result<bool, EngineError> {
         for job in jobs {
             if !self.is_any_left(job, old).await? {
@@ -343,12 +350,12 @@ impl Engine {
         census: &Census,
         missed: bool,
     ) -> Result<Vec<RotationRecord>, EngineError> {
-        let whose = Whose::new(records);
+        let key_index = KeyIndex::new(records);
         let left = |id: &KeyId| census.get(id).copied().unwrap_or_default();
         let ends: Vec<RotationEnd> = open
             .iter()
             .map(|one| {
-                let older = whose.older(one);
+                let older = key_index.older(one);
                 let counts: BTreeMap<String, u64> = older
                     .iter()
                     .chain(&one.to_key_id)
@@ -369,7 +376,7 @@ impl Engine {
         Ok(self.store.finish_rotations(&ends, &note).await?)
     }
 
-    /// Row keys in quarantine that are sealed under older keys.
+    /// Seals again the row keys in quarantine that are sealed under superseded keys.
     async fn reseal_quarantine(&self, old: &[KeyId]) -> Result<(), EngineError> {
         let own = self.tenants.own()?;
         let rows: Vec<_> = self
@@ -387,7 +394,7 @@ impl Engine {
     }
 }
 
-/// A job that leaves blind indexes alone: a value sealed again keeps its index.
+/// The job without its blind indexes: re-sealing a value does not change its index.
 fn without_indexes(job: &Job) -> Job {
     let mut job = job.clone();
     for field in &mut job.target.fields {

@@ -1,30 +1,34 @@
-//! A sample of a table: a few windows read and sealed in memory, to say how long the whole takes.
-//! Changes nothing. Writing is not measured, as it would leave dead rows behind; what a plain
-//! UPDATE takes stands in for it.
+//! Samples a table: reads a few windows and seals them in memory, to estimate how long the whole
+//! takes.
+//! Changes nothing. Writing is not measured, since it would leave dead rows behind; the time of a
+//! plain UPDATE stands in for it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::columns::{Cell, Columns, Memo};
+use super::columns::{Cell, Columns, LastKeys};
 use super::estimate::Sample;
+use super::pages::{PageSource, Pages};
+use super::throttle::Unthrottled;
 use super::{Engine, EngineError, Job};
 use crate::crypto::{NonceBatch, RowKey};
 use crate::keys::KeySet;
 use crate::store::{Page, PageRequest, Sealed, Select, Target};
 
-/// Windows looked at.
+/// How many windows are read.
 const WINDOWS: u32 = 3;
 const WINDOW_ROWS: u32 = 1000;
-/// A plain `UPDATE` of 250-byte rows with a uuid key and three more indexes (two cores,
-/// PostgreSQL 15), less what it reads.
+/// Seconds for a plain `UPDATE` of a 250-byte row with a uuid key and three more indexes (two
+/// cores, PostgreSQL 15), without the time to read it.
 const WRITE_SECONDS_PER_ROW: f64 = 16e-6;
 
 impl Engine {
-    /// Reads and seals a few windows; `None` where the table is empty.
+    /// Reads and seals a few windows; `None` if the table is empty.
     ///
     /// # Errors
-    /// What reading meets.
+    /// What reading reports.
     pub async fn sample(&self, job: &Job) -> Result<Option<Sample>, EngineError> {
-        // The sealed columns may not be there yet, and are not asked for.
+        // The sealed columns may not exist yet, so they are not read.
         let target = Target {
             fields: job
                 .target
@@ -43,7 +47,7 @@ impl Engine {
         let Some(relation) = self.store.relations(&target).await?.into_iter().next() else {
             return Ok(None);
         };
-        let mut request = PageRequest {
+        let request = PageRequest {
             relation,
             after: None,
             upto: None,
@@ -55,19 +59,25 @@ impl Engine {
             with_sealed: false,
             with_index: false,
             with_key_text: false,
-            versions: crate::store::Versions::All,
+            versions: crate::store::Visibility::All,
         };
-        let mut reader = self.store.reader().await?;
+        let source = PageSource {
+            store: Arc::clone(&self.store),
+            target: Arc::new(target),
+            events: Arc::clone(&self.events),
+            stop: self.stop.clone(),
+            throttle: Arc::new(Unthrottled),
+            patience: None,
+        };
+        let mut pages = Pages::new(source, request);
         let begun = Instant::now();
-        let mut rows = 0u64;
-        for _ in 0..WINDOWS {
-            let page = reader.page(&target, &request).await?;
-            rows += page.rows.len() as u64;
-            seal_in_memory(&columns, &keys, &page)?;
-            match page.next {
-                Some(next) => request.after = Some(next),
-                None => break,
-            }
+        let (mut rows, mut windows) = (0u64, 0);
+        while windows < WINDOWS
+            && let Some(streamed) = pages.next().await?
+        {
+            rows += streamed.page.rows.len() as u64;
+            seal_in_memory(&columns, &keys, &streamed.page)?;
+            windows += u32::from(streamed.closes_window);
         }
         if rows == 0 {
             return Ok(None);
@@ -82,12 +92,12 @@ impl Engine {
     }
 }
 
-/// Seals every value of a page and drops the result. A tenant without keys yet is sealed under the
-/// keys of none, or not at all: only the time counts.
+/// Seals every value of a page and drops the result. For a tenant without keys, uses the keys
+/// without a tenant or seals nothing: only the time counts.
 fn seal_in_memory(columns: &Columns, keys: &KeySet, page: &Page) -> Result<(), EngineError> {
     let values = page.rows.len() * columns.fields().len();
     let mut nonces = NonceBatch::draw(values).map_err(|_| EngineError::NoRandomness)?;
-    let mut memo = Memo::default();
+    let mut last_keys = LastKeys::default();
     for row in &page.rows {
         let encoded = row.key.as_ref().ok().map(|parts| RowKey::encode(parts));
         let Some(Ok(row_key)) = &encoded else {
@@ -100,7 +110,7 @@ fn seal_in_memory(columns: &Columns, keys: &KeySet, page: &Page) -> Result<(), E
                     field,
                     row_key,
                 };
-                let _ = columns.seal(keys, &mut memo, cell, nonce, plain, false);
+                let _ = columns.seal(keys, &mut last_keys, cell, nonce, plain, false);
             }
         }
     }

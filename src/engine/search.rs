@@ -1,52 +1,55 @@
-//! The search of a whole database for values under keys: registered or not, wherever they went.
-//! Owns that what appears meanwhile is searched, too, and what is said of what cannot be.
+//! The search of a whole database for values under given keys, in registered columns and everywhere
+//! else.
+//! Owns the rule that relations which appear during the search are searched too, and the report of
+//! those that cannot be.
 
 use super::Engine;
 use super::error::EngineError;
 use super::events::Event;
 use super::retry::Patience;
 use crate::crypto::KeyId;
-use crate::store::{SearchHit, SearchPlace, Unsearchable};
+use crate::store::{SearchHit, SearchRelation, Unsearchable};
 
-/// Keys that one statement looks for.
+/// How many keys one statement looks for.
 const KEYS_AT_ONCE: usize = 16;
-/// How often the list is made anew because something was made meanwhile.
+/// How often the relations are listed again because some were created meanwhile.
 const LISTS_MAX: u32 = 20;
 
 /// How far a search goes.
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
-    /// Relations that cannot be read in full, which somebody says were looked into otherwise.
+    /// Relations that cannot be read in full, and which the operator says were checked in another
+    /// way.
     pub except: Vec<String>,
-    /// Only what is registered is counted, and nothing else is searched.
+    /// Search nothing; count registered columns only.
     pub registered_only: bool,
 }
 
 /// What a search found.
 #[derive(Debug, Clone, Default)]
 pub struct Searched {
-    /// Relations that were searched.
+    /// The number of relations that were searched.
     pub places: usize,
-    /// Values under the keys.
+    /// The places with values under the keys.
     pub hits: Vec<SearchHit>,
-    /// What cannot be read in full.
+    /// Relations that cannot be read in full.
     pub closed: Vec<Unsearchable>,
-    /// Those of them that the order excepts.
+    /// Those which cannot be read in full, but are in [`Reach::except`].
     pub excepted: Vec<Unsearchable>,
-    /// Temporary tables of other sessions.
+    /// Temporary tables of other sessions, which were not searched.
     pub passed_over: Vec<String>,
-    /// The version of the data that the search began at, where the database counts it.
+    /// The database's version of its data when the search began, if it has one.
     pub version: Option<i64>,
 }
 
 impl Searched {
-    /// How many values were found.
+    /// The total number of values found.
     #[must_use]
     pub fn values(&self) -> u64 {
         self.hits.iter().map(|hit| hit.values).sum()
     }
 
-    /// `public.notes.note (12), public.old.note (3)`.
+    /// The places for a message: `public.notes.note (12), public.old.note (3)`.
     #[must_use]
     pub fn places(&self) -> String {
         let place = |hit: &SearchHit| format!("{} ({})", hit.place, hit.values);
@@ -54,23 +57,23 @@ impl Searched {
     }
 }
 
-/// `public.far (a foreign table)`.
+/// Relations for a message: `public.far (a foreign table)`.
 pub(super) fn named(closed: &[Unsearchable]) -> String {
     let name = |one: &Unsearchable| format!("{} ({})", one.name, one.why);
     closed.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 impl Engine {
-    /// Searches everything that there is, and what is made meanwhile.
+    /// Searches all relations, including those that are created meanwhile.
     ///
     /// # Errors
-    /// What the store reports; [`EngineError::NotConverging`] where ever more is made.
+    /// What the store reports; [`EngineError::NotConverging`] if new relations keep appearing.
     pub async fn search(&self, keys: &[KeyId], reach: &Reach) -> Result<Searched, EngineError> {
         let mut found = Searched::default();
         if reach.registered_only || keys.is_empty() {
             return Ok(found);
         }
-        let mut done: Vec<SearchPlace> = Vec::new();
+        let mut done: Vec<SearchRelation> = Vec::new();
         for round in 0..LISTS_MAX {
             let list = self.store.search_list().await?;
             if round == 0 {
@@ -107,14 +110,14 @@ impl Engine {
 
     async fn search_one(
         &self,
-        place: &SearchPlace,
+        place: &SearchRelation,
         keys: &[KeyId],
         hits: &mut Vec<SearchHit>,
     ) -> Result<(), EngineError> {
         for some in keys.chunks(KEYS_AT_ONCE) {
             let mut patience = Patience::new(self.settings.patience);
             loop {
-                if self.stop.is_wished() {
+                if self.stop.is_requested() {
                     return Err(EngineError::Interrupted);
                 }
                 match self.store.search(place, some).await {
@@ -127,7 +130,7 @@ impl Engine {
     }
 }
 
-/// One entry a place.
+/// Merges the hits of each place into one.
 fn merge(hits: &mut Vec<SearchHit>) {
     hits.sort_by(|a, b| a.place.cmp(&b.place));
     hits.dedup_by(|next, first| {

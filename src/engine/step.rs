@@ -1,86 +1,86 @@
-//! What is done to one row: the seam between the run loop and its steps.
-//! A row goes in, a row's work comes out. A step knows nothing of paging, lanes, transactions,
-//! retries or progress; the loop knows nothing of what a step does with a row.
+//! What is done to one row: the interface between the run loop and its steps. A step turns a row
+//! into the writes it needs. It knows nothing of paging, lanes, transactions, retries or progress,
+//! and the run loop does not know what a step does with a row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
-use super::columns::{Cell, Memo};
+use super::columns::{Cell, LastKeys};
 use crate::crypto::{KeyId, NonceBatch, RowKey};
 use crate::keys::KeySet;
 use crate::store::page::WriteCell;
-use crate::store::{PageRow, RunKind, Select, Visits};
+use crate::store::{PageRow, PassKind, RunKind, Select};
 
 /// One kind of work on rows.
 pub trait Step: Send + Sync {
-    /// What it is called in `runs` and in messages.
+    /// The step's name in `runs` and in messages.
     fn kind(&self) -> RunKind;
 
-    /// What it reads.
+    /// Which rows and columns the step reads, and in which order.
     fn reads(&self) -> Reads;
 
-    /// Whether it may need a key to seal under for tenants that have none yet.
+    /// Whether the step seals values, so that a tenant without a key must get one.
     fn seals(&self) -> bool;
 
-    /// Works on one row, whose key and tenant are good. Called on many threads.
-    fn work(&self, row: &Row<'_>, keys: &KeySet, hand: &mut Hand) -> RowWork;
+    /// Works on one row, whose key and tenant are valid. Many threads call this at the same time.
+    fn work(&self, row: &RowView<'_>, keys: &KeySet, scratch: &mut ThreadScratch) -> RowWork;
 
-    /// Judges what the server says an in-place column now holds, before COMMIT: it must be what was
-    /// sent and open to what was read.
+    /// Judges, before COMMIT, what the server says an in-place column now holds: it must equal what
+    /// was sent, and open to what was read.
     fn stored_is_good(
         &self,
-        row: &Row<'_>,
+        row: &RowView<'_>,
         keys: &KeySet,
         sent: &[WriteCell],
         stored: &[Option<Zeroizing<Vec<u8>>>],
     ) -> bool;
 }
 
-/// What a step reads of each row.
+/// Which rows and columns a step reads, and in which order.
 #[derive(Debug, Clone)]
 pub struct Reads {
-    /// Which rows, in the main pass.
+    /// The rows that the main pass reads.
     pub main: Select,
-    /// Which rows, in the sweep's exact pass over windows.
+    /// The rows that the sweep reads in a pass over windows of the whole relation.
     pub sweep: Select,
-    /// How the main pass goes through the table.
-    pub order: Order,
-    /// Whether the sweep may go through its partial index afterwards.
+    /// The order in which the main pass reads the table.
+    pub order: ReadOrder,
+    /// Whether later passes of the sweep may use its partial index.
     pub indexed_sweep: bool,
-    /// Whether the sweep may end while applications go on writing what it has to meet. Otherwise it
-    /// ends only where nothing is left.
-    pub ends_beside_writers: bool,
-    /// The plaintext columns.
+    /// Whether the sweep may end although applications keep writing rows that need work. Otherwise
+    /// it ends only when no row is left.
+    pub ends_while_written: bool,
+    /// Whether to read the plaintext columns.
     pub plain: bool,
-    /// The sealed columns.
+    /// Whether to read the sealed columns.
     pub sealed: bool,
-    /// The blind indexes.
+    /// Whether to read the blind indexes.
     pub index: bool,
 }
 
-/// The order in which a main pass goes through a table.
+/// The order in which a main pass reads a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Of keys: every row that stands still is met.
+pub enum ReadOrder {
+    /// By key: the pass visits every row whose key does not change meanwhile.
     Keys,
-    /// Of storage, where the store can. A row that moves meanwhile is passed over, so this is only
-    /// for those whose sweep names exactly the rows that are not done.
-    Storage(Visits),
+    /// In storage order, if the store can. The pass can skip a row that moves meanwhile, so this is
+    /// only for steps whose sweep selects exactly the rows that are not done.
+    Storage(PassKind),
 }
 
-/// A row with its key encoded and its tenant checked.
-pub struct Row<'a> {
-    /// As it was read.
+/// A row with its encoded key and its checked tenant.
+pub struct RowView<'a> {
+    /// The row as it was read.
     pub read: &'a PageRow,
     /// Its row key.
     pub key: &'a RowKey,
-    /// Its tenant; empty where the table has none.
+    /// Its tenant; empty if the table has no tenants.
     pub tenant: &'a str,
 }
 
-impl<'a> Row<'a> {
-    /// One of its cells.
+impl<'a> RowView<'a> {
+    /// The row's cell of the field at this position.
     pub fn cell(&self, field: usize) -> Cell<'a> {
         Cell {
             tenant: self.tenant,
@@ -90,58 +90,58 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What is to become of one row.
+/// What a step decided about one row.
 #[derive(Default)]
 pub struct RowWork {
-    /// What to write, one for each field; empty for nothing.
+    /// What to write, one entry for each field; empty if there is nothing to write.
     pub write: Vec<WriteCell>,
-    /// How many values that is.
+    /// How many values `write` changes.
     pub values: u32,
-    /// What could not be done.
+    /// What could not be processed.
     pub faults: Vec<RowFault>,
-    /// The older keys whose values are in this row, each once: what a rotation counts by.
+    /// The superseded keys of values in this row, each once. A rotation counts rows by them.
     pub under: Vec<KeyId>,
 }
 
-/// What a thread has at hand for the rows it works on one after another.
-pub struct Hand {
+/// What a thread reuses from one row to the next.
+pub struct ThreadScratch {
     /// Nonces, one for each value that may be sealed.
     pub nonces: NonceBatch,
-    /// What was seen in the rows so far.
-    pub seen: Seen,
-    /// The keys that were needed last.
-    pub memo: Memo,
-    /// Where a value is opened that nobody keeps.
+    /// What the step counted in the rows so far.
+    pub seen: StepCounts,
+    /// The derived keys that were used last.
+    pub last_keys: LastKeys,
+    /// A buffer for opened values; the next value overwrites it.
     pub opened: Zeroizing<Vec<u8>>,
 }
 
-impl Hand {
-    /// With these nonces, and nothing seen.
+impl ThreadScratch {
+    /// Creates a scratch with these nonces and empty counts.
     pub fn new(nonces: NonceBatch) -> Self {
         Self {
             nonces,
-            seen: Seen::default(),
-            memo: Memo::default(),
+            seen: StepCounts::default(),
+            last_keys: LastKeys::default(),
             opened: Zeroizing::new(Vec::new()),
         }
     }
 }
 
-/// Something about a row that needs a person. Never holds a value.
+/// A problem of a row that a person has to look at. Never holds a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowFault {
-    /// The field, by its position; `None` for the whole row.
+    /// The position of the field; `None` for the whole row.
     pub field: Option<usize>,
-    /// Why.
+    /// Why the row or field could not be processed.
     pub reason: String,
-    /// SQLSTATE where the database refused.
+    /// The SQLSTATE, if the database refused the row.
     pub sqlstate: Option<String>,
-    /// The constraint where one refused.
+    /// The name of the constraint that refused the row, if one did.
     pub constraint: Option<String>,
 }
 
 impl RowFault {
-    /// A fault of one field.
+    /// Creates a fault of one field.
     pub fn field(field: usize, reason: impl Into<String>) -> Self {
         Self {
             field: Some(field),
@@ -151,7 +151,7 @@ impl RowFault {
         }
     }
 
-    /// A fault of the row.
+    /// Creates a fault of the whole row.
     pub fn row(reason: impl Into<String>) -> Self {
         Self {
             field: None,
@@ -162,30 +162,30 @@ impl RowFault {
     }
 }
 
-/// Counts of what a step saw.
+/// What a step counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// Rows with at least one value opened.
+pub struct StepCounts {
+    /// Rows with at least one value that opened.
     pub rows_opened: u64,
-    /// Values opened (and equal to their plaintext, where that is there), by key id.
+    /// Values by key id that opened (and equal their plaintext, if it still exists).
     pub opened: BTreeMap<KeyId, u64>,
-    /// Values that do not open or are not what they should be.
+    /// Values that do not open, or are not what they should be.
     pub failed: u64,
     /// Plaintext values that are not sealed.
     pub unsealed: u64,
-    /// Values that were sealed again because they were not of their plaintext.
+    /// Values that were sealed again because they did not match their plaintext.
     pub mended: u64,
-    /// Older keys whose values were met by a rotation.
+    /// Superseded keys whose values a rotation found.
     pub under: BTreeSet<KeyId>,
 }
 
-impl Seen {
-    /// Values opened, in all.
+impl StepCounts {
+    /// How many values opened, under all keys.
     pub fn values_opened(&self) -> u64 {
         self.opened.values().sum()
     }
 
-    /// Adds another count.
+    /// Adds other counts to these.
     pub fn add(&mut self, other: &Self) {
         self.rows_opened += other.rows_opened;
         for (key, values) in &other.opened {

@@ -1,4 +1,5 @@
-//! The kinds of work on rows. Each is a [`Step`](super::step::Step) of the one run loop.
+//! The kinds of work on rows. Each is a [`Step`](super::step::Step) of the one run loop, and owns
+//! no paging, transactions or retries.
 
 pub mod backfill;
 pub mod reindex;

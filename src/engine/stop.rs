@@ -1,42 +1,43 @@
-//! The wish to stop: set by a signal, looked at between batches.
+//! The request to stop: a signal sets it, and the workers check it between batches. Owns no signal
+//! handler.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Shared by everything that works; cheap to clone.
+/// The request to stop, shared by all workers; cheap to clone.
 #[derive(Clone)]
 pub struct Stop {
-    wished: watch::Receiver<bool>,
-    // Kept so that a run without a signal handler does not look stopped.
+    requested: watch::Receiver<bool>,
+    // Keeps the channel open: without a sender, `sleep` would return at once.
     sender: Arc<watch::Sender<bool>>,
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        let (sender, wished) = watch::channel(false);
+        let (sender, requested) = watch::channel(false);
         Self {
-            wished,
+            requested,
             sender: Arc::new(sender),
         }
     }
 }
 
 impl Stop {
-    /// Asks everybody to stop after the batch at hand.
-    pub fn wish(&self) {
+    /// Asks all workers to stop after their present batch.
+    pub fn request(&self) {
         self.sender.send_replace(true);
     }
 
-    /// Whether somebody asked.
-    pub fn is_wished(&self) -> bool {
-        *self.wished.borrow()
+    /// Whether a stop was requested.
+    pub fn is_requested(&self) -> bool {
+        *self.requested.borrow()
     }
 
-    /// Sleeps, but not past the wish to stop.
+    /// Sleeps for `time`, or until a stop is requested.
     pub async fn sleep(&self, time: Duration) {
-        let mut wished = self.wished.clone();
-        let _ = tokio::time::timeout(time, wished.wait_for(|wish| *wish)).await;
+        let mut requested = self.requested.clone();
+        let _ = tokio::time::timeout(time, requested.wait_for(|request| *request)).await;
     }
 }

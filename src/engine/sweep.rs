@@ -1,16 +1,18 @@
-//! The sweep: rows that committed behind the cursor, conflicts and late writes, until a pass finds
-//! none, or only what was written while it went on.
-//! Owns its passes: the server is asked whether anything is left at all; if so, one pass goes over
-//! windows of the whole relation, exact; where that found anything, through a partial index, so
-//! that a pass over a busy table takes milliseconds. A row that two passes running missed is locked,
-//! sealed and written alone.
+//! The sweep of one relation: passes that process the rows which the lanes did not, such as rows
+//! that committed behind a cursor, conflicts and late writes.
+//! Owns the passes and when they end; the committer writes the rows.
 //!
-//! A row that a pass finds, and that the pass before had not missed, was written by the application
-//! between the two: it was sealed or not there when the pass before looked. Such rows are *fresh*. So
-//! where no row is owed, that is missed twice running, all that was unsealed when the last pass but
-//! one began has been sealed, and what is left is later than that. An application that writes without
-//! rest leaves some behind every pass; where that are no fewer than the time before, a pass more would
-//! leave as many, and the sweep is over.
+//! Before each pass the sweep asks the server whether any row is left. The first pass reads windows
+//! of the whole relation. If it finds rows, the sweep creates a partial index for the later passes,
+//! so that a pass over a busy table takes milliseconds. The sweep locks, seals and writes a row
+//! alone if two passes in a row missed it.
+//!
+//! If a pass finds a row that the previous pass did not miss, the application wrote that row
+//! between the two: when the previous pass looked, the row was sealed or did not exist. Such a row
+//! is *new*. If no row was missed twice in a row, then every row that was unsealed when the last
+//! pass but one began has been sealed, and the rows that are left came later. An application that
+//! writes without pause leaves new rows behind every pass. If a pass finds more than half as many
+//! of them as the pass before, more passes would not help, and the sweep ends.
 
 use std::collections::HashMap;
 use std::ops::AddAssign;
@@ -18,31 +20,35 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::commit::{Alone, Committer, NotCommitted};
-use super::context::{Context, VALUE_BYTES_CEILING};
+use super::commit::{Committer, LockedRow, NotCommitted};
+use super::context::{RunContext, VALUE_BYTES_CEILING};
 use super::error::EngineError;
 use super::events::Event;
-use super::parcel;
-use super::pipeline::{Range, Windows};
+use super::pages::Pages;
+use super::pipeline::LaneRange;
 use super::report::Tallied;
+use super::worked_page;
 use crate::crypto::{KeyId, RowKey};
-use crate::store::{Cursor, Page, PageRequest, Select, Versions};
+use crate::store::{KeyText, Page, PageRequest, Select, Visibility};
 
-/// Rows in a pass that are waited for, each by itself, though somebody holds them.
+/// A pass stops locking missed rows one by one after it found this many of them still locked.
 const HELD_MAX: u32 = 3;
-/// Rows remembered as missed by a pass; where there are more, some count as missed twice.
+/// How many missed rows of a pass are remembered. If there are more, some row counts as missed
+/// twice in a row.
 const REMEMBERED_MAX: usize = 100_000;
-/// Rows of a window of all rows.
+/// The most rows that a window of the whole relation looks at.
 const WINDOW_ROWS: u32 = 20_000;
-/// Rows of a window that the partial index gives, each of which needs work.
+/// The most rows that a window of the partial index looks at; each of them needs work.
 const INDEXED_ROWS: u32 = 500;
 
-/// Sweeps one relation until nothing is left.
+/// Sweeps one relation until nothing is left or, if the step allows it, until only rows are left
+/// that the application wrote during the sweep.
 ///
 /// # Errors
-/// [`EngineError::NotConverging`], and what stops a run.
+/// [`EngineError::NotConverging`] if rows stay locked for too long; otherwise any error that stops
+/// a run.
 pub async fn sweep(
-    ctx: &Arc<Context>,
+    ctx: &Arc<RunContext>,
     committer: &mut Committer,
     relation: &str,
     tallied: &mut Tallied,
@@ -60,27 +66,31 @@ pub async fn sweep(
     let mut select = reads.sweep.clone();
     let mut wants_index = reads.indexed_sweep;
     let mut indexed = false;
-    let mut fresh_before = None;
+    let mut new_before = None;
     let mut stuck_since = None;
     for pass in 1.. {
         let any_left = async { Ok(ctx.store.any_left(&ctx.target, relation, &select).await?) };
-        if !keeping(ctx, sweep.committer, any_left).await? {
+        if !with_lease_renewed(ctx, sweep.committer, any_left).await? {
             ctx.events.emit(Event::Sweep { pass, found: 0 });
             break;
         }
-        let Passed { found, fresh, owed } = sweep.pass(&select).await?;
+        let Passed {
+            found,
+            new,
+            missed_twice,
+        } = sweep.pass(&select).await?;
         ctx.events.emit(Event::Sweep { pass, found });
-        // Of what is left, all may be listed already.
+        // All rows that are left may be in quarantine already.
         if found == 0 {
             break;
         }
-        let falling = fresh_before.is_none_or(|before| fresh <= before / 2);
-        if reads.ends_beside_writers && !owed && !falling {
+        let falling = new_before.is_none_or(|before| new <= before / 2);
+        if reads.ends_while_written && !missed_twice && !falling {
             sweep.tallied.still_written = true;
             break;
         }
-        fresh_before = Some(fresh);
-        if !owed && reads.ends_beside_writers {
+        new_before = Some(new);
+        if !missed_twice && reads.ends_while_written {
             stuck_since = None;
         } else if stuck_since.get_or_insert_with(Instant::now).elapsed()
             > ctx.settings.converge_within
@@ -89,11 +99,12 @@ pub async fn sweep(
         }
         if std::mem::take(&mut wants_index) {
             let made = async { Ok(ctx.store.make_sweep_index(&ctx.target, relation).await?) };
-            indexed = keeping(ctx, sweep.committer, made).await?;
-            // What was written while it was made says nothing of a pass by it.
-            fresh_before = None;
+            indexed = with_lease_renewed(ctx, sweep.committer, made).await?;
+            // Creating the index takes long: how many rows the application wrote meanwhile says
+            // nothing about a pass through the index.
+            new_before = None;
         }
-        // In place, a plaintext that begins as a sealed value does is not in the index.
+        // In place, the index leaves out a plaintext that begins like a sealed value.
         select = if indexed && (sweep.missed.is_empty() || !ctx.target.in_place()) {
             Select::UnsealedIndexed
         } else {
@@ -103,10 +114,10 @@ pub async fn sweep(
     Ok(())
 }
 
-/// Waits for a round trip that may take longer than the lease, which is renewed meanwhile: another
-/// worker would take the lane.
-async fn keeping<T>(
-    ctx: &Context,
+/// Awaits `work`, a round trip that may take longer than the lease, and renews the lease meanwhile;
+/// otherwise another worker could claim the lane.
+async fn with_lease_renewed<T>(
+    ctx: &RunContext,
     committer: &mut Committer,
     work: impl Future<Output = Result<T, EngineError>>,
 ) -> Result<T, EngineError> {
@@ -117,7 +128,8 @@ async fn keeping<T>(
             answer = &mut work => return answer,
             () = tokio::time::sleep(third) => {}
         }
-        // Both to their ends: what is given up in the middle of a COMMIT, nobody knows of.
+        // Polls the renewal to its end: dropped in the middle of a COMMIT, its outcome would be
+        // unknown.
         let mut renewal = pin!(renew(committer));
         let mut answer = None;
         loop {
@@ -140,69 +152,57 @@ async fn renew(committer: &mut Committer) -> Result<(), EngineError> {
 }
 
 struct Sweep<'a> {
-    ctx: &'a Arc<Context>,
+    ctx: &'a Arc<RunContext>,
     committer: &'a mut Committer,
     relation: &'a str,
     tallied: &'a mut Tallied,
-    /// Rows that the last pass, or this one, found and neither wrote nor listed: how many passes
-    /// running.
+    /// Rows that the previous pass or this one found but neither wrote nor listed, with the number
+    /// of consecutive passes that missed them.
     missed: HashMap<RowKey, u32>,
-    /// Rows of this pass that were waited for in vain.
+    /// How many rows this pass tried to lock but found locked.
     held: u32,
-    /// When the lease was last renewed, by a batch or without one.
+    /// When a batch, or an empty one, last renewed the lease.
     renewed: Instant,
 }
 
 impl Sweep<'_> {
-    /// One pass over the relation.
+    /// Makes one pass over the relation.
     async fn pass(&mut self, select: &Select) -> Result<Passed, EngineError> {
-        let range = Range {
+        let range = LaneRange {
             relation: self.relation.to_owned(),
             after: None,
             upto: None,
-            versions: Versions::All,
+            versions: Visibility::All,
             with_key_text: true,
         };
-        let mut windows = Windows::new(self.ctx, range).await?;
-        windows.request.select = select.clone();
-        windows.request.rows_max = if *select == Select::UnsealedIndexed {
-            INDEXED_ROWS
-        } else {
-            WINDOW_ROWS
+        let request = PageRequest {
+            select: select.clone(),
+            rows_max: match select {
+                Select::UnsealedIndexed => INDEXED_ROWS,
+                _ => WINDOW_ROWS,
+            },
+            ..range.request(self.ctx)
         };
+        let mut pages = Pages::new(self.ctx.page_source(), request);
         let mut all = Counted::default();
         let before = std::mem::take(&mut self.missed);
         self.held = 0;
-        loop {
-            if self.ctx.stop.is_wished() {
-                return Err(EngineError::Interrupted);
-            }
-            let mut page = windows.next().await?;
-            let end = page.next.is_none();
-            let large: Vec<_> = page.rows.extract_if(.., |row| row.large).collect();
-            all += self.commit(page, &before).await?;
-            // One at a time, each gone before the next is read.
-            for row in &large {
-                let page = windows.single(row).await?;
-                all += self.commit(page, &before).await?;
-            }
-            if end {
-                break;
-            }
+        while let Some(streamed) = pages.next().await? {
+            all += self.commit(streamed.page, &before).await?;
         }
         let Counted {
             found,
-            fresh,
+            new,
             missed: misses,
         } = all;
         if found > 0 && misses >= found {
-            self.wait(found).await?;
+            self.wait_for_holders(found).await?;
         }
         let forgotten = misses > self.missed.len() as u64;
         Ok(Passed {
             found,
-            fresh,
-            owed: forgotten || self.missed.values().any(|passes| *passes > 1),
+            new,
+            missed_twice: forgotten || self.missed.values().any(|passes| *passes > 1),
         })
     }
 
@@ -211,22 +211,23 @@ impl Sweep<'_> {
         page: Page,
         before: &HashMap<RowKey, u32>,
     ) -> Result<Counted, EngineError> {
-        let mut parcel = parcel::work(self.ctx, page).await?;
-        parcel.next = None;
-        parcel.closes_window = false;
-        let wanted =
-            |row: &super::parcel::Worked| !row.work.write.is_empty() || !row.work.faults.is_empty();
-        let needed: Vec<usize> = (0..parcel.rows.len())
-            .filter(|at| wanted(&parcel.rows[*at]))
+        let mut worked = worked_page::work(self.ctx, page).await?;
+        worked.next = None;
+        worked.closes_window = false;
+        let wanted = |row: &super::worked_page::WorkedRow| {
+            !row.work.write.is_empty() || !row.work.faults.is_empty()
+        };
+        let needed: Vec<usize> = (0..worked.rows.len())
+            .filter(|at| wanted(&worked.rows[*at]))
             .collect();
-        let fresh = |at: &&usize| !before.contains_key(&parcel.rows[**at].key);
+        let new = |at: &&usize| !before.contains_key(&worked.rows[**at].key);
         let mut counted = Counted {
             found: needed.len() as u64,
-            fresh: needed.iter().filter(fresh).count() as u64,
+            new: needed.iter().filter(new).count() as u64,
             missed: 0,
         };
         if needed.is_empty() {
-            // Many pages may need nothing, and the lease goes on.
+            // Many pages in a row may need no work, and so no batch that renews the lease.
             let third = Duration::from_secs(u64::from(self.ctx.settings.lease_seconds)) / 3;
             if self.renewed.elapsed() > third {
                 renew(self.committer).await?;
@@ -235,14 +236,14 @@ impl Sweep<'_> {
             return Ok(counted);
         }
         self.renewed = Instant::now();
-        let keys: Vec<RowKey> = parcel.rows.iter().map(|row| row.key.clone()).collect();
-        let texts: Vec<_> = parcel
+        let keys: Vec<RowKey> = worked.rows.iter().map(|row| row.key.clone()).collect();
+        let texts: Vec<_> = worked
             .rows
             .iter()
             .map(|row| row.read.key_text.clone())
             .collect();
-        let seal_keys: Vec<_> = (0..keys.len()).map(|at| parcel.seal_keys(&[at])).collect();
-        let missed = match self.committer.commit(parcel).await {
+        let seal_keys: Vec<_> = (0..keys.len()).map(|at| worked.seal_keys(&[at])).collect();
+        let missed = match self.committer.commit(worked).await {
             Ok(done) => {
                 self.tallied.add(&done);
                 self.ctx.events.emit(Event::Batch {
@@ -251,7 +252,7 @@ impl Sweep<'_> {
                 });
                 done.missed
             }
-            // The next pass reads it again.
+            // The next pass reads the page again.
             Err(NotCommitted::ReadAgain) => needed,
             Err(NotCommitted::Stop(error)) => return Err(error),
         };
@@ -261,7 +262,7 @@ impl Sweep<'_> {
                 && self.held < HELD_MAX
                 && let Some(text) = &texts[at]
             {
-                if self.alone(text, &seal_keys[at]).await? {
+                if self.write_locked(text, &seal_keys[at]).await? {
                     continue;
                 }
                 self.held += 1;
@@ -274,10 +275,14 @@ impl Sweep<'_> {
         Ok(counted)
     }
 
-    /// Locks a row, and writes it as it is then, where it still needs that; `false` where somebody
-    /// holds it.
-    async fn alone(&mut self, key: &Cursor, seal_keys: &[KeyId]) -> Result<bool, EngineError> {
-        if self.ctx.stop.is_wished() {
+    /// Locks a row and writes its present version if it still needs work. Returns `false` if
+    /// another session holds the row.
+    async fn write_locked(
+        &mut self,
+        key: &KeyText,
+        seal_keys: &[KeyId],
+    ) -> Result<bool, EngineError> {
+        if self.ctx.stop.is_requested() {
             return Err(EngineError::Interrupted);
         }
         let main = self.ctx.step.reads().main;
@@ -287,18 +292,18 @@ impl Sweep<'_> {
         };
         let locked = self.committer.commit_locked(&request, key, seal_keys);
         match locked.await {
-            Ok(Alone::Written(done)) => {
+            Ok(LockedRow::Written(done)) => {
                 self.tallied.add(&done);
                 Ok(true)
             }
-            Ok(Alone::Nothing) => Ok(true),
-            Ok(Alone::NotNow) | Err(NotCommitted::ReadAgain) => Ok(false),
+            Ok(LockedRow::Nothing) => Ok(true),
+            Ok(LockedRow::NotNow) | Err(NotCommitted::ReadAgain) => Ok(false),
             Err(NotCommitted::Stop(error)) => Err(error),
         }
     }
 
-    /// Everything that is left is held by somebody: wait a little, and say for whom.
-    async fn wait(&mut self, found: u64) -> Result<(), EngineError> {
+    /// Waits 250 ms, after a pass that missed every row it found, and reports who holds locks.
+    async fn wait_for_holders(&mut self, found: u64) -> Result<(), EngineError> {
         let holders = self
             .ctx
             .store
@@ -317,36 +322,35 @@ impl Sweep<'_> {
     }
 }
 
-/// What became of a page of a pass, or of all.
+/// The row counts of one page, or of all pages of a pass.
 #[derive(Default)]
 struct Counted {
-    /// Rows that needed work.
     found: u64,
-    /// Of these, rows that the pass before had not missed.
-    fresh: u64,
-    /// Of these, rows neither written nor listed.
+    /// The new ones: the previous pass had not missed them.
+    new: u64,
+    /// Those that were neither written nor listed.
     missed: u64,
 }
 
 impl AddAssign for Counted {
     fn add_assign(&mut self, other: Self) {
         self.found += other.found;
-        self.fresh += other.fresh;
+        self.new += other.new;
         self.missed += other.missed;
     }
 }
 
-/// What became of a pass.
+/// The result of a pass.
 struct Passed {
     /// Rows that needed work.
     found: u64,
-    /// Of these, rows that the pass before had not missed.
-    fresh: u64,
-    /// A row was missed, and had been by the pass before.
-    owed: bool,
+    /// The new ones: the previous pass had not missed them.
+    new: u64,
+    /// Whether this pass missed a row that the previous pass had missed, too.
+    missed_twice: bool,
 }
 
-async fn not_converging(ctx: &Context, rows: u64, passes: u64) -> EngineError {
+async fn not_converging(ctx: &RunContext, rows: u64, passes: u64) -> EngineError {
     let holders = ctx.store.blockers(&ctx.target).await.unwrap_or_default();
     EngineError::NotConverging {
         table: ctx.target.label.clone(),

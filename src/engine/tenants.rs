@@ -1,5 +1,5 @@
-//! The keys of a run: the keyring, and the issuing of keys for tenants first met.
-//! Owns the rule that a tenant's keys are durable, read back and active before a row of it is
+//! The keys of a run: the keyring, and new keys for tenants that have none.
+//! Owns the rule that a tenant's keys are durable, read back and active before one of its rows is
 //! sealed.
 
 use std::collections::BTreeSet;
@@ -14,23 +14,23 @@ use crate::store::Store;
 
 /// Where a run gets its keys from.
 pub struct Tenants {
-    /// The live keys.
+    /// The unwrapped keys.
     pub keyring: Arc<Keyring>,
-    /// What unwraps and wraps.
+    /// What wraps and unwraps data keys.
     pub provider: Arc<dyn KeyProvider>,
-    /// Where keys are kept.
+    /// Where wrapped keys are stored.
     pub store: Arc<dyn Store>,
-    /// Who works, for `created_by`.
+    /// The name written to `created_by`.
     pub actor: String,
-    /// When new keys are due.
+    /// When new keys are due for rotation.
     pub due: RotationPeriod,
 }
 
 impl Tenants {
-    /// The keys as they are now, with active ones for each of `tenants`.
+    /// The keys as they are now, after making active ones for those of `tenants` that have none.
     ///
     /// # Errors
-    /// A tenant whose key was taken out of use, or what issuing a key meets.
+    /// A tenant whose key may not seal, or what issuing a key reports.
     pub async fn ready(
         &self,
         tenants: &BTreeSet<&str>,
@@ -46,7 +46,7 @@ impl Tenants {
             for purpose in purposes {
                 match keys.sealing(tenant, purpose) {
                     Ok(_) => {}
-                    // Without a tenant column the keys are the operator's to make: `keys create`.
+                    // Without a tenant column the operator makes the keys, with `keys create`.
                     Err(KeyError::NoneActive { .. }) if !tenant.is_empty() => wanted.push(KeyFor {
                         tenant: (*tenant).to_owned(),
                         purpose,
@@ -72,10 +72,10 @@ impl Tenants {
         Ok(self.keyring.snapshot())
     }
 
-    /// The key that seals what is ours: cursors, quarantined row keys.
+    /// The key that seals phiseal's own data: cursors and the row keys in quarantine.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no such key.
     pub fn own(&self) -> Result<Arc<Key>, KeyError> {
         self.keyring.sealing("", Purpose::Cell)
     }

@@ -1,33 +1,34 @@
-//! Rows that break a constraint which was added NOT VALID: an UPDATE of one fails, and the server writes the whole
-//! row, plaintext included, into its log. Those that a run would write are listed before its first batch, and so
-//! never sent.
-//! Owns which these are: the step itself says what it would write.
+//! Lists rows that break a constraint which was added NOT VALID. An UPDATE of such a row fails, and
+//! the server writes the whole row, plaintext included, into its log. So the rows that a run would
+//! write are listed before its first batch, and never sent. Owns which rows these are; the step
+//! says what it would write.
 
 use std::sync::Arc;
 
 use super::Engine;
-use super::context::Context;
+use super::context::RunContext;
 use super::error::EngineError;
-use super::parcel::{self, Worked};
 use super::retry::Patience;
 use super::step::RowFault;
+use super::worked_page::{self, WorkedRow};
 use crate::store::survey::Violator;
-use crate::store::{Cursor, NewQuarantine, Page, PageRequest};
+use crate::store::{KeyText, NewQuarantine, Page, PageRequest};
 
-/// More rows than these, and a person has to decide: they are not listed one by one.
+/// If there are more such rows than this, the run stops instead of listing them one by one.
 const LISTED_MAX: u32 = 10_000;
-/// Rows that are read at a time.
+/// How many rows are read at a time.
 const AT_A_TIME: usize = 100;
-/// Of a row with a larger value nobody looks whether the run would write it.
+/// A row with a larger value is listed without checking whether the run would write it.
 const VALUE_BYTES_MAX: u64 = 1 << 20;
 const CHECK_VIOLATION: &str = "23514";
 
 impl Engine {
-    /// Lists the rows of the table that would be written and refused. How many are new in the list.
+    /// Lists the rows of the table that the run would write and the database would refuse. Returns
+    /// how many new entries there are.
     ///
     /// # Errors
-    /// [`EngineError::Violating`] where there are too many to be listed; what the store reports.
-    pub(super) async fn list_violators(&self, ctx: &Arc<Context>) -> Result<i64, EngineError> {
+    /// [`EngineError::Violating`] if there are too many to list; any error of the store.
+    pub(super) async fn list_violators(&self, ctx: &Arc<RunContext>) -> Result<i64, EngineError> {
         let mut listed = 0;
         for relation in self.store.relations(&ctx.target).await? {
             let limit = LISTED_MAX + 1;
@@ -48,7 +49,7 @@ impl Engine {
 
     async fn list_some(
         &self,
-        ctx: &Arc<Context>,
+        ctx: &Arc<RunContext>,
         relation: &str,
         violators: &[Violator],
     ) -> Result<i64, EngineError> {
@@ -56,10 +57,10 @@ impl Engine {
             value_bytes_max: ctx.settings.value_bytes_max.min(VALUE_BYTES_MAX),
             ..ctx.request(relation, ctx.step.reads().main, 0)
         };
-        let keys: Vec<Cursor> = violators.iter().map(|one| one.key.clone()).collect();
+        let keys: Vec<KeyText> = violators.iter().map(|one| one.key.clone()).collect();
         let page = self.page_of(ctx, &request, &keys).await?;
-        let parcel = parcel::work(ctx, page).await?;
-        let rows: Vec<NewQuarantine> = parcel
+        let worked = worked_page::work(ctx, page).await?;
+        let rows: Vec<NewQuarantine> = worked
             .rows
             .iter()
             .filter(|row| row.read.large || !row.work.write.is_empty())
@@ -73,9 +74,9 @@ impl Engine {
 
     async fn page_of(
         &self,
-        ctx: &Context,
+        ctx: &RunContext,
         request: &PageRequest,
-        keys: &[Cursor],
+        keys: &[KeyText],
     ) -> Result<Page, EngineError> {
         let mut patience = Patience::new(ctx.settings.patience);
         loop {
@@ -88,7 +89,7 @@ impl Engine {
     }
 }
 
-fn as_listed(ctx: &Context, row: &Worked, violators: &[Violator]) -> Vec<NewQuarantine> {
+fn as_listed(ctx: &RunContext, row: &WorkedRow, violators: &[Violator]) -> Vec<NewQuarantine> {
     let constraint = violators
         .iter()
         .find(|one| row.read.key_text.as_ref() == Some(&one.key))
@@ -101,5 +102,6 @@ fn as_listed(ctx: &Context, row: &Worked, violators: &[Violator]) -> Vec<NewQuar
         sqlstate: Some(CHECK_VIOLATION.to_owned()),
         constraint,
     };
-    ctx.book.list(ctx.run_id, &row.read, &row.key, &[fault])
+    ctx.known_faults
+        .list(ctx.run_id, &row.read, &row.key, &[fault])
 }

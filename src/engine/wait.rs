@@ -1,5 +1,5 @@
-//! Waiting for transactions that were open at a moment: whatever one of them saw of a key before its
-//! state changed, nobody acts on it once they are gone. Owns the limit, and that each is named.
+//! Waits until transactions have ended that were open at a moment. After that, no transaction still
+//! acts on the state that a key had before. Owns the time limit and the names that are reported.
 
 use std::time::{Duration, Instant};
 
@@ -8,20 +8,20 @@ use super::events::{Event, EventSink};
 use super::stop::Stop;
 use crate::store::{OpenTransaction, Store};
 
-/// Between two looks at transactions that are waited for.
+/// The pause between two looks at the open transactions.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Transactions that are named; of the others, how many.
+/// How many transactions a message names; it gives the number of the others.
 const NAMED_MAX: usize = 5;
 
-/// Who waits, and for how long.
+/// A wait with its limit and where it is reported.
 pub struct Waiting<'a> {
     /// The database.
     pub store: &'a dyn Store,
-    /// Who wants to know.
+    /// Where the wait is reported.
     pub events: &'a dyn EventSink,
-    /// The wish to stop.
+    /// The request to stop.
     pub stop: &'a Stop,
-    /// How long a transaction may take.
+    /// How long to wait before giving up.
     pub patience: Duration,
 }
 
@@ -35,7 +35,7 @@ impl Waiting<'_> {
         self.until_gone(&mut open).await
     }
 
-    /// Waits until these are gone.
+    /// Waits until these transactions have ended.
     pub(super) async fn until_gone(
         &self,
         before: &mut Vec<OpenTransaction>,
@@ -48,7 +48,7 @@ impl Waiting<'_> {
                 self.events.emit(Event::GoingOn);
                 break;
             }
-            if self.stop.is_wished() {
+            if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }
             let who = names(before);
@@ -64,7 +64,7 @@ impl Waiting<'_> {
     }
 }
 
-/// Whose transactions they are; of very many, some.
+/// Names the transactions for a message, at most [`NAMED_MAX`] of them.
 fn names(open: &[OpenTransaction]) -> String {
     let named = open.iter().take(NAMED_MAX).map(|one| one.who.as_str());
     let mut names = named.collect::<Vec<_>>().join("; ");

@@ -1,6 +1,7 @@
 //! Errors of a round trip to a database, and what to do next about each.
-//! Owns the classes; stands below keys and stores, which both speak of them. Carries SQLSTATE, table, column and constraint only: the MESSAGE and DETAIL of
-//! a database error quote values, and never leave the stores.
+//! Owns the classes of errors; keys and stores both use them. An error carries only SQLSTATE,
+//! table, column and constraint. The MESSAGE and DETAIL of a database error may quote values and
+//! never leave the stores.
 
 use crate::error::tls_fault::TlsFault;
 use crate::error::{Coded, Exit};
@@ -8,25 +9,25 @@ use crate::error::{Coded, Exit};
 /// Why a round trip failed. Never holds a value, a key or a password.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// No connection could be made.
+    /// No connection could be opened.
     #[error("cannot connect to the database ({reason})")]
     Unreachable {
         /// A class such as `connection refused`, never the URL.
         reason: String,
     },
-    /// The URL cannot be used.
+    /// The URL is not valid.
     #[error("the database URL cannot be used: {reason}")]
     BadUrl {
         /// What is wrong with it, never the URL.
         reason: String,
     },
-    /// Authentication or authorisation to connect was refused.
+    /// The server refused the login.
     #[error("the database refused the login (SQLSTATE {sqlstate})")]
     LoginRefused {
         /// SQLSTATE.
         sqlstate: String,
     },
-    /// The server has no TLS, and `sslmode` does not allow a session without.
+    /// The server has no TLS, but `sslmode` requires it.
     #[error("the server at {host} has no TLS, and sslmode={mode} does not go without")]
     NoTls {
         /// The host, as the URL names it.
@@ -34,34 +35,35 @@ pub enum StoreError {
         /// The mode in force.
         mode: &'static str,
     },
-    /// The TLS handshake failed: somebody else may be answering.
+    /// The TLS handshake failed; another machine may be answering.
     #[error("no TLS with the server at {host}: {fault}")]
     Tls {
         /// The host, as the URL names it.
         host: String,
-        /// Why.
+        /// The cause.
         fault: TlsFault,
     },
-    /// The server asks for a login that would hand over the password, or that the URL excludes.
+    /// The server asks for a login method that would reveal the password, or that the URL excludes.
     #[error(
         "the server at {host} asks for {method}, which this connection does not allow; nothing was sent"
     )]
     LoginMethod {
         /// The host, as the URL names it.
         host: String,
-        /// What it asks for.
+        /// The method it asks for.
         method: &'static str,
     },
-    /// The connection was lost before COMMIT was sent: nothing was written.
+    /// The connection was lost before COMMIT was sent, so nothing was written.
     #[error("the connection was lost")]
     ConnectionLost,
-    /// The connection was lost after COMMIT was sent.
+    /// The connection was lost after COMMIT was sent, so the batch may have been written.
     #[error("the connection was lost during COMMIT, its outcome is unknown")]
     OutcomeUnknown,
-    /// Somebody holds a row or table lock we will not wait for.
+    /// Another transaction holds a row or table lock beyond our lock timeout.
     #[error("a lock was not granted in time")]
     Locked,
-    /// Deadlock, serialization failure, timeout or shortage: the same batch may go again, smaller.
+    /// Deadlock, serialization failure, timeout or shortage: the same batch may be tried again,
+    /// smaller.
     #[error("the database was too busy or short of something (SQLSTATE {sqlstate})")]
     Busy {
         /// SQLSTATE.
@@ -70,27 +72,27 @@ pub enum StoreError {
     /// No space is left for the database.
     #[error("the database has no space left")]
     DiskFull,
-    /// Some value in the batch is refused (SQLSTATE class 22 or 23).
+    /// The database refused a value of the batch (usually SQLSTATE class 22 or 23).
     #[error("the database refused a value (SQLSTATE {sqlstate}{})", constraint.as_ref().map(|c| format!(", constraint {c}")).unwrap_or_default())]
-    Data {
+    RowRefused {
         /// SQLSTATE.
         sqlstate: String,
         /// The constraint's name.
         constraint: Option<String>,
     },
-    /// The lane is no longer ours.
+    /// Another worker has claimed the lane.
     #[error("the lane was taken over by another process")]
     FenceLost,
-    /// A key the batch seals under is not active.
+    /// A key that the batch seals under is not active.
     #[error("a key of this batch is no longer active")]
     KeyNotActive,
-    /// The table is not what preflight saw.
+    /// The table's definition is no longer the one that preflight saw.
     #[error("the definition of table {table} changed during the run")]
     SchemaChanged {
         /// The table.
         table: String,
     },
-    /// The table was rewritten between reading and writing: read the page again.
+    /// The table was rewritten between reading and writing; the page must be read again.
     #[error("the storage of table {table} was rewritten")]
     StorageChanged {
         /// The table.
@@ -101,42 +103,42 @@ pub enum StoreError {
     Held {
         /// The table's label.
         table: String,
-        /// Who.
+        /// Who holds it.
         holder: String,
     },
     /// Something that must exist does not (a table, a column, our own schema).
     #[error("{what} does not exist")]
     Missing {
-        /// What.
+        /// What is missing.
         what: String,
     },
-    /// Something that is not ours would be lost.
+    /// An object of the application prevents a change, because it would be lost.
     #[error("{what} stands in the way")]
     InTheWay {
-        /// What.
+        /// The object.
         what: String,
     },
-    /// A second table would be registered under one label.
+    /// A second table was to be registered under a label.
     #[error("label {label} belongs to table {table}: nothing was registered")]
     OtherTable {
         /// The label.
         label: String,
-        /// The table that has it.
+        /// The table that has the label.
         table: String,
     },
-    /// Sealed columns would be dropped that hold the only copy of a value.
+    /// The sealed columns to be dropped hold the only copy of a value.
     #[error("values of table {table} are sealed whose plaintext is not there: nothing was dropped")]
     NotRestored {
         /// The table's label.
         table: String,
     },
-    /// Our role may not do this.
+    /// Our role lacks a right.
     #[error("permission denied (SQLSTATE {sqlstate})")]
     Denied {
         /// SQLSTATE.
         sqlstate: String,
     },
-    /// The role that the plan names cannot be set.
+    /// The login cannot act as the role that the plan names.
     #[error("the login may not act as the role {role} of the plan (SQLSTATE {sqlstate})")]
     RoleRefused {
         /// The role's name.
@@ -144,33 +146,33 @@ pub enum StoreError {
         /// SQLSTATE.
         sqlstate: String,
     },
-    /// Code of the table went back to the login's rights.
+    /// Code of the table switched back to the login's rights.
     #[error("code of table {table} changed the role that the batch runs as: nothing was written")]
     RoleChanged {
         /// The table.
         table: String,
     },
-    /// Our schema, or something in it, belongs to somebody we do not trust.
+    /// Our schema, or an object in it, belongs to a role that we do not trust.
     #[error("{what}")]
     NotOurs {
-        /// What belongs to whom.
+        /// What belongs to which role.
         what: String,
-        /// What mends it.
+        /// What to do about it.
         hint: String,
     },
-    /// The server is a standby or the transaction is read only.
+    /// The server is a standby, or the transaction is read only.
     #[error("the database is read only")]
     ReadOnly,
-    /// What the database gave back cannot be ours.
+    /// The database returned something that this program never wrote.
     #[error("unexpected answer from the database: {what}")]
     Unexpected {
-        /// Which answer.
+        /// What was unexpected.
         what: &'static str,
     },
     /// Any other refusal.
     #[error("the database refused the statement (SQLSTATE {sqlstate})")]
     Refused {
-        /// SQLSTATE, or the code of SQLite.
+        /// The SQLSTATE, or SQLite's error code.
         sqlstate: String,
     },
 }
@@ -178,27 +180,27 @@ pub enum StoreError {
 /// What to do about a failed round trip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The same again after a pause, in a smaller batch.
+    /// Try the same again after a pause, in a smaller batch.
     Again,
-    /// The same again on a new connection.
+    /// Try the same again on a new connection.
     Reconnect,
-    /// Read the lane row under a lock and decide.
-    Settle,
-    /// Go around the rows that somebody holds.
+    /// Read the lane's row under a lock, and decide by it.
+    ResolveCommit,
+    /// Leave out the rows that others have locked.
     SkipLocked,
-    /// Find the row that is refused, and go on with the others.
+    /// Find the refused row by splitting the batch, and continue with the others.
     Bisect,
     /// Read the page again.
     Reread,
-    /// Stop: a person has to look.
+    /// Stop, since a person has to look.
     Stop,
 }
 
-/// Of a server that answers, and has no database of the URL's name.
+/// The reason of [`StoreError::Unreachable`] if the server has no database of the URL's name.
 pub const NO_SUCH_DATABASE: &str = "the server has no database of that name";
 
 impl StoreError {
-    /// Whether a first connection may succeed in a moment: a server, or a pooler, is being started.
+    /// Whether a first connection may succeed soon, because a server or a pooler is starting.
     pub fn may_pass_soon(&self) -> bool {
         match self {
             Self::Unreachable { reason } => reason != NO_SUCH_DATABASE,
@@ -207,14 +209,14 @@ impl StoreError {
         }
     }
 
-    /// What to do next. Unknown means stop.
+    /// What to do next. For an error of unknown cause: stop.
     pub fn next(&self) -> Next {
         match self {
             Self::Unreachable { .. } | Self::ConnectionLost => Next::Reconnect,
-            Self::OutcomeUnknown => Next::Settle,
+            Self::OutcomeUnknown => Next::ResolveCommit,
             Self::Locked => Next::SkipLocked,
             Self::Busy { .. } | Self::DiskFull => Next::Again,
-            Self::Data { .. } => Next::Bisect,
+            Self::RowRefused { .. } => Next::Bisect,
             Self::StorageChanged { .. } => Next::Reread,
             Self::BadUrl { .. }
             | Self::LoginRefused { .. }
@@ -251,7 +253,7 @@ impl Coded for StoreError {
             Self::Locked => "E0506",
             Self::Busy { .. } => "E0507",
             Self::DiskFull => "E0508",
-            Self::Data { .. } => "E0509",
+            Self::RowRefused { .. } => "E0509",
             Self::Denied { .. } => "E0510",
             Self::RoleRefused { .. } => "E0540",
             Self::RoleChanged { .. } => "E0541",
@@ -295,7 +297,7 @@ impl Coded for StoreError {
             }
             Self::Busy { .. } => "run the command again: it resumes",
             Self::DiskFull => "free space on the server, then run the command again: it resumes",
-            Self::Data { .. } => "see `phiseal quarantine list`",
+            Self::RowRefused { .. } => "see `phiseal quarantine list`",
             Self::FenceLost => {
                 "this process was held up longer than its lease; run the command again to join the others"
             }
@@ -351,7 +353,7 @@ impl Coded for StoreError {
             | Self::ReadOnly
             | Self::Refused { .. } => Exit::Unreachable,
             Self::BadUrl { .. } => Exit::Usage,
-            Self::Data { .. } | Self::NotRestored { .. } => Exit::Unverified,
+            Self::RowRefused { .. } | Self::NotRestored { .. } => Exit::Unverified,
             Self::FenceLost | Self::Held { .. } => Exit::Held,
             Self::KeyNotActive => Exit::Keys,
             Self::SchemaChanged { .. }

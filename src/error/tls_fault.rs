@@ -1,5 +1,5 @@
 //! Why a TLS handshake failed, and what to do about each cause.
-//! Owns the causes and their words. Holds nothing that the other side sent.
+//! Owns the causes and their messages. Holds nothing that the other side sent.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use std::fmt;
 pub enum TlsFault {
     /// No authority that we trust signed the certificate.
     UnknownAuthority,
-    /// The certificate is an authority's own, as `openssl req -x509` makes them.
+    /// The certificate is an authority's own certificate, as `openssl req -x509` makes it.
     AuthorityAsServer,
-    /// The certificate bears other names than the host's.
+    /// The certificate does not have the host's name.
     WrongName,
-    /// The certificate is over.
+    /// The certificate has expired.
     Expired,
     /// The certificate is not yet valid.
     NotYetValid,
-    /// The certificate is refused for another reason.
+    /// The certificate is not acceptable for another reason.
     BadCertificate,
     /// The server ended the handshake.
     ServerRefused,
-    /// No version or cipher in common, or bytes that are no TLS.
+    /// No TLS version or cipher in common, or the answer was not TLS.
     Handshake,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for TlsFault {
 }
 
 impl TlsFault {
-    /// What to do next.
+    /// What the operator should do next.
     pub fn hint(self) -> &'static str {
         match self {
             Self::UnknownAuthority => {

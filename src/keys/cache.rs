@@ -1,6 +1,6 @@
-//! The keys of an application that lives for long: loaded again before they are a minute old.
-//! Owns the age at which a keyring is loaded again. A data key that is the same, by its id and its
-//! check value, is not unwrapped again; one that was rotated away stops sealing at the next load.
+//! The keys of an application that runs for a long time: loaded again before they are a minute old.
+//! Owns the age at which a keyring is loaded again. A data key with the same id and check value is
+//! not unwrapped again; a superseded key stops sealing at the next load.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,8 +14,8 @@ use crate::crypto::KeyId;
 use crate::error::round_trip::StoreError;
 use crate::error::{Coded, Exit};
 
-/// How long keys are used before they are loaded again: after a rotation nobody seals under the old
-/// version for longer than this.
+/// How long keys are used before they are loaded again, and so how long an application may seal
+/// under a superseded key after a rotation.
 pub const KEYS_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// Why keys cannot be loaded.
@@ -58,14 +58,15 @@ impl Coded for LoadError {
     }
 }
 
-/// A keyring that keeps itself fresh. Ask it before each value, or each request; what is sealed is opened
-/// by [`KeyCache::open_value`], which knows a key that was made since.
+/// A keyring that is loaded again when it is old. Ask for [`KeyCache::keyring`] before each value
+/// or each request. To open a value use [`KeyCache::open_value`], which finds keys made since the
+/// last load.
 pub struct KeyCache {
     table: Arc<dyn KeyTable>,
     provider: Arc<dyn KeyProvider>,
     keyring: Arc<Keyring>,
     age_max: Duration,
-    /// Held by who loads keys for one that is not known.
+    /// Held while the keys are loaded again because of an unknown key id.
     loading: tokio::sync::Mutex<()>,
 }
 
@@ -89,18 +90,18 @@ impl KeyCache {
         })
     }
 
-    /// Keys are loaded again at this age, [`KEYS_AGE_MAX`] at most.
+    /// Sets the age at which keys are loaded again, [`KEYS_AGE_MAX`] at most.
     #[must_use]
     pub fn age_max(mut self, age_max: Duration) -> Self {
         self.age_max = age_max.min(KEYS_AGE_MAX);
         self
     }
 
-    /// The keyring, loaded again where it is too old.
+    /// The keyring, loaded again if it is too old.
     ///
     /// # Errors
-    /// See [`LoadError`]; a caller that goes on with the keyring it has finds that it no longer
-    /// seals.
+    /// See [`LoadError`]. A caller that continues with its present keyring will find that it no
+    /// longer seals.
     pub async fn keyring(&self) -> Result<Arc<Keyring>, LoadError> {
         if self.keyring.age() >= self.age_max {
             self.reload().await?;
@@ -108,11 +109,12 @@ impl KeyCache {
         Ok(Arc::clone(&self.keyring))
     }
 
-    /// The key with this id, if it may open: the keys are loaded again, once, where it is not known, since
-    /// it may have been made, or activated, a moment ago. Many who ask at once load them once.
+    /// The key with this id, if it may open. If the id is not known, loads the keys again once,
+    /// since the key may just have been made or activated. Concurrent calls share one load.
     ///
     /// # Errors
-    /// As [`KeySet::openable`](super::KeySet::openable), in [`LoadError::Key`]; and what loading meets.
+    /// As [`KeySet::openable`](super::KeySet::openable), in [`LoadError::Key`]; and the errors of
+    /// loading.
     pub async fn openable(&self, key_id: KeyId) -> Result<Arc<Key>, LoadError> {
         let asked = Instant::now();
         match self.keyring().await?.openable(key_id) {
@@ -120,15 +122,15 @@ impl KeyCache {
             known => return Ok(known?),
         }
         let _one = self.loading.lock().await;
-        // Somebody else may have loaded them while this one waited.
+        // Another task may have loaded the keys while this one waited.
         if self.keyring.age() > asked.elapsed() {
             self.reload().await?;
         }
         Ok(self.keyring.openable(key_id)?)
     }
 
-    /// Loads the keys again now: what to do when the database refused a value because its key was
-    /// rotated away a moment ago.
+    /// Loads the keys again now. Call it when the database refuses a value because its key was
+    /// superseded a moment ago.
     ///
     /// # Errors
     /// See [`LoadError`].

@@ -1,6 +1,7 @@
-//! Errors of keys: why one cannot be had, and what to do about it.
-//! Owns the codes E0401 to E0449, and E0119 for what is not trusted. Names key ids, references, paths and modes; never a key, a key
-//! line, a tenant or what a command printed.
+//! Errors of keys: why a key cannot be used, and what to do about it.
+//! Owns the codes E0401 to E0449, and E0119 for a file or program that is not trusted. Errors name
+//! key ids, references, paths and modes, but never a key, a key line, a tenant or the output of a
+//! command.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use crate::error::round_trip::StoreError;
 use crate::error::{Coded, Exit};
 use crate::trust::Untrusted;
 
-/// Why a key cannot be used, made or kept.
+/// Why a key cannot be used, made or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The key file is a symbolic link.
@@ -20,13 +21,13 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
     },
-    /// The key file is a directory, a pipe, a device.
+    /// The key file is a directory, a pipe or a device.
     #[error("key file {path} is not a regular file")]
     FileNotRegular {
         /// The file.
         path: PathBuf,
     },
-    /// Others than the owner may read or write the key file.
+    /// Users other than the owner may read or write the key file.
     #[error("key file {path} has mode {mode:04o}, wider than 0600")]
     FileMode {
         /// The file.
@@ -44,13 +45,12 @@ pub enum KeyError {
         /// Effective user id of the process.
         user: u32,
     },
-    /// Others could have changed the key command's program, or put another key file in the place
-    /// of this one.
+    /// Another user could have changed the key command's program, or exchanged the key file.
     #[error("{what} is not trusted: {found}")]
     Untrusted {
         /// `key command pass`, `key file /etc/phiseal/wrapping.key`.
         what: String,
-        /// How they could.
+        /// How another user could have done it.
         found: Untrusted,
     },
     /// The key file is missing or cannot be opened or read.
@@ -58,21 +58,21 @@ pub enum KeyError {
     FileUnreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A new wrapping key would overwrite a file.
+    /// A new wrapping key would overwrite an existing file.
     #[error("{path} exists, a wrapping key is never written over a file")]
     FileExists {
         /// The file.
         path: PathBuf,
     },
-    /// A new wrapping key could not be made durable.
+    /// A new wrapping key could not be written durably.
     #[error("the wrapping key could not be written to {path}")]
     FileNotWritten {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The key line does not decode to 32 bytes.
@@ -93,7 +93,7 @@ pub enum KeyError {
         /// The variable.
         name: String,
     },
-    /// The environment variable is set to nothing.
+    /// The environment variable is set but empty.
     #[error("environment variable {name} is empty")]
     EnvEmpty {
         /// The variable.
@@ -107,7 +107,7 @@ pub enum KeyError {
     CommandNotStarted {
         /// The program, without its arguments.
         program: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The key command ended with a failure each time it was tried.
@@ -117,7 +117,7 @@ pub enum KeyError {
         program: String,
         /// `exit status: 1`, `signal: 9 (SIGKILL)`.
         status: String,
-        /// How often it was tried.
+        /// How many times it was tried.
         attempts: u32,
     },
     /// The key command did not end in time, each time it was tried.
@@ -125,31 +125,31 @@ pub enum KeyError {
     CommandTimeout {
         /// The program, without its arguments.
         program: String,
-        /// How long each attempt was given.
+        /// How long each attempt could take.
         timeout_seconds: u64,
-        /// How often it was tried.
+        /// How many times it was tried.
         attempts: u32,
     },
-    /// The key command printed more than a key line.
+    /// The key command printed more bytes than a key line can have.
     #[error("key command {program} printed more than a key line")]
     CommandTooMuch {
         /// The program, without its arguments.
         program: String,
     },
-    /// A provider that is asked over a network gave no answer after all its retries.
+    /// A provider that is reached over a network did not answer, after all retries.
     #[error("the key provider {reference} does not answer")]
     ProviderUnavailable {
         /// Its reference.
         reference: String,
     },
-    /// The key is wrapped under another wrapping key than the one that was loaded.
+    /// The key is wrapped under a wrapping key other than the loaded one.
     #[error("key {key_id} is wrapped under {stored}, the wrapping key given is {given}")]
     WrongWrappingKey {
         /// The key.
         key_id: KeyId,
         /// `kek_ref` of its record.
         stored: String,
-        /// Reference of the provider.
+        /// The reference of the provider.
         given: String,
     },
     /// The wrapped key is damaged, or belongs to another key id, purpose or tenant.
@@ -158,19 +158,19 @@ pub enum KeyError {
         /// The key.
         key_id: KeyId,
     },
-    /// The key unwraps, but its check value is not the stored one.
+    /// The key unwraps, but its check value differs from the stored one.
     #[error("key {key_id} does not have the check value that is stored with it")]
     CheckValueDiffers {
         /// The key.
         key_id: KeyId,
     },
-    /// A key that is not destroyed has no wrapped key.
+    /// A key that is not destroyed has no wrapped key stored.
     #[error("key {key_id} has no wrapped key stored")]
     WrappedKeyMissing {
         /// The key.
         key_id: KeyId,
     },
-    /// The generator failed to give bytes for a new key.
+    /// The operating system gave no random bytes for a new key.
     #[error("the operating system gave no random bytes")]
     NoRandomness,
     /// The provider could not wrap a new key.
@@ -205,13 +205,13 @@ pub enum KeyError {
         /// Its state.
         status: KeyStatus,
     },
-    /// The key is another tenant's.
+    /// The key belongs to another tenant.
     #[error("key {key_id} belongs to another tenant")]
     OtherTenant {
         /// The key.
         key_id: KeyId,
     },
-    /// The key is of the other purpose.
+    /// The key has the other purpose.
     #[error("key {key_id} has purpose {purpose}, which does not fit", purpose = purpose.as_str())]
     OtherPurpose {
         /// The key.
@@ -231,37 +231,37 @@ pub enum KeyError {
         /// The purpose asked for.
         purpose: Purpose,
     },
-    /// The key read back after the insert is not the one that was made.
+    /// The key that was read back after the insert is not the key that was made.
     #[error("key {key_id} was stored, but what was read back is another key; it was not activated")]
     ReadBackDiffers {
         /// The key.
         key_id: KeyId,
     },
-    /// The key read back after the insert is not there, or without its wrapped key.
+    /// The key is missing after the insert, or lacks its wrapped key.
     #[error("key {key_id} was stored, but could not be read back; it was not activated")]
     ReadBackMissing {
         /// The key.
         key_id: KeyId,
     },
-    /// The server says it activated the key, and yet it is not active.
+    /// The server reported that the key was activated, but it is not active.
     #[error("key {key_id} was to be activated, but is not active")]
     NotActivated {
         /// The key.
         key_id: KeyId,
     },
-    /// Every random id tried was refused as taken.
+    /// Every random id that was tried is taken.
     #[error("no free key id was found in {attempts} attempts")]
     NoFreeId {
-        /// How often it was tried.
+        /// How many times it was tried.
         attempts: u32,
     },
-    /// A rewrap to another wrapping key is unfinished.
+    /// An unfinished rewrap moves keys to another wrapping key.
     #[error("an unfinished rewrap goes to wrapping key {to}")]
     RewrapOpen {
         /// The reference of that wrapping key.
         to: String,
     },
-    /// The key does not go from the state it is in to that one.
+    /// The key's state cannot change to the one asked for.
     #[error("key {key_id} is {from}, and does not become {to}")]
     NoSuchMove {
         /// The key.
@@ -271,17 +271,17 @@ pub enum KeyError {
         /// The state that was asked for.
         to: KeyStatus,
     },
-    /// Something is still sealed under a key that is to be destroyed.
+    /// Values are still sealed under a key that is to be destroyed.
     #[error("{values} values are still sealed under key {key_id}: {places}")]
     StillUsed {
         /// The key.
         key_id: KeyId,
-        /// How many.
+        /// How many values.
         values: u64,
-        /// Where, by table and column.
+        /// Where they are, by table and column.
         places: String,
     },
-    /// Something in the database cannot be read in full, so nobody knows what is sealed in it.
+    /// Part of the database cannot be read, so it is unknown whether values are sealed in it.
     #[error("not all of the database can be searched for values under key {key_id}: {places}")]
     NotSearched {
         /// The key.
@@ -289,13 +289,14 @@ pub enum KeyError {
         /// What cannot be read, and why.
         places: String,
     },
-    /// A key was set aside, and a new one beside it would settle what somebody wanted to look into.
+    /// A key is suspended. No new key is made beside it until the operator has decided what to do
+    /// with the suspended one.
     #[error("key {key_id} is suspended: no new key is made beside it")]
     SuspendedStands {
         /// The suspended key.
         key_id: KeyId,
     },
-    /// Another key took the place of a suspended one.
+    /// Another key is active in place of a suspended one.
     #[error("key {key_id} is not resumed: key {active} is active in its place")]
     OtherActive {
         /// The suspended key.
@@ -303,14 +304,14 @@ pub enum KeyError {
         /// The active one.
         active: KeyId,
     },
-    /// A compromised key is out of use, and no other could be made to take its place.
+    /// A compromised key is out of use, but no key could be made to replace it.
     #[error(
         "key {key_id} is compromised and seals nothing any more, but no key takes its place: {why}"
     )]
     NoReplacement {
         /// The compromised key.
         key_id: KeyId,
-        /// Why not.
+        /// Why no key could be made.
         why: String,
     },
     /// A rotation from or to the key is unfinished.
@@ -319,7 +320,7 @@ pub enum KeyError {
         /// The key.
         key_id: KeyId,
     },
-    /// There is no key of that tenant.
+    /// The tenant has no key that is not destroyed.
     #[error("there is no key of this tenant that is not destroyed")]
     NoneOfTenant,
     /// The key table could not be read or written.
@@ -348,7 +349,7 @@ impl Coded for KeyError {
             Self::CommandTimeout { .. } => "E0415",
             Self::CommandTooMuch { .. } => "E0416",
             Self::ProviderUnavailable { .. } => "E0417",
-            // E0420 is the store's: a key of a batch is no longer active.
+            // E0420 is an error of the store: a key of a batch is no longer active.
             Self::WrongWrappingKey { .. } => "E0421",
             Self::DoesNotUnwrap { .. } => "E0422",
             Self::CheckValueDiffers { .. } => "E0423",

@@ -1,6 +1,7 @@
-//! The examination of keys: does each unwrap, and is it the key it was.
-//! Owns the order of the checks and the faults they find, all at once. Keeps no key.
-//! A record that names another wrapping key is never handed to the provider.
+//! Examines keys: whether each unwraps and has its recorded check value.
+//! Owns the order of the checks and the faults they find, all of which are reported at once. Stores
+//! no key.
+//! The provider never gets a record that names another wrapping key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,13 +21,13 @@ pub struct KeyCheck {
     pub key_id: KeyId,
     /// Its tenant.
     pub tenant: String,
-    /// What it is for.
+    /// The key's purpose.
     pub purpose: Purpose,
-    /// Its version.
+    /// The key's version.
     pub version: i32,
-    /// Its state.
+    /// The key's state.
     pub status: KeyStatus,
-    /// `Ok` for a key that unwraps to its check value, and for a destroyed one.
+    /// `Ok` for a key that unwraps and has its check value, and for a destroyed key.
     pub outcome: Result<(), KeyError>,
 }
 
@@ -35,11 +36,11 @@ pub struct KeyCheck {
 pub struct KeyFault {
     /// The key.
     pub key_id: KeyId,
-    /// Why.
+    /// Why it cannot be used.
     pub error: KeyError,
 }
 
-/// Every key that cannot be used, wrong wrapping keys first. At least one.
+/// Every key that cannot be used, at least one. Keys under a wrong wrapping key come first.
 #[derive(Debug)]
 pub struct KeyFaults {
     first: KeyFault,
@@ -47,7 +48,7 @@ pub struct KeyFaults {
 }
 
 impl KeyFaults {
-    /// The faults, or `None` where there are none.
+    /// The faults, or `None` if there are none.
     pub(super) fn of(mut faults: Vec<KeyFault>) -> Option<Self> {
         faults.sort_by_key(|fault| {
             let wrong = matches!(fault.error, KeyError::WrongWrappingKey { .. });
@@ -60,7 +61,7 @@ impl KeyFaults {
         })
     }
 
-    /// Each fault.
+    /// All faults.
     pub fn iter(&self) -> impl Iterator<Item = &KeyFault> {
         std::iter::once(&self.first).chain(&self.others)
     }
@@ -96,7 +97,7 @@ impl Coded for KeyFaults {
     }
 }
 
-/// Examines all records in their order. Keys that `loaded` has, with the stored check value, are
+/// Examines all records in their order. A key that is in `loaded` with the stored check value is
 /// not unwrapped again; a destroyed key is `Ok(None)`.
 pub(super) async fn examine_all<'a>(
     records: &'a [KeyRecord],
@@ -106,7 +107,8 @@ pub(super) async fn examine_all<'a>(
     let mut outcomes = Vec::with_capacity(records.len());
     let mut silent = false;
     for record in records {
-        // Names are compared for all, but a provider that gave up once is not waited for again.
+        // Wrapping keys are compared for all records, but a provider that gave up once is not asked
+        // again.
         let outcome = match preexamine(record, provider) {
             Ok(Some(_)) if silent => Err(unavailable(provider)),
             Ok(Some(wrapped)) => match known(record, loaded) {
@@ -138,7 +140,7 @@ pub(crate) async fn examine(
     }
 }
 
-/// What can be said without the provider: the wrapped key, or `None` for a destroyed one.
+/// Checks a record without the provider. Returns the wrapped key, or `None` for a destroyed key.
 fn preexamine<'a>(
     record: &'a KeyRecord,
     provider: &dyn KeyProvider,
@@ -174,7 +176,7 @@ async fn unwrap(
     provider: &dyn KeyProvider,
 ) -> Result<Key, KeyError> {
     let key_id = record.key_id;
-    // There is one, by `preexamine`.
+    // `preexamine` has checked that such a provider exists.
     let provider = provider.under(&record.kek_ref).unwrap_or(provider);
     let data_key = provider
         .unwrap(key_id, record.purpose, &record.tenant, wrapped)

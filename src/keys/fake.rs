@@ -1,6 +1,6 @@
-//! A key table in memory that can be told to misbehave, for the tests of the keys.
-//! Obeys the contract of `KeyTable` otherwise: ids and versions are unique, one key is active for
-//! a tenant and purpose, moves are legal.
+//! A key table in memory that can simulate faults, for the tests of the keys.
+//! Otherwise it keeps the contract of `KeyTable`: ids and versions are unique, a tenant has one
+//! active key of a purpose, and state changes are legal.
 
 use std::sync::Mutex;
 
@@ -16,28 +16,28 @@ use super::rotation_period::RotationPeriod;
 use crate::crypto::{DataKey, KeyId, Purpose, WrappingKey};
 use crate::error::round_trip::StoreError;
 
-/// What goes wrong with a stored key, or on the way.
+/// A fault of a stored key or of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// One bit of every wrapped key is stored changed.
+    /// One bit of every stored wrapped key is flipped.
     FlipWrapped,
-    /// One bit of every check value is stored changed.
+    /// One bit of every stored check value is flipped.
     FlipCheck,
-    /// Rows are gone after the insert.
+    /// Rows are missing after the insert.
     Lose,
     /// Rows lose their wrapped key.
     Blank,
-    /// Two rows get each other's wrapped key.
+    /// Two rows have each other's wrapped key.
     Swap,
-    /// The first `n` ids inserted are refused as taken.
+    /// The first `n` inserted ids are refused as taken.
     Taken(u32),
-    /// The first `n` inserts are refused since somebody took the version.
+    /// The first `n` inserts are refused because the version is taken.
     VersionTaken(u32),
-    /// Just before the first activation another process activates a key of its own.
+    /// Another process activates its own key just before the first activation.
     Rival,
-    /// The first activation is committed, and the answer lost.
+    /// The first activation is committed, but its answer is lost.
     Unanswered,
-    /// Activation says it is done and does nothing.
+    /// Activation reports success but does nothing.
     Idle,
 }
 
@@ -76,7 +76,7 @@ impl FakeTable {
         self.state.lock().unwrap().calls
     }
 
-    /// Puts a record in as it is, past every rule.
+    /// Stores a record without any check.
     pub(crate) fn put(&self, record: KeyRecord) {
         self.state.lock().unwrap().records.push(record);
     }
@@ -103,7 +103,7 @@ pub(crate) fn key_for(tenant: &str) -> KeyFor {
     }
 }
 
-/// A record of a new key, wrapped, in the state given.
+/// The record of a new wrapped key in this state.
 pub(crate) async fn record(
     provider: &dyn KeyProvider,
     id: i64,
@@ -124,7 +124,7 @@ pub(crate) async fn record(
 }
 
 fn refused(constraint: &str) -> StoreError {
-    StoreError::Data {
+    StoreError::RowRefused {
         sqlstate: "23505".to_owned(),
         constraint: Some(constraint.to_owned()),
     }

@@ -1,10 +1,10 @@
-//! What to do next about each key error, one sentence each.
-//! Owns the sentences; the errors and their codes are in `error`. A new error does not compile
-//! without one.
+//! The hint for each key error: what to do next, in one sentence.
+//! Owns the sentences; `error` has the errors and their codes. An error without a sentence does not
+//! compile.
 
 use super::error::KeyError;
 
-/// The hint of an error. A store error carries its own, and so does what is not trusted.
+/// The hint for an error. Store errors and trust errors have their own.
 #[allow(
     clippy::too_many_lines,
     reason = "one arm an error; the compiler counts them, and a reader looks one up"

@@ -1,7 +1,8 @@
-//! The issuing of new keys: made, wrapped, stored, read back, compared, and only then activated.
-//! Owns the order of these steps and what happens when two processes take them at once. Does not
-//! own rotation's last step, which activates the new key and deactivates the old one together.
-//! No key is active before its stored form was unwrapped and found to be the key that was made.
+//! Issues new keys: a key is made, wrapped, stored, read back, compared, and only then activated.
+//! Owns the order of these steps, and what happens when two processes take them at the same time.
+//! Does not own the last step of a rotation, which activates the new key and deactivates the old
+//! one together.
+//! A key becomes active only after its stored form was unwrapped and equals the key that was made.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,34 +20,34 @@ use super::rotation_period::RotationPeriod;
 use crate::crypto::{DataKey, KeyId, Purpose};
 use crate::error::round_trip::StoreError;
 
-/// How often a step that others got in the way of is taken in all.
+/// How many times in all a step is tried when other processes interfere.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// Pause before such a step is taken again; longer each time.
+/// The pause before a step is tried again, multiplied by the number of the attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Whom a key is for.
+/// The tenant and the purpose of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyFor {
     /// The tenant; empty for tables without one.
     pub tenant: String,
-    /// What the key is for.
+    /// What the key is used for.
     pub purpose: Purpose,
 }
 
-/// Issues keys. Versions are counted on from the newest one in the table.
+/// Issues keys. A new version is one above the newest version in the table.
 pub struct Issuer<'a> {
-    /// Where the keys are kept.
+    /// The table that stores the keys.
     pub table: &'a dyn KeyTable,
-    /// What wraps them.
+    /// The provider that wraps them.
     pub provider: &'a dyn KeyProvider,
-    /// Who asks, for `created_by`.
+    /// Who asks for the keys, for `created_by`.
     pub actor: &'a str,
-    /// Why, for `reason`.
+    /// Why they are made, for `reason`.
     pub reason: Option<&'a str>,
-    /// When they are due for rotation, once active.
+    /// When they are due for rotation after activation.
     pub due: RotationPeriod,
-    /// Writes down that they are active, in the transaction that makes them so.
+    /// Writes the activation to the audit log, in the transaction that activates.
     pub scribe: &'a dyn Scribe,
 }
 
@@ -54,7 +55,7 @@ impl Issuer<'_> {
     /// Issues a key where none is active yet, as `keys create` does.
     ///
     /// # Errors
-    /// [`KeyError::AlreadyActive`], also where another process was first; else as
+    /// [`KeyError::AlreadyActive`], also if another process activated a key first; else as
     /// [`prepare`](Self::prepare).
     pub async fn issue(&self, tenant: &str, purpose: Purpose) -> Result<Arc<Key>, KeyError> {
         let wanted = KeyFor {
@@ -72,19 +73,21 @@ impl Issuer<'_> {
         }
     }
 
-    /// Gives each of `wanted` its active key, in the same order: the one that is active, also
-    /// where another process was first, or a new one. A few statements whatever their number.
+    /// Returns an active key for each of `wanted`, in the same order: the active one, even if
+    /// another process just activated it, or else a new one. The number of statements does not
+    /// depend on the number of keys.
     ///
     /// # Errors
-    /// [`KeyError::MayNotSeal`] where somebody took the newest key out of use: a new one must not
-    /// undo that unasked. Else as [`prepare`](Self::prepare) and as loading another process's key.
+    /// [`KeyError::MayNotSeal`] if the newest key was taken out of use: a new key must not undo
+    /// that unless the operator asks for it. Else as [`prepare`](Self::prepare), and the errors of
+    /// loading another process's key.
     pub async fn issue_or_join(&self, wanted: &[KeyFor]) -> Result<Vec<Arc<Key>>, KeyError> {
         let mut have: HashMap<KeyFor, Arc<Key>> = HashMap::new();
         let mut pending: Vec<Arc<Key>> = Vec::new();
         let mut attempts = 1;
         loop {
             self.join(wanted, &mut have).await?;
-            // Where another process was first, our own key stays behind, pre-active and unused.
+            // If another process was first, our own key stays pre-active and unused.
             pending.retain(|key| !have.contains_key(&whom(key)));
             let mut open: HashSet<KeyFor> = pending.iter().map(|key| whom(key)).collect();
             let missing: Vec<KeyFor> = wanted
@@ -104,12 +107,13 @@ impl Issuer<'_> {
         }
     }
 
-    /// Makes keys durable and proves that they can be had back, but leaves them pre-active: the
-    /// first half of a rotation. All of them or an error; what was stored then stays pre-active.
+    /// Stores keys and proves that they can be read back, but leaves them pre-active: the first
+    /// half of a rotation. Returns all keys or an error; keys stored before an error stay
+    /// pre-active.
     ///
     /// # Errors
     /// [`KeyError::ReadBackMissing`], [`KeyError::ReadBackDiffers`], [`KeyError::NoFreeId`], and
-    /// what the provider and the table refuse.
+    /// the errors of the provider and the table.
     pub async fn prepare(&self, wanted: &[KeyFor]) -> Result<Vec<Arc<Key>>, KeyError> {
         if wanted.is_empty() {
             return Ok(Vec::new());
@@ -118,11 +122,12 @@ impl Issuer<'_> {
         self.read_back(&made).await
     }
 
-    /// The key that is to take over from each of `from`, durable, proven and pre-active: the newest
-    /// one that was prepared before and never used, or a new one, at the next version. The version
-    /// is taken once, so that two rotations begun at once never make two.
+    /// The key that takes over from each of `from`, stored, read back and pre-active. It is the
+    /// newest prepared key that was never used, or else a new key with the next version. Two
+    /// rotations that begin at the same time never make two successors, since only one can take the
+    /// version.
     ///
-    /// `None` where one of `from` is not what it was: somebody else was first.
+    /// `None` if the state of one of `from` has changed: another process was first.
     ///
     /// # Errors
     /// As [`prepare`](Self::prepare).
@@ -162,11 +167,12 @@ impl Issuer<'_> {
                         .map(|(_, made)| made)
                         .filter(|made| !taken.contains(&made.row.key_id))
                         .collect();
-                    // Proven before anything depends on it; the next turn finds it prepared.
+                    // Read back before anything depends on the keys; the next turn of the loop
+                    // finds them prepared.
                     self.read_back(&made).await?;
                 }
-                // The version was taken meanwhile: by whom, the next turn sees.
-                Err(StoreError::Data { .. }) => {}
+                // Another process took the version; the next turn of the loop finds its key.
+                Err(StoreError::RowRefused { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
             if attempts > ATTEMPTS_MAX {
@@ -176,7 +182,7 @@ impl Issuer<'_> {
         }
     }
 
-    /// Inserts a new key for each of `wanted`, in that order.
+    /// Inserts a new key for each of `wanted`, in the same order.
     async fn store(&self, wanted: &[KeyFor]) -> Result<Vec<Made>, KeyError> {
         let mut stored: Vec<Option<Made>> = wanted.iter().map(|_| None).collect();
         let mut attempts = 1;
@@ -189,8 +195,8 @@ impl Issuer<'_> {
                     batch.retain(|(_, made)| !taken.contains(&made.row.key_id));
                     Some(KeyError::NoFreeId { attempts })
                 }
-                // The version was taken between our reading of it and the insert.
-                Err(error @ StoreError::Data { .. }) => {
+                // Another process took the version after we had read the table.
+                Err(error @ StoreError::RowRefused { .. }) => {
                     batch.clear();
                     Some(error.into())
                 }
@@ -209,7 +215,7 @@ impl Issuer<'_> {
         }
     }
 
-    /// Makes and wraps a key for each place that has none stored.
+    /// Makes and wraps a key for each position without a stored one.
     async fn make_missing(
         &self,
         wanted: &[KeyFor],
@@ -242,7 +248,7 @@ impl Issuer<'_> {
         Ok(batch)
     }
 
-    /// Reads the rows again, in a transaction of its own, and compares what comes back.
+    /// Reads the rows in a new transaction and compares them with the keys that were made.
     async fn read_back(&self, made: &[Made]) -> Result<Vec<Arc<Key>>, KeyError> {
         let records = self
             .records_of(made.iter().map(|made| made.row.key_id))
@@ -286,9 +292,12 @@ impl Issuer<'_> {
         let unknown = match activated {
             Ok(()) => None,
             Err(error @ StoreError::OutcomeUnknown) => Some(error),
-            // Data: the unique index has another active key. The others: two processes met there.
+            // RowRefused: the unique index holds another active key. Busy and Locked: another
+            // process is activating too.
             Err(
-                error @ (StoreError::Data { .. } | StoreError::Busy { .. } | StoreError::Locked),
+                error @ (StoreError::RowRefused { .. }
+                | StoreError::Busy { .. }
+                | StoreError::Locked),
             ) => return Ok(Activation::Beaten(error)),
             Err(error) => return Err(error.into()),
         };
@@ -308,7 +317,7 @@ impl Issuer<'_> {
         Ok(Activation::Done(activated))
     }
 
-    /// Loads the active keys of those of `wanted` that `have` does not have yet.
+    /// Loads the active keys of `wanted` that are not in `have`.
     async fn join(
         &self,
         wanted: &[KeyFor],
@@ -361,7 +370,7 @@ impl Issuer<'_> {
     }
 }
 
-/// A key that was made here, and the row it was stored as.
+/// A key that this process made, and the row that stores it.
 struct Made {
     row: NewKey,
     data_key: DataKey,
@@ -369,7 +378,7 @@ struct Made {
 
 enum Activation {
     Done(Vec<Arc<Key>>),
-    /// None of them was activated.
+    /// Another process was first; no key was activated.
     Beaten(StoreError),
 }
 
@@ -380,7 +389,7 @@ fn whom(key: &Key) -> KeyFor {
     }
 }
 
-/// Of each tenant and purpose the newest key that was prepared and never used.
+/// The newest key of each tenant and purpose that was prepared and never used.
 fn prepared(records: &[KeyRecord]) -> HashMap<(&str, Purpose), &KeyRecord> {
     let mut newest: HashMap<(&str, Purpose), &KeyRecord> = HashMap::new();
     let unused = records
@@ -410,8 +419,8 @@ fn newest_versions(records: &[KeyRecord]) -> HashMap<KeyFor, i32> {
     newest
 }
 
-/// Of each tenant and purpose the active key, else the newest one that was ever active and is not
-/// destroyed.
+/// The active key of each tenant and purpose, or else the newest key that was once active and is
+/// not destroyed.
 fn newest_in_use(records: &[KeyRecord]) -> HashMap<(&str, Purpose), &KeyRecord> {
     let rank = |record: &KeyRecord| (record.status.may_seal(), record.version);
     let mut newest: HashMap<(&str, Purpose), &KeyRecord> = HashMap::new();

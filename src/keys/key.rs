@@ -1,5 +1,5 @@
 //! One key: its record in the table, and the key in memory.
-//! Owns the shapes and the contract of the key table. Knows no SQL and no wrapping key.
+//! Owns their types and the contract of the key table. Knows no SQL and no wrapping key.
 //! Nothing here prints a key, wrapped or not, or its tenant.
 
 use std::fmt;
@@ -16,29 +16,29 @@ use super::rotation_period::RotationPeriod;
 use crate::crypto::{DataKey, KeyId, Purpose};
 use crate::error::round_trip::StoreError;
 
-/// What `encryption_keys.algorithm` says of every key.
+/// The value of `encryption_keys.algorithm` for every key.
 pub const ALGORITHM: &str = "AES-256-GCM";
 
-/// The table `encryption_keys`, as the keys need it.
+/// The operations on the table `encryption_keys` that keys need.
 ///
-/// Contract: each method is one transaction, committed when it returns `Ok`; a few statements
-/// whatever the number of keys. Times are the server's.
+/// Contract: each method is one transaction, committed when it returns `Ok`, and its number of
+/// statements does not depend on the number of keys. Times are the server's.
 #[async_trait]
 pub trait KeyTable: Send + Sync {
     /// All records, in the order of their ids.
     async fn key_records(&self) -> Result<Vec<KeyRecord>, StoreError>;
 
-    /// The records with these ids; ids that do not exist are left out.
+    /// The records with these ids; unknown ids are left out.
     async fn key_records_by_id(&self, ids: &[KeyId]) -> Result<Vec<KeyRecord>, StoreError>;
 
-    /// Inserts new keys as pre-active, and returns the ids that were refused because they are
-    /// taken; all others are inserted. A version that is taken is [`StoreError::Data`], and
-    /// nothing is inserted.
+    /// Inserts new keys as pre-active. Returns the ids that were refused because they are taken;
+    /// all other keys are inserted. If a version is taken, the error is [`StoreError::RowRefused`]
+    /// and nothing is inserted.
     async fn insert_keys(&self, new: &[NewKey]) -> Result<Vec<KeyId>, StoreError>;
 
-    /// Makes pre-active keys active and sets when they are due for rotation: all of them or none.
-    /// A second active key for a tenant and purpose is [`StoreError::Data`]. `note` says so in the
-    /// audit log, in the same transaction.
+    /// Makes pre-active keys active and sets when they are due for rotation: all of them or none. A
+    /// second active key of a tenant and purpose is [`StoreError::RowRefused`]. `note` writes the
+    /// audit entry in the same transaction.
     async fn activate_keys(
         &self,
         ids: &[KeyId],
@@ -54,21 +54,21 @@ pub struct KeyRecord {
     pub key_id: KeyId,
     /// The tenant; empty for tables without one.
     pub tenant: String,
-    /// What the key is for.
+    /// What the key is used for.
     pub purpose: Purpose,
-    /// Counts the keys of one tenant and purpose, from 1.
+    /// Numbers the keys of one tenant and purpose, from 1.
     pub version: i32,
     /// Always [`ALGORITHM`].
     pub algorithm: String,
     /// Its state.
     pub status: KeyStatus,
-    /// Reference of the wrapping key.
+    /// The reference of the wrapping key.
     pub kek_ref: String,
     /// The wrapped data key; `None` once it is destroyed.
     pub wrapped_key: Option<Vec<u8>>,
     /// `Expand(data key, "ps1/check", "")`, 32 bytes.
     pub check_value: Vec<u8>,
-    /// RFC 3339, made by the server, as all times here.
+    /// When it was made: RFC 3339, the server's time, as all times here.
     pub created_at: String,
     /// When it first became active.
     pub activated_at: Option<String>,
@@ -76,30 +76,30 @@ pub struct KeyRecord {
     pub deactivated_at: Option<String>,
     /// When it was declared compromised.
     pub compromised_at: Option<String>,
-    /// When its wrapped key was wiped.
+    /// When its wrapped key was deleted.
     pub destroyed_at: Option<String>,
     /// When the next version should take over.
     pub rotation_due_at: Option<String>,
     /// Who made it.
     pub created_by: String,
-    /// Why.
+    /// Why it was made.
     pub reason: Option<String>,
 }
 
-/// A key about to be inserted, as pre-active.
+/// A key to be inserted as pre-active.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewKey {
     /// Random, 1 to 2^31 - 1.
     pub key_id: KeyId,
     /// The tenant; empty for tables without one.
     pub tenant: String,
-    /// What the key is for.
+    /// What the key is used for.
     pub purpose: Purpose,
-    /// Counts the keys of one tenant and purpose, from 1.
+    /// Numbers the keys of one tenant and purpose, from 1.
     pub version: i32,
     /// Always [`ALGORITHM`].
     pub algorithm: String,
-    /// Reference of the wrapping key.
+    /// The reference of the wrapping key.
     pub kek_ref: String,
     /// The wrapped data key.
     pub wrapped_key: Vec<u8>,
@@ -107,15 +107,15 @@ pub struct NewKey {
     pub check_value: Vec<u8>,
     /// Who makes it.
     pub created_by: String,
-    /// Why.
+    /// Why it is made.
     pub reason: Option<String>,
 }
 
 impl NewKey {
-    /// Wraps a data key for storing.
+    /// Wraps a data key and fills its row.
     ///
     /// # Errors
-    /// What [`KeyProvider::wrap`] refuses.
+    /// Those of [`KeyProvider::wrap`].
     pub async fn wrap(
         data_key: &DataKey,
         key_id: KeyId,
@@ -138,8 +138,8 @@ impl NewKey {
         })
     }
 
-    /// Whether `record` is what the insert of this key stored, its wrapped key aside: that is
-    /// compared by unwrapping it.
+    /// Whether `record` is the row that the insert of this key stored. Does not look at the wrapped
+    /// key, which the caller compares by unwrapping it.
     pub(super) fn is_stored_as(&self, record: &KeyRecord) -> bool {
         record.status == KeyStatus::PreActive
             && record.key_id == self.key_id
@@ -150,9 +150,8 @@ impl NewKey {
             && record.kek_ref == self.kek_ref
     }
 
-    /// The record that the table holds right after the insert.
-    ///
-    /// `created_at` is the server's time, RFC 3339.
+    /// The record that the table holds right after the insert, at `created_at` (the server's time,
+    /// RFC 3339).
     #[must_use]
     pub fn into_record(self, created_at: String) -> KeyRecord {
         KeyRecord {
@@ -200,27 +199,27 @@ impl fmt::Debug for NewKey {
     }
 }
 
-/// A data key in memory, its check value compared, with what its record says of it.
+/// A data key in memory whose check value was compared, with what its record says of it.
 ///
-/// Wiped when the last holder lets go; kept out of swap where the system allows it.
+/// Wiped when its last owner is dropped; kept out of swap if the system allows it.
 pub struct Key {
     key_id: KeyId,
     tenant: String,
     purpose: Purpose,
     version: i32,
     status: KeyStatus,
-    // Shared, so that a key whose state changes is not unwrapped again.
+    // Shared, so that a change of state does not need another unwrapping.
     data_key: Arc<DataKey>,
 }
 
 impl Key {
     pub(super) fn new(record: &KeyRecord, data_key: DataKey) -> Self {
-        // Best effort: where the system locks no more pages, the key is still used.
+        // Best effort: if the system locks no more pages, the key is used without the lock.
         data_key.keep_in_memory();
         Self::sharing(record, Arc::new(data_key))
     }
 
-    /// The same data key with what `record` says of it now.
+    /// The same data key with the present content of `record`.
     pub(super) fn renewed(&self, record: &KeyRecord) -> Self {
         Self::sharing(record, Arc::clone(&self.data_key))
     }
@@ -236,37 +235,37 @@ impl Key {
         }
     }
 
-    /// Its id.
+    /// The id.
     #[must_use]
     pub const fn key_id(&self) -> KeyId {
         self.key_id
     }
 
-    /// Its tenant; empty for tables without one.
+    /// The tenant; empty for tables without one.
     #[must_use]
     pub fn tenant(&self) -> &str {
         &self.tenant
     }
 
-    /// What it is for.
+    /// What the key is used for.
     #[must_use]
     pub const fn purpose(&self) -> Purpose {
         self.purpose
     }
 
-    /// Its version.
+    /// The version.
     #[must_use]
     pub const fn version(&self) -> i32 {
         self.version
     }
 
-    /// Its state when it was loaded.
+    /// The state when the key was loaded.
     #[must_use]
     pub const fn status(&self) -> KeyStatus {
         self.status
     }
 
-    /// The key itself, to derive from.
+    /// The data key, to derive keys from.
     #[must_use]
     pub fn data_key(&self) -> &DataKey {
         &self.data_key

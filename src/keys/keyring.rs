@@ -1,8 +1,8 @@
-//! The keys of one database, unwrapped and compared, ready to be looked up.
-//! Owns which key seals for whom and which id opens. Reads no table and asks the provider only
-//! when keys are loaded: a lookup is a hash and no I/O.
-//! A key is in here only if its record named the provider's wrapping key, it unwrapped, and its
-//! check value was the stored one.
+//! The keys of one database, unwrapped and compared, ready for lookups.
+//! Owns which key seals for which tenant and which key opens an id. Reads no table, and asks the
+//! provider only when keys are loaded: a lookup is a hash lookup without I/O.
+//! A key is in a keyring only if its record named the provider's wrapping key, it unwrapped, and
+//! its check value was the stored one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use super::lifecycle::KeyStatus;
 use super::provider::KeyProvider;
 use crate::crypto::{KeyId, Purpose};
 
-/// The keys as they were at one moment. Lookups lock nothing.
+/// The keys at one moment. Lookups take no lock.
 #[derive(Default)]
 pub struct KeySet {
     entries: HashMap<KeyId, Entry>,
@@ -39,9 +39,9 @@ impl KeySet {
     /// The key that seals for a tenant and purpose.
     ///
     /// # Errors
-    /// [`KeyError::MayNotSeal`] where the tenant's newest key is suspended, deactivated or
-    /// compromised: somebody decided that, and a new key must not undo it unasked.
-    /// [`KeyError::NoneActive`] where the tenant has none: one may be issued.
+    /// [`KeyError::MayNotSeal`] if the tenant's newest key is suspended, deactivated or
+    /// compromised: a new key must not undo that unless the operator asks for it.
+    /// [`KeyError::NoneActive`] if the tenant has no key: one may be issued.
     pub fn sealing(&self, tenant: &str, purpose: Purpose) -> Result<&Arc<Key>, KeyError> {
         if let Some(key) = self.active(tenant, purpose) {
             return Ok(key);
@@ -85,7 +85,7 @@ impl KeySet {
         ids
     }
 
-    /// The key with this id in whatever state, if it is in memory.
+    /// The key with this id in any state, if it is in memory.
     pub(super) fn get(&self, key_id: KeyId) -> Option<&Arc<Key>> {
         match self.entries.get(&key_id) {
             Some(Entry::Loaded(key)) => Some(key),
@@ -93,7 +93,7 @@ impl KeySet {
         }
     }
 
-    /// Every key in memory, in no order.
+    /// All keys in memory, in no particular order.
     pub fn loaded(&self) -> impl Iterator<Item = &Arc<Key>> {
         self.entries.values().filter_map(|entry| match entry {
             Entry::Loaded(key) => Some(key),
@@ -114,8 +114,8 @@ impl KeySet {
             Purpose::BlindIndex => &mut self.blind_index,
         };
         let sealing = seals.get(key.tenant());
-        // A key that joins after a rotation may meet its predecessor, which was active when it
-        // was loaded: the newer version seals, in whatever order they come.
+        // After a rotation, the new key may be inserted beside its predecessor, which was active
+        // when it was loaded. The newer version seals, whatever the order of insertion.
         let outdone = sealing.is_some_and(|other| other.version() > key.version());
         let is_itself = sealing.is_some_and(|other| other.key_id() == key.key_id());
         if key.status().may_seal() && !outdone {
@@ -140,9 +140,9 @@ impl KeySet {
     }
 }
 
-/// The live keys, shared by all who seal and open. New keys may join while others look up.
+/// The current keys, shared by all code that seals and opens. Keys can be added during lookups.
 ///
-/// In a hot loop take one [`snapshot`](Self::snapshot) a batch.
+/// In a hot loop take one [`snapshot`](Self::snapshot) for each batch.
 pub struct Keyring {
     current: RwLock<Arc<KeySet>>,
     loaded_at: RwLock<Instant>,
@@ -161,8 +161,8 @@ impl Keyring {
     /// Unwraps every key that is not destroyed and compares its check value in constant time.
     ///
     /// # Errors
-    /// All faults at once, wrong wrapping keys first: those are never unwrapped. The fault of a
-    /// pre-active key does not stop anything, since no value can carry its id;
+    /// All faults at once, wrong wrapping keys first; keys under those are not unwrapped. The fault
+    /// of a pre-active key is not an error here, since no value can name that key;
     /// [`check_all`](Self::check_all) shows it.
     pub async fn load(
         records: &[KeyRecord],
@@ -173,18 +173,18 @@ impl Keyring {
         Ok(ring)
     }
 
-    /// Takes over what the table says now. Only keys that are not loaded yet are unwrapped; the
-    /// snapshots already taken stay as they are. A pre-active key that does not load is left out,
-    /// and its id is then unknown.
+    /// Takes over the present records of the table. Unwraps only keys that are not loaded yet;
+    /// existing snapshots do not change. A pre-active key that does not load is left out, and its
+    /// id is then unknown.
     ///
     /// # Errors
-    /// As [`load`](Self::load); nothing is changed then.
+    /// As [`load`](Self::load); then nothing is changed.
     pub async fn refresh(
         &self,
         records: &[KeyRecord],
         provider: &dyn KeyProvider,
     ) -> Result<(), KeyFaults> {
-        // Counted from before the records are looked at.
+        // The age of the keys counts from before the records are examined.
         let begun = Instant::now();
         let before = self.snapshot();
         let mut set = KeySet::default();
@@ -215,7 +215,7 @@ impl Keyring {
         }
     }
 
-    /// Tries every key and says of each how it is, in the order of the records.
+    /// Unwraps every key and returns the outcome for each, in the order of the records.
     pub async fn check_all(records: &[KeyRecord], provider: &dyn KeyProvider) -> Vec<KeyCheck> {
         let nothing = KeySet::default();
         let outcomes = examine_all(records, provider, &nothing).await;
@@ -232,7 +232,7 @@ impl Keyring {
             .collect()
     }
 
-    /// Lets newly issued keys join.
+    /// Adds newly issued keys.
     pub fn add(&self, keys: impl IntoIterator<Item = Arc<Key>>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let mut set = current.replica();
@@ -242,7 +242,7 @@ impl Keyring {
         *current = Arc::new(set);
     }
 
-    /// How long ago it took over what the table says.
+    /// The time since the keyring last took over the records of the table.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.loaded_at
@@ -251,7 +251,7 @@ impl Keyring {
             .elapsed()
     }
 
-    /// The keys as they are now.
+    /// The present keys.
     #[must_use]
     pub fn snapshot(&self) -> Arc<KeySet> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
@@ -288,8 +288,8 @@ impl Keyring {
 
     fn replace(&self, mut set: KeySet) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        // Keys are never deleted from the table: one that the records do not have was issued, and
-        // joined, after they were read.
+        // Keys are never deleted from the table. A key without a record was issued and added after
+        // the records were read.
         for key in current.loaded() {
             if !set.entries.contains_key(&key.key_id()) {
                 set.insert(Arc::clone(key));

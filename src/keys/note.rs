@@ -1,6 +1,7 @@
-//! What the audit log says of a change of keys, and the seam by which it is written in the transaction
-//! that makes the change: a store locks the end of the chain, hands it over with what changed, and
-//! appends what it is given. Owns the shapes; who makes entries has the keys, and a store has none.
+//! The audit entries for changes of keys, and the interface that writes them in the transaction of
+//! the change. A store locks the end of the audit chain, passes it to a [`Notary`] with the
+//! changes, and appends the entries that it returns.
+//! Owns the types. The code that makes entries has the keys; a store has none.
 
 use super::key::Key;
 use super::rotation::RotationRecord;
@@ -9,59 +10,60 @@ use std::sync::Arc;
 /// An audit entry (`audit_log`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// 1, 2, 3 … without gaps.
+    /// The number of the entry: 1, 2, 3 … without gaps.
     pub entry_id: i64,
-    /// Text of the time, as covered by the MAC.
+    /// The time as text, as the MAC covers it.
     pub at: String,
-    /// Who.
+    /// Who did it.
     pub actor: String,
     /// What was done.
     pub action: String,
-    /// To what, as canonical JSON.
+    /// What it was done to, as canonical JSON.
     pub subject: String,
-    /// The data key the MAC key is derived from.
+    /// The data key from which the MAC key is derived.
     pub key_id: i64,
-    /// The MAC of the entry before.
+    /// The MAC of the previous entry.
     pub prev_mac: Vec<u8>,
     /// The MAC over all of the above.
     pub mac: Vec<u8>,
 }
 
-/// Where the audit chain ends.
+/// The end of the audit chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditHead {
-    /// The last entry's number; 0 for an empty chain.
+    /// The number of the last entry; 0 for an empty chain.
     pub entry_id: i64,
-    /// Its MAC; empty for an empty chain.
+    /// The MAC of the last entry; empty for an empty chain.
     pub mac: Vec<u8>,
-    /// The server's time now, for the entry to come.
+    /// The server's present time, for the next entry.
     pub now: String,
 }
 
-/// A row of `key_transitions`, as it stands there: anybody may have written it.
+/// A row of `key_transitions` as stored. It is not trusted: anyone with access to the table may
+/// have written it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeRow {
-    /// Its number.
+    /// The row's number.
     pub transition_id: i64,
-    /// The key, the states before and after, when, who and why, as text.
+    /// The key, the states before and after, when, by whom and why, as text.
     pub columns: [Option<String>; 6],
-    /// It was made in this very transaction.
+    /// Whether the present transaction made the change.
     pub ours: bool,
 }
 
 impl ChangeRow {
-    /// The making of a key that seals nothing yet.
+    /// Whether the row records the making of a pre-active key, which seals nothing yet.
     #[must_use]
     pub fn is_making(&self) -> bool {
         self.columns[1].is_none() && self.columns[2].as_deref() == Some("pre_active")
     }
 }
 
-/// Makes the entries of a change of keys, inside its transaction.
+/// Makes the audit entries for a change of keys, inside its transaction.
 pub trait Notary: Send + Sync {
-    /// The entries to append after `head`, which nobody else moves meanwhile; none where no key is
-    /// left to make one with. `changes` are those of keys that no entry names yet: the first entry
-    /// names them all. `records` are the rotations and rewraps that the transaction wrote.
+    /// The entries to append after `head`, which is locked; none if no key is left to make them
+    /// with. `changes` are the changes that no entry names yet: the first entry names them all.
+    /// `records` are the rotations and rewraps that the transaction wrote.
     fn entries(
         &self,
         head: &AuditHead,
@@ -70,13 +72,13 @@ pub trait Notary: Send + Sync {
     ) -> Vec<AuditEntry>;
 }
 
-/// Has the making of keys written down.
+/// Makes the notary for newly made keys.
 pub trait Scribe: Send + Sync {
-    /// What writes down that these keys become active.
+    /// The notary that writes that these keys become active.
     fn created<'a>(&'a self, keys: &'a [Arc<Key>]) -> Box<dyn Notary + 'a>;
 }
 
-/// Writes nothing down: for keys that no audit log is kept of.
+/// Writes no entries: for keys without an audit log.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unnoted;
 

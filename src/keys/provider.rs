@@ -1,6 +1,6 @@
-//! The wrapping key seam: who wraps and unwraps data keys.
-//! Owns the contract and the three local kinds, which differ only in where their key line is from.
-//! Knows nothing of the key table or of the plan file. I/O of the keys is here and below only.
+//! The interface to wrapping keys, which wrap and unwrap data keys.
+//! Owns the contract and the three local kinds, which differ only in the source of their key line.
+//! Knows neither the key table nor the plan file. All I/O of the keys is in this module.
 
 mod command;
 mod env;
@@ -17,24 +17,24 @@ use crate::crypto::{DataKey, KeyId, KeyLineError, Purpose, UnwrapError, WrapErro
 pub use file::write_new_wrapping_key;
 pub use set::ProviderSet;
 
-/// Wraps and unwraps data keys under a wrapping key that it holds or can ask for.
+/// Wraps and unwraps data keys under a wrapping key that it holds or can reach.
 ///
 /// Contract:
-/// - May be slow and may fail: a KMS is asked over a network. So it is called once for each key
-///   that is made or loaded, never once a value, and never while a lock or a transaction is held.
-/// - Waits and tries again itself, a bounded number of times, and then gives up with an error. It
-///   never answers with anything that is not wrapped, and nobody falls back to plaintext when it
-///   fails.
+/// - A call may be slow and may fail, since a KMS is asked over a network. Make one call for each
+///   key that is made or loaded, never for each value, and never while a lock or a transaction is
+///   held.
+/// - It retries by itself a bounded number of times, and then returns an error. It never returns
+///   anything that is not wrapped, and no caller falls back to plaintext when it fails.
 /// - Key id, purpose and tenant are bound into what [`wrap`](Self::wrap) returns: with any other of
 ///   them [`unwrap`](Self::unwrap) fails. A wrong blob is [`KeyError::DoesNotUnwrap`]; no answer is
-///   [`KeyError::ProviderUnavailable`]: the first says the key is damaged, the second does not.
-/// - The reference names the wrapping key without giving it away, the same in every process.
+///   [`KeyError::ProviderUnavailable`], which does not mean that the key is damaged.
+/// - The reference names the wrapping key without revealing it, and is the same in every process.
 #[async_trait]
 pub trait KeyProvider: Send + Sync {
-    /// Names the wrapping key, as `encryption_keys.kek_ref` keeps it.
+    /// The name of the wrapping key, stored in `encryption_keys.kek_ref`.
     fn reference(&self) -> &str;
 
-    /// Who unwraps what is under the wrapping key of this reference; `None` where nobody does.
+    /// The provider for keys wrapped under this reference; `None` if there is none.
     fn under(&self, reference: &str) -> Option<&dyn KeyProvider>;
 
     /// Wraps a data key.
@@ -66,12 +66,13 @@ pub trait KeyProvider: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderConfig {
     /// A file that holds the key line: regular, mode 0600 or stricter, owned by the effective user,
-    /// in folders to which nobody but that user and root can write.
+    /// in folders that only that user and root can write.
     File(PathBuf),
     /// The name of an environment variable that holds the key line.
     Env(String),
-    /// A program and its arguments, run without a shell, that prints the key line. Nobody but the
-    /// effective user and root can have changed it, nor put another in a folder of PATH before it.
+    /// A program and its arguments, run without a shell, that prints the key line. Only the
+    /// effective user and root may be able to change it, or to put another program before it in
+    /// PATH.
     Command(Vec<String>),
 }
 
@@ -79,7 +80,7 @@ impl ProviderConfig {
     /// Loads the wrapping key.
     ///
     /// # Errors
-    /// Each refusal is its own [`KeyError`], E0401 to E0416 and E0119.
+    /// Each refusal is a separate [`KeyError`], E0401 to E0416 and E0119.
     pub async fn open(&self) -> Result<Box<dyn KeyProvider>, KeyError> {
         let (line, origin) = match self {
             Self::File(path) => (file::read_line(path)?, format!("file {}", path.display())),
@@ -93,8 +94,7 @@ impl ProviderConfig {
     }
 }
 
-/// What is read from a source at most, in bytes: a key line has 57, and room shows what is no
-/// key line.
+/// The most bytes read from a source. A key line has 57; the rest makes a longer text recognisable.
 const LINE_BYTES_MAX: usize = 256;
 
 /// A provider that holds the wrapping key in its own memory.
@@ -115,7 +115,7 @@ impl LocalProvider {
         }
     }
 
-    /// A provider over the wrapping key of a key line; `origin` is named in the errors.
+    /// A provider for the wrapping key of a key line; errors name `origin`.
     fn from_line(line: &[u8], origin: &str) -> Result<Self, KeyError> {
         let origin = || origin.to_owned();
         match WrappingKey::parse_line(line) {

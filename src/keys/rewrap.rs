@@ -1,6 +1,7 @@
-//! Rewrapping: every data key moves under another wrapping key; no row is touched.
-//! Owns the order: unwrap, compare, wrap, unwrap again, compare, store; then everything is read back
-//! before the record is closed. Resumable: a key that is under the new wrapping key is done.
+//! Rewrapping: wraps every data key under another wrapping key; changes no row of the user's
+//! tables.
+//! Owns the order: unwrap, compare, wrap, unwrap again, compare, store. Then all keys are read back
+//! before the record is closed. A rewrap can be resumed: a key under the new wrapping key is done.
 
 use subtle::ConstantTimeEq;
 
@@ -12,32 +13,33 @@ use super::note::Notary;
 use super::provider::KeyProvider;
 use super::rotation::{Rewrapped, RotationKind, RotationRecord, RotationTable};
 
-/// Keys stored in one transaction.
+/// How many keys one transaction stores.
 const KEYS_A_BATCH: usize = 500;
 
-/// A rewrap to be done.
+/// The parameters of a rewrap.
 pub struct Rewrap<'a, T: ?Sized> {
-    /// Where keys and history are kept.
+    /// The table of keys and of the history.
     pub table: &'a T,
-    /// Unwraps what there is, whichever wrapping key it is under.
+    /// Unwraps the present keys, whichever wrapping key they are under.
     pub from: &'a dyn KeyProvider,
-    /// The wrapping key that takes over.
+    /// The new wrapping key.
     pub to: &'a dyn KeyProvider,
-    /// Who.
+    /// Who does it.
     pub actor: &'a str,
     /// Why.
     pub reason: &'a str,
-    /// Writes down what was wrapped again.
+    /// Writes the audit entries.
     pub note: &'a dyn Notary,
 }
 
 impl<T: KeyTable + RotationTable + ?Sized> Rewrap<'_, T> {
-    /// Moves every data key that is not destroyed; `None` where all are there already.
+    /// Rewraps every data key that is not destroyed; `None` if all are under the new wrapping key
+    /// already.
     ///
     /// # Errors
-    /// A key that does not unwrap or is not what it was, [`KeyError::RewrapOpen`] where an unfinished
-    /// rewrap goes somewhere else, and what the providers and the table refuse. What was stored
-    /// stays; the same call goes on.
+    /// A key that does not unwrap or has another check value, [`KeyError::RewrapOpen`] if an
+    /// unfinished rewrap goes to another wrapping key, and the errors of the providers and the
+    /// table. Stored keys stay stored; the same call continues.
     pub async fn run(&self) -> Result<Option<RotationRecord>, KeyError> {
         let to = self.to.reference();
         let unfinished = self
@@ -75,7 +77,7 @@ impl<T: KeyTable + RotationTable + ?Sized> Rewrap<'_, T> {
                 .rewrap_keys(open.history_id, &wrapped, self.note)
                 .await?;
         }
-        // What is stored now, and not what was sent, is what has to unwrap.
+        // Unwraps what the table now holds, not what was sent to it.
         for record in self.table.key_records().await? {
             if record.status != KeyStatus::Destroyed {
                 examine(&record, self.to).await?;

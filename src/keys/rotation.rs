@@ -1,6 +1,6 @@
-//! Rotations and rewraps as they are recorded: which key hands over to which, why, what came of it.
-//! Owns the shapes of `key_rotation_history` and `key_transitions`. Re-seals nothing itself: rows
-//! are the engine's. A finished record never changes; the database sees to it.
+//! The records of rotations and rewraps: which key takes over from which, why, with what result.
+//! Owns the types of `key_rotation_history` and `key_transitions`. Seals nothing itself; the engine
+//! does that. A finished record never changes; a trigger of the database prevents it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,14 +13,15 @@ use super::rotation_period::RotationPeriod;
 use crate::crypto::KeyId;
 use crate::error::round_trip::StoreError;
 
-/// The tables `key_rotation_history` and `key_transitions`, and the moves of keys that go with them.
+/// The tables `key_rotation_history` and `key_transitions`, and the changes of key states that
+/// belong to them.
 ///
-/// Contract: as [`KeyTable`](super::KeyTable); what is not legal is refused by the database itself.
-/// `note` says what was done in the audit log, in the transaction that does it.
+/// Contract: as [`KeyTable`](super::KeyTable); the database itself refuses illegal changes. `note`
+/// writes the audit entry in the transaction of the change.
 #[async_trait]
 pub trait RotationTable: Send + Sync {
-    /// Moves a key from one state to another, and records who and why. `false` where it is in
-    /// another state than `from` by now. A move that is not legal is refused by the database.
+    /// Changes a key's state, and records who did it and why. `false` if the key is no longer in
+    /// the state `from`. The database refuses an illegal change.
     async fn move_key(
         &self,
         key_id: KeyId,
@@ -31,9 +32,9 @@ pub trait RotationTable: Send + Sync {
         note: &dyn Notary,
     ) -> Result<bool, StoreError>;
 
-    /// Moves the keys of handovers in one transaction, and opens no record: one that is open says
-    /// already what is to follow. `false`, and nothing done, where a key is not in the state it should
-    /// be in.
+    /// Changes the states of the keys of handovers in one transaction. Opens no record, since the
+    /// open one already says what follows. `false`, with nothing done, if a key is not in the
+    /// expected state.
     async fn hand_over(
         &self,
         handovers: &[Handover],
@@ -42,22 +43,22 @@ pub trait RotationTable: Send + Sync {
         note: &dyn Notary,
     ) -> Result<bool, StoreError>;
 
-    /// All changes of keys from this number on, in the order of their numbers, at most `limit`, and
-    /// which entry of the audit log names each.
+    /// The changes of key states from this number on, in the order of their numbers, at most
+    /// `limit`.
     async fn key_changes(&self, from: i64, limit: u32) -> Result<Vec<ChangeRow>, StoreError>;
 
-    /// Every change of state of these keys, in the order they happened.
+    /// Every state change of these keys, in the order they happened.
     async fn key_transitions(&self, ids: &[KeyId]) -> Result<Vec<KeyTransition>, StoreError>;
 
-    /// The newest rotations and rewraps first, at most `limit`; unfinished ones before all others,
-    /// whatever the limit.
+    /// Rotations and rewraps, the newest first, at most `limit`. Unfinished ones come before all
+    /// others, and are returned whatever the limit.
     async fn rotations(&self, limit: u32) -> Result<Vec<RotationRecord>, StoreError>;
 
-    /// Begins rotations, all of them or none: every key moves to its next state and a record is
-    /// opened for each, in one transaction. Nobody who seals is waited for: whoever comes later finds
-    /// the key out of use, and whoever looked at it before has a transaction that is open now. Gives the records' numbers in the order of
-    /// `handovers`, or `None`, and nothing done, where a key is not in the state it should be in:
-    /// somebody else was first.
+    /// Begins rotations, all of them or none. One transaction moves every key to its next state and
+    /// opens a record for each. It waits for no transaction that seals: a transaction that checks a
+    /// key later finds it out of use, and one that checked it before and may still seal is open
+    /// now. Returns the records' numbers in the order of `handovers`. `None`, with nothing done, if
+    /// a key is not in the expected state because another process was first.
     async fn begin_rotations(
         &self,
         handovers: &[Handover],
@@ -66,15 +67,16 @@ pub trait RotationTable: Send + Sync {
         note: &dyn Notary,
     ) -> Result<Option<Vec<i64>>, StoreError>;
 
-    /// Closes rotations with what their lanes counted, and the census, all in one transaction. One
-    /// that is closed already stays as it is. Gives the records in the order of `ends`.
+    /// Closes rotations with the counts of their lanes and the census, all in one transaction. A
+    /// record that is closed already does not change. Returns the records in the order of `ends`.
     async fn finish_rotations(
         &self,
         ends: &[RotationEnd],
         note: &dyn Notary,
     ) -> Result<Vec<RotationRecord>, StoreError>;
 
-    /// Opens the record of a rewrap, or finds the unfinished one; with the wrapping key it goes to.
+    /// Opens the record of a rewrap, or returns the unfinished one, with the wrapping key it goes
+    /// to.
     async fn begin_rewrap(
         &self,
         from_kek_refs: &str,
@@ -83,9 +85,9 @@ pub trait RotationTable: Send + Sync {
         actor: &str,
     ) -> Result<RotationRecord, StoreError>;
 
-    /// Stores wrapped keys in place of the old ones, and counts them in the record: all of them in
-    /// one transaction. A key that is under another wrapping key by now, or destroyed, is passed
-    /// over. Gives how many were stored.
+    /// Replaces wrapped keys by new ones and counts them in the record, all in one transaction.
+    /// Skips a key that is destroyed or no longer under the expected wrapping key. Returns how many
+    /// keys were stored.
     async fn rewrap_keys(
         &self,
         history_id: i64,
@@ -104,11 +106,11 @@ pub trait RotationTable: Send + Sync {
 /// Why a record is in `key_rotation_history`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RotationKind {
-    /// A newer version takes over, as scheduled or asked for.
+    /// A newer version takes over, when due or on request.
     Rotate,
-    /// Everything under a compromised key is re-sealed.
+    /// Every value under a compromised key is sealed again.
     Compromise,
-    /// All data keys move under another wrapping key; no row is touched.
+    /// All data keys are wrapped under another wrapping key; no row is changed.
     Rewrap,
 }
 
@@ -141,21 +143,21 @@ impl FromStr for RotationKind {
     }
 }
 
-/// One key handing over to another, as it is begun.
+/// One key that takes over from another, when a rotation begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handover {
-    /// The key that is left.
+    /// The superseded key.
     pub from: KeyId,
-    /// The state it must be in, or somebody else was first.
+    /// The state in which it must be; if it is not, another process was first.
     pub from_is: KeyStatus,
-    /// The state it moves to now; the same where it moves later (a blind index, whose old key is
-    /// in force until the new column is filled) or moved before.
+    /// The state it moves to now. It is `from_is` if the key moved before or moves later: the old
+    /// key of a blind index stays active until the new column is filled.
     pub from_becomes: KeyStatus,
     /// The key that takes over.
     pub to: KeyId,
-    /// The state that one must be in.
+    /// The state in which that key must be.
     pub to_is: KeyStatus,
-    /// The state it moves to now.
+    /// The state that key moves to now.
     pub to_becomes: KeyStatus,
     /// Rotation or compromise.
     pub kind: RotationKind,
@@ -166,38 +168,38 @@ pub struct Handover {
 /// A record of `key_rotation_history`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationRecord {
-    /// Its number.
+    /// The record's number.
     pub history_id: i64,
     /// What it records.
     pub kind: RotationKind,
-    /// The key that was left; `None` for a rewrap.
+    /// The superseded key; `None` for a rewrap.
     pub from_key_id: Option<KeyId>,
     /// The key that took over; `None` for a rewrap.
     pub to_key_id: Option<KeyId>,
-    /// The wrapping keys that were left, for a rewrap.
+    /// For a rewrap, the previous wrapping keys.
     pub from_kek_ref: Option<String>,
-    /// The wrapping key that took over, for a rewrap.
+    /// For a rewrap, the new wrapping key.
     pub to_kek_ref: Option<String>,
     /// Why.
     pub reason: String,
-    /// RFC 3339, the server's, as all times here.
+    /// When it began: RFC 3339, the server's time, as all times here.
     pub started_at: String,
     /// When it ended; `None` while it is unfinished.
     pub finished_at: Option<String>,
     /// Who began it.
     pub actor: String,
-    /// Rows (rewrap: keys) that needed work, and what became of them.
+    /// How many rows (for a rewrap: keys) needed work, and what happened to them.
     pub counts: RotationCounts,
     /// Values under each key when it ended, as JSON.
     pub census: Option<String>,
-    /// [`COMPLETE`] or [`REMAINDER`].
+    /// [`COMPLETE`] or [`REMAINDER`]; `None` while it is unfinished.
     pub outcome: Option<String>,
 }
 
-/// How a rotation ends.
+/// The result with which a rotation is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationEnd {
-    /// Its record.
+    /// The record's number.
     pub history_id: i64,
     /// Values under each key, as JSON.
     pub census: String,
@@ -205,9 +207,9 @@ pub struct RotationEnd {
     pub outcome: &'static str,
 }
 
-/// Nothing is left under the old key.
+/// Nothing is sealed under the old key.
 pub const COMPLETE: &str = "complete";
-/// Values that do not open are left under the old key, and listed in quarantine.
+/// Values that do not open are left under the old key; they are listed in quarantine.
 pub const REMAINDER: &str = "complete with remainder";
 
 /// What a rotation did, in rows.
@@ -217,7 +219,7 @@ pub struct RotationCounts {
     pub rows_found: i64,
     /// Rows re-sealed.
     pub rows_resealed: i64,
-    /// Rows that changed meanwhile, and were met again.
+    /// Conflicts: rows that had changed, and were processed again.
     pub conflicts: i64,
     /// Rows put into quarantine.
     pub quarantined: i64,
@@ -237,28 +239,28 @@ impl std::ops::AddAssign for RotationCounts {
 pub struct KeyTransition {
     /// The key.
     pub key_id: KeyId,
-    /// The state before; `None` for its making.
+    /// The state before; `None` when the key was made.
     pub from: Option<KeyStatus>,
     /// The state after.
     pub to: KeyStatus,
-    /// When, RFC 3339, the server's.
+    /// When: RFC 3339, the server's time.
     pub at: String,
-    /// Who.
+    /// Who did it.
     pub actor: String,
     /// Why.
     pub reason: Option<String>,
 }
 
-/// A data key wrapped again.
+/// A data key wrapped under another wrapping key.
 #[derive(Clone)]
 pub struct Rewrapped {
     /// The key.
     pub key_id: KeyId,
-    /// The wrapping key it was under: if it is under another one now, somebody else was first.
+    /// The wrapping key it was under. If the table now has another one, another process was first.
     pub from_kek_ref: String,
-    /// The wrapping key it goes under.
+    /// The new wrapping key.
     pub to_kek_ref: String,
-    /// The data key, wrapped under it.
+    /// The data key wrapped under the new wrapping key.
     pub wrapped_key: Vec<u8>,
 }
 

@@ -1,11 +1,11 @@
 //! How often keys are rotated.
-//! Owns the period's spelling and its bounds. Computes no date: the database server does, from
+//! Owns the notation of the period and its limits. Computes no date: the database server does, from
 //! its own clock, so that all hosts agree. Periods begin at 00:00 UTC.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Time between two rotations: a calendar period, or a number of days.
+/// The time between two rotations: a calendar period, or a number of days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RotationPeriod {
     /// Due on the first day of the next calendar month.
@@ -18,7 +18,7 @@ pub enum RotationPeriod {
     Days(u32),
 }
 
-/// A text that is no [`RotationPeriod`].
+/// A text that is not a [`RotationPeriod`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a rotation period is month, quarter, year, or a number of days from 1d to 3650d")]
 pub struct BadRotationPeriod;
@@ -49,7 +49,7 @@ impl FromStr for RotationPeriod {
             "year" => Ok(Self::Year),
             other => {
                 let digits = other.strip_suffix('d').ok_or(BadRotationPeriod)?;
-                // `u32::from_str` would take a leading plus sign.
+                // `u32::from_str` would accept a leading plus sign.
                 if !digits.bytes().all(|b| b.is_ascii_digit()) {
                     return Err(BadRotationPeriod);
                 }

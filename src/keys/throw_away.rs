@@ -1,4 +1,4 @@
-//! Keys that seal nothing that stays: made in memory, wrapped by nobody, gone with the process.
+//! Keys for values that are not kept: made in memory, never wrapped, lost with the process.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use super::key::{ALGORITHM, Key, KeyRecord};
 use super::lifecycle::KeyStatus;
 use crate::crypto::{DataKey, KeyId};
 
-/// A fresh key that looks active. What it seals never opens again.
+/// A new key that looks active. Its values can never be opened later.
 ///
 /// # Errors
-/// The operating system gives no random bytes.
+/// If the operating system gives no random bytes.
 pub fn throw_away(whom: &KeyFor) -> Result<Arc<Key>, KeyError> {
     let data_key = DataKey::generate().map_err(|_| KeyError::NoRandomness)?;
     let record = KeyRecord {

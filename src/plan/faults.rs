@@ -1,5 +1,5 @@
-//! Everything wrong with a plan file, each with its place.
-//! Owns the list, its order, and which faults are only echoes of a syntax error.
+//! Everything wrong with a plan file, each fault with its position.
+//! Owns the list, its order, and which faults only follow from a syntax error.
 //! Never holds a value of `url`, `path` or an unknown key: a URL may carry a password.
 
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::foreign::Foreign;
 pub struct PlanFaults {
     /// The file as the user named it.
     pub file: String,
-    /// At least one.
+    /// The faults, at least one.
     pub faults: Vec<PlanFault>,
 }
 
@@ -25,7 +25,7 @@ pub struct PlanFault {
     pub column: usize,
     /// What is wrong.
     pub message: String,
-    /// What to write instead; empty where the message says it all.
+    /// What to write instead; empty if the message says it.
     pub hint: String,
 }
 
@@ -69,49 +69,49 @@ impl Coded for PlanFaults {
     }
 }
 
-/// Faults as they are found, placed by byte offset.
+/// The faults found so far, with byte offsets.
 #[derive(Default)]
 pub(super) struct Faults {
-    found: Vec<Found>,
+    found: Vec<FoundFault>,
 }
 
-struct Found {
+struct FoundFault {
     at: usize,
-    kind: Kind,
+    kind: FaultKind,
     message: String,
     hint: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FaultKind {
     Syntax,
-    /// Something that is not there, and may be only misread.
+    /// Something is missing, perhaps only because of a syntax error.
     Missing,
     Value,
 }
 
 impl Faults {
-    /// The text is not TOML at `at`.
+    /// The text at `at` is not valid TOML.
     pub(super) fn syntax(&mut self, at: usize, message: &str) {
-        self.push(at, Kind::Syntax, message.to_owned(), String::new());
+        self.push(at, FaultKind::Syntax, message.to_owned(), String::new());
     }
 
-    /// Something required is not in the section that begins at `at`.
+    /// The section that begins at `at` lacks something required.
     pub(super) fn missing(&mut self, at: usize, message: String, hint: impl Into<String>) {
-        self.push(at, Kind::Missing, message, hint.into());
+        self.push(at, FaultKind::Missing, message, hint.into());
     }
 
-    /// What stands at `at` cannot be used.
+    /// The value at `at` cannot be used.
     pub(super) fn wrong(&mut self, at: usize, message: String, hint: impl Into<String>) {
-        self.push(at, Kind::Value, message, hint.into());
+        self.push(at, FaultKind::Value, message, hint.into());
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    fn push(&mut self, at: usize, kind: Kind, message: String, hint: String) {
-        self.found.push(Found {
+    fn push(&mut self, at: usize, kind: FaultKind, message: String, hint: String) {
+        self.found.push(FoundFault {
             at,
             kind,
             message,
@@ -119,31 +119,33 @@ impl Faults {
         });
     }
 
-    /// Turns offsets into lines and drops what a syntax error explains: what
-    /// seems missing anywhere, more faults in the same line, and everything else
-    /// once a table header is broken, since keys then land in the wrong table.
+    /// Turns offsets into lines, and drops faults that a syntax error explains: everything that
+    /// seems missing, further faults in the same line, and all other faults if a table header is
+    /// broken, since keys then land in the wrong table.
     pub(super) fn place(self, file: &str, text: &str) -> PlanFaults {
         let lines = Lines::new(text);
         let mut broken: Vec<usize> = Vec::new();
         let mut header_broken = false;
         for found in &self.found {
-            if found.kind == Kind::Syntax {
+            if found.kind == FaultKind::Syntax {
                 let line = lines.of(found.at);
                 header_broken |= lines.text(text, line).trim_start().starts_with('[');
                 broken.push(line);
             }
         }
         broken.sort_unstable();
-        let echo = |found: &Found| match found.kind {
-            Kind::Syntax => false,
-            Kind::Missing => !broken.is_empty(),
-            Kind::Value => header_broken || broken.binary_search(&lines.of(found.at)).is_ok(),
+        let echo = |found: &FoundFault| match found.kind {
+            FaultKind::Syntax => false,
+            FaultKind::Missing => !broken.is_empty(),
+            FaultKind::Value => header_broken || broken.binary_search(&lines.of(found.at)).is_ok(),
         };
-        let mut kept: Vec<Found> = self.found.into_iter().filter(|f| !echo(f)).collect();
+        let mut kept: Vec<FoundFault> = self.found.into_iter().filter(|f| !echo(f)).collect();
         kept.sort_by_key(|found| found.at);
         kept.dedup_by_key(|found| match found.kind {
-            Kind::Syntax => (Some(lines.of(found.at)), String::new()),
-            Kind::Missing | Kind::Value => (None, format!("{}:{}", found.at, found.message)),
+            FaultKind::Syntax => (Some(lines.of(found.at)), String::new()),
+            FaultKind::Missing | FaultKind::Value => {
+                (None, format!("{}:{}", found.at, found.message))
+            }
         });
         let faults = kept
             .into_iter()
@@ -161,7 +163,7 @@ impl Faults {
     }
 }
 
-/// Where each line begins, in bytes.
+/// The byte offset of each line's beginning.
 struct Lines(Vec<usize>);
 
 impl Lines {

@@ -1,7 +1,7 @@
-//! Writes the plan file that `phiseal init` proposes, with its reasons as comments.
-//! Owns its wording and the names of new columns, which it keeps free of collisions.
-//! Does not decide what is PHI: the facts come from whoever looked at the database.
-//! Always holds: what is written parses, however odd the identifiers are.
+//! Writes the plan file that `phiseal init` proposes, with reasons as comments.
+//! Owns its wording and the names of new columns, which never collide with others. Does not decide
+//! what is PHI: the caller provides the facts.
+//! Always holds: the written plan parses, whatever the identifiers are.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -13,10 +13,9 @@ use crate::ident::{Ident, TableName};
 /// What was found in a database.
 #[derive(Debug, Clone, Default)]
 pub struct Proposal {
-    /// Tables with columns worth sealing; each table once, and none of our own
-    /// schema `phiseal`.
+    /// The tables with columns worth sealing, each once. No table of phiseal's own schema.
     pub tables: Vec<ProposedTable>,
-    /// What the reader should know of the database as a whole.
+    /// What the reader should know of the whole database.
     pub warnings: Vec<String>,
 }
 
@@ -25,14 +24,14 @@ pub struct Proposal {
 pub struct ProposedTable {
     /// Its name in the catalog.
     pub name: TableName,
-    /// A column that looks like the tenant; written as a comment only.
+    /// A column that looks like the tenant. It is only written as a comment.
     pub tenant_column: Option<Ident>,
-    /// All columns it has, so that new ones get other names.
+    /// All columns of the table, so that new columns get other names.
     pub existing: Vec<Ident>,
-    /// Columns worth sealing, each once, the tenant column not among them. A
-    /// table without any is left out.
+    /// The columns worth sealing, each once, without the tenant column. A table without any is left
+    /// out.
     pub columns: Vec<ProposedColumn>,
-    /// What the reader should know of it.
+    /// What the reader should know of the table.
     pub warnings: Vec<String>,
 }
 
@@ -43,25 +42,25 @@ pub struct ProposedColumn {
     pub name: Ident,
     /// Its type as the database writes it.
     pub source_type: String,
-    /// For a column with an index; written as a comment only.
+    /// The blind index for a column that has an index. It is only written as a comment.
     pub blind_index: Option<ProposedIndex>,
-    /// What the reader should know of it.
+    /// What the reader should know of the column.
     pub warnings: Vec<String>,
 }
 
-/// The blind index that would take the place of an index.
+/// A blind index in place of an existing index.
 #[derive(Debug, Clone, Copy)]
 pub struct ProposedIndex {
-    /// What is done to a value before it is indexed.
+    /// How a value is normalised before it is indexed.
     pub normaliser: Normaliser,
-    /// Whether the index there is unique.
+    /// Whether the existing index is unique.
     pub unique: bool,
 }
 
 /// Writes the plan file.
 ///
-/// Tenant columns and blind indexes are comments to be uncommented: both are
-/// frozen once a value is sealed, and an index shows which values are equal.
+/// Tenant columns and blind indexes are comments to be uncommented: both cannot change once a value
+/// is sealed, and an index shows which values are equal.
 pub fn render(proposal: &Proposal) -> String {
     let mut out = String::from(HEAD);
     for warning in &proposal.warnings {
@@ -111,7 +110,7 @@ const EXAMPLE: &str = r#"# [[table]]
 "#;
 
 fn render_table(out: &mut String, table: &ProposedTable) {
-    // Lower case: SQLite holds `A` and `a` for the same column.
+    // In lower case: to SQLite, `A` and `a` are the same column.
     let mut taken: HashSet<String> = table.existing.iter().map(folded).collect();
     taken.extend(table.columns.iter().map(|column| folded(&column.name)));
     taken.extend(table.tenant_column.iter().map(folded));
@@ -168,7 +167,7 @@ fn render_column(out: &mut String, column: &ProposedColumn, taken: &mut HashSet<
     line(out, "blind_index", &inline);
 }
 
-/// A name made of `base` and `suffix` that no column has, and takes it.
+/// A name made of `base` and `suffix` that is not in `taken`; adds it there.
 fn free_name(base: &Ident, suffix: &str, taken: &mut HashSet<String>) -> Option<Ident> {
     let numbered = (2_u32..).map(|n| format!("{suffix}{n}"));
     std::iter::once(suffix.to_owned())
@@ -186,12 +185,12 @@ fn line(out: &mut String, key: &str, value: &str) {
     let _ = writeln!(out, "{key} = {value}");
 }
 
-/// One comment line, whatever `text` holds: TOML allows no control character.
+/// Writes `text` as one comment line. Control characters are escaped, since TOML allows none.
 fn comment(out: &mut String, text: &str) {
     let _ = writeln!(out, "# {}", Foreign(text));
 }
 
-/// `text` as a TOML string on one line: literal if that spares escapes.
+/// `text` as a TOML string on one line: a literal string if that avoids escapes.
 fn quoted(text: &str) -> String {
     let literal =
         text.contains(['"', '\\']) && !text.contains(['\'', '\n']) && !acts_on_a_terminal(text);
@@ -215,7 +214,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Plan, RunSettings, Target};
+    use crate::plan::{Plan, RunSettings, SealTo};
     use proptest::prelude::*;
 
     fn ident(name: &str) -> Ident {
@@ -268,7 +267,7 @@ mod tests {
         let plan = Plan::parse("p", &uncommented(&text)).unwrap();
         let table = &plan.tables[0];
         assert_eq!(table.tenant_column, Some(ident("Clinic Id")));
-        assert_eq!(table.columns[0].target, Target::Beside(ident("ssn_sealed")));
+        assert_eq!(table.columns[0].target, SealTo::Beside(ident("ssn_sealed")));
         let index = table.columns[0].blind_index.as_ref().unwrap();
         assert_eq!((index.column.as_str(), index.unique), ("ssn_bidx", true));
     }
@@ -288,9 +287,9 @@ mod tests {
         });
         let plan = Plan::parse("p", &text).unwrap();
         let targets: Vec<_> = plan.tables[0].columns.iter().map(|c| &c.target).collect();
-        assert_eq!(targets[0], &Target::Beside(ident("ssn_sealed2")));
+        assert_eq!(targets[0], &SealTo::Beside(ident("ssn_sealed2")));
         let cut = format!("{}_sealed", "\u{e9}".repeat(28));
-        assert_eq!(targets[1], &Target::Beside(ident(&cut)));
+        assert_eq!(targets[1], &SealTo::Beside(ident(&cut)));
     }
 
     #[test]

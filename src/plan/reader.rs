@@ -1,13 +1,13 @@
-//! Typed reading of one TOML section, with a fault for whatever does not fit.
-//! Owns unknown keys, their suggestions, and wrong types. Knows no key by itself:
-//! each caller lists the keys its section may have.
-//! A `None` means: absent, or the fault is already noted.
+//! Reads the typed values of one TOML section, and records a fault for each that does not fit.
+//! Owns unknown keys, their suggestions, and wrong types. Has no list of keys: each caller lists
+//! the keys that its section may have.
+//! `None` means that the key is absent or its fault is recorded already.
 
 use toml::de::{DeTable, DeValue};
 
 use super::faults::Faults;
 
-/// A value and where it stands, as a byte offset.
+/// A value and its position, a byte offset.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At<T> {
     pub(super) value: T,
@@ -16,17 +16,17 @@ pub(super) struct At<T> {
 
 /// One table of the file: `[run]`, `[[table]]`, or an inline one.
 pub(super) struct Section<'a> {
-    /// As messages name it, brackets included.
+    /// The section's name in messages, with brackets.
     name: &'static str,
     table: &'a DeTable<'a>,
-    /// Where its header stands, as a byte offset.
+    /// The position of its header, a byte offset.
     pub(super) at: usize,
-    /// Keys that an unknown key was probably meant to be: not missed as well.
+    /// Keys that were probably misspelt as unknown keys; these are not reported as missing too.
     meant: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
-    /// Opens a section and notes every key in it that is not `known`.
+    /// Opens a section and records a fault for every key that is not `known`.
     pub(super) fn open(
         name: &'static str,
         table: &'a DeTable<'a>,
@@ -50,7 +50,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Notes a fault if `key` is absent; `example` is a line that would do.
+    /// Records a fault if `key` is absent; `example` is a line to suggest.
     pub(super) fn require(&self, key: &str, example: &str, faults: &mut Faults) {
         if !self.means(key) {
             let message = format!("{} lacks '{key}'", self.name);
@@ -58,7 +58,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// As [`Section::require`], for a list: an empty one will not do either.
+    /// As [`Section::require`], for a list, which must not be empty.
     pub(super) fn require_listed(&self, key: &str, example: &str, faults: &mut Faults) {
         self.require(key, example, faults);
         let array = self.get(key).and_then(|found| found.value.as_array());
@@ -68,17 +68,17 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether `key` is there, of whatever type.
+    /// Whether `key` is present, with any type.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
-    /// Whether `key` is there, or an unknown key that was meant to be it.
+    /// Whether `key` is present, perhaps misspelt.
     pub(super) fn means(&self, key: &str) -> bool {
         self.has(key) || self.meant.contains(&key)
     }
 
-    /// Where the value of `key` stands, or the section itself without it.
+    /// The position of the value of `key`, or of the section if it has none.
     pub(super) fn place(&self, key: &str) -> usize {
         self.get(key).map_or(self.at, |found| found.at)
     }
@@ -102,7 +102,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// An integer within `min..=max`, in the unit the key's name tells.
+    /// An integer within `min..=max`, in the unit that the key's name gives.
     pub(super) fn integer(
         &self,
         key: &str,
@@ -122,7 +122,7 @@ impl<'a> Section<'a> {
         within
     }
 
-    /// A list of strings, not empty.
+    /// A list of strings that is not empty.
     pub(super) fn texts(&self, key: &str, faults: &mut Faults) -> Option<Vec<String>> {
         let found = self.get(key)?;
         let words: Option<Vec<String>> = found.value.as_array().and_then(|array| {
@@ -184,10 +184,10 @@ impl<'a> Section<'a> {
         sections
     }
 
-    /// The value of `key`, of whatever type.
+    /// The value of `key`, of any type.
     pub(super) fn get(&self, key: &str) -> Option<At<&'a DeValue<'a>>> {
         let (name, value) = self.table.get_key_value(key)?;
-        // A value the parser made up after a syntax error has no place.
+        // The parser gives a value that it made up after a syntax error no span.
         let span = value.span();
         let at = if span.end == 0 { name.span() } else { span };
         Some(At {
@@ -196,7 +196,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Notes that `key` is of another type than `wanted`.
+    /// Records that `key` has a type other than `wanted`.
     pub(super) fn mistyped<T>(&self, key: &str, wanted: &str, faults: &mut Faults) -> Option<T> {
         let found = self.get(key)?;
         let actual = match found.value {
@@ -215,13 +215,13 @@ impl<'a> Section<'a> {
 }
 
 impl<T> At<T> {
-    /// Another value for the same place.
+    /// Another value at the same position.
     pub(super) fn with<U>(&self, value: U) -> At<U> {
         At { value, at: self.at }
     }
 }
 
-/// The nearest of `known`, as a hint; else all of them.
+/// A hint with the nearest of `known`, or else with all of them.
 pub(super) fn suggestion(word: &str, known: &[&'static str]) -> String {
     match nearest(word, known) {
         Some(candidate) => format!("did you mean '{candidate}'?"),
@@ -229,14 +229,14 @@ pub(super) fn suggestion(word: &str, known: &[&'static str]) -> String {
     }
 }
 
-/// A text from the file, short and on one line, as messages repeat it.
+/// A text from the file as messages quote it, short and on one line.
 pub(super) fn shown(text: &str) -> String {
     let short: String = text.chars().take(SHOWN_CHARS_MAX).collect();
     let dots = if short.len() < text.len() { "..." } else { "" };
     format!("'{}{dots}'", short.escape_debug())
 }
 
-/// Longest key or value that messages repeat.
+/// The longest key or value that messages quote, in characters.
 const SHOWN_CHARS_MAX: usize = 40;
 
 fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
@@ -251,7 +251,7 @@ fn nearest(word: &str, known: &[&'static str]) -> Option<&'static str> {
 }
 
 fn unknown(section: &str, key: &str, at: usize, known: &[&'static str], faults: &mut Faults) {
-    // What is no bare word may be a stray value, so it is not repeated.
+    // A key that is not a bare word may be a stray value, so it is not quoted.
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let message = if key.len() <= SHOWN_CHARS_MAX && key.chars().all(bare) {
         format!("unknown key '{key}' in {section}")

@@ -1,6 +1,6 @@
-//! A setting given in the file or through the environment (`env:NAME`).
-//! Owns the indirection. Does not read the process's environment by itself.
-//! Always holds: the value is never printed, since it may carry a password.
+//! A setting given in the file or in the environment (`env:NAME`).
+//! Owns the indirection. Does not read the process's environment itself.
+//! Always holds: the value is never printed, since it may hold a password.
 
 use std::path::PathBuf;
 
@@ -13,13 +13,13 @@ use crate::keys::ProviderConfig;
 /// A setting whose value may be secret: a database URL, or where a key is kept.
 #[derive(Debug, Clone)]
 pub enum Setting {
-    /// The value stands in the plan file.
+    /// The plan file holds the value.
     Literal(SecretString),
-    /// The value is in the environment variable of this name.
+    /// The environment variable of this name holds the value.
     Env(String),
 }
 
-/// A setting whose environment variable gives nothing.
+/// The environment variable of a setting is not set or is empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {name} is not set or is empty")]
 pub struct SettingUnset {
@@ -28,8 +28,8 @@ pub struct SettingUnset {
 }
 
 impl Setting {
-    /// The value, looked up only now: a command line option may have made it
-    /// needless. `env` gives the value of a variable, if it is set.
+    /// Looks the value up. This is done late, since a command line option may replace the setting.
+    /// `env` returns the value of a variable, if it is set.
     ///
     /// # Errors
     /// If the variable is not set, or is empty.
@@ -46,7 +46,7 @@ impl Setting {
         }
     }
 
-    /// Reads `env:NAME` or a literal; none if NAME is no variable's name.
+    /// Parses `env:NAME` or a literal; `None` if NAME cannot name a variable.
     pub(super) fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix("env:") {
             Some(name) => is_variable(name).then(|| Self::Env(name.to_owned())),
@@ -56,8 +56,8 @@ impl Setting {
 }
 
 impl ProviderSettings {
-    /// What the keys are opened with; a path is looked up as by
-    /// [`Setting::resolve`], the variable that holds a key is not read yet.
+    /// Where the wrapping key comes from. Looks up the variable of a path as [`Setting::resolve`]
+    /// does, but does not read a variable that holds a key.
     ///
     /// # Errors
     /// If the path's variable is not set, or is empty.

@@ -1,4 +1,4 @@
-//! The sections that say where and how to work: `[database]`, `[keys]`, `[run]`.
+//! The sections `[database]`, `[keys]` and `[run]`: where and how to work.
 //! Owns their keys, ranges and defaults.
 
 use std::time::Duration;
@@ -35,7 +35,7 @@ const BATCH_TARGET_MS: (u64, u64) = (10, 10_000);
 const BATCH_BYTES: (u64, u64) = (64 << 10, 256 << 20);
 const VALUE_BYTES: (u64, u64) = (1 << 10, 512 << 20);
 const LEASE_SECONDS: (u64, u64) = (2, 3600);
-/// A lease must outlast a batch that takes far longer than its target.
+/// The lease must be at least this many times `batch_target`, so that it outlasts a slow batch.
 const LEASE_PER_BATCH_TARGET: u32 = 4;
 
 impl Default for RunSettings {
@@ -50,10 +50,10 @@ impl Default for RunSettings {
     }
 }
 
-/// Where our own tables live unless a plan says otherwise.
+/// The schema of phiseal's own tables if the plan names none.
 ///
 /// # Errors
-/// None in fact: the name is a valid one.
+/// Never: the name is valid.
 pub fn default_schema() -> Result<Ident, IdentError> {
     Ident::new("phiseal")
 }
@@ -79,7 +79,7 @@ pub(super) fn database(root: &Section<'_>, faults: &mut Faults) -> Option<Databa
     })
 }
 
-/// A name as the catalog spells it, where one is given.
+/// The SQL identifier of `key`, if the key is present.
 fn optional_ident(section: &Section<'_>, key: &str, faults: &mut Faults) -> Option<Ident> {
     let text = section.text(key, faults)?;
     ident(key, text, faults)
@@ -131,7 +131,7 @@ pub(super) fn run(root: &Section<'_>, faults: &mut Faults) -> RunSettings {
     run
 }
 
-/// The SQL identifier of `key`, as plan text.
+/// Parses the SQL identifier of `key` from plan text.
 pub(super) fn ident(key: &str, text: At<&str>, faults: &mut Faults) -> Option<Ident> {
     let parsed = text.value.parse::<Ident>();
     if let Err(error) = &parsed {
@@ -182,7 +182,7 @@ fn variable(section: &Section<'_>, key: &str, faults: &mut Faults) -> Option<Str
     if is_variable(text.value) {
         return Some(text.value.to_owned());
     }
-    // Not repeated: it may be the key itself, in the wrong place.
+    // The text is not quoted: it may be the key itself, in the wrong place.
     let message = format!("'{key}' is no name of an environment variable");
     faults.wrong(text.at, message, "letters, digits and '_' only");
     None

@@ -1,7 +1,7 @@
 //! Sizes written as text, such as `"4MiB"`.
-//! Owns their notation only; ranges are the caller's.
+//! Owns only their notation; callers check ranges.
 
-/// Reads `4MiB`, `512 KiB`, `100B`: bytes in units of 1024.
+/// Parses `4MiB`, `512 KiB`, `100B` into bytes; units are powers of 1024.
 pub(super) fn bytes(text: &str) -> Option<u64> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit_at);
@@ -15,7 +15,7 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
     digits(number)?.checked_mul(unit)
 }
 
-/// A size in its largest whole unit, as [`bytes`] reads it.
+/// A size in the largest unit that gives a whole number; [`bytes`] parses it.
 pub(super) fn shown_bytes(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units
@@ -28,7 +28,7 @@ pub(super) fn shown_bytes(bytes: u64) -> String {
 }
 
 fn digits(text: &str) -> Option<u64> {
-    // `parse` alone would also take a sign.
+    // `parse` alone would also accept a sign.
     let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if all { text.parse().ok() } else { None }
 }

@@ -1,12 +1,12 @@
 //! The `[[table]]` sections: what is sealed, and into which columns.
-//! Owns their keys and ranges, and that no name or label is claimed twice.
+//! Owns their keys and ranges, and that no name or label is used twice.
 
 use std::collections::{HashMap, HashSet};
 
 use super::faults::Faults;
 use super::reader::{At, Section, shown, suggestion};
 use super::settings::ident;
-use super::{BlindIndexPlan, ColumnPlan, TablePlan, Target, TriggerPolicy, UntrustedSeal};
+use super::{BlindIndexPlan, ColumnPlan, OnUntrustedSeal, SealTo, TablePlan, TriggerPolicy};
 use crate::crypto::Normaliser;
 use crate::ident::{Ident, TableName};
 
@@ -23,10 +23,10 @@ const BLIND_INDEX: &[&str] = &["column", "normalise", "bits", "unique", "force"]
 const TRIGGERS: &[&str] = &["refuse", "fire", "suppress"];
 const UNTRUSTED_SEALS: &[&str] = &["refuse", "undo"];
 
-/// Sealing in place breaks an application that does not expect it, so the plan
-/// has to say these words.
+/// The plan must say these words to seal in place, since that breaks an application that does not
+/// expect it.
 const IN_PLACE: &str = "application-reads-both-forms";
-/// Labels of our own tables begin so.
+/// The prefix of the labels of phiseal's own tables.
 const LABEL_RESERVED: &str = "phiseal.";
 const LABEL_BYTES_MAX: usize = 255;
 const BITS: (u64, u64) = (8, 256);
@@ -38,7 +38,7 @@ pub(super) fn tables(
     own_schema: Option<&Ident>,
     faults: &mut Faults,
 ) -> Option<Vec<TablePlan>> {
-    let mut seen = Seen::default();
+    let mut seen = SeenNames::default();
     let mut tables = Vec::new();
     for section in root.children("table", "[[table]]", TABLE, faults) {
         tables.push(table(&section, own_schema, &mut seen, faults));
@@ -46,9 +46,9 @@ pub(super) fn tables(
     tables.into_iter().collect()
 }
 
-/// Tables and labels of the sections read so far.
+/// The tables and labels of the sections read so far.
 #[derive(Default)]
-struct Seen {
+struct SeenNames {
     names: HashSet<TableName>,
     labels: HashSet<String>,
 }
@@ -56,7 +56,7 @@ struct Seen {
 fn table(
     section: &Section<'_>,
     own_schema: Option<&Ident>,
-    seen: &mut Seen,
+    seen: &mut SeenNames,
     faults: &mut Faults,
 ) -> Option<TablePlan> {
     let name = table_name(section, own_schema, seen, faults);
@@ -83,7 +83,7 @@ fn table(
 fn table_name(
     section: &Section<'_>,
     own_schema: Option<&Ident>,
-    seen: &mut Seen,
+    seen: &mut SeenNames,
     faults: &mut Faults,
 ) -> Option<TableName> {
     section.require("name", "name = \"schema.table\"", faults);
@@ -119,12 +119,12 @@ fn label(section: &Section<'_>, faults: &mut Faults) -> Option<String> {
     Some(text.value.to_owned())
 }
 
-/// Checks the label a table will have, its name unless the plan gives another.
+/// Checks a table's label: its name unless the plan gives another.
 fn labelled(
     section: &Section<'_>,
     name: &TableName,
     label: Option<&str>,
-    seen: &mut Seen,
+    seen: &mut SeenNames,
     faults: &mut Faults,
 ) {
     let at = section.place(if label.is_some() { "label" } else { "name" });
@@ -155,17 +155,17 @@ fn triggers(section: &Section<'_>, faults: &mut Faults) -> TriggerPolicy {
     }
 }
 
-fn on_untrusted_seal(section: &Section<'_>, faults: &mut Faults) -> UntrustedSeal {
+fn on_untrusted_seal(section: &Section<'_>, faults: &mut Faults) -> OnUntrustedSeal {
     let Some(text) = section.text("on_untrusted_seal", faults) else {
-        return UntrustedSeal::Refuse;
+        return OnUntrustedSeal::Refuse;
     };
     match text.value {
-        "undo" => UntrustedSeal::Undo,
-        "refuse" => UntrustedSeal::Refuse,
+        "undo" => OnUntrustedSeal::Undo,
+        "refuse" => OnUntrustedSeal::Refuse,
         other => {
             let message = format!("'on_untrusted_seal' cannot be {}", shown(other));
             faults.wrong(text.at, message, suggestion(other, UNTRUSTED_SEALS));
-            UntrustedSeal::Refuse
+            OnUntrustedSeal::Refuse
         }
     }
 }
@@ -181,7 +181,7 @@ fn columns(
     if let Some(tenant) = tenant {
         claims.claim("tenant_column", tenant, faults);
     }
-    // Names first: a sealed column may collide with a column further down.
+    // Names first: a sealed column may collide with a column of a later section.
     let mut names = Vec::with_capacity(listed.len());
     for section in &listed {
         section.require("name", "name = \"column\"", faults);
@@ -214,7 +214,7 @@ fn column(
     })
 }
 
-fn target(section: &Section<'_>, claims: &mut Claims, faults: &mut Faults) -> Option<Target> {
+fn target(section: &Section<'_>, claims: &mut Claims, faults: &mut Faults) -> Option<SealTo> {
     let beside = claimed(section, "seal_into", claims, faults);
     let in_place = section.text("in_place", faults);
     match (section.means("seal_into"), section.means("in_place")) {
@@ -223,11 +223,11 @@ fn target(section: &Section<'_>, claims: &mut Claims, faults: &mut Faults) -> Op
             faults.wrong(section.place("in_place"), message, "keep one of them");
             None
         }
-        (true, false) => beside.map(Target::Beside),
+        (true, false) => beside.map(SealTo::Beside),
         (false, true) => {
             let text = in_place?;
             if text.value == IN_PLACE {
-                return Some(Target::InPlace);
+                return Some(SealTo::InPlace);
             }
             let message = format!("'in_place' must be exactly \"{IN_PLACE}\"");
             let hint = "once the application does read both forms";
@@ -285,7 +285,7 @@ fn normaliser(section: &Section<'_>, faults: &mut Faults) -> Option<Normaliser> 
     normaliser
 }
 
-/// Reads a column's name from `key`, and claims it for that use alone.
+/// Reads a column's name from `key`, and reserves the column for that use.
 fn claimed(
     section: &Section<'_>,
     key: &'static str,
@@ -298,7 +298,7 @@ fn claimed(
     Some(name.value)
 }
 
-/// Columns of one table, and what each is for: no column has two uses.
+/// The columns of one table and the use of each: no column has two uses.
 #[derive(Default)]
 struct Claims(HashMap<Ident, &'static str>);
 

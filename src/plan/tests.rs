@@ -1,4 +1,4 @@
-//! Whole plan files: what is read, how faults are told, and arbitrary text.
+//! Tests of whole plan files: what is read, how faults are reported, and random text.
 
 mod refusals;
 
@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::error::{Coded, Exit};
 
-/// The plan file of the documentation, every key given.
+/// The plan file of the documentation, with every key.
 const FULL: &str = r#"[database]
 url = "env:DATABASE_URL"
 schema = "phiseal"
@@ -46,7 +46,7 @@ name = "\"Note\""
 in_place = "application-reads-both-forms"
 "#;
 
-/// The shortest file that parses; refusals replace one of its lines.
+/// The shortest file that parses. Each refusal test replaces one of its lines.
 const SHORT: &str = r#"[database]
 url = "postgres://u:hunter2@h/db"
 [keys]
@@ -104,13 +104,13 @@ fn every_key_is_read() {
     assert_eq!(table.label.as_deref(), Some("clinic.patients"));
     assert_eq!(table.tenant_column, Ident::new("clinic_id").ok());
     assert_eq!(table.triggers, TriggerPolicy::Suppress);
-    assert_eq!(table.on_untrusted_seal, Some(UntrustedSeal::Undo));
+    assert_eq!(table.on_untrusted_seal, Some(OnUntrustedSeal::Undo));
     let index = table.columns[0].blind_index.as_ref().unwrap();
     assert_eq!((index.bits, index.unique, index.force), (128, true, true));
     assert_eq!(index.normaliser, Normaliser::Digits);
     assert_eq!((table.columns[0].pad_to, table.columns[1].pad_to), (16, 0));
     assert_eq!(table.columns[1].name.as_str(), "Note");
-    assert_eq!(table.columns[1].target, Target::InPlace);
+    assert_eq!(table.columns[1].target, SealTo::InPlace);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert!(plan.keys.previous.is_empty());
     assert_eq!(plan.run, RunSettings::default());
     assert_eq!(plan.tables[0].triggers, TriggerPolicy::Refuse);
-    let refuse = Some(UntrustedSeal::Refuse);
+    let refuse = Some(OnUntrustedSeal::Refuse);
     assert_eq!(plan.tables[0].on_untrusted_seal, refuse);
     assert_eq!(plan.tables[0].label, None);
     assert_eq!(plan.tables[0].columns[0].blind_index, None);
@@ -259,7 +259,7 @@ fn a_file_too_long_to_be_a_plan_is_refused() {
     assert!(found[0].message.contains("longer than 1 MiB"));
 }
 
-/// Words of the plan file and of TOML, so that random text gets far in.
+/// Words of the plan file and of TOML, so that random text reaches deep into the reader.
 fn pieces() -> impl Strategy<Value = String> {
     let words = "[database]|[keys]|[run]|[[table]]|[[table.column]]|[[keys.previous]]|\n|\n|\n|=|,|\
                  {|}|[|]|\"|'|\"\"\"|#|.|name|url|lanes|blind_index|seal_into|column|provider|path|\

@@ -1,7 +1,8 @@
-//! The audit chain: who did what to keys and fields, each entry keyed over itself and the one
+//! The audit chain: who did what to keys and fields. Each entry has a MAC over itself and the entry
 //! before, so that a changed, missing or reordered entry is found.
-//! Owns what is covered by the MAC and how the chain is appended to and checked. Only somebody with
-//! the keys can make an entry; a cut-off end is found by comparing with a head noted elsewhere.
+//! Owns what the MAC covers, and how entries are appended and checked. Only a holder of the keys
+//! can make an entry. A chain that was cut off at its end is found by comparison with a head noted
+//! elsewhere.
 
 mod chain;
 mod note;
@@ -17,7 +18,7 @@ use crate::error::{Coded, Exit};
 use crate::keys::{Key, Keyring};
 use crate::store::{AuditEntry, AuditHead, AuditMisfit, Store, StoreError};
 
-/// How often an append is tried again after another one came first.
+/// How often an append is tried again because another one came first.
 const ATTEMPTS: u32 = 50;
 
 /// Length of a MAC (HMAC-SHA-256).
@@ -27,26 +28,26 @@ const MAC_BYTES: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the audit chain is broken at {place}: {what}")]
 pub struct Broken {
-    /// The first that is wrong, or missing.
-    pub place: Place,
+    /// The first entry that is wrong or missing.
+    pub place: LogPosition,
     /// What is wrong with it.
     pub what: &'static str,
 }
 
 /// A place in the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum LogPosition {
     /// The entry of this number.
     Entry(i64),
     /// An entry that has no number.
     Unnumbered,
-    /// The head.
+    /// The recorded head of the chain.
     Head,
-    /// A change of a key's state, of this number.
+    /// The change of a key's state with this number.
     Change(i64),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LogPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entry(entry_id) => write!(f, "entry {entry_id}"),
@@ -60,7 +61,7 @@ impl fmt::Display for Place {
 impl Broken {
     const fn at(entry_id: i64, what: &'static str) -> Self {
         Self {
-            place: Place::Entry(entry_id),
+            place: LogPosition::Entry(entry_id),
             what,
         }
     }
@@ -69,12 +70,13 @@ impl Broken {
 impl From<AuditMisfit> for Broken {
     fn from(misfit: AuditMisfit) -> Self {
         let (place, what) = match misfit {
-            AuditMisfit::Unnumbered => (Place::Unnumbered, "the chain has no such entry"),
-            AuditMisfit::Twice(entry_id) => {
-                (Place::Entry(entry_id), "there are several of this number")
-            }
+            AuditMisfit::Unnumbered => (LogPosition::Unnumbered, "the chain has no such entry"),
+            AuditMisfit::Twice(entry_id) => (
+                LogPosition::Entry(entry_id),
+                "there are several of this number",
+            ),
             AuditMisfit::Head => (
-                Place::Head,
+                LogPosition::Head,
                 "it is missing, there are several, or it cannot be read",
             ),
         };
@@ -89,7 +91,7 @@ impl Coded for Broken {
 
     fn hint(&self) -> String {
         match self.place {
-            Place::Change(_) => {
+            LogPosition::Change(_) => {
                 "a key was changed past this program, or by an earlier version of it: see `phiseal keys list` and \
                  `keys show`; the next command that writes puts it on record"
             }
@@ -106,16 +108,16 @@ impl Coded for Broken {
     }
 }
 
-/// A head to be noted elsewhere, in text form `ENTRY_ID:MAC`, the MAC in hex digits.
+/// A head of the chain to be noted elsewhere, in text form `ENTRY_ID:MAC`, the MAC in hex digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotedHead {
-    /// The last entry's number; 0 for an empty chain.
+    /// The number of the last entry; 0 for an empty chain.
     pub entry_id: i64,
-    /// Its MAC; empty for an empty chain.
+    /// The MAC of the last entry; empty for an empty chain.
     pub mac: Vec<u8>,
 }
 
-/// A text that is no [`NotedHead`].
+/// The text is not a [`NotedHead`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a head is a number, a colon and the hex digits of a MAC")]
 pub struct BadHead;
@@ -165,11 +167,11 @@ impl Coded for BadHead {
     }
 }
 
-/// Appends an entry. `subject` holds names and counts, never values. Changes of keys that no entry
-/// names yet are named by it, too.
+/// Appends an entry. `subject` holds names and counts, never values. The entry also names the
+/// changes of keys that no entry names yet.
 ///
-/// Silent where there is no active key yet, as before the first `keys create`: there is nothing to
-/// key the chain with.
+/// Does nothing if there is no active key yet, as before the first `keys create`: there is no key
+/// to make the MAC with.
 ///
 /// # Errors
 /// What the store reports.
@@ -193,8 +195,8 @@ pub async fn append(
     }
 }
 
-/// The key that entries are made under: the active one, else, while that is suspended, the newest
-/// that may open. `None` before the first `keys create`.
+/// The key for new entries: the active one or, while that is suspended, the newest that may open.
+/// `None` before the first `keys create`.
 fn signing_key(keyring: &Keyring) -> Option<Arc<Key>> {
     keyring.active("", Purpose::Cell).or_else(|| {
         let keys = keyring.snapshot();
@@ -238,14 +240,15 @@ fn too_many() -> StoreError {
     }
 }
 
-/// What an attestation is called.
+/// The action of an attestation.
 const ATTEST: &str = "audit.attest";
 
-/// Verifies the chain and appends an entry that holds a digest of all entries before it: once the
-/// key of some of them is destroyed, their own MACs can never be checked again, and this entry's can.
+/// Verifies the chain and appends an entry that holds a digest of all entries before it. Once the
+/// key of earlier entries is destroyed, their own MACs can never be checked again, but this entry's
+/// MAC can.
 ///
 /// # Errors
-/// What the store reports; the break, where the chain does not verify.
+/// What the store reports; the inner error if the chain does not verify.
 pub async fn attest(
     store: &dyn Store,
     keyring: &Keyring,
@@ -270,10 +273,10 @@ pub async fn attest(
     Err(too_many())
 }
 
-/// Checks the whole chain; `Ok(head)` where it holds.
+/// Checks the whole chain; `Ok(head)` if it is intact.
 ///
 /// # Errors
-/// What the store reports.
+/// What the store reports; the inner error says where the chain is broken.
 pub async fn verify(
     store: &dyn Store,
     keyring: &Keyring,
@@ -285,7 +288,7 @@ pub async fn verify(
             Err(broken) => return Ok(Err(broken)),
         };
         let checked = named.check(store).await?;
-        // Others may have changed a key, and said so, after the walk.
+        // Another process may have changed a key and appended its entry after the walk.
         let stands = checked.is_ok() || left == 0 || {
             let now = store.audit_head().await?;
             (now.entry_id, &now.mac) == (head.entry_id, &head.mac)
@@ -297,9 +300,9 @@ pub async fn verify(
     }
 }
 
-/// Whether the chain has the entry that was its end when `noted` was: a chain whose end was cut
-/// off, or that was made anew from some entry on, verifies in itself, but has it no more. Says
-/// nothing about the rest: see [`verify`].
+/// Whether the chain has the entry that was its end when `noted` was made. If a chain's end was cut
+/// off, or it was made again from some entry on, it verifies in itself but no longer has this
+/// entry. Says nothing about the other entries: see [`verify`].
 ///
 /// # Errors
 /// What the store reports.
@@ -322,7 +325,7 @@ pub async fn contains(
     }
 }
 
-/// What the MAC covers: every column but itself, each with its length in front.
+/// What the MAC covers: every column but itself, each preceded by its length.
 fn covered(entry: &AuditEntry) -> Vec<u8> {
     let mut out = Vec::new();
     let mut push = |bytes: &[u8]| {

@@ -1,7 +1,8 @@
-//! Checkpoints: where a lane stands, as it is stored.
-//! Owns the form of a stored cursor. A key other than integer or uuid may be PHI (a medical record
-//! number, a name), so its text is sealed under the labels `phiseal.lanes`, bound to its lane. A
-//! place in the storage names no row and is never sealed, nor is a row number that no column shows.
+//! Checkpoints: how the bounds and the cursor of a lane are stored.
+//! Owns their form. A key other than integer or uuid may be PHI (a medical record number, a name),
+//! so its text is sealed under the labels `phiseal.lanes`, bound to its lane. A place in the
+//! storage identifies no row to a reader, and neither does a row number that no column shows, so
+//! they are not sealed.
 
 use std::sync::Arc;
 
@@ -10,29 +11,29 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{ColumnKey, Context, Envelope, KeyPart, NonceBatch, RowKey};
 use crate::keys::{Key, KeyError, Keyring};
-use crate::store::{Cursor, HeapPlace, Mark};
+use crate::store::{Bound, HeapPosition, KeyText};
 
-/// The table label of everything of ours that is sealed.
+/// The table label of what phiseal seals for lanes.
 const LANES: &str = "phiseal.lanes";
 
-/// Writes and reads the cursors of one run.
+/// Encodes and decodes the bounds and cursors of one run.
 pub struct Checkpoints {
     keyring: Arc<Keyring>,
     seal_under: Option<Arc<Key>>,
 }
 
-/// Which of a lane's three places is meant; part of what a sealed one is bound to.
+/// Which of a lane's three bounds is meant; a sealed one is bound to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// The lane begins behind it.
+pub enum Slot {
+    /// The lane begins after this bound.
     Lower,
-    /// The lane ends with it.
+    /// The lane ends with this bound.
     Upper,
-    /// Done up to it.
+    /// The lane is done up to this bound.
     Cursor,
 }
 
-impl Place {
+impl Slot {
     const fn label(self) -> &'static str {
         match self {
             Self::Lower => "lower",
@@ -42,32 +43,32 @@ impl Place {
     }
 }
 
-/// [`Mark::Row`] as it is stored.
+/// The stored form of [`Bound::Row`].
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredRow {
     row: i64,
 }
 
-/// A stored cursor that cannot be used.
+/// A stored bound cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// It is sealed, and its key is not there or may not open.
+    /// It is sealed, and its key does not exist or may not open.
     #[error("the checkpoint of a lane cannot be opened: {0}")]
     Key(#[from] KeyError),
     /// It was changed, or belongs to another lane.
     #[error("the checkpoint of lane {lane_no} is damaged")]
     Damaged {
-        /// The lane.
+        /// The number of the lane.
         lane_no: i32,
     },
-    /// The operating system gave no random bytes, or a limit was met.
+    /// The operating system gave no random bytes, or a limit was reached.
     #[error("a checkpoint cannot be sealed")]
     Seal,
 }
 
 impl Checkpoints {
-    /// Checkpoints that are sealed under `key`, or plain where the row key is no PHI.
+    /// Checkpoints that are sealed under `key`, or plain if the row key is not PHI.
     pub fn new(keyring: Arc<Keyring>, seal_under: Option<Arc<Key>>) -> Self {
         Self {
             keyring,
@@ -75,27 +76,27 @@ impl Checkpoints {
         }
     }
 
-    /// Whether cursors are sealed.
+    /// Whether bounds are sealed.
     pub const fn seals(&self) -> bool {
         self.seal_under.is_some()
     }
 
-    /// The stored form of a mark.
+    /// The stored form of a bound.
     ///
     /// # Errors
-    /// Where there are no random bytes.
+    /// If there are no random bytes.
     pub fn encode(
         &self,
         lane_no: i32,
-        place: Place,
-        mark: &Mark,
+        place: Slot,
+        bound: &Bound,
     ) -> Result<Vec<u8>, CheckpointError> {
-        let cursor = match mark {
-            Mark::Key(cursor) => cursor,
-            Mark::Heap(place) => {
+        let cursor = match bound {
+            Bound::Key(cursor) => cursor,
+            Bound::Heap(place) => {
                 return serde_json::to_vec(place).map_err(|_| CheckpointError::Seal);
             }
-            Mark::Row(row) => {
+            Bound::Row(row) => {
                 let stored = StoredRow { row: *row };
                 return serde_json::to_vec(&stored).map_err(|_| CheckpointError::Seal);
             }
@@ -114,23 +115,23 @@ impl Checkpoints {
         Ok(out)
     }
 
-    /// The mark of a stored form, sealed or not.
+    /// Decodes a stored bound, sealed or not.
     ///
     /// # Errors
-    /// A key that is not there, or a form that was changed.
+    /// A key that does not exist or may not open, or a stored form that was changed.
     pub fn decode(
         &self,
         lane_no: i32,
-        place: Place,
+        place: Slot,
         stored: &[u8],
-    ) -> Result<Mark, CheckpointError> {
+    ) -> Result<Bound, CheckpointError> {
         let damaged = || CheckpointError::Damaged { lane_no };
         if stored.first() == Some(&b'{') {
             if let Ok(StoredRow { row }) = serde_json::from_slice(stored) {
-                return Ok(Mark::Row(row));
+                return Ok(Bound::Row(row));
             }
-            let place: HeapPlace = serde_json::from_slice(stored).map_err(|_| damaged())?;
-            return Ok(Mark::Heap(place));
+            let place: HeapPosition = serde_json::from_slice(stored).map_err(|_| damaged())?;
+            return Ok(Bound::Heap(place));
         }
         let text = if stored.first() == Some(&b'[') {
             Zeroizing::new(stored.to_vec())
@@ -142,12 +143,12 @@ impl Checkpoints {
                 .map_err(|_| damaged())?
         };
         serde_json::from_slice(&text)
-            .map(|texts| Mark::Key(Cursor(texts)))
+            .map(|texts| Bound::Key(KeyText(texts)))
             .map_err(|_| damaged())
     }
 }
 
-fn column_key(key: &Key, place: Place) -> ColumnKey {
+fn column_key(key: &Key, place: Slot) -> ColumnKey {
     ColumnKey::derive(
         key.key_id(),
         key.data_key(),
@@ -169,28 +170,28 @@ mod tests {
 
     #[test]
     fn every_mark_comes_back() {
-        let place = HeapPlace {
+        let place = HeapPosition {
             block: 7,
             line: 3,
             pass: 5,
-            ..HeapPlace::begin("16384", 4, 8)
+            ..HeapPosition::begin("16384", 4, 8)
         };
-        for mark in [
-            Mark::Key(Cursor(vec!["1".to_owned(), "{\"row\":1}".to_owned()])),
-            Mark::Heap(place),
-            Mark::Row(i64::MIN),
+        for bound in [
+            Bound::Key(KeyText(vec!["1".to_owned(), "{\"row\":1}".to_owned()])),
+            Bound::Heap(place),
+            Bound::Row(i64::MIN),
         ] {
-            let stored = checkpoints().encode(1, Place::Cursor, &mark).unwrap();
-            let read = checkpoints().decode(1, Place::Cursor, &stored).unwrap();
-            assert_eq!(read, mark);
+            let stored = checkpoints().encode(1, Slot::Cursor, &bound).unwrap();
+            let read = checkpoints().decode(1, Slot::Cursor, &stored).unwrap();
+            assert_eq!(read, bound);
         }
     }
 
     #[test]
     fn a_place_without_a_number_of_passes_had_two() {
         let stored = br#"{"storage":"16384","first":0,"block":9,"line":2,"pass":1}"#;
-        let read = checkpoints().decode(1, Place::Cursor, stored).unwrap();
-        let Mark::Heap(place) = read else { panic!() };
+        let read = checkpoints().decode(1, Slot::Cursor, stored).unwrap();
+        let Bound::Heap(place) = read else { panic!() };
         assert_eq!((place.block, place.pass, place.passes), (9, 1, 2));
     }
 
@@ -204,7 +205,7 @@ mod tests {
             b"x",
         ] {
             assert!(matches!(
-                checkpoints().decode(4, Place::Cursor, stored),
+                checkpoints().decode(4, Slot::Cursor, stored),
                 Err(CheckpointError::Damaged { lane_no: 4 })
             ));
         }

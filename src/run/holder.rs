@@ -1,6 +1,6 @@
-//! Who holds a lane: a worker of a process on a host, told apart from any that came before.
-//! Owns the text form and the test whether such a process is still alive. A host is told by its
-//! boot id, so that a process number reused after a restart is never taken for the old process.
+//! Holders of lanes: a worker of a process on a host, distinct from all earlier ones.
+//! Owns the text form and the test whether the process is still alive. A host is identified by its
+//! boot id too, so that a process number reused after a restart is not taken for the old process.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// This process.
+    /// The process that calls this.
     pub fn this() -> Self {
         let pid = std::process::id();
         Self {
@@ -27,7 +27,7 @@ impl Process {
         }
     }
 
-    /// One of its workers, as it holds a lane.
+    /// One of its workers, as the holder of a lane.
     pub fn worker(&self, number: u32) -> Holder {
         Holder(format!(
             "{}/{}/{}/{}/{number}",
@@ -35,13 +35,13 @@ impl Process {
         ))
     }
 
-    /// Whether `holder` is a worker of this very process.
+    /// Whether `holder` is a worker of this process.
     pub fn is_ours(&self, holder: &str) -> bool {
         parse(holder).is_some_and(|other| other == *self)
     }
 
-    /// Whether `holder` certainly lives no more: it was on this host, and its process is gone or
-    /// another one has its number, or the host was restarted since.
+    /// Whether `holder` is certainly dead: it was on this host, and its process is gone, or another
+    /// process has its number, or the host was restarted since.
     pub fn is_dead(&self, holder: &str) -> bool {
         let Some(other) = parse(holder) else {
             return false;
@@ -56,7 +56,7 @@ impl Process {
     }
 }
 
-/// `process 4711 on host`, for people.
+/// The holder for a message: `process 4711 on host`.
 pub fn describe(holder: &str) -> String {
     parse(holder).map_or_else(
         || "an unknown process".to_owned(),
@@ -91,7 +91,7 @@ fn boot_id() -> String {
 }
 
 /// Field 22 of /proc/PID/stat, in clock ticks since boot (proc(5)). The name in field 2 may hold
-/// blanks and brackets, so counting begins behind the last bracket. A zombie is dead.
+/// blanks and brackets, so counting begins after the last bracket. A zombie counts as dead.
 fn start_time(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;

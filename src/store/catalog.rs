@@ -1,5 +1,6 @@
-//! What the catalog says: the facts that preflight judges.
-//! Owns the shapes only; the stores fill them, the checks read them. No values of rows are in here.
+//! The facts from the catalog that preflight judges.
+//! Owns the types only: the stores fill them, and the checks read them. They hold no values of
+//! rows.
 
 use crate::ident::TableName;
 use crate::store::transport::Transport;
@@ -13,37 +14,39 @@ pub struct ServerFacts {
     pub version_num: i64,
     /// Database encoding, such as `UTF8`.
     pub encoding: String,
-    /// A standby, or a database opened read only.
+    /// Whether it is a standby, or a database opened read only.
     pub read_only: bool,
     /// Our role.
     pub role: String,
-    /// The role that logged in: another one than ours where the plan names a role.
+    /// The role that logged in; not our role if the plan names one.
     pub login: String,
-    /// That role is a superuser.
+    /// Whether that role is a superuser.
     pub login_superuser: bool,
-    /// Our role is a superuser.
+    /// Whether our role is a superuser.
     pub superuser: bool,
-    /// `log_statement` where it is not `none`, `log_min_duration_statement` where it is not -1,
-    /// `auto_explain` where it is loaded: settings that may copy statements into the server log.
+    /// Settings that may copy statements into the server's log: `log_statement` if not `none`,
+    /// `log_min_duration_statement` if not -1, `auto_explain` if loaded.
     pub statement_logging: Vec<String>,
-    /// Transactions of this database that are prepared now.
+    /// The number of prepared transactions of this database.
     pub prepared_transactions: i64,
-    /// Sessions of this database, other than ours, in a transaction for over a minute.
+    /// The number of sessions of this database, except ours, that have been in a transaction for
+    /// over a minute.
     pub long_transactions: i64,
-    /// Our role may switch the triggers of others off (`session_replication_role`).
+    /// Whether our role may switch off the application's triggers (`session_replication_role`).
     pub may_suppress_triggers: bool,
-    /// What our role may not do with our own tables, as `INSERT on phiseal.runs`.
+    /// Rights on our own tables that our role lacks, such as `INSERT on phiseal.runs`.
     pub missing_privileges: Vec<String>,
-    /// Our role may not create functions in our own schema.
+    /// Whether our role lacks the right to create functions in our own schema.
     pub create_denied: bool,
-    /// Our own tables are installed, at the version this program needs.
+    /// Whether our own tables are installed, in the version that this program needs.
     pub installed: bool,
-    /// How the connection is protected; `None` where there is none, in SQLite.
+    /// How the connection is protected; `None` in SQLite.
     pub transport: Option<Transport>,
-    /// SQLite: views and triggers, wherever in the file, that name what is not there (`view v`). While one is,
-    /// no column can be dropped or renamed.
+    /// SQLite: views and triggers anywhere in the file that name something which does not exist
+    /// (`view v`). As long as there is one, no column can be dropped or renamed.
     pub broken_objects: Vec<String>,
-    /// What the guards could not be relied upon for, each in one line; see [`crate::store::Store::all_verified`].
+    /// Why the guards could not be relied on for a time, one message each; see
+    /// [`crate::store::Store::all_verified`].
     pub guard_gaps: Vec<String>,
 }
 
@@ -67,7 +70,7 @@ pub enum RelationKind {
     Other,
 }
 
-/// One relation.
+/// What the catalog says about one relation.
 #[derive(Debug, Clone, Default)]
 pub struct TableFacts {
     /// Schema, empty in SQLite.
@@ -76,73 +79,75 @@ pub struct TableFacts {
     pub name: String,
     /// Kind.
     pub kind: RelationKind,
-    /// The partitioned table at the top, where this is one of its partitions.
+    /// If this is a partition: the partitioned table at the top.
     pub root: Option<TableName>,
-    /// Is a temporary table.
+    /// Whether it is a temporary table.
     pub temporary: bool,
-    /// Is an unlogged table.
+    /// Whether it is an unlogged table.
     pub unlogged: bool,
-    /// Table access method where it is not `heap`.
+    /// The table access method, if it is not `heap`.
     pub foreign_access_method: Option<String>,
-    /// Has children by inheritance that are not partitions, or is such a child.
+    /// Whether it has children by inheritance that are not partitions, or is such a child.
     pub inheritance: bool,
-    /// Estimated rows (statistics); exact in SQLite.
+    /// The number of rows: estimated from the statistics, exact in SQLite.
     pub rows: i64,
-    /// Bytes of the table with its TOAST and indexes.
+    /// The size of the table with its TOAST and indexes, in bytes.
     pub bytes: i64,
-    /// Average width of a row, bytes (statistics).
+    /// The average size of a row from the statistics, in bytes.
     pub row_bytes: i64,
     /// Columns in order.
     pub columns: Vec<ColumnFacts>,
-    /// Primary key and unique constraints or indexes, the primary key first.
+    /// The primary key, then the unique constraints and indexes.
     pub keys: Vec<KeyFacts>,
     /// All indexes.
     pub indexes: Vec<IndexFacts>,
     /// CHECK and EXCLUDE constraints.
     pub checks: Vec<ConstraintFacts>,
-    /// Foreign keys of this table, and of others that refer to it.
+    /// Foreign keys of this table, and those of other tables that refer to it.
     pub foreign_keys: Vec<ForeignKeyFacts>,
-    /// Triggers that are not the server's own and not our guard.
+    /// Triggers, except the server's own and those of our guard.
     pub triggers: Vec<TriggerFacts>,
-    /// Our guard's triggers, where it is installed.
+    /// The triggers of our guard, if it is installed.
     pub guard: Vec<TriggerFacts>,
     /// Rewrite rules.
     pub rules: Vec<String>,
-    /// Those of them that take UPDATE statements.
+    /// Rewrite rules for UPDATE.
     pub update_rules: Vec<String>,
-    /// Is made of a composite type, which alone says what columns there are (`CREATE TABLE … OF`).
+    /// Whether its columns come from a composite type (`CREATE TABLE … OF`).
     pub typed: bool,
-    /// Columns that the table has or had: one that was dropped keeps its number. Of partitions, the most.
+    /// The number of columns that the table has or had, since a dropped column keeps its number.
+    /// For partitions, the greatest such number.
     pub columns_ever: i64,
-    /// How many there can be; 0 where nobody knows.
+    /// The greatest possible number of columns; 0 if unknown.
     pub columns_max: i64,
-    /// Bytes that a page has for one row; 0 where rows may be of any length.
+    /// The bytes that a block has for one row; 0 if rows may have any length.
     pub row_bytes_max: i64,
-    /// Views, generated columns and whatever else reads a column.
+    /// Views, generated columns and other objects that read a column.
     pub dependents: Vec<DependentFacts>,
-    /// Publications that send this table.
+    /// Publications that include this table.
     pub publications: Vec<String>,
-    /// REPLICA IDENTITY FULL is set.
+    /// Whether REPLICA IDENTITY FULL is set.
     pub replica_identity_full: bool,
-    /// Row-level security would hide rows from our role.
+    /// Whether row-level security would hide rows from our role.
     pub row_security_applies: bool,
-    /// What our role may not do, as `UPDATE on public.patients`.
+    /// Rights that our role lacks, such as `UPDATE on public.patients`.
     pub missing_privileges: Vec<String>,
-    /// Our role owns the table (may add columns and triggers).
+    /// Whether our role owns the table, so that it may add columns and triggers.
     pub owner: bool,
     /// The role that owns the table; empty in SQLite.
     pub owned_by: String,
-    /// That role is a superuser.
+    /// Whether that role is a superuser.
     pub owner_is_superuser: bool,
-    /// Our role is another one than the login.
+    /// Whether our role is not the login.
     pub as_another_role: bool,
-    /// What a write runs of roles that are neither superusers nor the login (`function app.f`).
+    /// Code that a write runs and that belongs to roles which are neither superusers nor the login
+    /// (`function app.f`).
     pub code_of_others: Vec<String>,
-    /// Those of them that could go back from our role to the rights of the login.
+    /// Those of them that could switch from our role back to the rights of the login.
     pub switching: Vec<String>,
-    /// Leaf partitions; empty where the table is not partitioned.
+    /// Leaf partitions; empty if the table is not partitioned.
     pub leaves: Vec<LeafFacts>,
-    /// Columns of which extended statistics keep values.
+    /// Columns whose values extended statistics keep.
     pub extended_statistics: Vec<String>,
 }
 
@@ -151,9 +156,9 @@ pub struct TableFacts {
 pub struct LeafFacts {
     /// Its name, quoted for SQL.
     pub relation: String,
-    /// It is a foreign table.
+    /// Whether it is a foreign table.
     pub foreign: bool,
-    /// Guard triggers present and firing ALWAYS.
+    /// Whether it has the guard's triggers and they always fire (ENABLE ALWAYS).
     pub guarded: bool,
 }
 
@@ -162,18 +167,18 @@ pub struct LeafFacts {
 pub struct ColumnFacts {
     /// Name.
     pub name: String,
-    /// The type as SQL would write it, with modifiers (`character varying(11)`).
+    /// The type as SQL writes it, with modifiers (`character varying(11)`).
     pub sql_type: String,
-    /// The base type's name without modifiers (`varchar`, `int4`, `citext`), domains resolved; of an
-    /// array, its element's; in SQLite the declared type in lower case.
+    /// The base type's name without modifiers (`varchar`, `int4`, `citext`), with domains resolved.
+    /// For an array, that of its elements; in SQLite the declared type in lower case.
     pub base_type: String,
     /// The base type's schema (`pg_catalog`, `public`), empty in SQLite.
     pub base_schema: String,
     /// `pg_type.typtype` of the base type: `b`, `c` composite, `e` enum, `r` range, `m` multirange.
     pub type_class: char,
-    /// An array.
+    /// Whether it is an array.
     pub array: bool,
-    /// Is declared through a domain.
+    /// The domain that it is declared with.
     pub domain: Option<String>,
     /// NOT NULL.
     pub not_null: bool,
@@ -181,18 +186,19 @@ pub struct ColumnFacts {
     pub char_limit: Option<u32>,
     /// GENERATED ALWAYS AS (…).
     pub generated: bool,
-    /// Has a default.
+    /// Whether it has a default.
     pub has_default: bool,
-    /// Our role may not UPDATE it.
+    /// Whether our role lacks the right to UPDATE it.
     pub update_denied: bool,
-    /// Distinct values by the statistics: positive a count, negative a fraction of the rows, 0
-    /// unknown (as `pg_stats.n_distinct`).
+    /// The number of distinct values from the statistics, as in `pg_stats.n_distinct`: positive is
+    /// a count, negative a fraction of the rows, 0 unknown.
     pub distinct: f64,
-    /// Average bytes of a value by the statistics.
+    /// The average size of a value from the statistics, in bytes.
     pub width: i64,
-    /// PostgreSQL: bytes of every value of a type of fixed length; -1 where it varies.
+    /// PostgreSQL: the size of every value if the type has a fixed length, in bytes; -1 if it
+    /// varies.
     pub fixed_bytes: i64,
-    /// SQLite: the storage classes its values have (`integer`, `real`, `text`, `blob`), sorted.
+    /// SQLite: the storage classes of its values (`integer`, `real`, `text`, `blob`), sorted.
     pub storage_classes: Vec<String>,
 }
 
@@ -203,11 +209,11 @@ pub struct KeyFacts {
     pub name: String,
     /// Columns in order.
     pub columns: Vec<String>,
-    /// The primary key.
+    /// Whether it is the primary key.
     pub primary: bool,
     /// Deferrable.
     pub deferrable: bool,
-    /// Partial or over expressions: no key for us.
+    /// Whether it is partial or over expressions, so that it cannot be a row key.
     pub partial: bool,
 }
 
@@ -220,7 +226,7 @@ pub struct IndexFacts {
     pub method: String,
     /// Unique.
     pub unique: bool,
-    /// Columns it mentions, also in expressions and predicates.
+    /// The columns it uses, including those in expressions and predicates.
     pub columns: Vec<String>,
 }
 
@@ -229,7 +235,7 @@ pub struct IndexFacts {
 pub struct ConstraintFacts {
     /// Its name.
     pub name: String,
-    /// Columns it mentions.
+    /// The columns it uses.
     pub columns: Vec<String>,
 }
 
@@ -238,13 +244,13 @@ pub struct ConstraintFacts {
 pub struct ForeignKeyFacts {
     /// Its name.
     pub name: String,
-    /// Columns of THIS table that take part.
+    /// The columns of THIS table that take part.
     pub columns: Vec<String>,
     /// The other table.
     pub other: String,
-    /// The other table refers to this one.
+    /// Whether the other table refers to this one.
     pub incoming: bool,
-    /// ON UPDATE CASCADE (or SET …): a parent's change rewrites our column.
+    /// ON UPDATE CASCADE (or SET …): a change of the parent row rewrites our column.
     pub on_update_cascades: bool,
 }
 
@@ -253,23 +259,23 @@ pub struct ForeignKeyFacts {
 pub struct TriggerFacts {
     /// Its name.
     pub name: String,
-    /// BEFORE.
+    /// Whether it fires BEFORE.
     pub before: bool,
-    /// Fires for each row.
+    /// Whether it fires for each row.
     pub row: bool,
-    /// Fires on INSERT.
+    /// Whether it fires on INSERT.
     pub insert: bool,
-    /// Fires on UPDATE.
+    /// Whether it fires on UPDATE.
     pub update: bool,
     /// `O` origin, `D` disabled, `R` replica, `A` always.
     pub enabled: char,
 }
 
-/// Something that reads columns of the table.
+/// An object that reads columns of the table.
 #[derive(Debug, Clone, Default)]
 pub struct DependentFacts {
-    /// `view`, `materialized view`, `rule`, `generated column`, `policy`, `trigger` (UPDATE OF, WHEN),
-    /// `function`.
+    /// `view`, `materialized view`, `rule`, `generated column`, `policy`, `function`, `trigger`
+    /// (UPDATE OF, WHEN).
     pub kind: String,
     /// Its name.
     pub name: String,

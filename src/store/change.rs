@@ -1,7 +1,8 @@
-//! The engine's mark: which table it is about to write, and what it changes there.
-//! Owns the actions and the part of the mark that names the table. How a store says the mark is the
-//! store's own. The guard lets exactly that change of that table pass, and nothing that a trigger makes
-//! of it on the way.
+//! The engine's mark: it tells the guard which table the engine is about to write to, and what it
+//! changes there.
+//! Owns the kinds of change and the digest that names the table. Each store owns how it sets the
+//! mark. The guard allows exactly this change of this table, but not what an application's trigger
+//! makes of it.
 
 use sha2::{Digest, Sha256};
 
@@ -11,13 +12,14 @@ use super::{Target, WriteRow};
 /// What the engine is about to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// Sealed values and blind indexes beside the plaintext; plaintext, key and tenant stay.
+    /// Sealed values and blind indexes beside the plaintext are written; plaintext, key and tenant
+    /// stay.
     Seal,
-    /// The same, and columns sealed in place take a value in sealed form.
+    /// Like `Seal`, and columns that are sealed in place take a sealed value.
     InPlace,
-    /// Plaintext is written where there was none; in place, where there was a sealed value.
+    /// Plaintext is written where there was none, or, in place, where there was a sealed value.
     Restore,
-    /// Plaintext becomes NULL where a sealed value stays. No step does this yet.
+    /// A plaintext with a sealed value is set to NULL. No step does this yet.
     #[allow(
         dead_code,
         reason = "the guard knows it before the step that needs it is there"
@@ -26,7 +28,7 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// What a batch of these rows changes.
+    /// The change that a batch of these rows makes.
     pub(crate) fn of(target: &Target, rows: &[WriteRow]) -> Self {
         let opens = |row: &WriteRow| {
             row.cells
@@ -42,7 +44,7 @@ impl Change {
         }
     }
 
-    /// Its word.
+    /// The word for this change in the mark.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Seal => "seal",
@@ -53,7 +55,8 @@ impl Change {
     }
 }
 
-/// Names a table by its label, which is unique and never changes: the first 8 bytes of its SHA-256.
+/// Identifies a table by its label, which is unique and never changes: the first 8 bytes of the
+/// label's SHA-256.
 pub(crate) fn label_digest(label: &str) -> [u8; 8] {
     let mut first = [0; 8];
     first.copy_from_slice(&Sha256::digest(label.as_bytes())[..8]);

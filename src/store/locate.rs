@@ -1,6 +1,6 @@
-//! A condition by which a person finds one row: the key text of a quarantined row, as SQL.
-//! Owns the comparison of each kind of key. It is shown and run by hand, never by the program.
-//! What it holds may be PHI: it is wiped on drop.
+//! An SQL condition by which a person finds the row of a quarantine entry.
+//! Owns the comparison for each kind of key. The condition is printed and run by hand, never by the
+//! program. It may contain PHI and is wiped on drop.
 
 use zeroize::Zeroizing;
 
@@ -10,11 +10,11 @@ use crate::crypto::{KeyId, text};
 use crate::ident::Ident;
 use crate::quote;
 
-/// How a key of type `timestamp` is put into words where its row is listed.
+/// The ending of a key of type `timestamp` in the list of quarantined rows.
 pub const MICROSECONDS: &str = " microseconds since 1970-01-01 UTC";
 
-/// The condition that only the row with this key text meets, without the word WHERE; `None` where
-/// the text is not that of the key (of a key without a fixed form, only the place is known).
+/// The condition that only the row with this key text satisfies, without the word WHERE. `None` if
+/// the text is not a key's (for a key without a fixed form, only the row's place is known).
 ///
 /// `field` is any field of the table; `texts` has one text for each of its key columns.
 pub fn condition(field: &FieldRecord, texts: &[String]) -> Option<Zeroizing<String>> {
@@ -22,7 +22,8 @@ pub fn condition(field: &FieldRecord, texts: &[String]) -> Option<Zeroizing<Stri
         return None;
     }
     let sqlite = field.schema_name.is_empty();
-    // Room for the quotes, the casts and every character doubled: one that grew would leave a copy.
+    // Room for the quotes, the casts and every character doubled, since a reallocation would leave
+    // a copy in memory.
     let room = |text: &String| 256 + 4 * text.len();
     let mut out = Zeroizing::new(String::with_capacity(texts.iter().map(room).sum()));
     for (at, (column, text)) in field.key_columns.iter().zip(texts).enumerate() {
@@ -41,7 +42,7 @@ pub fn condition(field: &FieldRecord, texts: &[String]) -> Option<Zeroizing<Stri
     Some(out)
 }
 
-/// PostgreSQL takes a literal for a value of the column's type.
+/// PostgreSQL reads the literal as a value of the column's type.
 fn by_type(column: &str, kind: &str, text: &str) -> String {
     match text.strip_suffix(MICROSECONDS) {
         Some(micros) if kind == "z" => format!("extract(epoch FROM {column}) * 1000000 = {micros}"),
@@ -49,7 +50,7 @@ fn by_type(column: &str, kind: &str, text: &str) -> String {
     }
 }
 
-/// SQLite compares by storage class, which the text no longer shows.
+/// SQLite compares by storage class, which the text does not show.
 fn by_class(column: &str, text: &str) -> String {
     let as_text = format!("CAST({column} AS TEXT) = {}", quote::sqlite_literal(text));
     match text
@@ -61,8 +62,8 @@ fn by_class(column: &str, text: &str) -> String {
     }
 }
 
-/// The key that the first bytes of a sealed value name: hex digits of six bytes, or the twelve
-/// characters that a text form begins with. `None` for what names none.
+/// The key that the first bytes of a sealed value name, given as six bytes in hex digits or as the
+/// twelve characters that a text form begins with. `None` if they name no key.
 pub(super) fn key_id_of_prefix(prefix: &str) -> Option<KeyId> {
     if prefix.starts_with(text::PREFIX) {
         text::named_key(prefix)

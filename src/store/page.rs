@@ -1,5 +1,6 @@
-//! Rows on their way in and out of a store, and the place where the next page begins.
-//! Owns the shapes only. A row's text, order and cursor are the server's; nothing here compares.
+//! Pages, rows to write, and bounds: the types that a store and the engine exchange.
+//! Owns the types only. The server makes the text, the order and the cursor of a row; nothing here
+//! compares them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,35 +11,35 @@ use zeroize::Zeroizing;
 use crate::crypto::envelope::{HEADER_BYTES, Suite, header};
 use crate::crypto::{KeyId, KeyPart, text};
 
-/// The place after which a window begins: the text of each key column, made by the server and
-/// given back to it unread. May be PHI (a medical record number), so it cannot be printed.
+/// The text of each key column of a row, made by the server and returned to it unread. May be PHI
+/// (a medical record number), so it has no `Display`, and `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Cursor(pub Vec<String>);
+pub struct KeyText(pub Vec<String>);
 
-impl fmt::Debug for Cursor {
+impl fmt::Debug for KeyText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cursor({} parts)", self.0.len())
+        write!(f, "KeyText({} parts)", self.0.len())
     }
 }
 
-/// A place in the storage of a relation. Storage is gone through block by block, and each group of
-/// blocks in [`HeapPlace::passes`] passes, each over some of the lines of every block: the versions
-/// that one pass left behind make room in their blocks for the rows of the next.
-/// Names no row, and so is no PHI.
+/// A place in the storage of a relation. A scan goes through the storage in groups of blocks, and
+/// through each group in [`HeapPosition::passes`] passes. Each pass reads some of the lines of
+/// every block, so that the row versions which one pass leaves dead make room in their blocks for
+/// the rows of the next. Names no row, and so is not PHI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HeapPlace {
-    /// The identity of the storage: in any other the place means nothing.
+pub struct HeapPosition {
+    /// The identity of the storage; the place means nothing in another one.
     pub storage: String,
     /// The first block of the range.
     pub first: u32,
-    /// The block.
+    /// The block of this place.
     pub block: u32,
-    /// The line in it; 0 before its first.
+    /// The line in the block; 0 is before its first line.
     pub line: u16,
-    /// The pass over the block's group.
+    /// The present pass over the block's group.
     pub pass: u8,
-    /// Passes over each group; checkpoints of versions that wrote no number meant two.
+    /// The number of passes over each group. Cursors of old versions have no number and mean two.
     #[serde(default = "two")]
     pub passes: u8,
 }
@@ -47,19 +48,19 @@ const fn two() -> u8 {
     2
 }
 
-/// What is done to the rows of a relation that is gone through in the order of storage.
+/// What a scan in storage order does to the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Visits {
-    /// Each is written again, and becomes longer by what is sealed.
+pub enum PassKind {
+    /// Each row is written again and becomes longer by the sealed values.
     Growing,
-    /// Each is written again, as long as it was.
+    /// Each row is written again with about the same length.
     Rewriting,
-    /// They are only looked at.
+    /// Rows are only read.
     Looking,
 }
 
-impl HeapPlace {
-    /// The begin of a block, in the first of so many passes of a range that begins with it.
+impl HeapPosition {
+    /// The beginning of `block` in the first pass of a range that begins with it.
     pub fn begin(storage: &str, block: u32, passes: u8) -> Self {
         Self {
             storage: storage.to_owned(),
@@ -71,7 +72,7 @@ impl HeapPlace {
         }
     }
 
-    /// The begin of the range that this place is in, where the storage is another one by now.
+    /// The beginning of this place's range, in another storage.
     pub fn begin_again(&self, storage: &str) -> Self {
         Self {
             storage: storage.to_owned(),
@@ -83,42 +84,45 @@ impl HeapPlace {
     }
 }
 
-/// A moment to look back to, for one relation.
+/// A moment in a relation's history, as a later pass needs it to tell old row versions from younger
+/// ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// The identity of the storage: in another one, places mean something else.
+pub struct Horizon {
+    /// The identity of the storage; places mean something else in another one.
     pub storage: String,
-    /// The oldest transaction that was not over. Every version made since is of it or of a younger one.
+    /// The oldest transaction that was open. Every row version made after the moment is of this
+    /// transaction or of a younger one.
     pub oldest: String,
 }
 
-/// Versions of rows, by who made them. One that is there at a moment stands still for as long as it
-/// lives, so a pass that begins then meets it; what is younger can be looked for afterwards.
+/// Which row versions a window reads, by the transaction that made them. A version older than a
+/// horizon does not move while it lives, so a pass that begins at the horizon reads it; a later
+/// pass reads the younger ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Versions {
-    /// All that are there.
+pub enum Visibility {
+    /// All visible versions.
     #[default]
     All,
-    /// Made by transactions older than any that was under way at this moment.
-    Before(Moment),
-    /// All others.
-    Since(Moment),
+    /// Versions made by transactions older than every transaction that was open at the horizon.
+    Before(Horizon),
+    /// Versions made by any other transaction.
+    Since(Horizon),
 }
 
-/// A bound of a range, or where in it a window begins or ends: of keys, or of storage.
+/// A bound of a range or of a window: in key order, in storage order or by rowid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// Behind a key.
-    Key(Cursor),
-    /// Behind a place; as the end of a range, before its block.
-    Heap(HeapPlace),
-    /// Before a row number that the database gave (SQLite's rowid, where no column shows it).
+pub enum Bound {
+    /// After this key.
+    Key(KeyText),
+    /// After this place. As the end of a range: before this place's block.
+    Heap(HeapPosition),
+    /// Before this rowid (SQLite, for a table without a key column that shows it).
     Row(i64),
 }
 
-impl Mark {
-    /// The key, where it is one.
-    pub fn key(&self) -> Option<&Cursor> {
+impl Bound {
+    /// The key, if this is a bound in key order.
+    pub fn key(&self) -> Option<&KeyText> {
         match self {
             Self::Key(cursor) => Some(cursor),
             Self::Heap(_) | Self::Row(_) => None,
@@ -126,13 +130,13 @@ impl Mark {
     }
 }
 
-/// Names one version of one row: in PostgreSQL its `ctid` and `xmin`, in SQLite its key and the
-/// values it was read with (and its rowid, where it has one). Made by a store, given back to the same store.
+/// Names one version of one row: in PostgreSQL by its `ctid` and `xmin`, in SQLite by its key, the
+/// values that were read and the rowid, if it has one. Only the store that made it can use it.
 #[derive(Clone, Default)]
 pub struct Locator {
     /// Where the row is.
     pub place: String,
-    /// Which version of it was read; in SQLite this holds the values, so it is wiped.
+    /// Which version of the row was read. In SQLite this holds its values, so it is wiped.
     pub version: Zeroizing<Vec<u8>>,
 }
 
@@ -142,26 +146,26 @@ impl fmt::Debug for Locator {
     }
 }
 
-/// Which rows of a window are wanted.
+/// Which rows of a window the page returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Select {
-    /// Rows with a plaintext that is not sealed yet. In place every value that is not NULL is
-    /// returned, and the engine decides by opening it.
+    /// Rows with a plaintext that is not sealed yet. For in-place fields, every value that is not
+    /// NULL counts, and the engine decides by opening it.
     Unsealed,
-    /// The same for the sweep: in place, values that begin with one of these twelve characters
-    /// (`ps1.` and the key id of a known key) count as sealed.
+    /// The same for the sweep. For in-place fields, values that begin with one of `sealed_prefixes`
+    /// count as sealed.
     UnsealedSweep {
-        /// The prefixes of all known keys.
+        /// The prefixes of all known keys, twelve characters each: `ps1.` and the key id.
         sealed_prefixes: Vec<String>,
     },
-    /// The same by way of the sweep's partial index, and only such rows are looked at: in place,
-    /// values that do not begin with `ps1.`.
+    /// The same through the sweep's partial index, so that no other rows are read. For in-place
+    /// fields, values that do not begin with `ps1.` count as unsealed.
     UnsealedIndexed,
-    /// Rows with anything to open or compare: a plaintext or a sealed value.
+    /// Rows with a value to open or compare: a plaintext or a sealed value.
     Any,
     /// Rows with a sealed value.
     Sealed,
-    /// Rows with a value sealed under one of these keys, as its first bytes say.
+    /// Rows with a value that is sealed under one of these keys according to its first bytes.
     SealedUnder {
         /// The keys.
         keys: Arc<[KeyId]>,
@@ -169,13 +173,14 @@ pub enum Select {
 }
 
 impl Select {
-    /// How the values of [`Select::SealedUnder`] begin, of either suite: six bytes.
+    /// The six bytes that values of [`Select::SealedUnder`] begin with, for both suites of each
+    /// key.
     pub(crate) fn prefixes(keys: &[KeyId]) -> impl Iterator<Item = [u8; HEADER_BYTES]> {
         keys.iter()
             .flat_map(|key| [header(*key, Suite::Plain), header(*key, Suite::Padded)])
     }
 
-    /// The same of values in text form: twelve characters.
+    /// The twelve characters that such values begin with in text form.
     pub(crate) fn text_prefixes(keys: &[KeyId]) -> impl Iterator<Item = String> {
         keys.iter().flat_map(|key| {
             [
@@ -186,89 +191,90 @@ impl Select {
     }
 }
 
-/// One window to read.
+/// A request for one window.
 #[derive(Debug, Clone)]
 pub struct PageRequest {
     /// The relation (a leaf partition, or the table).
     pub relation: String,
-    /// Rows behind this mark, which says in which order the rows are gone through; `None` from the
+    /// The window begins after this bound, whose kind also sets the order; `None` begins at the
     /// first key.
-    pub after: Option<Mark>,
-    /// Keys up to and including this one, or places before this one; `None` to the last key.
-    pub upto: Option<Mark>,
-    /// Rows to look at.
+    pub after: Option<Bound>,
+    /// The window's range ends with this key (included) or before this place; `None` is the last
+    /// key.
+    pub upto: Option<Bound>,
+    /// Look at no more than this many rows.
     pub rows_max: u32,
     /// Stop after this many bytes of values.
     pub bytes_max: u64,
-    /// Values above this are left out, and the row is marked [`PageRow::large`].
+    /// Leave out values longer than this, and mark their row [`PageRow::large`].
     pub value_bytes_max: u64,
-    /// Which rows are wanted.
+    /// Which rows are returned.
     pub select: Select,
-    /// Whether the plaintext columns are to be read; for [`Select::Unsealed`] only where the field
-    /// of that row is not sealed yet.
+    /// Whether to read the plaintext columns. For [`Select::Unsealed`] a plaintext is read only if
+    /// it is not sealed yet.
     pub with_plain: bool,
-    /// Whether the sealed columns are to be read.
+    /// Whether to read the sealed columns.
     pub with_sealed: bool,
-    /// Whether the blind indexes are to be read.
+    /// Whether to read the blind indexes.
     pub with_index: bool,
-    /// Whether each row is to come with the text of its key; one whose key has no fixed form does so
-    /// in any case.
+    /// Whether each row comes with the text of its key. A row whose key has no fixed form always
+    /// does.
     pub with_key_text: bool,
-    /// Which versions of rows are looked at in the order of storage.
-    pub versions: Versions,
+    /// Which row versions are read (storage order only).
+    pub versions: Visibility,
 }
 
-/// What a window held.
+/// The result of reading one window.
 #[derive(Debug)]
 pub struct Page {
-    /// The rows that were wanted, in the order of the range.
+    /// The returned rows, in the order of the range.
     pub rows: Vec<PageRow>,
-    /// Where the next window begins; `None` when the range is exhausted.
-    pub next: Option<Mark>,
-    /// The identity of the table's storage when the page was read; a batch compares it.
+    /// Where the next window begins; `None` at the end of the range.
+    pub next: Option<Bound>,
+    /// The identity of the relation's storage when the page was read; a batch compares it.
     pub storage: String,
 }
 
 /// One row as it was read.
 pub struct PageRow {
-    /// Which version of which row.
+    /// Names the version of the row that was read.
     pub locator: Locator,
-    /// Its key, a part for each key column, or the name of the first column whose value has no
-    /// fixed form (an infinite timestamp, a date before year 1, a NULL).
+    /// The row's key, one part for each key column; or the name of the first key column whose value
+    /// has no fixed form (an infinite timestamp, a date before year 1, NULL).
     pub key: Result<Vec<KeyPart>, String>,
-    /// The key's text, where the request asked for it, and where the key has no fixed form.
-    pub key_text: Option<Cursor>,
+    /// The key's text, if the request asked for it or the key has no fixed form.
+    pub key_text: Option<KeyText>,
     /// The text of the tenant column.
     pub tenant: Option<String>,
-    /// One for each field of the target, in its order.
+    /// One cell for each field of the target, in the same order.
     pub cells: Vec<PageCell>,
-    /// Bytes of the values that came with it.
+    /// The size of the values that were read, in bytes.
     pub bytes: u64,
-    /// Some value is above `value_bytes_max` and was left out.
+    /// Whether a value is longer than `value_bytes_max` and was left out.
     pub large: bool,
-    /// The SQLSTATE with which the database refused to read the values, which are left out.
+    /// The SQLSTATE with which the database refused to read the values; these are then left out.
     pub refused: Option<String>,
 }
 
-/// One field of a row as it was read. Plaintext is wiped when dropped.
+/// One field of a row as it was read. The plaintext is wiped when dropped.
 #[derive(Default)]
 pub struct PageCell {
-    /// The plaintext bytes as the server made them; in place, whatever the column holds.
+    /// The plaintext bytes as the server made them; for an in-place field, the column's content.
     pub plain: Option<Zeroizing<Vec<u8>>>,
-    /// What the sealed column holds: an envelope, or its text form.
+    /// The content of the sealed column: an envelope or its text form.
     pub sealed: Option<Vec<u8>>,
-    /// What the blind index column holds, where the request asked for it.
+    /// The content of the blind index column, if the request asked for it.
     pub index: Option<Vec<u8>>,
-    /// Why the plaintext has no bytes that could be given back (SQLite: a value whose storage
-    /// class the column does not keep, text that is not UTF-8).
+    /// Why the plaintext cannot be sealed so that a restore gives back the same bytes (SQLite: the
+    /// column does not keep the value's storage class, or the text is not UTF-8).
     pub unreadable: Option<&'static str>,
 }
 
-/// One row to be written, if it is still the version that was read.
+/// One row to write, if it is still the version that was read.
 pub struct WriteRow {
-    /// Which version of which row.
+    /// Names the version of the row that was read.
     pub locator: Locator,
-    /// One for each field of the target, in its order.
+    /// One cell for each field of the target, in the same order.
     pub cells: Vec<WriteCell>,
 }
 
@@ -289,39 +295,41 @@ impl fmt::Debug for PageRow {
     }
 }
 
-/// What to write into one field.
+/// What to write to one field.
 #[derive(Default)]
 pub enum WriteCell {
-    /// Leave the field alone.
+    /// Do not change the field.
     #[default]
     Keep,
-    /// Write a sealed value, beside or in place as the target says, and its blind index.
+    /// Write a sealed value, to the sealed column or in place, and its blind index.
     Seal {
-        /// The envelope; its text form where the column that takes it is a text column.
+        /// The envelope, or its text form if the column is a text column.
         sealed: Vec<u8>,
-        /// The blind index; `None` writes NULL where the target has an index column.
+        /// The blind index; `None` writes NULL if the target has an index column.
         index: Option<Vec<u8>>,
     },
-    /// Write a plaintext back (restore), which travels by COPY.
+    /// Write a plaintext back (restore); it is sent by COPY.
     Open(Zeroizing<Vec<u8>>),
 }
 
-/// What the in-place fields of a row hold after a write, by field; `None` for other fields.
+/// The content of each in-place field of a row after a write, in the order of the fields; `None`
+/// for other fields.
 pub type StoredCells = Vec<Option<Zeroizing<Vec<u8>>>>;
 
-/// What became of a batch.
+/// The result of writing a batch.
 #[derive(Debug, Default)]
 pub struct Written {
     /// Rows that were written.
     pub rows: u64,
-    /// Positions in the batch of the rows that were not: changed, deleted or held meanwhile, or
-    /// rewritten.
+    /// Positions in the batch of the rows that were not written: changed, deleted or locked since
+    /// they were read, or rewritten by a trigger.
     pub missed: Vec<usize>,
-    /// Of these, rows in which a trigger put another value while they were written, so that the guard
-    /// let no seal stand; of a restore, rows that hold another value now than was sent.
+    /// Those of `missed` in which a trigger changed the value during the write, so that the guard
+    /// removed the sealed value. For a restore: rows that hold another value now than was sent.
     pub rewritten: Vec<usize>,
-    /// Of those missed, rows that nobody changed or holds: a trigger of the table's passed over the write.
+    /// Those of `missed` that are unchanged and unlocked: a trigger of the table suppressed the
+    /// write.
     pub skipped: Vec<usize>,
-    /// In place: for each written row its position and what each in-place field now holds.
+    /// For each written row with in-place fields, its position and the content of these fields now.
     pub stored: Vec<(usize, StoredCells)>,
 }

@@ -1,8 +1,9 @@
-//! The PostgreSQL store: connections, transactions and what belongs to them.
-//! Owns how long a round trip may take; only `connect.rs` makes connections. A transaction here is
-//! always explicit, and READ COMMITTED but for a verification's look at what came since it began;
-//! every setting is SET LOCAL, and no statement is prepared by name, so that a transaction-mode pooler
-//! may stand in between.
+//! The PostgreSQL store: its connections and transactions, and the dispatch of each method to the
+//! file that implements it.
+//! Owns the time limit of a round trip; only `connect.rs` opens connections. Every transaction is
+//! explicit, and READ COMMITTED, except that a verification reads the rows which came since it
+//! began in REPEATABLE READ. Every setting is SET LOCAL and no statement is prepared by name, so
+//! that the store works through a pooler in transaction mode.
 
 mod audit;
 mod batch;
@@ -48,20 +49,20 @@ use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::keys::Notary;
 use crate::store::{
-    AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Cursor, Destruction, FieldRecord,
-    FieldState, Gap, Holder, IndexSwitch, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane,
-    NewQuarantine, OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex,
-    RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
-    SearchPlace, Select, ServerFacts, Store, StoreError, Survey, TableFacts, Target, Trial,
-    Violator, Visits,
+    AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Bound, ColumnSwitch, Destruction,
+    FieldRecord, FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp,
+    LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader, PassKind, QuarantineRecord,
+    QuarantineState, RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit,
+    SearchList, SearchRelation, Select, ServerFacts, Store, StoreError, Survey, TableFacts, Target,
+    Trial, Violator,
 };
 use connect::Connector;
 use fault::map;
 use opening::Opening;
 
-/// How long one round trip may take before its connection is given up, closed hard.
+/// How long one round trip may take. After that, its connection is given up.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(300);
-/// How long making a connection may take.
+/// How long opening a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(15);
 
 /// A PostgreSQL database with our own tables in one schema.
@@ -73,24 +74,26 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects. The URL is `postgres://user:password@host:port/database?parameters` or names a socket
-    /// folder in `host`; it appears in no error. Parameters and defaults: docs/CLI.md.
+    /// Connects. The URL is `postgres://user:password@host:port/database?parameters`, or names a
+    /// socket's folder in `host`; no error shows it. Parameters and defaults: docs/CLI.md.
     ///
     /// # Errors
-    /// A URL that cannot be used, a server that cannot be reached or does not prove who it is, a login
-    /// that is refused, or that would hand over the password.
+    /// The URL is not valid; the server cannot be reached or does not prove its identity; the login
+    /// is refused, or would reveal the password.
     pub async fn connect(url: &str, schema: &Ident) -> Result<Self> {
         Self::connect_as(url, schema, None).await
     }
 
-    /// The same, and every transaction runs as `role`, which the login must be a member of.
+    /// Like [`PostgresStore::connect`], but every transaction runs as `role`. The login must be a
+    /// member of it.
     ///
     /// # Errors
-    /// As [`PostgresStore::connect`]. A role that cannot be set is said by the first round trip.
+    /// As [`PostgresStore::connect`]. If the role cannot be set, the first round trip returns the
+    /// error.
     pub async fn connect_as(url: &str, schema: &Ident, role: Option<&Ident>) -> Result<Self> {
         let connector = Connector::new(url, None)?;
         let first = connector.connect().await?;
-        // One real connection proves the way; the pool then makes its own.
+        // One real connection shows that connecting works; the pool then opens its own.
         let _ = first.close().await;
         Ok(Self {
             pool: connector.pool(),
@@ -100,7 +103,7 @@ impl PostgresStore {
         })
     }
 
-    /// A connection for the migrator, which owns its transactions.
+    /// Opens a connection for the migrator, which begins and ends its own transactions.
     ///
     /// # Errors
     /// As [`PostgresStore::connect`].
@@ -108,7 +111,7 @@ impl PostgresStore {
         Self::raw_connection_to(url, None).await
     }
 
-    /// The same, to another database of the server.
+    /// Like [`PostgresStore::raw_connection`], but to another database of the server.
     ///
     /// # Errors
     /// As [`PostgresStore::connect`].
@@ -137,7 +140,7 @@ impl PostgresStore {
     }
 }
 
-/// Commits. Where the connection ends meanwhile, nobody knows whether the server heard it.
+/// Commits. If the connection ends before the answer arrives, the outcome is unknown.
 pub(crate) async fn committed(tx: Transaction<'_, Postgres>) -> Result<()> {
     tx.commit().await.map_err(|error| match map(error) {
         StoreError::ConnectionLost => StoreError::OutcomeUnknown,
@@ -145,7 +148,7 @@ pub(crate) async fn committed(tx: Transaction<'_, Postgres>) -> Result<()> {
     })
 }
 
-/// Bounds a round trip; the caller drops the connection when it fails.
+/// Limits the time of a round trip. If it fails, the caller drops the connection.
 async fn timed<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>>) -> Result<T> {
     match tokio::time::timeout(ROUND_TRIP_MAX, work).await {
         Ok(answer) => answer.map_err(map),
@@ -252,27 +255,37 @@ impl Store for PostgresStore {
         runs::relations(self, target).await
     }
 
-    async fn cut(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
-        ranges::cut(self, target, relation, pieces).await
-    }
-
-    async fn places(&self, target: &Target, relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
-        ranges::cut(self, target, relation, pieces).await
-    }
-
-    async fn cut_storage(
+    async fn cut_by_key(
         &self,
         target: &Target,
         relation: &str,
         pieces: u32,
-        visits: Visits,
-    ) -> Result<Option<Vec<Option<Mark>>>> {
-        let places = heap::cut(self, target, relation, pieces, visits).await?;
-        Ok(places.map(|places| places.into_iter().map(Mark::Heap).map(Some).collect()))
+    ) -> Result<Vec<KeyText>> {
+        ranges::cut_by_key(self, target, relation, pieces).await
     }
 
-    async fn moment(&self, relation: &str) -> Result<Option<Moment>> {
-        heap::moment(self, relation).await
+    async fn sample_keys(
+        &self,
+        target: &Target,
+        relation: &str,
+        pieces: u32,
+    ) -> Result<Vec<KeyText>> {
+        ranges::cut_by_key(self, target, relation, pieces).await
+    }
+
+    async fn cut_by_storage(
+        &self,
+        target: &Target,
+        relation: &str,
+        pieces: u32,
+        pass_kind: PassKind,
+    ) -> Result<Option<Vec<Option<Bound>>>> {
+        let places = heap::cut_by_storage(self, target, relation, pieces, pass_kind).await?;
+        Ok(places.map(|places| places.into_iter().map(Bound::Heap).map(Some).collect()))
+    }
+
+    async fn horizon(&self, relation: &str) -> Result<Option<Horizon>> {
+        heap::horizon(self, relation).await
     }
 
     async fn row_estimate(&self, target: &Target) -> Result<u64> {
@@ -375,8 +388,8 @@ impl Store for PostgresStore {
         lanes::release(self, stamp, done).await
     }
 
-    async fn settle_lane(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord> {
-        lanes::settle(self, run_id, lane_no).await
+    async fn lane_after_commit(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord> {
+        lanes::after_commit(self, run_id, lane_no).await
     }
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
@@ -447,8 +460,8 @@ impl Store for PostgresStore {
         &self,
         target: &Target,
         relation: &str,
-        after: Option<&Cursor>,
-        upto: Option<&Cursor>,
+        after: Option<&KeyText>,
+        upto: Option<&KeyText>,
     ) -> Result<Vec<SealedCount>> {
         census::count(self, target, relation, after, upto).await
     }
@@ -465,7 +478,7 @@ impl Store for PostgresStore {
         search::list(self).await
     }
 
-    async fn search(&self, place: &SearchPlace, keys: &[KeyId]) -> Result<Vec<SearchHit>> {
+    async fn search(&self, place: &SearchRelation, keys: &[KeyId]) -> Result<Vec<SearchHit>> {
         search::search(self, place, keys).await
     }
 
@@ -477,11 +490,11 @@ impl Store for PostgresStore {
         census::plaintext_of(self, target, tenant).await
     }
 
-    async fn prepare_reindex(&self, target: &Target, next: &[Reindex]) -> Result<()> {
+    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
         reindex::prepare_columns(self, target, next).await
     }
 
-    async fn index_reindexed(&self, target: &Target, next: &[Reindex]) -> Result<()> {
+    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
         reindex::make_indexes(self, target, next).await
     }
 

@@ -1,6 +1,6 @@
-//! Rows of our own tables as the program sees them.
-//! Owns the shapes of registry, runs, lanes, quarantine and audit. Times are text made by the
-//! server (RFC 3339, UTC). Nothing here holds a plaintext or an unwrapped key.
+//! Rows of our own tables as the program uses them.
+//! Owns the types for registry, runs, lanes, quarantine and audit. Times are text made by the
+//! server (RFC 3339, UTC). No type here holds a plaintext or an unwrapped key.
 
 use std::str::FromStr;
 
@@ -36,45 +36,46 @@ macro_rules! word_enum {
 }
 
 word_enum! {
-    /// The life of a field.
+    /// The state of a field, in the order of its life.
     FieldState {
-        /// In the plan and the registry.
+        /// It is in the plan and in the registry.
         Declared = "declared",
-        /// Columns and guard exist.
+        /// Its columns and its guard exist.
         Prepared = "prepared",
-        /// A backfill is under way.
+        /// A backfill has begun.
         Sealing = "sealing",
-        /// A sweep found no row left.
+        /// A sweep found no row left to seal.
         Sealed = "sealed",
-        /// Every row was opened and compared.
+        /// Every value was opened and compared.
         Verified = "verified",
-        /// In place: every value opens.
+        /// In-place field: every value opens.
         Opened = "opened",
-        /// A validated constraint proves it.
+        /// A validated constraint proves that no plaintext is left.
         Finalized = "finalized",
-        /// No plaintext was found in the files.
+        /// No plaintext was found in the database files.
         Scrubbed = "scrubbed",
-        /// Decrypted back, and no longer sealed.
+        /// Restored to plaintext, and no longer sealed.
         Restored = "restored",
-        /// Its column or table is gone for good: a person said so.
+        /// A person declared that its column or table is gone for good.
         Forgotten = "forgotten",
     }
 }
 
 word_enum! {
-    /// What a run does.
+    /// The step of a run.
     RunKind {
-        /// Seals.
+        /// Seals values.
         Backfill = "backfill",
-        /// Opens what is sealed, compares it with its plaintext, and seals again what differs.
+        /// Opens sealed values, compares them with their plaintext, and seals again those that
+        /// differ.
         Compare = "compare",
-        /// Re-seals under a new key version.
+        /// Seals values again under a new key version.
         Rotate = "rotate",
         /// Fills a new blind index column under a new key version.
         Reindex = "reindex",
-        /// Decrypts back.
+        /// Writes plaintext back.
         Restore = "restore",
-        /// Opens and compares; keeps no row in `runs`.
+        /// Opens and compares; has no row in `runs`.
         Verify = "verify",
     }
 }
@@ -82,158 +83,163 @@ word_enum! {
 word_enum! {
     /// The state of a run.
     RunState {
-        /// Under way.
+        /// A process works on it.
         Running = "running",
-        /// Stopped, to be resumed.
+        /// It stopped and can be resumed.
         Interrupted = "interrupted",
-        /// Ended well.
+        /// It ended successfully.
         Done = "done",
-        /// Ended for good without finishing.
+        /// It ended for good without finishing.
         Failed = "failed",
     }
 }
 
 word_enum! {
-    /// The state of a quarantined row.
+    /// The state of a quarantine entry.
     QuarantineState {
-        /// Waits for a person.
+        /// It waits for a person.
         Open = "open",
-        /// To be tried again by the next run.
+        /// The next run tries the row again.
         Retry = "retry",
-        /// A person decided to leave it.
+        /// A person decided to leave the row as it is.
         Skipped = "skipped",
-        /// It went through.
+        /// The row was processed since.
         Resolved = "resolved",
     }
 }
 
 impl FieldState {
-    /// Values of the field may be sealed: from the first backfill to the last restored value.
+    /// Whether values of the field may be sealed: from the preparation until the last value is
+    /// restored.
     pub fn may_hold_seals(self) -> bool {
         !matches!(self, Self::Declared | Self::Restored | Self::Forgotten)
     }
 }
 
-/// Where the table of a registered field was found. Its names in the [`FieldRecord`] are those of today.
+/// How the table of a registered field was found. The names in the [`FieldRecord`] are the present
+/// ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Found {
-    /// By its number in this database, or what stands for one.
+    /// By its number in this database, or the equivalent in SQLite.
     Known,
-    /// By its guard alone: the database is another one than the one that was recorded.
+    /// By its guard only: this is not the database that was recorded.
     Guarded,
-    /// By its name alone: nothing was recorded, and no table carries its guard.
+    /// By its name only: nothing was recorded, and no table has its guard.
     #[default]
     Named,
-    /// Several tables carry its guard.
+    /// Not decided: several tables have its guard.
     Several(Vec<TableName>),
-    /// The table that was recorded is not in this database any more.
+    /// Not at all: the recorded table is not in this database any more.
     Gone,
 }
 
-/// What is known about where a field is, beyond its names.
+/// How a field was found, beyond its names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Whereabouts {
     /// How its table was found.
     pub found: Found,
-    /// Names that changed since they were recorded, each as it was and as it is.
+    /// Names that changed since they were recorded: the old one and the present one.
     pub renames: Vec<(String, String)>,
-    /// The plaintext column was dropped: it is not another name that is missing.
+    /// The plaintext column was dropped, not renamed.
     pub plain_dropped: bool,
-    /// The column that held its sealed values was dropped, and is not only missing under this name.
+    /// The column that held its sealed values was dropped, not renamed.
     pub holder_dropped: bool,
 }
 
-/// A registered field (`encrypted_field_metadata`), under the names that table and columns have today.
+/// A registered field (`encrypted_field_metadata`), with the present names of its table and
+/// columns.
 #[derive(Debug, Clone)]
 pub struct FieldRecord {
-    /// Frozen label of the table.
+    /// The label of the table.
     pub table_label: String,
-    /// Frozen label of the column.
+    /// The label of the column.
     pub column_label: String,
-    /// Physical schema, empty in SQLite.
+    /// The name of the schema; empty in SQLite.
     pub schema_name: String,
-    /// Physical table.
+    /// The name of the table.
     pub table_name: String,
-    /// Physical plaintext column.
+    /// The name of the plaintext column.
     pub column_name: String,
-    /// Physical sealed column; `None` in place.
+    /// The name of the sealed column; `None` for an in-place field.
     pub sealed_column: Option<String>,
-    /// Physical blind index column.
+    /// The name of the blind index column.
     pub blind_index_column: Option<String>,
-    /// Its normaliser.
+    /// The normaliser of the blind index.
     pub blind_index_normaliser: Option<String>,
-    /// Its bits.
+    /// The length of the blind index, in bits.
     pub blind_index_bits: Option<i32>,
-    /// Physical column that takes the new blind index while its key is rotated.
+    /// The column that takes the new blind index while its key is rotated.
     pub blind_index_next: Option<String>,
-    /// The key that the blind index is under, where the table has no tenants.
+    /// The key of the blind index, if the table has no tenants.
     pub blind_index_key_id: Option<i64>,
-    /// Physical tenant column.
+    /// The name of the tenant column.
     pub tenant_column: Option<String>,
-    /// Key columns in the frozen order.
+    /// The key columns, in the order of registration.
     pub key_columns: Vec<String>,
-    /// Their row key tags.
+    /// The row key tags of the key columns.
     pub key_types: Vec<String>,
-    /// The plaintext's type as SQL would write it.
+    /// The plaintext's type as SQL writes it.
     pub source_type: String,
-    /// `beside` or `in_place`.
+    /// Whether the field is sealed in place, not in a column beside the plaintext.
     pub in_place: bool,
-    /// Padding bucket, bytes; 0 for none.
+    /// The size to which values are padded, in bytes; 0 for no padding.
     pub pad_to: u32,
-    /// Where in its life the field is.
+    /// The state of the field.
     pub state: FieldState,
-    /// Values sealed by finished runs.
+    /// The number of values that finished runs have sealed.
     pub values_sealed: i64,
-    /// Where it was found.
+    /// How its table was found.
     pub place: Whereabouts,
 }
 
-/// A relation that holds, or once held, sealed values of a table (`sealed_relations`), as it is now.
+/// A relation that holds, or once held, sealed values of a table (`sealed_relations`), in its
+/// present state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelationRecord {
     /// The table's label.
     pub table_label: String,
-    /// The table itself, or the top of its partitions; else one of its leaves.
+    /// Whether it is the table itself or the root of its partitions, and not one of the leaves.
     pub root: bool,
-    /// Its name when it was recorded.
+    /// Its recorded name.
     pub recorded: TableName,
-    /// Its name now; `None` where it is gone.
+    /// Its present name; `None` if it no longer exists.
     pub now: Option<TableName>,
-    /// It is the table, or one of its partitions now. A detached one keeps what is sealed in it.
+    /// Whether it is the table or one of its partitions now. A detached partition keeps its sealed
+    /// values.
     pub attached: bool,
-    /// Why its seals may not be of the plaintext beside them.
+    /// Why its sealed values may be older than their plaintext; `None` without a gap.
     pub gap: Option<String>,
-    /// What is wrong with its guard.
+    /// What is wrong with its guard, one message each.
     pub faults: Vec<String>,
 }
 
-/// A relation whose seals are to be compared with their plaintext.
+/// A relation whose sealed values must be compared with their plaintext.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     /// The relation, qualified and quoted, as [`crate::store::Store::relations`] names it.
     pub relation: String,
-    /// Its guard now; another one later means that comparing did not see everything.
+    /// Its present guard. If it has another one later, the comparison did not cover every write.
     pub guard: String,
-    /// Why.
+    /// Why it has a gap.
     pub reason: String,
-    /// It is the table, or one of its leaves now, and not a detached one.
+    /// Whether it is the table or one of its leaves now, and not a detached one.
     pub attached: bool,
 }
 
 /// A run (`runs`).
 #[derive(Debug, Clone)]
 pub struct RunRecord {
-    /// Its number; 0 before it is begun.
+    /// Its number; 0 before it has begun.
     pub run_id: i64,
-    /// What it does.
+    /// Its step.
     pub kind: RunKind,
     /// The table's label.
     pub table_label: String,
-    /// Digest of the table's definition and of the fields worked on.
+    /// A digest of the table's definition and of the fields that it works on.
     pub digest: String,
     /// Its state.
     pub state: RunState,
-    /// What it was asked, as JSON text.
+    /// Its parameters, as JSON text.
     pub params: String,
     /// When it began.
     pub started_at: String,
@@ -241,22 +247,22 @@ pub struct RunRecord {
     pub finished_at: Option<String>,
     /// Who began it.
     pub actor: String,
-    /// Sums over its lanes.
+    /// Its counters, summed over its lanes.
     pub tally: LaneTally,
-    /// The code of the error that ended it.
+    /// The code of the error that ended or interrupted it.
     pub error_code: Option<String>,
 }
 
-/// A key range of a run, before it has a number.
+/// A lane that is not stored yet.
 #[derive(Debug, Clone)]
 pub struct NewLane {
     /// Its number within the run.
     pub lane_no: i32,
     /// The relation.
     pub relation: String,
-    /// Keys greater than this, encoded; `None` from the start.
+    /// The bound that the lane begins after, encoded; `None` is the beginning of the relation.
     pub lower: Option<Vec<u8>>,
-    /// Keys up to this, encoded; `None` to the end.
+    /// The bound that the lane ends with, encoded; `None` is the end of the relation.
     pub upper: Option<Vec<u8>>,
 }
 
@@ -265,40 +271,40 @@ pub struct NewLane {
 pub struct LaneRecord {
     /// The run.
     pub run_id: i64,
-    /// Number within the run.
+    /// Its number within the run.
     pub lane_no: i32,
     /// The relation.
     pub relation: String,
-    /// Keys greater than this, encoded.
+    /// The bound that the lane begins after, encoded.
     pub lower: Option<Vec<u8>>,
-    /// Keys up to this, encoded.
+    /// The bound that the lane ends with, encoded.
     pub upper: Option<Vec<u8>>,
-    /// Keys up to this are done, encoded.
+    /// The cursor, encoded: rows up to it are done.
     pub cursor: Option<Vec<u8>>,
-    /// Batches committed.
+    /// The number of committed batches.
     pub seq: i64,
-    /// Holders so far.
+    /// The fence: how often the lane was claimed.
     pub fence: i64,
-    /// Who holds it.
+    /// The holder's name.
     pub holder: Option<String>,
-    /// Seconds until the lease is over, by the server's clock; negative when it is.
+    /// How many seconds the lease still lasts by the server's clock; negative once it is over.
     pub lease_left_seconds: Option<f64>,
-    /// Nothing is left in it.
+    /// Whether no work is left in it.
     pub done: bool,
     /// Its counters.
     pub tally: LaneTally,
 }
 
-/// The lane as one holder believes it to be: what a batch must find, or roll back.
+/// A lane's row as its holder expects it. A batch that finds another fence or number fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneStamp {
     /// The run.
     pub run_id: i64,
-    /// Number within the run.
+    /// Its number within the run.
     pub lane_no: i32,
-    /// The fence this holder got.
+    /// The fence that this holder's claim was given.
     pub fence: i64,
-    /// Batches committed so far.
+    /// The number of committed batches.
     pub seq: i64,
 }
 
@@ -311,9 +317,10 @@ pub struct LaneTally {
     pub rows_written: i64,
     /// Values written.
     pub values_written: i64,
-    /// Rows that changed between reading and writing.
+    /// Conflicts: rows that were not written because they changed or were locked after they were
+    /// read.
     pub conflicts: i64,
-    /// Rows put into quarantine.
+    /// Rows that were quarantined.
     pub quarantined: i64,
 }
 
@@ -327,73 +334,74 @@ impl std::ops::AddAssign for LaneTally {
     }
 }
 
-/// Who holds a lane: `host/boot id/pid/start time/worker`.
+/// The holder of a lane, named `host/boot id/pid/start time/worker`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder(pub String);
 
 impl Holder {
-    /// The part that all workers of one process share, with its last slash; `None` for a name of another form.
+    /// The part of the name that all workers of a process share, with its last slash; `None` if the
+    /// name has another form.
     pub(crate) fn process(&self) -> Option<&str> {
         self.0.rfind('/').map(|at| &self.0[..=at])
     }
 }
 
-/// A row for the quarantine.
+/// A quarantine entry that is not stored yet.
 #[derive(Debug, Clone)]
 pub struct NewQuarantine {
     /// The run; `None` for verify.
     pub run_id: Option<i64>,
     /// The table's label.
     pub table_label: String,
-    /// The column's label; `None` for the whole row.
+    /// The column's label; `None` if the whole row could not be processed.
     pub column_label: Option<String>,
-    /// Keyed digest of the row's key, 16 hex digits.
+    /// The row tag: a keyed digest of the row's key, 16 hex digits.
     pub row_tag: String,
-    /// The key's text, sealed.
+    /// The text of the row's key, sealed.
     pub key_sealed: Vec<u8>,
     /// The key it is sealed under.
     pub key_id: i64,
-    /// What was being done.
+    /// The step that failed.
     pub step: String,
-    /// Why, in words that hold no value.
+    /// The reason, without any value.
     pub reason: String,
-    /// SQLSTATE where the database refused.
+    /// The SQLSTATE, if the database refused the row.
     pub sqlstate: Option<String>,
-    /// The constraint where one refused.
+    /// The constraint's name, if one refused the row.
     pub constraint_name: Option<String>,
 }
 
-/// A quarantined row (`quarantine`).
+/// A quarantine entry (`quarantine`).
 #[derive(Debug, Clone)]
 pub struct QuarantineRecord {
     /// Its number.
     pub quarantine_id: i64,
-    /// What was recorded.
+    /// The recorded content.
     pub row: NewQuarantine,
     /// Its state.
     pub state: QuarantineState,
-    /// When it was listed.
+    /// When it was entered.
     pub created_at: String,
     /// When it was resolved.
     pub resolved_at: Option<String>,
 }
 
-/// A row of `audit_log` as it was found.
+/// A row of `audit_log` as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
     /// Its number.
     pub entry_id: i64,
-    /// What it says; `None` where a column of it is not what an appender writes.
+    /// The entry; `None` if a column has content that no appender writes.
     pub entry: Option<AuditEntry>,
 }
 
-/// What is in our audit tables and cannot be gone through as a chain.
+/// A fault in the audit tables because of which they cannot be read as a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditMisfit {
-    /// An entry without a number.
+    /// An entry has no number.
     Unnumbered,
-    /// Several entries of this number.
+    /// Several entries have this number.
     Twice(i64),
-    /// No head, several, or one that cannot be read.
+    /// There is no head, there are several, or it cannot be read.
     Head,
 }

@@ -1,6 +1,6 @@
-//! The search of a whole database for values under a key: what it goes through, and what it finds.
-//! Owns the shapes, and how the text of a value looks in which a sealed one may be. A search reads;
-//! it locks nothing that a writer needs.
+//! The search of a whole database for values under a key: what it covers and what it finds.
+//! Owns the types, and the byte and text patterns that show a sealed value. A search only reads and
+//! takes no lock that blocks a writer.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -8,51 +8,52 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use super::page::Select;
 use crate::crypto::KeyId;
 
-/// What there is to search at a moment.
+/// Everything that a search covers at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SearchList {
-    /// What can be searched.
-    pub places: Vec<SearchPlace>,
-    /// What cannot be read in full, and why.
+    /// The relations that can be searched.
+    pub places: Vec<SearchRelation>,
+    /// Relations that cannot be read completely, and why.
     pub closed: Vec<Unsearchable>,
-    /// What nobody but its owner can read, and what ends with its session.
+    /// Relations that are left out because only their owner can read them and they end with its
+    /// session: other sessions' temporary tables.
     pub passed_over: Vec<String>,
-    /// The version of the data that the list was made at, where the database counts it.
+    /// The version of the data when the list was made, if the database counts versions.
     pub version: Option<i64>,
 }
 
-/// One relation, and those of its columns that may hold a sealed value.
+/// A relation and those of its columns that may hold a sealed value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SearchPlace {
-    /// What it is called by the store that listed it; never another one's.
+pub struct SearchRelation {
+    /// Identifies the relation to the store that listed it, and to no other.
     pub id: String,
-    /// Its name, as messages show it.
+    /// The name shown in messages.
     pub name: String,
     /// The columns.
     pub columns: Vec<SearchColumn>,
 }
 
-/// One column, as the store that listed it reads it.
+/// A column, and how the store reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchColumn {
     /// Its name.
     pub name: String,
-    /// How a sealed value stands in it.
+    /// How the column would hold a sealed value.
     pub form: SearchForm,
 }
 
-/// How a sealed value stands in a column.
+/// How a column would hold a sealed value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchForm {
-    /// As bytes, of which the first say so.
+    /// As bytes; the first bytes show it.
     Bytes,
-    /// As text, of which the first characters say so.
+    /// As text; the first characters show it.
     Text,
-    /// The same, of a type of an extension, whose text only its output function makes.
+    /// As text of an extension's type, which only the type's output function makes.
     TextOutput,
-    /// Somewhere in the text of the value.
+    /// Anywhere within the text of a value.
     Within,
-    /// By the class of each value (SQLite).
+    /// According to the storage class of each value (SQLite).
     ByClass,
 }
 
@@ -61,21 +62,21 @@ pub enum SearchForm {
 pub struct Unsearchable {
     /// Its name.
     pub name: String,
-    /// Why.
+    /// Why it cannot be searched.
     pub why: String,
 }
 
-/// Values that were found.
+/// Sealed values that were found in one column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchHit {
-    /// `public.patients.ssn_sealed`.
+    /// The column, such as `public.patients.ssn_sealed`.
     pub place: String,
-    /// How many.
+    /// The number of values.
     pub values: u64,
 }
 
-/// What stands in any text that holds a value under one of these keys: its first bytes in either
-/// base64, or as hex digits in either case.
+/// The strings of which one occurs in any text that contains a value under one of these keys: its
+/// first bytes in either base64 alphabet, or as hex digits in either case.
 pub(crate) fn needles(keys: &[KeyId]) -> Vec<String> {
     let mut needles: Vec<String> = Select::prefixes(keys)
         .flat_map(|first| {
@@ -93,7 +94,8 @@ pub(crate) fn needles(keys: &[KeyId]) -> Vec<String> {
     needles
 }
 
-/// How a text column begins that holds bytes as hex digits: 14 characters.
+/// How a text begins that is bytes under one of these keys written as hex digits: `\x` and 12
+/// digits.
 pub(crate) fn hex_prefixes(keys: &[KeyId]) -> Vec<String> {
     Select::prefixes(keys)
         .map(|first| format!("\\x{}", hex::encode(first)))

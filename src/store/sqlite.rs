@@ -1,7 +1,8 @@
 //! The SQLite store: one file, one writer.
-//! Owns the connections. Pages are read and batches written on connections of their own, all else
-//! on one that is shared. SQLite has no row version, so rows are compared by what they held; and no
-//! row locks, so a batch holds the one write lock from its first statement to its last.
+//! Owns the connections. Readers of pages and writers of batches have connections of their own;
+//! everything else shares one. SQLite has no row versions, so rows are compared by their values;
+//! and it has no row locks, so a batch holds the one write lock from its first statement to its
+//! last.
 
 mod audit;
 mod batch;
@@ -44,22 +45,24 @@ use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::keys::{KeyRecord, KeyTable, NewKey, Notary, RotationPeriod};
 use crate::store::{
-    AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Cursor, Destruction, FieldRecord,
-    FieldState, Gap, Holder, IndexSwitch, LaneRecord, LaneStamp, LaneTally, Mark, Moment, NewLane,
-    NewQuarantine, OpenTransaction, PageReader, QuarantineRecord, QuarantineState, Reindex,
-    RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
-    SearchPlace, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial, Violator, Visits,
+    AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Bound, ColumnSwitch, Destruction,
+    FieldRecord, FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp,
+    LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader, PassKind, QuarantineRecord,
+    QuarantineState, RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit,
+    SearchList, SearchRelation, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial,
+    Violator,
 };
 
 /// A SQLite database file.
 pub struct SqliteStore {
-    opener: connection::Opener,
+    opener: connection::FileOpener,
     control: connection::Control,
 }
 
 impl SqliteStore {
-    /// Opens the file that a URL names, to write to it in whatever journal mode it is in:
-    /// `sqlite:///abs/path` or `sqlite://rel/path`, which must exist unless the URL ends with `?mode=rwc`.
+    /// Opens the file that a URL names, to write to it; its journal mode stays as it is. The URL is
+    /// `sqlite:///abs/path` or `sqlite://rel/path`, and the file must exist unless the URL ends
+    /// with `?mode=rwc`.
     ///
     /// # Errors
     /// [`crate::store::StoreError::BadUrl`] if the URL names no file, `Unreachable` if the file is
@@ -68,12 +71,12 @@ impl SqliteStore {
         Self::open(url, Access::Write).await
     }
 
-    /// Opens the file that a URL names, as [`SqliteStore::connect`] does, for what is to be done to it.
+    /// Opens the file that a URL names, as [`SqliteStore::connect`] does, with the given access.
     ///
     /// # Errors
-    /// As [`SqliteStore::connect`]; `Busy` where it is in use and shall change its journal mode.
+    /// As [`SqliteStore::connect`]; `Busy` if the file is in use and its journal mode is to change.
     pub async fn open(url: &str, access: Access) -> Result<Self> {
-        let opener = connection::Opener::new(url, access)?;
+        let opener = connection::FileOpener::new(url, access)?;
         let conn = opener.open().await?;
         Ok(Self {
             opener,
@@ -81,16 +84,16 @@ impl SqliteStore {
         })
     }
 
-    /// A connection for the migrator, which owns its transactions.
+    /// A connection for the migrator, which makes its own transactions.
     ///
     /// # Errors
     /// As [`SqliteStore::open`].
     pub async fn raw_connection(url: &str, access: Access) -> Result<sqlx::SqliteConnection> {
-        connection::Opener::new(url, access)?.open().await
+        connection::FileOpener::new(url, access)?.open().await
     }
 }
 
-/// How runs name a table.
+/// The name of a table as runs record it.
 fn relation_name(table: &TableName) -> String {
     table.name.quoted()
 }
@@ -134,7 +137,7 @@ impl Store for SqliteStore {
     }
 
     async fn check_ownership(&self, _owner: Option<&Ident>) -> Result<()> {
-        // A file has no roles: whoever may write it may change all of it.
+        // A SQLite file has no roles: whoever may write it may change all of it.
         Ok(())
     }
 
@@ -213,27 +216,37 @@ impl Store for SqliteStore {
         Ok(vec![relation_name(&target.table)])
     }
 
-    /// With one writer there is nothing to be gained from a second lane.
-    async fn cut(&self, _target: &Target, _relation: &str, _pieces: u32) -> Result<Vec<Cursor>> {
+    /// Makes one lane: with a single writer, a second lane would gain nothing.
+    async fn cut_by_key(
+        &self,
+        _target: &Target,
+        _relation: &str,
+        _pieces: u32,
+    ) -> Result<Vec<KeyText>> {
         Ok(Vec::new())
     }
 
-    async fn places(&self, target: &Target, _relation: &str, pieces: u32) -> Result<Vec<Cursor>> {
-        trial::places(&mut *self.control.lock().await, target, pieces).await
+    async fn sample_keys(
+        &self,
+        target: &Target,
+        _relation: &str,
+        pieces: u32,
+    ) -> Result<Vec<KeyText>> {
+        trial::sample_keys(&mut *self.control.lock().await, target, pieces).await
     }
 
-    async fn cut_storage(
+    async fn cut_by_storage(
         &self,
         target: &Target,
         _relation: &str,
         _pieces: u32,
-        _visits: Visits,
-    ) -> Result<Option<Vec<Option<Mark>>>> {
+        _visits: PassKind,
+    ) -> Result<Option<Vec<Option<Bound>>>> {
         let first = paging::first_row(&mut *self.control.lock().await, target).await?;
         Ok(first.map(|first| vec![Some(first), None]))
     }
 
-    async fn moment(&self, _relation: &str) -> Result<Option<Moment>> {
+    async fn horizon(&self, _relation: &str) -> Result<Option<Horizon>> {
         Ok(None)
     }
 
@@ -241,7 +254,8 @@ impl Store for SqliteStore {
         facts::row_count(&mut *self.control.lock().await, &target.table.name).await
     }
 
-    /// None: a constraint of SQLite holds from the begin, and the library keeps no log.
+    /// Always empty: SQLite checks a constraint for all rows when it is made, and writes no log of
+    /// violations.
     async fn violators(&self, _: &Target, _: &str, _: u32) -> Result<Vec<Violator>> {
         Ok(Vec::new())
     }
@@ -324,7 +338,7 @@ impl Store for SqliteStore {
         runs::claim_lane(&mut conn, run_id, holder, dead, lease_seconds).await
     }
 
-    /// Nobody ends another's transaction in SQLite.
+    /// Does nothing: SQLite cannot end another connection's transaction.
     async fn end_frozen(&self, _: i64) -> Result<()> {
         Ok(())
     }
@@ -333,8 +347,8 @@ impl Store for SqliteStore {
         runs::release_lane(&mut *self.control.lock().await, stamp, done).await
     }
 
-    async fn settle_lane(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord> {
-        runs::settle_lane(&mut *self.control.lock().await, run_id, lane_no).await
+    async fn lane_after_commit(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord> {
+        runs::lane_after_commit(&mut *self.control.lock().await, run_id, lane_no).await
     }
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
@@ -388,19 +402,20 @@ impl Store for SqliteStore {
         audit::misfit(&mut *self.control.lock().await).await
     }
 
-    /// On a connection of its own: it may take a while.
+    /// Uses a connection of its own, since it may take a while.
     async fn census(
         &self,
         target: &Target,
         _relation: &str,
-        after: Option<&Cursor>,
-        upto: Option<&Cursor>,
+        after: Option<&KeyText>,
+        upto: Option<&KeyText>,
     ) -> Result<Vec<SealedCount>> {
         let mut conn = self.opener.open().await?;
         census::count(&mut conn, target, after, upto).await
     }
 
-    /// SQLite has one writer, and what it saw is still so when it commits: nobody is waited for.
+    /// Always empty. SQLite has one writer, and what a writer has read is still true when it
+    /// commits, so there is nothing to wait for.
     async fn open_transactions(&self) -> Result<Vec<OpenTransaction>> {
         Ok(Vec::new())
     }
@@ -409,12 +424,13 @@ impl Store for SqliteStore {
         census::reseal_quarantine(&mut *self.control.lock().await, rows).await
     }
 
-    /// On the connection that destroys: it counts what others commit, and not what it does itself.
+    /// Uses the connection that destroys keys: its version changes when others commit, and not when
+    /// it writes itself.
     async fn search_list(&self) -> Result<SearchList> {
         search::list(&mut *self.control.lock().await).await
     }
 
-    async fn search(&self, place: &SearchPlace, keys: &[KeyId]) -> Result<Vec<SearchHit>> {
+    async fn search(&self, place: &SearchRelation, keys: &[KeyId]) -> Result<Vec<SearchHit>> {
         search::search(&mut *self.control.lock().await, place, keys).await
     }
 
@@ -426,11 +442,11 @@ impl Store for SqliteStore {
         census::plaintext_of(&mut *self.control.lock().await, target, tenant).await
     }
 
-    async fn prepare_reindex(&self, target: &Target, next: &[Reindex]) -> Result<()> {
+    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
         reindex::prepare_columns(&mut *self.control.lock().await, target, next).await
     }
 
-    async fn index_reindexed(&self, target: &Target, next: &[Reindex]) -> Result<()> {
+    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
         reindex::make_indexes(&mut *self.control.lock().await, target, next).await
     }
 
@@ -438,14 +454,14 @@ impl Store for SqliteStore {
         reindex::switch(&mut *self.control.lock().await, order).await
     }
 
-    /// SQLite does not tell who holds its lock.
+    /// Always empty: SQLite does not tell which connection holds its lock.
     async fn blockers(&self, _target: &Target) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 }
 
 #[cfg(test)]
-mod bench;
+mod batch_fixture;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

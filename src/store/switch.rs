@@ -1,44 +1,46 @@
-//! The switch of blind indexes: what takes whose place, and how rows are filled that came late.
-//! Owns the shapes of that one transaction.
+//! The switch of blind indexes to new keys.
+//! Owns the types for this one transaction, including the interface that fills rows which were
+//! written late.
 
 use super::page::{PageRow, WriteRow};
-use super::{Reindex, Result, Target};
+use super::{ColumnSwitch, Result, Target};
 use crate::keys::{Handover, Notary, RotationPeriod};
 
 /// One table of a switch.
 #[derive(Debug, Clone)]
 pub struct SwitchTable {
-    /// The table, with its columns on their way noted.
+    /// The table; its fields name the new columns too.
     pub target: Target,
-    /// Its blind indexes.
-    pub next: Vec<Reindex>,
-    /// The same table as the rows to be filled are read and written: each sealed column as the
-    /// plaintext, each new index as the sealed column.
+    /// Its blind indexes that are switched.
+    pub next: Vec<ColumnSwitch>,
+    /// The same table as the late rows are read and written: each sealed column takes the role of a
+    /// plaintext, and each new index that of a sealed column.
     pub over: Target,
 }
 
-/// Everything that changes at once.
+/// Everything that one switch changes.
 pub struct IndexSwitch<'a> {
     /// The tables.
     pub tables: &'a [SwitchTable],
-    /// The keys.
+    /// The changes of the keys' states.
     pub handovers: &'a [Handover],
     /// When the new keys are due for rotation.
     pub due: RotationPeriod,
-    /// Who.
+    /// Who ordered it.
     pub actor: &'a str,
-    /// Writes it down.
+    /// Makes the audit entries.
     pub note: &'a dyn Notary,
-    /// Fills what was written until the tables were locked.
+    /// Computes the new index of rows that were written before the tables were locked.
     pub late: &'a dyn LateRows,
 }
 
-/// Makes the new indexes of rows that were written until the tables were locked.
+/// Computes the new index of rows that were written after the last pass and before the tables were
+/// locked.
 pub trait LateRows: Send + Sync {
-    /// What is to be written into these rows of a table, by its position; a row whose value does not
-    /// open is left out.
+    /// Returns what to write to these rows; `table` is the table's position in the switch. A row
+    /// whose value does not open is left out.
     ///
     /// # Errors
-    /// What keeps all of them from being filled.
+    /// If no row at all can be filled.
     fn fill(&self, table: usize, rows: Vec<PageRow>) -> Result<Vec<WriteRow>>;
 }

@@ -1,59 +1,60 @@
 //! One table as a run works on it: names, keys, fields, forms.
-//! Owns the physical description that the stores build their SQL from, resolved once from plan,
-//! catalog and registry. Holds no values.
+//! Owns the description that the stores build their SQL from. It is made once, from plan, catalog
+//! and registry, and holds no values.
 
 use crate::ident::{Ident, TableName};
 
-/// What a run works on.
+/// The table that a run works on.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The table's physical name.
+    /// The table's present name.
     pub table: TableName,
-    /// Its label: frozen at registration, part of every sealed value.
+    /// Its label, which never changes and is part of what each sealed value is bound to.
     pub label: String,
-    /// The row key's columns, in the frozen order.
+    /// The columns of the row key, in the order of registration.
     pub keys: Vec<KeyColumn>,
     /// The column that names the tenant.
     pub tenant: Option<Ident>,
     /// The fields.
     pub fields: Vec<FieldTarget>,
-    /// Run with the table's own UPDATE triggers suppressed (replica role).
+    /// Whether the table's own UPDATE triggers are suppressed during writes
+    /// (`session_replication_role`).
     pub suppress_triggers: bool,
-    /// The table's own UPDATE triggers fire, under the application's own search path.
+    /// Whether the table's own UPDATE triggers fire, under the application's search path.
     pub triggers_fire: bool,
-    /// A marker of the program that works (`SET LOCAL` limits), in milliseconds.
+    /// How long a write waits for a lock, in milliseconds (`lock_timeout`).
     pub lock_timeout_ms: u32,
-    /// Which of its relations are worked on.
+    /// Which of the table's relations the run works on.
     pub scope: Scope,
-    /// What the guard does about an untrusted change of a seal; `None` keeps what the guard does that
-    /// is there, and refuses where there is none.
+    /// What the guard does about an untrusted change of a sealed value. `None` keeps the behaviour
+    /// of the present guard; a new guard refuses the change.
     pub on_untrusted_seal: Option<UntrustedSeal>,
 }
 
 /// Which relations of a table a run works on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Scope {
-    /// The table, or the leaves it has now.
+    /// The table itself, or its present leaves.
     #[default]
     Attached,
-    /// Also leaves that were detached, as long as they are there.
+    /// Also leaves that were detached and still exist.
     Detached,
-    /// Only these, named as [`crate::store::Store::relations`] names them.
+    /// Only these, as [`crate::store::Store::relations`] names them.
     Only(Vec<String>),
 }
 
-/// What the guard does where a writer that is not trusted changes a sealed value and nothing else.
+/// What the guard does if an untrusted writer changes a sealed value but not its plaintext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UntrustedSeal {
     /// The statement fails.
     Refuse,
-    /// The value stays as it was, and the writer learns nothing: for applications that write every
-    /// column back that they once loaded.
+    /// The old value is kept without an error, for applications that write back every column they
+    /// loaded.
     Undo,
 }
 
 impl Target {
-    /// Whether the text of a key can only be a number or a uuid, and so is no PHI by itself.
+    /// Whether a key's text can only be a number or a uuid, so that it is not PHI by itself.
     pub fn key_is_plain(&self) -> bool {
         self.keys
             .iter()
@@ -73,15 +74,15 @@ impl Target {
 pub struct KeyColumn {
     /// The column.
     pub name: Ident,
-    /// How its value enters the row key.
+    /// How its value is encoded in the row key.
     pub kind: KeyKind,
-    /// Its base type as a cast would name it (`bpchar`, `"public"."citext"`); empty in SQLite.
+    /// Its base type as a cast names it (`bpchar`, `"public"."citext"`); empty in SQLite.
     pub cast: String,
-    /// The schema of that type, where it is not the server's own.
+    /// The schema of that type, if it is not the server's own.
     pub type_schema: Option<Ident>,
 }
 
-/// How a key value enters the row key (docs/FORMAT.md, "Row key").
+/// How a key value is encoded in the row key (docs/FORMAT.md, "Row key").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
     /// Any integer.
@@ -100,12 +101,12 @@ pub enum KeyKind {
     Bytes,
     /// boolean.
     Bool,
-    /// SQLite: by the storage class of each value.
+    /// By the storage class of each value (SQLite).
     ByClass,
 }
 
 impl KeyKind {
-    /// The tag letter as kept in the registry.
+    /// The tag letter that the registry stores.
     pub fn tag(self) -> &'static str {
         match self {
             Self::Int => "i",
@@ -124,38 +125,38 @@ impl KeyKind {
 /// One field as a run works on it.
 #[derive(Debug, Clone)]
 pub struct FieldTarget {
-    /// The plaintext column (in place: the column).
+    /// The plaintext column; for an in-place field, its only column.
     pub column: Ident,
-    /// Its label: frozen at registration.
+    /// Its label, which never changes.
     pub label: String,
-    /// The plaintext's type as SQL would write it, with its modifiers (`varchar(11)`, `date`).
+    /// The plaintext's type as SQL writes it, with its modifiers (`varchar(11)`, `date`).
     pub source_type: String,
-    /// Whether the plaintext is bytes (bytea, BLOB) and not text.
+    /// Whether the plaintext is bytes (bytea, BLOB), not text.
     pub plain_is_bytes: bool,
-    /// Whether `octet_length` knows the size of a value without building its text.
+    /// Whether `octet_length` gives the size of a value without building its text.
     pub plain_is_varlena_text: bool,
-    /// Where the sealed value goes.
+    /// Where the sealed value is stored.
     pub sealed: Sealed,
     /// The blind index column.
     pub index: Option<Ident>,
     /// The column that takes the new blind index while its key is rotated.
     pub index_next: Option<Ident>,
-    /// Whether the blind index is to be unique.
+    /// Whether the blind index is unique.
     pub index_unique: bool,
-    /// The plaintext column exists (it may be gone after finalize, or before a restore).
+    /// Whether the plaintext column exists. It may not after finalize, or before a restore.
     pub plain_exists: bool,
 }
 
-/// Where the sealed value of a field goes.
+/// Where the sealed value of a field is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sealed {
-    /// Into a column beside the plaintext.
+    /// In a column beside the plaintext.
     Beside {
-        /// The column.
+        /// The sealed column.
         column: Ident,
-        /// It is a text column, and takes the text form.
+        /// Whether it is a text column, which takes the text form.
         text: bool,
     },
-    /// Into the same column, in text form.
+    /// In the field's own column, in text form.
     InPlace,
 }

@@ -1,23 +1,24 @@
-//! How a connection to the server is protected on its way.
-//! Owns the modes of TLS with their order, and the words for what a weaker one leaves open. Makes no
-//! connection.
+//! How the connection to a server is protected on the network.
+//! Owns the TLS modes with their order, and the messages about what a weaker mode does not protect.
+//! Opens no connection.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How much of TLS a session must have: libpq's `sslmode`, from weakest to strongest. `allow` is left
-/// out: it encrypts only where a server insists.
+/// How much TLS a session must have: libpq's `sslmode`, from weakest to strongest. `allow` is
+/// missing, since it encrypts only if the server insists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SslMode {
     /// No TLS.
     Disable,
-    /// TLS where the server has it; whoever answers may say that it has not.
+    /// TLS if the server has it; anyone who answers in its place may say that it does not.
     Prefer,
-    /// TLS with whoever answers.
+    /// TLS, with an unverified server.
     Require,
-    /// TLS with a server whose certificate an authority of `sslrootcert` signed, whatever its name.
+    /// TLS, with a server whose certificate was signed by an authority in `sslrootcert`, for
+    /// whatever name.
     VerifyCa,
-    /// TLS with a server whose certificate bears the host's name.
+    /// TLS, with a server whose certificate also has the host's name.
     VerifyFull,
 }
 
@@ -30,7 +31,7 @@ const MODES: [SslMode; 5] = [
 ];
 
 impl SslMode {
-    /// As URLs write it.
+    /// The mode as URLs write it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -41,7 +42,7 @@ impl SslMode {
         }
     }
 
-    /// Whether the server proves who it is.
+    /// Whether the server must prove its identity.
     pub fn verifies(self) -> bool {
         self >= Self::VerifyCa
     }
@@ -56,21 +57,23 @@ impl FromStr for SslMode {
     }
 }
 
-/// The way to a server.
+/// The path to a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transport {
     /// The host as the URL names it, or the folder of the Unix socket.
     pub host: String,
-    /// Only this machine is in between: a Unix socket, `localhost` or a loopback address.
+    /// Whether the connection stays on this machine: a Unix socket, `localhost` or a loopback
+    /// address.
     pub local: bool,
-    /// The mode in force; `None` over a Unix socket, where there is no TLS.
+    /// The mode in force; `None` for a Unix socket, which has no TLS.
     pub sslmode: Option<SslMode>,
     /// Whether the last connection was encrypted.
     pub encrypted: bool,
 }
 
 impl Transport {
-    /// What is left open on the way to another machine; `None` where nothing is.
+    /// What the mode does not protect against on the way to another machine; `None` if it protects
+    /// fully.
     pub fn weakness(&self) -> Option<&'static str> {
         if self.local {
             return None;

@@ -1,5 +1,5 @@
-//! Writing that is only tried: to learn how long it takes, and to leave nothing behind.
-//! Owns the shapes and the contract; the stores own the statements.
+//! Trial batches: writes that are measured and rolled back.
+//! Owns the types and the contract; the stores own the statements.
 
 use std::time::Duration;
 
@@ -9,45 +9,45 @@ use super::{Result, Target, WriteRow};
 
 /// Where a batch is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrialPlace {
-    /// In a temporary table with the columns and indexes of the relation and copies of the rows. It
-    /// has no triggers, and writes no log.
+pub enum TrialTable {
+    /// In a temporary table with the relation's columns and indexes and with copies of the rows. It
+    /// has no triggers and writes no WAL.
     Copy,
     /// In the relation itself.
     Table,
 }
 
-/// What became of a batch that was tried.
+/// The result of a trial batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tried {
     /// Rows that were written.
     pub rows: u64,
-    /// How long the writing statement took, its way to the server and back included.
+    /// How long the writing statement took, including the network.
     pub took: Duration,
-    /// In the relation itself: bytes by which its files and indexes grew meanwhile.
+    /// In the relation itself: the bytes by which its files and indexes grew meanwhile.
     pub grown_bytes: u64,
-    /// In the relation itself: bytes of log that the server wrote meanwhile, for whomever.
+    /// In the relation itself: the bytes of WAL that the server wrote meanwhile, for any session.
     pub wal_bytes: u64,
 }
 
-/// A connection on which batches are tried.
+/// A connection that tries batches.
 ///
-/// Contract: every call is a transaction of its own that is rolled back, whatever it met; nothing
-/// of the database is changed, no column is added to the relation. In SQLite a trial in the relation
-/// holds the one write lock.
+/// Contract: every call is a transaction of its own that is always rolled back. It changes nothing
+/// in the database and adds no column to the relation. In SQLite, a trial in the relation holds the
+/// write lock.
 #[async_trait]
 pub trait Trial: Send {
-    /// How long the server takes to answer a statement that does nothing; zero where there is no
+    /// How long the server takes to answer a statement that does nothing; zero if there is no
     /// server.
     async fn round_trip(&mut self) -> Result<Duration>;
 
-    /// Writes the rows of one batch that are still what was read, and takes it back. In the
-    /// relation, rows that somebody else holds are waited for briefly, then left out.
+    /// Writes those rows of one batch that are unchanged, and rolls back. In the relation, it waits
+    /// briefly for rows that others have locked, and then leaves them out.
     async fn write(
         &mut self,
         target: &Target,
         relation: &str,
         rows: Vec<WriteRow>,
-        place: TrialPlace,
+        place: TrialTable,
     ) -> Result<Tried>;
 }

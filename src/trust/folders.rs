@@ -1,7 +1,7 @@
-//! The folders on the way to a file, as the system goes it: symbolic links are followed, and the
-//! folders that hold them are looked at as well as those they lead to.
-//! Owns the walk. Ends at a link of /proc that leads to no path, as /dev/stdin may: what it leads to
-//! is open already.
+//! Checks the folders on the way to a file, as the system resolves it: follows symbolic links, and
+//! checks the folders that hold them as well as those they lead to.
+//! Owns the walk. Ends at a link of /proc that leads to no path, such as /dev/stdin, since its
+//! target is open already.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -13,13 +13,14 @@ use std::path::{Component, Path, PathBuf};
 use super::weakness::Weakness;
 use super::{WRITABLE, is_read_only, user, weaknesses};
 
-/// As many as Linux follows.
+/// The most links that Linux follows.
 const LINKS_MAX: u32 = 40;
 
-/// Every weakness of the folders on the way to `path`; of `path` itself where it is a folder.
+/// All weaknesses of the folders on the way to `path`, and of `path` itself if it is a folder.
 ///
 /// # Errors
-/// What the system says where a part of the way is not there; not where somebody else could make it.
+/// The system's error if a part of the way does not exist. If others could create that part, it is
+/// a weakness and not an error.
 pub(super) fn on_the_way_to(path: &Path) -> io::Result<Vec<Weakness>> {
     let mut walk = Walk::from_root()?;
     let mut ahead = parts(&std::path::absolute(path)?);
@@ -53,7 +54,8 @@ pub(super) fn on_the_way_to(path: &Path) -> io::Result<Vec<Weakness>> {
             walk.at = next;
             walk.enter(&entry);
         } else {
-            // The file itself is the caller's, who has it open; nothing can come after it.
+            // The file itself is checked by the caller, which has it open; nothing can come after
+            // it.
             return Ok(walk.found);
         }
     }
@@ -61,9 +63,9 @@ pub(super) fn on_the_way_to(path: &Path) -> io::Result<Vec<Weakness>> {
 }
 
 struct Walk {
-    /// A folder, without links.
+    /// The folder reached so far, without links.
     at: PathBuf,
-    /// Whether others may make entries there.
+    /// Whether others may create entries there.
     shared: bool,
     found: Vec<Weakness>,
 }
@@ -79,7 +81,7 @@ impl Walk {
         Ok(walk)
     }
 
-    /// Notes what is wrong with the folder that the walk has come to.
+    /// Records the weaknesses of the folder that the walk has reached.
     fn enter(&mut self, folder: &Metadata) {
         let writable = folder.mode() & WRITABLE != 0;
         let sticky = folder.mode() & 0o1000 != 0;
@@ -93,13 +95,14 @@ impl Walk {
         }
     }
 
-    /// The entry at `next`, a link not followed. `None`, with the weakness noted, where it is not
-    /// there and others could make it.
+    /// Looks at the entry `next` without following a link. If it does not exist and others could
+    /// create it, records that weakness and returns `None`.
     fn look(&mut self, next: &Path) -> io::Result<Option<Metadata>> {
         match std::fs::symlink_metadata(next) {
             Ok(entry) => {
                 let owner = entry.uid();
-                // Whose entry it is counts where others may exchange what is theirs.
+                // In a folder where others may replace their own entries, the owner of a link
+                // matters.
                 let theirs = owner != 0 && owner != user();
                 if self.shared && theirs && entry.is_symlink() {
                     self.found.push(Weakness::link(next, owner));
@@ -132,10 +135,10 @@ fn parts(path: &Path) -> VecDeque<OsString> {
         .collect()
 }
 
-/// Whether the folder is one of the process file system.
+/// Whether the folder is in the process file system.
 #[cfg(target_os = "linux")]
 fn is_proc(folder: &Path) -> bool {
-    // PROC_SUPER_MAGIC of linux/magic.h. `/proc/self` is an ordinary link to the folder beside it.
+    // PROC_SUPER_MAGIC of linux/magic.h. `/proc/self` is an ordinary link to a folder next to it.
     let magic = |folder: &Path| rustix::fs::statfs(folder).is_ok_and(|fs| fs.f_type == 0x9fa0);
     folder != Path::new("/proc") && magic(folder)
 }

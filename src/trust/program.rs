@@ -1,6 +1,7 @@
-//! A program that is about to be run: found as execvp would, and checked.
-//! Owns the search of PATH. A folder of PATH that is searched before the program is found counts as
-//! much as the one it is found in: who may write there can put a program of that name in it.
+//! Finds a program that is about to be run, as execvp would, and checks it.
+//! Owns the search of PATH. The folders of PATH that are searched before the program is found are
+//! checked like the one that holds it: a user who may write there can put a program of that name in
+//! it.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,13 +13,13 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use super::weakness::{Untrusted, Weakness};
 use super::{Refused, folders, is_read_only, weaknesses};
 
-/// Where execvp looks without a PATH.
+/// The folders that execvp searches if there is no PATH.
 const PATH_DEFAULT: &str = "/bin:/usr/bin";
 
-/// The path to run `name` by; a name without a slash is looked for in `path`, the value of PATH.
+/// The path to run `name` by; a name without a slash is searched in `path`, the value of PATH.
 ///
 /// # Errors
-/// [`Refused::Unreadable`] where there is no such program, [`Refused::Untrusted`] with every weakness
+/// [`Refused::Unreadable`] if there is no such program, [`Refused::Untrusted`] with every weakness
 /// on the way to it.
 pub fn program(name: &str, path: Option<&OsStr>) -> Result<PathBuf, Refused> {
     if name.contains('/') {
@@ -40,7 +41,7 @@ pub fn program(name: &str, path: Option<&OsStr>) -> Result<PathBuf, Refused> {
             Untrusted::refuse(found)?;
             return Ok(candidate);
         }
-        // A folder that is not there, where nobody else can make it, holds no program.
+        // A folder that does not exist, and that others cannot create, holds no program.
         found.extend(folders::on_the_way_to(&entry).unwrap_or_default());
     }
     Err(Refused::Unreadable(io::ErrorKind::NotFound.into()))

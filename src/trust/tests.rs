@@ -1,4 +1,4 @@
-//! The rule on real files and folders. What needs other owners runs where the tester is root.
+//! Tests the rule on real files and folders. The tests that need other owners run only as root.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -8,10 +8,10 @@ use super::*;
 
 const NOBODY: u32 = 65_534;
 
-/// A folder with `sub/file`, both good.
-struct Place(tempfile::TempDir);
+/// A folder with `sub/file`, both without weaknesses.
+struct TestFolder(tempfile::TempDir);
 
-impl Place {
+impl TestFolder {
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         fs::create_dir(place.path("sub")).unwrap();
@@ -47,7 +47,7 @@ fn is_root() -> bool {
 
 #[test]
 fn a_file_of_the_user_in_folders_of_the_user_and_root_is_opened() {
-    let place = Place::new();
+    let place = TestFolder::new();
     open(&place.path("sub/file")).unwrap();
     open(&place.path("sub/../sub/./file")).unwrap();
     open(Path::new("/etc/passwd")).unwrap();
@@ -60,7 +60,7 @@ fn a_file_that_its_group_or_everybody_may_write_is_refused_with_the_command_that
         (0o646, "everybody", "chmod o-w"),
         (0o666, "its group and everybody", "chmod go-w"),
     ] {
-        let place = Place::new();
+        let place = TestFolder::new();
         let path = place.path("sub/file");
         set_mode(&path, mode);
         let found = refusal(&path);
@@ -76,7 +76,7 @@ fn a_file_that_its_group_or_everybody_may_write_is_refused_with_the_command_that
 
 #[test]
 fn a_folder_on_the_way_that_others_may_write_is_refused_however_far_above() {
-    let place = Place::new();
+    let place = TestFolder::new();
     fs::create_dir(place.path("sub/deep")).unwrap();
     place.write("sub/deep/file");
     for mode in [0o777, 0o775, 0o757] {
@@ -90,14 +90,14 @@ fn a_folder_on_the_way_that_others_may_write_is_refused_however_far_above() {
 
 #[test]
 fn in_a_sticky_folder_what_is_the_users_own_is_opened() {
-    let place = Place::new();
+    let place = TestFolder::new();
     set_mode(&place.path("sub"), 0o1777);
     open(&place.path("sub/file")).unwrap();
 }
 
 #[test]
 fn a_link_counts_with_its_own_folder_and_with_that_of_its_target() {
-    let place = Place::new();
+    let place = TestFolder::new();
     fs::create_dir(place.path("links")).unwrap();
     symlink("../sub/file", place.path("links/link")).unwrap();
     symlink(place.path("links"), place.path("by")).unwrap();
@@ -118,7 +118,7 @@ fn a_link_counts_with_its_own_folder_and_with_that_of_its_target() {
 #[test]
 fn a_mounted_config_map_is_opened() {
     // As the kubelet lays it out: the file is a link into a folder that is a link.
-    let place = Place::new();
+    let place = TestFolder::new();
     fs::create_dir(place.path("..2026")).unwrap();
     place.write("..2026/plan");
     symlink("..2026", place.path("..data")).unwrap();
@@ -132,7 +132,7 @@ fn a_file_or_a_folder_of_another_user_is_refused_by_name() {
         return;
     }
     for theirs in ["sub/file", "sub"] {
-        let place = Place::new();
+        let place = TestFolder::new();
         chown(place.path(theirs), Some(NOBODY), None).unwrap();
         let found = refusal(&place.path("sub/file"));
         let shown = place.path(theirs);
@@ -151,7 +151,7 @@ fn a_link_of_another_user_in_a_sticky_folder_is_refused() {
     if !is_root() {
         return;
     }
-    let place = Place::new();
+    let place = TestFolder::new();
     fs::create_dir(place.path("tmp")).unwrap();
     set_mode(&place.path("tmp"), 0o1777);
     let link = place.path("tmp/link");
@@ -176,7 +176,7 @@ fn what_is_open_already_is_judged_by_itself() {
     open(Path::new(&format!("/dev/fd/{}", reader.as_raw_fd()))).unwrap();
 }
 
-fn script(place: &Place, name: &str) {
+fn script(place: &TestFolder, name: &str) {
     place.write(name);
     set_mode(&place.path(name), 0o755);
 }
@@ -188,8 +188,8 @@ fn search(entries: &[&Path]) -> Result<PathBuf, Refused> {
 
 #[test]
 fn a_program_is_found_along_path_and_taken_by_its_absolute_path() {
-    let place = Place::new();
-    // Not executable there.
+    let place = TestFolder::new();
+    // The file in `sub` is not executable.
     fs::create_dir(place.path("bin")).unwrap();
     script(&place, "bin/file");
     let (sub, bin, gone) = (place.path("sub"), place.path("bin"), place.path("gone"));
@@ -201,7 +201,7 @@ fn a_program_is_found_along_path_and_taken_by_its_absolute_path() {
 
 #[test]
 fn a_program_that_others_could_have_written_is_refused() {
-    let place = Place::new();
+    let place = TestFolder::new();
     script(&place, "sub/file");
     set_mode(&place.path("sub/file"), 0o777);
     assert!(search(&[&place.path("sub")]).is_err());
@@ -213,7 +213,7 @@ fn a_program_that_others_could_have_written_is_refused() {
 
 #[test]
 fn a_folder_of_path_where_others_could_put_the_program_first_is_refused() {
-    let place = Place::new();
+    let place = TestFolder::new();
     script(&place, "sub/file");
     let sub = place.path("sub");
     let first = place.path("first");
@@ -229,16 +229,16 @@ fn a_folder_of_path_where_others_could_put_the_program_first_is_refused() {
         let refused = search(&[before, &sub]).unwrap_err();
         assert!(matches!(refused, Refused::Untrusted(_)), "{before:?}");
     }
-    // What is searched later is never reached.
+    // Folders that come after the program in PATH are not searched.
     assert!(search(&[&sub, &first]).is_ok());
-    // A folder that anybody could make.
+    // Any user could create the folder `bin` here.
     set_mode(&first, 0o1777);
     assert!(search(&[&first.join("bin"), &sub]).is_err());
 }
 
 #[test]
 fn a_path_with_a_control_character_or_a_quote_is_shown_harmlessly() {
-    let place = Place::new();
+    let place = TestFolder::new();
     let path = place.path("a'\u{1b}[2J\nb");
     fs::write(&path, "x").unwrap();
     set_mode(&path, 0o666);

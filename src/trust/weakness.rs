@@ -1,5 +1,5 @@
-//! What lets others change a file or put another in its place: where, whose, and the command that
-//! mends it.
+//! A weakness lets others change a file or put another in its place: where it is, whose, and the
+//! command that removes it.
 //! Owns the wording. Names paths, users and modes, never what a file holds.
 
 use std::fmt;
@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 use super::{Broken, user};
 use crate::foreign::Foreign;
 
-/// One way for others to change what is read or run.
+/// One way in which others can change what is read or run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weakness {
     path: PathBuf,
-    kind: Kind,
+    kind: WeaknessKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A file, or a folder, with an owner or a mode that is not good.
+enum WeaknessKind {
+    /// A file or folder with a wrong owner or mode.
     Is { folder: bool, broken: Broken },
-    /// A symbolic link of another user, who may lead it elsewhere.
+    /// A symbolic link of another user, who may redirect it.
     Link(u32),
-    /// It is not there, and others may make it.
+    /// The entry does not exist, and others may create it.
     Absent,
     /// A folder of PATH that depends on where the program is started.
     Relative,
@@ -29,44 +29,44 @@ enum Kind {
 
 impl Weakness {
     pub(super) fn of(path: &Path, folder: bool, broken: Broken) -> Self {
-        Self::at(path, Kind::Is { folder, broken })
+        Self::at(path, WeaknessKind::Is { folder, broken })
     }
 
     pub(super) fn link(path: &Path, owner: u32) -> Self {
-        Self::at(path, Kind::Link(owner))
+        Self::at(path, WeaknessKind::Link(owner))
     }
 
     pub(super) fn absent(path: &Path) -> Self {
-        Self::at(path, Kind::Absent)
+        Self::at(path, WeaknessKind::Absent)
     }
 
     pub(super) fn relative(entry: &Path) -> Self {
-        Self::at(entry, Kind::Relative)
+        Self::at(entry, WeaknessKind::Relative)
     }
 
-    fn at(path: &Path, kind: Kind) -> Self {
+    fn at(path: &Path, kind: WeaknessKind) -> Self {
         let path = path.to_owned();
         Self { path, kind }
     }
 
     pub(super) fn is_mode(&self) -> bool {
-        let Kind::Is { broken, .. } = self.kind else {
+        let WeaknessKind::Is { broken, .. } = self.kind else {
             return false;
         };
         matches!(broken, Broken::Mode(_))
     }
 
-    /// The command that mends it.
+    /// The command that removes the weakness.
     fn mend(&self) -> Option<String> {
         let path = word(&self.path);
         let me = name_of(user()).unwrap_or_else(|| user().to_string());
         match self.kind {
-            Kind::Is { broken, .. } => Some(match broken {
+            WeaknessKind::Is { broken, .. } => Some(match broken {
                 Broken::Owner(_) => format!("chown {me} {path}"),
                 Broken::Mode(mode) => format!("chmod {} {path}", without_write(mode)),
             }),
-            Kind::Link(_) => Some(format!("chown -h {me} {path}")),
-            Kind::Absent | Kind::Relative => None,
+            WeaknessKind::Link(_) => Some(format!("chown -h {me} {path}")),
+            WeaknessKind::Absent | WeaknessKind::Relative => None,
         }
     }
 }
@@ -76,7 +76,7 @@ impl fmt::Display for Weakness {
         let path = self.path.to_string_lossy();
         let path = Foreign(&path);
         match self.kind {
-            Kind::Is { folder, broken } => {
+            WeaknessKind::Is { folder, broken } => {
                 let what = if folder { "the folder " } else { "" };
                 match broken {
                     Broken::Owner(owner) => write!(f, "{what}{path} belongs to {}", named(owner)),
@@ -89,11 +89,13 @@ impl fmt::Display for Weakness {
                     }
                 }
             }
-            Kind::Link(owner) => {
+            WeaknessKind::Link(owner) => {
                 write!(f, "the symbolic link {path} belongs to {}", named(owner))
             }
-            Kind::Absent => write!(f, "{path} does not exist, and others may make it"),
-            Kind::Relative => write!(f, "PATH names the folder '{path}', which is not absolute"),
+            WeaknessKind::Absent => write!(f, "{path} does not exist, and others may make it"),
+            WeaknessKind::Relative => {
+                write!(f, "PATH names the folder '{path}', which is not absolute")
+            }
         }
     }
 }
@@ -101,10 +103,10 @@ impl fmt::Display for Weakness {
 /// How many weaknesses are named, and commands given. A folder may have hundreds.
 const SHOWN: usize = 8;
 
-/// Others than the user and root could have changed a file, or put another in its place.
+/// Users other than this one and root could have changed a file, or put another in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untrusted {
-    /// At least one.
+    /// Never empty.
     found: Vec<Weakness>,
 }
 
@@ -116,7 +118,7 @@ impl Untrusted {
         Err(Self { found })
     }
 
-    /// Those of several files, each weakness once; `None` where there are none.
+    /// Joins those of several files, each weakness once; `None` if there are none.
     pub fn joined(several: impl IntoIterator<Item = Self>) -> Option<Self> {
         let mut found: Vec<Weakness> = Vec::new();
         for weakness in several.into_iter().flat_map(|one| one.found) {
@@ -135,7 +137,7 @@ impl Untrusted {
         let relative = self
             .found
             .iter()
-            .any(|weakness| weakness.kind == Kind::Relative);
+            .any(|weakness| weakness.kind == WeaknessKind::Relative);
         let place = if relative {
             "name the program by its absolute path"
         } else {
@@ -187,7 +189,7 @@ fn without_write(mode: u32) -> &'static str {
     }
 }
 
-/// `nobody (uid 65534)`, or `uid 4711` where the name is not known.
+/// The user for a message: `nobody (uid 65534)`, or `uid 4711` if the name is not known.
 fn named(uid: u32) -> String {
     match name_of(uid) {
         Some(name) => format!("{} (uid {uid})", Foreign(&name)),
@@ -195,7 +197,7 @@ fn named(uid: u32) -> String {
     }
 }
 
-/// The user's name by /etc/passwd: other directories are not asked.
+/// The user's name in /etc/passwd; other directories are not asked.
 fn name_of(uid: u32) -> Option<String> {
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
     users.lines().find_map(|line| {
@@ -205,7 +207,7 @@ fn name_of(uid: u32) -> Option<String> {
     })
 }
 
-/// A path as one word for a shell.
+/// The path as one word for a shell.
 fn word(path: &Path) -> String {
     let path = path.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./+:@%,".contains(c);

@@ -4,9 +4,9 @@
 
 mod objects;
 
-use phiseal::engine::preflight::{Dialect, KeysHave, Preflight, Purpose, check, resolve};
+use phiseal::engine::preflight::{Dialect, KeysHave, Preflight, RunPurpose, check, resolve};
 use phiseal::ident::Ident;
-use phiseal::plan::{ColumnPlan, TablePlan, Target, TriggerPolicy};
+use phiseal::plan::{ColumnPlan, SealTo, TablePlan, TriggerPolicy};
 use phiseal::schema::Migrations;
 use phiseal::store::Store;
 use phiseal::store::catalog::{RelationKind, ServerFacts, TableFacts};
@@ -39,7 +39,7 @@ async fn facts(db: &Database, table: &str) -> TableFacts {
     facts_at(&db.url(), table).await
 }
 
-fn plan(table: &str, column: &str, target: Target) -> TablePlan {
+fn plan(table: &str, column: &str, target: SealTo) -> TablePlan {
     TablePlan {
         name: table.parse().unwrap(),
         label: None,
@@ -57,7 +57,7 @@ fn plan(table: &str, column: &str, target: Target) -> TablePlan {
 
 fn beside(table: &str, column: &str) -> TablePlan {
     let sealed = format!("{column}_sealed").parse().unwrap();
-    plan(table, column, Target::Beside(sealed))
+    plan(table, column, SealTo::Beside(sealed))
 }
 
 /// The codes of the refusals, and of the warnings.
@@ -75,7 +75,7 @@ fn judged(
             cell: true,
             blind_index: true,
         },
-        purpose: Purpose::Backfill,
+        purpose: RunPurpose::Backfill,
         dialect: Dialect::Postgres,
     });
     let refusals = findings.refusals().map(|finding| finding.code).collect();

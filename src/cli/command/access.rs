@@ -1,29 +1,30 @@
-//! What each command does to a file of SQLite.
-//! Owns the list: what only looks opens the file read-only, changes nothing in it, not even its journal mode, and
-//! works where it may not be written to. Decided here alone, for every command, without a default.
+//! Whether a command writes to an SQLite file.
+//! Owns the list for all commands; no command has a default. A command that only reads opens the
+//! file read-only, does not even change its journal mode, and works where the file may not be
+//! written.
 
-use crate::cli::args::{Audit, Bench, Command, Fields, Keys, Migrate, Quarantine, Runs};
+use crate::cli::args::{Audit, BenchArgs, Command, Fields, Keys, Migrate, Quarantine, Runs};
 use crate::store::sqlite::Access;
 
-/// What this command does.
+/// How this command opens the file.
 pub fn of(command: &Command) -> Access {
     match command {
         Command::Init(_) | Command::Plan(_) | Command::Status(_) => Access::Look,
         Command::Migrate(migrate) => of_migrate(migrate),
         Command::Keys(keys) => of_keys(keys),
-        Command::Bench(Bench { write_sample }) => writes(*write_sample),
+        Command::Bench(BenchArgs { write_sample }) => writes(*write_sample),
         Command::Fields(Fields::List) => Access::Look,
         Command::Fields(Fields::Forget(_) | Fields::Rebind(_)) => Access::Write,
         Command::Runs(Runs::List) => Access::Look,
         Command::Runs(Runs::Abandon(_)) => Access::Write,
         Command::Quarantine(Quarantine::List) => Access::Look,
-        // Who looked at a row's key is written into the audit log.
+        // `show` writes to the audit log who looked at a row's key.
         Command::Quarantine(
             Quarantine::Show { .. } | Quarantine::Retry { .. } | Quarantine::Skip { .. },
         ) => Access::Write,
         Command::Audit(Audit::Verify { .. } | Audit::Head) => Access::Look,
-        // A verification lists what does not open in quarantine. A rotation that is not due looks only, which it
-        // says itself.
+        // A verification writes to the quarantine list. `rotate --if-due` first opens the file
+        // read-only, by itself, to see whether a key is due.
         Command::Demo(_)
         | Command::Backfill(_)
         | Command::Verify(_)
@@ -38,7 +39,7 @@ fn of_migrate(migrate: &Migrate) -> Access {
         | Migrate::Down { dry_run, .. }
         | Migrate::Redo { dry_run, .. }
         | Migrate::Adopt { dry_run, .. } => writes(!*dry_run),
-        // It writes files alone.
+        // `new` writes files only, not the database.
         Migrate::Status { .. } | Migrate::Verify { .. } | Migrate::New { .. } => Access::Look,
     }
 }

@@ -1,4 +1,4 @@
-//! `phiseal audit`: checks the chain, and prints the head to note elsewhere.
+//! `phiseal audit`: checks the audit chain, and prints its head for the operator to note elsewhere.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `phiseal backfill`: seal; run again to resume.
+//! `phiseal backfill`: seals the columns of the plan. The same command resumes an interrupted run.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
-use crate::engine::preflight::Purpose;
+use crate::engine::preflight::RunPurpose;
 use crate::engine::{Job, Stop, TableReport};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
@@ -19,13 +19,13 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     let stop = Stop::default();
     signal::watch(&stop, output);
     let events = progress::sink(output);
-    // Keys first: a wrong wrapping key is found before anything is looked at.
+    // Keys first: a wrong wrapping key is reported before any table is examined.
     let engine = session.engine(events, stop).await?;
-    let look = look(&session, &server, Purpose::Backfill).await?;
+    let look = look(&session, &server, RunPurpose::Backfill).await?;
     look.warn(output);
     let (jobs, mut failures) = look.jobs_going(going, output)?;
     let mut reports = Vec::new();
-    let mut compared = Compared::default();
+    let mut compared = ComparedValues::default();
     for job in &jobs {
         let mut report = match engine.backfill(job).await {
             Ok(report) => report,
@@ -58,7 +58,7 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     })
 }
 
-fn object(total: &Total, compared: &Compared) -> Value {
+fn object(total: &Total, compared: &ComparedValues) -> Value {
     let tally = total.done.tally;
     json!({
         "rows_found": tally.rows_found,
@@ -75,12 +75,12 @@ fn object(total: &Total, compared: &Compared) -> Value {
     })
 }
 
-fn text(total: &Total, compared: &Compared, left: &[String], idle: bool) -> String {
+fn text(total: &Total, compared: &ComparedValues, left: &[String], idle: bool) -> String {
     let tally = total.done.tally;
     let mut lines = vec![match idle && left.is_empty() {
         true => "nothing to do: every value is sealed".to_owned(),
         false => format!(
-            "{}sealed {} in {}, {:.0} rows/s, {} s; {} met again by the sweep",
+            "{}sealed {} in {}, {:.0} rows/s, {} s; {} retried by the sweep",
             if total.resumed { "resumed; " } else { "" },
             counted(tally.values_written, "value"),
             counted(tally.rows_written, "row"),
@@ -119,15 +119,15 @@ fn text(total: &Total, compared: &Compared, left: &[String], idle: bool) -> Stri
     lines.join("\n")
 }
 
-/// What was compared, in all tables.
+/// The values compared, summed over all tables.
 #[derive(Default)]
-struct Compared {
+struct ComparedValues {
     any: bool,
     values: u64,
     mended: u64,
 }
 
-impl Compared {
+impl ComparedValues {
     fn add(&mut self, report: &TableReport) {
         self.any = true;
         self.values += report.done.seen.values_opened() + report.done.seen.mended;
@@ -135,7 +135,7 @@ impl Compared {
     }
 }
 
-/// Relations of these tables that are still not compared, each in a line.
+/// One line for each relation of these tables that still has a gap.
 async fn gaps_left(session: &Session, jobs: &[Job]) -> Result<Vec<String>, Fault> {
     let mut lines = Vec::new();
     for job in jobs {

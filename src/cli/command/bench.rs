@@ -1,12 +1,12 @@
-//! `phiseal bench`: how long a backfill of the plan's tables takes, measured on a few batches of
-//! each. Changes nothing.
+//! `phiseal bench`: estimates how long a backfill of the plan's tables takes, from a few batches of
+//! each table. Changes nothing.
 
 mod rendering;
 
 use std::sync::Arc;
 
 use super::work::{Look, look_beforehand};
-use crate::cli::args::{Bench as Arguments, Global};
+use crate::cli::args::{BenchArgs as Arguments, Global};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::signal;
@@ -17,9 +17,9 @@ use crate::engine::{EngineError, Job, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::store::catalog::{ColumnFacts, TableFacts};
-use crate::store::{Sealed, StoreError, TrialPlace};
+use crate::store::{Sealed, StoreError, TrialTable};
 
-/// One table, measured.
+/// The measurements and the forecast of one table.
 struct Benched {
     name: String,
     measured: Measured,
@@ -27,13 +27,13 @@ struct Benched {
     estimate: Estimate,
 }
 
-/// All of them, and how they were measured.
+/// All tables, and how they were measured.
 struct Report {
     tables: Vec<Benched>,
-    place: TrialPlace,
+    place: TrialTable,
     lanes: u32,
     sqlite: bool,
-    /// There were keys of the operator's to seal under.
+    /// Whether the database has data keys. Without them, throw-away keys seal the sample.
     own_keys: bool,
 }
 
@@ -45,10 +45,10 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
     look.warn(output);
     let jobs = look.jobs()?;
     let place = match args.write_sample {
-        true => TrialPlace::Table,
-        false => TrialPlace::Copy,
+        true => TrialTable::Table,
+        false => TrialTable::Copy,
     };
-    if place == TrialPlace::Table {
+    if place == TrialTable::Table {
         columns_are_there(&look, &jobs)?;
         output.say(rendering::beforehand(session.sqlite));
     }
@@ -69,7 +69,8 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
         .iter()
         .filter_map(|table| Some((&table.plan, table.facts.as_ref()?)));
     for ((plan, facts), job) in looked.zip(&jobs) {
-        // The one knows of dead rows, the other how wide a row is where there are no statistics.
+        // `row_estimate` leaves out dead rows; `facts` has the row width where there are no
+        // statistics.
         let estimated = session.store.row_estimate(&job.target).await?;
         let rows = facts.rows.max(0).unsigned_abs().min(estimated);
         let facts = TableFacts {
@@ -99,7 +100,8 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
     Ok(Exit::Done)
 }
 
-/// A sample is written into columns; adding them would lock the table, so they must be there.
+/// Refuses tables that lack a column of the plan: a sample is written into those columns, and
+/// adding them would lock the table.
 fn columns_are_there(look: &Look, jobs: &[Job]) -> Result<(), Fault> {
     let facts = look.tables.iter().filter_map(|table| table.facts.as_ref());
     let missing: Vec<String> = facts
@@ -138,9 +140,9 @@ fn missing_columns(facts: &TableFacts, job: &Job) -> Vec<String> {
         .collect()
 }
 
-fn not_measured(error: EngineError, place: TrialPlace, job: &Job) -> Fault {
+fn not_measured(error: EngineError, place: TrialTable, job: &Job) -> Fault {
     match error {
-        EngineError::Store(StoreError::Denied { sqlstate }) if place == TrialPlace::Copy => Fault {
+        EngineError::Store(StoreError::Denied { sqlstate }) if place == TrialTable::Copy => Fault {
             code: "E0521",
             message: format!(
                 "the role may not make a temporary copy of rows of {} (SQLSTATE {sqlstate})",

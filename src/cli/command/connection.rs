@@ -1,15 +1,16 @@
-//! What `plan` and `status` say of the connection they came over.
-//! Owns its JSON and the warning about a way to another machine that is weaker than verify-full.
+//! The database connection as `plan` and `status` report it.
+//! Owns its JSON, and the warning for a connection to another machine that is weaker than
+//! `verify-full`.
 
 use serde_json::{Value, json};
 
 use crate::store::{SslMode, Transport};
 
-/// The code of the warning.
+/// The error code of the warning.
 const WEAK: &str = "E0533";
 const HINT: &str = "write sslmode=verify-full into the database URL, with sslrootcert=/path/to/ca.pem where the authority is your own";
 
-/// The connection as JSON; null where there is none.
+/// The connection as JSON; null where there is none (SQLite).
 pub fn object(transport: Option<&Transport>) -> Value {
     let Some(transport) = transport else {
         return Value::Null;
@@ -22,7 +23,8 @@ pub fn object(transport: Option<&Transport>) -> Value {
     })
 }
 
-/// What should be said of it, by names of the catalog's findings; a connection has no table.
+/// The warnings about the connection, as JSON with the keys of a preflight finding; `table` is
+/// null.
 pub fn warnings(transport: Option<&Transport>) -> Vec<Value> {
     let warning = transport.and_then(message).map(|message| {
         json!({
@@ -36,13 +38,13 @@ pub fn warnings(transport: Option<&Transport>) -> Vec<Value> {
     warning.into_iter().collect()
 }
 
-/// The same for people.
+/// The warning as text for people.
 pub fn warning_text(transport: Option<&Transport>) -> Option<String> {
     let message = transport.and_then(message)?;
     Some(format!("warning[{WEAK}] {message}\n  hint: {HINT}"))
 }
 
-/// One line about it, and the warning.
+/// One line about the connection, followed by the warning if there is one.
 pub fn text(transport: Option<&Transport>) -> String {
     let line = transport.map_or_else(|| "a file".to_owned(), Transport::to_string);
     match warning_text(transport) {

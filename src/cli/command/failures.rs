@@ -1,5 +1,5 @@
-//! What becomes of a command of several tables where some of them fail: the others are worked on, each failure is
-//! said, and the most serious one is how the command ends.
+//! The failures of a command that works on several tables. The command goes on with the other
+//! tables, reports each failure, and ends with the most serious one.
 
 use serde_json::Value;
 
@@ -7,14 +7,14 @@ use crate::cli::output::Output;
 use crate::engine::{Engine, EngineError, Event, Job};
 use crate::error::Fault;
 
-/// What ended the work on tables while others were worked on.
+/// The most serious failure so far.
 #[derive(Default)]
 pub struct Failures {
     worst: Option<Fault>,
 }
 
 impl Failures {
-    /// One more.
+    /// Records a failure.
     pub fn add(&mut self, fault: Fault) {
         let worse = |worst: &Fault| fault.exit.weight() > worst.exit.weight();
         if self.worst.as_ref().is_none_or(worse) {
@@ -22,10 +22,12 @@ impl Failures {
         }
     }
 
-    /// A table failed. Where it is one of several, that is said, and the others are worked on.
+    /// Records the failure of one table, of `of` tables in all. If the command can go on with the
+    /// other tables, emits an event for the failure.
     ///
     /// # Errors
-    /// The most serious failure so far, where the others would meet the same, or there are none.
+    /// The most serious failure so far, if the failure would stop the other tables too or there are
+    /// none.
     pub fn meet(
         &mut self,
         engine: &Engine,
@@ -53,7 +55,8 @@ impl Failures {
         }
     }
 
-    /// Says a result, or, where a table failed, that it is not of all.
+    /// Prints the result. If a table failed, prints the results of the other tables to stderr
+    /// instead.
     ///
     /// # Errors
     /// The most serious failure.
@@ -72,7 +75,7 @@ impl Failures {
         }
     }
 
-    /// No table failed.
+    /// Whether no table failed.
     pub fn is_empty(&self) -> bool {
         self.worst.is_none()
     }

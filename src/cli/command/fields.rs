@@ -1,4 +1,5 @@
-//! `phiseal fields list|forget|rebind`: what is registered, where it is by now, and how it is.
+//! `phiseal fields list|forget|rebind`: the registered fields, the tables they are in now, their
+//! states.
 
 use serde_json::{Value, json};
 
@@ -17,10 +18,10 @@ use crate::ident::TableName;
 use crate::run::audit;
 use crate::store::{FieldRecord, Found, RelationRecord, ServerFacts, Target};
 
-/// Runs one of them.
+/// Runs one `fields` subcommand.
 ///
 /// # Errors
-/// What the store reports; the refusals below.
+/// Errors of the store, and the refusals in this file.
 pub async fn run(global: &Global, fields: &Fields, output: Output) -> Result<Exit, Fault> {
     match fields {
         Fields::List => list(global, output).await,
@@ -44,7 +45,7 @@ async fn list(global: &Global, output: Output) -> Result<Exit, Fault> {
     Ok(Exit::Done)
 }
 
-/// A field for people and scripts.
+/// A field, as `fields list` shows it.
 struct Row {
     table: String,
     column: String,
@@ -180,7 +181,7 @@ async fn forget(global: &Global, args: &Forget, output: Output) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// The fields of a label, or the one of a column.
+/// The registered fields with this table label, or only the field of `column`.
 async fn named(
     session: &Session,
     label: &str,
@@ -201,7 +202,7 @@ async fn named(
     Ok(fields)
 }
 
-/// Sealed values of these fields, in all tables that may hold them but one.
+/// Counts the sealed values of these fields in all tables that may hold them except `but`.
 async fn still_sealed(
     session: &Session,
     server: &ServerFacts,
@@ -248,7 +249,7 @@ async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, 
             exit: Exit::Refused,
         });
     }
-    let done = engine.look_through(&job).await?;
+    let done = engine.verify_only(&job).await?;
     let failed = done.seen.failed;
     if failed > 0 {
         return Err(Fault {

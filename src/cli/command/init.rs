@@ -1,5 +1,5 @@
-//! `phiseal init`: looks at tables and proposes a plan file, or writes that of a migration set;
-//! changes nothing in the database.
+//! `phiseal init`: proposes a plan file from the tables of a database, or writes the plan file of a
+//! migration set. Changes nothing in the database.
 
 mod guess;
 mod survey;
@@ -61,7 +61,7 @@ pub async fn run(global: &Global, args: &Init, output: Output) -> Result<Exit, F
     Ok(Exit::Done)
 }
 
-/// Writes the plan file that a migration set comes with.
+/// Writes the plan file that belongs to a migration set.
 fn of_set(global: &Global, set: &str, output: Output) -> Result<Exit, Fault> {
     let text = platform_plan(set)?;
     let tables = Plan::parse(set, text)?.tables;

@@ -1,4 +1,4 @@
-//! `phiseal keys`: the wrapping key, and data keys without ever showing one.
+//! `phiseal keys`: the wrapping key and the data keys. No command here shows a data key.
 
 mod check;
 mod compromise;

@@ -1,4 +1,5 @@
-//! `phiseal migrate`: phiseal's own tables, the platforms' sets, or a folder of SQL files.
+//! `phiseal migrate`: migrations of phiseal's own tables, of the platforms' sets, or of a folder of
+//! SQL files.
 
 mod progress;
 mod question;
@@ -58,7 +59,7 @@ pub async fn run(global: &Global, args: &Migrate, output: Output) -> Result<Exit
 struct Done {
     value: Value,
     text: String,
-    /// Whether the text is to be run as it is.
+    /// Whether the text is SQL that the user may run as it is.
     is_sql: bool,
     exit: Exit,
 }
@@ -153,7 +154,7 @@ async fn work(
     })
 }
 
-/// The database against what the migrations make.
+/// Compares the database with what the migrations build.
 async fn compared(
     migrations: &mut Migrations<'_>,
     place: &ScratchArgs,
@@ -172,7 +173,7 @@ async fn compared(
     })
 }
 
-/// What would be undone, and what of it would be refused.
+/// The migrations that an undo would revert, and which of them would be refused.
 async fn would_undo(
     migrations: &mut Migrations<'_>,
     to: Option<Version>,
@@ -193,7 +194,7 @@ async fn would_undo(
     ))
 }
 
-/// Whether a person at the terminal said that data is to be dropped; then it is allowed.
+/// Asks the person at the terminal whether to drop data, and allows it if the answer is yes.
 fn asked(migrations: &mut Migrations<'_>, error: &MigrateError) -> bool {
     let Some(losses) = error.losses() else {
         return false;

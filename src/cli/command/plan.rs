@@ -1,24 +1,24 @@
-//! `phiseal plan`: preflight; changes nothing.
+//! `phiseal plan`: runs preflight; changes nothing.
 
 use serde_json::{Value, json};
 
 use super::connection;
 use super::work::{Look, bytes, duration, finding_json, look};
-use crate::cli::args::{Global, Plan};
+use crate::cli::args::{Global, PlanArgs};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::engine::estimate::{self, Estimate, Sample};
-use crate::engine::preflight::{Purpose, surveyed};
+use crate::engine::preflight::{RunPurpose, surveyed};
 use crate::engine::{Job, NoEvents, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::store::{ServerFacts, Survey};
 
-pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, Fault> {
+pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exit, Fault> {
     let session = Session::open(global, true).await?;
     let server = session.store.server().await?;
-    let mut look = look(&session, &server, Purpose::Backfill).await?;
-    // A DBA, who asks for the DDL, need not have the key.
+    let mut look = look(&session, &server, RunPurpose::Backfill).await?;
+    // A DBA who asks for the DDL need not have the key.
     let keys = match args.sql {
         true => None,
         false => keys_fault(&session, &server).await,
@@ -30,7 +30,7 @@ pub async fn run(global: &Global, args: &Plan, output: Output) -> Result<Exit, F
         let Some(facts) = &table.facts else {
             continue;
         };
-        // Where something is refused there may be no job, and then no sample and no DDL either.
+        // A refused table may give no job, and then there is neither a sample nor DDL.
         let job = look.job(&table.plan, facts).ok();
         let refused = table.findings.refused();
         let sample = match &job {
@@ -95,14 +95,14 @@ fn object(name: &str, estimate: &Estimate) -> Value {
     })
 }
 
-/// Why the wrapping key cannot be had, or which data keys it does not unwrap: a run would end with that. Where there
-/// are no keys yet, each table says so.
+/// Why the wrapping key cannot be loaded, or which data keys it does not unwrap: a run would end
+/// with that error. If there are no keys yet, preflight says so for each table.
 async fn keys_fault(session: &Session, server: &ServerFacts) -> Option<Fault> {
     session.keyring_if_any(server).await.err()
 }
 
-/// Looks at the rows of each table that is not refused, and says what no run can write. A look that takes too long
-/// tells nothing.
+/// Examines rows of each table that is not refused, and reports those that no run can write. If the
+/// examination takes too long, it reports nothing.
 async fn survey(session: &Session, look: &mut Look, only_sql: bool) -> Vec<Survey> {
     let mut surveys = Vec::new();
     for at in 0..look.tables.len() {
@@ -128,13 +128,13 @@ async fn survey(session: &Session, look: &mut Look, only_sql: bool) -> Vec<Surve
     surveys
 }
 
-/// Trouble with the keys as a refusal: it is of no table.
+/// A fault of the keys as a JSON refusal that belongs to no table.
 fn of_keys(fault: &Fault) -> Value {
     json!({ "code": fault.code, "table": null, "column": null, "message": fault.message, "hint": fault.hint })
 }
 
-/// A few pages, read and sealed in memory; `None` where the keys are not there or reading fails,
-/// which preflight has said already.
+/// Reads and seals a few pages in memory. `None` if there are no keys or reading fails; preflight
+/// has reported that already.
 async fn sample(session: &Session, job: &Job) -> Option<Sample> {
     let stop = Stop::default();
     let engine = session
@@ -157,14 +157,14 @@ fn sql(ddl: &[String]) -> String {
     if ddl.is_empty() {
         return "-- nothing to do: columns and guards are there".to_owned();
     }
-    // An index that is made concurrently stands outside of every transaction.
+    // PostgreSQL refuses CREATE INDEX CONCURRENTLY in a transaction.
     let (alone, together): (Vec<&String>, Vec<&String>) = ddl
         .iter()
         .partition(|statement| statement.contains(" INDEX CONCURRENTLY "));
     let mut lines = Vec::new();
     if !together.is_empty() {
         lines.push("BEGIN;".to_owned());
-        // No name may mean something that another role made in a schema of the session's search path.
+        // With the search path of the session, a name could mean an object that another role made.
         lines.push("SET LOCAL search_path = pg_catalog, pg_temp;".to_owned());
         lines.extend(together.iter().map(|statement| format!("{statement};")));
         lines.push("COMMIT;".to_owned());

@@ -1,5 +1,5 @@
-//! `phiseal quarantine`: rows that could not be processed, by tag. What their keys are is written
-//! to a file, never to the terminal.
+//! `phiseal quarantine`: the rows that could not be processed, named by tag. Writes a row's key to
+//! a file, never to the terminal.
 
 mod row;
 
@@ -27,7 +27,7 @@ pub async fn run(global: &Global, args: &Quarantine, output: Output) -> Result<E
         }
         Quarantine::Show { tag, output: path } => {
             let chosen = chosen(listed, std::slice::from_ref(tag))?;
-            // Before the file is there: who looks at a key is written down, or does not look.
+            // Before the file is written: if the audit entry fails, the key is not shown.
             note(&session, "quarantine.show", &chosen).await?;
             row::write(&session, &chosen, path).await?;
             output.result(
@@ -63,7 +63,7 @@ async fn listed(
     Ok(listed)
 }
 
-/// What is shown of a listed row: never its key.
+/// What may be shown of a listed row: never its key.
 pub fn object(record: &QuarantineRecord) -> Value {
     json!({
         "tag": record.row.row_tag,
@@ -137,7 +137,7 @@ fn only_open(mut listed: Vec<QuarantineRecord>) -> Vec<QuarantineRecord> {
     listed
 }
 
-/// Changes the state of rows, and writes down who did.
+/// Changes the state of rows, and writes to the audit log who did it.
 async fn decide(
     session: &Session,
     chosen: &[QuarantineRecord],
@@ -151,7 +151,7 @@ async fn decide(
     let by_table = by_table(chosen);
     let tags: BTreeSet<&str> = by_table.values().flatten().copied().collect();
     if !chosen.is_empty() {
-        // Before anything is changed: without the keys it could not be written down.
+        // Before any change: without the keys there could be no audit entry.
         session.tenants().await?;
         let ids: Vec<i64> = chosen.iter().map(|record| record.quarantine_id).collect();
         session.store.set_quarantine_state(&ids, state).await?;
@@ -174,7 +174,7 @@ async fn decide(
     Ok(())
 }
 
-/// Writes down what was done to rows, an entry a table.
+/// Appends one audit entry for each table.
 async fn note(session: &Session, action: &str, chosen: &[QuarantineRecord]) -> Result<(), Fault> {
     let tenants = session.tenants().await?;
     for (table, tags) in &by_table(chosen) {
@@ -185,7 +185,7 @@ async fn note(session: &Session, action: &str, chosen: &[QuarantineRecord]) -> R
     Ok(())
 }
 
-/// The tags of each table, each once, in order.
+/// The tags of each table, sorted and without duplicates.
 fn by_table(chosen: &[QuarantineRecord]) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut tables: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for record in chosen {

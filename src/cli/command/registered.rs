@@ -1,5 +1,5 @@
-//! Every registered table as something to work on, whatever the plan file says of it: a rotation
-//! and a destruction are of all that is sealed, not of what is written down today.
+//! Jobs for every registered table, whether or not the plan file names it: a rotation or a
+//! destruction concerns all sealed values.
 
 use std::collections::BTreeMap;
 
@@ -8,31 +8,31 @@ use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::crypto::Normaliser;
 use crate::engine::Job;
-use crate::engine::preflight::{Dialect, KeysHave, Preflight, Purpose, check};
+use crate::engine::preflight::{Dialect, KeysHave, Preflight, RunPurpose, check};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::{Ident, TableName};
-use crate::plan::{BlindIndexPlan, ColumnPlan, TablePlan, Target, TriggerPolicy};
+use crate::plan::{BlindIndexPlan, ColumnPlan, SealTo, TablePlan, TriggerPolicy};
 use crate::store::{FieldRecord, Found, Scope, ServerFacts, StoreError, Whereabouts};
 
-/// The registered tables of which something is sealed, whatever they are called by now.
+/// The registered tables that may hold sealed values, under their present names.
 pub struct Reached {
-    /// Those that can be worked on.
+    /// The tables that can be worked on.
     pub jobs: Vec<Job>,
-    /// Why the others cannot, in one.
+    /// Why the other tables cannot, as one fault.
     pub refused: Option<Fault>,
-    /// Tables that are not there any more: nobody knows what became of what was in them.
+    /// Tables that no longer exist; it is unknown where their rows went.
     pub gone: Vec<String>,
 }
 
-/// All of them, or what refuses.
+/// Jobs for all registered tables.
 ///
 /// # Errors
 /// All refusals at once.
 pub async fn all(
     session: &Session,
     server: &ServerFacts,
-    purpose: Purpose,
+    purpose: RunPurpose,
     output: Output,
 ) -> Result<Reached, Fault> {
     let (look, gone) = looked(session, server, purpose, output).await?;
@@ -45,14 +45,14 @@ pub async fn all(
     })
 }
 
-/// As many of them as can be worked on.
+/// Jobs for those registered tables that can be worked on.
 ///
 /// # Errors
 /// What the store reports.
 pub async fn able(
     session: &Session,
     server: &ServerFacts,
-    purpose: Purpose,
+    purpose: RunPurpose,
     output: Output,
 ) -> Result<Reached, Fault> {
     let (look, gone) = looked(session, server, purpose, output).await?;
@@ -84,7 +84,7 @@ pub async fn able(
     Ok(reached)
 }
 
-/// The same jobs, detached leaves included.
+/// The same jobs with detached partitions included.
 fn with_detached(mut jobs: Vec<Job>) -> Vec<Job> {
     for job in &mut jobs {
         job.target.scope = Scope::Detached;
@@ -95,7 +95,7 @@ fn with_detached(mut jobs: Vec<Job>) -> Vec<Job> {
 async fn looked(
     session: &Session,
     server: &ServerFacts,
-    purpose: Purpose,
+    purpose: RunPurpose,
     output: Output,
 ) -> Result<(Look, Vec<String>), Fault> {
     let registered = session.store.fields().await?;
@@ -159,7 +159,7 @@ async fn looked(
     Ok((look, gone))
 }
 
-/// Leaves that were detached from a table that is gone: each is worked on by itself.
+/// Jobs for the partitions that were detached from a table that no longer exists, one job each.
 async fn orphans(
     session: &Session,
     server: &ServerFacts,
@@ -185,15 +185,15 @@ async fn orphans(
     Ok(jobs)
 }
 
-/// The relations of a label that are still there.
+/// The relations with this label that still exist.
 async fn survivors(session: &Session, label: &str) -> Result<Vec<TableName>, Fault> {
     let relations = session.store.sealed_relations().await?;
     let ours = relations.into_iter().filter(|one| one.table_label == label);
     Ok(ours.filter_map(|one| one.now).collect())
 }
 
-/// Takes out of a plan the columns of which nothing can be sealed any more: what held it was dropped. One that is
-/// only missing under its name is another matter.
+/// Removes the columns whose sealed values were dropped from a plan, and returns them. Keeps a
+/// column that is only missing under its name.
 fn without_dropped(plan: &mut TablePlan, registered: &[FieldRecord]) -> Vec<Ident> {
     let label = plan.label.clone();
     let is_dropped = |name: &Ident| {
@@ -217,8 +217,8 @@ fn is_gone(registered: &[FieldRecord], plan: &TablePlan) -> bool {
     ours.any(|field| field.place.found == Found::Gone)
 }
 
-/// The plan that each table was sealed by, under the names that it and its columns have now. Its triggers are
-/// as the plan file has them.
+/// The plan by which each table was sealed, with the present names of the table and its columns.
+/// The trigger policy comes from the plan file.
 fn tables(session: &Session, registered: &[FieldRecord]) -> Result<Vec<TablePlan>, Fault> {
     let planned = &session.plan.tables;
     let mut tables: BTreeMap<&str, Vec<&FieldRecord>> = BTreeMap::new();
@@ -306,8 +306,8 @@ fn column(field: &FieldRecord, plan: Option<&TablePlan>) -> Result<ColumnPlan, F
     Ok(ColumnPlan {
         name,
         target: match &field.sealed_column {
-            Some(column) => Target::Beside(ident(column)?),
-            None => Target::InPlace,
+            Some(column) => SealTo::Beside(ident(column)?),
+            None => SealTo::InPlace,
         },
         blind_index,
         pad_to: field.pad_to,
@@ -322,7 +322,7 @@ fn unexpected(what: &'static str) -> Fault {
     StoreError::Unexpected { what }.into()
 }
 
-/// The name that the table of a field has now.
+/// The present name of a field's table.
 pub fn name_of(field: &FieldRecord) -> String {
     let name =
         |text: &String| Ident::new(text.clone()).map_or_else(|_| text.clone(), |name| name.label());
@@ -332,10 +332,10 @@ pub fn name_of(field: &FieldRecord) -> String {
     }
 }
 
-/// The job of registered fields as if their table were this one.
+/// The job of registered fields as if `to` were their table.
 ///
 /// # Errors
-/// What preflight refuses of the table, were it to be verified.
+/// What preflight for a verification refuses about the table.
 pub async fn job_at(
     session: &Session,
     server: &ServerFacts,
@@ -382,7 +382,7 @@ pub async fn job_at(
             cell: true,
             blind_index: true,
         },
-        purpose: Purpose::Verify,
+        purpose: RunPurpose::Verify,
         dialect,
     });
     let refusals: Vec<_> = findings.refusals().cloned().collect();
@@ -394,8 +394,8 @@ pub async fn job_at(
     }
 }
 
-/// The tables in which values of these fields may be sealed, but for one: the one that has their label, or, where
-/// several have its guard, those.
+/// The tables, except `but`, that may hold sealed values of these fields: the table that has their
+/// label, or all tables that have their guard if there are several.
 ///
 /// # Errors
 /// What the store reports.
@@ -421,7 +421,7 @@ pub async fn holders(
     };
     let mut targets = Vec::new();
     for table in tables.iter().filter(|table| but != Some(*table)) {
-        // One that cannot be verified has none of the columns, and nothing sealed in them.
+        // A table that cannot be verified has none of the columns, so nothing is sealed in it.
         if let Ok(mut job) = job_at(session, server, fields, table).await {
             job.target.scope = Scope::Detached;
             targets.push(job.target);
@@ -430,10 +430,10 @@ pub async fn holders(
     Ok(targets)
 }
 
-/// As [`all`], without preflight: for counting only.
+/// As [`all`] but without preflight, for counting only.
 ///
 /// # Errors
-/// A table whose key cannot be worked with.
+/// A table whose key columns phiseal cannot use.
 pub async fn counted(session: &Session) -> Result<Vec<crate::store::Target>, Fault> {
     let registered = session.store.fields().await?;
     let dialect = if session.sqlite {

@@ -1,29 +1,29 @@
-//! `phiseal restore`: decrypt back, by the same loop.
+//! `phiseal restore`: decrypts sealed values back into the plaintext columns.
 
 use serde_json::json;
 
 use super::work::{look, per_second, rounded, sealed_only, total};
-use crate::cli::args::{Global, Restore};
+use crate::cli::args::{Global, RestoreArgs};
 use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
-use crate::engine::preflight::Purpose;
+use crate::engine::preflight::RunPurpose;
 use crate::engine::{Job, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::Ident;
 use crate::store::Sealed;
 
-pub async fn run(global: &Global, args: &Restore, output: Output) -> Result<Exit, Fault> {
+pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<Exit, Fault> {
     let (mut session, server) = Session::installed(global, true).await?;
     choose_columns(&mut session, args)?;
     let stop = Stop::default();
     signal::watch(&stop, output);
     let events = progress::sink(output);
     let engine = session.engine(events, stop).await?;
-    let purpose = Purpose::Restore {
+    let purpose = RunPurpose::Restore {
         drop_sealed: args.drop_sealed,
     };
     let look = look(&session, &server, purpose).await?;
@@ -75,8 +75,8 @@ pub async fn run(global: &Global, args: &Restore, output: Output) -> Result<Exit
     })
 }
 
-/// Narrows the plan to the columns of `--column`.
-fn choose_columns(session: &mut Session, args: &Restore) -> Result<(), Fault> {
+/// Reduces the plan to the columns of `--column`.
+fn choose_columns(session: &mut Session, args: &RestoreArgs) -> Result<(), Fault> {
     if args.columns.is_empty() {
         return Ok(());
     }
@@ -109,7 +109,7 @@ fn choose_columns(session: &mut Session, args: &Restore) -> Result<(), Fault> {
     }
 }
 
-/// `--into`: the one field is written into another column.
+/// `--into`: writes the plaintext of the one field into another column.
 fn redirect(jobs: &mut [Job], into: &str) -> Result<(), Fault> {
     let usage = |message: &str| Fault {
         code: "E0113",

@@ -1,5 +1,6 @@
-//! `phiseal rotate`: a new key version, everything re-sealed, a record in the history. Run again, it
-//! finishes what was interrupted, and begins nothing else before.
+//! `phiseal rotate`: makes a new key version, seals everything again under it, and records that in
+//! the history. Run again after an interruption, it finishes the unfinished rotation and begins no
+//! other.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -9,15 +10,15 @@ use serde_json::{Value, json};
 use super::keys::destroy;
 use super::registered::{self, Reached};
 use super::work::{per_second, rounded};
-use crate::cli::args::{Global, KeyPurpose, Rotate};
+use crate::cli::args::{Global, KeyPurpose, RotateArgs};
 use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::crypto::{KeyId, Purpose};
-use crate::engine::preflight::Purpose as RunPurpose;
-use crate::engine::rotation::{Finish, Finished, Order};
+use crate::engine::preflight::RunPurpose;
+use crate::engine::rotation::{Finish, Finished, RotationRequest};
 use crate::engine::search::Reach;
 use crate::engine::{Engine, Stop};
 use crate::error::{Exit, Fault};
@@ -25,7 +26,7 @@ use crate::foreign::Foreign;
 use crate::keys::rotation::REMAINDER;
 use crate::keys::{Due, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecord};
 
-pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit, Fault> {
+pub async fn run(global: &Global, args: &RotateArgs, output: Output) -> Result<Exit, Fault> {
     refuse_tables(global)?;
     if args.if_due {
         let looking = global.looking();
@@ -60,7 +61,7 @@ pub async fn run(global: &Global, args: &Rotate, output: Output) -> Result<Exit,
     if let (true, Some(refused)) = (reached.jobs.is_empty(), &reached.refused) {
         return Err(refused.clone());
     }
-    let order = Order {
+    let order = RotationRequest {
         keys: wanted,
         reason: args.reason.clone(),
         new_key: args.new_key,
@@ -75,7 +76,7 @@ fn is_unfinished(record: &RotationRecord) -> bool {
     record.finished_at.is_none() && record.kind != RotationKind::Rewrap
 }
 
-/// Whether blind indexes will be put in the place of others: what is unfinished goes first.
+/// Whether this command replaces blind indexes. Unfinished rotations decide it if there are any.
 async fn is_of_indexes(
     session: &Session,
     wanted: &[KeyFor],
@@ -97,16 +98,16 @@ async fn is_of_indexes(
     Ok(to.into_iter().any(of_indexes))
 }
 
-/// Whether a key is due, or a rotation unfinished.
-async fn is_anything_to_do(session: &Session, args: &Rotate) -> Result<bool, Fault> {
+/// Whether a key is due or a rotation is unfinished.
+async fn is_anything_to_do(session: &Session, args: &RotateArgs) -> Result<bool, Fault> {
     let newest = session.store.rotations(1).await?;
     Ok(newest.iter().any(is_unfinished) || !wanted(session, args).await?.is_empty())
 }
 
-/// Keys know no tables: what concerns a key concerns all that is sealed under it.
+/// Refuses `--table`: a key serves all tables.
 ///
 /// # Errors
-/// E0116 where `--table` is given.
+/// E0116 if `--table` is given.
 pub fn refuse_tables(global: &Global) -> Result<(), Fault> {
     if global.table.is_empty() {
         return Ok(());
@@ -119,18 +120,19 @@ pub fn refuse_tables(global: &Global) -> Result<(), Fault> {
     })
 }
 
-/// Finishes what is unfinished, or else begins what is ordered and finishes that; says what was done.
+/// Finishes the unfinished rotations, or else begins and finishes the ordered one; prints the
+/// result.
 async fn rotate(
     engine: &Engine,
     reached: &Reached,
-    order: &Order,
+    order: &RotationRequest,
     grace: Duration,
     output: Output,
 ) -> Result<Exit, Fault> {
     let begun = Instant::now();
     let mut open = engine.unfinished().await?;
     if open.is_empty() && order.keys.is_empty() {
-        // What was unfinished a moment ago was finished by another process.
+        // Another process finished the rotation in the meantime.
         return Ok(not_due(output));
     }
     let resumed = !open.is_empty();
@@ -162,26 +164,27 @@ async fn rotate(
     conclude(engine, &conclusion, output).await
 }
 
-/// What is to be finished, and with what.
+/// What `conclude` needs to finish rotations.
 pub struct Conclusion<'a> {
     /// The registered tables.
     pub reached: &'a Reached,
-    /// The open records.
+    /// The unfinished records.
     pub open: &'a [RotationRecord],
-    /// How far values of a compromised key are looked for.
+    /// How far to search for values of a compromised key.
     pub reach: &'a Reach,
-    /// It was begun before.
+    /// Whether an earlier command began the rotations.
     pub resumed: bool,
     /// When the command began.
     pub begun: Instant,
-    /// How long applications may go on with the keys they have.
+    /// How long applications may go on with the keys they have loaded.
     pub grace: Duration,
 }
 
-/// Finishes open records, says what was done, and what could not be.
+/// Finishes open records, and prints what was done and what could not be done.
 ///
 /// # Errors
-/// What stops a run; run again to resume. What refuses a table, once all others are done.
+/// What stops a run (the same command resumes it), or, once all other tables are done, what refuses
+/// a table.
 pub async fn conclude(
     engine: &Engine,
     conclusion: &Conclusion<'_>,
@@ -215,7 +218,7 @@ async fn finish(engine: &Engine, conclusion: &Conclusion<'_>) -> Result<Finished
         .filter(|record| record.finished_at.is_none())
         .cloned()
         .partition(|record| purpose(record) == Some(Purpose::Cell));
-    // What another process finished meanwhile is told as it stands.
+    // A record that another process has finished is reported as it is.
     let mut all = Finished {
         closed: open
             .iter()
@@ -228,7 +231,7 @@ async fn finish(engine: &Engine, conclusion: &Conclusion<'_>) -> Result<Finished
     let part = |open| Finish {
         jobs: &reached.jobs,
         open,
-        missed: !reached.gone.is_empty(),
+        table_missing: !reached.gone.is_empty(),
         stays_open: reached.refused.is_some(),
         reach: conclusion.reach,
     };
@@ -249,8 +252,8 @@ async fn finish(engine: &Engine, conclusion: &Conclusion<'_>) -> Result<Finished
     Ok(all)
 }
 
-/// The purposes asked for.
-fn purposes(args: &Rotate) -> &'static [Purpose] {
+/// The key purposes that the arguments ask for.
+fn purposes(args: &RotateArgs) -> &'static [Purpose] {
     match (args.purpose, args.if_due) {
         (Some(KeyPurpose::Cell), _) | (None, false) => &[Purpose::Cell],
         (Some(KeyPurpose::BlindIndex), _) => &[Purpose::BlindIndex],
@@ -258,13 +261,13 @@ fn purposes(args: &Rotate) -> &'static [Purpose] {
     }
 }
 
-fn is_asked(args: &Rotate, record: &KeyRecord) -> bool {
+fn is_asked(args: &RotateArgs, record: &KeyRecord) -> bool {
     let tenant = args.tenant.as_ref();
     purposes(args).contains(&record.purpose) && tenant.is_none_or(|tenant| *tenant == record.tenant)
 }
 
-/// The keys to rotate: those asked for, or those of them that are due.
-async fn wanted(session: &Session, args: &Rotate) -> Result<Vec<KeyFor>, Fault> {
+/// The keys to rotate: those asked for, or with `--if-due` those of them that are due.
+async fn wanted(session: &Session, args: &RotateArgs) -> Result<Vec<KeyFor>, Fault> {
     let records = session.store.key_records().await?;
     let now = session.store.audit_head().await?.now;
     let due = |record: &&KeyRecord| {
@@ -281,7 +284,7 @@ async fn wanted(session: &Session, args: &Rotate) -> Result<Vec<KeyFor>, Fault> 
         .map(whom)
         .collect();
     if keys.is_empty() && !args.if_due {
-        // None is active: beginning will say why not.
+        // No key is active; beginning the rotation will report why.
         keys = vec![KeyFor {
             tenant: args.tenant.clone().unwrap_or_default(),
             purpose: purposes(args)[0],
@@ -291,7 +294,7 @@ async fn wanted(session: &Session, args: &Rotate) -> Result<Vec<KeyFor>, Fault> 
     Ok(keys)
 }
 
-async fn warn_suspended(session: &Session, args: &Rotate, output: Output) -> Result<(), Fault> {
+async fn warn_suspended(session: &Session, args: &RotateArgs, output: Output) -> Result<(), Fault> {
     for record in session.store.key_records().await? {
         if is_asked(args, &record) && record.status == KeyStatus::Suspended {
             output.say(&format!(
@@ -356,7 +359,7 @@ fn say(finished: &Finished, conclusion: &Conclusion<'_>, output: Output) {
     });
     let mut lines: Vec<String> = closed.iter().map(line).collect();
     lines.push(format!(
-        "this run sealed {} again, {:.0} rows/s, {} s; {} met again",
+        "this run sealed {} again, {:.0} rows/s, {} s; {} retried",
         counted(tally.rows_written, "row"),
         per_second(tally.rows_written, seconds),
         rounded(seconds),
@@ -393,7 +396,7 @@ fn say(finished: &Finished, conclusion: &Conclusion<'_>, output: Output) {
     output.result(&value, &lines.join("\n"));
 }
 
-/// A record of the history as JSON.
+/// A rotation record as JSON.
 pub fn object(record: &RotationRecord) -> Value {
     json!({
         "history_id": record.history_id,

@@ -1,5 +1,5 @@
-//! `phiseal runs list|abandon`: the runs of all tables, and the end of one that is not to be resumed.
-//! Owns which run is meant, and that nobody alive works on one that is given up.
+//! `phiseal runs list|abandon`: lists the runs of all tables, or ends one that will not be resumed.
+//! Owns how a run is named, and the check that no live process works on an abandoned run.
 
 use serde_json::{Value, json};
 
@@ -13,15 +13,15 @@ use crate::run::audit;
 use crate::run::holder::{self, Process};
 use crate::store::{Holder, RunRecord};
 
-/// What the run says of itself afterwards.
+/// The error code that an abandoned run gets.
 const ABANDONED: &str = "E0528";
-/// Runs that are listed.
+/// The most runs that are listed.
 const RUNS_MAX: u32 = 1000;
 
-/// Runs one of them.
+/// Runs one `runs` subcommand.
 ///
 /// # Errors
-/// What the store reports; the refusals below.
+/// Errors of the store, and the refusals in this file.
 pub async fn run(global: &Global, runs: &Runs, output: Output) -> Result<Exit, Fault> {
     match runs {
         Runs::List => list(global, output).await,
@@ -46,7 +46,7 @@ async fn list(global: &Global, output: Output) -> Result<Exit, Fault> {
 async fn abandon(global: &Global, args: &Abandon, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;
     let run = meant(&session, &args.run).await?;
-    // Before anything is changed: without the keys it could not be written down.
+    // Before any change: without the keys there could be no audit entry.
     let tenants = session.tenants().await?;
     let this = Process::this();
     let lanes = session.store.lanes(run.run_id).await?;
@@ -94,7 +94,7 @@ async fn abandon(global: &Global, args: &Abandon, output: Output) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// The unfinished run of this number, or of the table with this label.
+/// The unfinished run with this number, or of the table with this label.
 async fn meant(session: &Session, wanted: &str) -> Result<RunRecord, Fault> {
     let runs = session.store.runs(u32::MAX).await?;
     let number: Option<i64> = wanted.parse().ok();

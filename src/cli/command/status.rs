@@ -1,5 +1,5 @@
-//! `phiseal status`: fields, runs, lanes, keys and quarantine, and what of it needs a person.
-//! Needs no wrapping key, so that a monitor can ask.
+//! `phiseal status`: fields, runs, lanes, keys and quarantine, and what of them needs a person.
+//! Needs no wrapping key, so that a monitor can run it.
 
 mod attention;
 mod rendering;
@@ -20,37 +20,37 @@ use crate::store::{
     Transport,
 };
 
-/// How many runs are shown; the unfinished ones come first.
+/// The most runs that are shown; unfinished runs come first.
 const RUNS_MAX: u32 = 20;
-/// How many rotations are shown.
+/// The most rotations that are shown.
 const ROTATIONS_MAX: u32 = 10;
-/// Tables of up to so many rows are counted each time; above that only with `--census`.
+/// Tables of up to this many rows are counted each time; larger ones only with `--census`.
 const CENSUS_ROWS_MAX: u64 = 1_000_000;
 
-/// Everything there is to say.
+/// Everything that the status reports.
 struct Facts {
     fields: Vec<FieldRecord>,
     runs: Vec<RunRecord>,
-    /// Of unfinished runs.
+    /// The lanes of unfinished runs.
     lanes: Vec<LaneRecord>,
     keys: Vec<KeyRecord>,
     quarantine: Vec<QuarantineRecord>,
     /// Rotations and rewraps, the unfinished ones first.
     rotations: Vec<RotationRecord>,
-    /// Values under each key, where they were counted.
+    /// Values by key id, if they were counted.
     census: Option<Census>,
     /// The relations of registered tables.
     relations: Vec<RelationRecord>,
-    /// What the guards could not be relied upon for.
+    /// Why the guards cannot be relied upon, one reason each.
     guard_gaps: Vec<String>,
     /// The server's time.
     now: String,
-    /// How we came here; `None` in SQLite.
+    /// How the connection was made; `None` in SQLite.
     transport: Option<Transport>,
 }
 
 impl Facts {
-    /// Whether relations of the table are recorded in this database.
+    /// Whether this database has recorded relations of the table.
     fn is_recorded(&self, label: &str) -> bool {
         self.relations.iter().any(|one| one.table_label == label)
     }
@@ -75,7 +75,8 @@ pub async fn run(global: &Global, args: &Status, output: Output) -> Result<Exit,
     })
 }
 
-/// `labels` are the tables that are asked about; all where there are none. Keys are all tables'.
+/// Reads the facts about the tables in `labels`, or about all tables if it is `None`. Always reads
+/// all keys.
 async fn gather(store: &dyn Store, labels: Option<&HashSet<String>>) -> Result<Facts, Fault> {
     let asked = |label: &String| labels.is_none_or(|labels| labels.contains(label));
     let mut fields = store.fields().await?;
@@ -107,11 +108,11 @@ async fn gather(store: &dyn Store, labels: Option<&HashSet<String>>) -> Result<F
     })
 }
 
-/// The census, where it was asked for or costs little.
+/// The census, if it was asked for or the tables are small.
 async fn count(session: &Session, asked: bool) -> Result<Option<Census>, Fault> {
     match try_count(session, asked).await {
         Err(error) if asked => Err(error),
-        // What was not asked for is no reason to say nothing of the rest.
+        // A failed census that nobody asked for does not stop the rest of the status.
         counted => Ok(counted.ok().flatten()),
     }
 }

@@ -1,4 +1,4 @@
-//! `phiseal verify`: open and compare every row.
+//! `phiseal verify`: opens and compares every row.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
-use crate::engine::preflight::Purpose;
+use crate::engine::preflight::RunPurpose;
 use crate::engine::{Job, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
@@ -21,7 +21,7 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     signal::watch(&stop, output);
     let events = progress::sink(output);
     let engine = session.engine(events, stop).await?;
-    let look = look(&session, &server, Purpose::Verify).await?;
+    let look = look(&session, &server, RunPurpose::Verify).await?;
     look.warn(output);
     let (jobs, mut failures) = look.jobs_going(going, output)?;
     let jobs = sealed_only(&look, jobs, false)?;
@@ -79,7 +79,7 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     Ok(if good { Exit::Done } else { Exit::Unverified })
 }
 
-/// Whether these are all fields of which something is sealed.
+/// Whether the jobs cover all registered fields that may hold sealed values.
 fn is_all(registered: &[FieldRecord], jobs: &[Job]) -> bool {
     let sealed = registered
         .iter()

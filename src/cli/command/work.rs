@@ -10,7 +10,7 @@ use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::crypto::Purpose;
 use crate::engine::preflight::{
-    Dialect, Finding, Findings, KeysHave, Preflight, Purpose as RunPurpose, check, label_of,
+    Dialect, Finding, Findings, KeysHave, Preflight, RunPurpose, check, label_of,
 };
 use crate::engine::{EngineError, Job, TableReport, Tallied};
 use crate::error::{Exit, Fault};
@@ -19,14 +19,14 @@ use crate::plan::TablePlan;
 use crate::store::catalog::TableFacts;
 use crate::store::{FieldRecord, FieldState, Sealed, ServerFacts};
 
-/// A table of the plan, looked at.
+/// One table of the plan with the facts and findings about it.
 pub struct Looked {
     pub plan: TablePlan,
     pub facts: Option<TableFacts>,
     pub findings: Findings,
 }
 
-/// The whole plan, looked at.
+/// All tables of the plan with their findings, and the registered fields.
 pub struct Look {
     pub tables: Vec<Looked>,
     pub registered: Vec<FieldRecord>,
@@ -43,7 +43,7 @@ pub async fn look(
     look_with(session, server, purpose, &active).await
 }
 
-/// The same for what needs neither our own tables nor keys: those are not looked for.
+/// As [`look`], but treats phiseal's own tables and all keys as present.
 pub async fn look_beforehand(session: &Session, server: &ServerFacts) -> Result<Look, Fault> {
     let keys = [Purpose::Cell, Purpose::BlindIndex];
     if server.installed {
@@ -55,7 +55,7 @@ pub async fn look_beforehand(session: &Session, server: &ServerFacts) -> Result<
         create_denied: false,
         ..server.clone()
     };
-    // The fields are asked for by what the server really has.
+    // phiseal's tables do not exist yet, so no registered fields are read.
     look_over(session, &installed, RunPurpose::Backfill, &keys, Vec::new()).await
 }
 
@@ -90,7 +90,8 @@ async fn look_over(
         let facts = session.store.table(&plan.name).await?;
         let tenants = plan.tenant_column.is_some();
         let keys = KeysHave {
-            // A tenant's keys are made when it is first met; our own cursors take one in any case.
+            // A tenant's keys are made when its first row is read; sealing our cursors needs a cell
+            // key in any case.
             cell: active.contains(&Purpose::Cell),
             blind_index: tenants || active.contains(&Purpose::BlindIndex),
         };
@@ -117,7 +118,8 @@ async fn look_over(
     })
 }
 
-/// Two tables of one plan under one label: two leaves of a partitioned table, or a label that is written twice.
+/// Refuses two tables of one plan with the same label: two partitions of one table, or a repeated
+/// label.
 fn refuse_shared_labels(tables: &mut [Looked], registered: &[FieldRecord]) {
     let labels: Vec<Option<String>> = tables
         .iter()
@@ -172,10 +174,10 @@ impl Look {
             .collect()
     }
 
-    /// The jobs to work on, and the refusals of the other tables, where those are to be passed over.
+    /// The jobs to work on, and, with `--keep-going`, the refusals of the other tables.
     ///
     /// # Errors
-    /// All refusals at once: also where no table is left to be worked on.
+    /// All refusals at once, also if every table is refused.
     pub fn jobs_going(&self, going: Going, output: Output) -> Result<(Vec<Job>, Failures), Fault> {
         let able = |table: &&Looked| !table.findings.refused() && table.facts.is_some();
         let able: Vec<&Looked> = self.tables.iter().filter(able).collect();
@@ -208,7 +210,7 @@ impl Look {
             .map_err(|finding| refused(&[finding]))
     }
 
-    /// Fails where anything is refused, with everything that is.
+    /// Fails with all refusals, if there are any.
     pub fn refuse(&self) -> Result<(), Fault> {
         let refusals: Vec<Finding> = self
             .tables
@@ -222,7 +224,7 @@ impl Look {
         }
     }
 
-    /// Says all warnings, on stderr.
+    /// Prints all warnings to stderr.
     pub fn warn(&self, output: Output) {
         for finding in self
             .tables
@@ -237,7 +239,7 @@ impl Look {
     }
 }
 
-/// All refusals as one fault: the code of the first where there is only one kind.
+/// All refusals as one fault, with their code if they share one.
 pub fn refused(refusals: &[Finding]) -> Fault {
     let first = refusals.first();
     let same = refusals
@@ -264,7 +266,7 @@ pub fn refused(refusals: &[Finding]) -> Fault {
         [one] => one.hint.clone(),
         _ => "see each reason; `phiseal plan` lists them again".to_owned(),
     };
-    // A missing key is key trouble, whoever noticed it.
+    // E0216, a missing key, exits as a key error.
     let keys = code == "E0216";
     Fault {
         code,
@@ -285,12 +287,12 @@ pub fn finding_json(finding: &Finding) -> Value {
     })
 }
 
-/// The jobs of what is sealed already: fields that are registered and of which something was done. A field that was
-/// restored holds nothing sealed any more, and is left out; so is a table with none left. One in place stays with
-/// the others of its table where these are `dropping` what belongs to it, too.
+/// The jobs with only those registered fields that may hold sealed values. Leaves out restored
+/// fields, and tables that have no other. With `dropping`, a restored field that was sealed in
+/// place stays if its table has others, since what belongs to it is dropped with theirs.
 ///
 /// # Errors
-/// A field that nothing was sealed of; where all were restored, the first of them.
+/// A field that was never sealed; the first restored field if all were restored.
 pub fn sealed_only(look: &Look, jobs: Vec<Job>, dropping: bool) -> Result<Vec<Job>, Fault> {
     let mut sealed = Vec::new();
     let mut restored = None;
@@ -325,7 +327,7 @@ pub fn sealed_only(look: &Look, jobs: Vec<Job>, dropping: bool) -> Result<Vec<Jo
     }
 }
 
-/// Sums of all tables.
+/// The sums over all tables.
 pub struct Total {
     pub done: Tallied,
     pub resumed: bool,
@@ -333,7 +335,7 @@ pub struct Total {
     pub seconds: f64,
 }
 
-/// Adds the reports of several tables up.
+/// Adds up the reports of several tables.
 pub fn total(reports: Vec<TableReport>) -> Total {
     let mut total = Total {
         done: Tallied::default(),
@@ -350,7 +352,7 @@ pub fn total(reports: Vec<TableReport>) -> Total {
     total
 }
 
-/// Rows a second, rounded; 0 where nothing took any time.
+/// Rows per second, rounded; 0 if no time passed.
 #[allow(
     clippy::cast_precision_loss,
     reason = "a rate is about right at best, and is rounded"
@@ -363,7 +365,7 @@ pub fn per_second(rows: i64, seconds: f64) -> f64 {
     }
 }
 
-/// A number of bytes, for people.
+/// A number of bytes as text.
 #[allow(clippy::cast_precision_loss, reason = "shown with two digits")]
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -380,7 +382,7 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
-/// A time, for people.
+/// A number of seconds as text.
 pub fn duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
@@ -389,7 +391,7 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
-/// Seconds with three digits behind the point.
+/// Seconds rounded to milliseconds.
 pub fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }

@@ -1,4 +1,5 @@
-//! Properties over generated inputs. A failure prints its seed; `PROPTEST_RNG_SEED` runs it again.
+//! Properties over generated inputs. A failure prints its seed; `PROPTEST_RNG_SEED` repeats that
+//! run.
 
 use std::{cell::RefCell, collections::HashMap, fmt::Debug};
 
@@ -13,7 +14,7 @@ use crate::crypto::{
     text,
 };
 
-/// Runs a property with a seed of its own, and names the seed if it fails.
+/// Checks a property with a seed of its own, and prints the seed if it fails.
 fn check<S: Strategy>(strategy: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>)
 where
     S::Value: Debug,
@@ -31,7 +32,7 @@ where
     }
 }
 
-/// A key part as a debuggable value: `KeyPart` itself prints nothing of its content.
+/// A key part that can be printed: `KeyPart` prints nothing of its content.
 type Part = (u8, i64, String, Vec<u8>);
 
 fn key_part((kind, number, string, bytes): Part) -> KeyPart {
@@ -51,7 +52,7 @@ fn key_part((kind, number, string, bytes): Part) -> KeyPart {
     }
 }
 
-/// Few and short values, so that collisions would be met.
+/// Few and short values, so that any collision would occur.
 fn parts() -> impl Strategy<Value = Vec<Part>> {
     let part = (
         0..8u8,
@@ -121,7 +122,8 @@ fn no_envelope_with_one_bit_changed_opens() {
     }
 }
 
-/// The id the envelope now names, of a key with the same bytes: only the additional data tells them apart.
+/// Opens the envelope with a key of the same bytes under the id that the envelope now names, so
+/// that only the additional data can refuse it.
 fn refuses_under_its_own_key_id(row_key: &RowKey, envelope: &Envelope<'_>) {
     let data_key = DataKey::from_bytes(Zeroizing::new([0x5a; 32]));
     let context = Context::new("t", "public.patients", "ssn");
@@ -144,7 +146,7 @@ fn no_value_opens_under_a_context_or_row_key_with_one_bit_changed() {
     assert!(column(context).open(&row_key(row), &envelope).is_ok());
 
     for field in 0..context.len() {
-        // The top bit is left alone: with it a field would not be text.
+        // The top bit stays: a field with that bit changed would not be valid UTF-8.
         for bit in (0..context[field].len() * 8).filter(|bit| bit % 8 != 7) {
             let mut bytes = context[field].as_bytes().to_vec();
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -207,7 +209,7 @@ fn a_padded_value_without_its_mark_is_refused_though_its_tag_verifies() {
         (b"\x80\0\0\0", Some(&b""[..])),
         (b"a\x80\x80\0", Some(b"a\x80")),
     ] {
-        // Sealed by hand: no seal of ours makes these.
+        // Built here without `seal`, which never makes such envelopes.
         let mut sealed =
             crate::crypto::envelope::header(key.key_id(), crate::crypto::Suite::Padded).to_vec();
         let context = Context::new("", "t", "c");

@@ -69,7 +69,7 @@ fn column_key(document: &Value, cell: &Value) -> ColumnKey {
     ColumnKey::derive(key_id(cell), &data_key, &context(cell))
 }
 
-/// Runs `check` on every cell, and on no fewer than the 16 there are.
+/// Runs `check` on every cell of the file, which must hold at least 16.
 fn each_cell(check: impl Fn(&Value, &Value, &str)) {
     let document = document();
     let cells = document["cells"].as_array().unwrap();
@@ -167,7 +167,7 @@ fn blind_indexes_are_those_of_the_vectors() {
     }
 }
 
-/// A blind index does not depend on its key's id.
+/// The id of the blind index key; an index does not depend on it.
 fn key_id_of_blind_indexes() -> KeyId {
     KeyId::new(1).unwrap()
 }

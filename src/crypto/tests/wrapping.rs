@@ -1,4 +1,4 @@
-//! What a wrapping key refuses.
+//! What a wrapping key refuses to read or unwrap.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 

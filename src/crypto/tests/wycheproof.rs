@@ -1,4 +1,5 @@
-//! Project Wycheproof's sets, run through the primitives that seal: AES-256-GCM, HMAC-SHA256, HKDF-SHA256.
+//! Project Wycheproof's test sets for the primitives that seal: AES-256-GCM, HMAC-SHA256,
+//! HKDF-SHA256.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -8,7 +9,7 @@ use wycheproof::{
 
 use crate::crypto::{aead, prf::Prf};
 
-/// Keys `Prf` with a key of any length, as RFC 2104 section 2 brings it to one block.
+/// A `Prf` with a key of any length, brought to one block as in RFC 2104 section 2.
 fn prf(key: &[u8]) -> Prf {
     let mut block = [0u8; 64];
     if key.len() > block.len() {
@@ -97,8 +98,8 @@ fn hkdf_sha256_agrees_with_wycheproof() {
     );
 }
 
-/// RFC 5869 section 2.3 with as many blocks as it takes; the first is ours where the info has the
-/// form `label ‖ 0x00 ‖ info` that `Prf::expand` gives it.
+/// HKDF-Expand of RFC 5869 section 2.3 with as many blocks as needed. `Prf::expand` makes the first
+/// block if the info has its form, `label ‖ 0x00 ‖ info`.
 fn hkdf_expand(prf: &Prf, info: &[u8], size: usize) -> Vec<u8> {
     let mut block = match info.iter().position(|byte| *byte == 0) {
         Some(zero) => {

@@ -20,7 +20,7 @@ use crate::demo::rows::{Filled, SEED, SampleSet};
 use crate::demo::stage::Stage;
 use crate::error::{Exit, Fault};
 use crate::ident::Ident;
-use crate::plan::{Plan, TablePlan, Target};
+use crate::plan::{Plan, SealTo, TablePlan};
 
 const STEPS: u32 = 7;
 /// Characters of a value that are shown.
@@ -130,8 +130,8 @@ fn sealed(table: &TablePlan) -> Vec<Ident> {
     let columns = table.columns.iter();
     columns
         .map(|column| match &column.target {
-            Target::Beside(sealed) => sealed.clone(),
-            Target::InPlace => column.name.clone(),
+            SealTo::Beside(sealed) => sealed.clone(),
+            SealTo::InPlace => column.name.clone(),
         })
         .collect()
 }

@@ -1,49 +1,49 @@
-//! What a few measured batches mean for the whole table.
-//! Owns the arithmetic, in seconds. Reads nothing: facts in, figures out.
+//! Computes from a few measured batches how long the whole table takes.
+//! Owns the arithmetic, in seconds. Takes facts and returns figures; reads nothing.
 //!
 //! A lane reads, seals and writes at the same time, so it is as fast as the slowest of the three;
-//! were they one after the other, it would take their sum. That, and the spread of the batches, make
+//! one after the other they would take their sum. These two, and the spread of the batches, make
 //! the range.
 
 use super::{Batch, Measured, READ_TRIPS, WRITE_TRIPS};
-use crate::engine::Settings;
+use crate::engine::RunSettings;
 use crate::engine::preflight::Dialect;
-use crate::store::TrialPlace;
+use crate::store::TrialTable;
 
-/// What more lanes give: at least (two cores, database and program on one machine), likely, and
-/// where the server has a core for each.
+/// The speed-up by more lanes: at least (two cores, database and program on one machine), likely,
+/// and per lane if the server has a core for each.
 const SPEED_UP_LEAST: f64 = 1.4;
 const SPEED_UP_LIKELY: f64 = 1.6;
 const SPEED_UP_PER_LANE: f64 = 0.8;
-/// Writing into the table takes as many times longer than into the temporary copy, which writes no
-/// log, has no guard, and whose indexes fit into memory; likely, and at worst. So did a table of 250
-/// bytes a row with four indexes (two cores, PostgreSQL 15).
+/// Factors, likely and worst, by which writing into the table takes longer than into the temporary
+/// copy. The copy writes no log, has no guard, and its indexes fit into memory. Measured on a table
+/// of 250 bytes a row with four indexes (two cores, PostgreSQL 15).
 const COPY: (f64, f64) = (1.8, 3.0);
-/// The same for a batch that was rolled back: a run commits, moves its fence, and looks for what is
-/// left.
+/// The same factors for a batch rolled back in the table: a run also commits, updates its lane, and
+/// looks for rows that are left.
 const TABLE: (f64, f64) = (1.2, 1.5);
-/// Both in SQLite, whose COMMIT is when pages are written, synced and later moved into the file.
+/// Both pairs for SQLite, whose COMMIT writes and syncs pages and later moves them into the file.
 const SQLITE_COPY: (f64, f64) = (5.0, 12.0);
 const SQLITE_TABLE: (f64, f64) = (2.0, 4.0);
-/// Rows of a batch of a run: the bounds of its pace.
+/// The least and most rows of a batch of a run: the limits of its window size.
 const ROWS_MIN: f64 = 50.0;
 const ROWS_MAX: f64 = 20_000.0;
 
-/// What a run spends its time on.
+/// What limits the speed of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
+pub enum Bottleneck {
     /// Reading.
     Read,
     /// Sealing.
     Seal,
     /// Writing.
     Write,
-    /// Waiting for what travels to the server and back.
+    /// Waiting for round trips to the server.
     Network,
 }
 
-impl Bound {
-    /// As it is printed.
+impl Bottleneck {
+    /// The word that is printed.
     pub fn word(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -54,9 +54,9 @@ impl Bound {
     }
 }
 
-/// Seconds of each kind of work for the whole table, one lane.
+/// Seconds of each kind of work for the whole table with one lane.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Stages {
+pub struct StageSeconds {
     /// Reading.
     pub read: f64,
     /// Sealing.
@@ -67,9 +67,9 @@ pub struct Stages {
     pub network: f64,
 }
 
-/// Seconds, from the least to the most.
+/// A range of seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Range {
+pub struct SecondsRange {
     /// At least.
     pub low: f64,
     /// Likely.
@@ -83,28 +83,28 @@ pub struct Range {
 pub struct Forecast {
     /// Rows of the table.
     pub rows: f64,
-    /// Rows that hold something to seal.
+    /// Rows that have a value to seal.
     pub rows_to_seal: f64,
-    /// Values.
+    /// Values to seal.
     pub values: f64,
     /// Bytes of these rows' values.
     pub value_bytes: f64,
-    /// The kinds of work.
-    pub stages: Stages,
-    /// How long it takes with one lane.
-    pub one_lane: Range,
-    /// How long it takes with the lanes that are set.
-    pub lanes: Range,
+    /// The time of each kind of work.
+    pub stages: StageSeconds,
+    /// The duration with one lane.
+    pub one_lane: SecondsRange,
+    /// The duration with the configured number of lanes.
+    pub lanes: SecondsRange,
 }
 
-impl Stages {
-    /// What takes longest; `None` where nothing takes any time.
-    pub fn bound(&self) -> Option<Bound> {
+impl StageSeconds {
+    /// The kind of work that takes longest; `None` if none takes any time.
+    pub fn bound(&self) -> Option<Bottleneck> {
         let kinds = [
-            (self.write, Bound::Write),
-            (self.read, Bound::Read),
-            (self.seal, Bound::Seal),
-            (self.network, Bound::Network),
+            (self.write, Bottleneck::Write),
+            (self.read, Bottleneck::Read),
+            (self.seal, Bottleneck::Seal),
+            (self.network, Bottleneck::Network),
         ];
         let longest = kinds
             .into_iter()
@@ -115,7 +115,7 @@ impl Stages {
     }
 
     fn overlapped(&self) -> f64 {
-        // The reader and the writer wait for the server each by itself.
+        // Reading and writing wait for round trips independently of each other.
         let trips = f64::from(READ_TRIPS + WRITE_TRIPS);
         let read = self.read + self.network * f64::from(READ_TRIPS) / trips;
         let write = self.write + self.network * f64::from(WRITE_TRIPS) / trips;
@@ -142,7 +142,7 @@ impl Stages {
         }
     }
 
-    /// Adds another table's.
+    /// Adds the seconds of another table.
     pub fn add(&mut self, other: &Self) {
         self.read += other.read;
         self.seal += other.seal;
@@ -151,8 +151,8 @@ impl Stages {
     }
 }
 
-impl Range {
-    /// Adds another table's, which is worked on afterwards.
+impl SecondsRange {
+    /// Adds the seconds of another table, which is processed afterwards.
     pub fn add(&mut self, other: &Self) {
         self.low += other.low;
         self.likely += other.likely;
@@ -169,14 +169,14 @@ impl Range {
 }
 
 impl Forecast {
-    /// Of a table of `rows` rows.
+    /// The forecast for a table of about `rows` rows.
     pub fn of(
         measured: &Measured,
         rows: u64,
-        (place, dialect): (TrialPlace, Dialect),
-        settings: &Settings,
+        (place, dialect): (TrialTable, Dialect),
+        settings: &RunSettings,
     ) -> Self {
-        // Statistics may be older than the rows.
+        // The statistics may be older than the rows.
         let rows = rows.max(measured.looked) as f64;
         let batches = &measured.batches;
         let sum = |of: fn(&Batch) -> u64| batches.iter().map(of).sum::<u64>() as f64;
@@ -189,34 +189,34 @@ impl Forecast {
         }
         let share = |of: fn(&Batch) -> u64| sum(of) / looked * rows;
         let (likely_factor, worst_factor) = match (place, dialect) {
-            (TrialPlace::Copy, Dialect::Postgres) => COPY,
-            (TrialPlace::Table, Dialect::Postgres) => TABLE,
-            (TrialPlace::Copy, Dialect::Sqlite) => SQLITE_COPY,
-            (TrialPlace::Table, Dialect::Sqlite) => SQLITE_TABLE,
+            (TrialTable::Copy, Dialect::Postgres) => COPY,
+            (TrialTable::Table, Dialect::Postgres) => TABLE,
+            (TrialTable::Copy, Dialect::Sqlite) => SQLITE_COPY,
+            (TrialTable::Table, Dialect::Sqlite) => SQLITE_TABLE,
         };
         let network = network_per_row(measured, settings);
-        let each: Vec<Stages> = batches
+        let each: Vec<StageSeconds> = batches
             .iter()
             .map(|batch| per_row(batch, network))
             .collect();
         let least = each
             .iter()
-            .map(Stages::overlapped)
+            .map(StageSeconds::overlapped)
             .fold(f64::INFINITY, f64::min);
         let most = each
             .iter()
             .map(|stages| stages.writing(worst_factor).sum())
             .fold(0.0, f64::max);
-        let stages = Stages {
+        let stages = StageSeconds {
             read: median(&each, |stages| stages.read),
             seal: median(&each, |stages| stages.seal),
             write: median(&each, |stages| stages.write) * likely_factor,
             network,
         };
-        // Batches without anything to seal were read, too, and are not among those measured.
+        // Batches without rows to seal were read too, but are not among `batches`.
         let worked = rows * sum(|batch| batch.looked) / looked;
         let likely = stages.overlapped();
-        let one_lane = Range {
+        let one_lane = SecondsRange {
             low: least.min(likely) * worked,
             likely: likely * worked,
             high: most.max(likely) * worked,
@@ -240,9 +240,9 @@ impl Forecast {
     }
 }
 
-fn per_row(batch: &Batch, network: f64) -> Stages {
+fn per_row(batch: &Batch, network: f64) -> StageSeconds {
     let looked = batch.looked.max(1) as f64;
-    Stages {
+    StageSeconds {
         read: batch.read / looked,
         seal: batch.seal / looked,
         write: batch.write / looked,
@@ -250,9 +250,9 @@ fn per_row(batch: &Batch, network: f64) -> Stages {
     }
 }
 
-/// A run makes its batches as large as its target time allows, so round trips count once for many
-/// rows.
-fn network_per_row(measured: &Measured, settings: &Settings) -> f64 {
+/// Seconds of round trips for each row. A run makes its batches as large as its target time allows,
+/// so a round trip is shared by many rows.
+fn network_per_row(measured: &Measured, settings: &RunSettings) -> f64 {
     let batches = &measured.batches;
     let slowest = median(batches, |batch| {
         let stages = per_row(batch, 0.0);
@@ -279,11 +279,11 @@ mod tests {
 
     use super::*;
 
-    const IN_TABLE: (TrialPlace, Dialect) = (TrialPlace::Table, Dialect::Postgres);
-    const COPIED: (TrialPlace, Dialect) = (TrialPlace::Copy, Dialect::Postgres);
+    const IN_TABLE: (TrialTable, Dialect) = (TrialTable::Table, Dialect::Postgres);
+    const COPIED: (TrialTable, Dialect) = (TrialTable::Copy, Dialect::Postgres);
 
-    fn settings(workers: u32) -> Settings {
-        Settings {
+    fn settings(workers: u32) -> RunSettings {
+        RunSettings {
             workers,
             batch_target: Duration::from_millis(250),
             batch_bytes_max: 4 << 20,
@@ -323,7 +323,7 @@ mod tests {
     fn the_slowest_kind_of_work_bounds_and_the_spread_makes_the_range() {
         let measured = measured(&[0.02, 0.03, 0.05], Duration::ZERO);
         let forecast = Forecast::of(&measured, 100_000, IN_TABLE, &settings(1));
-        assert_eq!(forecast.stages.bound(), Some(Bound::Write));
+        assert_eq!(forecast.stages.bound(), Some(Bottleneck::Write));
         assert!(close(forecast.one_lane.low, 2.0), "{forecast:?}");
         assert!(close(forecast.one_lane.likely, 3.6), "{forecast:?}");
         assert!(close(forecast.one_lane.high, 9.0), "{forecast:?}");
@@ -341,7 +341,7 @@ mod tests {
         assert!(close(copied.one_lane.low, in_table.one_lane.low));
         assert!(copied.one_lane.likely > in_table.one_lane.likely);
         assert!(copied.one_lane.high > in_table.one_lane.high);
-        let (place, dialect) = (TrialPlace::Copy, Dialect::Sqlite);
+        let (place, dialect) = (TrialTable::Copy, Dialect::Sqlite);
         let sqlite = Forecast::of(&measured, 100_000, (place, dialect), &settings(1));
         assert!(sqlite.one_lane.likely > copied.one_lane.likely);
         for (many, one) in [
@@ -359,7 +359,7 @@ mod tests {
     fn a_far_server_bounds_by_the_network() {
         let measured = measured(&[0.02; 3], Duration::from_millis(200));
         let forecast = Forecast::of(&measured, 100_000, IN_TABLE, &settings(1));
-        assert_eq!(forecast.stages.bound(), Some(Bound::Network));
+        assert_eq!(forecast.stages.bound(), Some(Bottleneck::Network));
         assert!(forecast.one_lane.likely > 2.0);
     }
 

@@ -1,20 +1,21 @@
-//! What a rotation did to the rows of a batch, counted in its transaction.
+//! Counts what a rotation did to the rows of a batch, in the batch's transaction. Owns no row
+//! writes.
 
 use std::collections::BTreeMap;
 
-use super::{Committer, Load, Segment};
+use super::{Batch, Committer, PageWrites};
 use crate::crypto::KeyId;
-use crate::engine::parcel::Worked;
+use crate::engine::worked_page::WorkedRow;
 use crate::keys::RotationCounts;
 use crate::store::RotationCount;
 
 impl Committer {
-    /// What a rotation did to the rows of a segment, by the key they were under. A row counts as
-    /// found once it is settled: re-sealed or listed, and not each time it was met.
+    /// Counts what a rotation did to the rows of a batch, by superseded key. A row counts as found
+    /// once it is re-sealed or listed, not each time it is read.
     pub(super) fn rotation_counts(
         &self,
-        load: &Load<'_>,
-        segment: &Segment,
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
         missed: &[usize],
         is_listed: impl Fn(usize) -> bool,
     ) -> Vec<RotationCount> {
@@ -23,7 +24,7 @@ impl Committer {
             return Vec::new();
         }
         let mut sums: BTreeMap<KeyId, RotationCounts> = BTreeMap::new();
-        let mut add = |row: &Worked, one: RotationCounts| {
+        let mut add = |row: &WorkedRow, one: RotationCounts| {
             for key in &row.work.under {
                 *sums.entry(*key).or_default() += one;
             }
@@ -44,7 +45,7 @@ impl Committer {
             conflicts: 1,
             ..RotationCounts::default()
         };
-        for at in segment.rows.clone() {
+        for at in batch.rows.clone() {
             let one = if is_listed(at) {
                 listed
             } else if missed.contains(&at) {
@@ -52,12 +53,17 @@ impl Committer {
             } else {
                 resealed
             };
-            add(&load.parcel.rows[load.positions[at]], one);
+            add(&page_writes.worked.rows[page_writes.positions[at]], one);
         }
-        if segment.closes {
-            let unwritten = load.parcel.rows.iter().enumerate().filter(|(at, row)| {
-                !row.work.faults.is_empty() && load.positions.binary_search(at).is_err()
-            });
+        if batch.closes {
+            let unwritten = page_writes
+                .worked
+                .rows
+                .iter()
+                .enumerate()
+                .filter(|(at, row)| {
+                    !row.work.faults.is_empty() && page_writes.positions.binary_search(at).is_err()
+                });
             for (_, row) in unwritten {
                 add(row, listed);
             }

@@ -1,47 +1,49 @@
-//! One row at a time, locked before it is worked on: what the sweep does with rows that never rest.
+//! Commits one row at a time, locked before it is read: the sweep does this with rows that keep
+//! changing. Owns this transaction; the sweep decides which rows need it.
 
 use std::sync::Arc;
 
-use super::super::parcel;
-use super::{Committed, Committer, Failure, Load, NotCommitted, Segment, SegmentEnd};
+use super::super::worked_page;
+use super::{Batch, BatchEnd, CommitFailure, Committed, Committer, NotCommitted, PageWrites};
 use crate::crypto::KeyId;
-use crate::store::{Advance, Cursor, LaneTally, Next, PageRequest, WriteRow};
+use crate::store::{KeyText, LaneTally, LaneUpdate, Next, PageRequest, WriteRow};
 
-/// What became of a row that was locked before it was read.
-pub enum Alone {
-    /// It is written.
+/// The result for a row that was locked before it was read.
+pub enum LockedRow {
+    /// The row was written, or listed in quarantine.
     Written(Committed),
-    /// It is gone, or needs nothing any more.
+    /// The row is gone, or needs no work any more.
     Nothing,
-    /// Somebody holds it, or it needs what this transaction cannot do.
+    /// Another session holds the row, or the row needs what this transaction cannot do.
     NotNow,
 }
 
 impl Committer {
-    /// Locks one row by its key, works on what it is now, and writes it in the same transaction.
+    /// Locks one row by its key, works on its present version, and writes it in the same
+    /// transaction.
     ///
     /// # Errors
     /// As [`Committer::commit`].
     pub async fn commit_locked(
         &mut self,
         request: &PageRequest,
-        key: &Cursor,
+        key: &KeyText,
         seal_keys: &[KeyId],
-    ) -> Result<Alone, NotCommitted> {
+    ) -> Result<LockedRow, NotCommitted> {
         match self.locked_attempt(request, key, seal_keys).await {
             Ok(done) => Ok(done),
-            Err(Failure::Stop(error)) => Err(NotCommitted::Stop(error)),
-            Err(Failure::Store(error)) => match error.next() {
-                // The row stays for the next pass of the sweep.
+            Err(CommitFailure::Stop(error)) => Err(NotCommitted::Stop(error)),
+            Err(CommitFailure::Store(error)) => match error.next() {
+                // The next pass of the sweep finds the row again.
                 Next::SkipLocked | Next::Again | Next::Reconnect | Next::Reread | Next::Bisect => {
-                    Ok(Alone::NotNow)
+                    Ok(LockedRow::NotNow)
                 }
-                Next::Settle => Ok(match self.settle().await? {
-                    Some(SegmentEnd::Committed(tally, _)) => Alone::Written(Committed {
+                Next::ResolveCommit => Ok(match self.resolve_unknown_commit().await? {
+                    Some(BatchEnd::Committed(tally, _)) => LockedRow::Written(Committed {
                         tally,
                         ..Committed::default()
                     }),
-                    Some(SegmentEnd::Split) | None => Alone::NotNow,
+                    Some(BatchEnd::Split) | None => LockedRow::NotNow,
                 }),
                 Next::Stop => Err(NotCommitted::Stop(error.into())),
             },
@@ -51,10 +53,10 @@ impl Committer {
     async fn locked_attempt(
         &mut self,
         request: &PageRequest,
-        key: &Cursor,
+        key: &KeyText,
         seal_keys: &[KeyId],
-    ) -> Result<Alone, Failure> {
-        let advance = Advance {
+    ) -> Result<LockedRow, CommitFailure> {
+        let advance = LaneUpdate {
             cursor: None,
             lease_seconds: self.ctx.settings.lease_seconds,
         };
@@ -64,78 +66,82 @@ impl Committer {
             .writer
             .lock_rows(&ctx.target, request, std::slice::from_ref(key))
             .await?;
-        let mut parcel = match parcel::work(&ctx, page).await {
-            Ok(parcel) => parcel,
+        let mut worked = match worked_page::work(&ctx, page).await {
+            Ok(worked) => worked,
             Err(error) => {
                 self.writer.rollback().await;
-                return Err(Failure::Stop(error));
+                return Err(CommitFailure::Stop(error));
             }
         };
-        let (positions, writes) = parcel.take_writes();
-        // A row whose tenant changed since would be sealed under a key that this transaction does
-        // not hold: the next pass meets it again.
+        let (positions, writes) = worked.take_writes();
+        // If the row's tenant has changed, the row would be sealed under a key that this
+        // transaction does not hold. The next pass finds it again.
         let held = |id: &KeyId| !self.ctx.step.seals() || seal_keys.contains(id);
-        if writes.is_empty() || !parcel.seal_keys(&positions).iter().all(held) {
+        if writes.is_empty() || !worked.seal_keys(&positions).iter().all(held) {
             self.writer.rollback().await;
             let done =
-                writes.is_empty() && parcel.rows.iter().all(|row| row.work.faults.is_empty());
-            return Ok(if done { Alone::Nothing } else { Alone::NotNow });
+                writes.is_empty() && worked.rows.iter().all(|row| row.work.faults.is_empty());
+            return Ok(if done {
+                LockedRow::Nothing
+            } else {
+                LockedRow::NotNow
+            });
         }
-        let load = Load {
-            parcel: &parcel,
+        let page_writes = PageWrites {
+            worked: &worked,
             positions: &positions,
             writes: &writes,
             cursor: None,
             listed: Vec::new(),
             found: 0,
         };
-        let segment = Segment {
+        let batch = Batch {
             rows: 0..writes.len(),
             closes: false,
         };
-        self.write_alone(&load, &segment, &writes).await
+        self.write_alone(&page_writes, &batch, &writes).await
     }
 
-    /// Writes the row that is locked; where the database refuses it, or a trigger passes over it, lists it.
+    /// Writes the locked row. Lists it if the database refuses it or a trigger skips the update.
     async fn write_alone(
         &mut self,
-        load: &Load<'_>,
-        segment: &Segment,
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
         writes: &[WriteRow],
-    ) -> Result<Alone, Failure> {
-        let written = match self.write(load, segment, writes, false).await {
-            Err(Failure::Store(error)) if error.next() == Next::Bisect => {
-                return self.list_alone(load, segment, Some(&error)).await;
+    ) -> Result<LockedRow, CommitFailure> {
+        let written = match self.write(page_writes, batch, writes, false).await {
+            Err(CommitFailure::Store(error)) if error.next() == Next::Bisect => {
+                return self.list_alone(page_writes, batch, Some(&error)).await;
             }
             written => written?,
         };
-        // Nobody else can have written: the row was read under its lock.
+        // The row is locked, so only a trigger can have changed the value.
         if !written.rewritten.is_empty() {
             return Err(self.rewritten().await);
         }
         if written.rows == 0 {
             self.writer.rollback().await;
-            return self.list_alone(load, segment, None).await;
+            return self.list_alone(page_writes, batch, None).await;
         }
         let tally = LaneTally {
             rows_written: i64::try_from(written.rows).unwrap_or(i64::MAX),
-            values_written: self.values_written(load, segment, &written),
+            values_written: self.values_written(page_writes, batch, &written),
             ..LaneTally::default()
         };
         let missed: Vec<usize> = written.missed.clone();
-        let counts = self.rotation_counts(load, segment, &missed, |_| false);
+        let counts = self.rotation_counts(page_writes, batch, &missed, |_| false);
         if !counts.is_empty() {
             self.writer.count_rotation(&counts).await?;
         }
         if let Err(error) = self.writer.commit(&tally).await {
             if error.next() == Next::Bisect {
-                return self.list_alone(load, segment, Some(&error)).await;
+                return self.list_alone(page_writes, batch, Some(&error)).await;
             }
-            self.unsettled = Some((tally, Vec::new()));
-            return Err(Failure::Store(error));
+            self.unknown = Some((tally, Vec::new()));
+            return Err(CommitFailure::Store(error));
         }
         self.stamp.seq += 1;
-        Ok(Alone::Written(Committed {
+        Ok(LockedRow::Written(Committed {
             tally,
             ..Committed::default()
         }))

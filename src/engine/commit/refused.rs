@@ -1,27 +1,30 @@
-//! Rows that the database refuses, or that a trigger passes over: they are listed, and the others go on.
-//! Owns what is listed of them, and that a table which refuses every row alike is not listed as a whole.
+//! Lists rows that the database refuses or that a trigger skips, so that the other rows go on. Owns
+//! what is listed of them, and stops a run whose rows are all refused for one cause instead of
+//! listing the whole table. [`Alike`](crate::engine::alike::Alike) counts the refusals.
 
 use super::super::alike::{Cause, Refusals};
-use super::super::conduct::all_refused;
-use super::super::parcel::Parcel;
 use super::super::retry::Patience;
+use super::super::run_loop::all_refused;
 use super::super::step::RowFault;
-use super::{Alone, Committed, Committer, Failure, Load, NotCommitted, Segment, SegmentEnd};
+use super::super::worked_page::WorkedPage;
+use super::{
+    Batch, BatchEnd, CommitFailure, Committed, Committer, LockedRow, NotCommitted, PageWrites,
+};
 use crate::store::{NewQuarantine, Next, StoreError, Written};
 
-/// A trigger that returns NULL, or says RAISE(IGNORE), leaves no other trace.
+/// A trigger that returns NULL or calls RAISE(IGNORE) leaves no other trace.
 const SKIPPED: &str = "a trigger of the table passes over the update of the row";
 
 impl Committer {
-    /// The database refuses this one row: it is listed, and the others go on.
+    /// Lists the one row of a batch that the database refuses, so that the others go on.
     pub(super) async fn refuse_row(
         &mut self,
-        load: &Load<'_>,
-        segment: &Segment,
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
         error: &StoreError,
-    ) -> Result<SegmentEnd, NotCommitted> {
+    ) -> Result<BatchEnd, NotCommitted> {
         let (sqlstate, constraint) = match error {
-            StoreError::Data {
+            StoreError::RowRefused {
                 sqlstate,
                 constraint,
             } => (Some(sqlstate.clone()), constraint.clone()),
@@ -33,98 +36,99 @@ impl Committer {
             sqlstate,
             constraint,
         };
-        self.list_row(load, segment, fault).await
+        self.list_row(page_writes, batch, fault).await
     }
 
-    /// Lists the one row of a segment instead of writing it.
+    /// Lists the one row of a batch instead of writing it.
     async fn list_row(
         &mut self,
-        load: &Load<'_>,
-        segment: &Segment,
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
         fault: RowFault,
-    ) -> Result<SegmentEnd, NotCommitted> {
-        let row = &load.parcel.rows[load.positions[segment.rows.start]];
+    ) -> Result<BatchEnd, NotCommitted> {
+        let row = &page_writes.worked.rows[page_writes.positions[batch.rows.start]];
         let cause = cause_of(&fault);
         let listed = self
             .ctx
-            .book
+            .known_faults
             .list(self.ctx.run_id, &row.read, &row.key, &[fault]);
         let mut patience = Patience::new(self.ctx.settings.patience);
         let end = loop {
-            let error = match self.attempt(load, segment, false, Some(&listed)).await {
+            let error = match self.attempt(page_writes, batch, false, Some(&listed)).await {
                 Ok(end) => break end,
-                Err(Failure::Stop(error)) => return Err(NotCommitted::Stop(error)),
-                Err(Failure::Store(error)) => error,
+                Err(CommitFailure::Stop(error)) => return Err(NotCommitted::Stop(error)),
+                Err(CommitFailure::Store(error)) => error,
             };
-            if error.next() == Next::Settle
-                && let Some(end) = self.settle().await?
+            if error.next() == Next::ResolveCommit
+                && let Some(end) = self.resolve_unknown_commit().await?
             {
                 break end;
             }
             let pause = match error.next() {
                 Next::Stop | Next::Bisect | Next::Reread => None,
-                Next::Again | Next::Reconnect | Next::Settle | Next::SkipLocked => {
+                Next::Again | Next::Reconnect | Next::ResolveCommit | Next::SkipLocked => {
                     patience.after(&error)
                 }
             };
             let Some(pause) = pause else {
-                self.ctx.book.forget(&listed);
+                self.ctx.known_faults.forget(&listed);
                 return Err(NotCommitted::Stop(error.into()));
             };
             self.ctx.stop.sleep(pause).await;
         };
-        let tag = self.ctx.book.tag(&row.key);
+        let tag = self.ctx.known_faults.tag(&row.key);
         self.stop_if_alike(self.ctx.alike.refused(&cause, tag))
             .await?;
         Ok(end)
     }
 
-    /// The same of a row that was locked and read by itself.
+    /// Lists a row that was locked and read alone: refused with `error`, or skipped by a trigger.
     pub(super) async fn list_alone(
         &mut self,
-        load: &Load<'_>,
-        segment: &Segment,
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
         error: Option<&StoreError>,
-    ) -> Result<Alone, Failure> {
+    ) -> Result<LockedRow, CommitFailure> {
         let ended = match error {
-            Some(error) => self.refuse_row(load, segment, error).await,
+            Some(error) => self.refuse_row(page_writes, batch, error).await,
             None => {
                 let fault = RowFault::row(SKIPPED);
-                self.list_row(load, segment, fault).await
+                self.list_row(page_writes, batch, fault).await
             }
         };
         match ended {
-            Ok(SegmentEnd::Committed(tally, _)) => Ok(Alone::Written(Committed {
+            Ok(BatchEnd::Committed(tally, _)) => Ok(LockedRow::Written(Committed {
                 tally,
                 ..Committed::default()
             })),
-            Ok(SegmentEnd::Split) | Err(NotCommitted::ReadAgain) => Ok(Alone::NotNow),
-            Err(NotCommitted::Stop(error)) => Err(Failure::Stop(error)),
+            Ok(BatchEnd::Split) | Err(NotCommitted::ReadAgain) => Ok(LockedRow::NotNow),
+            Err(NotCommitted::Stop(error)) => Err(CommitFailure::Stop(error)),
         }
     }
 
-    /// What is to be listed of rows that a trigger passed over; they are known from now on.
+    /// Quarantine entries for the rows that a trigger skipped. From now on they are known faults.
     pub(super) fn list_skipped(
         &self,
-        load: &Load<'_>,
-        segment: &Segment,
+        page_writes: &PageWrites<'_>,
+        batch: &Batch,
         written: &Written,
     ) -> Vec<NewQuarantine> {
         (written.skipped.iter())
             .flat_map(|at| {
-                let row = &load.parcel.rows[load.positions[segment.rows.start + at]];
+                let row = &page_writes.worked.rows[page_writes.positions[batch.rows.start + at]];
                 let fault = RowFault::row(SKIPPED);
-                (self.ctx.book).list(self.ctx.run_id, &row.read, &row.key, &[fault])
+                (self.ctx.known_faults).list(self.ctx.run_id, &row.read, &row.key, &[fault])
             })
             .collect()
     }
 
-    /// A transaction that wrote rows is committed.
+    /// Counts the rows that a committed transaction wrote and skipped. Fails once too many rows in
+    /// succession were skipped.
     pub(super) async fn count_attempt(
         &mut self,
         written: &Written,
         skipped: &[NewQuarantine],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommitFailure> {
         if written.rows > 0 {
             self.ctx.alike.written();
         }
@@ -132,17 +136,18 @@ impl Committer {
         for row in skipped {
             let refused = self.ctx.alike.refused(&cause, row.row_tag.clone());
             if let Some(refused) = refused {
-                return Err(Failure::Stop(all_refused(&self.ctx, refused).await));
+                return Err(CommitFailure::Stop(all_refused(&self.ctx, refused).await));
             }
         }
         Ok(())
     }
 
-    /// Rows that no step can work on, for want of a key, a tenant or a value that can be read.
-    pub(super) async fn count_unusable(&mut self, parcel: &Parcel) -> Result<(), NotCommitted> {
-        for row in &parcel.rows {
+    /// Counts rows that no step can work on: their key, their tenant or a value is missing or
+    /// unusable.
+    pub(super) async fn count_unusable(&mut self, worked: &WorkedPage) -> Result<(), NotCommitted> {
+        for row in &worked.rows {
             for fault in row.work.faults.iter().filter(|fault| fault.field.is_none()) {
-                let tag = self.ctx.book.tag(&row.key);
+                let tag = self.ctx.known_faults.tag(&row.key);
                 let refused = self.ctx.alike.refused(&cause_of(fault), tag);
                 self.stop_if_alike(refused).await?;
             }

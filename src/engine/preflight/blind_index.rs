@@ -1,10 +1,10 @@
-//! E0239: a blind index column that exists already must be bytea (a blob in SQLite), without
-//! restrictions other than being unique where the plan says so.
+//! E0239: a blind index column that already exists must be bytea (a blob in SQLite), without
+//! restrictions other than being unique if the plan says so.
 
-use super::{Dialect, Findings, Preflight, Purpose, column_of, sealed_column};
+use super::{Dialect, Findings, Preflight, RunPurpose, column_of, sealed_column};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    if p.purpose != Purpose::Backfill {
+    if p.purpose != RunPurpose::Backfill {
         return;
     }
     for (table, field) in p.fields() {

@@ -1,5 +1,6 @@
-//! E0246: in SQLite, a view or a trigger that names what is not there, of whatever table. Until it is gone no
-//! column of the file can be dropped or renamed, which ends a rotation of blind indexes with all its work done.
+//! E0246: in SQLite, a view or trigger, of any table, that names an object which does not exist. As
+//! long as there is one, SQLite drops and renames no column of the file, so a rotation of blind
+//! indexes would fail at its end.
 
 use super::{Findings, Preflight};
 

@@ -1,4 +1,4 @@
-//! E0230: CHECK and EXCLUDE constraints that mention the plaintext.
+//! E0230: CHECK and EXCLUDE constraints that mention the plaintext column.
 
 use super::{Findings, Preflight, is_ours};
 

@@ -1,11 +1,12 @@
-//! E0202: whether the columns are there. The plaintext column may be gone after finalize, or where the server
-//! knows that it was dropped; a name that is only not there may be a mistake, or another name by now.
+//! E0202: the columns exist. The plaintext column may be gone after finalize, or if the server
+//! knows that it was dropped. A name that merely does not exist may be a typing error, or the
+//! column was renamed.
 
-use super::{Findings, Preflight, Purpose, column_of};
+use super::{Findings, Preflight, RunPurpose, column_of};
 use crate::store::FieldState;
 use crate::store::catalog::TableFacts;
 
-/// Below this likeness a suggestion would only mislead.
+/// A less similar name would be a misleading suggestion.
 const LIKENESS_MIN: f64 = 0.6;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
@@ -15,8 +16,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             .and_then(|name| column_of(table, name.as_str()));
         match (field.column, sealed) {
             (Some(_), Some(_)) => {}
-            (Some(_), None) if p.purpose == Purpose::Backfill || field.in_place() => {}
-            // Nothing of it is sealed any more, and nothing of it is worked on.
+            (Some(_), None) if p.purpose == RunPurpose::Backfill || field.in_place() => {}
+            // The column was restored: it has no sealed values, and the run skips it.
             (Some(_), None) if is_restored(&field) => {}
             (Some(_), None) => {
                 let name = field.seal_into().map_or("", |name| name.as_str());
@@ -28,7 +29,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                     did_you_mean(table, name),
                 );
             }
-            // The sealed column carries on alone.
+            // The plaintext column was dropped; the sealed column remains.
             (None, Some(_)) if may_be_gone(p, &field) => {}
             (None, _) => out.refuse(
                 "E0202",
@@ -47,7 +48,7 @@ fn is_restored(field: &super::Field<'_>) -> bool {
         .is_some_and(|record| record.state == FieldState::Restored)
 }
 
-/// A hint with the name that the column has by now.
+/// A hint with the column's present name, if it was renamed.
 fn new_name(p: &Preflight<'_>, name: &str) -> Option<String> {
     let table = p.table?;
     let renamed = p
@@ -66,9 +67,9 @@ fn may_be_gone(p: &Preflight<'_>, field: &super::Field<'_>) -> bool {
         return false;
     };
     match p.purpose {
-        // Of what is registered, and not of what the plan says.
-        Purpose::Rotate { .. } | Purpose::Restore { .. } => true,
-        Purpose::Backfill | Purpose::Verify => {
+        // These runs use the registry, not the plan.
+        RunPurpose::Rotate { .. } | RunPurpose::Restore { .. } => true,
+        RunPurpose::Backfill | RunPurpose::Verify => {
             let dropped = record.place.plain_dropped && record.column_name == field.name();
             field.finalized() || dropped
         }

@@ -1,17 +1,17 @@
-//! E0237: a blind index over a column of few distinct values. It shows which rows are equal and
-//! how often, so that someone who knows how common each value is can tell which is which.
-//! Refused, unless the plan says `force`, of boolean and enum columns, and where the statistics
-//! know of fewer than 100 distinct values that each stand in two rows or more on average: a small
-//! table of all different values tells nothing.
+//! E0237: a blind index over a column of few distinct values. The index shows which rows are equal
+//! and how often, so a reader who knows how common each value is can tell which is which. Refuses,
+//! unless the plan says `force`, boolean and enum columns, and columns for which the statistics
+//! show fewer than 100 distinct values with two or more rows each on average. (A small table of all
+//! different values reveals nothing.)
 
-use super::{Findings, Preflight, Purpose};
+use super::{Findings, Preflight, RunPurpose};
 use crate::store::catalog::ColumnFacts;
 
 const DISTINCT_MIN: f64 = 100.0;
 const ROWS_PER_VALUE: f64 = 2.0;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    if p.purpose != Purpose::Backfill {
+    if p.purpose != RunPurpose::Backfill {
         return;
     }
     for (table, field) in p.fields() {
@@ -19,7 +19,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             continue;
         };
         let Some(column) = field.column else { continue };
-        // One that is there already shows what it shows.
+        // An index that exists already reveals what it reveals.
         let indexed = field
             .record
             .is_some_and(|record| record.blind_index_column.is_some());
@@ -42,7 +42,7 @@ fn few(column: &ColumnFacts, rows: i64) -> Option<String> {
     if column.type_class == 'e' || column.base_type.starts_with("bool") {
         return Some(format!("type {} has few values", column.sql_type));
     }
-    // Precision is of no concern: these are estimates.
+    // Precision does not matter: these are estimates.
     let rows = rows as f64;
     let distinct = if column.distinct < 0.0 {
         -column.distinct * rows

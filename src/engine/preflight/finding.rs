@@ -1,30 +1,31 @@
-//! What a check found: a refusal or a warning, at a table or one of its columns.
-//! Owns the shape and the list. A finding names objects of the catalog, never a value.
+//! What a check found: a refusal or a warning, about a table or one of its columns.
+//! Owns the finding and the list of findings. A finding names objects of the catalog, never a
+//! value.
 
 use std::fmt;
 
 use crate::foreign::Foreign;
 use crate::plan::TablePlan;
 
-/// How much a finding weighs.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// The run is not begun.
+    /// The run does not begin.
     Refusal,
-    /// The run goes on; a person should know.
+    /// The run goes on; the operator should know.
     Warning,
 }
 
-/// One thing a check found.
+/// The finding of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// `E02xx`, one for each check.
     pub code: &'static str,
-    /// Refusal or warning.
+    /// Whether it refuses the run or warns.
     pub level: Level,
     /// The table, as the plan names it.
     pub table: String,
-    /// The column, where it is about one.
+    /// The column, if the finding is about one.
     pub column: Option<String>,
     /// What was found, as one line.
     pub message: String,
@@ -42,27 +43,27 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything that preflight found, in the order of the checks.
+/// All findings of preflight, in the order of the checks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// All of them.
+    /// All findings.
     pub fn all(&self) -> &[Finding] {
         &self.0
     }
 
-    /// What forbids the run.
+    /// The findings that prevent the run.
     pub fn refusals(&self) -> impl Iterator<Item = &Finding> {
         self.0.iter().filter(|f| f.level == Level::Refusal)
     }
 
-    /// What a person should know.
+    /// The findings that the operator should know of.
     pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
         self.0.iter().filter(|f| f.level == Level::Warning)
     }
 
-    /// Whether the run is forbidden.
+    /// Whether a finding prevents the run.
     pub fn refused(&self) -> bool {
         self.refusals().next().is_some()
     }
@@ -72,7 +73,7 @@ impl Findings {
         self.0.extend(others.0);
     }
 
-    /// Adds a refusal of the table, or of one of its columns.
+    /// Adds a refusal for the table, or for one of its columns.
     pub fn refuse(
         &mut self,
         code: &'static str,

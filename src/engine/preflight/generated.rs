@@ -1,10 +1,11 @@
-//! E0233: generated columns, both those that are to be sealed and those that read what is sealed.
+//! E0233: generated columns: those that are to be sealed, and those that read a column to be
+//! sealed.
 
-use super::{Findings, Preflight, Purpose};
+use super::{Findings, Preflight, RunPurpose};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     for (table, field) in p.fields() {
-        if field.column.is_some_and(|column| column.generated) && p.purpose != Purpose::Verify {
+        if field.column.is_some_and(|column| column.generated) && p.purpose != RunPurpose::Verify {
             out.refuse(
                 "E0233",
                 p.plan,

@@ -1,4 +1,4 @@
-//! E0247: in SQLite, what the guards could not be relied upon for: values may be sealed there that are not of
+//! E0247: in SQLite, times in which the guards could be bypassed. Values sealed then may not match
 //! their plaintext.
 
 use super::{Findings, Preflight};

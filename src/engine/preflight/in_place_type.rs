@@ -1,5 +1,5 @@
-//! E0228: in place, the column has to take the text form: text, varchar or citext, through no
-//! domain; in SQLite a column of text affinity.
+//! E0228: a column sealed in place must be able to hold the text form: text, varchar or citext, and
+//! not a domain; in SQLite a column of text affinity.
 
 use super::{Dialect, Findings, Preflight};
 use crate::store::catalog::ColumnFacts;
@@ -10,7 +10,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     }
     for (_, field) in p.fields().filter(|(_, field)| field.in_place()) {
         let Some(column) = field.column else { continue };
-        // char(n) is refused by its width.
+        // The check of widths refuses char(n).
         if !takes_text(p.dialect, column) {
             let what = match &column.domain {
                 Some(domain) => format!("the column is of the domain {domain}"),
@@ -36,7 +36,8 @@ fn takes_text(dialect: Dialect, column: &ColumnFacts) -> bool {
             };
             text && !column.array && column.domain.is_none()
         }
-        // The rules of affinity: https://www.sqlite.org/datatype3.html#determination_of_column_affinity
+        // The rules of affinity:
+        // https://www.sqlite.org/datatype3.html#determination_of_column_affinity
         Dialect::Sqlite => {
             let declared = column.base_type.to_lowercase();
             let has = |word| declared.contains(word);

@@ -1,5 +1,5 @@
-//! E0232: indexes on the plaintext, in their columns, expressions or predicates. Constraints that
-//! have an index are named by their own checks.
+//! E0232: indexes on the plaintext, in their columns, expressions or predicates. The checks of
+//! constraints report the indexes of constraints.
 
 use super::{Findings, Preflight, is_ours};
 

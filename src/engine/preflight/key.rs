@@ -1,6 +1,7 @@
-//! E0207 to E0210: the row key. It is frozen when the first field of a table is registered; until
-//! then it is the primary key or, where that cannot be one, the unique key of the fewest columns that can, by
-//! name where several have as few. Every row has exactly one, which changes only by a write to the row.
+//! E0207 to E0210: the row key. It is fixed when the first field of a table is registered. Until
+//! then it is the primary key or, if that is not usable, the usable unique key with the fewest
+//! columns (the first by name if several have as few). Every row has exactly one key, which changes
+//! only by a write to the row.
 
 use super::{Dialect, Findings, Preflight, column_of, listed, registered};
 use crate::ident::Ident;
@@ -37,15 +38,15 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     cascades(p, table, &names, out);
 }
 
-/// Why there is no row key, or a column cannot be in it.
-pub(super) struct Refusal {
+/// Why there is no row key, or why a column cannot be part of it.
+pub(super) struct KeyRefusal {
     pub(super) code: &'static str,
     pub(super) message: String,
     pub(super) hint: String,
 }
 
-fn refusal(code: &'static str, message: impl Into<String>, hint: &str) -> Refusal {
-    Refusal {
+fn refusal(code: &'static str, message: impl Into<String>, hint: &str) -> KeyRefusal {
+    KeyRefusal {
         code,
         message: message.into(),
         hint: hint.to_owned(),
@@ -58,7 +59,7 @@ pub(super) fn names(
     plan: &TablePlan,
     table: &TableFacts,
     records: &[&FieldRecord],
-) -> Result<Vec<String>, Refusal> {
+) -> Result<Vec<String>, KeyRefusal> {
     if let Some(record) = records.first() {
         return frozen(table, record);
     }
@@ -72,7 +73,7 @@ pub(super) fn names(
     }) {
         return Ok(key.columns.clone());
     }
-    // Whoever reads the refusal is told of each column that is the reason.
+    // The refusal names each column that is a reason.
     if let Some(primary) = primary {
         return match unusable(table, primary) {
             None => Ok(primary.columns.clone()),
@@ -102,7 +103,8 @@ pub(super) fn names(
     Err(refusal("E0207", message, hint))
 }
 
-/// Says so where the primary key is passed over: the key that is taken stays that of the table's sealed values.
+/// Warns if a key other than the primary key is chosen: it remains the row key of the table's
+/// sealed values.
 fn another_than_primary(
     p: &Preflight<'_>,
     table: &TableFacts,
@@ -141,7 +143,7 @@ pub(super) fn column(
     plan: &TablePlan,
     table: &TableFacts,
     name: &str,
-) -> Result<KeyColumn, Refusal> {
+) -> Result<KeyColumn, KeyRefusal> {
     let gone = || {
         refusal(
             "E0209",
@@ -184,7 +186,7 @@ pub(super) fn column(
     Ok(key_column(dialect, ident, kind, facts))
 }
 
-/// How values of a PostgreSQL column enter a row key (docs/FORMAT.md, "Row key").
+/// How values of a PostgreSQL column are encoded in a row key (docs/FORMAT.md, "Row key").
 pub(super) fn kind_of(column: &ColumnFacts) -> Option<KeyKind> {
     if column.array {
         return None;
@@ -216,7 +218,7 @@ fn key_column(dialect: Dialect, name: Ident, kind: KeyKind, facts: &ColumnFacts)
         (Dialect::Postgres, Some(schema), Ok(base)) => {
             format!("{}.{}", schema.quoted(), base.quoted())
         }
-        // The server's own names need no quotes, and have none in the list above.
+        // The server's own type names need no quotes, and have none in the list above.
         (Dialect::Postgres, _, _) => facts.base_type.clone(),
         (Dialect::Sqlite, _, _) => String::new(),
     };
@@ -238,15 +240,15 @@ fn has_keys(kind: RelationKind) -> bool {
     }
 }
 
-/// The registered columns, as long as a key of today still tells rows apart by them.
-fn frozen(table: &TableFacts, record: &FieldRecord) -> Result<Vec<String>, Refusal> {
+/// The registered key columns, if a usable unique key of the table still makes them unique.
+fn frozen(table: &TableFacts, record: &FieldRecord) -> Result<Vec<String>, KeyRefusal> {
     let columns = &record.key_columns;
     let there = columns.iter().all(|name| column_of(table, name).is_some());
     let not_null = |name: &String| column_of(table, name).is_some_and(|column| column.not_null);
     let unique = table.keys.iter().any(|key| {
         unusable(table, key).is_none() && key.columns.iter().all(|name| columns.contains(name))
     });
-    // A column that is gone is named by itself.
+    // The check of columns reports a column that is gone.
     if there && !(unique && columns.iter().all(not_null)) {
         return Err(refusal(
             "E0209",
@@ -274,7 +276,8 @@ fn unusable(table: &TableFacts, key: &KeyFacts) -> Option<String> {
     (!nullable.is_empty()).then(|| format!("may be NULL in {}", listed(nullable)))
 }
 
-/// A parent's new key arrives here as an update of ours, which finalize forbids.
+/// Warns about a foreign key that cascades updates into the row key or tenant: such an update blanks
+/// the sealed value, and the guard refuses it once the plaintext is gone.
 fn cascades(p: &Preflight<'_>, table: &TableFacts, key: &[String], out: &mut Findings) {
     let tenant = p
         .plan

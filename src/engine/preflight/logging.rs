@@ -1,13 +1,14 @@
-//! E0242: settings and statistics that keep copies of what passes through or lies in the table.
-//! Values are bound, so a statement's text holds none; its parameters in the log do.
+//! E0242: settings and statistics that keep copies of values sent to the server or stored in the
+//! table. Values are bound, so the text of a statement has none; but the server may log its
+//! parameters.
 
-use super::{Findings, Preflight, Purpose, listed};
+use super::{Findings, Preflight, RunPurpose, listed};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     if !p.server.statement_logging.is_empty() {
         let what = match p.purpose {
-            Purpose::Restore { .. } => "plaintext that is written back",
-            Purpose::Backfill | Purpose::Rotate { .. } | Purpose::Verify => {
+            RunPurpose::Restore { .. } => "plaintext that is written back",
+            RunPurpose::Backfill | RunPurpose::Rotate { .. } | RunPurpose::Verify => {
                 "sealed values and row keys"
             }
         };
@@ -30,7 +31,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             .extended_statistics
             .iter()
             .any(|name| name == field.name());
-        if kept && p.purpose == Purpose::Backfill {
+        if kept && p.purpose == RunPurpose::Backfill {
             out.warn(
                 "E0242",
                 p.plan,

@@ -1,9 +1,9 @@
 //! E0245: NOT NULL on a plaintext column that has a sealed one beside it.
 
-use super::{Findings, Preflight, Purpose};
+use super::{Findings, Preflight, RunPurpose};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    if p.purpose != Purpose::Backfill {
+    if p.purpose != RunPurpose::Backfill {
         return;
     }
     for (_, field) in p.fields() {

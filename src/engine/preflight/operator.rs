@@ -1,6 +1,7 @@
-//! E0250 and E0251: with whose rights code of other roles runs.
-//! CHECK constraints, domains, index expressions, triggers and casts are code of whoever owns the table, or
-//! may make triggers on it. A write of ours runs it, and a read of ours runs casts, with the rights of our role.
+//! E0250 and E0251: code of other roles that runs with the rights of phiseal's role. CHECK
+//! constraints, domains, index expressions, triggers and casts are code of the table's owner, or of
+//! a role that may create triggers on it. A write by phiseal runs this code, and a read runs casts,
+//! with the rights of phiseal's role.
 
 use super::{Dialect, Findings, Preflight, listed};
 use crate::quote;
@@ -57,7 +58,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     }
 }
 
-/// The code that is known by name.
+/// The names of such code, for the message.
 fn also(code: &[String]) -> String {
     if code.is_empty() {
         return String::new();

@@ -1,4 +1,4 @@
-//! E0243: transactions that a run may have to wait for.
+//! E0243: prepared transactions that a run may have to wait for.
 
 use super::{Findings, Preflight};
 

@@ -1,7 +1,7 @@
-//! E0217 and E0218: what our role may not do, and what only an owner can make.
-//! A DBA may have prepared everything from `plan --sql`: then no ownership is needed.
+//! E0217 and E0218: privileges that phiseal's role lacks, and objects that only an owner can make.
+//! A DBA may have prepared everything from `plan --sql`; then the role need not own the table.
 
-use super::{Field, Findings, Preflight, Purpose, column_of, listed};
+use super::{Field, Findings, Preflight, RunPurpose, column_of, listed};
 use crate::ident::Ident;
 use crate::quote;
 use crate::store::catalog::TableFacts;
@@ -38,7 +38,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     if !table.owner {
         ownership(p, table, out);
     }
-    if p.server.create_denied && p.purpose == Purpose::Backfill && !guarded(table) {
+    if p.server.create_denied && p.purpose == RunPurpose::Backfill && !guarded(table) {
         out.refuse(
             "E0218",
             p.plan,
@@ -49,9 +49,9 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     }
 }
 
-/// `UPDATE (a, b) on t` for existing columns that the run writes and our role may not.
+/// `UPDATE (a, b) on t` for existing columns that the run writes and the role may not.
 fn denied_columns(p: &Preflight<'_>, table: &TableFacts) -> Option<String> {
-    // Said of the whole table already.
+    // The whole table has been reported already.
     if table
         .missing_privileges
         .iter()
@@ -74,13 +74,13 @@ fn denied_columns(p: &Preflight<'_>, table: &TableFacts) -> Option<String> {
     ))
 }
 
-/// Columns of a field that the run writes.
-fn written(purpose: Purpose, field: &Field<'_>) -> Vec<String> {
+/// The columns of a field that the run writes.
+fn written(purpose: RunPurpose, field: &Field<'_>) -> Vec<String> {
     let plain = field.name().to_owned();
     match purpose {
-        Purpose::Verify => Vec::new(),
-        Purpose::Restore { .. } => vec![plain],
-        Purpose::Backfill | Purpose::Rotate { .. } => {
+        RunPurpose::Verify => Vec::new(),
+        RunPurpose::Restore { .. } => vec![plain],
+        RunPurpose::Backfill | RunPurpose::Rotate { .. } => {
             let sealed = field
                 .seal_into()
                 .map_or(plain, |column| column.as_str().to_owned());
@@ -99,7 +99,7 @@ fn ownership(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
         .filter(|name| column_of(table, name).is_none())
         .map(|name| format!("column {name}"))
         .collect();
-    if p.purpose == Purpose::Backfill && !guarded(table) {
+    if p.purpose == RunPurpose::Backfill && !guarded(table) {
         made.push("the guard's triggers".to_owned());
     }
     if !made.is_empty() {
@@ -124,7 +124,7 @@ fn ownership(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
             .indexes
             .iter()
             .any(|i| i.columns.iter().any(|column| column == name));
-        if !there && p.purpose == Purpose::Backfill {
+        if !there && p.purpose == RunPurpose::Backfill {
             out.warn(
                 "E0218",
                 p.plan,
@@ -136,7 +136,7 @@ fn ownership(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
     }
 }
 
-/// Both triggers of the guard are there, fire always, and do so on every leaf.
+/// Whether both triggers of the guard exist on every partition and always fire.
 fn guarded(table: &TableFacts) -> bool {
     let fires = |name: &str| {
         table

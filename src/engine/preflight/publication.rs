@@ -1,10 +1,10 @@
 //! E0222 and E0223: logical replication. An apply worker stops at the first row with a column that
-//! its subscriber does not have; a full replica identity carries the old plaintext along.
+//! its subscriber does not have; a full replica identity sends the old plaintext too.
 
-use super::{Findings, Preflight, Purpose, column_of, listed};
+use super::{Findings, Preflight, RunPurpose, column_of, listed};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    let Some(table) = p.table.filter(|_| p.purpose == Purpose::Backfill) else {
+    let Some(table) = p.table.filter(|_| p.purpose == RunPurpose::Backfill) else {
         return;
     };
     if !table.publications.is_empty() {
@@ -52,9 +52,9 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     }
 }
 
-fn sealed(target: &crate::plan::Target) -> Option<&crate::ident::Ident> {
+fn sealed(target: &crate::plan::SealTo) -> Option<&crate::ident::Ident> {
     match target {
-        crate::plan::Target::Beside(column) => Some(column),
-        crate::plan::Target::InPlace => None,
+        crate::plan::SealTo::Beside(column) => Some(column),
+        crate::plan::SealTo::InPlace => None,
     }
 }

@@ -1,10 +1,10 @@
-//! E0240 and E0241: what was frozen when a field was registered, and labels, which are never used
-//! twice. Owns how the registry is matched to the plan: by the names that tables and columns have today,
-//! which the stores find by what does not change.
+//! E0240 and E0241: what registration of a field has fixed, and labels, which are never used twice.
+//! Owns how fields of the registry are matched to the plan: by the present names of tables and
+//! columns, which the stores find by identifiers that do not change.
 
 use super::{Field, Findings, Preflight, column_of, key};
 use crate::ident::{Ident, TableName};
-use crate::plan::{ColumnPlan, TablePlan, Target as PlanTarget};
+use crate::plan::{ColumnPlan, SealTo, TablePlan};
 use crate::store::catalog::TableFacts;
 use crate::store::{FieldRecord, Found};
 
@@ -27,8 +27,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     }
 }
 
-/// The table's label: the plan's, else the registered one, else its name with its schema; of a
-/// partition, its root's.
+/// The table's label: the plan's, else the registered one, else the name with its schema (for a
+/// partition, that of its root).
 pub fn label_of(plan: &TablePlan, table: &TableFacts, registered: &[FieldRecord]) -> String {
     if let Some(label) = &plan.label {
         return label.clone();
@@ -49,7 +49,7 @@ pub fn label_of(plan: &TablePlan, table: &TableFacts, registered: &[FieldRecord]
     }
 }
 
-/// The name the catalog has for the table.
+/// The table's name in the catalog.
 pub(super) fn physical(table: &TableFacts) -> Option<TableName> {
     let schema = match table.schema.as_str() {
         "" => None,
@@ -74,7 +74,7 @@ pub(super) fn of_table<'a>(
         .collect()
 }
 
-/// The registration of one column of the plan: by its name, or by its sealed column where the
+/// The registration of one column of the plan: found by its name, or by its sealed column if the
 /// plaintext column was renamed.
 pub(super) fn record_of<'a>(
     plan: &TablePlan,
@@ -87,10 +87,10 @@ pub(super) fn record_of<'a>(
         .iter()
         .find(|record| record.column_name == column.name.as_str());
     let by_sealed = || match &column.target {
-        PlanTarget::Beside(sealed) => {
+        SealTo::Beside(sealed) => {
             (records.iter()).find(|record| record.sealed_column.as_deref() == Some(sealed.as_str()))
         }
-        PlanTarget::InPlace => None,
+        SealTo::InPlace => None,
     };
     by_name.or_else(by_sealed).copied()
 }
@@ -107,7 +107,8 @@ fn is_at(record: &FieldRecord, name: &TableName) -> bool {
         && record.table_name == name.name.as_str()
 }
 
-/// Whether the label of the table is its own. Else nothing that is registered under it is of this table.
+/// Whether no other table has the table's label. If one has, the fields registered under it are not
+/// this table's.
 fn has_its_label(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) -> bool {
     let label = label_of(p.plan, table, p.registered);
     let other = p
@@ -157,7 +158,7 @@ fn has_its_label(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) -> b
     false
 }
 
-/// The name that the table of a record has now.
+/// The present name of a record's table.
 fn table_of(record: &FieldRecord) -> String {
     match record.schema_name.as_str() {
         "" => record.table_name.clone(),
@@ -165,7 +166,7 @@ fn table_of(record: &FieldRecord) -> String {
     }
 }
 
-/// A rename is followed; until then the guard names what is not there any more.
+/// Reports renamed columns. phiseal follows a rename; until then the guard still uses the old name.
 fn renamed(p: &Preflight<'_>, records: &[&FieldRecord], out: &mut Findings) {
     let mut renames: Vec<&(String, String)> = records
         .iter()
@@ -309,7 +310,7 @@ fn frozen(
     }
 }
 
-/// The same name, or a rename: the old column is gone and the new one is there.
+/// Whether the name is the same, or was renamed: the old column is gone and the new one exists.
 fn is_same_column(table: &TableFacts, registered: Option<&str>, planned: Option<&str>) -> bool {
     match (registered, planned) {
         (None, None) => true,

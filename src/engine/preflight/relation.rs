@@ -1,7 +1,7 @@
-//! E0201, E0203 to E0206: whether the table is there, and is of a kind whose rows can be sealed.
-//! E0268: tables of SQLite whose name a trigger takes for a row.
+//! E0201, E0203 to E0206: the table exists, and is of a kind whose rows can be sealed.
+//! E0268: SQLite tables whose name means a row in a trigger.
 
-use super::{Dialect, Findings, Preflight, Purpose, listed};
+use super::{Dialect, Findings, Preflight, RunPurpose, listed};
 use crate::store::catalog::{RelationKind, TableFacts};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
@@ -26,13 +26,13 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     name(p, table, out);
 }
 
-/// In a trigger that updates a table called `old`, what follows `OLD.` is the table's own column: the guard would
-/// compare a row with itself, and blank nothing.
+/// Refuses tables called `old` or `new`. In a trigger that updates a table `old`, `OLD.x` is that
+/// table's own column, so the guard would compare a row with itself and blank nothing.
 fn name(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
     let taken = ["old", "new"]
         .iter()
         .any(|name| table.name.eq_ignore_ascii_case(name));
-    if taken && p.dialect == Dialect::Sqlite && p.purpose == Purpose::Backfill {
+    if taken && p.dialect == Dialect::Sqlite && p.purpose == RunPurpose::Backfill {
         out.refuse(
             "E0268",
             p.plan,
@@ -43,7 +43,7 @@ fn name(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
     }
 }
 
-/// A hint with the name that the table has by now.
+/// A hint with the table's present name, if it was renamed.
 fn new_name(p: &Preflight<'_>) -> Option<String> {
     let is_this = |was: &str| match &p.plan.name.schema {
         Some(_) => was == p.plan.name.label(),
@@ -122,10 +122,10 @@ fn storage(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
             p.plan,
             None,
             "it inherits from another table or is inherited from",
-            "rows of children would be missed or met twice: make them partitions, or end it with NO INHERIT",
+            "rows of children would be missed or read twice: make them partitions, or end it with NO INHERIT",
         );
     }
-    if table.unlogged && p.purpose == Purpose::Backfill {
+    if table.unlogged && p.purpose == RunPurpose::Backfill {
         out.warn(
             "E0206",
             p.plan,

@@ -1,30 +1,29 @@
-//! From plan, catalog and registry to the [`Target`] that the stores work on, and to the records
-//! that freeze it. Owns which wins: what is registered, over what the plan or the catalog says.
+//! Makes the [`Target`] that the stores work on, and the records that register it, from plan,
+//! catalog and registry.
+//! Owns which of them takes precedence: the registry over the plan and the catalog.
 
 use super::finding::finding;
 use super::{Dialect, Finding, Level, column_of, key, registered};
-use crate::plan::{
-    ColumnPlan, TablePlan, Target as PlanTarget, TriggerPolicy, UntrustedSeal as Planned,
-};
+use crate::plan::{ColumnPlan, OnUntrustedSeal, SealTo, TablePlan, TriggerPolicy};
 use crate::store::catalog::{ColumnFacts, TableFacts};
 use crate::store::{FieldRecord, FieldState, FieldTarget, Sealed, Target, UntrustedSeal};
 
-/// How long a statement of ours waits for a lock, in milliseconds: short, since rows that
-/// somebody holds are left to the sweep, and nobody queues behind us.
+/// How long a statement waits for a lock, in milliseconds. It is short, since the sweep processes
+/// rows that are locked, and other statements would queue behind the wait.
 const LOCK_TIMEOUT_MS: u32 = 150;
 
-/// What a run works on. Meant for a table that preflight did not refuse.
+/// Makes the target of a run. The table should have passed preflight.
 ///
 /// # Errors
-/// The refusal, where the table has no row key.
+/// The refusal, if the table has no row key.
 pub fn resolve(
     plan: &TablePlan,
     table: &TableFacts,
     registered: &[FieldRecord],
     dialect: Dialect,
 ) -> Result<Target, Finding> {
-    let refused = |column: Option<&str>, refusal: key::Refusal| {
-        let key::Refusal {
+    let refused = |column: Option<&str>, refusal: key::KeyRefusal| {
+        let key::KeyRefusal {
             code,
             message,
             hint,
@@ -54,8 +53,8 @@ pub fn resolve(
         lock_timeout_ms: LOCK_TIMEOUT_MS,
         scope: crate::store::Scope::default(),
         on_untrusted_seal: plan.on_untrusted_seal.map(|planned| match planned {
-            Planned::Refuse => UntrustedSeal::Refuse,
-            Planned::Undo => UntrustedSeal::Undo,
+            OnUntrustedSeal::Refuse => UntrustedSeal::Refuse,
+            OnUntrustedSeal::Undo => UntrustedSeal::Undo,
         }),
     })
 }
@@ -101,10 +100,10 @@ fn field(
         plain_is_bytes: bytes,
         plain_is_varlena_text: sized,
         sealed: match &column.target {
-            PlanTarget::InPlace => Sealed::InPlace,
-            PlanTarget::Beside(sealed) => Sealed::Beside {
+            SealTo::InPlace => Sealed::InPlace,
+            SealTo::Beside(sealed) => Sealed::Beside {
                 column: sealed.clone(),
-                // A column that is still to be made is made for bytes.
+                // A sealed column that does not exist yet is created for bytes.
                 text: column_of(table, sealed.as_str())
                     .is_some_and(|facts| matches!(facts.base_type.as_str(), "text" | "varchar")),
             },
@@ -128,7 +127,7 @@ fn is_bytea(facts: &ColumnFacts) -> bool {
     facts.base_type == "bytea" && facts.base_schema == "pg_catalog" && !facts.array
 }
 
-/// Types of variable length that `octet_length` measures without building their text.
+/// Whether the type is of variable length and `octet_length` measures it without building its text.
 fn has_octet_length(facts: &ColumnFacts) -> bool {
     !facts.array
         && match facts.base_schema.as_str() {
@@ -142,7 +141,7 @@ fn has_octet_length(facts: &ColumnFacts) -> bool {
         }
 }
 
-/// By the values where there are any, else by the declared type.
+/// Decides by the storage class of the values if there are any, else by the declared type.
 fn is_blob(facts: Option<&ColumnFacts>, declared: &str) -> bool {
     match facts.map(|facts| facts.storage_classes.as_slice()) {
         Some([class]) => class == "blob",

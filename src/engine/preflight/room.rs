@@ -1,16 +1,16 @@
-//! E0261 to E0263: whether the table has room for what is added: columns at all, numbers for them, and space in a
-//! page for a row in which every value is there.
-//! A row that is too long is refused by the server when it is written (54000), and listed: beforehand only its
-//! least length is known.
+//! E0261 to E0263: the table has room for what is added: columns at all, column numbers, and space
+//! in a page for a row with a value in every column. When a row turns out too long, the server
+//! refuses the write (54000) and the row is quarantined; preflight only knows a row's least length.
 
-use super::{Findings, Preflight, Purpose, column_of, listed};
+use super::{Findings, Preflight, RunPurpose, column_of, listed};
 use crate::store::catalog::{ColumnFacts, TableFacts};
 
-/// A value that was moved out of line leaves a pointer (postgres.h, varattrib_1b_e).
+/// Bytes of the pointer that remains when a value is stored out of line (postgres.h,
+/// varattrib_1b_e).
 const POINTER_BYTES: i64 = 18;
-/// The header of a row, and a bit for each column that may be NULL (htup_details.h).
+/// Bytes of a row's header, without the bits for columns that may be NULL (htup_details.h).
 const HEADER_BYTES: i64 = 23;
-/// Rows begin and end at multiples of these.
+/// Rows begin and end at multiples of so many bytes.
 const ALIGNED_TO: i64 = 8;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
@@ -19,7 +19,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     if !new.is_empty() {
         columns(p, table, &new, out);
     }
-    if p.purpose == Purpose::Backfill && table.row_bytes_max > 0 {
+    if p.purpose == RunPurpose::Backfill && table.row_bytes_max > 0 {
         row(p, table, &new, out);
     }
 }
@@ -32,14 +32,14 @@ fn made(p: &Preflight<'_>, table: &TableFacts) -> Vec<String> {
             let index = index.map(|index| index.column.as_str().to_owned());
             let sealed = field.seal_into().map(|name| name.as_str().to_owned());
             match p.purpose {
-                Purpose::Backfill => sealed.into_iter().chain(index).collect::<Vec<_>>(),
+                RunPurpose::Backfill => sealed.into_iter().chain(index).collect::<Vec<_>>(),
                 // A new column takes the place of each blind index.
-                Purpose::Rotate { indexes: true } => index
+                RunPurpose::Rotate { indexes: true } => index
                     .map(|name| format!("{name}_next"))
                     .into_iter()
                     .collect(),
-                Purpose::Rotate { indexes: false } | Purpose::Verify => Vec::new(),
-                Purpose::Restore { .. } => vec![field.name().to_owned()],
+                RunPurpose::Rotate { indexes: false } | RunPurpose::Verify => Vec::new(),
+                RunPurpose::Restore { .. } => vec![field.name().to_owned()],
             }
         })
         .filter(|name| column_of(table, name).is_none())
@@ -83,7 +83,8 @@ fn columns(p: &Preflight<'_>, table: &TableFacts, new: &[String], out: &mut Find
     }
 }
 
-/// A row in which every value is there and has been moved out of line where that makes it shorter.
+/// Checks a row with a value in every column, each stored out of line if that makes the row
+/// shorter.
 fn row(p: &Preflight<'_>, table: &TableFacts, new: &[String], out: &mut Findings) {
     let columns = i64::try_from(table.columns.len() + new.len()).unwrap_or(i64::MAX);
     let header = aligned(HEADER_BYTES + columns / 8 + 1);
@@ -110,7 +111,8 @@ fn aligned(bytes: i64) -> i64 {
     (bytes + ALIGNED_TO - 1) / ALIGNED_TO * ALIGNED_TO
 }
 
-/// Short values stay where they are, long ones leave a pointer; of how long one is, the statistics know.
+/// The least bytes of a value in the row: a short value itself, or the pointer of a long one. The
+/// statistics tell the length.
 fn least_bytes(column: &ColumnFacts) -> i64 {
     match (column.fixed_bytes, column.width) {
         (fixed @ 1.., _) => fixed,

@@ -1,4 +1,4 @@
-//! E0219: row-level security that would hide rows. A hidden row would look done.
+//! E0219: row-level security that hides rows. A hidden row would look done.
 
 use super::{Findings, Preflight};
 

@@ -1,17 +1,18 @@
-//! E0259: rewrite rules of the table. What takes an UPDATE would take those of a run, too, and those of the guard's
-//! readers; whatever else a rule does, it does to what applications write, the plaintext included.
+//! E0259: rewrite rules of the table. A rule on UPDATE would also rewrite the updates of a run and
+//! of the guard's readers. Other rules act on what applications write, which includes the
+//! plaintext.
 
-use super::{Findings, Preflight, Purpose};
+use super::{Findings, Preflight, RunPurpose};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     let Some(table) = p.table else { return };
     for rule in &table.rules {
         let updates = table.update_rules.contains(rule);
         let refused = match p.purpose {
-            Purpose::Backfill => true,
-            // What is sealed already has to be reached as long as it can be.
-            Purpose::Rotate { .. } | Purpose::Restore { .. } => updates,
-            Purpose::Verify => false,
+            RunPurpose::Backfill => true,
+            // Sealed values must stay reachable as long as that is possible.
+            RunPurpose::Rotate { .. } | RunPurpose::Restore { .. } => updates,
+            RunPurpose::Verify => false,
         };
         if !refused {
             continue;

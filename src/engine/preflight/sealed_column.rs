@@ -1,11 +1,11 @@
-//! E0238: a sealed column that exists already must be one that takes any sealed value, and NULL,
+//! E0238: a sealed column that already exists must be able to hold any sealed value, and NULL,
 //! since the guard blanks it when the plaintext changes.
 
-use super::{Dialect, Field, Findings, Preflight, Purpose, column_of, is_ours};
+use super::{Dialect, Field, Findings, Preflight, RunPurpose, column_of, is_ours};
 use crate::store::catalog::{ColumnFacts, TableFacts};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    if p.purpose != Purpose::Backfill {
+    if p.purpose != RunPurpose::Backfill {
         return;
     }
     for (table, field) in p.fields() {
@@ -37,7 +37,8 @@ fn wrong_type(dialect: Dialect, column: &ColumnFacts) -> Option<String> {
                 && column.domain.is_none()
                 && !column.array
         }
-        // A blob is stored as it is whatever the column is declared as, unless the table is STRICT.
+        // SQLite stores a blob unchanged whatever the column's declared type, unless the table is
+        // STRICT.
         Dialect::Sqlite => {
             let declared = column.base_type.to_lowercase();
             matches!(declared.as_str(), "" | "blob" | "any")
@@ -46,7 +47,7 @@ fn wrong_type(dialect: Dialect, column: &ColumnFacts) -> Option<String> {
     (!right).then(|| format!("as {}", column.sql_type))
 }
 
-/// What would keep the guard or a batch from writing the column.
+/// What would prevent the guard or a batch from writing the column.
 pub(super) fn restrictions(
     table: &TableFacts,
     column: &ColumnFacts,
@@ -60,7 +61,7 @@ pub(super) fn restrictions(
     if column.has_default {
         faults.push("with a default, which would look sealed".to_owned());
     }
-    // Finalize carries NOT NULL over, and adds constraints of its own.
+    // Finalize copies NOT NULL to it, and adds constraints of its own.
     if column.not_null && !field.finalized() {
         faults.push("as NOT NULL".to_owned());
     }

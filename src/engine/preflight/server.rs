@@ -1,9 +1,9 @@
-//! E0213 to E0215: the server's encoding, whether it takes writes, and our own tables.
+//! E0213 to E0215: the server's encoding, whether it accepts writes, and phiseal's own tables.
 
 use super::{Findings, Preflight};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    // Any other encoding is converted by the server: what we read and write is UTF-8.
+    // The server converts any other encoding: phiseal reads and writes UTF-8.
     if p.server.encoding == "SQL_ASCII" {
         out.refuse(
             "E0213",
@@ -13,7 +13,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             "dump it, and load it into a database with the encoding UTF8",
         );
     }
-    // A verify writes too: what failed goes into quarantine.
+    // A verify writes too: it puts faults into quarantine.
     if p.server.read_only {
         out.refuse(
             "E0214",

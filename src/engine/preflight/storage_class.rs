@@ -1,12 +1,12 @@
-//! E0244: SQLite columns whose values are of several storage classes. Which class a value had is
-//! not kept in its sealed form, so it could not be given back as it was.
-//! E0258: files whose text is UTF-16. Values are sealed as the file stores them, and everybody who opens one takes
-//! it for UTF-8.
+//! E0244: SQLite columns whose values are of several storage classes. The sealed form does not keep
+//! the class of a value, so the value could not be restored unchanged.
+//! E0258: files whose text is UTF-16. Values are sealed as the file stores them, and every reader
+//! of an opened value expects UTF-8.
 
-use super::{Dialect, Findings, Preflight, Purpose, listed};
+use super::{Dialect, Findings, Preflight, RunPurpose, listed};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    if p.dialect == Dialect::Postgres || p.purpose != Purpose::Backfill {
+    if p.dialect == Dialect::Postgres || p.purpose != RunPurpose::Backfill {
         return;
     }
     if p.table.is_some() && p.server.encoding.starts_with("UTF16") {
@@ -24,7 +24,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
         let classes: Vec<&String> = (column.storage_classes.iter())
             .filter(|class| !class.eq_ignore_ascii_case("null"))
             .collect();
-        // In place, sealed values are text beside what is not sealed yet.
+        // In place, sealed values are text next to values that are not sealed yet.
         let text_added = field.in_place() && field.record.is_some();
         if classes.len() > 1 && !text_added {
             out.refuse(

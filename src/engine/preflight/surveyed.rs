@@ -1,11 +1,11 @@
-//! E0264 and E0265: what a look at the rows found before a run. Both are rows that go to quarantine: a person is to
-//! know how many before there are that many entries.
+//! E0264 and E0265: what a survey of the rows found before a run. Both count rows that will go to
+//! quarantine, so that the operator knows how many there are before that happens.
 
 use super::Findings;
 use crate::plan::TablePlan;
 use crate::store::Survey;
 
-/// Adds what was found.
+/// Adds the findings of the survey.
 pub fn surveyed(plan: &TablePlan, survey: &Survey, out: &mut Findings) {
     for (constraint, rows) in &survey.violating {
         out.warn(

@@ -1,5 +1,5 @@
-//! E0212: the tenant column. Its text is part of every key, so it must be of a type whose text
-//! changes only by a write to the row, and NULL or empty cannot be sealed under.
+//! E0212: the tenant column. Its text selects a row's keys, so it must be of a type whose text
+//! changes only by a write to the row. NULL or an empty tenant has no key.
 
 use super::{Dialect, Findings, Preflight, column, column_of, key};
 

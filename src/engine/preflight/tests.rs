@@ -1,5 +1,5 @@
-//! Every refusal and every warning, with made-up facts; the facts of real databases are in
-//! tests/it/preflight.rs.
+//! Tests every refusal and every warning with made-up facts. tests/it/preflight.rs tests facts of
+//! real databases.
 
 mod columns;
 mod registry;
@@ -11,7 +11,7 @@ use crate::crypto::Normaliser;
 use crate::plan::{BlindIndexPlan, TriggerPolicy};
 use crate::store::catalog::{KeyFacts, RelationKind};
 
-/// A world in which nothing stands in the way.
+/// Facts with which preflight finds nothing.
 #[derive(Clone)]
 struct World {
     server: ServerFacts,
@@ -19,7 +19,7 @@ struct World {
     plan: TablePlan,
     registered: Vec<FieldRecord>,
     keys: KeysHave,
-    purpose: Purpose,
+    purpose: RunPurpose,
     dialect: Dialect,
 }
 
@@ -59,7 +59,7 @@ impl World {
                 on_untrusted_seal: None,
                 columns: vec![ColumnPlan {
                     name: "ssn".parse().unwrap(),
-                    target: PlanTarget::Beside("ssn_sealed".parse().unwrap()),
+                    target: SealTo::Beside("ssn_sealed".parse().unwrap()),
                     blind_index: None,
                     pad_to: 0,
                 }],
@@ -69,14 +69,14 @@ impl World {
                 cell: true,
                 blind_index: true,
             },
-            purpose: Purpose::Backfill,
+            purpose: RunPurpose::Backfill,
             dialect: Dialect::Postgres,
         }
     }
 
     fn in_place() -> Self {
         let mut world = Self::beside();
-        world.plan.columns[0].target = PlanTarget::InPlace;
+        world.plan.columns[0].target = SealTo::InPlace;
         world
     }
 
@@ -211,7 +211,7 @@ fn a_finding_names_its_table_and_column() {
     assert_eq!(finding.hint, "did you mean snn?");
 }
 
-/// One change to the world, and what it must bring about: in place, and beside.
+/// A change to the facts, and the code that it must cause, in place and beside.
 type Case = (&'static str, fn(&mut World), &'static str);
 
 fn assert_refused(world: &World, cases: &[Case]) {

@@ -1,8 +1,9 @@
-//! E0224 to E0226: triggers of others that our UPDATE would fire. E0260: triggers that have the last word.
-//! They may write old plaintext into audit tables, count versions up, or rewrite the row.
+//! E0224 to E0226: the application's triggers that a run's UPDATE would fire. They may write old
+//! plaintext into audit tables, count versions up, or rewrite the row. E0260: triggers that fire
+//! after the guard and can change what it has seen.
 
 use super::{Dialect, Findings, Preflight};
-use crate::plan::{Target as PlanTarget, TriggerPolicy};
+use crate::plan::{SealTo, TriggerPolicy};
 use crate::quote;
 use crate::store::catalog::TriggerFacts;
 
@@ -40,7 +41,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
         .plan
         .columns
         .iter()
-        .any(|column| column.target == PlanTarget::InPlace);
+        .any(|column| column.target == SealTo::InPlace);
     for trigger in on_update().filter(|t| in_place && t.before && t.row) {
         out.refuse(
             "E0225",
@@ -67,7 +68,8 @@ fn sorts_last(trigger: &TriggerFacts) -> bool {
         && (trigger.update && behind("~phiseal_n") || trigger.insert && behind("~phiseal_i"))
 }
 
-/// One warning a table: the operator has decided, and a platform's tables have five each.
+/// Reports triggers that will fire in one warning per table: the operator has decided, and a table
+/// may have many.
 fn will_fire<'t>(
     p: &Preflight<'_>,
     on_update: impl Iterator<Item = &'t TriggerFacts>,
@@ -101,9 +103,10 @@ fn fired(p: &Preflight<'_>, trigger: &TriggerFacts, out: &mut Findings) {
             format!("trigger {name} fires on UPDATE, for every row that is written"),
             "read what it does, then say triggers = \"fire\" or \"suppress\" in the plan",
         ),
-        // Refused as a whole, below.
+        // `suppression` refuses this for the whole table.
         TriggerPolicy::Suppress if p.dialect == Dialect::Sqlite => {}
-        // ENABLE ALWAYS and ENABLE REPLICA fire under the replica role, the first under any.
+        // ENABLE ALWAYS and ENABLE REPLICA triggers fire under the replica role, the former under
+        // any role.
         TriggerPolicy::Suppress if matches!(trigger.enabled, 'A' | 'R') => out.refuse(
             "E0224",
             p.plan,
@@ -118,7 +121,7 @@ fn fired(p: &Preflight<'_>, trigger: &TriggerFacts, out: &mut Findings) {
             format!("trigger {name} will not see the rows that are written"),
             "see that nothing depends on it, such as a search index or an updated_at",
         ),
-        // Told at once for all of them.
+        // Reported together for the whole table.
         TriggerPolicy::Fire | TriggerPolicy::Refuse => {}
     }
 }

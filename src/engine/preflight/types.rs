@@ -1,9 +1,9 @@
-//! E0211: types whose text is not a property of the value alone, so that no plaintext can be
-//! compared or given back: it depends on settings (money), on the catalog (reg*, aclitem), or on
-//! both (xml, composites).
-//! E0257: numbers of large objects (`oid`, and `lo`, a domain over it). Only the number would be sealed.
+//! E0211: types whose text depends on more than the value, so that a plaintext cannot be compared
+//! or restored: on settings (money), on the catalog (reg*, aclitem), or on both (xml, composites).
+//! E0257: numbers of large objects (`oid`, and `lo`, a domain over it). Only the number would be
+//! sealed.
 
-use super::{Dialect, Findings, Preflight, Purpose};
+use super::{Dialect, Findings, Preflight, RunPurpose};
 use crate::store::catalog::ColumnFacts;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
@@ -37,9 +37,10 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     }
 }
 
-/// What was sealed of such a column before it was refused can be restored, verified and rotated.
+/// Refuses a backfill only: a value sealed by an earlier version can still be restored, verified
+/// and rotated.
 fn large_object(p: &Preflight<'_>, name: &str, column: &ColumnFacts, out: &mut Findings) {
-    if p.purpose != Purpose::Backfill {
+    if p.purpose != RunPurpose::Backfill {
         return;
     }
     out.refuse(
@@ -56,7 +57,7 @@ fn large_object(p: &Preflight<'_>, name: &str, column: &ColumnFacts, out: &mut F
     );
 }
 
-/// Every large object is named by an oid; an oid that names something else is no PHI.
+/// An oid may name a large object; an oid that names something else is not PHI.
 fn is_large_object(column: &ColumnFacts) -> bool {
     let own = column.base_schema == "pg_catalog" && column.base_type == "oid";
     own || column.base_type == "lo"

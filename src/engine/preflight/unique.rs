@@ -1,4 +1,4 @@
-//! E0229: a unique constraint or index on the plaintext. Sealed values are all different.
+//! E0229: a unique constraint or index on the plaintext column. Sealed values are all different.
 
 use super::{Findings, Preflight};
 

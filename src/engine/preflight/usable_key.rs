@@ -1,10 +1,10 @@
-//! E0216: a key to seal or open under.
+//! E0216: there is a key to seal or open under.
 
-use super::{Findings, Preflight, Purpose};
+use super::{Findings, Preflight, RunPurpose};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
-    // What only opens goes on while a key is suspended.
-    if p.purpose == Purpose::Verify {
+    // A verify only opens values, which a suspended key may do.
+    if p.purpose == RunPurpose::Verify {
         return;
     }
     if !p.keys.cell {
@@ -22,7 +22,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
         .columns
         .iter()
         .any(|column| column.blind_index.is_some());
-    if indexed && !p.keys.blind_index && p.purpose == Purpose::Backfill {
+    if indexed && !p.keys.blind_index && p.purpose == RunPurpose::Backfill {
         out.refuse(
             "E0216",
             p.plan,

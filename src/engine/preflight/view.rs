@@ -1,5 +1,6 @@
 //! E0234 and E0235: views, materialized views and rules that read the plaintext. They break, or
-//! show sealed text; a materialized view keeps a copy of the plaintext besides. Rules of the table itself are E0259.
+//! show sealed text; a materialized view also keeps a copy of the plaintext. Rules of the table
+//! itself are E0259.
 
 use super::{Findings, Preflight};
 

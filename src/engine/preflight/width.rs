@@ -1,13 +1,13 @@
-//! E0227: in place, a column with a limit of characters. The sealed text is longer than any value
-//! that fits, so the limit has to go; the message says how long it could get.
+//! E0227: a column sealed in place that has a limit of characters. The sealed text is longer than
+//! any value that fits, so the limit has to go; the message says how long the sealed text can get.
 
 use super::{Dialect, Findings, Preflight};
 
-/// UTF-8, at most.
+/// The most bytes of a character in UTF-8.
 const BYTES_PER_CHAR_MAX: u64 = 4;
-/// Magic, suite, key id, nonce and tag (docs/FORMAT.md).
+/// Bytes of magic, suite, key id, nonce and tag (docs/FORMAT.md).
 const ENVELOPE_BYTES: u64 = 34;
-/// `ps1.`
+/// Characters of the prefix `ps1.`.
 const PREFIX_CHARS: u64 = 4;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
@@ -43,13 +43,13 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     }
 }
 
-/// The longest sealed text of a value of so many characters, padded to a multiple of `pad_to`
-/// bytes unless that is 0.
+/// The longest sealed text of a value of so many characters, padded to a multiple of `pad_to` bytes
+/// unless that is 0.
 pub(super) fn sealed_chars_max(chars: u32, pad_to: u32) -> u64 {
     let plain = u64::from(chars) * BYTES_PER_CHAR_MAX;
     let padded = match u64::from(pad_to) {
         0 => plain,
-        // The 0x80 that ends the value always needs a byte.
+        // The end mark 0x80 always takes a byte.
         bucket => (plain + 1).div_ceil(bucket) * bucket,
     };
     PREFIX_CHARS + (4 * (padded + ENVELOPE_BYTES)).div_ceil(3)

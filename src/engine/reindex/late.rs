@@ -1,19 +1,20 @@
-//! The last rows of a switch: what applications wrote after the last pass and before the lock.
-//! Owns their new indexes, made as the run loop makes them. A row that cannot be worked on is left to it.
+//! The last rows before a switch: those which applications wrote after the last pass and before the
+//! lock. Makes their new indexes as the run loop would. Leaves a row that it cannot process to the
+//! run loop.
 
 use std::sync::Arc;
 
-use super::Plan;
+use super::ReindexPlan;
 use super::{columns_of, over_indexes};
 use crate::crypto::{NonceBatch, RowKey};
 use crate::engine::Job;
 use crate::engine::columns::Columns;
-use crate::engine::step::{Hand, Row, Step};
+use crate::engine::step::{RowView, Step, ThreadScratch};
 use crate::engine::steps::reindex::Reindex as ReindexStep;
 use crate::keys::KeySet;
-use crate::store::{LateRows, PageRow, Reindex, Result, StoreError, Target, WriteRow};
+use crate::store::{ColumnSwitch, LateRows, PageRow, Result, StoreError, Target, WriteRow};
 
-/// Fills rows under the lock.
+/// Makes the new indexes of rows under the lock.
 pub(super) struct Late {
     tables: Vec<(Target, ReindexStep)>,
     keys: Arc<KeySet>,
@@ -21,11 +22,11 @@ pub(super) struct Late {
 
 impl Late {
     pub(super) fn new(
-        tables: &[((Target, Vec<Reindex>), &Job)],
-        plan: &Plan,
+        tables: &[((Target, Vec<ColumnSwitch>), &Job)],
+        plan: &ReindexPlan,
         keys: Arc<KeySet>,
     ) -> Self {
-        let table = |((_, next), job): &((Target, Vec<Reindex>), &Job)| {
+        let table = |((_, next), job): &((Target, Vec<ColumnSwitch>), &Job)| {
             let job = over_indexes(job, &columns_of(next));
             let columns = Columns::new(&job.target.label, job.fields);
             let step = ReindexStep::new(Arc::new(columns), Arc::clone(&plan.changes), false);
@@ -37,7 +38,7 @@ impl Late {
         }
     }
 
-    /// A table as its rows are read and written.
+    /// The target by which the rows of a table are read and written.
     pub(super) fn over(&self, table: usize) -> Target {
         self.tables[table].0.clone()
     }
@@ -52,7 +53,7 @@ impl LateRows for Late {
         let nonces = NonceBatch::draw(0).map_err(|_| StoreError::Unexpected {
             what: "no random bytes",
         })?;
-        let mut hand = Hand::new(nonces);
+        let mut scratch = ThreadScratch::new(nonces);
         let mut filled = Vec::new();
         for mut read in rows {
             let tenant = read.tenant.clone().unwrap_or_default();
@@ -67,12 +68,12 @@ impl LateRows for Late {
             if read.large {
                 continue;
             }
-            let row = Row {
+            let row = RowView {
                 read: &read,
                 key: &key,
                 tenant: &tenant,
             };
-            let work = step.work(&row, &self.keys, &mut hand);
+            let work = step.work(&row, &self.keys, &mut scratch);
             if !work.write.is_empty() {
                 filled.push(WriteRow {
                     locator: std::mem::take(&mut read.locator),

@@ -1,5 +1,6 @@
-//! How a rotation begins: new keys made and proven, and one transaction in which they take over.
-//! Owns that two who begin the same at once begin one: who comes second joins the first.
+//! How a rotation begins: new keys are made and proven, and one transaction makes them active.
+//! Owns the rule that two processes which begin the same rotation at once begin one: the second
+//! joins the first.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,8 +8,8 @@ use std::sync::Arc;
 use super::super::error::EngineError;
 use super::super::retry::Patience;
 use super::super::{Engine, Job};
-use super::Order;
-use super::whose::left_keys;
+use super::RotationRequest;
+use super::superseded::superseded_keys;
 use crate::crypto::{KeyId, Purpose};
 use crate::keys::rotation::REMAINDER;
 use crate::keys::{
@@ -19,28 +20,28 @@ use crate::run::holder::{self, Process};
 use crate::store::RunKind;
 
 impl Engine {
-    /// Makes new keys, proves them, and begins the rotation to them: one record a key. Where
-    /// somebody else has just begun the same, theirs.
+    /// Makes new keys, proves them, and begins the rotation to them, with one record for each key.
+    /// If another process has just begun the same rotation, returns its records.
     ///
     /// # Errors
-    /// A key that is out of use, another kind of run under way, what issuing a key meets.
+    /// A key that may not seal, a live run of another kind, what issuing a key reports.
     pub async fn begin_rotation(
         &self,
         jobs: &[Job],
-        order: &Order,
+        order: &RotationRequest,
     ) -> Result<Vec<RotationRecord>, EngineError> {
         self.refuse_live_runs(jobs).await?;
         let mut patience = Patience::new(self.settings.patience);
         let mut olds: Option<BTreeSet<KeyId>> = None;
         loop {
             let records = self.store.key_records().await?;
-            let froms = left_keys(&records, order)?;
+            let froms = superseded_keys(&records, order)?;
             let fresh = self.begun_since(&froms, order).await?;
             if !fresh.is_empty() {
                 return self.join_and_begin(jobs, &records, order, fresh).await;
             }
             let ids: BTreeSet<KeyId> = froms.iter().map(|from| from.key_id).collect();
-            // What is active now may be what another process has just rotated to.
+            // Another process has rotated these keys since the first attempt: join its rotation.
             if let Some(first) = &olds
                 && *first != ids
             {
@@ -50,7 +51,7 @@ impl Engine {
             let Some((handovers, keys)) = self.handovers(&froms, order).await? else {
                 continue;
             };
-            // The entry is under the key that takes over.
+            // The audit entry is made under the new key.
             let note = self.rotation_note("rotate.begin").under(&keys);
             let (due, actor) = (self.tenants.due, &self.tenants.actor);
             let begun = self
@@ -68,8 +69,9 @@ impl Engine {
         }
     }
 
-    /// A run of another kind that somebody works on would end, as its key is active no more. One that is only
-    /// unfinished is no hindrance: the old key goes on opening, and what that run still seals is under the new one.
+    /// Refuses if a live worker holds a lane of a run of another kind: that run would fail, since
+    /// its key is no longer active. An interrupted run does not matter: the old key still opens
+    /// values, and when the run resumes it seals under the new key.
     async fn refuse_live_runs(&self, jobs: &[Job]) -> Result<(), EngineError> {
         let this = Process::this();
         for job in jobs {
@@ -96,12 +98,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Rotations to the keys that are active now which somebody else began after this order was given, or
-    /// had not finished then.
+    /// Rotations to the currently active keys that another process began after the request was
+    /// made, or that were unfinished then.
     async fn begun_since(
         &self,
         froms: &[KeyRecord],
-        order: &Order,
+        order: &RotationRequest,
     ) -> Result<Vec<RotationRecord>, EngineError> {
         let active: BTreeSet<KeyId> = froms.iter().map(|from| from.key_id).collect();
         let limit = u32::try_from(froms.len()).unwrap_or(u32::MAX);
@@ -115,12 +117,12 @@ impl Engine {
         Ok(records)
     }
 
-    /// Joins those, and begins the rest of the order.
+    /// Joins these rotations, and begins the rest of the request.
     async fn join_and_begin(
         &self,
         jobs: &[Job],
         records: &[KeyRecord],
-        order: &Order,
+        order: &RotationRequest,
         mut joined: Vec<RotationRecord>,
     ) -> Result<Vec<RotationRecord>, EngineError> {
         self.reload().await?;
@@ -140,11 +142,12 @@ impl Engine {
         Ok(joined)
     }
 
-    /// The new keys, and which takes over from which; `None` where the table changed meanwhile.
+    /// The handovers from old to new keys, and the new keys; `None` if the key table changed
+    /// meanwhile.
     async fn handovers(
         &self,
         froms: &[KeyRecord],
-        order: &Order,
+        order: &RotationRequest,
     ) -> Result<Option<(Vec<Handover>, Vec<Arc<Key>>)>, EngineError> {
         let issuer = Issuer {
             table: self.store.as_ref(),
@@ -171,7 +174,7 @@ impl Engine {
             return Ok(None);
         };
         for (from, to) in froms.iter().zip(&successors) {
-            // An index stays under its old key until the new column is filled: see `reindex`.
+            // The old blind index key stays active until the new column is filled: see `reindex`.
             let later = from.purpose == Purpose::BlindIndex;
             handovers.push(Handover {
                 from: from.key_id,
@@ -196,12 +199,13 @@ impl Engine {
         Ok(Some((handovers, signers)))
     }
 
-    /// Where the last rotation to an active key left values behind, and the key is not due: what is left goes to
-    /// that key, and no other is made.
+    /// Handovers to the key that is already active, where the last rotation to it left values
+    /// behind and the key is not due. The values that are left go to that key, and no new key is
+    /// made.
     async fn remainders(
         &self,
         froms: &[KeyRecord],
-        order: &Order,
+        order: &RotationRequest,
     ) -> Result<Vec<Handover>, EngineError> {
         let mut handovers = Vec::new();
         if order.new_key {
@@ -218,7 +222,7 @@ impl Engine {
                 .filter(|one| one.outcome.as_deref() == Some(REMAINDER) && !is_due);
             let from =
                 last.and_then(|one| keys.iter().find(|key| Some(key.key_id) == one.from_key_id));
-            // Of a key that was found compromised, `keys compromise` sees to what is left.
+            // If the old key was compromised, `keys compromise` deals with its values.
             let Some(from) = from.filter(|from| from.status == KeyStatus::Deactivated) else {
                 continue;
             };
@@ -236,7 +240,7 @@ impl Engine {
         Ok(handovers)
     }
 
-    /// The rotation that somebody else began from these keys.
+    /// The rotations that another process began from these keys.
     async fn joined(&self, from: &BTreeSet<KeyId>) -> Result<Vec<RotationRecord>, EngineError> {
         self.reload().await?;
         let limit = u32::try_from(from.len())

@@ -1,4 +1,4 @@
-//! What the audit log says of rotations: each by itself, or, of many tenants, together.
+//! The audit entries about rotations: one for each, or one for all if there are many.
 
 use serde_json::{Value, json};
 
@@ -7,11 +7,11 @@ use crate::keys::RotationRecord;
 use crate::keys::rotation::REMAINDER;
 use crate::run::audit::Note;
 
-/// Rotations that get an entry each.
+/// Up to so many rotations get an entry each.
 const EACH_MAX: usize = 20;
 
 impl Engine {
-    /// The entries about the rotations that a transaction writes.
+    /// The audit entries about the rotations that one transaction writes.
     pub(in crate::engine) fn rotation_note(&self, action: &'static str) -> Note<'static> {
         let (keyring, actor) = (&self.tenants.keyring, &self.tenants.actor);
         Note::of_records(keyring, actor, move |records| {

@@ -1,7 +1,7 @@
-//! Backfill: seal every plaintext that is not sealed yet. Compare: also open what is sealed, and seal again
-//! what is not of its plaintext.
-//! In place, a value that parses as sealed is opened, never sealed again: one that does not open
-//! goes to quarantine, since nobody can tell whether it is a damaged seal or a strange plaintext.
+//! Backfill seals every plaintext that is not sealed yet. Compare also opens sealed values, and
+//! seals again those that do not match their plaintext. Owns both decisions, not the reading or
+//! writing. In place, a value that parses as sealed is opened and never sealed again. If it does
+//! not open, it goes to quarantine: it may be a damaged sealed value or an unusual plaintext.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use zeroize::Zeroizing;
 use crate::crypto::envelope::Suite;
 use crate::crypto::text;
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
-use crate::store::{RunKind, Sealed, Select, Target, Visits};
+use crate::store::{PassKind, RunKind, Sealed, Select, Target};
 
-/// Seals.
+/// The step of a backfill and of a comparison.
 pub struct Backfill {
     target: Arc<Target>,
     columns: Arc<Columns>,
     sealed_prefixes: Vec<String>,
-    /// Seals are not trusted.
+    /// Whether sealed values are opened and compared, too.
     compares: bool,
 }
 
 impl Backfill {
-    /// A backfill of the fields of `target`. `keys` are all that are known now: in place, the sweep
-    /// takes a value that begins with the text form of one of them as sealed.
+    /// Creates the step for the fields of `target`. `keys` are all keys known now: in place, the
+    /// sweep treats a value that begins with the text form of one of their ids as sealed.
     pub fn new(target: Arc<Target>, columns: Arc<Columns>, keys: &KeySet, compares: bool) -> Self {
         let sealed_prefixes = keys
             .ids()
@@ -46,42 +46,44 @@ impl Backfill {
         }
     }
 
-    /// Whether a seal is good as it is. One without its plaintext is all there is of the value: it only has
-    /// to open.
+    /// Whether the sealed value can stay as it is. Without a plaintext it is the only copy, so it
+    /// only has to open.
     fn is_good(
         &self,
-        row: &Row<'_>,
+        row: &RowView<'_>,
         field: usize,
         cell: &PageCell,
         keys: &KeySet,
-        hand: &mut Hand,
+        scratch: &mut ThreadScratch,
     ) -> Result<bool, RowFault> {
         let Some(sealed) = cell.sealed.as_deref().filter(|_| self.compares) else {
             return Ok(false);
         };
-        let Hand { memo, opened, .. } = hand;
-        let outcome = (self.columns).open_into(keys, memo, row.cell(field), sealed, opened);
+        let ThreadScratch {
+            last_keys, opened, ..
+        } = scratch;
+        let outcome = (self.columns).open_into(keys, last_keys, row.cell(field), sealed, opened);
         match (outcome, &cell.plain) {
             (Ok(envelope), Some(plain)) => {
                 let index = cell.index.as_deref();
                 let whole = plain.as_slice() == opened.as_slice()
                     && self.columns.check_padding(field, &envelope).is_ok()
                     && (self.columns)
-                        .check_index(keys, memo, row.cell(field), opened, index)
+                        .check_index(keys, last_keys, row.cell(field), opened, index)
                         .is_ok();
                 match whole {
-                    true => *hand.seen.opened.entry(envelope.key_id).or_default() += 1,
-                    false => hand.seen.mended += 1,
+                    true => *scratch.seen.opened.entry(envelope.key_id).or_default() += 1,
+                    false => scratch.seen.mended += 1,
                 }
                 Ok(whole)
             }
             (Ok(envelope), None) => {
-                *hand.seen.opened.entry(envelope.key_id).or_default() += 1;
+                *scratch.seen.opened.entry(envelope.key_id).or_default() += 1;
                 Ok(true)
             }
             (Err(why), None) => Err(RowFault::field(field, why.reason())),
             (Err(_), Some(_)) => {
-                hand.seen.mended += 1;
+                scratch.seen.mended += 1;
                 Ok(false)
             }
         }
@@ -89,16 +91,16 @@ impl Backfill {
 
     fn cell(
         &self,
-        row: &Row<'_>,
+        row: &RowView<'_>,
         field: usize,
         cell: &PageCell,
         keys: &KeySet,
-        hand: &mut Hand,
+        scratch: &mut ThreadScratch,
     ) -> Result<Option<WriteCell>, RowFault> {
         if let Some(why) = cell.unreadable {
             return Err(RowFault::field(field, why));
         }
-        if self.is_good(row, field, cell, keys, hand)? {
+        if self.is_good(row, field, cell, keys, scratch)? {
             return Ok(None);
         }
         let Some(plain) = &cell.plain else {
@@ -121,13 +123,20 @@ impl Backfill {
             }
             Sealed::Beside { text, .. } => *text,
         };
-        let nonce = hand
+        let nonce = scratch
             .nonces
             .next()
             .ok_or_else(|| RowFault::field(field, "no random bytes are left for this value"))?;
         let (sealed, index) = self
             .columns
-            .seal(keys, &mut hand.memo, row.cell(field), nonce, plain, as_text)
+            .seal(
+                keys,
+                &mut scratch.last_keys,
+                row.cell(field),
+                nonce,
+                plain,
+                as_text,
+            )
             .map_err(|error| RowFault::field(field, error.to_string()))?;
         Ok(Some(WriteCell::Seal { sealed, index }))
     }
@@ -151,13 +160,13 @@ impl Step for Backfill {
                 sealed_prefixes: self.sealed_prefixes.clone(),
             },
             order: match self.compares || self.target.in_place() {
-                // A value that looks sealed and does not open is found by this pass only; and of those that
-                // are compared, none may be passed over because its row moved.
-                true => Order::Keys,
-                false => Order::Storage(Visits::Growing),
+                // In place, only this pass finds a value that looks sealed and does not open. A
+                // comparison must not miss a row because it moved.
+                true => ReadOrder::Keys,
+                false => ReadOrder::Storage(PassKind::Growing),
             },
             indexed_sweep: true,
-            ends_beside_writers: true,
+            ends_while_written: true,
             plain: true,
             sealed: self.compares,
             index: self.compares,
@@ -168,11 +177,11 @@ impl Step for Backfill {
         true
     }
 
-    fn work(&self, row: &Row<'_>, keys: &KeySet, hand: &mut Hand) -> RowWork {
+    fn work(&self, row: &RowView<'_>, keys: &KeySet, scratch: &mut ThreadScratch) -> RowWork {
         let mut work = RowWork::default();
         let mut write = Vec::with_capacity(row.read.cells.len());
         for (field, cell) in row.read.cells.iter().enumerate() {
-            match self.cell(row, field, cell, keys, hand) {
+            match self.cell(row, field, cell, keys, scratch) {
                 Ok(Some(cell)) => {
                     work.values += 1;
                     write.push(cell);
@@ -192,7 +201,7 @@ impl Step for Backfill {
 
     fn stored_is_good(
         &self,
-        row: &Row<'_>,
+        row: &RowView<'_>,
         keys: &KeySet,
         sent: &[WriteCell],
         stored: &[Option<Zeroizing<Vec<u8>>>],

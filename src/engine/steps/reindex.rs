@@ -1,7 +1,8 @@
-//! Reindex: make the blind index of each sealed value under another key, in another column; and
-//! check, once that column has taken the old one's place, that every index in it is the right one.
-//! Works on a target whose plaintext is the sealed column and whose sealed column is the index
-//! ([`fields`]): so windows, versions, conflicts and the sweep are those of a backfill.
+//! Reindex computes the blind index of each sealed value under another key, into another column.
+//! After that column has replaced the old one, it checks every index in it. Owns the indexes, not
+//! the switch of the columns. It works on a target whose plaintext column is the sealed column and
+//! whose sealed column is the index ([`fields`]), so windows, versions, conflicts and the sweep
+//! work as in a backfill.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,34 +11,38 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{KeyId, Purpose};
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
 use crate::ident::Ident;
 use crate::keys::{Key, KeySet};
 use crate::store::page::{PageCell, WriteCell};
 use crate::store::{FieldTarget, RunKind, Sealed, Select, Target};
 
-/// The two keys of one tenant.
+/// The old and the new blind index key of one tenant.
 #[derive(Clone)]
-pub struct Change {
-    /// The one that is left.
+pub struct IndexKeyChange {
+    /// The superseded key.
     pub from: KeyId,
-    /// The one that takes over.
+    /// The key that replaces it.
     pub to: Arc<Key>,
 }
 
-/// Makes indexes, or checks them.
+/// The step that computes blind indexes or checks them.
 pub struct Reindex {
     columns: Arc<Columns>,
-    changes: Arc<HashMap<String, Change>>,
+    changes: Arc<HashMap<String, IndexKeyChange>>,
     check: bool,
-    /// What the run is called that this is a part of.
+    /// The kind of run that this step is a part of.
     kind: RunKind,
 }
 
 impl Reindex {
-    /// Indexes under the new keys of `changes`, by tenant; other tenants keep their active key. With
-    /// `check`, what the column holds is read, too, and written only where it is another index.
-    pub fn new(columns: Arc<Columns>, changes: Arc<HashMap<String, Change>>, check: bool) -> Self {
+    /// Computes indexes under the new keys of `changes`, by tenant; other tenants keep their active
+    /// key. With `check`, it also reads the existing index, and writes only if that differs.
+    pub fn new(
+        columns: Arc<Columns>,
+        changes: Arc<HashMap<String, IndexKeyChange>>,
+        check: bool,
+    ) -> Self {
         Self {
             columns,
             changes,
@@ -46,8 +51,8 @@ impl Reindex {
         }
     }
 
-    /// Indexes under the active keys where there are none, as a part of a backfill. A tenant without an
-    /// active key gets none.
+    /// Fills in missing indexes under the active keys, as a part of a backfill. Skips tenants
+    /// without an active key.
     pub fn filling(columns: Arc<Columns>) -> Self {
         Self {
             kind: RunKind::Backfill,
@@ -57,7 +62,7 @@ impl Reindex {
 
     fn cell(
         &self,
-        row: &Row<'_>,
+        row: &RowView<'_>,
         field: usize,
         cell: &PageCell,
         keys: &KeySet,
@@ -67,7 +72,7 @@ impl Reindex {
         };
         let plain = match self.columns.open(keys, row.cell(field), sealed) {
             Ok((plain, _)) => plain,
-            // In place, a plaintext that nobody sealed yet has no index.
+            // In place, a plaintext that is not sealed yet has no index.
             Err(Unopened::NotSealed) => return Ok(None),
             Err(why) => return Err(RowFault::field(field, why.reason())),
         };
@@ -88,7 +93,7 @@ impl Reindex {
         if self.check && index == cell.sealed {
             return Ok(None);
         }
-        // A value that normalises to nothing has none: NULL is what it should be.
+        // A value that normalises to nothing has no index: its column stays NULL.
         Ok(index.map(|index| WriteCell::Seal {
             sealed: index,
             index: None,
@@ -115,9 +120,9 @@ impl Step for Reindex {
         Reads {
             main,
             sweep,
-            order: Order::Keys,
+            order: ReadOrder::Keys,
             indexed_sweep: !self.check,
-            ends_beside_writers: !self.check,
+            ends_while_written: !self.check,
             plain: true,
             sealed: self.check,
             index: false,
@@ -128,7 +133,7 @@ impl Step for Reindex {
         false
     }
 
-    fn work(&self, row: &Row<'_>, keys: &KeySet, _: &mut Hand) -> RowWork {
+    fn work(&self, row: &RowView<'_>, keys: &KeySet, _: &mut ThreadScratch) -> RowWork {
         let mut work = RowWork::default();
         let mut write = Vec::with_capacity(row.read.cells.len());
         for (field, cell) in row.read.cells.iter().enumerate() {
@@ -154,10 +159,10 @@ impl Step for Reindex {
         work
     }
 
-    /// No index stands in the column it is made from.
+    /// Never called: this step has no in-place fields.
     fn stored_is_good(
         &self,
-        _: &Row<'_>,
+        _: &RowView<'_>,
         _: &KeySet,
         _: &[WriteCell],
         _: &[Option<Zeroizing<Vec<u8>>>],
@@ -166,8 +171,8 @@ impl Step for Reindex {
     }
 }
 
-/// The fields of a target for this step: for each blind index its field's position in `target` and
-/// the column to fill or to check.
+/// The fields of a target for this step. `indexes` gives, for each blind index, its field's
+/// position in `target` and the column to fill or to check.
 pub fn fields(target: &Target, indexes: &[(usize, Ident)]) -> Vec<FieldTarget> {
     indexes
         .iter()

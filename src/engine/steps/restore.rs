@@ -1,31 +1,31 @@
-//! Restore: decrypt back, into the plaintext column or in place.
-//! A different plaintext that stands there already is listed, never overwritten.
+//! Restore decrypts values back, into the plaintext column or in place. Owns that decision, not the
+//! columns. If the column already holds another plaintext, the value is listed and not overwritten.
 
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
 use crate::store::{RunKind, Sealed, Select, Target};
 
-/// Opens and writes back.
+/// The step of a restore.
 pub struct Restore {
     target: Arc<Target>,
     columns: Arc<Columns>,
 }
 
 impl Restore {
-    /// A restore of the fields of `target`, whose columns are the ones to write into.
+    /// Creates the step for the fields of `target`, whose columns it writes into.
     pub fn new(target: Arc<Target>, columns: Arc<Columns>) -> Self {
         Self { target, columns }
     }
 
     fn cell(
         &self,
-        row: &Row<'_>,
+        row: &RowView<'_>,
         field: usize,
         cell: &PageCell,
         keys: &KeySet,
@@ -68,9 +68,9 @@ impl Step for Restore {
         Reads {
             main: Select::Sealed,
             sweep: Select::Sealed,
-            order: Order::Keys,
+            order: ReadOrder::Keys,
             indexed_sweep: false,
-            ends_beside_writers: false,
+            ends_while_written: false,
             plain: true,
             sealed: true,
             index: false,
@@ -81,7 +81,7 @@ impl Step for Restore {
         false
     }
 
-    fn work(&self, row: &Row<'_>, keys: &KeySet, _: &mut Hand) -> RowWork {
+    fn work(&self, row: &RowView<'_>, keys: &KeySet, _: &mut ThreadScratch) -> RowWork {
         let mut work = RowWork::default();
         let mut write = Vec::with_capacity(row.read.cells.len());
         for (field, cell) in row.read.cells.iter().enumerate() {
@@ -105,13 +105,13 @@ impl Step for Restore {
 
     fn stored_is_good(
         &self,
-        _: &Row<'_>,
+        _: &RowView<'_>,
         _: &KeySet,
         _: &[WriteCell],
         _: &[Option<Zeroizing<Vec<u8>>>],
     ) -> bool {
-        // A restore gives nothing back to compare: the version check stands for it, and `verify`
-        // compares every value afterwards.
+        // The server returns no values of a restore. The check of the row's version takes its
+        // place, and `verify` compares every value afterwards.
         true
     }
 }

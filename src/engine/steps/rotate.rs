@@ -1,7 +1,7 @@
-//! Rotate: seal again, under the active key, what older versions sealed.
-//! A value is opened and sealed from what it opens to. Where its plaintext is still there and is something else,
-//! it is sealed from that: a wrong value is not sealed once more. One that does not open and has no plaintext
-//! goes to quarantine, and its key is kept.
+//! Rotate seals values of superseded keys again, under the active key. Owns no key states. It opens
+//! the value and seals the result. If the value's plaintext still exists and differs, it seals the
+//! plaintext, so that a wrong value is not sealed once more. A value that does not open and has no
+//! plaintext goes to quarantine, and its key is kept.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use zeroize::Zeroizing;
 
 use crate::crypto::KeyId;
 use crate::engine::columns::Columns;
-use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
 use crate::keys::KeySet;
 use crate::store::page::WriteCell;
-use crate::store::{RunKind, Sealed, Select, Target, Visits};
+use crate::store::{PassKind, RunKind, Sealed, Select, Target};
 
-/// Re-seals.
+/// The step of a rotation.
 pub struct Rotate {
     target: Arc<Target>,
     columns: Arc<Columns>,
@@ -24,7 +24,7 @@ pub struct Rotate {
 }
 
 impl Rotate {
-    /// A rotation of what is sealed under the keys `old`, in the fields of `target`.
+    /// Creates the step for values sealed under the keys `old` in the fields of `target`.
     pub fn new(target: Arc<Target>, columns: Arc<Columns>, old: &[KeyId]) -> Self {
         Self {
             target,
@@ -36,20 +36,20 @@ impl Rotate {
 
     fn cell(
         &self,
-        row: &Row<'_>,
+        row: &RowView<'_>,
         field: usize,
         sealed: &[u8],
         keys: &KeySet,
-        hand: &mut Hand,
+        scratch: &mut ThreadScratch,
     ) -> Result<WriteCell, RowFault> {
-        let Hand {
-            memo,
+        let ThreadScratch {
+            last_keys,
             opened,
             nonces,
             seen,
             ..
-        } = hand;
-        let outcome = (self.columns).open_into(keys, memo, row.cell(field), sealed, opened);
+        } = scratch;
+        let outcome = (self.columns).open_into(keys, last_keys, row.cell(field), sealed, opened);
         let beside = match self.target.fields[field].sealed {
             Sealed::Beside { .. } => row.read.cells[field].plain.as_ref(),
             Sealed::InPlace => None,
@@ -75,7 +75,7 @@ impl Rotate {
         };
         let (sealed, index) = self
             .columns
-            .seal(keys, memo, row.cell(field), nonce, value, as_text)
+            .seal(keys, last_keys, row.cell(field), nonce, value, as_text)
             .map_err(|error| RowFault::field(field, error.to_string()))?;
         Ok(WriteCell::Seal { sealed, index })
     }
@@ -93,9 +93,9 @@ impl Step for Rotate {
         Reads {
             main: select.clone(),
             sweep: select,
-            order: Order::Storage(Visits::Rewriting),
+            order: ReadOrder::Storage(PassKind::Rewriting),
             indexed_sweep: false,
-            ends_beside_writers: true,
+            ends_while_written: true,
             plain: true,
             sealed: true,
             index: false,
@@ -106,7 +106,7 @@ impl Step for Rotate {
         true
     }
 
-    fn work(&self, row: &Row<'_>, keys: &KeySet, hand: &mut Hand) -> RowWork {
+    fn work(&self, row: &RowView<'_>, keys: &KeySet, scratch: &mut ThreadScratch) -> RowWork {
         let mut work = RowWork::default();
         let mut write = Vec::with_capacity(row.read.cells.len());
         for (field, cell) in row.read.cells.iter().enumerate() {
@@ -123,7 +123,7 @@ impl Step for Rotate {
             if !work.under.contains(&under) {
                 work.under.push(under);
             }
-            match self.cell(row, field, sealed, keys, hand) {
+            match self.cell(row, field, sealed, keys, scratch) {
                 Ok(cell) => {
                     work.values += 1;
                     write.push(cell);
@@ -137,13 +137,13 @@ impl Step for Rotate {
         if work.values > 0 {
             work.write = write;
         }
-        hand.seen.under.extend(&work.under);
+        scratch.seen.under.extend(&work.under);
         work
     }
 
     fn stored_is_good(
         &self,
-        row: &Row<'_>,
+        row: &RowView<'_>,
         keys: &KeySet,
         sent: &[WriteCell],
         stored: &[Option<Zeroizing<Vec<u8>>>],

@@ -1,6 +1,6 @@
-//! Verify: open every sealed value, compare it with its plaintext while that is there, and see that it has
-//! the padding, the blind index and, where there is no plaintext, the form of its field.
-//! Writes nothing, and goes on past what does not open.
+//! Verify opens every sealed value and compares it with its plaintext, if that still exists. It
+//! also checks the padding, the blind index and, if there is no plaintext, the form of the value.
+//! Owns that judgement. It writes nothing, and goes on after a value that does not open.
 
 mod form;
 
@@ -9,35 +9,38 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{Hand, Order, Reads, Row, RowFault, RowWork, Step};
+use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
-use crate::store::{RunKind, Sealed, Select, Target, Visits};
+use crate::store::{PassKind, RunKind, Sealed, Select, Target};
 
-/// Opens and compares.
+/// The step of a verification.
 pub struct Verify {
     target: Arc<Target>,
     columns: Arc<Columns>,
 }
 
 impl Verify {
-    /// A verification of the fields of `target`.
+    /// Creates the step for the fields of `target`.
     pub fn new(target: Arc<Target>, columns: Arc<Columns>) -> Self {
         Self { target, columns }
     }
 
     fn cell(
         &self,
-        row: &Row<'_>,
+        row: &RowView<'_>,
         field: usize,
         cell: &PageCell,
         keys: &KeySet,
-        hand: &mut Hand,
+        scratch: &mut ThreadScratch,
         faults: &mut Vec<RowFault>,
     ) {
-        let Hand {
-            seen, memo, opened, ..
-        } = hand;
+        let ThreadScratch {
+            seen,
+            last_keys,
+            opened,
+            ..
+        } = scratch;
         let in_place = self.target.fields[field].sealed == Sealed::InPlace;
         let sealed = if in_place {
             cell.plain.as_ref().map(|value| value.as_slice())
@@ -52,7 +55,7 @@ impl Verify {
         };
         match self
             .columns
-            .open_into(keys, memo, row.cell(field), sealed, opened)
+            .open_into(keys, last_keys, row.cell(field), sealed, opened)
         {
             Ok(envelope) => {
                 let target = &self.target.fields[field];
@@ -68,7 +71,7 @@ impl Verify {
                     .and_then(|()| {
                         let index = cell.index.as_deref();
                         self.columns
-                            .check_index(keys, memo, row.cell(field), opened, index)
+                            .check_index(keys, last_keys, row.cell(field), opened, index)
                     });
                 match judged {
                     Ok(()) => *seen.opened.entry(envelope.key_id).or_default() += 1,
@@ -78,7 +81,8 @@ impl Verify {
                     }
                 }
             }
-            // In place, what is not in the sealed form is a plaintext that nobody sealed.
+            // In place, a value that is not in the sealed form is a plaintext that is not sealed
+            // yet.
             Err(Unopened::NotSealed) if in_place => seen.unsealed += 1,
             Err(why) => {
                 seen.failed += 1;
@@ -97,9 +101,9 @@ impl Step for Verify {
         Reads {
             main: Select::Any,
             sweep: Select::Any,
-            order: Order::Storage(Visits::Looking),
+            order: ReadOrder::Storage(PassKind::Looking),
             indexed_sweep: false,
-            ends_beside_writers: false,
+            ends_while_written: false,
             plain: true,
             sealed: true,
             index: true,
@@ -110,19 +114,19 @@ impl Step for Verify {
         false
     }
 
-    fn work(&self, row: &Row<'_>, keys: &KeySet, hand: &mut Hand) -> RowWork {
+    fn work(&self, row: &RowView<'_>, keys: &KeySet, scratch: &mut ThreadScratch) -> RowWork {
         let mut work = RowWork::default();
-        let before = hand.seen.values_opened();
+        let before = scratch.seen.values_opened();
         for (field, cell) in row.read.cells.iter().enumerate() {
-            self.cell(row, field, cell, keys, hand, &mut work.faults);
+            self.cell(row, field, cell, keys, scratch, &mut work.faults);
         }
-        hand.seen.rows_opened += u64::from(hand.seen.values_opened() > before);
+        scratch.seen.rows_opened += u64::from(scratch.seen.values_opened() > before);
         work
     }
 
     fn stored_is_good(
         &self,
-        _: &Row<'_>,
+        _: &RowView<'_>,
         _: &KeySet,
         _: &[WriteCell],
         _: &[Option<Zeroizing<Vec<u8>>>],

@@ -109,7 +109,10 @@ async fn a_version_taken_meanwhile_is_counted_again_a_bounded_number_of_times() 
 
     let table = FakeTable::new(Some(Fault::VersionTaken(u32::MAX)));
     let refused = issuer(&table).issue("a", Purpose::Cell).await.unwrap_err();
-    assert!(matches!(refused, KeyError::Store(StoreError::Data { .. })));
+    assert!(matches!(
+        refused,
+        KeyError::Store(StoreError::RowRefused { .. })
+    ));
 }
 
 #[tokio::test]
@@ -151,7 +154,7 @@ async fn many_tenants_take_as_few_round_trips_as_one_and_come_back_in_order() {
     let (one, many) = (FakeTable::new(None), FakeTable::new(None));
     issuer(&one).issue_or_join(&[key_for("x")]).await.unwrap();
     let wanted: Vec<_> = (0..50).map(|n| key_for(&format!("t{n}"))).collect();
-    // Asked twice, made once.
+    // Each key is wanted twice but made once.
     let doubled = [wanted.clone(), wanted].concat();
     let keys = issuer(&many).issue_or_join(&doubled).await.unwrap();
     assert_eq!(one.calls(), many.calls());
@@ -188,7 +191,7 @@ async fn a_key_taken_out_of_use_is_not_replaced_unasked() {
             .await
             .unwrap_err();
         assert!(matches!(refused, KeyError::MayNotSeal { status: found, .. } if found == status));
-        // Asked for by name, it is.
+        // An explicit request does make a new key.
         let next = issuer(&table).issue("a", Purpose::Cell).await.unwrap();
         assert_eq!(next.version(), 2);
     }

@@ -5,7 +5,7 @@ fn id(number: i64) -> KeyId {
     KeyId::new(number).unwrap()
 }
 
-/// One key in each state, ids 1 to 6 in the order of a key's life, tenants `t1` to `t6`.
+/// One key in each state: ids 1 to 6 in the order of the states, tenants `t1` to `t6`.
 async fn each_state(provider: &dyn KeyProvider) -> Vec<KeyRecord> {
     let mut records = Vec::new();
     for (n, status) in (1..).zip(KeyStatus::ALL) {
@@ -205,7 +205,7 @@ async fn a_refresh_takes_over_states_without_asking_the_provider_again() {
     let ring = Keyring::load(&records, &ours).await.unwrap();
     records[1].status = KeyStatus::Deactivated;
     records.pop();
-    // Whoever is asked now does not answer.
+    // A provider asked now would not answer.
     let down = DownProvider(ours);
     ring.refresh(&records, &down).await.unwrap();
     assert!(ring.active("t2", Purpose::Cell).is_none());

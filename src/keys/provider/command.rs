@@ -1,6 +1,7 @@
-//! The key line on the output of a command.
-//! Runs the program itself, without a shell, and only where nobody else could have changed it. Waits, tries again and reads a bounded amount; what
-//! the command prints is never shown, since either stream may hold the key.
+//! Reads the key line from the output of a command.
+//! Runs the program without a shell, and only if no other user could have changed it. Retries, and
+//! reads a bounded amount. Never shows the output of the command, since both streams may hold the
+//! key.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,11 +18,11 @@ use crate::trust::{self, Refused};
 /// How long and how often a command is tried.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Time for one attempt.
+    /// The time for one attempt.
     pub(super) timeout: Duration,
-    /// Attempts in all.
+    /// The number of attempts in all.
     pub(super) attempts_max: u32,
-    /// Wait before the second attempt; doubled before each further one.
+    /// The wait before the second attempt, doubled before each further one.
     pub(super) pause: Duration,
 }
 
@@ -33,7 +34,7 @@ impl Limits {
     };
 }
 
-/// Runs the command until it prints a line and ends well, within the limits.
+/// Runs the command until it prints a line and exits with success, within the limits.
 pub(super) async fn read_line(
     argv: &[String],
     limits: Limits,
@@ -45,7 +46,7 @@ pub(super) async fn read_line(
             Ok(line) => return Ok(line),
             Err(refused) => refused,
         };
-        // Only what may pass by itself is worth another attempt.
+        // Only failures that may be temporary are worth another attempt.
         let passing = matches!(
             refused,
             KeyError::CommandFailed { .. } | KeyError::CommandTimeout { .. }
@@ -81,7 +82,7 @@ async fn attempt(
         .kill_on_drop(true)
         .spawn()
         .map_err(|source| not_run(program, Refused::Unreadable(source)))?;
-    // On a timeout the future is dropped, the child with it, and so killed.
+    // A timeout drops the future and with it the child, which is then killed.
     match tokio::time::timeout(timeout, collect(child, program, attempts)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(KeyError::CommandTimeout {
@@ -115,7 +116,7 @@ async fn collect(
         status,
         attempts,
     };
-    // Of its full size from the start: a vector that grows leaves copies of the key behind.
+    // Allocated in full: a vector that grows leaves copies of the key behind.
     let mut line = Zeroizing::new(vec![0; LINE_BYTES_MAX]);
     let mut filled = 0;
     if let Some(mut stdout) = child.stdout.take() {

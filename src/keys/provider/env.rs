@@ -1,6 +1,6 @@
-//! The key line in an environment variable.
-//! For secrets that are mounted as links or owned by root. The variable stays readable by this
-//! user in the process's environment; a file is the better place where it can be had.
+//! Reads the key line from an environment variable.
+//! For secrets that are mounted as links or owned by root. Programs of this user can read the
+//! variable in the process's environment; a file is better where possible.
 
 use std::os::unix::ffi::OsStringExt;
 
@@ -10,7 +10,7 @@ use crate::keys::error::KeyError;
 
 /// Reads the variable.
 pub(super) fn read_line(name: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    // `var_os` panics on names with these.
+    // `var_os` panics on such names.
     if name.is_empty() || name.contains(['=', '\0']) {
         return Err(KeyError::EnvMissing { name: name.into() });
     }
@@ -36,13 +36,13 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_set_is_read_whole() {
-        // Cargo sets it for every test; setting one here would race with the other threads.
+        // Cargo sets this variable for every test; to set one here would race with other threads.
         assert_eq!(&**read_line("CARGO_PKG_NAME").unwrap(), b"phiseal");
     }
 
     #[test]
     fn an_empty_variable_is_refused() {
-        // Cargo sets this one to nothing, since the package has no pre-release version.
+        // Cargo sets this variable to an empty text, since the package has no pre-release version.
         assert!(matches!(
             read_line("CARGO_PKG_VERSION_PRE"),
             Err(KeyError::EnvEmpty { .. })

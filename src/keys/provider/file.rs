@@ -1,7 +1,7 @@
-//! The key line in a file, and the making of such a file.
-//! Refuses every file that somebody else could have read, written or put in the way.
-//! The file's checks are made on the open descriptor, so that nothing can be exchanged after them;
-//! those of its folders are `trust`'s.
+//! Reads the key line from a file, and makes such a file.
+//! Refuses every file that another user could have read, written or exchanged.
+//! The file's checks use the open descriptor, so that the file cannot be exchanged after them;
+//! `trust` checks its folders.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -23,18 +23,18 @@ pub(super) fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     check(&file, path, trust::user())?;
     check_folders(path)?;
     let mut line = Zeroizing::new(Vec::with_capacity(LINE_BYTES_MAX));
-    // Within the capacity: a vector that grows leaves copies of the key behind.
+    // Stays within the capacity: a vector that grows leaves copies of the key behind.
     file.take(LINE_BYTES_MAX as u64 - 1)
         .read_to_end(&mut line)
         .map_err(|source| unreadable(path, source))?;
     Ok(line)
 }
 
-/// Makes a new wrapping key and writes its key line to a file that must not exist yet, mode 0600.
-/// Returns the key's reference once file and directory are durable.
+/// Makes a new wrapping key and writes its key line to a new file with mode 0600. Returns the key's
+/// reference once file and directory are durable.
 ///
 /// # Errors
-/// [`KeyError::FileExists`], [`KeyError::FileNotWritten`] (what was begun is removed again),
+/// [`KeyError::FileExists`], [`KeyError::FileNotWritten`] (the incomplete file is removed),
 /// [`KeyError::NoRandomness`].
 pub fn write_new_wrapping_key(path: &Path) -> Result<String, KeyError> {
     let key = WrappingKey::generate().map_err(|_| KeyError::NoRandomness)?;
@@ -49,7 +49,7 @@ pub fn write_new_wrapping_key(path: &Path) -> Result<String, KeyError> {
             _ => not_written(path, source),
         })?;
     if let Err(source) = fill(file, path, line.as_bytes()) {
-        // Half a key line helps nobody, and would be in the way of the next attempt.
+        // Half a key line is useless, and would block the next attempt.
         let _ = std::fs::remove_file(path);
         return Err(not_written(path, source));
     }
@@ -57,7 +57,7 @@ pub fn write_new_wrapping_key(path: &Path) -> Result<String, KeyError> {
 }
 
 fn open(path: &Path) -> Result<File, KeyError> {
-    // NONBLOCK: opening a pipe that nobody writes to would hang before it can be refused.
+    // NONBLOCK: to open a pipe without a writer would hang before it can be refused.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     OpenOptions::new()
         .read(true)
@@ -96,7 +96,7 @@ fn check_folders(path: &Path) -> Result<(), KeyError> {
 }
 
 fn fill(mut file: File, path: &Path, line: &[u8]) -> io::Result<()> {
-    // Again, on the descriptor: the umask may have taken the owner's bits away.
+    // The mode is set again on the descriptor: the umask may have removed bits of the owner.
     file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     file.write_all(line)?;
     file.sync_all()?;
@@ -128,9 +128,9 @@ mod tests {
 
     use super::*;
 
-    struct Place(tempfile::TempDir);
+    struct TestFolder(tempfile::TempDir);
 
-    impl Place {
+    impl TestFolder {
         fn new() -> Self {
             Self(tempfile::tempdir().unwrap())
         }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_file_of_mode_0600_or_stricter_is_read() {
         for mode in [0o600, 0o400] {
-            let place = Place::new();
+            let place = TestFolder::new();
             assert_eq!(read_line(&place.file(mode)).unwrap().len(), 57);
         }
     }
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_file_that_others_may_read_or_write_is_refused_with_its_mode() {
         for wide in [0o640, 0o604, 0o620, 0o602, 0o700, 0o644, 0o4600] {
-            let place = Place::new();
+            let place = TestFolder::new();
             let refused = read_line(&place.file(wide)).unwrap_err();
             assert!(
                 matches!(&refused, KeyError::FileMode { mode, .. } if *mode == wide),
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_symbolic_link_is_refused_even_to_a_good_file() {
-        let place = Place::new();
+        let place = TestFolder::new();
         let link = place.path("link");
         std::os::unix::fs::symlink(place.file(0o600), &link).unwrap();
         assert!(matches!(read_line(&link), Err(KeyError::FileIsLink { .. })));
@@ -177,12 +177,12 @@ mod tests {
 
     #[test]
     fn a_file_of_another_owner_is_refused() {
-        let place = Place::new();
+        let place = TestFolder::new();
         let path = place.file(0o600);
         let user = rustix::process::geteuid().as_raw();
         let refused = check(&open(&path).unwrap(), &path, user + 1).unwrap_err();
         assert!(matches!(refused, KeyError::FileOwner { owner, .. } if owner == user));
-        // Root can also try the real thing.
+        // Only root can change the owner, so only root tests a file of another user.
         if user == 0 {
             std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
             let refused = read_line(&path).unwrap_err();
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_directory_and_a_pipe_are_refused_without_hanging() {
-        let place = Place::new();
+        let place = TestFolder::new();
         let directory = place.path("directory");
         std::fs::create_dir(&directory).unwrap();
         assert!(matches!(
@@ -223,14 +223,14 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_unreadable_and_named() {
-        let refused = read_line(&Place::new().path("none")).unwrap_err();
+        let refused = read_line(&TestFolder::new().path("none")).unwrap_err();
         assert!(matches!(&refused, KeyError::FileUnreadable { .. }));
         assert!(refused.to_string().contains("/none"));
     }
 
     #[test]
     fn a_huge_file_is_read_only_as_far_as_a_key_line_may_reach() {
-        let place = Place::new();
+        let place = TestFolder::new();
         let path = place.file(0o600);
         std::fs::write(&path, vec![b'A'; 1 << 20]).unwrap();
         assert!(read_line(&path).unwrap().len() < LINE_BYTES_MAX);
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_new_wrapping_key_gets_mode_0600_and_reads_back_as_the_same_key() {
-        let place = Place::new();
+        let place = TestFolder::new();
         let path = place.path("key");
         let reference = write_new_wrapping_key(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_new_wrapping_key_never_overwrites_a_file_or_follows_a_link() {
-        let place = Place::new();
+        let place = TestFolder::new();
         let path = place.file(0o600);
         let before = std::fs::read(&path).unwrap();
         assert!(matches!(
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_new_wrapping_key_in_a_missing_directory_is_refused() {
-        let path = Place::new().path("none/key");
+        let path = TestFolder::new().path("none/key");
         assert!(matches!(
             write_new_wrapping_key(&path),
             Err(KeyError::FileNotWritten { .. })

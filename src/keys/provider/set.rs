@@ -1,6 +1,6 @@
-//! Several wrapping keys: one in use, others that only unwrap what is still under them.
-//! Owns the choice between them, by the reference that each data key's record names. Nothing is
-//! tried: a record that names none of them is refused before anybody is asked.
+//! Several wrapping keys: one in use, others that only unwrap.
+//! Owns the choice between them, by the reference in each data key's record. No provider is tried
+//! on chance: a record that names none of them is refused before any provider is asked.
 
 use async_trait::async_trait;
 
@@ -8,14 +8,14 @@ use super::KeyProvider;
 use crate::crypto::{DataKey, KeyId, Purpose};
 use crate::keys::error::KeyError;
 
-/// The wrapping key in use, and those before it.
+/// The wrapping key in use, and the previous ones.
 pub struct ProviderSet {
     current: Box<dyn KeyProvider>,
     previous: Vec<Box<dyn KeyProvider>>,
 }
 
 impl ProviderSet {
-    /// Wraps under `current`; unwraps under any of them.
+    /// Wraps under `current`; unwraps under all of them.
     #[must_use]
     pub fn new(current: Box<dyn KeyProvider>, previous: Vec<Box<dyn KeyProvider>>) -> Self {
         Self { current, previous }

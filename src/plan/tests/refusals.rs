@@ -1,9 +1,9 @@
-//! One refusal a line: what is written, where the fault is, what it says.
+//! One refusal a line: the text, the line of the fault, the message.
 
 use super::*;
 
-/// Each case: the line of `SHORT` replaced, what by, where the one fault is
-/// reported, what its message or hint must say.
+/// Each case: which line of `SHORT` is replaced, by what, the line of the only fault, and what its
+/// message or hint must say.
 fn refuses(cases: &[(usize, &str, usize, &str)]) {
     for (number, lines, line, says) in cases {
         let found = faults(&with_line(*number, lines));

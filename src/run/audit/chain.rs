@@ -1,18 +1,19 @@
 //! The walk through the audit log: every row, from its first number to the head.
-//! Owns what is wrong with a row, by itself and after the one before, and with the changes of keys that entries name. What was written by anybody is a finding, never
-//! an error.
+//! Owns the tests of a row, by itself and against the one before, and of the changes of keys that
+//! entries name. Since anyone may have written the rows, a fault is a finding, never an error.
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
 use super::note::{CHANGES, digest, parse_ranges};
-use super::{ATTEMPTS, ATTEST, Broken, Place, covered, too_many};
+use super::{ATTEMPTS, ATTEST, Broken, LogPosition, covered, too_many};
 use crate::crypto::KeyId;
 use crate::keys::{ChangeRow, KeyError, Keyring};
 use crate::store::{AuditEntry, AuditHead, AuditRow, Store, StoreError};
 
-/// Goes through the whole log, from its first number to the head; the head, and what it says.
+/// Walks through the whole log, from its first number to the head; returns the head and what the
+/// entries say.
 pub(super) async fn walk(
     store: &dyn Store,
     keyring: &Keyring,
@@ -22,7 +23,7 @@ pub(super) async fn walk(
         return Ok(Err(misfit.into()));
     }
     let mut chain = Chain::new(keyring);
-    // Numbers that no appender gives are looked at, too.
+    // Also reads numbers that `append` never gives.
     let mut from = i64::MIN;
     loop {
         let rows = store.audit_entries(from, PAGE).await?;
@@ -40,7 +41,7 @@ pub(super) async fn walk(
         };
         from = next;
     }
-    // The head after the entries: others may have appended while we read.
+    // Reads the head after the entries, since others may have appended meanwhile.
     for _ in 0..ATTEMPTS {
         let head = store.audit_head().await?;
         if chain.ends_at(&head) {
@@ -64,24 +65,24 @@ pub(super) async fn walk(
 
 const BEYOND: &str = "the entry is beyond the head of the chain";
 
-/// The part of the chain that was gone through.
+/// The part of the chain that was walked.
 struct Chain<'a> {
     keyring: &'a Keyring,
     last: Option<AuditEntry>,
     digest: Sha256,
-    /// The first entry of a destroyed key that nothing attests yet.
+    /// The first entry under a destroyed key that no later entry attests yet.
     unattested: Option<i64>,
     changes: Vec<NamedChanges>,
 }
 
-/// What a chain says, in all.
+/// What the entries of a chain say together.
 pub(super) struct Named {
     /// The digest of all entries.
     pub(super) digest: [u8; 32],
     changes: Vec<NamedChanges>,
 }
 
-/// Changes of keys that an entry names.
+/// The changes of keys that an entry names.
 struct NamedChanges {
     entry_id: i64,
     ids: Vec<(i64, i64)>,
@@ -99,12 +100,12 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// The number of the entry that follows.
+    /// The number of the next entry.
     fn next(&self) -> i64 {
         self.last.as_ref().map_or(1, |last| last.entry_id + 1)
     }
 
-    /// Goes on by one entry, or says what is wrong with it.
+    /// Takes the next entry, or says what is wrong with it.
     fn take(&mut self, row: &AuditRow) -> Result<(), &'static str> {
         let entry = row.entry.as_ref().ok_or("the entry cannot be read")?;
         let so_far: [u8; 32] = self.digest.clone().finalize().into();
@@ -124,7 +125,7 @@ impl<'a> Chain<'a> {
         Ok(())
     }
 
-    /// An entry of another number than the one that follows.
+    /// The fault of an entry whose number is not the next one.
     fn out_of_order(&self, found: i64, head: &AuditHead) -> Broken {
         let next = self.next();
         if found < next {
@@ -136,7 +137,7 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Nothing follows, and the head names another end.
+    /// The fault of a chain whose last entry is not the one that the head names.
     fn too_long_or_short(&self, head: &AuditHead) -> Broken {
         match head.entry_id.saturating_add(1) < self.next() {
             true => Broken::at(head.entry_id.saturating_add(1), BEYOND),
@@ -166,7 +167,7 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// The changes of keys that an entry names, if it does.
+/// The changes of keys that an entry names, if any.
 fn names(entry: &AuditEntry) -> Result<Option<NamedChanges>, &'static str> {
     let subject: serde_json::Value = serde_json::from_str(&entry.subject).unwrap_or_default();
     let Some(changes) = subject.get(CHANGES) else {
@@ -184,8 +185,9 @@ fn names(entry: &AuditEntry) -> Result<Option<NamedChanges>, &'static str> {
 }
 
 impl Named {
-    /// Compares the changes of keys with those that entries name. Once one entry names some, every change
-    /// is named by one, but for the making of keys that seal nothing yet.
+    /// Compares the changes of keys with those that entries name. From the first entry that names
+    /// changes on, some entry must name every change, except the creation of keys that seal nothing
+    /// yet.
     pub(super) async fn check(&self, store: &dyn Store) -> Result<Result<(), Broken>, StoreError> {
         const PAGE: u32 = 5000;
         if self.changes.is_empty() {
@@ -224,19 +226,19 @@ impl Named {
         Ok(match first {
             None => Ok(()),
             Some(change) => Err(Broken {
-                place: Place::Change(change.transition_id),
+                place: LogPosition::Change(change.transition_id),
                 what: "no entry names it",
             }),
         })
     }
 }
 
-/// What can be said of an entry that is not wrong.
+/// The result for an entry that is not wrong.
 enum Checked {
     Good,
     /// It attests every entry before it.
     Attests,
-    /// Its key is destroyed.
+    /// Its key is destroyed, so its MAC cannot be checked.
     Unknowable,
 }
 

@@ -1,6 +1,6 @@
-//! Entries that are made inside the transaction of the change they speak of.
-//! Owns what an entry says of the changes of keys that it names: their numbers and a digest of them, so
-//! that one that is missing, changed or made past this program is found.
+//! Audit entries that are made inside the transaction of the change which they record.
+//! Owns how an entry names changes of keys: their numbers and a digest of them, so that a change
+//! which is missing, altered or made without this program is found.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use super::{entry_after, signing_key};
 use crate::crypto::Purpose;
 use crate::keys::{AuditEntry, AuditHead, ChangeRow, Key, Keyring, Notary, RotationRecord, Scribe};
 
-/// What an entry calls the changes that it names.
+/// The name in an entry's subject under which it names changes.
 pub(super) const CHANGES: &str = "changes";
 
-/// Makes subjects of the records that a transaction wrote; an action with each.
+/// Makes actions and subjects from the records that a transaction wrote.
 type OfRecords<'a> = dyn Fn(&[RotationRecord]) -> Vec<(String, Value)> + Send + Sync + 'a;
 
 enum Says<'a> {
@@ -22,7 +22,7 @@ enum Says<'a> {
     OfRecords(Box<OfRecords<'a>>),
 }
 
-/// An entry, or some, about a change.
+/// One or more audit entries about a change.
 pub struct Note<'a> {
     pub(super) key: Option<Arc<Key>>,
     actor: String,
@@ -54,7 +54,8 @@ impl<'a> Note<'a> {
         }
     }
 
-    /// Under one of these keys, which the transaction makes active, where it can make entries.
+    /// Makes the entries under one of these keys, which the transaction activates, if one may make
+    /// entries.
     #[must_use]
     pub fn under(mut self, keys: &[Arc<Key>]) -> Self {
         let newest = keys
@@ -100,14 +101,14 @@ impl Notary for Note<'_> {
     }
 }
 
-/// The making of keys, an entry each; of very many, one together.
+/// Entries about the creation of keys: one each, or a single one if there are very many.
 pub struct Created<'a> {
     keyring: &'a Keyring,
     actor: &'a str,
 }
 
 impl<'a> Created<'a> {
-    /// Entries of this chain.
+    /// Notes for the chain of this keyring.
     #[must_use]
     pub const fn new(keyring: &'a Keyring, actor: &'a str) -> Self {
         Self { keyring, actor }
@@ -140,8 +141,8 @@ impl Scribe for Created<'_> {
     }
 }
 
-/// How an entry names changes: their numbers, a digest of them, and the numbers of those that others than
-/// the command of the entry made.
+/// How an entry names changes: their numbers, a digest of them, and the numbers of those that were
+/// not made by the command of the entry.
 fn named(changes: &[ChangeRow]) -> Value {
     let ids: Vec<i64> = changes.iter().map(|change| change.transition_id).collect();
     let mut named = json!({ "ids": ranges(&ids), "sha256": digest(changes.iter()) });
@@ -156,7 +157,7 @@ fn named(changes: &[ChangeRow]) -> Value {
     named
 }
 
-/// A digest of changes, in order: every column with its length in front.
+/// A digest of changes, in order: every column preceded by its length.
 pub(super) fn digest<'a>(changes: impl Iterator<Item = &'a ChangeRow>) -> String {
     let mut digest = Sha256::new();
     for change in changes {
@@ -175,7 +176,7 @@ pub(super) fn digest<'a>(changes: impl Iterator<Item = &'a ChangeRow>) -> String
     hex::encode(digest.finalize())
 }
 
-/// Ascending numbers as `1-4,7`.
+/// Ascending numbers as text: `1-4,7`.
 fn ranges(ids: &[i64]) -> String {
     let mut runs: Vec<(i64, i64)> = Vec::new();
     for id in ids {
@@ -191,7 +192,7 @@ fn ranges(ids: &[i64]) -> String {
     runs.iter().map(run).collect::<Vec<_>>().join(",")
 }
 
-/// The ranges of such a text; `None` where it is none.
+/// The ranges of such a text; `None` if it is not one.
 pub(super) fn parse_ranges(text: &str) -> Option<Vec<(i64, i64)>> {
     text.split(',')
         .map(|run| match run.split_once('-') {

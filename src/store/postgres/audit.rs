@@ -1,5 +1,7 @@
-//! The audit chain's rows. Appends are serialised on the head row; the chain itself is made and
-//! checked in `run::audit`. What is read may have been written by anybody, so nothing of it is an error here.
+//! The rows of the audit chain.
+//! Owns their SQL; the chain itself is made and checked in `run::audit`. Appends are serialised by
+//! a lock on the head row. Anyone may have written the rows that are read here, so strange content
+//! is not an error in this file.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -44,8 +46,8 @@ async fn read_head(
     })
 }
 
-/// Appends what a notary says of the changes that the transaction made, as its last statements: the end
-/// of the chain is locked for as short as can be.
+/// Appends the entries that a notary makes for the changes of this transaction. These are its last
+/// statements, so that the end of the chain is locked only briefly.
 pub(super) async fn note(
     store: &PostgresStore,
     conn: &mut PgConnection,
@@ -53,7 +55,7 @@ pub(super) async fn note(
     records: &[RotationRecord],
 ) -> Result<()> {
     let head = read_head(store, conn, " FOR UPDATE").await?;
-    // A statement of its own: its snapshot is of after the lock.
+    // A separate statement, so that its snapshot is taken after the lock.
     let changes = unnamed(store, conn).await?;
     let entries = notary.entries(&head, &changes, records);
     let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
@@ -91,7 +93,7 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// Changes of keys that no entry names.
+/// The key changes that no entry names.
 async fn unnamed(store: &PostgresStore, conn: &mut PgConnection) -> Result<Vec<ChangeRow>> {
     let rows = query(format!(
         "SELECT {}, t.xmin = pg_current_xact_id()::xid AS ours FROM {} AS t \
@@ -106,7 +108,7 @@ async fn unnamed(store: &PostgresStore, conn: &mut PgConnection) -> Result<Vec<C
     rows.iter().map(change).collect()
 }
 
-/// All changes of keys from a number on.
+/// The key changes from this number on.
 pub(super) async fn changes(
     store: &PostgresStore,
     from: i64,
@@ -190,7 +192,7 @@ async fn insert(store: &PostgresStore, conn: &mut PgConnection, entry: &AuditEnt
     Ok(())
 }
 
-/// Rows that have a number, in its order.
+/// The rows that have a number, in order of it.
 pub(super) async fn entries(store: &PostgresStore, from: i64, limit: u32) -> Result<Vec<AuditRow>> {
     let mut tx = store.begin().await?;
     let rows = query(format!(
@@ -227,7 +229,7 @@ fn entry(row: &PgRow) -> std::result::Result<AuditEntry, sqlx::Error> {
     })
 }
 
-/// What cannot be gone through as a chain.
+/// The first fault that prevents the rows from being read as a chain.
 pub(super) async fn misfit(store: &PostgresStore) -> Result<Option<AuditMisfit>> {
     let mut tx = store.begin().await?;
     let (log, head) = (store.own("audit_log"), store.own("audit_head"));

@@ -1,6 +1,6 @@
-//! Writing one batch: rows and cursor in one transaction.
-//! Owns the writing connection and the order of a batch: fence, keys, rows, definition, COMMIT.
-//! A transaction that failed is rolled back before the error is returned.
+//! Writing one batch: its rows and the cursor in one transaction.
+//! Owns the writing connection and the order within a batch: fence, keys, rows, definition, COMMIT.
+//! A transaction that fails is rolled back before the error is returned.
 
 use std::time::{Duration, Instant};
 
@@ -22,19 +22,21 @@ use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::store::change::Change;
 use crate::store::{
-    Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Page, PageRequest, Result,
-    RotationCount, StoreError, Target, WriteBatch, Written,
+    BatchWriter, KeyText, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Page, PageRequest,
+    Result, RotationCount, StoreError, Target, WriteBatch, Written,
 };
 
-/// The batch's own settings. Triggers of others may look at `phiseal.engine`; the guard looks at the mark
-/// that stands while rows are written. Where a client is gone or frozen, the idle timeout ends what it keeps locked
-/// if the server waits for a command, the TCP one if it has an answer that nobody takes. Nested loops by `ctid` are what the write must be: a plan that scans
-/// the table once for each batch would make the whole quadratic.
+/// The settings of a batch. An application's triggers may read `phiseal.engine`; the guard reads
+/// `phiseal.change`, which is set while rows are written. If the client is gone or frozen, a
+/// timeout ends the session and frees its locks: the idle timeout if the server waits for a
+/// command, the TCP timeout if nobody takes its answer. The write must be a nested loop by `ctid`:
+/// a plan that scanned the whole table for each batch would make the run's time grow with the
+/// square of the table.
 pub(super) const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; SET LOCAL synchronous_commit TO DEFAULT; \
      SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL tcp_user_timeout = '20s'; \
      SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;";
 
-/// Messages of the statement that writes rows: its text, then its values.
+/// The number of messages of the statement that writes rows: its text, then its values.
 const WRITE_TRIPS: u32 = 2;
 
 /// A connection that writes batches.
@@ -43,28 +45,30 @@ pub(super) struct Writer {
     opening: Opening,
     schema: Ident,
     conn: Option<PgConnection>,
-    /// The run and the number of the lane of the open transaction.
+    /// The run and the lane number of the open transaction.
     lane: Option<(i64, i32)>,
     definition: Option<Definition>,
-    /// Statements that go with the next message: each message waits for the network once.
+    /// Statements that are sent with the next message, so that they cost no round trip of their
+    /// own.
     ahead: String,
-    /// Statements that go with COMMIT.
+    /// Statements that are sent with COMMIT.
     last: String,
-    way: Way,
+    way: TravelTime,
 }
 
-/// What messages of a batch spend on their way to the server and back: as many times the quickest one lately,
-/// which is one with little work for the server.
+/// Estimates how long the messages of a batch spend on the network: the number of messages times
+/// the quickest recent one, which is one with little work for the server.
 #[derive(Default)]
-struct Way {
+struct TravelTime {
     quickest: Duration,
     trips: u32,
 }
 
-/// The quickest message is forgotten slowly: by this factor for each message since.
+/// For each message, the time of the quickest one is raised by this factor, so that it is slowly
+/// forgotten.
 const FORGETS: f64 = 1.02;
 
-impl Way {
+impl TravelTime {
     fn took(&mut self, elapsed: Duration, trips: u32) {
         self.trips += trips;
         let one = elapsed / trips.max(1);
@@ -76,12 +80,12 @@ impl Way {
     }
 }
 
-/// What the open transaction compares before it commits.
+/// What the open transaction checks before it commits.
 #[derive(Default)]
 struct Definition {
-    /// The statements that compare.
+    /// The statements that compare the table's definition.
     compare: String,
-    /// Settings for code that fires at COMMIT.
+    /// Settings for deferred triggers, which run at COMMIT.
     before_commit: &'static str,
     /// The table's label.
     label: String,
@@ -103,7 +107,7 @@ impl Writer {
             definition: None,
             ahead: String::new(),
             last: String::new(),
-            way: Way::default(),
+            way: TravelTime::default(),
         }
     }
 
@@ -111,7 +115,7 @@ impl Writer {
         self.conn.as_mut().ok_or(StoreError::ConnectionLost)
     }
 
-    /// Rolls back after a failure; a connection that cannot even do that is given up.
+    /// Rolls back if `outcome` is an error. If the rollback fails too, the connection is dropped.
     async fn undo<T>(&mut self, outcome: Result<T>) -> Result<T> {
         if outcome.is_err() {
             self.rollback().await;
@@ -119,7 +123,12 @@ impl Writer {
         outcome
     }
 
-    async fn open(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
+    async fn open(
+        &mut self,
+        stamp: &LaneStamp,
+        advance: &LaneUpdate,
+        keys: &[KeyId],
+    ) -> Result<()> {
         if self.conn.is_none() {
             self.conn = Some(self.connector.connect().await?);
         }
@@ -137,7 +146,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Sends statements without values, behind those that wait to be sent.
+    /// Sends the statements that wait in `ahead`, and then `sql`; none of them has bound values.
     async fn send(&mut self, sql: &str, label: &str) -> Result<()> {
         let sql = format!("{} {sql}", std::mem::take(&mut self.ahead));
         if sql.trim().is_empty() {
@@ -150,7 +159,7 @@ impl Writer {
         sent.map(|_| ()).map_err(|error| refusal(error, label))
     }
 
-    /// Adds to the counters of the lane, whose row this transaction holds.
+    /// The statement that adds to the counters of the lane, whose row this transaction has locked.
     fn tally_sql(&self, tally: &LaneTally) -> Result<String> {
         let Some((run_id, lane_no)) = self.lane else {
             return Err(StoreError::Unexpected {
@@ -173,8 +182,8 @@ impl Writer {
         ))
     }
 
-    /// Adds to the counts of rotations, a row for each key that values of this lane were under. All that is
-    /// spliced in are numbers.
+    /// Adds to the counters of rotations, one row for each key that values of this lane were sealed
+    /// under. The SQL text takes only numbers.
     fn add_rotation(&mut self, counts: &[RotationCount]) -> Result<()> {
         let Some((run_id, lane_no)) = self.lane else {
             return Err(StoreError::Unexpected {
@@ -223,7 +232,7 @@ impl Writer {
         } else {
             ""
         };
-        // Triggers that fire look their names up as under the application's own writes.
+        // The application's triggers must find the same names as under its own writes.
         let change = Change::of(target, batch.rows);
         let names = if target.triggers_fire {
             OWNERS_NAMES
@@ -253,7 +262,7 @@ impl Writer {
         }
         self.definition = Some(Definition {
             compare: compare_sql(target, batch, self.opening.role()),
-            // Deferred triggers fire at COMMIT.
+            // Deferred triggers run at COMMIT and need the same search path.
             before_commit: names,
             label: target.label.clone(),
         });
@@ -263,7 +272,12 @@ impl Writer {
 
 #[async_trait]
 impl BatchWriter for Writer {
-    async fn begin(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
+    async fn begin(
+        &mut self,
+        stamp: &LaneStamp,
+        advance: &LaneUpdate,
+        keys: &[KeyId],
+    ) -> Result<()> {
         let outcome = self.open(stamp, advance, keys).await;
         self.undo(outcome).await
     }
@@ -272,7 +286,7 @@ impl BatchWriter for Writer {
         &mut self,
         target: &Target,
         request: &PageRequest,
-        keys: &[Cursor],
+        keys: &[KeyText],
     ) -> Result<Page> {
         let request = unbounded(request, keys.len());
         let binds = key_binds(target, &request, keys);
@@ -334,14 +348,14 @@ impl BatchWriter for Writer {
         self.way.took(begun.elapsed(), 1);
         match sent {
             Ok(_) => Ok(()),
-            // Nobody knows whether the server heard it.
+            // The server may have committed or not.
             Err(StoreError::ConnectionLost) => {
                 self.conn = None;
                 Err(StoreError::OutcomeUnknown)
             }
             Err(error) => {
                 self.rollback().await;
-                // Deferred triggers and constraints judge rows at COMMIT.
+                // Deferred triggers and constraints refuse rows at COMMIT.
                 Err(of_rows(refusal(error, &definition.label)))
             }
         }
@@ -352,7 +366,7 @@ impl BatchWriter for Writer {
     }
 
     async fn rollback(&mut self) {
-        // Nothing was sent yet.
+        // `begin` only queued its statements, so there is no transaction yet.
         if !std::mem::take(&mut self.ahead).is_empty() && self.way.trips == 0 {
             return;
         }

@@ -1,7 +1,7 @@
-//! Reads the catalog of PostgreSQL 13 to 18 into the facts that preflight judges.
-//! Owns the order of the reads; the statements are in the parts below. Judges nothing, needs no
-//! extension and no superuser, and takes no lock beyond those of a plain read.
-//! The caller holds one transaction around each function, so that all reads are of one backend.
+//! Reads the catalogs of PostgreSQL 13 to 18 into the facts that preflight judges.
+//! Owns the order of the reads; the statements are in the submodules. Judges nothing, needs no
+//! extension and no superuser, and takes no lock beyond that of a plain read. The caller wraps each
+//! function in one transaction, so that all reads go to one backend.
 
 mod code;
 mod columns;
@@ -21,7 +21,7 @@ use super::sql;
 use crate::ident::TableName;
 use crate::store::{ServerFacts, StoreError, TableFacts};
 
-/// What the server is; `schema` is where our own tables live.
+/// What the server is; `schema` is the schema of our own tables.
 ///
 /// # Errors
 /// Those of the round trips.
@@ -32,8 +32,8 @@ pub(super) async fn server_facts(
     server::read(conn, schema).await
 }
 
-/// Everything the catalog says about one relation; `None` where there is none of that name. A name
-/// without a schema is looked for in the search path.
+/// Everything the catalog says about one relation; `None` if no relation has this name. A name
+/// without a schema is looked up in the search path.
 ///
 /// # Errors
 /// Those of the round trips.
@@ -66,7 +66,7 @@ pub(super) async fn table_facts(
     Ok(Some(facts))
 }
 
-/// Names of tables, less the server's own and those in `schema`, our own.
+/// The names of tables, without those of the server and those in `schema`, which is our own.
 ///
 /// # Errors
 /// Those of the round trip.
@@ -77,13 +77,13 @@ pub(super) async fn table_names(
     relation::names(conn, schema).await
 }
 
-/// A relation with all its partitions, at every level.
+/// A relation with its partitions of all levels.
 struct Tree {
     /// The relation that was asked for.
     root: Oid,
-    /// It and its partitions; only itself where it has none.
+    /// The relation and all its partitions.
     members: Vec<Oid>,
-    /// Its leaves; empty where it is not partitioned.
+    /// Its leaf partitions; empty if it is not partitioned.
     leaves: Vec<Oid>,
 }
 
@@ -98,7 +98,7 @@ impl Tree {
     }
 }
 
-/// A statement of one of the parts: none is made at run time.
+/// A statement of a submodule; its text is constant.
 fn query(statement: &'static str) -> Query<'static, Postgres, PgArguments> {
     sql::query(statement.to_owned())
 }
@@ -116,10 +116,10 @@ fn letter(row: &PgRow, column: &'static str) -> Result<char, StoreError> {
     Ok(get::<&str>(row, column)?.chars().next().unwrap_or(' '))
 }
 
-/// Stands in a statement for the condition that trigger `t` is one of the guard's.
+/// A placeholder for the condition that trigger `t` belongs to the guard.
 const OF_THE_GUARD: &str = "{t is of the guard}";
 
-/// All rows of a statement whose only parameters are the tree's root and members.
+/// All rows of a statement whose only parameters are the tree's root and its members.
 async fn rows_of_tree(
     conn: &mut PgConnection,
     tree: &Tree,

@@ -1,6 +1,6 @@
-//! The census: how many values each key seals. And what is only right after one: destruction.
-//! Owns the exact comparison of key ids in the server, by the first bytes of each value, never
-//! under a column's own collation.
+//! The census (how many values each key seals), and the destruction of keys, which depends on it.
+//! Owns the exact comparison of key ids in the server. It uses the first bytes of each value, never
+//! a column's own collation.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, Row, Transaction};
@@ -18,20 +18,20 @@ use crate::keys::KeyStatus;
 use crate::store::change::Change;
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
-    Cursor, Destruction, OpenTransaction, Resealed, Result, Sealed, SealedCount, Select,
+    Destruction, KeyText, OpenTransaction, Resealed, Result, Sealed, SealedCount, Select,
     StoreError, Target,
 };
 
-/// How long a destruction waits for writers, before it is tried again.
+/// How long a destruction waits for writers before it fails and is tried again.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL row_security = off;";
 
-/// Counts in a range of keys of one relation.
+/// Counts the values in a range of keys of one relation.
 pub(super) async fn count(
     store: &PostgresStore,
     target: &Target,
     relation: &str,
-    after: Option<&Cursor>,
-    upto: Option<&Cursor>,
+    after: Option<&KeyText>,
+    upto: Option<&KeyText>,
 ) -> Result<Vec<SealedCount>> {
     let mut tx = store.begin().await?;
     raw("SET LOCAL row_security = off; SET LOCAL jit = off".to_owned())
@@ -47,8 +47,8 @@ async fn count_in(
     conn: &mut PgConnection,
     target: &Target,
     relation: &str,
-    after: Option<&Cursor>,
-    upto: Option<&Cursor>,
+    after: Option<&KeyText>,
+    upto: Option<&KeyText>,
 ) -> Result<Vec<SealedCount>> {
     let mut values = Vec::new();
     for (at, field) in target.fields.iter().enumerate() {
@@ -86,7 +86,8 @@ async fn count_in(
     rows.iter().map(counted).collect()
 }
 
-/// The first bytes of a sealed value as text: hex digits, or the first characters of the text form.
+/// An expression for the first bytes of a sealed value as text: hex digits, or the first characters
+/// of the text form.
 fn prefix(field: &crate::store::FieldTarget) -> Option<String> {
     match &field.sealed {
         Sealed::Beside {
@@ -123,8 +124,8 @@ fn counted(row: &PgRow) -> Result<SealedCount> {
     })
 }
 
-/// Transactions that are open now, by their virtual id, which is never used twice while the server
-/// runs; and prepared ones. Seen by every role.
+/// The open transactions of this database, by their virtual id, which the server does not use again
+/// while it runs; also prepared transactions. Every role may see these.
 pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenTransaction>> {
     // The login sees more of other sessions than a role without rights of its own.
     let mut tx = store.begin_as_login().await?;
@@ -176,7 +177,7 @@ pub(super) async fn reseal_quarantine(store: &PostgresStore, rows: &[Resealed]) 
     committed(tx).await
 }
 
-/// Destroys keys: locks, counts, wipes, in one transaction.
+/// Destroys keys in one transaction: locks the relations, counts, wipes the keys.
 pub(super) async fn destroy(
     store: &PostgresStore,
     order: &Destruction<'_>,
@@ -186,7 +187,7 @@ pub(super) async fn destroy(
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-    // The keys first, as everybody who moves them does.
+    // The keys are locked first, as in every transaction that changes keys.
     let ids: Vec<i32> = order.keys.iter().map(|id| id.get().cast_signed()).collect();
     let keys = query(format!(
         "SELECT key_id::int8, status FROM {} WHERE key_id = ANY ($1) ORDER BY key_id FOR UPDATE",
@@ -231,9 +232,10 @@ pub(super) async fn destroy(
     Ok(Vec::new())
 }
 
-/// The relations of the targets, locked: readers go on, writers wait until the count is over. A
-/// partition that is being attached is waited for, and from then on none is, so the list is made
-/// afterwards; and those that came meanwhile are locked with the others.
+/// Locks the relations of the targets and returns them. Readers continue; writers wait until the
+/// count is done. The first LOCK waits for a partition that is being attached, and prevents further
+/// ones; the second LOCK also locks the partitions that came while the first one waited. The
+/// relations are listed after that.
 async fn locked<'a>(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -246,7 +248,7 @@ async fn locked<'a>(
             raw(lock.clone()).execute(&mut **tx).await.map_err(map)?;
         }
         for relation in super::runs::relations_in(store, tx, target).await? {
-            // A detached leaf is not locked with its table.
+            // A detached leaf is not locked together with its table.
             raw(format!("LOCK TABLE ONLY {relation} IN SHARE MODE"))
                 .execute(&mut **tx)
                 .await
@@ -278,7 +280,7 @@ async fn destroy_one(
             .await
             .map(|_| ())
     };
-    // A shredded tenant's keys may still be in use: each goes by the states between.
+    // A shredded tenant's key may still be in use; it must first become deactivated.
     if order.shred.is_some() && !status.may_become(KeyStatus::Destroyed) {
         step(status, KeyStatus::Deactivated).await?;
         status = KeyStatus::Deactivated;
@@ -286,7 +288,8 @@ async fn destroy_one(
     step(status, KeyStatus::Destroyed).await
 }
 
-/// What is still sealed under the keys in one relation. One scan, whatever the number of keys.
+/// The values of one relation that are still sealed under the keys. One scan, whatever the number
+/// of keys.
 async fn left_in(
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
@@ -339,7 +342,8 @@ async fn left_in(
     Ok(left)
 }
 
-/// Row keys in quarantine and cursors of unfinished runs.
+/// The values in our own tables that are still sealed under the keys: row keys in the quarantine
+/// and cursors of unfinished runs.
 async fn left_in_ours(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -375,7 +379,8 @@ async fn left_in_ours(
         .collect())
 }
 
-/// Values of one tenant that are there in plaintext, beside what is sealed.
+/// The number of values of one tenant that are stored in plaintext (in-place fields are not
+/// counted).
 pub(super) async fn plaintext_of(
     store: &PostgresStore,
     target: &Target,
@@ -409,7 +414,7 @@ pub(super) async fn plaintext_of(
     row.try_get::<i64, _>(0).map(i64::unsigned_abs).map_err(map)
 }
 
-/// Sets the blind indexes of one tenant's rows NULL.
+/// Sets the blind indexes of one tenant's rows to NULL.
 async fn blank_indexes(
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,

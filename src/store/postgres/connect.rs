@@ -1,8 +1,8 @@
-//! Connections to PostgreSQL: from a URL to a session, in one way for everything that connects.
-//! Owns the check of the URL and the way the driver takes: straight to a Unix socket, and through the
-//! relay to everything else. The driver's own reading of URLs is never reached with what an operator
-//! wrote: it passes over parameters it does not know, and logs their values. Nor is its TLS: it is
-//! built without.
+//! Connections to PostgreSQL: the one way from a URL to a session.
+//! Owns the check of the URL and the choice of the path: directly to a Unix socket, through the
+//! relay to everything else. The driver never parses the operator's URL, because it ignores
+//! parameters that it does not know and logs their values. The driver is built without TLS; the
+//! relay has its own.
 
 mod login;
 mod parameters;
@@ -23,38 +23,41 @@ use crate::store::transport::{SslMode, Transport};
 use crate::store::{Result, StoreError};
 use parameters::Parameters;
 use relay::{NOT_NOW, REFUSED, Relay};
-use settings::{Place, Settings};
+use settings::{ConnectionSettings, Endpoint};
 
-/// How many connections of the pool may be open at once.
+/// The greatest number of open connections in the pool.
 const POOL_MAX: u32 = 8;
 
-/// Makes connections to one database. Clones share a relay.
+/// Opens connections to one database. Clones share a relay.
 #[derive(Clone)]
 pub(super) struct Connector {
     options: PgConnectOptions,
-    settings: Arc<Settings>,
-    /// `None` where the driver goes straight to a Unix socket.
+    settings: Arc<ConnectionSettings>,
+    /// `None` if the driver connects directly to a Unix socket.
     relay: Option<Arc<Relay>>,
 }
 
 impl Connector {
-    /// Checks a URL. `database` goes before the one it names. Must be called within a runtime.
+    /// Checks a URL. `database` replaces the database that the URL names. Must be called within a
+    /// runtime.
     ///
     /// # Errors
-    /// [`StoreError::BadUrl`] with every fault of the URL, and of libpq's variables in the
-    /// environment; no socket for the relay.
+    /// [`StoreError::BadUrl`] with every fault of the URL and of libpq's environment variables;
+    /// [`StoreError::Unreachable`] if no socket can be opened for the relay.
     pub(super) fn new(url: &str, database: Option<&str>) -> Result<Self> {
         let parameters = Parameters::parse(url).map_err(bad_url)?;
         let environment = |name: &str| std::env::var(name).ok();
-        let settings = Settings::settle(&parameters, environment, usual_host).map_err(bad_url)?;
+        let settings =
+            ConnectionSettings::settle(&parameters, environment, usual_host).map_err(bad_url)?;
         let mut options = driver(&parameters, &settings)?;
         if let Some(database) = database {
             options = options.database(database);
         }
         let settings = Arc::new(settings);
         let mut relay = None;
-        // A socket needs neither TLS nor a watch, unless the URL asks for one.
-        if matches!(settings.place, Place::Tcp { .. }) || settings.methods.is_some() {
+        // A Unix socket needs no TLS, and the relay need not check the login unless the URL asks
+        // for that.
+        if matches!(settings.place, Endpoint::Tcp { .. }) || settings.methods.is_some() {
             let opened = Relay::open(Arc::clone(&settings), client_config(&settings)?);
             let opened = opened.map_err(|error| StoreError::Unreachable {
                 reason: format!("no socket for the driver: {}", error.kind()),
@@ -69,10 +72,10 @@ impl Connector {
         })
     }
 
-    /// A session of its own.
+    /// Opens a session outside of the pool.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why the session could not be opened.
     pub(super) async fn connect(&self) -> Result<PgConnection> {
         match tokio::time::timeout(CONNECT_MAX, self.options.connect()).await {
             Ok(answer) => answer.map_err(|error| self.explain(error, connecting)),
@@ -82,19 +85,19 @@ impl Connector {
         }
     }
 
-    /// A pool that makes its sessions when they are asked for.
+    /// A pool that opens its sessions on demand.
     pub(super) fn pool(&self) -> PgPool {
         PgPoolOptions::new()
             .max_connections(POOL_MAX)
-            // A session that is gone is noticed by its first statement, which has changed nothing and is sent
-            // again; asking each time would be a round trip more.
+            // If a session is gone, its first statement fails without having changed anything and
+            // is sent again. A test before each use would cost a round trip.
             .test_before_acquire(false)
             .acquire_timeout(CONNECT_MAX)
             .connect_lazy_with(self.options.clone())
     }
 
-    /// The error behind one of the driver's: the relay's, where it refused; else what `otherwise`
-    /// makes of it.
+    /// The cause of a driver's error: the relay's error if the relay refused the connection, else
+    /// the result of `otherwise`.
     pub(super) fn explain(
         &self,
         error: sqlx::Error,
@@ -110,9 +113,9 @@ impl Connector {
         refusal.unwrap_or_else(|| otherwise(error))
     }
 
-    /// How sessions are protected on their way; what it says of encryption is the last one's.
+    /// How the sessions are protected on the network. `encrypted` is that of the last session.
     pub(super) fn transport(&self) -> Transport {
-        let tcp = matches!(self.settings.place, Place::Tcp { .. });
+        let tcp = matches!(self.settings.place, Endpoint::Tcp { .. });
         Transport {
             host: self.settings.place.shown(),
             local: self.settings.local(),
@@ -126,13 +129,13 @@ fn bad_url(reason: String) -> StoreError {
     StoreError::BadUrl { reason }
 }
 
-/// The host where nothing names one: the folder of a socket that is there, or `localhost`.
+/// The host if none is named: the folder of an existing socket, or `localhost`.
 fn usual_host() -> String {
     PgConnectOptions::new_without_pgpass().get_host().to_owned()
 }
 
-fn client_config(settings: &Settings) -> Result<Option<Arc<rustls::ClientConfig>>> {
-    if settings.mode == SslMode::Disable || matches!(settings.place, Place::Socket(_)) {
+fn client_config(settings: &ConnectionSettings) -> Result<Option<Arc<rustls::ClientConfig>>> {
+    if settings.mode == SslMode::Disable || matches!(settings.place, Endpoint::Socket(_)) {
         return Ok(None);
     }
     let files = tls::Files {
@@ -147,9 +150,9 @@ fn client_config(settings: &Settings) -> Result<Option<Arc<rustls::ClientConfig>
         .map_err(bad_url)
 }
 
-/// What the driver is given: who we are, and where we would go. It looks the password up, where the
-/// URL has none: PGPASSWORD, then the password file, by the server's own host and port.
-fn driver(parameters: &Parameters, settings: &Settings) -> Result<PgConnectOptions> {
+/// The driver's options: the user and the server's own address. If the URL has no password, the
+/// driver looks it up by that address, first in PGPASSWORD, then in the password file.
+fn driver(parameters: &Parameters, settings: &ConnectionSettings) -> Result<PgConnectOptions> {
     let broken = |_| bad_url("it is not a PostgreSQL connection URL".to_owned());
     let mut url = Url::parse("postgres:///").map_err(|_| broken(()))?;
     url.query_pairs_mut()
@@ -164,7 +167,8 @@ fn driver(parameters: &Parameters, settings: &Settings) -> Result<PgConnectOptio
     if let Some(password) = &parameters.password {
         options = options.password(password.expose_secret());
     }
-    // Start-up parameters beyond the name are refused by poolers; text forms are set per transaction.
+    // Poolers refuse start-up parameters other than the application name; the settings for text
+    // forms are set in each transaction.
     Ok(options
         .ssl_mode(PgSslMode::Disable)
         .application_name("phiseal")

@@ -1,5 +1,5 @@
-//! Rows of a page as the engine takes them, from the server's binary form.
-//! Owns what each byte means, and where a window ends. Compares no values.
+//! Decodes the rows of a page from the server's binary form.
+//! Owns the meaning of each byte, and where a window that the reader cuts ends. Compares no values.
 
 use sqlx::postgres::{PgRow, PgValueFormat};
 use sqlx::{Row, ValueRef};
@@ -11,28 +11,28 @@ use super::select::{self, Layout};
 use crate::crypto::KeyPart;
 use crate::store::page::PageCell;
 use crate::store::{
-    Cursor, KeyKind, Locator, Mark, Page, PageRequest, PageRow, Result, StoreError, Target,
+    Bound, KeyKind, KeyText, Locator, Page, PageRequest, PageRow, Result, StoreError, Target,
 };
 
 /// Microseconds from 1970-01-01 to 2000-01-01, the server's epoch.
 const EPOCH_2000_MICROS: i64 = 946_684_800_000_000;
 
-/// Where the rows of a window were looked for.
+/// The order in which a window's rows were read.
 pub(super) enum Places {
     ByKey,
     InStorage(heap::Window),
 }
 
 /// A window as it was read.
-pub(super) struct Found {
+pub(super) struct ReadWindow {
     pub(super) page: Page,
-    /// Rows that were looked at.
+    /// The number of rows that were looked at.
     pub(super) looked_at: u32,
-    /// It ended before its rows did, for the sake of their bytes.
+    /// The window ended early because its bytes were used up.
     pub(super) out_of_room: bool,
 }
 
-/// Rows as the engine takes them, that are no window.
+/// Decodes rows that are not from a window.
 pub(super) fn decode_page(target: &Target, rows: &[PgRow]) -> Result<Page> {
     decode_cut(target, rows, &Places::ByKey).map(|found| Page {
         next: None,
@@ -53,18 +53,19 @@ fn empty_page(rows: &[PgRow], places: &Places) -> Result<Page> {
     })
 }
 
-/// Rows as the engine takes them, and where the next window begins, as the server says.
-pub(super) fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Result<Found> {
+/// Decodes a window that the server cut, and takes the beginning of the next one from its flags.
+pub(super) fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Result<ReadWindow> {
     let layout = select::layout(target);
     let mut page = empty_page(rows, places)?;
     let mut out_of_room = false;
     for row in rows {
         let flags = flags(row)?;
         out_of_room |= flags & select::CUT != 0;
-        // The row that crossed the byte limit comes before the window's last one.
+        // The row that used up the bytes comes before the window's last row, so the first flag
+        // decides.
         if flags & (select::LAST | select::CUT) != 0 && page.next.is_none() {
             page.next = match places {
-                Places::ByKey => Some(Mark::Key(cursor(target, row, &layout)?)),
+                Places::ByKey => Some(Bound::Key(cursor(target, row, &layout)?)),
                 Places::InStorage(window) => Some(window.behind(place_of(row)?)),
             };
         }
@@ -75,21 +76,21 @@ pub(super) fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Re
     if let (None, Places::InStorage(window)) = (&page.next, places) {
         page.next = window.end();
     }
-    Ok(Found {
+    Ok(ReadWindow {
         page,
         looked_at: u32::try_from(rows.len()).unwrap_or(u32::MAX),
         out_of_room,
     })
 }
 
-/// The rows of a window that the server did not cut; `None` where one is too large to be counted
-/// here, or they are out of order.
+/// Decodes a window and cuts it here. `None` if a row is too large to be counted here, or the rows
+/// are out of order.
 pub(super) fn decode_uncut(
     target: &Target,
     request: &PageRequest,
     rows: &[PgRow],
     places: &Places,
-) -> Result<Option<Found>> {
+) -> Result<Option<ReadWindow>> {
     let layout = select::layout(target);
     let mut page = empty_page(rows, places)?;
     let mut bytes = 0u64;
@@ -116,7 +117,7 @@ pub(super) fn decode_uncut(
         out_of_room = bytes >= request.bytes_max;
         if out_of_room || looked_at == request.rows_max {
             page.next = match places {
-                Places::ByKey => Some(Mark::Key(cursor(target, row, &layout)?)),
+                Places::ByKey => Some(Bound::Key(cursor(target, row, &layout)?)),
                 Places::InStorage(window) => Some(window.behind(place_of(row)?)),
             };
             break;
@@ -125,27 +126,28 @@ pub(super) fn decode_uncut(
     if let (None, Places::InStorage(window)) = (&page.next, places) {
         page.next = window.end();
     }
-    Ok(Some(Found {
+    Ok(Some(ReadWindow {
         page,
         looked_at,
         out_of_room,
     }))
 }
 
-/// The cursor behind a row at which a window ends. Without one the rest would be taken for done.
-fn cursor(target: &Target, row: &PgRow, layout: &Layout) -> Result<Cursor> {
+/// The bound after the row at which a window ends. A key with a NULL makes no bound and is an
+/// error, since the rest of the range would otherwise count as done.
+fn cursor(target: &Target, row: &PgRow, layout: &Layout) -> Result<KeyText> {
     key_text(target, row, layout)?.ok_or(StoreError::Unexpected {
         what: "a row whose key holds a NULL",
     })
 }
 
-/// The identity of the storage a row was read from.
+/// The identity of the storage that the row was read from.
 fn storage(row: &PgRow) -> Result<String> {
     let storage: Option<String> = row.try_get(select::STORAGE).map_err(map)?;
     Ok(storage.unwrap_or_default())
 }
 
-/// A place as the server writes it, from its binary form: a block and a line in it.
+/// A place as the server prints it, from its binary form: a block number and a line number.
 fn place_text(bytes: &[u8]) -> Option<String> {
     let (block, line) = place(bytes)?;
     Some(format!("({block},{line})"))
@@ -157,7 +159,7 @@ fn place(bytes: &[u8]) -> Option<(u32, u16)> {
     Some((u32::from_be_bytes(*block), u16::from_be_bytes(line)))
 }
 
-/// A transaction's number as the server writes it, from its binary form.
+/// A transaction number as the server prints it, from its binary form.
 fn version_text(bytes: &[u8]) -> Option<String> {
     Some(u32::from_be_bytes(bytes.try_into().ok()?).to_string())
 }
@@ -236,7 +238,7 @@ fn decode_row(target: &Target, row: &PgRow, layout: &Layout, flags: i32) -> Resu
     })
 }
 
-fn key_text(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<Cursor>> {
+fn key_text(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<KeyText>> {
     let mut parts = Vec::with_capacity(target.keys.len());
     for i in 0..target.keys.len() {
         match row
@@ -247,10 +249,11 @@ fn key_text(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<Curs
             None => return Ok(None),
         }
     }
-    Ok(Some(Cursor(parts)))
+    Ok(Some(KeyText(parts)))
 }
 
-/// A column's bytes in the server's binary form, which for text and bytea are the value's own.
+/// The bytes of a column in the server's binary form. For text and bytea these are the value's own
+/// bytes.
 fn raw_bytes(row: &PgRow, at: usize) -> Result<Option<&[u8]>> {
     let value = row.try_get_raw(at).map_err(map)?;
     if value.is_null() {
@@ -269,7 +272,7 @@ fn raw_bytes(row: &PgRow, at: usize) -> Result<Option<&[u8]>> {
         })
 }
 
-/// A key value as it enters the row key; `None` where it has no fixed form.
+/// The part of the row key for one key value; `None` if the value has no fixed form.
 fn key_part(kind: KeyKind, bytes: Option<&[u8]>) -> Option<KeyPart> {
     let bytes = bytes?;
     let text = || String::from_utf8(bytes.to_vec()).ok();

@@ -1,13 +1,13 @@
-//! From the driver's errors to ours.
-//! Only SQLSTATE and the constraint's name pass: MESSAGE and DETAIL quote values
-//! (`invalid input syntax for type date: "…"`).
+//! Translates the driver's errors into ours, and owns what may pass on from an error: only the
+//! SQLSTATE and the constraint's name. MESSAGE and DETAIL may quote values (`invalid input syntax
+//! for type date: "…"`).
 
 use sqlx::error::DatabaseError;
 
 use crate::error::round_trip::NO_SUCH_DATABASE;
 use crate::store::StoreError;
 
-/// An error of a statement.
+/// Translates the error of a statement.
 pub(crate) fn map(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(error) => {
@@ -31,7 +31,7 @@ pub(crate) fn map(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// An error of making a connection.
+/// Translates the error of opening a connection.
 pub(super) fn connecting(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(error) => {
@@ -58,8 +58,8 @@ pub(super) fn connecting(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// The code of an error: five letters and digits, or none. Whoever answers chooses it, before
-/// anybody is verified, and it goes to a terminal.
+/// The SQLSTATE of an error, if it is five letters and digits, else "unknown". Before
+/// authentication anyone may have sent it, and it is printed on a terminal.
 fn sqlstate(error: &dyn DatabaseError) -> String {
     let state = error.code().unwrap_or_default();
     if state.len() == 5 && state.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -79,18 +79,18 @@ fn by_state(sqlstate: String, constraint: Option<String>) -> StoreError {
         (_, "42703") => missing("a column"),
         (_, "3F000") => missing("the schema of our own tables"),
         (_, "53100") => StoreError::DiskFull,
-        // 57014 is a statement timeout here, as nobody else cancels our statements.
+        // 57014 means a statement timeout here, as nobody else cancels our statements.
         (_, "57014" | "40001" | "40P01" | "55006") | ("53" | "58", _) => {
             StoreError::Busy { sqlstate }
         }
-        // Idle-in-transaction and other server-side ends of the session, shutdown, restart.
+        // The server ended the session: idle in transaction, shutdown, restart.
         ("08", _) | (_, "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03") => {
             StoreError::ConnectionLost
         }
-        // A guard: of a value that a trigger, which a write of ours fired, would have spoilt. What holds for
-        // one row is that row's alone.
+        // Raised by a guard, in a trigger chain that our write started. PS003, PS004 and PS006
+        // concern one row only.
         (_, "PS002") => StoreError::KeyNotActive,
-        ("22" | "23", _) | (_, "PS003" | "PS004" | "PS006") => StoreError::Data {
+        ("22" | "23", _) | (_, "PS003" | "PS004" | "PS006") => StoreError::RowRefused {
             sqlstate,
             constraint,
         },
@@ -98,19 +98,20 @@ fn by_state(sqlstate: String, constraint: Option<String>) -> StoreError {
     }
 }
 
-/// Classes of errors that no row can be blamed for: the connection, states of transactions and sessions, rights,
-/// shortages, locks, operators, the configuration, and what our own functions raise (PostgreSQL documentation,
-/// "PostgreSQL Error Codes").
+/// The classes of errors that are not the fault of a row: the connection, transaction and session
+/// states, rights, resources, locks, operators, the configuration, and what our own functions raise
+/// (PostgreSQL documentation, "PostgreSQL Error Codes").
 const NOT_OF_A_ROW: [&str; 20] = [
     "00", "01", "02", "03", "08", "0B", "0L", "0P", "25", "28", "2D", "34", "3B", "40", "53", "55",
     "57", "58", "F0", "PS",
 ];
 
-/// The same error of a statement that reads or writes rows: unless its class says otherwise, it is of a row. A
-/// trigger raises what it likes, and a damaged value is an internal error to the server.
+/// Translates the error of a statement that reads or writes rows: unless its class says otherwise,
+/// a row is at fault. A trigger may raise any SQLSTATE, and the server reports a damaged value as
+/// an internal error.
 pub(super) fn of_rows(error: StoreError) -> StoreError {
     match error {
-        StoreError::Refused { sqlstate } if is_of_a_row(&sqlstate) => StoreError::Data {
+        StoreError::Refused { sqlstate } if is_of_a_row(&sqlstate) => StoreError::RowRefused {
             sqlstate,
             constraint: None,
         },

@@ -1,5 +1,6 @@
-//! What a batch makes sure of in the server itself: the fence and the keys as it begins, the table's
-//! definition as it ends. Owns the blocks that do so, and the meaning of what they raise.
+//! What a batch checks in the server: the fence and the keys when it begins, the table's definition
+//! before it commits.
+//! Owns the PL/pgSQL blocks that do so, and the meaning of the errors they raise.
 
 use sqlx::{Postgres, Row, Transaction};
 
@@ -9,15 +10,15 @@ use super::sql::{block, query};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::quote;
-use crate::store::{Advance, LaneStamp, Result, Sealed, StoreError, Target, WriteBatch};
+use crate::store::{LaneStamp, LaneUpdate, Result, Sealed, StoreError, Target, WriteBatch};
 
-/// What moves the lane on and holds the keys, in one round trip with BEGIN: a batch waits for the
-/// server five times, and not thirteen, which was a third of its time. All that is spliced in are
-/// numbers, and the cursor as hex digits.
+/// The block that moves the lane on and checks the keys, in one round trip with BEGIN. A batch so
+/// waits for the server five times instead of thirteen; the difference was a third of its time. The
+/// text takes only numbers, and the cursor as hex digits.
 pub(super) fn fence_sql(
     schema: &Ident,
     stamp: &LaneStamp,
-    advance: &Advance,
+    advance: &LaneUpdate,
     keys: &[KeyId],
 ) -> String {
     let schema = schema.quoted();
@@ -26,8 +27,9 @@ pub(super) fn fence_sql(
         |cursor| format!("decode('{}', 'hex')", hex::encode(cursor)),
     );
     let ids: Vec<String> = keys.iter().map(KeyId::to_string).collect();
-    // Without a lock, as the guard looks: batches that follow one another would keep whoever changes a
-    // key waiting. Who does waits afterwards for the transactions that were open then.
+    // Reads the keys without a lock, as the guard does. Locks of successive batches would block a
+    // key change; instead, a key change waits for the transactions that were open when it
+    // committed.
     let hold = if ids.is_empty() {
         String::new()
     } else {
@@ -53,10 +55,11 @@ pub(super) fn fence_sql(
     ))
 }
 
-/// What comes before the write: the table's lock, which keeps DDL out until COMMIT, and the definition,
-/// so that no trigger fires that preflight did not see. A role that may update columns only cannot lock the
-/// table beforehand (before PostgreSQL 16); its write is compared afterwards, as every write is. A
-/// setting that another client of a pooler left would keep triggers from firing.
+/// The block before the write. It locks the table, which keeps DDL out until COMMIT, and compares
+/// the table's definition, so that no trigger fires which preflight did not see. Before PostgreSQL
+/// 16, a role that may only update columns cannot lock the table; its write is checked afterwards,
+/// like every write. The block also resets a `session_replication_role` that another client of a
+/// pooler may have left, which would keep triggers from firing.
 pub(super) fn enter_sql(target: &Target, batch: &WriteBatch<'_>) -> String {
     let relation = quote::literal(batch.relation);
     let origin = if target.suppress_triggers {
@@ -87,8 +90,8 @@ fn print_of(target: &Target, relation: &str) -> String {
     )
 }
 
-/// The definition and storage of the relation, compared in the server after the write: the lock
-/// that the write holds keeps DDL out until COMMIT.
+/// The block after the write: compares the relation's definition and storage, and the role. The
+/// lock that the write holds keeps DDL out until COMMIT.
 pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>, role: Option<&Ident>) -> String {
     let relation = quote::literal(batch.relation);
     let print = print_of(target, &relation);
@@ -111,15 +114,15 @@ pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>, role: Option<
     ))
 }
 
-/// The definition of a relation as a batch depends on it: identity, the columns worked on, and
-/// every trigger. `None` where the name means nothing any more.
+/// The definition of a relation as far as a batch depends on it: identity, the columns a run works
+/// on, and every trigger. `None` if no relation has this name any more.
 pub(super) async fn fingerprint(
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
     relation: &str,
 ) -> Result<Option<String>> {
-    // Preflight refuses triggers that the plan does not allow, and those that sort after the guard's (rows,
-    // before, of UPDATE): one that is there now was made since.
+    // Preflight refuses triggers that the plan does not allow, and BEFORE UPDATE row triggers that
+    // sort after the guard's. If there is one now, it was created since.
     let row = query(format!(
         "SELECT {}, EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = to_regclass($1) \
            AND NOT t.tgisinternal AND (t.tgtype & 16) <> 0 AND t.tgenabled IN ('O', 'A') AND NOT {} \
@@ -143,7 +146,8 @@ pub(super) async fn fingerprint(
     row.try_get(0).map_err(map)
 }
 
-/// The expression behind [`fingerprint`], over the relation's name and an array of column names.
+/// The expression that [`fingerprint`] evaluates, for a relation's name and an array of column
+/// names.
 fn fingerprint_expression(relation: &str, columns: &str) -> String {
     format!(
         "(SELECT c.oid::text || ' ' || c.relkind::text || ' ' || \
@@ -175,14 +179,14 @@ fn worked_columns(target: &Target) -> Vec<String> {
     names
 }
 
-/// What the blocks of a batch raise; a class that is nobody else's.
+/// The SQLSTATEs that these blocks raise; PostgreSQL does not use the class PS.
 const FENCE_LOST: &str = "PS101";
 const KEY_NOT_ACTIVE: &str = "PS102";
 const SCHEMA_CHANGED: &str = "PS103";
 const STORAGE_CHANGED: &str = "PS104";
 const ROLE_CHANGED: &str = "PS106";
 
-/// The meaning of what they raised.
+/// Translates what these blocks raise.
 pub(super) fn refusal(error: StoreError, table: &str) -> StoreError {
     let StoreError::Refused { sqlstate } = &error else {
         return error;

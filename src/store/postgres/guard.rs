@@ -1,8 +1,9 @@
-//! The guard: two row triggers that never let a seal of an older plaintext stand, and one for each
-//! blind index that tells whether a statement names it.
-//! Owns the statements that make and drop them, and when they fire (`guard/when.rs`); what they do is in
-//! `guard/functions.rs`. Old and new are compared by image: IS DISTINCT FROM is blind to case in citext,
-//! to `1.0` against `1.00`, and fails on json. No message names a value.
+//! The guard: two row triggers that keep a sealed value from being older than its plaintext, and
+//! one trigger for each blind index that tells whether a statement names its column.
+//! Owns the statements that create and drop them. `guard/when.rs` owns the conditions under which
+//! they fire, and `guard/functions.rs` what they do. The guard compares old and new values by their
+//! binary image: IS DISTINCT FROM ignores case in citext, does not tell `1.0` from `1.00`, and
+//! fails on json. No message contains a value.
 
 mod functions;
 mod when;
@@ -13,46 +14,48 @@ use crate::store::change::{Change, label_digest};
 
 pub(super) use functions::{UNDONE, looks_sealed};
 
-/// A field as the guard sees it.
+/// A field as the guard knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GuardField {
     pub plain: Ident,
-    /// `None` in place.
+    /// The sealed column and whether it is a text column; `None` for an in-place field.
     pub sealed: Option<(Ident, bool)>,
     pub index: Option<Ident>,
-    /// The column that takes the new blind index while its key is rotated. No application writes
-    /// it: whatever changes the sealed value blanks it, and the engine fills it again.
+    /// The column that takes the new blind index while the index key is rotated. Applications do
+    /// not write it: the guard sets it to NULL when the sealed value changes, and the engine fills
+    /// it again.
     pub next: Option<Ident>,
 }
 
-/// Everything the guard of one table is made of.
+/// What the guard of one table is made from.
 pub(super) struct Guard {
     pub schema: Ident,
-    /// Quoted, qualified.
+    /// The table's name, quoted and qualified.
     pub table: String,
     /// The role that owns the table.
     pub owner: Ident,
     pub label: String,
     pub keys: Vec<Ident>,
     pub tenant: Option<Ident>,
-    /// The tenant's text depends on settings of the session.
+    /// Whether the text of the tenant depends on settings of the session.
     pub tenant_by_settings: bool,
     pub fields: Vec<GuardField>,
-    /// An untrusted change of a seal is undone, and not refused.
+    /// Whether an untrusted change of a sealed value is undone instead of refused.
     pub undoes: bool,
 }
 
-/// Names that sort behind those of any other trigger.
+/// The name of the guard's INSERT trigger. It sorts after the names of the application's triggers,
+/// so that the guard fires last.
 pub(super) const INSERT: &str = "~phiseal_i";
-/// See [`INSERT`].
+/// The name of the guard's UPDATE trigger; see [`INSERT`].
 pub(super) const UPDATE: &str = "~phiseal_u";
 
-/// How the names of the triggers begin that tell whether a statement names a blind index; they sort
-/// before the guard's own, and behind those of any other.
+/// The first part of the names of the triggers that tell whether a statement names a blind index.
+/// They sort before [`UPDATE`], but after the application's triggers.
 const NAMED: &str = "~phiseal_n_";
 
-/// Whether trigger `t` of a catalog query is one of the guard's. The names alone would let anybody's
-/// trigger pass for one of these.
+/// The condition that trigger `t` of a catalog query belongs to the guard. For the triggers of
+/// blind indexes it also checks the functions, since anyone may create a trigger with such a name.
 pub(super) const IS_GUARD: &str = "(t.tgname IN ('~phiseal_i', '~phiseal_u') \
     OR t.tgname ~ '^~phiseal_n_[0-9a-f]{8}$' AND EXISTS (SELECT FROM pg_catalog.pg_proc n \
       JOIN pg_catalog.pg_proc u ON u.pronamespace = n.pronamespace \
@@ -60,26 +63,28 @@ pub(super) const IS_GUARD: &str = "(t.tgname IN ('~phiseal_i', '~phiseal_u') \
       WHERE n.oid = t.tgfoid AND n.proname ~ '^guard_named_[0-9a-f]{16}$' \
         AND u.proname ~ '^guard_update_[0-9a-f]{16}$' AND g.tgrelid = t.tgrelid AND g.tgname = '~phiseal_u'))";
 
-/// A function's name: from the label, which is unique and never changes.
+/// The name of one of the guard's functions. It contains a digest of the label, which is unique and
+/// never changes.
 pub(super) fn function_name(event: &str, label: &str) -> String {
     format!("guard_{event}_{}", hex::encode(label_digest(label)))
 }
 
-/// The setting that says what the engine is about to change, and where.
+/// The engine's mark, the value of the setting `phiseal.change`: what kind of change the engine is
+/// about to make, and to which table.
 pub(super) fn mark(change: Change, label: &str) -> String {
     format!("{} {}", change.word(), hex::encode(label_digest(label)))
 }
 
-/// The statement that says so for the rest of the transaction; see [`UNMARK`].
+/// The statement that sets it for the rest of the transaction or until [`UNMARK`].
 pub(super) fn mark_sql(change: Change, label: &str) -> String {
     format!("SET LOCAL phiseal.change = '{}';", mark(change, label))
 }
 
-/// Nothing more is changed.
+/// Clears the setting: the engine changes nothing more in this transaction.
 pub(super) const UNMARK: &str = "SET LOCAL phiseal.change = '';";
 
 impl Guard {
-    /// The statements that make it, replacing what is there.
+    /// The statements that create the guard, replacing an existing one.
     pub(super) fn statements(&self) -> Vec<String> {
         let [insert, update, named] = self.function_names();
         let mut statements = vec![format!("DROP FUNCTION IF EXISTS {named}() CASCADE")];
@@ -91,8 +96,9 @@ impl Guard {
             statements.push(self.named_function(&named));
         }
         for function in functions {
-            // A trigger function can be hung on any table by whoever may execute it. Only the owner of
-            // the table needs to: the server asks for it again when a partition is attached.
+            // Anyone who may execute a trigger function can use it in a trigger on any table. Only
+            // the table's owner needs this right: the server checks it again when a partition is
+            // attached.
             statements.push(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC"));
             statements.push(format!(
                 "GRANT EXECUTE ON FUNCTION {function}() TO {}",
@@ -127,7 +133,7 @@ impl Guard {
         statements
     }
 
-    /// The statements that take it away.
+    /// The statements that drop the guard.
     pub(super) fn drop_statements(&self) -> Vec<String> {
         let [insert, update, named] = self.function_names();
         vec![
@@ -139,9 +145,9 @@ impl Guard {
         ]
     }
 
-    /// Whether a trigger of this name, with these arguments as the catalog has them, is one that this
-    /// guard would make. The argument names the condition that the trigger fires under, which no other
-    /// part of the catalog gives back as it was written.
+    /// Whether this guard would create a trigger of this name with these arguments (as the catalog
+    /// stores them). The argument is a digest of the trigger's condition, because the catalog does
+    /// not return the condition as it was written.
     pub(super) fn has_trigger(&self, name: &str, arguments: &[u8]) -> bool {
         let when = match name {
             INSERT => when_digest(&self.insert_when()),
@@ -156,7 +162,7 @@ impl Guard {
         arguments.strip_suffix(b"\0") == Some(when.as_bytes())
     }
 
-    /// How many triggers it is.
+    /// The number of the guard's triggers.
     pub(super) fn triggers(&self) -> usize {
         2 + self.indexes().count()
     }
@@ -188,12 +194,12 @@ impl Guard {
     }
 }
 
-/// Names a blind index column in the name and the argument of its trigger.
+/// Identifies a blind index column in the name and the argument of its trigger.
 fn index_digest(index: &Ident) -> String {
     hex::encode(&label_digest(index.as_str())[..4])
 }
 
-/// Names a trigger's condition.
+/// Identifies a trigger's condition.
 fn when_digest(when: &str) -> String {
     hex::encode(label_digest(when))
 }

@@ -1,6 +1,7 @@
-//! Windows in the order of storage: ranges of places (`ctid`), where the server can scan one.
-//! Owns the arithmetic of blocks, groups and passes, and how many passes there are. A row is in exactly one pass over one group, as
-//! long as it stays where it is; what moves meanwhile is for the sweep.
+//! Windows in storage order: ranges of places (`ctid`), on servers that can scan such a range.
+//! Owns the arithmetic of blocks, groups and passes, and the number of passes. As long as a row
+//! stays in its place, exactly one pass over one group reads it; the sweep processes the rows that
+//! move.
 
 use std::time::Duration;
 
@@ -12,62 +13,67 @@ use super::sql::{query, raw};
 use super::{PostgresStore, timed};
 use crate::crypto::envelope::OVERHEAD_BYTES;
 use crate::quote;
-use crate::store::{HeapPlace, Mark, Moment, Result, Sealed, StoreError, Target, Versions, Visits};
+use crate::store::{
+    Bound, HeapPosition, Horizon, PassKind, Result, Sealed, StoreError, Target, Visibility,
+};
 
-/// The first version that scans a range of places.
+/// The first server version that scans a range of places.
 const RANGE_SCANS: i32 = 140_000;
-/// Blocks that are gone through in all passes before the next ones are: few enough to stay in the
-/// server's cache, and enough that the first pass is durable where the second one reads.
+/// A scan makes all passes over this many blocks before it goes on. They are few enough to stay in
+/// the server's cache, and enough that the first pass has committed its batches where the second
+/// one reads.
 const GROUP_BLOCKS: u32 = 8192;
-/// Windows of a pass over a group, at least: what is read ahead is then of the same pass.
+/// A pass over a group has at least this many windows, so that the window which is read ahead is
+/// mostly of the same pass.
 const WINDOWS_A_PASS: u32 = 8;
-/// A window is at least this many blocks, where there are as many.
+/// A window has at least this many blocks, unless the group has fewer.
 const WINDOW_BLOCKS_MIN: u32 = 64;
-/// A server whose answers take longer than this is far: each window waits for several of them, so there are fewer.
-const FAR: Duration = Duration::from_millis(5);
+/// A server that takes longer than this to answer is far away. Each window waits for several
+/// answers, so windows are then larger and fewer.
+const FAR_ROUND_TRIP: Duration = Duration::from_millis(5);
 const WINDOWS_A_PASS_FAR: u32 = 2;
 const WINDOW_BLOCKS_MIN_FAR: u32 = 1024;
 
-/// A range of places is scanned in order, and by nothing else: no plan must take an index or the
-/// whole table instead.
+/// Settings that leave the planner only one plan, the scan of a range of places in order: no index
+/// and no scan of the whole table.
 pub(super) const SETTINGS: &str = "SET LOCAL enable_tidscan = on; SET LOCAL enable_seqscan = off; \
      SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off; \
      SET LOCAL max_parallel_workers_per_gather = 0;";
 
-/// Passes where rows are written again: more of them leave more rows in their block, where no index
-/// needs to know, and each looks at every block once more.
+/// The number of passes of a scan that writes rows again. With more passes, more new versions stay
+/// in their block, where no index has to change; but each pass reads every block once more.
 const PASSES: u8 = 8;
-/// Passes where rows grow by more than [`GROWTH_MUCH`]: most of them leave their block whatever the
-/// order. Measured in docs/decisions/0010.
+/// The number of passes where rows grow by more than [`GROWTH_MUCH`]. Most of them leave their
+/// block in any case. Measured in docs/decisions/0010.
 const PASSES_MUCH_GROWTH: u8 = 3;
-/// Of their length.
+/// A fraction of a row's length.
 const GROWTH_MUCH: f64 = 0.5;
 
-/// Places that cut a relation into ranges, as [`crate::store::Store::cut_storage`] has it.
-pub(super) async fn cut(
+/// Implements [`crate::store::Store::cut_by_storage`].
+pub(super) async fn cut_by_storage(
     store: &PostgresStore,
     target: &Target,
     relation: &str,
     pieces: u32,
-    visits: Visits,
-) -> Result<Option<Vec<HeapPlace>>> {
-    let standing = standing(store, relation).await?;
-    let Some((storage, _)) = standing.filter(|(storage, _)| storage.blocks > 0) else {
+    pass_kind: PassKind,
+) -> Result<Option<Vec<HeapPosition>>> {
+    let storage_now = storage_now(store, relation).await?;
+    let Some((storage, _)) = storage_now.filter(|(storage, _)| storage.blocks > 0) else {
         return Ok(None);
     };
-    let passes = match visits {
-        Visits::Looking => 1,
-        Visits::Rewriting => PASSES,
-        Visits::Growing if growth(store, target, relation).await? > GROWTH_MUCH => {
+    let passes = match pass_kind {
+        PassKind::Looking => 1,
+        PassKind::Rewriting => PASSES,
+        PassKind::Growing if growth(store, target, relation).await? > GROWTH_MUCH => {
             PASSES_MUCH_GROWTH
         }
-        Visits::Growing => PASSES,
+        PassKind::Growing => PASSES,
     };
     Ok(Some(bounds(&storage, pieces, passes)))
 }
 
-/// By how much of its length a row grows in which all fields are sealed, as the server's statistics
-/// have it; 0 where there are none.
+/// By what fraction of its length a row grows when all fields are sealed, according to the server's
+/// statistics; 0 without statistics.
 async fn growth(store: &PostgresStore, target: &Target, relation: &str) -> Result<f64> {
     let names: Vec<String> = target
         .fields
@@ -97,18 +103,18 @@ async fn growth(store: &PostgresStore, target: &Target, relation: &str) -> Resul
     Ok(length.map_or(0.0, |length| (width + overhead as f64) / length))
 }
 
-/// This moment, as [`crate::store::Store::moment`] has it.
-pub(super) async fn moment(store: &PostgresStore, relation: &str) -> Result<Option<Moment>> {
-    let standing = standing(store, relation).await?;
-    Ok(standing.map(|(storage, oldest)| Moment {
+/// Implements [`crate::store::Store::horizon`].
+pub(super) async fn horizon(store: &PostgresStore, relation: &str) -> Result<Option<Horizon>> {
+    let storage_now = storage_now(store, relation).await?;
+    Ok(storage_now.map(|(storage, oldest)| Horizon {
         storage: storage.id,
         oldest,
     }))
 }
 
-/// A relation's storage as it stands, and the oldest transaction under way; `None` where there is no
-/// storage, or none that the server scans ranges of.
-async fn standing(store: &PostgresStore, relation: &str) -> Result<Option<(Storage, String)>> {
+/// A relation's present storage and the oldest open transaction. `None` if the relation has no
+/// storage, or the server cannot scan ranges of it.
+async fn storage_now(store: &PostgresStore, relation: &str) -> Result<Option<(Storage, String)>> {
     let mut tx = store.begin().await?;
     let row = query(
         "SELECT current_setting('server_version_num')::int4, pg_relation_filenode(to_regclass($1))::text, \
@@ -130,31 +136,32 @@ async fn standing(store: &PostgresStore, relation: &str) -> Result<Option<(Stora
     Ok(storage.map(|id| (Storage { id, blocks }, oldest)))
 }
 
-fn bounds(storage: &Storage, pieces: u32, passes: u8) -> Vec<HeapPlace> {
+fn bounds(storage: &Storage, pieces: u32, passes: u8) -> Vec<HeapPosition> {
     let pieces = pieces.clamp(1, storage.blocks);
     (0..=pieces)
         .map(|i| {
             let block = u64::from(storage.blocks) * u64::from(i) / u64::from(pieces);
-            // The last one goes on to wherever the relation then ends: rows come meanwhile.
+            // The last range has no end, since blocks may be added during the run.
             let block = match i == pieces {
                 true => u32::MAX,
                 false => u32::try_from(block).unwrap_or(u32::MAX),
             };
-            HeapPlace::begin(&storage.id, block, passes)
+            HeapPosition::begin(&storage.id, block, passes)
         })
         .collect()
 }
 
-/// A relation's storage as it is now.
+/// A relation's present storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Storage {
-    /// Its identity; empty where there is none.
+    /// Its identity; empty if the relation has no storage.
     id: String,
     blocks: u32,
 }
 
 impl Storage {
-    /// `before` is what begins the transaction, in the same message.
+    /// Reads the present storage. `before` is the SQL that begins the transaction, sent in the same
+    /// message.
     pub(super) async fn now(conn: &mut PgConnection, before: &str, relation: &str) -> Result<Self> {
         let sql = format!(
             "{before} SELECT coalesce(pg_relation_filenode(r)::text, ''), \
@@ -174,29 +181,29 @@ impl Storage {
     }
 }
 
-/// One window: from behind a place up to a block, in one pass.
+/// One window: from after a place up to a block, in one pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Window {
-    from: HeapPlace,
-    /// Before this block.
+    from: HeapPosition,
+    /// The window ends before this block.
     until: u32,
     group: u32,
-    /// Before this block the group ends.
+    /// The group ends before this block.
     group_end: u32,
     range_end: u32,
 }
 
 impl Window {
-    /// The window behind `after`. Where the storage is another one by now, the range is begun again;
-    /// a look back to a moment is over, since places meant something else then.
+    /// The window after `after`. If the storage was replaced, the range begins again; but a scan
+    /// that depends on a horizon ends, since places meant something else at that time.
     pub(super) fn new(
-        after: &HeapPlace,
-        upto: Option<&Mark>,
+        after: &HeapPosition,
+        upto: Option<&Bound>,
         storage: &Storage,
-        versions: &Versions,
+        versions: &Visibility,
         answers_take: Duration,
     ) -> Result<Self> {
-        let Some(Mark::Heap(end)) = upto else {
+        let Some(Bound::Heap(end)) = upto else {
             return Err(StoreError::Unexpected {
                 what: "a range of places without an end",
             });
@@ -207,13 +214,17 @@ impl Window {
             after.begin_again(&storage.id)
         };
         let range_end = match versions {
-            Versions::Before(moment) | Versions::Since(moment) if moment.storage != storage.id => 0,
+            Visibility::Before(horizon) | Visibility::Since(horizon)
+                if horizon.storage != storage.id =>
+            {
+                0
+            }
             _ => end.block.min(storage.blocks),
         };
         let into = from.block.saturating_sub(from.first) / GROUP_BLOCKS * GROUP_BLOCKS;
         let group = from.first.saturating_add(into);
         let group_end = group.saturating_add(GROUP_BLOCKS).min(range_end);
-        let (windows, blocks_min) = match answers_take > FAR {
+        let (windows, blocks_min) = match answers_take > FAR_ROUND_TRIP {
             true => (WINDOWS_A_PASS_FAR, WINDOW_BLOCKS_MIN_FAR),
             false => (WINDOWS_A_PASS, WINDOW_BLOCKS_MIN),
         };
@@ -232,9 +243,9 @@ impl Window {
         &self.from.storage
     }
 
-    /// The condition that the rows of this window meet, of a table `t`.
-    pub(super) fn condition(&self, versions: &Versions) -> String {
-        let HeapPlace {
+    /// The condition that selects this window's rows in a table `t`.
+    pub(super) fn condition(&self, versions: &Visibility) -> String {
+        let HeapPosition {
             block,
             line,
             pass,
@@ -246,40 +257,41 @@ impl Window {
             self.until
         );
         if passes > 1 {
-            // The last byte of a place is the lower one of its line.
+            // Byte 5 of a `tid` is the lower byte of its line number.
             condition.push_str(&format!(
                 " AND pg_catalog.get_byte(pg_catalog.tidsend(t.ctid), 5) % {passes} = {pass}"
             ));
         }
         let of_age = match versions {
-            Versions::All => None,
-            Versions::Before(moment) => Some((">", moment)),
-            Versions::Since(moment) => Some(("<=", moment)),
+            Visibility::All => None,
+            Visibility::Before(horizon) => Some((">", horizon)),
+            Visibility::Since(horizon) => Some(("<=", horizon)),
         };
-        if let Some((sign, moment)) = of_age {
-            // Ages count back from now, so that it does not matter where numbers began again. The
-            // number in a frozen row may be of an earlier round: then it may be met twice, never not.
+        if let Some((sign, horizon)) = of_age {
+            // `age` counts back from now, so the wraparound of transaction numbers does not matter.
+            // A frozen row may show a number from before a wraparound: it may then be read twice,
+            // but is never left out.
             condition.push_str(&format!(
                 " AND pg_catalog.age(t.xmin) {sign} pg_catalog.age({}::pg_catalog.xid8::pg_catalog.xid)",
-                quote::literal(&moment.oldest)
+                quote::literal(&horizon.oldest)
             ));
         }
         condition
     }
 
-    /// Behind a row of this window.
-    pub(super) fn behind(&self, (block, line): (u32, u16)) -> Mark {
-        Mark::Heap(HeapPlace {
+    /// The bound after a row of this window.
+    pub(super) fn behind(&self, (block, line): (u32, u16)) -> Bound {
+        Bound::Heap(HeapPosition {
             block,
             line,
             ..self.from.clone()
         })
     }
 
-    /// Behind all of this window; `None` where the range ends with it.
-    pub(super) fn end(&self) -> Option<Mark> {
+    /// The bound after this whole window; `None` if the range ends with it.
+    pub(super) fn end(&self) -> Option<Bound> {
         let (block, pass) = if self.group >= self.range_end {
-            // Cut off meanwhile.
+            // The relation was truncated during the scan.
             return None;
         } else if self.until < self.group_end {
             (self.until, self.from.pass)
@@ -290,7 +302,7 @@ impl Window {
         } else {
             return None;
         };
-        Some(Mark::Heap(HeapPlace {
+        Some(Bound::Heap(HeapPosition {
             block,
             line: 0,
             pass,
@@ -310,13 +322,13 @@ mod tests {
         }
     }
 
-    fn begin(block: u32) -> HeapPlace {
-        HeapPlace::begin("1", block, PASSES)
+    fn begin(block: u32) -> HeapPosition {
+        HeapPosition::begin("1", block, PASSES)
     }
 
-    /// Every window of a range, as (pass, from, until).
+    /// Every window of a range, as (pass, first block, end block).
     fn walk(first: u32, end: u32) -> Vec<(u8, u32, u32)> {
-        let upto = Mark::Heap(begin(end));
+        let upto = Bound::Heap(begin(end));
         let mut at = begin(first);
         let mut windows = Vec::new();
         loop {
@@ -324,13 +336,13 @@ mod tests {
                 &at,
                 Some(&upto),
                 &storage("1", u32::MAX),
-                &Versions::All,
+                &Visibility::All,
                 Duration::ZERO,
             )
             .unwrap();
             windows.push((window.from.pass, window.from.block, window.until));
             match window.end() {
-                Some(Mark::Heap(next)) => at = next,
+                Some(Bound::Heap(next)) => at = next,
                 _ => return windows,
             }
         }
@@ -361,16 +373,16 @@ mod tests {
 
     #[test]
     fn behind_a_row_the_same_window_goes_on() {
-        let upto = Mark::Heap(begin(100));
+        let upto = Bound::Heap(begin(100));
         let window = Window::new(
             &begin(10),
             Some(&upto),
             &storage("1", 100),
-            &Versions::All,
+            &Visibility::All,
             Duration::ZERO,
         )
         .unwrap();
-        let Mark::Heap(next) = window.behind((20, 7)) else {
+        let Bound::Heap(next) = window.behind((20, 7)) else {
             panic!()
         };
         assert_eq!(
@@ -381,21 +393,21 @@ mod tests {
             &next,
             Some(&upto),
             &storage("1", 100),
-            &Versions::All,
+            &Visibility::All,
             Duration::ZERO,
         )
         .unwrap();
         assert!(
-            next.condition(&Versions::All).contains("'(20,7)'"),
+            next.condition(&Visibility::All).contains("'(20,7)'"),
             "{}",
-            next.condition(&Versions::All)
+            next.condition(&Visibility::All)
         );
     }
 
     #[test]
     fn other_storage_begins_the_range_again() {
-        let upto = Mark::Heap(begin(100));
-        let at = HeapPlace {
+        let upto = Bound::Heap(begin(100));
+        let at = HeapPosition {
             block: 50,
             line: 3,
             pass: 1,
@@ -405,7 +417,7 @@ mod tests {
             &at,
             Some(&upto),
             &storage("2", 100),
-            &Versions::All,
+            &Visibility::All,
             Duration::ZERO,
         )
         .unwrap();
@@ -427,30 +439,33 @@ mod tests {
 
     #[test]
     fn the_last_range_ends_where_the_relation_does() {
-        let upto = Mark::Heap(begin(u32::MAX));
+        let upto = Bound::Heap(begin(u32::MAX));
         let window = |at: u32, blocks| {
             Window::new(
                 &begin(at),
                 Some(&upto),
                 &storage("1", blocks),
-                &Versions::All,
+                &Visibility::All,
                 Duration::ZERO,
             )
             .unwrap()
         };
         assert_eq!(window(0, 10).until, 10);
-        // Cut off in the meantime: nothing is left, and it ends.
+        // The relation was truncated during the scan: no blocks are left, and the range ends.
         assert_eq!(window(20, 10).end(), None);
     }
 
     #[test]
     fn a_look_back_is_over_where_the_storage_was_exchanged() {
-        let upto = Mark::Heap(begin(100));
-        let moment = Moment {
+        let upto = Bound::Heap(begin(100));
+        let horizon = Horizon {
             storage: "1".to_owned(),
             oldest: "700".to_owned(),
         };
-        for versions in [Versions::Before(moment.clone()), Versions::Since(moment)] {
+        for versions in [
+            Visibility::Before(horizon.clone()),
+            Visibility::Since(horizon),
+        ] {
             let window = |id| {
                 Window::new(
                     &begin(0),

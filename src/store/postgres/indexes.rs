@@ -1,5 +1,7 @@
-//! Indexes of ours on the application's tables: lookups by blind index, and the sweep's own. Made
-//! and dropped concurrently, so that no writer waits; on leaves, since a partitioned table has none.
+//! Our indexes on the application's tables: those for lookups by blind index, and those for the
+//! sweep.
+//! Owns their names and how they are created and dropped: concurrently, so that no writer waits,
+//! and on leaf partitions, since PostgreSQL cannot do so on a partitioned table.
 
 use std::time::Duration;
 
@@ -13,19 +15,19 @@ use super::sql::{query, raw};
 use crate::ident::{Ident, IdentError, TableName};
 use crate::store::{Result, Store, StoreError, Target};
 
-/// How the names of the sweep's indexes end; on a partition a number follows.
+/// The end of the names of the sweep's indexes, before a digest; on a partition a number follows.
 const SWEEP: &str = "_phiseal_sweep";
-/// The relations of a table that hold rows; binds its name.
+/// The partitions of a table, and the table itself. Binds its name.
 const LEAVES: &str =
     "SELECT relid FROM pg_partition_tree(to_regclass($1)) UNION SELECT to_regclass($1)::oid";
-/// How long the sweep's index waits for each transaction that stands in its way.
+/// How long creating the sweep's index waits for each transaction that blocks it.
 const LOCK_TIMEOUT: &str = "5s";
-/// So often it is looked whether transactions have left a table, with this pause.
+/// The number of checks whether transactions have left a table, and the pause between them.
 const LOOKS: u32 = 10;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Unique blind indexes stand before the first row is sealed, so that a duplicate is met at its
-/// own row.
+/// The unique lookup indexes. They are created before the first row is sealed, so that a duplicate
+/// is refused at its own row.
 pub(super) async fn unique_indexes(store: &PostgresStore, target: &Target) -> Result<Vec<Index>> {
     let mut out = Vec::new();
     for field in target.fields.iter().filter(|f| f.index_unique) {
@@ -36,12 +38,12 @@ pub(super) async fn unique_indexes(store: &PostgresStore, target: &Target) -> Re
     Ok(out)
 }
 
-/// An index that is made without blocking writers.
+/// An index that is created without blocking writers.
 pub(super) struct Index {
     relation: String,
     pub(super) name: Ident,
     unique: bool,
-    /// Columns and predicate.
+    /// The SQL after the relation's name: columns and predicate.
     rest: String,
 }
 
@@ -57,7 +59,7 @@ impl Index {
     }
 }
 
-/// The lookup index of a blind index column, on each leaf.
+/// The lookup indexes of a blind index column, one on each leaf.
 async fn indexes_of(
     store: &PostgresStore,
     target: &Target,
@@ -77,7 +79,7 @@ async fn indexes_of(
         .collect())
 }
 
-/// Makes the lookup index of one column.
+/// Creates the lookup indexes of one column.
 pub(super) async fn lookup_index(
     store: &PostgresStore,
     target: &Target,
@@ -118,7 +120,8 @@ pub(super) async fn index_there(
     row.map_or(Ok(false), |row| row.try_get(0).map_err(map))
 }
 
-/// Lookup indexes on blind index columns, made after the main pass, as they would end HOT updates.
+/// Creates the lookup indexes that are not unique. This happens after the main pass, because they
+/// would prevent HOT updates.
 pub(super) async fn lookup_indexes(store: &PostgresStore, target: &Target) -> Result<()> {
     for field in target.fields.iter().filter(|f| !f.index_unique) {
         if let Some(index) = &field.index {
@@ -128,7 +131,8 @@ pub(super) async fn lookup_indexes(store: &PostgresStore, target: &Target) -> Re
     Ok(())
 }
 
-/// A concurrent index stands on leaves only; each gets a name of its own.
+/// The leaves, each with the name of its index. CREATE INDEX CONCURRENTLY works only on leaves, and
+/// each index needs its own name.
 async fn leaf_names(
     store: &PostgresStore,
     target: &Target,
@@ -146,7 +150,7 @@ async fn leaf_names(
         .collect()
 }
 
-/// What sets the names of the leaves' indexes apart.
+/// The leaves, each with the suffix that makes the name of its index unique.
 pub(super) fn suffixes(leaves: &[String]) -> Vec<(String, String)> {
     let one = leaves.len() == 1;
     leaves
@@ -159,8 +163,8 @@ pub(super) fn suffixes(leaves: &[String]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Makes an index without blocking writers, and waits for each older transaction no longer than
-/// `lock_timeout` says, if it says anything. An invalid one left by a failure is dropped first.
+/// Creates an index without blocking writers. Waits for each older transaction up to
+/// `lock_timeout`, or without a limit. Drops an invalid index of an earlier failure first.
 pub(super) async fn concurrently(
     store: &PostgresStore,
     index: &Index,
@@ -190,7 +194,8 @@ pub(super) async fn concurrently(
     made.map(|_| ())
 }
 
-/// A partial index of a relation's rows that still need work.
+/// Creates the sweep's partial index of a relation's rows that still need work; see
+/// [`Store::make_sweep_index`].
 pub(super) async fn make_sweep_index(
     store: &PostgresStore,
     target: &Target,
@@ -207,7 +212,7 @@ pub(super) async fn make_sweep_index(
     if !is_quiet(store, target).await? {
         return Ok(false);
     }
-    // One that was left, of other columns, has another name.
+    // The digest gives an index with other columns, left by an earlier run, another name.
     let digest = hex::encode(&Sha256::digest(rest.as_bytes())[..4]);
     let named =
         |ending: &str| (target.table.name).with_suffix(&format!("{SWEEP}_{digest}{ending}"));
@@ -230,7 +235,8 @@ pub(super) async fn make_sweep_index(
     Ok(true)
 }
 
-/// Drops the sweep's indexes, whoever left them; those that are still there afterwards.
+/// Drops the sweep's indexes, including those of other runs. Returns those that still exist
+/// afterwards.
 pub(super) async fn drop_sweep_index(
     store: &PostgresStore,
     target: &Target,
@@ -244,7 +250,7 @@ pub(super) async fn drop_sweep_index(
     for name in there {
         let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
         match raw(drop).execute(&mut conn).await.map_err(map) {
-            // Somebody reads the table, or another process drops it.
+            // A transaction reads the table, or another process drops the index.
             Ok(_)
             | Err(StoreError::Denied { .. } | StoreError::Locked | StoreError::Busy { .. }) => {}
             Err(error) => return Err(error),
@@ -254,7 +260,7 @@ pub(super) async fn drop_sweep_index(
     sweep_indexes(store, target).await
 }
 
-/// The sweep's indexes that are there, valid or not, quoted.
+/// The names of the sweep's existing indexes, valid or not, quoted.
 pub(super) async fn sweep_indexes(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
     let sql = format!(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i \
@@ -272,8 +278,9 @@ pub(super) async fn sweep_indexes(store: &PostgresStore, target: &Target) -> Res
     rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
 }
 
-/// Whether nobody's transaction looks at the table for long: an index could neither be made nor
-/// dropped before its end. Vacuum does not count: what it does by itself gives way.
+/// Whether no other transaction has used the table throughout the checks. An index could be neither
+/// created nor dropped before such a transaction ends. VACUUM does not count, because autovacuum
+/// gives way.
 async fn is_quiet(store: &PostgresStore, target: &Target) -> Result<bool> {
     let sql = format!(
         "SELECT DISTINCT virtualtransaction FROM pg_catalog.pg_locks \
@@ -312,7 +319,7 @@ async fn wait_at_most(conn: &mut PgConnection, lock_timeout: Option<&str>) -> Re
     Ok(())
 }
 
-/// Behind a pooler the session is somebody else's afterwards.
+/// Behind a pooler, another client uses the session afterwards.
 async fn wait_as_before(conn: &mut PgConnection, lock_timeout: Option<&str>) {
     if lock_timeout.is_some() {
         let _ = raw("RESET lock_timeout".to_owned()).execute(conn).await;

@@ -1,20 +1,21 @@
-//! Comparisons of row keys with cursors, in the order that the server sorts keys.
-//! Owns which operator compares a key column. `ORDER BY` takes it from the type, a comparison by its
-//! name from the search path; the name of an extension's operator therefore has its schema here, so
-//! that `citext > citext` never becomes `text > text` and no row is skipped.
+//! Comparisons of row keys in the order in which the server sorts them.
+//! Owns the choice of the operator for a key column. `ORDER BY` takes the operator from the type,
+//! but a comparison looks its name up in the search path. The operators of an extension's type
+//! therefore have their schema here. Otherwise `citext > citext` could become `text > text`, and
+//! rows would be skipped.
 
 use crate::store::KeyColumn;
 
-/// On which side of a cursor a row lies.
+/// The side of a bound that a row lies on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// Behind it.
+    /// After the bound.
     After,
-    /// Before it, or at it.
+    /// Before the bound or at it.
     UpTo,
 }
 
-/// The condition that the key `left`, one expression a column, lies on this side of `right`.
+/// The condition that the key `left`, one expression for each column, lies on this side of `right`.
 pub(super) fn condition(
     keys: &[KeyColumn],
     left: &[String],
@@ -29,8 +30,8 @@ pub(super) fn condition(
         };
         return format!("({}) {sign} ({})", left.join(", "), right.join(", "));
     }
-    // A row comparison has one operator name for all columns, so it is written out. The first
-    // column's own bound comes first, since an index can use it.
+    // A row comparison allows one operator name for all columns, so it is written out column by
+    // column. The condition on the first column alone comes first, because an index can use it.
     let mut columns: Vec<(&KeyColumn, &String, &String)> = keys
         .iter()
         .zip(left)
@@ -60,8 +61,8 @@ pub(super) fn condition(
     out
 }
 
-/// A key column of `alias` as it is compared: of its base type where that is an extension's, since a
-/// domain over it could have operators of somebody else's.
+/// A key column of `alias` as it is compared. A column of an extension's type is cast to its base
+/// type, since a domain over it could have operators from elsewhere.
 pub(super) fn column(key: &KeyColumn, alias: &str) -> String {
     let name = format!("{alias}.{}", key.name.quoted());
     match &key.type_schema {

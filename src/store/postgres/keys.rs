@@ -1,4 +1,6 @@
 //! The key table in PostgreSQL.
+//! Owns the SQL that reads, inserts and activates keys; `rotation.rs` owns their later changes of
+//! state.
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -90,7 +92,7 @@ impl KeyTable for PostgresStore {
     }
 }
 
-/// The start of the next period, 00:00 UTC, by the server's clock.
+/// The SQL for the beginning of the next period, 00:00 UTC, by the server's clock.
 pub(super) fn due_at(period: RotationPeriod) -> String {
     let next = |unit: &str, step: &str| {
         format!(

@@ -1,5 +1,6 @@
-//! Lanes: ranges of a run, claimed under a lease, guarded by fence and seq.
-//! All times are the server's `clock_timestamp()`; `now()` would stand still in a transaction.
+//! Lanes: claims under a lease, guarded by `fence` and `seq`.
+//! Owns the SQL on the table `lanes`, except what a batch or the end of a run changes there. All
+//! times are the server's `clock_timestamp()`, because `now()` stays the same during a transaction.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
@@ -88,12 +89,13 @@ pub(super) async fn claim(
     row.as_ref().map(decode).transpose()
 }
 
-/// How long a session whose lease is over may keep the server waiting before it is taken for frozen,
-/// seconds.
+/// How long, in seconds, a session whose lease is over may keep the server waiting before it counts
+/// as frozen.
 const FROZEN_AFTER_SECONDS: f64 = 5.0;
 
-/// Ends the sessions that hold a lane's row in an open transaction after its lease, while the server
-/// waits for them. Whoever only looks so loses a batch that is not committed, and begins it again.
+/// Ends the sessions that hold a lane's row in an open transaction after its lease, while the
+/// server waits for their next command. A session that was only slow loses its uncommitted batch
+/// and writes it again.
 pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()> {
     let sql = format!(
         "SELECT k.pid FROM {} AS l \
@@ -115,7 +117,7 @@ pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()>
     if late.is_empty() {
         return Ok(());
     }
-    // Only the role that logged in may look at its sessions and end them.
+    // Only the role that logged in can see its own sessions and end them.
     let mut tx = store.begin_as_login().await?;
     query(
         "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a \
@@ -158,9 +160,14 @@ pub(super) async fn release(store: &PostgresStore, stamp: &LaneStamp, done: bool
     Ok(())
 }
 
-pub(super) async fn settle(store: &PostgresStore, run_id: i64, lane_no: i32) -> Result<LaneRecord> {
+pub(super) async fn after_commit(
+    store: &PostgresStore,
+    run_id: i64,
+    lane_no: i32,
+) -> Result<LaneRecord> {
     let mut tx = store.begin().await?;
-    // A plain read might still see the state before a COMMIT that is under way; the lock waits.
+    // A plain read could return the state before a COMMIT that is in progress; the row lock waits
+    // for it.
     let row = query(format!(
         "SELECT {COLUMNS} FROM {} WHERE run_id = $1 AND lane_no = $2 FOR UPDATE",
         store.own("lanes")
@@ -191,7 +198,7 @@ fn decode(row: &PgRow) -> Result<LaneRecord> {
     })
 }
 
-/// The five counters, by their names.
+/// The lane's five counters.
 pub(super) fn tally(row: &PgRow) -> Result<LaneTally> {
     Ok(LaneTally {
         rows_found: row.try_get("rows_found").map_err(map)?,

@@ -1,9 +1,9 @@
-//! How every transaction of ours begins.
-//! Owns the settings that make a name, a string and a privilege mean the same whatever the role, the
-//! database or a pooler's earlier client set. Knows nothing of what the transaction is for.
-//! Always holds: a statement between an opening and its COMMIT finds only the server's own functions,
-//! operators and types by a name without a schema, and runs with the rights of the plan's role, if
-//! the plan names one.
+//! How each of our transactions begins.
+//! Owns the settings that make names, strings and rights mean the same, whatever the role, the
+//! database or a pooler's earlier client has set. Knows nothing of the transaction's purpose.
+//! Between an opening and its COMMIT, a name without a schema finds only the server's own
+//! functions, operators and types, and each statement has the rights of the plan's role, if the
+//! plan names one.
 
 use sqlx::AssertSqlSafe;
 
@@ -14,33 +14,34 @@ use crate::store::StoreError;
 /// READ COMMITTED, whatever the role's default is.
 pub(crate) const READ_COMMITTED: &str = "ISOLATION LEVEL READ COMMITTED";
 
-/// No limit that the role or the database has set for applications, where this server knows it: a large table takes
-/// its time. Where a limit is needed, the transaction sets its own. Nor does the server compile: looking through its
-/// catalogs took 9 seconds of that.
+/// Removes the time limits that the role or the database sets for applications, as far as this
+/// server knows them, since a large table takes long. A transaction that needs a limit sets its
+/// own. JIT compilation is off: it added 9 seconds to reading the catalogs.
 const NO_LIMITS: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.unnest(ARRAY['statement_timeout', \
      'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']) AS limits(name) \
      WHERE pg_catalog.current_setting(name, true) <> '0'; SET LOCAL jit = off;";
 
-/// How transactions begin; cheap to clone.
+/// How transactions begin. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Opening {
     role: Option<Ident>,
 }
 
 impl Opening {
-    /// `role` is the plan's `[database] role`: every transaction runs as this role.
+    /// Every transaction runs as `role`, the plan's `[database] role`, if there is one.
     pub(crate) fn new(role: Option<&Ident>) -> Self {
         Self {
             role: role.cloned(),
         }
     }
 
-    /// The statements that begin a transaction; `mode` is its isolation level, and READ ONLY if so.
+    /// The statements that begin a transaction. `mode` is its isolation level, with READ ONLY if it
+    /// only reads.
     pub(crate) fn begin(&self, mode: &str) -> String {
         format!("BEGIN {mode}; {}", self.settings())
     }
 
-    /// The settings of a transaction that has begun.
+    /// The settings for a transaction that has already begun.
     pub(crate) fn settings(&self) -> String {
         match &self.role {
             Some(role) => format!("{SAFE_NAMES} {NO_LIMITS} SET LOCAL ROLE {};", role.quoted()),
@@ -48,13 +49,14 @@ impl Opening {
         }
     }
 
-    /// The same, for the driver's own transactions.
+    /// Like [`Opening::begin`], for transactions that the driver begins.
     pub(crate) fn begin_read_committed(&self) -> AssertSqlSafe<String> {
         AssertSqlSafe(self.begin(READ_COMMITTED))
     }
 
-    /// The same as the role that logged in, for what only its rights allow (to end a session of its
-    /// own). No statement of such a transaction may run code of a table's owner.
+    /// Like [`Opening::begin_read_committed`], but as the role that logged in, for what only its
+    /// rights allow (ending its own sessions). A statement of such a transaction must not run code
+    /// of a table's owner.
     pub(crate) fn begin_as_login() -> AssertSqlSafe<String> {
         AssertSqlSafe(Self::default().begin(READ_COMMITTED))
     }
@@ -64,17 +66,18 @@ impl Opening {
         self.role.as_ref()
     }
 
-    /// The meaning of an error of [`Opening::begin`].
+    /// Translates an error of [`Opening::begin`].
     pub(super) fn refusal(&self, error: StoreError) -> StoreError {
-        // Unknown roles are invalid parameter values, 22023; a role that the login is no member of,
-        // 42501 (PostgreSQL documentation, "SET ROLE").
+        // SET ROLE raises 22023 (invalid parameter value) for an unknown role, and 42501 if the
+        // login is not a member of the role (PostgreSQL documentation, "SET ROLE").
         match (&self.role, error) {
-            (Some(role), StoreError::Denied { sqlstate } | StoreError::Data { sqlstate, .. }) => {
-                StoreError::RoleRefused {
-                    role: role.as_str().to_owned(),
-                    sqlstate,
-                }
-            }
+            (
+                Some(role),
+                StoreError::Denied { sqlstate } | StoreError::RowRefused { sqlstate, .. },
+            ) => StoreError::RoleRefused {
+                role: role.as_str().to_owned(),
+                sqlstate,
+            },
             (_, error) => error,
         }
     }

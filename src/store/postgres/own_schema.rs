@@ -1,8 +1,8 @@
-//! Whom our schema and what is in it belong to.
-//! Owns the rule: whoever owns a table can give it a trigger, and the trigger runs as whoever writes the
-//! table. Our schema and our tables, functions and triggers therefore belong to one role, and only a
-//! role that could act as ours anyway, or that the plan names, may be that role.
-//! Looks only; repairs nothing.
+//! Who owns our schema and the objects in it.
+//! Owns this rule: the owner of a table can add a trigger to it, and a trigger runs with the rights
+//! of whoever writes to the table. Therefore one role must own our schema and our tables, functions
+//! and triggers. It must be a role that could act as ours anyway, or one that the plan names. These
+//! checks repair nothing.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -13,17 +13,16 @@ use crate::ident::Ident;
 use crate::quote;
 use crate::store::{Result, StoreError};
 
-/// A superuser counts as a member of every role, and so may own our schema.
+/// A superuser counts as a member of every role, so it may own our schema.
 const OWNER: &str = "
     SELECT pg_get_userbyid(n.nspowner)::text AS owner, current_user::text AS role,
            n.nspowner = r.oid AS ours, pg_has_role(n.nspowner, r.oid, 'MEMBER') AS acts_as_us
       FROM pg_namespace n, pg_roles r
      WHERE n.nspname = $1 AND r.rolname = current_user";
 
-/// What somebody else owns or added. The records of the migrator are not read here: the sets of the
-/// platforms may belong to another role, and the migrator looks at those that it uses.
-/// A guard's function may also belong to the owner of the table that it guards, who could drop the
-/// guard anyway.
+/// What another role owns or added. Leaves out the migrator's own tables: those of the platforms'
+/// migrations may belong to another role, and the migrator checks those that it uses. A guard's
+/// function may also belong to the owner of the guarded table, who could drop the guard anyway.
 const FOREIGN: &str = r"
     WITH space AS (SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname = $1),
     ours AS (
@@ -55,7 +54,7 @@ const FOREIGN: &str = r"
       FROM space s, aclexplode(s.nspacl) AS x WHERE x.grantee = 0 AND x.privilege_type = 'CREATE'
      ORDER BY 1";
 
-/// The records that the migrator reads and writes.
+/// The tables in which the migrator keeps its records.
 const RECORDS: &str = "
     SELECT 'relation ' || c.relname || ' belongs to ' || pg_get_userbyid(c.relowner) AS what
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
@@ -63,8 +62,8 @@ const RECORDS: &str = "
        AND (c.relkind <> 'r' OR NOT (r.rolname = current_user OR r.rolsuper))
      ORDER BY 1";
 
-/// Refuses a schema that our role cannot trust. `owner` is the role that the plan says owns it.
-/// A schema that is not there is nobody's.
+/// Returns an error if our role cannot trust the schema. `owner` is the role that owns it according
+/// to the plan. A schema that does not exist passes.
 ///
 /// # Errors
 /// [`StoreError::NotOurs`], and those of the round trips.
@@ -95,9 +94,9 @@ pub(crate) async fn check(
     refuse(conn, FOREIGN, schema, &[], &found.owner).await
 }
 
-/// Refuses a schema that our role may not install or change our tables in: it must own the schema, and
-/// what is there already. `records` are the migrator's tables that it reads and writes; `own_tables`
-/// says that the migrations are those of our own tables.
+/// Returns an error if our role may not create or change our tables in the schema: it must own the
+/// schema and what it contains. `records` are the tables in which the migrator keeps its records;
+/// `own_tables` says that the migrations are those of our own tables.
 ///
 /// # Errors
 /// [`StoreError::NotOurs`], and those of the round trips.
@@ -132,8 +131,8 @@ pub(crate) async fn check_for_migration(
     refuse(conn, RECORDS, schema, records, &found.role).await
 }
 
-/// What another role made in a schema of the search path under the name of one of the server's own
-/// functions, operators or types: a migration that says the name could get it.
+/// Objects that another role created in a schema of the search path under the name of one of the
+/// server's own functions, operators or types. A migration that uses the name could get them.
 const SHADOWS: &str = "
     WITH path AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = ANY ($1) AND nspname !~ '^pg_'),
     made AS (
@@ -154,7 +153,7 @@ const SHADOWS: &str = "
        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = m.classid AND d.objid = m.oid AND d.deptype = 'e')
      ORDER BY 1 LIMIT 1";
 
-/// Refuses migrations where another role's objects stand in front of the server's own.
+/// Returns an error if another role's objects could be taken for the server's own in a migration.
 ///
 /// # Errors
 /// [`StoreError::NotOurs`], and those of the round trips.
@@ -172,24 +171,24 @@ pub(crate) async fn check_path(conn: &mut PgConnection, path: &[String]) -> Resu
     })
 }
 
-/// A schema, and how its owner stands to our role.
-struct Found {
+/// A schema, and the relation of its owner to our role.
+struct FoundSchema {
     owner: String,
     role: String,
-    /// It is our role.
+    /// The owner is our role.
     ours: bool,
-    /// It could act as our role anyway.
+    /// The owner could act as our role anyway.
     acts_as_us: bool,
 }
 
-async fn owner_of(conn: &mut PgConnection, schema: &Ident) -> Result<Option<Found>> {
+async fn owner_of(conn: &mut PgConnection, schema: &Ident) -> Result<Option<FoundSchema>> {
     let row = query(OWNER.to_owned())
         .bind(schema.as_str().to_owned())
         .fetch_optional(conn)
         .await
         .map_err(map)?;
     let found = |row: PgRow| {
-        Ok(Found {
+        Ok(FoundSchema {
             owner: row.try_get("owner")?,
             role: row.try_get("role")?,
             ours: row.try_get("ours")?,
@@ -199,7 +198,8 @@ async fn owner_of(conn: &mut PgConnection, schema: &Ident) -> Result<Option<Foun
     row.map(found).transpose().map_err(map)
 }
 
-/// Refuses with the first of what the statement finds, and their number.
+/// Returns an error with the first row of the statement and the number of further ones, if there is
+/// a row.
 async fn refuse(
     conn: &mut PgConnection,
     statement: &str,

@@ -1,6 +1,7 @@
 //! DDL on the application's tables: sealed columns, guard, indexes.
-//! Owns how it waits: briefly, a bounded number of times, so that it never queues in front of the
-//! application. All of it is additive but for what `restore --drop-sealed` asks for.
+//! Owns how DDL waits for locks: briefly and a bounded number of times, so that the application's
+//! statements do not queue behind it for long. All of it adds something, except what `restore
+//! --drop-sealed` drops.
 
 use std::time::Duration;
 
@@ -18,16 +19,17 @@ use crate::ident::Ident;
 use crate::quote;
 use crate::store::{FieldTarget, Result, Scope, Sealed, Store, StoreError, Target, UntrustedSeal};
 
-/// Attempts at a lock, each of [`LOCK_WAIT_MS`], with a growing pause in between.
+/// The number of attempts to get a lock. Each waits [`LOCK_WAIT_MS`], and the pauses between them
+/// grow.
 const ATTEMPTS: u32 = 12;
 const LOCK_WAIT_MS: u32 = 1000;
 
-/// The table's name as `to_regclass` takes it.
+/// The table's name in the form that `to_regclass` takes.
 pub(super) fn regclass(target: &Target) -> String {
     target.table.quoted()
 }
 
-/// What `prepare` would run now.
+/// The statements that `prepare` would run now.
 pub(super) async fn missing(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
     let mut statements = missing_in_transaction(store, target).await?;
     let mut tx = store.begin().await?;
@@ -41,7 +43,7 @@ pub(super) async fn missing(store: &PostgresStore, target: &Target) -> Result<Ve
     Ok(statements)
 }
 
-/// A table that is not there has no leaves.
+/// A table that does not exist has no leaves and so no indexes.
 fn absent(error: StoreError) -> Result<Vec<Index>> {
     match error {
         StoreError::Missing { .. } => Ok(Vec::new()),
@@ -54,13 +56,14 @@ async fn missing_in_transaction(store: &PostgresStore, target: &Target) -> Resul
     let columns = missing_columns(&mut tx, target).await?;
     let guard = guard_of(store, &mut tx, target).await?;
     let mut statements = Vec::new();
-    // Where no plaintext is left there is nothing that a seal could be older than.
+    // Without plaintext columns no guard is needed, since no sealed value can be older than its
+    // plaintext.
     let guarded = guard.fields.is_empty() || guard_is_there(&mut tx, &guard, target).await?;
     if !columns.is_empty() || !guarded {
-        let fresh = relations::is_fresh(&mut tx, store, target).await?;
-        // The lock first: between the look at the guard that stands and its replacement nobody writes.
-        // And the strongest at once: whoever raises a lock meets applications that hold a weaker one
-        // (`SELECT … FOR UPDATE`) and are about to write, and the server ends it as a deadlock.
+        let no_seals_yet = relations::has_no_seals(&mut tx, store, target).await?;
+        // The lock comes first, so that nobody writes between the check of the present guard and
+        // its replacement. It is at once the strongest: to raise a weaker one could deadlock with
+        // an application that holds a weak lock (`SELECT … FOR UPDATE`) and is about to write.
         statements.push(format!(
             "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
             target.table.quoted()
@@ -71,7 +74,7 @@ async fn missing_in_transaction(store: &PostgresStore, target: &Target) -> Resul
         if !guard.fields.is_empty() {
             statements.extend(guard.statements());
         }
-        let after = relations::after_change(store, target, fresh);
+        let after = relations::after_change(store, target, no_seals_yet);
         statements.extend(after.iter().map(noted));
     }
     committed(tx).await?;
@@ -79,13 +82,13 @@ async fn missing_in_transaction(store: &PostgresStore, target: &Target) -> Resul
 }
 
 pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()> {
-    // What is detached has no guard and no index of ours to be made.
+    // A detached leaf needs no guard and no index of ours.
     let target = &Target {
         scope: Scope::Attached,
         ..target.clone()
     };
-    // Another engine may prepare the same table at this moment: what it made is then no longer
-    // missing at the next look.
+    // Another engine may prepare the same table at the same time. What it created is then no longer
+    // missing when this loop looks again.
     for attempt in 1.. {
         let statements = missing_in_transaction(store, target).await?;
         match apply(store, &statements).await {
@@ -104,7 +107,8 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
     for index in unique_indexes(store, target).await? {
         indexes::concurrently(store, &index, None).await?;
     }
-    // The clones on partitions fire ALWAYS only where each is told so, on some server versions.
+    // Some server versions do not copy ENABLE ALWAYS to the triggers of partitions, so it is set on
+    // each.
     let leaves = store.relations(target).await?;
     let mut tx = store.begin().await?;
     let bare = guard_of(store, &mut tx, target).await?.fields.is_empty();
@@ -143,7 +147,7 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
     apply(store, &late).await
 }
 
-/// Drops what guards of an earlier version called, once there is none left.
+/// Drops a function that guards of an earlier version called, once no such guard is left.
 async fn retire_old_function(store: &PostgresStore) -> Result<()> {
     let mut tx = store.begin().await?;
     let row = query(
@@ -171,12 +175,14 @@ async fn retire_old_function(store: &PostgresStore) -> Result<()> {
     committed(tx).await
 }
 
-/// Duplicate column, object, table or function, and a catalog row that somebody else just changed.
+/// The SQLSTATEs of a duplicate column, object, table or function, and of a catalog row that
+/// another transaction has just changed.
 fn made_by_another(sqlstate: &str) -> bool {
     matches!(sqlstate, "42701" | "42710" | "42P07" | "42723" | "XX000")
 }
 
-/// Runs statements in one transaction, under a short lock_timeout, again where a lock is held.
+/// Runs statements in one transaction with a short lock_timeout; tries again if a lock is not
+/// available.
 pub(super) async fn apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
     if statements.is_empty() {
         return Ok(());
@@ -218,7 +224,7 @@ pub(super) async fn columns_there(
     Ok(columns.into_iter().map(|(name, _)| name).collect())
 }
 
-/// The columns that are there, each with its type.
+/// The table's columns, each with its type.
 async fn column_types(
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
@@ -265,7 +271,7 @@ async fn missing_columns(
     })
 }
 
-/// The guard of a table covers what is registered and what this plan adds.
+/// The guard that the table should have: for the registered fields and those that this plan adds.
 pub(super) async fn guard_of(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -328,7 +334,8 @@ pub(super) async fn guard_of(
     })
 }
 
-/// Whether an untrusted change of a seal is undone: as the target has it, or else the guard that is there.
+/// Whether the guard undoes an untrusted change of a sealed value: as the target says, or else as
+/// the present guard does.
 async fn undoes(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -351,7 +358,7 @@ async fn undoes(
     row.try_get(0).map_err(map)
 }
 
-/// Whether the text of the tenant is another under other settings (dates, bytes).
+/// Whether the text of the tenant depends on settings of the session (dates, bytes).
 async fn tenant_by_settings(
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
@@ -375,7 +382,7 @@ async fn tenant_by_settings(
     row.try_get(0).map_err(map)
 }
 
-/// The owner of the table; our own role where there is no table yet, or no longer.
+/// The owner of the table; our own role if the table does not exist.
 async fn owner_of(tx: &mut Transaction<'static, Postgres>, target: &Target) -> Result<Ident> {
     let row = query(
         "SELECT coalesce((SELECT pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c \
@@ -395,8 +402,8 @@ fn ident(name: String) -> Result<Ident> {
     })
 }
 
-/// Whether the guard is there, fires always, runs with the writer's rights, can be hung on no table by
-/// others, and is the one this program would make.
+/// Whether the table has exactly the guard that this program would create, and whether it always
+/// fires, runs with the writer's rights, and cannot be used by others in a trigger of their own.
 async fn guard_is_there(
     tx: &mut Transaction<'static, Postgres>,
     guard: &Guard,
@@ -429,8 +436,8 @@ async fn guard_is_there(
             guard::INSERT | guard::UPDATE => enabled == "A",
             _ => enabled != "D" && enabled != "R",
         };
-        // The body names every field, so a plan with one field more finds another body here; the
-        // argument stands for the condition, of which the catalog keeps no text.
+        // The function's body names every field, so it differs if the plan has one more field. The
+        // argument stands for the condition, whose text the catalog does not keep.
         if !fires
             || !safe
             || !guard.has_trigger(&name, &arguments)
@@ -442,8 +449,8 @@ async fn guard_is_there(
     Ok(true)
 }
 
-/// Takes sealed columns and the guard away, after a restore. What other fields of the table still
-/// need is guarded again in the same transaction.
+/// Drops the sealed columns and the guard, after a restore. If other fields of the table need a
+/// guard, it is created again in the same transaction.
 pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Result<()> {
     let mut tx = store.begin().await?;
     let mut guard = guard_of(store, &mut tx, target).await?;
@@ -474,8 +481,9 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     }
     let table = target.table.quoted();
     if !only_copies.is_empty() {
-        // Under the lock: an application that seals may have written since the sweep looked.
-        // Readers wait for a look only where columns go. Rows that a policy hides count as well.
+        // The check is repeated under the lock, because an application that seals may have written
+        // since the sweep. Readers wait only if columns are dropped. Rows that a row security
+        // policy hides are counted too.
         statements.push(lock_for_look(&table, drops.is_empty()));
         statements.push(super::sql::block(&format!(
             "BEGIN IF EXISTS (SELECT 1 FROM {table} WHERE {}) THEN \
@@ -515,7 +523,7 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
     }
 }
 
-/// The lock under which a table is looked through; readers wait where columns go.
+/// The lock for this check. Readers wait if columns are dropped.
 fn lock_for_look(table: &str, columns_stay: bool) -> String {
     let mode = match columns_stay {
         true => "EXCLUSIVE",
@@ -524,10 +532,10 @@ fn lock_for_look(table: &str, columns_stay: bool) -> String {
     format!("LOCK TABLE {table} IN {mode} MODE; SET LOCAL row_security = off")
 }
 
-/// What the look before a drop raises.
+/// The SQLSTATE that the check before a drop raises.
 const NOT_RESTORED: &str = "PS105";
 
-/// The columns a restore writes into, of the type the plaintext had.
+/// Creates the columns that a restore writes to, with the type that the plaintext had.
 pub(super) async fn make_plain_columns(store: &PostgresStore, target: &Target) -> Result<()> {
     let mut tx = store.begin().await?;
     let there = columns_there(&mut tx, target).await?;
@@ -541,7 +549,7 @@ pub(super) async fn make_plain_columns(store: &PostgresStore, target: &Target) -
     let mut statements = Vec::new();
     let types = missing.iter().map(|field| field.source_type.clone());
     if !types_are_found(store, types.collect()).await? {
-        // An earlier version registered types of the application's without their schema.
+        // An earlier version registered the application's types without their schema.
         statements.push(super::sql::OWNERS_NAMES.to_owned());
     }
     let adds: Vec<String> = (missing.iter())
@@ -555,7 +563,8 @@ pub(super) async fn make_plain_columns(store: &PostgresStore, target: &Target) -
     apply(store, &statements).await
 }
 
-/// Whether each of these types has its schema, or is the server's own.
+/// Whether the server finds each of these types: its name has a schema, or it is one of the
+/// server's own.
 async fn types_are_found(store: &PostgresStore, types: Vec<String>) -> Result<bool> {
     let mut tx = store.begin().await?;
     let row =

@@ -1,4 +1,5 @@
-//! Quarantine: rows that could not be processed. Their keys are sealed, their tags keyed digests.
+//! The quarantine: rows that could not be processed.
+//! Owns its SQL. The row keys in it are sealed, and the row tags are keyed digests.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};

@@ -1,4 +1,6 @@
-//! Looks at a whole relation: ranges of keys that it is cut into, and whether any row is left.
+//! Statements about a whole relation: the ranges of keys that it is cut into, and whether any row
+//! still needs work.
+//! Owns their SQL, but not the conditions (`wanted.rs`).
 
 use sqlx::Row;
 
@@ -9,9 +11,9 @@ use super::select;
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::wanted;
 use super::{PostgresStore, timed};
-use crate::store::{Cursor, Result, Select, StoreError, Target};
+use crate::store::{KeyText, Result, Select, StoreError, Target};
 
-/// Whether any row needs work: a scan of the table, which the server may share among its workers.
+/// Whether any row needs work: one scan of the table, which the server may run in parallel.
 pub(super) async fn any_left(
     store: &PostgresStore,
     target: &Target,
@@ -35,22 +37,23 @@ pub(super) async fn any_left(
     }
     let left = match timed(statement.fetch_one(&mut *tx)).await {
         Ok(row) => row.try_get(0).map_err(map)?,
-        // Too large for one look: the windows will tell.
+        // The scan took too long; the sweep's windows will find out.
         Err(StoreError::Busy { .. }) => true,
         Err(error) => return Err(error),
     };
-    // Ended here and now: an index is made and dropped next, which waits for whoever looked at the table.
+    // Ends the transaction at once: the next steps create and drop an index and wait for every
+    // transaction that has read the table.
     tx.rollback().await.map_err(map)?;
     Ok(left)
 }
 
-/// Keys that cut a relation into ranges: quantiles of a sample of its blocks.
-pub(super) async fn cut(
+/// Cuts a relation into ranges of keys at the quantiles of a sample of its blocks.
+pub(super) async fn cut_by_key(
     store: &PostgresStore,
     target: &Target,
     relation: &str,
     pieces: u32,
-) -> Result<Vec<Cursor>> {
+) -> Result<Vec<KeyText>> {
     const SAMPLE_ROWS: i64 = 20_000;
     if pieces < 2 {
         return Ok(Vec::new());
@@ -71,7 +74,7 @@ pub(super) async fn cut(
     .await
     .and_then(|row| row.try_get(0))
     .map_err(map)?;
-    // About forty rows a page is enough of a guess: only the evenness of the lanes depends on it.
+    // Assumes forty rows a block; a wrong guess only makes the lanes less even.
     let percent = (SAMPLE_ROWS as f64 / 40.0 / pages as f64 * 100.0).clamp(0.001, 100.0);
     let texts: Vec<String> = (0..target.keys.len())
         .map(|i| format!("q.key{i}::text"))
@@ -98,7 +101,7 @@ pub(super) async fn cut(
             (0..target.keys.len())
                 .map(|i| row.try_get(i).map_err(map))
                 .collect::<Result<Vec<String>>>()
-                .map(Cursor)
+                .map(KeyText)
         })
         .collect()
 }

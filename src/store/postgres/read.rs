@@ -1,6 +1,7 @@
 //! Reading pages.
-//! Owns the reading connection, its snapshot, and who cuts a window: the reader, or the server where
-//! rows are large. Takes no row locks; a page is one statement, so one snapshot.
+//! Owns the reading connection and its snapshot, and decides who cuts a window to size: the reader,
+//! or the server if rows are large. Takes no row locks. A page is one statement and so one
+//! snapshot.
 
 use std::time::{Duration, Instant};
 
@@ -16,20 +17,21 @@ use super::select::{self, Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::{heap, timed};
 use crate::store::{
-    Cursor, Locator, Mark, Page, PageReader, PageRequest, Result, Select, StoreError, Target,
-    Versions,
+    Bound, KeyText, Locator, Page, PageReader, PageRequest, Result, Select, StoreError, Target,
+    Visibility,
 };
 
-/// A window of a quiet table may take long where it needs nothing; a page never waits for locks.
+/// The statement timeout is long, since a window with no rows to return may take long; a page never
+/// waits for locks beyond 5 seconds.
 pub(super) const READ_SETTINGS: &str =
     "SET LOCAL jit = off; SET LOCAL statement_timeout = '240s'; SET LOCAL lock_timeout = '5s';";
 
-/// Rows up to this many bytes may come in any number that a window has: what the reader then leaves
-/// out for want of room is a page at most, and is read again.
+/// The reader cuts windows itself as long as no row has more bytes than this. What it then discards
+/// for lack of room is at most one page, which is read again.
 const ROW_BYTES_MAX: u64 = 2048;
-/// Windows that the server cuts after one whose rows were larger.
+/// After a window with a larger row, the server cuts this many windows.
 const WINDOWS_CUT_BY_SERVER: u32 = 8;
-/// As many rows as no window has.
+/// More rows than any window has.
 const ROWS_ANY: u32 = 1_000_000;
 
 /// A connection that reads pages.
@@ -37,13 +39,13 @@ pub(super) struct Reader {
     connector: Connector,
     opening: Opening,
     conn: Option<PgConnection>,
-    /// The connection is in a transaction whose snapshot all windows are read in.
+    /// The connection is in a transaction that keeps one snapshot for all windows.
     in_snapshot: bool,
-    /// Windows that the server is still to cut.
+    /// The number of next windows that the server cuts.
     cut_by_server: u32,
-    /// Rows that a window had room for, where that was less than was asked for.
+    /// The number of rows that fit into a window, if that was less than the request's limit.
     fitting: Option<u32>,
-    /// The quickest answer of the server: about what the network takes.
+    /// The shortest time in which the server answered: about the network's round trip.
     answers_take: Option<Duration>,
 }
 
@@ -60,8 +62,8 @@ impl Reader {
         }
     }
 
-    /// A window, cut by the server or here. `None` where a row in it is too large to be counted
-    /// here, or the rows did not come in order.
+    /// Reads one window, cut by the server or by the reader. `None` if the reader cannot cut it,
+    /// because a row is too large or the rows are out of order.
     async fn window(
         &mut self,
         target: &Target,
@@ -76,7 +78,8 @@ impl Reader {
                 .min(request.bytes_max);
             cut = Cut::Reader { row_bytes_max };
         }
-        // The server sums up every row of the window, whoever cuts it.
+        // Do not ask for more rows than fit: the server adds up the sizes of all of them, whoever
+        // cuts.
         if let Some(rows) = self.fitting {
             request.rows_max = request.rows_max.min(rows);
         }
@@ -89,7 +92,7 @@ impl Reader {
             return Ok(None);
         };
         if found.out_of_room {
-            // Room for a few more, so that a window is filled again where values become smaller.
+            // A few more than fitted, so that windows grow again when values become smaller.
             self.fitting = Some(found.looked_at + found.looked_at / 4 + 1);
         } else {
             let fitting = self.fitting.map(|rows| rows.saturating_mul(2));
@@ -98,22 +101,23 @@ impl Reader {
         Ok(Some(found.page))
     }
 
-    /// The rows of a window in one transaction, and the places they were looked for in.
+    /// Reads the rows of a window in one transaction; also returns whether that was in key order or
+    /// in storage order.
     async fn read_window(
         &mut self,
         target: &Target,
         request: &PageRequest,
         cut: Cut,
     ) -> Result<(Vec<PgRow>, Places)> {
-        let Some(Mark::Heap(after)) = &request.after else {
+        let Some(Bound::Heap(after)) = &request.after else {
             let rows = self
                 .read(target, Rows::Window(request), cut, binds(request))
                 .await?;
             return Ok((rows, Places::ByKey));
         };
         let isolation = match request.versions {
-            Versions::Since(_) => "REPEATABLE READ",
-            Versions::All | Versions::Before(_) => "READ COMMITTED",
+            Visibility::Since(_) => "REPEATABLE READ",
+            Visibility::All | Visibility::Before(_) => "READ COMMITTED",
         };
         let keeps = isolation == "REPEATABLE READ";
         let (mut conn, in_snapshot) = self.connection(keeps).await?;
@@ -139,8 +143,8 @@ impl Reader {
         Ok((rows, Places::InStorage(window)))
     }
 
-    /// Rows in a transaction of their own; in the snapshot, where they are named one by one or came
-    /// since a moment.
+    /// Runs a page statement in a transaction of its own. It uses the kept snapshot instead if the
+    /// rows are named by their versions, or are to be those younger than a horizon.
     async fn read(
         &mut self,
         target: &Target,
@@ -148,9 +152,8 @@ impl Reader {
         cut: Cut,
         binds: Binds,
     ) -> Result<Vec<PgRow>> {
-        let since =
-            matches!(rows, Rows::Window(request) if matches!(request.versions, Versions::Since(_)));
-        let joins = since || matches!(rows, Rows::Versions(_));
+        let since = matches!(rows, Rows::Window(request) if matches!(request.versions, Visibility::Since(_)));
+        let joins = since || matches!(rows, Rows::ByVersion(_));
         let (mut conn, in_snapshot) = self.connection(joins).await?;
         if !in_snapshot {
             let (isolation, settings) = match since {
@@ -170,8 +173,9 @@ impl Reader {
         Ok(rows)
     }
 
-    /// The connection, and whether it is in its snapshot, which ends here unless it is kept. Whoever
-    /// fails does not give it back: a failure ends connection and snapshot.
+    /// Takes the connection out and says whether it is in its snapshot, which ends here unless
+    /// `keeps_snapshot`. A caller that fails does not put the connection back, so a failure ends
+    /// both.
     async fn connection(&mut self, keeps_snapshot: bool) -> Result<(PgConnection, bool)> {
         let in_snapshot = std::mem::take(&mut self.in_snapshot);
         let Some(mut conn) = self.conn.take() else {
@@ -184,7 +188,7 @@ impl Reader {
     }
 }
 
-/// What a page statement binds.
+/// The values that a page statement binds.
 pub(super) struct Binds {
     pub texts: Vec<String>,
     pub arrays: Vec<Vec<String>>,
@@ -210,7 +214,7 @@ fn begin_sql(opening: &Opening, isolation: &str, settings: &str) -> String {
     format!("{begin} {TEXT_SETTINGS} {READ_SETTINGS} {settings}")
 }
 
-/// Runs a page statement inside a transaction that is open already.
+/// Runs a page statement in a transaction that is already open.
 pub(super) async fn page_rows(
     conn: &mut PgConnection,
     target: &Target,
@@ -259,7 +263,7 @@ impl PageReader for Reader {
         }
         .with_prefixes(&request.select);
         let rows = self
-            .read(target, Rows::Versions(&request), Cut::Server, binds)
+            .read(target, Rows::ByVersion(&request), Cut::Server, binds)
             .await?;
         decode_page(target, &rows)
     }
@@ -268,7 +272,7 @@ impl PageReader for Reader {
         &mut self,
         target: &Target,
         request: &PageRequest,
-        keys: &[Cursor],
+        keys: &[KeyText],
     ) -> Result<Page> {
         let request = unbounded(request, keys.len());
         let binds = key_binds(target, &request, keys);
@@ -279,8 +283,8 @@ impl PageReader for Reader {
     }
 }
 
-/// What a statement about rows named by their keys binds.
-pub(super) fn key_binds(target: &Target, request: &PageRequest, keys: &[Cursor]) -> Binds {
+/// The values to bind for rows that are named by their keys.
+pub(super) fn key_binds(target: &Target, request: &PageRequest, keys: &[KeyText]) -> Binds {
     let column = |i: usize| {
         keys.iter()
             .filter_map(|key| key.0.get(i).cloned())
@@ -293,12 +297,12 @@ pub(super) fn key_binds(target: &Target, request: &PageRequest, keys: &[Cursor])
     .with_prefixes(&request.select)
 }
 
-/// What the statement of a window binds.
+/// The values to bind for a window.
 pub(super) fn binds(request: &PageRequest) -> Binds {
     let texts = [&request.after, &request.upto]
         .into_iter()
         .flatten()
-        .filter_map(Mark::key)
+        .filter_map(Bound::key)
         .flat_map(|cursor| cursor.0.iter().cloned())
         .collect();
     Binds {
@@ -308,7 +312,8 @@ pub(super) fn binds(request: &PageRequest) -> Binds {
     .with_prefixes(&request.select)
 }
 
-/// The same request for rows named one by one: no window, and key texts for all.
+/// The same request for rows that are named one by one: without the limits of a window, and with
+/// the text of every key.
 pub(super) fn unbounded(request: &PageRequest, rows: usize) -> PageRequest {
     PageRequest {
         rows_max: u32::try_from(rows).unwrap_or(u32::MAX).saturating_add(1),
@@ -318,7 +323,7 @@ pub(super) fn unbounded(request: &PageRequest, rows: usize) -> PageRequest {
     }
 }
 
-/// Places and versions as the arrays the server takes.
+/// The places and versions of rows, as the two arrays that the server takes.
 pub(super) fn split<'a>(
     locators: impl Iterator<Item = &'a Locator>,
 ) -> Result<(Vec<&'a str>, Vec<&'a str>)> {

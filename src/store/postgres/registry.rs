@@ -1,4 +1,5 @@
-//! The registry of fields: `encrypted_field_metadata`. Labels in it are never freed.
+//! The registry of fields, `encrypted_field_metadata`.
+//! Owns its SQL. A label in it is never freed for another table.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
@@ -22,7 +23,7 @@ pub(super) async fn fields(store: &PostgresStore) -> Result<Vec<FieldRecord>> {
     Ok(fields)
 }
 
-/// All fields, under the names that their tables and columns have now.
+/// All registered fields, with the names that their tables and columns have now.
 pub(super) async fn fields_now(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -84,8 +85,8 @@ pub(super) async fn register(store: &PostgresStore, fields: &[FieldRecord]) -> R
     committed(tx).await
 }
 
-/// The registered fields of the same tables that are not among these, under the names of today: what is
-/// recorded of a table's columns is of all its fields.
+/// The other registered fields of the same tables, with their present names: a table's columns are
+/// recorded for all its fields together.
 async fn follow_others(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,

@@ -1,7 +1,8 @@
-//! Blind indexes on their way to another key: a new column beside the old, then one switch.
-//! Owns the columns, their indexes and the transaction that puts the new ones in the place of the
-//! old ones, over all tables and together with the keys: a lookup meets the old column under the
-//! old key or the new one under the new key, and nothing in between.
+//! The rotation of a blind index's key: a new column is filled beside the old one and then replaces
+//! it.
+//! Owns the columns, their indexes and the transaction of the switch, which covers all tables and
+//! the keys. A lookup finds either the old column under the old key or the new column under the new
+//! key, and nothing in between.
 
 use sqlx::{Postgres, Row, Transaction};
 
@@ -23,18 +24,18 @@ use crate::ident::Ident;
 use crate::quote;
 use crate::store::page::WriteCell;
 use crate::store::{
-    IndexSwitch, LateRows, PageRequest, Reindex, Result, Select, StoreError, SwitchTable, Target,
-    UntrustedSeal, Versions, WriteBatch, WriteRow,
+    ColumnSwitch, IndexSwitch, LateRows, PageRequest, Result, Select, StoreError, SwitchTable,
+    Target, UntrustedSeal, Visibility, WriteBatch, WriteRow,
 };
 
-/// How long the switch waits for a table, before it is tried again.
+/// How long the switch waits for a table's lock before it fails and is tried again.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL row_security = off;";
 
-/// Makes the new columns, notes them and has the guard blank them.
+/// Creates the new columns, records them, and extends the guard to them.
 pub(super) async fn prepare_columns(
     store: &PostgresStore,
     target: &Target,
-    next: &[Reindex],
+    next: &[ColumnSwitch],
 ) -> Result<()> {
     let mut tx = store.begin().await?;
     let mut inherit = Vec::new();
@@ -65,7 +66,8 @@ pub(super) async fn prepare_columns(
     }
     statements.extend(inherit);
     apply(store, &statements).await?;
-    // From here on the guard blanks the new column, too; until then it holds nothing.
+    // From here on the guard also sets the new column to NULL when a value changes; it has been
+    // empty until now.
     let mut with_next = target.clone();
     for index in next {
         with_next.fields[index.field].index_next = Some(index.next.clone());
@@ -73,12 +75,13 @@ pub(super) async fn prepare_columns(
     prepare::prepare(store, &with_next).await
 }
 
-/// What of the application's depends on a blind index column would go with it, or stop the switch:
-/// indexes, constraints, views, policies. And a subscriber has no such column yet.
+/// Returns an error if an object of the application depends on a blind index column, since it would
+/// be dropped with the column or prevent the switch: an index, a constraint, a view, a policy.
+/// Publications count too, because a subscriber does not have the new column.
 async fn refuse_dependents(
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
-    index: &Reindex,
+    index: &ColumnSwitch,
 ) -> Result<()> {
     let ours = indexes::index_name(&target.table, &index.column)?;
     let row = query(
@@ -117,11 +120,11 @@ async fn refuse_dependents(
     }
 }
 
-/// The privileges and the comment of a column, as statements for the one that takes its place.
+/// The rights on a column and its comment, as statements for the column that replaces it.
 async fn inherited(
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
-    index: &Reindex,
+    index: &ColumnSwitch,
 ) -> Result<Vec<String>> {
     let rows = query(
         "SELECT format('GRANT %s (%I) ON %s TO %s%s', x.privilege_type, $3, $1, \
@@ -143,11 +146,11 @@ async fn inherited(
     rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
 }
 
-/// Lookup indexes on the new columns.
+/// Creates the lookup indexes on the new columns.
 pub(super) async fn make_indexes(
     store: &PostgresStore,
     target: &Target,
-    next: &[Reindex],
+    next: &[ColumnSwitch],
 ) -> Result<()> {
     for index in next {
         indexes::lookup_index(store, target, &index.next, index.unique).await?;
@@ -155,7 +158,7 @@ pub(super) async fn make_indexes(
     Ok(())
 }
 
-/// The switch.
+/// Replaces the old columns by the new ones; see [`crate::store::Store::switch_indexes`].
 pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Result<bool> {
     let mut tx = store.begin().await?;
     raw(LOCK_WAIT.to_owned())
@@ -182,7 +185,8 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
     let shared = handovers.iter().map(|h| h.to).collect::<Vec<KeyId>>();
     for (at, (table, leaves)) in order.tables.iter().zip(&leaves).enumerate() {
         let SwitchTable { target, next, .. } = table;
-        // No guard stands between us and the last rows, and nobody else writes any more.
+        // The guard is dropped so that it does not interfere with filling the last rows. Nobody
+        // else can write to the table now.
         let guard = prepare::guard_of(store, &mut tx, target).await?;
         let way = match guard.undoes {
             true => UntrustedSeal::Undo,
@@ -209,11 +213,11 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
     Ok(true)
 }
 
-/// Rows that are filled at once.
+/// The number of rows that one statement fills.
 const ROWS_AT_ONCE: u32 = 1_000;
 
-/// Fills the rows of a relation whose new index is still to be made: those written after the last pass
-/// and before the lock. Those whose value does not open stay as they are.
+/// Fills the rows of a relation that have no new index yet, because they were written between the
+/// last pass and the lock. Rows whose value does not open are left unchanged.
 async fn fill(
     tx: &mut Transaction<'static, Postgres>,
     over: &Target,
@@ -242,7 +246,7 @@ async fn fill(
         with_sealed: false,
         with_index: false,
         with_key_text: true,
-        versions: Versions::All,
+        versions: Visibility::All,
     };
     loop {
         let window = Rows::Window(&request);
@@ -267,7 +271,8 @@ async fn fill(
     } else {
         ""
     };
-    // What is deferred to COMMIT would keep the columns from being dropped.
+    // Deferred triggers must run now, since pending ones would prevent the columns from being
+    // dropped.
     raw(format!("SET CONSTRAINTS ALL IMMEDIATE; {origin}"))
         .execute(&mut **tx)
         .await
@@ -288,7 +293,7 @@ async fn write(
         storage,
         rows,
     };
-    // Triggers that fire look their names up as under the application's own writes.
+    // The application's triggers must find the same names as under its own writes.
     if over.triggers_fire {
         raw(OWNERS_NAMES.to_owned())
             .execute(&mut **tx)
@@ -305,11 +310,12 @@ async fn write(
     Ok(())
 }
 
-/// Whether a row has an index and not yet the new one. The sweep's partial index finds it at once.
+/// Whether more rows than expected have the old index but not the new one. The sweep's partial
+/// index makes this quick.
 async fn is_behind(
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
-    next: &[Reindex],
+    next: &[ColumnSwitch],
     leaves: &[String],
 ) -> Result<bool> {
     for relation in leaves {
@@ -341,7 +347,7 @@ async fn switch_table(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
     target: &Target,
-    next: &[Reindex],
+    next: &[ColumnSwitch],
     (leaves, way): (&[String], UntrustedSeal),
     keys: &[KeyId],
 ) -> Result<()> {
@@ -367,7 +373,7 @@ async fn switch_table(
         for (leaf, suffix) in indexes::suffixes(leaves) {
             statements.push(rename_index(&leaf, &old, &new, &suffix)?);
         }
-        // The key of a column is one only where its table has no tenants.
+        // A column has a single key only if its table has no tenants.
         let key = match (&target.tenant, keys) {
             (None, [key]) => format!(", blind_index_key_id = {key}"),
             _ => String::new(),

@@ -1,8 +1,9 @@
-//! The relations that hold sealed values, and which guard each has had since when.
-//! Owns `sealed_relations`: a relation is known by its OID together with the cluster's system identifier and the
-//! OID of the database, so that no rename, SET SCHEMA or DETACH loses it, and a restored dump finds none by
-//! chance; a column by its number. A guard is known by what the catalog says of its triggers and functions:
-//! whatever is disabled, dropped, made again or cloned anew differs from it.
+//! The relations that hold sealed values, and the guard that each had at the last look.
+//! Owns the table `sealed_relations`. A relation is identified by its OID, the OID of the database
+//! and the cluster's system identifier; a column by its number. So a rename, SET SCHEMA or DETACH
+//! does not lose it, and a restored dump does not match by chance. A guard is identified by what
+//! the catalog says of its triggers and functions: it differs once it was disabled, dropped,
+//! created again or cloned.
 
 mod leave;
 mod watch;
@@ -22,22 +23,23 @@ use crate::quote;
 use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Target};
 pub(super) use leave::{forget, rebind};
 pub(super) use watch::{
-    after_change, before_change, close_gaps, gaps, if_allowed, is_fresh, note, open_gaps,
+    after_change, before_change, close_gaps, gaps, has_no_seals, if_allowed, note, open_gaps,
 };
 
-/// Which database this is. `pg_control_system()` may be called by everybody.
+/// Identifies this database. Every role may call `pg_control_system()`.
 const DATABASE: &str = "((SELECT s.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() AS s) || '/' || \
      (SELECT d.oid::pg_catalog.text FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))";
 
-/// The guard that stood before is not the one that stands now.
+/// The gap's reason if the recorded guard and the present one differ.
 const REPLACED: &str = "its guard was gone, disabled or another one for a time";
-/// Nobody saw which guard stood when its values were sealed.
+/// The gap's reason if no guard was recorded when the values were sealed.
 const UNSEEN: &str = "nobody knows whether a guard stood when its values were sealed";
-/// A relation that came to the table from elsewhere.
+/// The gap's reason if a relation was attached to the table.
 const ATTACHED: &str = "it was attached with what was in it";
 
-/// The guard of a relation as the catalog has it; VACUUM FREEZE leaves xmin as it is. Where there is none, as on
-/// a detached leaf, what was written so far by the server's counters: as long as they stand still, nothing was.
+/// The guard of a relation as the catalog describes it; VACUUM FREEZE does not change `xmin`. For a
+/// relation without a guard, such as a detached leaf, the server's counters of written rows: as
+/// long as they are the same, nothing was written.
 fn guard_now(relation: &str) -> String {
     format!(
         "coalesce((SELECT pg_catalog.string_agg(g.tgname || ':' || g.oid || ':' || g.xmin || ':' || g.tgenabled::pg_catalog.text || ':' || \
@@ -50,7 +52,7 @@ fn guard_now(relation: &str) -> String {
     )
 }
 
-/// The number of each column of a relation, by its name, as JSON.
+/// The number of each column of a relation, by name, as JSON.
 fn columns_of(relation: &str) -> String {
     format!(
         "coalesce((SELECT pg_catalog.json_object_agg(a.attname, a.attnum) FROM pg_catalog.pg_attribute AS a \
@@ -58,12 +60,13 @@ fn columns_of(relation: &str) -> String {
     )
 }
 
-/// A partition made by CREATE TABLE … PARTITION OF got its guard as it was made: the row of its type and
-/// that of its trigger are of one transaction. One that was attached was there before.
+/// The condition that a partition had its guard from the beginning. CREATE TABLE … PARTITION OF
+/// creates its type and its trigger in one transaction; a partition that was attached existed
+/// before.
 const GUARDED_FROM_BIRTH: &str = "EXISTS (SELECT FROM pg_catalog.pg_type AS y JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = c.oid \
      WHERE y.oid = c.reltype AND g.tgname = '~phiseal_u' AND g.xmin = y.xmin)";
 
-/// The members of the tree below a table, and itself.
+/// The table and all its partitions.
 fn tree(root: &str) -> String {
     format!("(SELECT relid FROM pg_catalog.pg_partition_tree({root}) UNION SELECT {root})")
 }
@@ -75,16 +78,17 @@ fn oid_of(target: &Target) -> String {
     )
 }
 
-/// One recorded relation with what the catalog says of it.
-struct Seen {
+/// One recorded relation, and what the catalog says of it now.
+struct RecordedRelation {
     record: RelationRecord,
-    /// As runs name it.
+    /// Its present name, qualified and quoted, as runs use it.
     relation: Option<String>,
-    /// Names of columns when they were recorded, and now; `None` for one that was dropped.
+    /// The recorded names of its columns, each with its present name; `None` if the column was
+    /// dropped.
     columns: BTreeMap<String, Option<String>>,
 }
 
-async fn seen(store: &PostgresStore, conn: &mut PgConnection) -> Result<Vec<Seen>> {
+async fn seen(store: &PostgresStore, conn: &mut PgConnection) -> Result<Vec<RecordedRelation>> {
     let relations = store.own("sealed_relations");
     let rows = query(format!(
         "SELECT r.table_label, r.root, r.schema_name, r.table_name, r.columns, r.gap, \
@@ -111,7 +115,7 @@ async fn seen(store: &PostgresStore, conn: &mut PgConnection) -> Result<Vec<Seen
     rows.iter().map(seen_row).collect()
 }
 
-fn seen_row(row: &PgRow) -> Result<Seen> {
+fn seen_row(row: &PgRow) -> Result<RecordedRelation> {
     let text = |column: &str| row.try_get::<Option<String>, _>(column).map_err(map);
     let count = |column: &str| row.try_get::<i64, _>(column).map_err(map);
     let name = |schema: &str, table: &str| -> Result<Option<TableName>> {
@@ -146,14 +150,14 @@ fn seen_row(row: &PgRow) -> Result<Seen> {
     let columns = then
         .into_iter()
         .map(|(name, number)| {
-            // Another column may have taken the name of one that was dropped.
+            // If the column of this number was dropped, another column may have its name now.
             let now = today.get(&number.to_string()).cloned();
             let same = || today.values().find(|one| **one == name).cloned();
             let now = now.or_else(same);
             (name, now)
         })
         .collect();
-    Ok(Seen {
+    Ok(RecordedRelation {
         relation: text("named")?,
         record: RelationRecord {
             table_label: text("table_label")?.unwrap_or_default(),
@@ -200,7 +204,7 @@ pub(super) async fn list(store: &PostgresStore) -> Result<Vec<RelationRecord>> {
     Ok(records)
 }
 
-/// Partitions of a recorded table that are not recorded.
+/// Partitions of a recorded table that are not recorded themselves.
 async fn unrecorded(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -241,7 +245,7 @@ pub(super) async fn locate(
     tx: &mut Transaction<'static, Postgres>,
     fields: &mut [FieldRecord],
 ) -> Result<()> {
-    let roots: HashMap<String, Seen> = seen(store, tx)
+    let roots: HashMap<String, RecordedRelation> = seen(store, tx)
         .await?
         .into_iter()
         .filter(|seen| seen.record.root)
@@ -263,7 +267,7 @@ pub(super) async fn locate(
     Ok(())
 }
 
-/// Whether there is a table of the field's recorded name.
+/// Whether a table with the field's recorded name exists.
 async fn is_there(tx: &mut Transaction<'static, Postgres>, field: &FieldRecord) -> Result<bool> {
     let row = query(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -278,7 +282,7 @@ async fn is_there(tx: &mut Transaction<'static, Postgres>, field: &FieldRecord) 
     row.try_get(0).map_err(map)
 }
 
-fn by_number(field: &mut FieldRecord, root: &Seen) {
+fn by_number(field: &mut FieldRecord, root: &RecordedRelation) {
     let Some(now) = &root.record.now else {
         field.place.found = Found::Gone;
         return;
@@ -299,7 +303,8 @@ fn by_number(field: &mut FieldRecord, root: &Seen) {
         }
     };
     follow(&mut field.column_name);
-    // Not the column on its way to be the blind index: a switch gives its number another name.
+    // `blind_index_next` keeps its name, because the switch gives that column's number another
+    // name.
     let others = [
         &mut field.sealed_column,
         &mut field.blind_index_column,
@@ -335,8 +340,8 @@ fn move_to(field: &mut FieldRecord, now: &TableName) {
     }
 }
 
-/// The tables, or partitioned roots, that carry a guard of ours, by the name of its function: triggers stay
-/// with a renamed table.
+/// The tables and partitioned roots that have a guard of ours, by the name of its function. This
+/// finds a renamed table, since its triggers stay with it.
 async fn guarded(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -364,8 +369,8 @@ async fn guarded(
     Ok(tables)
 }
 
-/// Refuses a table for a label that another one has; else notes the names that its columns have now. Names of
-/// columns that were dropped stay with their numbers.
+/// Returns an error if the label belongs to another table. Otherwise records the present names of
+/// the table and its columns. Dropped columns keep their recorded names and numbers.
 pub(super) async fn follow(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -398,7 +403,7 @@ pub(super) async fn follow(
     Ok(())
 }
 
-/// Leaves that were detached from this table, and are still there.
+/// The leaves that were detached from this table and still exist.
 pub(super) async fn detached(
     store: &PostgresStore,
     conn: &mut PgConnection,

@@ -1,6 +1,7 @@
-//! Writing plaintext back. It travels by COPY into a temporary table: a statement's bound values
-//! may be copied into the server's log, the data of a COPY is not.
-//! Never overwrites a plaintext that is there already.
+//! Writes plaintext back.
+//! Owns the temporary table, the COPY and the statement for it. The values travel by COPY into a
+//! temporary table, because the server may log the bound values of a statement, but never the data
+//! of a COPY. An existing plaintext is never overwritten.
 
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
@@ -12,10 +13,10 @@ use super::timed;
 use crate::store::page::WriteCell;
 use crate::store::{Result, Sealed, StoreError, Target, WriteBatch, Written};
 
-/// Messages of [`put`]: the COPY and its data, the statement and its values.
+/// The number of messages of [`put`]: the COPY and its data, the statement and its values.
 pub(super) const TRIPS: u32 = 4;
 
-/// The statement that makes the temporary table; COMMIT drops it.
+/// The statement that creates the temporary table; COMMIT drops it.
 pub(super) fn make_sql(target: &Target) -> String {
     let columns: Vec<String> = target
         .fields
@@ -37,7 +38,8 @@ pub(super) fn make_sql(target: &Target) -> String {
     )
 }
 
-/// Writes the opened values of a batch, by way of the table that [`make_sql`] made in this transaction.
+/// Writes the opened values of a batch through the table that [`make_sql`] created in this
+/// transaction.
 pub(super) async fn put(
     conn: &mut PgConnection,
     target: &Target,
@@ -99,7 +101,8 @@ fn update_sql(target: &Target, relation: &str, skip_locked: bool) -> String {
             }
         })
         .collect();
-    // What a trigger of the table's made of a value on the way is not what was sealed.
+    // If a trigger of the table changed a value during the write, it is no longer the value that
+    // was sealed.
     let kept: Vec<String> = target
         .fields
         .iter()
@@ -135,8 +138,9 @@ fn update_sql(target: &Target, relation: &str, skip_locked: bool) -> String {
     )
 }
 
-/// A type with its schema. The server gives one to the types of others; of its own, the names that the
-/// grammar knows mean the server's type under every search path, and take no schema.
+/// A type name with its schema. The server qualifies the names of types outside `pg_catalog`. Of
+/// its own types, those that the SQL grammar knows mean the same under every search path, and
+/// cannot be qualified.
 fn with_schema(sql_type: &str) -> String {
     const OF_THE_GRAMMAR: [&str; 9] = [
         "bigint",
@@ -163,7 +167,8 @@ fn with_schema(sql_type: &str) -> String {
 /// The rows in COPY's text format (PostgreSQL documentation, "COPY", "Text Format").
 fn lines(target: &Target, batch: &WriteBatch<'_>) -> Zeroizing<Vec<u8>> {
     let bytes: usize = batch.rows.iter().map(|row| row_bytes(&row.cells)).sum();
-    // Room for every byte escaped, so that no growing leaves a copy behind.
+    // Enough room even if every byte is escaped, since a reallocation would leave a copy of
+    // plaintext in memory.
     let mut out = Zeroizing::new(Vec::with_capacity(bytes * 2 + batch.rows.len() * 96));
     for (n, row) in batch.rows.iter().enumerate() {
         out.extend_from_slice(n.to_string().as_bytes());
@@ -232,7 +237,7 @@ async fn copy_in(conn: &mut PgConnection, data: &[u8]) -> Result<()> {
     .await
     .map(|_| ())
     .map_err(|error| match error {
-        // A COPY that failed half way leaves the connection unusable for anything but ROLLBACK.
+        // After a COPY that failed half way, the connection can only roll back.
         StoreError::Unexpected { .. } => StoreError::ConnectionLost,
         other => other,
     })

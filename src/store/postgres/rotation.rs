@@ -1,7 +1,8 @@
-//! Rotations, rewraps and changes of state, as `key_rotation_history` and `key_transitions` have them.
-//! Owns the moment in which one key takes over from another: one transaction, with its entry in the
-//! audit log. Nobody who seals locks a key, so nobody holds the move up: whoever looked at the old key
-//! before has a transaction that is open at the move, and is waited for afterwards.
+//! Rotations, rewraps and key state changes.
+//! Owns the SQL on `key_rotation_history`, and the transaction in which one key replaces another,
+//! together with its audit entry. Sealing takes no lock on a key, so it does not delay this
+//! transaction. A transaction that saw the old key as active is still open when the state changes;
+//! the rotation waits for it afterwards.
 
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
@@ -21,7 +22,7 @@ use crate::keys::{
 };
 use crate::store::{Result, StoreError};
 
-/// How long a move waits for another move, before it is tried again.
+/// How long a state change waits for another one before it fails and is tried again.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
 
 fn columns() -> String {
@@ -148,8 +149,8 @@ impl RotationTable for PostgresStore {
         .await;
         let opened = match opened.map_err(map) {
             Ok(rows) => rows,
-            // One unfinished rotation for each key: somebody else has just begun it.
-            Err(StoreError::Data { sqlstate, .. }) if sqlstate == "23505" => return Ok(None),
+            // Each key has at most one unfinished rotation: another process has just begun it.
+            Err(StoreError::RowRefused { sqlstate, .. }) if sqlstate == "23505" => return Ok(None),
             Err(error) => return Err(error),
         };
         let numbers = opened
@@ -190,7 +191,7 @@ impl RotationTable for PostgresStore {
         .await
         .map_err(map)?;
         let records = of_numbers(self, &mut tx, &numbers).await?;
-        // One that is closed already has its entry.
+        // A rotation that was closed before has its audit entry already.
         let now = closed
             .iter()
             .map(|row| row.try_get(0).map_err(map))
@@ -297,8 +298,8 @@ impl RotationTable for PostgresStore {
     }
 }
 
-/// Moves the keys of handovers, old ones first, under a lock on each. `false` where one is not in
-/// the state it should be in.
+/// Changes the states of the keys of these handovers, old keys first, with a lock on each. Returns
+/// `false` if a key is not in the expected state.
 pub(super) async fn hand_over(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -307,7 +308,8 @@ pub(super) async fn hand_over(
     actor: &str,
 ) -> Result<bool> {
     let keys = store.own("encryption_keys");
-    // In the order of ids, so that two processes that begin the same rotations do not deadlock.
+    // Locks in the order of ids, so that two processes that begin the same rotations do not
+    // deadlock.
     let rows = query(format!(
         "SELECT key_id::int8, status FROM {keys} WHERE key_id = ANY ($1) ORDER BY key_id FOR UPDATE"
     ))
@@ -367,7 +369,7 @@ pub(super) async fn hand_over(
     Ok(true)
 }
 
-/// Moves one key, if it is in the state `from`.
+/// Changes the state of one key if it is `from`; returns whether it was.
 pub(super) async fn set_status(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -396,7 +398,7 @@ pub(super) async fn set_status(
     Ok(moved.rows_affected() == 1)
 }
 
-/// Records by their numbers, in that order: all of them are there.
+/// The records with these numbers, in this order. A missing record is an error.
 async fn of_numbers(
     store: &PostgresStore,
     conn: &mut PgConnection,

@@ -1,5 +1,6 @@
-//! Runs: one unfinished run a table, with its counts. And what is asked about a table around one:
-//! its relations, its size, who holds it.
+//! Runs and their counters; a table has at most one unfinished run. Also what a run asks about its
+//! table: its relations, its size and the sessions that hold locks on it.
+//! Owns the SQL on `runs`.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -75,7 +76,7 @@ pub(super) async fn begin(
     .await
     .map_err(map)
     .map_err(|error| match error {
-        StoreError::Data { sqlstate, .. } if sqlstate == "23505" => StoreError::Held {
+        StoreError::RowRefused { sqlstate, .. } if sqlstate == "23505" => StoreError::Held {
             table: run.table_label.clone(),
             holder: "a run that has just begun".to_owned(),
         },
@@ -116,7 +117,7 @@ pub(super) async fn end(
     .await
     .map_err(map)?;
     if finished {
-        // Cursors may be PHI, and nobody needs them any more.
+        // Cursors and bounds may be PHI and are no longer needed.
         query(format!(
             "UPDATE {lanes} SET cursor = NULL, lower = NULL, upper = NULL, holder = NULL, lease_until = NULL \
              WHERE run_id = $1"
@@ -128,8 +129,9 @@ pub(super) async fn end(
     }
     let row = match row {
         Some(row) => row,
-        // Ended already: by this very call, whose answer was lost, or by another process that
-        // worked on the same run. The record of the end has to say the same counts.
+        // The run has ended already, by this same call, whose answer was lost, or by another
+        // process that worked on it. Return the recorded counters, so that the audit entry has the
+        // same ones.
         None => query(format!(
             "SELECT rows_found, rows_written, values_written, conflicts, quarantined \
              FROM {runs} WHERE run_id = $1"
@@ -146,7 +148,8 @@ pub(super) async fn end(
     tally(&row)
 }
 
-/// Ends a run that nobody alive works on. Its lanes are locked first: a batch that is under way is waited for.
+/// Ends a run that no living process works on. Locks its lanes first, which waits for a batch in
+/// progress.
 pub(super) async fn abandon(
     store: &PostgresStore,
     run_id: i64,
@@ -246,8 +249,8 @@ fn decode(row: &PgRow) -> Result<RunRecord> {
     })
 }
 
-/// The leaves of a partitioned table, or the table itself, as the target's scope has them; qualified and
-/// quoted by the server.
+/// The relations of the target's scope: the leaves of a partitioned table or the table itself, as
+/// names that the server qualified and quoted.
 pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
     if let Scope::Only(relations) = &target.scope {
         return Ok(relations.clone());
@@ -258,7 +261,7 @@ pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<
     Ok(relations)
 }
 
-/// The same in a transaction that is open.
+/// Like [`relations`], in a transaction that is already open.
 pub(super) async fn relations_in(
     store: &PostgresStore,
     conn: &mut PgConnection,
@@ -290,7 +293,7 @@ pub(super) async fn relations_in(
     Ok(relations)
 }
 
-/// Whether the table is there; a partitioned one may have no partition.
+/// Whether the table exists; a partitioned table may have no partition.
 async fn is_there(conn: &mut PgConnection, target: &Target) -> Result<bool> {
     let row = query("SELECT to_regclass($1) IS NOT NULL".to_owned())
         .bind(prepare::regclass(target))
@@ -300,8 +303,8 @@ async fn is_there(conn: &mut PgConnection, target: &Target) -> Result<bool> {
     row.try_get(0).map_err(map)
 }
 
-/// Rows by the statistics, or, where there are none yet, by the size of the files; less the share of
-/// row versions that are dead.
+/// The number of live rows: from the statistics, or, if there are none yet, from the size of the
+/// files.
 pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Result<u64> {
     let mut tx = store.begin().await?;
     let row = query(
@@ -326,7 +329,8 @@ pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Resu
     Ok(rows.unsigned_abs())
 }
 
-/// Sessions with locks on the table, by process number and application, never by their queries.
+/// Sessions that hold locks on the table, described by process id and application, never by their
+/// queries.
 pub(super) async fn blockers(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
     let mut tx = store.begin().await?;
     let rows = query(

@@ -1,5 +1,5 @@
-//! The statement that writes sealed values: one `UPDATE` over all rows of a batch.
-//! Owns its text and its arrays, and what its answer says of each row.
+//! The statement that writes sealed values: one `UPDATE` for all rows of a batch.
+//! Owns its text and its arrays, and reads from its result what happened to each row.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -12,15 +12,15 @@ use super::timed;
 use crate::store::page::WriteCell;
 use crate::store::{Result, Sealed, StoreError, Target, WriteBatch, Written};
 
-/// The bound places and versions of a batch.
+/// The bound places and versions of a batch's rows.
 const PLACES: &str = "$1::pg_catalog.text[]::pg_catalog.tid[]";
 const VERSIONS: &str = "$2::pg_catalog.text[]::pg_catalog.xid[]";
-/// A row `t` is still the version that the batch row `u` was made from. Every name has its schema:
-/// the statement may run under the application's own search path.
+/// The condition that row `t` is still the version which the batch's row `u` was made from. Every
+/// name has its schema, since the statement may run under the application's search path.
 pub(super) const SAME_VERSION: &str =
     "t.ctid OPERATOR(pg_catalog.=) u.place AND t.xmin OPERATOR(pg_catalog.=) u.version";
 
-/// Seals rows: one `UPDATE … FROM unnest(…)` over all of them.
+/// Writes sealed values with one `UPDATE … FROM unnest(…)`.
 pub(super) async fn seal_rows(
     conn: &mut PgConnection,
     target: &Target,
@@ -34,9 +34,9 @@ pub(super) async fn seal_rows(
         .bind(versions);
     for column in &columns {
         statement = match column.kind {
-            Kind::Bytes => statement.bind(sealed_bytes(batch, column.field)),
-            Kind::Text => statement.bind(sealed_texts(batch, column.field)?),
-            Kind::Index => statement.bind(indexes(batch, column.field)),
+            CellKind::Bytes => statement.bind(sealed_bytes(batch, column.field)),
+            CellKind::Text => statement.bind(sealed_texts(batch, column.field)?),
+            CellKind::Index => statement.bind(indexes(batch, column.field)),
         };
     }
     let rows = timed(statement.fetch_all(&mut *conn))
@@ -52,8 +52,8 @@ pub(super) async fn seal_rows(
     Ok(written)
 }
 
-/// Of the rows that were missed, those that are still the version that was to be written. Nobody held them, since
-/// the write waited: a trigger of the table's let it pass.
+/// Finds the missed rows that still are the version to be written. The write waited for locks, so
+/// nobody held them: a trigger of the table suppressed the write.
 pub(super) async fn find_skipped(
     conn: &mut PgConnection,
     batch: &WriteBatch<'_>,
@@ -80,30 +80,31 @@ pub(super) async fn find_skipped(
     Ok(())
 }
 
-/// Rows that were written, and do not hold what was sent: a trigger of the table's put another value in.
+/// Notes the rows that were written but do not hold what was sent, because a trigger of the table
+/// changed the value.
 pub(super) fn rewritten(written: &mut Written, numbers: Vec<i64>) {
     let rows = numbers.iter().filter_map(|n| usize::try_from(n - 1).ok());
     written.rewritten = rows.filter(|at| written.missed.contains(at)).collect();
 }
 
 /// One column of the UPDATE.
-struct Column {
+struct UpdateColumn {
     field: usize,
-    kind: Kind,
-    /// Quoted name in the table.
+    kind: CellKind,
+    /// The column's name in the table, quoted.
     name: String,
-    /// Some row of the batch leaves it alone.
+    /// Whether at least one row of the batch leaves the column unchanged.
     partial: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum CellKind {
     Bytes,
     Text,
     Index,
 }
 
-fn used_columns(target: &Target, batch: &WriteBatch<'_>) -> Vec<Column> {
+fn used_columns(target: &Target, batch: &WriteBatch<'_>) -> Vec<UpdateColumn> {
     let mut columns = Vec::new();
     for (at, field) in target.fields.iter().enumerate() {
         let sealed = batch
@@ -119,20 +120,20 @@ fn used_columns(target: &Target, batch: &WriteBatch<'_>) -> Vec<Column> {
             Sealed::Beside {
                 column,
                 text: false,
-            } => (column.quoted(), Kind::Bytes),
-            Sealed::Beside { column, text: true } => (column.quoted(), Kind::Text),
-            Sealed::InPlace => (field.column.quoted(), Kind::Text),
+            } => (column.quoted(), CellKind::Bytes),
+            Sealed::Beside { column, text: true } => (column.quoted(), CellKind::Text),
+            Sealed::InPlace => (field.column.quoted(), CellKind::Text),
         };
-        columns.push(Column {
+        columns.push(UpdateColumn {
             field: at,
             kind,
             name,
             partial,
         });
         if let Some(index) = &field.index {
-            columns.push(Column {
+            columns.push(UpdateColumn {
                 field: at,
-                kind: Kind::Index,
+                kind: CellKind::Index,
                 name: index.quoted(),
                 partial,
             });
@@ -141,7 +142,12 @@ fn used_columns(target: &Target, batch: &WriteBatch<'_>) -> Vec<Column> {
     columns
 }
 
-fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: bool) -> String {
+fn update_sql(
+    target: &Target,
+    relation: &str,
+    columns: &[UpdateColumn],
+    skip_locked: bool,
+) -> String {
     let mut sets = Vec::new();
     let mut arrays = Vec::new();
     let mut names = Vec::new();
@@ -149,9 +155,10 @@ fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: 
     let mut sealed_name = String::new();
     for (i, column) in columns.iter().enumerate() {
         let own = format!("u.c{i}");
-        if column.kind != Kind::Index {
+        if column.kind != CellKind::Index {
             sealed_name.clone_from(&own);
-            // The guard blanks a seal whose plaintext a trigger changed on the way.
+            // The guard sets a sealed value to NULL if a trigger changed the plaintext during the
+            // write.
             kept.push(format!("({own} IS NULL OR t.{} IS NOT NULL)", column.name));
         }
         sets.push(if column.partial {
@@ -162,7 +169,7 @@ fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: 
         } else {
             format!("{} = {own}", column.name)
         });
-        let kind = if column.kind == Kind::Text {
+        let kind = if column.kind == CellKind::Text {
             "pg_catalog.text"
         } else {
             "pg_catalog.bytea"
@@ -210,7 +217,8 @@ fn update_sql(target: &Target, relation: &str, columns: &[Column], skip_locked: 
     }
 }
 
-/// With `skip_locked`, the rows nobody else holds, named before the write.
+/// With `skip_locked`: a subselect, run before the write, that locks the rows which nobody else has
+/// locked.
 pub(super) fn skip_clause(relation: &str, skip_locked: bool) -> (String, &'static str) {
     if skip_locked {
         (
@@ -245,8 +253,8 @@ fn indexes<'a>(batch: &'a WriteBatch<'_>, field: usize) -> Vec<Option<&'a [u8]>>
     cells(batch, field, |_, index| index)
 }
 
-/// A column of the batch. Borrowed: the driver copies it into its message at once, and the server
-/// waits meanwhile.
+/// One column of the batch's values. They are borrowed, since the driver copies them into its
+/// message anyway and a second copy would keep the server waiting.
 fn cells<'a>(
     batch: &'a WriteBatch<'_>,
     field: usize,
@@ -262,7 +270,7 @@ fn cells<'a>(
         .collect()
 }
 
-/// Which rows were written, which were not, and what in-place columns now hold.
+/// Which rows were written, which were missed, and what the in-place columns hold now.
 fn written(target: &Target, batch: &WriteBatch<'_>, rows: &[PgRow]) -> Result<Written> {
     let in_place: Vec<usize> = target
         .fields

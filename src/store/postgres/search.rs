@@ -1,7 +1,8 @@
 //! The search of a whole database for values under a key.
-//! Owns which relations and columns there are, and the one statement that each is gone through by. What
-//! makes text of a value is the server's own, or the output function of its type: no cast that somebody
-//! defined is run. Takes no lock beyond ACCESS SHARE, and no time limit that a role carries ends it.
+//! Owns the list of relations and columns, and the one statement that searches a relation. A value
+//! becomes text only by the server's own functions or its type's output function; no user-defined
+//! cast runs. The search takes no lock beyond ACCESS SHARE, and removes the time limits that a role
+//! may have.
 
 use std::collections::HashMap;
 
@@ -16,18 +17,18 @@ use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::store::search::{hex_prefixes, needles};
 use crate::store::{
-    Result, SearchColumn, SearchForm, SearchHit, SearchList, SearchPlace, Select, StoreError,
+    Result, SearchColumn, SearchForm, SearchHit, SearchList, SearchRelation, Select, StoreError,
     Unsearchable,
 };
 
-/// Limits that a role or the database may carry, some of which not every version knows; a lock that
-/// somebody holds for long is waited for a little, and then said.
+/// Removes the time limits that a role or the database may have; not every server version knows all
+/// of them. Locks are waited for up to 5 seconds, and then reported.
 const NO_LIMITS: &str = "SELECT pg_catalog.set_config(name, CASE name WHEN 'lock_timeout' THEN '5s' ELSE '0' END, true) \
      FROM pg_catalog.pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', \
        'idle_in_transaction_session_timeout', 'transaction_timeout'); \
      SET LOCAL jit = off;";
 
-/// Relations with rows of their own. What is in no schema of anybody's is the server's.
+/// Relations that store rows, without those of the server's own schemas.
 const RELATIONS: &str = "
     SELECT c.oid::text AS id, n.nspname, c.relname, c.relkind::text AS kind, c.relispopulated AS populated,
            pg_is_other_temp_schema(n.oid) AS others_temp,
@@ -39,8 +40,8 @@ const RELATIONS: &str = "
        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
      ORDER BY n.nspname, c.relname";
 
-/// Columns that may hold a sealed value, by the type below their domains. Types of a fixed, short form
-/// hold none, nor do arrays and ranges of them.
+/// Columns that may hold a sealed value, by the base type of their domain. Types with a short fixed
+/// form cannot hold one, and neither can their arrays and ranges.
 const COLUMNS: &str = "
     WITH RECURSIVE base AS (
         SELECT t.oid AS typ, t.oid AS base FROM pg_type t WHERE t.typtype <> 'd'
@@ -74,10 +75,10 @@ const COLUMNS: &str = "
        AND NOT EXISTS (SELECT 1 FROM deep d WHERE d.oid = b.base)
      ORDER BY a.attrelid, a.attnum";
 
-/// Our own tables in which what is left is counted by what it is for.
+/// Our own tables that [`crate::store::Store::destroy_keys`] counts, so the search leaves them out.
 const COUNTED: [&str; 2] = ["quarantine", "lanes"];
 
-/// What there is to search.
+/// The list of everything to search.
 pub(super) async fn list(store: &PostgresStore) -> Result<SearchList> {
     let mut tx = store.begin().await?;
     let mut columns = columns(&mut tx).await?;
@@ -107,7 +108,7 @@ pub(super) async fn list(store: &PostgresStore) -> Result<SearchList> {
     Ok(list)
 }
 
-/// A column, and whether we may read it.
+/// A column, and whether our role may read it.
 type Column = (SearchColumn, bool);
 
 async fn columns(conn: &mut PgConnection) -> Result<HashMap<String, Vec<Column>>> {
@@ -160,8 +161,8 @@ fn add(list: &mut SearchList, row: &PgRow, id: String, columns: Vec<Column>) -> 
     } else if flag("filtered")? {
         "row security hides rows of it"
     } else {
-        list.places.push(SearchPlace {
-            // The definition, too: a column that was added meanwhile is to be searched.
+        list.places.push(SearchRelation {
+            // The OID and the name; [`search`] checks that they still belong together.
             id: format!("{id} {}", name.quoted()),
             name: name.label(),
             columns: columns.into_iter().map(|(column, _)| column).collect(),
@@ -187,10 +188,10 @@ fn qualified(schema: &str, table: &str) -> Result<TableName> {
     })
 }
 
-/// Searches one relation; empty where it is gone by now.
+/// Searches one relation; returns nothing if it no longer exists.
 pub(super) async fn search(
     store: &PostgresStore,
-    place: &SearchPlace,
+    place: &SearchRelation,
     keys: &[KeyId],
 ) -> Result<Vec<SearchHit>> {
     let Some((oid, table)) = place.id.split_once(' ') else {
@@ -211,7 +212,7 @@ pub(super) async fn search(
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-    // Another relation may have taken the name.
+    // Another relation may have this name now.
     let same = query("SELECT to_regclass($1)::oid::text = $2".to_owned())
         .bind(table.to_owned())
         .bind(oid.to_owned())
@@ -242,7 +243,7 @@ pub(super) async fn search(
     .await;
     let row = match row.map_err(map) {
         Ok(row) => row,
-        // It was dropped meanwhile, with all that was in it; a list that is made anew says so.
+        // The relation was dropped with its values; the next list will show that.
         Err(StoreError::Missing { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
@@ -260,8 +261,9 @@ pub(super) async fn search(
     Ok(hits)
 }
 
-/// Whether a value is, or holds, one under the keys that are bound: the first bytes of the binary and of
-/// the text form as bytes, those of the text form and of hex digits as text, and what stands within.
+/// The condition that a value is or contains a sealed value under the bound keys. It compares the
+/// first bytes of the binary form and of the text form ($1, $2), the first characters of the text
+/// form and of its hex digits ($3, $4), and searches for needles within the text ($5).
 fn holds(value: &str, form: SearchForm) -> String {
     let begins = |text: &str| {
         format!(
@@ -282,12 +284,12 @@ fn holds(value: &str, form: SearchForm) -> String {
     }
 }
 
-/// The text that the output function of a value's type makes.
+/// The text that the type's output function makes of a value.
 fn output(value: &str) -> String {
     format!("pg_catalog.format('%s', {value})")
 }
 
-/// A needle as a pattern of LIKE.
+/// A needle as a LIKE pattern.
 fn pattern(needle: &str) -> String {
     format!("%{}%", needle.replace('_', "\\_"))
 }

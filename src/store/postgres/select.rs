@@ -1,13 +1,13 @@
-//! The SQL of a page: which columns, which rows, in which order, up to where.
-//! Owns the text of the SELECT that reads rows. Every comparison is the server's; the order is that of
-//! the key columns under their own collations, or that of places.
+//! The SQL of a page: which columns, which rows, in which order, and where it ends.
+//! Owns the text of the SELECT that reads rows. The server makes every comparison. The order is
+//! that of the key columns under their own collations, or storage order.
 
 use super::key_order::{self, Side};
 use super::wanted::need;
 use crate::quote;
-use crate::store::{FieldTarget, KeyColumn, KeyKind, Mark, PageRequest, Sealed, Select, Target};
+use crate::store::{Bound, FieldTarget, KeyColumn, KeyKind, PageRequest, Sealed, Select, Target};
 
-/// Positions of the columns in a page's rows.
+/// The positions of the columns in a row of a page.
 pub(super) struct Layout {
     pub key_values: usize,
     pub key_texts: usize,
@@ -15,15 +15,16 @@ pub(super) struct Layout {
     pub cells: usize,
 }
 
-/// The columns before the key values: place, version, flags, storage.
+/// The columns before the key values: place, version, flags and storage.
 pub(super) const PLACE: usize = 0;
 pub(super) const VERSION: usize = 1;
 pub(super) const FLAGS: usize = 2;
 pub(super) const STORAGE: usize = 3;
 const HEAD: usize = 4;
 
-/// Bits of the flags: the row needs work; the window's rows end with it; its bytes do; it is too
-/// large, and comes without values. Each column costs server and reader as much as a small value.
+/// The bits of the flags: the row needs work; it is the window's last row by number; the window's
+/// bytes are used up at it; it is too large and comes without values. They share a column because
+/// each column costs server and reader as much as a small value.
 pub(super) const NEED: i32 = 1;
 pub(super) const LAST: i32 = 2;
 pub(super) const CUT: i32 = 4;
@@ -43,32 +44,33 @@ pub(super) fn layout(target: &Target) -> Layout {
 pub(super) enum Rows<'a> {
     /// A window in key order.
     Window(&'a PageRequest),
-    /// A window in the order of storage, by the condition of its places: only rows that need work
-    /// are looked at.
+    /// A window in storage order, with the condition on its places. Only rows that need work come
+    /// back.
     Heap(&'a PageRequest, String),
-    /// Rows by `ctid` and `xmin`, bound as $1 and $2.
-    Versions(&'a PageRequest),
-    /// Rows by their keys' text, bound as one array for each key column.
+    /// Rows by `ctid` and `xmin`, which are bound as $1 and $2.
+    ByVersion(&'a PageRequest),
+    /// Rows by the text of their keys, bound as one array for each key column.
     Keys(&'a PageRequest),
-    /// The same, locked.
+    /// The same, with row locks.
     LockedKeys(&'a PageRequest),
 }
 
-/// Who ends a window after so many bytes.
+/// Who ends a window when it has enough bytes.
 #[derive(Clone, Copy)]
 pub(super) enum Cut {
-    /// The server, by a running sum: whatever the values are, no more is sent than a window holds.
+    /// The server, with a running sum: it never sends more than a window may hold, whatever the
+    /// values are.
     Server,
-    /// The reader. Of a row with more bytes than these no value is sent.
+    /// The reader. The server sends no values of a row that has more bytes than `row_bytes_max`.
     Reader { row_bytes_max: u64 },
 }
 
-/// The statement that reads a page. Its bound values, in order, are: for a window the texts of
-/// `after` and `upto`; for versions two arrays; for keys an array for each key column; and last,
-/// for a sweep, the prefixes that count as sealed, or the two lists of a rotation.
+/// The statement that reads a page. It binds, in this order: for a window, the texts of `after` and
+/// `upto`; for versions, two arrays; for keys, one array for each key column. Last come, for a
+/// sweep, the prefixes that count as sealed, or, for a rotation, its two lists of prefixes.
 pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
     let request = match rows {
-        Rows::Window(r) | Rows::Versions(r) | Rows::Heap(r, _) => *r,
+        Rows::Window(r) | Rows::ByVersion(r) | Rows::Heap(r, _) => *r,
         Rows::Keys(r) | Rows::LockedKeys(r) => *r,
     };
     let mut next_bind = 1;
@@ -82,7 +84,7 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
             ),
             format!(" LIMIT {}", request.rows_max),
         ),
-        Rows::Versions(request) => {
+        Rows::ByVersion(request) => {
             next_bind = 3;
             (
                 format!(
@@ -107,7 +109,7 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
         (true, "q") => "q.place".to_owned(),
         (true, _) => format!("{alias}.ctid"),
     };
-    // A scan of a range of places gives them in order; a reader that cuts sees whether it did.
+    // The scan of a range of places returns them in order. If the reader cuts, it also checks this.
     let inner_order = match cut {
         Cut::Reader { .. } if by_place => String::new(),
         _ => format!(" ORDER BY {}", order("t")),
@@ -128,7 +130,7 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
     match cut {
         Cut::Server => cut_here(target, request, &inner, &order("q")),
         Cut::Reader { row_bytes_max } => {
-            // No cursor is made of keys where the order is another.
+            // In storage order, the cursor is not made of keys.
             let keys = !by_place;
             let outer_order = match by_place {
                 true => String::new(),
@@ -139,8 +141,9 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
     }
 }
 
-/// The columns of [`Layout`] before the keys' values. The place and the version are in the server's
-/// binary form, which costs it less than text; the driver would have to ask what their types are.
+/// The columns of [`Layout`] before the key values. The place and the version come in the server's
+/// binary form, which costs the server less than text. They are sent as bytea, because the driver
+/// would first ask the server about the types `tid` and `xid`.
 fn head(flags: &str, storage: &str) -> String {
     format!(
         "pg_catalog.tidsend(q.place), pg_catalog.xidsend(q.version), ({flags})::int4 AS flags, {storage} AS storage"
@@ -155,9 +158,9 @@ fn storage(request: &PageRequest) -> String {
     )
 }
 
-/// The server cuts: only rows that need work come back, and the window's last one.
-/// Only rows that need work count towards the bytes, and only small ones: a large row is fetched
-/// by itself.
+/// The statement if the server cuts: returns the rows that need work and the window's last row.
+/// Only rows that need work count towards the bytes, and of these only small ones; a large row is
+/// fetched by itself later.
 fn cut_here(target: &Target, request: &PageRequest, inner: &str, order: &str) -> String {
     let weighed = format!(
         "SELECT q.*, row_number() OVER w AS rn, \
@@ -169,8 +172,8 @@ fn cut_here(target: &Target, request: &PageRequest, inner: &str, order: &str) ->
     let (n, bytes) = (request.rows_max, request.bytes_max);
     let fits = format!("q.largest <= {}", request.value_bytes_max);
     let at_end = format!("q.rn = {n} OR q.run >= {bytes}");
-    // A cursor is asked of the server where a window can end, and where a key may be without a
-    // fixed form: its text is then all that names the row in quarantine.
+    // The key's text is needed where the window may end, since it makes the cursor, and for a key
+    // that may have no fixed form, since it then is all that names the row in the quarantine.
     let with_key_text = request.with_key_text || target.keys.iter().any(may_lack_a_form);
     let key_text = |i: usize| {
         if with_key_text {
@@ -195,8 +198,8 @@ fn cut_here(target: &Target, request: &PageRequest, inner: &str, order: &str) ->
     )
 }
 
-/// The reader cuts: every row of the window comes back, with nothing but its key where it needs
-/// no work. Window functions cost the server as much as the rest of the page.
+/// The statement if the reader cuts: returns every row of the window, only with its key if it needs
+/// no work. It avoids window functions, which cost the server as much as the rest of the page.
 fn uncut(
     target: &Target,
     request: &PageRequest,
@@ -205,7 +208,7 @@ fn uncut(
     keys: bool,
     order: &str,
 ) -> String {
-    // Of a window in the order of storage it is known beforehand.
+    // In storage order, the storage is known before the statement runs.
     let storage = match keys {
         true => storage(request),
         false => "NULL::text".to_owned(),
@@ -242,7 +245,7 @@ fn window(
         .map(|key| key_order::column(key, "t"))
         .collect();
     for (bound, side) in [(&request.after, Side::After), (&request.upto, Side::UpTo)] {
-        if bound.as_ref().and_then(Mark::key).is_some() {
+        if bound.as_ref().and_then(Bound::key).is_some() {
             let binds: Vec<String> = target
                 .keys
                 .iter()
@@ -366,8 +369,8 @@ fn outer_columns(
             _ => "NULL::bytea".to_owned(),
         });
     }
-    // Behind all others, and only where they are asked for: the reader sees by their number that they are
-    // there.
+    // After all other columns and only on request; the reader sees from the number of columns
+    // whether they are present.
     for (i, _) in (target.fields.iter().enumerate())
         .filter(|(_, field)| field.index.is_some() && request.with_index)
     {
@@ -399,7 +402,7 @@ fn plain_column(field: &FieldTarget, request: &PageRequest, fits: &str, i: usize
     format!("CASE WHEN q.need AND {fits}{only} THEN {value} END")
 }
 
-/// The key value in the form whose bytes enter the row key.
+/// The key value in the form whose bytes go into the row key.
 fn key_value(key: &KeyColumn, i: usize) -> String {
     match key.kind {
         KeyKind::Int => format!("q.key{i}::int8"),
@@ -412,7 +415,7 @@ fn key_value(key: &KeyColumn, i: usize) -> String {
     }
 }
 
-/// NaN, infinity, a year beyond 9999.
+/// Whether the column can hold a value without a fixed form: NaN, infinity, or a year beyond 9999.
 fn may_lack_a_form(key: &KeyColumn) -> bool {
     matches!(
         key.kind,
@@ -420,7 +423,8 @@ fn may_lack_a_form(key: &KeyColumn) -> bool {
     )
 }
 
-/// The sizes of all values that will be read, joined by `+` or as the greatest.
+/// An expression for the sizes of all values that will be read: their sum (`join` is `+`) or the
+/// greatest.
 fn size(target: &Target, request: &PageRequest, join: &str) -> String {
     let mut sizes = Vec::new();
     for field in &target.fields {
@@ -438,8 +442,8 @@ fn size(target: &Target, request: &PageRequest, join: &str) -> String {
     }
 }
 
-/// The size of a plaintext without building its text where that is possible: `octet_length` of a
-/// varlena does not detoast it; other types are small unless their stored form is not.
+/// An expression for the size of a plaintext, if possible without building its text. `octet_length`
+/// of a varlena does not detoast it. Other types count as small unless their stored form is large.
 fn plain_size(field: &FieldTarget) -> String {
     let column = format!("t.{}", field.column.quoted());
     if field.plain_is_bytes {
@@ -447,7 +451,7 @@ fn plain_size(field: &FieldTarget) -> String {
     } else if field.plain_is_varlena_text {
         format!("octet_length({column}::text)")
     } else {
-        // The text of a small value is about so long: a date of four bytes is one of ten.
+        // An estimate for small values: a date has four bytes stored and ten as text.
         format!(
             "CASE WHEN pg_column_size({column}) > 200 THEN octet_length({column}::text) \
              ELSE 24 + 2 * pg_column_size({column}) END"

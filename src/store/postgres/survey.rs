@@ -1,7 +1,7 @@
-//! Looks at all rows of a table before a run: what is left to do, keys without a fixed form, and rows that break
-//! a constraint which was added NOT VALID.
-//! Owns how such constraints are found and evaluated: by a query, whose failure shows no row in the server's log,
-//! as that of an UPDATE would.
+//! Looks at all rows of a table before a run: how much is left to do, which keys have no fixed
+//! form, and which rows break a constraint that was added NOT VALID.
+//! Owns how such constraints are found and evaluated: by a query, because an UPDATE that fails
+//! would show the row in the server's log.
 
 use sqlx::{PgConnection, Row};
 
@@ -11,13 +11,16 @@ use super::sql::{TEXT_SETTINGS, query, raw};
 use super::wanted;
 use super::{PostgresStore, timed};
 use crate::store::survey::{Survey, Violator};
-use crate::store::{Cursor, KeyColumn, KeyKind, Result, Sealed, Select, Store, StoreError, Target};
+use crate::store::{
+    KeyColumn, KeyKind, KeyText, Result, Sealed, Select, Store, StoreError, Target,
+};
 
-/// Pages that a look at what is left reads, about, of each relation.
+/// About how many blocks of each relation the estimate of the remaining work reads.
 const PAGES: i64 = 4_000;
 
-/// Constraints that hold for what is written and not for what is there, each with what is false of a row that
-/// breaks it. Since version 18 NOT NULL is one, too, and one may not be enforced at all.
+/// Constraints that apply to writes but were not checked for existing rows, each with a condition
+/// that is false for a row which breaks it. From version 18 on, NOT NULL is such a constraint too,
+/// and a constraint may be not enforced.
 const UNVALIDATED: &str = "
     SELECT k.conname::text AS name,
            CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid)
@@ -33,7 +36,7 @@ struct Unvalidated {
     condition: String,
 }
 
-/// What all relations of a target hold.
+/// Surveys all relations of a target.
 pub(super) async fn look(store: &PostgresStore, target: &Target) -> Result<Survey> {
     let mut survey = Survey {
         formless: formless_columns(target)
@@ -68,8 +71,8 @@ pub(super) async fn look(store: &PostgresStore, target: &Target) -> Result<Surve
     Ok(survey)
 }
 
-/// The rows of a relation that break a constraint, with a value that `select` wants, at most `limit` of them. A
-/// constraint that cannot be evaluated for every row is passed over: it fails in the UPDATE, too, by its own error.
+/// The rows of a relation that break a constraint, at most `limit` for each. A constraint that
+/// cannot be evaluated for every row is skipped: it fails in the UPDATE with its own error.
 pub(super) async fn violators(
     store: &PostgresStore,
     target: &Target,
@@ -80,7 +83,7 @@ pub(super) async fn violators(
     for one in unvalidated(store, relation).await? {
         match violating(store, target, relation, &one, limit).await {
             Ok(found) => all.extend(found),
-            Err(StoreError::Data { .. } | StoreError::Refused { .. }) => {}
+            Err(StoreError::RowRefused { .. } | StoreError::Refused { .. }) => {}
             Err(error) => return Err(error),
         }
     }
@@ -105,8 +108,8 @@ async fn unvalidated(store: &PostgresStore, relation: &str) -> Result<Vec<Unvali
         .collect()
 }
 
-/// The condition names columns of the table without its name, and whole rows by it: so nothing else is in FROM, and
-/// the table has no other name.
+/// The condition refers to columns without the table's name, and to whole rows by that name. So
+/// FROM has only this table, without an alias.
 async fn violating(
     store: &PostgresStore,
     target: &Target,
@@ -133,7 +136,7 @@ async fn violating(
     rows.iter()
         .map(|row| {
             Ok(Violator {
-                key: Cursor(key(row)?),
+                key: KeyText(key(row)?),
                 constraint: constraint.name.clone(),
             })
         })
@@ -163,7 +166,8 @@ async fn count_violating(
     counted(store, sql).await
 }
 
-/// Key columns of types that have values which no row key can hold, each with the condition of those.
+/// Key columns whose type has values without a fixed form, each with the condition that finds those
+/// values.
 fn formless_columns(target: &Target) -> impl Iterator<Item = (&KeyColumn, String)> {
     target.keys.iter().filter_map(|key| {
         let column = format!("t.{}", key.name.quoted());
@@ -199,8 +203,8 @@ async fn formless(
     Ok(())
 }
 
-/// Rows that need work, of how many, and how many each of them stands for; `None` where sealed columns are still
-/// to be made, or there are no rows.
+/// The number of rows that need work, the number of rows looked at, and how many rows each of them
+/// stands for. `None` if the sealed columns do not exist yet, or the relation is empty.
 async fn left_in(
     store: &PostgresStore,
     target: &Target,
@@ -281,7 +285,7 @@ async fn counted(store: &PostgresStore, sql: String) -> Result<u64> {
     Ok(count.unsigned_abs())
 }
 
-/// All rows of a statement that reads a table of the application's.
+/// All rows of a statement that reads one of the application's tables.
 async fn all(store: &PostgresStore, sql: String) -> Result<Vec<sqlx::postgres::PgRow>> {
     let mut tx = store.begin().await?;
     raw(format!("{TEXT_SETTINGS} {READ_SETTINGS}"))

@@ -1,5 +1,6 @@
-//! Batches that are tried and taken back.
-//! Owns the temporary copy: made, filled and written to in one transaction that never commits.
+//! Batches that are tried and rolled back, for measurements.
+//! Owns the temporary copy of a table, which is created, filled and written to in one transaction
+//! that never commits.
 
 use std::time::{Duration, Instant};
 
@@ -19,12 +20,12 @@ use super::timed;
 use crate::ident::Ident;
 use crate::store::change::Change;
 use crate::store::{
-    Locator, Result, Sealed, StoreError, Target, Trial, TrialPlace, Tried, WriteBatch, WriteRow,
+    Locator, Result, Sealed, StoreError, Target, Trial, TrialTable, Tried, WriteBatch, WriteRow,
 };
 
-/// The temporary copy.
+/// The name of the temporary copy.
 const COPY: &str = "pg_temp.\"~phiseal_bench\"";
-/// How often the way to the server is timed; the median counts.
+/// How often the round trip to the server is measured; the median counts.
 const ROUND_TRIPS: usize = 11;
 
 /// A connection that tries batches.
@@ -50,20 +51,20 @@ impl PostgresTrial {
         }
     }
 
-    /// One transaction, taken back. A connection that cannot even do that is given up, and the
-    /// server takes it back by itself.
+    /// Tries one batch and rolls it back. If the rollback fails, the connection is dropped, and the
+    /// server rolls back.
     async fn attempt(
         &mut self,
         target: &Target,
         relation: &str,
         rows: &mut Vec<WriteRow>,
-        place: TrialPlace,
+        place: TrialTable,
         skip_locked: bool,
     ) -> Result<Tried> {
         let mut conn = self.conn().await?;
         let tried = match place {
-            TrialPlace::Copy => in_copy(&mut conn, &self.opening, target, relation, rows).await,
-            TrialPlace::Table => {
+            TrialTable::Copy => in_copy(&mut conn, &self.opening, target, relation, rows).await,
+            TrialTable::Table => {
                 let opening = &self.opening;
                 in_table(&mut conn, opening, target, relation, rows, skip_locked).await
             }
@@ -98,13 +99,13 @@ impl Trial for PostgresTrial {
         target: &Target,
         relation: &str,
         mut rows: Vec<WriteRow>,
-        place: TrialPlace,
+        place: TrialTable,
     ) -> Result<Tried> {
         match self
             .attempt(target, relation, &mut rows, place, false)
             .await
         {
-            Err(StoreError::Locked) if place == TrialPlace::Table => {
+            Err(StoreError::Locked) if place == TrialTable::Table => {
                 self.attempt(target, relation, &mut rows, place, true).await
             }
             tried => tried,
@@ -149,7 +150,7 @@ async fn in_table(
     })
 }
 
-/// Bytes of the relation with its indexes, and of log so far.
+/// The size of the relation with its indexes, and the position in the WAL, both in bytes.
 async fn usage(conn: &mut PgConnection, relation: &str) -> Result<(u64, u64)> {
     let statement = query(
         "SELECT pg_total_relation_size(to_regclass($1)), \
@@ -174,8 +175,8 @@ async fn in_copy(
     rows: &mut Vec<WriteRow>,
 ) -> Result<Tried> {
     begin(conn, opening, "").await?;
-    // Without the constraints and defaults: what is copied meets them, and what is written too. A
-    // generated column becomes an ordinary one.
+    // Constraints and defaults are not copied: the copied rows and the written values satisfy them
+    // anyway. A generated column becomes an ordinary one.
     let create = format!(
         "CREATE TEMPORARY TABLE {name} (LIKE {relation} INCLUDING INDEXES INCLUDING STORAGE) ON COMMIT DROP",
         name = COPY.trim_start_matches("pg_temp."),
@@ -187,7 +188,7 @@ async fn in_copy(
     put(conn, target, COPY, rows, false).await
 }
 
-/// The statements that add what a backfill would add to the relation.
+/// The statements that add the columns and indexes which a backfill would add to the relation.
 async fn missing(conn: &mut PgConnection, target: &Target) -> Result<String> {
     let statement = query(format!(
         "SELECT coalesce(array_agg(attname::text), '{{}}') FROM pg_catalog.pg_attribute \
@@ -208,7 +209,8 @@ async fn missing(conn: &mut PgConnection, target: &Target) -> Result<String> {
                 column.quoted()
             ));
         }
-        // Lookup indexes come after the rows, but for unique ones. A sample may repeat a value.
+        // Of the lookup indexes, only unique ones exist during a backfill. This one is not unique,
+        // because a sample may repeat a value.
         if let Some(index) = field
             .index
             .as_ref()
@@ -220,7 +222,8 @@ async fn missing(conn: &mut PgConnection, target: &Target) -> Result<String> {
     Ok(sql)
 }
 
-/// Copies the rows, and names the copies in their place; those that changed meanwhile are left out.
+/// Copies the rows, and makes the locators point to the copies. Rows that changed since they were
+/// read are left out.
 async fn fill(conn: &mut PgConnection, relation: &str, rows: &mut Vec<WriteRow>) -> Result<()> {
     let (places, versions) = split(rows.iter().map(|row| &row.locator))?;
     let statement = query(format!(
@@ -233,7 +236,7 @@ async fn fill(conn: &mut PgConnection, relation: &str, rows: &mut Vec<WriteRow>)
     .bind(versions);
     let copied = timed(statement.fetch_all(conn)).await?;
     rows.truncate(copied.len());
-    // Which copy gets which value does not matter to how long it takes.
+    // Which copy gets which value does not matter for the time it takes.
     for (row, copy) in rows.iter_mut().zip(&copied) {
         row.locator = Locator {
             place: copy.try_get(0).map_err(map)?,

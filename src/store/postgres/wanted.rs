@@ -1,9 +1,9 @@
-//! Which rows need work, as conditions on a table `t`.
-//! Owns the words that the sweep's partial index and the statements of a page have in common.
+//! Which rows need work, as SQL conditions on a table `t`.
+//! Owns the expressions that the sweep's partial index and the page statements share.
 
 use crate::store::{FieldTarget, Sealed, Select, Target};
 
-/// Which rows need work.
+/// The condition of a row that needs work.
 pub(super) fn need(target: &Target, select: &Select, prefixes_bind: usize) -> String {
     let parts: Vec<String> = target
         .fields
@@ -17,7 +17,8 @@ pub(super) fn need(target: &Target, select: &Select, prefixes_bind: usize) -> St
     }
 }
 
-/// Whether any row of a relation needs work; binds what a sweep binds.
+/// The statement that asks whether any row of a relation needs work. Binds the same values as a
+/// sweep.
 pub(super) fn any_left(target: &Target, relation: &str, select: &Select) -> String {
     format!(
         "SELECT EXISTS (SELECT 1 FROM ONLY {relation} AS t WHERE {})",
@@ -55,9 +56,10 @@ fn need_field(field: &FieldTarget, select: &Select, prefixes_bind: usize) -> Opt
     }
 }
 
-/// Whether a value is sealed under one of the keys whose prefixes are bound: hex digits of the first
-/// bytes, then, as the next value, the first characters of the text form. The list is hashed once,
-/// however long, which `= ANY` does from version 14 on only.
+/// The condition that a value is sealed under one of the keys whose prefixes are bound: at `bind`
+/// the first bytes as hex digits, at the next number the first characters of the text form. The
+/// server hashes a subselect's list once, however long it is; it does so for `= ANY` only from
+/// version 14 on.
 pub(super) fn sealed_under(value: &str, text: bool, bind: usize) -> String {
     if text {
         format!(
@@ -73,16 +75,16 @@ pub(super) fn sealed_under(value: &str, text: bool, bind: usize) -> String {
     }
 }
 
-/// Whether a field of a row still needs work, in the words of the sweep's partial index: a query
-/// uses the index where it says the same.
+/// The condition that a field of a row still needs work. The sweep's partial index has the same
+/// text, so that queries can use the index.
 pub(super) fn unsealed(field: &FieldTarget) -> String {
     let plain = field.column.quoted();
     match &field.sealed {
         Sealed::Beside { column, .. } => {
             format!("({plain} IS NOT NULL AND {} IS NULL)", column.quoted())
         }
-        // An index outlives the transaction that makes it, and is made outside of one: every name
-        // has its schema.
+        // The index is created outside of our transactions and outlives them, so every name has its
+        // schema.
         Sealed::InPlace => format!(
             "(pg_catalog.left({plain}::pg_catalog.text, 4) COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.<>) 'ps1.')"
         ),

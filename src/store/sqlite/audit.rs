@@ -1,6 +1,6 @@
-//! The audit chain's rows. An entry is appended only after the one its appender saw last, under the write
-//! lock; the chain itself is made and checked in `run::audit`. What is read may have been written by anybody,
-//! so nothing of it is an error here.
+//! The rows of the audit chain. Appends an entry only after the one that its appender saw last,
+//! under the write lock; `run::audit` makes and checks the chain. Since anyone may have written the
+//! rows, no content of a row is an error here.
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -11,7 +11,7 @@ use super::statement::{Bind, bound, statement};
 use crate::keys::{ChangeRow, Notary, RotationRecord};
 use crate::store::{AuditEntry, AuditHead, AuditMisfit, AuditRow, Result, StoreError};
 
-/// Where the chain ends.
+/// The recorded end of the chain.
 pub(super) async fn head(conn: &mut SqliteConnection) -> Result<AuditHead> {
     const HEAD: &str = "SELECT entry_id, mac, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS now \
         FROM phiseal_audit_head";
@@ -29,7 +29,7 @@ pub(super) async fn head(conn: &mut SqliteConnection) -> Result<AuditHead> {
     })
 }
 
-/// Appends an entry if the chain still ends where its appender believes.
+/// Appends an entry if the chain still ends where its appender expects.
 pub(super) async fn append(
     conn: &mut SqliteConnection,
     entry: &AuditEntry,
@@ -73,7 +73,8 @@ async fn insert(conn: &mut SqliteConnection, entry: &AuditEntry) -> Result<()> {
     Ok(())
 }
 
-/// The newest change of a key: what comes after it in this transaction is its own.
+/// The number of the newest change of a key. Later changes in this transaction are the
+/// transaction's own.
 pub(super) async fn newest_change(conn: &mut SqliteConnection) -> Result<i64> {
     let row = bound(
         "SELECT coalesce(max(transition_id), 0) FROM phiseal_key_transitions",
@@ -85,7 +86,7 @@ pub(super) async fn newest_change(conn: &mut SqliteConnection) -> Result<i64> {
     row.try_get(0).map_err(fault::of)
 }
 
-/// Appends what a notary says of the changes that the transaction made, which is a writing one; `before`
+/// Appends the entries of a notary about the changes that this writing transaction made; `before`
 /// was the newest change when it began.
 pub(super) async fn note(
     conn: &mut SqliteConnection,
@@ -135,7 +136,7 @@ const CHANGES: &str = "SELECT transition_id, CAST(key_id AS TEXT), CAST(from_sta
     CAST(to_status AS TEXT), CAST(at AS TEXT), CAST(actor AS TEXT), CAST(reason AS TEXT) \
     FROM phiseal_key_transitions";
 
-/// All changes of keys from a number on.
+/// The changes of keys from a number on.
 pub(super) async fn changes(
     conn: &mut SqliteConnection,
     from: i64,
@@ -157,7 +158,7 @@ fn change(row: &SqliteRow, before: i64) -> Result<ChangeRow> {
     })
 }
 
-/// Rows that have a number, in its order.
+/// Entries from a number on, in order.
 pub(super) async fn entries(
     conn: &mut SqliteConnection,
     from: i64,
@@ -195,7 +196,7 @@ fn entry(row: &SqliteRow) -> std::result::Result<AuditEntry, sqlx::Error> {
     })
 }
 
-/// What cannot be gone through as a chain.
+/// A row that cannot be part of a chain.
 pub(super) async fn misfit(conn: &mut SqliteConnection) -> Result<Option<AuditMisfit>> {
     const MISFIT: &str = "SELECT \
         EXISTS (SELECT 1 FROM phiseal_audit_log WHERE typeof(entry_id) <> 'integer'), \

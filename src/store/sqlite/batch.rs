@@ -1,7 +1,8 @@
-//! Batches: rows and cursor in one transaction.
-//! Owns the transaction's beginning and end. It holds SQLite's one write lock from the start, so
-//! what is compared in it cannot change before it commits, and neither can the schema or a key.
-//! The engine's mark is set before each statement that writes rows, and never outlives it.
+//! Writes batches: rows, cursor and counters in one transaction.
+//! Owns how the transaction begins and ends. It holds SQLite's one write lock from the start, so
+//! what it compares cannot change before it commits, and neither can the schema or a key. It sets
+//! the engine's mark before each statement that writes rows, and removes all marks before it
+//! commits.
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -14,8 +15,8 @@ use super::{ddl, fault, ledger, mark, update};
 use crate::crypto::KeyId;
 use crate::store::change::Change;
 use crate::store::{
-    Advance, BatchWriter, Cursor, LaneStamp, LaneTally, NewQuarantine, Page, PageRequest, Result,
-    RotationCount, StoreError, Target, WriteBatch, Written,
+    BatchWriter, KeyText, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Page, PageRequest,
+    Result, RotationCount, StoreError, Target, WriteBatch, Written,
 };
 
 /// A connection that writes batches.
@@ -27,7 +28,7 @@ pub(super) struct SqliteWriter {
 }
 
 impl SqliteWriter {
-    /// Takes a connection over.
+    /// Makes a writer of a connection.
     pub(super) fn new(conn: SqliteConnection) -> Self {
         Self {
             conn,
@@ -44,8 +45,13 @@ impl SqliteWriter {
         outcome
     }
 
-    async fn open(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
-        // Marked first: were this call given up between the two, the next one would roll back.
+    async fn open(
+        &mut self,
+        stamp: &LaneStamp,
+        advance: &LaneUpdate,
+        keys: &[KeyId],
+    ) -> Result<()> {
+        // Set first: if this call is cancelled after BEGIN, the next one rolls back.
         self.open = true;
         run(&mut self.conn, "BEGIN IMMEDIATE").await?;
         advance_lane(&mut self.conn, stamp, advance).await?;
@@ -80,7 +86,12 @@ impl SqliteWriter {
 
 #[async_trait]
 impl BatchWriter for SqliteWriter {
-    async fn begin(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
+    async fn begin(
+        &mut self,
+        stamp: &LaneStamp,
+        advance: &LaneUpdate,
+        keys: &[KeyId],
+    ) -> Result<()> {
         if self.open {
             self.rollback().await;
         }
@@ -88,18 +99,18 @@ impl BatchWriter for SqliteWriter {
         self.settled(outcome).await
     }
 
-    /// The transaction is the only writer already: nothing more is to be locked.
+    /// Locks nothing: the transaction is already the only writer.
     async fn lock_rows(
         &mut self,
         target: &Target,
         request: &PageRequest,
-        keys: &[Cursor],
+        keys: &[KeyText],
     ) -> Result<Page> {
         let outcome = current_rows(&mut self.conn, target, request, keys).await;
         self.settled(outcome).await
     }
 
-    /// There are no row locks to skip: the transaction has been the only writer since it began.
+    /// Skips no locked rows: the transaction has been the only writer since it began.
     async fn write(
         &mut self,
         target: &Target,
@@ -133,7 +144,7 @@ impl BatchWriter for SqliteWriter {
     async fn rollback(&mut self) {
         self.open = false;
         self.stamp = None;
-        // An error that ended the transaction by itself leaves nothing to roll back.
+        // If an error has ended the transaction already, there is nothing to roll back.
         let _ = run(&mut self.conn, "ROLLBACK").await;
     }
 }
@@ -141,7 +152,7 @@ impl BatchWriter for SqliteWriter {
 async fn advance_lane(
     conn: &mut SqliteConnection,
     stamp: &LaneStamp,
-    advance: &Advance,
+    advance: &LaneUpdate,
 ) -> Result<()> {
     const ADVANCE: &str = "UPDATE phiseal_lanes SET seq = seq + 1, cursor = coalesce(?, cursor), \
         lease_until = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ? || ' seconds'), \
@@ -186,7 +197,7 @@ async fn add_tally(
     added.map(|_| ()).map_err(fault::of)
 }
 
-/// Adds to the counts of rotations, a row for each key that values of the lane were under.
+/// Adds to the counts of rotations, in one row for each superseded key of the lane's values.
 async fn add_rotation(
     conn: &mut SqliteConnection,
     stamp: &LaneStamp,

@@ -1,6 +1,7 @@
-//! Views and triggers of the file that name what is not there.
-//! Owns how they are found: SQLite drops and renames no column while any of them is in the schema, whatever table
-//! it is of, so the schema is made once more in memory, without rows, and a column dropped there.
+//! Finds views and triggers of the file that name objects which do not exist. As long as there is
+//! one, SQLite drops and renames no column of any table.
+//! Owns how they are found: makes the schema again in memory, without rows, and drops a column
+//! there.
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
@@ -11,16 +12,16 @@ use super::statement::{Bind, bound, run, statement};
 use crate::ident::Ident;
 use crate::store::Result;
 
-/// The table of which a column is dropped.
+/// The table whose column is dropped.
 const PROBE: &str = "~phiseal_probe";
 
-/// A view or a trigger.
-struct Object {
+/// A view or a trigger of the copied schema.
+struct SchemaObject {
     kind: String,
     name: String,
 }
 
-/// Each as `view NAME` or `trigger NAME`.
+/// The broken objects, each as `view NAME` or `trigger NAME`.
 pub(super) async fn objects(conn: &mut SqliteConnection) -> Result<Vec<String>> {
     const SCHEMA: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL \
         AND type IN ('table', 'view', 'trigger') AND name NOT GLOB 'sqlite_*' \
@@ -45,9 +46,10 @@ pub(super) async fn objects(conn: &mut SqliteConnection) -> Result<Vec<String>> 
             .await;
         match (kind.as_str(), done.is_ok()) {
             ("table", true) => {}
-            // A module or a collation of the application: its columns are what the others name.
+            // The table needs a module or collation of the application; a plain table provides its
+            // columns.
             ("table", false) => stand_in(conn, &mut scratch, &name).await?,
-            (_, true) => made.push(Object { kind, name }),
+            (_, true) => made.push(SchemaObject { kind, name }),
             (_, false) => broken.push(format!("{kind} {name}")),
         }
     }
@@ -56,10 +58,11 @@ pub(super) async fn objects(conn: &mut SqliteConnection) -> Result<Vec<String>> 
     Ok(broken)
 }
 
-/// Drops a column until nothing stands in the way of it, and whatever does.
+/// Drops a column, and each object that prevents it, until the column is gone; returns these
+/// objects.
 async fn found_by_a_drop(
     scratch: &mut SqliteConnection,
-    mut objects: Vec<Object>,
+    mut objects: Vec<SchemaObject>,
 ) -> Result<Vec<String>> {
     let probe = Ident::new(PROBE)
         .map(|name| name.quoted())
@@ -74,7 +77,7 @@ async fn found_by_a_drop(
         let Err(sqlx::Error::Database(refused)) = dropped else {
             return Ok(broken);
         };
-        // `error in view NAME: ...`; of two names that begin alike the longer is meant.
+        // `error in view NAME: ...`; if the message matches two names, the longer one is meant.
         let at = (0..objects.len())
             .filter(|at| {
                 let object = &objects[*at];
@@ -94,7 +97,7 @@ async fn found_by_a_drop(
     }
 }
 
-/// A plain table with the columns of one that cannot be made here.
+/// A plain table with the columns of a table that cannot be made here.
 async fn stand_in(
     conn: &mut SqliteConnection,
     scratch: &mut SqliteConnection,
@@ -104,7 +107,8 @@ async fn stand_in(
     let columns = bound(COLUMNS, [Bind::Text(table.to_owned())])
         .fetch_all(conn)
         .await;
-    // A module that is not there tells no columns either: what names them is told as broken, as SQLite would.
+    // A missing module tells no columns either; then objects that use the table are reported as
+    // broken, as SQLite would do.
     let names: Vec<Ident> = columns
         .unwrap_or_default()
         .iter()
@@ -113,7 +117,7 @@ async fn stand_in(
     match Ident::new(table) {
         Ok(table) if !names.is_empty() => {
             let columns = joined(&names, ", ", Ident::quoted);
-            // One that a virtual table has made already, as its own, is there.
+            // A virtual table may have made a table of this name already.
             let create = format!("CREATE TABLE IF NOT EXISTS {} ({columns})", table.quoted());
             run(scratch, create).await
         }

@@ -1,6 +1,8 @@
-//! Rows written many at a time by their rowids, in one statement with a handful of parameters.
-//! Owns its text and the blobs that it takes apart. Rows that are compared and set alike go
-//! together; all of them are written, or none is and the caller finds out which one by one.
+//! Writes many rows by their rowids with one statement of a few parameters.
+//! Owns the statement's text and the blobs that it takes apart. A statement writes all rows of a
+//! group, which have the same classes of compared values and set the same columns. If one of them
+//! has changed, the statement is rolled back and the group split into eight parts. Rows of small
+//! parts are left to the caller.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,20 +15,20 @@ use super::key_value::{self, KeyValue};
 use super::shape::{Encoding, Shape, ShapeField, image};
 use super::statement::{Bind, bound, run};
 use super::value::Restored;
-use super::version::{self, Seen};
+use super::version::{self, SeenCell};
 use crate::store::page::WriteCell;
 use crate::store::{Result, StoreError, WriteRow};
 
-/// Fewer rows are not worth a statement of their own.
+/// A group of fewer rows is not worth a statement of its own.
 const ROWS_MIN: usize = 16;
-/// Rows with more bytes to compare or set are not copied once more for this.
+/// A row with more bytes to compare or set is not copied into the blobs.
 const ROW_BYTES_MAX: usize = 64 << 10;
 /// Digits of an offset or a length.
 const DIGITS: usize = 10;
-/// Stands for a column that was not read.
+/// The letter for a column that was not read.
 const UNREAD: u8 = b'-';
 
-/// Writes what rows it can, and says of each whether it was written.
+/// Writes those rows that it can, and tells for each row whether it was written.
 pub(super) async fn write(
     conn: &mut SqliteConnection,
     shape: &Shape,
@@ -37,7 +39,8 @@ pub(super) async fn write(
         return Ok(done);
     };
     for group in Group::of(shape, rows)? {
-        // Parts of a group in which a row has changed; what stays is written one by one.
+        // Parts of the group that are still to be written. Rows of small parts are left to the
+        // caller.
         let mut parts = Vec::from([Range {
             start: 0,
             end: group.rowids.len(),
@@ -64,17 +67,17 @@ pub(super) async fn write(
     Ok(done)
 }
 
-/// Rows that the same statement can write: alike in the classes of what is compared, and in what
-/// is set.
+/// Rows that one statement can write: they have the same classes of compared values, and set the
+/// same columns.
 struct Group<'a> {
-    /// Where they are in the batch.
+    /// Their positions in the batch.
     positions: Vec<usize>,
     rowids: Vec<i64>,
-    /// What they are compared with and given: as many pieces for each row, in the statement's order.
+    /// The values to compare and set: equally many pieces for each row, in the statement's order.
     pieces: Vec<Piece<'a>>,
     /// Letters for the classes and for what is set; see [`like`].
     likeness: Vec<u8>,
-    /// One of them.
+    /// The first row of the group.
     row: &'a WriteRow,
 }
 
@@ -123,8 +126,8 @@ impl<'a> Group<'a> {
     }
 }
 
-/// What a row has in common with others, its pieces and its rowid; `None` for one that is left to
-/// be written by itself.
+/// What a row must have in common with others of its group, with its pieces and its rowid; `None`
+/// for a row that has to be written by itself.
 fn like<'a>(
     shape: &Shape,
     row: &'a WriteRow,
@@ -143,7 +146,7 @@ fn like<'a>(
             "i:" | "t:" => Cow::Borrowed(value.as_bytes()),
             _ => match KeyValue::decode(part)? {
                 KeyValue::Blob(bytes) => Cow::Owned(bytes),
-                // No row key has such a part.
+                // A row key has no part of this class.
                 _ => return Ok(None),
             },
         };
@@ -155,13 +158,13 @@ fn like<'a>(
     }
     for seen in &version.columns {
         likeness.push(match seen {
-            Seen::Unread => UNREAD,
-            Seen::Value(class, bytes) => {
+            SeenCell::Unread => UNREAD,
+            SeenCell::Value(class, bytes) => {
                 pieces.extend(bytes.map(Cow::Borrowed));
                 class.as_bytes()[0]
             }
-            // Equal to nothing.
-            Seen::Large(_) => return Ok(None),
+            // A value that was not read in full compares equal to nothing.
+            SeenCell::Large(_) => return Ok(None),
         });
     }
     for (cell, field) in row.cells.iter().zip(&shape.fields) {
@@ -184,7 +187,8 @@ fn class(letter: u8) -> &'static str {
     }
 }
 
-/// Adds what a cell sets, and says how; `None` for what does not travel as bytes.
+/// Adds the pieces that a cell sets, and returns its letter; `None` for a cell that cannot be set
+/// from bytes.
 fn set<'a>(cell: &'a WriteCell, field: &ShapeField, pieces: &mut Vec<Piece<'a>>) -> Option<u8> {
     match cell {
         WriteCell::Keep => Some(b'k'),
@@ -214,7 +218,7 @@ fn set<'a>(cell: &'a WriteCell, field: &ShapeField, pieces: &mut Vec<Piece<'a>>)
     }
 }
 
-/// The statement for rows that are alike.
+/// The statement for the rows of a group.
 struct Bulk {
     set: Vec<String>,
     conditions: Vec<String>,
@@ -222,8 +226,9 @@ struct Bulk {
     binds: Vec<Bind>,
 }
 
-/// The expressions for the pieces of a row, and what they are taken from. A piece that is of one
-/// length in all rows has a fixed place in `fixed`; of others `index` says where in `free` they are.
+/// The expressions for the pieces of a row, and the blobs that they are taken from. A piece of the
+/// same length in all rows has a fixed place in `fixed`; for other pieces `index` has their place
+/// in `free`.
 struct Slots {
     expressions: std::vec::IntoIter<String>,
     binds: Vec<Bind>,
@@ -245,7 +250,8 @@ impl Slots {
                 *length = length.filter(|length| *length == piece.len());
             }
         }
-        // As large as they can become: one that grew would leave values behind in what it gave back.
+        // Allocated at full size: a buffer that grows would leave values in the memory that it
+        // frees.
         let (mut fixed, mut free) = (Vec::with_capacity(bytes + 1), Vec::with_capacity(bytes + 1));
         let mut index = Vec::new();
         for row in group.rows(rows.clone()) {
@@ -266,7 +272,7 @@ impl Slots {
         }
         rowids.push(']');
         let strides = (fixed.len() / count, index.len() / count);
-        // `substr` of no bytes at all is NULL.
+        // `substr` of a blob without bytes is NULL.
         fixed.push(0);
         free.push(0);
         let mut binds = vec![
@@ -382,12 +388,12 @@ impl Bulk {
         }
     }
 
-    /// How many rows were written.
+    /// Runs the statement and returns how many rows it wrote.
     async fn run(self, conn: &mut SqliteConnection) -> Result<u64> {
         if self.set.is_empty() {
             return Ok(0);
         }
-        // Materialized, the list is gone through once, and each row then found by its rowid.
+        // MATERIALIZED, so that SQLite reads the list once and finds each row by its rowid.
         let sql = format!(
             "WITH \"~v\"(key, value) AS MATERIALIZED (SELECT key, value FROM json_each(?1)) \
              UPDATE {} AS t SET {} FROM \"~v\" AS v WHERE {}",

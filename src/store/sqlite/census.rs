@@ -1,6 +1,7 @@
-//! The census: how many values each key seals. And what is only right after one: destruction.
-//! Owns the exact comparison of key ids in the server, by class and first bytes of each value, which
-//! no collation touches. A destruction holds the write lock from before its count to its end.
+//! The census: how many values each key seals. Also the destruction of keys, which relies on one.
+//! Owns the exact comparison of key ids in the server, by class and first bytes of each value,
+//! which no collation affects. A destruction holds the write lock from before its census to its
+//! end.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use super::key_table;
 use super::key_value;
 use super::mark;
 use super::paging::window_end;
-use super::range::Range;
+use super::range::KeyRange;
 use super::rotation;
 use super::search;
 use super::shape::{Shape, image, joined, sealed_under};
@@ -25,18 +26,18 @@ use crate::keys::{KeyRecord, KeyStatus};
 use crate::store::change::Change;
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
-    Cursor, Destruction, FieldTarget, Resealed, Result, Sealed, SealedCount, StoreError, Target,
+    Destruction, FieldTarget, KeyText, Resealed, Result, Sealed, SealedCount, StoreError, Target,
 };
 
-/// Rows that are grouped at once: SQLite groups by sorting, and sorts in memory.
+/// Rows that one statement groups: SQLite groups by sorting, in memory.
 const WINDOW: usize = 50_000;
 
-/// Counts in a range of keys, in one snapshot.
+/// Counts the values in a range of keys, in one snapshot.
 pub(super) async fn count(
     conn: &mut SqliteConnection,
     target: &Target,
-    after: Option<&Cursor>,
-    upto: Option<&Cursor>,
+    after: Option<&KeyText>,
+    upto: Option<&KeyText>,
 ) -> Result<Vec<SealedCount>> {
     count_by(conn, target, after, upto, WINDOW).await
 }
@@ -44,8 +45,8 @@ pub(super) async fn count(
 async fn count_by(
     conn: &mut SqliteConnection,
     target: &Target,
-    after: Option<&Cursor>,
-    upto: Option<&Cursor>,
+    after: Option<&KeyText>,
+    upto: Option<&KeyText>,
     window: usize,
 ) -> Result<Vec<SealedCount>> {
     let prefixes: Vec<(usize, String)> = (target.fields.iter().enumerate())
@@ -57,7 +58,7 @@ async fn count_by(
         let shape = Shape::read(&mut snapshot, target).await?;
         let mut after = after.cloned();
         loop {
-            let mut range = Range::new(&mut snapshot, &shape, after.as_ref(), upto).await?;
+            let mut range = KeyRange::new(&mut snapshot, &shape, after.as_ref(), upto).await?;
             let end = window_end(&mut snapshot, &shape, &range, window).await?;
             if let Some(end) = &end {
                 range.end_at(&shape, end);
@@ -82,12 +83,12 @@ async fn count_by(
     Ok(counts.collect())
 }
 
-/// The values of one window, each row read once.
+/// Adds the values of one window; reads each row once.
 async fn add_window(
     conn: &mut SqliteConnection,
     shape: &Shape,
     prefixes: &[(usize, String)],
-    range: &Range,
+    range: &KeyRange,
     sums: &mut BTreeMap<(usize, Option<KeyId>), u64>,
 ) -> Result<()> {
     let sql = format!(
@@ -115,7 +116,7 @@ async fn add_window(
     Ok(())
 }
 
-/// Where the sealed value of a field is, and whether in text form.
+/// The expression for the sealed value of a field, and whether it is in text form.
 fn place(field: &FieldTarget) -> Option<(String, bool)> {
     match &field.sealed {
         Sealed::Beside { column, text } => Some((column.quoted(), *text)),
@@ -125,7 +126,7 @@ fn place(field: &FieldTarget) -> Option<(String, bool)> {
 }
 
 /// The first bytes of a sealed value as text: hex digits, or the first characters of the text form.
-/// Of another class there is a value, and no key that it names.
+/// A value of another class counts as sealed under no known key.
 fn prefix(field: &FieldTarget) -> Option<String> {
     let (column, text) = place(field)?;
     let first = format!("substr({column}, 1, 12)");
@@ -143,7 +144,7 @@ fn prefix(field: &FieldTarget) -> Option<String> {
     })
 }
 
-/// Puts row keys that were sealed again in the place of the old ones.
+/// Replaces row keys in quarantine by their re-sealed form.
 pub(super) async fn reseal_quarantine(
     conn: &mut SqliteConnection,
     rows: &[Resealed],
@@ -166,7 +167,7 @@ pub(super) async fn reseal_quarantine(
     commit(transaction).await
 }
 
-/// Destroys keys: locks, counts, wipes, in one transaction.
+/// Destroys keys in one transaction: locks, counts, wipes.
 pub(super) async fn destroy(
     conn: &mut SqliteConnection,
     order: &Destruction<'_>,
@@ -186,7 +187,8 @@ pub(super) async fn destroy(
                 }
             }
             left.extend(left_in_ours(&mut transaction, order.keys).await?);
-            // Nothing was written since the search, or all is searched again, and nobody writes.
+            // If somebody has written since the search, searches all again under the lock, so that
+            // nobody writes meanwhile.
             if let Some(searched) = order.searched
                 && searched != search::version(&mut transaction).await?
             {
@@ -209,13 +211,13 @@ pub(super) async fn destroy(
     }
     audit::note(&mut transaction, order.note, &[], before).await?;
     commit(transaction).await?;
-    // The pages as they were before are still in the WAL. Emptied now, unless a reader is in the way:
-    // then it goes when the WAL is next begun anew.
+    // The WAL still holds the old pages. This empties it, unless a reader is active: then they
+    // remain until the WAL is next restarted.
     let _ = run(conn, "PRAGMA wal_checkpoint(TRUNCATE)").await;
     Ok(Vec::new())
 }
 
-/// Values of one tenant that are there in plaintext, beside what is sealed.
+/// How many values of one tenant are there as plaintext beside their sealed form.
 pub(super) async fn plaintext_of(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -254,8 +256,8 @@ async fn destroy_one(
         return Ok(());
     }
     let (actor, reason) = (order.actor, order.reason);
-    // A shredded tenant's keys may still be in use: each goes by the states between. Of any other
-    // key in use the table refuses the destruction.
+    // A shredded tenant's keys may still be in use: each moves through the states between. The key
+    // table refuses the destruction of any other key in use.
     if order.shred.is_some() && !from.may_become(KeyStatus::Destroyed) {
         let between = KeyStatus::Deactivated;
         rotation::set_status(conn, key.key_id, from, between, actor, reason).await?;
@@ -266,7 +268,7 @@ async fn destroy_one(
         .map(|_| ())
 }
 
-/// What is still sealed under the keys in one table. One scan, whatever the number of keys.
+/// The values sealed under the keys in one table, counted in one scan for all keys.
 async fn left_in(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -298,8 +300,8 @@ async fn left_in(
     Ok(left)
 }
 
-/// Row keys in quarantine and cursors of unfinished runs. Of a row that went through, and of a run
-/// that is over, nobody asks for the key any more.
+/// Row keys in quarantine and cursors of unfinished runs that are sealed under the keys. Resolved
+/// rows and finished runs do not need their keys any more.
 async fn left_in_ours(conn: &mut SqliteConnection, keys: &[KeyId]) -> Result<Option<SealedCount>> {
     let under = |column: &str| sealed_under(column, false, keys);
     let sql = format!(
@@ -325,14 +327,15 @@ fn some(field: Option<usize>, keys: &[KeyId], values: i64) -> Option<SealedCount
     })
 }
 
-/// The condition for rows of the tenant whose bytes are bound, as rows are read: a BLOB names none,
-/// and no collation takes one for another.
+/// The condition for rows of the tenant whose bytes are bound. It agrees with how rows are read: a
+/// BLOB is no tenant, and no collation makes two tenants equal.
 fn is_tenant(column: &Ident) -> String {
     let column = column.quoted();
     format!("typeof({column}) <> 'blob' AND {} = ?", image(&column))
 }
 
-/// Sets the blind indexes of one tenant's rows NULL, as the engine, which the guard lets pass.
+/// Sets the blind indexes of one tenant's rows to NULL, under the engine's mark, so that the guard
+/// allows it.
 async fn blank_indexes(
     conn: &mut SqliteConnection,
     targets: &[Target],

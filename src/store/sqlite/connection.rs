@@ -1,7 +1,8 @@
-//! How connections are opened.
-//! Owns the URL's meaning, who may write, and the settings of every connection: secure_delete, a busy timeout
-//! in place of lock waits, temporary structures in memory. Statements are never logged.
-//! The file keeps the journal mode it has, unless WAL was asked for; what only looks opens it read-only.
+//! Opens connections.
+//! Owns the meaning of the URL, who may write, and the settings of every connection: secure_delete,
+//! a busy timeout instead of lock waits, temporary structures in memory. Never logs statements. The
+//! file keeps its journal mode unless WAL was requested; a command that only looks opens the file
+//! read-only.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,26 +18,27 @@ use crate::store::{Result, StoreError};
 /// How long a statement waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is done to a database file.
+/// What a command does to a database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Access {
-    /// Nothing: it is opened read-only, and may be in a folder that is.
+    /// Only reads: the file is opened read-only, and may be in a read-only folder.
     #[default]
     Look,
-    /// It is written to, in whatever journal mode it is in.
+    /// Writes, in the file's present journal mode.
     Write,
-    /// It is written to, and put into WAL mode before.
+    /// Writes, and puts the file into WAL mode first.
     WriteInWal,
 }
 
 /// Opens connections to one file.
-pub(super) struct Opener {
+pub(super) struct FileOpener {
     options: SqliteConnectOptions,
     access: Access,
 }
 
-impl Opener {
-    /// Reads `sqlite:///abs/path` or `sqlite://rel/path`, with `?mode=rwc` to create the file.
+impl FileOpener {
+    /// Reads a URL: `sqlite:///abs/path` or `sqlite://rel/path`, with `?mode=rwc` to create the
+    /// file.
     pub(super) fn new(url: &str, access: Access) -> Result<Self> {
         Ok(Self {
             options: options(url)?,
@@ -67,18 +69,20 @@ impl Opener {
             Err(refused @ (StoreError::ReadOnly | StoreError::Unreachable { .. })) => refused,
             opened => return opened,
         };
-        // A transaction that somebody's crash left in the journal is rolled back, as any reader does it.
+        // A crashed process left a transaction in the journal. Opening it for writing rolls that
+        // back, as any reader does.
         if self.holds("-journal") {
             return connect(&self.options.clone().create_if_missing(false)).await;
         }
-        // In a folder that takes no -shm file, a file in WAL mode is read as it is: nobody has it open.
+        // In a folder that cannot take a -shm file, reads a file in WAL mode as it is: no process
+        // has it open.
         match self.path().is_file() && !self.holds("-wal") {
             true => connect(&looking.immutable(true)).await,
             false => Err(refused),
         }
     }
 
-    /// Whether there is anything in the file of this ending beside the database.
+    /// Whether the file with this ending beside the database has any content.
     fn holds(&self, ending: &str) -> bool {
         let mut name = self.path().as_os_str().to_owned();
         name.push(ending);
@@ -86,7 +90,7 @@ impl Opener {
         found.is_ok_and(|found| found.len() > 0)
     }
 
-    /// Whether the file takes no writes from us.
+    /// Whether this command cannot write the file.
     pub(super) async fn is_read_only(&self, conn: &mut SqliteConnection) -> Result<bool> {
         if self.access == Access::Look {
             let path = self.path();
@@ -99,7 +103,7 @@ impl Opener {
         match run(conn, "BEGIN IMMEDIATE").await {
             Ok(()) => run(conn, "ROLLBACK").await.map(|()| false),
             Err(StoreError::ReadOnly) => Ok(true),
-            // Somebody writes just now, so it can be written to.
+            // Another connection is writing, so the file can be written.
             Err(StoreError::Busy { .. }) => Ok(false),
             Err(other) => Err(other),
         }
@@ -126,19 +130,20 @@ fn options(url: &str) -> Result<SqliteConnectOptions> {
     }
     Ok(options
         .busy_timeout(BUSY_TIMEOUT)
-        // A committed batch survives a power cut.
+        // With this a committed batch survives a power cut.
         .synchronous(SqliteSynchronous::Full)
-        // SQLite's own default; our writes change no key column, and must set nothing off.
+        // SQLite's own default. The store's writes change no key column, and must trigger no
+        // foreign key action.
         .foreign_keys(false)
         .pragma("secure_delete", "ON")
-        // Sorters and statement journals hold plaintext; they are not to reach a file.
+        // Sorters and statement journals hold plaintext, which must not reach a file.
         .pragma("temp_store", "MEMORY")
-        // KiB: keys come in any order, and the pages of a batch are all held until it commits.
+        // In KiB. Keys come in any order, and all pages of a batch are held until it commits.
         .pragma("cache_size", "-32768")
         .disable_statement_logging())
 }
 
-/// Opens a connection, and reads the file once: until then SQLite has not looked at it.
+/// Opens a connection and reads the file once, since SQLite does not look at it before.
 async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
     let mut conn = options.connect().await.map_err(fault::of)?;
     bound("SELECT count(*) FROM sqlite_schema", [])
@@ -148,7 +153,7 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
     Ok(conn)
 }
 
-/// The mode stays with the file, for whoever opens it from then on.
+/// Puts the file into WAL mode, which stays with it for all later users.
 async fn put_into_wal(conn: &mut SqliteConnection) -> Result<()> {
     let mode = |row: &sqlx::sqlite::SqliteRow| row.try_get::<String, _>(0).map_err(fault::of);
     let row = bound("PRAGMA journal_mode", [])
@@ -173,13 +178,13 @@ async fn put_into_wal(conn: &mut SqliteConnection) -> Result<()> {
     }
 }
 
-/// The one connection behind everything that is not a page or a batch.
+/// The shared connection, for everything that is not a page or a batch.
 pub(super) struct Control {
     conn: tokio::sync::Mutex<SqliteConnection>,
 }
 
 impl Control {
-    /// Takes a connection over.
+    /// Makes the shared connection of this one.
     pub(super) fn new(conn: SqliteConnection) -> Self {
         Self {
             conn: tokio::sync::Mutex::new(conn),
@@ -192,20 +197,20 @@ impl Control {
     }
 }
 
-/// Begins a transaction that holds the write lock from the start, so that nothing read in it can
-/// be out of date when it writes. Rolled back when dropped.
+/// Begins a transaction that holds the write lock from the start, so that what it reads is still
+/// true when it writes. It is rolled back when dropped.
 pub(crate) async fn write_transaction(
     conn: &mut SqliteConnection,
 ) -> Result<Transaction<'_, Sqlite>> {
     conn.begin_with("BEGIN IMMEDIATE").await.map_err(fault::of)
 }
 
-/// Commits.
+/// Commits a transaction.
 pub(crate) async fn commit(transaction: Transaction<'_, Sqlite>) -> Result<()> {
     transaction.commit().await.map_err(fault::of_commit)
 }
 
-/// Begins a transaction whose reads are all of one snapshot. Rolled back when dropped.
+/// Begins a transaction that reads from one snapshot. It is rolled back when dropped.
 pub(super) async fn read_transaction(
     conn: &mut SqliteConnection,
 ) -> Result<Transaction<'_, Sqlite>> {

@@ -1,4 +1,4 @@
-//! What the store makes in the application's schema, and takes away again.
+//! Creates and drops the store's objects in the application's schema.
 //! Owns the statements for columns, guards and indexes; each list of them runs in one transaction.
 //! Every identifier is quoted; the only other text that enters is a column's declared type.
 
@@ -17,7 +17,7 @@ use super::statement::{Bind, bound, run};
 use crate::ident::Ident;
 use crate::store::{FieldTarget, Result, Sealed, Select, StoreError, Target};
 
-/// The statements still needed before a table can be sealed.
+/// The statements that are still needed before a table can be sealed.
 pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
     let table = target.table.name.quoted();
     let there = columns(conn, target).await?;
@@ -45,7 +45,7 @@ pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Res
     Ok(statements)
 }
 
-/// Makes what is missing.
+/// Creates what is missing before a table can be sealed.
 pub(super) async fn prepare(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
     let fresh = relations::is_fresh(&mut transaction, target).await?;
@@ -58,7 +58,7 @@ pub(super) async fn prepare(conn: &mut SqliteConnection, target: &Target) -> Res
     connection::commit(transaction).await
 }
 
-/// Makes the blind index lookups.
+/// Creates the lookup indexes of blind indexes.
 pub(super) async fn finish_indexes(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
     for field in &target.fields {
@@ -70,7 +70,7 @@ pub(super) async fn finish_indexes(conn: &mut SqliteConnection, target: &Target)
     connection::commit(transaction).await
 }
 
-/// The statement that makes the lookup index of a column.
+/// The statement that creates the lookup index of a column.
 pub(super) fn lookup_statement(target: &Target, column: &Ident, unique: bool) -> Result<String> {
     let unique = if unique { "UNIQUE " } else { "" };
     Ok(format!(
@@ -81,7 +81,7 @@ pub(super) fn lookup_statement(target: &Target, column: &Ident, unique: bool) ->
     ))
 }
 
-/// Makes the sweep's index.
+/// Creates the sweep's index.
 pub(super) async fn make_sweep_index(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
     let wanted = sweep_statement(&mut transaction, target).await?;
@@ -97,14 +97,14 @@ pub(super) async fn make_sweep_index(conn: &mut SqliteConnection, target: &Targe
 /// Drops the sweep's index.
 pub(super) async fn drop_sweep_index(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
     let name = sweep_name(target)?;
-    // Most runs made none, and need not wait for who writes.
+    // Most runs made none, and need not wait for a writer.
     if schema_sql(conn, "index", name.as_str()).await?.is_none() {
         return Ok(());
     }
     run(conn, format!("DROP INDEX IF EXISTS {}", name.quoted())).await
 }
 
-/// The sweep's index, quoted, if it is there and made for just these fields.
+/// The quoted name of the sweep's index, if it exists and was made for exactly these fields.
 pub(super) async fn sweep_index(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -127,15 +127,15 @@ async fn sweep_statement(conn: &mut SqliteConnection, target: &Target) -> Result
     ))
 }
 
-/// Whether a value is sealed whose plaintext is not there.
-/// The text form: `ps1.`, then base64 whose first bytes are 0xE7 and suite 1 or 2 and a key id below
-/// 2^31, at least 34 bytes in all.
+/// The condition that a value could be in text form: `ps1.`, then base64 of at least 34 bytes, which
+/// begin with 0xE7, suite 1 or 2, and a key id below 2^31.
 fn could_be_sealed(column: &str) -> String {
     format!(
         "(typeof({column}) = 'text' AND length({column}) >= 50 AND {column} GLOB 'ps1.5w[EFIJ]*')"
     )
 }
 
+/// Whether a sealed value exists whose plaintext does not.
 async fn holds_only_copies(conn: &mut SqliteConnection, target: &Target) -> Result<bool> {
     let there = columns(conn, target).await?;
     let mut conditions = Vec::new();
@@ -162,7 +162,8 @@ async fn holds_only_copies(conn: &mut SqliteConnection, target: &Target) -> Resu
     row.try_get(0).map_err(fault::of)
 }
 
-/// Drops guard, sealed columns and blind indexes, also those on their way to another key.
+/// Drops guard, sealed columns and blind indexes, including new ones that a key rotation is
+/// filling.
 pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
     let table = target.table.name.quoted();
@@ -200,7 +201,7 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
             run(&mut transaction, statement).await?;
         }
     }
-    // What other fields of the table still need is guarded again in the same transaction.
+    // Guards the other fields of the table again, in the same transaction.
     let mut rest = guarded::with_registered(&mut transaction, target).await?;
     rest.fields.retain(|field| !is_named(field));
     rest.on_untrusted_seal.get_or_insert(way);
@@ -214,7 +215,7 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
     connection::commit(transaction).await
 }
 
-/// Makes the columns that a restore writes into.
+/// Creates the columns that a restore writes into.
 pub(super) async fn make_plain_columns(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
     let there = columns(&mut transaction, target).await?;
@@ -234,7 +235,8 @@ pub(super) async fn make_plain_columns(conn: &mut SqliteConnection, target: &Tar
     connection::commit(transaction).await
 }
 
-/// A type is a few words and numbers; anything else could be more than a type.
+/// The declared type, if it consists of words and numbers only: other text could be more than a
+/// type.
 fn declared_type(field: &FieldTarget) -> Result<&str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" _(),+-.".contains(&byte);
     match field.source_type.bytes().all(plain) && !field.source_type.contains("--") {
@@ -269,7 +271,8 @@ pub(super) fn sweep_name(target: &Target) -> Result<Ident> {
     index_name(format!("phiseal_sweep_{}", target.table.name.as_str()))
 }
 
-/// Index names are unique in a whole SQLite database, so the table's is part of it.
+/// The name of a lookup index. Index names are unique in a whole SQLite database, so it contains
+/// the table's name.
 pub(super) fn lookup_name(target: &Target, index: &Ident) -> Result<Ident> {
     let name = [target.table.name.as_str(), index.as_str(), "idx"];
     index_name(joined(&name, "_", |part| (*part).to_owned()))
@@ -299,7 +302,7 @@ pub(super) async fn columns(conn: &mut SqliteConnection, target: &Target) -> Res
     }
 }
 
-/// SQLite's names differ not in the case of ASCII letters.
+/// Whether a column is in the list; SQLite ignores the case of ASCII letters in names.
 pub(super) fn has(columns: &[String], column: &Ident) -> bool {
     columns
         .iter()

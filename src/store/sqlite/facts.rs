@@ -1,12 +1,12 @@
-//! What the catalog says of the file and of a table.
-//! Owns the pragmas and their reading. Reads no value of a row, only storage classes and counts.
+//! Reads facts of the file and of a table from the catalog.
+//! Owns the pragmas and their decoding. Reads no value of a row, only storage classes and counts.
 
 mod relations;
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::connection::{self, Opener};
+use super::connection::{self, FileOpener};
 use super::schema_text::mentions;
 use super::shape::{Shape, joined};
 use super::statement::{Bind, bound, literal};
@@ -15,10 +15,11 @@ use crate::ident::{Ident, TableName};
 use crate::store::catalog::{ColumnFacts, DependentFacts, IndexFacts, KeyFacts, RelationKind};
 use crate::store::{Result, Sealed, Select, ServerFacts, StoreError, Survey, TableFacts, Target};
 
-/// As many columns as a table can have in a library that is built as usual (sqlite.org/limits.html).
+/// The most columns that a table can have in a library with the default limits
+/// (sqlite.org/limits.html).
 const COLUMNS_MAX: i64 = 2000;
 
-/// The tables of our own, all of which must be there.
+/// phiseal's own tables, all of which must exist.
 const OWN_TABLES: [&str; 14] = [
     "phiseal_encryption_keys",
     "phiseal_key_rotation_history",
@@ -36,8 +37,11 @@ const OWN_TABLES: [&str; 14] = [
     "phiseal_end_of_tables",
 ];
 
-/// The library and the file.
-pub(super) async fn server(conn: &mut SqliteConnection, opener: &Opener) -> Result<ServerFacts> {
+/// Facts of the library and the file.
+pub(super) async fn server(
+    conn: &mut SqliteConnection,
+    opener: &FileOpener,
+) -> Result<ServerFacts> {
     let version: String = one(conn, "SELECT sqlite_version()").await?;
     let encoding: String = one(conn, "SELECT encoding FROM pragma_encoding").await?;
     let names = OWN_TABLES.map(literal).join(", ");
@@ -55,7 +59,7 @@ pub(super) async fn server(conn: &mut SqliteConnection, opener: &Opener) -> Resu
         },
         version: format!("SQLite {version}"),
         version_num: number,
-        // As PostgreSQL spells it.
+        // Spelled as PostgreSQL does.
         encoding: encoding.replace("UTF-", "UTF"),
         read_only: opener.is_read_only(conn).await?,
         broken_objects: broken::objects(conn).await?,
@@ -72,13 +76,13 @@ where
     row.try_get(0).map_err(fault::of)
 }
 
-/// Rows in a table, counted.
+/// The number of rows in a table.
 pub(super) async fn row_count(conn: &mut SqliteConnection, table: &Ident) -> Result<u64> {
     let count: i64 = one(conn, &format!("SELECT count(*) FROM {}", table.quoted())).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// What is left to seal, counted; nothing where sealed columns are still to be made.
+/// Counts the rows that are still to be sealed; counts nothing if sealed columns do not exist yet.
 pub(super) async fn survey(conn: &mut SqliteConnection, target: &Target) -> Result<Survey> {
     let table = &target.table.name;
     let there = all(conn, "SELECT name FROM pragma_table_xinfo(?)", table).await?;
@@ -110,7 +114,7 @@ pub(super) async fn survey(conn: &mut SqliteConnection, target: &Target) -> Resu
     })
 }
 
-/// Everything about one table or view; `None` where there is none of that name.
+/// Facts of one table or view; `None` if there is none of that name.
 pub(super) async fn table(
     conn: &mut SqliteConnection,
     name: &TableName,
@@ -121,7 +125,7 @@ pub(super) async fn table(
     Ok(facts)
 }
 
-/// The names of tables, less SQLite's own and ours.
+/// The names of tables, without SQLite's own and phiseal's.
 pub(super) async fn table_names(conn: &mut SqliteConnection) -> Result<Vec<TableName>> {
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' \
                AND name NOT GLOB 'sqlite_*' AND name NOT GLOB 'phiseal_*' ORDER BY 1 LIMIT 10000";
@@ -150,7 +154,7 @@ async fn table_facts(conn: &mut SqliteConnection, name: &Ident) -> Result<Option
         "view" => RelationKind::View,
         _ => RelationKind::Other,
     };
-    // The catalog's own spelling, by which it lists everything else.
+    // The catalog's own spelling, which the other queries need.
     let name = Ident::new(text(listed, "name")?).map_err(|_| unexpected())?;
     let without_rowid: bool = listed.try_get("wr").map_err(fault::of)?;
     let mut facts = TableFacts {
@@ -301,7 +305,7 @@ async fn indexes(
             key.columns.extend(column);
         }
     }
-    // Expressions and conditions of indexes name columns that no pragma lists.
+    // Expressions and conditions of indexes mention columns that no pragma lists.
     for index in 0..facts.indexes.len() {
         let object = schema
             .iter()
@@ -319,7 +323,7 @@ async fn indexes(
     Ok(())
 }
 
-/// An INTEGER PRIMARY KEY is the rowid itself, and has no index.
+/// Adds an INTEGER PRIMARY KEY, which is the rowid itself and has no index.
 async fn primary_key(
     conn: &mut SqliteConnection,
     name: &Ident,
@@ -356,8 +360,8 @@ async fn primary_key(
     Ok(())
 }
 
-/// The storage classes of every column, in one pass over the table: those of some row, and those of
-/// all rows that differ from it, which are mostly few.
+/// Finds the storage classes of every column in one pass over the table: the classes of one row,
+/// and of the rows that differ from it, which are usually few.
 async fn storage_classes(
     conn: &mut SqliteConnection,
     name: &Ident,
@@ -409,7 +413,7 @@ async fn storage_classes(
     Ok(())
 }
 
-/// Bytes of the table's pages and its indexes'.
+/// The bytes of the pages of the table and its indexes.
 async fn bytes(conn: &mut SqliteConnection, facts: &TableFacts) -> Result<i64> {
     let names = std::iter::once(&facts.name).chain(facts.indexes.iter().map(|index| &index.name));
     let names: Vec<&String> = names.collect();

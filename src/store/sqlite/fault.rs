@@ -1,10 +1,10 @@
-//! What SQLite's result codes mean to the engine.
-//! Owns the mapping to [`StoreError`]. A message of SQLite never leaves this file: it may quote
-//! values, and the text of a statement. Names of tables and columns that a constraint names do.
+//! Maps SQLite's result codes to [`StoreError`]. A message of SQLite never leaves this file, since
+//! it may quote values and the text of a statement; only names of tables and columns in a
+//! constraint's message do.
 
 use crate::store::StoreError;
 
-/// The class of a failed statement.
+/// The error of a failed statement.
 pub(crate) fn of(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(refused) => {
@@ -22,12 +22,12 @@ pub(crate) fn of(error: sqlx::Error) -> StoreError {
         | sqlx::Error::TypeNotFound { .. } => StoreError::Unexpected {
             what: "a column of another form than asked for",
         },
-        // The worker thread of the connection is gone, and its transaction with it.
+        // The connection's worker thread has ended, and its transaction with it.
         _ => StoreError::ConnectionLost,
     }
 }
 
-/// The class of a failed COMMIT. A write error may come after the commit record was written.
+/// The error of a failed COMMIT. A write error may come after the commit record was written.
 pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
     match of(error) {
         StoreError::ConnectionLost => StoreError::OutcomeUnknown,
@@ -38,11 +38,12 @@ pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// The class of a failed statement that writes rows: a function or a trigger that fails in it is of its row.
+/// The error of a failed statement that writes rows: a function or trigger that fails in it
+/// concerns the row.
 pub(super) fn of_rows(error: sqlx::Error) -> StoreError {
     match of(error) {
         StoreError::Refused { sqlstate } if sqlstate.starts_with("SQLITE_ERROR") => {
-            StoreError::Data {
+            StoreError::RowRefused {
                 sqlstate,
                 constraint: None,
             }
@@ -51,7 +52,7 @@ pub(super) fn of_rows(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// `code` is the extended result code; its low byte is the primary one.
+/// Maps a result code. `code` is the extended code; its low byte is the primary one.
 fn of_code(code: i32, message: &str) -> StoreError {
     let sqlstate = name(code);
     match code & 0xff {
@@ -62,16 +63,16 @@ fn of_code(code: i32, message: &str) -> StoreError {
         14 => StoreError::Unreachable {
             reason: "the database file cannot be opened".to_owned(),
         },
-        // Of a guard, whose messages begin with its codes.
+        // Errors raised by a guard begin with its codes.
         19 if message.starts_with("phiseal PS002: ") => StoreError::KeyNotActive,
         19 if message.starts_with("phiseal PS005: ") => StoreError::Refused {
             sqlstate: "PS005".to_owned(),
         },
-        18 | 20 => StoreError::Data {
+        18 | 20 => StoreError::RowRefused {
             sqlstate,
             constraint: None,
         },
-        19 => StoreError::Data {
+        19 => StoreError::RowRefused {
             sqlstate,
             constraint: constraint(code, message),
         },
@@ -88,8 +89,8 @@ fn of_code(code: i32, message: &str) -> StoreError {
     }
 }
 
-/// What a UNIQUE, PRIMARY KEY or NOT NULL constraint is called: its columns. A CHECK is named by
-/// its expression, and a trigger speaks free text, so of those only the kind is told.
+/// The name of a constraint: for UNIQUE, PRIMARY KEY or NOT NULL its columns. SQLite names a CHECK
+/// by its expression, and a trigger's message is free text, so for these only the kind is given.
 fn constraint(code: i32, message: &str) -> Option<String> {
     match code >> 8 {
         1 => Some("check".to_owned()),

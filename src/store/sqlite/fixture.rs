@@ -1,4 +1,5 @@
-//! A database file for one test, with our own tables in it, and an application's connection to it.
+//! A database file for one test, with phiseal's tables in it, and an application's connection to
+//! it.
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
@@ -50,7 +51,7 @@ impl Fixture {
         fixture
     }
 
-    /// Runs what an application would; the error's code is the extended result code.
+    /// Runs statements as an application; an error's code is the extended result code.
     pub(super) async fn exec(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
             .execute(&mut self.app)
@@ -58,7 +59,7 @@ impl Fixture {
             .map(|_| ())
     }
 
-    /// Runs what puts rows there as an engine would have left them: with the guards away meanwhile.
+    /// Runs statements without the guards, to leave rows as an engine would have.
     pub(super) async fn unguarded(&mut self, sql: &str) {
         const GUARDS: &str = "FROM sqlite_schema WHERE name GLOB '~phiseal_*' ORDER BY name";
         let names = self.rows(&format!("SELECT name {GUARDS}")).await;
@@ -74,7 +75,7 @@ impl Fixture {
         }
     }
 
-    /// The rows of a query, each column as SQL would write it.
+    /// The first column of a query's rows.
     pub(super) async fn rows(&mut self, sql: &str) -> Vec<String> {
         let rows = sqlx::query(AssertSqlSafe(sql.to_owned()))
             .fetch_all(&mut self.app)
@@ -85,7 +86,7 @@ impl Fixture {
             .collect()
     }
 
-    /// Key 1, active, for tenant ''.
+    /// Inserts a key for a tenant, and activates it if `active` is set.
     pub(super) async fn key(&mut self, id: i64, tenant: &str, active: bool) -> KeyId {
         let key_id = KeyId::new(id).unwrap();
         let new = NewKey {
@@ -110,7 +111,7 @@ impl Fixture {
         key_id
     }
 
-    /// Every key with its state, as SQL would write it.
+    /// Every key with its state.
     pub(super) async fn keys(&mut self) -> Vec<String> {
         self.rows("SELECT key_id || ' ' || status FROM phiseal_encryption_keys ORDER BY key_id")
             .await
@@ -207,7 +208,7 @@ fn registered(target: &Target, field: &FieldTarget) -> FieldRecord {
     }
 }
 
-/// From an active key to one that was not used yet.
+/// A handover from an active key to a pre-active one.
 pub(super) fn handover(from: KeyId, to: KeyId) -> Handover {
     Handover {
         from,
@@ -225,7 +226,8 @@ pub(super) fn ident(name: &str) -> Ident {
     Ident::new(name).unwrap()
 }
 
-/// The statement that marks what follows as the engine's: this change of the table of this label.
+/// The statement that marks the next writes as the engine's: this change of the table with this
+/// label.
 pub(super) fn marked(change: Change, label: &str) -> String {
     let number = mark::number(mark::numbers(label).0, mark::bits(change));
     format!("INSERT INTO phiseal_guard_mark VALUES ({number}, 'engine')")
@@ -256,7 +258,7 @@ pub(super) fn target(table: &str, keys: &[&str]) -> Target {
     }
 }
 
-/// The same with one field more: `column` beside `column`_sealed, or in place.
+/// Adds a field to a target: `column` beside `column`_sealed, or in place.
 pub(super) fn with(mut target: Target, column: &str, source_type: &str, beside: bool) -> Target {
     let sealed = match beside {
         true => Sealed::Beside {
@@ -293,6 +295,6 @@ pub(super) fn request(select: Select) -> PageRequest {
         with_sealed: true,
         with_index: false,
         with_key_text: true,
-        versions: crate::store::Versions::All,
+        versions: crate::store::Visibility::All,
     }
 }

@@ -1,11 +1,11 @@
-//! The guard: two triggers that no stale seal gets past, and one for each blind index that notes whether a
-//! statement names it.
-//! Owns which triggers those are and which a table has by now; their text is in `guard/text.rs`. SQLite has
-//! no BEFORE trigger that changes a row, so these come AFTER and write again what must be otherwise; old
-//! and new are compared by class and bytes, exactly, and a row is found by its rowid.
-//! Holds under any `recursive_triggers`, and with other triggers on the table: a guard's own nested
-//! update is marked, so that it is not undone, and looks at the row once more before it is done. A mark
-//! is of one connection (`mark.rs`).
+//! The guard: two triggers that keep a sealed value from being older than its plaintext, and one
+//! for each blind index that records whether a statement names it.
+//! Owns which triggers a table needs and which it has; `guard/text.rs` has their text. SQLite has
+//! no BEFORE trigger that changes a row, so these are AFTER triggers that write the row again. They
+//! compare old and new by class and bytes, and find the row by its rowid. The guard works under any
+//! `recursive_triggers`, and with other triggers on the table. Its nested update is marked, so that
+//! the guard does not undo it, and the guard checks the row once more at the end. A mark counts on
+//! one connection only (`mark.rs`).
 
 mod finder;
 mod text;
@@ -14,7 +14,7 @@ mod words;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use self::text::Guard;
+use self::text::GuardText;
 use super::fault;
 use super::guarded;
 use super::registry;
@@ -25,10 +25,10 @@ use crate::ident::{Ident, TableName};
 use crate::store::change::label_digest;
 use crate::store::{FieldRecord, KeyColumn, KeyKind, Result, StoreError, Target, UntrustedSeal};
 
-/// How the names of the guard's triggers begin.
+/// The prefix of the names of the guard's triggers.
 pub(super) const GUARD_PREFIX: &str = "~phiseal_";
 
-/// Whether a trigger is one of the guard's.
+/// Whether a trigger belongs to a guard.
 pub(super) fn is_guard(trigger: &str) -> bool {
     trigger.starts_with(GUARD_PREFIX)
 }
@@ -36,13 +36,14 @@ pub(super) fn is_guard(trigger: &str) -> bool {
 /// One trigger of the guard.
 #[derive(PartialEq)]
 pub(super) struct GuardTrigger {
-    /// Its name: trigger names are unique in a whole SQLite database, so it holds the table's.
+    /// Its name. Trigger names are unique in a whole SQLite database, so it contains the table's
+    /// name.
     pub(super) name: Ident,
-    /// The statement that makes it.
+    /// The statement that creates it.
     pub(super) create: String,
 }
 
-/// The guard of a table. The target must name every sealed field of it.
+/// The triggers of a table's guard. The target must name every sealed field of the table.
 pub(super) async fn triggers(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -53,7 +54,7 @@ pub(super) async fn triggers(
     };
     let this_row = finder::this_row(conn, target).await?;
     let rowid = rowid(conn, target.table.name.as_str()).await?.name;
-    let guard = Guard::new(target, this_row, rowid, undoes);
+    let guard = GuardText::new(target, this_row, rowid, undoes);
     let insert = free_name(conn, &target.table, "i").await?;
     let update = free_name(conn, &target.table, "u").await?;
     let mut triggers = vec![
@@ -77,13 +78,13 @@ pub(super) async fn triggers(
     Ok(triggers)
 }
 
-/// Whether the guard that a table has undoes an untrusted change of a seal.
+/// Whether the table's present guard undoes an untrusted change of a sealed value.
 async fn undoes(conn: &mut SqliteConnection, table: &TableName) -> Result<bool> {
     let there = on_table(conn, table.name.as_str()).await?;
     Ok(there.iter().any(|one| one.create.contains(text::UNDONE)))
 }
 
-/// The statements that put the guard of a table in the place of what it has of one.
+/// The statements that replace the table's present guard by the one it should have.
 pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
     let wanted = triggers(conn, target).await?;
     let there = on_table(conn, target.table.name.as_str()).await?;
@@ -95,8 +96,8 @@ pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Res
         .collect())
 }
 
-/// Drops the guard that a table has, whatever its triggers are called; how it met an untrusted change of a
-/// seal.
+/// Drops the guard of a table, whatever its triggers are called; returns how it handled an
+/// untrusted change of a sealed value.
 pub(super) async fn drop_all(
     conn: &mut SqliteConnection,
     table: &TableName,
@@ -115,8 +116,8 @@ fn drop_statement(trigger: &GuardTrigger) -> String {
     format!("DROP TRIGGER {}", trigger.name.quoted())
 }
 
-/// The tables whose guard is not to be relied upon: an earlier version's, which a committed mark switches off,
-/// or one that still changes another table by the name its own had before.
+/// The tables whose guard is not valid: one of an earlier version, which a committed mark switches
+/// off, or one whose table was renamed and whose text still updates the old name.
 pub(super) async fn outdated(conn: &mut SqliteConnection) -> Result<Vec<TableName>> {
     const OUTDATED: &str = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger' \
         AND substr(name, 1, length(?1)) = ?1 AND (instr(sql, 'phiseal PS004') = 0 \
@@ -134,8 +135,8 @@ pub(super) async fn outdated(conn: &mut SqliteConnection) -> Result<Vec<TableNam
     rows.iter().map(table).collect()
 }
 
-/// Puts this program's guard in the place of those that are outdated. A table that is not registered keeps
-/// what it has: nothing tells what of it is sealed.
+/// Replaces outdated guards by this program's. A table that is not registered keeps its guard,
+/// since nothing tells which of its columns are sealed.
 pub(super) async fn renew(conn: &mut SqliteConnection) -> Result<()> {
     let outdated = outdated(conn).await?;
     if outdated.is_empty() {
@@ -158,7 +159,7 @@ pub(super) async fn renew(conn: &mut SqliteConnection) -> Result<()> {
     relations::after_change(conn, None, false).await
 }
 
-/// A registered table without its fields.
+/// A target for a registered table, without its fields.
 fn bare(table: TableName, record: &FieldRecord) -> Result<Target> {
     let name = |name: &String| Ident::new(name.clone()).map_err(|_| unexpected());
     let key = |column: &String| {
@@ -183,8 +184,8 @@ fn bare(table: TableName, record: &FieldRecord) -> Result<Target> {
     })
 }
 
-/// The tables that carry a guard named after this table: itself, and those that were called so once and took
-/// their triggers along.
+/// The tables with a guard named after this table: the table itself, and tables that once had its
+/// name and kept their triggers when they were renamed.
 pub(super) async fn named_after(
     conn: &mut SqliteConnection,
     table: &str,
@@ -205,7 +206,7 @@ pub(super) async fn named_after(
     rows.iter().map(table).collect()
 }
 
-/// The guard that a table has, by the table that its triggers are of.
+/// The triggers of the guard that a table has.
 async fn on_table(conn: &mut SqliteConnection, table: &str) -> Result<Vec<GuardTrigger>> {
     const TRIGGERS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' \
         AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, length(?)) = ? ORDER BY name";
@@ -224,10 +225,10 @@ async fn on_table(conn: &mut SqliteConnection, table: &str) -> Result<Vec<GuardT
     rows.iter().map(trigger).collect()
 }
 
-/// How often a name is made another, where tables took theirs along.
+/// How many numbers are tried to find a free trigger name.
 const NAMES_MAX: u32 = 100;
 
-/// The name of a trigger of this table's guard that no other table's has.
+/// A name for a trigger of this table's guard that no other table's trigger has.
 async fn free_name(conn: &mut SqliteConnection, table: &TableName, event: &str) -> Result<Ident> {
     const TAKEN: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' \
         AND name = ? COLLATE NOCASE AND tbl_name <> ? COLLATE NOCASE";

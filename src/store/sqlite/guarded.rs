@@ -1,5 +1,5 @@
-//! The fields a table's guard must cover: those of the plan at hand, and those sealed before.
-//! A plan of one column must not leave the others of its table without a guard.
+//! The fields that a table's guard must cover: those of the present plan, and those sealed before.
+//! A plan of one column must not leave the table's other sealed columns without a guard.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -10,9 +10,9 @@ use super::statement::{Bind, bound};
 use crate::ident::Ident;
 use crate::store::{FieldRecord, FieldTarget, Result, Sealed, StoreError, Target};
 
-/// `target` with the registered fields of its table that it does not name, and with the columns that
-/// the registry says take a new blind index just now. A trigger that names a column which is not
-/// there would fail every write to the table, so one that is gone is left out.
+/// Adds to `target` the registered fields of its table that it does not name, and the columns that
+/// the registry says take a new blind index. Leaves out columns that do not exist, since a trigger
+/// that names one would fail every write to the table.
 pub(super) async fn with_registered(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -70,7 +70,8 @@ async fn registry_is_there(conn: &mut SqliteConnection) -> Result<bool> {
     row.try_get::<i64, _>(0).map(|n| n > 0).map_err(fault::of)
 }
 
-/// The field as far as its columns are there; `None` where what holds its sealed values is not.
+/// The field with those of its columns that exist; `None` if the column of its sealed values does
+/// not.
 async fn field(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -106,7 +107,7 @@ async fn field(
     }))
 }
 
-/// The declared type of a column in lower case; `None` where there is no such column.
+/// The declared type of a column in lower case; `None` if there is no such column.
 async fn declared_type(
     conn: &mut SqliteConnection,
     target: &Target,

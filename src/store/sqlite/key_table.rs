@@ -1,5 +1,5 @@
 //! The table of wrapped data keys.
-//! Owns its statements. Legal moves between states are the table's own triggers to refuse.
+//! Owns its statements. The table's own triggers refuse illegal changes of state.
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -13,7 +13,7 @@ use crate::crypto::KeyId;
 use crate::keys::{KeyRecord, NewKey, Notary, RotationPeriod};
 use crate::store::{Result, StoreError};
 
-/// All records, or those of some ids.
+/// All key records, or those with these ids.
 pub(super) async fn records(
     conn: &mut SqliteConnection,
     ids: Option<&[KeyId]>,
@@ -27,7 +27,7 @@ pub(super) async fn records(
     rows.iter().map(key_record).collect()
 }
 
-/// Inserts keys as pre-active; the ids that are taken are given back.
+/// Inserts keys as pre-active; returns the ids that are already taken.
 pub(super) async fn insert(conn: &mut SqliteConnection, new: &[NewKey]) -> Result<Vec<KeyId>> {
     let mut transaction = connection::write_transaction(conn).await?;
     let mut taken = Vec::new();
@@ -67,7 +67,7 @@ pub(super) async fn insert(conn: &mut SqliteConnection, new: &[NewKey]) -> Resul
     Ok(taken)
 }
 
-/// Makes pre-active keys active: all of them or none.
+/// Activates pre-active keys: all of them or none.
 pub(super) async fn activate(
     conn: &mut SqliteConnection,
     ids: &[KeyId],
@@ -97,7 +97,7 @@ pub(super) async fn activate(
     connection::commit(transaction).await
 }
 
-/// The modifiers that lead from now to the day a key is due, 00:00 UTC.
+/// The date modifiers that lead from now to the day a key is due, 00:00 UTC.
 pub(super) fn due_modifiers(due: RotationPeriod) -> String {
     match due {
         RotationPeriod::Month => "'start of month', '+1 month'".to_owned(),

@@ -1,6 +1,6 @@
-//! Key values by storage class: how they are read, kept in a cursor and bound again.
-//! Owns the text of a cursor's parts: a letter for the class, a colon, the value. Bound back under
-//! the same class, so that the server compares what it stored. Nothing here can be printed.
+//! Key values by storage class: how they are read, stored in a cursor and bound again.
+//! Owns the text of a cursor's parts: a letter for the class, a colon, the value. A value is bound
+//! under its class, so that the server compares what it stored. No type here can be printed.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, TypeInfo, ValueRef};
@@ -8,20 +8,20 @@ use sqlx::{Row, TypeInfo, ValueRef};
 use super::fault;
 use super::statement::Bind;
 use crate::crypto::KeyPart;
-use crate::store::{Cursor, Result, StoreError};
+use crate::store::{KeyText, Result, StoreError};
 
-/// One column of a key.
+/// The value of one key column.
 #[derive(Clone, PartialEq)]
 pub(super) enum KeyValue {
-    /// NULL, which no row key can hold but a page must get past.
+    /// NULL. No row key can hold it, but a page must be able to continue after it.
     Null,
     /// INTEGER.
     Integer(i64),
-    /// REAL, likewise only got past.
+    /// REAL. No row key can hold it, as with NULL.
     Real(f64),
     /// TEXT.
     Text(String),
-    /// TEXT that is not UTF-8, likewise.
+    /// TEXT that is not UTF-8. No row key can hold it, as with NULL.
     RawText(Vec<u8>),
     /// BLOB.
     Blob(Vec<u8>),
@@ -61,7 +61,7 @@ impl KeyValue {
         }
     }
 
-    /// Reads a part of a cursor back.
+    /// Reads a part of a cursor.
     pub(super) fn decode(part: &str) -> Result<Self> {
         let bad = || StoreError::Unexpected {
             what: "a cursor of another form than this store makes",
@@ -90,7 +90,7 @@ impl KeyValue {
         }
     }
 
-    /// The parameter that stands for it.
+    /// The SQL parameter for the value.
     pub(super) fn placeholder(&self) -> &'static str {
         match self {
             // The driver binds TEXT only from UTF-8.
@@ -111,13 +111,13 @@ impl KeyValue {
     }
 }
 
-/// A cursor of these values.
-pub(super) fn cursor(key: &[KeyValue]) -> Cursor {
-    Cursor(key.iter().map(KeyValue::encode).collect())
+/// The cursor of these values.
+pub(super) fn cursor(key: &[KeyValue]) -> KeyText {
+    KeyText(key.iter().map(KeyValue::encode).collect())
 }
 
 /// The values of a cursor, as many as the key has columns.
-pub(super) fn values(cursor: &Cursor, columns: usize) -> Result<Vec<KeyValue>> {
+pub(super) fn values(cursor: &KeyText, columns: usize) -> Result<Vec<KeyValue>> {
     if cursor.0.len() != columns {
         return Err(StoreError::Unexpected {
             what: "a cursor of another number of columns than the key",
@@ -126,7 +126,7 @@ pub(super) fn values(cursor: &Cursor, columns: usize) -> Result<Vec<KeyValue>> {
     cursor.0.iter().map(|part| KeyValue::decode(part)).collect()
 }
 
-/// One text for a whole key: its parts, each after its length.
+/// One text for a whole key: its parts, each preceded by its length.
 pub(super) fn place(key: &[KeyValue]) -> String {
     let mut place = String::with_capacity(48);
     for part in key.iter().map(KeyValue::encode) {
@@ -137,14 +137,14 @@ pub(super) fn place(key: &[KeyValue]) -> String {
     place
 }
 
-/// Reads a whole key back.
+/// Reads the text of a whole key.
 pub(super) fn unplace(place: &str) -> Result<Vec<KeyValue>> {
     parts(place)
         .map(|part| part.and_then(KeyValue::decode))
         .collect()
 }
 
-/// The parts of a whole key, still as [`KeyValue::encode`] made them.
+/// The parts of a whole key, each as [`KeyValue::encode`] made it.
 pub(super) fn parts(place: &str) -> impl Iterator<Item = Result<&str>> {
     let mut rest = place;
     std::iter::from_fn(move || {
@@ -187,7 +187,7 @@ mod tests {
         for part in ["", "42", "i:x", "q:1", "b:0", "r:zz"] {
             assert!(KeyValue::decode(part).is_err(), "{part}");
         }
-        assert!(values(&Cursor(vec!["i:1".to_owned()]), 2).is_err());
+        assert!(values(&KeyText(vec!["i:1".to_owned()]), 2).is_err());
         for place in ["3", "9:i:1", "x:i:1"] {
             assert!(unplace(place).is_err(), "{place}");
         }

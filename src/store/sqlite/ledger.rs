@@ -1,5 +1,5 @@
-//! Quarantine.
-//! Owns its rows. A row is listed once however often it fails.
+//! The quarantine.
+//! Owns its rows. A row of a table is listed once however often it fails.
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -9,7 +9,7 @@ use super::fault;
 use super::statement::{Bind, bound, statement};
 use crate::store::{NewQuarantine, QuarantineRecord, QuarantineState, Result, StoreError};
 
-/// Lists rows; one that a person wanted tried again, and that failed again, is open again.
+/// Lists rows. A row that was to be retried and failed again becomes open again.
 pub(super) async fn insert_quarantine(
     conn: &mut SqliteConnection,
     rows: &[NewQuarantine],
@@ -51,7 +51,7 @@ pub(super) async fn add_quarantine(
     connection::commit(transaction).await
 }
 
-/// The listed rows of one table or of all.
+/// The listed rows of one table or of all tables.
 pub(super) async fn quarantined(
     conn: &mut SqliteConnection,
     table_label: Option<&str>,

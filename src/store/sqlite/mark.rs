@@ -1,9 +1,10 @@
-//! Marks: how the guards know who writes.
-//! Owns `phiseal_mark`, by which an application says that it seals values itself, and `phiseal_guard_mark`
-//! of the engine and the guards; and what a mark that was committed means. Always holds: no committed row
-//! lets anybody past a guard. An application's mark cannot be committed (a deferred foreign key to no row);
-//! the engine's counts on the connection whose last INSERT it was, and on no other. Its number names the table
-//! and the change that it is for: `-2^63 + (32 bits of the label's digest, 2 of the change, 28 by chance)`.
+//! Marks: how the guards know which writer they see.
+//! Owns `phiseal_mark`, by which an application declares that it seals values itself,
+//! `phiseal_guard_mark` of the engine and the guards, and what a committed mark means. No committed
+//! row ever lets a writer past a guard. An application's mark cannot be committed (a deferred
+//! foreign key to no row); the engine's mark counts only on the connection whose last INSERT it
+//! was. The number of the engine's mark names the table and the change that it allows: `-2^63 + (32
+//! bits of the label's digest, 2 of the change, 28 random)`.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -15,12 +16,12 @@ use super::statement::{bound, run};
 use crate::store::Result;
 use crate::store::change::{Change, label_digest};
 
-/// How many bits of a mark's number are by chance; above them stand those of the change.
+/// The number of random bits in a mark's number; the bits of the change are above them.
 const CHANCE_BITS: u32 = 28;
-/// How many bits of a mark's number say the change.
+/// The number of bits that say which change a mark allows.
 const CHANGE_BITS: u32 = 2;
 
-/// The numbers of the marks that are for one table: the first and the last.
+/// The first and last number of the marks for one table.
 pub(super) fn numbers(label: &str) -> (i64, i64) {
     let [a, b, c, d, ..] = label_digest(label);
     let digest = i64::from(u32::from_be_bytes([a, b, c, d]));
@@ -39,20 +40,20 @@ pub(super) fn bits(change: Change) -> i64 {
     }
 }
 
-/// The bits of the change in a mark's number, as SQL.
+/// An SQL expression for the bits of the change in a mark's number.
 pub(super) fn change_of(number: &str) -> String {
     format!("(({number} >> {CHANCE_BITS}) & {})", (1 << CHANGE_BITS) - 1)
 }
 
-/// A number of a mark, as SQL; the last bits are by chance.
+/// An SQL expression for the number of a new mark; its last bits are random.
 pub(super) fn number(first: i64, change: i64) -> String {
     // SQLite reads -2^63 as a floating-point number.
     let first = first + (change << CHANCE_BITS) + 1;
     format!("({first} - 1 + (random() & {}))", (1 << CHANCE_BITS) - 1)
 }
 
-/// Marks what the connection writes next, up to its next INSERT, as the engine's: this change of the
-/// table of this label.
+/// Marks what the connection writes until its next INSERT as the engine's: this change of the table
+/// with this label.
 pub(super) async fn as_engine(
     conn: &mut SqliteConnection,
     change: Change,
@@ -65,7 +66,8 @@ pub(super) async fn as_engine(
     run(conn, mark).await
 }
 
-/// Takes the engine's marks away, and what a guard left of its own (`UPDATE OR FAIL`), which is nothing to anybody.
+/// Removes the engine's marks, and those that a guard left behind (`UPDATE OR FAIL`), which have no
+/// effect.
 pub(super) async fn clear(conn: &mut SqliteConnection) -> Result<()> {
     bound("DELETE FROM phiseal_guard_mark", [])
         .execute(conn)
@@ -74,7 +76,8 @@ pub(super) async fn clear(conn: &mut SqliteConnection) -> Result<()> {
         .map_err(fault::of)
 }
 
-/// Before a command writes: no mark stands, what stood is noted, and every guard is one of this program's.
+/// Prepares the file before a command writes: records committed marks as gaps and removes them, and
+/// renews outdated guards.
 pub(super) async fn start_writing(conn: &mut SqliteConnection) -> Result<()> {
     const NOTE: &str = "INSERT INTO phiseal_guard_gaps (mark) SELECT DISTINCT mark FROM phiseal_mark \
         WHERE mark <> 'guard'";
@@ -92,7 +95,7 @@ pub(super) async fn start_writing(conn: &mut SqliteConnection) -> Result<()> {
     commit(transaction).await
 }
 
-/// What the guards could not be relied upon for, and since when, each in one line for a person.
+/// The times in which the guards could be bypassed, each as one line of a message.
 pub(super) async fn gaps(conn: &mut SqliteConnection) -> Result<Vec<String>> {
     const GAPS: &str =
         "SELECT found_at, mark FROM phiseal_guard_gaps WHERE verified_at IS NULL ORDER BY gap_id";
@@ -124,7 +127,7 @@ pub(super) async fn gaps(conn: &mut SqliteConnection) -> Result<Vec<String>> {
     Ok(gaps)
 }
 
-/// Every sealed value was opened and compared: what was written through a gap is known to be right.
+/// Closes these gaps, after every sealed value was opened and compared.
 pub(super) async fn verified(conn: &mut SqliteConnection) -> Result<()> {
     const OPEN: &str = "SELECT count(*) FROM phiseal_guard_gaps WHERE verified_at IS NULL";
     const CLOSE: &str = "UPDATE phiseal_guard_gaps SET verified_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
@@ -137,7 +140,7 @@ pub(super) async fn verified(conn: &mut SqliteConnection) -> Result<()> {
     commit(transaction).await
 }
 
-/// The marks that are committed now, less what guards of an earlier version left.
+/// The marks that are committed now, except those left by guards of an earlier version.
 async fn strays(conn: &mut SqliteConnection) -> Result<Vec<String>> {
     const MARKS: &str =
         "SELECT DISTINCT mark FROM phiseal_mark WHERE mark <> 'guard' ORDER BY mark";
@@ -147,7 +150,7 @@ async fn strays(conn: &mut SqliteConnection) -> Result<Vec<String>> {
         .collect()
 }
 
-/// How many marks the engine or a guard left.
+/// How many marks are stored, of the engine, the guards and applications.
 async fn left(conn: &mut SqliteConnection) -> Result<i64> {
     const LEFT: &str =
         "SELECT (SELECT count(*) FROM phiseal_guard_mark) + (SELECT count(*) FROM phiseal_mark)";

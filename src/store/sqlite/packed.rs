@@ -1,7 +1,8 @@
-//! A window of rows that travels as one: of each column the lengths and classes of all rows, and
-//! their bytes one behind the other.
-//! Owns the statement and its decoding, which must agree. The driver hands over a row at a time, at
-//! more than the row's own cost. Windows with a REAL or with a long value are read otherwise.
+//! Reads a window of rows as a single row: for each column the lengths and classes of all rows, and
+//! their bytes one after the other. The driver returns one row at a time, which costs more than the
+//! row itself.
+//! Owns the statement and its decoding, which must agree. Windows with a REAL or a long value are
+//! read in another way.
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -9,29 +10,29 @@ use zeroize::Zeroizing;
 
 use super::fault;
 use super::key_value::KeyValue;
-use super::row::{ReadRow, Reading};
+use super::row::{CellsRead, ReadRow};
 use super::shape::{Encoding, Shape};
 use super::statement::{Bind, bound};
 use super::value::Value;
 use crate::store::{Result, StoreError};
 
-/// Which rows are looked at.
-pub(super) struct Looked {
+/// Selects the rows of a window.
+pub(super) struct RowSelection {
     /// `WHERE` and what follows it.
     pub(super) range: String,
-    /// What that binds.
+    /// The values that `range` binds.
     pub(super) binds: Vec<Bind>,
-    /// Which of these rows are read.
+    /// The condition for the rows that are read.
     pub(super) wanted: String,
-    /// No value has more bytes, or the window is not read.
+    /// If a value has more bytes, the window is not read in this way.
     pub(super) bytes_max: u64,
 }
 
-/// What a window held.
+/// The content of a window.
 pub(super) struct Packed {
     /// How many rows were looked at.
     pub(super) count: i64,
-    /// The greatest rowid of them, where rows have one.
+    /// The greatest rowid among them, if the table has rowids.
     pub(super) last: Option<i64>,
     /// The rows that were wanted.
     pub(super) rows: Vec<ReadRow>,
@@ -44,12 +45,12 @@ const BLOB: u64 = 3;
 const UNREAD: u64 = 4;
 const OTHER: u64 = 5;
 
-/// Reads a window; `None` where it cannot be read this way.
+/// Reads a window; `None` if it cannot be read in this way.
 pub(super) async fn read(
     conn: &mut SqliteConnection,
     shape: &Shape,
-    reading: &Reading,
-    looked: Looked,
+    reading: &CellsRead,
+    looked: RowSelection,
 ) -> Result<Option<Packed>> {
     if shape.encoding != Encoding::Utf8 {
         return Ok(None);
@@ -63,7 +64,7 @@ pub(super) async fn read(
         .chain(indexes.map(|index| (index, "1".to_owned())))
         .collect();
     let rowid = shape.rowid.name.unwrap_or("NULL");
-    // A power of two, so that few texts are to be prepared.
+    // A power of two, so that few different statements are prepared.
     let most = 1_u64 << looked.bytes_max.clamp(1, 1 << 40).ilog2();
     let mut inner = vec![format!("{rowid} AS \"~r\", ({}) AS \"~w\"", looked.wanted)];
     let mut outer = vec![
@@ -71,7 +72,7 @@ pub(super) async fn read(
         "json_group_array(\"~r\") FILTER (WHERE \"~w\")".to_owned(),
     ];
     for (at, (column, when)) in columns.iter().enumerate() {
-        // Each looked at for what it is before it is taken: a long one is left where it is.
+        // Checks a value's length before taking it: a long value is not read.
         inner.push(format!(
             "CASE WHEN NOT {when} THEN {UNREAD} ELSE octet_length({column}) * 8 + CASE typeof({column}) \
              WHEN 'text' THEN {TEXT} WHEN 'integer' THEN {INTEGER} WHEN 'blob' THEN {BLOB} ELSE {OTHER} END END AS \"~l{at}\", \
@@ -99,14 +100,14 @@ pub(super) async fn read(
 fn decode(
     row: &SqliteRow,
     shape: &Shape,
-    reading: &Reading,
+    reading: &CellsRead,
     columns: usize,
     bytes_max: u64,
 ) -> Result<Option<Packed>> {
     let rowids: Vec<Option<i64>> = numbers(bytes(row, 2)?, |text| text.parse().ok())?;
-    let mut columns: Vec<Column<'_>> = (0..columns)
+    let mut columns: Vec<PackedColumn<'_>> = (0..columns)
         .map(|at| {
-            Ok(Column {
+            Ok(PackedColumn {
                 codes: numbers(bytes(row, 3 + 2 * at)?, |text| text.parse().ok())?.into_iter(),
                 bytes: bytes(row, 4 + 2 * at)?,
             })
@@ -158,13 +159,13 @@ fn decode(
 }
 
 /// One column of all rows.
-struct Column<'a> {
+struct PackedColumn<'a> {
     codes: std::vec::IntoIter<Option<u64>>,
     bytes: &'a [u8],
 }
 
-impl<'a> Column<'a> {
-    /// Class and bytes in the next row.
+impl<'a> PackedColumn<'a> {
+    /// The class and bytes of the next row.
     fn next(&mut self) -> Result<(u64, &'a [u8])> {
         let code = self.codes.next().flatten().ok_or_else(unlike)?;
         let length = usize::try_from(code / 8).map_err(|_| unlike())?;
@@ -217,7 +218,7 @@ fn numbers<T>(json: &[u8], parse: impl Fn(&str) -> Option<T>) -> Result<Vec<Opti
     inner.split(',').map(one).collect()
 }
 
-/// NULL where no row had any.
+/// The bytes of a column; empty for NULL, which means that no row had any.
 fn bytes(row: &SqliteRow, at: usize) -> Result<&[u8]> {
     let bytes: Option<&[u8]> = row.try_get_unchecked(at).map_err(fault::of)?;
     Ok(bytes.unwrap_or_default())

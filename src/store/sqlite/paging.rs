@@ -1,7 +1,7 @@
 //! Windows of rows in the order of keys, or of rowids.
-//! Owns what a page is read by: where the window ends, which rows of it are wanted and how large
-//! they are, and those rows; all at once where no value is long (`packed.rs`). One read transaction,
-//! so one snapshot; no row is locked.
+//! Owns where a window ends, which of its rows are wanted, how large they are, and how they are
+//! read: in one statement if no value is long (`packed.rs`). Uses one read transaction, so one
+//! snapshot; locks no row.
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -11,14 +11,14 @@ use super::connection;
 use super::ddl;
 use super::fault;
 use super::key_value::{self, KeyValue};
-use super::packed::{self, Looked};
-use super::range::Range;
-use super::row::{ReadRow, Reading};
+use super::packed::{self, RowSelection};
+use super::range::KeyRange;
+use super::row::{CellsRead, ReadRow};
 use super::shape::Shape;
 use super::single::{current_rows, unchanged_rows};
 use super::statement::{Bind, bound};
 use crate::store::{
-    Cursor, Locator, Mark, Page, PageReader, PageRequest, PageRow, Result, Select, StoreError,
+    Bound, KeyText, Locator, Page, PageReader, PageRequest, PageRow, Result, Select, StoreError,
     Target,
 };
 
@@ -28,20 +28,20 @@ pub(super) struct SqliteReader {
     whole: Whole,
 }
 
-/// Whether windows are read in one go, and how many rows at most.
+/// Whether windows are read with one statement, and how many rows at most.
 struct Whole {
     rows_max: usize,
-    /// So many windows are read otherwise before this is tried again.
+    /// How many windows are read row by row before this is tried again.
     pause: u32,
 }
 
 impl Whole {
-    /// After a window that cannot be read this way.
+    /// The pause after a window that cannot be read with one statement.
     const PAUSE: u32 = 16;
-    /// Windows smaller than this are not worth it.
+    /// Windows of fewer rows are not worth it.
     const ROWS_MIN: usize = 500;
-    /// Some are under way at once: with 20,000 rows of a short value each they took 260 MB in all, with
-    /// so many 180 MB, and hardly longer.
+    /// Several windows are in memory at once. At 20,000 rows of one short value they took 260 MB
+    /// together, at 10,000 rows 180 MB, and hardly more time.
     const ROWS_MAX: usize = 10_000;
 
     const fn new() -> Self {
@@ -53,7 +53,7 @@ impl Whole {
 }
 
 impl SqliteReader {
-    /// Takes a connection over.
+    /// Makes a reader of a connection.
     pub(super) fn new(conn: SqliteConnection) -> Self {
         Self {
             conn,
@@ -87,7 +87,7 @@ impl PageReader for SqliteReader {
         &mut self,
         target: &Target,
         request: &PageRequest,
-        keys: &[Cursor],
+        keys: &[KeyText],
     ) -> Result<Page> {
         let mut snapshot = connection::read_transaction(&mut self.conn).await?;
         let page = current_rows(&mut snapshot, target, request, keys).await?;
@@ -112,16 +112,16 @@ pub(super) async fn any_left(
     row.try_get(0).map_err(fault::of)
 }
 
-/// The mark before the first row by its rowid, where no column shows that.
+/// The bound before the first row by its rowid, if no column shows the rowid.
 pub(super) async fn first_row(
     conn: &mut SqliteConnection,
     target: &Target,
-) -> Result<Option<Mark>> {
+) -> Result<Option<Bound>> {
     let rowid = Shape::read(conn, target).await?.rowid;
-    Ok((rowid.name.is_some() && !rowid.shown).then_some(Mark::Row(i64::MIN)))
+    Ok((rowid.name.is_some() && !rowid.shown).then_some(Bound::Row(i64::MIN)))
 }
 
-/// A window in a transaction that is open.
+/// Reads a window in a transaction that is open.
 pub(super) async fn window(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -137,11 +137,11 @@ enum End {
 }
 
 impl End {
-    /// The mark behind it; none is behind the greatest rowid.
-    fn mark(&self) -> Option<Mark> {
+    /// The bound after it; `None` after the greatest rowid.
+    fn bound(&self) -> Option<Bound> {
         match self {
-            Self::Key(key) => Some(Mark::Key(key_value::cursor(key))),
-            Self::Row(rowid) => rowid.checked_add(1).map(Mark::Row),
+            Self::Key(key) => Some(Bound::Key(key_value::cursor(key))),
+            Self::Row(rowid) => rowid.checked_add(1).map(Bound::Row),
         }
     }
 }
@@ -153,19 +153,19 @@ async fn page(
     request: &PageRequest,
 ) -> Result<Page> {
     let shape = Shape::read(conn, target).await?;
-    let reading = Reading::new(&shape, request);
+    let reading = CellsRead::new(&shape, request);
     let window = usize::try_from(request.rows_max.max(1)).unwrap_or(usize::MAX);
     let (mut range, by_row) = match (&request.after, shape.rowid.name) {
-        (Some(Mark::Row(first)), Some(name)) => (Range::of_rows(name, *first), Some(name)),
-        (Some(Mark::Row(_)), None) => {
+        (Some(Bound::Row(first)), Some(name)) => (KeyRange::of_rows(name, *first), Some(name)),
+        (Some(Bound::Row(_)), None) => {
             return Err(StoreError::Unexpected {
                 what: "a row number of a table that has none",
             });
         }
         (after, _) => {
-            let after = after.as_ref().and_then(Mark::key);
-            let upto = request.upto.as_ref().and_then(Mark::key);
-            (Range::new(conn, &shape, after, upto).await?, None)
+            let after = after.as_ref().and_then(Bound::key);
+            let upto = request.upto.as_ref().and_then(Bound::key);
+            (KeyRange::new(conn, &shape, after, upto).await?, None)
         }
     };
     let asked = Asked {
@@ -178,8 +178,8 @@ async fn page(
         by_row,
         window,
     };
-    // By the sweep's index the window is of wanted rows; without it, of whatever is there, so that a
-    // nearly finished table does not make one page of the whole rest.
+    // With the sweep's index the window counts wanted rows. Without it, it counts all rows, so that
+    // a nearly finished table does not become one page.
     if request.select == Select::UnsealedIndexed && by_row.is_none() {
         let index = ddl::sweep_index(conn, target).await?;
         return row_by_row(conn, &asked, &range, index.as_deref(), None).await;
@@ -203,11 +203,11 @@ async fn page(
     row_by_row(conn, &asked, &range, None, end).await
 }
 
-/// Reads a range by its rows, as many as fit.
+/// Reads a range row by row, as many rows as fit.
 async fn row_by_row(
     conn: &mut SqliteConnection,
     asked: &Asked<'_>,
-    range: &Range,
+    range: &KeyRange,
     index: Option<&str>,
     end: Option<End>,
 ) -> Result<Page> {
@@ -242,7 +242,7 @@ async fn row_by_row(
         }
         count += 1;
     }
-    // A window of wanted rows has no other end.
+    // A window that counts wanted rows has no other end.
     let only_wanted = request.select == Select::UnsealedIndexed && asked.by_row.is_none();
     let cut = count < sizes.len() || (only_wanted && count == window);
     let sql = format!("SELECT {} {from} LIMIT {count}", reading.select_list(shape));
@@ -262,7 +262,7 @@ async fn row_by_row(
     let rows = rows
         .into_iter()
         .map(|row| row.into_page_row(asked.target, shape));
-    Ok(page_of(rows.collect(), end.and_then(|end| end.mark())))
+    Ok(page_of(rows.collect(), end.and_then(|end| end.bound())))
 }
 
 /// What a page is to hold.
@@ -270,22 +270,22 @@ struct Asked<'a> {
     target: &'a Target,
     request: &'a PageRequest,
     shape: &'a Shape,
-    reading: &'a Reading,
+    reading: &'a CellsRead,
     wanted: String,
-    /// What rows are ordered by.
+    /// The `ORDER BY` of the rows.
     order: String,
-    /// The name of the rowid, if it is that.
+    /// The name of the rowid, if rows are ordered by it.
     by_row: Option<&'static str>,
-    /// Rows to look at.
+    /// How many rows to look at.
     window: usize,
 }
 
-/// Reads a window with one statement; `None` where a value in it is too long for that.
+/// Reads a window with one statement; `None` if a value in it is too long for that.
 async fn in_one_go(
     conn: &mut SqliteConnection,
     whole: &mut Whole,
     asked: &Asked<'_>,
-    range: &Range,
+    range: &KeyRange,
 ) -> Result<Option<Page>> {
     let Asked { by_row, window, .. } = *asked;
     if whole.pause > 0 {
@@ -311,9 +311,9 @@ async fn in_one_go(
             }
             None => format!("{} ORDER BY {}", range.sql("1"), asked.order),
         };
-        // So that all of them together are not more than a window may hold.
+        // A limit at which all values together are no more than a window may hold.
         let fair = asked.request.bytes_max / (rows as u64 * columns.max(1) as u64).max(1);
-        let looked = Looked {
+        let looked = RowSelection {
             range: tail,
             binds,
             wanted: asked.wanted.clone(),
@@ -332,7 +332,7 @@ async fn in_one_go(
                 .rows
                 .into_iter()
                 .map(|row| row.into_page_row(asked.target, shape));
-            let next = end.and_then(|end| end.mark());
+            let next = end.and_then(|end| end.bound());
             return Ok(Some(page_of(rows.collect(), next)));
         }
         rows /= 4;
@@ -341,8 +341,8 @@ async fn in_one_go(
     Ok(None)
 }
 
-/// Rows are found by key, so a page names no storage: it may change as it likes.
-pub(super) fn page_of(rows: Vec<PageRow>, next: Option<Mark>) -> Page {
+/// A page of these rows. It names no place in the storage, since rows are found by key.
+pub(super) fn page_of(rows: Vec<PageRow>, next: Option<Bound>) -> Page {
     Page {
         rows,
         next,
@@ -350,11 +350,11 @@ pub(super) fn page_of(rows: Vec<PageRow>, next: Option<Mark>) -> Page {
     }
 }
 
-/// The last key of a full window; `None` where the range ends before it is full.
+/// The last key of a full window; `None` if the range ends before the window is full.
 pub(super) async fn window_end(
     conn: &mut SqliteConnection,
     shape: &Shape,
-    range: &Range,
+    range: &KeyRange,
     window: usize,
 ) -> Result<Option<Vec<KeyValue>>> {
     let sql = format!(
@@ -381,7 +381,7 @@ pub(super) async fn window_end(
 async fn last_row(
     conn: &mut SqliteConnection,
     shape: &Shape,
-    range: &Range,
+    range: &KeyRange,
     name: &str,
     window: usize,
 ) -> Result<Option<i64>> {

@@ -1,5 +1,5 @@
-//! A range of keys or of rowids, as the condition of a statement.
-//! Owns where it begins and ends in the order of the key's index, NULL keys and all.
+//! A range of keys or rowids, as the condition of a statement.
+//! Owns where the range begins and ends in the order of the key's index, including NULL keys.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -8,25 +8,25 @@ use super::fault;
 use super::key_value::{self, KeyValue};
 use super::shape::{Shape, joined};
 use super::statement::{Bind, bound};
-use crate::store::{Cursor, Result};
+use crate::store::{KeyText, Result};
 
 /// A range of keys or rowids as a condition.
 #[derive(Clone)]
-pub(super) struct Range {
+pub(super) struct KeyRange {
     conditions: Vec<String>,
     binds: Vec<Bind>,
     nulls: Option<String>,
 }
 
-impl Range {
+impl KeyRange {
     /// Keys greater than `after`, up to `upto`.
     pub(super) async fn new(
         conn: &mut SqliteConnection,
         shape: &Shape,
-        after: Option<&Cursor>,
-        upto: Option<&Cursor>,
+        after: Option<&KeyText>,
+        upto: Option<&KeyText>,
     ) -> Result<Self> {
-        let key = |cursor: Option<&Cursor>| {
+        let key = |cursor: Option<&KeyText>| {
             let key = cursor.map(|cursor| key_value::values(cursor, shape.keys.len()));
             key.transpose()
         };
@@ -36,7 +36,7 @@ impl Range {
             binds: Vec::new(),
             nulls: None,
         };
-        // NULL keys come first in the index's order: past them there are none to look for.
+        // NULL keys come first in the index's order, so after other keys there are none.
         if after
             .as_ref()
             .is_none_or(|key| key.contains(&KeyValue::Null))
@@ -73,19 +73,19 @@ impl Range {
     pub(super) fn end_at(&mut self, shape: &Shape, key: &[KeyValue]) {
         let (condition, binds) = shape.beyond("<=", key);
         self.conditions.push(match &self.nulls {
-            // NULL is not less than anything to `<=`, and the row must not be passed over unseen.
+            // `<=` is not true for NULL, but a row with a NULL key must not be skipped silently.
             Some(nulls) => format!("({nulls} OR {condition})"),
             None => condition,
         });
         self.binds.extend(binds);
     }
 
-    /// The binds, once more.
+    /// A copy of the values to bind.
     pub(super) fn again(&self) -> Vec<Bind> {
         self.binds.clone()
     }
 
-    /// The condition, and one more.
+    /// The condition of the range, and one more.
     pub(super) fn sql(&self, more: &str) -> String {
         let conditions = self.conditions.iter().map(String::as_str);
         conditions.chain([more]).collect::<Vec<_>>().join(" AND ")

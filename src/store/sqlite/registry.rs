@@ -1,5 +1,5 @@
-//! Registered fields.
-//! Owns their rows. Labels and what is frozen with them are written once.
+//! The registry of fields.
+//! Owns its rows. Labels, and what registration fixes with them, are written once.
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -12,7 +12,7 @@ use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::store::{FieldRecord, FieldState, Result, StoreError, Whereabouts};
 
-/// All fields, under the names that their tables and columns have now.
+/// All fields, with the present names of their tables and columns.
 pub(super) async fn fields(conn: &mut SqliteConnection) -> Result<Vec<FieldRecord>> {
     let rows = bound(
         "SELECT * FROM phiseal_encrypted_field_metadata ORDER BY field_id",
@@ -26,7 +26,8 @@ pub(super) async fn fields(conn: &mut SqliteConnection) -> Result<Vec<FieldRecor
     Ok(fields)
 }
 
-/// Registers fields; one that is there keeps what it has, and takes the names of today.
+/// Registers fields. A field that is registered already keeps what was fixed, and takes its present
+/// names.
 pub(super) async fn register(conn: &mut SqliteConnection, fields: &[FieldRecord]) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
     let mut all = follow_others(&mut transaction, fields).await?;
@@ -66,8 +67,8 @@ pub(super) async fn register(conn: &mut SqliteConnection, fields: &[FieldRecord]
     connection::commit(transaction).await
 }
 
-/// The registered fields of the same tables that are not among these: what is recorded of a table's columns is
-/// of all its fields.
+/// The registered fields of the same tables that are not among these. A table's columns are
+/// recorded for all its fields together.
 async fn follow_others(
     conn: &mut SqliteConnection,
     named: &[FieldRecord],
@@ -119,8 +120,8 @@ pub(super) async fn set_state(
     connection::commit(transaction).await
 }
 
-/// Notes the column that takes the new blind index of a field; or that there is none any more, and
-/// the key of the one there is, where it is known.
+/// Records the column that takes a field's new blind index, or that there is none any more,
+/// together with the key of the present index if that is known.
 pub(super) async fn set_next(
     conn: &mut SqliteConnection,
     table_label: &str,
@@ -153,7 +154,7 @@ fn registered(rows: u64) -> Result<()> {
     }
 }
 
-/// Names may hold any character, so lists of them are JSON.
+/// A list of names as JSON, since a name may hold any character.
 fn list(names: &[String]) -> String {
     serde_json::Value::from(names).to_string()
 }

@@ -1,7 +1,7 @@
-//! Blind indexes on their way to another key: a new column beside the old, then one switch.
-//! Owns the columns, their indexes and the transaction that puts the new ones in the place of the
-//! old ones, over all tables and together with the keys: a lookup meets the old column under the
-//! old key or the new one under the new key, and nothing in between.
+//! The rotation of blind indexes: a new column beside the old one, then one switch.
+//! Owns the columns, their indexes and the transaction that replaces the old ones by the new ones,
+//! for all tables and together with the keys. A lookup finds the old column under the old key or
+//! the new one under the new key, and never a mixture.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -21,15 +21,15 @@ use super::statement::{Bind, bound, run};
 use super::update;
 use crate::crypto::KeyId;
 use crate::store::{
-    FieldTarget, IndexSwitch, LateRows, PageRequest, Reindex, Result, Sealed, Select, StoreError,
-    SwitchTable, Target, UntrustedSeal, Versions,
+    ColumnSwitch, FieldTarget, IndexSwitch, LateRows, PageRequest, Result, Sealed, Select,
+    StoreError, SwitchTable, Target, UntrustedSeal, Visibility,
 };
 
-/// Makes the new columns, notes them and has the guard blank them.
+/// Creates the new columns, registers them and makes the guard blank them.
 pub(super) async fn prepare_columns(
     conn: &mut SqliteConnection,
     target: &Target,
-    next: &[Reindex],
+    next: &[ColumnSwitch],
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     let there = ddl::columns(&mut transaction, target).await?;
@@ -57,18 +57,18 @@ pub(super) async fn prepare_columns(
         let (table, column) = (&target.label, &field.label);
         registry::set_next(&mut transaction, table, column, Some(&index.next), None).await?;
     }
-    // With the registry as it is now, the guard blanks the new columns, too.
+    // The guard is made from the registry, so it now blanks the new columns too.
     for statement in ddl::missing(&mut transaction, target).await? {
         run(&mut transaction, statement).await?;
     }
     commit(transaction).await
 }
 
-/// Lookup indexes on the new columns.
+/// Creates the lookup indexes on the new columns.
 pub(super) async fn make_indexes(
     conn: &mut SqliteConnection,
     target: &Target,
-    next: &[Reindex],
+    next: &[ColumnSwitch],
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     for index in next {
@@ -78,10 +78,10 @@ pub(super) async fn make_indexes(
     commit(transaction).await
 }
 
-/// The switch.
+/// Switches columns and keys; `false` if rows still lack their new index.
 pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>) -> Result<bool> {
     let (handovers, due) = (order.handovers, order.due);
-    // Given up halfway, the transaction is rolled back as it is dropped.
+    // If this is cancelled, dropping the transaction rolls it back.
     let mut transaction = write_transaction(conn).await?;
     let before = audit::newest_change(&mut transaction).await?;
     if !rotation::hand_over(&mut transaction, handovers, due, order.actor).await? {
@@ -95,7 +95,7 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
         for index in next {
             refuse_dependents(&mut transaction, target, index).await?;
         }
-        // No guard stands between us and the last rows, and nobody else writes.
+        // The last rows are filled without a guard; nobody else can write under the lock.
         ways.push(guard::drop_all(&mut transaction, &target.table).await?);
         fill(&mut transaction, over, order.late, at).await?;
         for index in next {
@@ -104,7 +104,7 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
             }
         }
     }
-    // The key of a column is one only where its table has no tenants.
+    // A single key is recorded for a column only if its table has no tenants.
     let key = match handovers {
         [handover] => Some(handover.to),
         _ => None,
@@ -117,8 +117,8 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
     Ok(true)
 }
 
-/// Fills the rows whose new index is still to be made: those written after the last pass. Those whose
-/// value does not open stay as they are.
+/// Fills the rows that still lack their new index: those written after the last pass. Skips rows
+/// whose value does not open.
 async fn fill(
     conn: &mut SqliteConnection,
     over: &Target,
@@ -137,7 +137,7 @@ async fn fill(
         with_sealed: false,
         with_index: false,
         with_key_text: true,
-        versions: Versions::All,
+        versions: Visibility::All,
     };
     loop {
         let page = window(conn, over, &request).await?;
@@ -152,8 +152,12 @@ async fn fill(
     }
 }
 
-/// Whether a row has an index and not yet the new one, beyond those whose value does not open.
-async fn is_behind(conn: &mut SqliteConnection, target: &Target, index: &Reindex) -> Result<bool> {
+/// Whether more rows lack their new index than those whose value does not open.
+async fn is_behind(
+    conn: &mut SqliteConnection,
+    target: &Target,
+    index: &ColumnSwitch,
+) -> Result<bool> {
     let field = field(target, index)?;
     let sealed = match &field.sealed {
         Sealed::Beside { column, .. } => column,
@@ -174,12 +178,12 @@ async fn is_behind(conn: &mut SqliteConnection, target: &Target, index: &Reindex
 async fn switch_table(
     conn: &mut SqliteConnection,
     target: &Target,
-    next: &[Reindex],
+    next: &[ColumnSwitch],
     key: Option<KeyId>,
     way: UntrustedSeal,
 ) -> Result<()> {
     let table = target.table.name.quoted();
-    // One that a run left behind is made again by the next that wants it.
+    // A run may have left the sweep's index behind; the next run that needs it makes it again.
     let sweep = ddl::sweep_name(target)?.quoted();
     run(conn, format!("DROP INDEX IF EXISTS {sweep}")).await?;
     for index in next {
@@ -191,14 +195,14 @@ async fn switch_table(
         run(conn, format!("ALTER TABLE {table} DROP COLUMN {old}")).await?;
         let rename = format!("ALTER TABLE {table} RENAME COLUMN {new} TO {old}");
         run(conn, rename).await?;
-        // An index cannot be renamed.
+        // SQLite cannot rename an index.
         let lookup = ddl::lookup_statement(target, &index.column, index.unique)?;
         run(conn, lookup).await?;
         let (label, column) = (&target.label, &field(target, index)?.label);
         let key = key.filter(|_| target.tenant.is_none());
         registry::set_next(conn, label, column, None, key).await?;
     }
-    // The registry says which columns are still on their way.
+    // The registry says which columns still wait for their switch.
     let mut whole = guarded::with_registered(conn, target).await?;
     whole.on_untrusted_seal.get_or_insert(way);
     for trigger in guard::triggers(conn, &whole).await? {
@@ -208,12 +212,12 @@ async fn switch_table(
     relations::columns_moved(conn, &target.label).await
 }
 
-/// Whatever of the application stands on a blind index column would be lost with it, or keep it from
-/// being dropped.
+/// Refuses if an object of the application uses a blind index column: the object would be lost with
+/// the column, or prevent it from being dropped.
 async fn refuse_dependents(
     conn: &mut SqliteConnection,
     target: &Target,
-    index: &Reindex,
+    index: &ColumnSwitch,
 ) -> Result<()> {
     const SCHEMA: &str = "SELECT type, name, coalesce(sql, ''), tbl_name = ?1 COLLATE NOCASE, \
         type = 'index' AND EXISTS (SELECT 1 FROM pragma_index_info(s.name) AS i WHERE i.name = ?2 COLLATE NOCASE) \
@@ -241,7 +245,8 @@ async fn refuse_dependents(
         let indexed: bool = row.try_get(4).map_err(fault::of)?;
         let depends = match kind.as_str() {
             "table" => checks(&sql).iter().any(|check| mentions(check, column)),
-            // Also in the expression or the condition of an index, of which no pragma tells.
+            // The name may also be in the expression or condition of an index, which no pragma
+            // lists.
             "index" => !is_ours(&name) && (indexed || mentions(&sql, column)),
             "trigger" | "view" => {
                 !guard::is_guard(&name)
@@ -267,7 +272,7 @@ fn in_the_way(kind: &str, name: &str, target: &Target) -> StoreError {
     }
 }
 
-fn field<'a>(target: &'a Target, index: &Reindex) -> Result<&'a FieldTarget> {
+fn field<'a>(target: &'a Target, index: &ColumnSwitch) -> Result<&'a FieldTarget> {
     target
         .fields
         .get(index.field)

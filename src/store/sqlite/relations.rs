@@ -1,10 +1,12 @@
 //! The tables that hold sealed values, and which guard each has had since when.
-//! Owns `phiseal_sealed_relations`. SQLite numbers neither tables nor columns: a table is known by the trigger of
-//! its guard, which goes along where it is renamed, or by the page it begins on; a column by its place. A guard
-//! is known by its names and by where it stands in the schema: before the view `phiseal_end_of_guards`, which is
-//! made again after every guard of ours, and which a trigger made by somebody else comes after. (A rename changes
-//! the text of triggers, and not their order.) In the same way a table that was made since the last change stands
-//! after the table `phiseal_end_of_tables`: a page that it took over from a dropped one does not make it that one.
+//! Owns `phiseal_sealed_relations`. SQLite gives neither tables nor columns a number. So a table is
+//! identified by its guard's trigger, which follows a rename, or by its root page; a column by its
+//! position. A guard is identified by its triggers' names and its position in the schema, before
+//! the view `phiseal_end_of_guards`. That view is made again after every guard of phiseal, so a
+//! trigger made by somebody else comes after it. (A rename changes the text of triggers, but not
+//! their order.) In the same way, a table made since the last change comes after the table
+//! `phiseal_end_of_tables`; if it has the root page of a dropped table, it is not taken for that
+//! table.
 
 mod gaps;
 mod leave;
@@ -22,13 +24,13 @@ use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Targe
 pub(super) use gaps::{close_gaps, gaps, is_fresh, note, note_marks, open_gaps};
 pub(super) use leave::{forget, rebind};
 
-/// The guard that stood before is not the one that stands now.
+/// The recorded guard is not the one that is valid now.
 const REPLACED: &str = "its guard was gone or another one for a time";
-/// Nobody saw which guard stood when its values were sealed.
+/// It was not observed which guard was valid when the table's values were sealed.
 const UNSEEN: &str = "nobody knows whether a guard stood when its values were sealed";
 
-/// A row of ours with what the schema says of it.
-struct Seen {
+/// A row of `phiseal_sealed_relations` with the present state of its table.
+struct RecordedRelation {
     id: i64,
     label: String,
     recorded: String,
@@ -36,12 +38,12 @@ struct Seen {
     columns: BTreeMap<String, i64>,
     guard: Option<String>,
     guard_now: Option<String>,
-    /// The table stands before `phiseal_end_of_tables`.
+    /// The table comes before `phiseal_end_of_tables`.
     in_order: bool,
     gap: Option<String>,
 }
 
-async fn seen(conn: &mut SqliteConnection) -> Result<Vec<Seen>> {
+async fn seen(conn: &mut SqliteConnection) -> Result<Vec<RecordedRelation>> {
     const ROWS: &str = "SELECT relation_id, table_label, trigger_name, root_page, table_name, columns, guard, gap \
         FROM phiseal_sealed_relations WHERE left_at IS NULL ORDER BY table_label";
     let mut all = Vec::new();
@@ -65,7 +67,7 @@ async fn seen(conn: &mut SqliteConnection) -> Result<Vec<Seen>> {
             Some(table) => in_order(conn, table).await?,
             None => true,
         };
-        all.push(Seen {
+        all.push(RecordedRelation {
             id: row.try_get("relation_id").map_err(fault::of)?,
             label: text("table_label")?,
             recorded,
@@ -80,9 +82,9 @@ async fn seen(conn: &mut SqliteConnection) -> Result<Vec<Seen>> {
     Ok(all)
 }
 
-/// The table that was recorded, whatever it is called by now. Without its trigger only the page it begins on
-/// tells it from another one: a table made later can have that page, and stands behind the mark; VACUUM can give
-/// the page to an older one, and its columns do not fit.
+/// The present name of a recorded table. Without its trigger only the root page identifies it. A
+/// later table with that page comes after `phiseal_end_of_tables`; an older one to which VACUUM
+/// gave the page does not have the recorded columns.
 async fn find(
     conn: &mut SqliteConnection,
     trigger: &str,
@@ -115,8 +117,8 @@ async fn find(
     Ok((name == recorded || fits).then_some(name))
 }
 
-/// The table was there when a guard last changed. SQLite numbers what it makes in ascending order, and neither a
-/// rename nor VACUUM nor a dump changes the order of tables.
+/// Whether the table existed when a guard last changed. SQLite numbers schema objects in ascending
+/// order, and neither a rename nor VACUUM nor a dump changes the order of tables.
 async fn in_order(conn: &mut SqliteConnection, table: &str) -> Result<bool> {
     const IN_ORDER: &str = "SELECT count(*) FROM sqlite_schema AS t JOIN sqlite_schema AS mark ON t.rowid < mark.rowid \
         WHERE t.type = 'table' AND t.name = ? COLLATE NOCASE \
@@ -145,7 +147,7 @@ async fn columns_now(conn: &mut SqliteConnection, table: &str) -> Result<BTreeMa
     rows.iter().map(pair).collect()
 }
 
-/// The guard of a table as the schema has it; `None` where there is none.
+/// The present guard of a table, as a digest of names and its position; `None` if there is none.
 async fn guard_now(conn: &mut SqliteConnection, table: &str) -> Result<Option<String>> {
     use sha2::{Digest, Sha256};
     const GUARD: &str = "SELECT name, rowid < coalesce((SELECT rowid FROM sqlite_schema WHERE type = 'view' \
@@ -171,8 +173,8 @@ async fn guard_now(conn: &mut SqliteConnection, table: &str) -> Result<Option<St
     Ok(Some(format!("{}:{order}", hex::encode(digest.finalize()))))
 }
 
-/// Before any guard changes: each table whose guard is not the recorded one has a gap. A table that is gone stays
-/// gone: no page tells of it any more.
+/// Call before any guard changes: records a gap for each table whose guard is not the recorded one.
+/// A table that is gone loses its root page, so that no other table is taken for it.
 pub(super) async fn before_change(conn: &mut SqliteConnection) -> Result<()> {
     const LOST: &str = "UPDATE phiseal_sealed_relations SET root_page = 0 WHERE relation_id = ?";
     for seen in seen(conn).await? {
@@ -200,13 +202,14 @@ async fn note_gap(conn: &mut SqliteConnection, id: i64, reason: &str) -> Result<
     .map_err(fault::of)
 }
 
-/// After it: all guards that stand now are recorded, and so is the target's table, if it was not.
+/// Call after guards have changed: records all present guards, and the target's table if it is not
+/// recorded yet.
 pub(super) async fn after_change(
     conn: &mut SqliteConnection,
     target: Option<&Target>,
     fresh: bool,
 ) -> Result<()> {
-    // A table that is recorded now may stand behind the mark.
+    // The table to record may come after `phiseal_end_of_tables`.
     let recorded = match target {
         Some(target) => record(conn, target, fresh).await?,
         None => false,
@@ -220,7 +223,7 @@ pub(super) async fn after_change(
     run(conn, "CREATE TABLE phiseal_end_of_tables (one INTEGER)").await?;
     for seen in seen(conn).await? {
         let Some(table) = &seen.now else { continue };
-        // Columns that we made have their places noted, too.
+        // Also records the positions of columns that phiseal has made.
         let mut columns = columns_now(conn, table).await?;
         columns.extend(seen.columns.clone());
         let columns = serde_json::to_string(&columns).map_err(|_| UNEXPECTED)?;
@@ -241,8 +244,8 @@ pub(super) async fn after_change(
     Ok(())
 }
 
-/// Nothing has changed since it was recorded.
-fn is_settled(one: &Seen) -> bool {
+/// Whether nothing has changed since the table was recorded.
+fn is_settled(one: &RecordedRelation) -> bool {
     one.now.is_none()
         || (one.in_order
             && one.guard.is_some()
@@ -253,7 +256,7 @@ fn is_settled(one: &Seen) -> bool {
                 .is_some_and(|guard| guard.ends_with(":before")))
 }
 
-/// `false` where it is recorded already.
+/// Records the target's table; `false` if it is recorded already.
 async fn record(conn: &mut SqliteConnection, target: &Target, fresh: bool) -> Result<bool> {
     let table = target.table.name.as_str();
     let known = seen(conn).await?;
@@ -289,14 +292,14 @@ async fn record(conn: &mut SqliteConnection, target: &Target, fresh: bool) -> Re
     .map_err(fault::of)
 }
 
-fn other_table(one: &Seen) -> StoreError {
+fn other_table(one: &RecordedRelation) -> StoreError {
     StoreError::OtherTable {
         label: one.label.clone(),
         table: one.now.clone().unwrap_or_else(|| one.recorded.clone()),
     }
 }
 
-/// Whether our table of relations is there: before the first `migrate up` it is not.
+/// Whether `phiseal_sealed_relations` exists; before the first `migrate up` it does not.
 pub(super) async fn is_installed(conn: &mut SqliteConnection) -> Result<bool> {
     const THERE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'phiseal_sealed_relations'";
     let row = bound(THERE, []).fetch_one(conn).await.map_err(fault::of)?;
@@ -332,7 +335,7 @@ pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<RelationReco
     Ok(records)
 }
 
-/// Gives each field the names that its table and columns have now.
+/// Gives each field the present names of its table and columns.
 pub(super) async fn locate(conn: &mut SqliteConnection, fields: &mut [FieldRecord]) -> Result<()> {
     if !is_installed(conn).await? {
         return Ok(());
@@ -347,7 +350,11 @@ pub(super) async fn locate(conn: &mut SqliteConnection, fields: &mut [FieldRecor
     Ok(())
 }
 
-async fn by_place(conn: &mut SqliteConnection, field: &mut FieldRecord, one: &Seen) -> Result<()> {
+async fn by_place(
+    conn: &mut SqliteConnection,
+    field: &mut FieldRecord,
+    one: &RecordedRelation,
+) -> Result<()> {
     let Some(now) = &one.now else {
         field.place.found = Found::Gone;
         return Ok(());
@@ -379,8 +386,8 @@ async fn by_place(conn: &mut SqliteConnection, field: &mut FieldRecord, one: &Se
     Ok(())
 }
 
-/// The name that stands now where this column stood, if that is another one, which was not there before, and no
-/// column before it was dropped. The old name may be another column's by now.
+/// The new name of a renamed column: the name now at the column's position, if that name was not
+/// there before and no column before it was dropped. (The old name may be another column's by now.)
 fn renamed(
     then: &BTreeMap<String, i64>,
     there: &BTreeMap<String, i64>,
@@ -390,7 +397,7 @@ fn renamed(
     if there.get(name) == Some(&place) {
         return None;
     }
-    // A new name in a recorded place: the column that stood there was renamed.
+    // A new name at a recorded position means that the column there was renamed.
     let is_new_at = |at: i64| {
         let now = there.iter().find(|(_, now)| **now == at);
         now.filter(|(now, _)| !then.keys().any(|one| one.eq_ignore_ascii_case(now)))
@@ -403,10 +410,10 @@ fn renamed(
     unmoved.then(|| now.clone())
 }
 
-/// The place of a column that was dropped.
+/// The position of a column that was dropped.
 const DROPPED: i64 = -1;
 
-/// The column is gone, and what stood behind it moved up.
+/// Whether the column was dropped: it is gone, and the columns after it moved up.
 fn was_dropped(then: &BTreeMap<String, i64>, there: &BTreeMap<String, i64>, name: &str) -> bool {
     let Some(place) = then.get(name) else {
         return false;
@@ -423,7 +430,8 @@ fn was_dropped(then: &BTreeMap<String, i64>, there: &BTreeMap<String, i64>, name
         }
 }
 
-/// Recorded nowhere: the tables whose guard is named after it.
+/// Gives a field that is recorded nowhere the name of the table whose guard is named after its
+/// table.
 async fn by_guard(conn: &mut SqliteConnection, field: &mut FieldRecord) -> Result<()> {
     let tables = guard::named_after(conn, &field.table_name).await?;
     match tables.as_slice() {
@@ -449,7 +457,8 @@ fn move_to(field: &mut FieldRecord, now: &str) {
     }
 }
 
-/// Refuses a table for a label that another one has; else notes the names that its columns have now.
+/// Refuses a table that is not the one of this label; else records the present names of its
+/// columns.
 pub(super) async fn follow(conn: &mut SqliteConnection, label: &str, table: &str) -> Result<()> {
     let known = seen(conn).await?;
     let Some(one) = known.iter().find(|one| one.label == label) else {
@@ -484,8 +493,8 @@ pub(super) async fn follow(conn: &mut SqliteConnection, label: &str, table: &str
     .map_err(fault::of)
 }
 
-/// We dropped a column ourselves: those behind it have other places now. Names that nobody has followed yet stay
-/// with the places they were recorded with.
+/// Call after phiseal has dropped a column, since the columns after it have new positions. Names
+/// that were not followed yet keep their recorded positions.
 pub(super) async fn columns_moved(conn: &mut SqliteConnection, label: &str) -> Result<()> {
     let mut fields = super::registry::fields(conn).await?;
     fields.retain(|field| field.table_label == label);

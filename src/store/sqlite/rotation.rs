@@ -1,7 +1,8 @@
-//! Rotations, rewraps and changes of state, as their tables have them.
-//! Owns the moment in which one key takes over from another: one transaction, under the write lock
-//! from its start, with its entry in the audit log. A batch holds that lock, too, and so does the guard on behalf of an application:
-//! the move waits for who is under way, and nobody seals under the old key afterwards.
+//! Rotations, rewraps and changes of a key's state, in their tables.
+//! Owns the handover from one key to another: one transaction, under the write lock from its start,
+//! with its audit entry. A batch holds that lock too, and so does an application's write while the
+//! guard checks its key. So the handover waits for writers, and afterwards nobody seals under the
+//! old key.
 
 use std::collections::HashMap;
 
@@ -26,7 +27,7 @@ use crate::store::{Result, StoreError};
 
 const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
-/// The index that lets each key have one unfinished rotation.
+/// The index that allows one unfinished rotation for each key.
 const ONE_OPEN: &str = "phiseal_key_rotation_history_one_open";
 
 #[async_trait]
@@ -108,7 +109,7 @@ impl RotationTable for SqliteStore {
         let mut conn = self.control.lock().await;
         let mut transaction = write_transaction(&mut conn).await?;
         let before = audit::newest_change(&mut transaction).await?;
-        // Given up halfway, the transaction is rolled back as it is dropped.
+        // If this is cancelled, dropping the transaction rolls it back.
         if !hand_over(&mut transaction, handovers, due, actor).await? {
             return Ok(None);
         }
@@ -116,8 +117,8 @@ impl RotationTable for SqliteStore {
         for handover in handovers {
             match open(&mut transaction, handover, actor).await {
                 Ok(history_id) => opened.push(history_id),
-                // One unfinished rotation for each key: somebody else has just begun it.
-                Err(StoreError::Data {
+                // The key has an unfinished rotation: another process has just begun it.
+                Err(StoreError::RowRefused {
                     constraint: Some(constraint),
                     ..
                 }) if constraint.contains(ONE_OPEN) => return Ok(None),
@@ -164,7 +165,7 @@ impl RotationTable for SqliteStore {
                 .await
                 .map_err(fault::of)?;
             let record = one(&mut transaction, end.history_id).await?;
-            // One that is closed already has its entry.
+            // A record that was closed already has its entry.
             if closed.rows_affected() > 0 {
                 ours.push(record.clone());
             }
@@ -275,8 +276,8 @@ impl RotationTable for SqliteStore {
     }
 }
 
-/// Moves the keys of handovers, old ones first, since only one may be active. `false` where one is
-/// not in the state it should be in.
+/// Moves the keys of handovers, old ones first, since only one may be active. `false` if a key is
+/// not in the expected state.
 pub(super) async fn hand_over(
     conn: &mut SqliteConnection,
     handovers: &[Handover],

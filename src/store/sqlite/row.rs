@@ -1,6 +1,6 @@
-//! Rows as they come from the table: what is selected, and what becomes of it.
+//! Rows of a table: what is selected, and how it is decoded.
 //! Owns the select list and its decoding, which must agree. Plaintext goes into wiped buffers; the
-//! driver's own copies are not ours to wipe.
+//! driver's own copies cannot be wiped.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, TypeInfo, ValueRef};
@@ -10,27 +10,27 @@ use super::fault;
 use super::key_value::{self, KeyValue};
 use super::shape::{Shape, ShapeField, image, joined};
 use super::value::Value;
-use super::version::{self, Seen};
+use super::version::{self, SeenCell};
 use crate::store::page::PageCell;
 use crate::store::{Locator, PageRequest, PageRow, Result, Select, StoreError, Target};
 
 /// Which columns of a row are read.
 #[derive(Clone)]
-pub(super) struct Reading {
-    /// For each field: its plaintext column, its sealed column.
+pub(super) struct CellsRead {
+    /// For each field: whether its plaintext column and its sealed column are read.
     pub(super) fields: Vec<(bool, bool)>,
-    /// Values of more bytes are left out.
+    /// Longer values are not read.
     pub(super) value_bytes_max: u64,
-    /// A plaintext whose field is sealed is left out.
+    /// The plaintext of a sealed field is not read.
     only_unsealed: bool,
-    /// The row comes with its key's text.
+    /// The row has its key's text.
     pub(super) with_key_text: bool,
-    /// The row comes with its blind indexes.
+    /// The row has its blind indexes.
     with_index: bool,
 }
 
-impl Reading {
-    /// What a request asks for, where it exists.
+impl CellsRead {
+    /// The columns that a request asks for, if they exist.
     pub(super) fn new(shape: &Shape, request: &PageRequest) -> Self {
         let (plain, sealed) = (request.with_plain, request.with_sealed);
         let one = |field: &ShapeField| match field.in_place() {
@@ -49,9 +49,9 @@ impl Reading {
         }
     }
 
-    /// What was read of a row once: the tenant, then two columns for each field.
-    pub(super) fn as_seen(seen: &[Seen<'_>]) -> Self {
-        let read = |seen: &Seen<'_>| *seen != Seen::Unread;
+    /// The columns that were read of a row before: the tenant, then two columns for each field.
+    pub(super) fn as_seen(seen: &[SeenCell<'_>]) -> Self {
+        let read = |seen: &SeenCell<'_>| *seen != SeenCell::Unread;
         let fields = seen.get(1..).unwrap_or_default().chunks(2);
         Self {
             fields: fields
@@ -69,13 +69,13 @@ impl Reading {
         }
     }
 
-    /// The blind index of a field, where it is read.
+    /// The blind index of a field, if it is read.
     pub(super) fn index<'a>(&self, field: &'a ShapeField) -> Option<&'a String> {
         field.index.as_ref().filter(|_| self.with_index)
     }
 
     /// The value columns that are read, in the order of the select list, each with the condition
-    /// under which it is.
+    /// under which it is read.
     pub(super) fn columns<'a>(&self, shape: &'a Shape) -> Vec<(&'a String, String)> {
         let of_fields =
             shape
@@ -103,7 +103,7 @@ impl Reading {
         of_fields.flatten().collect()
     }
 
-    /// Rowid where there is one, key, then class and bytes of the tenant and of each column.
+    /// The rowid if there is one, the key, then class and bytes of the tenant and of each column.
     pub(super) fn select_list(&self, shape: &Shape) -> String {
         let max = self.value_bytes_max;
         let mut list: Vec<String> = shape
@@ -115,8 +115,8 @@ impl Reading {
         list.push(shape.key_columns());
         let tenant = shape.tenant.iter().map(|tenant| (tenant, "1".to_owned()));
         for (column, when) in tenant.chain(self.columns(shape)) {
-            // The class is its name, but a REAL is itself, a value left out is its length, and one
-            // that is not read is nothing.
+            // The first column is the name of the class. For a REAL it is the number itself, for a
+            // value that was too long its length, and for one that is not read NULL.
             list.push(format!(
                 "CASE WHEN NOT {when} THEN NULL \
                  WHEN octet_length({column}) > {max} THEN octet_length({column}) \
@@ -132,7 +132,7 @@ impl Reading {
         list.join(", ")
     }
 
-    /// What was read of a field.
+    /// The values that were read of a field.
     pub(super) fn field(
         &self,
         field: &ShapeField,
@@ -140,13 +140,14 @@ impl Reading {
         sealed: Option<Value>,
     ) -> (Option<Value>, Option<Value>) {
         match self.only_unsealed && plain.is_some() && !field.in_place() {
-            // Known without being read: a seal that comes meanwhile is not overwritten.
+            // A plaintext is read only if the sealed column is NULL. Comparing that NULL keeps a
+            // value that is sealed meanwhile from being overwritten.
             true => (plain, Some(Value::Null)),
             false => (plain, sealed),
         }
     }
 
-    /// The bytes that the row's values will take in memory.
+    /// An expression for the bytes that the row's values will take in memory.
     pub(super) fn size(&self, shape: &Shape) -> String {
         let max = self.value_bytes_max;
         match self.columns(shape) {
@@ -160,25 +161,25 @@ impl Reading {
     }
 }
 
-/// A row with what was read of it.
+/// A row with the values that were read.
 pub(super) struct ReadRow {
-    /// Its rowid, where the table has one that can be named.
+    /// Its rowid, if the table has one that can be named.
     pub(super) rowid: Option<i64>,
     /// Its key.
     pub(super) key: Vec<KeyValue>,
     /// Its tenant.
     pub(super) tenant: Option<Value>,
-    /// Of each field its plaintext, its sealed value.
+    /// For each field its plaintext and its sealed value.
     pub(super) fields: Vec<(Option<Value>, Option<Value>)>,
-    /// Of each field its blind index.
+    /// For each field its blind index.
     pub(super) indexes: Vec<Option<Vec<u8>>>,
-    /// Comes with its key's text.
+    /// Whether the row gets its key's text.
     pub(super) with_key_text: bool,
 }
 
 impl ReadRow {
-    /// Decodes a row of [`Reading::select_list`].
-    pub(super) fn decode(row: &SqliteRow, shape: &Shape, reading: &Reading) -> Result<Self> {
+    /// Decodes a row of [`CellsRead::select_list`].
+    pub(super) fn decode(row: &SqliteRow, shape: &Shape, reading: &CellsRead) -> Result<Self> {
         let rowid = match shape.rowid.name {
             Some(_) => Some(row.try_get_unchecked(0).map_err(fault::of)?),
             None => None,
@@ -221,10 +222,10 @@ impl ReadRow {
         })
     }
 
-    /// The row's columns as a version: the tenant, then two for each field.
-    fn seen(&self) -> Vec<Seen<'_>> {
-        fn seen(value: &Option<Value>) -> Seen<'_> {
-            value.as_ref().map_or(Seen::Unread, Seen::of)
+    /// The row's values as a version: the tenant, then two for each field.
+    fn seen(&self) -> Vec<SeenCell<'_>> {
+        fn seen(value: &Option<Value>) -> SeenCell<'_> {
+            value.as_ref().map_or(SeenCell::Unread, SeenCell::of)
         }
         let of_fields = self
             .fields
@@ -235,8 +236,8 @@ impl ReadRow {
             .collect()
     }
 
-    /// Whether the row is still the version of a locator.
-    pub(super) fn is_still(&self, seen: &[Seen<'_>]) -> bool {
+    /// Whether the row still has the values of a locator.
+    pub(super) fn is_still(&self, seen: &[SeenCell<'_>]) -> bool {
         let values = self
             .fields
             .iter()
@@ -245,7 +246,7 @@ impl ReadRow {
         seen.len() == 1 + 2 * self.fields.len()
             && pairs.all(|(seen, now)| match now {
                 Some(now) => seen.is_still(now),
-                None => *seen == Seen::Unread,
+                None => *seen == SeenCell::Unread,
             })
     }
 
@@ -258,7 +259,7 @@ impl ReadRow {
             .zip(&target.keys)
             .map(|(value, column)| value.part().ok_or_else(|| column.name.as_str().to_owned()))
             .collect();
-        // The text of a key without a fixed form is all that names the row in quarantine.
+        // For a key without a fixed form, only its text can name the row in quarantine.
         let with_key_text = self.with_key_text || key.is_err();
         let is_large = |value: &Option<Value>| matches!(value, Some(Value::Large(_)));
         let length = |value: &Option<Value>| value.as_ref().map_or(0, Value::len);
@@ -311,7 +312,7 @@ fn cell(
     }
 }
 
-/// A BLOB is no text: such a tenant is none, and the row is refused.
+/// The tenant's text. A BLOB is no text, so such a row has no tenant and is refused.
 fn tenant_text(value: &Value) -> Option<String> {
     match value {
         Value::Null | Value::Large(_) | Value::Blob(_) => None,
@@ -321,8 +322,7 @@ fn tenant_text(value: &Value) -> Option<String> {
     }
 }
 
-/// The value whose class is in this column and whose bytes are in the next; `None` where it was not
-/// read.
+/// The value with its class in this column and its bytes in the next; `None` if it was not read.
 fn value(row: &SqliteRow, at: usize) -> Result<Option<Value>> {
     let class = row.try_get_raw(at).map_err(fault::of)?;
     if class.is_null() {

@@ -1,5 +1,5 @@
 //! Runs and lanes.
-//! Owns their rows. A lane is claimed, given back and settled under the write lock; leases are by
+//! Owns their rows. Claiming, releasing and settling a lane happen under the write lock; leases use
 //! SQLite's clock.
 
 use sqlx::Row;
@@ -31,7 +31,7 @@ pub(super) async fn open_run(
     row.as_ref().map(run_record).transpose()
 }
 
-/// The newest runs, the unfinished ones first.
+/// The newest runs, unfinished ones first.
 pub(super) async fn runs(conn: &mut SqliteConnection, limit: u32) -> Result<Vec<RunRecord>> {
     let rows = bound(
         "SELECT * FROM phiseal_runs ORDER BY finished_at IS NULL DESC, run_id DESC LIMIT ?",
@@ -43,7 +43,7 @@ pub(super) async fn runs(conn: &mut SqliteConnection, limit: u32) -> Result<Vec<
     rows.iter().map(run_record).collect()
 }
 
-/// Begins a run, if none is unfinished on its table.
+/// Begins a run, if its table has no unfinished run.
 pub(super) async fn begin_run(
     conn: &mut SqliteConnection,
     run: &RunRecord,
@@ -113,7 +113,7 @@ async fn insert_lanes(conn: &mut SqliteConnection, run_id: i64, lanes: &[NewLane
     Ok(())
 }
 
-/// Ends or interrupts a run, with the sums of its lanes.
+/// Ends or interrupts a run, and records the sums of its lanes.
 pub(super) async fn end_run(
     conn: &mut SqliteConnection,
     run_id: i64,
@@ -143,12 +143,12 @@ pub(super) async fn end_run(
     .await
     .map_err(fault::of)?;
     if ended.rows_affected() != 1 {
-        // Ended already: by this very call, whose answer was lost, or by another process that
-        // worked on the same run.
+        // The run has ended already: by this very call, whose answer was lost, or by another
+        // process that worked on the same run.
         exists(&mut transaction, run_id).await?;
     }
     if matches!(state, RunState::Done | RunState::Failed) {
-        // Cursors may be PHI, and nobody needs them any more.
+        // Cursors may be PHI, and are not needed any more.
         bound(
             "UPDATE phiseal_lanes SET cursor = NULL, lower = NULL, upper = NULL, holder = NULL, \
              lease_until = NULL WHERE run_id = ?",
@@ -162,7 +162,7 @@ pub(super) async fn end_run(
     Ok(sum)
 }
 
-/// Ends a run that nobody alive works on.
+/// Ends a run on which no live worker works.
 pub(super) async fn abandon(
     conn: &mut SqliteConnection,
     run_id: i64,
@@ -261,7 +261,7 @@ pub(super) async fn lanes(conn: &mut SqliteConnection, run_id: i64) -> Result<Ve
     rows.iter().map(lane_record).collect()
 }
 
-/// Takes a lane that nobody holds, or whose holder is dead.
+/// Claims a lane that is free, or whose holder is dead.
 pub(super) async fn claim_lane(
     conn: &mut SqliteConnection,
     run_id: i64,
@@ -296,7 +296,7 @@ pub(super) async fn claim_lane(
     Ok(lane)
 }
 
-/// Gives a lane back, if it is still this holder's.
+/// Releases a lane, if it is still this holder's.
 pub(super) async fn release_lane(
     conn: &mut SqliteConnection,
     stamp: &LaneStamp,
@@ -318,8 +318,8 @@ pub(super) async fn release_lane(
     .map_err(fault::of)
 }
 
-/// The lane once no other transaction can be changing it: the write lock is ours while it is read.
-pub(super) async fn settle_lane(
+/// Reads the lane when no other transaction can be changing it: under the write lock.
+pub(super) async fn lane_after_commit(
     conn: &mut SqliteConnection,
     run_id: i64,
     lane_no: i32,

@@ -1,6 +1,6 @@
-//! What the text of SQLite's schema mentions, where no pragma tells.
-//! Owns a rough reading of SQL by words: it may see a name in a comment or a string, and so say that
-//! something depends on a column which does not, never the other way round.
+//! What the text of SQLite's schema mentions, for facts that no pragma tells.
+//! Owns a rough reading of SQL by words. It may see a name in a comment or a string, and so report
+//! that an object depends on a column which it does not use; it never misses one that does.
 
 /// Whether a text mentions a name as a word, in any case, quoted or not.
 pub(super) fn mentions(sql: &str, name: &str) -> bool {
@@ -29,7 +29,7 @@ pub(super) fn checks(create_table: &str) -> Vec<&str> {
     found
 }
 
-/// Up to the parenthesis that closes the one before `body`.
+/// The text up to the parenthesis that closes the one before `body`.
 fn balanced(body: &str) -> &str {
     let mut depth = 1_usize;
     for (at, character) in body.char_indices() {
@@ -45,7 +45,8 @@ fn balanced(body: &str) -> &str {
     body
 }
 
-/// What a CREATE TRIGGER says before its body: BEFORE, on INSERT, on UPDATE.
+/// The event of a trigger, from the text before its body: whether it is BEFORE, on INSERT, on
+/// UPDATE.
 pub(super) fn trigger_event(create_trigger: &str) -> (bool, bool, bool) {
     let lower = create_trigger.to_ascii_lowercase();
     let head = lower.split("begin").next().unwrap_or_default();

@@ -1,7 +1,8 @@
-//! The search of a whole file for values under a key.
-//! Owns which tables and columns there are, and the one statement that each is gone through by. A column
-//! holds whatever was put into it, so what a value is is asked of each. Shadow tables of virtual tables
-//! are tables; a virtual table itself is not gone through, since reading it runs its module.
+//! Searches a whole file for values under given keys.
+//! Owns which tables and columns are searched, and the one statement for each table. A column may
+//! hold values of any class, so the statement tests the class of each value. Shadow tables of
+//! virtual tables are searched as tables; a virtual table itself is not, since reading it runs its
+//! module.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -14,14 +15,15 @@ use crate::crypto::KeyId;
 use crate::quote;
 use crate::store::search::needles;
 use crate::store::{
-    Result, SearchColumn, SearchForm, SearchHit, SearchList, SearchPlace, Select, StoreError,
+    Result, SearchColumn, SearchForm, SearchHit, SearchList, SearchRelation, Select, StoreError,
 };
 
-/// Tables, less SQLite's own and those of ours in which what is left is counted by what it is for.
+/// The tables to search: not SQLite's own, and not those of phiseal in which destruction counts
+/// only what is still needed.
 const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
     AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT IN ('phiseal_quarantine', 'phiseal_lanes') ORDER BY name";
 
-/// What there is to search, and the version of the data that it was listed at.
+/// What there is to search, and the version of the data when it was listed.
 pub(super) async fn list(conn: &mut SqliteConnection) -> Result<SearchList> {
     let version = version(conn).await?;
     let mut snapshot = read_transaction(conn).await?;
@@ -34,7 +36,7 @@ pub(super) async fn list(conn: &mut SqliteConnection) -> Result<SearchList> {
     })
 }
 
-/// A number that is another one once somebody else has committed something.
+/// A number that changes once another connection has committed a change.
 pub(super) async fn version(conn: &mut SqliteConnection) -> Result<i64> {
     let row = bound("PRAGMA data_version", [])
         .fetch_one(conn)
@@ -43,7 +45,7 @@ pub(super) async fn version(conn: &mut SqliteConnection) -> Result<i64> {
     row.try_get(0).map_err(fault::of)
 }
 
-async fn places(conn: &mut SqliteConnection) -> Result<Vec<SearchPlace>> {
+async fn places(conn: &mut SqliteConnection) -> Result<Vec<SearchRelation>> {
     let tables = bound(TABLES, [])
         .fetch_all(&mut *conn)
         .await
@@ -67,7 +69,7 @@ async fn places(conn: &mut SqliteConnection) -> Result<Vec<SearchPlace>> {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        places.push(SearchPlace {
+        places.push(SearchRelation {
             id: quote::identifier(&name),
             name,
             columns,
@@ -79,7 +81,7 @@ async fn places(conn: &mut SqliteConnection) -> Result<Vec<SearchPlace>> {
 /// Searches one table, in one statement and so in one snapshot.
 pub(super) async fn search(
     conn: &mut SqliteConnection,
-    place: &SearchPlace,
+    place: &SearchRelation,
     keys: &[KeyId],
 ) -> Result<Vec<SearchHit>> {
     if place.columns.is_empty() {
@@ -95,7 +97,7 @@ pub(super) async fn search(
     let row = match bound(sql, []).persistent(false).fetch_one(conn).await {
         Ok(row) => row,
         Err(error) => match fault::of(error) {
-            // It was dropped meanwhile, with all that was in it.
+            // The table was dropped meanwhile, with all its values.
             StoreError::Missing { .. } => return Ok(Vec::new()),
             error => return Err(error),
         },
@@ -113,7 +115,7 @@ pub(super) async fn search(
     Ok(hits)
 }
 
-/// All of it, in a transaction that is open.
+/// Searches all tables, in a transaction that is open.
 pub(super) async fn everything(
     conn: &mut SqliteConnection,
     keys: &[KeyId],
@@ -125,8 +127,9 @@ pub(super) async fn everything(
     Ok(hits)
 }
 
-/// Whether a value is, or holds, one under these keys: bytes by the first of them, and both by what stands
-/// within them, in the text form, in base64 or in hex digits (JSON in text or as bytes).
+/// The condition that a value is, or contains, one sealed under these keys. It tests the first
+/// bytes of a BLOB, and looks in text and bytes for the text form, base64 and hex digits (JSON in
+/// text or as bytes).
 fn holds(column: &str, keys: &[KeyId]) -> String {
     let first: Vec<_> = Select::prefixes(keys).collect();
     let needles = needles(keys);

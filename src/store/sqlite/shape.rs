@@ -20,11 +20,11 @@ pub(super) struct Shape {
     pub(super) table: String,
     /// The rowid.
     pub(super) rowid: Rowid,
-    /// How the file stores text. Where that is UTF-8, a cast between TEXT and BLOB leaves its bytes alone.
+    /// How the file stores text. In UTF-8, a cast between TEXT and BLOB does not change the bytes.
     pub(super) encoding: Encoding,
-    /// The key's columns.
+    /// The columns of the key.
     pub(super) keys: Vec<ShapeKey>,
-    /// The tenant's column, quoted.
+    /// The tenant column, quoted.
     pub(super) tenant: Option<String>,
     /// The fields, in the target's order.
     pub(super) fields: Vec<ShapeField>,
@@ -39,7 +39,7 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// Text from the bytes that the file stores it in; `None` where they are no text.
+    /// Decodes text as the file stores it; `None` if the bytes are not text.
     pub(super) fn text(self, bytes: &[u8]) -> Option<String> {
         let unit = match self {
             Self::Utf8 => return String::from_utf8(bytes.to_vec()).ok(),
@@ -56,9 +56,9 @@ impl Encoding {
 /// The rowid of a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rowid {
-    /// A name that no column has taken from it; `None` in a table WITHOUT ROWID.
+    /// A name for it that no column has; `None` in a table WITHOUT ROWID.
     pub(super) name: Option<&'static str>,
-    /// A column shows it (INTEGER PRIMARY KEY), so it may be PHI.
+    /// Whether a column shows it (INTEGER PRIMARY KEY), so that it may be PHI.
     pub(super) shown: bool,
 }
 
@@ -66,8 +66,8 @@ pub(super) struct Rowid {
 pub(super) struct ShapeKey {
     /// The column, quoted.
     pub(super) column: String,
-    /// `COLLATE` and the collation of the index that makes it unique: the one under which no two
-    /// rows are equal, and by which the index can be walked. Empty for the rowid.
+    /// `COLLATE` and the collation of the index that makes the key unique: under it no two rows are
+    /// equal, and the index is in its order. Empty for the rowid.
     collate: String,
 }
 
@@ -80,27 +80,27 @@ impl ShapeKey {
 
 /// A field.
 pub(super) struct ShapeField {
-    /// The plaintext column, quoted, where there is one; in place, the column.
+    /// The plaintext column, quoted, if there is one; in place, the column.
     pub(super) plain: Option<String>,
     /// The sealed column beside it, quoted.
     pub(super) sealed: Option<String>,
-    /// The sealed column takes the text form.
+    /// Whether the sealed column takes the text form.
     pub(super) sealed_text: bool,
     /// The blind index column, quoted.
     pub(super) index: Option<String>,
-    /// What the plaintext column keeps.
+    /// The class of values that the plaintext column stores.
     pub(super) kept: Kept,
 }
 
 impl ShapeField {
-    /// Sealed in its own column.
+    /// Whether the field is sealed in its own column.
     pub(super) fn in_place(&self) -> bool {
         self.sealed.is_none()
     }
 }
 
 impl Shape {
-    /// The shape of a target, whose key collations the catalog tells.
+    /// Reads the shape of a target; the collations come from the catalog.
     pub(super) async fn read(conn: &mut SqliteConnection, target: &Target) -> Result<Self> {
         let names: Vec<&str> = target.keys.iter().map(|key| key.name.as_str()).collect();
         let collations = collations(conn, target.table.name.as_str(), &names).await?;
@@ -136,21 +136,23 @@ impl Shape {
         })
     }
 
-    /// `ORDER BY` of the key.
+    /// The `ORDER BY` of the key.
     pub(super) fn order(&self) -> String {
         joined(&self.keys, ", ", ShapeKey::ordered)
     }
 
-    /// The key's columns.
+    /// The list of the key's columns.
     pub(super) fn key_columns(&self) -> String {
         joined(&self.keys, ", ", |key| key.column.clone())
     }
 
-    /// The condition for keys on one side of `key`, and what it binds. `relation` is `>` or `<=`.
+    /// The condition for keys on one side of `key`, and the values it binds. `relation` is `>` or
+    /// `<=`.
     ///
-    /// A row value is compared by the index in one step, if its left side is bare columns: so the
-    /// collation stands on the right, where it holds for both. NULL is less than every key in the index's
-    /// order but not to `>`, so a key that holds one is taken apart.
+    /// SQLite compares a row value by the index in one step if its left side is bare columns. So
+    /// the collation is on the right side, where it applies to both. In the index's order NULL
+    /// comes before every key, but `>` does not treat it so; therefore a key that holds a NULL is
+    /// compared column by column.
     pub(super) fn beyond(&self, relation: &str, key: &[KeyValue]) -> (String, Vec<Bind>) {
         if relation == ">" && key.contains(&KeyValue::Null) {
             return self.after_null(key);
@@ -222,12 +224,13 @@ impl Shape {
     }
 }
 
-/// Joins what `one` says of each item.
+/// Joins the texts that `one` makes of the items.
 pub(super) fn joined<T>(items: &[T], between: &str, one: impl Fn(&T) -> String) -> String {
     items.iter().map(one).collect::<Vec<_>>().join(between)
 }
 
-/// The bytes of a value, for reading and for comparing. A cast of REAL keeps 15 digits only.
+/// An expression for the bytes of a value, to read and to compare. (A cast of REAL keeps only 15
+/// digits.)
 pub(super) fn image(column: &str) -> String {
     format!(
         "CASE typeof({column}) WHEN 'real' THEN CAST(printf('%!.17g', {column}) AS BLOB) \
@@ -244,7 +247,7 @@ fn in_place_wanted(column: &str, select: &Select) -> Result<String> {
             format!("({column} IS NOT NULL AND NOT {})", looks_sealed(column))
         }
         Select::UnsealedSweep { sealed_prefixes } => {
-            // Base64 and a dot: anything else would be no prefix of ours, and no literal either.
+            // A prefix consists of base64 and a dot; other text might not be safe as a literal.
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
             if !sealed_prefixes
                 .iter()
@@ -263,8 +266,8 @@ fn in_place_wanted(column: &str, select: &Select) -> Result<String> {
     })
 }
 
-/// Whether a value is sealed under one of these keys. A prefix is hex digits or base64, so it needs
-/// no bound value, of which there may be no more than some thousands.
+/// The condition that a value is sealed under one of these keys. A prefix is hex digits or base64,
+/// so it needs no bound value, the number of which is limited.
 pub(super) fn sealed_under(column: &str, text: bool, keys: &[KeyId]) -> String {
     let (class, length, prefixes) = if text {
         let prefixes: Vec<String> = Select::text_prefixes(keys)

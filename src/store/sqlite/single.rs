@@ -1,17 +1,17 @@
-//! Rows read one by one, found by their keys: as long as they are what they were, or as they are now.
+//! Reads single rows by their keys: if they are unchanged, or as they are now.
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::fault;
 use super::key_value::{self, KeyValue};
 use super::paging::page_of;
-use super::row::{ReadRow, Reading};
+use super::row::{CellsRead, ReadRow};
 use super::shape::{Shape, joined};
 use super::statement::bound;
 use super::version;
-use crate::store::{Cursor, Locator, Page, PageRequest, Result, Target};
+use crate::store::{KeyText, Locator, Page, PageRequest, Result, Target};
 
-/// The rows of these locators that are still what they were.
+/// The rows of these locators that are unchanged since they were read.
 pub(super) async fn unchanged_rows(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -19,7 +19,7 @@ pub(super) async fn unchanged_rows(
     locators: &[Locator],
 ) -> Result<Page> {
     let shape = Shape::read(conn, target).await?;
-    let reading = Reading::new(&shape, request);
+    let reading = CellsRead::new(&shape, request);
     let mut rows = Vec::with_capacity(locators.len());
     for locator in locators {
         let seen = version::unpack(&locator.version)?.columns;
@@ -33,7 +33,7 @@ pub(super) async fn unchanged_rows(
     Ok(page_of(rows, None))
 }
 
-/// Whether the row of a locator is still what it was.
+/// Whether the row of a locator is unchanged since it was read.
 pub(super) async fn is_unchanged(
     conn: &mut SqliteConnection,
     shape: &Shape,
@@ -41,7 +41,7 @@ pub(super) async fn is_unchanged(
 ) -> Result<bool> {
     let seen = version::unpack(&locator.version)?.columns;
     let key = key_value::unplace(&locator.place)?;
-    let row = row_at(conn, shape, &Reading::as_seen(&seen), "1", &key).await?;
+    let row = row_at(conn, shape, &CellsRead::as_seen(&seen), "1", &key).await?;
     Ok(row.is_some_and(|row| row.is_still(&seen)))
 }
 
@@ -50,10 +50,10 @@ pub(super) async fn current_rows(
     conn: &mut SqliteConnection,
     target: &Target,
     request: &PageRequest,
-    keys: &[Cursor],
+    keys: &[KeyText],
 ) -> Result<Page> {
     let shape = Shape::read(conn, target).await?;
-    let reading = Reading::new(&shape, request);
+    let reading = CellsRead::new(&shape, request);
     let wanted = shape.wanted(&request.select)?;
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys {
@@ -65,12 +65,12 @@ pub(super) async fn current_rows(
     Ok(page_of(rows, None))
 }
 
-/// The row of a key, whatever it holds now; `None` if there is none with this key, byte for byte, or
-/// it is not wanted.
+/// The present row of a key; `None` if no row has this key, byte for byte, or the row is not
+/// wanted.
 async fn row_at(
     conn: &mut SqliteConnection,
     shape: &Shape,
-    reading: &Reading,
+    reading: &CellsRead,
     wanted: &str,
     key: &[KeyValue],
 ) -> Result<Option<ReadRow>> {

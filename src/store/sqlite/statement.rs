@@ -1,6 +1,6 @@
 //! Statements and the values bound to them.
-//! Owns the one place where SQL text made at run time is handed to the driver: every identifier in
-//! it went through [`crate::ident::Ident::quoted`], and every value is bound.
+//! Owns the one place that passes SQL text made at run time to the driver. Every identifier in it
+//! went through [`crate::ident::Ident::quoted`], and every value is bound.
 
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
@@ -9,10 +9,10 @@ use sqlx::{AssertSqlSafe, Sqlite};
 use super::fault;
 use crate::store::Result;
 
-/// A statement whose text this module's siblings put together.
+/// A statement whose text a module of this store has made.
 pub(crate) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
-/// A value to be bound under its own storage class.
+/// A value to bind under its own storage class.
 #[derive(Clone)]
 pub(crate) enum Bind {
     /// NULL.
@@ -45,12 +45,12 @@ impl Bind {
     }
 }
 
-/// A text as SQL writes it, where nothing can be bound: in the body of a trigger.
+/// A text as an SQL literal, for the body of a trigger, where nothing can be bound.
 pub(super) fn literal(text: &str) -> String {
     crate::quote::sqlite_literal(text)
 }
 
-/// A statement to be prepared, and kept prepared for the next time its text comes.
+/// A statement that is prepared and stays prepared for the next use of its text.
 pub(super) fn statement(sql: impl Into<String>) -> Statement {
     sqlx::query(AssertSqlSafe(sql.into()))
 }

@@ -114,7 +114,7 @@ async fn keys_are_inserted_pre_active_and_taken_ids_are_named() {
         [one]
     );
     let taken_version = store.insert_keys(&[new_key(4, 4), new_key(5, 2)]).await;
-    assert!(matches!(taken_version, Err(StoreError::Data { .. })));
+    assert!(matches!(taken_version, Err(StoreError::RowRefused { .. })));
     let records = store.key_records().await.unwrap();
     assert_eq!(
         records
@@ -146,12 +146,12 @@ async fn keys_become_active_together_or_not_at_all() {
         .insert_keys(&[new_key(1, 1), new_key(2, 2)])
         .await
         .unwrap();
-    // Two active keys of one tenant and purpose.
+    // These would be two active keys of one tenant and purpose.
     assert!(matches!(
         store
             .activate_keys(&[one, two], RotationPeriod::Year, &Unnoted)
             .await,
-        Err(StoreError::Data { .. })
+        Err(StoreError::RowRefused { .. })
     ));
     assert!(
         store
@@ -279,7 +279,7 @@ async fn a_row_is_quarantined_once_and_opens_again_when_a_retry_fails() {
         .set_quarantine_state(&ids, QuarantineState::Resolved)
         .await
         .unwrap();
-    // What went through is listed no more, or a later fault of the row would be passed over.
+    // A resolved row is not listed any more; a later fault of the row must be listed again.
     assert!(store.quarantined(None).await.unwrap().is_empty());
     store.add_quarantine(&[row]).await.unwrap();
     let listed = store.quarantined(None).await.unwrap();

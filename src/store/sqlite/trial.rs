@@ -1,6 +1,6 @@
-//! Batches that are tried and taken back, and places from which a sample is read.
-//! Owns the temporary copy, which lives in memory: made, filled and written to in one transaction
-//! that never commits.
+//! Trials: batches that are written and rolled back, and the keys at which a sample is read.
+//! Owns the temporary copy in memory, which is created, filled and written in one transaction that
+//! never commits.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,12 @@ use super::update;
 use crate::ident::{Ident, TableName};
 use crate::store::change::Change;
 use crate::store::{
-    Cursor, Result, Sealed, StoreError, Target, Trial, TrialPlace, Tried, WriteRow,
+    KeyText, Result, Sealed, StoreError, Target, Trial, TrialTable, Tried, WriteRow,
 };
 
-/// The temporary copy.
+/// The name of the temporary copy.
 const COPY: &str = "~phiseal_bench";
-/// Parameters of one statement; SQLite's own limit is 32,766.
+/// The most parameters of one statement; SQLite's own limit is 32,766.
 const PARAMETERS_MAX: usize = 8_000;
 
 /// A connection that tries batches.
@@ -48,14 +48,14 @@ impl Trial for SqliteTrial {
         target: &Target,
         _relation: &str,
         rows: Vec<WriteRow>,
-        place: TrialPlace,
+        place: TrialTable,
     ) -> Result<Tried> {
         let conn = &mut self.conn;
         let tried = match place {
-            TrialPlace::Copy => in_copy(conn, target, &rows).await,
-            TrialPlace::Table => in_table(conn, target, &rows).await,
+            TrialTable::Copy => in_copy(conn, target, &rows).await,
+            TrialTable::Table => in_table(conn, target, &rows).await,
         };
-        // An error that ended the transaction by itself leaves nothing to roll back.
+        // If an error has ended the transaction already, there is nothing to roll back.
         let undone = run(conn, "ROLLBACK").await;
         match tried {
             Ok(tried) => undone.map(|()| tried),
@@ -70,7 +70,7 @@ async fn in_table(
     rows: &[WriteRow],
 ) -> Result<Tried> {
     run(conn, "BEGIN IMMEDIATE").await?;
-    // The guard lets the engine through; where it was never installed, there is no guard.
+    // Sets the engine's mark for the guard. Before installation there are neither marks nor guards.
     const MARKED: &str =
         "SELECT count(*) FROM main.sqlite_schema WHERE name = 'phiseal_guard_mark'";
     let row = bound(MARKED, [])
@@ -121,14 +121,14 @@ async fn put(conn: &mut SqliteConnection, target: &Target, rows: &[WriteRow]) ->
 }
 
 /// A column that is stored.
-struct Column {
+struct StoredColumn {
     name: Ident,
     declared: String,
-    /// The key that is the rowid itself.
+    /// Whether it is a key that is the rowid itself.
     rowid: bool,
 }
 
-async fn columns(conn: &mut SqliteConnection, table: &Ident) -> Result<Vec<Column>> {
+async fn columns(conn: &mut SqliteConnection, table: &Ident) -> Result<Vec<StoredColumn>> {
     const COLUMNS: &str = "SELECT name, type, pk, (SELECT count(*) FROM pragma_table_xinfo(?1) AS p WHERE p.pk > 0) \
         FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
     let rows = bound(COLUMNS, [Bind::Text(table.as_str().to_owned())])
@@ -140,7 +140,7 @@ async fn columns(conn: &mut SqliteConnection, table: &Ident) -> Result<Vec<Colum
         let declared: String = row.try_get(1).map_err(fault::of)?;
         let place: i64 = row.try_get(2).map_err(fault::of)?;
         let keys: i64 = row.try_get(3).map_err(fault::of)?;
-        Ok(Column {
+        Ok(StoredColumn {
             rowid: place == 1 && keys == 1 && declared.eq_ignore_ascii_case("INTEGER"),
             name: Ident::new(name).map_err(|_| StoreError::Unexpected {
                 what: "the name of a column",
@@ -152,7 +152,7 @@ async fn columns(conn: &mut SqliteConnection, table: &Ident) -> Result<Vec<Colum
 }
 
 /// The columns of the copy: those of the table, and those that a backfill would add.
-fn definitions(target: &Target, columns: &[Column]) -> Vec<String> {
+fn definitions(target: &Target, columns: &[StoredColumn]) -> Vec<String> {
     let mut out: Vec<String> = columns
         .iter()
         .map(|column| {
@@ -181,7 +181,8 @@ fn definitions(target: &Target, columns: &[Column]) -> Vec<String> {
     out
 }
 
-/// A type of the same affinity (sqlite.org/datatype3.html, 3.1): the declared text goes nowhere.
+/// A type of the same affinity (sqlite.org/datatype3.html, 3.1), so that the declared text is not
+/// used in a statement.
 fn affinity(declared: &str) -> &'static str {
     let declared = declared.to_ascii_uppercase();
     let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
@@ -194,11 +195,11 @@ fn affinity(declared: &str) -> &'static str {
     }
 }
 
-/// The table's indexes over plain columns, on the copy.
+/// The statements that create the table's indexes over plain columns on the copy.
 async fn indexes(
     conn: &mut SqliteConnection,
     table: &Ident,
-    columns: &[Column],
+    columns: &[StoredColumn],
 ) -> Result<Vec<String>> {
     const INDEXES: &str = "SELECT list.seq, list.\"unique\", info.name, info.coll \
         FROM pragma_index_list(?) AS list, pragma_index_xinfo(list.name) AS info \
@@ -249,13 +250,13 @@ async fn indexes(
 async fn fill(
     conn: &mut SqliteConnection,
     shape: &Shape,
-    columns: &[Column],
+    columns: &[StoredColumn],
     copy: &str,
     rows: &[WriteRow],
 ) -> Result<()> {
     let keys = shape.keys.len();
     let mut names: Vec<String> = columns.iter().map(|column| column.name.quoted()).collect();
-    // By their rowids they are found in the copy, too.
+    // Copies the rowids too, by which a batch finds its rows.
     let hidden = shape.rowid.name.filter(|_| !shape.rowid.shown);
     names.extend(hidden.map(str::to_owned));
     let pairs: Vec<_> = shape.keys.iter().enumerate().collect();
@@ -283,12 +284,12 @@ async fn fill(
     Ok(())
 }
 
-/// Keys that cut the table into ranges of as many rows each.
-pub(super) async fn places(
+/// Keys that divide the table into ranges of equally many rows.
+pub(super) async fn sample_keys(
     conn: &mut SqliteConnection,
     target: &Target,
     pieces: u32,
-) -> Result<Vec<Cursor>> {
+) -> Result<Vec<KeyText>> {
     let shape = Shape::read(conn, target).await?;
     let rows = facts::row_count(conn, &target.table.name).await?;
     let mut places = Vec::new();

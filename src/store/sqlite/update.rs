@@ -1,7 +1,7 @@
-//! The statement that writes the rows of a batch that are still as they were read.
-//! Owns its text and its parameters, which must agree. Rows are found by key; key, tenant and every
-//! column that was read are compared in the server by class and bytes, so that no collation and no
-//! affinity takes a changed value for the one that was read.
+//! The statement that writes those rows of a batch that are unchanged since they were read.
+//! Owns its text and its parameters, which must agree. The server finds rows by key, and compares
+//! key, tenant and every column that was read by class and bytes, so that no collation or affinity
+//! hides a change.
 
 use std::collections::HashSet;
 
@@ -15,23 +15,24 @@ use super::shape::{Encoding, Shape, ShapeField, image, joined};
 use super::single;
 use super::statement::{Bind, bound};
 use super::value::Kept;
-use super::version::{self, Seen};
+use super::version::{self, SeenCell};
 use crate::store::page::WriteCell;
 use crate::store::{Result, StoreError, Target, WriteRow, Written};
 
-/// Parameters of one statement; SQLite's own limit is 32,766.
+/// The most parameters of one statement; SQLite's own limit is 32,766.
 const PARAMETERS_MAX: usize = 8_000;
 
-/// Which columns the rows of a batch compare and set; what no row needs takes no parameter.
-struct Layout<'a> {
+/// The columns that the rows of a batch compare and set; a column that no row needs takes no
+/// parameter.
+struct UpdateLayout<'a> {
     shape: &'a Shape,
-    /// Compared columns: the tenant, then two for each field.
+    /// The compared columns: the tenant, then two for each field.
     compared: Vec<Option<&'a String>>,
-    /// For each field: some row seals it, some row opens it.
+    /// For each field: whether some row seals it, and whether some row restores it.
     sets: Vec<(bool, bool)>,
 }
 
-/// Writes the rows, and says which were no longer what was read.
+/// Writes the rows, and reports those that changed since they were read.
 pub(super) async fn write(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -54,7 +55,7 @@ pub(super) async fn write(
     }
     outcome.missed = (0..rows.len()).filter(|at| !done[*at]).collect();
     outcome.rows = (rows.len() - outcome.missed.len()) as u64;
-    // Nobody else writes meanwhile: what is still as it was read, a trigger passed over.
+    // Nobody else can write meanwhile, so if a missed row is unchanged, a trigger skipped it.
     for at in &outcome.missed {
         if !outcome.rewritten.contains(at)
             && single::is_unchanged(conn, &shape, &rows[*at].locator).await?
@@ -65,7 +66,7 @@ pub(super) async fn write(
     Ok(outcome)
 }
 
-/// Writes the rows at these positions, each with parameters of its own.
+/// Writes the rows at these positions with parameters for each row.
 async fn write_each(
     conn: &mut SqliteConnection,
     shape: &Shape,
@@ -74,11 +75,11 @@ async fn write_each(
     done: &mut [bool],
 ) -> Result<()> {
     let rows: Vec<&WriteRow> = positions.iter().map(|at| &all[*at]).collect();
-    let seen: Vec<Vec<Seen<'_>>> = rows
+    let seen: Vec<Vec<SeenCell<'_>>> = rows
         .iter()
         .map(|row| version::unpack(&row.locator.version).map(|version| version.columns))
         .collect::<Result<_>>()?;
-    let layout = Layout::new(shape, &rows, &seen)?;
+    let layout = UpdateLayout::new(shape, &rows, &seen)?;
     let per_statement = (PARAMETERS_MAX / layout.parameters().max(1)).max(1);
     for start in (0..rows.len()).step_by(per_statement) {
         let end = rows.len().min(start + per_statement);
@@ -93,8 +94,8 @@ async fn write_each(
     Ok(())
 }
 
-impl<'a> Layout<'a> {
-    fn new(shape: &'a Shape, rows: &[&WriteRow], seen: &[Vec<Seen<'_>>]) -> Result<Self> {
+impl<'a> UpdateLayout<'a> {
+    fn new(shape: &'a Shape, rows: &[&WriteRow], seen: &[Vec<SeenCell<'_>>]) -> Result<Self> {
         let bad = StoreError::Unexpected {
             what: "a batch whose rows are not of the target's fields",
         };
@@ -112,7 +113,7 @@ impl<'a> Layout<'a> {
             .chain(columns)
             .enumerate()
             .map(|(at, column)| {
-                column.filter(|_| seen.iter().any(|seen| seen[at] != Seen::Unread))
+                column.filter(|_| seen.iter().any(|seen| seen[at] != SeenCell::Unread))
             });
         let sets = (0..fields).map(|field| {
             let any =
@@ -134,8 +135,8 @@ impl<'a> Layout<'a> {
         self.names().len()
     }
 
-    /// The columns of the list of values: keys, then class and bytes of each compared column, then
-    /// what is to be set.
+    /// The columns of the list of values: the key, then class and bytes of each compared column,
+    /// then what is to be set.
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = (0..self.shape.keys.len())
             .map(|at| format!("k{at}"))
@@ -197,7 +198,7 @@ impl<'a> Layout<'a> {
                 ));
             }
         }
-        // A list called as no table is: one of its name would be taken for the list.
+        // The list has a name that no table has, so that SQLite cannot confuse the two.
         format!(
             "WITH \"~v\"({}) AS (VALUES {}) UPDATE {} AS t SET {} FROM \"~v\" AS v WHERE {} RETURNING {}",
             names.join(", "),
@@ -213,7 +214,7 @@ impl<'a> Layout<'a> {
         &self,
         conn: &mut SqliteConnection,
         rows: &[&WriteRow],
-        seen: &[Vec<Seen<'_>>],
+        seen: &[Vec<SeenCell<'_>>],
     ) -> Result<Vec<Vec<KeyValue>>> {
         let assignments = self.assignments();
         if assignments.is_empty() {
@@ -236,8 +237,8 @@ impl<'a> Layout<'a> {
             .collect()
     }
 
-    /// What a restore writes for an opened value. In a file of UTF-16 an earlier version sealed text as the file
-    /// stores it, and nothing but text and blobs.
+    /// The value that a restore writes for an opened value. In a UTF-16 file an earlier version
+    /// sealed text as the file stores it, and sealed only text and blobs.
     fn opened(&self, field: &ShapeField, bytes: &[u8]) -> Result<Bind> {
         let encoding = self.shape.encoding;
         if encoding != Encoding::Utf8
@@ -253,7 +254,7 @@ impl<'a> Layout<'a> {
         Ok(value.bind())
     }
 
-    fn bind(&self, row: &WriteRow, seen: &[Seen<'_>], binds: &mut Vec<Bind>) -> Result<()> {
+    fn bind(&self, row: &WriteRow, seen: &[SeenCell<'_>], binds: &mut Vec<Bind>) -> Result<()> {
         let key = key_value::unplace(&row.locator.place)?;
         if key.len() != self.shape.keys.len() || key.iter().any(|value| value.part().is_none()) {
             return Err(StoreError::Unexpected {
@@ -268,10 +269,12 @@ impl<'a> Layout<'a> {
             .filter(|(_, column)| column.is_some())
         {
             let (class, bytes) = match &seen[at] {
-                Seen::Unread => (Bind::Null, Bind::Null),
-                Seen::Value(class, bytes) => (Bind::Text((*class).to_owned()), Bind::blob(*bytes)),
-                // Equal to nothing: a value that was never read in full is not overwritten.
-                Seen::Large(_) => (Bind::Text("large".to_owned()), Bind::Null),
+                SeenCell::Unread => (Bind::Null, Bind::Null),
+                SeenCell::Value(class, bytes) => {
+                    (Bind::Text((*class).to_owned()), Bind::blob(*bytes))
+                }
+                // A value that was not read in full equals nothing, so it is not overwritten.
+                SeenCell::Large(_) => (Bind::Text("large".to_owned()), Bind::Null),
             };
             binds.extend([class, bytes]);
         }
@@ -303,7 +306,7 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// The key under its index's collation, which finds the row, and byte for byte.
+/// The conditions on the key: under its index's collation, which finds the row, and byte for byte.
 pub(super) fn same_key(shape: &Shape) -> Vec<String> {
     let one = |(at, key): (usize, &super::shape::ShapeKey)| {
         [
@@ -315,8 +318,8 @@ pub(super) fn same_key(shape: &Shape) -> Vec<String> {
     shape.keys.iter().enumerate().flat_map(one).collect()
 }
 
-/// Reads the written rows again, after all triggers: what in-place columns hold, and whether all else that
-/// was sent is still there.
+/// Reads the written rows again, after all triggers: the values of in-place columns, and whether
+/// everything else that was written is still there.
 async fn stored(
     shape: &Shape,
     conn: &mut SqliteConnection,
@@ -328,7 +331,7 @@ async fn stored(
     let fields = &shape.fields;
     let row = format!("({})", vec!["?"; keys + 1].join(","));
     let names: Vec<String> = (0..keys).map(|at| format!("k{at}")).collect();
-    // CROSS JOIN keeps the order: the few written rows first, each then found by its key.
+    // CROSS JOIN keeps the order: first the few written rows, then each row by its key.
     let sql = format!(
         "WITH \"~v\"(n, {}) AS (VALUES {}) SELECT v.n, {} FROM \"~v\" AS v CROSS JOIN {} AS t WHERE {}",
         names.join(", "),
@@ -373,7 +376,7 @@ async fn stored(
     Ok(())
 }
 
-/// What the row holds of a field: its plaintext, and whether its sealed value is blank.
+/// Expressions for a field's plaintext and for whether its sealed value is blank.
 fn held(field: &ShapeField) -> String {
     let none = || "NULL".to_owned();
     let plain = field.plain.as_ref();

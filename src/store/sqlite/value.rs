@@ -1,36 +1,37 @@
 //! Values by storage class, their bytes, and which of them a restore can give back.
-//! Owns the rule: what is kept of a value is its bytes and its column's source type, so a value is
-//! taken only if those two lead back to the same storage class and the same bytes. A column of
-//! affinity TEXT, or with no type, keeps TEXT; a BLOB column keeps BLOB; a numeric column keeps
-//! INTEGER, REAL, and any TEXT that does not look like a number. REAL must survive its own text,
-//! which SQLite makes a unit too small or too large for some numbers of extreme exponent.
+//! Owns the rule for that. Only the bytes of a value and its column's source type are kept, so a
+//! value is sealed only if these two lead back to the same storage class and the same bytes. A
+//! column of affinity TEXT, or without a type, keeps TEXT; a BLOB column keeps BLOB; a numeric
+//! column keeps INTEGER, REAL, and TEXT that does not look like a number. A REAL must survive its
+//! own text, which SQLite makes one unit too small or too large for some numbers of extreme
+//! exponent.
 
 use zeroize::Zeroizing;
 
 use super::statement::Bind;
 
-/// How sealed text begins.
+/// The prefix of the text form.
 pub(super) const SEALED_TEXT: &[u8] = b"ps1.";
 
-/// A value as it was read, with its bytes as docs/FORMAT.md has them.
+/// A value that was read, with its bytes as docs/FORMAT.md defines them.
 pub(super) enum Value {
     /// NULL.
     Null,
-    /// INTEGER, its decimal text.
+    /// INTEGER, as its decimal text.
     Integer(Zeroizing<Vec<u8>>),
-    /// REAL, its text as `printf('%!.17g')`, and the number itself.
+    /// REAL, as its text by `printf('%!.17g')`, and the number itself.
     Real(Zeroizing<Vec<u8>>, f64),
-    /// TEXT, its bytes; they may not be UTF-8.
+    /// TEXT, as its bytes, which may not be UTF-8.
     Text(Zeroizing<Vec<u8>>),
     /// BLOB.
     Blob(Zeroizing<Vec<u8>>),
-    /// TEXT or BLOB of so many bytes, left out.
+    /// TEXT or BLOB of so many bytes, which was not read.
     Large(i64),
 }
 
 impl Value {
-    /// The storage class as `typeof` names it; `large` for a value left out, which `typeof` never
-    /// says.
+    /// The storage class as `typeof` names it; `large`, which `typeof` never returns, for a value
+    /// that was not read.
     pub(super) fn class(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -42,7 +43,7 @@ impl Value {
         }
     }
 
-    /// The bytes; none of NULL and of a value left out.
+    /// The bytes; none for NULL and for a value that was not read.
     pub(super) fn bytes(&self) -> Option<&Zeroizing<Vec<u8>>> {
         match self {
             Self::Null | Self::Large(_) => None,
@@ -52,7 +53,7 @@ impl Value {
         }
     }
 
-    /// The bytes, given away.
+    /// Takes the bytes out.
     pub(super) fn into_bytes(self) -> Option<Zeroizing<Vec<u8>>> {
         match self {
             Self::Null | Self::Large(_) => None,
@@ -67,8 +68,8 @@ impl Value {
         self.bytes().map_or(0, |bytes| bytes.len() as u64)
     }
 
-    /// Why a restore could not give this value back; `None` where it can. In place, sealed text is
-    /// no plaintext, and is let through.
+    /// Why a restore could not give this value back; `None` if it can. In place, sealed text is not
+    /// a plaintext, and is accepted.
     pub(super) fn unreadable(&self, kept: Kept, in_place: bool) -> Option<&'static str> {
         let same = match self {
             Self::Null | Self::Large(_) => true,
@@ -90,7 +91,7 @@ impl Value {
     }
 }
 
-/// What a column keeps, by the type it was declared with
+/// The class of values that a column stores, by its declared type
 /// (<https://sqlite.org/datatype3.html>, section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {
@@ -105,7 +106,7 @@ pub(super) enum Kept {
 }
 
 impl Kept {
-    /// By the declared type.
+    /// Decides by the declared type.
     pub(super) fn of(source_type: &str, plain_is_bytes: bool) -> Self {
         let declared = source_type.to_ascii_uppercase();
         let any = |words: &[&str]| words.iter().any(|word| declared.contains(word));
@@ -122,7 +123,7 @@ impl Kept {
         }
     }
 
-    /// The value that a restore writes for these bytes; `None` if they are not UTF-8 and should be.
+    /// The value that a restore writes for these bytes; `None` if they should be UTF-8 and are not.
     pub(super) fn restored(self, bytes: &[u8]) -> Option<Restored<'_>> {
         if self == Self::Bytes {
             return Some(Restored::Blob(bytes));
@@ -140,7 +141,7 @@ impl Kept {
     }
 }
 
-/// A value that a restore writes, borrowed: whoever only asks for its class makes no copy of it.
+/// A value that a restore writes, borrowed, so that asking for its class makes no copy.
 pub(super) enum Restored<'a> {
     Integer(i64),
     Real(f64),
@@ -149,7 +150,7 @@ pub(super) enum Restored<'a> {
 }
 
 impl Restored<'_> {
-    /// A copy for the driver, which does not wipe what it is given.
+    /// A copy for the driver, which does not wipe its values.
     pub(super) fn bind(self) -> Bind {
         match self {
             Self::Integer(value) => Bind::Integer(value),
@@ -160,15 +161,15 @@ impl Restored<'_> {
     }
 }
 
-/// Decimal text as SQLite writes it: no sign but a minus, no leading zero.
+/// Parses decimal text as SQLite writes it: no sign but a minus, no leading zero.
 fn integer(text: &str) -> Option<i64> {
     text.parse()
         .ok()
         .filter(|number: &i64| number.to_string() == text)
 }
 
-/// `-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?`, all that SQLite writes of a number. Rust's own parser also
-/// takes `inf` and `nan`.
+/// Whether a text is `-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?`, the form in which SQLite writes numbers.
+/// (Rust's own parser also accepts `inf` and `nan`.)
 fn is_number(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let magnitude = text.strip_prefix('-').unwrap_or(text);

@@ -1,28 +1,28 @@
-//! What a row held when it was read, packed into a [`crate::store::Locator`].
-//! Owns the packing. SQLite gives rows no version, so the values themselves are compared, class and
-//! bytes, inside the transaction that writes; the packed bytes are plaintext, and are wiped.
+//! The values that a row had when it was read, packed into a [`crate::store::Locator`].
+//! Owns the packing. SQLite gives rows no version, so the transaction that writes compares the
+//! values themselves by class and bytes. The packed bytes are plaintext, and are wiped.
 
 use zeroize::Zeroizing;
 
 use super::value::Value;
 use crate::store::{Result, StoreError};
 
-/// What was seen of a row.
-pub(super) struct Version<'a> {
-    /// Its rowid, where the table has one that can be named.
+/// The values that were read of a row.
+pub(super) struct RowVersion<'a> {
+    /// Its rowid, if the table has one that can be named.
     pub(super) rowid: Option<i64>,
     /// The tenant, then plaintext and sealed column of each field.
-    pub(super) columns: Vec<Seen<'a>>,
+    pub(super) columns: Vec<SeenCell<'a>>,
 }
 
 /// One column of the row.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Seen<'a> {
-    /// Was not read, and is not compared.
+pub(super) enum SeenCell<'a> {
+    /// It was not read, and is not compared.
     Unread,
     /// Its class as `typeof` names it, and its bytes unless it is NULL.
     Value(&'static str, Option<&'a [u8]>),
-    /// Was left out for its size, this many bytes: only compared before it is read in full.
+    /// It has this many bytes, too many to read. It can only be compared until it is read in full.
     Large(i64),
 }
 
@@ -31,8 +31,8 @@ const UNREAD: u8 = 0xff;
 const LARGE: u8 = 0xfe;
 const ROWID: u8 = 0xfd;
 
-impl<'a> Seen<'a> {
-    /// What was seen of a value.
+impl<'a> SeenCell<'a> {
+    /// The packed form of a value.
     pub(super) fn of(value: &'a Value) -> Self {
         match value {
             Value::Large(length) => Self::Large(*length),
@@ -55,7 +55,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// The place of a class in the list; they differ in their first letters.
+/// The position of a class in the list; classes differ in their first letters.
 fn tag(class: &str) -> u8 {
     let letter = class.bytes().next();
     let at = CLASSES
@@ -65,12 +65,12 @@ fn tag(class: &str) -> u8 {
 }
 
 /// Packs the columns of a row.
-pub(super) fn pack(rowid: Option<i64>, columns: &[Seen<'_>]) -> Zeroizing<Vec<u8>> {
+pub(super) fn pack(rowid: Option<i64>, columns: &[SeenCell<'_>]) -> Zeroizing<Vec<u8>> {
     let room = columns.iter().map(|seen| match seen {
-        Seen::Value(_, Some(bytes)) => bytes.len() + 9,
+        SeenCell::Value(_, Some(bytes)) => bytes.len() + 9,
         _ => 9,
     });
-    // Made at its full size at once: a buffer that grows leaves copies behind.
+    // Allocated at full size: a buffer that grows leaves copies behind.
     let mut packed = Zeroizing::new(Vec::with_capacity(9 + room.sum::<usize>()));
     if let Some(rowid) = rowid {
         packed.push(ROWID);
@@ -78,9 +78,9 @@ pub(super) fn pack(rowid: Option<i64>, columns: &[Seen<'_>]) -> Zeroizing<Vec<u8
     }
     for seen in columns {
         let (tag, length, bytes) = match seen {
-            Seen::Unread => (UNREAD, 0, None),
-            Seen::Large(length) => (LARGE, *length, None),
-            Seen::Value(class, bytes) => (
+            SeenCell::Unread => (UNREAD, 0, None),
+            SeenCell::Large(length) => (LARGE, *length, None),
+            SeenCell::Value(class, bytes) => (
                 tag(class),
                 bytes.as_ref().map_or(0, |bytes| bytes.len() as i64),
                 *bytes,
@@ -96,7 +96,7 @@ pub(super) fn pack(rowid: Option<i64>, columns: &[Seen<'_>]) -> Zeroizing<Vec<u8
 }
 
 /// Unpacks the columns of a row.
-pub(super) fn unpack(packed: &[u8]) -> Result<Version<'_>> {
+pub(super) fn unpack(packed: &[u8]) -> Result<RowVersion<'_>> {
     let bad = || StoreError::Unexpected {
         what: "a locator of another form than this store makes",
     };
@@ -110,18 +110,18 @@ pub(super) fn unpack(packed: &[u8]) -> Result<Version<'_>> {
                 rowid = Some(length);
                 continue;
             }
-            UNREAD => Seen::Unread,
-            LARGE => Seen::Large(length),
+            UNREAD => SeenCell::Unread,
+            LARGE => SeenCell::Large(length),
             tag => {
                 let class = *CLASSES.get(usize::from(tag)).ok_or_else(bad)?;
                 let length = usize::try_from(length).map_err(|_| bad())?;
                 let (bytes, after) = rest.split_at_checked(length).ok_or_else(bad)?;
                 rest = after;
-                Seen::Value(class, (class != "null").then_some(bytes))
+                SeenCell::Value(class, (class != "null").then_some(bytes))
             }
         });
     }
-    Ok(Version { rowid, columns })
+    Ok(RowVersion { rowid, columns })
 }
 
 #[cfg(test)]
@@ -131,11 +131,11 @@ mod tests {
     #[test]
     fn what_was_packed_is_unpacked_and_nothing_else_is() {
         let columns = vec![
-            Seen::Unread,
-            Seen::Value("null", None),
-            Seen::Value("text", Some(b"")),
-            Seen::Value("blob", Some(b"\x00\xff")),
-            Seen::Large(1 << 40),
+            SeenCell::Unread,
+            SeenCell::Value("null", None),
+            SeenCell::Value("text", Some(b"")),
+            SeenCell::Value("blob", Some(b"\x00\xff")),
+            SeenCell::Large(1 << 40),
         ];
         for rowid in [None, Some(i64::MIN), Some(7)] {
             let packed = pack(rowid, &columns);
@@ -149,12 +149,12 @@ mod tests {
 
     #[test]
     fn another_class_with_the_same_bytes_is_another_value() {
-        let seen = Seen::Value("text", Some(b"1"));
+        let seen = SeenCell::Value("text", Some(b"1"));
         let bytes = Zeroizing::new(b"1".to_vec());
         assert!(seen.is_still(&Value::Text(bytes.clone())));
         assert!(!seen.is_still(&Value::Integer(bytes)));
         assert!(!seen.is_still(&Value::Null));
-        assert!(Seen::Large(1).is_still(&Value::Text(Zeroizing::new(b"2".to_vec()))));
-        assert!(!Seen::Large(3).is_still(&Value::Large(4)));
+        assert!(SeenCell::Large(1).is_still(&Value::Text(Zeroizing::new(b"2".to_vec()))));
+        assert!(!SeenCell::Large(3).is_still(&Value::Large(4)));
     }
 }

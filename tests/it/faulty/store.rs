@@ -79,7 +79,7 @@ impl Fault {
             Kind::Halved if self.calls.load(Ordering::SeqCst) > 1 => StoreError::StorageChanged {
                 table: "t".to_owned(),
             },
-            Kind::Data | Kind::Halved => StoreError::Data {
+            Kind::Data | Kind::Halved => StoreError::RowRefused {
                 sqlstate: "22001".to_owned(),
                 constraint: None,
             },
@@ -199,10 +199,10 @@ through! { Store:
     make_plain_columns(target: &Target) -> ();
     fingerprint(target: &Target, relation: &str) -> String;
     relations(target: &Target) -> Vec<String>;
-    cut(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
-    places(target: &Target, relation: &str, pieces: u32) -> Vec<Cursor>;
-    cut_storage(target: &Target, relation: &str, pieces: u32, visits: Visits) -> Option<Vec<Option<Mark>>>;
-    moment(relation: &str) -> Option<Moment>;
+    cut_by_key(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
+    sample_keys(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
+    cut_by_storage(target: &Target, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
+    horizon(relation: &str) -> Option<Horizon>;
     row_estimate(target: &Target) -> u64;
     survey(target: &Target) -> Survey;
     violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
@@ -221,7 +221,7 @@ through! { Store:
     claim_lane(run_id: i64, holder: &Holder, dead: &[Holder], lease_seconds: u32) -> Option<LaneRecord>;
     end_frozen(run_id: i64) -> ();
     release_lane(stamp: &LaneStamp, done: bool) -> ();
-    settle_lane(run_id: i64, lane_no: i32) -> LaneRecord;
+    lane_after_commit(run_id: i64, lane_no: i32) -> LaneRecord;
     quarantined(table_label: Option<&str>) -> Vec<QuarantineRecord>;
     add_quarantine(rows: &[NewQuarantine]) -> ();
     set_quarantine_state(ids: &[i64], state: QuarantineState) -> ();
@@ -232,15 +232,15 @@ through! { Store:
     audit_misfit() -> Option<AuditMisfit>;
     start_writing() -> ();
     all_verified() -> ();
-    census(target: &Target, relation: &str, after: Option<&Cursor>, upto: Option<&Cursor>) -> Vec<SealedCount>;
+    census(target: &Target, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
     open_transactions() -> Vec<OpenTransaction>;
     reseal_quarantine(rows: &[Resealed]) -> ();
     search_list() -> SearchList;
-    search(place: &SearchPlace, keys: &[KeyId]) -> Vec<SearchHit>;
+    search(place: &SearchRelation, keys: &[KeyId]) -> Vec<SearchHit>;
     destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
     plaintext_of(target: &Target, tenant: &str) -> u64;
-    prepare_reindex(target: &Target, next: &[Reindex]) -> ();
-    index_reindexed(target: &Target, next: &[Reindex]) -> ();
+    prepare_reindex(target: &Target, next: &[ColumnSwitch]) -> ();
+    index_reindexed(target: &Target, next: &[ColumnSwitch]) -> ();
     switch_indexes(switch: &IndexSwitch<'_>) -> bool;
     blockers(target: &Target) -> Vec<String>;
     {
@@ -288,7 +288,7 @@ impl PageReader for FaultyReader {
         &mut self,
         target: &Target,
         request: &PageRequest,
-        keys: &[Cursor],
+        keys: &[KeyText],
     ) -> Result<Page> {
         let work = self.inner.current(target, request, keys);
         self.fault.through("current", work).await
@@ -311,7 +311,12 @@ impl FaultyWriter {
 
 #[async_trait]
 impl BatchWriter for FaultyWriter {
-    async fn begin(&mut self, stamp: &LaneStamp, advance: &Advance, keys: &[KeyId]) -> Result<()> {
+    async fn begin(
+        &mut self,
+        stamp: &LaneStamp,
+        advance: &LaneUpdate,
+        keys: &[KeyId],
+    ) -> Result<()> {
         let work = self.inner.begin(stamp, advance, keys);
         let outcome = self.fault.through("begin", work).await;
         self.undone(outcome).await
@@ -321,7 +326,7 @@ impl BatchWriter for FaultyWriter {
         &mut self,
         target: &Target,
         request: &PageRequest,
-        keys: &[Cursor],
+        keys: &[KeyText],
     ) -> Result<Page> {
         let work = self.inner.lock_rows(target, request, keys);
         let outcome = self.fault.through("lock_rows", work).await;

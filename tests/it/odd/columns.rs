@@ -4,7 +4,7 @@ use super::{codes, json, number};
 use crate::backfill::beside;
 use crate::support::{Ground, marked, marked_in_sqlite};
 use phiseal::engine::preflight::Dialect;
-use phiseal::engine::{Engine, Job, NoEvents, Settings, Stop, Tenants};
+use phiseal::engine::{Engine, Job, NoEvents, RunSettings, Stop, Tenants};
 use phiseal::keys::Keyring;
 use phiseal::plan::Plan;
 use phiseal::store::Store;
@@ -88,7 +88,7 @@ async fn seal(ground: &Ground) {
             due: plan.keys.rotate_every,
         }),
         store,
-        settings: Settings {
+        settings: RunSettings {
             workers: 1,
             batch_target: Duration::from_millis(50),
             batch_bytes_max: 1 << 20,

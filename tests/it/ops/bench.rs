@@ -249,7 +249,7 @@ async fn bench_refuses_what_preflight_refuses(ground: Ground) {
     assert_eq!(planned["refusals"][0]["code"], code.as_str());
     assert_eq!(state(&ground).await, before);
     assert_eq!(
-        ground.refused(&["bench", "--table", "visits"], 2).await,
+        ground.refused(&["bench", "--table", "pass_kind"], 2).await,
         "E0105"
     );
 }
@@ -260,23 +260,23 @@ async fn bench_of_two_tables_adds_them_up(ground: Ground) {
     // A key of two columns, and a value sealed in its own column.
     ground
         .exec(
-            "CREATE TABLE visits (patient integer NOT NULL, day varchar(10) NOT NULL, note text,
+            "CREATE TABLE pass_kind (patient integer NOT NULL, day varchar(10) NOT NULL, note text,
                  PRIMARY KEY (patient, day))",
         )
         .await;
     ground
-        .exec("INSERT INTO visits SELECT id, 'd' || id, note FROM patients WHERE id <= 300")
+        .exec("INSERT INTO pass_kind SELECT id, 'd' || id, note FROM patients WHERE id <= 300")
         .await;
     if let Db::Postgres(db) = &ground.db {
-        db.exec("ANALYZE visits").await;
+        db.exec("ANALYZE pass_kind").await;
     }
-    let (patients, visits) = (ground.table("patients"), ground.table("visits"));
+    let (patients, pass_kind) = (ground.table("patients"), ground.table("pass_kind"));
     ground.project.plan(
         &ground.url(),
         &format!(
             "[[table]]\nname = \"{patients}\"\n\
              [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
-             [[table]]\nname = \"{visits}\"\n\
+             [[table]]\nname = \"{pass_kind}\"\n\
              [[table.column]]\nname = \"note\"\nin_place = \"application-reads-both-forms\""
         ),
     );
@@ -290,14 +290,14 @@ async fn bench_of_two_tables_adds_them_up(ground: Ground) {
     assert_eq!(tables[1]["sample"]["values"], 300);
     let sum: f64 = tables.iter().map(|table| number(table, "rows")).sum();
     assert_eq!(number(&answer["total"], "rows"), sum);
-    let one = ground.ask(&["bench", "--table", "visits"], 0).await;
+    let one = ground.ask(&["bench", "--table", "pass_kind"], 0).await;
     assert_eq!(one["tables"].as_array().unwrap().len(), 1);
     assert_eq!(one["total"]["rows"], 300);
     // In place nothing has to be added first.
-    let args = ["bench", "--write-sample", "--table", "visits"];
+    let args = ["bench", "--write-sample", "--table", "pass_kind"];
     plausible(&ground.ask(&args, 0).await["total"]);
     assert_eq!(state(&ground).await, before);
-    let notes = "SELECT CAST(count(*) AS text) FROM visits WHERE note LIKE 'note %'";
+    let notes = "SELECT CAST(count(*) AS text) FROM pass_kind WHERE note LIKE 'note %'";
     assert_eq!(ground.scalar(notes).await.as_deref(), Some("300"));
 }
 
@@ -306,17 +306,17 @@ async fn bench_reads_and_copies_partitions() {
     let ground = Ground::postgres("bench_partitions").await.planned();
     ground
         .exec(
-            "CREATE TABLE visits (id bigint, day date, ssn text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
-             CREATE TABLE visits_1 PARTITION OF visits FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
-             CREATE TABLE \"Visits 2\" PARTITION OF visits FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
-             CREATE TABLE visits_empty PARTITION OF visits FOR VALUES FROM ('2022-01-01') TO ('2023-01-01');
-             INSERT INTO visits SELECT n, date '2020-01-01' + n % 700, 'n' || n FROM generate_series(1, 1400) AS g(n);
-             ANALYZE visits",
+            "CREATE TABLE pass_kind (id bigint, day date, ssn text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+             CREATE TABLE visits_1 PARTITION OF pass_kind FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+             CREATE TABLE \"PassKind 2\" PARTITION OF pass_kind FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
+             CREATE TABLE visits_empty PARTITION OF pass_kind FOR VALUES FROM ('2022-01-01') TO ('2023-01-01');
+             INSERT INTO pass_kind SELECT n, date '2020-01-01' + n % 700, 'n' || n FROM generate_series(1, 1400) AS g(n);
+             ANALYZE pass_kind",
         )
         .await;
     ground.project.plan(
         &ground.url(),
-        "[[table]]\nname = \"public.visits\"\n\
+        "[[table]]\nname = \"public.pass_kind\"\n\
          [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"",
     );
     let answer = ground.ask(&["bench"], 0).await;

@@ -1,4 +1,4 @@
-//! How the figures of a benchmark are shown: rounded to what they are worth.
+//! The output of a benchmark, with figures rounded to their real precision.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use super::{Benched, Report};
 use crate::cli::columns::{counted, table};
 use crate::cli::command::work::{bytes, duration, rounded};
 use crate::engine::bench::Batch;
-use crate::engine::bench::forecast::{Range, Stages};
-use crate::store::TrialPlace;
+use crate::engine::bench::forecast::{SecondsRange, StageSeconds};
+use crate::store::TrialTable;
 
-/// Sums over all tables, or the figures of one.
+/// The figures of one table, or the sums over all tables.
 #[derive(Default)]
 struct Figures {
     rows: f64,
@@ -19,9 +19,9 @@ struct Figures {
     bytes: u64,
     growth_bytes: u64,
     wal_bytes: u64,
-    stages: Stages,
-    one_lane: Range,
-    lanes: Range,
+    stages: StageSeconds,
+    one_lane: SecondsRange,
+    lanes: SecondsRange,
     dead_rows: u64,
     left_growth_bytes: u64,
     left_wal_bytes: u64,
@@ -76,7 +76,7 @@ impl Figures {
             "wal_bytes_estimate": self.wal_bytes,
             "bound_by": self.bound(),
         });
-        if report.place == TrialPlace::Table {
+        if report.place == TrialTable::Table {
             value["left"] = if report.sqlite {
                 json!({ "dead_rows": 0, "growth_bytes": 0, "wal_bytes": 0 })
             } else {
@@ -113,7 +113,7 @@ impl Figures {
 
     fn takes(&self, name: &str, lanes: u32) -> Vec<String> {
         let whole_seconds = |seconds: f64| duration(seconds.ceil() as u64);
-        let span = |range: &Range| {
+        let span = |range: &SecondsRange| {
             format!(
                 "{} - {}, likely {}",
                 whole_seconds(range.low),
@@ -155,7 +155,7 @@ impl Benched {
 impl Report {
     pub(super) fn value(&self) -> Value {
         json!({
-            "write_sample": self.place == TrialPlace::Table,
+            "write_sample": self.place == TrialTable::Table,
             "keys": self.keys(),
             "lanes": self.lanes,
             "round_trip_ms": rounded(self.round_trip_ms()),
@@ -224,7 +224,7 @@ impl Report {
         out.join("\n")
     }
 
-    /// What the figures are from.
+    /// What was measured, and under which conditions.
     fn about(&self) -> String {
         let rows: u64 = self
             .tables
@@ -245,14 +245,14 @@ impl Report {
             "measured on {}, sealed in memory {keys}, written into {}{network}; rows/s are of rows with a value",
             counted(rows, "row"),
             match self.place {
-                TrialPlace::Copy => "a temporary table, which is quicker than the table itself",
-                TrialPlace::Table => "the table itself and rolled back",
+                TrialTable::Copy => "a temporary table, which is quicker than the table itself",
+                TrialTable::Table => "the table itself and rolled back",
             }
         )
     }
 
     fn afterwards(&self) -> String {
-        if self.place == TrialPlace::Copy {
+        if self.place == TrialTable::Copy {
             return "nothing was changed; --write-sample measures closer, in the table itself"
                 .to_owned();
         }
@@ -287,7 +287,7 @@ impl Report {
     }
 }
 
-/// Said before anything is written into the tables.
+/// The warning shown before a sample is written into the tables.
 pub(super) fn beforehand(sqlite: bool) -> &'static str {
     if sqlite {
         "--write-sample: up to 8 batches of 2000 rows are written into each table and rolled back; other writers wait \
@@ -298,7 +298,7 @@ pub(super) fn beforehand(sqlite: bool) -> &'static str {
     }
 }
 
-fn speed(figures: &Figures, range: &Range) -> Value {
+fn speed(figures: &Figures, range: &SecondsRange) -> Value {
     json!({
         "rows_per_second": figures.rate(range.likely),
         "seconds_low": rounded(range.low),

@@ -1,10 +1,10 @@
-//! Guesses from names: which column is the tenant, and what makes two values equal.
-//! A wrong guess costs nothing: what comes of it is written as a comment, to be read.
+//! Guesses from column names: which column is the tenant, and which normaliser fits a blind index.
+//! A wrong guess does no harm: the proposal holds it only as a comment.
 
 use crate::crypto::Normaliser;
 use crate::store::catalog::TableFacts;
 
-/// Names of tenant columns without case and underscores, the likeliest first.
+/// Names of tenant columns in lower case without underscores, the likeliest first.
 const TENANTS: [&str; 18] = [
     "tenantid",
     "tenant",
@@ -26,7 +26,7 @@ const TENANTS: [&str; 18] = [
     "companyid",
 ];
 
-/// The column that looks most like the tenant, unless it is to be sealed itself.
+/// The column whose name looks most like a tenant, except columns in `sealed`.
 pub fn tenant<'a>(table: &'a TableFacts, sealed: &[&str]) -> Option<&'a str> {
     TENANTS.iter().find_map(|wanted| {
         table
@@ -38,7 +38,7 @@ pub fn tenant<'a>(table: &'a TableFacts, sealed: &[&str]) -> Option<&'a str> {
     })
 }
 
-/// What two spellings of a value in a column of this name have in common.
+/// The normaliser that fits a column of this name and type.
 pub fn normaliser(name: &str, base_type: &str) -> Normaliser {
     if !is_text(base_type) {
         return Normaliser::Exact;
@@ -65,7 +65,8 @@ pub fn normaliser(name: &str, base_type: &str) -> Normaliser {
     }
 }
 
-/// PostgreSQL's names of types, and what SQLite takes for text ("Datatypes in SQLite", 3.1).
+/// Whether this is a text type: by PostgreSQL's type names, and by SQLite's affinity rules
+/// ("Datatypes in SQLite", 3.1).
 fn is_text(base_type: &str) -> bool {
     let base_type = base_type.to_ascii_lowercase();
     ["char", "text", "clob"]
@@ -73,7 +74,7 @@ fn is_text(base_type: &str) -> bool {
         .any(|part| base_type.contains(part))
 }
 
-/// `homePhone_number` as `home`, `phone`, `number`.
+/// Splits `homePhone_number` into `home`, `phone`, `number`.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut after_small = false;
@@ -115,7 +116,7 @@ mod tests {
             ("mrn", Normaliser::Alnum),
             ("medical_record_number", Normaliser::Alnum),
             ("diagnosis", Normaliser::Exact),
-            // Not a word of its own.
+            // Here `ssn` is not a separate word.
             ("assn", Normaliser::Exact),
         ] {
             assert_eq!(normaliser(name, "varchar"), expected, "{name}");

@@ -1,27 +1,27 @@
-//! What the catalog says of the tables that were named, as a proposal.
-//! Owns how names are matched and what is suggested for an index. What stands in the way is for
-//! preflight to say: its findings become the notes of the proposal.
+//! Builds a proposal from the catalog's facts about the tables that the user named.
+//! Owns how names are matched and which indexes are proposed. Preflight finds what prevents
+//! sealing; its findings become notes in the proposal.
 
 use super::guess;
 use crate::cli::command::work::refused;
 use crate::engine::preflight::{
-    Dialect, Finding, Findings, KeysHave, Level, Preflight, Purpose, check,
+    Dialect, Finding, Findings, KeysHave, Level, Preflight, RunPurpose, check,
 };
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::{Ident, TableName};
 use crate::plan::propose::{self, Proposal, ProposedColumn, ProposedIndex, ProposedTable};
-use crate::plan::{ColumnPlan, Plan, TablePlan, Target, TriggerPolicy};
+use crate::plan::{ColumnPlan, Plan, SealTo, TablePlan, TriggerPolicy};
 use crate::store::catalog::{ColumnFacts, TableFacts};
 use crate::store::{ServerFacts, Store};
 
-/// Below this likeness a suggestion would only mislead.
+/// The least similarity for a suggestion; a less similar name would mislead.
 const LIKENESS_MIN: f64 = 0.6;
 
-/// Looks at the tables and proposes to seal those of `columns` that each has.
+/// Reads the tables from the catalog and proposes to seal those of `columns` that each has.
 ///
 /// # Errors
-/// A table or column that is not there, with what was probably meant; a table without any of the
+/// A table or column that does not exist, with the most similar name; a table that has none of the
 /// columns.
 pub async fn propose(
     store: &dyn Store,
@@ -29,7 +29,7 @@ pub async fn propose(
     tables: &[String],
     columns: &[String],
 ) -> Result<Proposal, Fault> {
-    let look = Look {
+    let look = PlanFacts {
         server: store.server().await?,
         dialect: if sqlite {
             Dialect::Sqlite
@@ -50,7 +50,7 @@ pub async fn propose(
     for facts in &found {
         proposal.tables.push(proposed(facts, columns)?);
     }
-    // Read back as it will be, so that the notes are about the names that were proposed.
+    // Parses the rendered proposal, so that preflight checks the names as the user will have them.
     let plan = Plan::parse("the proposed plan", &propose::render(&proposal))?;
     for ((table, facts), plan) in proposal.tables.iter_mut().zip(&found).zip(&plan.tables) {
         note(table, &look.findings(plan, Some(facts)));
@@ -58,14 +58,14 @@ pub async fn propose(
     Ok(proposal)
 }
 
-struct Look {
+struct PlanFacts {
     server: ServerFacts,
     dialect: Dialect,
 }
 
-impl Look {
+impl PlanFacts {
     fn findings(&self, plan: &TablePlan, facts: Option<&TableFacts>) -> Findings {
-        // That our own tables and keys are not there yet is no news.
+        // The proposal needs no notes about missing phiseal tables and keys.
         let server = ServerFacts {
             installed: true,
             ..self.server.clone()
@@ -79,7 +79,7 @@ impl Look {
                 cell: true,
                 blind_index: true,
             },
-            purpose: Purpose::Backfill,
+            purpose: RunPurpose::Backfill,
             dialect: self.dialect,
         })
     }
@@ -108,8 +108,8 @@ impl Look {
     }
 }
 
-/// The table of this name, as the catalog spells it or as SQL would read it.
-async fn table(store: &dyn Store, look: &Look, name: &str) -> Result<TableFacts, Fault> {
+/// The table of this name, either spelled as in the catalog or parsed as SQL.
+async fn table(store: &dyn Store, look: &PlanFacts, name: &str) -> Result<TableFacts, Fault> {
     let parsed: Option<TableName> = name.parse().ok();
     for candidate in verbatim(name).iter().chain(&parsed) {
         if let Some(facts) = store.table(candidate).await? {
@@ -148,7 +148,7 @@ async fn table(store: &dyn Store, look: &Look, name: &str) -> Result<TableFacts,
     Err(refused(&refusals))
 }
 
-/// `public.Patients` without folding: people name tables as their tools show them.
+/// `public.Patients` without folding to lower case: users copy names as their tools show them.
 fn verbatim(name: &str) -> Option<TableName> {
     if name.contains('"') {
         return None;
@@ -163,7 +163,7 @@ fn verbatim(name: &str) -> Option<TableName> {
     })
 }
 
-/// The name most like `wanted`, with or without its schema.
+/// The name most similar to `wanted`, compared with and without its schema.
 fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
     let bare = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
     let likeness = |name: &str| {
@@ -180,25 +180,25 @@ fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
         .map(|(_, name)| name)
 }
 
-/// The column of this name, as the catalog spells it or as SQL would read it.
+/// The column of this name, either spelled as in the catalog or parsed as SQL.
 fn column<'a>(facts: &'a TableFacts, name: &str) -> Option<&'a ColumnFacts> {
     let exactly = |wanted: &str| facts.columns.iter().find(|column| column.name == wanted);
     exactly(name).or_else(|| exactly(name.parse::<Ident>().ok()?.as_str()))
 }
 
-/// A name without the quotes that SQL would ask for.
+/// The name without enclosing double quotes.
 fn spelled(name: &str) -> &str {
     name.strip_prefix('"')
         .and_then(|name| name.strip_suffix('"'))
         .unwrap_or(name)
 }
 
-/// A plan that asks for columns which are not there.
+/// A plan that names `columns`, which the table lacks, so that preflight refuses them.
 fn plan_of(facts: &TableFacts, columns: &[&String]) -> Result<TablePlan, Fault> {
     let column = |name: &&String| {
         let name = ident(spelled(name))?;
         Ok(ColumnPlan {
-            target: Target::Beside(
+            target: SealTo::Beside(
                 name.with_suffix("_sealed")
                     .map_err(|_| no_name(name.as_str()))?,
             ),
@@ -258,8 +258,8 @@ fn proposed(facts: &TableFacts, wanted: &[String]) -> Result<ProposedTable, Faul
     })
 }
 
-/// The blind index that would stand for the indexes over a column: unique only where one of them
-/// makes just this column unique, in all rows and as it is.
+/// The blind index to propose in place of the indexes over a column. It is unique only if one of
+/// them is unique over exactly this column, without an expression or a predicate.
 fn index(facts: &TableFacts, column: &ColumnFacts) -> Option<ProposedIndex> {
     let partial = |name: &str| facts.keys.iter().any(|key| key.name == name && key.partial);
     let mut over = facts
@@ -277,7 +277,7 @@ fn index(facts: &TableFacts, column: &ColumnFacts) -> Option<ProposedIndex> {
     })
 }
 
-/// Puts each finding where it belongs.
+/// Adds each finding as a note to its column, or to the table.
 fn note(table: &mut ProposedTable, findings: &Findings) {
     for finding in findings.all() {
         let stands = match finding.level {
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_column_that_is_nowhere_is_refused_with_what_was_probably_meant() {
-        let look = Look {
+        let look = PlanFacts {
             server: ServerFacts::default(),
             dialect: Dialect::Postgres,
         };

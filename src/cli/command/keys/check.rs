@@ -1,4 +1,4 @@
-//! `phiseal keys check`: unwraps every key and compares its check value; touches nothing.
+//! `phiseal keys check`: unwraps every key and compares its check value; changes nothing.
 
 use serde_json::{Value, json};
 

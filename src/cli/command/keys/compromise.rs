@@ -1,5 +1,5 @@
-//! `phiseal keys compromise`: the key is out of use before anything else is looked at. Then everything
-//! under it is sealed again, as far as tables can be worked on, and looked for in the whole database.
+//! `phiseal keys compromise`: takes the key out of use before anything else. Then seals every value
+//! under it again, in each table that can be worked on, and searches the whole database for more.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::crypto::Purpose as KeyPurpose;
-use crate::engine::preflight::Purpose;
+use crate::engine::preflight::RunPurpose;
 use crate::engine::{Stop, reindex};
 use crate::error::{Exit, Fault};
 use crate::keys::{KeyError, KeyStatus, Unnoted};
@@ -42,11 +42,11 @@ pub async fn run(global: &Global, args: &Compromise, output: Output) -> Result<E
         "key {key_id} is compromised: it seals nothing from now on, and key {successor} takes its place"
     ));
     let record = key(&session, &args.key).await?;
-    let purpose = Purpose::Rotate {
+    let purpose = RunPurpose::Rotate {
         indexes: record.purpose == KeyPurpose::BlindIndex,
     };
     let reached = registered::able(&session, &server, purpose, output).await?;
-    // What was unfinished before is finished with it.
+    // Rotations that were unfinished before are finished together with this one.
     let mut open = engine.unfinished().await?;
     let known: BTreeSet<i64> = open.iter().map(|one| one.history_id).collect();
     let ours = declared.open.into_iter();
@@ -62,7 +62,8 @@ pub async fn run(global: &Global, args: &Compromise, output: Output) -> Result<E
     rotate::conclude(&engine, &conclusion, output).await
 }
 
-/// No key can be loaded: it is out of use all the same, and the next entry of the audit log names it.
+/// Takes the key out of use although no key can be loaded; the next entry of the audit log names
+/// the change.
 async fn without_keys(
     session: &Session,
     args: &Compromise,

@@ -1,4 +1,5 @@
-//! `phiseal keys create`: makes data keys, has them proven durable, and activates them.
+//! `phiseal keys create`: makes data keys, stores them, proves that they can be read back, and
+//! activates them.
 
 use serde_json::json;
 
@@ -16,8 +17,7 @@ pub async fn run(global: &Global, wish: &NewKeys, output: Output) -> Result<Exit
     let provider = session.provider().await?;
     let store = session.store.as_ref();
     let records = store.key_records().await?;
-    // Before anything is made: beside a key wrapped under another wrapping key, no run could load
-    // all keys any more.
+    // Before any key is made: with keys under two wrapping keys, no run could load them all.
     let keyring = Keyring::load(&records, provider.as_ref()).await?;
     let wanted = asked(wish.purpose);
     let missing = missing(&records, &wish.tenant, &wanted)?;
@@ -34,7 +34,7 @@ pub async fn run(global: &Global, wish: &NewKeys, output: Output) -> Result<Exit
     for purpose in &missing {
         let key = issuer.issue(&wish.tenant, *purpose).await?;
         ids.push(key.key_id());
-        // The very first key made the entry of its own creation.
+        // The very first key already wrote the audit entry of its own creation.
         keyring.add([key]);
     }
     if keyring.active("", Purpose::Cell).is_none() {
@@ -63,8 +63,8 @@ fn asked(purpose: Option<KeyPurpose>) -> Vec<Purpose> {
     }
 }
 
-/// Those of `wanted` that the tenant has no active key of; refused where it has all of them, and beside
-/// one that somebody set aside.
+/// Those of `wanted` for which the tenant has no active key. Refuses if none is missing, and if the
+/// key of a missing purpose is suspended.
 fn missing(
     records: &[KeyRecord],
     tenant: &str,
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(missing(&[], "", &BOTH).unwrap(), BOTH);
         let left = missing(std::slice::from_ref(&cell), "", &BOTH).unwrap();
         assert_eq!(left, [Purpose::BlindIndex]);
-        // Another tenant's keys are no keys of this one.
+        // Keys of another tenant do not count.
         assert_eq!(missing(&[cell], "clinic", &BOTH).unwrap(), BOTH);
     }
 

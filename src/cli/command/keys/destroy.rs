@@ -1,5 +1,6 @@
-//! `phiseal keys destroy`: a key that nothing is sealed under any more; or, for crypto-shredding, all
-//! keys of a tenant. There is no way back, so it is asked for twice, and says what it cannot know.
+//! `phiseal keys destroy`: destroys a key under which nothing is sealed, or all keys of a tenant
+//! (crypto-shredding). This cannot be undone, so it asks for confirmation and states what it cannot
+//! know.
 
 use serde_json::{Value, json};
 
@@ -12,13 +13,13 @@ use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::engine::Stop;
-use crate::engine::destroy::{Destroyed, Order};
+use crate::engine::destroy::{DestroyRequest, Destroyed};
 use crate::engine::search::{Reach, Searched};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::store::Unsearchable;
 
-/// What no census of one database can know.
+/// What a census of one database cannot know.
 const UNKNOWABLE: &str = "what this cannot know: other databases and files with copies of values, and what somebody \
      writes later where no guard is, were not searched; backups and replicas of the database, its write-ahead log, and the \
      old version of the key's row until VACUUM still hold the wrapped key, and backups of the tables values under \
@@ -44,10 +45,10 @@ pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit
     let stop = Stop::default();
     signal::watch(&stop, output);
     let engine = session.engine(progress::sink(output), stop).await?;
-    // Nothing is written to these tables, so nothing about them stands in the way.
+    // A destruction writes nothing to these tables, so preflight is not needed.
     let targets = registered::counted(&session).await?;
     let reach = reach(&args.search);
-    let order = Order {
+    let order = DestroyRequest {
         targets: &targets,
         reason: &args.reason,
         reach: &reach,
@@ -63,7 +64,7 @@ pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// How far values are looked for.
+/// How far to search for sealed values.
 pub fn reach(search: &Search) -> Reach {
     Reach {
         except: search.except.clone(),
@@ -71,7 +72,7 @@ pub fn reach(search: &Search) -> Reach {
     }
 }
 
-/// What was looked through, in a line.
+/// What was searched, in one line.
 fn coverage(searched: Option<&Searched>) -> String {
     let Some(searched) = searched else {
         return "only registered tables were counted, and nothing else was searched".to_owned();
@@ -129,7 +130,7 @@ fn say(done: &Destroyed, shredded: bool, output: Output) {
     output.result(&value, &lines.join("\n"));
 }
 
-/// What a search found and what it could not, as JSON.
+/// What a search found and what it could not read, as JSON.
 pub fn object(searched: &Searched) -> Value {
     let names = |places: &[Unsearchable]| -> Value {
         places

@@ -1,6 +1,7 @@
-//! `phiseal keys suspend|resume`: moves of a key's state that are not a rotation's own.
-//! Owns the order: the state first, whatever the applications do and whether or not the keys can be
-//! loaded; then the transactions that were open at the change are waited for, by name.
+//! `phiseal keys suspend|resume`: changes of a key's state that are not part of a rotation.
+//! Owns the order: the state changes first, whatever applications do and even if no key can be
+//! loaded. Then the command waits for the transactions that were open at the change, and names
+//! them.
 
 use serde_json::json;
 
@@ -18,18 +19,18 @@ use crate::keys::{KeyError, KeyRecord, KeyStatus, Notary, Unnoted};
 use crate::run::audit::Note;
 use crate::store::StoreError;
 
-/// Active to suspended.
+/// Moves an active key to suspended.
 pub async fn suspend(global: &Global, args: &KeyMove, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;
     let record = key(&session, args).await?;
-    // Run again, it waits for those that are open now.
+    // When the key is suspended already, the command only waits for the transactions open now.
     if record.status != KeyStatus::Suspended {
         let (from, to) = (KeyStatus::Active, KeyStatus::Suspended);
         refuse_illegal(&record, from, to)?;
         let note = note(&session, args, "key.suspend", output).await;
         moved(&session, args, (from, to), note.as_ref(), output).await?;
     }
-    // A transaction that looked at the key before may still seal under it until it ends.
+    // A transaction that checked the key before the change may still seal under it until it ends.
     let stop = Stop::default();
     signal::watch(&stop, output);
     let events = progress::sink(output);
@@ -43,7 +44,7 @@ pub async fn suspend(global: &Global, args: &KeyMove, output: Output) -> Result<
     done(&session, args, output).await
 }
 
-/// Suspended to active.
+/// Moves a suspended key back to active.
 pub async fn resume(global: &Global, args: &KeyMove, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;
     let record = key(&session, args).await?;
@@ -67,7 +68,8 @@ pub async fn resume(global: &Global, args: &KeyMove, output: Output) -> Result<E
     done(&session, args, output).await
 }
 
-/// What writes the move down; nothing where the keys cannot be loaded: then the next entry names it.
+/// Writes the change to the audit log. If the keys cannot be loaded it writes nothing, and the next
+/// audit entry names the change.
 async fn note(session: &Session, args: &KeyMove, action: &str, output: Output) -> Box<dyn Notary> {
     match session.tenants().await {
         Ok(tenants) => {
@@ -84,7 +86,7 @@ async fn note(session: &Session, args: &KeyMove, action: &str, output: Output) -
     }
 }
 
-/// Moves a key; what another move holds is waited for.
+/// Moves a key to another state, and waits while another move holds its lock.
 pub(super) async fn moved(
     session: &Session,
     args: &KeyMove,

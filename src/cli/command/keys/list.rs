@@ -1,4 +1,4 @@
-//! `phiseal keys list` and `keys show`: what the table says of keys, less the keys.
+//! `phiseal keys list` and `keys show`: the records of data keys, without the keys.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn transition(one: &KeyTransition) -> Value {
     })
 }
 
-/// What became of a key, when, by whom and why.
+/// The state changes of a key as a table: when, from, to, by whom and why.
 fn moves_table(moves: &[KeyTransition]) -> String {
     let row = |one: &KeyTransition| {
         vec![
@@ -61,7 +61,7 @@ fn moves_table(moves: &[KeyTransition]) -> String {
     columns::table(&["AT", "FROM", "TO", "ACTOR", "REASON"], &rows)
 }
 
-/// The columns of `encryption_keys`, less the wrapped key and the check value.
+/// The columns of `encryption_keys`, without the wrapped key and the check value.
 pub fn object(record: &KeyRecord) -> Value {
     json!({
         "key_id": record.key_id.get(),

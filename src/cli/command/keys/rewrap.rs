@@ -1,4 +1,4 @@
-//! `phiseal keys rewrap`: every data key under another wrapping key.
+//! `phiseal keys rewrap`: wraps every data key under another wrapping key.
 
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ pub async fn run(global: &Global, args: &RewrapTo, output: Output) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// `file:PATH`, `env:NAME`, `command:PROGRAM ARGUMENTS`, the arguments set apart by spaces.
+/// Reads `file:PATH`, `env:NAME` or `command:PROGRAM ARGUMENTS`; blanks separate the arguments.
 fn parse(text: &str) -> Result<ProviderConfig, Fault> {
     let config = match text.split_once(':') {
         Some(("file", path)) if !path.is_empty() => Some(ProviderConfig::File(PathBuf::from(path))),

@@ -1,14 +1,14 @@
-//! How far a long run of migrations came: a line now and then, on stderr.
+//! The progress of a long run of migrations: a line on stderr from time to time.
 
 use std::time::{Duration, Instant};
 
 use crate::cli::output::Output;
 use crate::schema::Version;
 
-/// Between two lines.
+/// The least time between two lines.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Says how many are done, but no more often than every two seconds.
+/// Prints how many migrations are done, at most every two seconds.
 pub(super) fn lines(output: Output) -> impl FnMut(Version) + Send + use<> {
     let mut count = 0_usize;
     let mut said = Instant::now();

@@ -1,4 +1,4 @@
-//! The question before data is dropped: asked of a person at a terminal, and of nobody else.
+//! The question before data is dropped. Asks only a person at a terminal.
 
 #![allow(
     clippy::print_stderr,
@@ -9,7 +9,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use crate::foreign::Foreign;
 
-/// Whether a person answers `yes`. Off a terminal there is nobody to ask.
+/// Whether a person answers `yes`; false if stdin or stderr is not a terminal.
 pub(super) fn yes(losses: &[String]) -> bool {
     let stdin = std::io::stdin();
     if !(stdin.is_terminal() && std::io::stderr().is_terminal()) {

@@ -34,8 +34,8 @@ pub(super) fn steps(planned: &[Planned]) -> Vec<Value> {
         .collect()
 }
 
-/// The SQL, file after file: it can be read, or given to a DBA. What would be refused stands above it, as
-/// a comment.
+/// The SQL of all files in order, to read or to give to a DBA. Comments at the top say what would
+/// be refused.
 pub(super) fn sql(
     planned: &[Planned],
     losses: &[(Version, Vec<String>)],
@@ -82,7 +82,7 @@ pub(super) fn object(status: &MigrationStatus) -> Value {
     })
 }
 
-/// A number, or what a file has in place of one.
+/// The version as a number, or the label that a file has in place of one.
 pub(super) fn written(label: &str, version: Version) -> Value {
     match label.parse::<Version>() {
         Ok(number) if number == version => json!(number),
@@ -142,7 +142,7 @@ pub(super) fn drift(drift: &Drift, label: impl Fn(Version) -> String) -> (Value,
     (value, lines.join("\n"))
 }
 
-/// Where it was built, and what was left out.
+/// Where the comparison database was built, and what the comparison left out.
 fn how(place: &str, left_out: &[String]) -> Vec<String> {
     let mut lines = vec![format!("compared with a build in {place}")];
     lines.extend(

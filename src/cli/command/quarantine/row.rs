@@ -1,6 +1,6 @@
-//! The file of `phiseal quarantine show`: which row it is, and what is wrong with it.
-//! The key of a row may be PHI: it goes from its sealed form to a file of mode 0600, and every
-//! buffer on the way is wiped.
+//! The file of `phiseal quarantine show`: names one row and its faults.
+//! A row's key may be PHI. It is opened straight into a file of mode 0600, and every buffer that
+//! held it is wiped.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::ident::{Ident, TableName};
 use crate::keys::Keyring;
 use crate::store::{FieldRecord, QuarantineRecord, locate};
 
-/// Writes the file. `listed` are all faults of one tag, at least one.
+/// Writes the file. `listed` holds all faults of one tag, at least one.
 ///
 /// # Errors
-/// E0308 where the key of the row does not open; E0106 and E0108 of the file.
+/// E0308 if the key of the row does not open; E0106 and E0108 of the file.
 pub async fn write(
     session: &Session,
     listed: &[QuarantineRecord],
@@ -44,7 +44,7 @@ pub async fn write(
     new_file::write(path, 0o600, &out)
 }
 
-/// A file seldom is longer; a buffer that grows leaves copies behind.
+/// Longer than most files: a buffer that grows leaves copies of the key behind.
 const BYTES_EXPECTED: usize = 64 << 10;
 
 #[derive(Serialize)]
@@ -59,7 +59,7 @@ struct Row<'a> {
     faults: Vec<Value>,
 }
 
-/// Adds one row of one table to `out`, as a JSON object and a line break.
+/// Appends one row of one table to `out`, as a JSON object and a line break.
 fn describe(
     faults: &[&QuarantineRecord],
     field: Option<&FieldRecord>,
@@ -89,7 +89,8 @@ fn describe(
     Ok(())
 }
 
-/// A tag is keyed over the table's label, so there is more than one table only by chance.
+/// The tables of these faults. A tag is keyed with the table's label, so more than one table is a
+/// coincidence.
 fn tables(listed: &[QuarantineRecord]) -> Vec<&str> {
     let tables: BTreeMap<&str, ()> = listed
         .iter()
@@ -98,7 +99,7 @@ fn tables(listed: &[QuarantineRecord]) -> Vec<&str> {
     tables.into_keys().collect()
 }
 
-/// The table as SQL names it.
+/// The table's name, quoted for SQL.
 fn relation(field: &FieldRecord) -> Option<String> {
     let table = TableName {
         schema: Ident::new(field.schema_name.as_str()).ok(),

@@ -1,4 +1,4 @@
-//! What needs a person: `status --check` exits with 10 for any of it.
+//! What needs a person: `status --check` exits with 10 if there is any such reason.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::keys::{Due, KeyStatus, RotationKind};
 use crate::run::holder;
 use crate::store::{Found, QuarantineState, RunState};
 
-/// Each reason in one line; none where all is well.
+/// Each reason in one line; empty if all is well.
 pub fn reasons(facts: &Facts) -> Vec<String> {
     let mut out = keys(facts);
     out.extend(rotations(facts));
@@ -60,7 +60,7 @@ fn places(facts: &Facts) -> Vec<String> {
     out
 }
 
-/// What is wrong with the guards, and what is not compared since it was.
+/// Faults of the guards, and gaps: relations whose sealed values are not compared since a fault.
 fn relations(facts: &Facts) -> Vec<String> {
     let active = |label: &str| {
         let mut fields = facts.fields.iter();
@@ -116,7 +116,7 @@ fn keys(facts: &Facts) -> Vec<String> {
 }
 
 fn rotations(facts: &Facts) -> Vec<String> {
-    // Somebody is at it.
+    // A live lease means that a process is working on it.
     let held = |left: Option<f64>| left.is_some_and(|left| left > 0.0);
     if facts.lanes.iter().any(|lane| held(lane.lease_left_seconds)) {
         return Vec::new();
@@ -296,7 +296,7 @@ pub mod tests {
     fn an_interrupted_run_is_named_with_what_interrupted_it() {
         let mut facts = facts();
         facts.runs = vec![run(4, RunState::Interrupted)];
-        // Its leases are over, as they must be.
+        // An interrupted run's leases have expired.
         facts.lanes = vec![lane(4, Some(-1.0), false)];
         let reasons = reasons(&facts);
         assert_eq!(reasons.len(), 1);

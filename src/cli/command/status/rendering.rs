@@ -1,4 +1,4 @@
-//! The two forms of the status: one JSON object, and a section for each of its lists.
+//! The status as one JSON object, and as text with a section for each list.
 
 use serde_json::{Value, json};
 
@@ -142,7 +142,7 @@ fn fields_table(fields: &[FieldRecord]) -> String {
     )
 }
 
-/// Runs for people.
+/// Runs as text.
 pub fn runs_text(runs: &[RunRecord]) -> String {
     let row = |run: &RunRecord| {
         vec![

@@ -1,4 +1,4 @@
-//! Checks of the columns that are sealed, and of those that take the sealed values.
+//! Tests of the checks of columns that are sealed, and of columns that take sealed values.
 
 use super::*;
 use crate::store::catalog::{ConstraintFacts, DependentFacts, ForeignKeyFacts, IndexFacts};
@@ -85,7 +85,10 @@ fn what_is_on_the_plaintext_is_only_a_warning_beside() {
 
 #[test]
 fn what_is_on_the_plaintext_does_not_hinder_restore_or_verify() {
-    for purpose in [Purpose::Restore { drop_sealed: false }, Purpose::Verify] {
+    for purpose in [
+        RunPurpose::Restore { drop_sealed: false },
+        RunPurpose::Verify,
+    ] {
         for (what, change, _) in ON_PLAINTEXT {
             let world = World::in_place().with(change).with(|w| w.purpose = purpose);
             assert_eq!(world.check(), Findings::default(), "{what} {purpose:?}");
@@ -185,7 +188,7 @@ fn a_narrow_column_says_how_long_its_values_can_get() {
     // docs/FORMAT.md: 4 + ceil(4 (n + 34) / 3), with four bytes a character.
     assert_eq!(width::sealed_chars_max(11, 0), 4 + 104);
     assert_eq!(width::sealed_chars_max(11, 64), 4 + 131);
-    // 44 bytes and the end mark do not fit into 44.
+    // 44 bytes and the end mark do not fit into a bucket of 44.
     assert_eq!(width::sealed_chars_max(11, 44), 4 + 163);
 }
 
@@ -199,7 +202,7 @@ fn a_column_that_is_not_there_is_refused_with_a_suggestion() {
         findings.refusals().next().unwrap().hint,
         "did you mean clinic_id?"
     );
-    let unsealed = World::beside().with(|w| w.purpose = Purpose::Verify);
+    let unsealed = World::beside().with(|w| w.purpose = RunPurpose::Verify);
     assert_eq!(unsealed.refusals(), ["E0202"]);
 }
 

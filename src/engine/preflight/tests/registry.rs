@@ -1,9 +1,10 @@
-//! What is registered is frozen; labels are never used twice; targets follow the registry.
+//! Tests that registered facts are fixed, that labels are never used twice, and that targets follow
+//! the registry.
 
 use super::*;
 use crate::store::Sealed;
 
-/// A world in which its own plan has been registered, and the columns were made.
+/// Facts after the plan was registered and the columns were made.
 fn registered(world: World) -> World {
     world.with(|w| {
         w.registered = records(&w.resolve().unwrap(), &w.plan);
@@ -39,14 +40,14 @@ fn what_values_were_sealed_with_cannot_be_changed_in_the_plan() {
             ),
             (
                 "form",
-                |w| w.plan.columns[0].target = PlanTarget::InPlace,
+                |w| w.plan.columns[0].target = SealTo::InPlace,
                 "E0240",
             ),
             (
                 "column",
                 |w| {
                     w.table().columns.push(column("other", "bytea"));
-                    w.plan.columns[0].target = PlanTarget::Beside("other".parse().unwrap());
+                    w.plan.columns[0].target = SealTo::Beside("other".parse().unwrap());
                 },
                 "E0240",
             ),
@@ -134,7 +135,7 @@ fn a_label_of_another_table_or_column_is_refused() {
     assert_eq!(renamed.refusals(), ["E0241"]);
     let other_column = world.with(|w| {
         w.registered[0].column_name = "ssn_old".to_owned();
-        w.plan.columns[0].target = PlanTarget::Beside("new_sealed".parse().unwrap());
+        w.plan.columns[0].target = SealTo::Beside("new_sealed".parse().unwrap());
     });
     assert_eq!(other_column.refusals(), ["E0241"]);
 }
@@ -146,7 +147,7 @@ fn renamed_columns_and_tables_keep_their_labels() {
         w.plan.columns[0].name = "social_security_number".parse().unwrap();
         w.table().name = "people".to_owned();
         w.plan.name = "public.people".parse().unwrap();
-        // The store gives the registry's fields the names of today.
+        // The store gives the registered fields their present names.
         w.registered[0].table_name = "people".to_owned();
         w.registered[0].column_name = "social_security_number".to_owned();
     });

@@ -1,5 +1,5 @@
-//! Rules, typed tables, columns and pages that are full, large objects, files of UTF-16; and which of several keys is
-//! taken.
+//! Tests of rules, typed tables, full columns and pages, large objects, UTF-16 files, and the
+//! choice between several keys.
 
 use super::*;
 
@@ -15,10 +15,10 @@ fn rules_are_refused_and_only_those_of_updates_keep_what_is_sealed_from_being_re
         })
     };
     let purposes = [
-        (Purpose::Backfill, [1, 1]),
-        (Purpose::Rotate { indexes: false }, [0, 1]),
-        (Purpose::Restore { drop_sealed: true }, [0, 1]),
-        (Purpose::Verify, [0, 0]),
+        (RunPurpose::Backfill, [1, 1]),
+        (RunPurpose::Rotate { indexes: false }, [0, 1]),
+        (RunPurpose::Restore { drop_sealed: true }, [0, 1]),
+        (RunPurpose::Verify, [0, 0]),
     ];
     for (purpose, refused) in purposes {
         for (updates, refused) in [false, true].into_iter().zip(refused) {
@@ -60,12 +60,12 @@ fn a_typed_table_and_one_without_a_free_number_take_no_new_column() {
         w.table().columns_max = 1600;
     });
     assert_eq!(last.refusals(), [""; 0]);
-    // A blind index that is rotated takes one more.
+    // A rotated blind index needs one more column.
     let rotated = World::indexed().with(|w| {
         ready(w);
         w.table().typed = false;
         w.table().columns.push(column("ssn_bidx", "bytea"));
-        w.purpose = Purpose::Rotate { indexes: true };
+        w.purpose = RunPurpose::Rotate { indexes: true };
     });
     assert_eq!(rotated.refusals(), ["E0262"]);
 }
@@ -106,7 +106,7 @@ fn numbers_of_large_objects_are_refused_whatever_they_are_wrapped_in() {
         assert_eq!(World::beside().with(change).refusals(), ["E0257"]);
         let restored = World::beside().with(change).with(|w| {
             w.table().columns.push(column("ssn_sealed", "bytea"));
-            w.purpose = Purpose::Restore { drop_sealed: false };
+            w.purpose = RunPurpose::Restore { drop_sealed: false };
         });
         assert_eq!(restored.refusals(), [""; 0]);
     }

@@ -1,4 +1,4 @@
-//! Checks of server, table, key and triggers.
+//! Tests of the checks of server, table, key and triggers.
 
 use super::*;
 use crate::store::catalog::{ForeignKeyFacts, LeafFacts, TriggerFacts};
@@ -76,7 +76,7 @@ fn a_blind_index_needs_its_own_key() {
     let world = World::indexed().with(|w| w.keys.blind_index = false);
     assert_eq!(world.refusals(), ["E0216"]);
     let verify = world.with(|w| {
-        w.purpose = Purpose::Verify;
+        w.purpose = RunPurpose::Verify;
         w.table().columns.push(column("ssn_sealed", "bytea"));
     });
     assert_eq!(verify.refusals(), [""; 0]);
@@ -164,9 +164,9 @@ fn columns_that_our_role_may_not_write_are_refused_and_those_it_only_reads_are_n
     world.ssn().update_denied = true;
     world.table().columns.push(column("ssn_sealed", "bytea"));
     assert_eq!(world.refusals(), [""; 0]);
-    world.purpose = Purpose::Restore { drop_sealed: false };
+    world.purpose = RunPurpose::Restore { drop_sealed: false };
     assert_eq!(world.refusals(), ["E0217"]);
-    world.purpose = Purpose::Verify;
+    world.purpose = RunPurpose::Verify;
     world.table().missing_privileges = names(&["UPDATE on public.patients"]);
     assert_eq!(world.refusals(), [""; 0]);
 }
@@ -303,7 +303,7 @@ fn update_triggers_are_refused_until_the_plan_says_what_to_do() {
     );
 }
 
-/// By bytes, as the server sorts them; `~q` and `é` come after the guard, `~a` and `|` before.
+/// The server sorts triggers by bytes: `~q` and `é` come after the guard, `~a` and `|` before.
 #[test]
 fn a_before_trigger_that_fires_after_the_guard_is_refused() {
     for (name, late) in [

@@ -1,19 +1,19 @@
-//! Whether an opened value has the text that the server gives values of its column's type.
-//! Owns the forms of the types whose text is short and fixed. Without it a value that an application sealed in
-//! a form of its own would be found when somebody restores it, or never.
+//! Checks that an opened value has the form in which the server writes values of its column's type.
+//! Owns the forms of the types whose text is short and fixed; other types pass. Without this check,
+//! a value that an application sealed in another form would be found only by a restore, or never.
 
 use crate::store::FieldTarget;
 
-/// Judges a value that no plaintext stands beside.
+/// Checks the form of a value that has no plaintext to compare with.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A message that says what is wrong with the value.
 pub(super) fn check(field: &FieldTarget, value: &[u8]) -> Result<(), &'static str> {
     if field.plain_is_bytes {
         return Ok(());
     }
     let text = std::str::from_utf8(value).map_err(|_| "the value is not text")?;
-    // In SQLite any column holds text.
+    // A SQLite column of any type can hold text.
     if field.plain_is_varlena_text {
         return Ok(());
     }
@@ -66,7 +66,7 @@ fn is_day(text: &str) -> bool {
     long_enough && digits(year) && between(month, 12) && between(day, 31)
 }
 
-/// A day and a time; with a zone, which is UTC wherever a value is sealed.
+/// A day and a time. A zone must be UTC, the zone in which values are sealed.
 fn is_timestamp(text: &str, with_zone: bool) -> bool {
     let plain = text.strip_suffix(" BC").unwrap_or(text);
     let plain = match (plain.strip_suffix("+00"), with_zone) {

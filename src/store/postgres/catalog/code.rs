@@ -1,20 +1,20 @@
-//! Code of other roles that a write of ours runs, and which of it could go back to the rights of the login
-//! that a plan's role was set by.
-//! Owns the search for it. It errs on the side of naming too much: any mention of a role, SQL made at run
-//! time, and what cannot be read count as able to. A SECURITY DEFINER function does not, since the
-//! server refuses SET ROLE in one (PostgreSQL documentation, "SET ROLE").
-//! It finds carelessness, and not everything that is hidden on purpose: code in views, and in triggers of
-//! tables that this code writes, is not followed.
+//! Finds the code of other roles that our write would run, and which of it could switch from the
+//! plan's role back to the rights of the login.
+//! Owns this search. It rather names too much: a function counts as able to switch if it mentions a
+//! role, makes SQL at run time, or cannot be read. A SECURITY DEFINER function cannot, since the
+//! server refuses SET ROLE in one (PostgreSQL documentation, "SET ROLE"). The search finds
+//! carelessness, not everything that is hidden on purpose: it does not follow code in views, and in
+//! triggers of tables that this code writes to.
 
 use sqlx::postgres::PgConnection;
 
 use super::{Tree, get, rows_of_tree};
 use crate::store::StoreError;
 
-/// What a write runs: triggers, CHECK constraints of the table and of domains, expressions of indexes and
-/// of generated columns, casts of column types; then whatever function is named in the text of one of
-/// these, and user-defined operators and casts, which no text names. Functions of superusers, of the
-/// login itself and of extensions are trusted.
+/// The code that a write runs: triggers, CHECK constraints of the table and of domains, expressions
+/// of indexes and generated columns, and casts of column types; then every function whose name
+/// occurs in the text of one of these, and user-defined operators and casts, since no text names
+/// them. Functions of superusers, of the login itself and of extensions are trusted.
 const CODE: &str = r"
     WITH RECURSIVE types AS (
         SELECT a.atttypid AS oid FROM pg_attribute a
@@ -71,8 +71,8 @@ const CODE: &str = r"
      WHERE t.tgrelid = ANY ($2) AND NOT t.tgisinternal AND pg_get_triggerdef(t.oid) ~* 'set_config'
      ORDER BY 1";
 
-/// Code that neither a superuser nor the login owns, each with whether it could go back to the rights of
-/// the login.
+/// The code that belongs to neither a superuser nor the login; each with whether it could switch
+/// back to the rights of the login.
 pub(super) async fn of_others(
     conn: &mut PgConnection,
     tree: &Tree,

@@ -1,5 +1,5 @@
-//! Columns with the type they really are, and the keys of the table.
-//! Owns the walk through domains and arrays. Statistics that our role may not read are 0.
+//! Reads columns with their base types, and the keys of the table.
+//! Owns the resolution of domains and arrays. Statistics that our role may not read are 0.
 
 use sqlx::postgres::PgConnection;
 
@@ -7,9 +7,9 @@ use super::{Tree, get, letter, rows_of_tree};
 use crate::store::StoreError;
 use crate::store::catalog::{ColumnFacts, KeyFacts};
 
-/// A domain's modifiers (`varchar(11)` below a domain) are those of the type it is declared over.
-/// `int2vector` and its like have elements too, but no array type of their own names them, hence
-/// the test on `typarray` of the element.
+/// The modifiers of a column that is declared with a domain (`varchar(11)` below it) are those of
+/// the domain's type. `int2vector` and similar types have elements too, but are not the array type
+/// of their element; the test on the element's `typarray` excludes them.
 const COLUMNS: &str = "
     SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS sql_type,
            b.typname::text AS base_type, b.schema AS base_schema, b.typtype AS type_class,
@@ -50,8 +50,8 @@ const COLUMNS: &str = "
      WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
      ORDER BY a.attnum";
 
-/// Of the relation itself only: a key that exists per partition does not tell rows of different
-/// partitions apart.
+/// Only keys of the relation itself: a key that each partition has separately does not tell rows of
+/// different partitions apart.
 const KEYS: &str = "
     SELECT ic.relname::text AS name, i.indisprimary AS primary, NOT i.indimmediate AS deferrable,
            i.indpred IS NOT NULL OR i.indexprs IS NOT NULL AS partial,

@@ -1,5 +1,5 @@
-//! Indexes, CHECK and EXCLUDE constraints, and foreign keys in both directions.
-//! Owns which of a partition's copies are left out: only what was declared is listed, once.
+//! Reads indexes, CHECK and EXCLUDE constraints, and foreign keys in both directions.
+//! Owns which copies on partitions are left out: only what was declared is listed, and once.
 
 use sqlx::postgres::PgConnection;
 
@@ -7,8 +7,8 @@ use super::{Tree, get, rows_of_tree};
 use crate::store::StoreError;
 use crate::store::catalog::{ConstraintFacts, ForeignKeyFacts, IndexFacts};
 
-/// Columns in expressions and predicates are known through pg_depend; those of an index that
-/// belongs to a constraint are not, and come from `indkey`.
+/// pg_depend shows the columns in expressions and predicates. It does not show those of an index
+/// that belongs to a constraint, which come from `indkey`.
 const INDEXES: &str = "
     SELECT ic.relname::text AS name, am.amname::text AS method, i.indisunique AS is_unique,
            ARRAY(SELECT a.attname::text FROM pg_attribute a
@@ -25,7 +25,7 @@ const INDEXES: &str = "
      WHERE i.indrelid = ANY ($2) AND (i.indrelid = $1 OR NOT ic.relispartition)
      ORDER BY ic.relname, i.indexrelid";
 
-/// An EXCLUDE constraint over expressions names its columns only through its index.
+/// The columns of an EXCLUDE constraint over expressions are known only from its index.
 const CHECKS: &str = "
     SELECT k.conname::text AS name,
            ARRAY(SELECT a.attname::text FROM pg_attribute a

@@ -1,6 +1,7 @@
-//! What reads a column: views, rules, generated columns, policies, triggers, functions, extended
-//! statistics. Owns the reading of pg_depend. A view that uses whole rows only, and whatever names
-//! columns at run time, leaves no trace there.
+//! Reads what depends on a column: views, rules, generated columns, policies, triggers, functions,
+//! extended statistics.
+//! Owns the reading of pg_depend, which does not show a view that uses whole rows only, or code
+//! that names columns at run time.
 
 use sqlx::postgres::PgConnection;
 
@@ -14,8 +15,8 @@ const RULES: &str = "
      WHERE r.ev_class = ANY ($2) AND $1::oid IS NOT NULL AND r.rulename <> '_RETURN'
      GROUP BY r.rulename ORDER BY 1";
 
-/// Copies that a partition has of its parent's triggers have the same name and columns, and fall
-/// together. Constraints and indexes are read elsewhere.
+/// A partition's copies of its parent's triggers have the same name and columns, so they appear
+/// once. Constraints and indexes are read elsewhere.
 const DEPENDENTS: &str = "
     WITH used AS (
         SELECT d.classid, d.objid, d.objsubid, d.refobjid,
@@ -63,7 +64,7 @@ const DEPENDENTS: &str = "
     SELECT kind, name, columns FROM named
      WHERE $1::oid IS NOT NULL AND columns <> '{}' ORDER BY kind, name, columns";
 
-/// The rules, each with whether it takes UPDATE statements.
+/// The rewrite rules, each with whether it applies to UPDATE.
 pub(super) async fn rules(
     conn: &mut PgConnection,
     tree: &Tree,
@@ -74,7 +75,7 @@ pub(super) async fn rules(
         .collect()
 }
 
-/// What depends on columns, and the columns of which extended statistics keep values.
+/// The objects that depend on columns, and the columns whose values extended statistics keep.
 pub(super) async fn dependents(
     conn: &mut PgConnection,
     tree: &Tree,

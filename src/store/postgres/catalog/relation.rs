@@ -1,5 +1,5 @@
-//! The relation itself: its kind, its partitions, our rights on it, and its size.
-//! Owns how a name is looked up and how rows are estimated where statistics are missing.
+//! Reads the relation itself: its kind, its partitions, our rights on it, and its size.
+//! Owns how a name is looked up, and how rows are estimated if statistics are missing.
 
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -9,7 +9,8 @@ use crate::ident::{Ident, TableName};
 use crate::store::catalog::RelationKind;
 use crate::store::{StoreError, TableFacts};
 
-/// By name and not by `to_regclass`, which raises an error where we may not use the schema.
+/// Looks the relation up by name. `to_regclass` would raise an error if our role may not use the
+/// schema.
 const RELATION: &str = "
     SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
            c.relispartition AS partition,
@@ -34,8 +35,9 @@ const ROOT: &str = "
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.oid = pg_partition_root($1)";
 
-/// What holds for the table if it holds for any (or, of ownership, for every) member of the tree:
-/// the leaves are read and written by their own names, under their own policies and rights.
+/// A property of the table is true if it is true for any member of the tree (ownership: for every
+/// member), since leaves are read and written by their own names, under their own policies and
+/// rights.
 const TREE: &str = "
     SELECT bool_or(c.relpersistence = 't') AS temporary,
            bool_or(c.relpersistence = 'u') AS unlogged,
@@ -66,8 +68,8 @@ const PRIVILEGES: &str = "
                        ELSE NOT has_any_column_privilege(c.oid, 'UPDATE') END
      ORDER BY 1";
 
-/// The view knows FOR ALL TABLES, FOR TABLES IN SCHEMA and publishing via the root in every
-/// version; ancestors count, since they may be what is published in place of a partition.
+/// The view includes FOR ALL TABLES, FOR TABLES IN SCHEMA and publishing via the root, in every
+/// version. Ancestors count, since one of them may be published in place of a partition.
 const PUBLICATIONS: &str = "
     SELECT DISTINCT p.pubname::text AS name
       FROM pg_publication_tables p
@@ -83,10 +85,11 @@ const NAMES: &str = "
        AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', $1)
      ORDER BY 1, 2 LIMIT 10000";
 
-/// Rows: the density of the last VACUUM or ANALYZE times the pages of today, as the planner does
-/// it (plancat.c, estimate_rel_size); -1, or no page seen, means there was none. Then rows are those
-/// that the server saw come, a block holding one at least. A row without statistics is taken for 24
-/// bytes of header, 4 of line pointer and 32 a column.
+/// Rows are estimated as the planner does it (plancat.c, estimate_rel_size): the density at the
+/// last VACUUM or ANALYZE times the present number of blocks. If there was none (-1, or no block),
+/// the estimate is the number of rows that the server counted, at least one a block. The width of a
+/// row without statistics is 24 bytes for its header, 4 for its line pointer and 32 for each
+/// column.
 const SIZE: &str = "
     WITH member AS (
         SELECT c.oid, c.reltuples::float8 AS tuples, c.relpages::float8 AS pages,
@@ -162,7 +165,8 @@ pub(super) async fn read(
     Ok(Some((tree, facts)))
 }
 
-/// Where a name without a schema is found, by the search path that the application has by default.
+/// The schema in which the application would find a name without a schema, by its default search
+/// path.
 async fn first_schema(
     conn: &mut PgConnection,
     name: &TableName,
@@ -188,12 +192,14 @@ async fn first_schema(
     row.map(|row| get(&row, "schema")).transpose()
 }
 
-/// As many columns as a table can ever have (htup_details.h, MaxHeapAttributeNumber).
+/// The greatest number of columns that a table can ever have (htup_details.h,
+/// MaxHeapAttributeNumber).
 const COLUMNS_MAX: i64 = 1600;
-/// What a page keeps for itself, with one line pointer, aligned (htup_details.h, MaxHeapTupleSize).
+/// The bytes of a block that are not available to a row: the header and one line pointer, aligned
+/// (htup_details.h, MaxHeapTupleSize).
 const PAGE_BYTES: i64 = 32;
 
-/// Rows and bytes, summed over the relations that hold them.
+/// Reads rows and bytes, summed over the relations that hold them.
 pub(super) async fn measure(
     conn: &mut PgConnection,
     tree: &Tree,

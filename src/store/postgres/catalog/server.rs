@@ -1,6 +1,6 @@
-//! The server, its settings, our role, and whether our own tables are there.
-//! Owns the list of settings that may copy statements with their values into the server log, and
-//! of what our role needs on each of our own tables.
+//! Reads the server, its settings, our role, and whether our own tables exist.
+//! Owns the list of settings that may copy statements with their values into the server's log, and
+//! the list of rights that our role needs on each of our own tables.
 
 use sqlx::postgres::PgConnection;
 
@@ -26,8 +26,8 @@ const SERVER: &str = "
                AND xact_start < clock_timestamp() - interval '1 minute'
                AND application_name <> 'phiseal') AS long_transactions";
 
-/// Each setting with the value that keeps statements out of the log. NULL: the module that has it
-/// is not loaded, or the server is too old for it.
+/// Each setting with the value that keeps statements out of the log. A setting is NULL if its
+/// module is not loaded or the server is too old for it.
 const LOGGING: &str = "
     SELECT s.name || ' = ' || current_setting(s.name, true) AS setting
       FROM (VALUES ('log_statement', 'none'), ('log_min_duration_statement', '-1'),
@@ -42,14 +42,14 @@ const LOGGING: &str = "
 const MAY_SUPPRESS: &str =
     "SELECT has_parameter_privilege('session_replication_role', 'SET') AS allowed";
 
-/// Whether the functions of our own tables run with the rights of their caller, as the newest migration
-/// has it.
+/// Whether the functions of our own tables run with the rights of their caller, as the newest
+/// migration defines them.
 const NEWEST: &str = "
     SELECT count(*) > 0 AND bool_and(NOT p.prosecdef) AS newest
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
      WHERE n.nspname = $1 AND p.proname = 'encryption_keys_moved'";
 
-/// Our tables with what the engine does to them.
+/// Our tables, with the rights that the engine needs on each.
 const OWN_TABLES: &str = "
     SELECT t.name, c.oid IS NOT NULL AS present,
            CASE WHEN NOT has_schema_privilege(n.oid, 'USAGE') THEN ARRAY['USAGE']
@@ -69,7 +69,7 @@ const OWN_TABLES: &str = "
            AND c.relkind IN ('r', 'p')
      ORDER BY t.name";
 
-/// PostgreSQL 15 made the right to set a parameter something that can be granted.
+/// The version from which on the right to set a parameter can be granted.
 const GRANTED_PARAMETERS: i64 = 150_000;
 
 pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<ServerFacts, StoreError> {

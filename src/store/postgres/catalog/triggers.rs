@@ -1,5 +1,5 @@
-//! Triggers, our guard among them, and the leaves with the state of their guard.
-//! Owns the names of the guard's triggers and what makes a trigger the server's own.
+//! Reads the triggers, including our guard, and the leaves with the state of their guard.
+//! Owns what makes a trigger the server's own.
 
 use sqlx::postgres::PgConnection;
 
@@ -8,8 +8,8 @@ use crate::store::StoreError;
 use crate::store::catalog::{LeafFacts, TriggerFacts};
 
 /// Bits of `pg_trigger.tgtype` (pg_trigger.h): row 1, before 2, insert 4, update 16, instead 64.
-/// Before version 15 the copies of a trigger on partitions are marked internal as well; what is
-/// the server's own belongs to a constraint that is no constraint trigger.
+/// Before version 15, the copies of a trigger on partitions are marked internal too. The server's
+/// own triggers are those of a constraint that is not a constraint trigger.
 const TRIGGERS: &str = "
     SELECT DISTINCT t.tgname::text AS name, (t.tgtype & 2) <> 0 AS before,
            (t.tgtype & 1) <> 0 AS for_row, (t.tgtype & 4) <> 0 AS on_insert,

@@ -1,7 +1,7 @@
 //! The login: which methods a server may ask for.
 //! Owns the check of every message that the server sends before the login is done. The driver would
-//! answer a request for the password in clear; what is refused here never reaches it.
-//! The length of a message is checked before it is read.
+//! answer a request for the password in clear text; a refused request never reaches it. The length
+//! of a message is checked before the message is read.
 
 use std::io;
 use std::str::FromStr;
@@ -11,14 +11,14 @@ use zeroize::Zeroizing;
 
 use crate::store::StoreError;
 
-/// Longest message before the login is done, either way. libpq takes 2000 bytes of a request and
-/// 30000 of an error (`fe-connect.c`); the server takes 10000 (`MAX_STARTUP_PACKET_LENGTH`) and 65535
-/// (`PG_MAX_AUTH_TOKEN_LENGTH`).
+/// The longest message, in either direction, before the login is done. libpq accepts 2000 bytes for
+/// a request and 30000 for an error (`fe-connect.c`); the server accepts 10000
+/// (`MAX_STARTUP_PACKET_LENGTH`) and 65535 (`PG_MAX_AUTH_TOKEN_LENGTH`).
 const MESSAGE_BYTES_MAX: usize = 65_536;
-/// Most messages a login may take: SCRAM takes four; notices are few.
+/// The greatest number of messages in a login. SCRAM takes four, and notices are few.
 const MESSAGES_MAX: usize = 64;
 
-/// A set of login methods, by libpq's names in `require_auth`.
+/// A set of login methods, with libpq's names in `require_auth`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Methods(u8);
 
@@ -34,9 +34,10 @@ const NAMES: [(&str, u8); 4] = [
 ];
 
 impl Methods {
-    /// Every method: for a server that has proven who it is, or that only this machine reaches.
+    /// Every method: for a server that has proven its identity, or that can be reached only from
+    /// this machine.
     pub(super) const ALL: Self = Self(NONE | PASSWORD | MD5 | SCRAM);
-    /// Those that do not give the server the password, or a hash that logs in as well.
+    /// The methods that reveal neither the password nor a hash that is as good for a login.
     pub(super) const SECRET_STAYS: Self = Self(NONE | SCRAM);
 
     fn allow(self, method: u8) -> bool {
@@ -61,19 +62,19 @@ impl FromStr for Methods {
     }
 }
 
-/// How a watched login ended.
+/// How a login ended.
 pub(super) enum Login {
-    /// The server takes us: what follows is the session.
+    /// The server accepted the login; the session follows.
     Done,
-    /// One side went away, or the server said no, which the driver was told.
+    /// One side closed the connection, or the server refused the login and told the driver.
     Ended,
 }
 
-/// Carries the login between driver and server, message by message.
+/// Passes the login's messages between driver and server.
 ///
 /// # Errors
-/// A method that is not in `allowed`, or an answer that is no PostgreSQL server's. The driver has
-/// seen nothing of what is refused.
+/// The server asks for a method that is not in `allowed`, or its answer is not that of a PostgreSQL
+/// server. The driver does not see the refused message.
 pub(super) async fn watch<C, S>(
     client: &mut C,
     server: &mut S,
@@ -118,7 +119,7 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // The start-up message alone has no type byte.
+    // Only the start-up message has no type byte.
     let start = message(client, 0).await?;
     send(server, &start).await?;
     let mut proven = false;
@@ -147,7 +148,7 @@ where
                 send(client, &said).await?;
                 return Ok(Login::Ended);
             }
-            // A notice, or the protocol version the server would rather have.
+            // A notice, or the protocol version that the server prefers.
             Some(b'N' | b'v') => send(client, &said).await?,
             _ => return Err(invalid().into()),
         }
@@ -158,17 +159,17 @@ where
 /// An authentication request, by its number in the protocol
 /// (<https://www.postgresql.org/docs/current/protocol-message-formats.html>).
 enum Request {
-    /// 0, and whether anything was proven before it.
+    /// Number 0, the end of the login, and whether the client had to prove its password before it.
     Ok {
         proven: bool,
     },
     Clear,
     Md5,
-    /// 10, with SCRAM-SHA-256 among the mechanisms.
+    /// Number 10, with SCRAM-SHA-256 among the mechanisms.
     Scram,
     ScramContinue,
     ScramFinal,
-    /// Kerberos, SSPI and whatever else the driver cannot do.
+    /// Kerberos, SSPI and other methods that the driver does not support.
     Other,
 }
 
@@ -189,7 +190,7 @@ impl Request {
         })
     }
 
-    /// The method, in words, where it is not among those that are allowed.
+    /// The name of the method if it is not allowed.
     fn refused(&self, allowed: Methods) -> Option<&'static str> {
         let (method, words) = match self {
             Self::Ok { proven: true } => return None,
@@ -203,7 +204,7 @@ impl Request {
     }
 
     fn proves(&self) -> bool {
-        // SCRAM's last message; the driver checks that the server knew the password, too.
+        // SCRAM's last message; the driver checks in it that the server also knows the password.
         matches!(self, Self::Clear | Self::Md5 | Self::ScramFinal)
     }
 
@@ -219,7 +220,7 @@ impl Request {
     }
 }
 
-/// One whole message; `head` is the number of bytes before its length.
+/// Reads one whole message; `head` is the number of bytes before its length.
 async fn message(
     from: &mut (impl AsyncRead + Unpin),
     head: usize,
@@ -231,7 +232,8 @@ async fn message(
     if !(4..=MESSAGE_BYTES_MAX).contains(&length) {
         return Err(invalid());
     }
-    // Made anew, at its size: a vector that grows leaves its old bytes behind.
+    // Allocated at its full size, since a vector that grows leaves a copy of its old bytes in
+    // memory.
     let mut all = Zeroizing::new(vec![0; head + length]);
     all[..head + 4].copy_from_slice(&whole);
     from.read_exact(&mut all[head + 4..]).await?;

@@ -1,7 +1,7 @@
-//! What a connection URL says: a strict parser over a closed list of parameters.
-//! Owns the list and the words for every fault. Reads no environment and makes no connection.
-//! A fault names a parameter, never its value: the value may be a password, or a piece of one that
-//! was not percent-encoded.
+//! Parses a connection URL strictly, with a closed list of parameters.
+//! Owns the list and the message for every fault. Reads no environment and opens no connection. A
+//! message names a parameter, never its value, because the value may be a password or a part of one
+//! that was not percent-encoded.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use url::Url;
 use super::login::Methods;
 use crate::store::transport::SslMode;
 
-/// The parameters, by libpq's names
+/// The known parameters, with libpq's names
 /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>).
 const PARAMETERS: &[&str] = &[
     "dbname",
@@ -27,12 +27,12 @@ const PARAMETERS: &[&str] = &[
     "user",
 ];
 
-/// A longer name is no parameter's, and may be a piece of something else.
+/// A longer name is not a parameter's and may be a part of a value.
 const NAME_CHARS_MAX: usize = 40;
 
 const ENCODE: &str = "write each of / ? # @ % in a user, password or parameter percent-encoded, as %2F %3F %23 %40 %25";
 
-/// What is written in the URL; what is not is left to the environment and the defaults.
+/// What the URL sets. The environment and the defaults decide the rest.
 #[derive(Debug, Default)]
 pub(super) struct Parameters {
     pub host: Option<String>,
@@ -49,7 +49,7 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
     /// Every fault that was found, as one text.
@@ -59,13 +59,14 @@ impl Parameters {
         }
         let url =
             Url::parse(text).map_err(|error| format!("it is not a URL ({error}); {ENCODE}"))?;
-        // Else `postgres://user:1#secret@host/` would be the host `user`, and the rest ignored.
+        // Otherwise `postgres://user:1#secret@host/` would mean the host `user`, and the rest would
+        // be ignored.
         let (_, after) = text.split_once("://").unwrap_or_default();
         let rest = after.find(['/', '?', '#']).map_or("", |at| &after[at..]);
         if url.fragment().is_some() || rest.contains('@') {
             return Err(format!("it has a # or an @ where none belongs; {ENCODE}"));
         }
-        let mut read = Reading::default();
+        let mut read = UrlParameters::default();
         read.authority(&url);
         for pair in url.query().unwrap_or_default().split('&') {
             if !pair.is_empty() {
@@ -81,13 +82,13 @@ impl Parameters {
 }
 
 #[derive(Default)]
-struct Reading {
+struct UrlParameters {
     found: Parameters,
     seen: Vec<String>,
     faults: Vec<String>,
 }
 
-impl Reading {
+impl UrlParameters {
     fn authority(&mut self, url: &Url) {
         if !url.username().is_empty() {
             self.set("user", url.username());
@@ -96,7 +97,7 @@ impl Reading {
             self.set("password", password);
         }
         if let Some(host) = url.host_str().filter(|host| !host.is_empty()) {
-            // An IPv6 address stands in brackets there, and only there.
+            // An IPv6 address has brackets here, and only here.
             let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
             self.set("host", bare.unwrap_or(host));
         }
@@ -161,7 +162,7 @@ impl Reading {
     }
 }
 
-/// A socket's folder, an IP address, or a name.
+/// Checks that the text is a socket's folder, an IP address or a name.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if text.starts_with('/') || text.parse::<IpAddr>().is_ok() || text.chars().all(plain) {
@@ -170,7 +171,7 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     Err("is not one name, IP address or socket folder".to_owned())
 }
 
-/// Percent-decoding that leaves nothing undecoded: `Url` lets `%zz` pass, and a `+` is a plus.
+/// Percent-decodes strictly: `Url` would accept `%zz`. A `+` stays a plus.
 fn decode(text: &str) -> Result<SecretString, String> {
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());
@@ -195,7 +196,7 @@ fn decode(text: &str) -> Result<SecretString, String> {
 }
 
 fn unknown(name: &str) -> String {
-    // What is no bare word may be a piece of a value, so it is not repeated.
+    // A name that is not a plain word may be a part of a value, so the message does not repeat it.
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(bare) {
         return "it has a parameter that phiseal does not know".to_owned();

@@ -1,8 +1,8 @@
-//! The relay between the driver and the server: every connection over TCP goes through it.
-//! Owns the TCP connection, the request for TLS and the bytes of a session, which it passes on unread
-//! once the login is done. The driver connects to a Unix socket and speaks in clear to this process.
-//! When the relay refuses a server, it keeps the error and sends the driver a code.
-//! A session ends when either side ends it. Why it is built so: docs/decisions/0014.
+//! The relay between the driver and the server. Every connection over TCP goes through it.
+//! Owns the TCP connection, the request for TLS and the session's bytes, which it passes on unread
+//! once the login is done. The driver connects to a Unix socket of this same process, without TLS.
+//! If the relay refuses a server, it keeps the error and sends the driver a code. A session ends
+//! when either side ends it. The reasons for this design: docs/decisions/0014.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,62 +20,64 @@ use zeroize::Zeroizing;
 
 use super::super::{CONNECT_MAX, ROUND_TRIP_MAX};
 use super::login::{self, Login, Methods};
-use super::settings::{Place, Settings, is_localhost};
+use super::settings::{ConnectionSettings, Endpoint, is_localhost};
 use super::tls::{self, Answer};
 use crate::store::transport::SslMode;
 use crate::store::{Next, StoreError};
 
-/// SQLSTATE by which the driver is told of a refusal that no repetition changes.
+/// The SQLSTATE that tells the driver of a refusal which would be the same at a second attempt.
 pub(super) const REFUSED: &str = "PH001";
 /// `cannot_connect_now`: the driver's pool tries again.
 pub(super) const NOT_NOW: &str = "57P03";
-/// Bytes taken from one side before the other has them.
+/// The number of bytes read from one side before they are written to the other.
 const BUFFER_BYTES: usize = 65_536;
-/// A peer that has been silent for so long is asked whether it is there, every so often, so many times
-/// (tcp(7), TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT).
+/// Keepalive probes (tcp(7): TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT): how long a peer may be
+/// silent before the first, the time between them, and their number.
 const PEER_IDLE: Duration = Duration::from_secs(20);
 const PEER_ASKED_EVERY: Duration = Duration::from_secs(10);
 const PEER_ASKED: u32 = 3;
-/// What was sent and not acknowledged for so long, milliseconds, ends the session (TCP_USER_TIMEOUT).
+/// For how many milliseconds sent data may be unacknowledged before the session ends
+/// (TCP_USER_TIMEOUT).
 const SENT_UNANSWERED_MS: u32 = 30_000;
-/// How long a driver that was refused may take to read so, and a server to take leave.
+/// How long a refused driver may take to read the answer, and a server to close.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
-/// A listening socket for the driver; closed when dropped. Sessions that came through it go on.
+/// A listening socket for the driver. It is closed when dropped, but sessions that came through it
+/// continue.
 pub(super) struct Relay {
     folder: PathBuf,
-    state: Arc<State>,
+    state: Arc<RelayState>,
     accepting: JoinHandle<()>,
     _removed_when_dropped: Option<tempfile::TempDir>,
 }
 
-/// Where sessions go, and what became of the last.
-struct State {
-    settings: Arc<Settings>,
+/// Where sessions go, and how the last one ended.
+struct RelayState {
+    settings: Arc<ConnectionSettings>,
     tls: Option<Arc<ClientConfig>>,
     refusal: Mutex<Option<StoreError>>,
     encrypted: AtomicBool,
 }
 
-/// A server, whatever lies under it.
+/// A connection to a server, of any kind.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Relay {
-    /// Begins to listen. `tls` is `None` where the settings ask for no TLS.
+    /// Begins to listen. `tls` is `None` if the settings ask for no TLS.
     ///
     /// # Errors
-    /// The system's, where it gives no socket.
+    /// The system's error if it provides no socket.
     pub(super) fn open(
-        settings: Arc<Settings>,
+        settings: Arc<ConnectionSettings>,
         tls: Option<Arc<ClientConfig>>,
     ) -> io::Result<Self> {
         let (folder, kept) = folder()?;
-        // The driver makes the socket's name so, as libpq does.
+        // The driver derives the socket's name in this way, as libpq does.
         let mut socket = folder.clone().into_os_string();
         socket.push(format!("/.s.PGSQL.{}", settings.port));
         let listener = UnixListener::bind(PathBuf::from(socket))?;
-        let state = Arc::new(State {
+        let state = Arc::new(RelayState {
             settings,
             tls,
             refusal: Mutex::new(None),
@@ -89,12 +91,12 @@ impl Relay {
         })
     }
 
-    /// What the driver takes for the folder of the server's socket.
+    /// The folder that the driver takes for that of the server's socket.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Why the last connection was refused; `None` where the server was reached.
+    /// Why the last connection was refused; `None` if the server was reached.
     pub(super) fn refusal(&self) -> Option<StoreError> {
         self.state
             .refusal
@@ -115,8 +117,8 @@ impl Drop for Relay {
     }
 }
 
-/// On Linux an abstract name: a killed process leaves nothing behind, and no folder has to be
-/// writable. [`ours`] turns every other process away.
+/// On Linux an abstract name: it needs no writable folder, and a killed process leaves nothing
+/// behind. [`ours`] rejects every other process.
 #[cfg(target_os = "linux")]
 fn folder() -> io::Result<(PathBuf, Option<tempfile::TempDir>)> {
     let mut random = [0; 16];
@@ -125,14 +127,14 @@ fn folder() -> io::Result<(PathBuf, Option<tempfile::TempDir>)> {
     Ok((PathBuf::from(name), None))
 }
 
-/// Elsewhere a folder of mode 0700.
+/// On other systems a folder with mode 0700.
 #[cfg(not(target_os = "linux"))]
 fn folder() -> io::Result<(PathBuf, Option<tempfile::TempDir>)> {
     let made = tempfile::Builder::new().prefix("phiseal-").tempdir()?;
     Ok((made.path().to_owned(), Some(made)))
 }
 
-/// Whether this very process is at the other end, by the word of the kernel.
+/// Whether the other end is this same process, according to the kernel.
 fn ours(client: &UnixStream) -> bool {
     let Ok(peer) = client.peer_cred() else {
         return false;
@@ -143,20 +145,20 @@ fn ours(client: &UnixStream) -> bool {
     }
 }
 
-async fn accept(listener: UnixListener, state: Arc<State>) {
+async fn accept(listener: UnixListener, state: Arc<RelayState>) {
     loop {
         match listener.accept().await {
             Ok((client, _)) if ours(&client) => {
                 tokio::spawn(serve(client, Arc::clone(&state)));
             }
             Ok(_) => {}
-            // Most likely there are no descriptors left: wait for one.
+            // Probably no descriptors are left; wait until one is free.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-async fn serve(mut client: UnixStream, state: Arc<State>) {
+async fn serve(mut client: UnixStream, state: Arc<RelayState>) {
     let opened = timeout(CONNECT_MAX, state.open(&mut client)).await;
     let refusal = match opened {
         Ok(Ok(Some(server))) => return pass_on(client, server).await,
@@ -171,19 +173,20 @@ async fn serve(mut client: UnixStream, state: Arc<State>) {
     state.remember(Some(refusal));
     let told = async {
         client.write_all(&error_response(code)).await?;
-        // Wait until the driver has read it: closing with unread bytes may discard the answer.
+        // Wait until the driver has read the answer: a socket that is closed with unread bytes may
+        // discard it.
         tokio::io::copy(&mut client, &mut tokio::io::sink()).await
     };
     let _ = timeout(FAREWELL_MAX, told).await;
 }
 
-impl State {
+impl RelayState {
     fn remember(&self, refusal: Option<StoreError>) {
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
     }
 
-    /// A server to which the driver is logged in; `None` where one of the two went away, or the
-    /// server refused and said so.
+    /// Returns a server to which the driver is logged in. `None` if one of the two closed the
+    /// connection, or the server refused the login and told the driver.
     async fn open(&self, client: &mut UnixStream) -> Result<Option<Box<dyn Stream>>, StoreError> {
         let (mut server, safe) = self.dial().await?;
         self.remember(None);
@@ -199,17 +202,17 @@ impl State {
         }
     }
 
-    /// The server, and whether it may ask for any login method: it has proven who it is, or it is
-    /// behind a Unix socket.
+    /// Connects to the server. Also returns whether it may ask for any login method, because it has
+    /// proven its identity or is behind a Unix socket.
     async fn dial(&self) -> Result<(Box<dyn Stream>, bool), StoreError> {
         let settings = &self.settings;
         let (name, address) = match &settings.place {
-            Place::Socket(folder) => {
+            Endpoint::Socket(folder) => {
                 let path = folder.join(format!(".s.PGSQL.{}", settings.port));
                 let server = UnixStream::connect(path).await.map_err(|e| failed(&e))?;
                 return Ok((Box::new(server), true));
             }
-            Place::Tcp { name, address } => (name, address),
+            Endpoint::Tcp { name, address } => (name, address),
         };
         let addresses = match address {
             Some(address) => vec![SocketAddr::new(*address, settings.port)],
@@ -249,7 +252,7 @@ impl State {
 async fn look_up(name: &str, port: u16) -> Result<Vec<SocketAddr>, StoreError> {
     let found = tokio::net::lookup_host((name, port)).await;
     let found = found.map_err(|_| unreachable("the host's name has no address"))?;
-    // `localhost` gets the defaults of this machine, so it must be this machine.
+    // `localhost` gets the weaker defaults of a local connection, so it must be this machine.
     let usable = |address: &SocketAddr| !is_localhost(name) || address.ip().is_loopback();
     let found: Vec<_> = found.filter(usable).collect();
     if found.is_empty() {
@@ -267,7 +270,7 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, StoreError> {
     Ok(server)
 }
 
-/// A statement may take as long as it likes; a peer that is gone without a word is to be noticed within a minute.
+/// A statement may take any time, but a peer that vanished must be noticed within a minute.
 fn watch(server: &TcpStream) -> rustix::io::Result<()> {
     use rustix::net::sockopt;
     sockopt::set_socket_keepalive(server, true)?;
@@ -290,7 +293,7 @@ fn unreachable(reason: &str) -> StoreError {
     }
 }
 
-/// An ErrorResponse of this code and nothing else.
+/// An ErrorResponse message with this code and no text.
 fn error_response(code: &str) -> Vec<u8> {
     let fields = format!("SFATAL\0VFATAL\0C{code}\0M\0\0");
     let length = u32::try_from(fields.len() + 4).unwrap_or_default();
@@ -300,7 +303,7 @@ fn error_response(code: &str) -> Vec<u8> {
     message
 }
 
-/// Passes bytes on until either side ends the session. When the driver gives up, the server's session
+/// Passes bytes on until either side ends the session. If the driver gives up, the server's session
 /// ends too, and its locks with it.
 async fn pass_on(client: UnixStream, server: Box<dyn Stream>) {
     let (mut from_client, mut to_client) = client.into_split();
@@ -309,7 +312,7 @@ async fn pass_on(client: UnixStream, server: Box<dyn Stream>) {
         _ = copy(&mut from_client, &mut to_server, ROUND_TRIP_MAX) => {
             let _ = timeout(FAREWELL_MAX, to_server.shutdown()).await;
         }
-        // No limit here: the driver may leave a page unread while it works on those before it.
+        // No time limit here: the driver may leave a page unread while it works on earlier ones.
         _ = copy(&mut from_server, &mut to_client, Duration::MAX) => {}
     }
 }

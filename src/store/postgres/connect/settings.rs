@@ -1,6 +1,6 @@
-//! What holds for a connection: the URL first, then libpq's environment, then the defaults.
-//! Owns the defaults, and the rule that the environment may make a session safer than they are and
-//! never less safe: less has to be written into the URL. Makes no connection and reads no file.
+//! The settings of a connection: from the URL, then from libpq's environment, then the defaults.
+//! Owns the defaults, and the rule that the environment may make a session safer than the defaults
+//! but not less safe; that takes the URL. Opens no connection and reads no file.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -14,37 +14,37 @@ const PORT: u16 = 5432;
 
 /// Where the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A Unix socket, by its folder.
+pub(super) enum Endpoint {
+    /// A Unix socket in this folder.
     Socket(PathBuf),
     /// A host.
     Tcp {
-        /// Its name: what its certificate must bear.
+        /// Its name, which its certificate must have.
         name: String,
-        /// The address to use, where the name is not to be looked up.
+        /// The address to use, if the name is not to be looked up.
         address: Option<IpAddr>,
     },
 }
 
-/// Everything about a connection but who we are.
+/// Everything about a connection except the user and the database.
 #[derive(Debug)]
-pub(super) struct Settings {
-    pub place: Place,
+pub(super) struct ConnectionSettings {
+    pub place: Endpoint,
     pub port: u16,
     pub mode: SslMode,
-    /// The login methods the URL allows; `None` leaves it to what the session turns out to be.
+    /// The login methods that the URL allows. `None`: they depend on how the session is protected.
     pub methods: Option<Methods>,
     pub sslrootcert: Option<String>,
-    /// Certificate and key.
+    /// The files of the client certificate and its key.
     pub client: Option<(String, String)>,
 }
 
-impl Settings {
-    /// Settles what the URL leaves open. `environment` looks a variable up; `usual` is the host where
-    /// nothing names one.
+impl ConnectionSettings {
+    /// Decides what the URL leaves open. `environment` reads a variable; `usual` returns the host
+    /// if none is named.
     ///
     /// # Errors
-    /// Every fault that was found, as one text; it names variables and parameters, no values.
+    /// Every fault that was found, as one text. It names variables and parameters, but no values.
     pub(super) fn settle(
         written: &Parameters,
         environment: impl Fn(&str) -> Option<String>,
@@ -55,7 +55,7 @@ impl Settings {
         let mut keep = |settled: Result<(), String>| faults.extend(settled.err());
         let place = place(written, &environment, usual).unwrap_or_else(|fault| {
             keep(Err(fault));
-            Place::Socket(PathBuf::new())
+            Endpoint::Socket(PathBuf::new())
         });
         let port = port(written, &environment).unwrap_or_else(|fault| {
             keep(Err(fault));
@@ -87,14 +87,15 @@ impl Settings {
         })
     }
 
-    /// Whether only this machine is between us and the server.
+    /// Whether the connection stays on this machine.
     pub(super) fn local(&self) -> bool {
         self.place.local()
     }
 }
 
-impl Place {
-    /// Strictly: a name other than `localhost` may be anybody's tomorrow, and is not looked up.
+impl Endpoint {
+    /// Any name other than `localhost` counts as remote and is not looked up, since it may belong
+    /// to another machine later.
     fn local(&self) -> bool {
         match self {
             Self::Socket(_) => true,
@@ -106,7 +107,7 @@ impl Place {
         }
     }
 
-    /// How messages call it.
+    /// The host as messages show it.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Socket(folder) => folder.display().to_string(),
@@ -115,7 +116,7 @@ impl Place {
     }
 }
 
-/// The one name that is this machine's, whatever a resolver says.
+/// Whether this is the one name that always means this machine, whatever a resolver says.
 pub(super) fn is_localhost(name: &str) -> bool {
     name.eq_ignore_ascii_case("localhost")
 }
@@ -124,7 +125,7 @@ fn place(
     written: &Parameters,
     environment: &impl Fn(&str) -> Option<String>,
     usual: impl Fn() -> String,
-) -> Result<Place, String> {
+) -> Result<Endpoint, String> {
     let mut name = written.host.clone();
     let mut address = written.hostaddr;
     if name.is_none() && address.is_none() {
@@ -145,9 +146,9 @@ fn place(
         .or_else(|| address.map(|address| address.to_string()))
         .unwrap_or_else(usual);
     if name.starts_with('/') {
-        return Ok(Place::Socket(PathBuf::from(name)));
+        return Ok(Endpoint::Socket(PathBuf::from(name)));
     }
-    Ok(Place::Tcp { name, address })
+    Ok(Endpoint::Tcp { name, address })
 }
 
 fn port(
@@ -165,7 +166,7 @@ fn port(
 
 fn mode(
     written: &Parameters,
-    place: &Place,
+    place: &Endpoint,
     environment: &impl Fn(&str) -> Option<String>,
     roots: bool,
 ) -> Result<SslMode, String> {
@@ -188,7 +189,7 @@ fn mode(
             }
         }
     };
-    // As libpq does: who names authorities wants them asked.
+    // As in libpq: if `sslrootcert` is set, `require` verifies the certificate.
     Ok(if mode == SslMode::Require && roots {
         SslMode::VerifyCa
     } else {
@@ -225,12 +226,12 @@ fn client(
 mod tests {
     use super::*;
 
-    fn settle(url: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
+    fn settle(url: &str, variables: &[(&str, &str)]) -> Result<ConnectionSettings, String> {
         let look = |name: &str| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        Settings::settle(&Parameters::parse(url).unwrap(), look, || {
+        ConnectionSettings::settle(&Parameters::parse(url).unwrap(), look, || {
             "/usual".to_owned()
         })
     }

@@ -1,6 +1,8 @@
-//! TLS with a server: whom to trust, the request for it, the handshake, and why it failed.
-//! Owns the only TLS of the PostgreSQL store: the driver is built without. Certificates are read
-//! once, when the URL is. With `sslrootcert` only what is in that file is trusted, as in libpq.
+//! TLS with a server: which authorities to trust, the request for TLS, the handshake, and why it
+//! failed.
+//! Owns the only TLS of the PostgreSQL store, since the driver is built without. Certificates are
+//! read once, together with the URL. With `sslrootcert`, only the certificates in that file are
+//! trusted, as in libpq.
 
 use std::io;
 use std::path::Path;
@@ -26,29 +28,29 @@ use crate::store::transport::SslMode;
 /// (<https://www.postgresql.org/docs/current/protocol-message-formats.html>).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// `sslrootcert` that means the system's authorities, as in libpq.
+/// The value of `sslrootcert` that means the system's authorities, as in libpq.
 pub(super) const SYSTEM: &str = "system";
 
-/// Files of certificates, by path.
+/// The paths of certificate files.
 pub(super) struct Files<'a> {
-    /// Authorities to trust instead of the system's.
+    /// The authorities to trust instead of the system's.
     pub roots: Option<&'a str>,
-    /// Our own certificate and its key.
+    /// The client certificate and its key.
     pub client: Option<(&'a str, &'a str)>,
 }
 
-/// What the server answered to the request for TLS.
+/// The server's answer to the request for TLS.
 pub(super) enum Answer {
-    /// It goes on in TLS.
+    /// The connection continues with TLS.
     Yes,
-    /// It goes on without.
+    /// The connection continues without TLS.
     No,
 }
 
-/// The settings of every handshake of one mode.
+/// The TLS settings for all connections of one mode.
 ///
 /// # Errors
-/// What cannot be read or used, by the name of its parameter.
+/// The name of the parameter whose file cannot be read or used.
 pub(super) fn client_config(mode: SslMode, files: &Files<'_>) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = if mode.verifies() {
@@ -91,7 +93,7 @@ fn roots(file: Option<&str>) -> Result<RootCertStore, String> {
             }
         }
         _ => {
-            // A system's list may hold a certificate that cannot be read; the others are used.
+            // The system's list may contain a certificate that cannot be read; the others are used.
             store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if store.is_empty() {
                 return Err(
@@ -118,11 +120,11 @@ fn read(path: &str, parameter: &str) -> Result<Zeroizing<Vec<u8>>, String> {
         .map_err(|error| format!("{parameter} cannot be read: {}", error.kind()))
 }
 
-/// Asks for TLS. Reads one byte and no more: what came behind it in clear would be taken for the
-/// server's once TLS is up (CVE-2021-23222).
+/// Asks for TLS. Reads exactly one byte: any bytes that follow it unencrypted would later be taken
+/// for the server's encrypted ones (CVE-2021-23222).
 ///
 /// # Errors
-/// The connection's; an answer that is neither yes nor no.
+/// That of the connection, or an answer that is neither yes nor no.
 pub(super) async fn request<S>(server: &mut S) -> io::Result<Answer>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -132,17 +134,17 @@ where
     match server.read_u8().await? {
         b'S' => Ok(Answer::Yes),
         b'N' => Ok(Answer::No),
-        // An old server that cannot take another session answers `E` and says why, unencrypted;
-        // nothing that is not encrypted is believed (CVE-2024-10977).
+        // An old server without room for another session answers `E` with an unencrypted message.
+        // Nothing that is not encrypted is believed (CVE-2024-10977).
         b'E' => Err(io::ErrorKind::ConnectionRefused.into()),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 
-/// The handshake.
+/// Makes the TLS handshake.
 ///
 /// # Errors
-/// Why it failed; `None` where the connection did.
+/// Why the handshake failed; `None` if the connection was lost.
 pub(super) async fn handshake<S>(
     server: S,
     config: &Arc<ClientConfig>,
@@ -169,7 +171,7 @@ fn fault(error: &rustls::Error) -> TlsFault {
             Bad::NotValidForName | Bad::NotValidForNameContext { .. } => TlsFault::WrongName,
             Bad::Expired | Bad::ExpiredContext { .. } => TlsFault::Expired,
             Bad::NotValidYet | Bad::NotValidYetContext { .. } => TlsFault::NotYetValid,
-            // The library has no variant of its own for it.
+            // The library has no variant for this error.
             Bad::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
                 TlsFault::AuthorityAsServer
             }
@@ -180,11 +182,11 @@ fn fault(error: &rustls::Error) -> TlsFault {
     }
 }
 
-/// `verify-ca`: signed by one of ours, under whatever name.
+/// For `verify-ca`: a certificate that a trusted authority signed, for any name.
 #[derive(Debug)]
 struct AnyName(Arc<WebPkiServerVerifier>);
 
-/// `require` and `prefer`: whoever it is.
+/// For `require` and `prefer`: any certificate.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 
@@ -197,7 +199,7 @@ impl ServerCertVerifier for AnyName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        // The chain is verified before the name is looked at.
+        // The library verifies the chain before the name.
         match self
             .0
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)

@@ -1,36 +1,39 @@
 //! What the guard's triggers do.
-//! Owns the bodies of their functions, and the SQLSTATE of each refusal (docs/ERRORS.md, "What a guard
-//! refuses"). A function runs with the rights of whoever writes the row, under names and settings of its own.
+//! Owns the bodies of their functions, and the SQLSTATE of each refusal (docs/ERRORS.md, "What a
+//! guard refuses"). A function runs with the rights of the role that writes the row, but has its
+//! own search path and settings.
 
 use super::when::differs;
 use super::{Guard, GuardField, INSERT, UPDATE, index_digest};
 use crate::ident::Ident;
 use crate::quote;
 
-/// A value sealed under a key that is not active.
+/// A value is sealed under a key that is not active.
 const KEY_NOT_ACTIVE: &str = "PS002";
-/// A sealed value without its plaintext, from a writer that is not trusted.
+/// An untrusted writer inserts a sealed value without its plaintext.
 const NOT_TRUSTED: &str = "PS003";
-/// Key or tenant of a row changed whose plaintext is gone.
+/// The key or tenant of a row changes, but its plaintext is gone.
 const MOVED: &str = "PS004";
-/// The function was hung on something else.
+/// The function is used by a trigger that is not the guard's.
 const NOT_ITS_TABLE: &str = "PS005";
-/// A seal changed alone, by a writer that is not trusted.
+/// An untrusted writer changes a sealed value but not its plaintext.
 const SEAL_CHANGED: &str = "PS006";
 
-/// Stands in the source of a guard that undoes what others refuse.
+/// A comment in the source of a guard that undoes untrusted changes instead of refusing them.
 pub(in crate::store::postgres) const UNDONE: &str = "-- on_untrusted_seal = undo";
 
-/// What is put before a blind index that the statement names, for the guard's last trigger, which takes it
-/// away again: 16 bytes that no index begins with by chance. A byte follows: 1 before an index, 0 for NULL.
-/// No literal with a backslash: it would mean something else where `standard_conforming_strings` is off.
+/// A prefix of 16 bytes which no blind index begins with by chance. A trigger of the guard puts it
+/// before a blind index that the statement names, and the guard's last trigger removes it. One byte
+/// follows it: 1 before an index, 0 for NULL. It is not written as a literal with backslashes,
+/// which would mean something else with `standard_conforming_strings` off.
 const NAMED_PREFIX: &str = "decode('7068697365616c206e616d6564202020', 'hex')";
 const NAMED_BYTES: usize = 16;
 
 impl Guard {
-    /// It runs with the rights of whoever writes the row (SECURITY INVOKER): it can do nothing that the
-    /// writer could not do without it. A tenant's text is made under the settings that the engine makes it
-    /// under, whatever the writer's are.
+    /// The statement that creates a function of the guard. The function runs with the rights of the
+    /// role that writes the row (SECURITY INVOKER), so it can do nothing that this role could not
+    /// do itself. It makes the tenant's text under the same settings as the engine, whatever the
+    /// session's are.
     fn function(&self, name: &str, event: &str, declare: &str, body: &str) -> String {
         let settings = match self.tenant_by_settings {
             true => {
@@ -133,8 +136,10 @@ impl Guard {
         self.function(name, "UPDATE", &declare, &body)
     }
 
-    /// Trusted, and a new seal: it is kept, and without its plaintext clears that. Otherwise a change of
-    /// plaintext, key or tenant blanks the seal, and a change of the seal alone is refused or undone.
+    /// The UPDATE of a field with a sealed column. A trusted writer's new sealed value is kept,
+    /// and, if the plaintext did not change, the plaintext is set to NULL. Otherwise, if the
+    /// plaintext, the key or the tenant changes, the sealed value is set to NULL; if only the
+    /// sealed value changes, that is refused or undone.
     fn update_beside(&self, field: &GuardField, sealed: &Ident, text: bool) -> String {
         let own: Vec<&Ident> = [sealed].into_iter().chain(&field.index).collect();
         format!(
@@ -195,7 +200,7 @@ impl Guard {
         )
     }
 
-    /// What becomes of a seal that a writer changed alone whom nobody trusts with it.
+    /// What happens if an untrusted writer changes a sealed value but not its plaintext.
     fn untrusted(&self, field: &GuardField, own: &[&Ident]) -> String {
         if self.undoes {
             let restore: Vec<String> = own
@@ -213,7 +218,7 @@ impl Guard {
         )
     }
 
-    /// A value that is sealed by its form, under a key we know, must be under an active one.
+    /// A value that looks sealed under a known key must be sealed under an active one.
     fn in_place_key(&self, field: &GuardField) -> String {
         let value = format!("NEW.{}", field.plain.quoted());
         format!(
@@ -225,9 +230,9 @@ impl Guard {
         )
     }
 
-    /// Without a lock: the function is VOLATILE, so each look at the key table has a snapshot of its
-    /// own, and a change of a key is seen as soon as it is committed. Whoever changes a key waits
-    /// afterwards for the transactions that may have looked before ([decision
+    /// Checks that a key is active, without a lock. The function is VOLATILE, so each query has a
+    /// snapshot of its own and sees a key change once it is committed. After a key change, the
+    /// engine waits for the transactions that may have read the old state ([decision
     /// 12](../../../../docs/decisions/0012-rights.md)).
     fn require(&self, key_id: &str) -> String {
         format!(
@@ -244,8 +249,8 @@ impl Guard {
         )
     }
 
-    /// The tenant as the engine reads it. With a collation of its own: two that the server picked by
-    /// itself could not be compared.
+    /// The tenant's text as the engine reads it. The collation is explicit, because the server
+    /// cannot compare two texts whose derived collations differ.
     fn tenant_text(&self) -> String {
         self.tenant.as_ref().map_or("''".to_owned(), |t| {
             format!(
@@ -255,7 +260,7 @@ impl Guard {
         })
     }
 
-    /// Puts the prefix before the index that a trigger is of.
+    /// The function that puts the prefix before the blind index of its trigger.
     pub(super) fn named_function(&self, name: &str) -> String {
         let mut body = String::new();
         for (at, index) in self.indexes().enumerate() {
@@ -275,7 +280,8 @@ impl Guard {
     }
 }
 
-/// Trusted are a writer that says that it seals, and one that applies what was guarded elsewhere.
+/// Trusted writers are sessions that declare that they seal (`phiseal.sealer`), and replication
+/// sessions, whose rows were guarded at their origin.
 fn declarations(more: &str) -> String {
     format!(
         "DECLARE\n  replica boolean := current_setting('session_replication_role') = 'replica';\n\
@@ -284,7 +290,7 @@ fn declarations(more: &str) -> String {
     )
 }
 
-/// Learns whether the statement names the blind index, and takes the prefix away that says so.
+/// Determines whether the statement named the blind index, and removes the prefix that shows it.
 fn take_name(field: &GuardField) -> String {
     field.index.as_ref().map_or_else(String::new, |index| {
         format!(
@@ -297,7 +303,8 @@ fn take_name(field: &GuardField) -> String {
     })
 }
 
-/// A sealer that wrote the value and not its index leaves none: it would be that of another value.
+/// If a sealer writes a value without its blind index, the index is set to NULL, since it would be
+/// that of another value.
 fn forgotten(field: &GuardField) -> String {
     match &field.index {
         Some(_) => format!(
@@ -323,7 +330,8 @@ fn set_null(column: &Option<Ident>) -> String {
     })
 }
 
-/// A new blind index stays with its value, and goes with it; nobody else writes it.
+/// The new blind index column changes only with its value: then it is set to NULL. Other changes of
+/// it are undone.
 fn keep_next(field: &GuardField, value: &Ident) -> String {
     field.next.as_ref().map_or_else(String::new, |next| {
         format!(
@@ -347,7 +355,7 @@ fn raise(sqlstate: &str, column: &str, message: &str, hint: &str) -> String {
     )
 }
 
-/// Bytes 2 to 5 of the envelope, of either form (docs/FORMAT.md). -1 where there are none.
+/// Bytes 2 to 5 of the envelope (docs/FORMAT.md), from either form. -1 if the value is too short.
 fn key_id_of(value: &str, text: bool) -> String {
     let bytes = if text {
         format!(
@@ -361,8 +369,9 @@ fn key_id_of(value: &str, text: bool) -> String {
     )
 }
 
-/// The text form: `ps1.`, then base64 whose first bytes are 0xE7 and suite 1 or 2 and a key id
-/// below 2^31, at least 34 bytes in all. Collation "C": no pattern fits under one that is not deterministic.
+/// The condition that a value has the text form: `ps1.`, then base64 whose first bytes are 0xE7,
+/// suite 1 or 2, and a key id below 2^31; at least 34 bytes in all. Collation "C", because the
+/// server does not match patterns under a nondeterministic one.
 pub(in crate::store::postgres) fn looks_sealed(value: &str) -> String {
     format!(
         "coalesce({value}::pg_catalog.text COLLATE pg_catalog.\"C\" ~ '^ps1[.]5w[EFIJ][A-Za-z0-9_-]{{43,}}$', false)"

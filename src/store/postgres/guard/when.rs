@@ -1,7 +1,8 @@
 //! When the guard's triggers fire.
-//! Owns their conditions. These decide alone about a write of the engine: a function is called only where
-//! something else was changed on the way. They outlive the transaction that makes them, and a DBA may run them
-//! elsewhere, so every name has its schema, and nothing is an operator that a dump would lose the cast of.
+//! Owns their conditions. For a write of the engine, the condition alone decides: the function is
+//! called only if something that the mark does not allow was changed on the way. The conditions
+//! outlive the transaction that creates them and may be run by a DBA elsewhere, so every name has
+//! its schema. They use no operator whose cast would be missing from a dump.
 
 use super::{Guard, GuardField, mark};
 use crate::ident::Ident;
@@ -9,7 +10,7 @@ use crate::quote;
 use crate::store::change::Change;
 
 impl Guard {
-    /// The engine inserts no rows, so nobody is let past.
+    /// The engine inserts no rows, so the condition makes no exception for it.
     pub(super) fn insert_when(&self) -> String {
         let mut written: Vec<String> = Vec::new();
         for field in &self.fields {
@@ -23,7 +24,8 @@ impl Guard {
         written.join(" OR ")
     }
 
-    /// Under a mark of the engine: what that mark does not cover. Otherwise any change of what is watched.
+    /// Under a mark of the engine: any change that this mark does not allow. Otherwise any change
+    /// of a watched column.
     pub(super) fn update_when(&self) -> String {
         let mut arms = vec![(Change::Seal, self.besides_seals())];
         if self.fields.iter().any(|field| field.sealed.is_none()) {
@@ -38,7 +40,8 @@ impl Guard {
                 format!("WHEN {mark} THEN {when}")
             })
             .collect();
-        // The setting is looked up once: an application's write is compared with nothing.
+        // CASE evaluates the setting once. For an application's write no arm matches, and ELSE
+        // decides.
         format!(
             "CASE pg_catalog.current_setting('phiseal.change', true) {} ELSE {} END",
             arms.join(" "),
@@ -57,7 +60,7 @@ impl Guard {
         )
     }
 
-    /// Key and tenant: what a sealed value is bound to.
+    /// The columns of the key and the tenant, which a sealed value is bound to.
     fn place(&self) -> impl Iterator<Item = &Ident> {
         self.keys.iter().chain(&self.tenant)
     }
@@ -131,8 +134,9 @@ fn watched(field: &GuardField) -> impl Iterator<Item = &Ident> {
         .chain(&field.next)
 }
 
-/// Whether an update changes any of these columns, by image. A function call: as an operator it needs a
-/// cast that the server does not write down, and a dump would lose the trigger.
+/// The condition that an update changes the binary image of one of these columns. It is a function
+/// call, because the operator would need a cast that the server does not write into a dump, so that
+/// restoring the trigger would fail.
 pub(super) fn differs<'a>(columns: impl IntoIterator<Item = &'a Ident>) -> String {
     let columns: Vec<String> = columns.into_iter().map(Ident::quoted).collect();
     let row = |version: &str| {
@@ -142,7 +146,7 @@ pub(super) fn differs<'a>(columns: impl IntoIterator<Item = &'a Ident>) -> Strin
     format!("pg_catalog.record_image_ne({}, {})", row("OLD"), row("NEW"))
 }
 
-/// Whether a value in place begins as sealed text does, under any collation.
+/// The condition that an in-place value begins like a sealed one, under any collation.
 fn begins_sealed(version: &str, column: &Ident) -> String {
     format!(
         "coalesce(pg_catalog.starts_with({version}.{}::pg_catalog.text COLLATE pg_catalog.\"C\", 'ps1.'), false)",

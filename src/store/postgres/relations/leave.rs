@@ -1,4 +1,5 @@
-//! The end of a label's hold on its relations: fields that are forgotten, and a table that takes another's place.
+//! The end of a label's binding to its relations.
+//! Owns the SQL that forgets fields and that binds a label to another table.
 
 use sqlx::{Postgres, Row, Transaction};
 
@@ -52,7 +53,7 @@ pub(in crate::store::postgres) async fn forget(
     committed(tx).await
 }
 
-/// The relations of a label are its relations no more.
+/// Records that the label's relations are no longer its own.
 async fn leave(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
@@ -69,7 +70,8 @@ async fn leave(
     .map_err(map)
 }
 
-/// See [`crate::store::Store::rebind`]. The guard of the table before goes: the new one has the label's.
+/// See [`crate::store::Store::rebind`]. Drops the triggers of the old table's guard; the guard of
+/// the new table has the same functions.
 pub(in crate::store::postgres) async fn rebind(
     store: &PostgresStore,
     target: &Target,

@@ -1,5 +1,5 @@
-//! Which guard stood over each relation since when, and what is to be compared because none did.
-//! Owns the statements that record a guard, also for the list that a DBA runs, and the gaps.
+//! The recorded guard of each relation, and the gaps during which it had none or another one.
+//! Owns the statements that record guards and gaps, including those in the list that a DBA may run.
 
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
@@ -15,8 +15,8 @@ use super::{
 use crate::quote;
 use crate::store::{Gap, Result, StoreError, Target};
 
-/// What goes before any change of a guard: a relation whose guard is not the recorded one has a gap. A
-/// partitioned table holds no rows of its own.
+/// The statement before any change of a guard: a relation whose present guard is not the recorded
+/// one gets a gap. A partitioned table gets none, since it holds no rows itself.
 pub(in crate::store::postgres) fn before_change(store: &PostgresStore, target: &Target) -> String {
     let relation = "r.relation::pg_catalog.oid";
     format!(
@@ -32,17 +32,17 @@ pub(in crate::store::postgres) fn before_change(store: &PostgresStore, target: &
     )
 }
 
-/// What goes after it: the guards that stand now are recorded, and relations that were not. `fresh` says that
-/// nothing can be sealed in them yet.
+/// The statements after the change: they record the present guards, and the relations that were not
+/// recorded yet. `no_seals_yet` says that these cannot contain sealed values, so they get no gap.
 pub(in crate::store::postgres) fn after_change(
     store: &PostgresStore,
     target: &Target,
-    fresh: bool,
+    no_seals_yet: bool,
 ) -> [String; 2] {
     let relations = store.own("sealed_relations");
     let label = quote::literal(&target.label);
     let root = oid_of(target);
-    let reason = match fresh {
+    let reason = match no_seals_yet {
         true => "NULL".to_owned(),
         false => format!(
             "CASE WHEN c.relkind = 'p' THEN NULL WHEN NOT EXISTS (SELECT FROM {relations} AS o WHERE o.table_label = {label} \
@@ -77,9 +77,9 @@ pub(in crate::store::postgres) fn after_change(
     ]
 }
 
-/// Whether nothing is sealed beside any plaintext of the table: its seals need no comparing. In place a
-/// backfill opens what looks sealed, whatever is known of the guard.
-pub(in crate::store::postgres) async fn is_fresh(
+/// Whether no plaintext of the table has a sealed value beside it, so that nothing needs to be
+/// compared. In-place fields do not count, since a backfill opens their values anyway.
+pub(in crate::store::postgres) async fn has_no_seals(
     tx: &mut Transaction<'static, Postgres>,
     store: &PostgresStore,
     target: &Target,
@@ -122,8 +122,8 @@ pub(in crate::store::postgres) async fn is_fresh(
     row.try_get(0).map_err(map)
 }
 
-/// A statement about our own table for a list that a DBA may run: a role that may not write to that table passes it
-/// over, and the next command of ours then finds a guard that it did not record.
+/// Wraps a statement on our own table for the list that a DBA may run. A role without the right to
+/// write to that table skips it; our next command then finds a guard that is not recorded.
 pub(in crate::store::postgres) fn if_allowed(store: &PostgresStore, statement: &str) -> String {
     let relations = quote::literal(&store.own("sealed_relations"));
     block(&format!(
@@ -137,12 +137,12 @@ pub(in crate::store::postgres) fn if_allowed(store: &PostgresStore, statement: &
 /// See [`crate::store::Store::note_relations`].
 pub(in crate::store::postgres) async fn note(store: &PostgresStore, target: &Target) -> Result<()> {
     let mut tx = store.begin().await?;
-    let fresh = is_fresh(&mut tx, store, target).await?;
+    let no_seals_yet = has_no_seals(&mut tx, store, target).await?;
     raw(before_change(store, target))
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-    for statement in after_change(store, target, fresh) {
+    for statement in after_change(store, target, no_seals_yet) {
         raw(statement)
             .execute(&mut *tx)
             .await
@@ -151,11 +151,12 @@ pub(in crate::store::postgres) async fn note(store: &PostgresStore, target: &Tar
     committed(tx).await
 }
 
-/// A relation that is recorded under another label, or a second root of this one.
+/// Translates a violated unique index: the relation is recorded under another label, or the label
+/// has another root.
 pub(super) fn map_second_root(target: &Target) -> impl Fn(sqlx::Error) -> StoreError {
     let (label, table) = (target.label.clone(), target.table.label());
     move |error| match map(error) {
-        StoreError::Data { sqlstate, .. } if sqlstate == "23505" => StoreError::OtherTable {
+        StoreError::RowRefused { sqlstate, .. } if sqlstate == "23505" => StoreError::OtherTable {
             label: label.clone(),
             table: format!("{table}, or a relation of it has another label"),
         },

@@ -1,12 +1,12 @@
-//! Tests of batches: what is committed together, and what refuses or undoes them.
+//! Tests of batches: what is committed together, and what makes a batch fail or roll back.
 
-use crate::store::sqlite::bench::{Bench, TABLE, TALLY, beside, sealed};
+use crate::store::sqlite::batch_fixture::{BatchFixture, TABLE, TALLY, beside, sealed};
 use crate::store::sqlite::fixture::{request, stamp};
 use crate::store::{LaneStamp, NewQuarantine, Select, Store, StoreError, WriteBatch};
 
 #[tokio::test]
 async fn rows_and_cursor_are_committed_together() {
-    let mut bench = Bench::new(TABLE, beside()).await;
+    let mut bench = BatchFixture::new(TABLE, beside()).await;
     let rows = sealed(bench.read(Select::Unsealed).await);
     bench.begin(stamp(&bench.lane)).await.unwrap();
     let written = bench.write(&rows).await.unwrap();
@@ -36,7 +36,7 @@ async fn rows_and_cursor_are_committed_together() {
 
 #[tokio::test]
 async fn a_batch_that_is_rolled_back_leaves_nothing() {
-    let mut bench = Bench::new(TABLE, beside()).await;
+    let mut bench = BatchFixture::new(TABLE, beside()).await;
     let before = bench.state().await;
     let rows = sealed(bench.read(Select::Unsealed).await);
     bench.begin(stamp(&bench.lane)).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_batch_that_is_rolled_back_leaves_nothing() {
             .unwrap()
             .is_empty()
     );
-    // An open transaction is given up by the next begin, and by the end of its connection.
+    // The next begin rolls back an open transaction, and so does closing its connection.
     bench.begin(stamp(&bench.lane)).await.unwrap();
     bench.write(&rows).await.unwrap();
     bench.begin(stamp(&bench.lane)).await.unwrap();
@@ -83,7 +83,7 @@ fn quarantined() -> NewQuarantine {
 
 #[tokio::test]
 async fn a_lane_that_moved_on_or_was_taken_over_refuses_the_batch() {
-    let mut bench = Bench::new(TABLE, beside()).await;
+    let mut bench = BatchFixture::new(TABLE, beside()).await;
     let ours = stamp(&bench.lane);
     for wrong in [
         LaneStamp {
@@ -115,7 +115,7 @@ async fn a_lane_that_moved_on_or_was_taken_over_refuses_the_batch() {
 
 #[tokio::test]
 async fn a_batch_under_a_key_that_is_not_active_does_not_begin() {
-    let mut bench = Bench::new(TABLE, beside()).await;
+    let mut bench = BatchFixture::new(TABLE, beside()).await;
     let update = "UPDATE phiseal_encryption_keys SET status = 'suspended'";
     bench.fixture.exec(update).await.unwrap();
     assert!(matches!(
@@ -131,7 +131,7 @@ async fn a_table_that_is_not_what_it_was_is_not_written() {
         "ALTER TABLE t ADD COLUMN x",
         "DROP TRIGGER \"~phiseal_u_t\"",
     ] {
-        let mut bench = Bench::new(TABLE, beside()).await;
+        let mut bench = BatchFixture::new(TABLE, beside()).await;
         let rows = sealed(bench.read(Select::Unsealed).await);
         let fingerprint = bench
             .fixture
@@ -160,10 +160,10 @@ async fn a_table_that_is_not_what_it_was_is_not_written() {
 async fn a_refused_value_rolls_the_whole_batch_back_and_names_the_constraint() {
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT, age INTEGER, ssn_sealed BLOB UNIQUE); \
         INSERT INTO t VALUES (1, 'abc', 7, NULL), (2, 'def', 8, NULL)";
-    let mut bench = Bench::new(schema, beside()).await;
+    let mut bench = BatchFixture::new(schema, beside()).await;
     let rows = sealed(bench.read(Select::Unsealed).await);
     bench.begin(stamp(&bench.lane)).await.unwrap();
-    let Err(StoreError::Data { constraint, .. }) = bench.write(&rows).await else {
+    let Err(StoreError::RowRefused { constraint, .. }) = bench.write(&rows).await else {
         panic!("not refused");
     };
     assert_eq!(constraint.as_deref(), Some("t.ssn_sealed"));
@@ -172,7 +172,7 @@ async fn a_refused_value_rolls_the_whole_batch_back_and_names_the_constraint() {
 
 #[tokio::test]
 async fn locked_rows_are_read_as_they_are_now_and_then_written() {
-    let mut bench = Bench::new(TABLE, beside()).await;
+    let mut bench = BatchFixture::new(TABLE, beside()).await;
     let rows = bench.read(Select::Unsealed).await;
     let keys: Vec<_> = rows.into_iter().map(|row| row.key_text.unwrap()).collect();
     bench

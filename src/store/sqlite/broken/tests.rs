@@ -1,4 +1,4 @@
-//! Tests of what is found broken: just that which keeps SQLite from dropping a column.
+//! Tests that exactly the objects are found which prevent SQLite from dropping a column.
 
 use crate::store::Store;
 use crate::store::sqlite::fixture::Fixture;

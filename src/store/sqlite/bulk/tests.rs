@@ -1,12 +1,12 @@
-//! Tests of rows written by their rowids: which are missed, and that each gets its own.
+//! Tests of rows written by their rowids: which are missed, and that each row gets its own values.
 
 use crate::store::page::WriteCell;
-use crate::store::sqlite::bench::{Bench, TALLY, beside, number_and_blob, seal};
+use crate::store::sqlite::batch_fixture::{BatchFixture, TALLY, beside, number_and_blob, seal};
 use crate::store::sqlite::fixture::{ident, request, stamp, target, with};
 use crate::store::sqlite::{key_value, key_value::KeyValue};
 use crate::store::{PageRow, Select, Target, WriteRow};
 
-/// Plaintexts of every class and of many lengths, some with NUL bytes; a sixth of them none.
+/// Plaintexts of every class and of many lengths, some with NUL bytes; a sixth of them are NULL.
 const ROWS: &str = "CREATE TABLE t (id TEXT COLLATE NOCASE PRIMARY KEY, ssn, age INTEGER); \
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) \
     INSERT INTO t (rowid, id, ssn, age) SELECT 7 * i, 'key ' || i, \
@@ -14,7 +14,7 @@ const ROWS: &str = "CREATE TABLE t (id TEXT COLLATE NOCASE PRIMARY KEY, ssn, age
       WHEN 3 THEN 'nul' || char(0) || i WHEN 4 THEN 'b' || i WHEN 5 THEN '' END, \
       CASE i % 3 WHEN 0 THEN NULL ELSE i END FROM n";
 
-/// Each row with sealed values that name it.
+/// Each row with sealed values that contain its key.
 fn named(rows: Vec<PageRow>) -> Vec<WriteRow> {
     let cell = |field: &str, key: &str, there: bool| match there {
         true => seal(format!("{field} of {key}").as_bytes()),
@@ -37,13 +37,13 @@ fn named(rows: Vec<PageRow>) -> Vec<WriteRow> {
         .collect()
 }
 
-async fn read(bench: &mut Bench) -> Vec<PageRow> {
+async fn read(bench: &mut BatchFixture) -> Vec<PageRow> {
     let mut request = request(Select::Unsealed);
     request.rows_max = 1000;
     bench.fixture.page(&bench.target, &request).await.rows
 }
 
-/// The rows whose sealed values are not what they should be, once these keys were passed over.
+/// The rows whose sealed values are wrong.
 const WRONG: &str = "SELECT id FROM t WHERE \
     ssn_sealed IS NOT CASE WHEN ssn IS NOT NULL THEN CAST('ssn of ' || id AS BLOB) END \
     OR age_sealed IS NOT CASE WHEN age IS NOT NULL THEN CAST('age of ' || id AS BLOB) END ORDER BY id";
@@ -71,16 +71,16 @@ async fn every_row_gets_its_own_values_and_one_that_changed_gets_none() {
         ),
         ("UPDATE t SET age = 1 WHERE id = 'key 4'", &["key 4"]),
         ("UPDATE t SET id = 'KEY 5' WHERE id = 'key 5'", &["KEY 5"]),
-        // It is then found by its key.
+        // This row is then found by its key.
         ("UPDATE t SET rowid = 5 WHERE id = 'key 5'", &[]),
         (
             "DELETE FROM t WHERE id = 'key 2'; INSERT INTO t (rowid, id, ssn, age) VALUES (14, 'new', 2, 2)",
             &["new"],
         ),
     ] {
-        let mut bench = Bench::new(ROWS, beside()).await;
+        let mut bench = BatchFixture::new(ROWS, beside()).await;
         let rows = read(&mut bench).await;
-        // Where neither value is there, nothing is to be written.
+        // A row in which both values are NULL needs no write.
         assert_eq!(rows.len(), 250);
         bench.fixture.exec(change).await.unwrap();
         bench.begin(stamp(&bench.lane)).await.unwrap();
@@ -94,7 +94,7 @@ async fn every_row_gets_its_own_values_and_one_that_changed_gets_none() {
 
 #[tokio::test]
 async fn a_seal_that_came_meanwhile_is_kept_among_many() {
-    let mut bench = Bench::new(ROWS, beside()).await;
+    let mut bench = BatchFixture::new(ROWS, beside()).await;
     let rows = named(read(&mut bench).await);
     let update = "UPDATE t SET ssn_sealed = x'01' WHERE id = 'key 100'";
     bench.fixture.unguarded(update).await;
@@ -105,7 +105,7 @@ async fn a_seal_that_came_meanwhile_is_kept_among_many() {
 }
 
 async fn all_are_written(schema: &str, target: Target) {
-    let mut bench = Bench::new(schema, target).await;
+    let mut bench = BatchFixture::new(schema, target).await;
     let rows = named(read(&mut bench).await);
     let count = rows.len() as u64;
     bench.begin(stamp(&bench.lane)).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_blind_index_and_a_tenant_go_with_their_row() {
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, clinic TEXT, ssn TEXT); \
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) \
         INSERT INTO t SELECT i, 'clinic ' || (i % 3), 'ssn ' || i FROM n";
-    let mut bench = Bench::new(schema, target).await;
+    let mut bench = BatchFixture::new(schema, target).await;
     let rows = bench.read(Select::Unsealed).await;
     let rows: Vec<WriteRow> = rows
         .into_iter()
@@ -177,7 +177,7 @@ async fn many_rows_are_restored_in_the_class_they_had() {
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 90) \
         INSERT INTO t SELECT i, CASE i % 3 WHEN 0 THEN -i WHEN 1 THEN 'text ' || i ELSE i + 0.5 END, x'01', \
           CASE i % 2 WHEN 0 THEN zeroblob(i) END, x'01' FROM n";
-    Bench::new(schema, number_and_blob())
+    BatchFixture::new(schema, number_and_blob())
         .await
         .restores(90)
         .await;

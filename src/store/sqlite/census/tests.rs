@@ -6,7 +6,7 @@ use crate::crypto::{KeyId, text};
 use crate::keys::{KeyStatus, RotationPeriod, RotationTable, Unnoted};
 use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
 use crate::store::{
-    Cursor, Destruction, NewQuarantine, QuarantineState, Resealed, RunState, Sealed, SealedCount,
+    Destruction, KeyText, NewQuarantine, QuarantineState, Resealed, RunState, Sealed, SealedCount,
     Store, StoreError, Target,
 };
 
@@ -22,7 +22,8 @@ fn sealed_text(key: i64, suite: Suite) -> String {
     format!("'{}xyz'", text::prefix(id(key), suite))
 }
 
-/// Bytes beside, text beside under a collation that is blind to case, and in place.
+/// Three columns: sealed beside as bytes, beside as text with a case-insensitive collation, and in
+/// place.
 fn three() -> Target {
     let target = with(target("t", &["id"]), "a", "TEXT", true);
     let mut target = with(with(target, "b", "TEXT", true), "c", "TEXT", false);
@@ -40,7 +41,7 @@ async fn filled() -> Fixture {
     let mut fixture = Fixture::new(THREE).await;
     let (plain, padded) = (Suite::Plain, Suite::Padded);
     let rows = [
-        // Key 7 is H in base64, key 33 h.
+        // In base64, key 7 has the letter H where key 33 has h.
         (blob(7, plain), sealed_text(7, plain), sealed_text(7, plain)),
         (
             blob(7, padded),
@@ -93,7 +94,7 @@ async fn values_of_every_form_are_counted_by_key_and_keys_that_differ_in_case_ap
     let target = three();
     let counts = fixture.store.census(&target, "", None, None).await.unwrap();
     assert_eq!(summed(&counts), ALL);
-    // However many windows it takes.
+    // The counts do not depend on the number of windows.
     let mut conn = fixture.store.opener.open().await.unwrap();
     for window in 1..8 {
         let counts = count_by(&mut conn, &target, None, None, window).await;
@@ -107,7 +108,7 @@ async fn a_census_counts_the_keys_above_one_bound_and_up_to_the_other() {
     let fixture = filled().await;
     let mut target = three();
     target.fields.truncate(1);
-    let bound = |id: i64| Some(Cursor(vec![format!("i:{id}")]));
+    let bound = |id: i64| Some(KeyText(vec![format!("i:{id}")]));
     for (after, upto, expected) in [
         (None, bound(0), vec![(0, 7, 1)]),
         (bound(0), bound(2), vec![(0, 7, 1), (0, 33, 1)]),
@@ -182,7 +183,7 @@ async fn a_listed_key_is_sealed_again_if_it_is_still_what_it_was() {
     }
 }
 
-/// Key 7 handed over to 33, of no tenant.
+/// A rotation from key 7 to key 33, both without a tenant.
 async fn rotated(schema: &str) -> Fixture {
     let mut fixture = Fixture::new(schema).await;
     let (old, new) = (
@@ -275,7 +276,7 @@ async fn a_key_is_destroyed_only_once_nothing_is_sealed_under_it() {
     let told = fixture.store.key_transitions(&[id(7)]).await.unwrap();
     let last = told.last().unwrap();
     assert_eq!((last.to, last.actor.as_str()), (KeyStatus::Destroyed, "me"));
-    // Once more it is destroyed already.
+    // Destroying it again succeeds and changes nothing.
     assert!(fixture.store.destroy_keys(&order).await.unwrap().is_empty());
     assert_eq!(fixture.rows(KEYS).await, after);
 }
@@ -286,7 +287,7 @@ async fn a_key_in_use_is_not_destroyed_and_no_other_with_it() {
     let (keys, targets) = ([id(7), id(33)], [three()]);
     let refused = fixture.store.destroy_keys(&order(&keys, &targets)).await;
     assert!(
-        matches!(refused, Err(StoreError::Data { .. })),
+        matches!(refused, Err(StoreError::RowRefused { .. })),
         "{refused:?}"
     );
     assert_eq!(fixture.keys().await, ["7 deactivated", "33 active"]);

@@ -1,5 +1,5 @@
-//! What other objects of the schema have to do with a table.
-//! Owns foreign keys, CHECK constraints, triggers and views. Reads the text of the schema where no
+//! Facts of other schema objects that concern a table.
+//! Owns foreign keys, CHECK constraints, triggers and views. Reads the text of the schema if no
 //! pragma tells.
 
 use sqlx::Row;
@@ -12,7 +12,7 @@ use crate::store::sqlite::guard;
 use crate::store::sqlite::schema_text::{checks, mentions, trigger_event};
 use crate::store::{Result, TableFacts};
 
-/// Foreign keys of the table, and of others that refer to it.
+/// Foreign keys of the table, and of other tables that refer to it.
 pub(super) async fn foreign_keys(
     conn: &mut SqliteConnection,
     name: &Ident,
@@ -51,7 +51,7 @@ pub(super) async fn foreign_keys(
                 });
                 last = Some(id);
             }
-            // Without named columns the parent's primary key is meant.
+            // A foreign key without named columns refers to the parent's primary key.
             let column = text(&row, if own { "from" } else { "to" })?;
             let primary = facts
                 .keys
@@ -69,7 +69,7 @@ pub(super) async fn foreign_keys(
     Ok(())
 }
 
-/// CHECK constraints, triggers and views, from the text of the schema.
+/// Reads CHECK constraints, triggers and views from the text of the schema.
 pub(super) fn read_schema(schema: &[SchemaObject], create_table: &str, facts: &mut TableFacts) {
     for (at, check) in checks(create_table).into_iter().enumerate() {
         facts.checks.push(ConstraintFacts {
@@ -84,7 +84,8 @@ pub(super) fn read_schema(schema: &[SchemaObject], create_table: &str, facts: &m
         .map(|column| column.name.clone())
         .collect();
     for dependent in &mut facts.dependents {
-        // No pragma gives the expression: any column may be in it that the definition names twice.
+        // No pragma gives the expression of a generated column; it may use any column that the
+        // definition mentions twice.
         dependent.columns = every
             .iter()
             .filter(|column| {
@@ -115,7 +116,7 @@ pub(super) fn read_schema(schema: &[SchemaObject], create_table: &str, facts: &m
                 }
             }
             "view" if mentions(&object.sql, &facts.name) => {
-                // SELECT * names none and reads all.
+                // SELECT * mentions no column and reads all.
                 let columns = match object.sql.contains('*') {
                     true => facts
                         .columns

@@ -1,6 +1,6 @@
-//! How a guard's own statements find the row that its trigger was fired for.
-//! Owns that condition: the rowid, which no collation touches; without one, the primary key under the
-//! collations of its index, by which no two rows are equal, and byte for byte.
+//! The condition by which a guard's statements find the row that its trigger was fired for. Uses
+//! the rowid, which no collation affects. Without one it uses the primary key, under the collations
+//! of its index, by which no two rows are equal, and also byte for byte.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -32,7 +32,7 @@ pub(super) async fn this_row(conn: &mut SqliteConnection, target: &Target) -> Re
             .as_ref()
             .map(|collation| format!(" COLLATE {}", collation.quoted()))
             .unwrap_or_default();
-        // The first of the two finds the row by the index, the second leaves no other.
+        // The first comparison finds the row by the index, the second excludes any other row.
         format!(
             "{key} = NEW.{key}{collate} AND NOT {}",
             differ(&key, &format!("NEW.{key}"))

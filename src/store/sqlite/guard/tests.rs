@@ -1,4 +1,5 @@
-//! Tests of the guard beside: every statement under both settings of recursive triggers.
+//! Tests of the guard with sealed columns beside: every statement under both settings of recursive
+//! triggers.
 
 mod engine;
 mod in_place;
@@ -14,8 +15,8 @@ const SEAL_1: &str = "x'e70100000001aa'";
 const SEAL_1B: &str = "x'e70200000001bb'";
 const SEAL_2: &str = "x'e70100000002cc'";
 
-/// A table sealed beside, guarded, with an active key 1 and a key 2 that is not; row 1 with
-/// plaintext and seal, row 2 with a seal only.
+/// A guarded table sealed beside, with an active key 1 and a key 2 that is not active. Row 1 has
+/// plaintext and sealed value, row 2 only a sealed value.
 async fn beside(recursive: bool) -> Fixture {
     let mut fixture = Fixture::new(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, clinic TEXT, ssn TEXT COLLATE NOCASE, note, other TEXT, \
@@ -46,7 +47,8 @@ async fn state(fixture: &mut Fixture) -> Vec<String> {
     fixture.rows(select).await
 }
 
-/// What a statement leaves, untrusted or as a sealer, under either setting of recursive triggers.
+/// Asserts the rows after a statement, untrusted or as a sealer, under either setting of recursive
+/// triggers.
 async fn leaves(trusted: bool, sql: &str, expected: &[&str]) {
     for recursive in [false, true] {
         let mut fixture = beside(recursive).await;
@@ -287,7 +289,7 @@ async fn a_sealer_is_refused_under_any_other_key() {
         )
         .await;
     }
-    // Active, but of another tenant.
+    // The key is active, but belongs to another tenant.
     is_refused(
         true,
         &format!("INSERT INTO t VALUES (3, 'm', 'x', NULL, 'o', {SEAL_1}, NULL)"),
@@ -305,7 +307,7 @@ async fn a_trigger_of_the_application_that_rewrites_the_plaintext_leaves_no_stal
         ] {
             for order in [true, false] {
                 let mut fixture = beside(false).await;
-                // Triggers fire in no promised order, so both orders of creation are tried.
+                // Triggers fire in no guaranteed order, so both orders of creation are tried.
                 if order {
                     let guard = fixture
                         .rows("SELECT sql FROM sqlite_schema WHERE name = '~phiseal_u_t'")

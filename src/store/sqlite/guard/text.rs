@@ -1,6 +1,7 @@
 //! The text of the guard's triggers.
-//! Owns what they refuse and blank; when they fire is in `text/when.rs`, what they write in `text/made.rs`.
-//! Knows nothing of which triggers a table has by now.
+//! Owns what they refuse and blank; `text/when.rs` says when they fire, `text/made.rs` what they
+//! write.
+//! Knows nothing of which triggers a table has.
 
 mod made;
 mod when;
@@ -14,21 +15,21 @@ use super::words::{
 use crate::ident::Ident;
 use crate::store::{FieldTarget, Sealed, Target};
 
-/// Stands in the text of a guard that undoes what others refuse.
+/// A comment in the text of a guard that undoes untrusted changes.
 pub(super) const UNDONE: &str = "/* on_untrusted_seal = undo */";
 
-pub(super) struct Guard {
+pub(super) struct GuardText {
     table: String,
-    /// Finds the row that the trigger was fired for.
+    /// The condition for the row that the trigger was fired for.
     this_row: String,
-    /// Key and tenant: what a sealed value is bound to.
+    /// Key and tenant columns, to which a sealed value is bound.
     bound_to: Vec<String>,
     /// The tenant as the key table spells it.
     tenant: String,
     /// The name of the rowid.
     rowid: Option<&'static str>,
     marks: Marks,
-    /// An untrusted change of a seal is undone, and not refused.
+    /// The guard undoes an untrusted change of a sealed value instead of refusing it.
     undoes: bool,
     beside: Vec<Beside>,
     in_place: Vec<InPlace>,
@@ -45,7 +46,7 @@ struct Beside {
 struct InPlace {
     column: String,
     index: Option<String>,
-    /// See [`Guard::nexts`].
+    /// See [`GuardText::nexts`].
     next: Option<String>,
 }
 
@@ -69,8 +70,8 @@ impl Beside {
     }
 }
 
-impl Guard {
-    /// The guard of a table; `this_row` is the condition that finds the row of a trigger.
+impl GuardText {
+    /// The guard of a table; `this_row` is the condition for the row of a trigger.
     pub(super) fn new(
         target: &Target,
         this_row: String,
@@ -116,8 +117,8 @@ impl Guard {
         }
     }
 
-    /// The columns that take a new blind index while its key is rotated. No application writes them:
-    /// whatever changes the sealed value blanks them, and the engine fills them again.
+    /// The columns that take a new blind index while its key is rotated. No application writes
+    /// them: the guard blanks them when the sealed value changes, and the engine fills them again.
     fn nexts(&self) -> impl Iterator<Item = &String> {
         let beside = self.beside.iter().filter_map(|field| field.next.as_ref());
         beside.chain(self.in_place.iter().filter_map(|field| field.next.as_ref()))
@@ -133,7 +134,7 @@ impl Guard {
         beside.chain(in_place).chain(self.nexts()).collect()
     }
 
-    /// The blind indexes, each quoted.
+    /// The blind index columns, quoted.
     pub(super) fn indexes(&self) -> impl Iterator<Item = &String> {
         let beside = self.beside.iter().filter_map(|field| field.index.as_ref());
         beside.chain(
@@ -143,8 +144,8 @@ impl Guard {
         )
     }
 
-    /// The trigger that notes that a statement of a sealer names a blind index. It comes BEFORE: those
-    /// that come AFTER fire in no promised order.
+    /// The trigger that records that a sealer's statement names a blind index. It is a BEFORE
+    /// trigger, since AFTER triggers fire in no guaranteed order.
     pub(super) fn on_named(&self, name: &Ident, index: &str) -> String {
         format!(
             "CREATE TRIGGER {} BEFORE UPDATE OF {index} ON {} FOR EACH ROW\nWHEN {}\nBEGIN\n    \
@@ -156,7 +157,7 @@ impl Guard {
         )
     }
 
-    /// Whether the statement names a blind index.
+    /// The condition that the statement names a blind index.
     fn named(&self, index: &str) -> String {
         format!(
             "EXISTS (SELECT 1 FROM phiseal_guard_mark WHERE id = {})",
@@ -164,7 +165,7 @@ impl Guard {
         )
     }
 
-    /// The trigger on INSERT. The engine inserts no rows, so nobody is let past.
+    /// The trigger on INSERT. It makes no exception for the engine, which inserts no rows.
     pub(super) fn on_insert(&self, name: &Ident) -> String {
         let kept = self.kept();
         let mut carried: Vec<String> = kept
@@ -302,8 +303,9 @@ impl Guard {
         )
     }
 
-    /// Under `legacy_alter_table` a renamed table takes its guard along, and what the guard updates keeps
-    /// the old name: by then perhaps another table's. Such a guard refuses, and changes nothing.
+    /// Refuses if the guard updates another table than its own. Under `legacy_alter_table` a
+    /// renamed table takes its guard along, but the guard's statements keep the old name, which may
+    /// be another table's by now.
     fn own_table_only(&self, name: &Ident) -> Vec<String> {
         match self.kept().is_empty() {
             true => Vec::new(),
@@ -315,7 +317,7 @@ impl Guard {
         }
     }
 
-    /// Whether it makes a difference that the writer seals values itself.
+    /// The condition that it matters whether the writer is a sealer.
     fn trusting(&self) -> String {
         let kept = self.kept().into_iter().map(|column| changed(column));
         let in_place = self.in_place.iter().map(|InPlace { column, .. }| {
@@ -329,7 +331,8 @@ impl Guard {
         kept.chain(in_place).collect::<Vec<_>>().join(" OR ")
     }
 
-    /// A row with nothing sealed is not written again: its owner's triggers would fire for nothing.
+    /// The condition that the row has a sealed value, old or new. Other rows are not written again,
+    /// so that the application's triggers do not fire for nothing.
     fn carried(&self) -> String {
         let any = joined(&self.kept(), " OR ", |column| {
             format!("{column} IS NOT NULL OR OLD.{column} IS NOT NULL")
@@ -337,12 +340,12 @@ impl Guard {
         format!("({any})")
     }
 
-    /// The key or the tenant changed.
+    /// The condition that the key or the tenant changed.
     fn moved(&self) -> String {
         joined(&self.bound_to, " OR ", |column| changed(column))
     }
 
-    /// Refuses an untrusted change of what belongs to a value, where the value itself stays.
+    /// Refuses an untrusted change of the sealed value or index while the value itself stays.
     fn refuse_untrusted(&self, value_changed: &str, own: &[&String]) -> String {
         refuse(
             &format!(
@@ -398,8 +401,8 @@ impl Guard {
         )
     }
 
-    /// In place nobody may write text sealed under a key that is known and not active, and a sealer
-    /// none that is not sealed under an active one. Any other text may be plaintext.
+    /// In place, no writer may write text sealed under a known key that is not active, and a sealer
+    /// must write text sealed under an active key. Other text may be plaintext.
     fn refuse_inactive(&self, column: &str, condition: &str) -> String {
         let known = self.keyed(&text_forms(column), "k.status <> 'active'");
         refuse(
@@ -413,7 +416,8 @@ impl Guard {
         )
     }
 
-    /// The new value of a column carries the id of a key that is active for its tenant.
+    /// The condition that the new value of a column has the id of a key that is active for its
+    /// tenant.
     fn active(&self, column: &str, text: bool) -> String {
         let forms = match text {
             true => text_forms(column),

@@ -1,5 +1,5 @@
-//! The words that the guard's triggers are made of: marks, refusals, comparisons, key ids.
-//! Owns their SQL, each an expression or a statement by itself. Old and new are compared exactly.
+//! The SQL fragments of the guard's triggers: marks, refusals, comparisons, key ids. Each is an
+//! expression or a statement by itself. They compare old and new exactly.
 
 use super::super::mark::{change_of, number, numbers};
 use super::super::statement::literal;
@@ -8,7 +8,7 @@ use crate::ident::Ident;
 
 const URL_SAFE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The marks that are for one table.
+/// The numbers of marks that count for one table.
 pub(super) struct Marks {
     first: i64,
     last: i64,
@@ -25,8 +25,8 @@ impl Marks {
         }
     }
 
-    /// Marks the guard's own nested update. Within a trigger's program, and in those of the triggers it sets
-    /// off, `last_insert_rowid()` is the program's own: so the mark is seen there, and nowhere else.
+    /// Marks the guard's own nested update. In a trigger's program, and in the triggers that it
+    /// fires, `last_insert_rowid()` is local to the program, so only these see the mark.
     pub(super) fn mark(&self) -> String {
         format!(
             "INSERT INTO phiseal_guard_mark (id, mark) VALUES ({}, 'guard');",
@@ -34,7 +34,7 @@ impl Marks {
         )
     }
 
-    /// Whether the update is the guard's own.
+    /// The condition that the update is the guard's own.
     pub(super) fn is_nested(&self) -> String {
         format!(
             "EXISTS (SELECT 1 FROM phiseal_guard_mark WHERE id = last_insert_rowid() AND mark = 'guard' AND {})",
@@ -42,7 +42,8 @@ impl Marks {
         )
     }
 
-    /// What the engine says that it changes here, as a number; NULL where it says nothing of this table.
+    /// The change of this table that the engine's mark allows, as a number; NULL if there is no
+    /// mark for this table.
     pub(super) fn change(&self) -> String {
         format!(
             "(SELECT {} FROM phiseal_guard_mark WHERE id = last_insert_rowid() AND mark = 'engine' AND {})",
@@ -51,7 +52,7 @@ impl Marks {
         )
     }
 
-    /// The number of the note that the statement names a blind index, for the row that was `OLD`.
+    /// The number of the record that a statement names a blind index, for the row `OLD`.
     pub(super) fn note(&self, index: &str, rowid: Option<&str>) -> String {
         let (first, _) = numbers(&format!("{}\0{index}", self.label));
         let row = rowid.map_or_else(
@@ -66,21 +67,22 @@ impl Marks {
     }
 }
 
-/// Takes the mark away again.
+/// Removes the mark.
 pub(super) const UNMARK: &str = "DELETE FROM phiseal_guard_mark WHERE id = last_insert_rowid();";
 
-/// Whether the writer seals values itself. No transaction commits with this mark in it.
+/// The condition that the writer is a sealer. No transaction can commit with this mark in it.
 pub(super) fn trusted() -> String {
     "EXISTS (SELECT 1 FROM phiseal_mark WHERE mark = 'sealer')".to_owned()
 }
 
-/// Has the mark that is about to be trusted checked against its foreign key once more, in this transaction: a
-/// committed one then keeps whoever would profit from it from committing, or is refused.
+/// Makes SQLite check the sealer's mark against its foreign key again, in this transaction, before
+/// the guard trusts it. If a mark was committed, the update is refused or the transaction cannot
+/// commit.
 pub(super) fn prove(condition: &str) -> String {
     format!("UPDATE phiseal_mark SET mark = mark WHERE mark = 'sealer' AND ({condition});")
 }
 
-/// Whether the guard's trigger of this name is of another table than its statements change.
+/// The condition that the guard's trigger of this name updates another table than its own.
 pub(super) fn names_another_table(trigger: &Ident) -> String {
     format!(
         "NOT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name = {} \
@@ -89,30 +91,31 @@ pub(super) fn names_another_table(trigger: &Ident) -> String {
     )
 }
 
-/// A value sealed under a key that is not active.
+/// A value is sealed under a key that is not active.
 pub(super) const KEY_NOT_ACTIVE: &str = "PS002";
-/// A sealed value without its plaintext, from a writer that is not trusted.
+/// An untrusted writer wrote a sealed value without its plaintext.
 pub(super) const NOT_TRUSTED: &str = "PS003";
-/// Key or tenant of a row changed whose plaintext is gone.
+/// The key or tenant of a row changed, and its plaintext is gone.
 pub(super) const MOVED: &str = "PS004";
-/// The guard names another table.
+/// The guard updates another table.
 pub(super) const NOT_ITS_TABLE: &str = "PS005";
-/// A seal changed alone, by a writer that is not trusted.
+/// An untrusted writer changed a sealed value alone.
 pub(super) const SEAL_CHANGED: &str = "PS006";
 
-/// Refuses the statement where a condition holds. SQLite has no codes for this: the message begins with ours.
+/// Refuses the statement if a condition holds. SQLite has no codes for this, so the message begins
+/// with phiseal's.
 pub(super) fn refuse(condition: &str, code: &str, reason: &str) -> String {
     let reason = literal(&format!("phiseal {code}: {reason}"));
     format!("SELECT RAISE(ABORT, {reason}) WHERE {condition};")
 }
 
-/// Whether the update changes a column.
+/// The condition that the update changes a column.
 pub(super) fn changed(column: &str) -> String {
     differ(&format!("OLD.{column}"), &format!("NEW.{column}"))
 }
 
-/// By class and bytes, so that no collation and no affinity hides a change. A cast of REAL keeps 15
-/// digits only, so those are compared as numbers.
+/// The condition that two values differ by class or bytes, whatever their collation and affinity. A
+/// cast of REAL keeps only 15 digits, so REALs are compared as numbers.
 pub(super) fn differ(one: &str, other: &str) -> String {
     format!(
         "(typeof({one}) <> typeof({other}) OR CASE typeof({one}) WHEN 'real' THEN {one} <> {other} \
@@ -120,13 +123,13 @@ pub(super) fn differ(one: &str, other: &str) -> String {
     )
 }
 
-/// Whether a value is text that begins as sealed text does.
+/// The condition that a value is text with the prefix of the text form.
 pub(super) fn is_sealed_text(side: &str, column: &str) -> String {
     let prefix = String::from_utf8_lossy(SEALED_TEXT);
     format!("(typeof({side}.{column}) = 'text' AND substr({side}.{column}, 1, 4) = '{prefix}')")
 }
 
-/// The first twelve characters are those of key `k`, under either suite.
+/// The condition that the first twelve characters are those of key `k`, under either suite.
 pub(super) fn text_forms(column: &str) -> String {
     format!(
         "CAST(substr(NEW.{column}, 1, 12) AS TEXT) IN ({}, {})",

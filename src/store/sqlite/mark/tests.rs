@@ -1,4 +1,4 @@
-//! Tests of what is done about marks and guards before a command writes.
+//! Tests of what happens to marks and guards before a command writes.
 
 use sqlx::AssertSqlSafe;
 
@@ -44,7 +44,7 @@ async fn the_engine_is_known_by_its_last_insert_and_no_longer() {
 #[tokio::test]
 async fn nothing_is_written_where_there_is_nothing_to_do() {
     let mut fixture = Fixture::new("").await;
-    // Somebody writes, and is not waited for.
+    // There is nothing to do, so these calls do not wait for this writer.
     fixture.exec("BEGIN IMMEDIATE").await.unwrap();
     fixture.store.start_writing().await.unwrap();
     fixture.store.all_verified().await.unwrap();

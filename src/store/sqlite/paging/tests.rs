@@ -4,9 +4,9 @@ mod whole;
 
 use crate::crypto::KeyPart;
 use crate::store::sqlite::fixture::{Fixture, request, target, with};
-use crate::store::{Cursor, Mark, Page, PageRequest, Select, Store, Target};
+use crate::store::{Bound, KeyText, Page, PageRequest, Select, Store, Target};
 
-/// Every key, page by page, as text.
+/// Reads every page and returns the keys as text.
 async fn walk(fixture: &mut Fixture, target: &Target, mut request: PageRequest) -> Vec<String> {
     let mut keys = Vec::new();
     for _ in 0..1000 {
@@ -24,8 +24,8 @@ async fn walk(fixture: &mut Fixture, target: &Target, mut request: PageRequest) 
     panic!("paging does not end");
 }
 
-/// The values of a cursor, without their classes.
-fn text(cursor: &Cursor) -> String {
+/// The values of a key's text, without their classes.
+fn text(cursor: &KeyText) -> String {
     let parts = cursor.0.iter().map(|part| part.split_once(':').unwrap().1);
     parts.collect::<Vec<_>>().join("|")
 }
@@ -60,7 +60,7 @@ async fn every_row_is_met_once_whatever_the_window_and_the_key() {
             vec!["|9", "A|-3", "a|2", "b|0", "B|1"],
         ),
         (
-            // The index is of another collation than the column: under the column's, two rows are equal.
+            // The index has another collation than the column, under which two rows are equal.
             "CREATE TABLE t (a TEXT COLLATE NOCASE, ssn TEXT, PRIMARY KEY (a COLLATE BINARY)); \
              INSERT INTO t VALUES ('a', 'x'), ('A', 'x'), ('b', 'x'), ('B', 'x')",
             &["a"],
@@ -95,8 +95,14 @@ async fn a_cursor_resumes_after_its_key_and_stops_at_the_upper_one() {
         INSERT INTO t VALUES ('a', 1, 'x'), ('a', 2, 'x'), ('b', 1, 'x'), ('b', 2, 'x')";
     let mut fixture = prepared(schema, &target).await;
     let mut request = small(2);
-    request.after = Some(Mark::Key(Cursor(vec!["t:a".to_owned(), "i:1".to_owned()])));
-    request.upto = Some(Mark::Key(Cursor(vec!["t:b".to_owned(), "i:1".to_owned()])));
+    request.after = Some(Bound::Key(KeyText(vec![
+        "t:a".to_owned(),
+        "i:1".to_owned(),
+    ])));
+    request.upto = Some(Bound::Key(KeyText(vec![
+        "t:b".to_owned(),
+        "i:1".to_owned(),
+    ])));
     assert_eq!(walk(&mut fixture, &target, request).await, ["a|2", "b|1"]);
 }
 
@@ -148,7 +154,10 @@ async fn a_nearly_finished_table_is_passed_window_by_window() {
     let mut fixture = prepared(schema, &target).await;
     let first = fixture.page(&target, &small(50)).await;
     assert!(first.rows.is_empty());
-    assert_eq!(first.next, Some(Mark::Key(Cursor(vec!["i:50".to_owned()]))));
+    assert_eq!(
+        first.next,
+        Some(Bound::Key(KeyText(vec!["i:50".to_owned()])))
+    );
     assert_eq!(walk(&mut fixture, &target, small(50)).await, ["90"]);
 }
 
@@ -185,7 +194,7 @@ async fn a_page_ends_at_its_bytes_and_holds_at_least_one_row() {
     let page = fixture.page(&target, &request).await;
     assert_eq!(page.rows.len(), 1);
     assert_eq!(page.rows[0].bytes, 100);
-    assert_eq!(page.next, Some(Mark::Key(Cursor(vec!["i:1".to_owned()]))));
+    assert_eq!(page.next, Some(Bound::Key(KeyText(vec!["i:1".to_owned()]))));
     request.bytes_max = 1;
     assert_eq!(walk(&mut fixture, &target, request).await, ["1", "2", "3"]);
 }
@@ -224,7 +233,7 @@ async fn a_large_value_is_left_out_and_read_alone() {
             .rows
             .is_empty()
     );
-    let keys = [1, 2, 3].map(|id| Cursor(vec![format!("i:{id}")]));
+    let keys = [1, 2, 3].map(|id| KeyText(vec![format!("i:{id}")]));
     let rows = reader.current(&target, &request, &keys).await.unwrap().rows;
     let now: Vec<_> = rows.iter().map(|row| row.cells[0].plain.as_ref()).collect();
     assert_eq!(now.len(), 2);
@@ -286,7 +295,7 @@ async fn a_value_that_could_not_be_given_back_is_marked_and_has_no_bytes() {
         .collect();
     assert_eq!(unreadable, [true, true, false]);
     assert!(page.rows[0].cells[0].plain.is_none() && page.rows[1].cells[0].plain.is_none());
-    // SQLite's own text of this one is that of the number below it.
+    // SQLite's text of this number is that of the next smaller one.
     let page = one_page(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, c REAL); INSERT INTO t VALUES (1, 1e300), (2, 98.6)",
         "REAL",

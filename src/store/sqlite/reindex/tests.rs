@@ -1,11 +1,11 @@
-//! Tests of blind indexes on their way to another key.
+//! Tests of the rotation of blind indexes.
 
 use crate::crypto::KeyId;
 use crate::keys::{Handover, KeyStatus, RotationPeriod, Unnoted};
 use crate::store::page::WriteCell;
 use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
 use crate::store::{
-    IndexSwitch, LateRows, PageRow, Reindex, Result, Sealed, Select, Store, StoreError,
+    ColumnSwitch, IndexSwitch, LateRows, PageRow, Result, Sealed, Select, Store, StoreError,
     SwitchTable, Target, WriteRow,
 };
 
@@ -15,7 +15,7 @@ fn id(id: i64) -> KeyId {
     KeyId::new(id).unwrap()
 }
 
-/// The old key is in force until the switch.
+/// The handover; the old key stays active until the switch.
 fn keys() -> [Handover; 1] {
     [handover(id(1), id(2))]
 }
@@ -27,8 +27,8 @@ fn indexed(table: &str) -> Target {
     target
 }
 
-fn next(unique: bool) -> [Reindex; 1] {
-    [Reindex {
+fn next(unique: bool) -> [ColumnSwitch; 1] {
+    [ColumnSwitch {
         field: 1,
         column: ident("ssn_bidx"),
         next: ident("ssn_bidx_next"),
@@ -37,7 +37,7 @@ fn next(unique: bool) -> [Reindex; 1] {
     }]
 }
 
-/// Tables sealed beside, registered and guarded, with two rows, the second of which has no index.
+/// Tables sealed beside, registered and guarded, with two rows, the second without an index.
 async fn sealed(tables: &[&str]) -> (Fixture, Vec<Target>) {
     let mut fixture = Fixture::new("").await;
     fixture.key(1, "", true).await;
@@ -99,7 +99,7 @@ async fn new_columns_are_made_once_noted_and_blanked_with_the_old() {
         1
     );
     assert_eq!(noted(&mut fixture).await, ["t 'ssn_bidx_next' NULL"]);
-    // Nothing is missing, for a target that names the new column and for one that does not.
+    // Nothing is missing for a target that names the new column, nor for one that does not.
     let mut whole = targets[0].clone();
     whole.fields[1].index_next = Some(ident("ssn_bidx_next"));
     for target in [&targets[0], &whole] {
@@ -154,7 +154,7 @@ async fn what_stands_on_the_old_column_and_is_not_ours_is_in_the_way() {
             .prepare_reindex(&targets[0], &next(false))
             .await
             .unwrap();
-        // One that came meanwhile is told, too, and nothing is switched.
+        // An object that was created since is reported too, and nothing is switched.
         fill(&mut fixture, "t").await;
         fixture.exec(create).await.unwrap();
         let tables = [(targets[0].clone(), next(false).to_vec())];
@@ -194,7 +194,7 @@ async fn a_unique_constraint_a_check_and_a_column_of_the_application_are_in_the_
     }
 }
 
-/// Fills no row: what is behind stays behind.
+/// Fills no row, so rows still lack their index.
 struct Nothing;
 
 impl LateRows for Nothing {
@@ -221,7 +221,7 @@ impl LateRows for Seven {
 
 async fn switch(
     fixture: &Fixture,
-    tables: &[(Target, Vec<Reindex>)],
+    tables: &[(Target, Vec<ColumnSwitch>)],
     handovers: &[Handover],
 ) -> Result<bool> {
     switch_with(fixture, tables, handovers, &Nothing).await
@@ -229,11 +229,11 @@ async fn switch(
 
 async fn switch_with(
     fixture: &Fixture,
-    tables: &[(Target, Vec<Reindex>)],
+    tables: &[(Target, Vec<ColumnSwitch>)],
     handovers: &[Handover],
     late: &dyn LateRows,
 ) -> Result<bool> {
-    let table = |(target, next): &(Target, Vec<Reindex>)| SwitchTable {
+    let table = |(target, next): &(Target, Vec<ColumnSwitch>)| SwitchTable {
         target: target.clone(),
         next: next.clone(),
         over: over(target),
@@ -250,7 +250,7 @@ async fn switch_with(
     fixture.store.switch_indexes(&order).await
 }
 
-/// The table as rows are filled: the index on its way in the place of the sealed column.
+/// The target by which rows are filled: the new index column in the role of the sealed column.
 fn over(target: &Target) -> Target {
     let mut over = target.clone();
     over.fields = with(target.clone(), "ssn_sealed", "bytea", true)
@@ -286,7 +286,7 @@ async fn rows_that_came_late_are_filled_under_the_lock() {
     assert_eq!(fixture.rows(rows).await, ["07"]);
 }
 
-/// The sweep's index over the new column, as a run leaves it that was killed.
+/// Leaves the sweep's index over the new column, as a killed run would.
 async fn leave_sweep_index(fixture: &Fixture, target: &Target) {
     let sweep = over(target);
     assert!(fixture.store.make_sweep_index(&sweep, "").await.unwrap());
@@ -304,13 +304,13 @@ async fn the_switch_changes_columns_indexes_registry_and_keys_together() {
         leave_sweep_index(&fixture, target).await;
     }
     fill(&mut fixture, "t").await;
-    let tables: Vec<(Target, Vec<Reindex>)> = targets
+    let tables: Vec<(Target, Vec<ColumnSwitch>)> = targets
         .iter()
         .map(|target| (target.clone(), next(true).to_vec()))
         .collect();
     let schema = "SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY type, name";
     let (before, now) = (fixture.rows(schema).await, keys());
-    // One row of the second table is behind, so neither is switched.
+    // One row of the second table lacks its index, so neither table is switched.
     let behind = switch(&fixture, &tables, &now).await;
     assert!(!behind.unwrap());
     assert_eq!(fixture.rows(schema).await, before);
@@ -332,7 +332,8 @@ async fn the_switch_changes_columns_indexes_registry_and_keys_together() {
     assert!(matches!(late, Err(StoreError::Unexpected { .. })));
 }
 
-/// The table has the new index in the old one's place, and the guard it would have without it.
+/// Asserts that the new index has replaced the old one, and that the guard is that of a table
+/// without a rotation.
 async fn is_switched(fixture: &mut Fixture, target: &Target) {
     let table = target.table.name.as_str();
     assert_eq!(
@@ -346,7 +347,7 @@ async fn is_switched(fixture: &mut Fixture, target: &Target) {
         fixture.rows(&indexes).await,
         [format!("{table}_ssn_bidx_idx 1")]
     );
-    // Also for a target from before the switch, which names what is gone.
+    // The same holds for a target from before the switch, which names a column that is gone.
     let mut stale = target.clone();
     stale.fields[1].index_next = Some(ident("ssn_bidx_next"));
     for target in [target, &stale] {
@@ -367,7 +368,7 @@ async fn rows_that_do_not_open_do_not_hold_the_switch_up_and_one_more_does() {
         .await
         .unwrap();
     for (refused, expected) in [(0, false), (1, true)] {
-        let index = Reindex {
+        let index = ColumnSwitch {
             refused,
             ..index.clone()
         };
@@ -426,7 +427,7 @@ async fn two_values_with_one_new_index_are_refused_before_the_switch() {
         .index_reindexed(&targets[0], &next(true))
         .await;
     assert!(
-        matches!(refused, Err(StoreError::Data { .. })),
+        matches!(refused, Err(StoreError::RowRefused { .. })),
         "{refused:?}"
     );
 }
@@ -454,7 +455,8 @@ async fn what_is_dropped_with_its_seal_leaves_no_new_index_behind() {
         ["id", "ssn", "age", "age_sealed"]
     );
     assert_eq!(noted(&mut fixture).await, ["t NULL NULL"]);
-    // A note of a column that is gone makes no guard that names it, which would fail every write.
+    // If a registered new column does not exist, the guard does not name it: that would fail every
+    // write.
     let note = "UPDATE phiseal_encrypted_field_metadata SET blind_index_next = 'gone' \
         WHERE column_label = 'ssn'";
     fixture.exec(note).await.unwrap();

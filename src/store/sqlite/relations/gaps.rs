@@ -1,4 +1,5 @@
-//! What is to be compared because no guard stood over it, or a mark let writers past.
+//! Gaps: what has to be compared because no valid guard covered it, or because a mark let writers
+//! past.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -10,7 +11,7 @@ use super::super::statement::{bound, run, statement};
 use super::{after_change, before_change, is_installed, note_gap, seen};
 use crate::store::{Gap, Result, Sealed, Target};
 
-/// Whether the table is not recorded yet and nothing is sealed beside any plaintext of it.
+/// Whether the table is not recorded yet and has no sealed value beside a plaintext.
 pub(in crate::store::sqlite) async fn is_fresh(
     conn: &mut SqliteConnection,
     target: &Target,
@@ -59,7 +60,7 @@ pub(in crate::store::sqlite) async fn note(
     commit(transaction).await
 }
 
-/// A mark that let writers past the guards is a gap of every table.
+/// Records a gap for every table, because a mark let writers past the guards.
 pub(in crate::store::sqlite) async fn note_marks(conn: &mut SqliteConnection) -> Result<()> {
     run(
         conn,
@@ -105,7 +106,8 @@ pub(in crate::store::sqlite) async fn open_gaps(
     commit(transaction).await
 }
 
-/// See [`crate::store::Store::close_gaps`]. Once no table has a gap, what the marks let pass is dealt with, too.
+/// See [`crate::store::Store::close_gaps`]. When no table has a gap any more, the gaps by marks are
+/// closed too.
 pub(in crate::store::sqlite) async fn close_gaps(
     conn: &mut SqliteConnection,
     label: &str,

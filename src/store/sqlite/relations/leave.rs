@@ -1,4 +1,4 @@
-//! The end of a label's hold on its table: fields that are forgotten, and a table that takes another's place.
+//! Releases a label from its table: fields that are forgotten, and a table that replaces another.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -44,7 +44,7 @@ pub(in crate::store::sqlite) async fn forget(
     commit(transaction).await
 }
 
-/// The table of a label is its table no more, and loses its guard.
+/// Ends the recorded relation of a label to its table, and drops the table's guard.
 async fn leave(conn: &mut SqliteConnection, label: &str, but: Option<&TableName>) -> Result<()> {
     for one in seen(conn).await? {
         let Some(now) = one.now.filter(|_| one.label == label) else {

@@ -7,7 +7,7 @@ use crate::keys::{
     RotationTable,
 };
 use crate::keys::{RotationEnd, Unnoted};
-use crate::store::sqlite::bench::{Bench, TABLE, TALLY, beside};
+use crate::store::sqlite::batch_fixture::{BatchFixture, TABLE, TALLY, beside};
 use crate::store::sqlite::fixture::{Fixture, handover, stamp};
 use crate::store::{RotationCount, StoreError};
 
@@ -17,7 +17,7 @@ fn id(id: i64) -> KeyId {
     KeyId::new(id).unwrap()
 }
 
-/// Keys 1 and 3 are active, of two tenants; 2 and 4 are to follow.
+/// Keys 1 and 3 are active, of two tenants; 2 and 4 are their successors.
 async fn keys() -> Fixture {
     let mut fixture = Fixture::new("").await;
     for (key, tenant) in [(1, "n"), (2, "n"), (3, "m"), (4, "m")] {
@@ -50,7 +50,7 @@ async fn a_rotation_is_begun_once() {
         .begin_rotations(&both, DUE, "you", &Unnoted)
         .await;
     assert_eq!(again.unwrap(), None);
-    // A key that was moved before has the states it should have, and still one open record.
+    // The keys are in the states that this handover expects, but a record is still open.
     let resumed = Handover {
         from_is: KeyStatus::Deactivated,
         to_is: KeyStatus::Active,
@@ -79,7 +79,8 @@ async fn a_rotation_is_begun_once() {
 async fn rotations_are_begun_all_or_none() {
     let mut fixture = keys().await;
     let before = fixture.keys().await;
-    // In another state, not there, and refused by the table itself: two active keys of one tenant.
+    // A key in another state, a missing key, and two active keys of one tenant, which the table
+    // itself refuses.
     let two_active = Handover {
         from_becomes: KeyStatus::Active,
         ..handover(id(3), id(4))
@@ -157,7 +158,7 @@ async fn a_key_moves_from_the_state_it_was_seen_in_and_by_legal_moves_only() {
             .move_key(id(1), suspended, illegal, "me", "no", &Unnoted)
             .await;
         assert!(
-            matches!(refused, Err(StoreError::Data { .. })),
+            matches!(refused, Err(StoreError::RowRefused { .. })),
             "{refused:?}"
         );
     }
@@ -190,7 +191,7 @@ fn counted(rows: i64) -> RotationCounts {
 
 #[tokio::test]
 async fn what_lanes_counted_is_summed_once_and_kept() {
-    let mut bench = Bench::new(TABLE, beside()).await;
+    let mut bench = BatchFixture::new(TABLE, beside()).await;
     let next = bench.fixture.key(2, "", false).await;
     let handovers = [handover(bench.key, next)];
     let begun = bench
@@ -212,7 +213,7 @@ async fn what_lanes_counted_is_summed_once_and_kept() {
         bench.writer.commit(&TALLY).await.unwrap();
         bench.lane.seq += 1;
     }
-    // What is rolled back is not counted.
+    // A batch that is rolled back is not counted.
     bench.begin(stamp(&bench.lane)).await.unwrap();
     bench
         .writer
@@ -336,7 +337,7 @@ async fn a_rewrap_is_found_again_and_wraps_each_key_once() {
     assert_eq!((done.counts.rows_found, done.counts.rows_resealed), (2, 2));
     assert_eq!(done.outcome.as_deref(), Some(COMPLETE));
     assert_eq!(store.finish_rewrap(number, &Unnoted).await.unwrap(), done);
-    // Closed, it takes no more keys: neither the count nor a key changes.
+    // A closed rewrap accepts no more keys: neither the count nor a key changes.
     let late = [Rewrapped {
         key_id: id(3),
         ..rewrapped[0].clone()

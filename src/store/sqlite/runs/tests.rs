@@ -55,7 +55,7 @@ async fn a_lane_is_held_by_one_until_its_lease_is_over_or_its_holder_dead() {
         (second.fence, second.holder.as_deref()),
         (first.fence + 1, Some("b"))
     );
-    // A lease of 0 seconds is over at once.
+    // A lease of 0 seconds ends at once.
     let third = store
         .claim_lane(id, &holder("c"), &[], 60)
         .await
@@ -87,14 +87,14 @@ async fn a_lane_is_given_back_only_by_its_holder() {
         .unwrap();
     assert!(
         store
-            .settle_lane(lane.run_id, 0)
+            .lane_after_commit(lane.run_id, 0)
             .await
             .unwrap()
             .holder
             .is_some()
     );
     store.release_lane(&ours, true).await.unwrap();
-    let released = store.settle_lane(lane.run_id, 0).await.unwrap();
+    let released = store.lane_after_commit(lane.run_id, 0).await.unwrap();
     assert!(released.done && released.holder.is_none());
     assert!(
         store
@@ -104,7 +104,7 @@ async fn a_lane_is_given_back_only_by_its_holder() {
             .is_none()
     );
     assert!(matches!(
-        store.settle_lane(lane.run_id, 7).await,
+        store.lane_after_commit(lane.run_id, 7).await,
         Err(StoreError::Missing { .. })
     ));
 }

@@ -1,12 +1,14 @@
-//! Tests of the writing statement: which rows it takes for unchanged, and what it writes.
+//! Tests of the writing statement: which rows count as unchanged, and what it writes.
 
 use sqlx::Row;
 
-use super::Layout;
-use crate::store::sqlite::bench::{Bench, TABLE, TALLY, beside, number_and_blob, seal, sealed};
+use super::UpdateLayout;
+use crate::store::sqlite::batch_fixture::{
+    BatchFixture, TABLE, TALLY, beside, number_and_blob, seal, sealed,
+};
 use crate::store::sqlite::fixture::{ident, request, stamp, target, with};
 use crate::store::sqlite::shape::Shape;
-use crate::store::sqlite::version::{self, Seen};
+use crate::store::sqlite::version::{self, SeenCell};
 use crate::store::{Select, WriteRow};
 
 #[tokio::test]
@@ -25,7 +27,7 @@ async fn a_row_that_changed_or_went_is_missed_by_any_change_of_its_bytes() {
         ("DELETE FROM t", vec![0, 1, 2]),
         ("UPDATE t SET ssn = ssn", vec![]),
     ] {
-        let mut bench = Bench::new(TABLE, beside()).await;
+        let mut bench = BatchFixture::new(TABLE, beside()).await;
         let rows = sealed(bench.read(Select::Unsealed).await);
         bench.fixture.exec(change).await.unwrap();
         bench.begin(stamp(&bench.lane)).await.unwrap();
@@ -42,7 +44,7 @@ async fn a_key_that_changed_only_in_case_and_a_tenant_that_changed_are_missed() 
         INSERT INTO t VALUES ('a', 'n', 'x', 1), ('b', 'n', 'x', 1), ('c', 'n', 'x', 1)";
     let mut target = beside();
     target.tenant = Some(ident("clinic"));
-    let mut bench = Bench::new(schema, target).await;
+    let mut bench = BatchFixture::new(schema, target).await;
     let rows = sealed(bench.read(Select::Unsealed).await);
     bench
         .fixture
@@ -56,7 +58,7 @@ async fn a_key_that_changed_only_in_case_and_a_tenant_that_changed_are_missed() 
 
 #[tokio::test]
 async fn a_seal_that_came_meanwhile_is_not_overwritten() {
-    let mut bench = Bench::new(TABLE, beside()).await;
+    let mut bench = BatchFixture::new(TABLE, beside()).await;
     let rows = sealed(bench.read(Select::Unsealed).await);
     let update = "UPDATE t SET ssn_sealed = x'01' WHERE id = 2";
     bench.fixture.unguarded(update).await;
@@ -68,7 +70,7 @@ async fn a_seal_that_came_meanwhile_is_not_overwritten() {
 async fn in_place_what_is_stored_is_given_back() {
     let target = with(target("t", &["id"]), "age", "INTEGER", true);
     let target = with(target, "ssn", "TEXT", false);
-    let mut bench = Bench::new(TABLE, target).await;
+    let mut bench = BatchFixture::new(TABLE, target).await;
     let rows: Vec<WriteRow> = bench
         .read(Select::Unsealed)
         .await
@@ -114,7 +116,7 @@ async fn in_place_what_is_stored_is_given_back() {
 async fn a_restore_gives_back_every_storage_class() {
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, n NUMERIC, n_sealed BLOB, b BLOB, b_sealed BLOB); \
         INSERT INTO t VALUES (1, -3, x'01', x'00ff', x'01'), (2, 0.1, x'01', x'', x'01'), (3, 'text', x'01', NULL, NULL)";
-    Bench::new(schema, number_and_blob())
+    BatchFixture::new(schema, number_and_blob())
         .await
         .restores(3)
         .await;
@@ -125,7 +127,7 @@ async fn rows_of_more_parameters_than_a_statement_takes_are_all_written_by_key()
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT, age INTEGER, pad TEXT) WITHOUT ROWID; \
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) \
         INSERT INTO t SELECT i, 'ssn ' || i, i, '' FROM n";
-    let mut bench = Bench::new(schema, beside()).await;
+    let mut bench = BatchFixture::new(schema, beside()).await;
     let mut request = request(Select::Unsealed);
     request.rows_max = 10_000;
     let rows = sealed(bench.fixture.page(&bench.target, &request).await.rows);
@@ -152,16 +154,16 @@ async fn the_rows_of_a_batch_are_found_by_their_key() {
             "CREATE TABLE t (id {key} PRIMARY KEY NOT NULL, ssn TEXT, age INTEGER) {rest}; \
              INSERT INTO t VALUES (1, 'a', 1), (2, 'b', 2)"
         );
-        let mut bench = Bench::new(&schema, beside()).await;
+        let mut bench = BatchFixture::new(&schema, beside()).await;
         let rows = sealed(bench.read(Select::Unsealed).await);
         let target = bench.target.clone();
         let shape = Shape::read(&mut bench.fixture.app, &target).await.unwrap();
         let rows: Vec<&WriteRow> = rows.iter().collect();
-        let seen: Vec<Vec<Seen<'_>>> = rows
+        let seen: Vec<Vec<SeenCell<'_>>> = rows
             .iter()
             .map(|row| version::unpack(&row.locator.version).unwrap().columns)
             .collect();
-        let layout = Layout::new(&shape, &rows, &seen).unwrap();
+        let layout = UpdateLayout::new(&shape, &rows, &seen).unwrap();
         let plan = format!(
             "EXPLAIN QUERY PLAN {}",
             layout.sql(rows.len(), &layout.assignments())

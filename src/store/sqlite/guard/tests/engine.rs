@@ -1,12 +1,13 @@
-//! Tests of what the engine's mark lets pass, of seals that are changed alone, and of indexes that a sealer
-//! leaves out.
+//! Tests of what the guard allows under the engine's mark, of sealed values that are changed alone,
+//! and of indexes that a sealer does not write.
 
 use super::{ROW_1, ROW_2, SEAL_1B, beside, leaves, state};
 use crate::store::change::Change;
 use crate::store::sqlite::fixture::{ident, marked, target, with};
 use crate::store::{Store, UntrustedSeal};
 
-/// The engine's mark lets one change of one table pass; whatever else is changed under it goes as ever.
+/// The engine's mark allows one kind of change of one table; the guard treats other changes as
+/// without a mark.
 #[tokio::test]
 async fn the_engine_passes_with_the_change_that_it_marked_and_no_other() {
     const SEALED: &str = "1 'abc' 00 01";
@@ -51,7 +52,8 @@ async fn the_engine_passes_with_the_change_that_it_marked_and_no_other() {
     }
 }
 
-/// A trigger of one table that writes another is no work of the engine's there, and none of the guard's.
+/// Under the engine's mark, what a trigger writes into another guarded table is not treated as the
+/// engine's or the guard's write.
 #[tokio::test]
 async fn what_a_trigger_writes_into_another_guarded_table_is_no_work_of_the_engine() {
     for recursive in [false, true] {
@@ -83,7 +85,8 @@ async fn what_a_trigger_writes_into_another_guarded_table_is_no_work_of_the_engi
     }
 }
 
-/// What others undo is refused by default, with a code of its own, and only where nothing else changes.
+/// By default an untrusted change of a sealed value alone is refused, with a code of its own. A
+/// change of the plaintext too is not refused, and blanks the sealed value.
 #[tokio::test]
 async fn an_untrusted_change_of_the_seal_alone_is_refused_unless_the_plan_says_otherwise() {
     let mut fixture = beside(false).await;
@@ -106,7 +109,7 @@ async fn an_untrusted_change_of_the_seal_alone_is_refused_unless_the_plan_says_o
         .await
         .unwrap();
     assert_eq!(state(&mut fixture).await, ["1 'new' - -", ROW_2]);
-    // A command that knows nothing of the plan leaves it as it is.
+    // A target without the setting leaves the guard's behaviour as it is.
     target.on_untrusted_seal = None;
     assert_eq!(
         fixture.store.ddl(&target).await.unwrap(),
@@ -126,8 +129,8 @@ async fn an_untrusted_change_of_the_seal_alone_is_refused_unless_the_plan_says_o
     assert_eq!(state(&mut fixture).await, ["1 'new' - -", ROW_2]);
 }
 
-/// An index that a sealer did not write with its value is that of another; one that it wrote, equal or
-/// not, is its own.
+/// If a sealer writes a value without its index, the old index is removed, since it belongs to the
+/// old value. If it writes the index, equal or not, the index stays.
 #[tokio::test]
 async fn a_sealer_that_names_the_value_and_not_its_index_leaves_none() {
     for (set, index) in [
@@ -150,7 +153,7 @@ async fn a_sealer_that_names_the_value_and_not_its_index_leaves_none() {
         ),
     ] {
         let row = format!("1 'n' e70200000001bb {index}");
-        // A statement before leaves nothing that the next is taken for.
+        // An earlier statement must have no effect on the next one.
         let sql = format!(
             "UPDATE t SET ssn_bidx = ssn_bidx WHERE id = 1; UPDATE t SET {set} WHERE id = 1"
         );

@@ -4,7 +4,7 @@ use super::outcome;
 use crate::store::Store;
 use crate::store::sqlite::fixture::{Fixture, target, with};
 
-/// A table sealed in place with the same two keys.
+/// A table sealed in place, with the same two keys.
 async fn in_place() -> Fixture {
     let mut fixture = Fixture::new(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT COLLATE NOCASE); \
@@ -50,7 +50,7 @@ async fn in_place_nothing_is_written_under_a_key_that_does_not_seal() {
         (false, "ps1.5wEAAAACaaa", false),
         (true, "ps1.5wEAAAACaaa", false),
         (true, "ps1.5wEAAAADaaa", false),
-        // Key 1 in letters of another case is no key at all, so this may be a plaintext.
+        // With letters of another case it is not the prefix of key 1, so it may be a plaintext.
         (false, "ps1.5weaaaabaaa", true),
         (false, "ps1. a note", true),
         (true, "ps1.5wIAAAABaaa", true),

@@ -1,4 +1,5 @@
-//! Tests of marks: they are of one connection and one transaction, and a committed one lets nobody past.
+//! Tests of marks: they count on one connection in one transaction, and a committed mark lets no
+//! writer past the guard.
 
 use super::{ROW_1, ROW_2, SEAL_1B, beside, leaves, outcome, state};
 use crate::store::Store;
@@ -66,7 +67,7 @@ async fn a_committed_mark_of_the_engine_or_a_guard_is_nothing_to_any_writer() {
                 .unwrap();
             fixture.exec(&sql).await.unwrap();
             assert_eq!(state(&mut fixture).await, rows, "{sql}");
-            // Nor to its own connection, once that inserted anything else.
+            // Nor on its own connection, once that has inserted another row.
             let own = format!(
                 "INSERT INTO t (id, ssn, clinic, other) VALUES (9, 'x', 'n', 'o'); {sql}; DELETE FROM t WHERE id = 9"
             );
@@ -77,7 +78,7 @@ async fn a_committed_mark_of_the_engine_or_a_guard_is_nothing_to_any_writer() {
             assert_eq!(state(&mut fixture).await, rows, "{sql}");
         }
     }
-    // No rowid that an application gives is one of a mark.
+    // The table of marks accepts no number that could be an application's rowid.
     let mut fixture = beside(false).await;
     let small = "INSERT INTO phiseal_guard_mark VALUES (5, 'engine')";
     assert!(fixture.exec(small).await.is_err());
@@ -145,7 +146,8 @@ async fn one_mark_covers_inserts_and_updates_of_a_transaction() {
     leaves(true, &sql, &[&[ROW_1], &sealed[..]].concat()).await;
 }
 
-/// SQLite forgets what is still to be checked at the end of a transaction that says so.
+/// SQLite drops pending foreign key checks when `defer_foreign_keys` is switched off in a
+/// transaction.
 const FORCED: &str = "PRAGMA foreign_keys = ON; BEGIN; INSERT INTO phiseal_mark VALUES ('sealer'); \
     PRAGMA defer_foreign_keys = OFF; COMMIT; PRAGMA foreign_keys = OFF";
 
@@ -177,7 +179,7 @@ async fn a_mark_that_was_committed_by_force_lets_nobody_past() {
                 let _ = fixture.exec("ROLLBACK").await;
                 assert_eq!(state(&mut fixture).await, [ROW_1, ROW_2], "{sql}");
             }
-            // Whoever writes plaintext only is guarded as ever.
+            // The guard treats a writer of plaintext only as always.
             fixture.exec(STALE).await.unwrap();
             assert_eq!(state(&mut fixture).await, ["1 'new' - -", ROW_2]);
         }

@@ -1,11 +1,11 @@
-//! Tests of the column that takes a new blind index: it never holds one of another value.
+//! Tests of the column that takes a new blind index: it never holds the index of another value.
 
 use super::{SEAL_1, SEAL_1B, outcome};
 use crate::store::change::Change;
 use crate::store::sqlite::fixture::{Fixture, ident, marked, target, with};
 use crate::store::{FieldTarget, Store, UntrustedSeal};
 
-/// Row 1 with plaintext and seal, row 2 with a seal only, row 3 with plaintext only.
+/// Row 1 has plaintext and sealed value, row 2 only a sealed value, row 3 only plaintext.
 async fn beside(recursive: bool) -> Fixture {
     let mut fixture = Fixture::new(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, clinic TEXT, ssn TEXT, other TEXT, \
@@ -32,7 +32,7 @@ async fn beside(recursive: bool) -> Fixture {
 const STATE: &str = "SELECT id || ' ' || quote(ssn) || ' ' || quote(ssn_sealed IS NOT NULL) || ' ' || \
     quote(ssn_bidx) || ' ' || quote(ssn_next) FROM t ORDER BY id";
 
-/// What a statement leaves of one row, under either setting of recursive triggers.
+/// Asserts one row after a statement, under either setting of recursive triggers.
 async fn leaves(trusted: bool, sql: &str, row: &str) {
     for recursive in [false, true] {
         let mut fixture = beside(recursive).await;
@@ -133,7 +133,7 @@ async fn what_leaves_the_seal_leaves_it_and_nobody_else_writes_it() {
         let insert = "INSERT INTO t (id, ssn, ssn_next) VALUES (4, 'x', x'0c')";
         leaves(trusted, insert, "4 'x' 0 NULL NULL").await;
     }
-    // An untrusted change of the seal is undone, and the new index is still of it.
+    // The untrusted change of the sealed value is undone, so the new index still belongs to it.
     for change in ["ssn_sealed = x'00'", "ssn_sealed = NULL, ssn_next = NULL"] {
         let sql = format!("UPDATE t SET {change}");
         leaves(false, &sql, "1 'abc' 1 X'01' X'0A'").await;

@@ -1,4 +1,4 @@
-//! Tests of guards whose table was renamed, and of a table that got the name of one.
+//! Tests of guards whose table was renamed, and of a new table with an old table's name.
 
 use crate::store::sqlite::fixture::{Fixture, target, with};
 use crate::store::{Store, Target};
@@ -52,7 +52,7 @@ async fn a_guard_of_a_table_renamed_the_old_way_refuses_and_leaves_the_new_table
             .is_err()
     );
     assert_eq!(of_row_1(&mut fixture, "t").await, ["'other'X'0A'"]);
-    // What touches nothing sealed goes through.
+    // A write that does not concern sealed values succeeds.
     fixture
         .exec("UPDATE told SET id = id; INSERT INTO told (id, v) VALUES (4, 'x')")
         .await
@@ -82,7 +82,7 @@ async fn a_new_table_gets_a_guard_of_its_own_and_the_renamed_one_keeps_its() {
              CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)"
         );
         fixture.exec(&renamed).await.unwrap();
-        // Under a label of its own: the other keeps the one it has.
+        // The new table needs another label: the renamed table keeps the old one.
         let mut other = of("t");
         assert!(fixture.store.prepare(&other).await.is_err());
         other.label = "other".to_owned();
@@ -103,7 +103,7 @@ async fn a_new_table_gets_a_guard_of_its_own_and_the_renamed_one_keeps_its() {
         fixture.exec("UPDATE t SET v = 'new'").await.unwrap();
         assert_eq!(of_row_1(&mut fixture, "t").await, ["'new'NULL"]);
         assert_eq!(of_row_1(&mut fixture, "told").await, ["'one'X'01'"]);
-        // Dropped with its columns, the guard of the one is gone and that of the other is not.
+        // Dropping the sealed columns of one table drops its guard, and not the other's.
         fixture.store.drop_sealed(&other).await.unwrap();
         assert_eq!(
             fixture.rows(GUARDS).await,

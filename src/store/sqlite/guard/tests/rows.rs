@@ -1,4 +1,4 @@
-//! Tests of which row a guard changes: the one that was written, whatever the collation of its key.
+//! Tests that a guard changes the row that was written, whatever the collation of its key.
 
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use crate::store::sqlite::fixture::{Fixture, target, with};
 use crate::store::{Store, UntrustedSeal};
 
-/// A table with two pairs of keys that are equal under its column's collation; the second of each pair holds a
-/// sealed value whose plaintext is gone.
+/// A table with two pairs of keys that are equal under the column's collation. The second of each
+/// pair has a sealed value whose plaintext is gone.
 async fn pairs(create: &str, keys: &[&str], recursive: bool) -> Fixture {
     let mut fixture = Fixture::new(create).await;
     fixture.key(1, "", true).await;
@@ -44,13 +44,13 @@ const TABLES: [(&str, &[&str]); 6] = [
         "CREATE TABLE t (code TEXT COLLATE RTRIM NOT NULL, v TEXT, PRIMARY KEY (code COLLATE BINARY)) WITHOUT ROWID",
         &["code"],
     ),
-    // Every name of the rowid is a column's.
+    // Columns have taken every name of the rowid.
     (
         "CREATE TABLE t (code TEXT COLLATE NOCASE NOT NULL, rowid TEXT, _rowid_ TEXT, oid TEXT, v TEXT); \
          CREATE UNIQUE INDEX u ON t (code COLLATE BINARY)",
         &["code"],
     ),
-    // One of them is, and the rowid has another.
+    // A column has taken one name of the rowid, which still has others.
     (
         "CREATE TABLE t (code TEXT COLLATE NOCASE NOT NULL, rowid TEXT DEFAULT 'x', v TEXT); \
          CREATE UNIQUE INDEX u ON t (code COLLATE BINARY)",
@@ -84,7 +84,7 @@ async fn no_statement_touches_another_row_whose_key_is_equal_under_the_columns_c
                     COPIES,
                     "{create}: {sql}, {recursive}"
                 );
-                // What was written anew, or moved, has no seal of what was there before.
+                // A row that was inserted again, or moved, has no sealed value from before.
                 let stale = "SELECT code FROM t WHERE v IN ('new', 'x', 'ONE', 'THREE') AND v_sealed IS NOT NULL \
                     UNION ALL SELECT code FROM t WHERE code = 'c' AND v_sealed IS NOT NULL \
                     UNION ALL SELECT code FROM t WHERE v_sealed = x'00'";
@@ -109,7 +109,7 @@ async fn a_guard_works_where_the_schema_is_not_trusted_and_where_the_file_is_att
     fixture.exec(change).await.unwrap();
     assert_eq!(fixture.rows(OTHERS).await, COPIES);
     let path = fixture.dir.path().join("clinic.db").display().to_string();
-    // Tables of the same names in the main file are not the guard's.
+    // The guard must not use tables of the same names in the main file.
     let attached = format!(
         "ATTACH '{path}' AS clinic; \
          UPDATE clinic.t SET v = 'newer' WHERE code = 'b ' COLLATE BINARY"

@@ -1,14 +1,19 @@
-//! What the guard's nested update makes of a row's sealed values and indexes.
-//! Owns the assignments, and the second look at the row once other triggers have been at it.
+//! What the guard's nested update writes into a row's sealed values and indexes.
+//! Owns the assignments, and the second check of the row after other triggers have changed it.
 
 use super::super::words::{changed, differ, trusted};
-use super::{Beside, Guard};
+use super::{Beside, GuardText};
 
-impl Guard {
-    /// Untrusted: a change of plaintext, key or tenant blanks the seal, and a change of the seal alone
-    /// is undone, where it is not refused. Trusted: a seal that was written is kept, and without its plaintext clears it; one
-    /// that is only taken away leaves the plaintext, which is then the only copy. An index that was not written
-    /// with its value goes: it would be that of another.
+impl GuardText {
+    /// The assignments for a field sealed beside.
+    ///
+    /// - From an untrusted writer, a change of plaintext, key or tenant blanks the sealed value. A
+    ///   change of the sealed value alone is undone, unless it was refused.
+    /// - From a sealer, a sealed value that was written is kept; if it was written without its
+    ///   plaintext, the plaintext is cleared. A sealed value that was only removed leaves the
+    ///   plaintext, which is then the only copy.
+    /// - An index that was not written with its value is removed, since it belongs to another
+    ///   value.
     pub(super) fn assignments(&self, field: &Beside) -> Vec<String> {
         let trusted = trusted();
         let written = changed(&field.sealed);
@@ -43,7 +48,8 @@ impl Guard {
         set
     }
 
-    /// The blind index of a value in place: it goes with the value, unless a sealer writes both.
+    /// The assignment for the blind index of a value in place: a change of the value removes it,
+    /// unless a sealer writes both.
     pub(super) fn index_in_place(&self, column: &str, index: &str) -> String {
         let trusted = trusted();
         format!(
@@ -54,8 +60,8 @@ impl Guard {
         )
     }
 
-    /// Another trigger of the table may have changed the plaintext once more, and be unseen since this
-    /// trigger was under way: what was made of it is then of an older plaintext.
+    /// Blanks the columns if the plaintext is no longer `NEW`'s: another trigger of the table may
+    /// have changed it while this trigger ran, without firing this one again.
     pub(super) fn second_look<'a>(
         &self,
         plain: &str,
@@ -68,7 +74,7 @@ impl Guard {
     }
 }
 
-/// A new blind index of a value that is no more; nobody else's change of it stands.
+/// The assignment for a new blind index: removes it with its value, and undoes any other change.
 pub(super) fn forget(next: &str, stale: &str) -> String {
     format!("{next} = CASE WHEN {stale} THEN NULL ELSE OLD.{next} END")
 }

@@ -1,15 +1,15 @@
-//! When the guard's trigger on UPDATE has anything to do.
-//! Owns its condition, which alone decides about a write of the engine.
+//! The condition under which the guard's trigger on UPDATE fires. Under the engine's mark, this
+//! condition alone decides what the engine may write.
 
 use super::super::super::mark::bits;
 use super::super::super::shape::joined;
 use super::super::words::{changed, is_sealed_text};
-use super::{Guard, InPlace};
+use super::{GuardText, InPlace};
 use crate::store::change::Change;
 
-impl Guard {
-    /// Under a mark of the engine: what that mark does not cover. Otherwise whatever has to do with sealed
-    /// values.
+impl GuardText {
+    /// Under the engine's mark: a change that the mark does not cover. Otherwise: any change that
+    /// concerns sealed values.
     pub(super) fn on_update_when(&self) -> String {
         let arms = [
             (Change::Seal, self.besides_seals()),
@@ -82,7 +82,7 @@ impl Guard {
         any.join(" OR ")
     }
 
-    /// Whether the update has anything to do with sealed values.
+    /// The condition that the update concerns sealed values.
     fn concerned(&self) -> String {
         let kept = self.kept();
         let mut any = vec![self.moved()];
@@ -96,7 +96,7 @@ impl Guard {
         }
         any.extend(self.in_place.iter().map(|field| changed(&field.column)));
         if !kept.is_empty() {
-            // The guard's own nested update changes these columns alone.
+            // Only the guard's own nested update may change these columns without firing.
             let mut own: Vec<String> = kept.iter().map(|column| changed(column)).collect();
             own.extend(self.indexes().map(|index| self.named(index)));
             any.push(format!(

@@ -1,11 +1,11 @@
-//! Tests of windows that are read in one go, and of the order of rowids.
+//! Tests of windows that are read with one statement, and of the order of rowids.
 
 use super::{prepared, small, walk};
 use crate::store::sqlite::fixture::{Fixture, ident, request, target, with};
 use crate::store::sqlite::paging;
-use crate::store::{Mark, PageRequest, Select, Store, Target, Visits};
+use crate::store::{Bound, PageRequest, PassKind, Select, Store, Target};
 
-/// Everything of a row that the engine or the store uses.
+/// All parts of a row that the engine or the store uses.
 fn all_of(row: &crate::store::PageRow) -> String {
     let cells: Vec<_> = row
         .cells
@@ -39,7 +39,7 @@ async fn a_window_read_whole_is_the_window_read_row_by_row() {
     target.tenant = Some(ident("clinic"));
     let mut fixture = prepared(EVERY_CLASS, &target).await;
     for select in [Select::Unsealed, Select::Any, Select::Sealed] {
-        for after in [None, Some(Mark::Row(i64::MIN)), Some(Mark::Row(3))] {
+        for after in [None, Some(Bound::Row(i64::MIN)), Some(Bound::Row(3))] {
             let request = PageRequest {
                 after,
                 ..request(select.clone())
@@ -53,7 +53,7 @@ async fn a_window_read_whole_is_the_window_read_row_by_row() {
                 let page = paging::page(&mut fixture.app, &mut whole, &target, &request)
                     .await
                     .unwrap();
-                // It was read in the one way or the other.
+                // The page was read in the way that this test meant.
                 assert_eq!(whole.rows_max == paging::Whole::ROWS_MAX, pause == 1);
                 let rows: Vec<String> = page.rows.iter().map(all_of).collect();
                 assert!(!rows.is_empty());
@@ -82,7 +82,7 @@ async fn a_window_with_a_real_or_a_long_value_is_read_row_by_row() {
             .unwrap();
         assert_eq!(whole.pause, paging::Whole::PAUSE);
         let (first, rest) = (page.rows.len(), page.next.is_some());
-        // The long one does not fit beside the other.
+        // The long value does not fit beside the other one.
         assert_eq!(
             (first, rest),
             if value == "0.1" {
@@ -94,11 +94,11 @@ async fn a_window_with_a_real_or_a_long_value_is_read_row_by_row() {
     }
 }
 
-/// The mark before the first row, where there is an order of storage.
-async fn first_row(fixture: &Fixture, target: &Target) -> Option<Mark> {
+/// The bound before the first row, if the table has an order of storage.
+async fn first_row(fixture: &Fixture, target: &Target) -> Option<Bound> {
     let bounds = fixture
         .store
-        .cut_storage(target, "", 4, Visits::Rewriting)
+        .cut_by_storage(target, "", 4, PassKind::Rewriting)
         .await
         .unwrap()?;
     assert_eq!((bounds.len(), &bounds[1]), (2, &None));
@@ -113,7 +113,7 @@ async fn by_rowid_every_row_is_met_once_in_the_order_of_storage() {
     let mut fixture = prepared(schema, &target).await;
     assert_eq!(
         first_row(&fixture, &target).await,
-        Some(Mark::Row(i64::MIN))
+        Some(Bound::Row(i64::MIN))
     );
     for rows_max in [1, 2, 3, 100] {
         for bytes_max in [1, 1 << 20] {
@@ -121,12 +121,12 @@ async fn by_rowid_every_row_is_met_once_in_the_order_of_storage() {
                 bytes_max,
                 ..small(rows_max)
             };
-            request.after = Some(Mark::Row(i64::MIN));
+            request.after = Some(Bound::Row(i64::MIN));
             assert_eq!(
                 walk(&mut fixture, &target, request.clone()).await,
                 ["d", "c", "b", "a"]
             );
-            request.after = Some(Mark::Row(0));
+            request.after = Some(Bound::Row(0));
             assert_eq!(walk(&mut fixture, &target, request).await, ["b", "a"]);
         }
     }

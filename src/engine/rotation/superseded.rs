@@ -1,24 +1,24 @@
-//! Whose a key is, and which keys a rotation leaves. Owns the looking up: there may be ten thousand
-//! tenants, and each is asked about.
+//! Which keys a rotation supersedes. Owns the lookup of keys by tenant and purpose, and by id,
+//! since there may be ten thousand tenants, each of which is looked up.
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::Order;
+use super::RotationRequest;
 use crate::crypto::{KeyId, Purpose};
 use crate::engine::error::EngineError;
 use crate::keys::{KeyError, KeyRecord, KeyStatus, RotationRecord};
 
-/// The keys that an order leaves: the active one of each.
-pub(super) fn left_keys(
+/// The keys that a request supersedes: the active key of each tenant and purpose.
+pub(super) fn superseded_keys(
     records: &[KeyRecord],
-    order: &Order,
+    order: &RotationRequest,
 ) -> Result<Vec<KeyRecord>, EngineError> {
-    let whose = Whose::new(records);
+    let key_index = KeyIndex::new(records);
     order
         .keys
         .iter()
         .map(|wanted| {
-            let newest = whose
+            let newest = key_index
                 .of(&wanted.tenant, wanted.purpose)
                 .iter()
                 .filter(|record| record.status != KeyStatus::PreActive)
@@ -41,24 +41,24 @@ pub(super) fn left_keys(
         .collect()
 }
 
-/// Key records by whom they are for, and by id: there may be some ten thousand tenants.
-pub(in crate::engine) struct Whose<'a> {
+/// Key records by tenant and purpose, and by id.
+pub(in crate::engine) struct KeyIndex<'a> {
     by_whom: HashMap<(&'a str, Purpose), Vec<&'a KeyRecord>>,
     by_id: HashMap<KeyId, &'a KeyRecord>,
 }
 
-impl<'a> Whose<'a> {
+impl<'a> KeyIndex<'a> {
     pub(in crate::engine) fn new(records: &'a [KeyRecord]) -> Self {
-        let mut whose = Self {
+        let mut key_index = Self {
             by_whom: HashMap::new(),
             by_id: HashMap::new(),
         };
         for record in records {
             let whom = (record.tenant.as_str(), record.purpose);
-            whose.by_whom.entry(whom).or_default().push(record);
-            whose.by_id.insert(record.key_id, record);
+            key_index.by_whom.entry(whom).or_default().push(record);
+            key_index.by_id.insert(record.key_id, record);
         }
-        whose
+        key_index
     }
 
     fn of<'s>(&'s self, tenant: &'s str, purpose: Purpose) -> &'s [&'a KeyRecord] {
@@ -68,14 +68,14 @@ impl<'a> Whose<'a> {
         }
     }
 
-    /// The active key of the tenant and purpose of another.
+    /// The active key of the same tenant and purpose as `of`.
     pub(in crate::engine) fn active(&self, of: &KeyRecord) -> Option<&'a KeyRecord> {
         let mut keys = self.of(&of.tenant, of.purpose).iter();
         keys.find(|key| key.status == KeyStatus::Active).copied()
     }
 
-    /// Every key older than the one a rotation goes to that may still open: what an earlier rotation
-    /// left behind follows with this one.
+    /// The keys which this rotation supersedes: all of the same tenant and purpose that may open
+    /// and are not active. So a rotation also re-seals what an earlier one left behind.
     pub(super) fn older(&self, rotation: &RotationRecord) -> Vec<KeyId> {
         let to = rotation.to_key_id.and_then(|id| self.by_id.get(&id));
         let Some(to) = to.filter(|to| to.purpose == Purpose::Cell) else {
@@ -89,26 +89,26 @@ impl<'a> Whose<'a> {
     }
 }
 
-/// The older keys of all rotations, each once.
+/// The superseded keys of all rotations, each once.
 pub(super) fn older_keys(records: &[KeyRecord], open: &[RotationRecord]) -> Vec<KeyId> {
-    let whose = Whose::new(records);
-    let older: BTreeSet<KeyId> = open.iter().flat_map(|one| whose.older(one)).collect();
+    let key_index = KeyIndex::new(records);
+    let older: BTreeSet<KeyId> = open.iter().flat_map(|one| key_index.older(one)).collect();
     older.into_iter().collect()
 }
 
-/// The rotation that values under each older key belong to.
+/// For each superseded key, the rotation in whose record its values are counted.
 pub(super) fn rotation_of_each(
     records: &[KeyRecord],
     open: &[RotationRecord],
 ) -> HashMap<KeyId, i64> {
-    let whose = Whose::new(records);
+    let key_index = KeyIndex::new(records);
     let mut of_key = HashMap::new();
     for rotation in open {
-        for key in whose.older(rotation) {
+        for key in key_index.older(rotation) {
             of_key.entry(key).or_insert(rotation.history_id);
         }
     }
-    // A key that is left by a rotation of its own counts there.
+    // If a rotation names the key as its old key, the values count there.
     for rotation in open {
         if let Some(from) = rotation.from_key_id {
             of_key.insert(from, rotation.history_id);

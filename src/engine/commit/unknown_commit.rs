@@ -1,18 +1,20 @@
-//! What nobody knows whether the database did it.
+//! Finds out what a COMMIT without an answer did. Owns that decision; the caller repeats the batch.
 
 use super::super::retry::Patience;
-use super::{Committer, NotCommitted, SegmentEnd};
+use super::{BatchEnd, Committer, NotCommitted};
 use crate::store::{Next, StoreError};
 
 impl Committer {
-    /// Decides what an unknown COMMIT did, by the lane row read under a lock.
-    pub(super) async fn settle(&mut self) -> Result<Option<SegmentEnd>, NotCommitted> {
+    /// Decides by the lane's row, read under a lock. `None`: the transaction was not committed.
+    pub(super) async fn resolve_unknown_commit(
+        &mut self,
+    ) -> Result<Option<BatchEnd>, NotCommitted> {
         let mut patience = Patience::new(self.ctx.settings.patience);
         let lane = loop {
             match self
                 .ctx
                 .store
-                .settle_lane(self.stamp.run_id, self.stamp.lane_no)
+                .lane_after_commit(self.stamp.run_id, self.stamp.lane_no)
                 .await
             {
                 Ok(lane) => break lane,
@@ -23,17 +25,17 @@ impl Committer {
                 },
             }
         };
-        let unsettled = self.unsettled.take();
+        let unknown = self.unknown.take();
         if lane.fence != self.stamp.fence {
             return Err(StoreError::FenceLost.into());
         }
         if lane.seq == self.stamp.seq {
             return Ok(None);
         }
-        match unsettled {
+        match unknown {
             Some((tally, missed)) if lane.seq == self.stamp.seq + 1 => {
                 self.stamp.seq += 1;
-                Ok(Some(SegmentEnd::Committed(tally, missed)))
+                Ok(Some(BatchEnd::Committed(tally, missed)))
             }
             _ => Err(StoreError::FenceLost.into()),
         }

@@ -1,6 +1,6 @@
-//! Conducting a run over one table: lanes are cut or found again, worked on, swept, ended.
-//! Owns the one run loop. Threads of this process and processes on other hosts take lanes in the
-//! same way; nothing else coordinates them.
+//! The run loop over one table: cuts or finds its lanes, works on them, adds sweeps, and ends. Owns
+//! the distribution of lanes. Workers of this process and of processes on other hosts claim lanes
+//! in the same way; nothing else coordinates them. Does not own the run's record.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,38 +10,38 @@ use tokio::task::JoinSet;
 
 use super::alike::Refusals;
 use super::commit::Committer;
-use super::context::Context;
+use super::context::RunContext;
 use super::error::EngineError;
 use super::events::Event;
-use super::pace::Pace;
-use super::pipeline::{Range, Sink, work_range};
+use super::pipeline::{LaneRange, Sink, work_range};
 use super::report::Tallied;
-use super::step::{Order, Reads};
+use super::step::{ReadOrder, Reads};
 use super::sweep::sweep;
-use crate::run::checkpoint::{Checkpoints, Place};
+use super::window_size::WindowSize;
+use crate::run::checkpoint::{Checkpoints, Slot};
 use crate::run::holder;
 use crate::store::{
-    BatchWriter, Holder, LaneRecord, LaneStamp, Mark, NewLane, Next, Select, Store, StoreError,
-    Target, Visits,
+    BatchWriter, Bound, Holder, LaneRecord, LaneStamp, NewLane, Next, PassKind, Select, Store,
+    StoreError, Target,
 };
 
-/// Lanes from this number on sweep a relation; those below seal ranges of it.
+/// Lanes from this number on are sweep lanes; lower numbers are ranges of a relation.
 pub const SWEEP_LANES: i32 = 1_000_000;
-/// A table is cut into up to this many lanes for each one worked on at once, so that nobody is
-/// left without work near the end.
+/// A table is cut into up to this many lanes for each worker, so that no worker is idle near the
+/// end.
 const LANES_PER_WORKER: u64 = 4;
-/// A worker gets more than one lane where each has at least so many rows: the windows of a small lane
-/// are small, and each costs a COMMIT.
+/// A worker gets more than one lane only if each has at least this many rows. A small lane has
+/// small windows, and each window costs a COMMIT.
 const ROWS_PER_SPARE_LANE: u64 = 50_000;
-/// Below this many rows a table is one lane.
+/// A table with fewer rows than this is one lane.
 const ROWS_PER_LANE_MIN: u64 = 20_000;
 
-/// Cuts a table into lanes: ranges of keys or, where the step may go that way and the store can, of
-/// places. Where none of a relation's rows needs work, its one range is of no places: passes over all
-/// of it would find nothing, and the sweep looks once more.
+/// Cuts a table into lanes: ranges in storage order if the step allows it and the store can, else
+/// ranges of keys. In storage order, a relation without a row that needs work gets one empty range:
+/// the main pass would find nothing, and the sweep looks once more anyway.
 ///
 /// # Errors
-/// What the store reports.
+/// Any error of the store.
 pub async fn cut_lanes(
     store: &dyn Store,
     target: &Target,
@@ -56,23 +56,28 @@ pub async fn cut_lanes(
     let mut lanes = Vec::new();
     for relation in relations {
         let mut places = match reads.order {
-            Order::Storage(visits) => store.cut_storage(target, &relation, pieces, visits).await?,
-            Order::Keys => None,
+            ReadOrder::Storage(pass_kind) => {
+                store
+                    .cut_by_storage(target, &relation, pieces, pass_kind)
+                    .await?
+            }
+            ReadOrder::Keys => None,
         };
         if let (
-            Order::Storage(Visits::Growing | Visits::Rewriting),
-            Some([first @ Some(Mark::Heap(_)), ..]),
+            ReadOrder::Storage(PassKind::Growing | PassKind::Rewriting),
+            Some([first @ Some(Bound::Heap(_)), ..]),
         ) = (reads.order, places.as_deref())
             && is_done(store, target, &relation, &reads.sweep).await?
         {
             places = Some(vec![first.clone(), first.clone()]);
         }
-        // From bound to bound; of keys, the first range begins and the last one ends with none.
-        let bounds: Vec<Option<Mark>> = match places {
+        // Each lane goes from one bound to the next. In key order, the first lane has no lower
+        // bound and the last one no upper bound.
+        let bounds: Vec<Option<Bound>> = match places {
             Some(places) => places,
             None => {
-                let keys = store.cut(target, &relation, pieces).await?;
-                let keys = keys.into_iter().map(Mark::Key).map(Some);
+                let keys = store.cut_by_key(target, &relation, pieces).await?;
+                let keys = keys.into_iter().map(Bound::Key).map(Some);
                 [None].into_iter().chain(keys).chain([None]).collect()
             }
         };
@@ -81,24 +86,24 @@ pub async fn cut_lanes(
             lanes.push(NewLane {
                 lane_no,
                 relation: relation.clone(),
-                lower: encode(checkpoints, lane_no, Place::Lower, bound[0].as_ref())?,
-                upper: encode(checkpoints, lane_no, Place::Upper, bound[1].as_ref())?,
+                lower: encode(checkpoints, lane_no, Slot::Lower, bound[0].as_ref())?,
+                upper: encode(checkpoints, lane_no, Slot::Upper, bound[1].as_ref())?,
             });
         }
     }
     Ok(lanes)
 }
 
-/// How many lanes a table of so many rows is best cut into; for no workers none, which is one range a
-/// relation.
+/// How many lanes to cut a table of `rows` rows into. For 0 workers it is 0, which gives one lane
+/// for each relation.
 fn lanes_wanted(rows: u64, workers: u32) -> u64 {
     let workers = u64::from(workers);
     let each = (rows / (workers * ROWS_PER_SPARE_LANE).max(1)).clamp(1, LANES_PER_WORKER);
     (workers * each).min(rows / ROWS_PER_LANE_MIN + 1)
 }
 
-/// Whether none of a relation's rows needs work. Asked to save time only: where an answer fails to
-/// come and may come another time, the relation is simply gone through.
+/// Whether no row of a relation needs work. This only saves time: after a transient error the
+/// answer is `false`, and the relation is read.
 async fn is_done(
     store: &dyn Store,
     target: &Target,
@@ -119,24 +124,24 @@ fn lane_number(count: usize) -> i32 {
 fn encode(
     checkpoints: &Checkpoints,
     lane_no: i32,
-    place: Place,
-    mark: Option<&Mark>,
+    place: Slot,
+    bound: Option<&Bound>,
 ) -> Result<Option<Vec<u8>>, EngineError> {
-    Ok(mark
-        .map(|mark| checkpoints.encode(lane_no, place, mark))
+    Ok(bound
+        .map(|bound| checkpoints.encode(lane_no, place, bound))
         .transpose()?)
 }
 
-/// Works a durable run until nothing is left of it.
+/// Works on a recorded run until nothing is left to do.
 ///
 /// # Errors
-/// What stops the run; it can be resumed.
-pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineError> {
+/// Any error that stops the run, which can be resumed.
+pub async fn run_loop(ctx: &Arc<RunContext>, run_id: i64) -> Result<Tallied, EngineError> {
     let mut tallied = Tallied::default();
-    let mut crowd = Crowd::default();
+    let mut lane_wait = LaneWait::default();
     loop {
         work_lanes(ctx, run_id, &mut tallied).await?;
-        if ctx.stop.is_wished() {
+        if ctx.stop.is_requested() {
             return Err(EngineError::Interrupted);
         }
         let lanes = ctx.store.lanes(run_id).await?;
@@ -148,23 +153,24 @@ pub async fn conduct(ctx: &Arc<Context>, run_id: i64) -> Result<Tallied, EngineE
                 return Ok(tallied);
             }
         } else {
-            // A frozen holder keeps its lane from everybody, lease or not. Best effort: it may wake up.
+            // A frozen process can hold its lane's row lock beyond its lease. Best effort: it may
+            // recover.
             let _ = ctx.store.end_frozen(run_id).await;
-            crowd.wait(ctx, &open, tallied.lanes > 0).await?;
+            lane_wait.wait(ctx, &open, tallied.lanes > 0).await?;
         }
     }
 }
 
-/// After the last sweep: where one ended beside an application that writes, or another process did
-/// one, the server is asked whether anything is left now; and the sweeps' indexes go, also those that
-/// an interrupted run left.
+/// Runs after the last sweep. Asks the server whether a row is left, if a sweep ended while the
+/// application was writing or another process ran one of the sweeps. Drops the indexes of the
+/// sweeps, including those that an interrupted run left.
 async fn wind_up(
-    ctx: &Arc<Context>,
+    ctx: &Arc<RunContext>,
     sweeps: usize,
     tallied: &mut Tallied,
 ) -> Result<(), EngineError> {
     let reads = ctx.step.reads();
-    let not_seen = reads.ends_beside_writers && tallied.sweeps < sweeps;
+    let not_seen = reads.ends_while_written && tallied.sweeps < sweeps;
     if std::mem::take(&mut tallied.still_written) || not_seen {
         for relation in ctx.store.relations(&ctx.target).await? {
             let done = is_done(ctx.store.as_ref(), &ctx.target, &relation, &reads.sweep).await?;
@@ -177,9 +183,9 @@ async fn wind_up(
     Ok(())
 }
 
-/// Waits for all workers. The first that fails stops the others after their batch.
+/// Waits for all workers. The first failure asks the others to stop after their batch.
 pub(super) async fn join(
-    ctx: &Context,
+    ctx: &RunContext,
     mut workers: JoinSet<Result<Tallied, EngineError>>,
 ) -> Result<Tallied, EngineError> {
     let mut all = Tallied::default();
@@ -194,16 +200,16 @@ pub(super) async fn join(
                 if failure.is_none() || matches!(failure, Some(EngineError::Interrupted)) {
                     failure = Some(error);
                 }
-                ctx.stop.wish();
+                ctx.stop.request();
             }
         }
     }
     failure.map_or(Ok(all), Err)
 }
 
-/// Claims lanes and works them, on as many workers as this process has, until none is free.
+/// Claims lanes and works on them with all workers of this process, until no lane can be claimed.
 async fn work_lanes(
-    ctx: &Arc<Context>,
+    ctx: &Arc<RunContext>,
     run_id: i64,
     tallied: &mut Tallied,
 ) -> Result<(), EngineError> {
@@ -212,15 +218,15 @@ async fn work_lanes(
         let ctx = Arc::clone(ctx);
         workers.spawn(async move {
             let mut tallied = Tallied::default();
-            let pace = Arc::new(Pace::new(ctx.settings.batch_target));
+            let window_size = Arc::new(WindowSize::new(ctx.settings.batch_target));
             let holder = ctx.process.worker(number);
             let mut writer = None;
-            while !ctx.stop.is_wished() {
+            while !ctx.stop.is_requested() {
                 let Some(lane) = claim(&ctx, run_id, &holder).await? else {
                     break;
                 };
                 tallied.lanes += 1;
-                work_lane(&ctx, lane, &mut tallied, &pace, &mut writer).await?;
+                work_lane(&ctx, lane, &mut tallied, &window_size, &mut writer).await?;
             }
             Ok(tallied)
         });
@@ -230,7 +236,7 @@ async fn work_lanes(
 }
 
 async fn claim(
-    ctx: &Context,
+    ctx: &RunContext,
     run_id: i64,
     holder: &Holder,
 ) -> Result<Option<LaneRecord>, EngineError> {
@@ -249,10 +255,10 @@ async fn claim(
 }
 
 async fn work_lane(
-    ctx: &Arc<Context>,
+    ctx: &Arc<RunContext>,
     lane: LaneRecord,
     tallied: &mut Tallied,
-    pace: &Arc<Pace>,
+    window_size: &Arc<WindowSize>,
     kept: &mut Option<Box<dyn BatchWriter>>,
 ) -> Result<(), EngineError> {
     let stamp = LaneStamp {
@@ -261,7 +267,7 @@ async fn work_lane(
         fence: lane.fence,
         seq: lane.seq,
     };
-    // A connection for each lane would cost a far server's lanes a second each.
+    // With a distant server, a new connection for each lane would cost about a second.
     let writer = match kept.take() {
         Some(writer) => writer,
         None => ctx.store.writer().await?,
@@ -274,11 +280,11 @@ async fn work_lane(
         *kept = outcome.is_ok().then(|| committer.into_writer());
         (outcome, stamp)
     } else {
-        let mut range = Range::left(ctx, &lane)?;
-        let mut sink = Sink::Durable(committer);
-        let outcome = work_range(ctx, &mut range, &mut sink, tallied, pace).await;
+        let mut range = LaneRange::left(ctx, &lane)?;
+        let mut sink = Sink::Committed(committer);
+        let outcome = work_range(ctx, &mut range, &mut sink, tallied, window_size).await;
         let stamp = match sink {
-            Sink::Durable(committer) => {
+            Sink::Committed(committer) => {
                 let stamp = committer.stamp();
                 *kept = outcome.is_ok().then(|| committer.into_writer());
                 stamp
@@ -290,18 +296,20 @@ async fn work_lane(
     match outcome {
         Ok(()) => Ok(ctx.store.release_lane(&stamp, true).await?),
         Err(error) => {
-            // Given back at once, so that the next one need not wait for the lease. Best effort.
+            // Releases the lane at once, so that the next worker need not wait for the lease. Best
+            // effort.
             let _ = ctx.store.release_lane(&stamp, false).await;
             Err(error)
         }
     }
 }
 
-/// Adds what is still to be done when all lanes are: partitions attached meanwhile, then the sweep of
-/// each relation; where there are several, another one of each after all of these, since a row may
-/// have moved from one not yet swept to one that was. `false` when the sweeps are done, too.
+/// Adds what is left to do when all lanes are done: a lane for each partition that was attached
+/// meanwhile, and a sweep of each relation. With several relations, each is swept again after all
+/// were swept once, since a row may have moved from one not yet swept to one already swept. Returns
+/// `false` if the sweeps are done, too.
 async fn add_lanes(
-    ctx: &Arc<Context>,
+    ctx: &Arc<RunContext>,
     run_id: i64,
     lanes: &[LaneRecord],
 ) -> Result<bool, EngineError> {
@@ -335,7 +343,8 @@ async fn add_lanes(
             number += 1;
             new.push(whole(relation, number));
         } else if !sealed {
-            // A partition that came after this process began: its definition was never looked at.
+            // The partition was attached after this process started, so its definition was never
+            // checked.
             return Err(StoreError::SchemaChanged {
                 table: ctx.target.label.clone(),
             }
@@ -350,8 +359,8 @@ async fn add_lanes(
         return Ok(false);
     }
     match ctx.store.add_lanes(run_id, &new).await {
-        // Another process was first: its lanes are the same.
-        Ok(()) | Err(StoreError::Data { .. } | StoreError::OutcomeUnknown) => Ok(true),
+        // Another process added the same lanes first.
+        Ok(()) | Err(StoreError::RowRefused { .. } | StoreError::OutcomeUnknown) => Ok(true),
         Err(error) if error.next() == Next::Stop => Err(error.into()),
         Err(_) => Ok(true),
     }
@@ -366,19 +375,19 @@ fn whole(relation: &str, lane_no: i32) -> NewLane {
     }
 }
 
-/// Waiting for lanes that others hold.
+/// Waiting for lanes that other workers hold.
 #[derive(Default)]
-struct Crowd {
+struct LaneWait {
     since: Option<Instant>,
     leases: HashMap<i32, f64>,
 }
 
-impl Crowd {
-    /// Waits a little. A process that got no lane at all, where all holders show signs of life,
-    /// is refused and told who they are.
+impl LaneWait {
+    /// Waits half a second. If this process got no lane at all, fails with
+    /// [`EngineError::LanesHeld`] once a holder renews its lease, or the time of a lease is over.
     async fn wait(
         &mut self,
-        ctx: &Context,
+        ctx: &RunContext,
         open: &[&LaneRecord],
         worked: bool,
     ) -> Result<(), EngineError> {
@@ -393,7 +402,7 @@ impl Crowd {
                 .insert(lane.lane_no, left)
                 .is_some_and(|before| left > before)
         });
-        // A frozen holder is ended some seconds after its lease.
+        // [`Store::end_frozen`] ends a frozen holder some seconds after its lease.
         let lease = Duration::from_secs(u64::from(ctx.settings.lease_seconds) + 10);
         if !worked && (renewed || since.elapsed() > lease) {
             return Err(EngineError::LanesHeld {
@@ -409,8 +418,9 @@ impl Crowd {
     }
 }
 
-/// The error of a table that refuses every row alike, with the triggers that may be the cause.
-pub(super) async fn all_refused(ctx: &Context, refused: Refusals) -> EngineError {
+/// Returns the error for a table that refuses all rows for one cause, naming the triggers that may
+/// be that cause.
+pub(super) async fn all_refused(ctx: &RunContext, refused: Refusals) -> EngineError {
     let facts = ctx.store.table(&ctx.target.table).await.ok().flatten();
     let names: Vec<String> = facts
         .iter()

@@ -1,9 +1,9 @@
-//! A table on which a batch is about to be written.
+//! A table with a lane, on which a test can write a batch.
 
 use super::fixture::{Fixture, request, stamp, target, with};
 use crate::store::page::{PageCell, WriteCell};
 use crate::store::{
-    Advance, BatchWriter, LaneRecord, LaneStamp, LaneTally, PageRow, Select, Store, StoreError,
+    BatchWriter, LaneRecord, LaneStamp, LaneTally, LaneUpdate, PageRow, Select, Store, StoreError,
     Target, WriteBatch, WriteRow, Written,
 };
 
@@ -19,7 +19,7 @@ pub(super) fn beside() -> Target {
     )
 }
 
-/// A number and a blob, as they are sealed where [`Bench::restores`] is tried.
+/// A number and a blob column, as [`BatchFixture::restores`] tests them.
 pub(super) fn number_and_blob() -> Target {
     with(
         with(target("t", &["id"]), "n", "NUMERIC", true),
@@ -37,7 +37,7 @@ pub(super) const TALLY: LaneTally = LaneTally {
     quarantined: 0,
 };
 
-pub(super) struct Bench {
+pub(super) struct BatchFixture {
     pub(super) fixture: Fixture,
     pub(super) target: Target,
     pub(super) lane: LaneRecord,
@@ -45,7 +45,7 @@ pub(super) struct Bench {
     pub(super) key: crate::crypto::KeyId,
 }
 
-impl Bench {
+impl BatchFixture {
     pub(super) async fn new(schema: &str, target: Target) -> Self {
         let mut fixture = Fixture::new(schema).await;
         let key = fixture.key(1, "", true).await;
@@ -66,7 +66,7 @@ impl Bench {
     }
 
     pub(super) async fn begin(&mut self, stamp: LaneStamp) -> Result<(), StoreError> {
-        let advance = Advance {
+        let advance = LaneUpdate {
             cursor: Some(b"cursor".to_vec()),
             lease_seconds: 30,
         };
@@ -89,8 +89,8 @@ impl Bench {
         self.writer.write(&self.target, &batch, false).await
     }
 
-    /// Takes the plaintext of all rows of `t` away, restores it, and compares; each row has a value
-    /// sealed, and columns `n` and `b`.
+    /// Clears the plaintext of all rows of `t`, restores it, and compares. Each row has a sealed
+    /// value, and columns `n` and `b`.
     pub(super) async fn restores(&mut self, rows: u64) {
         let select = "SELECT typeof(n) || quote(n) || typeof(b) || quote(b) FROM t ORDER BY id";
         let before = self.fixture.rows(select).await;
@@ -123,7 +123,7 @@ impl Bench {
     pub(super) async fn lane_now(&self) -> LaneRecord {
         self.fixture
             .store
-            .settle_lane(self.lane.run_id, 0)
+            .lane_after_commit(self.lane.run_id, 0)
             .await
             .unwrap()
     }
@@ -136,7 +136,7 @@ pub(super) fn seal(bytes: &[u8]) -> WriteCell {
     }
 }
 
-/// Seals the first field of every row, and leaves the others.
+/// Seals the first field of every row, and keeps the others.
 pub(super) fn sealed(rows: Vec<PageRow>) -> Vec<WriteRow> {
     let row = |row: PageRow| WriteRow {
         cells: (0..row.cells.len())

@@ -1,30 +1,30 @@
-//! Where the time of a range goes: how long it was read, sealed and written, which overlap.
-//! Said once a range, at level debug; it holds numbers only.
+//! How long a range was read, sealed and written; these times overlap. Owns the sums, which are
+//! logged once for each range at debug level. The log holds numbers only.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Times of the stages of one range, in microseconds.
+/// The time spent in each stage of one range, in microseconds.
 #[derive(Default)]
-pub struct Clock {
+pub struct StageTimes {
     reading: AtomicU64,
     sealing: AtomicU64,
     writing: AtomicU64,
 }
 
-/// A stage.
+/// A stage of the pipeline.
 #[derive(Clone, Copy)]
 pub enum Stage {
-    /// A window on its way from the server.
+    /// Waiting for a window from the server.
     Reading,
-    /// The step, and what stands around it.
+    /// The step, and the calls around it.
     Sealing,
     /// A batch, from BEGIN to the answer to COMMIT.
     Writing,
 }
 
-impl Clock {
-    /// Adds what some work took.
+impl StageTimes {
+    /// Awaits `work` and adds its time to a stage.
     pub async fn time<T>(&self, stage: Stage, work: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let done = work.await;
@@ -38,7 +38,7 @@ impl Clock {
         done
     }
 
-    /// Says so.
+    /// Logs the times.
     pub fn say(&self) {
         let ms = |sum: &AtomicU64| sum.load(Ordering::Relaxed) / 1000;
         tracing::debug!(

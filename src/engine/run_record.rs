@@ -1,5 +1,6 @@
-//! A run over one table, as it is written down: begun or found again, conducted, ended, audited.
-//! Owns what a run that resumes must have in common with the one that was interrupted.
+//! The record of a run over one table: begins or resumes the run, calls the run loop, and records
+//! and audits how it ended. Owns what a resumed run must have in common with the interrupted one.
+//! Does not work on lanes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,13 +10,14 @@ use serde_json::json;
 
 use super::alike::{Alike, Refusals};
 use super::columns::Columns;
-use super::context::Context;
+use super::context::RunContext;
 use super::error::EngineError;
 use super::events::Event;
-use super::quarantine::Book;
+use super::quarantine::KnownFaults;
 use super::report::{FAILURES_MAX, TableReport, Tallied};
 use super::step::{Reads, Step};
-use super::{Engine, Job, conduct};
+use super::throttle::Unthrottled;
+use super::{Engine, Job, job_digest, run_loop};
 use crate::crypto::KeyId;
 use crate::keys::KeyStatus;
 use crate::run::audit;
@@ -26,7 +28,7 @@ use crate::store::{
 };
 
 impl Engine {
-    /// The one run loop, with its beginning and its end.
+    /// Runs one step over a table: begins or resumes its run, and ends it.
     pub(super) async fn run(
         &self,
         job: &Job,
@@ -53,17 +55,17 @@ impl Engine {
         let ctx = Arc::new(ctx);
         self.begin_table(&ctx, rows_estimate, before.rows_found.unsigned_abs());
         let mut outcome = match self.list_violators(&ctx).await {
-            Ok(listed) => conduct::conduct(&ctx, run_id).await.map(|mut done| {
+            Ok(listed) => run_loop::run_loop(&ctx, run_id).await.map(|mut done| {
                 done.tally.quarantined += listed;
                 done
             }),
             Err(error) => Err(error),
         };
         if let (Ok(_), Some(refused)) = (&outcome, ctx.alike.of_all())
-            && !ctx.book.retries_any()
+            && !ctx.known_faults.retries_any()
             && !self.is_any_good(&ctx).await?
         {
-            outcome = Err(conduct::all_refused(&ctx, refused).await);
+            outcome = Err(run_loop::all_refused(&ctx, refused).await);
         }
         if let Err(EngineError::AllRefused { refused, .. }) = &outcome {
             self.try_again_later(&ctx, run_id, refused).await?;
@@ -83,7 +85,7 @@ impl Engine {
         })
     }
 
-    /// The unfinished run of this table, or a new one.
+    /// Returns the unfinished run of this table, or begins a new one.
     async fn open_or_begin(
         &self,
         job: &Job,
@@ -98,7 +100,7 @@ impl Engine {
                 return Ok((run.run_id, true, before));
             }
             let checkpoints = self.checkpoints(target);
-            let lanes = conduct::cut_lanes(
+            let lanes = run_loop::cut_lanes(
                 self.store.as_ref(),
                 target,
                 &checkpoints,
@@ -112,7 +114,8 @@ impl Engine {
                     self.note(&format!("{kind}.begin"), &run, None).await?;
                     return Ok((run_id, false, LaneTally::default()));
                 }
-                // Another process began it just now, or we did and nobody told us: join.
+                // Another process has just begun it, or our own attempt may have succeeded: join
+                // that run.
                 Err(StoreError::Held { .. } | StoreError::OutcomeUnknown) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -125,7 +128,7 @@ impl Engine {
             run_id: 0,
             kind,
             table_label: job.target.label.clone(),
-            digest: job.digest(),
+            digest: job_digest::digest(job),
             state: RunState::Running,
             params: json!({ "columns": job.labels() }).to_string(),
             started_at: String::new(),
@@ -136,7 +139,7 @@ impl Engine {
         }
     }
 
-    /// Whether an unfinished run is the one asked for; what it did so far.
+    /// Checks that an unfinished run is the one asked for. Returns what it did so far.
     async fn same_run(
         &self,
         job: &Job,
@@ -160,7 +163,7 @@ impl Engine {
                 );
             return Err(other(&holder));
         }
-        if run.digest != job.digest() {
+        if !job_digest::is_of(&run.digest, job) {
             return Err(other("it was begun with other columns or another key"));
         }
         let mut before = LaneTally::default();
@@ -186,17 +189,17 @@ impl Engine {
         step: Arc<dyn Step>,
         run_id: Option<i64>,
         fingerprints: HashMap<String, String>,
-    ) -> Result<Context, EngineError> {
+    ) -> Result<RunContext, EngineError> {
         let listed = self.store.quarantined(Some(&target.label)).await?;
-        let book = Book::new(
+        let known_faults = KnownFaults::new(
             &target,
             step.kind().as_str(),
             self.tenants.own().ok(),
             &self.tenants.keyring,
-            // A verification lists anew what it finds.
+            // A verification lists again whatever fails.
             if run_id.is_some() { &listed } else { &[] },
         );
-        Ok(Context {
+        Ok(RunContext {
             store: Arc::clone(&self.store),
             checkpoints: self.checkpoints(&target),
             target,
@@ -206,7 +209,8 @@ impl Engine {
             settings: self.settings.clone(),
             events: Arc::clone(&self.events),
             stop: self.stop.clone(),
-            book,
+            throttle: Arc::new(Unthrottled),
+            known_faults,
             alike: Alike::default(),
             fingerprints,
             rotations: HashMap::new(),
@@ -215,7 +219,7 @@ impl Engine {
         })
     }
 
-    pub(super) fn begin_table(&self, ctx: &Context, rows_estimate: u64, rows_before: u64) {
+    pub(super) fn begin_table(&self, ctx: &RunContext, rows_estimate: u64, rows_before: u64) {
         self.events.emit(Event::TableBegun {
             kind: ctx.step.kind().as_str(),
             table: ctx.target.label.clone(),
@@ -224,10 +228,10 @@ impl Engine {
         });
     }
 
-    /// Writes down how a run ended, and passes on what it did.
+    /// Records how a run ended, and passes its result on.
     async fn end(
         &self,
-        ctx: &Context,
+        ctx: &RunContext,
         run_id: i64,
         outcome: Result<Tallied, EngineError>,
     ) -> Result<Tallied, EngineError> {
@@ -243,18 +247,19 @@ impl Engine {
                 Ok(done)
             }
             Err(error) => {
-                // Whoever was asked to stop while it waited for the database has nothing else to say.
+                // A stop was requested while the run waited for the database, so the database's
+                // error does not matter.
                 let error = match error {
                     EngineError::Store(waited)
-                        if self.stop.is_wished()
+                        if self.stop.is_requested()
                             && matches!(waited.next(), Next::Again | Next::Reconnect) =>
                     {
                         EngineError::Interrupted
                     }
                     error => error,
                 };
-                // Best effort: the lanes alone are enough to resume from. What was refused is behind them all,
-                // so the next run begins anew.
+                // Best effort: the lanes are enough to resume from. If all rows were refused, the
+                // cursors are already behind them, so the next run must begin anew.
                 let state = match error {
                     EngineError::AllRefused { .. } => RunState::Failed,
                     _ => RunState::Interrupted,
@@ -265,14 +270,14 @@ impl Engine {
         }
     }
 
-    /// Whether some row is as the step would leave it: then those that were refused are not the whole table.
-    async fn is_any_good(&self, ctx: &Context) -> Result<bool, EngineError> {
+    /// Whether some row is already as the step would leave it; if so, not all rows were refused.
+    async fn is_any_good(&self, ctx: &RunContext) -> Result<bool, EngineError> {
         let select = match ctx.step.kind() {
             RunKind::Rotate => Select::SealedUnder {
                 keys: self.active_keys(),
             },
             RunKind::Backfill | RunKind::Compare => Select::Sealed,
-            // What stands in the plaintext columns is not asked for.
+            // For other steps the server is not asked.
             _ => return Ok(false),
         };
         for relation in self.store.relations(&ctx.target).await? {
@@ -291,11 +296,11 @@ impl Engine {
         active.map(|key| key.key_id()).collect()
     }
 
-    /// What was listed of rows that were all refused alike is not for a person to look at one by one: the next
-    /// run tries them again.
+    /// Marks the entries of rows that were all refused for one cause to be tried again by the next
+    /// run. A person need not look at them one by one.
     async fn try_again_later(
         &self,
-        ctx: &Context,
+        ctx: &RunContext,
         run_id: i64,
         refused: &Refusals,
     ) -> Result<(), EngineError> {
@@ -312,7 +317,7 @@ impl Engine {
         .await?)
     }
 
-    fn bare_run(&self, ctx: &Context, kind: RunKind) -> RunRecord {
+    fn bare_run(&self, ctx: &RunContext, kind: RunKind) -> RunRecord {
         RunRecord {
             run_id: 0,
             kind,
@@ -354,16 +359,17 @@ impl Engine {
         Ok(())
     }
 
-    /// What an operator wanted tried again and did not come back is resolved; the number of rows
-    /// that wait for a person. A resumed run in place may have gone by such a row before, and its sweep
-    /// takes what looks sealed for sealed: there it waits for the next run.
-    async fn settle_quarantine(&self, ctx: &Context, resumed: bool) -> Result<u64, EngineError> {
+    /// Resolves the entries that an operator marked for retry and that this run did not list again.
+    /// Returns how many rows wait for a person. A resumed run in place may have passed such a row
+    /// before it was interrupted, and its sweep treats what looks sealed as sealed; so there the
+    /// entries wait for the next run.
+    async fn settle_quarantine(&self, ctx: &RunContext, resumed: bool) -> Result<u64, EngineError> {
         let step = ctx.step.kind().as_str();
         let listed = self.store.quarantined(Some(&ctx.target.label)).await?;
         let tried: Vec<i64> = listed
             .iter()
             .filter(|row| {
-                row.state == QuarantineState::Retry && ctx.book.retries(row.quarantine_id)
+                row.state == QuarantineState::Retry && ctx.known_faults.retries(row.quarantine_id)
             })
             .map(|row| row.quarantine_id)
             .collect();
@@ -379,7 +385,7 @@ impl Engine {
             .count() as u64)
     }
 
-    /// What an earlier verification listed and this one did not find again is resolved.
+    /// Resolves what an earlier verification listed and this one did not find again.
     pub(super) async fn resolve_verified(
         &self,
         label: &str,

@@ -1,5 +1,6 @@
-//! A parcel: one page with the work of all its rows, on its way from reading to writing.
-//! Owns the call of the step on the thread pool. No database, no waiting.
+//! A worked page: one page after the step has worked on all its rows. Owns the calls of the step on
+//! the thread pool. Does not use the database, except that new tenants get keys, and does not
+//! commit.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,57 +8,57 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::columns::same;
-use super::context::Context;
+use super::context::RunContext;
 use super::error::EngineError;
 use super::quarantine::stand_in_key;
-use super::step::{Hand, Row, RowFault, RowWork, Seen};
+use super::step::{RowFault, RowView, RowWork, StepCounts, ThreadScratch};
 use crate::crypto::{KeyId, NonceBatch, Purpose, RowKey};
 use crate::keys::KeySet;
 use crate::store::page::PageCell;
-use crate::store::{Mark, Page, PageRow, WriteRow};
+use crate::store::{Bound, Page, PageRow, WriteRow};
 
-/// Rows worked on by one thread in one go, with one call to the random generator.
+/// The most rows that a thread works on with one call of the random generator.
 const CHUNK_ROWS: usize = 256;
 
-/// One page, worked on.
-pub struct Parcel {
-    /// The rows as they were read.
-    pub rows: Vec<Worked>,
-    /// What was seen in them.
-    pub seen: Seen,
-    /// The keys they were worked on with.
+/// A page after the step has worked on each row.
+pub struct WorkedPage {
+    /// The rows, in the order of the page.
+    pub rows: Vec<WorkedRow>,
+    /// What the step counted in them.
+    pub seen: StepCounts,
+    /// The keys that the step used.
     pub keys: Arc<KeySet>,
-    /// Where the next window begins, once this page is durable.
-    pub next: Option<Mark>,
-    /// Rows that its window looked at, at most.
+    /// Where the next window begins; the lane's cursor once this page is committed.
+    pub next: Option<Bound>,
+    /// The most rows that its window looked at.
     pub window_rows: u32,
-    /// This page moves the cursor: the last of a window.
+    /// Whether this is the last page of its window, and so moves the cursor.
     pub closes_window: bool,
-    /// Identity of the storage the rows were read from.
+    /// The identity of the storage that the rows were read from.
     pub storage: String,
-    /// Held while a value too large to be held twice is under way.
+    /// A permit for a page with a large value; only one such page is in the pipeline at a time.
     pub _large: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
-/// One row, worked on.
-pub struct Worked {
-    /// As it was read.
+/// A row after the step has worked on it.
+pub struct WorkedRow {
+    /// The row as it was read.
     pub read: PageRow,
-    /// Its row key, or one that stands in for it where it has no fixed form.
+    /// Its row key, or a substitute if its key has no fixed form.
     pub key: RowKey,
-    /// What is to become of it.
+    /// What the step decided.
     pub work: RowWork,
 }
 
-impl Worked {
-    /// Its tenant; empty where the table has none.
+impl WorkedRow {
+    /// Its tenant; empty if the table has no tenants.
     pub fn tenant(&self) -> &str {
         self.read.tenant.as_deref().unwrap_or_default()
     }
 
-    /// As the step sees it.
-    pub fn as_row(&self) -> Row<'_> {
-        Row {
+    /// The row as the step sees it.
+    pub fn as_row(&self) -> RowView<'_> {
+        RowView {
             read: &self.read,
             key: &self.key,
             tenant: self.tenant(),
@@ -65,8 +66,9 @@ impl Worked {
     }
 }
 
-impl Parcel {
-    /// The keys that the rows at these positions were sealed under.
+impl WorkedPage {
+    /// The active keys of the tenants of the rows at these positions; these sealed the rows'
+    /// values.
     pub fn seal_keys(&self, positions: &[usize]) -> Vec<KeyId> {
         let tenants = distinct(positions.iter().map(|at| self.rows[*at].tenant()));
         let mut ids = BTreeSet::new();
@@ -78,7 +80,7 @@ impl Parcel {
         ids.into_iter().collect()
     }
 
-    /// Takes the rows to write out of the parcel, with their positions.
+    /// Takes out the rows to write, with their positions in the page.
     pub fn take_writes(&mut self) -> (Vec<usize>, Vec<WriteRow>) {
         let mut positions = Vec::new();
         let mut writes = Vec::new();
@@ -95,11 +97,11 @@ impl Parcel {
     }
 }
 
-/// Works on all rows of a page. Rows that are listed already are left alone.
+/// Works on all rows of a page. A row that is listed as a whole is not written.
 ///
 /// # Errors
-/// A tenant whose keys cannot be had, or no random bytes.
-pub async fn work(ctx: &Arc<Context>, page: Page) -> Result<Parcel, EngineError> {
+/// A tenant's keys are unavailable, or the system gives no random bytes.
+pub async fn work(ctx: &Arc<RunContext>, page: Page) -> Result<WorkedPage, EngineError> {
     let keys = if ctx.step.seals() {
         let tenants = distinct(page.rows.iter().filter_map(|row| tenant_of(ctx, row).ok()));
         ctx.tenants.ready(&tenants, ctx.blind_index()).await?
@@ -111,7 +113,7 @@ pub async fn work(ctx: &Arc<Context>, page: Page) -> Result<Parcel, EngineError>
     let (rows, seen) = tokio::task::spawn_blocking(move || work_rows(&shared, &set, page.rows))
         .await
         .map_err(|_| EngineError::Worker)??;
-    Ok(Parcel {
+    Ok(WorkedPage {
         rows,
         seen,
         keys,
@@ -124,13 +126,13 @@ pub async fn work(ctx: &Arc<Context>, page: Page) -> Result<Parcel, EngineError>
 }
 
 fn work_rows(
-    ctx: &Context,
+    ctx: &RunContext,
     keys: &KeySet,
     rows: Vec<PageRow>,
-) -> Result<(Vec<Worked>, Seen), EngineError> {
+) -> Result<(Vec<WorkedRow>, StepCounts), EngineError> {
     let fields = ctx.target.fields.len();
     let mut out: Vec<Option<PageRow>> = rows.into_iter().map(Some).collect();
-    let chunks: Result<Vec<(Vec<Worked>, Seen)>, EngineError> = out
+    let chunks: Result<Vec<(Vec<WorkedRow>, StepCounts)>, EngineError> = out
         .par_chunks_mut(CHUNK_ROWS)
         .map(|chunk| {
             let nonces = match ctx.step.seals() {
@@ -138,17 +140,17 @@ fn work_rows(
                 false => 0,
             };
             let nonces = NonceBatch::draw(nonces).map_err(|_| EngineError::NoRandomness)?;
-            let mut hand = Hand::new(nonces);
+            let mut scratch = ThreadScratch::new(nonces);
             let worked = chunk
                 .iter_mut()
                 .filter_map(Option::take)
-                .map(|row| work_row(ctx, keys, row, &mut hand))
+                .map(|row| work_row(ctx, keys, row, &mut scratch))
                 .collect();
-            Ok((worked, hand.seen))
+            Ok((worked, scratch.seen))
         })
         .collect();
     let mut rows = Vec::with_capacity(out.len());
-    let mut seen = Seen::default();
+    let mut seen = StepCounts::default();
     for (worked, in_them) in chunks? {
         rows.extend(worked);
         seen.add(&in_them);
@@ -156,8 +158,8 @@ fn work_rows(
     Ok((rows, seen))
 }
 
-/// Tenants, each once. Rows of one often lie together, and most tables have none: a row like the one
-/// before it is not looked up.
+/// The distinct tenants. Rows of a tenant often lie together and most tables have no tenants, so a
+/// tenant equal to the one before it is not looked up.
 fn distinct<'a>(tenants: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut all = BTreeSet::new();
     let mut before = None;
@@ -172,8 +174,8 @@ fn distinct<'a>(tenants: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     all
 }
 
-/// The tenant of a row; `Err` where the table has tenants and this row names none.
-fn tenant_of<'a>(ctx: &Context, row: &'a PageRow) -> Result<&'a str, ()> {
+/// Returns a row's tenant; `Err` if the table has tenants and the row names none.
+fn tenant_of<'a>(ctx: &RunContext, row: &'a PageRow) -> Result<&'a str, ()> {
     match (&ctx.target.tenant, row.tenant.as_deref()) {
         (None, _) => Ok(""),
         (Some(_), Some(tenant)) if !tenant.is_empty() => Ok(tenant),
@@ -181,7 +183,12 @@ fn tenant_of<'a>(ctx: &Context, row: &'a PageRow) -> Result<&'a str, ()> {
     }
 }
 
-fn work_row(ctx: &Context, keys: &KeySet, read: PageRow, hand: &mut Hand) -> Worked {
+fn work_row(
+    ctx: &RunContext,
+    keys: &KeySet,
+    read: PageRow,
+    scratch: &mut ThreadScratch,
+) -> WorkedRow {
     let encoded = match &read.key {
         Ok(parts) => RowKey::encode(parts).map_err(|error| error.to_string()),
         Err(column) => Err(format!(
@@ -202,28 +209,28 @@ fn work_row(ctx: &Context, keys: &KeySet, read: PageRow, hand: &mut Hand) -> Wor
         fault = Some("the database cannot read a value of the row".to_owned());
     }
     let mut work = match fault {
-        Some(why) => refused(&read, why, &mut hand.seen),
+        Some(why) => refused(&read, why, &mut scratch.seen),
         None => {
-            let row = Row {
+            let row = RowView {
                 read: &read,
                 key: &key,
                 tenant: read.tenant.as_deref().unwrap_or_default(),
             };
-            ctx.step.work(&row, keys, hand)
+            ctx.step.work(&row, keys, scratch)
         }
     };
-    if ctx.book.knows(&key, None) {
-        // The database refused this row; only an operator's retry sends it again.
+    if ctx.known_faults.knows(&key, None) {
+        // The row is in quarantine; only an operator's retry sends it again.
         work.write.clear();
         work.values = 0;
     }
     work.faults
-        .retain(|fault| !ctx.book.knows(&key, fault.field));
-    Worked { read, key, work }
+        .retain(|fault| !ctx.known_faults.knows(&key, fault.field));
+    WorkedRow { read, key, work }
 }
 
-/// A row that no step can work on: whatever it holds counts as not done.
-fn refused(read: &PageRow, why: String, seen: &mut Seen) -> RowWork {
+/// The work for a row that no step can work on: its values count as not done.
+fn refused(read: &PageRow, why: String, seen: &mut StepCounts) -> RowWork {
     let count =
         |of: fn(&PageCell) -> bool| read.cells.iter().filter(|cell| of(cell)).count() as u64;
     let unread = u64::from(read.refused.is_some());

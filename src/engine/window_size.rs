@@ -1,10 +1,11 @@
-//! Pace: how many rows a window looks at, so that a batch takes its target time.
+//! Chooses how many rows a window looks at, so that a batch takes its target time. Owns that
+//! number, not the windows.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-/// The window size of one lane.
-pub struct Pace {
+/// The window size of one worker.
+pub struct WindowSize {
     rows: AtomicU32,
     target: Duration,
     far: AtomicBool,
@@ -12,11 +13,11 @@ pub struct Pace {
 
 const ROWS_FIRST: u32 = 1000;
 const ROWS_MIN: u32 = 50;
-/// No window looks at more rows.
+/// The largest window size, in rows.
 pub const ROWS_MAX: u32 = 20_000;
 
-impl Pace {
-    /// A pace towards batches of this length.
+impl WindowSize {
+    /// Starts with 1000 rows, and aims at batches that take `target`.
     pub fn new(target: Duration) -> Self {
         Self {
             rows: AtomicU32::new(ROWS_FIRST),
@@ -25,28 +26,27 @@ impl Pace {
         }
     }
 
-    /// Rows for the next window.
+    /// The size of the next window, in rows.
     pub fn rows(&self) -> u32 {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// Whether a good part of the batches' time goes by on the way to the server.
+    /// Whether the last batch spent more than a fifth of its time on the network.
     pub fn is_far(&self) -> bool {
         self.far.load(Ordering::Relaxed)
     }
 
-    /// Of a batch that took so long in all, messages were on the way for so long.
+    /// Notes that a batch took `in_all`, of which its messages spent `way` on the network.
     pub fn on_the_way(&self, way: Duration, in_all: Duration) {
         self.far.store(way > in_all / 5, Ordering::Relaxed);
     }
 
-    /// The server worked this long on a batch of `rows`: at most four times or half as many next time, so that
-    /// one odd batch does not spoil the next.
+    /// Notes that the server worked for `elapsed` on a batch of `rows` rows. The size grows at most
+    /// fourfold and shrinks at most to half, so that one odd batch does not spoil the next.
     pub fn took(&self, rows: u32, elapsed: Duration) {
         let now = f64::from(self.rows());
         let factor = self.target.as_secs_f64() / elapsed.as_secs_f64().max(0.000_1);
         let next = (f64::from(rows) * factor).clamp(now * 0.5, now * 4.0);
-        // In range by the clamp.
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -56,7 +56,7 @@ impl Pace {
         self.rows.store(next, Ordering::Relaxed);
     }
 
-    /// A batch failed for want of something: half as many.
+    /// Halves the size after a page had to be read again.
     pub fn slower(&self) {
         self.rows
             .store((self.rows() / 2).max(ROWS_MIN), Ordering::Relaxed);
@@ -69,26 +69,33 @@ mod tests {
 
     #[test]
     fn pace_settles_where_a_batch_takes_its_target_time() {
-        let pace = Pace::new(Duration::from_millis(250));
+        let window_size = WindowSize::new(Duration::from_millis(250));
         for _ in 0..20 {
             // 20 microseconds a row.
-            pace.took(pace.rows(), Duration::from_micros(20) * pace.rows());
+            window_size.took(
+                window_size.rows(),
+                Duration::from_micros(20) * window_size.rows(),
+            );
         }
-        assert!((12_000..=13_000).contains(&pace.rows()), "{}", pace.rows());
+        assert!(
+            (12_000..=13_000).contains(&window_size.rows()),
+            "{}",
+            window_size.rows()
+        );
     }
 
     #[test]
     fn pace_stays_within_its_bounds() {
-        let pace = Pace::new(Duration::from_millis(250));
+        let window_size = WindowSize::new(Duration::from_millis(250));
         for _ in 0..20 {
-            pace.took(pace.rows(), Duration::from_secs(60));
+            window_size.took(window_size.rows(), Duration::from_secs(60));
         }
-        assert_eq!(pace.rows(), ROWS_MIN);
+        assert_eq!(window_size.rows(), ROWS_MIN);
         for _ in 0..20 {
-            pace.took(pace.rows(), Duration::ZERO);
+            window_size.took(window_size.rows(), Duration::ZERO);
         }
-        assert_eq!(pace.rows(), ROWS_MAX);
-        pace.slower();
-        assert_eq!(pace.rows(), ROWS_MAX / 2);
+        assert_eq!(window_size.rows(), ROWS_MAX);
+        window_size.slower();
+        assert_eq!(window_size.rows(), ROWS_MAX / 2);
     }
 }

@@ -1,0 +1,247 @@
+//! Pages of a relation: the one stream that the pipeline, the sweep, verify and samples read.
+//! Owns windows, large rows, retries, values that the database cannot read, and the place where a
+//! throttle delays a read. Does not work on rows and keeps no checkpoint.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::VALUE_BYTES_CEILING;
+use super::error::EngineError;
+use super::events::EventSink;
+use super::retry::Patience;
+use super::stop::Stop;
+use super::throttle::Throttle;
+use crate::store::{
+    KeyText, Locator, Page, PageReader, PageRequest, PageRow, Store, StoreError, Target, Visibility,
+};
+
+/// Where pages come from, and what their reading respects.
+#[derive(Clone)]
+pub struct PageSource {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// The table.
+    pub target: Arc<Target>,
+    /// Receives an event while a failed read waits to be repeated.
+    pub events: Arc<dyn EventSink>,
+    /// The request to stop.
+    pub stop: Stop,
+    /// Admits each window.
+    pub throttle: Arc<dyn Throttle>,
+    /// How long a failing read is repeated. With `None`, every failure is returned at once, and a
+    /// snapshot that the reader holds is never replaced by another one.
+    pub patience: Option<Duration>,
+}
+
+/// One page of the stream.
+pub struct StreamedPage {
+    /// The rows. `next` is set in the last page of a window only.
+    pub page: Page,
+    /// It is the last page of its window.
+    pub closes_window: bool,
+}
+
+/// A stream of pages: for each window the rows that fit into it, then each larger row by itself.
+pub struct Pages {
+    source: PageSource,
+    reader: Option<Box<dyn PageReader>>,
+    /// The next window. `rows_max` may be changed between windows.
+    pub request: PageRequest,
+    /// Rows of the last window that are too large for it, and still to be read.
+    large: VecDeque<PageRow>,
+    /// The bound of the window after the last one; `None` once the range is read.
+    after_window: Option<crate::store::Bound>,
+    ended: bool,
+    /// Rows that a window may look at while the stream looks for a row that cannot be read.
+    narrow: Option<u32>,
+    /// Rows come without their values.
+    without_values: bool,
+}
+
+/// What one round trip reads.
+enum Wanted<'a> {
+    Window,
+    Version(&'a Locator),
+    Current(&'a KeyText),
+}
+
+impl Pages {
+    /// The pages of a request, from its lower bound to its upper one.
+    pub fn new(source: PageSource, request: PageRequest) -> Self {
+        Self {
+            source,
+            reader: None,
+            request,
+            large: VecDeque::new(),
+            after_window: None,
+            ended: false,
+            narrow: None,
+            without_values: false,
+        }
+    }
+
+    /// The same, through a connection that is there already.
+    pub fn through(source: PageSource, request: PageRequest, reader: Box<dyn PageReader>) -> Self {
+        Self {
+            reader: Some(reader),
+            ..Self::new(source, request)
+        }
+    }
+
+    /// The connection, where the last read left one.
+    pub fn into_reader(self) -> Option<Box<dyn PageReader>> {
+        self.reader
+    }
+
+    /// Whether the next page is a single row, too large for a window.
+    pub fn next_is_large(&self) -> bool {
+        !self.large.is_empty()
+    }
+
+    /// The next page; `None` at the end of the range.
+    ///
+    /// With patience, a window that holds a value which the database cannot read is halved until its
+    /// row is alone; that row comes without values and with the SQLSTATE.
+    ///
+    /// # Errors
+    /// A failure that does not pass within the patience; [`EngineError::Interrupted`].
+    pub async fn next(&mut self) -> Result<Option<StreamedPage>, EngineError> {
+        if let Some(row) = self.large.pop_front() {
+            let page = self.single(&row).await?;
+            return Ok(Some(self.last_if_no_large(page)));
+        }
+        if self.ended {
+            return Ok(None);
+        }
+        if self.source.stop.is_requested() {
+            return Err(EngineError::Interrupted);
+        }
+        self.source.throttle.admit().await;
+        let mut page = self.window().await?;
+        self.after_window = page.next.take();
+        self.ended = self.after_window.is_none();
+        self.large = page.rows.extract_if(.., |row| row.large).collect();
+        Ok(Some(self.last_if_no_large(page)))
+    }
+
+    fn last_if_no_large(&mut self, mut page: Page) -> StreamedPage {
+        let closes_window = self.large.is_empty();
+        page.next = match closes_window {
+            true => self.after_window.take(),
+            false => None,
+        };
+        StreamedPage {
+            page,
+            closes_window,
+        }
+    }
+
+    async fn window(&mut self) -> Result<Page, EngineError> {
+        let wanted = self.request.rows_max;
+        let mut rows = self.narrow.map_or(wanted, |narrow| narrow.min(wanted));
+        let page = loop {
+            self.request.rows_max = rows;
+            match self.read(&Wanted::Window).await {
+                Err(EngineError::Store(StoreError::RowRefused { sqlstate, .. }))
+                    if self.source.patience.is_some() =>
+                {
+                    if rows > 1 {
+                        rows /= 2;
+                        continue;
+                    }
+                    break self.refused(&Wanted::Window, &sqlstate).await;
+                }
+                read => break read,
+            }
+        };
+        self.request.rows_max = wanted;
+        self.narrow = (rows < wanted).then(|| rows.saturating_mul(2));
+        let page = page?;
+        if let Some(next) = &page.next {
+            self.request.after = Some(next.clone());
+        }
+        Ok(page)
+    }
+
+    /// Reads one row whole; it stays marked large only where it is above the ceiling. A row that
+    /// changed meanwhile comes as it is now where the text of its key is known, and otherwise not.
+    async fn single(&mut self, row: &PageRow) -> Result<Page, EngineError> {
+        let version = Wanted::Version(&row.locator);
+        let page = match self.read(&version).await {
+            Err(EngineError::Store(StoreError::RowRefused { sqlstate, .. }))
+                if self.source.patience.is_some() =>
+            {
+                self.refused(&version, &sqlstate).await
+            }
+            read => read,
+        }?;
+        match &row.key_text {
+            // A stream over versions of a horizon has another one for rows that changed since.
+            Some(key) if page.rows.is_empty() && self.request.versions == Visibility::All => {
+                self.read(&Wanted::Current(key)).await
+            }
+            _ => Ok(page),
+        }
+    }
+
+    /// The same rows without the values, one of which the database cannot read.
+    async fn refused(&mut self, wanted: &Wanted<'_>, sqlstate: &str) -> Result<Page, EngineError> {
+        self.without_values = true;
+        let page = self.read(wanted).await;
+        self.without_values = false;
+        let mut page = page?;
+        for row in page.rows.iter_mut().filter(|row| row.large) {
+            row.large = false;
+            row.refused = Some(sqlstate.to_owned());
+        }
+        Ok(page)
+    }
+
+    async fn read(&mut self, wanted: &Wanted<'_>) -> Result<Page, EngineError> {
+        let mut patience = self.source.patience.map(Patience::new);
+        loop {
+            match self.attempt(wanted).await {
+                Ok(page) => return Ok(page),
+                Err(error) => {
+                    self.reader = None;
+                    let Some(patience) = &mut patience else {
+                        return Err(error.into());
+                    };
+                    let (stop, events) = (&self.source.stop, self.source.events.as_ref());
+                    patience.pause(stop, events, error).await?;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, wanted: &Wanted<'_>) -> Result<Page, StoreError> {
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.source.store.reader().await?,
+        };
+        let limited = |value_bytes_max| PageRequest {
+            value_bytes_max,
+            ..self.request.clone()
+        };
+        let whole = || match self.without_values {
+            true => limited(0),
+            false => limited(VALUE_BYTES_CEILING),
+        };
+        let target = &self.source.target;
+        let page = match wanted {
+            Wanted::Window if self.without_values => reader.page(target, &limited(0)).await?,
+            Wanted::Window => reader.page(target, &self.request).await?,
+            Wanted::Version(locator) => {
+                let locators = std::slice::from_ref(*locator);
+                reader.rows(target, &whole(), locators).await?
+            }
+            Wanted::Current(key) => {
+                let keys = std::slice::from_ref(*key);
+                reader.current(target, &whole(), keys).await?
+            }
+        };
+        self.reader = Some(reader);
+        Ok(page)
+    }
+}
