@@ -67,8 +67,8 @@ fn main() {
         false => ROWS,
     };
     let cluster = cluster::Cluster::start();
-    let near = Ground::new(&cluster, "near", Duration::ZERO, rows);
-    let far = Ground::new(&cluster, "far", FAR, rows);
+    let near = Fixture::new(&cluster, "near", Duration::ZERO, rows);
+    let far = Fixture::new(&cluster, "far", FAR, rows);
     println!(
         "{rows} rows; rows/s at a round trip of 0 and of {} ms",
         FAR.as_millis()
@@ -76,7 +76,7 @@ fn main() {
     println!("command     near     far  far/near");
     let mut missed = Vec::new();
     for command in ["backfill", "verify", "rotate", "restore"] {
-        let [near, far] = [&near, &far].map(|ground| ground.rate(command));
+        let [near, far] = [&near, &far].map(|fixture| fixture.rate(command));
         let share = far / near;
         println!("{command:10}{near:7.0} {far:7.0}    {share:6.2}");
         if share < MARK && ["backfill", "rotate"].contains(&command) {
@@ -88,7 +88,7 @@ fn main() {
         far.foretold,
         far.took.get()
     );
-    let typed = Ground::typed(&cluster, rows / 3);
+    let typed = Fixture::typed(&cluster, rows / 3);
     let [backfill, restore] = ["backfill", "restore"].map(|command| typed.rate(command));
     println!(
         "twelve typed columns, near: backfill {backfill:.0} rows/s, restore {restore:.0} rows/s"
@@ -103,7 +103,7 @@ fn main() {
 }
 
 /// A database of its own, the folder of an operator, and the network between.
-struct Ground {
+struct Fixture {
     folder: tempfile::TempDir,
     url: String,
     rows: u32,
@@ -113,7 +113,7 @@ struct Ground {
     proxy: Option<Proxy>,
 }
 
-impl Ground {
+impl Fixture {
     fn new(cluster: &cluster::Cluster, name: &str, round_trip: Duration, rows: u32) -> Self {
         let ddl = STUDENTS.replace("{rows}", &rows.to_string());
         Self::of(cluster, name, round_trip, rows, &ddl, STUDENTS_PLAN, "ssn")
@@ -172,7 +172,7 @@ impl Ground {
             "[database]\nurl = \"{by_way}\"\n[keys]\nprovider = \"file\"\npath = \"wrapping.key\"\n{plan}"
         );
         std::fs::write(folder.path().join("phiseal.toml"), text).unwrap();
-        let mut ground = Self {
+        let mut fixture = Self {
             folder,
             url,
             rows,
@@ -186,16 +186,16 @@ impl Ground {
             &["migrate", "up"],
             &["keys", "create"],
         ] {
-            ground.phiseal(args);
+            fixture.phiseal(args);
         }
-        if ground.proxy.is_some() {
-            let told = ground.phiseal(&["bench", "--json"]);
-            ground.foretold = told["tables"][0]["all_lanes"]["seconds_likely"]
+        if fixture.proxy.is_some() {
+            let told = fixture.phiseal(&["bench", "--json"]);
+            fixture.foretold = told["tables"][0]["all_lanes"]["seconds_likely"]
                 .as_f64()
                 .unwrap_or_default();
-            assert!(ground.foretold > 0.0, "{told}");
+            assert!(fixture.foretold > 0.0, "{told}");
         }
-        ground
+        fixture
     }
 
     /// Rows a second of the whole command; a restore finds its plaintext gone.

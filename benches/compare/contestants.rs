@@ -8,7 +8,7 @@ use std::time::Instant;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::ground::{Database, Ground, beside};
+use crate::fixture::{Database, Fixture, beside};
 use crate::program::{Ran, run};
 use crate::record::Sample;
 
@@ -193,7 +193,7 @@ fn blind_index() -> String {
 /// What a round has at hand.
 pub struct Stage<'a> {
     /// The server.
-    pub ground: &'a Ground,
+    pub fixture: &'a Fixture,
     /// Rows of the whole table.
     pub rows: u64,
     /// The SQLite file that is copied.
@@ -212,7 +212,7 @@ impl<'a> Stage<'a> {
             Kind::StatementOnTenth(sql) => self.statement("tenth", self.rows / 10, &sql()).await,
             Kind::Script(script) => self.script(script).await?,
             Kind::Backfill(plan, template) => {
-                let mut database = self.ground.fresh(template, &plan()).await;
+                let mut database = self.fixture.fresh(template, &plan()).await;
                 let sample = self.program(&mut database, &["backfill", "--json"]).await;
                 if one.name == "auto" {
                     database.exec("VACUUM ANALYZE students").await;
@@ -224,7 +224,7 @@ impl<'a> Stage<'a> {
                 let Some(mut database) = self.left.take() else {
                     return Err("`auto` did not run before".to_owned());
                 };
-                self.ground.plan(&database.url(), &beside("\"auto\"", 1));
+                self.fixture.plan(&database.url(), &beside("\"auto\"", 1));
                 database.exec("CHECKPOINT").await;
                 let sample = self.program(&mut database, args).await;
                 database.exec("VACUUM ANALYZE students").await;
@@ -242,29 +242,31 @@ impl<'a> Stage<'a> {
     }
 
     async fn statement(&self, template: &str, rows: u64, sql: &str) -> Sample {
-        let mut database = self.ground.fresh(template, "").await;
+        let mut database = self.fixture.fresh(template, "").await;
         database.exec("CREATE EXTENSION pgcrypto").await;
         database.exec(&SSN()).await;
-        let meter = Meter::start(self.ground, &mut database).await;
+        let meter = Meter::start(self.fixture, &mut database).await;
         let begun = Instant::now();
         database.exec(sql).await;
         let seconds = begun.elapsed().as_secs_f64();
         meter
-            .read(self.ground, &mut database, sample(rows, seconds))
+            .read(self.fixture, &mut database, sample(rows, seconds))
             .await
     }
 
     async fn script(&self, script: &str) -> Result<Sample, String> {
         let dir = self.scripts.clone()?;
         let rows = self.rows / 10;
-        let mut database = self.ground.fresh("tenth", "").await;
+        let mut database = self.fixture.fresh("tenth", "").await;
         database.exec(&SSN()).await;
-        let meter = Meter::start(self.ground, &mut database).await;
+        let meter = Meter::start(self.fixture, &mut database).await;
         let ran = run(Command::new("node")
             .arg(script)
             .current_dir(dir)
             .env("DATABASE_URL", database.url()));
-        let sample = meter.read(self.ground, &mut database, of(&ran, rows)).await;
+        let sample = meter
+            .read(self.fixture, &mut database, of(&ran, rows))
+            .await;
         let left = database
             .number("SELECT count(*) FROM students WHERE ssn_sealed IS NULL")
             .await;
@@ -273,15 +275,17 @@ impl<'a> Stage<'a> {
     }
 
     async fn program(&self, database: &mut Database<'_>, args: &[&str]) -> Sample {
-        let meter = Meter::start(self.ground, database).await;
-        let ran = self.ground.phiseal(args);
-        let sample = meter.read(self.ground, database, of(&ran, self.rows)).await;
+        let meter = Meter::start(self.fixture, database).await;
+        let ran = self.fixture.phiseal(args);
+        let sample = meter
+            .read(self.fixture, database, of(&ran, self.rows))
+            .await;
         check(&ran, args, self.rows);
         sample
     }
 
     fn sqlite_copy(&self) -> PathBuf {
-        let path = self.ground.dir().join("students.db");
+        let path = self.fixture.dir().join("students.db");
         for end in ["", "-wal", "-shm", "-journal"] {
             let _ = fs::remove_file(format!("{}{end}", path.display()));
         }
@@ -326,14 +330,14 @@ impl<'a> Stage<'a> {
     fn sqlite_backfill(&self) -> Sample {
         let path = self.sqlite_copy();
         let url = format!("sqlite://{}", path.display());
-        self.ground.plan(
+        self.fixture.plan(
             &url,
             "[[table]]\nname = \"students\"\n[[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n",
         );
-        self.ground.phiseal(&["migrate", "up"]);
-        self.ground.phiseal(&["keys", "create"]);
+        self.fixture.phiseal(&["migrate", "up"]);
+        self.fixture.phiseal(&["keys", "create"]);
         let args = ["backfill", "--json"];
-        let ran = self.ground.phiseal(&args);
+        let ran = self.fixture.phiseal(&args);
         check(&ran, &args, self.rows);
         of(&ran, self.rows)
     }
@@ -346,16 +350,16 @@ struct Meter {
 }
 
 impl Meter {
-    async fn start(ground: &Ground, database: &mut Database<'_>) -> Self {
+    async fn start(fixture: &Fixture, database: &mut Database<'_>) -> Self {
         Self {
             wal: database.wal().await,
-            cpu_seconds: ground.server_cpu_seconds(),
+            cpu_seconds: fixture.server_cpu_seconds(),
         }
     }
 
-    async fn read(self, ground: &Ground, database: &mut Database<'_>, sample: Sample) -> Sample {
+    async fn read(self, fixture: &Fixture, database: &mut Database<'_>, sample: Sample) -> Sample {
         Sample {
-            server_cpu_seconds: Some(ground.server_cpu_seconds() - self.cpu_seconds),
+            server_cpu_seconds: Some(fixture.server_cpu_seconds() - self.cpu_seconds),
             wal_bytes: Some((database.wal().await - self.wal) as u64),
             ..sample
         }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::contestants::{CONSTANT_BYTES, floor_sql};
-use crate::ground::{Database, Ground, beside, students};
+use crate::fixture::{Database, Fixture, beside, students};
 use crate::{chosen, machine, number, save};
 
 /// What was measured.
@@ -84,16 +84,16 @@ const LOG_BYTES: u64 = 17 << 30;
 pub async fn run(target: &Path) {
     let most = number("PHISEAL_BENCH_ROWS", 10_000_000);
     let rounds = number("PHISEAL_BENCH_ROUNDS", 1);
-    let ground = Ground::start();
+    let fixture = Fixture::start();
     let mut bench = Bench {
         file: target.join("growth.json"),
         growth: Growth {
             machine: machine::machine(),
-            versions: machine::versions(&ground).await,
-            settings: ground.settings().await.into_iter().collect(),
+            versions: machine::versions(&fixture).await,
+            settings: fixture.settings().await.into_iter().collect(),
             points: Vec::new(),
         },
-        ground: &ground,
+        fixture: &fixture,
     };
     for _ in 0..rounds {
         if chosen("lanes") {
@@ -117,7 +117,7 @@ pub async fn run(target: &Path) {
 struct Bench<'a> {
     file: std::path::PathBuf,
     growth: Growth,
-    ground: &'a Ground,
+    fixture: &'a Fixture,
 }
 
 impl Bench<'_> {
@@ -134,7 +134,7 @@ impl Bench<'_> {
                 );
                 break;
             }
-            self.ground.template("growth", &students(rows)).await;
+            self.fixture.template("growth", &students(rows)).await;
             let mut point = Point {
                 chart: "rows".to_owned(),
                 line: "plain UPDATE".to_owned(),
@@ -143,7 +143,7 @@ impl Bench<'_> {
                 bytes: rows * 11,
                 ..blank()
             };
-            let mut database = self.ground.fresh("growth", "").await;
+            let mut database = self.fixture.fresh("growth", "").await;
             database
                 .exec("ALTER TABLE students ADD COLUMN ssn_sealed bytea")
                 .await;
@@ -157,7 +157,7 @@ impl Bench<'_> {
     }
 
     async fn lanes(&mut self, rows: u64) {
-        self.ground.template("growth", &students(rows)).await;
+        self.fixture.template("growth", &students(rows)).await;
         for lanes in 1..=8 {
             let point = Point {
                 chart: "lanes".to_owned(),
@@ -181,7 +181,7 @@ impl Bench<'_> {
              ALTER TABLE students ADD PRIMARY KEY (id); VACUUM (FREEZE, ANALYZE) students",
             columns.join(", ")
         );
-        self.ground.template("growth", &sql).await;
+        self.fixture.template("growth", &sql).await;
         for columns in [1, 2, 4, 8, 16] {
             let mut plan = "[[table]]\nname = \"public.students\"\n".to_owned();
             let mut sets = Vec::new();
@@ -201,7 +201,7 @@ impl Bench<'_> {
                 bytes: rows * 11 * columns,
                 ..blank()
             };
-            let mut database = self.ground.fresh("growth", "").await;
+            let mut database = self.fixture.fresh("growth", "").await;
             database
                 .exec(&format!("ALTER TABLE students {}", adds.join(", ")))
                 .await;
@@ -225,7 +225,7 @@ impl Bench<'_> {
                  FROM generate_series(1, {rows}) AS i; \
                  ALTER TABLE students ADD PRIMARY KEY (id); VACUUM (FREEZE, ANALYZE) students"
             );
-            self.ground.template("growth", &sql).await;
+            self.fixture.template("growth", &sql).await;
             let point = Point {
                 chart: "values".to_owned(),
                 x: size,
@@ -250,9 +250,9 @@ impl Bench<'_> {
     }
 
     async fn backfill(&mut self, template: &str, plan: &str, point: Point) {
-        let mut database = self.ground.fresh(template, plan).await;
+        let mut database = self.fixture.fresh(template, plan).await;
         let before = Before::of(&mut database).await;
-        let ran = self.ground.phiseal(&["backfill", "--json"]);
+        let ran = self.fixture.phiseal(&["backfill", "--json"]);
         let done: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(done["rows_sealed"], point.rows, "{done}");
         let point = Point {
@@ -265,8 +265,8 @@ impl Bench<'_> {
     }
 
     async fn clear(&self) {
-        self.ground.drop("work_growth").await;
-        self.ground.drop("growth").await;
+        self.fixture.drop("work_growth").await;
+        self.fixture.drop("growth").await;
     }
 
     fn keep(&mut self, point: Point) {

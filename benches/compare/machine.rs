@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 
 /// Processor, memory, kernel, disk.
 pub fn machine() -> BTreeMap<String, String> {
@@ -34,10 +34,10 @@ pub fn machine() -> BTreeMap<String, String> {
 }
 
 /// Of phiseal, the server, SQLite and Node.
-pub async fn versions(ground: &Ground) -> BTreeMap<String, String> {
+pub async fn versions(fixture: &Fixture) -> BTreeMap<String, String> {
     let mut out = BTreeMap::from([
         ("phiseal".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("PostgreSQL".to_owned(), ground.server_version().await),
+        ("PostgreSQL".to_owned(), fixture.server_version().await),
     ]);
     out.extend(said("node", &["--version"]).map(|version| ("Node".to_owned(), version)));
     out.extend(said("rustc", &["--version"]).map(|version| ("Rust".to_owned(), version)));

@@ -28,7 +28,7 @@ mod chart;
 #[path = "../../tests/it/support/cluster.rs"]
 mod cluster;
 mod contestants;
-mod ground;
+mod fixture;
 mod growth;
 mod machine;
 mod page;
@@ -42,7 +42,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use contestants::{CONTESTANTS, Contestant, Kind, Stage};
-use ground::Ground;
+use fixture::Fixture;
 use record::Record;
 
 /// Where a whole run begins: what is smaller goes into no page.
@@ -118,28 +118,30 @@ fn target() -> PathBuf {
 async fn compare(target: &Path) {
     let rows = number("PHISEAL_BENCH_ROWS", ROWS_WORTH_A_PAGE);
     let rounds = number("PHISEAL_BENCH_ROUNDS", 3) as u32;
-    let ground = Ground::start();
+    let fixture = Fixture::start();
     let mut record = Record {
         rows,
         rounds,
         machine: machine::machine(),
-        versions: machine::versions(&ground).await,
-        settings: ground.settings().await.into_iter().collect(),
+        versions: machine::versions(&fixture).await,
+        settings: fixture.settings().await.into_iter().collect(),
         ..Record::default()
     };
-    ground.template("students", &ground::students(rows)).await;
-    ground.template("tenth", &ground::students(rows / 10)).await;
+    fixture.template("students", &fixture::students(rows)).await;
+    fixture
+        .template("tenth", &fixture::students(rows / 10))
+        .await;
     if chosen("partitioned") {
-        ground
-            .template("students_in_parts", &ground::students_in_parts(rows))
+        fixture
+            .template("students_in_parts", &fixture::students_in_parts(rows))
             .await;
     }
-    let sqlite = ground.dir().join("template.db");
+    let sqlite = fixture.dir().join("template.db");
     if chosen("sqlite") {
         contestants::sqlite_template(&sqlite, rows).await;
     }
     let mut stage = Stage {
-        ground: &ground,
+        fixture: &fixture,
         rows,
         sqlite: &sqlite,
         scripts: contestants::scripts(target),
@@ -166,7 +168,7 @@ async fn compare(target: &Path) {
         }
     }
     if chosen("shares") {
-        record.shares = shares::measure(&ground, rows).await;
+        record.shares = shares::measure(&fixture, rows).await;
     }
     save(&target.join("compare.json"), &record);
     println!("\n{}", page::table(&record));

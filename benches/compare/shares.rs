@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::ground::{Database, Ground, beside};
+use crate::fixture::{Database, Fixture, beside};
 
 /// The server's statements, by how they begin or what is in them.
 const STATEMENTS: [(&str, &str); 3] = [
@@ -18,13 +18,13 @@ const STATEMENTS: [(&str, &str); 3] = [
 ];
 
 /// Runs once, and looks.
-pub async fn measure(ground: &Ground, rows: u64) -> BTreeMap<String, f64> {
-    let mut database = ground.fresh("students", &beside("1", 1)).await;
+pub async fn measure(fixture: &Fixture, rows: u64) -> BTreeMap<String, f64> {
+    let mut database = fixture.fresh("students", &beside("1", 1)).await;
     database
         .exec("ALTER DATABASE work_students SET pg_stat_statements.track = 'top'")
         .await;
     database.exec("SELECT pg_stat_statements_reset()").await;
-    let ran = ground.phiseal_logging(&["backfill", "--json"]);
+    let ran = fixture.phiseal_logging(&["backfill", "--json"]);
     let mut out = BTreeMap::new();
     let hundredths = |seconds: f64| seconds / ran.seconds * 100.0;
     for (name, field) in [

@@ -82,7 +82,7 @@ fn plan_text(path: &Path) -> Result<String, Refused> {
 /// Where migrations run: the database, and the schema of phiseal's own tables. If the plan file has
 /// its usual name and does not exist, the URL comes from `--database-url` or, for `platforms`, from
 /// DATABASE_URL: the platforms' tables are made before any plan.
-pub fn migration_ground(
+pub fn migration_target(
     global: &Global,
     platforms: bool,
 ) -> Result<(SecretString, DatabaseRoles, Access), Fault> {

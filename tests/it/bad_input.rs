@@ -3,7 +3,7 @@
 
 use crate::backfill::beside;
 use crate::support::phiseal::Finished;
-use crate::support::{Project, SqliteStand, Stand, database_with};
+use crate::support::{Fixture, Project, database_with};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -35,11 +35,15 @@ async fn refused(project: &Project, args: &[&str], code: i32) -> Value {
     error_of(&project.phiseal(&args).run().await, code)
 }
 
-async fn untouched(ground: &Stand) {
+async fn untouched(fixture: &Fixture) {
     let columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 't'";
-    assert_eq!(ground.db.count(columns).await, 3, "the table was changed");
+    assert_eq!(
+        fixture.db().count(columns).await,
+        3,
+        "the table was changed"
+    );
     let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 't'::regclass";
-    assert_eq!(ground.db.count(triggers).await, 0);
+    assert_eq!(fixture.db().count(triggers).await, 0);
 }
 
 #[tokio::test]
@@ -68,68 +72,67 @@ async fn databases_that_are_not_there_and_passwords_that_are_wrong() {
             }
         }
     }
-    let ground = Stand::new("password", SQL, &beside("public.t", &["ssn"])).await;
-    let role = ground.db.role("nobody", "").await;
-    ground
+    let fixture = Fixture::postgres("password", SQL, &beside("public.t", &["ssn"])).await;
+    let role = fixture.db().role("nobody", "").await;
+    fixture
         .project
         .plan(&role.url, &beside("public.t", &["ssn"]));
-    let done = ground.phiseal(&["backfill", "--json"]).run().await;
+    let done = fixture.phiseal(&["backfill", "--json"]).run().await;
     let error = error_of(&done, done.code().unwrap());
     assert!(matches!(done.code(), Some(3 | 4)), "{error}");
-    untouched(&ground).await;
+    untouched(&fixture).await;
 }
 
 #[tokio::test]
 async fn plans_that_name_what_is_not_there() {
-    let ground = Stand::new("missing", SQL, &beside("public.nothing", &["ssn"])).await;
+    let fixture = Fixture::postgres("missing", SQL, &beside("public.nothing", &["ssn"])).await;
     assert!(
-        refused(&ground.project, &["backfill"], 3).await["message"]
+        refused(&fixture.project, &["backfill"], 3).await["message"]
             .as_str()
             .unwrap()
             .contains("nothing")
     );
-    ground.project.plan(
-        &ground.db.url(),
-        &beside("public.t", &["snn", "ssn", "male"]),
-    );
-    let error = refused(&ground.project, &["backfill"], 3).await;
+    fixture
+        .project
+        .plan(&fixture.url(), &beside("public.t", &["snn", "ssn", "male"]));
+    let error = refused(&fixture.project, &["backfill"], 3).await;
     let message = error["message"].as_str().unwrap();
     assert!(
         message.contains("snn") && message.contains("male"),
         "{message}"
     );
     // `plan` reports the same as data; it is its job to find it.
-    let found = ground.json_code(&["plan"], 3).await;
+    let found = fixture.json_code(&["plan"], 3).await;
     assert!(found["refusals"].as_array().unwrap().len() >= 2, "{found}");
-    untouched(&ground).await;
+    untouched(&fixture).await;
 }
 
 #[tokio::test]
 async fn faults_of_the_plan_file_are_reported_all_at_once_with_a_suggestion() {
-    let ground = Stand::new("faults", SQL, &beside("public.t", &["ssn"])).await;
-    let plan = fs::read_to_string(ground.project.plan_file()).unwrap();
+    let fixture = Fixture::postgres("faults", SQL, &beside("public.t", &["ssn"])).await;
+    let plan = fs::read_to_string(fixture.project.plan_file()).unwrap();
     let plan = plan.replace("seal_into", "seal_in_to")
         + "pad_to = -3\ncolour = 1\n[run]\nlanes = \"many\"\n";
-    ground.project.plan_text(&plan);
-    let error = refused(&ground.project, &["backfill"], 2).await;
+    fixture.project.plan_text(&plan);
+    let error = refused(&fixture.project, &["backfill"], 2).await;
     let message = error["message"].as_str().unwrap();
     for part in ["seal_in_to", "seal_into", "pad_to", "colour", "lanes"] {
         assert!(message.contains(part), "{part}: {message}");
     }
-    ground.project.plan_text("[database\nurl = ");
-    refused(&ground.project, &["backfill"], 2).await;
-    fs::remove_file(ground.project.plan_file()).unwrap();
-    refused(&ground.project, &["backfill"], 2).await;
-    refused(&ground.project, &["backfil"], 2).await;
-    untouched(&ground).await;
+    fixture.project.plan_text("[database\nurl = ");
+    refused(&fixture.project, &["backfill"], 2).await;
+    fs::remove_file(fixture.project.plan_file()).unwrap();
+    refused(&fixture.project, &["backfill"], 2).await;
+    refused(&fixture.project, &["backfil"], 2).await;
+    untouched(&fixture).await;
 }
 
 #[tokio::test]
 async fn wrapping_keys_that_are_wrong_or_kept_badly_stop_it_before_any_row_is_read() {
-    let ground = Stand::new("wrapping", SQL, &beside("public.t", &["ssn"])).await;
-    let (file, other) = (ground.project.key_file(), Project::new());
+    let fixture = Fixture::postgres("wrapping", SQL, &beside("public.t", &["ssn"])).await;
+    let (file, other) = (fixture.project.key_file(), Project::new());
     let good = fs::read(&file).unwrap();
-    let aside = ground.project.dir().join("aside");
+    let aside = fixture.project.dir().join("aside");
     let mut messages = Vec::new();
     for fault in ["another", "mode", "link", "short", "gone"] {
         match fault {
@@ -140,15 +143,15 @@ async fn wrapping_keys_that_are_wrong_or_kept_badly_stop_it_before_any_row_is_re
                 symlink(&aside, &file).unwrap();
             }
             "short" => {
-                let line = ground.project.key_line();
+                let line = fixture.project.key_line();
                 fs::write(&file, format!("{}\n", &line[..line.len() - 1])).unwrap();
             }
             _ => fs::remove_file(&file).unwrap(),
         }
         for args in [["backfill"], ["verify"]] {
-            let error = refused(&ground.project, &args, 7).await;
+            let error = refused(&fixture.project, &args, 7).await;
             let said = error.to_string();
-            let secret = &ground.project.key_line()["phiseal-wk-1.".len()..];
+            let secret = &fixture.project.key_line()["phiseal-wk-1.".len()..];
             assert!(!said.contains(secret), "{fault}: the key is shown");
             messages.push(said);
         }
@@ -159,8 +162,8 @@ async fn wrapping_keys_that_are_wrong_or_kept_badly_stop_it_before_any_row_is_re
     }
     messages.dedup();
     assert!(messages.len() >= 5, "{messages:#?}");
-    untouched(&ground).await;
-    ground.json(&["backfill"]).await;
+    untouched(&fixture).await;
+    fixture.json(&["backfill"]).await;
 }
 
 #[tokio::test]
@@ -224,17 +227,17 @@ async fn a_second_engine_is_told_who_holds_the_table_and_goes_on_once_the_first_
         INSERT INTO t SELECT i, '123-45-' || i FROM generate_series(1, 60000) i;
         CREATE TABLE saved AS TABLE t;";
     let plan = "[run]\nlanes = 1\nlease_seconds = 300\n".to_owned() + &beside("public.t", &["ssn"]);
-    let ground = Stand::new("held", sql, &plan).await;
-    let mut first = ground.phiseal(&["backfill"]).spawn();
+    let fixture = Fixture::postgres("held", sql, &plan).await;
+    let mut first = fixture.phiseal(&["backfill"]).spawn();
     let begun = "SELECT count(*) FROM phiseal.lanes WHERE holder IS NOT NULL AND state = 'open'";
     let deadline = Instant::now() + Duration::from_secs(120);
-    while ground.db.count(begun).await == 0 {
+    while fixture.db().count(begun).await == 0 {
         assert!(Instant::now() < deadline, "no lane was taken in time");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     first.signal(Signal::STOP);
     // Another command than the one under way is refused at once.
-    let error = refused(&ground.project, &["restore"], 8).await;
+    let error = refused(&fixture.project, &["restore"], 8).await;
     assert!(
         error["message"]
             .as_str()
@@ -246,14 +249,14 @@ async fn a_second_engine_is_told_who_holds_the_table_and_goes_on_once_the_first_
     first.wait().await;
     // A dead process on this host holds nothing.
     let asked = Instant::now();
-    let done = ground.json(&["backfill"]).await;
+    let done = fixture.json(&["backfill"]).await;
     assert!(
         asked.elapsed() < Duration::from_secs(120),
         "it waited for the lease"
     );
     assert_eq!(done["resumed"], true);
     assert_eq!(
-        ground.expect_sealed("public.t", &["ssn"], "saved").await,
+        fixture.expect_sealed("public.t", &["ssn"], "saved").await,
         60000
     );
 }
@@ -264,8 +267,8 @@ async fn a_full_disk_loses_nothing_and_the_next_run_goes_on() {
         WITH RECURSIVE i(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM i WHERE x < 6000)
         INSERT INTO t SELECT x, 'note ' || x || hex(zeroblob(200)) FROM i;
         CREATE TABLE saved AS SELECT * FROM t;";
-    let ground = SqliteStand::new(sql, &beside("t", &["note"])).await;
-    let kib = fs::metadata(ground.file.path()).unwrap().len() / 1024 + 700;
+    let fixture = Fixture::sqlite(sql, &beside("t", &["note"])).await;
+    let kib = fs::metadata(fixture.file().path()).unwrap().len() / 1024 + 700;
     // POSIX: `ulimit -f` counts blocks of 512 bytes. Ignored, so that a write fails instead.
     let program = env!("CARGO_BIN_EXE_phiseal");
     let limited = format!(
@@ -273,18 +276,18 @@ async fn a_full_disk_loses_nothing_and_the_next_run_goes_on() {
         kib * 2
     );
     let full = crate::support::Phiseal::instead("sh", ["-c", &limited])
-        .cwd(ground.project.dir())
+        .cwd(fixture.project.dir())
         .run()
         .await;
     error_of(&full, 4);
     let left = "SELECT count(*) FROM t WHERE note_sealed IS NULL";
     assert_ne!(
-        ground.file.scalar(left).await.as_deref(),
+        fixture.file().scalar(left).await.as_deref(),
         Some("0"),
         "there was room enough"
     );
     let different = "SELECT count(*) FROM (SELECT id, note FROM t EXCEPT SELECT * FROM saved)";
-    assert_eq!(ground.file.scalar(different).await.as_deref(), Some("0"));
-    ground.json_code(&["backfill"], 0).await;
-    assert_eq!(ground.expect_sealed("t", &["note"], "saved").await, 6000);
+    assert_eq!(fixture.file().scalar(different).await.as_deref(), Some("0"));
+    fixture.json_code(&["backfill"], 0).await;
+    assert_eq!(fixture.expect_sealed("t", &["note"], "saved").await, 6000);
 }

@@ -5,7 +5,7 @@
 mod store;
 
 use crate::oracle::{FieldCheck, NonceLedger};
-use crate::support::{Base, Ground, marked, marked_in_sqlite};
+use crate::support::{Base, Fixture, marked, marked_in_sqlite};
 use phiseal::engine::patient::PatientStore;
 use phiseal::engine::preflight::Dialect;
 use phiseal::engine::{
@@ -26,7 +26,7 @@ const ROWS: u32 = 60;
 
 /// A small table, and what an engine on it takes.
 struct Small {
-    ground: Ground,
+    fixture: Fixture,
     table: String,
     plan: Plan,
     store: Arc<dyn Store>,
@@ -45,11 +45,11 @@ impl Small {
                 FROM generate_series(1, {ROWS}) i;
              INSERT INTO t TABLE saved"
         );
-        let ground = Ground::postgres(name, &ddl, &tables("public.t")).await;
+        let fixture = Fixture::postgres(name, &ddl, &tables("public.t")).await;
         let schema = Ident::new("phiseal").unwrap();
-        let store = PostgresStore::connect(&ground.url(), &schema).await;
+        let store = PostgresStore::connect(&fixture.url(), &schema).await;
         Self::on(
-            ground,
+            fixture,
             "public.t",
             Arc::new(store.unwrap()),
             Dialect::Postgres,
@@ -78,15 +78,15 @@ impl Small {
                 CASE WHEN i % 5 <> 0 THEN substr('ababababababab', 1, 2 * (i % 7)) END FROM n;
              INSERT INTO t SELECT * FROM saved"
         );
-        let ground = Ground::sqlite(&ddl, &tables("t")).await;
-        let store = SqliteStore::connect(&ground.url()).await.unwrap();
-        Self::on(ground, "t", Arc::new(store), Dialect::Sqlite)
+        let fixture = Fixture::sqlite(&ddl, &tables("t")).await;
+        let store = SqliteStore::connect(&fixture.url()).await.unwrap();
+        Self::on(fixture, "t", Arc::new(store), Dialect::Sqlite)
     }
 
-    fn on(ground: Ground, table: &str, store: Arc<dyn Store>, dialect: Dialect) -> Self {
-        let text = std::fs::read_to_string(ground.project.plan_file()).unwrap();
+    fn on(fixture: Fixture, table: &str, store: Arc<dyn Store>, dialect: Dialect) -> Self {
+        let text = std::fs::read_to_string(fixture.project.plan_file()).unwrap();
         Self {
-            ground,
+            fixture,
             table: table.to_owned(),
             plan: Plan::parse("phiseal.toml", &text).unwrap(),
             store,
@@ -97,7 +97,7 @@ impl Small {
     }
 
     fn own(&self, table: &str) -> String {
-        self.ground.source().own(table)
+        self.fixture.source().own(table)
     }
 
     /// A fresh process, as far as the engine knows.
@@ -148,8 +148,8 @@ impl Small {
     async fn reset(&self) {
         let (runs, lanes) = (self.own("runs"), self.own("lanes"));
         let again = "INSERT INTO t (id, a, b) SELECT id, a, b FROM saved";
-        self.ground
-            .exec(&match self.ground.base {
+        self.fixture
+            .exec(&match self.fixture.base {
                 Base::Postgres(_) => {
                     format!("TRUNCATE t; DELETE FROM {lanes}; DELETE FROM {runs}; {again}")
                 }
@@ -163,25 +163,25 @@ impl Small {
     /// A crashed process' lease runs out; nobody waits for it here.
     async fn leases_run_out(&self) {
         let lanes = self.own("lanes");
-        let past = match self.ground.base {
+        let past = match self.fixture.base {
             Base::Postgres(_) => "clock_timestamp() - interval '1 second'",
             Base::Sqlite(_) => "'2001-01-01T00:00:00.000Z'",
         };
         let sql = format!("UPDATE {lanes} SET lease_until = {past} WHERE holder IS NOT NULL");
-        self.ground.exec(&sql).await;
+        self.fixture.exec(&sql).await;
     }
 
     async fn number(&self, sql: &str) -> i64 {
-        let value = self.ground.scalar(sql).await;
+        let value = self.fixture.scalar(sql).await;
         value.and_then(|v| v.parse().ok()).expect(sql)
     }
 
     /// Everything that must hold once a run has ended well.
     async fn judge(&mut self, what: &str) {
-        let keys = self.ground.keys().await;
+        let keys = self.fixture.keys().await;
         for column in ["a", "b"] {
             let check = FieldCheck::against(keys.field(&self.table, column), "saved", column);
-            let source = self.ground.source();
+            let source = self.fixture.source();
             let checked = keys.check(source, &check, &mut self.ledger).await;
             assert!(checked.faults.is_empty(), "{what}: {:#?}", checked.faults);
             assert_eq!(checked.unsealed, 0, "{what}: {checked:?}");
@@ -233,7 +233,7 @@ impl Small {
                 assert!(crash, "{what}: {code} {error}");
                 self.leases_run_out().await;
                 if !self.meanwhile.is_empty() {
-                    self.ground.exec(self.meanwhile).await;
+                    self.fixture.exec(self.meanwhile).await;
                 }
                 let resumed = self.run(Arc::clone(&self.store)).await;
                 resumed.unwrap_or_else(|e| panic!("{what}: resumed: {} {e}", e.code()));
@@ -308,13 +308,13 @@ async fn shortage_locks_and_refused_batches_are_gone_through_on_sqlite() {
 async fn only_copies_are_kept(small: Small, blanked: &str) {
     small.run(Arc::clone(&small.store)).await.unwrap();
     let job = small.job().await;
-    small.ground.exec(blanked).await;
+    small.fixture.exec(blanked).await;
     let refused = small.store.drop_sealed(&job.target).await.unwrap_err();
     assert_eq!(refused.code(), "E0517");
     let sealed = "SELECT count(*) FROM t WHERE a_sealed IS NOT NULL";
     assert_eq!(small.number(sealed).await, i64::from(ROWS));
     small
-        .ground
+        .fixture
         .exec("UPDATE t SET a = 'again' WHERE id = 3")
         .await;
     small.store.drop_sealed(&job.target).await.unwrap();
@@ -336,18 +336,18 @@ async fn sealed_columns_with_the_only_copy_of_a_value_are_not_dropped_on_sqlite(
 
 /// In place, a value that is sealed is its only copy; here all are, since nothing was restored.
 async fn sealed_in_place_is_kept(
-    ground: Ground,
+    fixture: Fixture,
     table: &str,
     store: Arc<dyn Store>,
     dialect: Dialect,
 ) {
-    let small = Small::on(ground, table, store, dialect);
+    let small = Small::on(fixture, table, store, dialect);
     small.run(Arc::clone(&small.store)).await.unwrap();
     let job = small.job().await;
     let refused = small.store.drop_sealed(&job.target).await.unwrap_err();
     assert_eq!(refused.code(), "E0517");
     // Not sealed, though it begins so.
-    small.ground.exec("UPDATE t SET a = 'ps1.note'").await;
+    small.fixture.exec("UPDATE t SET a = 'ps1.note'").await;
     small.store.drop_sealed(&job.target).await.unwrap();
 }
 
@@ -362,21 +362,21 @@ fn in_place(name: &str) -> String {
 async fn the_guard_of_values_sealed_in_place_is_not_dropped_on_postgres() {
     let sql =
         "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, 'x'), (2, NULL)";
-    let ground = Ground::postgres("drop_in_place", sql, &in_place("public.t")).await;
+    let fixture = Fixture::postgres("drop_in_place", sql, &in_place("public.t")).await;
     let schema = Ident::new("phiseal").unwrap();
-    let store = PostgresStore::connect(&ground.url(), &schema)
+    let store = PostgresStore::connect(&fixture.url(), &schema)
         .await
         .unwrap();
-    sealed_in_place_is_kept(ground, "public.t", Arc::new(store), Dialect::Postgres).await;
+    sealed_in_place_is_kept(fixture, "public.t", Arc::new(store), Dialect::Postgres).await;
 }
 
 #[tokio::test]
 async fn the_guard_of_values_sealed_in_place_is_not_dropped_on_sqlite() {
     let sql =
         "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, 'x'), (2, NULL)";
-    let ground = Ground::sqlite(sql, &in_place("t")).await;
-    let store = SqliteStore::connect(&ground.url()).await.unwrap();
-    sealed_in_place_is_kept(ground, "t", Arc::new(store), Dialect::Sqlite).await;
+    let fixture = Fixture::sqlite(sql, &in_place("t")).await;
+    let store = SqliteStore::connect(&fixture.url()).await.unwrap();
+    sealed_in_place_is_kept(fixture, "t", Arc::new(store), Dialect::Sqlite).await;
 }
 
 /// Three partitions, of which the middle one is empty.
@@ -387,11 +387,11 @@ async fn partitioned(name: &str) -> Small {
         CREATE TABLE t_live PARTITION OF t FOR VALUES IN ('live');
         INSERT INTO t VALUES (1, 'archive', 'value 1'), (2, 'live', 'value 2')";
     let tables = "[[table]]\nname = \"public.t\"\n[[table.column]]\nname = \"a\"\nseal_into = \"a_sealed\"\n";
-    let ground = Ground::postgres(name, ddl, tables).await;
+    let fixture = Fixture::postgres(name, ddl, tables).await;
     let schema = Ident::new("phiseal").unwrap();
-    let store = PostgresStore::connect(&ground.url(), &schema).await;
+    let store = PostgresStore::connect(&fixture.url(), &schema).await;
     Small::on(
-        ground,
+        fixture,
         "public.t",
         Arc::new(store.unwrap()),
         Dialect::Postgres,
@@ -410,7 +410,7 @@ async fn meanwhile(small: &Small, at: u64, sql: &str) -> TableReport {
         while fault.met().is_none() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        small.ground.exec(sql).await;
+        small.fixture.exec(sql).await;
     };
     let (ended, ()) = tokio::join!(small.run(slow), done);
     ended.unwrap()
@@ -433,18 +433,18 @@ async fn what_is_to_be_tried_again_while_a_run_goes_on_waits_for_the_next() {
     small.run(Arc::clone(&small.store)).await.unwrap();
     let refused = "ALTER TABLE t ADD CONSTRAINT c CHECK (id <> 7 OR a_sealed IS NULL) NOT VALID;
         UPDATE t SET a = a || '!'";
-    small.ground.exec(refused).await;
+    small.fixture.exec(refused).await;
     // In the sweep; the row was refused before.
     let retried = "ALTER TABLE t DROP CONSTRAINT c; UPDATE phiseal.quarantine SET state = 'retry'";
     meanwhile(&small, 2, retried).await;
     let left = "SELECT count(*) FROM t WHERE a_sealed IS NULL";
     let state = "SELECT string_agg(state, ',') FROM phiseal.quarantine";
     assert_eq!(small.number(left).await, 1);
-    assert_eq!(small.ground.scalar(state).await.as_deref(), Some("retry"));
+    assert_eq!(small.fixture.scalar(state).await.as_deref(), Some("retry"));
     small.run(Arc::clone(&small.store)).await.unwrap();
     assert_eq!(small.number(left).await, 0);
     assert_eq!(
-        small.ground.scalar(state).await.as_deref(),
+        small.fixture.scalar(state).await.as_deref(),
         Some("resolved")
     );
 }
@@ -455,7 +455,7 @@ async fn a_row_that_stays_held_stops_the_run_which_names_the_holder_and_is_resum
     // The guard is there already: nobody waits for it. All plaintext is the application's again.
     small.run(Arc::clone(&small.store)).await.unwrap();
     small.reset().await;
-    let mut held = small.ground.db().pool().begin().await.unwrap();
+    let mut held = small.fixture.db().pool().begin().await.unwrap();
     let lock = "SET application_name = 'night job'; SELECT FROM t WHERE id IN (7, 8) FOR UPDATE";
     sqlx::raw_sql(lock).execute(&mut *held).await.unwrap();
     let error = small.run(Arc::clone(&small.store)).await.unwrap_err();
@@ -513,7 +513,7 @@ async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
     }
     assert_eq!(then.len(), 3);
     // Changed since, and then moved while the partitions are looked at one after another.
-    small.ground.exec("UPDATE t SET a = a || '!'").await;
+    small.fixture.exec("UPDATE t SET a = a || '!'").await;
     let mut reader = small.store.reader().await.unwrap();
     let mut met = 0;
     for (horizon, relation) in then {
@@ -542,7 +542,7 @@ async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
         };
         met += reader.page(&target, &request).await.unwrap().rows.len();
         small
-            .ground
+            .fixture
             .exec("UPDATE t SET part = 'archive' WHERE id = 2")
             .await;
     }

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use looked::{EVIL, Looked, line, sql_ident, sql_text, toml};
 
-use crate::support::{Base, Ground, database, sqlite};
+use crate::support::{Base, Fixture, database, sqlite};
 
 /// In PostgreSQL: every kind of object that preflight or an error may name.
 fn postgres() -> String {
@@ -68,21 +68,25 @@ fn table(is_postgres: bool) -> String {
 #[tokio::test]
 async fn nothing_of_others_commands_a_terminal_or_forges_a_line_in_postgres() {
     let db = database("foreign_text").await;
-    everything(Ground::new(Base::Postgres(db), &postgres(), "").await, true).await;
+    everything(
+        Fixture::new(Base::Postgres(db), &postgres(), "").await,
+        true,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn nothing_of_others_commands_a_terminal_or_forges_a_line_in_sqlite() {
     let file = sqlite().await;
     everything(
-        Ground::new(Base::Sqlite(file), &in_sqlite(), "").await,
+        Fixture::new(Base::Sqlite(file), &in_sqlite(), "").await,
         false,
     )
     .await;
 }
 
-async fn everything(ground: Ground, is_postgres: bool) {
-    let looked = Looked::new(&ground);
+async fn everything(fixture: Fixture, is_postgres: bool) {
+    let looked = Looked::new(&fixture);
     let table = table(is_postgres);
     let column = sql_ident(&format!("c{EVIL}"));
     // What is proposed, and what stands in the way of sealing in place.
@@ -110,20 +114,20 @@ async fn everything(ground: Ground, is_postgres: bool) {
             "init", "--table", &table, "--column", EVIL, "--plan", "no.toml",
         ])
         .await;
-    ground.project.plan(
-        &ground.url(),
+    fixture.project.plan(
+        &fixture.url(),
         &tables(is_postgres, "in_place = \"application-reads-both-forms\""),
     );
     looked.shows(&["plan"], 3).await;
     looked.shows(&["backfill"], 3).await;
     let sealed = toml(&sql_ident(&format!("e{EVIL}")));
-    ground.project.plan(
-        &ground.url(),
+    fixture.project.plan(
+        &fixture.url(),
         &tables(is_postgres, &format!("seal_into = {sealed}")),
     );
     if is_postgres {
         looked.shows(&["plan"], 3).await; // published
-        ground
+        fixture
             .exec(&format!(
                 "DROP PUBLICATION {}",
                 sql_ident(&format!("p{EVIL}"))
@@ -135,9 +139,9 @@ async fn everything(ground: Ground, is_postgres: bool) {
     looked.sql(&["plan", "--sql"], &format!("e{EVIL}")).await;
     looked.shows(&["bench"], 0).await;
     keys(&looked).await;
-    runs(&ground, &looked).await;
-    mistakes(&ground, &looked, &table).await;
-    forged(&ground, &looked).await;
+    runs(&fixture, &looked).await;
+    mistakes(&fixture, &looked, &table).await;
+    forged(&fixture, &looked).await;
 }
 
 async fn keys(looked: &Looked<'_>) {
@@ -165,11 +169,11 @@ async fn keys(looked: &Looked<'_>) {
         .await;
 }
 
-async fn runs(ground: &Ground, looked: &Looked<'_>) {
+async fn runs(fixture: &Fixture, looked: &Looked<'_>) {
     looked.shows(&["backfill"], 6).await;
     looked.shows(&["verify"], 6).await;
     looked.shows(&["rotate", "--reason", EVIL], 0).await;
-    let own = |table: &str| ground.source().own(table);
+    let own = |table: &str| fixture.source().own(table);
     // What somebody with rights on our tables may write there.
     let evil = sql_text(EVIL);
     for sql in [
@@ -185,7 +189,7 @@ async fn runs(ground: &Ground, looked: &Looked<'_>) {
             runs = own("runs")
         ),
     ] {
-        ground.exec(&sql).await;
+        fixture.exec(&sql).await;
     }
     looked.shows(&["status", "--census"], 0).await;
     looked.shows(&["status", "--check"], 10).await;
@@ -210,7 +214,7 @@ async fn runs(ground: &Ground, looked: &Looked<'_>) {
     looked.shows(&["restore"], 8).await;
 }
 
-async fn mistakes(ground: &Ground, looked: &Looked<'_>, table: &str) {
+async fn mistakes(fixture: &Fixture, looked: &Looked<'_>, table: &str) {
     looked.fails(&["plan", "--table", EVIL]).await;
     looked.fails(&["restore", "--column", EVIL]).await;
     looked
@@ -236,9 +240,9 @@ async fn mistakes(ground: &Ground, looked: &Looked<'_>, table: &str) {
         .fails(&["keys", "rewrap", "--to", &format!("env:{EVIL}")])
         .await;
     // A plan file that is wrong, by an evil name and with evil words, and one that is not trusted.
-    let plan = ground.project.plan_file();
+    let plan = fixture.project.plan_file();
     let text = fs::read_to_string(&plan).unwrap();
-    let wrong = ground.project.dir().join(format!("w{EVIL}"));
+    let wrong = fixture.project.dir().join(format!("w{EVIL}"));
     let words = format!(
         "{text}\n{} = 1\n[[table]]\nname = {}\n",
         toml(EVIL),
@@ -256,17 +260,17 @@ async fn mistakes(ground: &Ground, looked: &Looked<'_>, table: &str) {
     // A table that is gone.
     let gone = text.replace(&toml(table), &toml(&table.replace("\"t", "\"gone")));
     assert_ne!(gone, text);
-    ground.project.plan_text(&gone);
+    fixture.project.plan_text(&gone);
     looked.shows(&["plan"], 3).await;
-    ground.project.plan_text(&text);
-    if let Base::Postgres(_) = &ground.base {
-        migrations(ground, looked).await;
+    fixture.project.plan_text(&text);
+    if let Base::Postgres(_) = &fixture.base {
+        migrations(fixture, looked).await;
     }
 }
 
 /// Files by evil names.
-async fn migrations(ground: &Ground, looked: &Looked<'_>) {
-    let dir = ground.project.dir().join("moves");
+async fn migrations(fixture: &Fixture, looked: &Looked<'_>) {
+    let dir = fixture.project.dir().join("moves");
     fs::create_dir(&dir).unwrap();
     let file = dir.join(format!("1_{EVIL}.sql"));
     fs::write(&file, format!("CREATE TABLE {} (id int);", sql_ident(EVIL))).unwrap();
@@ -277,7 +281,7 @@ async fn migrations(ground: &Ground, looked: &Looked<'_>) {
         .await;
     looked.shows(&with(&["migrate", "status"]), 0).await;
     looked.clean(&with(&["migrate", "up"]), 0).await;
-    ground
+    fixture
         .exec(&format!(
             "ALTER TABLE {} ADD COLUMN {} int",
             sql_ident(EVIL),
@@ -290,9 +294,9 @@ async fn migrations(ground: &Ground, looked: &Looked<'_>) {
 }
 
 /// References of wrapping keys are text of the key table.
-async fn forged(ground: &Ground, looked: &Looked<'_>) {
-    let keys = ground.source().own("encryption_keys");
-    ground
+async fn forged(fixture: &Fixture, looked: &Looked<'_>) {
+    let keys = fixture.source().own("encryption_keys");
+    fixture
         .exec(&format!("UPDATE {keys} SET kek_ref = {}", sql_text(EVIL)))
         .await;
     looked.shows(&["keys", "list"], 0).await;

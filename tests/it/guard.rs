@@ -8,7 +8,7 @@ mod sealer;
 mod sqlite;
 
 use crate::oracle::{Cell, KeyPart, NonceLedger, row_key, seal};
-use crate::support::{Ground, marked};
+use crate::support::{Fixture, marked};
 
 const TABLE: &str = "public.people";
 const PLAN: &str = "
@@ -48,34 +48,34 @@ const DDL: &str = "
         '{\"a\": 1}' FROM generate_series(1, 40) i;";
 
 /// A sealed table of forty people.
-async fn people(name: &str) -> Ground {
-    let ground = Ground::postgres(name, DDL, PLAN).await;
-    let done = ground.backfill().await;
+async fn people(name: &str) -> Fixture {
+    let fixture = Fixture::postgres(name, DDL, PLAN).await;
+    let done = fixture.backfill().await;
     assert_eq!(done["values_sealed"], 160);
-    ground
+    fixture
 }
 
 /// No seal of an older plaintext anywhere; the ids of rows that wait to be sealed.
-async fn no_stale_seal(ground: &Ground, what: &str) {
+async fn no_stale_seal(fixture: &Fixture, what: &str) {
     let mut ledger = NonceLedger::default();
     for column in COLUMNS {
-        let checked = ground.check(TABLE, column, &mut ledger).await;
+        let checked = fixture.check(TABLE, column, &mut ledger).await;
         assert!(checked.faults.is_empty(), "{what}: {:#?}", checked.faults);
         assert_eq!(checked.equal, checked.opened, "{what}: {column}");
     }
 }
 
 /// The ids of rows of which this sealed column is blank.
-async fn blank(ground: &Ground, column: &str) -> String {
+async fn blank(fixture: &Fixture, column: &str) -> String {
     let sql =
         format!("SELECT string_agg(id::text, ' ' ORDER BY id) FROM people WHERE {column} IS NULL");
-    ground.scalar(&sql).await.unwrap_or_default()
+    fixture.scalar(&sql).await.unwrap_or_default()
 }
 
-async fn all_sealed(ground: &Ground) {
-    ground.backfill().await;
+async fn all_sealed(fixture: &Fixture) {
+    fixture.backfill().await;
     for column in COLUMNS {
-        let checked = ground
+        let checked = fixture
             .check(TABLE, column, &mut NonceLedger::default())
             .await;
         checked.expect_all_sealed();
@@ -83,8 +83,8 @@ async fn all_sealed(ground: &Ground) {
 }
 
 /// A value of `ssn` as an application seals it itself, as SQL.
-async fn sealed_ssn(ground: &Ground, id: i64, clinic: &str, plain: &str) -> String {
-    let keys = ground.keys().await;
+async fn sealed_ssn(fixture: &Fixture, id: i64, clinic: &str, plain: &str) -> String {
+    let keys = fixture.keys().await;
     let active = keys
         .keys
         .iter()
@@ -106,14 +106,14 @@ async fn sealed_ssn(ground: &Ground, id: i64, clinic: &str, plain: &str) -> Stri
 
 #[tokio::test]
 async fn every_writer_that_knows_nothing_of_seals_leaves_none_that_is_stale() {
-    let ground = people("guard_writers").await;
+    let fixture = people("guard_writers").await;
     let every = "ssn_sealed, ssn_bidx, name_sealed, amount_sealed, doc_sealed";
     let orm =
         "UPDATE people p SET ssn = 'new', clinic = o.clinic, name = o.name, amount = o.amount,
         doc = o.doc, ssn_sealed = o.ssn_sealed, ssn_bidx = o.ssn_bidx, name_sealed = o.name_sealed,
         amount_sealed = o.amount_sealed, doc_sealed = o.doc_sealed
         FROM loaded o WHERE p.id = 1 AND o.id = 1";
-    let version = ground.scalar("SHOW server_version_num").await.unwrap();
+    let version = fixture.scalar("SHOW server_version_num").await.unwrap();
     // MERGE came with PostgreSQL 15.
     let merge = match version.parse::<u32>().unwrap() < 150_000 {
         true => {
@@ -134,7 +134,7 @@ async fn every_writer_that_knows_nothing_of_seals_leaves_none_that_is_stale() {
          FROM loaded WHERE id = 11 ON CONFLICT (id) DO UPDATE SET ssn = excluded.ssn,
          ssn_sealed = people.ssn_sealed, ssn_bidx = people.ssn_bidx"
     );
-    ground.exec("CREATE TABLE loaded AS TABLE people").await;
+    fixture.exec("CREATE TABLE loaded AS TABLE people").await;
     let cases: [(&str, &str, &str, &str); 14] = [
         ("an ORM writes back all it loaded", orm, "ssn_sealed", "1"),
         (
@@ -209,14 +209,14 @@ async fn every_writer_that_knows_nothing_of_seals_leaves_none_that_is_stale() {
         ),
     ];
     for (what, sql, column, expected) in cases {
-        ground.exec(sql).await;
-        assert_eq!(blank(&ground, column).await, expected, "{what}");
-        no_stale_seal(&ground, what).await;
+        fixture.exec(sql).await;
+        assert_eq!(blank(&fixture, column).await, expected, "{what}");
+        no_stale_seal(&fixture, what).await;
     }
-    all_sealed(&ground).await;
+    all_sealed(&fixture).await;
     let gone = "SELECT count(*) FROM people WHERE ssn IS NULL AND ssn_sealed IS NULL";
     assert_eq!(
-        ground.db().count(gone).await,
+        fixture.db().count(gone).await,
         1,
         "only what was set to NULL is NULL"
     );
@@ -224,9 +224,9 @@ async fn every_writer_that_knows_nothing_of_seals_leaves_none_that_is_stale() {
 
 #[tokio::test]
 async fn copy_and_a_trigger_that_sorts_after_the_guard_leave_no_stale_seal() {
-    let ground = people("guard_copy").await;
-    let dump = ground.scalar("SELECT string_agg(concat_ws(E'\\t', 200, clinic, 'copied', ssn_sealed, ssn_bidx), E'\\n') FROM people WHERE id = 1").await.unwrap();
-    let mut connection = ground.db().connection().await;
+    let fixture = people("guard_copy").await;
+    let dump = fixture.scalar("SELECT string_agg(concat_ws(E'\\t', 200, clinic, 'copied', ssn_sealed, ssn_bidx), E'\\n') FROM people WHERE id = 1").await.unwrap();
+    let mut connection = fixture.db().connection().await;
     let statement = "COPY people (id, clinic, ssn, ssn_sealed, ssn_bidx) FROM STDIN";
     let mut copy = connection.copy_in_raw(statement).await.unwrap();
     // In COPY's text a backslash is doubled.
@@ -234,22 +234,22 @@ async fn copy_and_a_trigger_that_sorts_after_the_guard_leave_no_stale_seal() {
         .await
         .unwrap();
     copy.finish().await.unwrap();
-    assert_eq!(blank(&ground, "ssn_sealed").await, "200");
+    assert_eq!(blank(&fixture, "ssn_sealed").await, "200");
     // `zz_rewrite` sorts before `~phiseal_i`, which still has the last word.
-    ground
+    fixture
         .exec(
             "INSERT INTO people (id, clinic, ssn, ssn_sealed, rewritten)
              SELECT 201, clinic, ssn, ssn_sealed, true FROM people WHERE id = 1",
         )
         .await;
-    assert_eq!(blank(&ground, "ssn_sealed").await, "200 201");
-    no_stale_seal(&ground, "COPY").await;
-    all_sealed(&ground).await;
+    assert_eq!(blank(&fixture, "ssn_sealed").await, "200 201");
+    no_stale_seal(&fixture, "COPY").await;
+    all_sealed(&fixture).await;
 }
 
 #[tokio::test]
 async fn a_column_the_guard_watches_is_neither_dropped_nor_retyped_unnoticed() {
-    let ground = people("guard_ddl").await;
+    let fixture = people("guard_ddl").await;
     for sql in [
         "ALTER TABLE people DROP COLUMN ssn",
         "ALTER TABLE people DROP COLUMN clinic",
@@ -258,7 +258,7 @@ async fn a_column_the_guard_watches_is_neither_dropped_nor_retyped_unnoticed() {
         "ALTER TABLE people ALTER COLUMN name TYPE text",
         "ALTER TABLE people ALTER COLUMN id TYPE bigint",
     ] {
-        let said = ground
+        let said = fixture
             .refusal(sql)
             .await
             .unwrap_or_else(|| panic!("{sql}: went through"));
@@ -267,7 +267,7 @@ async fn a_column_the_guard_watches_is_neither_dropped_nor_retyped_unnoticed() {
             "{sql}: {said}"
         );
     }
-    no_stale_seal(&ground, "DDL").await;
+    no_stale_seal(&fixture, "DDL").await;
 }
 
 #[tokio::test]
@@ -280,36 +280,36 @@ async fn a_row_that_moves_to_another_partition_is_sealed_anew_there() {
     let plan = "[[table]]\nname = \"public.people\"\ntenant_column = \"clinic\"\n\
         [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
         blind_index = { column = \"ssn_bidx\", normalise = \"exact\", bits = 256 }\n";
-    let ground = Ground::postgres("guard_parts", ddl, plan).await;
-    ground.backfill().await;
-    ground
+    let fixture = Fixture::postgres("guard_parts", ddl, plan).await;
+    fixture.backfill().await;
+    fixture
         .exec("UPDATE people SET id = id + 100 WHERE id < 4")
         .await;
-    assert_eq!(blank(&ground, "ssn_sealed").await, "101 102 103");
+    assert_eq!(blank(&fixture, "ssn_sealed").await, "101 102 103");
     // Without its plaintext it stays where it is.
-    ground
+    fixture
         .exec(&marked(
             "clear",
             "public.people",
             "UPDATE people SET ssn = NULL WHERE id = 7",
         ))
         .await;
-    let moved = ground
+    let moved = fixture
         .refusal("UPDATE people SET id = 107 WHERE id = 7")
         .await;
     assert!(moved.is_some_and(|said| said.contains("phiseal")));
-    ground.exec("DELETE FROM people WHERE id = 7").await;
+    fixture.exec("DELETE FROM people WHERE id = 7").await;
     // A leaf attached later has the guard as well.
-    ground
+    fixture
         .exec(
             "CREATE TABLE more PARTITION OF people FOR VALUES FROM (200) TO (300);
              INSERT INTO people (id, clinic, ssn, ssn_sealed)
              SELECT 201, clinic, 'other', ssn_sealed FROM people WHERE id = 8",
         )
         .await;
-    assert_eq!(blank(&ground, "ssn_sealed").await, "101 102 103 201");
-    ground.backfill().await;
-    let checked = ground
+    assert_eq!(blank(&fixture, "ssn_sealed").await, "101 102 103 201");
+    fixture.backfill().await;
+    let checked = fixture
         .check(TABLE, "ssn", &mut NonceLedger::default())
         .await;
     checked.expect_all_sealed();
@@ -320,10 +320,10 @@ async fn a_row_that_moves_to_another_partition_is_sealed_anew_there() {
         "on_untrusted_seal = \"undo\"\ntenant_column",
         1,
     );
-    ground.project.plan(&ground.url(), &undo);
-    ground.backfill().await;
+    fixture.project.plan(&fixture.url(), &undo);
+    fixture.backfill().await;
     let triggers = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '~phiseal%'";
-    assert_eq!(ground.db().count(triggers).await, 3 * 4);
-    ground.exec("UPDATE people SET ssn_sealed = NULL").await;
-    assert_eq!(blank(&ground, "ssn_sealed").await, "");
+    assert_eq!(fixture.db().count(triggers).await, 3 * 4);
+    fixture.exec("UPDATE people SET ssn_sealed = NULL").await;
+    assert_eq!(blank(&fixture, "ssn_sealed").await, "");
 }

@@ -1,4 +1,4 @@
-//! The ground the other tests stand on: the cluster, the databases, the program's runner.
+//! The fixture the other tests stand on: the cluster, the databases, the program's runner.
 //! Above all, that nothing of it stays behind on the tester's machine.
 
 use crate::support::cluster::{Cluster, SERVER_VARIABLE, bin_dir};

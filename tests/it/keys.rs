@@ -8,25 +8,25 @@ mod readers;
 mod states;
 
 use crate::rotate::{active, json};
-use crate::support::Ground;
+use crate::support::Fixture;
 use serde_json::Value;
 
 /// The old key of a rotation.
-async fn rotated(ground: &Ground) -> String {
-    let old = active(ground, "cell").await.to_string();
-    json(ground, &["rotate"], 0).await;
+async fn rotated(fixture: &Fixture) -> String {
+    let old = active(fixture, "cell").await.to_string();
+    json(fixture, &["rotate"], 0).await;
     old
 }
 
 /// What `keys destroy` answers.
-async fn destroy(ground: &Ground, key: &str, more: &[&str], code: i32) -> Value {
+async fn destroy(fixture: &Fixture, key: &str, more: &[&str], code: i32) -> Value {
     let args = ["keys", "destroy", key, "--confirm", key, "--reason", "over"];
-    json(ground, &[&args[..], more].concat(), code).await
+    json(fixture, &[&args[..], more].concat(), code).await
 }
 
 /// It is refused, and these places are named.
-async fn still_used(ground: &Ground, key: &str, places: &[&str]) {
-    let refused = destroy(ground, key, &[], 7).await;
+async fn still_used(fixture: &Fixture, key: &str, places: &[&str]) {
+    let refused = destroy(fixture, key, &[], 7).await;
     assert_eq!(refused["error"]["code"], "E0441", "{refused}");
     let message = refused["error"]["message"].as_str().unwrap();
     for place in places {
@@ -34,8 +34,8 @@ async fn still_used(ground: &Ground, key: &str, places: &[&str]) {
     }
 }
 
-async fn status(ground: &Ground, key: &str) -> String {
-    let keys = ground.source().own("encryption_keys");
+async fn status(fixture: &Fixture, key: &str) -> String {
+    let keys = fixture.source().own("encryption_keys");
     let sql = format!("SELECT status FROM {keys} WHERE key_id = {key}");
-    ground.scalar(&sql).await.unwrap()
+    fixture.scalar(&sql).await.unwrap()
 }

@@ -3,7 +3,7 @@
 //! The application keeps a ledger of its last values in the same transactions, for the oracle.
 
 use crate::oracle::NonceLedger;
-use crate::support::Ground;
+use crate::support::Fixture;
 use sqlx::{AssertSqlSafe, PgPool};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -121,10 +121,10 @@ pub fn everyday(task: u64, rows: u64) -> impl FnMut(u64) -> String + Send {
     }
 }
 
-async fn as_the_ledger_says(ground: &Ground) {
+async fn as_the_ledger_says(fixture: &Fixture) {
     for column in ["ssn", "note"] {
         let ledger = &mut NonceLedger::default();
-        let checked = ground
+        let checked = fixture
             .check_against((TABLE, column), "ledger", ledger)
             .await;
         checked.expect_all_sealed();
@@ -132,17 +132,21 @@ async fn as_the_ledger_says(ground: &Ground) {
         assert_eq!((ledger.cell_repeats, ledger.key_repeats), (0, 0));
     }
     let rows = "SELECT (SELECT count(*) FROM live) - (SELECT count(*) FROM ledger)";
-    assert_eq!(ground.db().count(rows).await, 0);
+    assert_eq!(fixture.db().count(rows).await, 0);
     let plain = "SELECT count(*) FROM live JOIN ledger USING (id)
         WHERE live.ssn IS DISTINCT FROM ledger.ssn";
-    assert_eq!(ground.db().count(plain).await, 0, "a plaintext was changed");
-    assert_eq!(ground.db().count(SWEEP_INDEXES).await, 0);
+    assert_eq!(
+        fixture.db().count(plain).await,
+        0,
+        "a plaintext was changed"
+    );
+    assert_eq!(fixture.db().count(SWEEP_INDEXES).await, 0);
 }
 
 #[tokio::test]
 async fn no_update_of_a_busy_application_is_lost_and_the_run_ends_meanwhile() {
-    let ground = Ground::postgres("live_writer", &ddl(100_000), PLAN).await;
-    let pool = ground.db().pool();
+    let fixture = Fixture::postgres("live_writer", &ddl(100_000), PLAN).await;
+    let pool = fixture.db().pool();
     let mut application = Application::new();
     for task in 0..4 {
         application.does(pool, Duration::from_millis(18), everyday(task, 100_000));
@@ -163,46 +167,46 @@ async fn no_update_of_a_busy_application_is_lost_and_the_run_ends_meanwhile() {
         )
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let backfill = ground.project.phiseal(&["backfill"]).run().await;
+    let backfill = fixture.project.phiseal(&["backfill"]).run().await;
     let transactions = application.stop().await;
     backfill.expect_code(0);
     assert!(
         transactions > 200,
         "the application did only {transactions} transactions"
     );
-    let after = ground.backfill().await;
+    let after = fixture.backfill().await;
     println!("{transactions} transactions, then {after}");
-    as_the_ledger_says(&ground).await;
+    as_the_ledger_says(&fixture).await;
 }
 
 #[tokio::test]
 async fn a_row_that_never_rests_is_sealed_and_the_run_ends() {
-    let ground = Ground::postgres("live_hot", &ddl(2_000), PLAN).await;
+    let fixture = Fixture::postgres("live_hot", &ddl(2_000), PLAN).await;
     let mut application = Application::new();
-    application.does(ground.db().pool(), Duration::from_millis(1), |n| {
+    application.does(fixture.db().pool(), Duration::from_millis(1), |n| {
         format!(
             "UPDATE live SET ssn = 'hot {n}' WHERE id = 500;
              UPDATE ledger SET ssn = 'hot {n}' WHERE id = 500"
         )
     });
-    let backfill = ground.project.phiseal(&["backfill", "--json"]);
+    let backfill = fixture.project.phiseal(&["backfill", "--json"]);
     let done = backfill.run().await.expect_code(0).json();
     application.stop().await;
     let sealed = "SELECT count(*) FROM live WHERE ssn_sealed IS NOT NULL";
-    assert!(ground.db().count(sealed).await >= 1999);
+    assert!(fixture.db().count(sealed).await >= 1999);
     assert!(
         done["rows_sealed"].as_i64().unwrap() >= 2000,
         "never sealed: {done}"
     );
-    ground.backfill().await;
-    as_the_ledger_says(&ground).await;
+    fixture.backfill().await;
+    as_the_ledger_says(&fixture).await;
 }
 
 #[tokio::test]
 async fn an_application_that_writes_faster_than_a_pass_cannot_hold_the_run() {
     const ROWS: u64 = 60_000;
-    let ground = Ground::postgres("live_fast", &ddl(60_000), PLAN).await;
-    let pool = ground.db().pool();
+    let fixture = Fixture::postgres("live_fast", &ddl(60_000), PLAN).await;
+    let pool = fixture.db().pool();
     let mut application = Application::new();
     for task in 0..3 {
         // Ten rows anywhere, in the same order in each transaction; at every pass there are new ones.
@@ -220,9 +224,9 @@ async fn an_application_that_writes_faster_than_a_pass_cannot_hold_the_run() {
         });
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let backfill = ground.project.phiseal(&["backfill"]);
+    let backfill = fixture.project.phiseal(&["backfill"]);
     let run = backfill.spawn();
-    rows_are_written(&ground, 1).await;
+    rows_are_written(&fixture, 1).await;
     // A dump: it reads the table, holds nothing that is written, and does not end.
     let mut dump = pool.begin().await.unwrap();
     let read = "SELECT count(*) FROM live";
@@ -235,29 +239,29 @@ async fn an_application_that_writes_faster_than_a_pass_cannot_hold_the_run() {
     let said = "the application was writing plaintext to the end";
     assert!(finished.stdout.contains(said), "{}", finished.stdout);
     let late = "SELECT count(*) FROM live WHERE ssn_sealed IS NULL";
-    let late = u64::try_from(ground.db().count(late).await).unwrap();
+    let late = u64::try_from(fixture.db().count(late).await).unwrap();
     assert!((1..ROWS / 2).contains(&late), "{late} rows unsealed");
     let state = "SELECT string_agg(DISTINCT state, ',') FROM phiseal.encrypted_field_metadata";
-    let before = ground.scalar(state).await;
-    let again = ground.backfill().await;
+    let before = fixture.scalar(state).await;
+    let again = fixture.backfill().await;
     assert_eq!(again["rows_sealed"], late);
-    let states = (before.as_deref(), ground.scalar(state).await);
+    let states = (before.as_deref(), fixture.scalar(state).await);
     assert_eq!(states.0, Some("sealing"));
     assert_eq!(states.1.as_deref(), Some("sealed"));
-    as_the_ledger_says(&ground).await;
+    as_the_ledger_says(&fixture).await;
 }
 
 #[tokio::test]
 async fn an_index_that_a_killed_sweep_left_is_dropped_unless_somebody_reads_for_long() {
-    let ground = Ground::postgres("live_left", &ddl(2_000), PLAN).await;
-    ground.backfill().await;
+    let fixture = Fixture::postgres("live_left", &ddl(2_000), PLAN).await;
+    fixture.backfill().await;
     let left =
         "CREATE INDEX live_phiseal_sweep ON live (id) WHERE ssn IS NOT NULL AND ssn_sealed IS NULL";
-    ground.exec(left).await;
-    let mut dump = ground.db().pool().begin().await.unwrap();
+    fixture.exec(left).await;
+    let mut dump = fixture.db().pool().begin().await.unwrap();
     let read = "SELECT count(*) FROM live";
     sqlx::raw_sql(read).execute(&mut *dump).await.unwrap();
-    let beside = ground
+    let beside = fixture
         .project
         .phiseal(&["backfill"])
         .run()
@@ -266,14 +270,14 @@ async fn an_index_that_a_killed_sweep_left_is_dropped_unless_somebody_reads_for_
     let said = "index public.live_phiseal_sweep of the sweep is still there";
     assert!(beside.stdout.contains(said), "{}", beside.stdout);
     dump.rollback().await.unwrap();
-    let after = ground
+    let after = fixture
         .project
         .phiseal(&["backfill"])
         .run()
         .await
         .expect_code(0);
     assert!(!after.stdout.contains("still there"), "{}", after.stdout);
-    assert_eq!(ground.db().count(SWEEP_INDEXES).await, 0);
+    assert_eq!(fixture.db().count(SWEEP_INDEXES).await, 0);
 }
 
 #[tokio::test]
@@ -282,14 +286,14 @@ async fn large_values_in_rows_that_never_rest_are_sealed_and_the_run_ends() {
         INSERT INTO notes SELECT i, 0, repeat('note', 1000) || i FROM generate_series(1, 100) i;";
     let plan = "[run]\nvalue_bytes_max = \"1KiB\"\n[[table]]\nname = \"public.notes\"\n\
         [[table.column]]\nname = \"note\"\nseal_into = \"note_sealed\"\n";
-    let ground = Ground::postgres("live_large", sql, plan).await;
+    let fixture = Fixture::postgres("live_large", sql, plan).await;
     let mut application = Application::new();
-    application.does(ground.db().pool(), Duration::from_millis(1), |_| {
+    application.does(fixture.db().pool(), Duration::from_millis(1), |_| {
         "UPDATE notes SET seen = seen + 1".to_owned()
     });
-    let done = ground.backfill().await;
+    let done = fixture.backfill().await;
     assert_eq!(done["rows_sealed"], 100, "{done}");
-    let verified = ground.project.phiseal(&["verify", "--json"]).run().await;
+    let verified = fixture.project.phiseal(&["verify", "--json"]).run().await;
     assert!(
         verified.expect_code(0).json()["rows_verified"]
             .as_u64()
@@ -298,16 +302,16 @@ async fn large_values_in_rows_that_never_rest_are_sealed_and_the_run_ends() {
     );
     assert!(application.stop().await > 10);
     let mut ledger = NonceLedger::default();
-    let checked = ground.check("public.notes", "note", &mut ledger).await;
+    let checked = fixture.check("public.notes", "note", &mut ledger).await;
     assert!(checked.faults.is_empty(), "{:#?}", checked.faults);
     assert_eq!((checked.rows, checked.unsealed), (100, 0));
 }
 
 /// Waits until a run has written so many rows.
-async fn rows_are_written(ground: &Ground, rows: i64) {
+async fn rows_are_written(fixture: &Fixture, rows: i64) {
     let written = "SELECT coalesce(sum(rows_written), 0) FROM phiseal.lanes";
     let deadline = Instant::now() + Duration::from_secs(120);
-    while ground.db().count(written).await < rows {
+    while fixture.db().count(written).await < rows {
         assert!(Instant::now() < deadline, "nothing was written");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -317,14 +321,14 @@ async fn rows_are_written(ground: &Ground, rows: i64) {
 async fn changed_in_the_middle(
     name: &str,
     change: &str,
-) -> (Ground, crate::support::phiseal::Finished) {
+) -> (Fixture, crate::support::phiseal::Finished) {
     let plan = PLAN.replace("= 50", "= 10");
-    let ground = Ground::postgres(name, &ddl(60_000), &plan).await;
-    let run = ground.project.phiseal(&["backfill", "--json"]).spawn();
-    rows_are_written(&ground, 1000).await;
-    ground.exec(change).await;
+    let fixture = Fixture::postgres(name, &ddl(60_000), &plan).await;
+    let run = fixture.project.phiseal(&["backfill", "--json"]).spawn();
+    rows_are_written(&fixture, 1000).await;
+    fixture.exec(change).await;
     let finished = run.wait().await;
-    (ground, finished)
+    (fixture, finished)
 }
 
 #[tokio::test]
@@ -347,7 +351,7 @@ async fn a_definition_that_changes_in_the_middle_stops_the_run_and_nothing_wrong
             "ALTER TABLE lived RENAME TO live",
         ),
     ] {
-        let (ground, run) = changed_in_the_middle(name, change).await;
+        let (fixture, run) = changed_in_the_middle(name, change).await;
         assert_eq!(run.code(), Some(3), "{change}: {run:?}");
         let said = run.json();
         let code = said["error"]["code"].as_str().unwrap();
@@ -355,9 +359,9 @@ async fn a_definition_that_changes_in_the_middle_stops_the_run_and_nothing_wrong
             code == "E0220" || code == "E0512" && !undo.is_empty(),
             "{change}: {said}"
         );
-        ground.exec(undo).await;
-        ground.backfill().await;
-        as_the_ledger_says(&ground).await;
+        fixture.exec(undo).await;
+        fixture.backfill().await;
+        as_the_ledger_says(&fixture).await;
     }
 }
 
@@ -371,9 +375,9 @@ async fn a_table_rewritten_in_the_middle_is_read_again() {
             "ALTER TABLE live ALTER COLUMN other TYPE bigint",
         ),
     ] {
-        let (ground, run) = changed_in_the_middle(name, change).await;
+        let (fixture, run) = changed_in_the_middle(name, change).await;
         run.expect_code(0);
-        ground.backfill().await;
-        as_the_ledger_says(&ground).await;
+        fixture.backfill().await;
+        as_the_ledger_says(&fixture).await;
     }
 }

@@ -1,6 +1,6 @@
 //! The integration tests: one binary, so that one private PostgreSQL cluster serves them all.
 //! They drive the real program against real databases, and judge what it wrote with an oracle that
-//! shares no code with it. `support` is the ground they stand on, `harness` tests that ground.
+//! shares no code with it. `support` is the fixture they stand on, `harness` tests that fixture.
 
 #![allow(
     clippy::unwrap_used,

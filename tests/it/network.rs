@@ -3,27 +3,27 @@
 
 use crate::oracle::NonceLedger;
 use crate::support::proxy::Proxy;
-use crate::support::{Ground, Project, unguarded};
+use crate::support::{Fixture, Project, unguarded};
 use serde_json::Value;
 use std::time::Duration;
 
 const PLAN: &str = "[[table]]\nname = \"public.notes\"\n\
     [[table.column]]\nname = \"note\"\nseal_into = \"note_sealed\"\n";
 
-async fn ground(name: &str, rows: u32) -> Ground {
+async fn fixture(name: &str, rows: u32) -> Fixture {
     let ddl = format!(
         "CREATE TABLE notes (id bigint PRIMARY KEY, note text);
          INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, {rows}) i;
          ANALYZE notes; CREATE TABLE saved AS TABLE notes"
     );
-    Ground::postgres(name, &ddl, PLAN).await
+    Fixture::postgres(name, &ddl, PLAN).await
 }
 
 /// The folder of an operator whose database is behind this network.
-fn behind(proxy: &Proxy, ground: &Ground, run: &str) -> Project {
-    let project = Project::with_key(ground.project.key_line());
+fn behind(proxy: &Proxy, fixture: &Fixture, run: &str) -> Project {
+    let project = Project::with_key(fixture.project.key_line());
     project.plan(
-        &proxy.by_way(&ground.url()),
+        &proxy.by_way(&fixture.url()),
         &format!("{PLAN}\n[run]\n{run}\n"),
     );
     project
@@ -43,9 +43,9 @@ async fn json(project: &Project, args: &[&str]) -> Value {
 #[tokio::test]
 async fn every_command_outlives_a_network_that_breaks_again_and_again() {
     const ROWS: u32 = 30_000;
-    let ground = ground("network_cut", ROWS).await;
-    let proxy = Proxy::to(&ground.url(), Duration::ZERO);
-    let project = behind(&proxy, &ground, "batch_target_ms = 50");
+    let fixture = fixture("network_cut", ROWS).await;
+    let proxy = Proxy::to(&fixture.url(), Duration::ZERO);
+    let project = behind(&proxy, &fixture, "batch_target_ms = 50");
     proxy.keep_cutting(Duration::from_millis(600), Duration::from_millis(150));
     let sealed = json(&project, &["backfill"]).await;
     assert_eq!(sealed["values_sealed"], ROWS);
@@ -64,7 +64,7 @@ async fn every_command_outlives_a_network_that_breaks_again_and_again() {
     ] {
         json(&project, args).await;
     }
-    ground
+    fixture
         .exec(&unguarded("notes", "UPDATE notes SET note = NULL;"))
         .await;
     let restored = json(&project, &["restore"]).await;
@@ -73,19 +73,19 @@ async fn every_command_outlives_a_network_that_breaks_again_and_again() {
     assert!(cuts > 5, "only {cuts} cuts");
     let mut ledger = NonceLedger::default();
     let copy = ("public.notes", "note");
-    let checked = ground.check_against(copy, "saved", &mut ledger).await;
+    let checked = fixture.check_against(copy, "saved", &mut ledger).await;
     assert_eq!(checked.equal, ROWS as usize);
 }
 
 #[tokio::test]
 async fn a_process_alone_takes_its_own_lanes_back_when_their_leases_are_over() {
     const ROWS: u32 = 60_000;
-    let ground = ground("network_lease", ROWS).await;
-    let proxy = Proxy::to(&ground.url(), Duration::ZERO);
+    let fixture = fixture("network_lease", ROWS).await;
+    let proxy = Proxy::to(&fixture.url(), Duration::ZERO);
     // Away for longer than a lease, each time.
     let project = behind(
         &proxy,
-        &ground,
+        &fixture,
         "lanes = 3\nlease_seconds = 2\nbatch_target_ms = 50",
     );
     proxy.keep_cutting(Duration::from_millis(2000), Duration::from_secs(3));
@@ -97,14 +97,14 @@ async fn a_process_alone_takes_its_own_lanes_back_when_their_leases_are_over() {
 #[tokio::test]
 async fn a_far_server_is_asked_seldom() {
     const ROWS: u32 = 20_000;
-    let ground = ground("network_far", ROWS).await;
+    let fixture = fixture("network_far", ROWS).await;
     let far = Duration::from_millis(20);
-    let proxy = Proxy::to(&ground.url(), far);
-    let project = behind(&proxy, &ground, "lanes = 1");
+    let proxy = Proxy::to(&fixture.url(), far);
+    let project = behind(&proxy, &fixture, "lanes = 1");
     for (args, done) in [(["backfill"], "rows_sealed"), (["rotate"], "rows_resealed")] {
         assert_eq!(json(&project, &args).await[done], ROWS);
         let batches = "SELECT max(seq) FROM phiseal.lanes JOIN phiseal.runs USING (run_id) WHERE lane_no < 1000000";
-        let batches: u32 = ground.scalar(batches).await.unwrap().parse().unwrap();
+        let batches: u32 = fixture.scalar(batches).await.unwrap().parse().unwrap();
         // Windows grow as the server's own work allows; those of a far server were of 50 rows once.
         assert!(batches < 40, "{args:?}: {batches} batches");
     }

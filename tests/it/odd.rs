@@ -8,13 +8,13 @@ mod rows;
 mod runs;
 mod several;
 
-use crate::support::Ground;
+use crate::support::Fixture;
 use serde_json::Value;
 
 /// Runs the program with `--json`; what it said, ending with this exit code.
-pub async fn json(ground: &Ground, args: &[&str], code: i32) -> Value {
+pub async fn json(fixture: &Fixture, args: &[&str], code: i32) -> Value {
     let args = [args, &["--json"]].concat();
-    let run = ground.project.phiseal(&args).run().await;
+    let run = fixture.project.phiseal(&args).run().await;
     run.expect_code(code).json()
 }
 
@@ -32,7 +32,7 @@ pub fn codes(plan: &Value, kind: &str) -> Vec<String> {
 }
 
 /// A number that the database answers.
-pub async fn number(ground: &Ground, sql: &str) -> i64 {
-    let text = ground.scalar(sql).await;
+pub async fn number(fixture: &Fixture, sql: &str) -> i64 {
+    let text = fixture.scalar(sql).await;
     text.and_then(|text| text.parse().ok()).expect(sql)
 }

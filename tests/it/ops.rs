@@ -3,9 +3,27 @@
 
 mod audit;
 mod bench;
-mod ground;
 mod init;
 mod keys;
 mod migrate;
 mod quarantine;
 mod status;
+
+/// Runs each test on both databases: `name(fixture)` is the test's body.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => { $(
+        mod $name {
+            #[tokio::test]
+            async fn in_postgres() {
+                let fixture = $crate::support::Fixture::empty_postgres(stringify!($name)).await;
+                super::$name(fixture).await;
+            }
+
+            #[tokio::test]
+            async fn in_sqlite() {
+                super::$name($crate::support::Fixture::empty_sqlite().await).await;
+            }
+        }
+    )+ };
+}
+pub(crate) use on_both;

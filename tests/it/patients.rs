@@ -2,7 +2,7 @@
 //! blind index, a column in place and columns of many types beside a second table, all the way there
 //! and back.
 
-use crate::support::{Stand, database, marked};
+use crate::support::{Base, Fixture, database, marked};
 
 const PATIENTS: i64 = 120;
 const ENCOUNTERS: i64 = 700;
@@ -59,17 +59,17 @@ fn plan() -> String {
 
 #[tokio::test]
 async fn patients_and_their_encounters_are_sealed_through_one_plan() {
-    let ground = Stand::on(database("patients").await, ROWS, &plan()).await;
-    let done = ground.json(&["backfill"]).await;
+    let fixture = Fixture::new(Base::Postgres(database("patients").await), ROWS, &plan()).await;
+    let done = fixture.json(&["backfill"]).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&(PATIENTS + ENCOUNTERS).into(), &0.into())
     );
     let columns = [&SEALED[..], &["address"]].concat();
-    let mut opened = ground
+    let mut opened = fixture
         .expect_sealed("public.patients", &columns, "saved_patients")
         .await;
-    opened += ground
+    opened += fixture
         .expect_sealed(
             "public.encounters",
             &["description", "reasondescription", "start"],
@@ -77,28 +77,28 @@ async fn patients_and_their_encounters_are_sealed_through_one_plan() {
         )
         .await;
     assert_eq!(done["values_sealed"], opened);
-    let verified = ground.json(&["verify"]).await;
+    let verified = fixture.json(&["verify"]).await;
     assert_eq!(
         (&verified["values_verified"], &verified["failed"]),
         (&opened.into(), &0.into())
     );
-    assert_eq!(ground.json(&["backfill"]).await["rows_found"], 0);
+    assert_eq!(fixture.json(&["backfill"]).await["rows_found"], 0);
     // And all the way back.
     let blank: Vec<String> = SEALED.iter().map(|c| format!("{c} = NULL")).collect();
     let blank = blank.join(", ");
-    ground
-        .db
+    fixture
+        .db()
         .exec(&marked(
             "clear",
             "public.patients",
             &format!("UPDATE patients SET {blank}"),
         ))
         .await;
-    ground.json(&["restore", "--drop-sealed"]).await;
+    fixture.json(&["restore", "--drop-sealed"]).await;
     for table in ["patients", "encounters"] {
         let different = format!(
             "SELECT count(*) FROM (SELECT t::text FROM {table} t EXCEPT SELECT t::text FROM saved_{table} t) q"
         );
-        assert_eq!(ground.db.count(&different).await, 0, "{table}");
+        assert_eq!(fixture.db().count(&different).await, 0, "{table}");
     }
 }

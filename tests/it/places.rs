@@ -7,7 +7,7 @@ mod names;
 mod upgraded;
 
 use crate::oracle::NonceLedger;
-use crate::support::Ground;
+use crate::support::Fixture;
 use crate::support::phiseal::Finished;
 
 const BESIDE: &str = "
@@ -30,13 +30,13 @@ const NOTES: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, note text);
     INSERT INTO notes VALUES (1, 'plain 1'), (2, 'plain 2'), (3, 'plain 3'), (4, 'plain 4');";
 
 /// A table `notes` of four rows, sealed, in either database.
-async fn notes(name: &str, postgres: bool) -> Ground {
-    let ground = match postgres {
-        true => Ground::postgres(name, NOTES, &plan(BESIDE, "public.notes")).await,
-        false => Ground::sqlite(NOTES, &plan(BESIDE, "notes")).await,
+async fn notes(name: &str, postgres: bool) -> Fixture {
+    let fixture = match postgres {
+        true => Fixture::postgres(name, NOTES, &plan(BESIDE, "public.notes")).await,
+        false => Fixture::sqlite(NOTES, &plan(BESIDE, "notes")).await,
     };
-    assert_eq!(ground.backfill().await["values_sealed"], 4);
-    ground
+    assert_eq!(fixture.backfill().await["values_sealed"], 4);
+    fixture
 }
 
 fn plan(form: &str, table: &str) -> String {
@@ -44,21 +44,21 @@ fn plan(form: &str, table: &str) -> String {
 }
 
 /// The name of a table as a plan has it.
-fn named(ground: &Ground, table: &str) -> String {
-    match &ground.base {
+fn named(fixture: &Fixture, table: &str) -> String {
+    match &fixture.base {
         crate::support::Base::Postgres(_) => format!("public.{table}"),
         crate::support::Base::Sqlite(_) => table.to_owned(),
     }
 }
 
-async fn run(ground: &Ground, args: &[&str]) -> Finished {
-    ground.project.phiseal(args).run().await
+async fn run(fixture: &Fixture, args: &[&str]) -> Finished {
+    fixture.project.phiseal(args).run().await
 }
 
 /// The code and message of a refusal.
-async fn refused(ground: &Ground, args: &[&str], exit: i32) -> (String, String) {
+async fn refused(fixture: &Fixture, args: &[&str], exit: i32) -> (String, String) {
     let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
-    let answer = run(ground, &args).await.expect_code(exit).json();
+    let answer = run(fixture, &args).await.expect_code(exit).json();
     let text = |field: &str| answer["error"][field].as_str().unwrap().to_owned();
     (
         text("code"),
@@ -67,16 +67,16 @@ async fn refused(ground: &Ground, args: &[&str], exit: i32) -> (String, String) 
 }
 
 /// Whether `status --check` is content, and all that it says.
-async fn check(ground: &Ground) -> (bool, String) {
-    let done = run(ground, &["status", "--check", "--json"]).await;
+async fn check(fixture: &Fixture) -> (bool, String) {
+    let done = run(fixture, &["status", "--check", "--json"]).await;
     let content = done.code() == Some(0);
     assert!(content || done.code() == Some(10), "{:?}", done.code());
     (content, done.json()["attention"].to_string())
 }
 
 /// By the oracle: every value of the table is sealed and is that of its plaintext.
-async fn all_sealed(ground: &Ground, label: &str) {
-    let checked = ground
+async fn all_sealed(fixture: &Fixture, label: &str) {
+    let checked = fixture
         .check(label, "note", &mut NonceLedger::default())
         .await;
     checked.expect_all_sealed();

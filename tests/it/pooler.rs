@@ -2,7 +2,7 @@
 //! minute: `make soak`.
 
 use crate::oracle::NonceLedger;
-use crate::support::{Ground, Project};
+use crate::support::{Fixture, Project};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -72,11 +72,11 @@ async fn a_pooler_that_is_started_anew_again_and_again_stops_no_command() {
         "CREATE TABLE notes (id bigint PRIMARY KEY, note text);
          INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, {ROWS}) i; ANALYZE notes"
     );
-    let ground = Ground::postgres("pooler", &ddl, PLAN).await;
-    let pooler = Pooler::new(&ground.url());
-    let mut url = url::Url::parse(&ground.url()).unwrap();
+    let fixture = Fixture::postgres("pooler", &ddl, PLAN).await;
+    let pooler = Pooler::new(&fixture.url());
+    let mut url = url::Url::parse(&fixture.url()).unwrap();
     url.set_port(Some(pooler.port)).unwrap();
-    let project = Project::with_key(ground.project.key_line());
+    let project = Project::with_key(fixture.project.key_line());
     project.plan(
         url.as_str(),
         &format!("{PLAN}\n[run]\nbatch_target_ms = 50\n"),
@@ -114,6 +114,6 @@ async fn a_pooler_that_is_started_anew_again_and_again_stops_no_command() {
     let restarts = restarts.join().unwrap();
     assert!(restarts > 5, "only {restarts} restarts");
     let mut ledger = NonceLedger::default();
-    let checked = ground.check("public.notes", "note", &mut ledger).await;
+    let checked = fixture.check("public.notes", "note", &mut ledger).await;
     assert_eq!(checked.equal, ROWS as usize);
 }

@@ -14,7 +14,7 @@ use phiseal::store::postgres::PostgresStore;
 
 use crate::backfill::beside as tables;
 use crate::support::database::Database;
-use crate::support::{Stand, database, database_with};
+use crate::support::{Fixture, database, database_with};
 use std::time::{Duration, Instant};
 
 async fn store_at(url: &str) -> PostgresStore {
@@ -298,15 +298,15 @@ async fn settings_that_log_values_are_listed() {
 async fn rows_of_a_table_without_statistics_are_those_the_server_saw_come() {
     let sql = "CREATE TABLE wide (id int PRIMARY KEY, note text) WITH (autovacuum_enabled = false);
         INSERT INTO wide SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 5000) i;";
-    let ground = Stand::new("no_statistics", sql, &tables("public.wide", &["note"])).await;
+    let fixture = Fixture::postgres("no_statistics", sql, &tables("public.wide", &["note"])).await;
     let known = "SELECT pg_stat_get_live_tuples('wide'::regclass)";
     let deadline = Instant::now() + Duration::from_secs(120);
-    while ground.db.count(known).await == 0 {
+    while fixture.db().count(known).await == 0 {
         assert!(Instant::now() < deadline, "the server counts nothing");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let planned = ground.json(&["plan"]).await;
+    let planned = fixture.json(&["plan"]).await;
     assert_eq!(planned["tables"][0]["rows"], 5000, "{planned}");
-    let sealed = ground.phiseal(&["backfill"]).run().await.expect_code(0);
+    let sealed = fixture.phiseal(&["backfill"]).run().await.expect_code(0);
     assert!(sealed.stderr.contains("~5000 rows"), "{}", sealed.stderr);
 }

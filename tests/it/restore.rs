@@ -4,7 +4,7 @@
 use crate::backfill::{beside, types};
 use crate::support::cluster::Cluster;
 use crate::support::database::Database;
-use crate::support::{SqliteStand, Stand, marked};
+use crate::support::{Base, Fixture, marked};
 use std::fs;
 
 /// What finalize does: the plaintext goes, under the engine's mark.
@@ -26,72 +26,72 @@ fn stray() -> String {
 }
 
 // Rows of two tables that are not the same to the byte, in the server's own text.
-async fn differences(ground: &Stand, left: &str, right: &str, columns: &str) -> i64 {
+async fn differences(fixture: &Fixture, left: &str, right: &str, columns: &str) -> i64 {
     let image = |table: &str| format!("SELECT row({columns})::text FROM {table}");
     let (a, b) = (image(left), image(right));
     let sql =
         format!("SELECT count(*) FROM (({a} EXCEPT ALL {b}) UNION ALL ({b} EXCEPT ALL {a})) q");
-    ground.db.count(&sql).await
+    fixture.db().count(&sql).await
 }
 
 #[tokio::test]
 async fn values_of_every_type_come_back_as_the_same_sql_value() {
     let columns = types::columns();
-    let ground = Stand::new(
+    let fixture = Fixture::postgres(
         "restore",
         &types::every_type(),
         &beside("public.every", &columns),
     )
     .await;
-    ground.json(&["backfill"]).await;
-    ground.db.exec(&blank("every", &columns)).await;
-    let sealed = ground
-        .db
+    fixture.json(&["backfill"]).await;
+    fixture.db().exec(&blank("every", &columns)).await;
+    let sealed = fixture
+        .db()
         .count("SELECT count(*) FROM every WHERE t IS NOT NULL OR v IS NOT NULL")
         .await;
     assert_eq!(sealed, 0);
-    let done = ground.json(&["restore"]).await;
+    let done = fixture.json(&["restore"]).await;
     let values: usize = types::TYPES.iter().map(|(_, _, v)| v.len()).sum();
     assert_eq!(
         (&done["values_restored"], &done["quarantined"]),
         (&values.into(), &0.into())
     );
     let all = format!("id, other, {}", columns.join(", "));
-    assert_eq!(differences(&ground, "every", "saved", &all).await, 0);
+    assert_eq!(differences(&fixture, "every", "saved", &all).await, 0);
     // Still sealed, and a second restore finds nothing to do.
     assert_eq!(
-        ground
+        fixture
             .expect_sealed("public.every", &columns, "saved")
             .await,
         values
     );
-    assert_eq!(ground.json(&["restore"]).await["rows_restored"], 0);
-    ground.json(&["verify"]).await;
+    assert_eq!(fixture.json(&["restore"]).await["rows_restored"], 0);
+    fixture.json(&["verify"]).await;
 }
 
 #[tokio::test]
 async fn columns_that_were_dropped_are_made_again_with_the_type_they_had() {
     let columns = types::columns();
-    let ground = Stand::new(
+    let fixture = Fixture::postgres(
         "remade",
         &types::every_type(),
         &beside("public.every", &columns),
     )
     .await;
-    ground.json(&["backfill"]).await;
-    ground
-        .db
+    fixture.json(&["backfill"]).await;
+    fixture
+        .db()
         .exec("DROP TRIGGER \"~phiseal_i\" ON every; DROP TRIGGER \"~phiseal_u\" ON every")
         .await;
     for column in &columns {
-        ground
-            .db
+        fixture
+            .db()
             .exec(&format!("ALTER TABLE every DROP COLUMN {column}"))
             .await;
     }
-    ground.json(&["restore", "--drop-sealed"]).await;
+    fixture.json(&["restore", "--drop-sealed"]).await;
     let all = format!("id, other, {}", columns.join(", "));
-    assert_eq!(differences(&ground, "every", "saved", &all).await, 0);
+    assert_eq!(differences(&fixture, "every", "saved", &all).await, 0);
     let shape = |table: &str| {
         format!(
         "SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attname)
@@ -99,8 +99,8 @@ async fn columns_that_were_dropped_are_made_again_with_the_type_they_had() {
     )
     };
     assert_eq!(
-        ground.db.scalar(&shape("every")).await,
-        ground.db.scalar(&shape("saved")).await
+        fixture.db().scalar(&shape("every")).await,
+        fixture.db().scalar(&shape("saved")).await
     );
 }
 
@@ -111,104 +111,105 @@ const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, ssn text, note te
 
 #[tokio::test]
 async fn another_plaintext_that_stands_there_is_listed_and_left() {
-    let ground = Stand::new("other", PEOPLE, &beside("public.people", &["ssn"])).await;
-    ground.json(&["backfill"]).await;
-    ground.db.exec(&blank("people", &["ssn"])).await;
-    ground.db.exec(&stray()).await;
-    let done = ground.json_code(&["restore", "--drop-sealed"], 6).await;
+    let fixture = Fixture::postgres("other", PEOPLE, &beside("public.people", &["ssn"])).await;
+    fixture.json(&["backfill"]).await;
+    fixture.db().exec(&blank("people", &["ssn"])).await;
+    fixture.db().exec(&stray()).await;
+    let done = fixture.json_code(&["restore", "--drop-sealed"], 6).await;
     assert_eq!(
         (&done["rows_restored"], &done["quarantined"]),
         (&1999.into(), &1.into())
     );
     let kept =
         "SELECT count(*) FROM people WHERE id = 7 AND ssn = 'stray' AND ssn_sealed IS NOT NULL";
-    assert_eq!(ground.db.count(kept).await, 1);
-    ground
-        .db
+    assert_eq!(fixture.db().count(kept).await, 1);
+    fixture
+        .db()
         .exec("UPDATE saved SET ssn = 'stray' WHERE id = 7")
         .await;
     assert_eq!(
-        differences(&ground, "people", "saved", "id, ssn, note").await,
+        differences(&fixture, "people", "saved", "id, ssn, note").await,
         0
     );
-    let listed = ground.json(&["quarantine", "list"]).await;
+    let listed = fixture.json(&["quarantine", "list"]).await;
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
 }
 
 #[tokio::test]
 async fn into_another_column_which_is_made_where_it_is_not_there() {
-    let ground = Stand::new("into", PEOPLE, &beside("public.people", &["ssn", "note"])).await;
-    ground.json(&["backfill"]).await;
+    let fixture =
+        Fixture::postgres("into", PEOPLE, &beside("public.people", &["ssn", "note"])).await;
+    fixture.json(&["backfill"]).await;
     let into = ["restore", "--column", "note", "--into", "note_again"];
-    assert_eq!(ground.json(&into).await["values_restored"], 1500);
+    assert_eq!(fixture.json(&into).await["values_restored"], 1500);
     let wrong = "SELECT count(*) FROM people WHERE note_again IS DISTINCT FROM note";
-    assert_eq!(ground.db.count(wrong).await, 0);
+    assert_eq!(fixture.db().count(wrong).await, 0);
     assert_eq!(
-        ground
+        fixture
             .expect_sealed("public.people", &["ssn", "note"], "saved")
             .await,
         3500
     );
-    ground.json(&["verify"]).await;
+    fixture.json(&["verify"]).await;
 }
 
 #[tokio::test]
 async fn in_place_text_becomes_the_plaintext_again() {
     let plan = "[[table]]\nname = \"public.people\"\n\
         [[table.column]]\nname = \"note\"\nin_place = \"application-reads-both-forms\"\n";
-    let ground = Stand::new("in_place", PEOPLE, plan).await;
-    ground.json(&["backfill"]).await;
-    assert!(differences(&ground, "people", "saved", "id, ssn, note").await > 0);
-    assert_eq!(ground.json(&["restore"]).await["values_restored"], 1500);
+    let fixture = Fixture::postgres("in_place", PEOPLE, plan).await;
+    fixture.json(&["backfill"]).await;
+    assert!(differences(&fixture, "people", "saved", "id, ssn, note").await > 0);
+    assert_eq!(fixture.json(&["restore"]).await["values_restored"], 1500);
     assert_eq!(
-        differences(&ground, "people", "saved", "id, ssn, note").await,
+        differences(&fixture, "people", "saved", "id, ssn, note").await,
         0
     );
 }
 
 #[tokio::test]
 async fn a_row_that_is_left_keeps_its_seal_whoever_listed_it() {
-    let ground = Stand::new("left", PEOPLE, &beside("public.people", &["ssn"])).await;
-    ground.json(&["backfill"]).await;
-    ground.db.exec(&stray()).await;
-    assert_eq!(ground.json_code(&["verify"], 6).await["failed"], 1);
-    let listed = ground.json(&["quarantine", "list"]).await;
+    let fixture = Fixture::postgres("left", PEOPLE, &beside("public.people", &["ssn"])).await;
+    fixture.json(&["backfill"]).await;
+    fixture.db().exec(&stray()).await;
+    assert_eq!(fixture.json_code(&["verify"], 6).await["failed"], 1);
+    let listed = fixture.json(&["quarantine", "list"]).await;
     let tag = listed[0]["tag"].as_str().unwrap();
-    ground.json(&["quarantine", "skip", tag]).await;
-    ground.json_code(&["restore", "--drop-sealed"], 6).await;
+    fixture.json(&["quarantine", "skip", tag]).await;
+    fixture.json_code(&["restore", "--drop-sealed"], 6).await;
     let kept =
         "SELECT count(*) FROM people WHERE id = 7 AND ssn = 'stray' AND ssn_sealed IS NOT NULL";
-    assert_eq!(ground.db.count(kept).await, 1);
+    assert_eq!(fixture.db().count(kept).await, 1);
     // Decided by hand: that plaintext is the right one.
-    ground
-        .db
+    fixture
+        .db()
         .exec(&marked(
             "seal",
             "public.people",
             "UPDATE people SET ssn_sealed = NULL WHERE id = 7",
         ))
         .await;
-    ground.json(&["quarantine", "retry", tag]).await;
-    assert_eq!(ground.json_code(&["verify"], 6).await["unsealed"], 1);
-    ground.json(&["restore", "--drop-sealed"]).await;
+    fixture.json(&["quarantine", "retry", tag]).await;
+    assert_eq!(fixture.json_code(&["verify"], 6).await["unsealed"], 1);
+    fixture.json(&["restore", "--drop-sealed"]).await;
     let gone = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'people'::regclass AND attname = 'ssn_sealed'";
-    assert_eq!(ground.db.count(gone).await, 0);
+    assert_eq!(fixture.db().count(gone).await, 0);
 }
 
 #[tokio::test]
 async fn what_verify_finds_beside_a_run_stays_that_runs_own() {
-    let ground = Stand::new("own", PEOPLE, &beside("public.people", &["ssn"])).await;
-    ground.json(&["backfill"]).await;
-    ground.db.exec(&blank("people", &["ssn"])).await;
-    ground.db.exec(&stray()).await;
-    ground.json_code(&["restore"], 6).await;
-    assert_eq!(ground.json_code(&["verify"], 6).await["failed"], 1);
+    let fixture = Fixture::postgres("own", PEOPLE, &beside("public.people", &["ssn"])).await;
+    fixture.json(&["backfill"]).await;
+    fixture.db().exec(&blank("people", &["ssn"])).await;
+    fixture.db().exec(&stray()).await;
+    fixture.json_code(&["restore"], 6).await;
+    assert_eq!(fixture.json_code(&["verify"], 6).await["failed"], 1);
     let steps = "SELECT string_agg(step || ' ' || state, ',') FROM phiseal.quarantine";
     assert_eq!(
-        ground.db.scalar(steps).await.as_deref(),
+        fixture.db().scalar(steps).await.as_deref(),
         Some("restore open")
     );
-    ground.json_code(&["restore"], 6).await;
+    fixture.json_code(&["restore"], 6).await;
 }
 
 #[tokio::test]
@@ -218,48 +219,48 @@ async fn dropping_the_sealed_columns_leaves_the_table_as_it_was_before() {
         "\"ssn_sealed\"\nblind_index = { column = \"ssn_bidx\", normalise = \"digits\", bits = 256 }\n",
         1,
     );
-    let ground = Stand::new("drop_sealed", PEOPLE, &plan).await;
-    ground.json(&["backfill"]).await;
-    ground.db.exec(&blank("people", &["ssn", "note"])).await;
-    ground.json(&["restore", "--drop-sealed"]).await;
+    let fixture = Fixture::postgres("drop_sealed", PEOPLE, &plan).await;
+    fixture.json(&["backfill"]).await;
+    fixture.db().exec(&blank("people", &["ssn", "note"])).await;
+    fixture.json(&["restore", "--drop-sealed"]).await;
     assert_eq!(
-        differences(&ground, "people", "saved", "id, ssn, note").await,
+        differences(&fixture, "people", "saved", "id, ssn, note").await,
         0
     );
     let columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'people'";
-    assert_eq!(ground.db.count(columns).await, 3);
+    assert_eq!(fixture.db().count(columns).await, 3);
     let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'people'::regclass";
-    assert_eq!(ground.db.count(triggers).await, 0);
+    assert_eq!(fixture.db().count(triggers).await, 0);
 }
 
 #[tokio::test]
 async fn an_interrupted_restore_resumes() {
     let people = PEOPLE.replace("2000", "60000");
-    let ground = Stand::new("resume", &people, &beside("public.people", &["ssn"])).await;
-    ground.json(&["backfill"]).await;
-    ground.db.exec(&blank("people", &["ssn"])).await;
-    let running = ground.phiseal(&["restore", "--json"]).spawn();
+    let fixture = Fixture::postgres("resume", &people, &beside("public.people", &["ssn"])).await;
+    fixture.json(&["backfill"]).await;
+    fixture.db().exec(&blank("people", &["ssn"])).await;
+    let running = fixture.phiseal(&["restore", "--json"]).spawn();
     let begun = "SELECT count(*) FROM phiseal.lanes l JOIN phiseal.runs USING (run_id)
         WHERE kind = 'restore' AND l.rows_written > 0";
-    while ground.db.count(begun).await == 0 {
+    while fixture.db().count(begun).await == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let mut running = running;
     running.signal(rustix::process::Signal::KILL);
     running.wait().await;
-    ground.db.settled().await;
-    let left = ground
-        .db
+    fixture.db().settled().await;
+    let left = fixture
+        .db()
         .count("SELECT count(*) FROM people WHERE ssn IS NULL")
         .await;
     assert!(left > 0, "it was done before the signal came");
-    let done = ground.json(&["restore"]).await;
+    let done = fixture.json(&["restore"]).await;
     assert_eq!(
         (&done["resumed"], &done["rows_restored"]),
         (&true.into(), &left.into())
     );
     assert_eq!(
-        differences(&ground, "people", "saved", "id, ssn, note").await,
+        differences(&fixture, "people", "saved", "id, ssn, note").await,
         0
     );
 }
@@ -277,7 +278,12 @@ async fn no_plaintext_shows_in_the_servers_log_in_our_tables_or_in_the_output() 
     );
     let in_place =
         "[[table.column]]\nname = \"note\"\nin_place = \"application-reads-both-forms\"\n";
-    let ground = Stand::on(db, &sql, &(beside("public.people", &["ssn"]) + in_place)).await;
+    let fixture = Fixture::new(
+        Base::Postgres(db),
+        &sql,
+        &(beside("public.people", &["ssn"]) + in_place),
+    )
+    .await;
     let log = cluster.dir().join("server.log");
     for setting in [
         "log_statement = 'all'",
@@ -286,9 +292,12 @@ async fn no_plaintext_shows_in_the_servers_log_in_our_tables_or_in_the_output() 
         "log_parameter_max_length_on_error = -1",
         "log_error_verbosity = verbose",
     ] {
-        ground.db.exec(&format!("ALTER SYSTEM SET {setting}")).await;
+        fixture
+            .db()
+            .exec(&format!("ALTER SYSTEM SET {setting}"))
+            .await;
     }
-    ground.db.exec("SELECT pg_reload_conf()").await;
+    fixture.db().exec("SELECT pg_reload_conf()").await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let begin = fs::read(&log).unwrap().len();
     let mut said = String::new();
@@ -310,10 +319,10 @@ async fn no_plaintext_shows_in_the_servers_log_in_our_tables_or_in_the_output() 
         (&["quarantine", "list"], 0),
     ] {
         if args == ["restore"] {
-            ground.db.exec(&stray).await;
+            fixture.db().exec(&stray).await;
         }
         for json in [&[][..], &["--json"]] {
-            let done = ground
+            let done = fixture
                 .phiseal(&[args, json].concat())
                 .run()
                 .await
@@ -343,12 +352,12 @@ async fn no_plaintext_shows_in_the_servers_log_in_our_tables_or_in_the_output() 
         shown[0]
     );
     let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'phiseal'";
-    for table in ground.db.rows(tables).await {
+    for table in fixture.db().rows(tables).await {
         let table = table[0].clone().unwrap();
         let found = format!(
             "SELECT count(*) FROM phiseal.{table} t WHERE t::text ~ 'canary|kennel|63616e617279|6b656e6e656c'"
         );
-        assert_eq!(ground.db.count(&found).await, 0, "{table}");
+        assert_eq!(fixture.db().count(&found).await, 0, "{table}");
     }
 }
 
@@ -361,13 +370,13 @@ async fn sqlite_values_come_back_with_their_class() {
     let columns = ["name", "weight", "n", "scan"];
     let in_place =
         "[[table.column]]\nname = \"note\"\nin_place = \"application-reads-both-forms\"\n";
-    let ground = SqliteStand::new(sql, &(beside("t", &columns) + in_place)).await;
-    ground.json_code(&["backfill"], 0).await;
-    let done = ground.json_code(&["restore", "--drop-sealed"], 0).await;
+    let fixture = Fixture::sqlite(sql, &(beside("t", &columns) + in_place)).await;
+    fixture.json_code(&["backfill"], 0).await;
+    let done = fixture.json_code(&["restore", "--drop-sealed"], 0).await;
     assert_eq!(done["values_restored"], 300);
     let different = "SELECT count(*) FROM (SELECT id, name, typeof(weight), weight, n, typeof(n), hex(scan), typeof(scan), note FROM t
         EXCEPT SELECT id, name, typeof(weight), weight, n, typeof(n), hex(scan), typeof(scan), note FROM saved)";
-    assert_eq!(ground.file.scalar(different).await.as_deref(), Some("0"));
+    assert_eq!(fixture.file().scalar(different).await.as_deref(), Some("0"));
     let triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 't'";
-    assert_eq!(ground.file.scalar(triggers).await.as_deref(), Some("0"));
+    assert_eq!(fixture.file().scalar(triggers).await.as_deref(), Some("0"));
 }

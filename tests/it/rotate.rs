@@ -9,7 +9,7 @@ mod wrapping;
 mod writers;
 
 use crate::oracle::NonceLedger;
-use crate::support::Ground;
+use crate::support::Fixture;
 use serde_json::Value;
 
 /// A table with everything a rotation meets: two columns beside, one in place, one with an index.
@@ -35,30 +35,30 @@ fn plan(run: &str, table: &str) -> String {
     )
 }
 
-pub async fn postgres(name: &str, rows: u32) -> Ground {
+pub async fn postgres(name: &str, rows: u32) -> Fixture {
     let run = "batch_target_ms = 30";
-    let ground = Ground::postgres(name, &ddl(rows), &plan(run, "public.patients")).await;
-    ground.backfill().await;
-    ground
+    let fixture = Fixture::postgres(name, &ddl(rows), &plan(run, "public.patients")).await;
+    fixture.backfill().await;
+    fixture
 }
 
-pub async fn sqlite(rows: u32) -> Ground {
+pub async fn sqlite(rows: u32) -> Fixture {
     let run = "batch_target_ms = 30";
-    let ground = Ground::sqlite(&ddl(rows), &plan(run, TABLE)).await;
-    ground.backfill().await;
-    ground
+    let fixture = Fixture::sqlite(&ddl(rows), &plan(run, TABLE)).await;
+    fixture.backfill().await;
+    fixture
 }
 
-fn label(ground: &Ground) -> &'static str {
-    match ground.base {
+fn label(fixture: &Fixture) -> &'static str {
+    match fixture.base {
         crate::support::Base::Postgres(_) => "public.patients",
         crate::support::Base::Sqlite(_) => TABLE,
     }
 }
 
-pub async fn json(ground: &Ground, args: &[&str], code: i32) -> Value {
+pub async fn json(fixture: &Fixture, args: &[&str], code: i32) -> Value {
     let args = [args, &["--json"]].concat();
-    ground
+    fixture
         .project
         .phiseal(&args)
         .run()
@@ -67,26 +67,26 @@ pub async fn json(ground: &Ground, args: &[&str], code: i32) -> Value {
         .json()
 }
 
-pub async fn number(ground: &Ground, sql: &str) -> i64 {
-    let text = ground.scalar(sql).await;
+pub async fn number(fixture: &Fixture, sql: &str) -> i64 {
+    let text = fixture.scalar(sql).await;
     text.and_then(|text| text.parse().ok()).expect(sql)
 }
 
 /// The active key of a purpose, for no tenant.
-pub async fn active(ground: &Ground, purpose: &str) -> i64 {
-    let keys = ground.source().own("encryption_keys");
+pub async fn active(fixture: &Fixture, purpose: &str) -> i64 {
+    let keys = fixture.source().own("encryption_keys");
     let sql = format!(
         "SELECT key_id FROM {keys} WHERE purpose = '{purpose}' AND status = 'active' AND tenant = ''"
     );
-    number(ground, &sql).await
+    number(fixture, &sql).await
 }
 
 /// Every value opens to what was saved, and is under this key.
-pub async fn all_under(ground: &Ground, key: i64) {
+pub async fn all_under(fixture: &Fixture, key: i64) {
     let ledger = &mut NonceLedger::default();
     for column in ["ssn", "note", "dob"] {
-        let checked = ground
-            .check_against((label(ground), column), "saved", ledger)
+        let checked = fixture
+            .check_against((label(fixture), column), "saved", ledger)
             .await;
         checked.expect_all_sealed();
         assert_eq!(checked.opened, checked.equal, "{column}");
@@ -102,14 +102,14 @@ macro_rules! on_both {
         mod $name {
             #[tokio::test]
             async fn in_postgres() {
-                let ground = $crate::rotate::postgres(stringify!($name), $rows).await;
-                super::$body(ground).await;
+                let fixture = $crate::rotate::postgres(stringify!($name), $rows).await;
+                super::$body(fixture).await;
             }
 
             #[tokio::test]
             async fn in_sqlite() {
-                let ground = $crate::rotate::sqlite($rows).await;
-                super::$body(ground).await;
+                let fixture = $crate::rotate::sqlite($rows).await;
+                super::$body(fixture).await;
             }
         }
     };

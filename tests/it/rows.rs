@@ -2,7 +2,7 @@
 //! the row is listed and the others go on. Where every row fails alike, the cause is not in the rows.
 
 use crate::oracle::NonceLedger;
-use crate::support::{Base, Ground, database_with, unguarded};
+use crate::support::{Base, Fixture, database_with, unguarded};
 use serde_json::{Value, json};
 
 const NOTES: &str = "[[table]]\nname = \"public.notes\"\ntriggers = \"fire\"\n\
@@ -20,9 +20,9 @@ fn notes(rows: u32, body: &str) -> String {
     )
 }
 
-async fn json_code(ground: &Ground, args: &[&str], code: i32) -> Value {
+async fn json_code(fixture: &Fixture, args: &[&str], code: i32) -> Value {
     let args = [args, &["--json"]].concat();
-    ground
+    fixture
         .project
         .phiseal(&args)
         .run()
@@ -32,13 +32,13 @@ async fn json_code(ground: &Ground, args: &[&str], code: i32) -> Value {
 }
 
 /// The open entries of the quarantine, each `SQLSTATE rows`.
-async fn listed(ground: &Ground) -> String {
-    let own = ground.source().own("quarantine");
+async fn listed(fixture: &Fixture) -> String {
+    let own = fixture.source().own("quarantine");
     let sql = format!(
         "SELECT coalesce(sqlstate, reason) || ' ' || count(*) FROM {own} WHERE state = 'open' \
          GROUP BY coalesce(sqlstate, reason)"
     );
-    ground.scalar(&sql).await.unwrap_or_default()
+    fixture.scalar(&sql).await.unwrap_or_default()
 }
 
 #[tokio::test]
@@ -51,57 +51,62 @@ async fn what_a_trigger_raises_is_of_its_row() {
         let body = format!(
             "IF OLD.closed THEN RAISE EXCEPTION USING ERRCODE = '{name}', MESSAGE = OLD.note; END IF;"
         );
-        let ground =
-            Ground::postgres(&format!("rows_raise_{at}"), &notes(1000, &body), NOTES).await;
-        let done = json_code(&ground, &["backfill"], 6).await;
+        let fixture =
+            Fixture::postgres(&format!("rows_raise_{at}"), &notes(1000, &body), NOTES).await;
+        let done = json_code(&fixture, &["backfill"], 6).await;
         assert_eq!(
             (&done["rows_sealed"], &done["quarantined"]),
             (&json!(995), &json!(5))
         );
-        assert_eq!(listed(&ground).await, format!("{code} 5"));
-        let verified = json_code(&ground, &["verify"], 6).await;
+        assert_eq!(listed(&fixture).await, format!("{code} 5"));
+        let verified = json_code(&fixture, &["verify"], 6).await;
         assert_eq!(
             (&verified["failed"], &verified["unsealed"]),
             (&json!(0), &json!(5))
         );
         // The next run leaves them where they are.
-        let again = json_code(&ground, &["backfill"], 6).await;
+        let again = json_code(&fixture, &["backfill"], 6).await;
         assert_eq!(
             (&again["rows_sealed"], &again["rows_found"]),
             (&json!(0), &json!(0))
         );
-        ground
+        fixture
             .exec("UPDATE phiseal.quarantine SET state = 'retry'; DROP TRIGGER judge ON notes")
             .await;
-        assert_eq!(json_code(&ground, &["backfill"], 0).await["rows_sealed"], 5);
+        assert_eq!(
+            json_code(&fixture, &["backfill"], 0).await["rows_sealed"],
+            5
+        );
     }
 }
 
 #[tokio::test]
 async fn a_trigger_that_passes_over_an_update_is_told_from_a_writer_who_was_quicker() {
     let body = "IF OLD.closed THEN RETURN NULL; END IF;";
-    let ground = Ground::postgres("rows_skip", &notes(3000, body), NOTES).await;
-    let done = json_code(&ground, &["backfill"], 6).await;
+    let fixture = Fixture::postgres("rows_skip", &notes(3000, body), NOTES).await;
+    let done = json_code(&fixture, &["backfill"], 6).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&json!(2985), &json!(15))
     );
     assert_eq!(done["conflicts"], 0, "nobody else wrote");
-    assert!(listed(&ground).await.contains("passes over"));
+    assert!(listed(&fixture).await.contains("passes over"));
     // A restore meets the same trigger.
-    ground
+    fixture
         .exec("UPDATE phiseal.quarantine SET state = 'resolved', resolved_at = now()")
         .await;
-    ground.exec("ALTER TABLE notes DISABLE TRIGGER judge").await;
-    json_code(&ground, &["backfill"], 0).await;
-    ground
+    fixture
+        .exec("ALTER TABLE notes DISABLE TRIGGER judge")
+        .await;
+    json_code(&fixture, &["backfill"], 0).await;
+    fixture
         .exec(&unguarded("notes", "UPDATE notes SET note = NULL;"))
         .await;
-    ground.exec("ALTER TABLE notes ENABLE TRIGGER judge").await;
-    let restored = json_code(&ground, &["restore"], 6).await;
+    fixture.exec("ALTER TABLE notes ENABLE TRIGGER judge").await;
+    let restored = json_code(&fixture, &["restore"], 6).await;
     assert_eq!(restored["quarantined"], 15, "{restored}");
     let left = "SELECT count(*) FROM notes WHERE note IS NULL";
-    assert_eq!(ground.scalar(left).await.unwrap(), "15");
+    assert_eq!(fixture.scalar(left).await.unwrap(), "15");
 }
 
 #[tokio::test]
@@ -112,13 +117,13 @@ async fn what_is_raised_at_commit_is_of_its_row_too() {
           IF OLD.id = 77 THEN RAISE EXCEPTION 'too late'; END IF; RETURN NULL; END $$;
         CREATE CONSTRAINT TRIGGER judge AFTER UPDATE ON notes DEFERRABLE INITIALLY DEFERRED
           FOR EACH ROW EXECUTE FUNCTION judge()";
-    let ground = Ground::postgres("rows_commit", ddl, NOTES).await;
-    let done = json_code(&ground, &["backfill"], 6).await;
+    let fixture = Fixture::postgres("rows_commit", ddl, NOTES).await;
+    let done = json_code(&fixture, &["backfill"], 6).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&json!(299), &json!(1))
     );
-    assert_eq!(listed(&ground).await, "P0001 1");
+    assert_eq!(listed(&fixture).await, "P0001 1");
 }
 
 #[tokio::test]
@@ -143,13 +148,13 @@ async fn a_row_that_does_not_fit_its_page_with_its_seals_is_listed() {
         "[[table]]\nname = \"public.answers\"\n{}",
         columns.iter().map(of_column).collect::<String>()
     );
-    let ground = Ground::postgres("rows_big", &ddl, &plan).await;
-    let done = json_code(&ground, &["backfill"], 6).await;
+    let fixture = Fixture::postgres("rows_big", &ddl, &plan).await;
+    let done = json_code(&fixture, &["backfill"], 6).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&json!(200), &json!(1))
     );
-    assert_eq!(listed(&ground).await, "54000 1");
+    assert_eq!(listed(&fixture).await, "54000 1");
 }
 
 #[tokio::test]
@@ -160,14 +165,14 @@ async fn a_value_that_the_server_cannot_send_is_listed_and_the_rest_is_read() {
     let ddl = "CREATE TABLE notes (id bigint PRIMARY KEY, note text);
         INSERT INTO notes SELECT i, CASE WHEN i IN (5, 700, 701) THEN 'note ' || chr(129) ELSE 'note ' || i END
           FROM generate_series(1, 1000) i";
-    let ground = Ground::new(Base::Postgres(db), ddl, NOTES).await;
-    let done = json_code(&ground, &["backfill"], 6).await;
+    let fixture = Fixture::new(Base::Postgres(db), ddl, NOTES).await;
+    let done = json_code(&fixture, &["backfill"], 6).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&json!(997), &json!(3))
     );
-    assert_eq!(listed(&ground).await, "22P05 3");
-    let verified = json_code(&ground, &["verify"], 6).await;
+    assert_eq!(listed(&fixture).await, "22P05 3");
+    let verified = json_code(&fixture, &["verify"], 6).await;
     assert_eq!(verified["values_verified"], 997, "{verified}");
 }
 
@@ -184,9 +189,9 @@ async fn a_table_that_refuses_every_row_is_never_listed_as_a_whole() {
             "some",
         ),
     ] {
-        let ground = Ground::postgres(name, &notes(rows, body), NOTES).await;
+        let fixture = Fixture::postgres(name, &notes(rows, body), NOTES).await;
         let args = ["backfill"];
-        let finished = ground.project.phiseal(&args).run().await.expect_code(9);
+        let finished = fixture.project.phiseal(&args).run().await.expect_code(9);
         assert!(
             finished.stderr.contains("E0524") && finished.stderr.contains("judge"),
             "{}",
@@ -196,18 +201,18 @@ async fn a_table_that_refuses_every_row_is_never_listed_as_a_whole() {
             !finished.stderr.contains("closed"),
             "a trigger's words may be PHI"
         );
-        assert_eq!(listed(&ground).await, "", "{name}");
+        assert_eq!(listed(&fixture).await, "", "{name}");
         let count = "SELECT CASE count(*) WHEN 0 THEN '0' ELSE 'some' END FROM notes WHERE note_sealed IS NOT NULL";
-        assert_eq!(ground.scalar(count).await.unwrap(), sealed);
-        ground.exec("DROP TRIGGER judge ON notes").await;
-        json_code(&ground, &["backfill"], 0).await;
-        ground
+        assert_eq!(fixture.scalar(count).await.unwrap(), sealed);
+        fixture.exec("DROP TRIGGER judge ON notes").await;
+        json_code(&fixture, &["backfill"], 0).await;
+        fixture
             .exec("CREATE TABLE saved AS SELECT * FROM notes")
             .await;
         let mut ledger = NonceLedger::default();
-        let checked = ground.check("public.notes", "note", &mut ledger).await;
+        let checked = fixture.check("public.notes", "note", &mut ledger).await;
         assert_eq!(checked.opened, rows as usize, "{name}");
-        assert_eq!(listed(&ground).await, "");
+        assert_eq!(listed(&fixture).await, "");
     }
 }
 
@@ -215,24 +220,24 @@ async fn a_table_that_refuses_every_row_is_never_listed_as_a_whole() {
 async fn a_value_that_fails_in_two_rotations_is_listed_once_and_makes_no_third_key() {
     let ddl = "CREATE TABLE notes (id bigint PRIMARY KEY, note text);
         INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, 50) i";
-    let ground = Ground::postgres("rows_twice", ddl, NOTES).await;
-    json_code(&ground, &["backfill"], 0).await;
+    let fixture = Fixture::postgres("rows_twice", ddl, NOTES).await;
+    json_code(&fixture, &["backfill"], 0).await;
     let damage = "UPDATE notes SET note = NULL,
         note_sealed = set_byte(note_sealed, 30, get_byte(note_sealed, 30) # 1) WHERE id = 7;";
-    ground.exec(&unguarded("notes", damage)).await;
+    fixture.exec(&unguarded("notes", damage)).await;
     let keys = "SELECT count(*) FROM phiseal.encryption_keys WHERE purpose = 'cell'";
     for rotations in 1..=3 {
-        json_code(&ground, &["rotate"], 6).await;
+        json_code(&fixture, &["rotate"], 6).await;
         let entries =
             "SELECT count(*) FROM phiseal.quarantine WHERE step = 'rotate' AND state = 'open'";
         assert_eq!(
-            ground.scalar(entries).await.unwrap(),
+            fixture.scalar(entries).await.unwrap(),
             "1",
             "rotation {rotations}"
         );
     }
     assert_eq!(
-        ground.scalar(keys).await.unwrap(),
+        fixture.scalar(keys).await.unwrap(),
         "2",
         "a rotation over a remainder makes no key"
     );
@@ -247,30 +252,30 @@ async fn a_trigger_of_sqlite_that_raises_or_ignores_is_of_its_row() {
              INSERT INTO notes SELECT i, 'note ' || i FROM n;
              CREATE TRIGGER judge BEFORE UPDATE ON notes WHEN OLD.id % 100 = 0 BEGIN SELECT RAISE({raise}); END"
         );
-        let ground = Ground::sqlite(&ddl, SQLITE_NOTES).await;
-        let done = json_code(&ground, &["backfill"], 6).await;
+        let fixture = Fixture::sqlite(&ddl, SQLITE_NOTES).await;
+        let done = json_code(&fixture, &["backfill"], 6).await;
         assert_eq!(
             (&done["rows_sealed"], &done["quarantined"]),
             (&json!(594), &json!(6)),
             "{raise}"
         );
         assert!(
-            listed(&ground).await.contains(reason),
+            listed(&fixture).await.contains(reason),
             "{}",
-            listed(&ground).await
+            listed(&fixture).await
         );
     }
     // With every row refused, none is listed.
     let ddl = "CREATE TABLE notes (id INTEGER PRIMARY KEY, note TEXT);
         INSERT INTO notes VALUES (1, 'a'), (2, 'b'), (3, 'c');
         CREATE TRIGGER judge BEFORE UPDATE ON notes BEGIN SELECT RAISE(ABORT, 'no'); END";
-    let ground = Ground::sqlite(ddl, SQLITE_NOTES).await;
-    let refused = ground
+    let fixture = Fixture::sqlite(ddl, SQLITE_NOTES).await;
+    let refused = fixture
         .project
         .phiseal(&["backfill"])
         .run()
         .await
         .expect_code(9);
     assert!(refused.stderr.contains("E0524"), "{}", refused.stderr);
-    assert_eq!(listed(&ground).await, "");
+    assert_eq!(listed(&fixture).await, "");
 }

@@ -23,8 +23,8 @@ use crate::support::{Phiseal, Project};
 async fn migrate(db: &Database, arguments: &[&str], code: i32) -> Value {
     let project = Project::new();
     let url = db.url();
-    let ground = ["--database-url", &url, "--json"];
-    let all = [&["migrate"], arguments, &ground].concat();
+    let fixture = ["--database-url", &url, "--json"];
+    let all = [&["migrate"], arguments, &fixture].concat();
     let run = Phiseal::new(all).cwd(project.dir()).run().await;
     let run = run.expect_code(code);
     serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", run.stdout))

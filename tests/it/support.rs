@@ -5,21 +5,20 @@ pub mod cluster;
 pub mod database;
 pub mod dump;
 pub mod examples;
-pub mod ground;
+pub mod fixture;
+
 pub mod marks;
 pub mod phiseal;
 pub mod project;
 pub mod proxy;
 pub mod sqlite;
-pub mod stand;
 
 pub use database::{database, database_with};
-pub use ground::{Base, Ground};
+pub use fixture::{Base, Fixture};
 pub use marks::{marked, marked_in_sqlite, unguarded};
 pub use phiseal::Phiseal;
 pub use project::Project;
 pub use sqlite::sqlite;
-pub use stand::{SqliteStand, Stand};
 
 /// Says that a test cannot run on this machine, and why. Where every test must run (CI=true), it fails.
 pub fn skipped(why: &str) {

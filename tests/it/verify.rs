@@ -3,7 +3,7 @@
 use crate::backfill::beside;
 use crate::live::Application;
 use crate::oracle::{Cell, KeyPart, row_key, seal};
-use crate::support::{Stand, unguarded};
+use crate::support::{Fixture, unguarded};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use std::time::Duration;
 const SQL: &str = "CREATE TABLE people (id int PRIMARY KEY, clinic text NOT NULL, ssn text, mail text);
     INSERT INTO people SELECT i, 'k' || i % 2, 'ssn ' || i, 'mail ' || i FROM generate_series(1, 1200) i;";
 
-async fn sealed(tenants: bool) -> Stand {
+async fn sealed(tenants: bool) -> Fixture {
     let mut plan = beside("public.people", &["ssn", "mail"]);
     if tenants {
         plan = plan.replacen(
@@ -21,25 +21,25 @@ async fn sealed(tenants: bool) -> Stand {
             1,
         );
     }
-    let ground = Stand::new("verify", SQL, &plan).await;
-    ground.json(&["backfill"]).await;
-    ground
+    let fixture = Fixture::postgres("verify", SQL, &plan).await;
+    fixture.json(&["backfill"]).await;
+    fixture
 }
 
 // As a database owner does who means to pass the guard.
-async fn forge(ground: &Stand, statements: &str) {
-    forge_in(ground, "people", statements).await;
+async fn forge(fixture: &Fixture, statements: &str) {
+    forge_in(fixture, "people", statements).await;
 }
 
-async fn forge_in(ground: &Stand, table: &str, statements: &str) {
-    ground.db.exec(&unguarded(table, statements)).await;
+async fn forge_in(fixture: &Fixture, table: &str, statements: &str) {
+    fixture.db().exec(&unguarded(table, statements)).await;
 }
 
 #[tokio::test]
 async fn damaged_and_moved_values_are_counted_and_the_others_still_opened() {
-    let ground = sealed(false).await;
+    let fixture = sealed(false).await;
     forge(
-        &ground,
+        &fixture,
         "UPDATE people SET ssn_sealed = set_byte(ssn_sealed, 20, get_byte(ssn_sealed, 20) # 1) WHERE id = 3;
          UPDATE people SET ssn_sealed = substr(ssn_sealed, 1, octet_length(ssn_sealed) - 1) WHERE id = 4;
          UPDATE people SET ssn_sealed = substr(ssn_sealed, 1, 10) WHERE id = 5;
@@ -51,7 +51,7 @@ async fn damaged_and_moved_values_are_counted_and_the_others_still_opened() {
          UPDATE people SET mail = 'other' WHERE id = 12",
     )
     .await;
-    let found = ground.json_code(&["verify"], 6).await;
+    let found = fixture.json_code(&["verify"], 6).await;
     let failed = 4 + 2 + 2 + 1 + 1 + 1;
     assert_eq!(
         (&found["failed"], &found["unsealed"]),
@@ -77,7 +77,7 @@ async fn damaged_and_moved_values_are_counted_and_the_others_still_opened() {
         assert!(!failure["reason"].as_str().unwrap().is_empty());
     }
     // Each is listed, and leads to its row.
-    let listed = ground.json(&["quarantine", "list"]).await;
+    let listed = fixture.json(&["quarantine", "list"]).await;
     assert_eq!(listed.as_array().map(Vec::len), Some(11));
     let mut rows = 0;
     let mut tags: Vec<&str> = failures
@@ -87,10 +87,10 @@ async fn damaged_and_moved_values_are_counted_and_the_others_still_opened() {
     tags.sort_unstable();
     tags.dedup();
     for tag in &tags {
-        let file = ground.project.dir().join(format!("{tag}.txt"));
+        let file = fixture.project.dir().join(format!("{tag}.txt"));
         let name = file.to_str().unwrap();
         let args = ["quarantine", "show", tag, "--output", name];
-        ground.phiseal(&args).run().await.expect_code(0);
+        fixture.phiseal(&args).run().await.expect_code(0);
         let text = fs::read_to_string(file).unwrap();
         rows += usize::from((3..=12).any(|id| {
             text.split(|c: char| !c.is_ascii_digit())
@@ -102,16 +102,16 @@ async fn damaged_and_moved_values_are_counted_and_the_others_still_opened() {
 
 #[tokio::test]
 async fn a_value_moved_to_another_tenant_does_not_open() {
-    let ground = sealed(true).await;
+    let fixture = sealed(true).await;
     assert_eq!(
-        ground.json(&["verify"]).await["keys"]
+        fixture.json(&["verify"]).await["keys"]
             .as_object()
             .unwrap()
             .len(),
         2
     );
-    forge(&ground, "UPDATE people SET clinic = 'k1' WHERE id = 2; UPDATE people SET clinic = 'k0' WHERE id = 3").await;
-    let found = ground.json_code(&["verify"], 6).await;
+    forge(&fixture, "UPDATE people SET clinic = 'k1' WHERE id = 2; UPDATE people SET clinic = 'k0' WHERE id = 3").await;
+    let found = fixture.json_code(&["verify"], 6).await;
     assert_eq!(
         (&found["failed"], &found["unsealed"]),
         (&4.into(), &0.into())
@@ -121,16 +121,16 @@ async fn a_value_moved_to_another_tenant_does_not_open() {
 
 #[tokio::test]
 async fn rows_that_wait_to_be_sealed_are_counted_apart_from_failures() {
-    let ground = sealed(false).await;
-    ground.db.exec("UPDATE people SET ssn = 'changed' WHERE id <= 5; INSERT INTO people VALUES (2000, 'k', 'new', NULL)").await;
-    let found = ground.json_code(&["verify"], 6).await;
+    let fixture = sealed(false).await;
+    fixture.db().exec("UPDATE people SET ssn = 'changed' WHERE id <= 5; INSERT INTO people VALUES (2000, 'k', 'new', NULL)").await;
+    let found = fixture.json_code(&["verify"], 6).await;
     assert_eq!(
         (&found["failed"], &found["unsealed"]),
         (&0.into(), &6.into())
     );
     assert_eq!(found["values_verified"], 2400 - 5);
-    ground.json(&["backfill"]).await;
-    let found = ground.json(&["verify"]).await;
+    fixture.json(&["backfill"]).await;
+    let found = fixture.json(&["verify"]).await;
     assert_eq!(
         (&found["values_verified"], &found["rows_verified"]),
         (&2401.into(), &1201.into())
@@ -139,40 +139,40 @@ async fn rows_that_wait_to_be_sealed_are_counted_apart_from_failures() {
 
 #[tokio::test]
 async fn what_was_mended_is_no_longer_listed() {
-    let ground = sealed(false).await;
+    let fixture = sealed(false).await;
     forge(
-        &ground,
+        &fixture,
         "CREATE TABLE kept AS TABLE people; UPDATE people SET ssn_sealed = '\\x00' WHERE id = 3",
     )
     .await;
-    ground.json_code(&["verify"], 6).await;
+    fixture.json_code(&["verify"], 6).await;
     forge(
-        &ground,
+        &fixture,
         "UPDATE people p SET ssn_sealed = k.ssn_sealed FROM kept k WHERE p.id = 3 AND k.id = 3",
     )
     .await;
-    assert_eq!(ground.json(&["verify"]).await["failed"], 0);
+    assert_eq!(fixture.json(&["verify"]).await["failed"], 0);
     let open = "SELECT count(*) FROM phiseal.quarantine WHERE state = 'open'";
-    assert_eq!(ground.db.count(open).await, 0);
+    assert_eq!(fixture.db().count(open).await, 0);
 }
 
 /// A table that takes more than a moment, in many blocks.
 const LARGE: &str = "CREATE TABLE people (id int PRIMARY KEY, clinic text NOT NULL, ssn text);
     INSERT INTO people SELECT i, repeat('k', 150), 'ssn ' || i FROM generate_series(1, 40000) i;";
 
-async fn large() -> Stand {
-    let ground = Stand::new("verify", LARGE, &beside("public.people", &["ssn"])).await;
-    ground.json(&["backfill"]).await;
-    ground
+async fn large() -> Fixture {
+    let fixture = Fixture::postgres("verify", LARGE, &beside("public.people", &["ssn"])).await;
+    fixture.json(&["backfill"]).await;
+    fixture
 }
 
 /// A statement again and again, with a pause, until told to stop.
 async fn again_and_again(
-    ground: &Stand,
+    fixture: &Fixture,
     sql: &'static str,
 ) -> (Arc<AtomicBool>, tokio::task::JoinHandle<()>) {
     let stop = Arc::new(AtomicBool::new(false));
-    let pool = ground.db.pool().clone();
+    let pool = fixture.db().pool().clone();
     let told = Arc::clone(&stop);
     let task = tokio::spawn(async move {
         while !told.load(Ordering::Relaxed) {
@@ -185,22 +185,22 @@ async fn again_and_again(
 
 #[tokio::test]
 async fn a_row_that_is_changed_all_the_time_is_looked_at_wherever_it_goes() {
-    let ground = large().await;
+    let fixture = large().await;
     forge(
-        &ground,
+        &fixture,
         "UPDATE people SET ssn_sealed = set_byte(ssn_sealed, 20, get_byte(ssn_sealed, 20) # 1) WHERE id = 3",
     )
     .await;
     let mut application = Application::new();
-    application.does(ground.db.pool(), Duration::from_millis(1), |n| {
+    application.does(fixture.db().pool(), Duration::from_millis(1), |n| {
         format!(
             "UPDATE people SET clinic = clinic WHERE id = 3 OR id % 997 = {}",
             n % 997
         )
     });
-    let (stop, vacuum) = again_and_again(&ground, "VACUUM people").await;
+    let (stop, vacuum) = again_and_again(&fixture, "VACUUM people").await;
     for _ in 0..5 {
-        let found = ground.json_code(&["verify"], 6).await;
+        let found = fixture.json_code(&["verify"], 6).await;
         // It may be met again behind its last version.
         assert!(found["failed"].as_u64().unwrap() >= 1, "{found}");
         assert!(
@@ -212,7 +212,7 @@ async fn a_row_that_is_changed_all_the_time_is_looked_at_wherever_it_goes() {
     stop.store(true, Ordering::Relaxed);
     vacuum.await.unwrap();
     assert!(application.stop().await > 20);
-    let found = ground.json_code(&["verify"], 6).await;
+    let found = fixture.json_code(&["verify"], 6).await;
     assert_eq!(
         (&found["failed"], &found["rows_verified"]),
         (&1.into(), &39_999.into())
@@ -221,10 +221,10 @@ async fn a_row_that_is_changed_all_the_time_is_looked_at_wherever_it_goes() {
 
 #[tokio::test]
 async fn a_table_rewritten_meanwhile_is_verified_whole() {
-    let ground = large().await;
-    let (stop, rewrites) = again_and_again(&ground, "VACUUM FULL people").await;
+    let fixture = large().await;
+    let (stop, rewrites) = again_and_again(&fixture, "VACUUM FULL people").await;
     for _ in 0..5 {
-        assert_eq!(ground.json(&["verify"]).await["rows_verified"], 40_000);
+        assert_eq!(fixture.json(&["verify"]).await["rows_verified"], 40_000);
     }
     stop.store(true, Ordering::Relaxed);
     rewrites.await.unwrap();
@@ -232,14 +232,14 @@ async fn a_table_rewritten_meanwhile_is_verified_whole() {
 
 #[tokio::test]
 async fn rows_younger_than_an_old_transaction_are_counted_once() {
-    let ground = Stand::new("verify", LARGE, &beside("public.people", &["ssn"])).await;
-    let mut old = ground.db.pool().begin().await.unwrap();
+    let fixture = Fixture::postgres("verify", LARGE, &beside("public.people", &["ssn"])).await;
+    let mut old = fixture.db().pool().begin().await.unwrap();
     sqlx::raw_sql("CREATE TABLE of_an_old_transaction (i int)")
         .execute(&mut *old)
         .await
         .unwrap();
-    ground.json(&["backfill"]).await;
-    let found = ground.json(&["verify"]).await;
+    fixture.json(&["backfill"]).await;
+    let found = fixture.json(&["verify"]).await;
     assert_eq!(
         (&found["rows_verified"], &found["values_verified"]),
         (&40_000.into(), &40_000.into())
@@ -256,20 +256,20 @@ async fn large_values_that_are_changed_all_the_time_are_opened_as_they_were() {
         "[run]\nvalue_bytes_max = \"1KiB\"\n{}",
         beside("public.people", &["ssn"])
     );
-    let ground = Stand::new("verify_large", sql, &plan).await;
-    ground.json(&["backfill"]).await;
+    let fixture = Fixture::postgres("verify_large", sql, &plan).await;
+    fixture.json(&["backfill"]).await;
     let mut application = Application::new();
-    application.does(ground.db.pool(), Duration::from_millis(1), |n| {
+    application.does(fixture.db().pool(), Duration::from_millis(1), |n| {
         format!("UPDATE people SET clinic = clinic WHERE id % 4 = {}", n % 4)
     });
     // In the order of storage; then by keys, since places change their meaning all the time.
     for rewritten in [false, true] {
         let rewrites = match rewritten {
-            true => Some(again_and_again(&ground, "VACUUM FULL people").await),
+            true => Some(again_and_again(&fixture, "VACUUM FULL people").await),
             false => None,
         };
         for _ in 0..3 {
-            let found = ground.json(&["verify"]).await;
+            let found = fixture.json(&["verify"]).await;
             assert!(found["rows_verified"].as_u64().unwrap() >= 400, "{found}");
         }
         if let Some((stop, task)) = rewrites {
@@ -284,25 +284,25 @@ async fn large_values_that_are_changed_all_the_time_are_opened_as_they_were() {
 async fn young_rows_without_a_fixed_key_are_listed_each_by_its_own() {
     let sql = "CREATE TABLE visits (day date PRIMARY KEY, ssn text);
         INSERT INTO visits VALUES ('2024-02-29', 'ssn 1');";
-    let ground = Stand::new("verify", sql, &beside("public.visits", &["ssn"])).await;
-    ground.json(&["backfill"]).await;
+    let fixture = Fixture::postgres("verify", sql, &beside("public.visits", &["ssn"])).await;
+    fixture.json(&["backfill"]).await;
     // What comes while it is under way is younger than what a verification begins with.
-    let mut old = ground.db.pool().begin().await.unwrap();
+    let mut old = fixture.db().pool().begin().await.unwrap();
     sqlx::raw_sql("CREATE TABLE of_an_old_transaction (i int)")
         .execute(&mut *old)
         .await
         .unwrap();
     forge_in(
-        &ground,
+        &fixture,
         "visits",
         "INSERT INTO visits SELECT date '0044-03-15 BC' + i, NULL, v.ssn_sealed \
          FROM visits v, generate_series(1, 5) i",
     )
     .await;
-    let found = ground.json_code(&["verify"], 6).await;
+    let found = fixture.json_code(&["verify"], 6).await;
     assert_eq!(found["failed"], 5, "{found}");
     let tags = "SELECT count(DISTINCT row_tag) FROM phiseal.quarantine WHERE state = 'open'";
-    assert_eq!(ground.db.count(tags).await, 5);
+    assert_eq!(fixture.db().count(tags).await, 5);
     old.rollback().await.unwrap();
 }
 
@@ -315,9 +315,9 @@ async fn what_an_application_sealed_in_another_form_is_found() {
         [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
         blind_index = { column = \"ssn_bidx\", normalise = \"digits\", bits = 256 }\n\
         [[table.column]]\nname = \"note\"\nseal_into = \"note_sealed\"\npad_to = 32\n";
-    let ground = Stand::new("verify_forms", sql, plan).await;
-    ground.json(&["backfill"]).await;
-    let keys = ground.keys().await;
+    let fixture = Fixture::postgres("verify_forms", sql, plan).await;
+    fixture.json(&["backfill"]).await;
+    let keys = fixture.keys().await;
     let (key_id, key) = (keys.keys.iter())
         .find(|(_, key)| key.purpose == "cell" && key.status == "active")
         .unwrap();
@@ -368,10 +368,10 @@ async fn what_an_application_sealed_in_another_form_is_found() {
             "BEGIN; SET LOCAL phiseal.sealer = 'on';
              INSERT INTO people (id, {column}_sealed, ssn_bidx) VALUES ({id}, {value}, {index}); COMMIT"
         );
-        ground.db.exec(&sql).await;
+        fixture.db().exec(&sql).await;
         reasons.extend((!reason.is_empty()).then_some(reason));
     }
-    let found = ground.json_code(&["verify"], 6).await;
+    let found = fixture.json_code(&["verify"], 6).await;
     assert_eq!(found["failed"], reasons.len(), "{found}");
     assert_eq!(found["values_verified"], cases.len() - reasons.len());
     let failures = found["failures"].as_array().unwrap();

@@ -31,7 +31,7 @@ pub async fn run(global: &Global, args: &Migrate, output: Output) -> Result<Exit
     };
     let choice = choice(which);
     let platforms = !matches!(choice, SetChoice::Own);
-    let (url, roles, access) = session::migration_ground(global, platforms)?;
+    let (url, roles, access) = session::migration_target(global, platforms)?;
     let mut link = Link::open(url.expose_secret(), &roles.schema, choice, access)
         .await?
         .acting_as(roles.role.as_ref(), roles.owner.as_ref());

@@ -1,7 +1,7 @@
 //! Sealed text in the column of the plaintext, and values there that look sealed.
 
 use crate::oracle::{Cell, KeyPart, row_key, seal};
-use crate::support::Stand;
+use crate::support::Fixture;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -14,17 +14,17 @@ async fn text_is_sealed_in_its_own_column_and_reads_back_as_it_was() {
         INSERT INTO notes SELECT i, 'kept', CASE WHEN i % 7 = 0 THEN NULL WHEN i % 5 = 0 THEN ''
             ELSE E'it''s\\nnote ' || i || ' 🩺' END FROM generate_series(-500, 1500) i;
         CREATE TABLE saved AS TABLE notes;";
-    let ground = Stand::new("in_place", sql, PLAN).await;
-    let done = ground.json(&["backfill"]).await;
-    let values = ground.db.count("SELECT count(note) FROM saved").await;
+    let fixture = Fixture::postgres("in_place", sql, PLAN).await;
+    let done = fixture.json(&["backfill"]).await;
+    let values = fixture.db().count("SELECT count(note) FROM saved").await;
     assert_eq!(done["values_sealed"], values);
-    let opened = ground
+    let opened = fixture
         .expect_sealed("public.notes", &["note"], "saved")
         .await;
     assert_eq!(i64::try_from(opened).unwrap(), values);
     assert_eq!(
-        ground
-            .db
+        fixture
+            .db()
             .count("SELECT count(*) FROM notes WHERE other = 'kept'")
             .await,
         2001
@@ -32,13 +32,13 @@ async fn text_is_sealed_in_its_own_column_and_reads_back_as_it_was() {
     // What the application writes afterwards is sealed by the next run, and nothing else is touched.
     for table in ["notes", "saved"] {
         let update = format!("UPDATE {table} SET note = 'written later' WHERE id IN (7, 8, 9)");
-        ground.db.exec(&update).await;
+        fixture.db().exec(&update).await;
     }
-    assert_eq!(ground.json(&["backfill"]).await["rows_sealed"], 3);
-    ground
+    assert_eq!(fixture.json(&["backfill"]).await["rows_sealed"], 3);
+    fixture
         .expect_sealed("public.notes", &["note"], "saved")
         .await;
-    let verified = ground.json(&["verify"]).await;
+    let verified = fixture.json(&["verify"]).await;
     assert_eq!(
         (&verified["failed"], &verified["unsealed"]),
         (&0.into(), &0.into())
@@ -52,28 +52,28 @@ async fn text_that_only_begins_like_a_sealed_value_is_sealed_as_the_plaintext_it
             (4, 'ps1.5wEAAAAH'), (5, 'ps1.' || repeat('A', 200)), (6, 'ps2.x'), (7, 'PS1.5wEA'),
             (8, 'ps1.5wE' || repeat('=', 60)), (9, 'plain');
         CREATE TABLE saved AS TABLE notes;";
-    let ground = Stand::new("lookalike", sql, PLAN).await;
-    let done = ground.json(&["backfill"]).await;
+    let fixture = Fixture::postgres("lookalike", sql, PLAN).await;
+    let done = fixture.json(&["backfill"]).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&9.into(), &0.into())
     );
     assert_eq!(
-        ground
+        fixture
             .expect_sealed("public.notes", &["note"], "saved")
             .await,
         9
     );
-    assert_eq!(ground.json(&["backfill"]).await["rows_found"], 0);
+    assert_eq!(fixture.json(&["backfill"]).await["rows_found"], 0);
 }
 
 #[tokio::test]
 async fn a_value_that_parses_as_sealed_and_does_not_open_is_quarantined_and_never_sealed() {
     let sql = "CREATE TABLE notes (id int PRIMARY KEY, note text);
         INSERT INTO notes VALUES (1, 'plain'), (2, NULL), (3, NULL), (4, NULL), (5, 'plain too');";
-    let ground = Stand::new("unopened", sql, PLAN).await;
-    ground.json(&["backfill"]).await;
-    let keys = ground.keys().await;
+    let fixture = Fixture::postgres("unopened", sql, PLAN).await;
+    fixture.json(&["backfill"]).await;
+    let keys = fixture.keys().await;
     let (id, own) = keys.keys.iter().find(|(_, k)| k.purpose == "cell").unwrap();
     let sealed_for = |row: i64, key: &[u8; 32], key_id: u32| {
         let row_key = row_key(&[KeyPart::Int(row)]);
@@ -95,24 +95,24 @@ async fn a_value_that_parses_as_sealed_and_does_not_open_is_quarantined_and_neve
         (4, sealed_for(4, own, *id)),
     ] {
         let set = format!("UPDATE notes SET note = '{text}' WHERE id = {row}");
-        ground.db.exec(&set).await;
+        fixture.db().exec(&set).await;
     }
-    let before = ground.db.rows("SELECT * FROM notes ORDER BY id").await;
-    let done = ground.json_code(&["backfill"], 6).await;
+    let before = fixture.db().rows("SELECT * FROM notes ORDER BY id").await;
+    let done = fixture.json_code(&["backfill"], 6).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&0.into(), &2.into()),
         "{done}"
     );
     assert_eq!(
-        ground.db.rows("SELECT * FROM notes ORDER BY id").await,
+        fixture.db().rows("SELECT * FROM notes ORDER BY id").await,
         before
     );
     // Listed once, however often the backfill runs.
-    ground.json_code(&["backfill"], 6).await;
+    fixture.json_code(&["backfill"], 6).await;
     let listed = "SELECT count(*) FROM phiseal.quarantine WHERE state = 'open'";
-    assert_eq!(ground.db.count(listed).await, 2);
-    let verified = ground.json_code(&["verify"], 6).await;
+    assert_eq!(fixture.db().count(listed).await, 2);
+    let verified = fixture.json_code(&["verify"], 6).await;
     assert_eq!(
         (&verified["failed"], &verified["values_verified"]),
         (&2.into(), &3.into())

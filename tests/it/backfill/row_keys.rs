@@ -1,7 +1,7 @@
 //! Keys of every listed type: every row exactly once, its key in the bytes of the format.
 
 use super::beside;
-use crate::support::{Stand, skipped};
+use crate::support::{Base, Fixture, skipped};
 
 async fn keyed_by(key_type: &str, keys: &[&str]) {
     let mut sql = format!("CREATE TABLE t (k {key_type} PRIMARY KEY, v text);");
@@ -9,12 +9,12 @@ async fn keyed_by(key_type: &str, keys: &[&str]) {
         sql.push_str(&format!("INSERT INTO t VALUES ({key}, 'value {n}');"));
     }
     sql.push_str("CREATE TABLE saved AS TABLE t;");
-    let ground = Stand::new("keys", &sql, &beside("public.t", &["v"])).await;
-    let done = ground.json(&["backfill"]).await;
+    let fixture = Fixture::postgres("keys", &sql, &beside("public.t", &["v"])).await;
+    let done = fixture.json(&["backfill"]).await;
     assert_eq!(done["rows_sealed"], keys.len(), "{key_type}: {done}");
-    let opened = ground.expect_sealed("public.t", &["v"], "saved").await;
+    let opened = fixture.expect_sealed("public.t", &["v"], "saved").await;
     assert_eq!(opened, keys.len(), "{key_type}");
-    let verified = ground.json(&["verify"]).await;
+    let verified = fixture.json(&["verify"]).await;
     assert_eq!(
         verified["rows_verified"],
         keys.len(),
@@ -104,10 +104,10 @@ async fn text_under_a_nondeterministic_collation() {
         INSERT INTO t SELECT chr(65 + i % 26 + 32 * (i % 2)) || i, 'v' || i
             FROM generate_series(1, 3000) i;
         CREATE TABLE saved AS SELECT k COLLATE \"C\" AS k, v FROM t;";
-    let ground = Stand::on(db, sql, &beside("public.t", &["v"])).await;
-    assert_eq!(ground.json(&["backfill"]).await["rows_sealed"], 3000);
+    let fixture = Fixture::new(Base::Postgres(db), sql, &beside("public.t", &["v"])).await;
+    assert_eq!(fixture.json(&["backfill"]).await["rows_sealed"], 3000);
     assert_eq!(
-        ground.expect_sealed("public.t", &["v"], "saved").await,
+        fixture.expect_sealed("public.t", &["v"], "saved").await,
         3000
     );
 }
@@ -118,10 +118,10 @@ async fn composite_keys_with_gaps_over_many_batches() {
         INSERT INTO t SELECT (i * 7919 - 20000000)::bigint % 977, 'k' || i % 13, date '2000-01-01' + i, 'v' || i
             FROM generate_series(1, 5000) i;
         CREATE TABLE saved AS TABLE t;";
-    let ground = Stand::new("composite", sql, &beside("public.t", &["v"])).await;
-    assert_eq!(ground.json(&["backfill"]).await["rows_sealed"], 5000);
+    let fixture = Fixture::postgres("composite", sql, &beside("public.t", &["v"])).await;
+    assert_eq!(fixture.json(&["backfill"]).await["rows_sealed"], 5000);
     assert_eq!(
-        ground.expect_sealed("public.t", &["v"], "saved").await,
+        fixture.expect_sealed("public.t", &["v"], "saved").await,
         5000
     );
 }
@@ -130,14 +130,14 @@ async fn composite_keys_with_gaps_over_many_batches() {
 async fn a_key_value_without_a_fixed_form_goes_to_quarantine_and_stops_nothing() {
     let sql = "CREATE TABLE t (k numeric PRIMARY KEY, v text);
         INSERT INTO t VALUES (1, 'one'), ('NaN', 'nan'), (2, 'two');";
-    let ground = Stand::new("nan", sql, &beside("public.t", &["v"])).await;
-    let done = ground.json_code(&["backfill"], 6).await;
+    let fixture = Fixture::postgres("nan", sql, &beside("public.t", &["v"])).await;
+    let done = fixture.json_code(&["backfill"], 6).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&2.into(), &1.into())
     );
     let sealed = "SELECT v_sealed IS NULL FROM t WHERE k = 'NaN'";
-    assert_eq!(ground.db.scalar(sealed).await.as_deref(), Some("t"));
+    assert_eq!(fixture.db().scalar(sealed).await.as_deref(), Some("t"));
 }
 
 #[tokio::test]
@@ -154,10 +154,10 @@ async fn keys_without_a_fixed_text_are_refused_before_anything_is_changed() {
         let sql = format!(
             "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (k {key_type} PRIMARY KEY, v text);"
         );
-        let ground = Stand::new("refused", &sql, &beside("public.t", &["v"])).await;
-        let refused = ground.json_code(&["backfill"], 3).await;
+        let fixture = Fixture::postgres("refused", &sql, &beside("public.t", &["v"])).await;
+        let refused = fixture.json_code(&["backfill"], 3).await;
         assert_eq!(refused["exit_code"], 3, "{key_type}");
         let columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 't'";
-        assert_eq!(ground.db.count(columns).await, 2, "{key_type}");
+        assert_eq!(fixture.db().count(columns).await, 2, "{key_type}");
     }
 }

@@ -1,7 +1,7 @@
 //! The same on SQLite: tables with and without a rowid, values of each storage class.
 
 use super::beside;
-use crate::support::SqliteStand;
+use crate::support::Fixture;
 
 #[tokio::test]
 async fn a_table_with_a_rowid_and_values_of_each_class() {
@@ -14,23 +14,23 @@ async fn a_table_with_a_rowid_and_values_of_each_class() {
             (-9223372036854775807, 'first', -0.0, 0, NULL, 'kept');
         CREATE TABLE saved AS SELECT * FROM t;";
     let columns = ["name", "weight", "n", "scan"];
-    let ground = SqliteStand::new(sql, &beside("t", &columns)).await;
-    let done = ground.json_code(&["backfill"], 0).await;
+    let fixture = Fixture::sqlite(sql, &beside("t", &columns)).await;
+    let done = fixture.json_code(&["backfill"], 0).await;
     assert_eq!(done["rows_sealed"], 503);
     let values = "SELECT count(name) + count(weight) + count(n) + count(scan) FROM saved";
-    let values = ground.file.scalar(values).await.unwrap();
-    let opened = ground.expect_sealed("t", &columns, "saved").await;
+    let values = fixture.file().scalar(values).await.unwrap();
+    let opened = fixture.expect_sealed("t", &columns, "saved").await;
     assert_eq!(opened.to_string(), values);
     let changed = "SELECT count(*) FROM (SELECT id, name, weight, n, scan, other FROM t EXCEPT SELECT * FROM saved)";
-    assert_eq!(ground.file.scalar(changed).await.as_deref(), Some("0"));
+    assert_eq!(fixture.file().scalar(changed).await.as_deref(), Some("0"));
     let sealed = "SELECT group_concat(hex(name_sealed) || hex(scan_sealed)) FROM (SELECT * FROM t ORDER BY id)";
-    let before = ground.file.scalar(sealed).await;
-    assert_eq!(ground.json_code(&["backfill"], 0).await["rows_found"], 0);
+    let before = fixture.file().scalar(sealed).await;
+    assert_eq!(fixture.json_code(&["backfill"], 0).await["rows_found"], 0);
     assert!(
-        ground.file.scalar(sealed).await == before,
+        fixture.file().scalar(sealed).await == before,
         "rows were sealed again"
     );
-    let verified = ground.json_code(&["verify"], 0).await;
+    let verified = fixture.json_code(&["verify"], 0).await;
     assert_eq!(verified["values_verified"].to_string(), values);
 }
 
@@ -44,19 +44,19 @@ async fn a_composite_key_without_a_rowid_and_a_text_key_that_ignores_case() {
         INSERT INTO people VALUES ('B@x', 'b'), ('a@X', 'a'), ('Ç@x', 'c'), ('', 'empty'), ('z@x', NULL);
         CREATE TABLE saved_visits AS SELECT * FROM visits; CREATE TABLE saved_people AS SELECT * FROM people;";
     let plan = beside("visits", &["note"]) + &beside("people", &["name"]);
-    let ground = SqliteStand::new(sql, &plan).await;
+    let fixture = Fixture::sqlite(sql, &plan).await;
     assert_eq!(
-        ground.json_code(&["backfill"], 0).await["values_sealed"],
+        fixture.json_code(&["backfill"], 0).await["values_sealed"],
         604
     );
     assert_eq!(
-        ground
+        fixture
             .expect_sealed("visits", &["note"], "saved_visits")
             .await,
         600
     );
     assert_eq!(
-        ground
+        fixture
             .expect_sealed("people", &["name"], "saved_people")
             .await,
         4
@@ -73,27 +73,30 @@ async fn in_place_with_a_neighbour_that_has_a_blind_index() {
     let plan = "[[table]]\nname = \"t\"\n[[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
         blind_index = { column = \"ssn_bidx\", normalise = \"digits\", bits = 256, unique = true }\n\
         [[table.column]]\nname = \"note\"\nin_place = \"application-reads-both-forms\"\n";
-    let ground = SqliteStand::new(sql, plan).await;
+    let fixture = Fixture::sqlite(sql, plan).await;
     assert_eq!(
-        ground.json_code(&["backfill"], 0).await["values_sealed"],
+        fixture.json_code(&["backfill"], 0).await["values_sealed"],
         525
     );
     assert_eq!(
-        ground.expect_sealed("t", &["ssn", "note"], "saved").await,
+        fixture.expect_sealed("t", &["ssn", "note"], "saved").await,
         525
     );
     // A stale seal never stays: the guard blanks it, the next run seals the new value.
     let change = "UPDATE t SET ssn = '999-99-9999', note = 'new' WHERE id = 'id2'";
-    ground.file.exec(change).await;
-    ground
-        .file
+    fixture.file().exec(change).await;
+    fixture
+        .file()
         .exec(&change.replace("UPDATE t", "UPDATE saved"))
         .await;
     let blank = "SELECT ssn_sealed IS NULL AND ssn_bidx IS NULL FROM t WHERE id = 'id2'";
-    assert_eq!(ground.file.scalar(blank).await.as_deref(), Some("1"));
-    assert_eq!(ground.json_code(&["backfill"], 0).await["values_sealed"], 2);
+    assert_eq!(fixture.file().scalar(blank).await.as_deref(), Some("1"));
     assert_eq!(
-        ground.expect_sealed("t", &["ssn", "note"], "saved").await,
+        fixture.json_code(&["backfill"], 0).await["values_sealed"],
+        2
+    );
+    assert_eq!(
+        fixture.expect_sealed("t", &["ssn", "note"], "saved").await,
         525
     );
 }
@@ -102,12 +105,12 @@ async fn in_place_with_a_neighbour_that_has_a_blind_index() {
 async fn a_value_its_column_cannot_give_back_is_quarantined() {
     let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT);
         INSERT INTO t VALUES (1, 'good'), (2, CAST(x'ff41' AS TEXT)), (3, 'good too');";
-    let ground = SqliteStand::new(sql, &beside("t", &["name"])).await;
-    let done = ground.json_code(&["backfill"], 6).await;
+    let fixture = Fixture::sqlite(sql, &beside("t", &["name"])).await;
+    let done = fixture.json_code(&["backfill"], 6).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&2.into(), &1.into())
     );
     let left = "SELECT group_concat(id) FROM t WHERE name_sealed IS NULL";
-    assert_eq!(ground.file.scalar(left).await.as_deref(), Some("2"));
+    assert_eq!(fixture.file().scalar(left).await.as_deref(), Some("2"));
 }

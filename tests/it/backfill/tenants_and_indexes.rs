@@ -1,7 +1,7 @@
 //! Keys of tenants, blind indexes, padding, and the two forms of a sealed column.
 
 use super::beside;
-use crate::support::Stand;
+use crate::support::Fixture;
 use std::collections::BTreeMap;
 
 #[tokio::test]
@@ -13,23 +13,23 @@ async fn each_tenant_gets_its_own_keys_and_a_row_without_a_tenant_is_quarantined
     let plan = "[[table]]\nname = \"public.t\"\ntenant_column = \"clinic\"\n\
         [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
         blind_index = { column = \"ssn_bidx\", normalise = \"digits\", bits = 128 }\n";
-    let ground = Stand::new("tenants", sql, plan).await;
-    let done = ground.json_code(&["backfill"], 6).await;
+    let fixture = Fixture::postgres("tenants", sql, plan).await;
+    let done = fixture.json_code(&["backfill"], 6).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&90.into(), &2.into())
     );
     let left = "SELECT count(*) FROM t WHERE id > 90 AND ssn_sealed IS NULL AND ssn_bidx IS NULL";
-    assert_eq!(ground.db.count(left).await, 3);
-    ground
-        .db
+    assert_eq!(fixture.db().count(left).await, 3);
+    fixture
+        .db()
         .exec("DELETE FROM t WHERE id IN (91, 92); DELETE FROM saved WHERE id IN (91, 92)")
         .await;
     assert_eq!(
-        ground.expect_sealed("public.t", &["ssn"], "saved").await,
+        fixture.expect_sealed("public.t", &["ssn"], "saved").await,
         90
     );
-    let keys = ground.keys().await;
+    let keys = fixture.keys().await;
     let mut active: BTreeMap<&str, usize> = BTreeMap::new();
     for key in keys
         .keys
@@ -40,21 +40,21 @@ async fn each_tenant_gets_its_own_keys_and_a_row_without_a_tenant_is_quarantined
     }
     assert_eq!(active, BTreeMap::from([("k0", 2), ("k1", 2), ("k2", 2)]));
     let ids = "SELECT count(DISTINCT substr(ssn_sealed, 3, 4)) FROM t";
-    assert_eq!(ground.db.count(ids).await, 3);
-    ground.json(&["quarantine", "retry"]).await;
+    assert_eq!(fixture.db().count(ids).await, 3);
+    fixture.json(&["quarantine", "retry"]).await;
     // A row moved to another tenant loses its seal and gets one under the other's key.
-    ground
-        .db
+    fixture
+        .db()
         .exec(
             "UPDATE t SET clinic = 'k9' WHERE id = 3; UPDATE saved SET clinic = 'k9' WHERE id = 3",
         )
         .await;
-    assert_eq!(ground.json(&["backfill"]).await["rows_sealed"], 1);
+    assert_eq!(fixture.json(&["backfill"]).await["rows_sealed"], 1);
     assert_eq!(
-        ground.expect_sealed("public.t", &["ssn"], "saved").await,
+        fixture.expect_sealed("public.t", &["ssn"], "saved").await,
         90
     );
-    assert_eq!(ground.db.count(ids).await, 4);
+    assert_eq!(fixture.db().count(ids).await, 4);
 }
 
 #[tokio::test]
@@ -78,19 +78,19 @@ async fn blind_indexes_of_every_normaliser_and_width_are_what_the_format_says() 
              blind_index = {{ column = \"{name}_b\", normalise = \"{name}\", bits = {bits} }}\n"
         ));
     }
-    let ground = Stand::new("indexes", &sql, &plan).await;
-    ground.json(&["backfill"]).await;
+    let fixture = Fixture::postgres("indexes", &sql, &plan).await;
+    fixture.json(&["backfill"]).await;
     // The oracle makes each index again.
     assert_eq!(
-        ground.expect_sealed("public.t", &names, "saved").await,
+        fixture.expect_sealed("public.t", &names, "saved").await,
         22 * 5
     );
     for (name, bytes) in names.iter().zip([32, 16, 8, 5, 2]) {
         let length = format!("SELECT count(*) FROM t WHERE octet_length({name}_b) <> {bytes}");
-        assert_eq!(ground.db.count(&length).await, 0, "{name}");
+        assert_eq!(fixture.db().count(&length).await, 0, "{name}");
         let nothing = format!("SELECT count(*) FROM t WHERE {name}_b IS NULL AND {name} = '---'");
         let expected = i64::from(matches!(*name, "alnum" | "digits"));
-        assert_eq!(ground.db.count(&nothing).await, expected, "{name}");
+        assert_eq!(fixture.db().count(&nothing).await, expected, "{name}");
     }
 }
 
@@ -102,8 +102,8 @@ async fn a_duplicate_in_a_unique_index_is_one_row_in_quarantine() {
     let plan = "[[table]]\nname = \"public.t\"\n[[table.column]]\nname = \"mail\"\n\
         seal_into = \"mail_sealed\"\n\
         blind_index = { column = \"mail_bidx\", normalise = \"caseless\", bits = 256, unique = true }\n";
-    let ground = Stand::new("unique", sql, plan).await;
-    let done = ground.json_code(&["backfill"], 6).await;
+    let fixture = Fixture::postgres("unique", sql, plan).await;
+    let done = fixture.json_code(&["backfill"], 6).await;
     assert_eq!(
         (&done["rows_sealed"], &done["quarantined"]),
         (&399.into(), &1.into()),
@@ -111,18 +111,18 @@ async fn a_duplicate_in_a_unique_index_is_one_row_in_quarantine() {
     );
     let left = "SELECT string_agg(id::text, ',') FROM t WHERE mail_sealed IS NULL";
     assert!(matches!(
-        ground.db.scalar(left).await.as_deref(),
+        fixture.db().scalar(left).await.as_deref(),
         Some("7" | "300")
     ));
     // Mended by the operator and tried again.
-    ground
-        .db
+    fixture
+        .db()
         .exec("UPDATE t SET mail = 'other@x.org' WHERE mail_sealed IS NULL")
         .await;
-    ground.json(&["quarantine", "retry"]).await;
-    let done = ground.json(&["backfill"]).await;
+    fixture.json(&["quarantine", "retry"]).await;
+    let done = fixture.json(&["backfill"]).await;
     assert_eq!(done["rows_sealed"], 1);
-    assert_eq!(ground.expect_sealed("public.t", &["mail"], "t").await, 400);
+    assert_eq!(fixture.expect_sealed("public.t", &["mail"], "t").await, 400);
 }
 
 #[tokio::test]
@@ -137,18 +137,18 @@ async fn padding_hides_lengths_and_a_text_column_holds_the_text_form() {
         1,
     );
     let plan = plan.replacen("\"c_sealed\"\n", "\"c_sealed\"\npad_to = 1\n", 1);
-    let ground = Stand::new("forms", sql, &plan).await;
-    ground.json(&["backfill"]).await;
+    let fixture = Fixture::postgres("forms", sql, &plan).await;
+    fixture.json(&["backfill"]).await;
     assert_eq!(
-        ground
+        fixture
             .expect_sealed("public.t", &["a", "b", "c"], "saved")
             .await,
         71 * 3
     );
     let lengths = "SELECT count(DISTINCT octet_length(a_sealed)) FROM t";
-    assert_eq!(ground.db.count(lengths).await, 3); // 1 to 32, 33 to 64, 65 to 71 bytes with the 0x80
+    assert_eq!(fixture.db().count(lengths).await, 3); // 1 to 32, 33 to 64, 65 to 71 bytes with the 0x80
     let text = "SELECT count(*) FROM t WHERE b_sealed ~ '^ps1.5w[EF]' AND c_sealed ~ '^ps1.5w[IJ]'";
-    assert_eq!(ground.db.count(text).await, 71);
-    assert_eq!(ground.json(&["verify"]).await["values_verified"], 71 * 3);
-    assert_eq!(ground.json(&["backfill"]).await["rows_found"], 0);
+    assert_eq!(fixture.db().count(text).await, 71);
+    assert_eq!(fixture.json(&["verify"]).await["values_verified"], 71 * 3);
+    assert_eq!(fixture.json(&["backfill"]).await["rows_found"], 0);
 }

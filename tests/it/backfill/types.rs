@@ -1,7 +1,7 @@
 //! Values of every type, beside, and the values that programs get wrong.
 
 use super::beside;
-use crate::support::{Stand, skipped};
+use crate::support::{Base, Fixture, skipped};
 
 /// A column of each type that can be sealed: its name, its type, and values in SQL.
 pub const TYPES: [(&str, &str, &[&str]); 27] = [
@@ -138,9 +138,9 @@ pub fn columns() -> Vec<&'static str> {
 #[tokio::test]
 async fn values_of_every_type_open_to_the_text_the_server_makes_of_them() {
     let plan = beside("public.every", &columns());
-    let ground = Stand::new("types", &every_type(), &plan).await;
+    let fixture = Fixture::postgres("types", &every_type(), &plan).await;
     // Settings of the database that change how values look must change nothing.
-    let name = ground.db.name();
+    let name = fixture.db().name();
     for setting in [
         "DateStyle = 'SQL, DMY'",
         "IntervalStyle = 'iso_8601'",
@@ -148,16 +148,16 @@ async fn values_of_every_type_open_to_the_text_the_server_makes_of_them() {
         "extra_float_digits = 0",
         "bytea_output = 'escape'",
     ] {
-        ground
-            .db
+        fixture
+            .db()
             .exec(&format!("ALTER DATABASE {name} SET {setting}"))
             .await;
     }
-    let done = ground.json(&["backfill"]).await;
+    let done = fixture.json(&["backfill"]).await;
     let values: usize = TYPES.iter().map(|(_, _, v)| v.len()).sum();
     assert_eq!(done["values_sealed"], values);
     assert_eq!(done["quarantined"], 0);
-    let opened = ground
+    let opened = fixture
         .expect_sealed("public.every", &columns(), "saved")
         .await;
     assert_eq!(opened, values);
@@ -174,8 +174,8 @@ async fn values_of_every_type_open_to_the_text_the_server_makes_of_them() {
         image("every"),
         image("saved")
     );
-    assert_eq!(ground.db.count(&same).await, 1);
-    let verified = ground.json(&["verify"]).await;
+    assert_eq!(fixture.db().count(&same).await, 1);
+    let verified = fixture.json(&["verify"]).await;
     assert_eq!(verified["values_verified"], values);
     assert_eq!(
         (&verified["failed"], &verified["unsealed"]),
@@ -192,23 +192,23 @@ async fn citext_is_sealed_as_it_is_written() {
     let sql = "CREATE TABLE people (id citext PRIMARY KEY, name citext);
         INSERT INTO people VALUES ('Ab', 'MiXed'), ('cd', ''), ('EF', NULL);
         CREATE TABLE saved AS TABLE people;";
-    let ground = Stand::on(db, sql, &beside("public.people", &["name"])).await;
-    ground.json(&["backfill"]).await;
+    let fixture = Fixture::new(Base::Postgres(db), sql, &beside("public.people", &["name"])).await;
+    fixture.json(&["backfill"]).await;
     assert_eq!(
-        ground
+        fixture
             .expect_sealed("public.people", &["name"], "saved")
             .await,
         2
     );
     // A change of case alone is a change: the seal goes, and the next run seals the new value.
     let update = "UPDATE people SET name = 'MIXED' WHERE id = 'Ab'";
-    ground.db.exec(update).await;
+    fixture.db().exec(update).await;
     let blank = "SELECT count(*) FROM people WHERE name_sealed IS NULL AND name IS NOT NULL";
-    assert_eq!(ground.db.count(blank).await, 1);
-    ground.db.exec(&update.replace("people", "saved")).await;
-    ground.json(&["backfill"]).await;
+    assert_eq!(fixture.db().count(blank).await, 1);
+    fixture.db().exec(&update.replace("people", "saved")).await;
+    fixture.json(&["backfill"]).await;
     assert_eq!(
-        ground
+        fixture
             .expect_sealed("public.people", &["name"], "saved")
             .await,
         2
@@ -221,10 +221,10 @@ async fn a_value_above_the_limit_of_a_batch_is_sealed_once_and_whole() {
         INSERT INTO scans SELECT i, 'page ' || i, '\\x00' FROM generate_series(1, 40) i;
         INSERT INTO scans VALUES (100, repeat('0123456789abcdé', 1400000), NULL);
         CREATE TABLE saved AS TABLE scans;";
-    let ground = Stand::new("large", sql, &beside("public.scans", &["page", "raw"])).await;
-    let done = ground.json(&["backfill"]).await;
+    let fixture = Fixture::postgres("large", sql, &beside("public.scans", &["page", "raw"])).await;
+    let done = fixture.json(&["backfill"]).await;
     assert_eq!(done["rows_sealed"], 41);
-    let opened = ground
+    let opened = fixture
         .expect_sealed("public.scans", &["page", "raw"], "saved")
         .await;
     assert_eq!(opened, 81);
@@ -243,27 +243,27 @@ async fn every_leaf_of_a_partitioned_table_is_sealed_under_the_label_of_its_root
         INSERT INTO visits SELECT i, d, 'note ' || i || d FROM generate_series(1, 6) i,
             unnest(array['2023-05-01', '2024-05-01', '1999-01-01']::date[]) d;
         CREATE TABLE saved AS TABLE visits;";
-    let ground = Stand::new("leaves", sql, &beside("public.visits", &["note"])).await;
-    let done = ground.json(&["backfill"]).await;
+    let fixture = Fixture::postgres("leaves", sql, &beside("public.visits", &["note"])).await;
+    let done = fixture.json(&["backfill"]).await;
     assert_eq!(done["rows_sealed"], 18);
     assert_eq!(
-        ground
+        fixture
             .expect_sealed("public.visits", &["note"], "saved")
             .await,
         18
     );
     // A leaf attached later is noticed by the next run.
     let later = "INSERT INTO visits VALUES (9, '2031-01-01', 'later')";
-    ground
-        .db
+    fixture
+        .db()
         .exec(&format!(
             "CREATE TABLE v2031 PARTITION OF visits FOR VALUES FROM ('2031-01-01') TO ('2032-01-01'); {later}; {}",
             later.replace("visits", "saved")
         ))
         .await;
-    assert_eq!(ground.json(&["backfill"]).await["rows_sealed"], 1);
+    assert_eq!(fixture.json(&["backfill"]).await["rows_sealed"], 1);
     assert_eq!(
-        ground
+        fixture
             .expect_sealed("public.visits", &["note"], "saved")
             .await,
         19

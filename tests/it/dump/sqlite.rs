@@ -4,7 +4,7 @@ use super::{check, json, number};
 use crate::oracle::NonceLedger;
 use crate::support::dump::{loaded, text_of};
 use crate::support::sqlite::{Sqlite, vacuumed};
-use crate::support::{Base, Ground};
+use crate::support::{Base, Fixture};
 
 const DDL: &str =
     "CREATE TABLE people (id INTEGER PRIMARY KEY, clinic TEXT NOT NULL, ssn TEXT, note TEXT);
@@ -25,92 +25,92 @@ name = "note"
 in_place = "application-reads-both-forms"
 "#;
 
-async fn sealed() -> Ground {
-    let ground = Ground::sqlite(DDL, PLAN).await;
-    ground.backfill().await;
-    json(&ground, &["verify"], 0).await;
-    assert_eq!(check(&ground).await.0, Some(0));
-    ground
+async fn sealed() -> Fixture {
+    let fixture = Fixture::sqlite(DDL, PLAN).await;
+    fixture.backfill().await;
+    json(&fixture, &["verify"], 0).await;
+    assert_eq!(check(&fixture).await.0, Some(0));
+    fixture
 }
 
-fn file(ground: &Ground) -> &Sqlite {
-    match &ground.base {
+fn file(fixture: &Fixture) -> &Sqlite {
+    match &fixture.base {
         Base::Sqlite(file) => file,
         Base::Postgres(_) => unreachable!("a SQLite file"),
     }
 }
 
-fn in_its_place(ground: Ground, copy: Sqlite) -> Ground {
-    let Ground { project, .. } = ground;
+fn in_its_place(fixture: Fixture, copy: Sqlite) -> Fixture {
+    let Fixture { project, .. } = fixture;
     project.plan(&copy.url(), PLAN);
-    Ground {
+    Fixture {
         base: Base::Sqlite(copy),
         project,
     }
 }
 
-async fn goes_on(ground: &Ground) {
+async fn goes_on(fixture: &Fixture) {
     let guards =
         "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '~phiseal_*'";
-    assert!(number(ground, guards).await >= 2);
+    assert!(number(fixture, guards).await >= 2);
     let change = |table: &str| {
         format!(
             "UPDATE {table} SET ssn = 'changed' WHERE id = 1; UPDATE {table} SET note = 'changed' WHERE id = 2"
         )
     };
-    ground.exec(&change("people")).await;
-    ground.exec(&change("saved")).await;
+    fixture.exec(&change("people")).await;
+    fixture.exec(&change("saved")).await;
     let blank = "SELECT count(*) FROM people WHERE ssn_sealed IS NULL AND ssn_bidx IS NULL";
-    assert_eq!(number(ground, blank).await, 1, "the guard blanks the seal");
-    json(ground, &["backfill"], 0).await;
+    assert_eq!(number(fixture, blank).await, 1, "the guard blanks the seal");
+    json(fixture, &["backfill"], 0).await;
     let ledger = &mut NonceLedger::default();
     for column in ["ssn", "note"] {
-        let checked = ground
+        let checked = fixture
             .check_against(("people", column), "saved", ledger)
             .await;
         checked.expect_all_sealed();
         assert_eq!((checked.opened, checked.equal), (40, 40), "{column}");
     }
-    json(ground, &["verify"], 0).await;
-    let (code, said) = check(ground).await;
+    json(fixture, &["verify"], 0).await;
+    let (code, said) = check(fixture).await;
     assert_eq!(code, Some(0), "{said}");
-    super::keys_end(ground).await;
+    super::keys_end(fixture).await;
 }
 
 #[tokio::test]
 async fn a_file_made_by_vacuum_into_goes_on() {
-    let ground = sealed().await;
-    let copy = vacuumed(file(&ground)).await;
-    goes_on(&in_its_place(ground, copy)).await;
+    let fixture = sealed().await;
+    let copy = vacuumed(file(&fixture)).await;
+    goes_on(&in_its_place(fixture, copy)).await;
 }
 
 #[tokio::test]
 async fn a_file_made_from_its_text_goes_on() {
-    let ground = sealed().await;
-    let copy = loaded(&text_of(file(&ground)).await).await;
-    goes_on(&in_its_place(ground, copy)).await;
+    let fixture = sealed().await;
+    let copy = loaded(&text_of(file(&fixture)).await).await;
+    goes_on(&in_its_place(fixture, copy)).await;
 }
 
 // Between the text and its triggers an application wrote: the guard's words are the same, and it slept.
 #[tokio::test]
 async fn a_guard_that_was_dropped_and_made_again_is_a_gap() {
-    let ground = sealed().await;
+    let fixture = sealed().await;
     let triggers =
         "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '~phiseal_*'";
-    let triggers = file(&ground).rows(triggers).await;
+    let triggers = file(&fixture).rows(triggers).await;
     for trigger in &triggers {
         let drop = format!("DROP TRIGGER \"{}\"", trigger[0].as_deref().unwrap());
-        ground.exec(&drop).await;
+        fixture.exec(&drop).await;
     }
     for table in ["people", "saved"] {
         let change = format!("UPDATE {table} SET ssn = 'stale' WHERE id = 3");
-        ground.exec(&change).await;
+        fixture.exec(&change).await;
     }
     for trigger in &triggers {
-        ground.exec(trigger[1].as_deref().unwrap()).await;
+        fixture.exec(trigger[1].as_deref().unwrap()).await;
     }
-    let (code, said) = check(&ground).await;
+    let (code, said) = check(&fixture).await;
     assert_eq!(code, Some(10), "{said}");
     assert!(said.contains("not compared"), "{said}");
-    goes_on(&ground).await;
+    goes_on(&fixture).await;
 }

@@ -4,7 +4,7 @@
 use super::{DDL, PLAN, every_value_opens, is_not_trusted_until_compared, json};
 use crate::support::cluster::{Cluster, TEST_SETTINGS, bin_dir, debian_bins};
 use crate::support::database::Database;
-use crate::support::{Base, Ground, skipped};
+use crate::support::{Base, Fixture, skipped};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,22 +36,22 @@ async fn a_database_that_pg_upgrade_took_over_is_compared_first() {
         "ENCODING 'UTF8'",
     )
     .await;
-    let ground = Ground::new(Base::Postgres(db), DDL, PLAN).await;
-    ground.backfill().await;
-    json(&ground, &["verify"], 0).await;
-    ground.db().pool().close().await;
+    let fixture = Fixture::new(Base::Postgres(db), DDL, PLAN).await;
+    fixture.backfill().await;
+    json(&fixture, &["verify"], 0).await;
+    fixture.db().pool().close().await;
 
     take_over(&mut cluster, &old, &new);
-    let Ground { base, project } = ground;
+    let Fixture { base, project } = fixture;
     let Base::Postgres(db) = base else {
         unreachable!("made above")
     };
     let base = Base::Postgres(db.again());
-    let ground = Ground { base, project };
-    is_not_trusted_until_compared(&ground).await;
-    every_value_opens(&ground).await;
+    let fixture = Fixture { base, project };
+    is_not_trusted_until_compared(&fixture).await;
+    every_value_opens(&fixture).await;
     // The database goes before its server.
-    drop(ground);
+    drop(fixture);
     drop(cluster);
 }
 

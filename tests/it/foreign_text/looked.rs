@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use serde_json::Value;
 
 use crate::support::phiseal::Finished;
-use crate::support::{Ground, Phiseal};
+use crate::support::{Fixture, Phiseal};
 
 /// Everything a terminal acts on or a reader does not see, in a name short enough for PostgreSQL.
 pub const EVIL: &str =
@@ -14,12 +14,12 @@ pub const EVIL: &str =
 /// How EVIL begins where it is shown.
 const SHOWN: &str = r"x\nFORGED\rFORGED\u{1b}]0;o\u{7}";
 
-/// The program in the ground's folder.
-pub struct Looked<'a>(&'a Ground);
+/// The program in the fixture's folder.
+pub struct Looked<'a>(&'a Fixture);
 
 impl<'a> Looked<'a> {
-    pub fn new(ground: &'a Ground) -> Self {
-        Self(ground)
+    pub fn new(fixture: &'a Fixture) -> Self {
+        Self(fixture)
     }
 
     /// Ends so, and all that comes out is clean, in each form. A command that changes something is

@@ -1,7 +1,7 @@
 //! What the guard refuses, each with a SQLSTATE of its own, and what it does not depend on.
 
 use super::{blank, people, sealed_ssn};
-use crate::support::{Ground, marked};
+use crate::support::{Fixture, marked};
 
 const ONE: &str = "[[table]]\nname = \"public.notes\"\n[[table.column]]\nname = \"note\"\n\
     seal_into = \"note_sealed\"\n";
@@ -13,8 +13,8 @@ fn trusted(sql: &str) -> String {
 }
 
 /// The SQLSTATE of a statement; empty where it goes through.
-async fn state(ground: &Ground, sql: &str) -> String {
-    let mut connection = ground.db().connection().await;
+async fn state(fixture: &Fixture, sql: &str) -> String {
+    let mut connection = fixture.db().connection().await;
     let outcome = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
         .execute(&mut connection)
         .await;
@@ -31,10 +31,10 @@ async fn state(ground: &Ground, sql: &str) -> String {
 async fn each_refusal_has_a_code_of_its_own() {
     let ddl = "CREATE TABLE notes (id int PRIMARY KEY, note text, other int);
         INSERT INTO notes SELECT i, 'note ' || i, i FROM generate_series(1, 10) i";
-    let ground = Ground::postgres("guard_codes", ddl, ONE).await;
-    ground.backfill().await;
+    let fixture = Fixture::postgres("guard_codes", ddl, ONE).await;
+    fixture.backfill().await;
     let clear = "UPDATE notes SET note = NULL WHERE id = 9";
-    ground.exec(&marked("clear", "public.notes", clear)).await;
+    fixture.exec(&marked("clear", "public.notes", clear)).await;
     let foreign = "note_sealed = '\\xe70100000001'::bytea || substr(note_sealed, 7)";
     for (sql, expected) in [
         (
@@ -69,41 +69,41 @@ async fn each_refusal_has_a_code_of_its_own() {
         ),
         ("UPDATE notes SET id = 13 WHERE id = 3".to_owned(), ""),
     ] {
-        assert_eq!(state(&ground, &sql).await, expected, "{sql}");
+        assert_eq!(state(&fixture, &sql).await, expected, "{sql}");
     }
     let kept = "SELECT count(*) FROM notes WHERE id = 1 AND note_sealed IS NOT NULL AND other = 7";
-    assert_eq!(ground.db().count(kept).await, 1);
+    assert_eq!(fixture.db().count(kept).await, 1);
     // As the plan says from now on; a rotation, which reads no such line, leaves it so.
     let undo = ONE.replace(
         "[[table.column]]",
         "on_untrusted_seal = \"undo\"\n[[table.column]]",
     );
-    ground.project.plan(&ground.url(), &undo);
-    ground.backfill().await;
-    ground.project.plan(&ground.url(), "");
+    fixture.project.plan(&fixture.url(), &undo);
+    fixture.backfill().await;
+    fixture.project.plan(&fixture.url(), "");
     for args in [&["rotate"][..], &["status"]] {
-        ground.project.phiseal(args).run().await.expect_code(0);
+        fixture.project.phiseal(args).run().await.expect_code(0);
     }
     let undone = "UPDATE notes SET note_sealed = NULL, other = 8 WHERE id = 1";
-    assert_eq!(state(&ground, undone).await, "");
-    assert_eq!(ground.db().count(&kept.replace('7', "8")).await, 1);
+    assert_eq!(state(&fixture, undone).await, "");
+    assert_eq!(fixture.db().count(&kept.replace('7', "8")).await, 1);
 }
 
 #[tokio::test]
 async fn in_place_a_trusted_writer_moves_no_value_to_another_row_either() {
     let ddl = "CREATE TABLE notes (id int PRIMARY KEY, note text);
         INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, 10) i";
-    let ground = Ground::postgres("guard_in_place_moves", ddl, IN_PLACE).await;
-    ground.backfill().await;
+    let fixture = Fixture::postgres("guard_in_place_moves", ddl, IN_PLACE).await;
+    fixture.backfill().await;
     for sql in [
         "UPDATE notes SET id = 20 WHERE id = 1",
         "UPDATE notes SET id = 20, note = note WHERE id = 1",
     ] {
-        assert_eq!(state(&ground, sql).await, "PS004", "{sql}");
-        assert_eq!(state(&ground, &trusted(sql)).await, "PS004", "{sql}");
+        assert_eq!(state(&fixture, sql).await, "PS004", "{sql}");
+        assert_eq!(state(&fixture, &trusted(sql)).await, "PS004", "{sql}");
     }
     let with_value = trusted("UPDATE notes SET id = 20, note = 'moved' WHERE id = 1");
-    assert_eq!(state(&ground, &with_value).await, "");
+    assert_eq!(state(&fixture, &with_value).await, "");
 }
 
 /// Neither a pattern nor a comparison fits a collation that is not deterministic.
@@ -116,19 +116,19 @@ async fn in_place_a_column_of_any_collation_is_written_after_it_was_sealed() {
         "[[table.column]]",
         "tenant_column = \"clinic\"\n[[table.column]]",
     );
-    let ground = Ground::postgres("guard_collation", ddl, &plan).await;
-    ground.backfill().await;
-    ground
+    let fixture = Fixture::postgres("guard_collation", ddl, &plan).await;
+    fixture.backfill().await;
+    fixture
         .exec(
             "UPDATE notes SET note = 'new' WHERE id = 1; UPDATE notes SET note = 'NEW' WHERE id = 1;
              INSERT INTO notes VALUES (11, 'k', 'more'); UPDATE notes SET note = note WHERE id = 2",
         )
         .await;
     let copied = "INSERT INTO notes SELECT 12, 'k', note FROM notes WHERE id = 2";
-    assert_eq!(state(&ground, copied).await, "");
-    ground.exec("DELETE FROM notes WHERE id = 12").await;
-    ground.backfill().await;
-    let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+    assert_eq!(state(&fixture, copied).await, "");
+    fixture.exec("DELETE FROM notes WHERE id = 12").await;
+    fixture.backfill().await;
+    let verify = fixture.project.phiseal(&["verify", "--json"]).run().await;
     assert_eq!(verify.expect_code(0).json()["unsealed"], 0);
 }
 
@@ -141,53 +141,53 @@ async fn a_tenant_is_known_under_any_settings_of_the_writer() {
         "[[table.column]]",
         "tenant_column = \"day\"\n[[table.column]]",
     );
-    let ground = Ground::postgres("guard_settings", ddl, &plan).await;
-    ground.backfill().await;
-    ground.exec("CREATE TABLE kept AS TABLE notes").await;
+    let fixture = Fixture::postgres("guard_settings", ddl, &plan).await;
+    fixture.backfill().await;
+    fixture.exec("CREATE TABLE kept AS TABLE notes").await;
     let back = "SET LOCAL DateStyle = 'SQL, DMY'; UPDATE notes SET note_sealed = NULL WHERE id = 1;
         UPDATE notes SET note_sealed = (SELECT note_sealed FROM kept WHERE id = 1) WHERE id = 1";
-    assert_eq!(state(&ground, &trusted(back)).await, "");
+    assert_eq!(state(&fixture, &trusted(back)).await, "");
 }
 
 #[tokio::test]
 async fn a_sealer_that_names_the_value_and_not_its_index_leaves_none_and_a_backfill_fills_it() {
-    let ground = people("guard_index").await;
+    let fixture = people("guard_index").await;
     let index = "SELECT ssn_bidx::text FROM people WHERE id = 1";
-    let right = ground.scalar(index).await;
+    let right = fixture.scalar(index).await;
     for (set, kept) in [("ssn = '000000001'", false), ("ssn_bidx = ssn_bidx", true)] {
         // Sealed again, and so another value of the same index.
-        let again = sealed_ssn(&ground, 1, "k1", "000000001").await;
-        ground
+        let again = sealed_ssn(&fixture, 1, "k1", "000000001").await;
+        fixture
             .exec(&trusted(&format!(
                 "UPDATE people SET ssn_bidx = ssn_bidx WHERE id = 1;
                  UPDATE people SET ssn_sealed = {again}, {set} WHERE id = 1"
             )))
             .await;
-        assert_eq!(ground.scalar(index).await == right, kept, "{set}");
-        assert_eq!(blank(&ground, "ssn_sealed").await, "", "{set}");
+        assert_eq!(fixture.scalar(index).await == right, kept, "{set}");
+        assert_eq!(blank(&fixture, "ssn_sealed").await, "", "{set}");
         let code = if kept { 0 } else { 6 };
-        let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+        let verify = fixture.project.phiseal(&["verify", "--json"]).run().await;
         assert_eq!(
             verify.expect_code(code).json()["failed"],
             i32::from(!kept),
             "{set}"
         );
-        ground.backfill().await;
-        assert_eq!(ground.scalar(index).await, right, "{set}");
+        fixture.backfill().await;
+        assert_eq!(fixture.scalar(index).await, right, "{set}");
     }
-    let again = sealed_ssn(&ground, 1, "k1", "000000001").await;
+    let again = sealed_ssn(&fixture, 1, "k1", "000000001").await;
     // An index that was never written, one of a row without plaintext, and a value that gives none.
-    let none = sealed_ssn(&ground, 2, "k0", "none").await;
-    ground
+    let none = sealed_ssn(&fixture, 2, "k0", "none").await;
+    fixture
         .exec(&trusted(&format!(
             "UPDATE people SET ssn_sealed = {again} WHERE id = 1; UPDATE people SET ssn_sealed = {none} WHERE id = 2"
         )))
         .await;
-    let done = ground.backfill().await;
+    let done = fixture.backfill().await;
     assert_eq!(done["values_sealed"], 0, "{done}");
-    assert_eq!(ground.scalar(index).await, right);
-    assert_eq!(blank(&ground, "ssn_bidx").await, "2");
-    let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+    assert_eq!(fixture.scalar(index).await, right);
+    assert_eq!(blank(&fixture, "ssn_bidx").await, "2");
+    let verify = fixture.project.phiseal(&["verify", "--json"]).run().await;
     assert_eq!(verify.expect_code(0).json()["failed"], 0);
 }
 
@@ -196,13 +196,13 @@ async fn a_sealer_that_names_the_value_and_not_its_index_leaves_none_and_a_backf
 async fn a_guard_that_fires_under_another_condition_is_made_again() {
     let ddl = "CREATE TABLE notes (id int PRIMARY KEY, note text);
         INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, 10) i";
-    let ground = Ground::postgres("guard_condition", ddl, ONE).await;
-    ground.backfill().await;
-    let sql = ground.project.phiseal(&["plan", "--sql"]).run().await;
+    let fixture = Fixture::postgres("guard_condition", ddl, ONE).await;
+    fixture.backfill().await;
+    let sql = fixture.project.phiseal(&["plan", "--sql"]).run().await;
     assert!(!sql.expect_code(0).stdout.contains("TRIGGER"));
     let definition = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = '~phiseal_u'";
-    let right = ground.scalar(definition).await.unwrap();
-    ground
+    let right = fixture.scalar(definition).await.unwrap();
+    fixture
         .exec(
             "DO $$ DECLARE f text := (SELECT tgfoid::regproc::text FROM pg_trigger WHERE tgname = '~phiseal_u'); BEGIN
                DROP TRIGGER \"~phiseal_u\" ON notes;
@@ -211,10 +211,10 @@ async fn a_guard_that_fires_under_another_condition_is_made_again() {
                ALTER TABLE notes ENABLE ALWAYS TRIGGER \"~phiseal_u\"; END $$",
         )
         .await;
-    let sql = ground.project.phiseal(&["plan", "--sql"]).run().await;
+    let sql = fixture.project.phiseal(&["plan", "--sql"]).run().await;
     assert!(sql.stdout.contains("CREATE TRIGGER \"~phiseal_u\""));
-    ground.backfill().await;
-    assert_eq!(ground.scalar(definition).await.unwrap(), right);
+    fixture.backfill().await;
+    assert_eq!(fixture.scalar(definition).await.unwrap(), right);
     // What a dump writes down is the same condition.
     assert!(
         right.contains("record_image_ne") && !right.contains("*<>"),
@@ -229,18 +229,18 @@ async fn a_renamed_column_is_guarded_on_by_the_statement_of_the_runbook() {
         INSERT INTO patients SELECT i, 'ssn ' || i, i FROM generate_series(1, 10) i";
     let plan = "[[table]]\nname = \"public.patients\"\n[[table.column]]\nname = \"ssn\"\n\
         seal_into = \"ssn_sealed\"\n";
-    let ground = Ground::postgres("guard_rename", ddl, plan).await;
-    ground.backfill().await;
+    let fixture = Fixture::postgres("guard_rename", ddl, plan).await;
+    fixture.backfill().await;
     let runbook = include_str!("../../../docs/RUNBOOK.md");
     let section = runbook.split("## Renaming a column").nth(1).unwrap();
     let statement = &section[section.find("    BEGIN;").unwrap()..];
     let statement = &statement[..statement.find("    COMMIT;").unwrap() + 11];
-    ground.exec(statement).await;
-    ground
+    fixture.exec(statement).await;
+    fixture
         .exec("UPDATE patients SET other = 7; UPDATE patients SET social = 'new' WHERE id = 3")
         .await;
     let blank = "SELECT string_agg(id::text, ' ') FROM patients WHERE ssn_sealed IS NULL";
-    assert_eq!(ground.scalar(blank).await.as_deref(), Some("3"));
+    assert_eq!(fixture.scalar(blank).await.as_deref(), Some("3"));
     let alone = "UPDATE patients SET ssn_sealed = NULL WHERE id = 4";
-    assert_eq!(state(&ground, alone).await, "PS006");
+    assert_eq!(state(&fixture, alone).await, "PS006");
 }

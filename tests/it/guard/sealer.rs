@@ -2,118 +2,118 @@
 
 use super::{TABLE, all_sealed, blank, no_stale_seal, people, sealed_ssn};
 use crate::oracle::{FieldCheck, NonceLedger};
-use crate::support::{Ground, marked};
+use crate::support::{Fixture, marked};
 
 fn trusted(sql: &str) -> String {
     format!("BEGIN; SET LOCAL phiseal.sealer = 'on'; {sql}; COMMIT")
 }
 
-async fn is_refused(ground: &Ground, sql: &str) {
-    let before = ground.db().rows("SELECT * FROM people ORDER BY id").await;
-    let said = ground.refusal(sql).await;
+async fn is_refused(fixture: &Fixture, sql: &str) {
+    let before = fixture.db().rows("SELECT * FROM people ORDER BY id").await;
+    let said = fixture.refusal(sql).await;
     let said = said.unwrap_or_else(|| panic!("{sql}: went through"));
     assert!(said.contains("phiseal"), "{sql}: {said}");
     assert!(!said.contains("0000000"), "a value in {said}");
-    let after = ground.db().rows("SELECT * FROM people ORDER BY id").await;
+    let after = fixture.db().rows("SELECT * FROM people ORDER BY id").await;
     assert!(before == after, "{sql}: changed something");
 }
 
 #[tokio::test]
 async fn a_trusted_seal_is_kept_under_an_active_key_only() {
-    let ground = people("guard_sealer").await;
-    let seal = sealed_ssn(&ground, 1, "k1", "new").await;
+    let fixture = people("guard_sealer").await;
+    let seal = sealed_ssn(&fixture, 1, "k1", "new").await;
     let set = |s: &str| {
         trusted(&format!(
             "UPDATE people SET ssn = 'new', ssn_sealed = {s} WHERE id = 1"
         ))
     };
-    ground.exec(&set(&seal)).await;
-    assert_eq!(blank(&ground, "ssn_sealed").await, "");
+    fixture.exec(&set(&seal)).await;
+    assert_eq!(blank(&fixture, "ssn_sealed").await, "");
     // The blind index it left alone would be that of the old plaintext.
-    assert_eq!(blank(&ground, "ssn_bidx").await, "1");
-    ground
+    assert_eq!(blank(&fixture, "ssn_bidx").await, "1");
+    fixture
         .exec(&trusted("UPDATE people SET ssn = ssn || '' WHERE id = 1"))
         .await;
     let stored = "SELECT (ssn_sealed IS NOT NULL)::text FROM people WHERE id = 1";
-    assert_eq!(ground.scalar(stored).await.as_deref(), Some("true"));
+    assert_eq!(fixture.scalar(stored).await.as_deref(), Some("true"));
     // Sealed while the key was active, and on its way when that ended.
-    let seal = sealed_ssn(&ground, 1, "k1", "newer").await;
+    let seal = sealed_ssn(&fixture, 1, "k1", "newer").await;
     for status in ["deactivated", "compromised"] {
-        ground
+        fixture
             .exec(&format!(
                 "UPDATE phiseal.encryption_keys SET status = '{status}' WHERE tenant = 'k1' AND purpose = 'cell'"
             ))
             .await;
-        is_refused(&ground, &set(&seal)).await;
+        is_refused(&fixture, &set(&seal)).await;
         let insert = format!(
             "INSERT INTO people (id, clinic, ssn, ssn_sealed) VALUES (500, 'k1', 'x', {seal})"
         );
-        is_refused(&ground, &trusted(&insert)).await;
+        is_refused(&fixture, &trusted(&insert)).await;
     }
     // An unknown key, another tenant's, and no envelope at all.
-    let other = sealed_ssn(&ground, 1, "k0", "new").await;
+    let other = sealed_ssn(&fixture, 1, "k0", "new").await;
     for seal in [
         "'\\xe70100000001aabb'::bytea",
         &other,
         "'\\x'::bytea",
         "'\\x00'::bytea",
     ] {
-        is_refused(&ground, &set(seal)).await;
+        is_refused(&fixture, &set(seal)).await;
     }
 }
 
 #[tokio::test]
 async fn a_trusted_seal_without_its_plaintext_clears_it_and_nothing_is_lost() {
-    let ground = people("guard_clears").await;
-    let seal = sealed_ssn(&ground, 2, "k0", "sealed by itself").await;
-    ground
+    let fixture = people("guard_clears").await;
+    let seal = sealed_ssn(&fixture, 2, "k0", "sealed by itself").await;
+    fixture
         .exec(&trusted(&format!(
             "UPDATE people SET ssn_sealed = {seal} WHERE id = 2"
         )))
         .await;
     let gone = "SELECT count(*) FROM people WHERE ssn IS NULL AND ssn_sealed IS NOT NULL";
-    assert_eq!(ground.db().count(gone).await, 1);
+    assert_eq!(fixture.db().count(gone).await, 1);
     // The seal taken away while its plaintext stands: that stays, and is sealed again.
-    ground
+    fixture
         .exec(&trusted(
             "UPDATE people SET ssn_sealed = NULL, ssn_bidx = NULL WHERE id = 3",
         ))
         .await;
     // An index written alone says nothing of the seal.
-    ground
+    fixture
         .exec(&trusted("UPDATE people SET ssn_bidx = NULL WHERE id = 4"))
         .await;
     let kept = "SELECT string_agg(ssn, ' ' ORDER BY id) FROM people WHERE id IN (3, 4)";
-    let kept = ground.scalar(kept).await;
+    let kept = fixture.scalar(kept).await;
     assert_eq!(kept.as_deref(), Some("000000003 000000004"));
-    ground
+    fixture
         .exec("UPDATE people SET ssn = ssn || '1' WHERE id = 4")
         .await;
-    let insert = sealed_ssn(&ground, 60, "k0", "never in plaintext").await;
-    ground
+    let insert = sealed_ssn(&fixture, 60, "k0", "never in plaintext").await;
+    fixture
         .exec(&trusted(&format!(
             "INSERT INTO people (id, clinic, ssn_sealed) VALUES (60, 'k0', {insert})"
         )))
         .await;
-    ground.backfill().await;
-    let keys = ground.keys().await;
+    fixture.backfill().await;
+    let keys = fixture.keys().await;
     let check = FieldCheck {
         field: keys.field(TABLE, "name"),
         plaintext: None,
     };
     let checked = keys
-        .check(ground.source(), &check, &mut NonceLedger::default())
+        .check(fixture.source(), &check, &mut NonceLedger::default())
         .await;
     assert!(checked.faults.is_empty(), "{:#?}", checked.faults);
-    ground.exec("DELETE FROM people WHERE ssn IS NULL").await;
-    all_sealed(&ground).await;
-    assert_eq!(ground.db().count("SELECT count(*) FROM people").await, 39);
+    fixture.exec("DELETE FROM people WHERE ssn IS NULL").await;
+    all_sealed(&fixture).await;
+    assert_eq!(fixture.db().count("SELECT count(*) FROM people").await, 39);
 }
 
 #[tokio::test]
 async fn untrusted_writers_lose_no_value_whose_plaintext_is_gone() {
-    let ground = people("guard_gone").await;
-    ground
+    let fixture = people("guard_gone").await;
+    fixture
         .exec(&marked(
             "clear",
             TABLE,
@@ -122,25 +122,25 @@ async fn untrusted_writers_lose_no_value_whose_plaintext_is_gone() {
         .await;
     let sealed =
         "SELECT md5(string_agg(ssn_sealed::text, '' ORDER BY id)) FROM people WHERE id IN (5, 6)";
-    let before = ground.scalar(sealed).await;
+    let before = fixture.scalar(sealed).await;
     for sql in [
         "UPDATE people SET id = 205 WHERE id = 5",
         "UPDATE people SET clinic = 'k3' WHERE id = 5",
         "BEGIN; SET LOCAL session_replication_role = replica; UPDATE people SET id = 205 WHERE id = 5; COMMIT",
         "INSERT INTO people (id, clinic, ssn_sealed) SELECT 300, clinic, ssn_sealed FROM people WHERE id = 5",
     ] {
-        is_refused(&ground, sql).await;
+        is_refused(&fixture, sql).await;
     }
-    ground
+    fixture
         .exec("UPDATE people SET ssn_sealed = NULL, ssn_bidx = NULL WHERE id = 5;
              UPDATE people SET ssn_sealed = (SELECT ssn_sealed FROM people WHERE id = 7) WHERE id = 6;
              UPDATE people SET name = 'other' WHERE id = 6")
         .await;
-    assert_eq!(ground.scalar(sealed).await, before);
+    assert_eq!(fixture.scalar(sealed).await, before);
     // A new plaintext is the last word.
-    ground
+    fixture
         .exec("UPDATE people SET ssn = 'new' WHERE id IN (5, 6)")
         .await;
-    no_stale_seal(&ground, "a new plaintext").await;
-    all_sealed(&ground).await;
+    no_stale_seal(&fixture, "a new plaintext").await;
+    all_sealed(&fixture).await;
 }

@@ -1,7 +1,7 @@
 //! The same promises in SQLite, under either setting of recursive triggers.
 
 use crate::oracle::NonceLedger;
-use crate::support::{Ground, marked_in_sqlite};
+use crate::support::{Fixture, marked_in_sqlite};
 
 const PLAN: &str = "[[table]]\nname = \"people\"\non_untrusted_seal = \"undo\"\n[[table.column]]\nname = \"ssn\"\n\
     seal_into = \"ssn_sealed\"\n\
@@ -11,8 +11,8 @@ const DDL: &str =
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
     INSERT INTO people SELECT i, 'ssn ' || i, 'other' FROM n";
 
-async fn check(ground: &Ground, what: &str) -> (usize, usize) {
-    let checked = ground
+async fn check(fixture: &Fixture, what: &str) -> (usize, usize) {
+    let checked = fixture
         .check("people", "ssn", &mut NonceLedger::default())
         .await;
     assert!(checked.faults.is_empty(), "{what}: {:#?}", checked.faults);
@@ -29,8 +29,8 @@ fn trusted(sql: &str) -> String {
 #[tokio::test]
 async fn stale_writers_of_sqlite_leave_no_stale_seal() {
     for recursive in ["ON", "OFF"] {
-        let ground = Ground::sqlite(DDL, PLAN).await;
-        ground.backfill().await;
+        let fixture = Fixture::sqlite(DDL, PLAN).await;
+        fixture.backfill().await;
         let stay = "SELECT id, ssn_sealed FROM people WHERE id = 2";
         for (what, sql, unsealed) in [
             (
@@ -75,29 +75,29 @@ async fn stale_writers_of_sqlite_leave_no_stale_seal() {
                 7,
             ),
         ] {
-            ground
+            fixture
                 .exec(&format!("PRAGMA recursive_triggers = {recursive}; {sql}"))
                 .await;
             assert_eq!(
-                check(&ground, what).await.0,
+                check(&fixture, what).await.0,
                 unsealed,
                 "{what}, recursive triggers {recursive}"
             );
         }
-        let kept = ground.scalar(stay).await;
+        let kept = fixture.scalar(stay).await;
         assert_eq!(kept.as_deref(), Some("2"));
-        let plain = ground.scalar("SELECT ssn FROM people WHERE id = 10").await;
+        let plain = fixture.scalar("SELECT ssn FROM people WHERE id = 10").await;
         assert_eq!(plain.as_deref(), Some("ssn 10"), "the only copy is gone");
-        ground.backfill().await;
-        assert_eq!(check(&ground, "the end").await, (0, 21));
+        fixture.backfill().await;
+        assert_eq!(check(&fixture, "the end").await, (0, 21));
     }
 }
 
 #[tokio::test]
 async fn values_without_plaintext_are_not_lost_in_sqlite() {
-    let ground = Ground::sqlite(DDL, PLAN).await;
-    ground.backfill().await;
-    ground
+    let fixture = Fixture::sqlite(DDL, PLAN).await;
+    fixture.backfill().await;
+    fixture
         .exec(&marked_in_sqlite(
             "clear",
             "people",
@@ -105,26 +105,26 @@ async fn values_without_plaintext_are_not_lost_in_sqlite() {
         ))
         .await;
     let sealed = "SELECT ssn_sealed FROM people WHERE id = 5";
-    let before = ground.scalar(sealed).await;
+    let before = fixture.scalar(sealed).await;
     for sql in [
         "UPDATE people SET id = 50 WHERE id = 5",
         "INSERT INTO people (id, ssn_sealed) SELECT 51, ssn_sealed FROM people WHERE id = 5",
     ] {
-        let said = ground
+        let said = fixture
             .refusal(sql)
             .await
             .unwrap_or_else(|| panic!("{sql}: went through"));
         assert!(said.contains("phiseal"), "{said}");
     }
-    ground
+    fixture
         .exec("UPDATE people SET ssn_sealed = NULL WHERE id = 5")
         .await;
-    assert_eq!(ground.scalar(sealed).await, before);
-    ground
+    assert_eq!(fixture.scalar(sealed).await, before);
+    fixture
         .exec("UPDATE people SET ssn = 'new' WHERE id = 5")
         .await;
-    ground.backfill().await;
-    assert_eq!(check(&ground, "the end").await, (0, 20));
+    fixture.backfill().await;
+    assert_eq!(check(&fixture, "the end").await, (0, 20));
 }
 
 fn fires(body: &str) -> (String, String) {
@@ -142,18 +142,18 @@ async fn a_trigger_that_normalises_what_is_sealed_leaves_every_value_sealed_as_i
         "WHEN CAST(NEW.ssn AS BLOB) <> CAST(upper(NEW.ssn) AS BLOB)
          BEGIN UPDATE people SET ssn = upper(NEW.ssn) WHERE id = NEW.id; END",
     );
-    let ground = Ground::sqlite(&ddl, &plan).await;
-    ground.backfill().await;
-    assert_eq!(check(&ground, "normalised").await, (0, 20));
-    let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+    let fixture = Fixture::sqlite(&ddl, &plan).await;
+    fixture.backfill().await;
+    assert_eq!(check(&fixture, "normalised").await, (0, 20));
+    let verify = fixture.project.phiseal(&["verify", "--json"]).run().await;
     assert_eq!(verify.expect_code(0).json()["failed"], 0);
 }
 
 #[tokio::test]
 async fn a_trigger_that_changes_the_value_each_time_ends_the_run_and_is_named() {
     let (ddl, plan) = fires("BEGIN UPDATE people SET ssn = ssn || '.' WHERE id = NEW.id; END");
-    let ground = Ground::sqlite(&ddl, &plan).await;
-    let run = ground.project.phiseal(&["backfill", "--json"]).run().await;
+    let fixture = Fixture::sqlite(&ddl, &plan).await;
+    let run = fixture.project.phiseal(&["backfill", "--json"]).run().await;
     let said = run.expect_code(9).json();
     assert_eq!(said["error"]["code"], "E0526", "{said}");
     assert!(
@@ -163,27 +163,27 @@ async fn a_trigger_that_changes_the_value_each_time_ends_the_run_and_is_named() 
             .contains("changes"),
         "{said}"
     );
-    assert_eq!(check(&ground, "each time").await, (20, 0));
+    assert_eq!(check(&fixture, "each time").await, (20, 0));
 }
 
 #[tokio::test]
 async fn an_index_that_a_sealer_left_out_is_found_and_filled() {
-    let ground = Ground::sqlite(DDL, PLAN).await;
-    ground.backfill().await;
-    ground
+    let fixture = Fixture::sqlite(DDL, PLAN).await;
+    fixture.backfill().await;
+    fixture
         .exec("CREATE TABLE kept AS SELECT * FROM people")
         .await;
     let index = "SELECT hex(ssn_bidx) FROM people WHERE id = 3";
-    let right = ground.scalar(index).await;
+    let right = fixture.scalar(index).await;
     let seal = "ssn_sealed = (SELECT ssn_sealed FROM kept WHERE id = 3)";
-    ground
+    fixture
         .exec(&trusted(&format!(
             "UPDATE people SET ssn_sealed = NULL, ssn_bidx = NULL WHERE id = 3;
              UPDATE people SET {seal}, ssn = ssn WHERE id = 3"
         )))
         .await;
-    assert_eq!(ground.scalar(index).await.unwrap_or_default(), "");
-    let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+    assert_eq!(fixture.scalar(index).await.unwrap_or_default(), "");
+    let verify = fixture.project.phiseal(&["verify", "--json"]).run().await;
     let said = verify.expect_code(6).json();
     assert!(
         said["failures"][0]["reason"]
@@ -192,23 +192,23 @@ async fn an_index_that_a_sealer_left_out_is_found_and_filled() {
             .contains("no blind index"),
         "{said}"
     );
-    ground.backfill().await;
-    assert_eq!(ground.scalar(index).await, right);
-    let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+    fixture.backfill().await;
+    assert_eq!(fixture.scalar(index).await, right);
+    let verify = fixture.project.phiseal(&["verify", "--json"]).run().await;
     verify.expect_code(0);
 }
 
 #[tokio::test]
 async fn an_untrusted_change_of_a_seal_is_refused_by_default_with_its_code() {
-    let ground = Ground::sqlite(DDL, &PLAN.replace("on_untrusted_seal = \"undo\"\n", "")).await;
-    ground.backfill().await;
-    let said = ground
+    let fixture = Fixture::sqlite(DDL, &PLAN.replace("on_untrusted_seal = \"undo\"\n", "")).await;
+    fixture.backfill().await;
+    let said = fixture
         .refusal("UPDATE people SET ssn_bidx = NULL WHERE id = 8")
         .await;
     assert!(said.is_some_and(|said| said.contains("phiseal PS006: ")));
-    let ground = Ground::sqlite(DDL, PLAN).await;
-    ground.backfill().await;
-    let said = ground
+    let fixture = Fixture::sqlite(DDL, PLAN).await;
+    fixture.backfill().await;
+    let said = fixture
         .refusal("UPDATE people SET ssn_bidx = NULL WHERE id = 8")
         .await;
     assert_eq!(said, None);

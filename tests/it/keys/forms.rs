@@ -5,8 +5,8 @@ use crate::rotate::{number, postgres, sqlite};
 
 #[tokio::test]
 async fn every_type_of_a_column_is_looked_into_in_postgres() {
-    let ground = postgres("keys_forms", 30).await;
-    ground
+    let fixture = postgres("keys_forms", 30).await;
+    fixture
         .exec(
             r#"CREATE EXTENSION citext; CREATE EXTENSION hstore;
             CREATE DOMAIN bytes AS bytea; CREATE DOMAIN word AS varchar(500); CREATE DOMAIN deeper AS word;
@@ -25,7 +25,7 @@ async fn every_type_of_a_column_is_looked_into_in_postgres() {
               FROM (SELECT * FROM patients WHERE id = 1) AS s"#,
         )
         .await;
-    ground
+    fixture
         .exec(
             "CREATE MATERIALIZED VIEW seen AS SELECT id, dob_sealed FROM patients WHERE id < 4;
             CREATE UNLOGGED TABLE quick AS SELECT dob_sealed FROM patients WHERE id < 3;
@@ -38,9 +38,9 @@ async fn every_type_of_a_column_is_looked_into_in_postgres() {
             INSERT INTO large SELECT ssn_sealed || convert_to(repeat('x', 100000), 'UTF8') FROM patients WHERE id = 1",
         )
         .await;
-    let old = rotated(&ground).await;
+    let old = rotated(&fixture).await;
     // What a text looks like is made by the types' own functions: a cast of somebody's is not run.
-    ground
+    fixture
         .exec(
             "CREATE FUNCTION evil(pair) RETURNS text LANGUAGE plpgsql AS
                 $$ BEGIN RAISE EXCEPTION 'run'; END $$;
@@ -82,14 +82,14 @@ async fn every_type_of_a_column_is_looked_into_in_postgres() {
         .map(str::to_owned),
     );
     let places: Vec<&str> = places.iter().map(String::as_str).collect();
-    still_used(&ground, &old, &places).await;
-    ground
+    still_used(&fixture, &old, &places).await;
+    fixture
         .exec(
             r#"DROP SCHEMA "Odd ""S" CASCADE; DROP MATERIALIZED VIEW seen;
             DROP TABLE quick, child, parts, large"#,
         )
         .await;
-    let done = destroy(&ground, &old, &[], 0).await;
+    let done = destroy(&fixture, &old, &[], 0).await;
     assert!(
         done["searched"]["relations"].as_u64().unwrap() > 5,
         "{done}"
@@ -98,8 +98,8 @@ async fn every_type_of_a_column_is_looked_into_in_postgres() {
 
 #[tokio::test]
 async fn what_cannot_be_read_refuses_unless_it_is_named() {
-    let ground = postgres("keys_closed", 10).await;
-    ground
+    let fixture = postgres("keys_closed", 10).await;
+    fixture
         .exec(
             "CREATE FOREIGN DATA WRAPPER none; CREATE SERVER nowhere FOREIGN DATA WRAPPER none;
             CREATE FOREIGN TABLE far (v bytea) SERVER nowhere;
@@ -107,27 +107,27 @@ async fn what_cannot_be_read_refuses_unless_it_is_named() {
             SELECT lo_create(0)",
         )
         .await;
-    let old = rotated(&ground).await;
-    let refused = destroy(&ground, &old, &[], 7).await;
+    let old = rotated(&fixture).await;
+    let refused = destroy(&fixture, &old, &[], 7).await;
     assert_eq!(refused["error"]["code"], "E0444", "{refused}");
     let message = refused["error"]["message"].as_str().unwrap();
     for name in ["public.far", "public.later", "pg_catalog.pg_largeobject"] {
         assert!(message.contains(name), "{name}: {message}");
     }
     let some = ["--except", "public.far", "--except", "public.later"];
-    let refused = destroy(&ground, &old, &some, 7).await;
+    let refused = destroy(&fixture, &old, &some, 7).await;
     assert_eq!(refused["error"]["code"], "E0444", "{refused}");
     let all = [&some[..], &["--except", "pg_catalog.pg_largeobject"]].concat();
-    destroy(&ground, &old, &all, 0).await;
+    destroy(&fixture, &old, &all, 0).await;
     let said = "SELECT count(*) FROM phiseal.audit_log WHERE action = 'key.destroy'
         AND subject LIKE '%public.far%' AND subject LIKE '%pg_largeobject%'";
-    assert_eq!(number(&ground, said).await, 1);
+    assert_eq!(number(&fixture, said).await, 1);
 }
 
 #[tokio::test]
 async fn every_class_of_a_value_is_looked_into_in_sqlite() {
-    let ground = sqlite(30).await;
-    ground
+    let fixture = sqlite(30).await;
+    fixture
         .exec(
             "CREATE TABLE \"odd \"\" name\" (id TEXT PRIMARY KEY, v, n INTEGER, made AS (v || '')) WITHOUT ROWID;
             INSERT INTO \"odd \"\" name\" SELECT 'blob', ssn_sealed, NULL FROM patients WHERE id = 1;
@@ -139,8 +139,8 @@ async fn every_class_of_a_value_is_looked_into_in_sqlite() {
             INSERT INTO \"odd \"\" name\" SELECT 'number', 1, CAST(note AS BLOB) FROM patients WHERE id = 1",
         )
         .await;
-    let old = rotated(&ground).await;
-    still_used(&ground, &old, &["odd \" name.v (5)", "odd \" name.n (1)"]).await;
-    ground.exec("DROP TABLE \"odd \"\" name\"").await;
-    destroy(&ground, &old, &[], 0).await;
+    let old = rotated(&fixture).await;
+    still_used(&fixture, &old, &["odd \" name.v (5)", "odd \" name.n (1)"]).await;
+    fixture.exec("DROP TABLE \"odd \"\" name\"").await;
+    destroy(&fixture, &old, &[], 0).await;
 }

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-async fn cache(ground: &crate::support::Ground) -> KeyCache {
+async fn cache(fixture: &crate::support::Fixture) -> KeyCache {
     let schema = Ident::new("phiseal").unwrap();
-    let store = PostgresStore::connect(&ground.url(), &schema)
+    let store = PostgresStore::connect(&fixture.url(), &schema)
         .await
         .unwrap();
-    let provider = ProviderConfig::File(ground.project.key_file())
+    let provider = ProviderConfig::File(fixture.project.key_file())
         .open()
         .await
         .unwrap();
@@ -28,13 +28,13 @@ async fn cache(ground: &crate::support::Ground) -> KeyCache {
 
 #[tokio::test]
 async fn a_reader_opens_what_was_sealed_under_a_key_made_a_moment_ago() {
-    let ground = postgres("keys_reader", 10).await;
-    let cache = cache(&ground).await;
+    let fixture = postgres("keys_reader", 10).await;
+    let cache = cache(&fixture).await;
     let field = Field::new("public.patients", "ssn");
     let before = cache.keyring().await.unwrap().snapshot();
-    json(&ground, &["rotate"], 0).await;
+    json(&fixture, &["rotate"], 0).await;
     let key = KeyPart::Int(1);
-    let mut connection = sqlx::PgConnection::connect(&ground.url()).await.unwrap();
+    let mut connection = sqlx::PgConnection::connect(&fixture.url()).await.unwrap();
     let row = sqlx::query("SELECT ssn_sealed FROM patients WHERE id = 1");
     let sealed: Vec<u8> = row.fetch_one(&mut connection).await.unwrap().get(0);
     // A keyring that nobody loads again does not know the key, and its hint says what to do.
@@ -68,9 +68,9 @@ async fn a_reader_opens_what_was_sealed_under_a_key_made_a_moment_ago() {
 /// lookup fails.
 #[tokio::test]
 async fn a_blind_index_is_rotated_beside_an_application_that_seals() {
-    let ground = postgres("keys_switch", 300).await;
-    let before = active(&ground, "blind_index").await;
-    let cache = Arc::new(cache(&ground).await.age_max(Duration::from_millis(200)));
+    let fixture = postgres("keys_switch", 300).await;
+    let before = active(&fixture, "blind_index").await;
+    let cache = Arc::new(cache(&fixture).await.age_max(Duration::from_millis(200)));
     let stop = Arc::new(AtomicBool::new(false));
     let spec = IndexSpec::new(Normaliser::Digits, 128).unwrap();
     let field = Field::new("public.patients", "ssn").blind_index(spec);
@@ -80,7 +80,7 @@ async fn a_blind_index_is_rotated_beside_an_application_that_seals() {
             Arc::clone(&cache),
             Arc::clone(&stop),
             field.clone(),
-            ground.url(),
+            fixture.url(),
         );
         tasks.push(tokio::spawn(async move {
             let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
@@ -106,7 +106,7 @@ async fn a_blind_index_is_rotated_beside_an_application_that_seals() {
         }));
     }
     let args = ["rotate", "--purpose", "blind_index", "--grace", "2"];
-    let done = json(&ground, &args, 0).await;
+    let done = json(&fixture, &args, 0).await;
     assert_eq!(done["outcome"], "complete", "{done}");
     stop.store(true, Ordering::SeqCst);
     let mut written = 0;
@@ -114,7 +114,7 @@ async fn a_blind_index_is_rotated_beside_an_application_that_seals() {
         written += task.await.unwrap();
     }
     assert!(written > 100, "{written}");
-    assert_ne!(active(&ground, "blind_index").await, before);
+    assert_ne!(active(&fixture, "blind_index").await, before);
     // Every index is that of the new key.
     let keyring = cache.keyring().await.unwrap();
     cache.reload().await.unwrap();
@@ -128,7 +128,7 @@ async fn a_blind_index_is_rotated_beside_an_application_that_seals() {
             "SELECT count(*) FROM patients WHERE id = {id} AND ssn_bidx = '\\x{}'",
             hex::encode(index)
         );
-        assert_eq!(number(&ground, &sql).await, 1, "{id}");
+        assert_eq!(number(&fixture, &sql).await, 1, "{id}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{codes, json, number};
 use crate::backfill::beside;
-use crate::support::{Ground, marked, marked_in_sqlite};
+use crate::support::{Fixture, marked, marked_in_sqlite};
 use phiseal::engine::preflight::Dialect;
 use phiseal::engine::{Engine, Job, NoEvents, RunSettings, Stop, Tenants};
 use phiseal::keys::Keyring;
@@ -19,8 +19,8 @@ async fn a_column_of_large_objects_is_refused_and_what_was_sealed_before_comes_b
         INSERT INTO doc SELECT i, 1000 + i, 2000 + i, 3000 + i, ARRAY[4000 + i]::oid[], 5000 + i
           FROM generate_series(1, 40) i";
     let all = beside("public.doc", &["body", "other", "third", "parts", "n"]);
-    let ground = Ground::postgres("odd_large", ddl, &all).await;
-    let plan = json(&ground, &["plan"], 3).await;
+    let fixture = Fixture::postgres("odd_large", ddl, &all).await;
+    let plan = json(&fixture, &["plan"], 3).await;
     assert_eq!(codes(&plan, "refusals"), ["E0257"]);
     let refused = plan["refusals"].as_array().unwrap();
     assert_eq!(refused.len(), 4, "{plan}");
@@ -28,11 +28,11 @@ async fn a_column_of_large_objects_is_refused_and_what_was_sealed_before_comes_b
         refused[0]["hint"].as_str().unwrap().contains("lo_get"),
         "{plan}"
     );
-    let said = json(&ground, &["backfill"], 3).await;
+    let said = json(&fixture, &["backfill"], 3).await;
     assert_eq!(said["error"]["code"], "E0257");
     assert_eq!(
         number(
-            &ground,
+            &fixture,
             "SELECT count(*) FROM phiseal.encrypted_field_metadata"
         )
         .await,
@@ -40,39 +40,39 @@ async fn a_column_of_large_objects_is_refused_and_what_was_sealed_before_comes_b
         "nothing is registered"
     );
     // Before, it was sealed: the same text under the type of today.
-    ground
+    fixture
         .project
-        .plan(&ground.url(), &beside("public.doc", &["n"]));
-    json(&ground, &["backfill"], 0).await;
-    ground
+        .plan(&fixture.url(), &beside("public.doc", &["n"]));
+    json(&fixture, &["backfill"], 0).await;
+    fixture
         .exec(
             "DROP TRIGGER \"~phiseal_i\" ON doc; DROP TRIGGER \"~phiseal_u\" ON doc;
              ALTER TABLE doc ALTER COLUMN n TYPE oid USING n::oid",
         )
         .await;
     assert_eq!(
-        json(&ground, &["backfill"], 3).await["error"]["code"],
+        json(&fixture, &["backfill"], 3).await["error"]["code"],
         "E0257"
     );
     assert_eq!(
-        json(&ground, &["verify"], 0).await["values_verified"],
+        json(&fixture, &["verify"], 0).await["values_verified"],
         40,
         "what is sealed is still opened"
     );
-    json(&ground, &["rotate"], 0).await;
+    json(&fixture, &["rotate"], 0).await;
     let clear = "UPDATE doc SET n = NULL";
-    ground.exec(&marked("clear", "public.doc", clear)).await;
-    let restored = json(&ground, &["restore", "--drop-sealed"], 0).await;
+    fixture.exec(&marked("clear", "public.doc", clear)).await;
+    let restored = json(&fixture, &["restore", "--drop-sealed"], 0).await;
     assert_eq!(restored["values_restored"], 40, "{restored}");
     let same = "SELECT count(*) FROM doc WHERE n = (5000 + id)::oid";
-    assert_eq!(number(&ground, same).await, 40);
+    assert_eq!(number(&fixture, same).await, 40);
 }
 
 /// As an earlier version left it: sealed by the engine itself, which no preflight kept from it.
-async fn seal(ground: &Ground) {
-    let text = std::fs::read_to_string(ground.project.plan_file()).unwrap();
+async fn seal(fixture: &Fixture) {
+    let text = std::fs::read_to_string(fixture.project.plan_file()).unwrap();
     let plan = Plan::parse("phiseal.toml", &text).unwrap();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::connect(&ground.url()).await.unwrap());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::connect(&fixture.url()).await.unwrap());
     let provider = plan.keys.provider.resolve(&|_| None).unwrap();
     let provider = provider.open().await.unwrap();
     let records = store.key_records().await.unwrap();
@@ -111,30 +111,32 @@ async fn of_encoding(encoding: &str) {
            (4, '中', x'61'), (5, NULL, NULL);
          CREATE TABLE saved AS SELECT id, body, scan FROM note"
     );
-    let ground = Ground::sqlite(&ddl, &beside("note", &["body", "scan"])).await;
-    let stored = ground.scalar("PRAGMA encoding").await.unwrap();
+    let fixture = Fixture::sqlite(&ddl, &beside("note", &["body", "scan"])).await;
+    let stored = fixture.scalar("PRAGMA encoding").await.unwrap();
     assert_eq!(stored, encoding);
-    let plan = json(&ground, &["plan"], 3).await;
+    let plan = json(&fixture, &["plan"], 3).await;
     assert_eq!(codes(&plan, "refusals"), ["E0258"], "{plan}");
     assert_eq!(
-        json(&ground, &["backfill"], 3).await["error"]["code"],
+        json(&fixture, &["backfill"], 3).await["error"]["code"],
         "E0258"
     );
-    seal(&ground).await;
+    seal(&fixture).await;
     let sealed = "SELECT count(body_sealed) + count(scan_sealed) FROM note";
-    assert_eq!(number(&ground, sealed).await, 7);
-    json(&ground, &["rotate"], 0).await;
+    assert_eq!(number(&fixture, sealed).await, 7);
+    json(&fixture, &["rotate"], 0).await;
     let clear = "UPDATE note SET body = NULL, scan = NULL";
-    ground.exec(&marked_in_sqlite("clear", "note", clear)).await;
-    let restored = json(&ground, &["restore", "--drop-sealed"], 0).await;
+    fixture
+        .exec(&marked_in_sqlite("clear", "note", clear))
+        .await;
+    let restored = json(&fixture, &["restore", "--drop-sealed"], 0).await;
     assert_eq!(restored["values_restored"], 7, "{restored}");
     let differs =
         "SELECT count(*) FROM (SELECT id, body, typeof(body), scan, typeof(scan) FROM note
         EXCEPT SELECT id, body, typeof(body), scan, typeof(scan) FROM saved)";
-    assert_eq!(number(&ground, differs).await, 0);
+    assert_eq!(number(&fixture, differs).await, 0);
     let bytes = "SELECT count(*) FROM note JOIN saved USING (id)
         WHERE CAST(note.body AS BLOB) IS NOT CAST(saved.body AS BLOB)";
-    assert_eq!(number(&ground, bytes).await, 0);
+    assert_eq!(number(&fixture, bytes).await, 0);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::json;
 use crate::backfill::beside;
-use crate::support::{Base, Ground, marked, marked_in_sqlite};
+use crate::support::{Base, Fixture, marked, marked_in_sqlite};
 use std::fmt::Write;
 
 /// Aliases, columns of subqueries and variables of generated statements, and names that mean something to a server.
@@ -79,41 +79,41 @@ impl Table {
     }
 }
 
-async fn every_command(ground: &Ground, tables: &[Table]) {
+async fn every_command(fixture: &Fixture, tables: &[Table]) {
     let values = tables.len() * 4;
-    json(ground, &["plan"], 0).await;
-    json(ground, &["bench"], 0).await;
+    json(fixture, &["plan"], 0).await;
+    json(fixture, &["bench"], 0).await;
     assert_eq!(
-        json(ground, &["backfill"], 0).await["values_sealed"],
+        json(fixture, &["backfill"], 0).await["values_sealed"],
         values
     );
-    json(ground, &["bench", "--write-sample"], 0).await;
+    json(fixture, &["bench", "--write-sample"], 0).await;
     assert_eq!(
-        json(ground, &["plan"], 0).await["tables"][0]["rows_to_seal"],
+        json(fixture, &["plan"], 0).await["tables"][0]["rows_to_seal"],
         0
     );
     assert_eq!(
-        json(ground, &["verify"], 0).await["values_verified"],
+        json(fixture, &["verify"], 0).await["values_verified"],
         values
     );
-    json(ground, &["status", "--census"], 0).await;
+    json(fixture, &["status", "--census"], 0).await;
     // An application changes a value, and the guard blanks its seal.
     for table in tables {
         let [key, value, sealed, ..] = table.roles;
-        ground
+        fixture
             .exec(&format!(
                 "UPDATE \"{}\" SET \"{value}\" = 'new' WHERE \"{key}\" = 1",
                 table.name
             ))
             .await;
         let blank = format!("SELECT count(\"{sealed}\") FROM \"{}\"", table.name);
-        assert_eq!(super::number(ground, &blank).await, 1, "{}", table.name);
+        assert_eq!(super::number(fixture, &blank).await, 1, "{}", table.name);
     }
     assert_eq!(
-        json(ground, &["backfill"], 0).await["values_sealed"],
+        json(fixture, &["backfill"], 0).await["values_sealed"],
         tables.len()
     );
-    let keys = json(ground, &["keys", "list"], 0).await;
+    let keys = json(fixture, &["keys", "list"], 0).await;
     let of_one = |purpose: &str| {
         let keys = keys.as_array().unwrap().iter();
         let mut of = keys.filter(|key| {
@@ -121,12 +121,12 @@ async fn every_command(ground: &Ground, tables: &[Table]) {
         });
         of.next().unwrap()["key_id"].to_string()
     };
-    let rotated = json(ground, &["rotate"], 0).await;
+    let rotated = json(fixture, &["rotate"], 0).await;
     assert_eq!(rotated["outcome"], "complete", "{rotated}");
     assert_eq!(rotated["rows_resealed"], tables.len() * 2, "{rotated}");
     let cell = of_one("cell");
     json(
-        ground,
+        fixture,
         &[
             "keys",
             "destroy",
@@ -140,43 +140,43 @@ async fn every_command(ground: &Ground, tables: &[Table]) {
     )
     .await;
     json(
-        ground,
+        fixture,
         &["rotate", "--purpose", "blind_index", "--grace", "0"],
         0,
     )
     .await;
     assert_eq!(
-        json(ground, &["verify"], 0).await["values_verified"],
+        json(fixture, &["verify"], 0).await["values_verified"],
         values
     );
     for (at, table) in tables.iter().enumerate() {
         let clear = table.clear();
-        let clear = match ground.base {
+        let clear = match fixture.base {
             Base::Postgres(_) => marked("clear", &format!("public.{}", table.name), &clear),
             Base::Sqlite(_) => marked_in_sqlite("clear", &table.name, &clear),
         };
         if at % 2 == 0 {
-            ground.exec(&clear).await;
+            fixture.exec(&clear).await;
         }
     }
-    json(ground, &["restore"], 0).await;
-    json(ground, &["restore", "--drop-sealed"], 0).await;
+    json(fixture, &["restore"], 0).await;
+    json(fixture, &["restore", "--drop-sealed"], 0).await;
     for table in tables {
         let [_, value, _, place, ..] = table.roles;
         let back = format!(
             "SELECT count(*) FROM \"{}\" WHERE \"{value}\" IN ('new', 'vb') AND \"{place}\" IN ('pa', 'pb')",
             table.name
         );
-        assert_eq!(super::number(ground, &back).await, 2, "{}", table.name);
+        assert_eq!(super::number(fixture, &back).await, 2, "{}", table.name);
     }
-    json(ground, &["audit", "verify"], 0).await;
+    json(fixture, &["audit", "verify"], 0).await;
 }
 
 async fn in_postgres(shift: usize, name: &str) {
     let tables = tables(shift);
     let ddl: String = tables.iter().map(Table::create).collect();
     let plan: String = tables.iter().map(|table| table.plan("public.")).collect();
-    every_command(&Ground::postgres(name, &ddl, &plan).await, &tables).await;
+    every_command(&Fixture::postgres(name, &ddl, &plan).await, &tables).await;
 }
 
 async fn in_sqlite(shift: usize) {
@@ -189,15 +189,15 @@ async fn in_sqlite(shift: usize) {
     }
     let ddl: String = tables.iter().map(Table::create).collect();
     let plan: String = tables.iter().map(|table| table.plan("")).collect();
-    every_command(&Ground::sqlite(&ddl, &plan).await, &tables).await;
+    every_command(&Fixture::sqlite(&ddl, &plan).await, &tables).await;
 }
 
 #[tokio::test]
 async fn a_table_of_sqlite_that_a_trigger_takes_for_a_row_is_refused() {
     for name in ["old", "new"] {
         let ddl = format!("CREATE TABLE {name} (id integer PRIMARY KEY, a text)");
-        let ground = Ground::sqlite(&ddl, &beside(name, &["a"])).await;
-        let refused = json(&ground, &["backfill"], 3).await;
+        let fixture = Fixture::sqlite(&ddl, &beside(name, &["a"])).await;
+        let refused = json(&fixture, &["backfill"], 3).await;
         assert_eq!(refused["error"]["code"], "E0268", "{refused}");
     }
 }
@@ -216,16 +216,16 @@ async fn tables_called_like_a_list_of_ours() {
             .map(|name| beside(&format!("{schema}{name}"), &["a"]))
             .concat()
     };
-    for ground in [
-        Ground::postgres("names_tables", &all, &plan("public.")).await,
-        Ground::sqlite(&all, &plan("")).await,
+    for fixture in [
+        Fixture::postgres("names_tables", &all, &plan("public.")).await,
+        Fixture::sqlite(&all, &plan("")).await,
     ] {
-        assert_eq!(json(&ground, &["backfill"], 0).await["values_sealed"], 6);
-        json(&ground, &["bench", "--write-sample"], 0).await;
-        json(&ground, &["rotate"], 0).await;
-        assert_eq!(json(&ground, &["verify"], 0).await["values_verified"], 6);
-        json(&ground, &["status", "--census"], 0).await;
-        json(&ground, &["restore", "--drop-sealed"], 0).await;
+        assert_eq!(json(&fixture, &["backfill"], 0).await["values_sealed"], 6);
+        json(&fixture, &["bench", "--write-sample"], 0).await;
+        json(&fixture, &["rotate"], 0).await;
+        assert_eq!(json(&fixture, &["verify"], 0).await["values_verified"], 6);
+        json(&fixture, &["status", "--census"], 0).await;
+        json(&fixture, &["restore", "--drop-sealed"], 0).await;
     }
 }
 
@@ -249,10 +249,13 @@ async fn a_partitioned_table_and_a_detached_leaf_with_such_columns() {
     let ddl = "CREATE TABLE t (k int, p text, f text, PRIMARY KEY (k)) PARTITION BY RANGE (k);
         CREATE TABLE u PARTITION OF t FOR VALUES FROM (0) TO (500); CREATE TABLE q PARTITION OF t FOR VALUES FROM (500) TO (1000);
         INSERT INTO t SELECT i, 'p' || i, 'f' || i FROM generate_series(0, 999) i";
-    let ground = Ground::postgres("names_parts", ddl, &beside("public.t", &["p", "f"])).await;
-    assert_eq!(json(&ground, &["backfill"], 0).await["values_sealed"], 2000);
-    ground.exec("ALTER TABLE t DETACH PARTITION q").await;
-    let rotated = json(&ground, &["rotate"], 0).await;
+    let fixture = Fixture::postgres("names_parts", ddl, &beside("public.t", &["p", "f"])).await;
+    assert_eq!(
+        json(&fixture, &["backfill"], 0).await["values_sealed"],
+        2000
+    );
+    fixture.exec("ALTER TABLE t DETACH PARTITION q").await;
+    let rotated = json(&fixture, &["rotate"], 0).await;
     assert_eq!(rotated["rows_resealed"], 1000, "{rotated}");
-    json(&ground, &["status", "--census"], 0).await;
+    json(&fixture, &["status", "--census"], 0).await;
 }

@@ -2,21 +2,21 @@
 
 use super::{json, number};
 use crate::backfill::beside;
-use crate::support::{Base, Ground, marked};
+use crate::support::{Base, Fixture, marked};
 
 const THREE: &str =
     "CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, v text);
     CREATE TABLE c (id int PRIMARY KEY, v text);
     INSERT INTO a VALUES (1, 'x'); INSERT INTO b VALUES (1, 'x'); INSERT INTO c VALUES (1, 'x')";
 
-async fn three(name: &str) -> Ground {
+async fn three(name: &str) -> Fixture {
     let tables = ["public.a", "public.b", "public.c"].map(|table| beside(table, &["v"]));
-    Ground::postgres(name, THREE, &tables.concat()).await
+    Fixture::postgres(name, THREE, &tables.concat()).await
 }
 
-async fn sealed(ground: &Ground) -> i64 {
+async fn sealed(fixture: &Fixture) -> i64 {
     let sql = "SELECT (SELECT count(v_sealed) FROM a) + (SELECT count(v_sealed) FROM c)";
-    number(ground, sql).await
+    number(fixture, sql).await
 }
 
 /// Something that no run of this table gets past.
@@ -26,9 +26,9 @@ const BREAK: &str =
 
 #[tokio::test]
 async fn a_table_that_fails_keeps_no_other_from_being_worked() {
-    let ground = three("several_fail").await;
-    ground.exec(BREAK).await;
-    let run = ground
+    let fixture = three("several_fail").await;
+    fixture.exec(BREAK).await;
+    let run = fixture
         .project
         .phiseal(&["backfill"])
         .run()
@@ -39,15 +39,15 @@ async fn a_table_that_fails_keeps_no_other_from_being_worked() {
         "{run:?}"
     );
     assert!(run.stderr.contains("sealed 2 values"), "{run:?}");
-    assert_eq!(sealed(&ground).await, 2);
-    let said = json(&ground, &["backfill"], 8).await;
+    assert_eq!(sealed(&fixture).await, 2);
+    let said = json(&fixture, &["backfill"], 8).await;
     assert_eq!(said["error"]["code"], "E0607", "{said}");
-    json(&ground, &["runs", "abandon", "public.b"], 0).await;
-    json(&ground, &["backfill"], 0).await;
-    ground.exec(BREAK).await;
+    json(&fixture, &["runs", "abandon", "public.b"], 0).await;
+    json(&fixture, &["backfill"], 0).await;
+    fixture.exec(BREAK).await;
     // A verification has no run in the way; its own failure is another.
-    json(&ground, &["verify"], 0).await;
-    let rotated = ground
+    json(&fixture, &["verify"], 0).await;
+    let rotated = fixture
         .project
         .phiseal(&["rotate"])
         .run()
@@ -64,68 +64,68 @@ async fn a_table_that_fails_keeps_no_other_from_being_worked() {
             &format!("UPDATE {table} SET v = NULL"),
         )
     });
-    ground.exec(&clear.join("; ")).await;
-    ground
+    fixture.exec(&clear.join("; ")).await;
+    fixture
         .exec("UPDATE phiseal.runs SET kind = 'compare' WHERE finished_at IS NULL AND table_label = 'public.b'")
         .await;
-    let restored = json(&ground, &["restore"], 8).await;
+    let restored = json(&fixture, &["restore"], 8).await;
     assert_eq!(restored["error"]["code"], "E0607", "{restored}");
     let back = "SELECT (SELECT count(v) FROM a) + (SELECT count(v) FROM c) * 10 + (SELECT count(v) FROM b) * 100";
-    assert_eq!(number(&ground, back).await, 11);
+    assert_eq!(number(&fixture, back).await, 11);
 }
 
 #[tokio::test]
 async fn a_table_whose_guard_cannot_be_made_keeps_no_other_from_being_rotated() {
-    let ground = three("several_rotate").await;
-    json(&ground, &["backfill"], 0).await;
+    let fixture = three("several_rotate").await;
+    json(&fixture, &["backfill"], 0).await;
     // Its lane is held by somebody alive: nothing of it is to be had.
-    ground
+    fixture
         .exec(
             "INSERT INTO phiseal.runs (kind, table_label, digest, state, params, started_at, actor)
              VALUES ('rotate', 'public.a', 'other', 'interrupted', '{}', now(), 'me')",
         )
         .await;
-    let said = json(&ground, &["rotate"], 8).await;
+    let said = json(&fixture, &["rotate"], 8).await;
     assert_eq!(said["error"]["code"], "E0607", "{said}");
     let left = "SELECT count(*) FROM phiseal.rotation_counts";
-    assert_eq!(number(&ground, left).await, 2, "b and c");
-    json(&ground, &["runs", "abandon", "public.a"], 0).await;
-    let done = json(&ground, &["rotate"], 0).await;
+    assert_eq!(number(&fixture, left).await, 2, "b and c");
+    json(&fixture, &["runs", "abandon", "public.a"], 0).await;
+    let done = json(&fixture, &["rotate"], 0).await;
     assert_eq!(done["outcome"], "complete", "{done}");
 }
 
 #[tokio::test]
 async fn a_refused_table_is_passed_over_only_where_that_is_asked_for() {
-    let ground = three("several_refused").await;
+    let fixture = three("several_refused").await;
     let trigger = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TRIGGER upd BEFORE UPDATE ON b FOR EACH ROW EXECUTE FUNCTION f()";
-    ground.exec(trigger).await;
-    let refused = json(&ground, &["backfill"], 3).await;
+    fixture.exec(trigger).await;
+    let refused = json(&fixture, &["backfill"], 3).await;
     assert_eq!(refused["error"]["code"], "E0224", "{refused}");
     let none = "SELECT count(*) FROM phiseal.encrypted_field_metadata";
-    assert_eq!(number(&ground, none).await, 0);
-    let run = ground
+    assert_eq!(number(&fixture, none).await, 0);
+    let run = fixture
         .project
         .phiseal(&["backfill", "--keep-going"])
         .run()
         .await
         .expect_code(3);
     assert!(run.stderr.contains("refused[E0224]"), "{run:?}");
-    assert_eq!(sealed(&ground).await, 2);
-    ground.exec("DROP TRIGGER upd ON b").await;
-    json(&ground, &["backfill"], 0).await;
-    ground
+    assert_eq!(sealed(&fixture).await, 2);
+    fixture.exec("DROP TRIGGER upd ON b").await;
+    json(&fixture, &["backfill"], 0).await;
+    fixture
         .exec("CREATE TRIGGER upd BEFORE UPDATE ON b FOR EACH ROW EXECUTE FUNCTION f()")
         .await;
     let active =
         "SELECT key_id FROM phiseal.encryption_keys WHERE purpose = 'cell' AND status = 'active'";
-    let before = number(&ground, active).await;
-    json(&ground, &["rotate"], 3).await;
-    assert_eq!(number(&ground, active).await, before, "nothing was begun");
-    let rotated = json(&ground, &["rotate", "--keep-going"], 3).await;
+    let before = number(&fixture, active).await;
+    json(&fixture, &["rotate"], 3).await;
+    assert_eq!(number(&fixture, active).await, before, "nothing was begun");
+    let rotated = json(&fixture, &["rotate", "--keep-going"], 3).await;
     assert_eq!(rotated["error"]["code"], "E0224", "{rotated}");
-    assert_ne!(number(&ground, active).await, before);
-    json(&ground, &["verify", "--keep-going"], 0).await;
+    assert_ne!(number(&fixture, active).await, before);
+    json(&fixture, &["verify", "--keep-going"], 0).await;
     let clear = ["a", "c"].map(|table| {
         marked(
             "clear",
@@ -133,12 +133,12 @@ async fn a_refused_table_is_passed_over_only_where_that_is_asked_for() {
             &format!("UPDATE {table} SET v = NULL"),
         )
     });
-    ground.exec(&clear.join("; ")).await;
-    json(&ground, &["restore"], 3).await;
-    json(&ground, &["restore", "--keep-going"], 3).await;
+    fixture.exec(&clear.join("; ")).await;
+    json(&fixture, &["restore"], 3).await;
+    json(&fixture, &["restore", "--keep-going"], 3).await;
     assert_eq!(
         number(
-            &ground,
+            &fixture,
             "SELECT (SELECT count(v) FROM a) + (SELECT count(v) FROM c)"
         )
         .await,
@@ -163,26 +163,26 @@ async fn after_a_restore_of_what_is_in_place_the_rest_can_still_be_verified_and_
         CREATE TABLE s (id integer PRIMARY KEY, v text, w text);
         INSERT INTO m VALUES (1, 'a', 'b'), (2, 'c', NULL); INSERT INTO i VALUES (1, 'd');
         INSERT INTO s VALUES (1, 'e', 'f')";
-    for ground in [
-        Ground::postgres("several_mixed", ddl, &mixed("public.")).await,
-        Ground::sqlite(ddl, &mixed("")).await,
+    for fixture in [
+        Fixture::postgres("several_mixed", ddl, &mixed("public.")).await,
+        Fixture::sqlite(ddl, &mixed("")).await,
     ] {
-        json(&ground, &["backfill"], 0).await;
-        assert_eq!(json(&ground, &["verify"], 0).await["values_verified"], 6);
+        json(&fixture, &["backfill"], 0).await;
+        assert_eq!(json(&fixture, &["verify"], 0).await["values_verified"], 6);
         json(
-            &ground,
+            &fixture,
             &["restore", "--table", "s", "--column", "w", "--drop-sealed"],
             0,
         )
         .await;
-        assert_eq!(json(&ground, &["verify"], 0).await["values_verified"], 5);
-        json(&ground, &["restore"], 0).await;
+        assert_eq!(json(&fixture, &["verify"], 0).await["values_verified"], 5);
+        json(&fixture, &["restore"], 0).await;
         let plain = "SELECT count(*) FROM m WHERE p IN ('a', 'c')";
-        assert_eq!(number(&ground, plain).await, 2);
-        assert_eq!(json(&ground, &["verify"], 0).await["values_verified"], 2);
-        json(&ground, &["rotate"], 0).await;
-        json(&ground, &["restore", "--drop-sealed"], 0).await;
-        let left = match ground.base {
+        assert_eq!(number(&fixture, plain).await, 2);
+        assert_eq!(json(&fixture, &["verify"], 0).await["values_verified"], 2);
+        json(&fixture, &["rotate"], 0).await;
+        json(&fixture, &["restore", "--drop-sealed"], 0).await;
+        let left = match fixture.base {
             Base::Postgres(_) => {
                 "SELECT (SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'
                     AND column_name LIKE '%_sealed')
@@ -193,11 +193,11 @@ async fn after_a_restore_of_what_is_in_place_the_rest_can_still_be_verified_and_
                     OR (type = 'table' AND name IN ('m', 'i', 's') AND sql LIKE '%_sealed%')"
             }
         };
-        assert_eq!(number(&ground, left).await, 0);
-        let after = json(&ground, &["verify"], 3).await;
+        assert_eq!(number(&fixture, left).await, 0);
+        let after = json(&fixture, &["verify"], 3).await;
         assert_eq!(after["error"]["code"], "E0304", "{after}");
         // And forth again.
-        assert_eq!(json(&ground, &["backfill"], 0).await["values_sealed"], 6);
-        assert_eq!(json(&ground, &["verify"], 0).await["values_verified"], 6);
+        assert_eq!(json(&fixture, &["backfill"], 0).await["values_sealed"], 6);
+        assert_eq!(json(&fixture, &["verify"], 0).await["values_verified"], 6);
     }
 }

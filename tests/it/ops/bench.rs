@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::ground::{Db, Ground, on_both};
+use super::on_both;
+use crate::support::{Base, Fixture};
 
 on_both!(
     bench_needs_nothing_installed_and_changes_nothing,
@@ -16,13 +17,13 @@ on_both!(
 const ROWS: u64 = 5000;
 
 /// Patients, every fifth of whom has no ssn, and as many tenants as asked for.
-async fn application(ground: &Ground) {
-    let (series, bytes) = match ground.db {
-        Db::Postgres(_) => (
+async fn application(fixture: &Fixture) {
+    let (series, bytes) = match fixture.base {
+        Base::Postgres(_) => (
             "SELECT n FROM generate_series(1, 5000) AS g(n)",
             "decode(md5(n::text), 'hex')",
         ),
-        Db::Sqlite(_) => (
+        Base::Sqlite(_) => (
             "WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < 5000) SELECT n FROM g",
             "CAST(n AS BLOB)",
         ),
@@ -34,46 +35,46 @@ async fn application(ground: &Ground) {
         "CREATE INDEX patients_seen ON patients (seen) WHERE seen > 10",
         "CREATE INDEX patients_lower ON patients (lower(clinic))",
     ] {
-        let sql = match ground.db {
-            Db::Postgres(_) => sql.replace("PHOTO", "bytea"),
-            Db::Sqlite(_) => sql.replace("PHOTO", "blob").replace("\"C\"", "NOCASE"),
+        let sql = match fixture.base {
+            Base::Postgres(_) => sql.replace("PHOTO", "bytea"),
+            Base::Sqlite(_) => sql.replace("PHOTO", "blob").replace("\"C\"", "NOCASE"),
         };
-        ground.exec(&sql).await;
+        fixture.exec(&sql).await;
     }
     let ssn = "CASE WHEN n % 5 > 0 THEN '123-' || (10000 + n) END";
-    ground
+    fixture
         .exec(&format!(
             "INSERT INTO patients (id, clinic, ssn, note, scan, seen)
                  SELECT n, 'c' || (n % 3), {ssn}, 'note ' || n, {bytes}, n FROM ({series}) AS s"
         ))
         .await;
-    if let Db::Postgres(_) = ground.db {
-        ground.exec("ANALYZE patients").await;
+    if let Base::Postgres(_) = fixture.base {
+        fixture.exec("ANALYZE patients").await;
     }
 }
 
-fn plan(ground: &Ground, more: &str) {
+fn plan(fixture: &Fixture, more: &str) {
     let tables = format!(
         "[[table]]\nname = \"{}\"\n{more}\n\
          [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
          blind_index = {{ column = \"ssn_bidx\", normalise = \"digits\", unique = true }}\n\
          [[table.column]]\nname = \"scan\"\nseal_into = \"scan_sealed\"",
-        ground.table("patients")
+        fixture.table("patients")
     );
-    ground.project.plan(&ground.url(), &tables);
+    fixture.project.plan(&fixture.url(), &tables);
 }
 
 /// Everything there is: each row, and every object with its columns.
-async fn state(ground: &Ground) -> Vec<Option<String>> {
-    let queries: &[&str] = match ground.db {
-        Db::Postgres(_) => &[
+async fn state(fixture: &Fixture) -> Vec<Option<String>> {
+    let queries: &[&str] = match fixture.base {
+        Base::Postgres(_) => &[
             "SELECT md5(string_agg(p::text, '|' ORDER BY id)) FROM patients AS p",
             "SELECT string_agg(relname || ':' || relnatts, ',' ORDER BY oid) FROM pg_class
                  WHERE relnamespace <> 'pg_catalog'::regnamespace AND relname !~ '^pg_toast'",
             "SELECT count(*)::text FROM pg_trigger",
             "SELECT count(*)::text FROM pg_class WHERE relname LIKE '~phiseal%'",
         ],
-        Db::Sqlite(_) => &[
+        Base::Sqlite(_) => &[
             "SELECT group_concat(line, '|') FROM (SELECT id || quote(clinic) || quote(ssn) || quote(note)
                  || quote(scan) || quote(seen) AS line FROM patients ORDER BY id)",
             "SELECT group_concat(name || sql, ',') FROM sqlite_schema",
@@ -81,7 +82,7 @@ async fn state(ground: &Ground) -> Vec<Option<String>> {
     };
     let mut state = Vec::new();
     for sql in queries {
-        state.push(ground.scalar(sql).await);
+        state.push(fixture.scalar(sql).await);
     }
     state
 }
@@ -113,21 +114,21 @@ fn plausible(figures: &Value) {
     }
 }
 
-async fn bench_needs_nothing_installed_and_changes_nothing(ground: Ground) {
-    let ground = ground.planned();
-    application(&ground).await;
-    plan(&ground, "");
-    std::fs::remove_file(ground.project.key_file()).unwrap();
-    let before = state(&ground).await;
-    let answer = ground.ask(&["bench"], 0).await;
+async fn bench_needs_nothing_installed_and_changes_nothing(fixture: Fixture) {
+    let fixture = fixture.planned();
+    application(&fixture).await;
+    plan(&fixture, "");
+    std::fs::remove_file(fixture.project.key_file()).unwrap();
+    let before = state(&fixture).await;
+    let answer = fixture.ask(&["bench"], 0).await;
     assert_eq!(answer["keys"], "throw-away");
     assert_eq!(answer["write_sample"], false);
     let table = &answer["tables"][0];
-    assert_eq!(table["name"], ground.table("patients").as_str());
+    assert_eq!(table["name"], fixture.table("patients").as_str());
     assert_eq!(table["rows"], ROWS);
     assert_eq!(
         table["rows_exact"],
-        matches!(ground.db, Db::Sqlite(_)),
+        matches!(fixture.base, Base::Sqlite(_)),
         "{table}"
     );
     // Every row has a scan, four of five an ssn.
@@ -142,9 +143,9 @@ async fn bench_needs_nothing_installed_and_changes_nothing(ground: Ground) {
     plausible(table);
     plausible(&answer["total"]);
     assert_eq!(table["left"], json!(null));
-    assert_eq!(state(&ground).await, before);
+    assert_eq!(state(&fixture).await, before);
 
-    let shown = ground.run(&["bench"]).await.expect_code(0);
+    let shown = fixture.run(&["bench"]).await.expect_code(0);
     for word in [
         "BOUND BY",
         "throw-away",
@@ -156,123 +157,123 @@ async fn bench_needs_nothing_installed_and_changes_nothing(ground: Ground) {
     for value in ["123-1", "note 1"] {
         assert!(!shown.stdout.contains(value) && !shown.stderr.contains(value));
     }
-    assert_eq!(state(&ground).await, before);
+    assert_eq!(state(&fixture).await, before);
 }
 
-async fn bench_in_the_tables_leaves_them_as_they_were(ground: Ground) {
-    let ground = ground.keyed().await;
-    application(&ground).await;
-    plan(&ground, "");
-    let code = ground.refused(&["bench", "--write-sample"], 3).await;
+async fn bench_in_the_tables_leaves_them_as_they_were(fixture: Fixture) {
+    let fixture = fixture.keyed().await;
+    application(&fixture).await;
+    plan(&fixture, "");
+    let code = fixture.refused(&["bench", "--write-sample"], 3).await;
     assert_eq!(code, "E0520");
-    ground.run(&["backfill"]).await.expect_code(0);
-    let before = state(&ground).await;
-    let answer = ground.ask(&["bench", "--write-sample"], 0).await;
+    fixture.run(&["backfill"]).await.expect_code(0);
+    let before = state(&fixture).await;
+    let answer = fixture.ask(&["bench", "--write-sample"], 0).await;
     assert_eq!(answer["write_sample"], true);
     assert_eq!(answer["keys"], "active");
     let table = &answer["tables"][0];
     plausible(table);
-    let dead = match ground.db {
-        Db::Postgres(_) => table["sample"]["rows"].clone(),
-        Db::Sqlite(_) => json!(0),
+    let dead = match fixture.base {
+        Base::Postgres(_) => table["sample"]["rows"].clone(),
+        Base::Sqlite(_) => json!(0),
     };
     assert_eq!(table["left"]["dead_rows"], dead);
     assert_eq!(answer["total"]["left"], table["left"]);
-    assert_eq!(state(&ground).await, before);
-    ground.run(&["verify"]).await.expect_code(0);
+    assert_eq!(state(&fixture).await, before);
+    fixture.run(&["verify"]).await.expect_code(0);
 
-    let shown = ground.run(&["bench", "--write-sample"]).await;
+    let shown = fixture.run(&["bench", "--write-sample"]).await;
     let shown = shown.expect_code(0);
     assert!(shown.stderr.contains("rolled back"), "{}", shown.stderr);
     assert!(shown.stdout.contains("left"), "{}", shown.stdout);
     // The copy has the sealed columns of the table, and the unique index on one.
-    plausible(&ground.ask(&["bench"], 0).await["total"]);
-    assert_eq!(state(&ground).await, before);
+    plausible(&fixture.ask(&["bench"], 0).await["total"]);
+    assert_eq!(state(&fixture).await, before);
 }
 
-async fn bench_seals_under_the_active_keys_and_for_tenants_without_any(ground: Ground) {
-    let ground = ground.keyed().await;
-    application(&ground).await;
-    plan(&ground, "tenant_column = \"clinic\"");
+async fn bench_seals_under_the_active_keys_and_for_tenants_without_any(fixture: Fixture) {
+    let fixture = fixture.keyed().await;
+    application(&fixture).await;
+    plan(&fixture, "tenant_column = \"clinic\"");
     let keys = format!(
         "SELECT CAST(count(*) AS text) FROM {}",
-        ground.own("encryption_keys")
+        fixture.own("encryption_keys")
     );
-    let before = (state(&ground).await, ground.scalar(&keys).await);
-    let answer = ground.ask(&["bench"], 0).await;
+    let before = (state(&fixture).await, fixture.scalar(&keys).await);
+    let answer = fixture.ask(&["bench"], 0).await;
     assert_eq!(answer["keys"], "active and throw-away");
     plausible(&answer["total"]);
-    assert_eq!((state(&ground).await, ground.scalar(&keys).await), before);
+    assert_eq!((state(&fixture).await, fixture.scalar(&keys).await), before);
 
     // With keys there, a wrong wrapping key is found as anywhere else.
-    std::fs::remove_file(ground.project.key_file()).unwrap();
-    ground.run(&["bench"]).await.expect_code(7);
+    std::fs::remove_file(fixture.project.key_file()).unwrap();
+    fixture.run(&["bench"]).await.expect_code(7);
 }
 
-async fn bench_of_nothing_takes_no_time(ground: Ground) {
-    let ground = ground.planned();
-    application(&ground).await;
-    plan(&ground, "");
-    ground.exec("DELETE FROM patients").await;
-    if let Db::Postgres(db) = &ground.db {
+async fn bench_of_nothing_takes_no_time(fixture: Fixture) {
+    let fixture = fixture.planned();
+    application(&fixture).await;
+    plan(&fixture, "");
+    fixture.exec("DELETE FROM patients").await;
+    if let Base::Postgres(db) = &fixture.base {
         db.exec("VACUUM ANALYZE patients").await;
     }
-    let answer = ground.ask(&["bench"], 0).await;
+    let answer = fixture.ask(&["bench"], 0).await;
     let table = &answer["tables"][0];
     assert_eq!(table["rows_to_seal"], 0);
     assert_eq!(table["sample"]["batches"], 0);
     assert_eq!(table["bound_by"], json!(null));
     assert_eq!(table["all_lanes"]["seconds_high"], 0.0);
     assert_eq!(table["all_lanes"]["rows_per_second"], json!(null));
-    let text = ground.run(&["bench"]).await.expect_code(0).stdout;
+    let text = fixture.run(&["bench"]).await.expect_code(0).stdout;
     assert!(text.contains("nothing to seal in the sample"), "{text}");
 }
 
-async fn bench_refuses_what_preflight_refuses(ground: Ground) {
-    let ground = ground.keyed().await;
-    application(&ground).await;
-    ground
-        .exec(match ground.db {
-            Db::Postgres(_) => {
+async fn bench_refuses_what_preflight_refuses(fixture: Fixture) {
+    let fixture = fixture.keyed().await;
+    application(&fixture).await;
+    fixture
+        .exec(match fixture.base {
+            Base::Postgres(_) => {
                 "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
                  CREATE TRIGGER touch BEFORE UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION touch()"
             }
-            Db::Sqlite(_) => {
+            Base::Sqlite(_) => {
                 "CREATE TRIGGER touch BEFORE UPDATE ON patients BEGIN SELECT 1; END"
             }
         })
         .await;
-    plan(&ground, "");
-    let before = state(&ground).await;
-    let planned = ground.ask(&["plan"], 3).await;
-    let code = ground.refused(&["bench"], 3).await;
+    plan(&fixture, "");
+    let before = state(&fixture).await;
+    let planned = fixture.ask(&["plan"], 3).await;
+    let code = fixture.refused(&["bench"], 3).await;
     assert_eq!(planned["refusals"][0]["code"], code.as_str());
-    assert_eq!(state(&ground).await, before);
+    assert_eq!(state(&fixture).await, before);
     assert_eq!(
-        ground.refused(&["bench", "--table", "pass_kind"], 2).await,
+        fixture.refused(&["bench", "--table", "pass_kind"], 2).await,
         "E0105"
     );
 }
 
-async fn bench_of_two_tables_adds_them_up(ground: Ground) {
-    let ground = ground.planned();
-    application(&ground).await;
+async fn bench_of_two_tables_adds_them_up(fixture: Fixture) {
+    let fixture = fixture.planned();
+    application(&fixture).await;
     // A key of two columns, and a value sealed in its own column.
-    ground
+    fixture
         .exec(
             "CREATE TABLE pass_kind (patient integer NOT NULL, day varchar(10) NOT NULL, note text,
                  PRIMARY KEY (patient, day))",
         )
         .await;
-    ground
+    fixture
         .exec("INSERT INTO pass_kind SELECT id, 'd' || id, note FROM patients WHERE id <= 300")
         .await;
-    if let Db::Postgres(db) = &ground.db {
+    if let Base::Postgres(db) = &fixture.base {
         db.exec("ANALYZE pass_kind").await;
     }
-    let (patients, pass_kind) = (ground.table("patients"), ground.table("pass_kind"));
-    ground.project.plan(
-        &ground.url(),
+    let (patients, pass_kind) = (fixture.table("patients"), fixture.table("pass_kind"));
+    fixture.project.plan(
+        &fixture.url(),
         &format!(
             "[[table]]\nname = \"{patients}\"\n\
              [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
@@ -280,8 +281,8 @@ async fn bench_of_two_tables_adds_them_up(ground: Ground) {
              [[table.column]]\nname = \"note\"\nin_place = \"application-reads-both-forms\""
         ),
     );
-    let before = state(&ground).await;
-    let answer = ground.ask(&["bench"], 0).await;
+    let before = state(&fixture).await;
+    let answer = fixture.ask(&["bench"], 0).await;
     let tables = answer["tables"].as_array().unwrap();
     assert_eq!(tables.len(), 2);
     for table in tables {
@@ -290,21 +291,21 @@ async fn bench_of_two_tables_adds_them_up(ground: Ground) {
     assert_eq!(tables[1]["sample"]["values"], 300);
     let sum: f64 = tables.iter().map(|table| number(table, "rows")).sum();
     assert_eq!(number(&answer["total"], "rows"), sum);
-    let one = ground.ask(&["bench", "--table", "pass_kind"], 0).await;
+    let one = fixture.ask(&["bench", "--table", "pass_kind"], 0).await;
     assert_eq!(one["tables"].as_array().unwrap().len(), 1);
     assert_eq!(one["total"]["rows"], 300);
     // In place nothing has to be added first.
     let args = ["bench", "--write-sample", "--table", "pass_kind"];
-    plausible(&ground.ask(&args, 0).await["total"]);
-    assert_eq!(state(&ground).await, before);
+    plausible(&fixture.ask(&args, 0).await["total"]);
+    assert_eq!(state(&fixture).await, before);
     let notes = "SELECT CAST(count(*) AS text) FROM pass_kind WHERE note LIKE 'note %'";
-    assert_eq!(ground.scalar(notes).await.as_deref(), Some("300"));
+    assert_eq!(fixture.scalar(notes).await.as_deref(), Some("300"));
 }
 
 #[tokio::test]
 async fn bench_reads_and_copies_partitions() {
-    let ground = Ground::postgres("bench_partitions").await.planned();
-    ground
+    let fixture = Fixture::empty_postgres("bench_partitions").await.planned();
+    fixture
         .exec(
             "CREATE TABLE pass_kind (id bigint, day date, ssn text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
              CREATE TABLE visits_1 PARTITION OF pass_kind FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
@@ -314,12 +315,12 @@ async fn bench_reads_and_copies_partitions() {
              ANALYZE pass_kind",
         )
         .await;
-    ground.project.plan(
-        &ground.url(),
+    fixture.project.plan(
+        &fixture.url(),
         "[[table]]\nname = \"public.pass_kind\"\n\
          [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"",
     );
-    let answer = ground.ask(&["bench"], 0).await;
+    let answer = fixture.ask(&["bench"], 0).await;
     plausible(&answer["total"]);
     assert_eq!(answer["tables"][0]["sample"]["batches"], 2);
     assert_eq!(answer["tables"][0]["sample"]["rows"], 1400);
@@ -327,9 +328,9 @@ async fn bench_reads_and_copies_partitions() {
 
 #[tokio::test]
 async fn bench_says_what_a_role_may_not_do() {
-    let ground = Ground::postgres("bench_role").await;
-    application(&ground).await;
-    let Db::Postgres(db) = &ground.db else {
+    let fixture = Fixture::empty_postgres("bench_role").await;
+    application(&fixture).await;
+    let Base::Postgres(db) = &fixture.base else {
         unreachable!()
     };
     let role = db.role("app", "").await;
@@ -340,30 +341,33 @@ async fn bench_says_what_a_role_may_not_do() {
         role = role.name,
     ))
     .await;
-    plan(&ground, "");
+    plan(&fixture, "");
     let url = ["--database-url", &role.url];
-    let code = ground.refused(&[&["bench"], &url[..]].concat(), 3).await;
+    let code = fixture.refused(&[&["bench"], &url[..]].concat(), 3).await;
     assert_eq!(code, "E0521");
     db.exec(&format!("GRANT TEMPORARY ON DATABASE {name} TO PUBLIC"))
         .await;
-    let answer = ground.ask(&[&["bench"], &url[..]].concat(), 0).await;
+    let answer = fixture.ask(&[&["bench"], &url[..]].concat(), 0).await;
     plausible(&answer["total"]);
 }
 
 #[tokio::test]
 async fn bench_in_the_table_leaves_out_what_is_held_or_refused() {
-    let ground = Ground::postgres("bench_held").await.one_refused().await;
-    let Db::Postgres(db) = &ground.db else {
+    let fixture = Fixture::empty_postgres("bench_held")
+        .await
+        .one_refused()
+        .await;
+    let Base::Postgres(db) = &fixture.base else {
         unreachable!()
     };
     // All three rows are one batch, and one of them is refused.
-    let code = ground.refused(&["bench", "--write-sample"], 6).await;
+    let code = fixture.refused(&["bench", "--write-sample"], 6).await;
     assert_eq!(code, "E0509");
     let mut writer = db.connection().await;
     for sql in ["BEGIN", "UPDATE patients SET ssn = '4' WHERE id = 42"] {
         sqlx::query(sql).execute(&mut writer).await.unwrap();
     }
-    let answer = ground.ask(&["bench", "--write-sample"], 0).await;
+    let answer = fixture.ask(&["bench", "--write-sample"], 0).await;
     assert_eq!(answer["total"]["left"]["dead_rows"], 2);
     plausible(&answer["total"]);
 }

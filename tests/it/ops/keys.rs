@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use super::ground::{Ground, on_both};
+use super::on_both;
+use crate::support::Fixture;
 use crate::support::Phiseal;
 use crate::support::project::write_key_file;
 
@@ -45,16 +46,16 @@ async fn a_new_wrapping_key_needs_neither_plan_nor_database() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), line);
 }
 
-async fn keys_are_created_listed_and_shown(ground: Ground) {
-    let ground = ground.migrated().await;
-    assert_eq!(ground.ask(&["keys", "list"], 0).await, json!([]));
-    let empty = ground.run(&["keys", "list"]).await.expect_code(0);
+async fn keys_are_created_listed_and_shown(fixture: Fixture) {
+    let fixture = fixture.migrated().await;
+    assert_eq!(fixture.ask(&["keys", "list"], 0).await, json!([]));
+    let empty = fixture.run(&["keys", "list"]).await.expect_code(0);
     assert!(empty.stdout.starts_with("no keys"), "{}", empty.stdout);
 
     let create = ["keys", "create", "--reason", "first"];
-    let created = ground.ask(&create, 0).await["created"].clone();
+    let created = fixture.ask(&create, 0).await["created"].clone();
     assert_eq!(created.as_array().unwrap().len(), 2);
-    let listed = ground.ask(&["keys", "list"], 0).await;
+    let listed = fixture.ask(&["keys", "list"], 0).await;
     assert_eq!(listed, created);
     for key in listed.as_array().unwrap() {
         assert_eq!(key["status"], "active");
@@ -65,44 +66,44 @@ async fn keys_are_created_listed_and_shown(ground: Ground) {
         assert_eq!(key.get("wrapped_key"), None);
         assert_eq!(key.get("check_value"), None);
         let id = key["key_id"].to_string();
-        let mut shown = ground.ask(&["keys", "show", &id], 0).await;
+        let mut shown = fixture.ask(&["keys", "show", &id], 0).await;
         let moves = shown.as_object_mut().unwrap().remove("transitions");
         assert_eq!(&shown, key);
         let moves = moves.unwrap();
         let states: Vec<_> = moves.as_array().unwrap().iter().map(|m| &m["to"]).collect();
         assert_eq!(states, [&json!("pre_active"), &json!("active")]);
-        let text = ground.run(&["keys", "show", &id]).await.expect_code(0);
+        let text = fixture.run(&["keys", "show", &id]).await.expect_code(0);
         assert!(text.stdout.contains(&id), "{}", text.stdout);
     }
 
     // Both are in the chain, the first under its own key.
     let log = format!(
         "SELECT count(*) FROM {} WHERE action = 'key.create'",
-        ground.own("audit_log")
+        fixture.own("audit_log")
     );
-    assert_eq!(ground.scalar(&log).await.unwrap(), "2");
+    assert_eq!(fixture.scalar(&log).await.unwrap(), "2");
 
-    assert_eq!(ground.refused(&["keys", "create"], 7).await, "E0434");
-    let refused = ground.run(&["keys", "create"]).await.expect_code(7);
+    assert_eq!(fixture.refused(&["keys", "create"], 7).await, "E0434");
+    let refused = fixture.run(&["keys", "create"]).await.expect_code(7);
     assert!(
         refused.stderr.contains("phiseal rotate"),
         "{}",
         refused.stderr
     );
     for bad in ["0", "2147483648", "x"] {
-        assert_eq!(ground.refused(&["keys", "show", bad], 2).await, "E0101");
+        assert_eq!(fixture.refused(&["keys", "show", bad], 2).await, "E0101");
     }
     let taken = listed[0]["key_id"].as_u64().unwrap();
     let other = if taken == 5 { "6" } else { "5" };
-    assert_eq!(ground.refused(&["keys", "show", other], 7).await, "E0427");
+    assert_eq!(fixture.refused(&["keys", "show", other], 7).await, "E0427");
 }
 
-async fn keys_create_makes_what_is_missing(ground: Ground) {
-    let ground = ground.migrated().await;
+async fn keys_create_makes_what_is_missing(fixture: Fixture) {
+    let fixture = fixture.migrated().await;
     let cell = ["keys", "create", "--purpose", "cell"];
-    ground.run(&cell).await.expect_code(0);
-    assert_eq!(ground.refused(&cell, 7).await, "E0434");
-    let rest = ground
+    fixture.run(&cell).await.expect_code(0);
+    assert_eq!(fixture.refused(&cell, 7).await, "E0434");
+    let rest = fixture
         .run(&["--json", "keys", "create"])
         .await
         .expect_code(0);
@@ -117,27 +118,27 @@ async fn keys_create_makes_what_is_missing(ground: Ground) {
 
     // A tenant has keys of its own.
     let tenant = ["keys", "create", "--tenant", "clinic-7"];
-    let made = ground.ask(&tenant, 0).await["created"].clone();
+    let made = fixture.ask(&tenant, 0).await["created"].clone();
     assert_eq!(made.as_array().unwrap().len(), 2);
     assert_eq!(made[0]["tenant"], "clinic-7");
-    assert_eq!(ground.refused(&tenant, 7).await, "E0434");
-    let check = ground.ask(&["keys", "check"], 0).await;
+    assert_eq!(fixture.refused(&tenant, 7).await, "E0434");
+    let check = fixture.ask(&["keys", "check"], 0).await;
     assert_eq!(
         (&check["checked"], &check["failed"]),
         (&json!(4), &json!(0))
     );
 }
 
-async fn keys_create_refuses_another_wrapping_key(ground: Ground) {
-    let ground = ground.migrated().await;
-    ground
+async fn keys_create_refuses_another_wrapping_key(fixture: Fixture) {
+    let fixture = fixture.migrated().await;
+    fixture
         .run(&["keys", "create", "--purpose", "cell"])
         .await
         .expect_code(0);
-    other_wrapping_key(&ground);
-    assert_eq!(ground.refused(&["keys", "create"], 7).await, "E0421");
+    other_wrapping_key(&fixture);
+    assert_eq!(fixture.refused(&["keys", "create"], 7).await, "E0421");
     assert_eq!(
-        ground
+        fixture
             .ask(&["keys", "list"], 0)
             .await
             .as_array()
@@ -147,16 +148,16 @@ async fn keys_create_refuses_another_wrapping_key(ground: Ground) {
     );
 }
 
-async fn keys_check_finds_a_wrong_wrapping_key(ground: Ground) {
-    let ground = ground.keyed().await;
-    let well = ground.run(&["keys", "check"]).await.expect_code(0);
+async fn keys_check_finds_a_wrong_wrapping_key(fixture: Fixture) {
+    let fixture = fixture.keyed().await;
+    let well = fixture.run(&["keys", "check"]).await.expect_code(0);
     assert!(
         well.stdout.ends_with("2 keys checked, 0 failed\n"),
         "{}",
         well.stdout
     );
-    other_wrapping_key(&ground);
-    let check = ground.ask(&["keys", "check"], 7).await;
+    other_wrapping_key(&fixture);
+    let check = fixture.ask(&["keys", "check"], 7).await;
     assert_eq!(
         (&check["checked"], &check["failed"]),
         (&json!(2), &json!(2))
@@ -166,37 +167,37 @@ async fn keys_check_finds_a_wrong_wrapping_key(ground: Ground) {
         assert_eq!(key["fault"]["code"], "E0421");
     }
     // It touches nothing, and listing needs no wrapping key.
-    for key in ground.ask(&["keys", "list"], 0).await.as_array().unwrap() {
+    for key in fixture.ask(&["keys", "list"], 0).await.as_array().unwrap() {
         assert_eq!(key["status"], "active");
     }
 }
 
-fn other_wrapping_key(ground: &Ground) {
-    std::fs::remove_file(ground.project.key_file()).unwrap();
-    write_key_file(&ground.project.key_file());
+fn other_wrapping_key(fixture: &Fixture) {
+    std::fs::remove_file(fixture.project.key_file()).unwrap();
+    write_key_file(&fixture.project.key_file());
 }
 
-async fn keys_need_our_tables(ground: Ground) {
-    let ground = ground.planned();
+async fn keys_need_our_tables(fixture: Fixture) {
+    let fixture = fixture.planned();
     for command in [
         &["keys", "create"][..],
         &["keys", "list"],
         &["keys", "show", "5"],
         &["keys", "check"],
     ] {
-        assert_eq!(ground.refused(command, 3).await, "E0515");
+        assert_eq!(fixture.refused(command, 3).await, "E0515");
     }
 }
 
-async fn keys_warn_before_rotation_is_due(ground: Ground) {
-    let ground = ground.migrated().await;
-    let plan = std::fs::read_to_string(ground.project.plan_file()).unwrap();
+async fn keys_warn_before_rotation_is_due(fixture: Fixture) {
+    let fixture = fixture.migrated().await;
+    let plan = std::fs::read_to_string(fixture.project.plan_file()).unwrap();
     let plan = plan.replace("[keys]", "[keys]\nrotate_every = \"7d\"");
-    ground.project.plan_text(&plan);
-    ground.run(&["keys", "create"]).await.expect_code(0);
-    let listed = ground.run(&["keys", "list"]).await.expect_code(0);
+    fixture.project.plan_text(&plan);
+    fixture.run(&["keys", "create"]).await.expect_code(0);
+    let listed = fixture.run(&["keys", "list"]).await.expect_code(0);
     assert_eq!(listed.stderr.matches("is due for rotation in").count(), 2);
-    let status = ground.ask(&["status", "--check"], 10).await;
+    let status = fixture.ask(&["status", "--check"], 10).await;
     assert_eq!(status["attention"].as_array().unwrap().len(), 2);
-    ground.run(&["status"]).await.expect_code(0);
+    fixture.run(&["status"]).await.expect_code(0);
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::ground::{Db, Ground, on_both};
+use super::on_both;
+use crate::support::{Base, Fixture};
 
 on_both!(
     status_of_nothing_is_well,
@@ -11,15 +12,15 @@ on_both!(
     status_needs_no_wrapping_key,
 );
 
-async fn status_of_nothing_is_well(ground: Ground) {
-    let ground = ground.planned();
-    assert_eq!(ground.refused(&["status"], 3).await, "E0515");
-    ground.run(&["migrate", "up"]).await.expect_code(0);
-    let status = ground.ask(&["status", "--check"], 0).await;
+async fn status_of_nothing_is_well(fixture: Fixture) {
+    let fixture = fixture.planned();
+    assert_eq!(fixture.refused(&["status"], 3).await, "E0515");
+    fixture.run(&["migrate", "up"]).await.expect_code(0);
+    let status = fixture.ask(&["status", "--check"], 0).await;
     for list in ["fields", "runs", "lanes", "keys", "quarantine", "attention"] {
         assert_eq!(status[list], json!([]), "{list}");
     }
-    let text = ground.run(&["status"]).await.expect_code(0).stdout;
+    let text = fixture.run(&["status"]).await.expect_code(0).stdout;
     for line in [
         "no fields",
         "no runs",
@@ -32,10 +33,10 @@ async fn status_of_nothing_is_well(ground: Ground) {
     }
 }
 
-async fn status_shows_fields_runs_keys_and_quarantine(ground: Ground) {
-    let ground = ground.one_refused().await;
-    let status = ground.ask(&["status"], 0).await;
-    let table = ground.table("patients");
+async fn status_shows_fields_runs_keys_and_quarantine(fixture: Fixture) {
+    let fixture = fixture.one_refused().await;
+    let status = fixture.ask(&["status"], 0).await;
+    let table = fixture.table("patients");
     assert_eq!(status["fields"][0]["table"], table.as_str());
     assert_eq!(status["fields"][0]["column"], "ssn");
     assert_eq!(status["fields"][0]["sealed_column"], "ssn_sealed");
@@ -55,68 +56,68 @@ async fn status_shows_fields_runs_keys_and_quarantine(ground: Ground) {
     }
     assert_eq!(status["quarantine"].as_array().unwrap().len(), 1);
 
-    let check = ground.ask(&["status", "--check"], 10).await;
+    let check = fixture.ask(&["status", "--check"], 10).await;
     let reasons = attention(&check);
     assert!(reasons.contains("1 row of"), "{reasons}");
-    let text = ground.run(&["status"]).await.expect_code(0).stdout;
+    let text = fixture.run(&["status"]).await.expect_code(0).stdout;
     assert!(
         text.contains("ssn_sealed") && text.contains("backfill"),
         "{text}"
     );
 
     assert_eq!(
-        ground.refused(&["status", "--table", "visits"], 2).await,
+        fixture.refused(&["status", "--table", "visits"], 2).await,
         "E0105"
     );
-    let asked = ground.ask(&["status", "--table", "patients"], 0).await;
+    let asked = fixture.ask(&["status", "--table", "patients"], 0).await;
     assert_eq!(asked["runs"], status["runs"]);
     assert_eq!(asked["fields"], status["fields"]);
 }
 
-async fn status_check_sees_interrupted_runs_and_lost_lanes(ground: Ground) {
-    let ground = ground.migrated().await;
-    let (runs, lanes) = (ground.own("runs"), ground.own("lanes"));
-    ground
+async fn status_check_sees_interrupted_runs_and_lost_lanes(fixture: Fixture) {
+    let fixture = fixture.migrated().await;
+    let (runs, lanes) = (fixture.own("runs"), fixture.own("lanes"));
+    fixture
         .exec(&format!(
             "INSERT INTO {runs} (kind, table_label, digest, state, actor, error_code)
                  VALUES ('backfill', 'patients', 'd', 'interrupted', 'me@here', 'E0605')"
         ))
         .await;
-    let reasons = attention(&ground.ask(&["status", "--check"], 10).await);
+    let reasons = attention(&fixture.ask(&["status", "--check"], 10).await);
     assert!(
         reasons.contains("run 1,") && reasons.contains("E0605"),
         "{reasons}"
     );
-    ground.run(&["status"]).await.expect_code(0);
+    fixture.run(&["status"]).await.expect_code(0);
 
     // Running, with a lane whose lease is over, and one whose lease is not.
-    ground
+    fixture
         .exec(&format!(
             "UPDATE {runs} SET state = 'running', error_code = NULL"
         ))
         .await;
-    ground.run(&["status", "--check"]).await.expect_code(0);
-    let (past, future) = match ground.db {
-        Db::Postgres(_) => ("now() - interval '1 minute'", "now() + interval '1 minute'"),
-        Db::Sqlite(_) => (
+    fixture.run(&["status", "--check"]).await.expect_code(0);
+    let (past, future) = match fixture.base {
+        Base::Postgres(_) => ("now() - interval '1 minute'", "now() + interval '1 minute'"),
+        Base::Sqlite(_) => (
             "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 minute')",
             "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 minute')",
         ),
     };
-    ground
+    fixture
         .exec(&format!(
             "INSERT INTO {lanes} (run_id, lane_no, relation, holder, lease_until)
                  VALUES (1, 0, 'patients', 'elsewhere/boot/4711/9/0', {future})"
         ))
         .await;
-    ground.run(&["status", "--check"]).await.expect_code(0);
-    ground
+    fixture.run(&["status", "--check"]).await.expect_code(0);
+    fixture
         .exec(&format!(
             "INSERT INTO {lanes} (run_id, lane_no, relation, holder, lease_until)
                  VALUES (1, 1, 'patients', 'elsewhere/boot/4712/9/0', {past})"
         ))
         .await;
-    let status = ground.ask(&["status", "--check"], 10).await;
+    let status = fixture.ask(&["status", "--check"], 10).await;
     assert_eq!(status["lanes"].as_array().unwrap().len(), 2);
     let reasons = attention(&status);
     assert!(reasons.contains("lane 1 of run 1"), "{reasons}");
@@ -124,10 +125,10 @@ async fn status_check_sees_interrupted_runs_and_lost_lanes(ground: Ground) {
     assert!(!reasons.contains("lane 0"), "{reasons}");
 }
 
-async fn status_needs_no_wrapping_key(ground: Ground) {
-    let ground = ground.keyed().await;
-    std::fs::remove_file(ground.project.key_file()).unwrap();
-    ground.run(&["status", "--check"]).await.expect_code(0);
+async fn status_needs_no_wrapping_key(fixture: Fixture) {
+    let fixture = fixture.keyed().await;
+    std::fs::remove_file(fixture.project.key_file()).unwrap();
+    fixture.run(&["status", "--check"]).await.expect_code(0);
 }
 
 fn attention(status: &Value) -> String {

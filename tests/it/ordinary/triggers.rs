@@ -2,7 +2,7 @@
 
 use super::{json, number};
 use crate::oracle::NonceLedger;
-use crate::support::Ground;
+use crate::support::Fixture;
 
 const PATIENTS: &str = "CREATE TABLE patients (id int PRIMARY KEY, phone text, name text);
     INSERT INTO patients SELECT g, '(555) 010-' || lpad(g::text, 4, '0'), 'n' || g FROM generate_series(1, 20) g;";
@@ -16,8 +16,8 @@ fn plan(policy: &str) -> String {
 
 /// No seal of a value that is not there, whatever the command said; and it did not say that all is well
 /// where it is not.
-async fn no_stale_seal(ground: &Ground, code: Option<i32>) {
-    let checked = ground
+async fn no_stale_seal(fixture: &Fixture, code: Option<i32>) {
+    let checked = fixture
         .check("public.patients", "phone", &mut NonceLedger::default())
         .await;
     assert!(checked.faults.is_empty(), "{:#?}", checked.faults);
@@ -34,14 +34,14 @@ async fn a_trigger_that_normalises_leaves_no_seal_of_the_value_before() {
     let norm = "CREATE FUNCTION norm() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             NEW.phone := regexp_replace(NEW.phone, '[^0-9]', '', 'g'); RETURN NEW; END $$;
         CREATE TRIGGER norm BEFORE INSERT OR UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION norm()";
-    let ground =
-        Ground::postgres("normalising", &format!("{PATIENTS} {norm}"), &plan("fire")).await;
-    let done = ground.project.phiseal(&["backfill", "--json"]).run().await;
-    no_stale_seal(&ground, done.code()).await;
-    let again = ground.project.phiseal(&["backfill", "--json"]).run().await;
-    no_stale_seal(&ground, again.code()).await;
+    let fixture =
+        Fixture::postgres("normalising", &format!("{PATIENTS} {norm}"), &plan("fire")).await;
+    let done = fixture.project.phiseal(&["backfill", "--json"]).run().await;
+    no_stale_seal(&fixture, done.code()).await;
+    let again = fixture.project.phiseal(&["backfill", "--json"]).run().await;
+    no_stale_seal(&fixture, again.code()).await;
     // The value settles after the first write, and so does the run.
-    let verified = json(&ground, &["verify"], 0).await;
+    let verified = json(&fixture, &["verify"], 0).await;
     assert_eq!(verified["values_verified"], 20, "{verified}");
 }
 
@@ -50,9 +50,9 @@ async fn a_trigger_that_changes_the_value_every_time_is_named() {
     let restless = "CREATE FUNCTION restless() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             NEW.phone := NEW.phone || '!'; RETURN NEW; END $$;
         CREATE TRIGGER restless BEFORE UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION restless()";
-    let ground =
-        Ground::postgres("restless", &format!("{PATIENTS} {restless}"), &plan("fire")).await;
-    let done = ground
+    let fixture =
+        Fixture::postgres("restless", &format!("{PATIENTS} {restless}"), &plan("fire")).await;
+    let done = fixture
         .project
         .phiseal(&["backfill", "--json"])
         .run()
@@ -62,7 +62,7 @@ async fn a_trigger_that_changes_the_value_every_time_is_named() {
         done.stdout.contains("restless") || done.stderr.contains("restless"),
         "{done:?}"
     );
-    no_stale_seal(&ground, done.code()).await;
+    no_stale_seal(&fixture, done.code()).await;
 }
 
 // Our write of one table makes the application's trigger write another guarded one.
@@ -76,23 +76,23 @@ async fn a_trigger_that_writes_another_guarded_table_leaves_no_stale_seal_there(
     let calls = "[[table]]\nname = \"public.calls\"\ntriggers = \"fire\"\n\
         [[table.column]]\nname = \"reason\"\nseal_into = \"reason_sealed\"\n";
     let both = plan("fire") + calls;
-    let ground = Ground::postgres("mirror", &format!("{PATIENTS} {mirror}"), &both).await;
+    let fixture = Fixture::postgres("mirror", &format!("{PATIENTS} {mirror}"), &both).await;
     let only = |table: &'static str| ["backfill", "--table", table, "--json"];
     for table in ["public.patients", "public.calls"] {
-        ground
+        fixture
             .project
             .phiseal(&only(table))
             .run()
             .await
             .expect_code(0);
     }
-    let checked = ground
+    let checked = fixture
         .check("public.patients", "phone", &mut NonceLedger::default())
         .await;
     assert!(checked.faults.is_empty(), "{:#?}", checked.faults);
     assert_eq!(checked.unsealed, 20, "blanked, and waiting");
-    json(&ground, &["backfill"], 0).await;
-    json(&ground, &["verify"], 0).await;
+    json(&fixture, &["backfill"], 0).await;
+    json(&fixture, &["verify"], 0).await;
 }
 
 // It would change the value after the guard has looked at it.
@@ -101,10 +101,10 @@ async fn a_trigger_that_sorts_after_the_guard_is_refused() {
     let late = "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             NEW.phone := upper(NEW.phone); RETURN NEW; END $$;
         CREATE TRIGGER \"~~late\" BEFORE UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION late()";
-    let ground =
-        Ground::postgres("late_trigger", &format!("{PATIENTS} {late}"), &plan("fire")).await;
-    let refused = json(&ground, &["backfill"], 3).await;
+    let fixture =
+        Fixture::postgres("late_trigger", &format!("{PATIENTS} {late}"), &plan("fire")).await;
+    let refused = json(&fixture, &["backfill"], 3).await;
     assert!(refused.to_string().contains("~~late"), "{refused}");
     let columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'patients'::regclass AND attname = 'phone_sealed'";
-    assert_eq!(number(&ground, columns).await, 0, "nothing was begun");
+    assert_eq!(number(&fixture, columns).await, 0, "nothing was begun");
 }

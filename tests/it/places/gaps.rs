@@ -22,116 +22,119 @@ const AWAY: [(&str, &str); 3] = [
 #[tokio::test]
 async fn a_guard_that_was_away_leaves_a_gap_that_the_next_backfill_closes() {
     for (what, sql) in AWAY {
-        let ground = notes("away", true).await;
-        assert!(check(&ground).await.0, "{what}");
-        ground.exec(sql).await;
-        let (content, attention) = check(&ground).await;
+        let fixture = notes("away", true).await;
+        assert!(check(&fixture).await.0, "{what}");
+        fixture.exec(sql).await;
+        let (content, attention) = check(&fixture).await;
         assert!(
             !content && attention.contains("not compared"),
             "{what}: {attention}"
         );
-        let done = ground.backfill().await;
+        let done = fixture.backfill().await;
         assert_eq!(
             (&done["values_compared"], &done["values_mended"]),
             (&4.into(), &1.into()),
             "{what}"
         );
-        all_sealed(&ground, "public.notes").await;
-        let (content, attention) = check(&ground).await;
+        all_sealed(&fixture, "public.notes").await;
+        let (content, attention) = check(&fixture).await;
         assert!(content, "{what}: {attention}");
         // Nothing is compared twice.
-        assert_eq!(ground.backfill().await["values_compared"], 0, "{what}");
+        assert_eq!(fixture.backfill().await["values_compared"], 0, "{what}");
     }
 }
 
 #[tokio::test]
 async fn the_same_trigger_made_again_from_its_own_text_leaves_a_gap() {
-    let ground = notes("again", true).await;
-    let text = ground
+    let fixture = notes("again", true).await;
+    let text = fixture
         .scalar("SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = '~phiseal_u'")
         .await
         .unwrap();
-    ground
+    fixture
         .exec(&format!(
             "DROP TRIGGER \"~phiseal_u\" ON notes; UPDATE notes SET note = 'stale' WHERE id = 3; {text};
              ALTER TABLE notes ENABLE ALWAYS TRIGGER \"~phiseal_u\""
         ))
         .await;
-    assert!(!check(&ground).await.0);
-    assert_eq!(ground.backfill().await["values_mended"], 1);
-    all_sealed(&ground, "public.notes").await;
+    assert!(!check(&fixture).await.0);
+    assert_eq!(fixture.backfill().await["values_mended"], 1);
+    all_sealed(&fixture, "public.notes").await;
 }
 
 #[tokio::test]
 async fn in_sqlite_too() {
     for again in [false, true] {
-        let ground = notes("", false).await;
-        let sql = ground
+        let fixture = notes("", false).await;
+        let sql = fixture
             .scalar("SELECT sql FROM sqlite_schema WHERE name = '~phiseal_u_notes'")
             .await
             .unwrap();
-        ground
+        fixture
             .exec("DROP TRIGGER \"~phiseal_u_notes\"; UPDATE notes SET note = 'stale' WHERE id = 2")
             .await;
         if again {
-            ground.exec(&sql).await;
+            fixture.exec(&sql).await;
         }
-        let (content, attention) = check(&ground).await;
+        let (content, attention) = check(&fixture).await;
         assert!(
             !content && attention.contains("not compared"),
             "{attention}"
         );
-        let done = ground.backfill().await;
+        let done = fixture.backfill().await;
         assert_eq!(
             (&done["values_compared"], &done["values_mended"]),
             (&4.into(), &1.into())
         );
-        all_sealed(&ground, "notes").await;
-        let (content, attention) = check(&ground).await;
+        all_sealed(&fixture, "notes").await;
+        let (content, attention) = check(&fixture).await;
         assert!(content, "{attention}");
         // VACUUM moves everything, and changes no order of what guards.
-        ground.exec("VACUUM").await;
-        let (content, attention) = check(&ground).await;
+        fixture.exec("VACUUM").await;
+        let (content, attention) = check(&fixture).await;
         assert!(content, "{attention}");
     }
 }
 
 #[tokio::test]
 async fn a_column_more_in_the_plan_opens_no_gap() {
-    let ground = notes("more", true).await;
-    ground
+    let fixture = notes("more", true).await;
+    fixture
         .exec("ALTER TABLE notes ADD COLUMN phone text; UPDATE notes SET phone = '555' || id")
         .await;
     let more = format!(
         "{}[[table.column]]\nname = \"phone\"\nseal_into = \"phone_sealed\"\n",
         plan(BESIDE, "public.notes")
     );
-    ground.project.plan(&ground.url(), &more);
-    let done = ground.backfill().await;
+    fixture.project.plan(&fixture.url(), &more);
+    let done = fixture.backfill().await;
     assert_eq!(
         (&done["values_sealed"], &done["values_compared"]),
         (&4.into(), &0.into())
     );
     // Nor what a DBA runs beforehand.
-    let ground = notes("more_by_hand", true).await;
-    ground
+    let fixture = notes("more_by_hand", true).await;
+    fixture
         .exec("ALTER TABLE notes ADD COLUMN phone text; UPDATE notes SET phone = '555' || id")
         .await;
-    ground.project.plan(&ground.url(), &more);
-    let sql = run(&ground, &["plan", "--sql"]).await.expect_code(0).stdout;
-    ground.exec(&sql).await;
-    let done = ground.backfill().await;
+    fixture.project.plan(&fixture.url(), &more);
+    let sql = run(&fixture, &["plan", "--sql"])
+        .await
+        .expect_code(0)
+        .stdout;
+    fixture.exec(&sql).await;
+    let done = fixture.backfill().await;
     assert_eq!(
         (&done["values_sealed"], &done["values_compared"]),
         (&4.into(), &0.into())
     );
-    assert!(check(&ground).await.0);
+    assert!(check(&fixture).await.0);
 }
 
 #[tokio::test]
 async fn what_verify_found_the_next_backfill_mends() {
     for postgres in [true, false] {
-        let ground = notes("verify_found", postgres).await;
+        let fixture = notes("verify_found", postgres).await;
         // A guard that lies: nobody sees that it was changed within its own transaction.
         let sql = match postgres {
             true => {
@@ -145,82 +148,82 @@ async fn what_verify_found_the_next_backfill_mends() {
                  DELETE FROM phiseal_mark; COMMIT"
             }
         };
-        ground.exec(sql).await;
-        let failed = run(&ground, &["verify", "--json"])
+        fixture.exec(sql).await;
+        let failed = run(&fixture, &["verify", "--json"])
             .await
             .expect_code(6)
             .json();
         assert_eq!(failed["failed"], 1);
-        let (content, attention) = check(&ground).await;
+        let (content, attention) = check(&fixture).await;
         assert!(
             !content && attention.contains("not compared"),
             "{attention}"
         );
-        let plain = ground.scalar("SELECT note FROM notes WHERE id = 4").await;
+        let plain = fixture.scalar("SELECT note FROM notes WHERE id = 4").await;
         if plain.is_some() {
-            assert_eq!(ground.backfill().await["values_mended"], 1);
-            run(&ground, &["verify"]).await.expect_code(0);
+            assert_eq!(fixture.backfill().await["values_mended"], 1);
+            run(&fixture, &["verify"]).await.expect_code(0);
         }
     }
 }
 
 #[tokio::test]
 async fn a_rotation_seals_no_wrong_value_again() {
-    let ground = notes("rotate_stale", true).await;
-    ground
+    let fixture = notes("rotate_stale", true).await;
+    fixture
         .exec("ALTER TABLE notes DISABLE TRIGGER ALL; UPDATE notes SET note = 'stale' WHERE id = 2")
         .await;
-    run(&ground, &["rotate"]).await.expect_code(0);
-    all_sealed(&ground, "public.notes").await;
+    run(&fixture, &["rotate"]).await.expect_code(0);
+    all_sealed(&fixture, "public.notes").await;
 }
 
 #[tokio::test]
 async fn a_comparing_run_goes_on_where_it_was_killed() {
     let ddl = "CREATE TABLE notes (id INTEGER PRIMARY KEY, note text);
         INSERT INTO notes SELECT i, 'plain ' || i FROM generate_series(1, 60000) i;";
-    let ground = Ground::postgres("compare_killed", ddl, &plan(BESIDE, "public.notes")).await;
-    ground.backfill().await;
-    ground
+    let fixture = Fixture::postgres("compare_killed", ddl, &plan(BESIDE, "public.notes")).await;
+    fixture.backfill().await;
+    fixture
         .exec(
             "ALTER TABLE notes DISABLE TRIGGER ALL; UPDATE notes SET note = 'stale' WHERE id % 7 = 0;
              ALTER TABLE notes ENABLE ALWAYS TRIGGER \"~phiseal_i\"; ALTER TABLE notes ENABLE ALWAYS TRIGGER \"~phiseal_u\"",
         )
         .await;
-    let mut running = ground.project.phiseal(&["backfill"]).spawn();
+    let mut running = fixture.project.phiseal(&["backfill"]).spawn();
     let begun = "SELECT count(*)::text FROM phiseal.lanes JOIN phiseal.runs USING (run_id) WHERE kind = 'compare' AND seq > 0";
     for _ in 0..600 {
-        if ground.scalar(begun).await.as_deref() != Some("0") {
+        if fixture.scalar(begun).await.as_deref() != Some("0") {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     running.signal(rustix::process::Signal::KILL);
     running.wait().await;
-    let (content, _) = check(&ground).await;
+    let (content, _) = check(&fixture).await;
     assert!(!content);
-    let done = ground.backfill().await;
+    let done = fixture.backfill().await;
     assert!(done["values_mended"].as_u64().unwrap() <= 8571);
-    let runs = ground
+    let runs = fixture
         .scalar("SELECT count(*)::text FROM phiseal.runs WHERE kind = 'compare'")
         .await;
     assert_eq!(runs.as_deref(), Some("1"));
-    all_sealed(&ground, "public.notes").await;
-    assert!(check(&ground).await.0);
+    all_sealed(&fixture, "public.notes").await;
+    assert!(check(&fixture).await.0);
 }
 
 #[tokio::test]
 async fn nothing_is_well_while_a_key_is_missing() {
-    let ground = notes("no_key", true).await;
-    ground
+    let fixture = notes("no_key", true).await;
+    fixture
         .exec(
             "ALTER TABLE phiseal.encryption_keys DISABLE TRIGGER ALL;
              UPDATE phiseal.encryption_keys SET wrapped_key = NULL, status = 'destroyed' WHERE purpose = 'cell';
              ALTER TABLE phiseal.encryption_keys ENABLE TRIGGER ALL",
         )
         .await;
-    run(&ground, &["keys", "create", "--purpose", "cell"])
+    run(&fixture, &["keys", "create", "--purpose", "cell"])
         .await
         .expect_code(0);
-    let (code, _) = refused(&ground, &["backfill"], 7).await;
+    let (code, _) = refused(&fixture, &["backfill"], 7).await;
     assert_eq!(code, "E0428");
 }

@@ -4,47 +4,47 @@ use super::*;
 
 #[tokio::test]
 async fn what_is_not_recorded_is_compared_once() {
-    let ground = notes("unrecorded", true).await;
-    ground
+    let fixture = notes("unrecorded", true).await;
+    fixture
         .exec(
             "DELETE FROM phiseal.sealed_relations; ALTER TABLE notes DISABLE TRIGGER ALL;
              UPDATE notes SET note = 'stale' WHERE id = 2; ALTER TABLE notes ENABLE ALWAYS TRIGGER \"~phiseal_i\";
              ALTER TABLE notes ENABLE ALWAYS TRIGGER \"~phiseal_u\"",
         )
         .await;
-    let (content, attention) = check(&ground).await;
+    let (content, attention) = check(&fixture).await;
     assert!(
         !content && attention.contains("not compared"),
         "{attention}"
     );
-    let done = ground.backfill().await;
+    let done = fixture.backfill().await;
     assert_eq!(
         (&done["values_compared"], &done["values_mended"]),
         (&4.into(), &1.into())
     );
-    assert!(check(&ground).await.0);
+    assert!(check(&fixture).await.0);
 }
 
 #[tokio::test]
 async fn two_tables_with_the_guard_of_one_label_are_told_apart_by_a_person() {
-    let ground = notes("two_guards", true).await;
-    ground
+    let fixture = notes("two_guards", true).await;
+    fixture
         .exec(
             "DELETE FROM phiseal.sealed_relations; ALTER TABLE notes RENAME TO notes_2025;
              CREATE TABLE notes (LIKE notes_2025 INCLUDING ALL); INSERT INTO notes (id, note) VALUES (1, 'new year')",
         )
         .await;
     // As the version before made it: a second guard of the same functions.
-    let made = ground
+    let made = fixture
         .scalar("SELECT replace(pg_get_triggerdef(oid), 'notes_2025', 'notes') FROM pg_trigger WHERE tgname = '~phiseal_u'")
         .await
         .unwrap();
-    ground.exec(&made).await;
-    let (code, text) = refused(&ground, &["backfill"], 3).await;
+    fixture.exec(&made).await;
+    let (code, text) = refused(&fixture, &["backfill"], 3).await;
     assert_eq!(code, "E0241", "{text}");
-    let (code, text) = refused(&ground, &["rotate"], 3).await;
+    let (code, text) = refused(&fixture, &["rotate"], 3).await;
     assert_eq!(code, "E0241", "{text}");
-    let (content, attention) = check(&ground).await;
+    let (content, attention) = check(&fixture).await;
     assert!(!content && attention.contains("notes_2025"), "{attention}");
     let rebind = [
         "fields",
@@ -55,7 +55,7 @@ async fn two_tables_with_the_guard_of_one_label_are_told_apart_by_a_person() {
         "--reason",
         "archived by rename",
     ];
-    run(&ground, &rebind).await.expect_code(0);
-    run(&ground, &["rotate"]).await.expect_code(0);
-    all_sealed(&ground, "public.notes").await;
+    run(&fixture, &rebind).await.expect_code(0);
+    run(&fixture, &["rotate"]).await.expect_code(0);
+    all_sealed(&fixture, "public.notes").await;
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{attempt, connect};
-use crate::support::{Ground, Project, database};
+use crate::support::{Fixture, Project, database};
 use phiseal::schema::Migrations;
 
 const PLAN: &str = r#"
@@ -26,23 +26,23 @@ const LOOSE: &str = "
 
 #[tokio::test]
 async fn none_runs_with_its_owners_rights_or_may_be_called_by_everybody() {
-    let ground = Ground::postgres("functions", TABLE, PLAN).await;
-    ground.backfill().await;
+    let fixture = Fixture::postgres("functions", TABLE, PLAN).await;
+    fixture.backfill().await;
     assert_eq!(
-        ground.db().rows(LOOSE).await,
+        fixture.db().rows(LOOSE).await,
         Vec::<Vec<Option<String>>>::new()
     );
     let guards = "SELECT count(*) FROM pg_proc WHERE proname ~ '^guard_'";
-    assert_eq!(ground.db().count(guards).await, 2);
+    assert_eq!(fixture.db().count(guards).await, 2);
 }
 
 /// A reader needs USAGE on our schema and SELECT on the keys.
 #[tokio::test]
 async fn a_reader_can_hang_none_of_them_on_a_table_of_its_own() {
-    let ground = Ground::postgres("hang", TABLE, PLAN).await;
-    ground.backfill().await;
-    let eve = ground.db().role("eve", "").await;
-    ground
+    let fixture = Fixture::postgres("hang", TABLE, PLAN).await;
+    fixture.backfill().await;
+    let eve = fixture.db().role("eve", "").await;
+    fixture
         .exec(&format!(
             "GRANT USAGE ON SCHEMA phiseal TO {0}; GRANT SELECT ON phiseal.encryption_keys TO {0};
              GRANT CREATE ON SCHEMA public TO {0}",
@@ -51,7 +51,7 @@ async fn a_reader_can_hang_none_of_them_on_a_table_of_its_own() {
         .await;
     let functions = "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
          WHERE n.nspname = 'phiseal' AND p.prorettype = 'trigger'::regtype";
-    let functions = ground.db().rows(functions).await;
+    let functions = fixture.db().rows(functions).await;
     assert!(functions.len() >= 6, "{functions:?}");
     for function in functions.iter().flatten().flatten() {
         for when in ["BEFORE", "AFTER"] {
@@ -72,17 +72,17 @@ async fn a_reader_can_hang_none_of_them_on_a_table_of_its_own() {
 /// Even for a role that may execute them, they do nothing on another table.
 #[tokio::test]
 async fn on_another_table_they_refuse_to_run() {
-    let ground = Ground::postgres("another_table", TABLE, PLAN).await;
-    ground.backfill().await;
+    let fixture = Fixture::postgres("another_table", TABLE, PLAN).await;
+    fixture.backfill().await;
     let moved = "CREATE TABLE phiseal.other (key_id int, status text, created_by text, reason text, changed_by text);
         CREATE TRIGGER t AFTER INSERT ON phiseal.other FOR EACH ROW
             EXECUTE FUNCTION phiseal.encryption_keys_moved();
         INSERT INTO phiseal.other VALUES (1, 'active', 'x', 'x', 'x')";
     assert_eq!(
-        attempt(&ground.url(), moved).await.as_deref(),
+        attempt(&fixture.url(), moved).await.as_deref(),
         Some("PS001")
     );
-    let guard = ground
+    let guard = fixture
         .scalar("SELECT p.oid::regprocedure::text FROM pg_proc p WHERE proname ~ '^guard_insert_'")
         .await
         .unwrap();
@@ -92,7 +92,7 @@ async fn on_another_table_they_refuse_to_run() {
          INSERT INTO other VALUES (1, 'x', 'x')"
     );
     assert_eq!(
-        attempt(&ground.url(), &guard).await.as_deref(),
+        attempt(&fixture.url(), &guard).await.as_deref(),
         Some("PS005")
     );
 }
@@ -100,8 +100,8 @@ async fn on_another_table_they_refuse_to_run() {
 /// The server asks for EXECUTE on the guard's functions again for a new partition.
 #[tokio::test]
 async fn the_owner_of_a_partitioned_table_goes_on_making_partitions() {
-    let ground = Ground::postgres("partitions", TABLE, PLAN).await;
-    let owner = ground.db().role("owner", "").await;
+    let fixture = Fixture::postgres("partitions", TABLE, PLAN).await;
+    let owner = fixture.db().role("owner", "").await;
     let table = format!(
         "DROP TABLE patients; CREATE TABLE patients (id int PRIMARY KEY, ssn text) PARTITION BY RANGE (id);
          CREATE TABLE one PARTITION OF patients FOR VALUES FROM (0) TO (10);
@@ -109,28 +109,28 @@ async fn the_owner_of_a_partitioned_table_goes_on_making_partitions() {
          ALTER TABLE patients OWNER TO {0}; ALTER TABLE one OWNER TO {0};",
         owner.name
     );
-    ground.exec(&table).await;
-    ground.backfill().await;
+    fixture.exec(&table).await;
+    fixture.backfill().await;
     let made = "CREATE TABLE two PARTITION OF patients FOR VALUES FROM (10) TO (20);
         CREATE TABLE three (id int NOT NULL, ssn text, ssn_sealed bytea);
         ALTER TABLE patients ATTACH PARTITION three FOR VALUES FROM (20) TO (30);
         INSERT INTO patients VALUES (11, '456'), (21, '789')";
     assert_eq!(attempt(&owner.url, made).await, None);
-    assert_eq!(ground.backfill().await["rows_sealed"], 2);
+    assert_eq!(fixture.backfill().await["rows_sealed"], 2);
 }
 
 #[tokio::test]
 async fn a_suspended_key_seals_nothing_at_once_and_older_transactions_are_waited_for() {
-    let ground = Ground::postgres("suspend", TABLE, PLAN).await;
-    ground.backfill().await;
-    let app = ground.db().role("app", "").await;
+    let fixture = Fixture::postgres("suspend", TABLE, PLAN).await;
+    fixture.backfill().await;
+    let app = fixture.db().role("app", "").await;
     let grants = format!(
         "GRANT USAGE ON SCHEMA phiseal TO {0}; GRANT SELECT ON phiseal.encryption_keys TO {0};
          GRANT SELECT, INSERT, UPDATE ON patients TO {0};
          CREATE TABLE kept AS SELECT * FROM patients; GRANT SELECT ON kept TO {0}",
         app.name
     );
-    ground.exec(&grants).await;
+    fixture.exec(&grants).await;
     // A value that was sealed for a row goes out and comes back: sealed by the application, so to speak.
     let seal = |id: i32| {
         format!(
@@ -141,14 +141,14 @@ async fn a_suspended_key_seals_nothing_at_once_and_older_transactions_are_waited
     let mut open = connect(&app.url).await;
     let sealed = sqlx::AssertSqlSafe(seal(1));
     sqlx::raw_sql(sealed).execute(&mut open).await.unwrap();
-    let key = ground
+    let key = fixture
         .scalar("SELECT key_id FROM phiseal.encryption_keys WHERE purpose = 'cell'")
         .await
         .unwrap();
     let suspend = ["keys", "suspend", &key, "--reason", "trial"];
-    let mut running = ground.project.phiseal(&suspend).spawn();
+    let mut running = fixture.project.phiseal(&suspend).spawn();
     let status = format!("SELECT status FROM phiseal.encryption_keys WHERE key_id = {key}");
-    while ground.scalar(&status).await.as_deref() != Some("suspended") {
+    while fixture.scalar(&status).await.as_deref() != Some("suspended") {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // Nobody seals under it any more, although the transaction from before is still open.

@@ -2,7 +2,7 @@
 //! prints says that name and nothing else, under either setting of `standard_conforming_strings`.
 
 use super::attempt;
-use crate::support::{Ground, database};
+use crate::support::{Fixture, database};
 
 /// Each would run as a statement of its own in a careless quote.
 const NAMES: &[&str] = &[
@@ -58,12 +58,12 @@ async fn no_name_ends_its_quote_in_what_is_run_or_printed() {
                 unique = at % 2 == 0,
             ));
         }
-        let ground = Ground::new(crate::support::Base::Postgres(db), &ddl, &plan).await;
+        let fixture = Fixture::new(crate::support::Base::Postgres(db), &ddl, &plan).await;
         let eve = "SELECT count(*) FROM pg_roles WHERE rolsuper";
-        let before = ground.db().count(eve).await;
+        let before = fixture.db().count(eve).await;
 
         // As the DBA: what `plan --sql` prints, statement by statement, in a session of his own.
-        let printed = ground.project.phiseal(&["plan", "--json"]).run().await;
+        let printed = fixture.project.phiseal(&["plan", "--json"]).run().await;
         let printed = printed.expect_code(0).json();
         let mut statements = vec!["BEGIN".to_owned()];
         let (alone, together): (Vec<String>, Vec<String>) = printed["ddl"]
@@ -76,10 +76,10 @@ async fn no_name_ends_its_quote_in_what_is_run_or_printed() {
         statements.push("COMMIT".to_owned());
         assert!(statements.len() > NAMES.len() * 5, "{statements:?}");
         assert_eq!(alone.len(), NAMES.len().div_ceil(2));
-        assert_eq!(attempt(&ground.url(), &statements.join(";\n")).await, None);
+        assert_eq!(attempt(&fixture.url(), &statements.join(";\n")).await, None);
         for statement in alone {
             assert_eq!(
-                attempt(&ground.url(), &statement).await,
+                attempt(&fixture.url(), &statement).await,
                 None,
                 "{statement}"
             );
@@ -91,7 +91,7 @@ async fn no_name_ends_its_quote_in_what_is_run_or_printed() {
             &["rotate"],
             &["status", "--check"],
         ] {
-            ground.project.phiseal(command).run().await.expect_code(0);
+            fixture.project.phiseal(command).run().await.expect_code(0);
         }
         for name in NAMES {
             // The guard, too, says the names that it was given.
@@ -99,26 +99,26 @@ async fn no_name_ends_its_quote_in_what_is_run_or_printed() {
             let plain = sql_name(&format!("{name}p"));
             let sealed = sql_name(&format!("sealed{name}"));
             let key = sql_name(&format!("{name}k"));
-            ground
+            fixture
                 .exec(&format!(
                     "UPDATE {table} SET {plain} = 'new' WHERE {key} = 1"
                 ))
                 .await;
             let blank = format!("SELECT count(*) FROM {table} WHERE {sealed} IS NULL");
-            assert_eq!(ground.db().count(&blank).await, 1, "{name}");
+            assert_eq!(fixture.db().count(&blank).await, 1, "{name}");
         }
-        assert_eq!(ground.backfill().await["rows_sealed"], NAMES.len());
+        assert_eq!(fixture.backfill().await["rows_sealed"], NAMES.len());
         let restore = &["restore", "--drop-sealed"];
-        ground.project.phiseal(restore).run().await.expect_code(0);
+        fixture.project.phiseal(restore).run().await.expect_code(0);
         for name in NAMES {
             let kept = format!(
                 "SELECT count(*) FROM {} WHERE {} IN ('new', 'v2', 'v3', 'v4', 'v5')",
                 sql_name(name),
                 sql_name(&format!("{name}p"))
             );
-            assert_eq!(ground.db().count(&kept).await, 5, "{name}");
+            assert_eq!(fixture.db().count(&kept).await, 5, "{name}");
         }
-        assert_eq!(ground.db().count(eve).await, before);
+        assert_eq!(fixture.db().count(eve).await, before);
     }
 }
 

@@ -2,7 +2,7 @@
 //! and lowered to the owner's own by `role` in the plan.
 
 use crate::support::database::{Database, Role};
-use crate::support::{Ground, Project, database};
+use crate::support::{Fixture, Project, database};
 
 const COLUMN: &str = "[[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n";
 
@@ -160,13 +160,13 @@ async fn a_batch_whose_role_was_changed_is_undone() {
 
 #[tokio::test]
 async fn a_table_without_code_of_its_own_needs_no_warning_for_its_own_owner() {
-    let ground = Ground::postgres(
+    let fixture = Fixture::postgres(
         "own_table",
         "CREATE TABLE patients (id int PRIMARY KEY, ssn text)",
         &format!("[[table]]\nname = \"public.patients\"\n{COLUMN}"),
     )
     .await;
-    let looked = ground
+    let looked = fixture
         .project
         .phiseal(&["plan"])
         .run()

@@ -1,7 +1,7 @@
 //! Our schema and what is in it belong to one role that ours can trust, or nothing is done.
 
 use super::attempt;
-use crate::support::{Ground, Project, database};
+use crate::support::{Fixture, Project, database};
 
 const PLAN: &str = r#"
 [[table]]
@@ -125,9 +125,9 @@ async fn the_owner_of_the_schema_is_trusted_only_where_it_may_be() {
 
 #[tokio::test]
 async fn whatever_another_role_owns_or_added_is_refused_and_named() {
-    let ground = Ground::postgres("foreign_parts", TABLE, PLAN).await;
-    let db = ground.db();
-    ground.backfill().await;
+    let fixture = Fixture::postgres("foreign_parts", TABLE, PLAN).await;
+    let db = fixture.db();
+    fixture.backfill().await;
     let eve = db.role("eve", "").await;
     let eve = &eve.name;
     let code = format!(
@@ -173,24 +173,24 @@ async fn whatever_another_role_owns_or_added_is_refused_and_named() {
         ),
     ] {
         db.exec(&done).await;
-        all_refuse(&ground.project, "E0542", named).await;
+        all_refuse(&fixture.project, "E0542", named).await;
         db.exec(&undone).await;
-        ground.project.phiseal(&["verify"]).run().await.expect_code(0);
+        fixture.project.phiseal(&["verify"]).run().await.expect_code(0);
     }
 }
 
 /// The owner of a table may run what `plan --sql` prints, and then owns the guard's functions.
 #[tokio::test]
 async fn the_owner_of_a_table_may_own_its_guard() {
-    let ground = Ground::postgres("own_guard", TABLE, PLAN).await;
-    let db = ground.db();
+    let fixture = Fixture::postgres("own_guard", TABLE, PLAN).await;
+    let db = fixture.db();
     let owner = db.role("owner", "").await;
     let grants = format!(
         "ALTER TABLE patients OWNER TO {0}; GRANT USAGE, CREATE ON SCHEMA phiseal TO {0}",
         owner.name
     );
     db.exec(&grants).await;
-    let sql = ground.project.phiseal(&["plan", "--sql"]).run().await;
+    let sql = fixture.project.phiseal(&["plan", "--sql"]).run().await;
     let sql = sql.expect_code(0).stdout;
     assert_eq!(attempt(&owner.url, &sql).await, None, "{sql}");
     let owned = format!(
@@ -199,5 +199,5 @@ async fn the_owner_of_a_table_may_own_its_guard() {
         owner.name
     );
     assert_eq!(db.count(&owned).await, 2);
-    assert_eq!(ground.backfill().await["rows_sealed"], 2);
+    assert_eq!(fixture.backfill().await["rows_sealed"], 2);
 }

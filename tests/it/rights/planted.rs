@@ -1,7 +1,7 @@
 //! Objects that a role with few rights plants for one particular statement of the operator's.
 
 use super::attempt;
-use crate::support::{Ground, database};
+use crate::support::{Fixture, database};
 
 const COLUMN: &str = "[[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n";
 const CANARY: &str =
@@ -18,8 +18,8 @@ async fn an_operator_over_the_domain_of_a_key_is_not_run() {
          GRANT CREATE ON SCHEMA public TO PUBLIC;"
     );
     let plan = format!("[[table]]\nname = \"public.patients\"\n{COLUMN}");
-    let ground = Ground::postgres("domain_key", &tables, &plan).await;
-    let eve = ground.db().role("eve", "").await;
+    let fixture = Fixture::postgres("domain_key", &tables, &plan).await;
+    let eve = fixture.db().role("eve", "").await;
     let mut planted = String::new();
     for sign in [">", "<=", "=", "<", ">="] {
         planted.push_str(&format!(
@@ -37,8 +37,8 @@ async fn an_operator_over_the_domain_of_a_key_is_not_run() {
         &["rotate"],
         &["restore", "--drop-sealed"],
     ] {
-        ground.project.phiseal(command).run().await.expect_code(0);
-        assert_eq!(ground.db().count(RAN).await, 0, "{command:?}");
+        fixture.project.phiseal(command).run().await.expect_code(0);
+        assert_eq!(fixture.db().count(RAN).await, 0, "{command:?}");
     }
 }
 
@@ -92,17 +92,17 @@ async fn a_trigger_that_comes_during_a_run_does_not_fire() {
     let plan = format!(
         "[run]\nlanes = 1\nbatch_target_ms = 10\n[[table]]\nname = \"public.patients\"\n{COLUMN}"
     );
-    let ground = Ground::postgres("late_trigger", &tables, &plan).await;
-    let eve = ground.db().role("eve", "").await;
-    ground
+    let fixture = Fixture::postgres("late_trigger", &tables, &plan).await;
+    let eve = fixture.db().role("eve", "").await;
+    fixture
         .exec(&format!(
             "GRANT SELECT, TRIGGER ON patients TO {}",
             eve.name
         ))
         .await;
-    let running = ground.project.phiseal(&["backfill"]).spawn();
+    let running = fixture.project.phiseal(&["backfill"]).spawn();
     let begun = "SELECT count(*) FROM phiseal.lanes WHERE seq > 2";
-    while ground.db().count(begun).await == 0 {
+    while fixture.db().count(begun).await == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let trigger = "CREATE FUNCTION public.late() RETURNS trigger LANGUAGE plpgsql AS
@@ -113,5 +113,5 @@ async fn a_trigger_that_comes_during_a_run_does_not_fire() {
     assert!(stopped.stderr.contains("E0220"), "{}", stopped.stderr);
     // A sequence keeps what a batch that is undone took from it.
     let fired = "SELECT count(*) FROM public.fired WHERE is_called";
-    assert_eq!(ground.db().count(fired).await, 0);
+    assert_eq!(fixture.db().count(fired).await, 0);
 }

@@ -2,7 +2,7 @@
 //! run, none gains a right. Judged by the catalog's own tables and by a canary.
 
 use super::attempt;
-use crate::support::{Ground, Project};
+use crate::support::{Fixture, Project};
 
 const PLAN: &str = r#"
 [[table]]
@@ -81,7 +81,7 @@ fn attacks(role: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn no_role_gains_a_right_by_any_command() {
-    let ground = Ground::postgres(
+    let fixture = Fixture::postgres(
         "roles",
         "CREATE SCHEMA app; CREATE TABLE canary (as_whom text); GRANT INSERT ON canary TO PUBLIC;
          CREATE TABLE app.patients (id int PRIMARY KEY, ssn text);
@@ -89,7 +89,7 @@ async fn no_role_gains_a_right_by_any_command() {
         PLAN,
     )
     .await;
-    let db = ground.db();
+    let db = fixture.db();
     let tables = db.role("tables", "").await;
     let owner = db.role("owner", "").await;
     let of_database = db.role("database", "").await;
@@ -103,7 +103,7 @@ async fn no_role_gains_a_right_by_any_command() {
         tables.name, owner.name, db.name(), of_database.name, reader.name, creator.name
     );
     db.exec(&grants).await;
-    ground.backfill().await;
+    fixture.backfill().await;
     let roles = [&tables, &owner, &of_database, &reader, &creator];
     for role in roles {
         for attack in attacks(&role.name) {
@@ -117,12 +117,12 @@ async fn no_role_gains_a_right_by_any_command() {
     assert!(before.len() > 20, "{before:?}");
 
     for command in COMMANDS {
-        ground.project.phiseal(command).run().await.expect_code(0);
+        fixture.project.phiseal(command).run().await.expect_code(0);
     }
     for role in roles {
         let project = Project::new();
-        let plan = std::fs::read_to_string(ground.project.plan_file()).unwrap();
-        project.plan_text(&plan.replace(&ground.url(), &role.url));
+        let plan = std::fs::read_to_string(fixture.project.plan_file()).unwrap();
+        project.plan_text(&plan.replace(&fixture.url(), &role.url));
         for command in COMMANDS {
             let done = project.phiseal(command).run().await;
             // Refused, denied, or done with the role's own rights; never a fault of the program.
@@ -140,7 +140,7 @@ async fn no_role_gains_a_right_by_any_command() {
     );
     let after = db.rows(&rights).await;
     assert_eq!(before, after);
-    ground
+    fixture
         .project
         .phiseal(&["verify"])
         .run()

@@ -2,7 +2,7 @@
 //! looked up first: no command runs or reads any of them.
 
 use super::connect;
-use crate::support::{Ground, Phiseal};
+use crate::support::{Fixture, Phiseal};
 
 const PLAN: &str = r#"
 [[table]]
@@ -122,34 +122,34 @@ const COMMANDS: &[&[&str]] = &[
 
 #[tokio::test]
 async fn no_command_runs_what_another_role_planted() {
-    let ground = Ground::postgres("shadows", TABLES, PLAN).await;
+    let fixture = Fixture::postgres("shadows", TABLES, PLAN).await;
     for tenant in ["c0", "c1"] {
         let create = &["keys", "create", "--tenant", tenant];
-        ground.project.phiseal(create).run().await.expect_code(0);
+        fixture.project.phiseal(create).run().await.expect_code(0);
     }
-    let eve = ground.db().role("eve", "").await;
+    let eve = fixture.db().role("eve", "").await;
     let mut conn = connect(&eve.url).await;
     sqlx::raw_sql(PLANT).execute(&mut conn).await.unwrap();
     // The worst case: the server's own schema is searched last.
     let path = format!(
         "ALTER DATABASE {} SET search_path = public, pg_catalog",
-        ground.db().name()
+        fixture.db().name()
     );
-    ground.exec(&path).await;
+    fixture.exec(&path).await;
     for command in COMMANDS {
-        let url = ground.url();
+        let url = fixture.url();
         let mut args = command.to_vec();
         if command[0] == "init" {
             args.extend(["--database-url", &url]);
         }
-        let done = ground.project.phiseal(&args).run().await;
+        let done = fixture.project.phiseal(&args).run().await;
         assert!(
             done.code() == Some(0),
             "{command:?}: {}{}",
             done.stdout,
             done.stderr
         );
-        let ran = ground
+        let ran = fixture
             .db()
             .rows("SELECT pg_catalog.format('%s'::pg_catalog.text, what) FROM public.canary")
             .await;
@@ -159,15 +159,15 @@ async fn no_command_runs_what_another_role_planted() {
 
 #[tokio::test]
 async fn the_planted_functions_do_run_for_whoever_does_not_guard_against_them() {
-    let ground = Ground::postgres("shadows_control", TABLES, PLAN).await;
-    let eve = ground.db().role("eve", "").await;
+    let fixture = Fixture::postgres("shadows_control", TABLES, PLAN).await;
+    let eve = fixture.db().role("eve", "").await;
     let mut conn = connect(&eve.url).await;
     let plant = sqlx::raw_sql(PLANT).execute(&mut conn).await;
     plant.unwrap();
     let careless = "SET search_path = public, pg_catalog; SELECT left('x'::pg_catalog.text, 1)";
-    let mut conn = ground.db().connection().await;
+    let mut conn = fixture.db().connection().await;
     sqlx::raw_sql(careless).execute(&mut conn).await.unwrap();
-    let ran = ground.scalar("SELECT what FROM public.canary").await;
+    let ran = fixture.scalar("SELECT what FROM public.canary").await;
     assert_eq!(ran.as_deref(), Some("left"));
 }
 
@@ -197,22 +197,22 @@ seal_into = "note_sealed"
         CREATE TABLE pairs (area int, code \"Ext\".citext, note text, PRIMARY KEY (area, code));
         INSERT INTO pairs SELECT g % 3, (CASE g % 2 WHEN 0 THEN 'k' ELSE 'K' END || g)::\"Ext\".citext, 'n' || g
           FROM generate_series(1, 3000) g;";
-    let ground = Ground::postgres("extension_keys", tables, plan).await;
-    let sealed = ground.backfill().await;
+    let fixture = Fixture::postgres("extension_keys", tables, plan).await;
+    let sealed = fixture.backfill().await;
     assert_eq!(sealed["rows_sealed"], 6000, "{sealed}");
     assert_eq!(sealed["conflicts"], 0, "{sealed}");
-    let verify = ground.project.phiseal(&["verify", "--json"]).run().await;
+    let verify = fixture.project.phiseal(&["verify", "--json"]).run().await;
     let verified = verify.expect_code(0).json();
     assert_eq!(verified["rows_verified"], 6000, "{verified}");
-    let rotate = ground.project.phiseal(&["rotate", "--json"]).run().await;
+    let rotate = fixture.project.phiseal(&["rotate", "--json"]).run().await;
     let rotated = rotate.expect_code(0).json();
     assert_eq!(rotated["rows_resealed"], 6000, "{rotated}");
     let restore = &["restore", "--drop-sealed"];
-    ground.project.phiseal(restore).run().await.expect_code(0);
+    fixture.project.phiseal(restore).run().await.expect_code(0);
     for table in ["codes", "pairs"] {
         let same =
             format!("SELECT count(*) FROM {table} WHERE note = 'n' || substr(code::text, 2)");
-        assert_eq!(ground.db().count(&same).await, 3000, "{table}");
+        assert_eq!(fixture.db().count(&same).await, 3000, "{table}");
     }
 }
 
@@ -221,15 +221,15 @@ async fn a_name_without_a_schema_is_found_where_the_application_finds_it() {
     let tables = "CREATE SCHEMA app; CREATE TABLE app.visits (id int PRIMARY KEY, note text);
         INSERT INTO app.visits VALUES (1, 'a');";
     let plan = "[[table]]\nname = \"visits\"\n[[table.column]]\nname = \"note\"\nseal_into = \"note_sealed\"\n";
-    let ground = Ground::postgres("path", tables, plan).await;
-    let refused = ground.project.phiseal(&["plan"]).run().await;
+    let fixture = Fixture::postgres("path", tables, plan).await;
+    let refused = fixture.project.phiseal(&["plan"]).run().await;
     assert_eq!(refused.status.code(), Some(3), "{}", refused.stdout);
     let path = format!(
         "ALTER DATABASE {} SET search_path = app",
-        ground.db().name()
+        fixture.db().name()
     );
-    ground.exec(&path).await;
-    assert_eq!(ground.backfill().await["rows_sealed"], 1);
+    fixture.exec(&path).await;
+    assert_eq!(fixture.backfill().await["rows_sealed"], 1);
 }
 
 #[tokio::test]
@@ -244,9 +244,9 @@ async fn triggers_that_fire_look_names_up_as_under_the_applications_own_writes()
         CREATE TRIGGER now AFTER UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION note();";
     let plan = "[[table]]\nname = \"public.patients\"\ntriggers = \"fire\"\n\
         [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n";
-    let ground = Ground::postgres("fire", tables, plan).await;
-    assert_eq!(ground.backfill().await["rows_sealed"], 50);
-    assert_eq!(ground.db().count("SELECT count(*) FROM log").await, 100);
+    let fixture = Fixture::postgres("fire", tables, plan).await;
+    assert_eq!(fixture.backfill().await["rows_sealed"], 50);
+    assert_eq!(fixture.db().count("SELECT count(*) FROM log").await, 100);
 }
 
 /// The program knows no other command than those of [`COMMANDS`] and these, which change keys for good

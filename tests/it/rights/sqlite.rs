@@ -4,7 +4,7 @@ mod files;
 mod marks;
 mod schema;
 
-use crate::support::{Ground, Phiseal};
+use crate::support::{Fixture, Phiseal};
 
 const PEOPLE: &str = "CREATE TABLE people (id INTEGER PRIMARY KEY, ssn TEXT);
     INSERT INTO people VALUES (1, 'one'), (2, 'two'), (3, 'three')";
@@ -14,18 +14,18 @@ const INDEXED: &str = "[[table]]\nname = \"people\"\n[[table.column]]\nname = \"
     blind_index = { column = \"ssn_bidx\", normalise = \"exact\", bits = 256 }\n";
 
 /// The people, sealed.
-async fn sealed(plan: &str) -> Ground {
-    let ground = Ground::sqlite(PEOPLE, plan).await;
-    ground.backfill().await;
-    ground
+async fn sealed(plan: &str) -> Fixture {
+    let fixture = Fixture::sqlite(PEOPLE, plan).await;
+    fixture.backfill().await;
+    fixture
 }
 
-fn phiseal(ground: &Ground, args: &[&str]) -> Phiseal {
-    ground.project.phiseal(args)
+fn phiseal(fixture: &Fixture, args: &[&str]) -> Phiseal {
+    fixture.project.phiseal(args)
 }
 
 /// How `status --check` ends, and what it says.
-async fn check(ground: &Ground) -> (Option<i32>, String) {
-    let done = phiseal(ground, &["status", "--check"]).run().await;
+async fn check(fixture: &Fixture) -> (Option<i32>, String) {
+    let done = phiseal(fixture, &["status", "--check"]).run().await;
     (done.status.code(), done.stdout)
 }

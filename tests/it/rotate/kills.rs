@@ -2,7 +2,7 @@
 
 use super::{active, all_under, json, number, on_both, postgres};
 use crate::oracle::NonceLedger;
-use crate::support::{Ground, marked};
+use crate::support::{Fixture, marked};
 use rustix::process::Signal;
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ async fn killed_at_twenty_moments_it_ends_with_one_record_and_every_value_under_
          CREATE TABLE saved AS TABLE visits";
     let plan = "[run]\nbatch_target_ms = 50\n[[table]]\nname = \"public.visits\"\n\
          [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n";
-    let ground = Ground::postgres("rotate_kill", ddl, plan).await;
-    ground.backfill().await;
+    let fixture = Fixture::postgres("rotate_kill", ddl, plan).await;
+    fixture.backfill().await;
     // Before and after the plaintext is gone: half of it is.
-    ground
+    fixture
         .exec(&marked(
             "clear",
             "public.visits",
             "UPDATE visits SET ssn = NULL WHERE clinic > 0",
         ))
         .await;
-    let before = active(&ground, "cell").await;
+    let before = active(&fixture, "cell").await;
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).unwrap();
     let mut state = u64::from_le_bytes(seed);
@@ -34,21 +34,21 @@ async fn killed_at_twenty_moments_it_ends_with_one_record_and_every_value_under_
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         let wait = if kill == 0 { 0 } else { (state >> 33) % 600 };
-        let mut run = ground.project.phiseal(&["rotate"]).spawn();
+        let mut run = fixture.project.phiseal(&["rotate"]).spawn();
         tokio::time::sleep(Duration::from_millis(wait)).await;
         run.signal(Signal::KILL);
         run.wait().await;
     }
-    ground.db().settled().await;
+    fixture.db().settled().await;
     let open = "SELECT count(*) FROM phiseal.key_rotation_history WHERE finished_at IS NULL";
-    if number(&ground, open).await == 1 || active(&ground, "cell").await == before {
-        let done = json(&ground, &["rotate"], 0).await;
+    if number(&fixture, open).await == 1 || active(&fixture, "cell").await == before {
+        let done = json(&fixture, &["rotate"], 0).await;
         assert_eq!(done["outcome"], "complete", "{done}");
     }
-    let after = active(&ground, "cell").await;
+    let after = active(&fixture, "cell").await;
     assert_ne!(after, before);
     let ledger = &mut NonceLedger::default();
-    let checked = ground
+    let checked = fixture
         .check_against(("public.visits", "ssn"), "saved", ledger)
         .await;
     checked.expect_all_sealed();
@@ -69,12 +69,12 @@ async fn killed_at_twenty_moments_it_ends_with_one_record_and_every_value_under_
     let history = "SELECT count(*) || ' ' || sum(rows_found) || ' ' || sum(rows_resealed) || ' ' || max(outcome)
         FROM phiseal.key_rotation_history";
     assert_eq!(
-        ground.scalar(history).await.unwrap(),
+        fixture.scalar(history).await.unwrap(),
         "1 200000 200000 complete"
     );
     let versions = "SELECT count(*) FROM phiseal.encryption_keys WHERE purpose = 'cell'";
-    assert_eq!(number(&ground, versions).await, 2);
-    json(&ground, &["audit", "verify"], 0).await;
+    assert_eq!(number(&fixture, versions).await, 2);
+    json(&fixture, &["audit", "verify"], 0).await;
 }
 
 on_both!(
@@ -83,15 +83,15 @@ on_both!(
     interrupted
 );
 
-async fn interrupted(ground: Ground) {
-    let before = active(&ground, "cell").await;
-    let mut run = ground.project.phiseal(&["rotate", "--json"]).spawn();
+async fn interrupted(fixture: Fixture) {
+    let before = active(&fixture, "cell").await;
+    let mut run = fixture.project.phiseal(&["rotate", "--json"]).spawn();
     let written = format!(
         "SELECT coalesce(sum(rows_resealed), 0) FROM {}",
-        ground.source().own("rotation_counts")
+        fixture.source().own("rotation_counts")
     );
     let deadline = std::time::Instant::now() + Duration::from_secs(120);
-    while number(&ground, &written).await < 200 {
+    while number(&fixture, &written).await < 200 {
         assert!(
             std::time::Instant::now() < deadline,
             "nothing was re-sealed"
@@ -102,47 +102,47 @@ async fn interrupted(ground: Ground) {
     let ended = run.wait().await;
     if ended.code() != Some(0) {
         assert_eq!(ended.expect_code(5).json()["exit_code"], 5);
-        let check = ground.project.phiseal(&["status", "--check"]).run().await;
+        let check = fixture.project.phiseal(&["status", "--check"]).run().await;
         check.expect_code(10);
-        let done = json(&ground, &["rotate"], 0).await;
+        let done = json(&fixture, &["rotate"], 0).await;
         assert_eq!(done["resumed"], true, "{done}");
         assert_eq!(done["from_key_ids"][0], before);
     }
-    all_under(&ground, active(&ground, "cell").await).await;
+    all_under(&fixture, active(&fixture, "cell").await).await;
     let history = format!(
         "SELECT count(*) FROM {}",
-        ground.source().own("key_rotation_history")
+        fixture.source().own("key_rotation_history")
     );
-    assert_eq!(number(&ground, &history).await, 1);
+    assert_eq!(number(&fixture, &history).await, 1);
 }
 
 #[tokio::test]
 async fn a_reindex_killed_again_and_again_switches_once_and_no_lookup_fails() {
-    let ground = postgres("reindex_kill", 30_000).await;
+    let fixture = postgres("reindex_kill", 30_000).await;
     let find = "SELECT count(*) FROM patients WHERE ssn_bidx IS NOT NULL";
-    assert_eq!(number(&ground, find).await, 30_000);
+    assert_eq!(number(&fixture, find).await, 30_000);
     for wait in [60, 250, 400, 700, 900] {
         let args = ["rotate", "--purpose", "blind_index", "--grace", "0"];
-        let mut run = ground.project.phiseal(&args).spawn();
+        let mut run = fixture.project.phiseal(&args).spawn();
         tokio::time::sleep(Duration::from_millis(wait)).await;
         run.signal(Signal::KILL);
         run.wait().await;
-        ground.db().settled().await;
+        fixture.db().settled().await;
         // Whenever it died, every row is found under the key that is active.
-        indexes_are_of_the_active_key(&ground).await;
+        indexes_are_of_the_active_key(&fixture).await;
     }
     let args = ["rotate", "--purpose", "blind_index", "--grace", "0"];
-    json(&ground, &args, 0).await;
-    indexes_are_of_the_active_key(&ground).await;
+    json(&fixture, &args, 0).await;
+    indexes_are_of_the_active_key(&fixture).await;
     let columns = "SELECT count(*) FROM information_schema.columns
         WHERE table_name = 'patients' AND column_name LIKE 'ssn\\_bidx%'";
-    assert_eq!(number(&ground, columns).await, 1);
+    assert_eq!(number(&fixture, columns).await, 1);
     let open = "SELECT count(*) FROM phiseal.key_rotation_history WHERE finished_at IS NULL";
-    assert_eq!(number(&ground, open).await, 0);
+    assert_eq!(number(&fixture, open).await, 0);
 }
 
-async fn indexes_are_of_the_active_key(ground: &Ground) {
-    let checked = ground
+async fn indexes_are_of_the_active_key(fixture: &Fixture) {
+    let checked = fixture
         .check_against(
             ("public.patients", "ssn"),
             "saved",

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{active, all_under, json, number, on_both, postgres};
-use crate::support::{Base, Ground};
+use crate::support::{Base, Fixture};
 use serde_json::json;
 
 const STATES: [&str; 6] = [
@@ -47,10 +47,10 @@ fn way(to: &str) -> &'static [&'static str] {
 
 on_both!(every_move_is_made_or_refused_by_the_database, 1, moves);
 
-async fn moves(ground: Ground) {
-    let keys = ground.source().own("encryption_keys");
-    let transitions = ground.source().own("key_transitions");
-    let blob = match ground.base {
+async fn moves(fixture: Fixture) {
+    let keys = fixture.source().own("encryption_keys");
+    let transitions = fixture.source().own("key_transitions");
+    let blob = match fixture.base {
         Base::Postgres(_) => "'\\x00'::bytea",
         Base::Sqlite(_) => "x'00'",
     };
@@ -68,7 +68,7 @@ async fn moves(ground: Ground) {
     for from in STATES {
         for to in STATES.into_iter().filter(|to| *to != from) {
             id += 1;
-            ground
+            fixture
                 .exec(&format!(
                     "INSERT INTO {keys} (key_id, tenant, purpose, version, algorithm, kek_ref, wrapped_key,
                         check_value, created_by)
@@ -76,12 +76,12 @@ async fn moves(ground: Ground) {
                 ))
                 .await;
             for step in way(from) {
-                ground.exec(&become_of(id, step)).await;
+                fixture.exec(&become_of(id, step)).await;
             }
-            let refused = ground.refusal(&become_of(id, to)).await;
+            let refused = fixture.refusal(&become_of(id, to)).await;
             let legal = LEGAL.contains(&(from, to));
             assert_eq!(refused.is_none(), legal, "{from} to {to}: {refused:?}");
-            let now = ground
+            let now = fixture
                 .scalar(&format!("SELECT status FROM {keys} WHERE key_id = {id}"))
                 .await;
             assert_eq!(now.as_deref(), Some(if legal { to } else { from }));
@@ -90,7 +90,7 @@ async fn moves(ground: Ground) {
                 "SELECT count(*) FROM {transitions} WHERE key_id = {id} AND actor = 'tester' AND at IS NOT NULL"
             );
             let expected = 1 + way(from).len() as i64 + i64::from(legal);
-            assert_eq!(number(&ground, &noted).await, expected, "{from} to {to}");
+            assert_eq!(number(&fixture, &noted).await, expected, "{from} to {to}");
         }
     }
     for sql in [
@@ -98,7 +98,7 @@ async fn moves(ground: Ground) {
         format!("DELETE FROM {transitions}"),
         format!("DELETE FROM {keys}"),
     ] {
-        assert!(ground.refusal(&sql).await.is_some(), "{sql}");
+        assert!(fixture.refusal(&sql).await.is_some(), "{sql}");
     }
 }
 
@@ -108,35 +108,35 @@ on_both!(
     suspend
 );
 
-async fn suspend(ground: Ground) {
-    let key = active(&ground, "cell").await.to_string();
+async fn suspend(fixture: Fixture) {
+    let key = active(&fixture, "cell").await.to_string();
     let reason = ["--reason", "looking into it"];
     let run = |verb: &'static str| [&["keys", verb, &key][..], &reason].concat();
-    json(&ground, &run("suspend"), 0).await;
-    ground
+    json(&fixture, &run("suspend"), 0).await;
+    fixture
         .exec("INSERT INTO patients (id, ssn) VALUES (900, 'new')")
         .await;
-    let refused = json(&ground, &["backfill"], 7).await;
+    let refused = json(&fixture, &["backfill"], 7).await;
     assert!(
         refused["error"]["code"].as_str().unwrap().starts_with("E0"),
         "{refused}"
     );
     assert_eq!(
-        json(&ground, &["rotate"], 7).await["error"]["code"],
+        json(&fixture, &["rotate"], 7).await["error"]["code"],
         "E0430"
     );
     // It goes on opening.
-    json(&ground, &["verify"], 6).await;
+    json(&fixture, &["verify"], 6).await;
     // Run again, it waits for the transactions of now.
-    json(&ground, &run("suspend"), 0).await;
-    json(&ground, &run("resume"), 0).await;
+    json(&fixture, &run("suspend"), 0).await;
+    json(&fixture, &run("resume"), 0).await;
     assert_eq!(
-        json(&ground, &run("resume"), 7).await["error"]["code"],
+        json(&fixture, &run("resume"), 7).await["error"]["code"],
         "E0440"
     );
-    ground.backfill().await;
-    json(&ground, &["verify"], 0).await;
-    json(&ground, &["audit", "verify"], 0).await;
+    fixture.backfill().await;
+    json(&fixture, &["verify"], 0).await;
+    json(&fixture, &["audit", "verify"], 0).await;
 }
 
 on_both!(
@@ -145,38 +145,44 @@ on_both!(
     compromise
 );
 
-async fn compromise(ground: Ground) {
-    let key = active(&ground, "cell").await;
+async fn compromise(fixture: Fixture) {
+    let key = active(&fixture, "cell").await;
     let id = key.to_string();
     let args = ["keys", "compromise", &id, "--reason", "laptop lost"];
-    let done = json(&ground, &args, 0).await;
+    let done = json(&fixture, &args, 0).await;
     assert_eq!(done["rows_resealed"], 400, "{done}");
     assert_eq!(done["rotations"][0]["kind"], "compromise");
     assert_eq!(done["rotations"][0]["reason"], "compromised: laptop lost");
     let status = format!(
         "SELECT status FROM {} WHERE key_id = {key}",
-        ground.source().own("encryption_keys")
+        fixture.source().own("encryption_keys")
     );
-    assert_eq!(ground.scalar(&status).await.as_deref(), Some("compromised"));
-    all_under(&ground, active(&ground, "cell").await).await;
+    assert_eq!(
+        fixture.scalar(&status).await.as_deref(),
+        Some("compromised")
+    );
+    all_under(&fixture, active(&fixture, "cell").await).await;
     let destroy = ["keys", "destroy", &id, "--reason", "laptop lost"];
-    assert_eq!(json(&ground, &destroy, 2).await["error"]["code"], "E0115");
+    assert_eq!(json(&fixture, &destroy, 2).await["error"]["code"], "E0115");
     let wrong = [&destroy[..], &["--confirm", "1"]].concat();
-    assert_eq!(json(&ground, &wrong, 2).await["error"]["code"], "E0115");
+    assert_eq!(json(&fixture, &wrong, 2).await["error"]["code"], "E0115");
     let confirmed = [&destroy[..], &["--confirm", &id]].concat();
-    let done = json(&ground, &confirmed, 0).await;
+    let done = json(&fixture, &confirmed, 0).await;
     assert_eq!(done["destroyed"], json!([key]));
     assert!(done["unknown"].as_str().unwrap().contains("backups"));
-    assert_eq!(ground.scalar(&status).await.as_deref(), Some("destroyed"));
+    assert_eq!(fixture.scalar(&status).await.as_deref(), Some("destroyed"));
     let wiped = format!(
         "SELECT count(*) FROM {} WHERE key_id = {key} AND wrapped_key IS NULL AND destroyed_at IS NOT NULL",
-        ground.source().own("encryption_keys")
+        fixture.source().own("encryption_keys")
     );
-    assert_eq!(number(&ground, &wiped).await, 1);
+    assert_eq!(number(&fixture, &wiped).await, 1);
     // The chain still verifies: what can no longer be checked by itself is attested.
-    json(&ground, &["audit", "verify"], 0).await;
-    json(&ground, &["verify"], 0).await;
-    assert_eq!(json(&ground, &confirmed, 7).await["error"]["code"], "E0440");
+    json(&fixture, &["audit", "verify"], 0).await;
+    json(&fixture, &["verify"], 0).await;
+    assert_eq!(
+        json(&fixture, &confirmed, 7).await["error"]["code"],
+        "E0440"
+    );
 }
 
 on_both!(
@@ -185,10 +191,10 @@ on_both!(
     renamed
 );
 
-async fn renamed(ground: Ground) {
-    let first = active(&ground, "cell").await;
+async fn renamed(fixture: Fixture) {
+    let first = active(&fixture, "cell").await;
     // Another one takes its name, as where a table is put aside and made anew.
-    ground
+    fixture
         .exec(
             "ALTER TABLE patients RENAME TO people;
              CREATE TABLE patients (id integer primary key, ssn text, note text, dob text,
@@ -198,26 +204,26 @@ async fn renamed(ground: Ground) {
     let (id, reason) = (first.to_string(), "old");
     let destroy = ["keys", "destroy", &id, "--confirm", &id, "--reason", reason];
     assert_eq!(
-        json(&ground, &destroy, 7).await["error"]["code"],
+        json(&fixture, &destroy, 7).await["error"]["code"],
         "E0440",
         "its values are counted"
     );
-    json(&ground, &["rotate"], 0).await;
-    json(&ground, &destroy, 0).await;
-    ground
+    json(&fixture, &["rotate"], 0).await;
+    json(&fixture, &destroy, 0).await;
+    fixture
         .exec("DROP TABLE patients; ALTER TABLE people RENAME TO patients")
         .await;
-    let second = active(&ground, "cell").await;
+    let second = active(&fixture, "cell").await;
     assert_ne!(first, second);
-    all_under(&ground, second).await;
+    all_under(&fixture, second).await;
 }
 
 on_both!(a_key_in_use_is_not_destroyed, 20, in_use);
 
-async fn in_use(ground: Ground) {
-    let key = active(&ground, "cell").await.to_string();
+async fn in_use(fixture: Fixture) {
+    let key = active(&fixture, "cell").await.to_string();
     let args = ["keys", "destroy", &key, "--confirm", &key, "--reason", "no"];
-    assert_eq!(json(&ground, &args, 7).await["error"]["code"], "E0440");
+    assert_eq!(json(&fixture, &args, 7).await["error"]["code"], "E0440");
     let args = [
         "keys",
         "destroy",
@@ -227,15 +233,15 @@ async fn in_use(ground: Ground) {
         "--reason",
         "no",
     ];
-    assert_eq!(json(&ground, &args, 7).await["error"]["code"], "E0427");
-    all_under(&ground, key.parse().unwrap()).await;
+    assert_eq!(json(&fixture, &args, 7).await["error"]["code"], "E0427");
+    all_under(&fixture, key.parse().unwrap()).await;
 }
 
 #[tokio::test]
 async fn an_entry_of_the_audit_that_was_changed_after_its_key_was_destroyed_is_found() {
-    let ground = postgres("rotate_attest", 20).await;
-    let old = active(&ground, "cell").await.to_string();
-    json(&ground, &["rotate"], 0).await;
+    let fixture = postgres("rotate_attest", 20).await;
+    let old = active(&fixture, "cell").await.to_string();
+    json(&fixture, &["rotate"], 0).await;
     let args = [
         "keys",
         "destroy",
@@ -245,18 +251,18 @@ async fn an_entry_of_the_audit_that_was_changed_after_its_key_was_destroyed_is_f
         "--reason",
         "old",
     ];
-    json(&ground, &args, 0).await;
-    json(&ground, &["audit", "verify"], 0).await;
+    json(&fixture, &args, 0).await;
+    json(&fixture, &["audit", "verify"], 0).await;
     let under = format!("SELECT count(*) FROM phiseal.audit_log WHERE key_id = {old}");
-    assert!(number(&ground, &under).await > 0);
-    ground
+    assert!(number(&fixture, &under).await > 0);
+    fixture
         .exec(
             "ALTER TABLE phiseal.audit_log DISABLE TRIGGER audit_log_append_only;
             UPDATE phiseal.audit_log SET actor = 'nobody' WHERE entry_id = 2;
             ALTER TABLE phiseal.audit_log ENABLE ALWAYS TRIGGER audit_log_append_only",
         )
         .await;
-    let broken = json(&ground, &["audit", "verify"], 6).await;
+    let broken = json(&fixture, &["audit", "verify"], 6).await;
     assert_eq!(broken["error"]["code"], "E0307", "{broken}");
 }
 
@@ -264,31 +270,31 @@ async fn an_entry_of_the_audit_that_was_changed_after_its_key_was_destroyed_is_f
 /// destroyed: what it sealed is waited for and re-sealed, and nothing comes after.
 #[tokio::test]
 async fn nothing_is_sealed_under_a_key_that_was_rotated_away_in_flight() {
-    let ground = postgres("rotate_in_flight", 200).await;
-    let old = active(&ground, "cell").await;
+    let fixture = postgres("rotate_in_flight", 200).await;
+    let old = active(&fixture, "cell").await;
     // A value that was sealed for this row goes out and comes back: sealed by the application, so to speak.
-    ground
+    fixture
         .exec("CREATE TABLE kept AS SELECT * FROM patients")
         .await;
-    let mut writer = ground.db().connection().await;
+    let mut writer = fixture.db().connection().await;
     let run = |sql: &'static str| sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
     run("BEGIN; SET LOCAL phiseal.sealer = 'on'; UPDATE patients SET dob_sealed = NULL WHERE id = 1;
         UPDATE patients SET dob_sealed = (SELECT dob_sealed FROM kept WHERE id = 1) WHERE id = 1")
         .execute(&mut writer)
         .await
         .unwrap();
-    let rotate = ground.project.phiseal(&["rotate", "--json"]).spawn();
+    let rotate = fixture.project.phiseal(&["rotate", "--json"]).spawn();
     // The writer holds nothing up: the keys change at once. Its row, and its transaction, are waited for.
-    while active(&ground, "cell").await == old {
+    while active(&fixture, "cell").await == old {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let key = active(&ground, "cell").await;
+    let key = active(&fixture, "cell").await;
     run("COMMIT").execute(&mut writer).await.unwrap();
     rotate.wait().await.expect_code(0);
-    ground.exec("DROP TABLE kept").await;
-    all_under(&ground, key).await;
+    fixture.exec("DROP TABLE kept").await;
+    all_under(&fixture, key).await;
     // A seal of before, written now, is refused.
-    let stale = ground
+    let stale = fixture
         .refusal(&format!(
             "BEGIN; SET LOCAL phiseal.sealer = 'on';
              UPDATE patients SET dob_sealed = '\\xe701'::bytea || substr(int8send({old}), 5, 4) || substr(dob_sealed, 7)
@@ -298,6 +304,6 @@ async fn nothing_is_sealed_under_a_key_that_was_rotated_away_in_flight() {
     assert!(stale.is_some_and(|message| message.contains("not active")));
     let id = old.to_string();
     let args = ["keys", "destroy", &id, "--confirm", &id, "--reason", "old"];
-    json(&ground, &args, 0).await;
-    all_under(&ground, key).await;
+    json(&fixture, &args, 0).await;
+    all_under(&fixture, key).await;
 }

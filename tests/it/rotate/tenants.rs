@@ -2,7 +2,7 @@
 
 use super::{json, number};
 use crate::oracle::NonceLedger;
-use crate::support::Ground;
+use crate::support::Fixture;
 use serde_json::json;
 
 const PLAN: &str = "[[table]]\nname = \"NAME\"\ntenant_column = \"clinic\"\n\
@@ -18,21 +18,21 @@ fn ddl(rows: u32, tenants: u32) -> String {
     )
 }
 
-async fn in_postgres(name: &str, rows: u32, tenants: u32) -> Ground {
+async fn in_postgres(name: &str, rows: u32, tenants: u32) -> Fixture {
     let plan = PLAN.replace("NAME", "public.t");
-    let ground = Ground::postgres(name, &ddl(rows, tenants), &plan).await;
-    ground.backfill().await;
-    ground
+    let fixture = Fixture::postgres(name, &ddl(rows, tenants), &plan).await;
+    fixture.backfill().await;
+    fixture
 }
 
-async fn in_sqlite(rows: u32, tenants: u32) -> Ground {
-    let ground = Ground::sqlite(&ddl(rows, tenants), &PLAN.replace("NAME", "t")).await;
-    ground.backfill().await;
-    ground
+async fn in_sqlite(rows: u32, tenants: u32) -> Fixture {
+    let fixture = Fixture::sqlite(&ddl(rows, tenants), &PLAN.replace("NAME", "t")).await;
+    fixture.backfill().await;
+    fixture
 }
 
-fn label(ground: &Ground) -> &'static str {
-    match ground.base {
+fn label(fixture: &Fixture) -> &'static str {
+    match fixture.base {
         crate::support::Base::Postgres(_) => "public.t",
         crate::support::Base::Sqlite(_) => "t",
     }
@@ -48,23 +48,23 @@ async fn one_tenant_is_rotated_and_one_shredded_and_the_others_stay_in_sqlite() 
     one_by_one(in_sqlite(300, 3).await).await;
 }
 
-async fn one_by_one(ground: Ground) {
-    let keys = ground.source().own("encryption_keys");
+async fn one_by_one(fixture: Fixture) {
+    let keys = fixture.source().own("encryption_keys");
     let of = |tenant: &str| {
         format!(
             "SELECT key_id FROM {keys} WHERE tenant = '{tenant}' AND purpose = 'cell' AND status = 'active'"
         )
     };
-    let other = number(&ground, &of("clinic 2")).await;
-    let done = json(&ground, &["rotate", "--tenant", "clinic 1"], 0).await;
+    let other = number(&fixture, &of("clinic 2")).await;
+    let done = json(&fixture, &["rotate", "--tenant", "clinic 1"], 0).await;
     assert_eq!(done["rows_resealed"], 100, "{done}");
-    assert_eq!(number(&ground, &of("clinic 2")).await, other);
+    assert_eq!(number(&fixture, &of("clinic 2")).await, other);
     let ledger = &mut NonceLedger::default();
-    let checked = ground
-        .check_against((label(&ground), "ssn"), "saved", ledger)
+    let checked = fixture
+        .check_against((label(&fixture), "ssn"), "saved", ledger)
         .await;
     checked.expect_all_sealed();
-    let new = u32::try_from(number(&ground, &of("clinic 1")).await).unwrap();
+    let new = u32::try_from(number(&fixture, &of("clinic 1")).await).unwrap();
     assert_eq!((checked.keys[&new], checked.keys.len()), (100, 3));
     // Its blind index, too: only its own rows are made anew, and all are found.
     let args = [
@@ -76,18 +76,18 @@ async fn one_by_one(ground: Ground) {
         "--grace",
         "0",
     ];
-    json(&ground, &args, 0).await;
-    let checked = ground
-        .check_against((label(&ground), "ssn"), "saved", ledger)
+    json(&fixture, &args, 0).await;
+    let checked = fixture
+        .check_against((label(&fixture), "ssn"), "saved", ledger)
         .await;
     assert_eq!(checked.expect_all_sealed().indexes, 300);
     // Shredded: both keys gone, its rows do not open, its indexes are NULL, everyone else's stay.
     let args = [
         "keys", "destroy", "--tenant", "clinic 0", "--reason", "left us",
     ];
-    assert_eq!(json(&ground, &args, 2).await["error"]["code"], "E0115");
+    assert_eq!(json(&fixture, &args, 2).await["error"]["code"], "E0115");
     let confirmed = [&args[..], &["--confirm", "clinic 0"]].concat();
-    let done = json(&ground, &confirmed, 0).await;
+    let done = json(&fixture, &confirmed, 0).await;
     assert_eq!(done["destroyed"].as_array().unwrap().len(), 2);
     assert_eq!(
         (&done["values_lost"], &done["plaintext_left"]),
@@ -96,26 +96,29 @@ async fn one_by_one(ground: Ground) {
     let left = format!(
         "SELECT count(*) FROM {keys} WHERE tenant = 'clinic 0' AND wrapped_key IS NOT NULL"
     );
-    assert_eq!(number(&ground, &left).await, 0);
+    assert_eq!(number(&fixture, &left).await, 0);
     let found = "SELECT count(*) FROM t WHERE clinic = 'clinic 0' AND ssn_bidx IS NOT NULL";
-    assert_eq!(number(&ground, found).await, 0);
-    let verified = json(&ground, &["verify"], 6).await;
+    assert_eq!(number(&fixture, found).await, 0);
+    let verified = json(&fixture, &["verify"], 6).await;
     assert_eq!(
         (&verified["failed"], &verified["values_verified"]),
         (&json!(100), &json!(200))
     );
     let others = "SELECT count(*) FROM t WHERE ssn_bidx IS NOT NULL";
-    assert_eq!(number(&ground, others).await, 200);
-    assert_eq!(json(&ground, &confirmed, 7).await["error"]["code"], "E0443");
-    json(&ground, &["audit", "verify"], 0).await;
+    assert_eq!(number(&fixture, others).await, 200);
+    assert_eq!(
+        json(&fixture, &confirmed, 7).await["error"]["code"],
+        "E0443"
+    );
+    json(&fixture, &["audit", "verify"], 0).await;
 }
 
 #[tokio::test]
 async fn ten_thousand_tenants_in_one_table_take_a_few_statements() {
-    let ground = in_postgres("rotate_10000", 20_000, 10_000).await;
-    let before = number(&ground, STATEMENTS).await;
-    let done = json(&ground, &["rotate"], 0).await;
-    let statements = number(&ground, STATEMENTS).await - before;
+    let fixture = in_postgres("rotate_10000", 20_000, 10_000).await;
+    let before = number(&fixture, STATEMENTS).await;
+    let done = json(&fixture, &["rotate"], 0).await;
+    let statements = number(&fixture, STATEMENTS).await - before;
     assert_eq!(done["rows_resealed"], 20_000, "{}", done["outcome"]);
     // The one of no tenant, and ten thousand.
     assert_eq!(done["rotations"].as_array().unwrap().len(), 10_001);
@@ -124,15 +127,15 @@ async fn ten_thousand_tenants_in_one_table_take_a_few_statements() {
         "{statements} rows of ours were looked up one by one"
     );
     let ledger = &mut NonceLedger::default();
-    let checked = ground
+    let checked = fixture
         .check_against(("public.t", "ssn"), "saved", ledger)
         .await;
     checked.expect_all_sealed();
     let old = "SELECT count(*) FROM phiseal.encryption_keys WHERE status = 'deactivated'";
-    assert_eq!(number(&ground, old).await, 10_001);
+    assert_eq!(number(&fixture, old).await, 10_001);
     let closed = "SELECT count(*) FROM phiseal.key_rotation_history
         WHERE outcome = 'complete' AND rows_resealed = 2 AND rows_found = 2";
-    assert_eq!(number(&ground, closed).await, 10_000);
+    assert_eq!(number(&fixture, closed).await, 10_000);
 }
 
 /// Transactions of this database so far.

@@ -5,7 +5,7 @@
 use super::{active, json, number};
 use crate::live::{Application, draw, everyday};
 use crate::oracle::NonceLedger;
-use crate::support::Ground;
+use crate::support::Fixture;
 use phiseal::crypto::KeyPart;
 use phiseal::ident::Ident;
 use phiseal::keys::{KeyCache, ProviderConfig};
@@ -37,12 +37,12 @@ async fn no_update_is_lost_while_keys_are_rotated_under_a_sealing_application() 
          CREATE TABLE ledger (id bigint PRIMARY KEY, ssn text, note text);
          INSERT INTO ledger SELECT id, ssn, note FROM live"
     );
-    let ground = Ground::postgres("rotate_writers", &ddl, PLAN).await;
-    ground.backfill().await;
+    let fixture = Fixture::postgres("rotate_writers", &ddl, PLAN).await;
+    fixture.backfill().await;
     let mut unaware = Application::new();
     for task in 0..2 {
         unaware.does(
-            ground.db().pool(),
+            fixture.db().pool(),
             Duration::from_millis(20),
             everyday(task, rows),
         );
@@ -50,15 +50,15 @@ async fn no_update_is_lost_while_keys_are_rotated_under_a_sealing_application() 
     let begun = Instant::now();
     let mut sealing = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", WRITER, "--nocapture"])
-        .env("PHISEAL_WRITER_URL", ground.url())
-        .env("PHISEAL_WRITER_KEY", ground.project.key_file())
+        .env("PHISEAL_WRITER_URL", fixture.url())
+        .env("PHISEAL_WRITER_KEY", fixture.project.key_file())
         .env("PHISEAL_WRITER_SECONDS", seconds().to_string())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
     let mut rotations = 0;
     while begun.elapsed() < Duration::from_secs(seconds()) {
-        let done = ground.project.phiseal(&["rotate", "--json"]);
+        let done = fixture.project.phiseal(&["rotate", "--json"]);
         let done = done.run().await;
         done.expect_code(0);
         rotations += 1;
@@ -68,7 +68,7 @@ async fn no_update_is_lost_while_keys_are_rotated_under_a_sealing_application() 
         "the sealing application failed"
     );
     let transactions = unaware.stop().await;
-    let sealed = number(&ground, "SELECT count(*) FROM live WHERE id % 10 = 7").await;
+    let sealed = number(&fixture, "SELECT count(*) FROM live WHERE id % 10 = 7").await;
     println!(
         "{rotations} rotations under {transactions} transactions, {sealed} rows sealed by the application"
     );
@@ -77,12 +77,12 @@ async fn no_update_is_lost_while_keys_are_rotated_under_a_sealing_application() 
         "the applications did little"
     );
     // What the unaware one wrote waits to be sealed; what was sealed meanwhile is re-sealed.
-    ground.backfill().await;
-    json(&ground, &["rotate"], 0).await;
-    let key = active(&ground, "cell").await;
+    fixture.backfill().await;
+    json(&fixture, &["rotate"], 0).await;
+    let key = active(&fixture, "cell").await;
     let ledger = &mut NonceLedger::default();
     for column in ["ssn", "note"] {
-        let checked = ground
+        let checked = fixture
             .check_against(("public.live", column), "ledger", ledger)
             .await;
         checked.expect_all_sealed();

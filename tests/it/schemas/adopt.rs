@@ -254,8 +254,8 @@ async fn without_the_right_to_make_a_database_a_private_cluster_is_built_in() {
     .await;
     let project = Project::new();
     let call = async |arguments: &[&str]| {
-        let ground = ["--database-url", role.url.as_str(), "--json"];
-        project.phiseal(&[arguments, &ground].concat()).run().await
+        let fixture = ["--database-url", role.url.as_str(), "--json"];
+        project.phiseal(&[arguments, &fixture].concat()).run().await
     };
     call(&["migrate", "up", "--set", "webqx"])
         .await

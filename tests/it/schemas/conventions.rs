@@ -47,25 +47,25 @@ async fn flyways_folder_is_applied_repeated_verified_and_undone() {
         message.contains("V1_1__a.sql: line 1 has the placeholder ${b}"),
         "{message}"
     );
-    let ground = ["--dir", path, "--var", "b=c"];
-    let up = migrate(&db, &[&["up"], &ground[..]].concat(), 0).await;
+    let fixture = ["--dir", path, "--var", "b=c"];
+    let up = migrate(&db, &[&["up"], &fixture[..]].concat(), 0).await;
     assert_eq!(up, json!({ "applied": ["1.1", "1.2", "1.10", "R__view"] }));
-    let again = migrate(&db, &[&["up"], &ground[..]].concat(), 0).await;
+    let again = migrate(&db, &[&["up"], &fixture[..]].concat(), 0).await;
     assert_eq!(again, json!({ "applied": [] }));
-    migrate(&db, &[&["verify"], &ground[..]].concat(), 0).await;
+    migrate(&db, &[&["verify"], &fixture[..]].concat(), 0).await;
 
     write(
         dir.path(),
         "R__view.sql",
         "CREATE OR REPLACE VIEW v AS SELECT id, b FROM a;",
     );
-    let status = migrate(&db, &[&["status"], &ground[..]].concat(), 0).await;
+    let status = migrate(&db, &[&["status"], &fixture[..]].concat(), 0).await;
     assert_eq!(status[3]["state"], "pending");
-    let up = migrate(&db, &[&["up"], &ground[..]].concat(), 0).await;
+    let up = migrate(&db, &[&["up"], &fixture[..]].concat(), 0).await;
     assert_eq!(up, json!({ "applied": ["R__view"] }));
-    let down = migrate(&db, &[&["down", "--to", "1.2"], &ground[..]].concat(), 0).await;
+    let down = migrate(&db, &[&["down", "--to", "1.2"], &fixture[..]].concat(), 0).await;
     assert_eq!(down, json!({ "undone": ["1.10"] }));
-    let down = migrate(&db, &[&["down", "--to", "0"], &ground[..]].concat(), 0).await;
+    let down = migrate(&db, &[&["down", "--to", "0"], &fixture[..]].concat(), 0).await;
     assert_eq!(down, json!({ "undone": ["1.2", "1.1"] }));
     let left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'phiseal'::regnamespace";
     assert_eq!(db.count(left).await, 0);

@@ -8,18 +8,18 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 use super::{INDEXED, PEOPLE, PLAN, phiseal, sealed};
-use crate::support::{Base, Ground};
+use crate::support::{Base, Fixture};
 
-fn path(ground: &Ground) -> PathBuf {
-    match &ground.base {
+fn path(fixture: &Fixture) -> PathBuf {
+    match &fixture.base {
         Base::Sqlite(file) => file.path().to_owned(),
         Base::Postgres(_) => panic!("no file"),
     }
 }
 
 /// The mode that stays with the file, by its header (https://sqlite.org/fileformat2.html, 1.3.4).
-fn journal_mode(ground: &Ground) -> &'static str {
-    match fs::read(path(ground)).unwrap()[18] {
+fn journal_mode(fixture: &Fixture) -> &'static str {
+    match fs::read(path(fixture)).unwrap()[18] {
         2 => "wal",
         _ => "delete",
     }
@@ -70,18 +70,18 @@ const LOOKING: [(&[&str], i32); 17] = [
 #[tokio::test]
 async fn commands_that_look_change_no_byte_whatever_the_journal_mode() {
     for mode in ["delete", "wal"] {
-        let ground = sealed(INDEXED).await;
-        ground
+        let fixture = sealed(INDEXED).await;
+        fixture
             .exec(&format!(
                 "PRAGMA journal_mode = {mode}; UPDATE people SET ssn = ssn"
             ))
             .await;
-        let path = path(&ground);
+        let path = path(&fixture);
         let before = state(&path);
         for (args, code) in LOOKING {
-            let _ = fs::remove_file(ground.project.dir().join("other.toml"));
-            let done = phiseal(&ground, args)
-                .env("DATABASE_URL", ground.url())
+            let _ = fs::remove_file(fixture.project.dir().join("other.toml"));
+            let done = phiseal(&fixture, args)
+                .env("DATABASE_URL", fixture.url())
                 .run()
                 .await;
             assert_eq!(done.status.code(), Some(code), "{args:?}: {}", done.stderr);
@@ -90,7 +90,7 @@ async fn commands_that_look_change_no_byte_whatever_the_journal_mode() {
                 "{args:?} changed the file in mode {mode}"
             );
         }
-        assert_eq!(journal_mode(&ground), mode);
+        assert_eq!(journal_mode(&fixture), mode);
     }
 }
 
@@ -98,12 +98,12 @@ async fn commands_that_look_change_no_byte_whatever_the_journal_mode() {
 async fn a_file_without_anything_of_ours_is_only_looked_at() {
     let file = crate::support::sqlite().await;
     file.exec(PEOPLE).await;
-    let ground = Ground {
+    let fixture = Fixture {
         base: Base::Sqlite(file),
         project: crate::support::Project::new(),
     };
-    ground.project.plan(&ground.url(), PLAN);
-    let before = state(&path(&ground));
+    fixture.project.plan(&fixture.url(), PLAN);
+    let before = state(&path(&fixture));
     for (args, code) in [
         (&["plan"][..], 3),
         (&["status"], 3),
@@ -112,22 +112,25 @@ async fn a_file_without_anything_of_ours_is_only_looked_at() {
         (&["migrate", "up", "--dry-run"], 0),
         (&["rotate", "--if-due"], 3),
     ] {
-        phiseal(&ground, args).run().await.expect_code(code);
-        assert!(state(&path(&ground)) == before, "{args:?} changed the file");
+        phiseal(&fixture, args).run().await.expect_code(code);
+        assert!(
+            state(&path(&fixture)) == before,
+            "{args:?} changed the file"
+        );
     }
 }
 
 #[tokio::test]
 async fn commands_that_write_keep_the_journal_mode_and_a_copy_is_whole() {
     for mode in ["delete", "wal"] {
-        let ground = Ground {
+        let fixture = Fixture {
             base: Base::Sqlite(crate::support::sqlite().await),
             project: crate::support::Project::new(),
         };
-        ground
+        fixture
             .exec(&format!("PRAGMA journal_mode = {mode}; {PEOPLE}"))
             .await;
-        ground.project.plan(&ground.url(), INDEXED);
+        fixture.project.plan(&fixture.url(), INDEXED);
         for args in [
             &["migrate", "up"][..],
             &["keys", "create"],
@@ -139,29 +142,29 @@ async fn commands_that_write_keep_the_journal_mode_and_a_copy_is_whole() {
             &["bench", "--write-sample"],
             &["restore", "--drop-sealed"],
         ] {
-            phiseal(&ground, args).run().await.expect_code(0);
-            assert_eq!(journal_mode(&ground), mode, "{args:?}");
+            phiseal(&fixture, args).run().await.expect_code(0);
+            assert_eq!(journal_mode(&fixture), mode, "{args:?}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_plan_that_asks_for_wal_gets_it_from_the_first_command_that_writes() {
-    let ground = sealed(PLAN).await;
-    let plan = fs::read_to_string(ground.project.plan_file()).unwrap();
-    ground
+    let fixture = sealed(PLAN).await;
+    let plan = fs::read_to_string(fixture.project.plan_file()).unwrap();
+    fixture
         .project
         .plan_text(&plan.replace("[keys]", "wal = true\n[keys]"));
-    phiseal(&ground, &["status"]).run().await.expect_code(0);
-    assert_eq!(journal_mode(&ground), "delete");
-    let said = phiseal(&ground, &["backfill"])
+    phiseal(&fixture, &["status"]).run().await.expect_code(0);
+    assert_eq!(journal_mode(&fixture), "delete");
+    let said = phiseal(&fixture, &["backfill"])
         .run()
         .await
         .expect_code(0)
         .stderr;
     assert!(said.contains("WAL mode from now on"), "{said}");
-    assert_eq!(journal_mode(&ground), "wal");
-    let said = phiseal(&ground, &["verify"])
+    assert_eq!(journal_mode(&fixture), "wal");
+    let said = phiseal(&fixture, &["verify"])
         .run()
         .await
         .expect_code(0)
@@ -170,11 +173,11 @@ async fn a_plan_that_asks_for_wal_gets_it_from_the_first_command_that_writes() {
 }
 
 /// Everybody may read file, folder and plan, and nobody write.
-fn for_reading_only(ground: &Ground) {
-    let path = path(ground);
+fn for_reading_only(fixture: &Fixture) {
+    let path = path(fixture);
     for (path, mode) in [
-        (ground.project.plan_file(), 0o444),
-        (ground.project.dir().to_owned(), 0o555),
+        (fixture.project.plan_file(), 0o444),
+        (fixture.project.dir().to_owned(), 0o555),
         (path.clone(), 0o444),
         (path.parent().unwrap().to_owned(), 0o555),
     ] {
@@ -185,13 +188,13 @@ fn for_reading_only(ground: &Ground) {
 #[tokio::test]
 async fn a_file_in_a_folder_that_takes_no_writes_is_looked_at_in_either_journal_mode() {
     for mode in ["delete", "wal"] {
-        let ground = sealed(PLAN).await;
+        let fixture = sealed(PLAN).await;
         // Closed by everybody, in WAL mode without a -wal file.
-        if let Base::Sqlite(file) = &ground.base {
+        if let Base::Sqlite(file) = &fixture.base {
             file.pool().close().await;
         }
         let mut app = SqliteConnectOptions::new()
-            .filename(path(&ground))
+            .filename(path(&fixture))
             .connect()
             .await
             .unwrap();
@@ -201,8 +204,8 @@ async fn a_file_in_a_folder_that_takes_no_writes_is_looked_at_in_either_journal_
             .await
             .unwrap();
         app.close().await.unwrap();
-        for_reading_only(&ground);
-        let before = state(&path(&ground));
+        for_reading_only(&fixture);
+        let before = state(&path(&fixture));
         for args in [
             &["status", "--check"][..],
             &["keys", "list"],
@@ -212,7 +215,7 @@ async fn a_file_in_a_folder_that_takes_no_writes_is_looked_at_in_either_journal_
             &["migrate", "up", "--dry-run"],
             &["rotate", "--if-due"],
         ] {
-            let done = phiseal(&ground, args).without_rights().run().await;
+            let done = phiseal(&fixture, args).without_rights().run().await;
             assert_eq!(
                 done.status.code(),
                 Some(0),
@@ -221,16 +224,16 @@ async fn a_file_in_a_folder_that_takes_no_writes_is_looked_at_in_either_journal_
             );
         }
         // A backfill would not do, which the plan says.
-        let plan = phiseal(&ground, &["plan", "--json"])
+        let plan = phiseal(&fixture, &["plan", "--json"])
             .without_rights()
             .run()
             .await;
         let plan = plan.expect_code(3).json();
         let refusals = plan["refusals"].as_array().unwrap();
         assert!(refusals.iter().any(|one| one["code"] == "E0214"), "{plan}");
-        assert!(state(&path(&ground)) == before, "mode {mode}");
-        let folder = path(&ground).parent().unwrap().to_owned();
-        for folder in [folder, ground.project.dir().to_owned()] {
+        assert!(state(&path(&fixture)) == before, "mode {mode}");
+        let folder = path(&fixture).parent().unwrap().to_owned();
+        for folder in [folder, fixture.project.dir().to_owned()] {
             fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
         }
     }

@@ -44,8 +44,8 @@ fn syntax(sql: &str) -> String {
 
 #[tokio::test]
 async fn nothing_of_ours_in_the_schema_is_newer_than_sqlite_3_17() {
-    let ground = sealed(INDEXED).await;
-    let Base::Sqlite(file) = &ground.base else {
+    let fixture = sealed(INDEXED).await;
+    let Base::Sqlite(file) = &fixture.base else {
         panic!("no file");
     };
     let ours = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND (name GLOB '*phiseal*' OR tbl_name = 'people')";
@@ -67,8 +67,8 @@ async fn an_older_sqlite_reads_and_writes_through_the_guards() {
     let Some(program) = std::env::var_os("PHISEAL_OLD_SQLITE") else {
         return skipped("PHISEAL_OLD_SQLITE names no program");
     };
-    let ground = sealed(INDEXED).await;
-    let Base::Sqlite(file) = &ground.base else {
+    let fixture = sealed(INDEXED).await;
+    let Base::Sqlite(file) = &fixture.base else {
         panic!("no file");
     };
     let old = |sql: &str| {
@@ -122,8 +122,8 @@ async fn an_older_sqlite_reads_and_writes_through_the_guards() {
     assert_eq!(old(seal).0, before);
     let unsealed = "SELECT group_concat(id) FROM people WHERE ssn_sealed IS NULL";
     assert_eq!(old(unsealed).0, "1,3,4\n");
-    assert_eq!(ground.backfill().await["rows_sealed"], 3);
-    phiseal(&ground, &["verify"]).run().await.expect_code(0);
-    assert_eq!(check(&ground).await.0, Some(0));
+    assert_eq!(fixture.backfill().await["rows_sealed"], 3);
+    phiseal(&fixture, &["verify"]).run().await.expect_code(0);
+    assert_eq!(check(&fixture).await.0, Some(0));
     assert_eq!(old("PRAGMA integrity_check").0, "ok\n");
 }

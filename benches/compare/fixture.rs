@@ -39,27 +39,27 @@ const REPORTED: [&str; 10] = [
 const COLUMNS: [&str; 4] = ["ssn", "phone", "address", "dob"];
 
 /// The server and the operator's folder.
-pub struct Ground {
+pub struct Fixture {
     cluster: Cluster,
     dir: tempfile::TempDir,
 }
 
 /// A fresh database.
 pub struct Database<'a> {
-    ground: &'a Ground,
+    fixture: &'a Fixture,
     name: String,
     conn: PgConnection,
 }
 
-impl Ground {
+impl Fixture {
     /// Starts the server.
     pub fn start() -> Self {
-        let ground = Self {
+        let fixture = Self {
             cluster: Cluster::start_with(SETTINGS),
             dir: tempfile::tempdir().unwrap(),
         };
-        ground.phiseal(&["keys", "new-wrapping-key", "wrapping.key"]);
-        ground
+        fixture.phiseal(&["keys", "new-wrapping-key", "wrapping.key"]);
+        fixture
     }
 
     /// The operator's folder.
@@ -118,7 +118,7 @@ impl Ground {
         .await;
         admin.close().await.unwrap();
         let mut database = Database {
-            ground: self,
+            fixture: self,
             conn: self.connect(&name).await,
             name,
         };
@@ -215,7 +215,7 @@ impl Database<'_> {
 
     /// Its URL.
     pub fn url(&self) -> String {
-        self.ground.url(&self.name)
+        self.fixture.url(&self.name)
     }
 
     /// Bytes of log written so far.
