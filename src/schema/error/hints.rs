@@ -28,19 +28,11 @@ pub(super) fn of(error: &MigrateError) -> String {
         }
         MigrateError::ReadOnly => "connect to the primary, and see default_transaction_read_only",
         MigrateError::NeedsPostgres => "name a PostgreSQL database with --database-url",
-        MigrateError::NoScratch { .. } => {
-            "use a role that may create databases, or name an empty one with \
-                 --scratch-database-url"
-        }
-        MigrateError::ScratchInUse { .. } => {
-            "name a database without tables; it is left without any"
-        }
-        MigrateError::ScratchReaches { .. } => {
-            "give it a login of its own: CREATE ROLE scratch LOGIN PASSWORD '...'; CREATE DATABASE \
-                 scratch OWNER scratch; or leave --scratch-database-url out where initdb and postgres of \
-                 the server's version are on this host: the set is then built in a private cluster"
-        }
-        MigrateError::ScratchUnreachable { .. } => "see that the server takes one more connection",
+        MigrateError::NoScratch { .. }
+        | MigrateError::ScratchInUse { .. }
+        | MigrateError::ScratchReaches { .. }
+        | MigrateError::ScratchUnreachable { .. }
+        | MigrateError::NoCage { .. } => of_scratch(error),
         MigrateError::CannotAdopt { .. } => {
             "bring the database to what the migrations make, or adopt fewer with --to"
         }
@@ -67,11 +59,6 @@ pub(super) fn of(error: &MigrateError) -> String {
             "it was not undone; if its rows are to be lost, add --drop-data; sealed values are given \
                  back first with `phiseal restore --drop-sealed`"
         }
-        MigrateError::NoCage { .. } => {
-            "install the server's programs of the same major version on this host (initdb and \
-                 postgres), or name an empty database, with a login that can change nothing else, with \
-                 --scratch-database-url"
-        }
         MigrateError::NoVersion { .. } => "see `phiseal migrate status`",
         MigrateError::Database {
             doing, sqlstate, ..
@@ -81,6 +68,30 @@ pub(super) fn of(error: &MigrateError) -> String {
         }
     }
     .to_owned()
+}
+
+/// What to do where the set cannot be built apart from the server.
+fn of_scratch(error: &MigrateError) -> &'static str {
+    match error {
+        MigrateError::NoScratch { .. } => {
+            "use a role that may create databases, or name an empty one with \
+                 --scratch-database-url"
+        }
+        MigrateError::ScratchInUse { .. } => {
+            "name a database without tables; it is left without any"
+        }
+        MigrateError::ScratchReaches { .. } => {
+            "give it a login of its own: CREATE ROLE scratch LOGIN PASSWORD '...'; CREATE DATABASE \
+                 scratch OWNER scratch; or leave --scratch-database-url out where initdb and postgres of \
+                 the server's version are on this host: the set is then built in a private cluster"
+        }
+        MigrateError::ScratchUnreachable { .. } => "see that the server takes one more connection",
+        _ => {
+            "install the server's programs of the same major version on this host (initdb and \
+                 postgres), or name an empty database, with a login that can change nothing else, with \
+                 --scratch-database-url"
+        }
+    }
 }
 
 /// What a statement that the database refused asks for.
