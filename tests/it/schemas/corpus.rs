@@ -90,6 +90,10 @@ async fn every_piece_of_a_file_is_one_statement_to_the_servers_own_parser() {
         let Ok(text) = std::fs::read_to_string(file) else {
             continue;
         };
+        // SQLite's own statements, in fixtures of ours.
+        if at < carried && text.contains("RAISE(ABORT") {
+            continue;
+        }
         match cut(&text) {
             Ok(pieces) => {
                 count += pieces.len();
