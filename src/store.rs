@@ -401,7 +401,8 @@ pub trait PageReader: Send {
 pub trait BatchWriter: Send {
     /// Opens the transaction, increments the lane's `seq` under its fence (this must change exactly
     /// one row, else [`StoreError::FenceLost`]), stores the cursor, and checks that each key the
-    /// batch seals under is active (else [`StoreError::KeyNotActive`]).
+    /// batch seals under is active (else [`StoreError::KeyNotActive`]). A store may send this with
+    /// the next call, and report its errors there.
     async fn begin(
         &mut self,
         stamp: &LaneStamp,
@@ -419,8 +420,8 @@ pub trait BatchWriter: Send {
     ) -> Result<Page>;
 
     /// Writes all rows whose version is unchanged, in one statement. With `skip_locked`, rows that
-    /// others have locked are left out; otherwise the write waits for them. After the write, whose
-    /// lock keeps DDL out, it compares `fingerprint` and the page's storage
+    /// others have locked are left out; otherwise the write waits for them. Before the commit, under
+    /// the write's lock, which keeps DDL out, the store compares `fingerprint` and the page's storage
     /// ([`StoreError::SchemaChanged`]).
     async fn write(
         &mut self,

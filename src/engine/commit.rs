@@ -346,13 +346,13 @@ impl Committer {
                 .unwrap_or(i64::MAX),
             quarantined: i64::try_from(listed.len()).unwrap_or(i64::MAX),
         };
-        let of_load = |rows: &[usize]| -> Vec<usize> {
+        let in_page = |rows: &[usize]| -> Vec<usize> {
             rows.iter().map(|at| batch.rows.start + at).collect()
         };
-        let mut missed = of_load(&written.missed);
-        let passed_over = of_load(&written.skipped);
-        missed.retain(|at| !passed_over.contains(at));
-        let is_listed = |at: usize| refused.is_some() || passed_over.contains(&at);
+        let mut missed = in_page(&written.missed);
+        let skipped = in_page(&written.skipped);
+        missed.retain(|at| !skipped.contains(at));
+        let is_listed = |at: usize| refused.is_some() || skipped.contains(&at);
         let counts = self.rotation_counts(page_writes, batch, &missed, is_listed);
         if !counts.is_empty() {
             self.writer.count_rotation(&counts).await?;

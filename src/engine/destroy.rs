@@ -1,5 +1,5 @@
 //! Destroys keys, and with them every value that is still sealed under them.
-//! Owns the conditions for that. The key may no longer seal; no rotation of it is open; older
+//! Owns the conditions for that; crypto-shredding of a tenant, below, asks for fewer. The key may no longer seal; no rotation of it is open; older
 //! transactions have ended; the whole database was searched; a census under a lock counted zero;
 //! and the audit chain was attested under the key that is active now, since the entries under the
 //! destroyed key can never be checked again. One transaction destroys the keys and writes the audit

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 /// Delays the reads of a run.
 ///
 /// [`super::pages::Pages`] asks before each window, so every step, the sweep, verify and the samples
-/// of `plan` and `bench` respect it. Rows that are read one by one, because of their size or because
-/// they are locked, belong to a window that was admitted.
+/// of `plan` respect it. Rows that are read one by one, because of their size or because they are
+/// locked, belong to a window that was admitted. `bench` does not ask: it measures reads at full
+/// speed.
 #[async_trait]
 pub trait Throttle: Send + Sync {
     /// Returns when the next window may be read. Must return at once after a request to stop.

@@ -116,7 +116,7 @@ pub enum Bound {
     Key(KeyText),
     /// After this place. As the end of a range: before this place's block.
     Heap(HeapPosition),
-    /// Before this rowid (SQLite, for a table without a key column that shows it).
+    /// Before this rowid; a window that begins here includes it (SQLite, for a table without a key column that shows it).
     Row(i64),
 }
 

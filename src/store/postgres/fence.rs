@@ -74,12 +74,12 @@ pub(super) fn enter_sql(target: &Target, batch: &WriteBatch<'_>) -> String {
          IF {} IS DISTINCT FROM {} THEN RAISE EXCEPTION USING ERRCODE = '{SCHEMA_CHANGED}', MESSAGE = 'table'; \
          END IF; END",
         batch.relation,
-        print_of(target, &relation),
+        fingerprint_of(target, &relation),
         quote::literal(batch.fingerprint),
     ))
 }
 
-fn print_of(target: &Target, relation: &str) -> String {
+fn fingerprint_of(target: &Target, relation: &str) -> String {
     let columns: Vec<String> = worked_columns(target)
         .iter()
         .map(|name| quote::literal(name))
@@ -94,7 +94,7 @@ fn print_of(target: &Target, relation: &str) -> String {
 /// lock that the write holds keeps DDL out until COMMIT.
 pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>, role: Option<&Ident>) -> String {
     let relation = quote::literal(batch.relation);
-    let print = print_of(target, &relation);
+    let print = fingerprint_of(target, &relation);
     let code =
         |sqlstate| format!("RAISE EXCEPTION USING ERRCODE = '{sqlstate}', MESSAGE = 'table'");
     let role = role.map_or_else(String::new, |role| {
