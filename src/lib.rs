@@ -68,8 +68,11 @@
 //! # }
 //! ```
 
-// What the program and the tests alone call has no caller without them.
-#![cfg_attr(not(all(feature = "cli", feature = "testing")), allow(dead_code))]
+// Without the program or the tests, what only they use has no user; a build with both still warns.
+#![cfg_attr(
+    not(all(feature = "cli", feature = "testing")),
+    allow(dead_code, unused_imports)
+)]
 
 pub mod crypto;
 pub mod error;
