@@ -43,9 +43,7 @@ pub enum EngineError {
         row_tag: String,
     },
     /// Rows are held by others, or changed each time they are to be written.
-    #[error(
-        "{table} does not converge: {rows} rows are still unsealed after {passes} passes{held}"
-    )]
+    #[error("{table} does not converge: {rows} rows still need work after {passes} passes{held}")]
     NotConverging {
         /// The table's label.
         table: String,
@@ -55,6 +53,14 @@ pub enum EngineError {
         passes: u64,
         /// Who holds rows, or nothing.
         held: String,
+    },
+    /// Each round of a procedure found new work, up to the last round that it makes.
+    #[error("{what} did not end: each of {rounds} rounds found something new to do")]
+    Unending {
+        /// The procedure, with its article.
+        what: &'static str,
+        /// Rounds made.
+        rounds: u32,
     },
     /// A trigger of the table's changes the value each time that it is written.
     #[error(
@@ -164,7 +170,7 @@ impl Coded for EngineError {
             Self::Checkpoint(_) => "E0604",
             Self::Interrupted => "E0605",
             Self::ReadBackDiffers { .. } => "E0303",
-            Self::NotConverging { .. } => "E0606",
+            Self::NotConverging { .. } | Self::Unending { .. } => "E0606",
             Self::Rewritten { .. } => "E0526",
             Self::AllRefused { .. } => "E0524",
             Self::Violating { .. } => "E0264",
@@ -198,12 +204,15 @@ impl Coded for EngineError {
                  abandon` (docs/RUNBOOK.md, \"A checkpoint that cannot be read\")"
                     .to_owned()
             }
-            Self::Interrupted => "run the same command again to resume".to_owned(),
+            Self::Interrupted => "run the same command again: it resumes (`verify` begins anew)".to_owned(),
             Self::ReadBackDiffers { .. } => {
                 "something rewrites the column on its way in: see `phiseal plan`; the batch was rolled back".to_owned()
             }
             Self::NotConverging { .. } => {
                 "end the transactions that hold rows, or what goes on writing them, then run the command again".to_owned()
+            }
+            Self::Unending { .. } => {
+                "find what goes on writing or making tables meanwhile, then run the command again".to_owned()
             }
             Self::Rewritten { .. } => {
                 "see that the triggers leave a value alone that is stored already, then run the command again".to_owned()
@@ -239,13 +248,31 @@ impl Coded for EngineError {
             Self::Checkpoint(_) => Exit::Keys,
             Self::Interrupted => Exit::Interrupted,
             Self::ReadBackDiffers { .. } => Exit::Unverified,
-            Self::NotConverging { .. } | Self::Rewritten { .. } | Self::AllRefused { .. } => {
-                Exit::NotConverging
-            }
+            Self::NotConverging { .. }
+            | Self::Unending { .. }
+            | Self::Rewritten { .. }
+            | Self::AllRefused { .. } => Exit::NotConverging,
             Self::Violating { .. } => Exit::Refused,
             Self::OtherRun { .. } | Self::LanesHeld { .. } => Exit::Held,
             Self::Worker | Self::NoRandomness => Exit::Bug,
             Self::NotRegistered { .. } => Exit::Refused,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_procedure_that_does_not_end_is_told_by_its_name_and_not_as_rows() {
+        let error = EngineError::Unending {
+            what: "the rotation",
+            rounds: 10,
+        };
+        let said = "the rotation did not end: each of 10 rounds found something new to do";
+        assert_eq!(error.to_string(), said);
+        assert_eq!((error.code(), error.exit()), ("E0606", Exit::NotConverging));
+        assert!(error.hint().contains("goes on writing"));
     }
 }

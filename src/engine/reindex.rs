@@ -309,11 +309,9 @@ impl Engine {
                 }
             }
         }
-        Err(EngineError::NotConverging {
-            table: "blind index".to_owned(),
-            rows: 0,
-            passes: u64::from(SWITCHES_MAX),
-            held: String::new(),
+        Err(EngineError::Unending {
+            what: "the switch of the blind index",
+            rounds: SWITCHES_MAX,
         })
     }
 

@@ -149,11 +149,9 @@ impl Engine {
             }
             self.wait_until_gone(&mut open_before).await?;
             if round >= ROUNDS_MAX {
-                return Err(EngineError::NotConverging {
-                    table: "rotation".to_owned(),
-                    rows: 0,
-                    passes: u64::from(round),
-                    held: String::new(),
+                return Err(EngineError::Unending {
+                    what: "the rotation",
+                    rounds: round,
                 });
             }
             if !self.anything_to_do(&jobs, &old).await? {

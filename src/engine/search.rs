@@ -67,7 +67,7 @@ impl Engine {
     /// Searches all relations, including those that are created meanwhile.
     ///
     /// # Errors
-    /// What the store reports; [`EngineError::NotConverging`] if new relations keep appearing.
+    /// What the store reports; [`EngineError::Unending`] if new relations keep appearing.
     pub async fn search(&self, keys: &[KeyId], reach: &Reach) -> Result<Searched, EngineError> {
         let mut found = Searched::default();
         if reach.registered_only || keys.is_empty() {
@@ -100,11 +100,9 @@ impl Engine {
                 done.push(place);
             }
         }
-        Err(EngineError::NotConverging {
-            table: "the search of the database".to_owned(),
-            rows: 0,
-            passes: u64::from(LISTS_MAX),
-            held: String::new(),
+        Err(EngineError::Unending {
+            what: "the search of the database",
+            rounds: LISTS_MAX,
         })
     }
 

@@ -318,7 +318,7 @@ impl Coded for StoreError {
                 "a label is one table's: give this table another label in the plan; if it was made to take the other's place, `phiseal fields rebind`"
             }
             Self::NotRestored { .. } => {
-                "some application seals meanwhile: stop it, then run the command again"
+                "an application may have sealed meanwhile: stop it; or a row is in quarantine: `phiseal quarantine list`; then run the command again"
             }
             Self::RoleRefused { role, .. } => {
                 return format!(
@@ -331,8 +331,9 @@ impl Coded for StoreError {
             }
             Self::NotOurs { hint, .. } => hint,
             Self::ReadOnly => "connect to the primary",
-            Self::Unexpected { .. } | Self::Refused { .. } => {
-                "look the SQLSTATE up; if it is not explained by the server's state, report it"
+            Self::Unexpected { .. } => "report this, with the log",
+            Self::Refused { .. } => {
+                "look the SQLSTATE up; if the server's state does not explain it, report it"
             }
         }
         .to_owned()
