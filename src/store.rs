@@ -49,10 +49,11 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// Everything the engine may ask of a database.
 ///
-/// Contract: each method is one transaction. It is committed when the method returns `Ok` and
-/// rolled back when it returns `Err`, except that after [`StoreError::OutcomeUnknown`] it may be
-/// either. No method keeps session state between calls, so the engine works through a pooler in
-/// transaction mode.
+/// Contract: unless it says otherwise, each method is one transaction. It is committed when the
+/// method returns `Ok` and rolled back when it returns `Err`, except that after
+/// [`StoreError::OutcomeUnknown`] it may be either. The methods that create or drop indexes, and
+/// [`Store::end_frozen`], are several steps, each of which may be repeated. No method keeps session
+/// state between calls, so the engine works through a pooler in transaction mode.
 #[async_trait]
 pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// What the server is, and which of its settings matter to the engine.
@@ -219,7 +220,8 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// unfinished.
     async fn begin_run(&self, run: &RunRecord, lanes: &[NewLane]) -> Result<i64>;
 
-    /// Adds lanes to a run, for a partition that was attached after it began.
+    /// Adds lanes to a run: the sweeps, and a lane for each partition that was attached after it
+    /// began.
     async fn add_lanes(&self, run_id: i64, lanes: &[NewLane]) -> Result<()>;
 
     /// Marks a run interrupted (it can be resumed) or ended. Returns its counters, summed over its
@@ -366,9 +368,10 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
 /// Reads pages of rows in key order or in storage order, as the request's bounds say.
 ///
-/// Contract: takes no row locks. The server makes the text of every value, the order and the
-/// cursor. A page is one consistent snapshot. If the relation's storage is not the one that a bound
-/// names, its range begins again.
+/// Contract: takes no row locks. The server makes the text of every value, and in key order the
+/// order and the cursor. In storage order the store may compute the cursor from block numbers. A
+/// page is one consistent snapshot. If the relation's storage is not the one that a bound names,
+/// its range begins again.
 #[async_trait]
 pub trait PageReader: Send {
     /// Reads one window after `request.after`.
@@ -420,9 +423,10 @@ pub trait BatchWriter: Send {
     ) -> Result<Page>;
 
     /// Writes all rows whose version is unchanged, in one statement. With `skip_locked`, rows that
-    /// others have locked are left out; otherwise the write waits for them. Before the commit, under
-    /// the write's lock, which keeps DDL out, the store compares `fingerprint` and the page's storage
-    /// ([`StoreError::SchemaChanged`]).
+    /// others have locked are left out; otherwise the write waits for them. Before COMMIT, under
+    /// the write's lock, which keeps DDL out, the store compares `fingerprint` and the page's
+    /// storage; `write` or `commit` then returns [`StoreError::SchemaChanged`] or
+    /// [`StoreError::StorageChanged`].
     async fn write(
         &mut self,
         target: &Target,

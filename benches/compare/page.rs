@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::chart::{Bar, Line, bars, lines, number};
 use crate::contestants::CONTESTANTS;
 use crate::growth::Growth;
-use crate::record::{Bound, Record};
+use crate::record::{Mark, Record};
 use crate::save;
 
 /// Writes all pages from the records in `target`, or where one is missing from that of the page as it
@@ -131,22 +131,22 @@ pub fn marks(record: &Record, growth: Option<&Growth>) -> String {
     if let Some(growth) = growth {
         let rate = |rows| growth.rate("rows", "phiseal", rows);
         if let (Some(large), Some(small)) = (rate(10_000_000), rate(1_000_000)) {
-            all.push(Bound::at_least(
+            all.push(Mark::at_least(
                 "rows/s at 10,000,000 rows, of that at 1,000,000",
                 large / small,
                 0.9,
             ));
         }
     }
-    let mut out = "| bound | goal | measured | |\n| --- | --- | ---: | --- |\n".to_owned();
-    for bound in all {
+    let mut out = "| mark | goal | measured | |\n| --- | --- | ---: | --- |\n".to_owned();
+    for mark in all {
         out.push_str(&format!(
             "| {} | {} | {:.2}{} | {} |\n",
-            bound.what,
-            bound.goal_text(),
-            bound.reached,
-            bound.unit,
-            if bound.is_reached() {
+            mark.what,
+            mark.goal_text(),
+            mark.reached,
+            mark.unit,
+            if mark.is_reached() {
                 "reached"
             } else {
                 "not reached"

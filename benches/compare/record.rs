@@ -111,7 +111,7 @@ impl Record {
     }
 
     /// The goals, and what was reached; only those for which there are figures.
-    pub fn marks(&self) -> Vec<Bound> {
+    pub fn marks(&self) -> Vec<Mark> {
         let best = ["lanes_1", "lanes_2", "lanes_4"]
             .into_iter()
             .filter_map(|name| self.rate(name))
@@ -152,12 +152,12 @@ impl Record {
         ];
         let least = at_least
             .into_iter()
-            .filter_map(|(what, reached, goal)| Some(Bound::at_least(what, reached?, goal)));
+            .filter_map(|(what, reached, goal)| Some(Mark::at_least(what, reached?, goal)));
         least.chain(self.limits()).collect()
     }
 
     /// Those that are not to be passed.
-    fn limits(&self) -> Vec<Bound> {
+    fn limits(&self) -> Vec<Mark> {
         let peak = self
             .samples
             .iter()
@@ -188,9 +188,9 @@ impl Record {
         at_most
             .into_iter()
             .filter_map(|(what, reached, goal, unit)| {
-                Some(Bound {
+                Some(Mark {
                     unit,
-                    ..Bound::at_least(what, reached?, goal)
+                    ..Mark::at_least(what, reached?, goal)
                 })
             })
             .collect()
@@ -198,7 +198,7 @@ impl Record {
 }
 
 /// A goal.
-pub struct Bound {
+pub struct Mark {
     /// Of what.
     pub what: &'static str,
     /// The number to reach.
@@ -209,7 +209,7 @@ pub struct Bound {
     pub unit: &'static str,
 }
 
-impl Bound {
+impl Mark {
     /// A ratio to be reached.
     pub fn at_least(what: &'static str, reached: f64, goal: f64) -> Self {
         Self {

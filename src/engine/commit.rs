@@ -314,8 +314,8 @@ impl Committer {
             .await;
         match &ended {
             Ok(_) => self.count_attempt(&written, &skipped).await?,
-            // Also if the outcome is unknown: should the batch be committed after all, the rows are
-            // in the table's quarantine.
+            // Forgets them also if the outcome of COMMIT is unknown. If it did commit, the entries
+            // are in the table, and listing them again adds nothing.
             Err(_) => self.ctx.known_faults.forget(&skipped),
         }
         ended

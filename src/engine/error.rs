@@ -25,7 +25,7 @@ pub enum EngineError {
     /// A transaction that began before the keys changed does not end.
     #[error("an older transaction does not end: {who}")]
     OldTransaction {
-        /// KeyIndex it is.
+        /// Whose transaction it is.
         who: String,
     },
     /// A checkpoint cannot be read or written.

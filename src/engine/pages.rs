@@ -164,8 +164,9 @@ impl Pages {
         Ok(page)
     }
 
-    /// Reads one row whole; it stays marked large only where it is above the ceiling. A row that
-    /// changed meanwhile comes as it is now where the text of its key is known, and otherwise not.
+    /// Reads one row whole. If the row has changed since, reads its present version by key, if the
+    /// request is for all versions and the key's text is known; otherwise the page is empty. The
+    /// row remains `large` only if a value exceeds [`VALUE_BYTES_CEILING`].
     async fn single(&mut self, row: &PageRow) -> Result<Page, EngineError> {
         let version = Wanted::Version(&row.locator);
         let page = match self.read(&version).await {
@@ -177,7 +178,7 @@ impl Pages {
             read => read,
         }?;
         match &row.key_text {
-            // A stream over versions of a horizon has another one for rows that changed since.
+            // With a horizon, rows that changed since are read by verify's second part, not here.
             Some(key) if page.rows.is_empty() && self.request.versions == Visibility::All => {
                 self.read(&Wanted::Current(key)).await
             }
@@ -185,7 +186,8 @@ impl Pages {
         }
     }
 
-    /// The same rows without the values, one of which the database cannot read.
+    /// Reads the same rows without their values, because the database cannot read one of these
+    /// values.
     async fn refused(&mut self, wanted: &Wanted<'_>, sqlstate: &str) -> Result<Page, EngineError> {
         self.without_values = true;
         let page = self.read(wanted).await;

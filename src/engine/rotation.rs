@@ -1,10 +1,10 @@
 //! Finishes a key rotation: re-seals every value that is sealed under a superseded key. How a
 //! rotation begins is in `begin`.
-//! Owns the safe order of the steps. The new key is durable and proven; one transaction activates
-//! it and deactivates the old key; the run loop re-seals everything older; the rotation waits for
-//! older transactions; a census counts the values that are left; the record is closed. After an
-//! interruption at any point the open record says what is still to be done, and no new rotation
-//! begins before that.
+//! Owns the safe order. In `begin`, the new key is stored and read back, and one transaction
+//! activates it and deactivates the old key. Here, the run loop re-seals everything older; the
+//! rotation waits for older transactions; a census counts the values that are left; the record is
+//! closed. After an interruption at any point the open record says what is still to be done. Until
+//! it is closed no new rotation of that key begins: another request joins it.
 
 mod begin;
 mod notes;
@@ -32,8 +32,8 @@ use crate::keys::{KeyFor, KeyRecord, RotationEnd, RotationKind, RotationRecord};
 use crate::store::{Next, OpenTransaction, RunKind, Select, StoreError, Target};
 use superseded::{KeyIndex, older_keys, rotation_of_each};
 
-/// How often the tables are worked on again because somebody wrote values under a superseded key
-/// meanwhile.
+/// At most this many rounds over the tables after the first one. Each is needed because somebody
+/// wrote values under a superseded key meanwhile.
 const ROUNDS_MAX: u32 = 10;
 
 /// A request to rotate keys.
@@ -46,9 +46,9 @@ pub struct RotationRequest {
     /// Make a new key in any case. If this is false and the last rotation left values behind, they
     /// are re-sealed under the key that is active now, and no new key is made.
     pub new_key: bool,
-    /// The `history_id` of the newest record when the request was made, or 0. A rotation to the
-    /// active key with a higher one was begun by another process for the same purpose, and this
-    /// request joins it. (A number and not a time, since clocks jump.)
+    /// The `history_id` of the newest record when the request was made, or 0. If the rotation that
+    /// made the active key has a higher `history_id`, another process began it after this request
+    /// was made, and this request joins it. (A number and not a time, since clocks jump.)
     pub since: i64,
     /// Records that were unfinished when the request was made. The request joins them, even if
     /// another process finishes them first.
@@ -77,7 +77,8 @@ pub struct Finished {
     pub closed: Vec<RotationRecord>,
     /// The counts of this invocation.
     pub done: Tallied,
-    /// Superseded keys under which there were values when this invocation began, or still are.
+    /// The keys that the open records replace, and every other superseded key under which this
+    /// invocation met values or the census still counts some.
     pub from: BTreeSet<KeyId>,
     /// What the search of the whole database found under compromised keys.
     pub beyond: Beyond,

@@ -11,8 +11,9 @@
 //! between the two: when the previous pass looked, the row was sealed or did not exist. Such a row
 //! is *new*. If no row was missed twice in a row, then every row that was unsealed when the last
 //! pass but one began has been sealed, and the rows that are left came later. An application that
-//! writes without pause leaves new rows behind every pass. If a pass finds more than half as many
-//! of them as the pass before, more passes would not help, and the sweep ends.
+//! writes without pause leaves new rows behind every pass. If, besides, a pass finds more than half
+//! as many of them as the pass before, more passes would not help, and the sweep ends, if the step
+//! allows it (a restore does not).
 
 use std::collections::HashMap;
 use std::ops::AddAssign;
@@ -33,8 +34,8 @@ use crate::store::{KeyText, Page, PageRequest, Select, Visibility};
 
 /// A pass stops locking missed rows one by one after it found this many of them still locked.
 const HELD_MAX: u32 = 3;
-/// How many missed rows of a pass are remembered. If there are more, some row counts as missed
-/// twice in a row.
+/// How many missed rows of a pass are remembered. If a pass misses more, the sweep assumes that one
+/// of them was missed twice in a row, and goes on.
 const REMEMBERED_MAX: usize = 100_000;
 /// The most rows that a window of the whole relation looks at.
 const WINDOW_ROWS: u32 = 20_000;
@@ -156,12 +157,13 @@ struct Sweep<'a> {
     committer: &'a mut Committer,
     relation: &'a str,
     tallied: &'a mut Tallied,
-    /// Rows that the previous pass or this one found but neither wrote nor listed, with the number
-    /// of consecutive passes that missed them.
+    /// Rows that this pass has missed so far (between passes, those of the last one): it found
+    /// them, but neither wrote nor quarantined them. With the number of consecutive passes that
+    /// missed each.
     missed: HashMap<RowKey, u32>,
     /// How many rows this pass tried to lock but found locked.
     held: u32,
-    /// When a batch, or an empty one, last renewed the lease.
+    /// When [`Sweep::commit`] last wrote, or renewed the lease by an empty batch.
     renewed: Instant,
 }
 

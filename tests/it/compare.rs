@@ -6,7 +6,7 @@ mod record;
 #[path = "../../benches/compare/regress.rs"]
 mod regress;
 
-use record::{Bound, Record, Sample};
+use record::{Mark, Record, Sample};
 
 // Each contestant with its rates, a round each.
 fn record(contestants: &[(&str, &[f64])]) -> Record {
@@ -49,8 +49,8 @@ fn a_mark_is_reached_by_figures_or_not_at_all() {
     of.shares.insert("sealing".to_owned(), 10.5);
     let marks = of.marks();
     let reached = |what: &str| {
-        let bound = marks.iter().find(|bound| bound.what.contains(what));
-        bound.map(Bound::is_reached)
+        let mark = marks.iter().find(|mark| mark.what.contains(what));
+        mark.map(Mark::is_reached)
     };
     assert_eq!(reached("one lane"), Some(false));
     assert_eq!(reached("`auto` lanes, of the floor"), Some(true));

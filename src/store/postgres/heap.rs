@@ -23,8 +23,9 @@ const RANGE_SCANS: i32 = 140_000;
 /// the server's cache, and enough that the first pass has committed its batches where the second
 /// one reads.
 const GROUP_BLOCKS: u32 = 8192;
-/// A pass over a group has at least this many windows, so that the window which is read ahead is
-/// mostly of the same pass.
+/// A pass over a group is cut into this many windows, unless they would have fewer than
+/// [`WINDOW_BLOCKS_MIN`] blocks. Then the window which is read ahead is mostly of the same pass,
+/// and the next pass reads blocks whose previous pass is committed.
 const WINDOWS_A_PASS: u32 = 8;
 /// A window has at least this many blocks, unless the group has fewer.
 const WINDOW_BLOCKS_MIN: u32 = 64;

@@ -69,7 +69,7 @@ impl World {
             let mut columns = vec!["id".to_owned(), "uid".to_owned()];
             let mut values = vec![uid.to_string(), uid.to_string()];
             match relation.shape {
-                Shape::PassKind => {
+                Shape::Visits => {
                     columns.push("part".to_owned());
                     values.push(relation.part.to_string());
                 }
@@ -202,7 +202,7 @@ impl World {
         let Some(uid) = uid else { return Ok(()) };
         let key = format!(
             "SELECT id, {}, {} FROM {name} WHERE uid = {uid}",
-            if relation.shape == Shape::PassKind {
+            if relation.shape == Shape::Visits {
                 "part"
             } else {
                 "0"
@@ -218,7 +218,7 @@ impl World {
             return Ok(());
         };
         let mut parts = vec![KeyPart::Int(id.parse().unwrap())];
-        if relation.shape == Shape::PassKind {
+        if relation.shape == Shape::Visits {
             parts.push(KeyPart::Int(part.parse().unwrap()));
         }
         let row_key = row_key(&parts);

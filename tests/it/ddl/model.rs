@@ -9,7 +9,7 @@ pub enum Shape {
     /// `ssn` beside with a blind index, `note` in place.
     People,
     /// Partitioned in PostgreSQL: `tag` beside, `note` in place; two key columns.
-    PassKind,
+    Visits,
     /// With a tenant: `v` beside.
     Clinics,
 }
@@ -58,7 +58,7 @@ impl Shape {
     pub fn bases(self) -> &'static [(&'static str, bool)] {
         match self {
             Self::People => &[("ssn", true), ("note", false)],
-            Self::PassKind => &[("tag", true), ("note", false)],
+            Self::Visits => &[("tag", true), ("note", false)],
             Self::Clinics => &[("v", true)],
         }
     }
@@ -66,7 +66,7 @@ impl Shape {
     /// Key columns.
     pub fn key(self) -> &'static [&'static str] {
         match self {
-            Self::PassKind => &["id", "part"],
+            Self::Visits => &["id", "part"],
             _ => &["id"],
         }
     }
@@ -78,7 +78,7 @@ impl Shape {
                     "CREATE TABLE {name} (id integer PRIMARY KEY, uid bigint, ssn text, note text)"
                 )
             }
-            Self::PassKind => format!(
+            Self::Visits => format!(
                 "CREATE TABLE {name} (id integer NOT NULL, part integer NOT NULL, uid bigint, tag text, note text, PRIMARY KEY (id, part))"
             ),
             Self::Clinics => format!(

@@ -50,7 +50,7 @@ impl World {
         let base = Base::Postgres(database("ddl").await);
         let mut world = Self::of(seed, base);
         world
-            .make(&["public.people", "public.pass_kind", "public.clinics"])
+            .make(&["public.people", "public.visits", "public.clinics"])
             .await;
         world
     }
@@ -58,7 +58,7 @@ impl World {
     pub async fn sqlite(seed: u64) -> Self {
         let base = Base::Sqlite(sqlite().await);
         let mut world = Self::of(seed, base);
-        world.make(&["people", "pass_kind", "clinics"]).await;
+        world.make(&["people", "visits", "clinics"]).await;
         world
     }
 
@@ -80,11 +80,11 @@ impl World {
         let partitioned = self.is_postgres();
         for (name, shape) in names
             .iter()
-            .zip([Shape::People, Shape::PassKind, Shape::Clinics])
+            .zip([Shape::People, Shape::Visits, Shape::Clinics])
         {
             let mut ddl = shape.ddl(name);
             let mut made = vec![Relation::new(name, shape, Place::Alone)];
-            if partitioned && shape == Shape::PassKind {
+            if partitioned && shape == Shape::Visits {
                 made[0].place = Place::Root;
                 ddl.push_str(" PARTITION BY LIST (part)");
                 for part in [1, 2] {

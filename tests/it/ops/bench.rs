@@ -250,7 +250,7 @@ async fn bench_refuses_what_preflight_refuses(fixture: Fixture) {
     assert_eq!(planned["refusals"][0]["code"], code.as_str());
     assert_eq!(state(&fixture).await, before);
     assert_eq!(
-        fixture.refused(&["bench", "--table", "pass_kind"], 2).await,
+        fixture.refused(&["bench", "--table", "visits"], 2).await,
         "E0105"
     );
 }
@@ -261,23 +261,23 @@ async fn bench_of_two_tables_adds_them_up(fixture: Fixture) {
     // A key of two columns, and a value sealed in its own column.
     fixture
         .exec(
-            "CREATE TABLE pass_kind (patient integer NOT NULL, day varchar(10) NOT NULL, note text,
+            "CREATE TABLE visits (patient integer NOT NULL, day varchar(10) NOT NULL, note text,
                  PRIMARY KEY (patient, day))",
         )
         .await;
     fixture
-        .exec("INSERT INTO pass_kind SELECT id, 'd' || id, note FROM patients WHERE id <= 300")
+        .exec("INSERT INTO visits SELECT id, 'd' || id, note FROM patients WHERE id <= 300")
         .await;
     if let Base::Postgres(db) = &fixture.base {
-        db.exec("ANALYZE pass_kind").await;
+        db.exec("ANALYZE visits").await;
     }
-    let (patients, pass_kind) = (fixture.table("patients"), fixture.table("pass_kind"));
+    let (patients, visits) = (fixture.table("patients"), fixture.table("visits"));
     fixture.project.plan(
         &fixture.url(),
         &format!(
             "[[table]]\nname = \"{patients}\"\n\
              [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n\
-             [[table]]\nname = \"{pass_kind}\"\n\
+             [[table]]\nname = \"{visits}\"\n\
              [[table.column]]\nname = \"note\"\nin_place = \"application-reads-both-forms\""
         ),
     );
@@ -291,14 +291,14 @@ async fn bench_of_two_tables_adds_them_up(fixture: Fixture) {
     assert_eq!(tables[1]["sample"]["values"], 300);
     let sum: f64 = tables.iter().map(|table| number(table, "rows")).sum();
     assert_eq!(number(&answer["total"], "rows"), sum);
-    let one = fixture.ask(&["bench", "--table", "pass_kind"], 0).await;
+    let one = fixture.ask(&["bench", "--table", "visits"], 0).await;
     assert_eq!(one["tables"].as_array().unwrap().len(), 1);
     assert_eq!(one["total"]["rows"], 300);
     // In place nothing has to be added first.
-    let args = ["bench", "--write-sample", "--table", "pass_kind"];
+    let args = ["bench", "--write-sample", "--table", "visits"];
     plausible(&fixture.ask(&args, 0).await["total"]);
     assert_eq!(state(&fixture).await, before);
-    let notes = "SELECT CAST(count(*) AS text) FROM pass_kind WHERE note LIKE 'note %'";
+    let notes = "SELECT CAST(count(*) AS text) FROM visits WHERE note LIKE 'note %'";
     assert_eq!(fixture.scalar(notes).await.as_deref(), Some("300"));
 }
 
@@ -307,17 +307,17 @@ async fn bench_reads_and_copies_partitions() {
     let fixture = Fixture::empty_postgres("bench_partitions").await.planned();
     fixture
         .exec(
-            "CREATE TABLE pass_kind (id bigint, day date, ssn text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
-             CREATE TABLE visits_1 PARTITION OF pass_kind FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
-             CREATE TABLE \"PassKind 2\" PARTITION OF pass_kind FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
-             CREATE TABLE visits_empty PARTITION OF pass_kind FOR VALUES FROM ('2022-01-01') TO ('2023-01-01');
-             INSERT INTO pass_kind SELECT n, date '2020-01-01' + n % 700, 'n' || n FROM generate_series(1, 1400) AS g(n);
-             ANALYZE pass_kind",
+            "CREATE TABLE visits (id bigint, day date, ssn text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+             CREATE TABLE visits_1 PARTITION OF visits FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+             CREATE TABLE \"Visits 2\" PARTITION OF visits FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
+             CREATE TABLE visits_empty PARTITION OF visits FOR VALUES FROM ('2022-01-01') TO ('2023-01-01');
+             INSERT INTO visits SELECT n, date '2020-01-01' + n % 700, 'n' || n FROM generate_series(1, 1400) AS g(n);
+             ANALYZE visits",
         )
         .await;
     fixture.project.plan(
         &fixture.url(),
-        "[[table]]\nname = \"public.pass_kind\"\n\
+        "[[table]]\nname = \"public.visits\"\n\
          [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"",
     );
     let answer = fixture.ask(&["bench"], 0).await;
