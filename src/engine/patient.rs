@@ -18,11 +18,13 @@ use crate::keys::{
     Rewrapped, RotationEnd, RotationPeriod, RotationRecord, RotationTable,
 };
 use crate::store::{
-    AuditMisfit, AuditRow, BatchWriter, Bound, ColumnSwitch, Destruction, FieldRecord, FieldState,
-    Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp, LaneTally, NewLane,
-    NewQuarantine, Next, OpenTransaction, PageReader, PassKind, QuarantineRecord, QuarantineState,
-    RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
-    SearchRelation, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial, Violator,
+    AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch, Destruction,
+    FieldRecord, FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp,
+    LaneTally, Ledger, NewLane, NewQuarantine, Next, OpenTransaction, PageReader, PassKind,
+    ProcedureKind, ProcedureRecord, Procedures, QuarantineRecord, QuarantineState, RelationRecord,
+    Resealed, Result, Rows, RunRecord, RunState, SealedCount, SealedRelations, SearchHit,
+    SearchList, SearchRelation, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial,
+    Violator,
 };
 
 /// Wraps any store and repeats failed round trips.
@@ -140,20 +142,12 @@ patient! { RotationTable:
     Repeatable finish_rewrap(history_id: i64, note: &dyn Notary) -> RotationRecord;
 }
 
-patient! { Store:
+patient! { Catalog:
     Look server() -> ServerFacts;
     Look table(name: &TableName) -> Option<TableFacts>;
     Look table_names() -> Vec<TableName>;
     Look check_ownership(owner: Option<&Ident>) -> ();
-    Look sealed_relations() -> Vec<RelationRecord>;
-    Repeatable note_relations(target: &Target) -> ();
-    Look gaps(target: &Target) -> Vec<Gap>;
-    Repeatable open_gaps(table_label: &str, reason: &str) -> ();
-    Repeatable close_gaps(table_label: &str, compared: &[Gap]) -> Vec<String>;
-    Repeatable forget_fields(table_label: &str, columns: &[String]) -> ();
-    Once rebind(target: &Target) -> ();
     Repeatable start_writing() -> ();
-    Repeatable all_verified() -> ();
     Look ddl(target: &Target) -> Vec<String>;
     Repeatable prepare(target: &Target) -> ();
     Repeatable finish_indexes(target: &Target) -> ();
@@ -163,14 +157,45 @@ patient! { Store:
     Repeatable make_plain_columns(target: &Target) -> ();
     Look fingerprint(target: &Target, relation: &str) -> String;
     Look relations(target: &Target) -> Vec<String>;
+    Look row_estimate(target: &Target) -> u64;
+    Repeatable end_frozen(run_id: i64) -> ();
+    Look open_transactions() -> Vec<OpenTransaction>;
+    Repeatable prepare_reindex(target: &Target, next: &[ColumnSwitch]) -> ();
+    Repeatable index_reindexed(target: &Target, next: &[ColumnSwitch]) -> ();
+    Look blockers(target: &Target) -> Vec<String>;
+}
+
+patient! { SealedRelations:
+    Look sealed_relations() -> Vec<RelationRecord>;
+    Repeatable note_relations(target: &Target) -> ();
+    Look gaps(target: &Target) -> Vec<Gap>;
+    Repeatable open_gaps(table_label: &str, reason: &str) -> ();
+    Repeatable close_gaps(table_label: &str, compared: &[Gap]) -> Vec<String>;
+    Repeatable forget_fields(table_label: &str, columns: &[String]) -> ();
+    Once rebind(target: &Target) -> ();
+    Repeatable all_verified() -> ();
+}
+
+patient! { Rows:
     Look cut_by_key(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
     Look sample_keys(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
     Look cut_by_storage(target: &Target, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
     Look horizon(relation: &str) -> Option<Horizon>;
     Look survey(target: &Target) -> Survey;
     Look violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
-    Look row_estimate(target: &Target) -> u64;
     Look any_left(target: &Target, relation: &str, select: &Select) -> bool;
+    Look reader() -> Box<dyn PageReader>;
+    Look writer() -> Box<dyn BatchWriter>;
+    Look trial() -> Box<dyn Trial>;
+    Look census(target: &Target, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
+    Look search_list() -> SearchList;
+    Look search(place: &SearchRelation, keys: &[KeyId]) -> Vec<SearchHit>;
+    Once destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
+    Look plaintext_of(target: &Target, tenant: &str) -> u64;
+    Once switch_indexes(switch: &IndexSwitch<'_>) -> bool;
+}
+
+patient! { Ledger:
     Look fields() -> Vec<FieldRecord>;
     Repeatable register_fields(fields: &[FieldRecord]) -> ();
     Repeatable set_field_state(table_label: &str, columns: &[String], state: FieldState) -> ();
@@ -183,29 +208,25 @@ patient! { Store:
     Look runs(limit: u32) -> Vec<RunRecord>;
     Look lanes(run_id: i64) -> Vec<LaneRecord>;
     Repeatable claim_lane(run_id: i64, holder: &Holder, dead: &[Holder], lease_seconds: u32) -> Option<LaneRecord>;
-    Repeatable end_frozen(run_id: i64) -> ();
     Repeatable release_lane(stamp: &LaneStamp, done: bool) -> ();
     Repeatable lane_after_commit(run_id: i64, lane_no: i32) -> LaneRecord;
-    Look reader() -> Box<dyn PageReader>;
-    Look writer() -> Box<dyn BatchWriter>;
-    Look trial() -> Box<dyn Trial>;
     Look quarantined(table_label: Option<&str>) -> Vec<QuarantineRecord>;
     Repeatable add_quarantine(rows: &[NewQuarantine]) -> ();
     Repeatable set_quarantine_state(ids: &[i64], state: QuarantineState) -> ();
+    Repeatable reseal_quarantine(rows: &[Resealed]) -> ();
+}
+
+patient! { Procedures:
+    Repeatable begin_procedure(kind: ProcedureKind, subject: &str, phase: &str, params: &str, actor: &str) -> ProcedureRecord;
+    Repeatable set_phase(procedure_id: i64, from: &str, to: &str, params: Option<&str>) -> ();
+    Repeatable finish_procedure(procedure_id: i64, outcome: &str) -> ();
+    Look procedures(limit: u32) -> Vec<ProcedureRecord>;
+}
+
+patient! { AuditTable:
     Look audit_head() -> AuditHead;
     Repeatable note(note: &dyn Notary) -> ();
     Once append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
     Look audit_entries(from: i64, limit: u32) -> Vec<AuditRow>;
     Look audit_misfit() -> Option<AuditMisfit>;
-    Look census(target: &Target, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
-    Look open_transactions() -> Vec<OpenTransaction>;
-    Repeatable reseal_quarantine(rows: &[Resealed]) -> ();
-    Look search_list() -> SearchList;
-    Look search(place: &SearchRelation, keys: &[KeyId]) -> Vec<SearchHit>;
-    Once destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
-    Look plaintext_of(target: &Target, tenant: &str) -> u64;
-    Repeatable prepare_reindex(target: &Target, next: &[ColumnSwitch]) -> ();
-    Repeatable index_reindexed(target: &Target, next: &[ColumnSwitch]) -> ();
-    Once switch_indexes(switch: &IndexSwitch<'_>) -> bool;
-    Look blockers(target: &Target) -> Vec<String>;
 }

@@ -21,12 +21,10 @@ use super::window_size::WindowSize;
 use crate::run::checkpoint::{Checkpoints, Slot};
 use crate::run::holder;
 use crate::store::{
-    BatchWriter, Bound, Holder, LaneRecord, LaneStamp, NewLane, Next, PassKind, Select, Store,
-    StoreError, Target,
+    BatchWriter, Bound, Holder, LaneKind, LaneRecord, LaneStamp, NewLane, Next, PassKind, Select,
+    Store, StoreError, Target,
 };
 
-/// Lanes from this number on are sweep lanes; lower numbers are ranges of a relation.
-pub const SWEEP_LANES: i32 = 1_000_000;
 /// A table is cut into up to this many lanes for each worker, so that no worker is idle near the
 /// end.
 const LANES_PER_WORKER: u64 = 4;
@@ -85,6 +83,7 @@ pub async fn cut_lanes(
             let lane_no = lane_number(lanes.len());
             lanes.push(NewLane {
                 lane_no,
+                kind: LaneKind::Range,
                 relation: relation.clone(),
                 lower: encode(checkpoints, lane_no, Slot::Lower, bound[0].as_ref())?,
                 upper: encode(checkpoints, lane_no, Slot::Upper, bound[1].as_ref())?,
@@ -148,7 +147,7 @@ pub async fn run_loop(ctx: &Arc<RunContext>, run_id: i64) -> Result<Tallied, Eng
         let open: Vec<&LaneRecord> = lanes.iter().filter(|lane| !lane.done).collect();
         if open.is_empty() {
             if !add_lanes(ctx, run_id, &lanes).await? {
-                let sweeps = lanes.iter().filter(|lane| lane.lane_no >= SWEEP_LANES);
+                let sweeps = lanes.iter().filter(|lane| lane.kind == LaneKind::Sweep);
                 wind_up(ctx, sweeps.count(), &mut tallied).await?;
                 return Ok(tallied);
             }
@@ -273,7 +272,7 @@ async fn work_lane(
         None => ctx.store.writer().await?,
     };
     let mut committer = Committer::new(Arc::clone(ctx), writer, stamp, lane.relation.clone());
-    let (outcome, stamp) = if lane.lane_no >= SWEEP_LANES {
+    let (outcome, stamp) = if lane.kind == LaneKind::Sweep {
         let outcome = sweep(ctx, &mut committer, &lane.relation, tallied).await;
         tallied.sweeps += usize::from(outcome.is_ok());
         let stamp = committer.stamp();
@@ -317,22 +316,13 @@ async fn add_lanes(
     let mut known: HashMap<&str, (bool, u32)> = HashMap::new();
     for lane in lanes {
         let entry = known.entry(lane.relation.as_str()).or_default();
-        if lane.lane_no >= SWEEP_LANES {
+        if lane.kind == LaneKind::Sweep {
             entry.1 += 1;
         } else {
             entry.0 = true;
         }
     }
-    let mut number = lanes
-        .iter()
-        .map(|lane| lane.lane_no)
-        .filter(|no| *no < SWEEP_LANES)
-        .max()
-        .unwrap_or(-1);
-    let mut sweeps = lanes
-        .iter()
-        .filter(|lane| lane.lane_no >= SWEEP_LANES)
-        .count();
+    let mut number = lanes.iter().map(|lane| lane.lane_no).max().unwrap_or(-1);
     let done = |relation: &String| known.get(relation.as_str()).map_or(0, |known| known.1);
     let rounds = if relations.len() > 1 { 2 } else { 1 };
     let round = relations.iter().map(done).min().unwrap_or(rounds);
@@ -341,7 +331,7 @@ async fn add_lanes(
         let (sealed, swept) = known.get(relation.as_str()).copied().unwrap_or_default();
         if !sealed && ctx.fingerprints.contains_key(relation) {
             number += 1;
-            new.push(whole(relation, number));
+            new.push(whole(relation, number, LaneKind::Range));
         } else if !sealed {
             // The partition was attached after this process started, so its definition was never
             // checked.
@@ -351,8 +341,8 @@ async fn add_lanes(
             .into());
         }
         if swept == round && round < rounds {
-            new.push(whole(relation, SWEEP_LANES + lane_number(sweeps)));
-            sweeps += 1;
+            number += 1;
+            new.push(whole(relation, number, LaneKind::Sweep));
         }
     }
     if new.is_empty() {
@@ -366,9 +356,10 @@ async fn add_lanes(
     }
 }
 
-fn whole(relation: &str, lane_no: i32) -> NewLane {
+fn whole(relation: &str, lane_no: i32, kind: LaneKind) -> NewLane {
     NewLane {
         lane_no,
+        kind,
         relation: relation.to_owned(),
         lower: None,
         upper: None,

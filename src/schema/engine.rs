@@ -33,6 +33,7 @@ pub(super) fn postgres_set() -> MigrationSet {
             6 "0006" "rights",
             7 "0007" "relations",
             8 "0008" "keys",
+            9 "0009" "procedures",
         ),
         down_guards: &[
             DownGuard {
@@ -71,6 +72,7 @@ pub(super) fn sqlite_set() -> MigrationSet {
             6 "0006" "rights",
             7 "0007" "relations",
             8 "0008" "keys",
+            9 "0009" "procedures",
         ),
         down_guards: &[
             DownGuard {

@@ -1,9 +1,98 @@
-//! The facts from the catalog that preflight judges.
-//! Owns the types only: the stores fill them, and the checks read them. They hold no values of
-//! rows.
+//! What the catalog says, and DDL: facts that preflight judges, and the objects that a run needs.
+//! Owns the trait and the types of the facts: the stores fill them, and the checks read them. They
+//! hold no values of rows.
 
-use crate::ident::TableName;
+use async_trait::async_trait;
+
+use crate::ident::{Ident, TableName};
 use crate::store::transport::Transport;
+use crate::store::{ColumnSwitch, OpenTransaction, Result, Target};
+
+/// Facts about the server and its tables, and the columns, indexes and guards that a run needs.
+///
+/// Contract: as [`Store`](crate::store::Store). The methods that create or drop indexes, and
+/// [`Catalog::end_frozen`], are several steps, each of which may be repeated.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// What the server is, and which of its settings matter to the engine.
+    async fn server(&self) -> Result<ServerFacts>;
+
+    /// Everything the catalog says about one table; `None` if there is no such relation.
+    async fn table(&self, name: &TableName) -> Result<Option<TableFacts>>;
+
+    /// The names of the tables that our role can see, without those of the server and our own: at
+    /// most 10,000, for suggestions.
+    async fn table_names(&self) -> Result<Vec<TableName>>;
+
+    /// Returns an error if our own tables, or functions that run for them, belong to a role that
+    /// could make our role run its code. `owner` is the role that owns them according to the plan.
+    async fn check_ownership(&self, owner: Option<&Ident>) -> Result<()>;
+
+    /// Prepares for a command that writes, once our own tables exist: records and removes whatever
+    /// would let writers past the guards, and replaces guards of an earlier version.
+    async fn start_writing(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The statements that [`Store::prepare`] would run now, in order; empty if nothing is missing.
+    async fn ddl(&self, target: &Target) -> Result<Vec<String>>;
+
+    /// Creates the sealed columns, the blind index columns and the guard where they are missing.
+    /// Waits for locks only briefly, and tries only a bounded number of times.
+    async fn prepare(&self, target: &Target) -> Result<()>;
+
+    /// Creates the indexes for blind index lookups. Called after the main pass, which they would
+    /// have slowed.
+    async fn finish_indexes(&self, target: &Target) -> Result<()>;
+
+    /// Creates, for the sweep, a partial index of the relation's rows that still need work. Returns
+    /// `false` if that would take a long wait; the sweep then reads the whole relation in windows.
+    async fn make_sweep_index(&self, target: &Target, relation: &str) -> Result<bool>;
+
+    /// Drops the indexes that [`Store::make_sweep_index`] created, including those of an
+    /// interrupted run. Returns the names of indexes that could not be dropped because of a long
+    /// transaction on the table.
+    async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>>;
+
+    /// Drops the sealed columns, the blind index columns and the guard (`restore --drop-sealed`);
+    /// of an in-place table, only the guard.
+    async fn drop_sealed(&self, target: &Target) -> Result<()>;
+
+    /// Creates the columns that a restore writes to, where they are missing.
+    async fn make_plain_columns(&self, target: &Target) -> Result<()>;
+
+    /// Creates the columns that take the new blind index of each field, records them in the
+    /// registry, and extends the guard, so that it sets them to NULL together with the old ones.
+    /// Columns that exist are kept.
+    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()>;
+
+    /// Creates the lookup indexes on the new columns without blocking writers. They are unique
+    /// where the old ones are.
+    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()>;
+
+    /// The relations that hold the rows: the leaf partitions of a partitioned table, otherwise the
+    /// table itself.
+    async fn relations(&self, target: &Target) -> Result<Vec<String>>;
+
+    /// A digest of the relation's identity, columns and triggers. A batch compares it before it
+    /// commits; see [`BatchWriter::write`].
+    async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String>;
+
+    /// The number of rows of the relation: in PostgreSQL as the statistics have it, in SQLite
+    /// exact.
+    async fn row_estimate(&self, target: &Target) -> Result<u64>;
+
+    /// Sessions that hold locks on the table, described without their queries, for messages ("waits
+    /// for …").
+    async fn blockers(&self, target: &Target) -> Result<Vec<String>>;
+
+    /// The transactions that are open now, except our own: they may still act on what they saw.
+    async fn open_transactions(&self) -> Result<Vec<OpenTransaction>>;
+
+    /// Ends frozen sessions: engine sessions that hold a lane in an open transaction beyond their
+    /// lease while the server waits for their next command. Their locks would otherwise remain.
+    async fn end_frozen(&self, run_id: i64) -> Result<()>;
+}
 
 /// The server and its settings.
 #[derive(Debug, Clone, Default)]

@@ -5,37 +5,33 @@
 //! began in REPEATABLE READ. Every setting is SET LOCAL and no statement is prepared by name, so
 //! that the store works through a pooler in transaction mode.
 
-mod audit;
 mod batch;
 mod catalog;
 mod census;
 mod connect;
 mod decode;
+mod dialect;
 pub(crate) mod fault;
 mod fence;
 mod guard;
 mod heap;
 mod indexes;
 mod key_order;
-mod keys;
-mod lanes;
 pub(crate) mod opening;
 pub(crate) mod own_schema;
 mod prepare;
-mod quarantine;
 mod ranges;
 mod read;
-mod registry;
 mod reindex;
 mod relations;
 mod restore;
-mod rotation;
-mod runs;
 mod seal;
 mod search;
 mod select;
+mod sessions;
 pub(crate) mod sql;
 mod survey;
+mod table;
 mod trial;
 mod wanted;
 
@@ -47,14 +43,11 @@ use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
-use crate::keys::Notary;
 use crate::store::{
-    AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Bound, ColumnSwitch, Destruction,
-    FieldRecord, FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp,
-    LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader, PassKind, QuarantineRecord,
-    QuarantineState, RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit,
-    SearchList, SearchRelation, Select, ServerFacts, Store, StoreError, Survey, TableFacts, Target,
-    Trial, Violator,
+    BatchWriter, Bound, Catalog, ColumnSwitch, Destruction, Gap, Horizon, IndexSwitch, KeyText,
+    OpenTransaction, PageReader, PassKind, RelationRecord, Result, Rows, SealedCount,
+    SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, StoreError,
+    Survey, TableFacts, Target, Trial, Violator,
 };
 use connect::Connector;
 use fault::map;
@@ -157,7 +150,7 @@ async fn timed<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>
 }
 
 #[async_trait]
-impl Store for PostgresStore {
+impl Catalog for PostgresStore {
     async fn server(&self) -> Result<ServerFacts> {
         let mut tx = self.begin().await?;
         let mut facts = catalog::server_facts(&mut tx, self.schema.as_str()).await?;
@@ -184,34 +177,6 @@ impl Store for PostgresStore {
         let mut tx = self.begin().await?;
         own_schema::check(&mut tx, &self.schema, owner).await?;
         committed(tx).await
-    }
-
-    async fn sealed_relations(&self) -> Result<Vec<RelationRecord>> {
-        relations::list(self).await
-    }
-
-    async fn note_relations(&self, target: &Target) -> Result<()> {
-        relations::note(self, target).await
-    }
-
-    async fn gaps(&self, target: &Target) -> Result<Vec<Gap>> {
-        relations::gaps(self, target).await
-    }
-
-    async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()> {
-        relations::open_gaps(self, table_label, reason).await
-    }
-
-    async fn close_gaps(&self, table_label: &str, compared: &[Gap]) -> Result<Vec<String>> {
-        relations::close_gaps(self, table_label, compared).await
-    }
-
-    async fn forget_fields(&self, table_label: &str, columns: &[String]) -> Result<()> {
-        relations::forget(self, table_label, columns).await
-    }
-
-    async fn rebind(&self, target: &Target) -> Result<()> {
-        relations::rebind(self, target).await
     }
 
     async fn ddl(&self, target: &Target) -> Result<Vec<String>> {
@@ -242,6 +207,18 @@ impl Store for PostgresStore {
         prepare::make_plain_columns(self, target).await
     }
 
+    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
+        reindex::prepare_columns(self, target, next).await
+    }
+
+    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
+        reindex::make_indexes(self, target, next).await
+    }
+
+    async fn relations(&self, target: &Target) -> Result<Vec<String>> {
+        table::relations(self, target).await
+    }
+
     async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String> {
         let mut tx = self.begin().await?;
         let print = fence::fingerprint(&mut tx, target, relation).await?;
@@ -251,10 +228,56 @@ impl Store for PostgresStore {
         })
     }
 
-    async fn relations(&self, target: &Target) -> Result<Vec<String>> {
-        runs::relations(self, target).await
+    async fn row_estimate(&self, target: &Target) -> Result<u64> {
+        table::row_estimate(self, target).await
     }
 
+    async fn blockers(&self, target: &Target) -> Result<Vec<String>> {
+        sessions::blockers(self, target).await
+    }
+
+    async fn open_transactions(&self) -> Result<Vec<OpenTransaction>> {
+        census::open_transactions(self).await
+    }
+
+    async fn end_frozen(&self, run_id: i64) -> Result<()> {
+        sessions::end_frozen(self, run_id).await
+    }
+}
+
+#[async_trait]
+impl SealedRelations for PostgresStore {
+    async fn sealed_relations(&self) -> Result<Vec<RelationRecord>> {
+        relations::list(self).await
+    }
+
+    async fn note_relations(&self, target: &Target) -> Result<()> {
+        relations::note(self, target).await
+    }
+
+    async fn gaps(&self, target: &Target) -> Result<Vec<Gap>> {
+        relations::gaps(self, target).await
+    }
+
+    async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()> {
+        relations::open_gaps(self, table_label, reason).await
+    }
+
+    async fn close_gaps(&self, table_label: &str, compared: &[Gap]) -> Result<Vec<String>> {
+        relations::close_gaps(self, table_label, compared).await
+    }
+
+    async fn forget_fields(&self, table_label: &str, columns: &[String]) -> Result<()> {
+        relations::forget(self, table_label, columns).await
+    }
+
+    async fn rebind(&self, target: &Target) -> Result<()> {
+        relations::rebind(self, target).await
+    }
+}
+
+#[async_trait]
+impl Rows for PostgresStore {
     async fn cut_by_key(
         &self,
         target: &Target,
@@ -288,10 +311,6 @@ impl Store for PostgresStore {
         heap::horizon(self, relation).await
     }
 
-    async fn row_estimate(&self, target: &Target) -> Result<u64> {
-        runs::row_estimate(self, target).await
-    }
-
     async fn survey(&self, target: &Target) -> Result<Survey> {
         survey::look(self, target).await
     }
@@ -307,89 +326,6 @@ impl Store for PostgresStore {
 
     async fn any_left(&self, target: &Target, relation: &str, select: &Select) -> Result<bool> {
         ranges::any_left(self, target, relation, select).await
-    }
-
-    async fn fields(&self) -> Result<Vec<FieldRecord>> {
-        registry::fields(self).await
-    }
-
-    async fn register_fields(&self, fields: &[FieldRecord]) -> Result<()> {
-        registry::register(self, fields).await
-    }
-
-    async fn set_field_state(
-        &self,
-        table_label: &str,
-        columns: &[String],
-        state: FieldState,
-    ) -> Result<()> {
-        registry::set_state(self, table_label, columns, state).await
-    }
-
-    async fn open_run(&self, table_label: &str) -> Result<Option<RunRecord>> {
-        runs::open_run(self, table_label).await
-    }
-
-    async fn begin_run(&self, run: &RunRecord, lanes: &[NewLane]) -> Result<i64> {
-        runs::begin(self, run, lanes).await
-    }
-
-    async fn add_lanes(&self, run_id: i64, lanes: &[NewLane]) -> Result<()> {
-        let mut tx = self.begin().await?;
-        lanes::insert(self, &mut tx, run_id, lanes).await?;
-        committed(tx).await
-    }
-
-    async fn end_run(
-        &self,
-        run_id: i64,
-        state: RunState,
-        error_code: Option<&str>,
-    ) -> Result<LaneTally> {
-        runs::end(self, run_id, state, error_code).await
-    }
-
-    async fn abandon_run(
-        &self,
-        run_id: i64,
-        error_code: &str,
-        dead: &[Holder],
-    ) -> Result<Option<Holder>> {
-        runs::abandon(self, run_id, error_code, dead).await
-    }
-
-    async fn resume_run(&self, run_id: i64) -> Result<()> {
-        runs::resume(self, run_id).await
-    }
-
-    async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>> {
-        runs::list(self, limit).await
-    }
-
-    async fn lanes(&self, run_id: i64) -> Result<Vec<LaneRecord>> {
-        lanes::list(self, run_id).await
-    }
-
-    async fn claim_lane(
-        &self,
-        run_id: i64,
-        holder: &Holder,
-        dead: &[Holder],
-        lease_seconds: u32,
-    ) -> Result<Option<LaneRecord>> {
-        lanes::claim(self, run_id, holder, dead, lease_seconds).await
-    }
-
-    async fn end_frozen(&self, run_id: i64) -> Result<()> {
-        lanes::end_frozen(self, run_id).await
-    }
-
-    async fn release_lane(&self, stamp: &LaneStamp, done: bool) -> Result<()> {
-        lanes::release(self, stamp, done).await
-    }
-
-    async fn lane_after_commit(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord> {
-        lanes::after_commit(self, run_id, lane_no).await
     }
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
@@ -420,42 +356,6 @@ impl Store for PostgresStore {
         )))
     }
 
-    async fn quarantined(&self, table_label: Option<&str>) -> Result<Vec<QuarantineRecord>> {
-        quarantine::list(self, table_label).await
-    }
-
-    async fn add_quarantine(&self, rows: &[NewQuarantine]) -> Result<()> {
-        let mut tx = self.begin().await?;
-        quarantine::insert(&self.schema, &mut tx, rows).await?;
-        committed(tx).await
-    }
-
-    async fn set_quarantine_state(&self, ids: &[i64], state: QuarantineState) -> Result<()> {
-        quarantine::set_state(self, ids, state).await
-    }
-
-    async fn audit_head(&self) -> Result<AuditHead> {
-        audit::head(self).await
-    }
-
-    async fn note(&self, note: &dyn Notary) -> Result<()> {
-        let mut tx = self.begin().await?;
-        audit::note(self, &mut tx, note, &[]).await?;
-        committed(tx).await
-    }
-
-    async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool> {
-        audit::append(self, entry, expected).await
-    }
-
-    async fn audit_entries(&self, from: i64, limit: u32) -> Result<Vec<AuditRow>> {
-        audit::entries(self, from, limit).await
-    }
-
-    async fn audit_misfit(&self) -> Result<Option<AuditMisfit>> {
-        audit::misfit(self).await
-    }
-
     async fn census(
         &self,
         target: &Target,
@@ -466,12 +366,8 @@ impl Store for PostgresStore {
         census::count(self, target, relation, after, upto).await
     }
 
-    async fn open_transactions(&self) -> Result<Vec<OpenTransaction>> {
-        census::open_transactions(self).await
-    }
-
-    async fn reseal_quarantine(&self, rows: &[Resealed]) -> Result<()> {
-        census::reseal_quarantine(self, rows).await
+    async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64> {
+        census::plaintext_of(self, target, tenant).await
     }
 
     async fn search_list(&self) -> Result<SearchList> {
@@ -486,23 +382,7 @@ impl Store for PostgresStore {
         census::destroy(self, order).await
     }
 
-    async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64> {
-        census::plaintext_of(self, target, tenant).await
-    }
-
-    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
-        reindex::prepare_columns(self, target, next).await
-    }
-
-    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
-        reindex::make_indexes(self, target, next).await
-    }
-
     async fn switch_indexes(&self, order: &IndexSwitch<'_>) -> Result<bool> {
         reindex::switch(self, order).await
-    }
-
-    async fn blockers(&self, target: &Target) -> Result<Vec<String>> {
-        runs::blockers(self, target).await
     }
 }

@@ -95,6 +95,16 @@ word_enum! {
 }
 
 word_enum! {
+    /// What a lane is for.
+    LaneKind {
+        /// The main pass over a range of a relation.
+        Range = "range",
+        /// The passes at the end of a run over a whole relation.
+        Sweep = "sweep",
+    }
+}
+
+word_enum! {
     /// The state of a quarantine entry.
     QuarantineState {
         /// It waits for a person.
@@ -105,6 +115,24 @@ word_enum! {
         Skipped = "skipped",
         /// The row was processed since.
         Resolved = "resolved",
+    }
+}
+
+word_enum! {
+    /// What a procedure does.
+    ProcedureKind {
+        /// Replaces keys by new versions.
+        Rotate = "rotate",
+        /// Replaces the keys of blind indexes.
+        Reindex = "reindex",
+        /// Destroys keys.
+        Destroy = "destroy",
+        /// Restores the plaintext and drops the sealed columns.
+        Restore = "restore",
+        /// Removes the plaintext columns.
+        Finalize = "finalize",
+        /// Removes the plaintext from the database's files.
+        Scrub = "scrub",
     }
 }
 
@@ -258,6 +286,8 @@ pub struct RunRecord {
 pub struct NewLane {
     /// Its number within the run.
     pub lane_no: i32,
+    /// What it is for.
+    pub kind: LaneKind,
     /// The relation.
     pub relation: String,
     /// The bound that the lane begins after, encoded; `None` is the beginning of the relation.
@@ -273,6 +303,8 @@ pub struct LaneRecord {
     pub run_id: i64,
     /// Its number within the run.
     pub lane_no: i32,
+    /// What it is for.
+    pub kind: LaneKind,
     /// The relation.
     pub relation: String,
     /// The bound that the lane begins after, encoded.
@@ -344,6 +376,31 @@ impl Holder {
     pub(crate) fn process(&self) -> Option<&str> {
         self.0.rfind('/').map(|at| &self.0[..=at])
     }
+}
+
+/// A procedure of several phases (`procedures`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcedureRecord {
+    /// Its number.
+    pub procedure_id: i64,
+    /// What it does.
+    pub kind: ProcedureKind,
+    /// What it works on: the label of a table, or the ids of keys.
+    pub subject: String,
+    /// What its phases have to know of each other, as JSON text.
+    pub params: String,
+    /// The phase that comes next; all before it are done.
+    pub phase: String,
+    /// Since when.
+    pub phase_since: String,
+    /// Who began it.
+    pub actor: String,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// How it ended.
+    pub outcome: Option<String>,
 }
 
 /// A quarantine entry that is not stored yet.

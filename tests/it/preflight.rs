@@ -8,7 +8,7 @@ use phiseal::engine::preflight::{Dialect, KeysHave, Preflight, RunPurpose, check
 use phiseal::ident::Ident;
 use phiseal::plan::{ColumnPlan, SealTo, TablePlan, TriggerPolicy};
 use phiseal::schema::Migrations;
-use phiseal::store::Store;
+use phiseal::store::Catalog;
 use phiseal::store::catalog::{RelationKind, ServerFacts, TableFacts};
 use phiseal::store::postgres::PostgresStore;
 

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 use super::connect::Connector;
 use super::decode::decode_page;
+use super::dialect::{PostgresDialect, PostgresSession, inlined};
 use super::fault::of_rows;
 use super::fence::{compare_sql, enter_sql, fence_sql, refusal};
 use super::guard::{UNMARK, mark_sql};
@@ -17,10 +18,11 @@ use super::read::{key_binds, page_rows, unbounded};
 use super::seal::seal_rows;
 use super::select::{Cut, Rows};
 use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, raw};
-use super::{quarantine, restore, timed};
+use super::{restore, timed};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::store::change::Change;
+use crate::store::ledger::{lanes, quarantine, rotations};
 use crate::store::{
     BatchWriter, KeyText, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Page, PageRequest,
     Result, RotationCount, StoreError, Target, WriteBatch, Written,
@@ -169,50 +171,22 @@ impl Writer {
         if *tally == LaneTally::default() {
             return Ok(String::new());
         }
-        Ok(format!(
-            "UPDATE {}.lanes SET rows_found = rows_found + {}, rows_written = rows_written + {}, \
-             values_written = values_written + {}, conflicts = conflicts + {}, quarantined = quarantined + {} \
-             WHERE run_id = {run_id} AND lane_no = {lane_no};",
-            self.schema.quoted(),
-            tally.rows_found,
-            tally.rows_written,
-            tally.values_written,
-            tally.conflicts,
-            tally.quarantined
-        ))
+        let dialect = PostgresDialect(self.schema.clone());
+        let add = lanes::add_tally(&dialect, run_id, lane_no, tally);
+        Ok(inlined(&add)? + ";")
     }
 
-    /// Adds to the counters of rotations, one row for each key that values of this lane were sealed
-    /// under. The SQL text takes only numbers.
+    /// Adds to the counters of rotations, with COMMIT.
     fn add_rotation(&mut self, counts: &[RotationCount]) -> Result<()> {
         let Some((run_id, lane_no)) = self.lane else {
             return Err(StoreError::Unexpected {
                 what: "counts without a lane",
             });
         };
-        let row = |count: &RotationCount| {
-            let done = &count.counts;
-            format!(
-                "({run_id}, {lane_no}, {}, {}, {}, {}, {}, {})",
-                count.history_id,
-                count.from_key_id,
-                done.rows_found,
-                done.rows_resealed,
-                done.conflicts,
-                done.quarantined
-            )
-        };
-        let rows: Vec<String> = counts.iter().map(row).collect();
-        self.last.push_str(&format!(
-            "INSERT INTO {}.rotation_counts AS c (run_id, lane_no, history_id, from_key_id, rows_found, \
-               rows_resealed, conflicts, quarantined) VALUES {} \
-             ON CONFLICT (run_id, lane_no, history_id, from_key_id) DO UPDATE SET \
-               rows_found = c.rows_found + excluded.rows_found, \
-               rows_resealed = c.rows_resealed + excluded.rows_resealed, \
-               conflicts = c.conflicts + excluded.conflicts, quarantined = c.quarantined + excluded.quarantined; ",
-            self.schema.quoted(),
-            rows.join(", ")
-        ));
+        let dialect = PostgresDialect(self.schema.clone());
+        let add = rotations::add_counts(&dialect, run_id, lane_no, counts);
+        self.last.push_str(&inlined(&add)?);
+        self.last.push_str("; ");
         Ok(())
     }
 
@@ -323,7 +297,7 @@ impl BatchWriter for Writer {
         let begun = self.send("", "").await;
         self.undo(begun).await?;
         let conn = self.conn()?;
-        let outcome = quarantine::insert(&schema, conn, rows).await;
+        let outcome = quarantine::insert(&mut PostgresSession::new(conn, &schema), rows).await;
         self.undo(outcome).await
     }
 

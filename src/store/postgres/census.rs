@@ -6,20 +6,17 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
-use super::audit;
 use super::committed;
 use super::fault::map;
 use super::key_order::{self, Side};
-use super::rotation;
 use super::sql::{query, raw};
 use super::wanted::sealed_under;
 use crate::crypto::KeyId;
-use crate::keys::KeyStatus;
 use crate::store::change::Change;
+use crate::store::ledger::{audit, keys};
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
-    Destruction, KeyText, OpenTransaction, Resealed, Result, Sealed, SealedCount, Select,
-    StoreError, Target,
+    Destruction, KeyText, OpenTransaction, Result, Sealed, SealedCount, Select, Target,
 };
 
 /// How long a destruction waits for writers before it fails and is tried again.
@@ -155,28 +152,6 @@ pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenT
         .collect()
 }
 
-pub(super) async fn reseal_quarantine(store: &PostgresStore, rows: &[Resealed]) -> Result<()> {
-    let mut tx = store.begin().await?;
-    query(format!(
-        "UPDATE {} AS q SET key_sealed = n.sealed, key_id = n.key_id \
-         FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::int4[]) AS n(id, before, sealed, key_id) \
-         WHERE q.quarantine_id = n.id AND q.key_sealed = n.before",
-        store.own("quarantine")
-    ))
-    .bind(rows.iter().map(|row| row.quarantine_id).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.before.clone()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.key_sealed.clone()).collect::<Vec<_>>())
-    .bind(
-        rows.iter()
-            .map(|row| row.key_id.get().cast_signed())
-            .collect::<Vec<_>>(),
-    )
-    .execute(&mut *tx)
-    .await
-    .map_err(map)?;
-    committed(tx).await
-}
-
 /// Destroys keys in one transaction: locks the relations, counts, wipes the keys.
 pub(super) async fn destroy(
     store: &PostgresStore,
@@ -189,14 +164,7 @@ pub(super) async fn destroy(
         .map_err(map)?;
     // The keys are locked first, as in every transaction that changes keys.
     let ids: Vec<i32> = order.keys.iter().map(|id| id.get().cast_signed()).collect();
-    let keys = query(format!(
-        "SELECT key_id::int8, status FROM {} WHERE key_id = ANY ($1) ORDER BY key_id FOR UPDATE",
-        store.own("encryption_keys")
-    ))
-    .bind(ids.clone())
-    .fetch_all(&mut *tx)
-    .await
-    .map_err(map)?;
+    let records = keys::locked(&mut store.session(&mut tx), order.keys).await?;
     let relations = locked(store, &mut tx, order.targets).await?;
     let mut left = Vec::new();
     match order.shred {
@@ -222,12 +190,13 @@ pub(super) async fn destroy(
         tx.rollback().await.map_err(map)?;
         return Ok(left);
     }
-    for row in &keys {
-        let key_id: i64 = row.try_get(0).map_err(map)?;
-        let status: String = row.try_get(1).map_err(map)?;
-        destroy_one(store, &mut tx, order, key_id, &status).await?;
+    let mut session = store.session(&mut tx);
+    for key in &records {
+        // A shredded tenant's key may still be in use.
+        let in_use = order.shred.is_some();
+        keys::destroy(&mut session, key, in_use, order.actor, order.reason).await?;
     }
-    audit::note(store, &mut tx, order.note, &[]).await?;
+    audit::note(&mut store.session(&mut tx), order.note, &[], 0).await?;
     committed(tx).await?;
     Ok(Vec::new())
 }
@@ -247,7 +216,7 @@ async fn locked<'a>(
         for _ in 0..2 {
             raw(lock.clone()).execute(&mut **tx).await.map_err(map)?;
         }
-        for relation in super::runs::relations_in(store, tx, target).await? {
+        for relation in super::table::relations_in(store, tx, target).await? {
             // A detached leaf is not locked together with its table.
             raw(format!("LOCK TABLE ONLY {relation} IN SHARE MODE"))
                 .execute(&mut **tx)
@@ -257,35 +226,6 @@ async fn locked<'a>(
         }
     }
     Ok(relations)
-}
-
-async fn destroy_one(
-    store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
-    order: &Destruction<'_>,
-    key_id: i64,
-    status: &str,
-) -> Result<()> {
-    let unknown = |what| StoreError::Unexpected { what };
-    let key_id = KeyId::new(key_id).ok_or(unknown("a key id out of range"))?;
-    let mut status: KeyStatus = status
-        .parse()
-        .map_err(|_| unknown("a state of a key this version does not know"))?;
-    if status == KeyStatus::Destroyed {
-        return Ok(());
-    }
-    let mut step = async |from: KeyStatus, to: KeyStatus| -> Result<()> {
-        let (actor, reason) = (order.actor, order.reason);
-        rotation::set_status(store, tx, key_id, from, to, actor, reason)
-            .await
-            .map(|_| ())
-    };
-    // A shredded tenant's key may still be in use; it must first become deactivated.
-    if order.shred.is_some() && !status.may_become(KeyStatus::Destroyed) {
-        step(status, KeyStatus::Deactivated).await?;
-        status = KeyStatus::Deactivated;
-    }
-    step(status, KeyStatus::Destroyed).await
 }
 
 /// The values of one relation that are still sealed under the keys. One scan, whatever the number

@@ -12,8 +12,9 @@ use super::PostgresStore;
 use super::committed;
 use super::fault::map;
 use super::sql::{query, raw};
+use super::table;
 use crate::ident::{Ident, IdentError, TableName};
-use crate::store::{Result, Store, StoreError, Target};
+use crate::store::{Result, StoreError, Target};
 
 /// The end of the names of the sweep's indexes, before a digest; on a partition a number follows.
 const SWEEP: &str = "_phiseal_sweep";
@@ -138,7 +139,7 @@ async fn leaf_names(
     target: &Target,
     name: impl Fn(&str) -> std::result::Result<Ident, IdentError>,
 ) -> Result<Vec<(String, Ident)>> {
-    let leaves = store.relations(target).await?;
+    let leaves = table::relations(store, target).await?;
     suffixes(&leaves)
         .into_iter()
         .map(|(leaf, suffix)| {

@@ -12,12 +12,12 @@ use super::committed;
 use super::fault::map;
 use super::guard::{self, Guard, GuardField};
 use super::indexes::{self, Index, index_there, unique_indexes};
-use super::registry;
 use super::relations;
 use super::sql::{query, raw};
+use super::table;
 use crate::ident::Ident;
 use crate::quote;
-use crate::store::{FieldTarget, Result, Scope, Sealed, Store, StoreError, Target, UntrustedSeal};
+use crate::store::{FieldTarget, Result, Scope, Sealed, StoreError, Target, UntrustedSeal};
 
 /// The number of attempts to get a lock. Each waits [`LOCK_WAIT_MS`], and the pauses between them
 /// grow.
@@ -109,7 +109,7 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
     }
     // Some server versions do not copy ENABLE ALWAYS to the triggers of partitions, so it is set on
     // each.
-    let leaves = store.relations(target).await?;
+    let leaves = table::relations(store, target).await?;
     let mut tx = store.begin().await?;
     let bare = guard_of(store, &mut tx, target).await?.fields.is_empty();
     let mut late = Vec::new();
@@ -292,7 +292,7 @@ pub(super) async fn guard_of(
         })
         .collect();
     let there = column_types(tx, target).await?;
-    for record in registry::fields_now(store, tx).await? {
+    for record in relations::present_fields(store, tx).await? {
         let plain = &record.column_name;
         let known = fields.iter().any(|field| field.plain.as_str() == plain);
         if record.table_label != target.label || !record.state.may_hold_seals() || known {

@@ -7,7 +7,6 @@
 use sqlx::{Postgres, Row, Transaction};
 
 use super::PostgresStore;
-use super::audit;
 use super::committed;
 use super::decode::{Places, decode_cut};
 use super::fault::map;
@@ -15,13 +14,13 @@ use super::indexes;
 use super::prepare::{self, apply};
 use super::read::{binds, page_rows};
 use super::relations;
-use super::rotation;
 use super::seal::seal_rows;
 use super::select::{Cut, Rows};
 use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, raw};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::quote;
+use crate::store::ledger::{audit, keys};
 use crate::store::page::WriteCell;
 use crate::store::{
     ColumnSwitch, IndexSwitch, LateRows, PageRequest, Result, Select, StoreError, SwitchTable,
@@ -166,7 +165,7 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         .await
         .map_err(map)?;
     let (handovers, due) = (order.handovers, order.due);
-    if !rotation::hand_over(store, &mut tx, handovers, due, order.actor).await? {
+    if !keys::hand_over(&mut store.session(&mut tx), handovers, due, order.actor).await? {
         return Err(StoreError::Unexpected {
             what: "the state of a blind index key changed during its rotation",
         });
@@ -180,7 +179,7 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-        leaves.push(super::runs::relations_in(store, &mut tx, target).await?);
+        leaves.push(super::table::relations_in(store, &mut tx, target).await?);
     }
     let shared = handovers.iter().map(|h| h.to).collect::<Vec<KeyId>>();
     for (at, (table, leaves)) in order.tables.iter().zip(&leaves).enumerate() {
@@ -208,7 +207,7 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         }
         switch_table(store, &mut tx, target, next, (leaves, way), &shared).await?;
     }
-    audit::note(store, &mut tx, order.note, &[]).await?;
+    audit::note(&mut store.session(&mut tx), order.note, &[], 0).await?;
     committed(tx).await?;
     Ok(true)
 }

@@ -11,7 +11,7 @@ mod watch;
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Postgres, Row, Transaction};
+use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
 use super::committed;
@@ -20,6 +20,7 @@ use super::guard;
 use super::sql::query;
 use crate::ident::{Ident, TableName};
 use crate::quote;
+use crate::store::ledger::fields;
 use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Target};
 pub(super) use leave::{forget, rebind};
 pub(super) use watch::{
@@ -191,7 +192,17 @@ pub(super) fn table_name(schema: String, name: String) -> Result<TableName> {
     })
 }
 
-/// See [`crate::store::Store::sealed_relations`].
+/// All registered fields, with the names that their tables and columns have now.
+pub(super) async fn present_fields(
+    store: &PostgresStore,
+    conn: &mut PgConnection,
+) -> Result<Vec<FieldRecord>> {
+    let mut fields = fields::recorded(&mut store.session(&mut *conn)).await?;
+    locate(store, conn, &mut fields).await?;
+    Ok(fields)
+}
+
+/// See [`crate::store::SealedRelations::sealed_relations`].
 pub(super) async fn list(store: &PostgresStore) -> Result<Vec<RelationRecord>> {
     let mut tx = store.begin().await?;
     let mut records: Vec<RelationRecord> = seen(store, &mut tx)
@@ -205,10 +216,7 @@ pub(super) async fn list(store: &PostgresStore) -> Result<Vec<RelationRecord>> {
 }
 
 /// Partitions of a recorded table that are not recorded themselves.
-async fn unrecorded(
-    store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
-) -> Result<Vec<RelationRecord>> {
+async fn unrecorded(store: &PostgresStore, conn: &mut PgConnection) -> Result<Vec<RelationRecord>> {
     let relations = store.own("sealed_relations");
     let rows = query(format!(
         "SELECT r.table_label, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, {GUARDED_FROM_BIRTH} \
@@ -220,7 +228,7 @@ async fn unrecorded(
            AND NOT EXISTS (SELECT FROM {relations} AS o WHERE o.database = r.database AND o.left_at IS NULL \
              AND o.relation = c.oid::pg_catalog.int8) ORDER BY 1, 2, 3"
     ))
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *conn)
     .await
     .map_err(map)?;
     let record = |row: &PgRow| {
@@ -242,16 +250,16 @@ async fn unrecorded(
 /// Gives each field the names that its table and columns have now.
 pub(super) async fn locate(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    conn: &mut PgConnection,
     fields: &mut [FieldRecord],
 ) -> Result<()> {
-    let roots: HashMap<String, RecordedRelation> = seen(store, tx)
+    let roots: HashMap<String, RecordedRelation> = seen(store, conn)
         .await?
         .into_iter()
         .filter(|seen| seen.record.root)
         .map(|seen| (seen.record.table_label.clone(), seen))
         .collect();
-    let guarded = guarded(store, tx).await?;
+    let guarded = guarded(store, conn).await?;
     for field in fields {
         match roots.get(&field.table_label) {
             Some(root) => by_number(field, root),
@@ -260,7 +268,7 @@ pub(super) async fn locate(
                 guarded.get(&guard::function_name("update", &field.table_label)),
             ),
         }
-        if field.place.found == Found::Named && !is_there(tx, field).await? {
+        if field.place.found == Found::Named && !is_there(conn, field).await? {
             field.place.found = Found::Gone;
         }
     }
@@ -268,7 +276,7 @@ pub(super) async fn locate(
 }
 
 /// Whether a table with the field's recorded name exists.
-async fn is_there(tx: &mut Transaction<'static, Postgres>, field: &FieldRecord) -> Result<bool> {
+async fn is_there(conn: &mut PgConnection, field: &FieldRecord) -> Result<bool> {
     let row = query(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p'))"
@@ -276,7 +284,7 @@ async fn is_there(tx: &mut Transaction<'static, Postgres>, field: &FieldRecord) 
     )
     .bind(field.schema_name.clone())
     .bind(field.table_name.clone())
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *conn)
     .await
     .map_err(map)?;
     row.try_get(0).map_err(map)
@@ -344,7 +352,7 @@ fn move_to(field: &mut FieldRecord, now: &TableName) {
 /// finds a renamed table, since its triggers stay with it.
 async fn guarded(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    conn: &mut PgConnection,
 ) -> Result<HashMap<String, Vec<TableName>>> {
     let rows = query(
         "SELECT DISTINCT p.proname::text, n.nspname::text, c.relname::text FROM pg_catalog.pg_trigger g \
@@ -355,7 +363,7 @@ async fn guarded(
     )
     .bind(guard::UPDATE)
     .bind(store.schema.as_str().to_owned())
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *conn)
     .await
     .map_err(map)?;
     let mut tables: HashMap<String, Vec<TableName>> = HashMap::new();
@@ -373,11 +381,11 @@ async fn guarded(
 /// the table and its columns. Dropped columns keep their recorded names and numbers.
 pub(super) async fn follow(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    conn: &mut PgConnection,
     label: &str,
     table: &TableName,
 ) -> Result<()> {
-    let root = seen(store, tx)
+    let root = seen(store, conn)
         .await?
         .into_iter()
         .find(|seen| seen.record.root && seen.record.table_label == label);
@@ -397,7 +405,7 @@ pub(super) async fn follow(
         columns_of("c.oid"),
     ))
     .bind(label.to_owned())
-    .execute(&mut **tx)
+    .execute(&mut *conn)
     .await
     .map_err(map)?;
     Ok(())

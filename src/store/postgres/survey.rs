@@ -8,12 +8,11 @@ use sqlx::{PgConnection, Row};
 use super::fault::map;
 use super::read::READ_SETTINGS;
 use super::sql::{TEXT_SETTINGS, query, raw};
+use super::table;
 use super::wanted;
 use super::{PostgresStore, timed};
 use crate::store::survey::{Survey, Violator};
-use crate::store::{
-    KeyColumn, KeyKind, KeyText, Result, Sealed, Select, Store, StoreError, Target,
-};
+use crate::store::{KeyColumn, KeyKind, KeyText, Result, Sealed, Select, StoreError, Target};
 
 /// About how many blocks of each relation the estimate of the remaining work reads.
 const PAGES: i64 = 4_000;
@@ -45,7 +44,7 @@ pub(super) async fn look(store: &PostgresStore, target: &Target) -> Result<Surve
         ..Survey::default()
     };
     let (mut left, mut rows) = (0.0, 0.0);
-    for relation in store.relations(target).await? {
+    for relation in table::relations(store, target).await? {
         if let Some((needs, of, scale)) = left_in(store, target, &relation).await? {
             left += needs * scale;
             rows += of * scale;

@@ -5,15 +5,16 @@
 //! commits.
 
 use async_trait::async_trait;
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::shape::joined;
+use super::dialect::{SqliteDialect, SqliteSession};
 use super::single::current_rows;
-use super::statement::{Bind, bound, run};
-use super::{ddl, fault, ledger, mark, update};
+use super::statement::{bound, run};
+use super::{ddl, fault, mark, update};
 use crate::crypto::KeyId;
 use crate::store::change::Change;
+use crate::store::ledger::session::Session;
+use crate::store::ledger::{keys, lanes, quarantine, rotations};
 use crate::store::{
     BatchWriter, KeyText, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Page, PageRequest,
     Result, RotationCount, StoreError, Target, WriteBatch, Written,
@@ -49,14 +50,16 @@ impl SqliteWriter {
         &mut self,
         stamp: &LaneStamp,
         advance: &LaneUpdate,
-        keys: &[KeyId],
+        sealed_under: &[KeyId],
     ) -> Result<()> {
         // Set first: if this call is cancelled after BEGIN, the next one rolls back.
         self.open = true;
         run(&mut self.conn, "BEGIN IMMEDIATE").await?;
-        advance_lane(&mut self.conn, stamp, advance).await?;
+        let mut session = SqliteSession(&mut self.conn);
+        lanes::advance(&mut session, stamp, advance).await?;
+        keys::require_active(&mut session, sealed_under).await?;
         self.stamp = Some(*stamp);
-        require_active(&mut self.conn, keys).await
+        Ok(())
     }
 
     async fn write_rows(&mut self, target: &Target, batch: &WriteBatch<'_>) -> Result<Written> {
@@ -72,7 +75,8 @@ impl SqliteWriter {
 
     async fn close(&mut self, tally: &LaneTally) -> Result<()> {
         if let Some(stamp) = self.stamp {
-            add_tally(&mut self.conn, &stamp, tally).await?;
+            let add = lanes::add_tally(&SqliteDialect, stamp.run_id, stamp.lane_no, tally);
+            SqliteSession(&mut self.conn).execute(add).await?;
         }
         mark::clear(&mut self.conn).await?;
         bound("COMMIT", [])
@@ -122,13 +126,18 @@ impl BatchWriter for SqliteWriter {
     }
 
     async fn quarantine(&mut self, rows: &[NewQuarantine]) -> Result<()> {
-        let outcome = ledger::insert_quarantine(&mut self.conn, rows).await;
+        let outcome = quarantine::insert(&mut SqliteSession(&mut self.conn), rows).await;
         self.settled(outcome).await
     }
 
     async fn count_rotation(&mut self, counts: &[RotationCount]) -> Result<()> {
         let outcome = match self.stamp {
-            Some(stamp) => add_rotation(&mut self.conn, &stamp, counts).await,
+            Some(stamp) => {
+                let (run_id, lane_no) = (stamp.run_id, stamp.lane_no);
+                let add = rotations::add_counts(&SqliteDialect, run_id, lane_no, counts);
+                let added = SqliteSession(&mut self.conn).execute(add).await;
+                added.map(|_| ())
+            }
             None => Err(StoreError::Unexpected {
                 what: "counts without a lane",
             }),
@@ -146,102 +155,6 @@ impl BatchWriter for SqliteWriter {
         self.stamp = None;
         // If an error has ended the transaction already, there is nothing to roll back.
         let _ = run(&mut self.conn, "ROLLBACK").await;
-    }
-}
-
-async fn advance_lane(
-    conn: &mut SqliteConnection,
-    stamp: &LaneStamp,
-    advance: &LaneUpdate,
-) -> Result<()> {
-    const ADVANCE: &str = "UPDATE phiseal_lanes SET seq = seq + 1, cursor = coalesce(?, cursor), \
-        lease_until = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ? || ' seconds'), \
-        updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
-        WHERE run_id = ? AND lane_no = ? AND fence = ? AND seq = ? AND state = 'open'";
-    let binds = [
-        Bind::blob(advance.cursor.as_deref()),
-        Bind::Integer(i64::from(advance.lease_seconds)),
-        Bind::Integer(stamp.run_id),
-        Bind::Integer(i64::from(stamp.lane_no)),
-        Bind::Integer(stamp.fence),
-        Bind::Integer(stamp.seq),
-    ];
-    let done = bound(ADVANCE, binds)
-        .execute(conn)
-        .await
-        .map_err(fault::of)?;
-    match done.rows_affected() {
-        1 => Ok(()),
-        _ => Err(StoreError::FenceLost),
-    }
-}
-
-async fn add_tally(
-    conn: &mut SqliteConnection,
-    stamp: &LaneStamp,
-    tally: &LaneTally,
-) -> Result<()> {
-    const ADD: &str = "UPDATE phiseal_lanes SET rows_found = rows_found + ?, \
-        rows_written = rows_written + ?, values_written = values_written + ?, \
-        conflicts = conflicts + ?, quarantined = quarantined + ? WHERE run_id = ? AND lane_no = ?";
-    let binds = [
-        tally.rows_found,
-        tally.rows_written,
-        tally.values_written,
-        tally.conflicts,
-        tally.quarantined,
-        stamp.run_id,
-        i64::from(stamp.lane_no),
-    ];
-    let added = bound(ADD, binds.map(Bind::Integer)).execute(conn).await;
-    added.map(|_| ()).map_err(fault::of)
-}
-
-/// Adds to the counts of rotations, in one row for each superseded key of the lane's values.
-async fn add_rotation(
-    conn: &mut SqliteConnection,
-    stamp: &LaneStamp,
-    counts: &[RotationCount],
-) -> Result<()> {
-    const ADD: &str = "INSERT INTO phiseal_rotation_counts AS c (run_id, lane_no, history_id, \
-        from_key_id, rows_found, rows_resealed, conflicts, quarantined) \
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
-        ON CONFLICT (run_id, lane_no, history_id, from_key_id) DO UPDATE SET \
-        rows_found = c.rows_found + excluded.rows_found, \
-        rows_resealed = c.rows_resealed + excluded.rows_resealed, \
-        conflicts = c.conflicts + excluded.conflicts, quarantined = c.quarantined + excluded.quarantined";
-    for one in counts {
-        let binds = [
-            stamp.run_id,
-            i64::from(stamp.lane_no),
-            one.history_id,
-            i64::from(one.from_key_id.get()),
-            one.counts.rows_found,
-            one.counts.rows_resealed,
-            one.counts.conflicts,
-            one.counts.quarantined,
-        ];
-        bound(ADD, binds.map(Bind::Integer))
-            .execute(&mut *conn)
-            .await
-            .map_err(fault::of)?;
-    }
-    Ok(())
-}
-
-async fn require_active(conn: &mut SqliteConnection, keys: &[KeyId]) -> Result<()> {
-    let sql = format!(
-        "SELECT count(*) FROM phiseal_encryption_keys WHERE status = 'active' AND key_id IN ({})",
-        joined(keys, ", ", KeyId::to_string),
-    );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    let active: i64 = row.try_get(0).map_err(fault::of)?;
-    let mut wanted: Vec<u32> = keys.iter().map(|key| key.get()).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    match usize::try_from(active) == Ok(wanted.len()) {
-        true => Ok(()),
-        false => Err(StoreError::KeyNotActive),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::store::{
     BatchWriter, LaneRecord, LaneStamp, LaneTally, LaneUpdate, PageRow, Select, Store, StoreError,
     Target, WriteBatch, WriteRow, Written,
 };
+use crate::store::{Catalog, Ledger, Rows};
 
 pub(super) const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT COLLATE NOCASE, age INTEGER); \
     INSERT INTO t VALUES (1, 'abc', 7), (2, 'def', 8), (3, 'ghi', NULL)";

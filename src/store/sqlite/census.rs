@@ -8,25 +8,24 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::audit;
 use super::connection::{commit, read_transaction, write_transaction};
+use super::dialect::SqliteSession;
 use super::fault;
-use super::key_table;
 use super::key_value;
 use super::mark;
 use super::paging::window_end;
 use super::range::KeyRange;
-use super::rotation;
 use super::search;
 use super::shape::{Shape, image, joined, sealed_under};
 use super::statement::{Bind, bound, run};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
-use crate::keys::{KeyRecord, KeyStatus};
 use crate::store::change::Change;
+use crate::store::ledger::session::Session;
+use crate::store::ledger::{audit, keys};
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
-    Destruction, FieldTarget, KeyText, Resealed, Result, Sealed, SealedCount, StoreError, Target,
+    Destruction, FieldTarget, KeyText, Result, Sealed, SealedCount, StoreError, Target,
 };
 
 /// Rows that one statement groups: SQLite groups by sorting, in memory.
@@ -144,36 +143,13 @@ fn prefix(field: &FieldTarget) -> Option<String> {
     })
 }
 
-/// Replaces row keys in quarantine by their re-sealed form.
-pub(super) async fn reseal_quarantine(
-    conn: &mut SqliteConnection,
-    rows: &[Resealed],
-) -> Result<()> {
-    const RESEAL: &str = "UPDATE phiseal_quarantine SET key_sealed = ?, key_id = ? \
-        WHERE quarantine_id = ? AND key_sealed = ?";
-    let mut transaction = write_transaction(conn).await?;
-    for row in rows {
-        let binds = [
-            Bind::Blob(row.key_sealed.clone()),
-            Bind::Integer(i64::from(row.key_id.get())),
-            Bind::Integer(row.quarantine_id),
-            Bind::Blob(row.before.clone()),
-        ];
-        bound(RESEAL, binds)
-            .execute(&mut *transaction)
-            .await
-            .map_err(fault::of)?;
-    }
-    commit(transaction).await
-}
-
 /// Destroys keys in one transaction: locks, counts, wipes.
 pub(super) async fn destroy(
     conn: &mut SqliteConnection,
     order: &Destruction<'_>,
 ) -> Result<Vec<SealedCount>> {
     let mut transaction = write_transaction(conn).await?;
-    let before = audit::newest_change(&mut transaction).await?;
+    let before = SqliteSession(&mut *transaction).newest_change().await?;
     match order.shred {
         Some(tenant) => blank_indexes(&mut transaction, order.targets, tenant).await?,
         None => {
@@ -206,10 +182,13 @@ pub(super) async fn destroy(
             }
         }
     }
-    for key in key_table::records(&mut transaction, Some(order.keys)).await? {
-        destroy_one(&mut transaction, order, &key).await?;
+    let mut session = SqliteSession(&mut *transaction);
+    for key in keys::records(&mut session, Some(order.keys)).await? {
+        // A shredded tenant's key may still be in use.
+        let in_use = order.shred.is_some();
+        keys::destroy(&mut session, &key, in_use, order.actor, order.reason).await?;
     }
-    audit::note(&mut transaction, order.note, &[], before).await?;
+    audit::note(&mut session, order.note, &[], before).await?;
     commit(transaction).await?;
     // The WAL still holds the old pages. This empties it, unless a reader is active: then they
     // remain until the WAL is next restarted.
@@ -244,28 +223,6 @@ pub(super) async fn plaintext_of(
         .map_err(fault::of)?;
     let values: i64 = row.try_get(0).map_err(fault::of)?;
     Ok(values.unsigned_abs())
-}
-
-async fn destroy_one(
-    conn: &mut SqliteConnection,
-    order: &Destruction<'_>,
-    key: &KeyRecord,
-) -> Result<()> {
-    let mut from = key.status;
-    if from == KeyStatus::Destroyed {
-        return Ok(());
-    }
-    let (actor, reason) = (order.actor, order.reason);
-    // A shredded tenant's keys may still be in use: each moves through the states between. The key
-    // table refuses the destruction of any other key in use.
-    if order.shred.is_some() && !from.may_become(KeyStatus::Destroyed) {
-        let between = KeyStatus::Deactivated;
-        rotation::set_status(conn, key.key_id, from, between, actor, reason).await?;
-        from = between;
-    }
-    rotation::set_status(conn, key.key_id, from, KeyStatus::Destroyed, actor, reason)
-        .await
-        .map(|_| ())
 }
 
 /// The values sealed under the keys in one table, counted in one scan for all keys.

@@ -5,11 +5,13 @@
 //! read-only.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{Access as Permission, access as permitted};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, Sqlite, Transaction};
+use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
 
 use super::fault;
 use super::statement::{bound, run};
@@ -180,20 +182,89 @@ async fn put_into_wal(conn: &mut SqliteConnection) -> Result<()> {
 
 /// The shared connection, for everything that is not a page or a batch.
 pub(super) struct Control {
-    conn: tokio::sync::Mutex<SqliteConnection>,
+    conn: Arc<Mutex<SqliteConnection>>,
 }
 
 impl Control {
     /// Makes the shared connection of this one.
     pub(super) fn new(conn: SqliteConnection) -> Self {
         Self {
-            conn: tokio::sync::Mutex::new(conn),
+            conn: Arc::new(Mutex::new(conn)),
         }
     }
 
     /// The connection, for single statements that read.
-    pub(super) async fn lock(&self) -> tokio::sync::MutexGuard<'_, SqliteConnection> {
+    pub(super) async fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
         self.conn.lock().await
+    }
+
+    /// Begins a transaction with this statement.
+    pub(super) async fn begin(&self, begin: &str) -> Result<ControlTransaction> {
+        let conn = Arc::clone(&self.conn).lock_owned().await;
+        // Made first: if this call is cancelled after BEGIN, dropping it rolls back.
+        let mut transaction = ControlTransaction { conn: Some(conn) };
+        run(&mut transaction, begin).await?;
+        Ok(transaction)
+    }
+}
+
+/// A transaction on the shared connection. Dropped without [`ControlTransaction::commit`], it is rolled
+/// back before anybody else gets the connection.
+pub(crate) struct ControlTransaction {
+    /// `None` once it has ended.
+    conn: Option<OwnedMutexGuard<SqliteConnection>>,
+}
+
+impl ControlTransaction {
+    /// Commits.
+    pub(super) async fn commit(mut self) -> Result<()> {
+        bound("COMMIT", [])
+            .execute(&mut *self)
+            .await
+            .map_err(fault::of_commit)?;
+        self.conn = None;
+        Ok(())
+    }
+}
+
+#[allow(
+    clippy::expect_used,
+    reason = "the connection is taken only by `commit` and `drop`, which consume the transaction"
+)]
+mod guarded_connection {
+    use super::{ControlTransaction, SqliteConnection};
+
+    impl std::ops::Deref for ControlTransaction {
+        type Target = SqliteConnection;
+
+        fn deref(&self) -> &SqliteConnection {
+            self.conn
+                .as_ref()
+                .expect("a transaction that has not ended")
+        }
+    }
+
+    impl std::ops::DerefMut for ControlTransaction {
+        fn deref_mut(&mut self) -> &mut SqliteConnection {
+            self.conn
+                .as_mut()
+                .expect("a transaction that has not ended")
+        }
+    }
+}
+
+impl Drop for ControlTransaction {
+    fn drop(&mut self) {
+        let Some(mut conn) = self.conn.take() else {
+            return;
+        };
+        // Outside of a runtime the program is ending, and SQLite rolls back when the file is closed.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // If an error has ended the transaction already, there is nothing to roll back.
+                let _ = run(&mut conn, "ROLLBACK").await;
+            });
+        }
     }
 }
 

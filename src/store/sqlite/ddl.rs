@@ -7,14 +7,15 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::connection;
+use super::dialect::SqliteSession;
 use super::fault;
 use super::guard;
 use super::guarded;
-use super::registry;
 use super::relations;
 use super::shape::{Shape, joined};
 use super::statement::{Bind, bound, run};
 use crate::ident::Ident;
+use crate::store::ledger::fields;
 use crate::store::{FieldTarget, Result, Sealed, Select, StoreError, Target};
 
 /// The statements that are still needed before a table can be sealed.
@@ -185,7 +186,14 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
             run(&mut transaction, format!("DROP INDEX IF EXISTS {name}")).await?;
         }
         if field.index_next.is_some() {
-            registry::set_next(&mut transaction, &target.label, &field.label, None, None).await?;
+            fields::set_next(
+                &mut SqliteSession(&mut *transaction),
+                &target.label,
+                &field.label,
+                None,
+                None,
+            )
+            .await?;
         }
         let sealed = match &field.sealed {
             Sealed::Beside { column, .. } => Some(column),

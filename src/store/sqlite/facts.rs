@@ -20,13 +20,14 @@ use crate::store::{Result, Sealed, Select, ServerFacts, StoreError, Survey, Tabl
 const COLUMNS_MAX: i64 = 2000;
 
 /// phiseal's own tables, all of which must exist.
-const OWN_TABLES: [&str; 14] = [
+const OWN_TABLES: [&str; 15] = [
     "phiseal_encryption_keys",
     "phiseal_key_rotation_history",
     "phiseal_key_transition_entries",
     "phiseal_encrypted_field_metadata",
     "phiseal_runs",
     "phiseal_lanes",
+    "phiseal_procedures",
     "phiseal_quarantine",
     "phiseal_audit_log",
     "phiseal_audit_head",

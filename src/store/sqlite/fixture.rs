@@ -1,6 +1,7 @@
 //! A database file for one test, with phiseal's tables in it, and an application's connection to
 //! it.
 
+use crate::store::{Ledger, Rows};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
@@ -14,7 +15,7 @@ use crate::store::{
     PageRequest, RunKind, RunRecord, RunState, Sealed, Select, Store, Target,
 };
 
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../../migrations/engine/sqlite/0001_keys.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0002_fields.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0003_runs.up.sql"),
@@ -23,6 +24,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../../migrations/engine/sqlite/0006_rights.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0007_relations.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0008_keys.up.sql"),
+    include_str!("../../../migrations/engine/sqlite/0009_procedures.up.sql"),
 ];
 
 pub(super) struct Fixture {
@@ -131,6 +133,7 @@ impl Fixture {
     pub(super) async fn lane(&mut self, target: &Target) -> LaneRecord {
         let lane = NewLane {
             lane_no: 0,
+            kind: crate::store::LaneKind::Range,
             relation: target.table.name.quoted(),
             lower: None,
             upper: None,

@@ -17,7 +17,6 @@ use sqlx::sqlite::SqliteConnection;
 use self::text::GuardText;
 use super::fault;
 use super::guarded;
-use super::registry;
 use super::relations;
 use super::shape::rowid;
 use super::statement::{Bind, bound, run};
@@ -143,7 +142,7 @@ pub(super) async fn renew(conn: &mut SqliteConnection) -> Result<()> {
         return Ok(());
     }
     relations::before_change(conn).await?;
-    for record in registry::fields(conn).await? {
+    for record in relations::present_fields(conn).await? {
         let table = name_of(&record.table_name)?;
         if !outdated.contains(&table) {
             continue;

@@ -5,7 +5,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::fault;
-use super::registry;
+use super::relations;
 use super::statement::{Bind, bound};
 use crate::ident::Ident;
 use crate::store::{FieldRecord, FieldTarget, Result, Sealed, StoreError, Target};
@@ -21,7 +21,7 @@ pub(super) async fn with_registered(
     if !registry_is_there(conn).await? {
         return Ok(whole);
     }
-    for record in registry::fields(conn).await? {
+    for record in relations::present_fields(conn).await? {
         if record.table_label != target.label {
             continue;
         }

@@ -6,20 +6,20 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::audit;
 use super::connection::{commit, write_transaction};
 use super::ddl;
+use super::dialect::SqliteSession;
 use super::fault;
 use super::guard;
 use super::guarded;
 use super::paging::window;
-use super::registry;
 use super::relations;
-use super::rotation;
 use super::schema_text::{checks, mentions};
 use super::statement::{Bind, bound, run};
 use super::update;
 use crate::crypto::KeyId;
+use crate::store::ledger::session::Session;
+use crate::store::ledger::{audit, fields, keys};
 use crate::store::{
     ColumnSwitch, FieldTarget, IndexSwitch, LateRows, PageRequest, Result, Sealed, Select,
     StoreError, SwitchTable, Target, UntrustedSeal, Visibility,
@@ -33,7 +33,7 @@ pub(super) async fn prepare_columns(
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     let there = ddl::columns(&mut transaction, target).await?;
-    let records = registry::fields(&mut transaction).await?;
+    let records = relations::present_fields(&mut transaction).await?;
     for index in next {
         let field = field(target, index)?;
         refuse_dependents(&mut transaction, target, index).await?;
@@ -55,7 +55,14 @@ pub(super) async fn prepare_columns(
             }
         }
         let (table, column) = (&target.label, &field.label);
-        registry::set_next(&mut transaction, table, column, Some(&index.next), None).await?;
+        fields::set_next(
+            &mut SqliteSession(&mut *transaction),
+            table,
+            column,
+            Some(&index.next),
+            None,
+        )
+        .await?;
     }
     // The guard is made from the registry, so it now blanks the new columns too.
     for statement in ddl::missing(&mut transaction, target).await? {
@@ -83,8 +90,9 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
     let (handovers, due) = (order.handovers, order.due);
     // If this is cancelled, dropping the transaction rolls it back.
     let mut transaction = write_transaction(conn).await?;
-    let before = audit::newest_change(&mut transaction).await?;
-    if !rotation::hand_over(&mut transaction, handovers, due, order.actor).await? {
+    let mut session = SqliteSession(&mut *transaction);
+    let before = session.newest_change().await?;
+    if !keys::hand_over(&mut session, handovers, due, order.actor).await? {
         return Err(StoreError::Unexpected {
             what: "the state of a blind index key changed during its rotation",
         });
@@ -112,7 +120,13 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
     for (SwitchTable { target, next, .. }, way) in order.tables.iter().zip(ways) {
         switch_table(&mut transaction, target, next, key, way).await?;
     }
-    audit::note(&mut transaction, order.note, &[], before).await?;
+    audit::note(
+        &mut SqliteSession(&mut *transaction),
+        order.note,
+        &[],
+        before,
+    )
+    .await?;
     commit(transaction).await?;
     Ok(true)
 }
@@ -200,7 +214,7 @@ async fn switch_table(
         run(conn, lookup).await?;
         let (label, column) = (&target.label, &field(target, index)?.label);
         let key = key.filter(|_| target.tenant.is_none());
-        registry::set_next(conn, label, column, None, key).await?;
+        fields::set_next(&mut SqliteSession(&mut *conn), label, column, None, key).await?;
     }
     // The registry says which columns still wait for their switch.
     let mut whole = guarded::with_registered(conn, target).await?;

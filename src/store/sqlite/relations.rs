@@ -16,10 +16,12 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::dialect::SqliteSession;
 use super::fault;
 use super::guard;
 use super::statement::{Bind, bound, run, statement};
 use crate::ident::{Ident, TableName};
+use crate::store::ledger::fields;
 use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Target};
 pub(super) use gaps::{close_gaps, gaps, is_fresh, note, note_marks, open_gaps};
 pub(super) use leave::{forget, rebind};
@@ -336,6 +338,13 @@ pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<RelationReco
 }
 
 /// Gives each field the present names of its table and columns.
+pub(super) async fn present_fields(conn: &mut SqliteConnection) -> Result<Vec<FieldRecord>> {
+    let mut fields = fields::recorded(&mut SqliteSession(&mut *conn)).await?;
+    locate(conn, &mut fields).await?;
+    Ok(fields)
+}
+
+/// Gives the fields the present names of their tables and columns.
 pub(super) async fn locate(conn: &mut SqliteConnection, fields: &mut [FieldRecord]) -> Result<()> {
     if !is_installed(conn).await? {
         return Ok(());
@@ -496,7 +505,7 @@ pub(super) async fn follow(conn: &mut SqliteConnection, label: &str, table: &str
 /// Call after phiseal has dropped a column, since the columns after it have new positions. Names
 /// that were not followed yet keep their recorded positions.
 pub(super) async fn columns_moved(conn: &mut SqliteConnection, label: &str) -> Result<()> {
-    let mut fields = super::registry::fields(conn).await?;
+    let mut fields = present_fields(conn).await?;
     fields.retain(|field| field.table_label == label);
     let settled = fields
         .iter()

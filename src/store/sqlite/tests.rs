@@ -7,6 +7,7 @@ use crate::keys::{KeyStatus, KeyTable, NewKey, RotationPeriod, Unnoted};
 use crate::store::{
     AuditEntry, FieldRecord, FieldState, NewQuarantine, QuarantineState, Select, Store, StoreError,
 };
+use crate::store::{AuditTable, Catalog, Ledger};
 
 #[tokio::test]
 async fn a_missing_file_is_refused_unless_the_url_says_create() {

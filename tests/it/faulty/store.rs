@@ -178,18 +178,11 @@ through! { RotationTable:
     finish_rewrap(history_id: i64, note: &dyn Notary) -> RotationRecord;
 }
 
-through! { Store:
+through! { Catalog:
     server() -> ServerFacts;
     table(name: &TableName) -> Option<TableFacts>;
     table_names() -> Vec<TableName>;
     check_ownership(owner: Option<&Ident>) -> ();
-    sealed_relations() -> Vec<RelationRecord>;
-    note_relations(target: &Target) -> ();
-    gaps(target: &Target) -> Vec<Gap>;
-    open_gaps(table_label: &str, reason: &str) -> ();
-    close_gaps(table_label: &str, compared: &[Gap]) -> Vec<String>;
-    forget_fields(table_label: &str, columns: &[String]) -> ();
-    rebind(target: &Target) -> ();
     ddl(target: &Target) -> Vec<String>;
     prepare(target: &Target) -> ();
     finish_indexes(target: &Target) -> ();
@@ -199,50 +192,40 @@ through! { Store:
     make_plain_columns(target: &Target) -> ();
     fingerprint(target: &Target, relation: &str) -> String;
     relations(target: &Target) -> Vec<String>;
+    row_estimate(target: &Target) -> u64;
+    end_frozen(run_id: i64) -> ();
+    start_writing() -> ();
+    open_transactions() -> Vec<OpenTransaction>;
+    prepare_reindex(target: &Target, next: &[ColumnSwitch]) -> ();
+    index_reindexed(target: &Target, next: &[ColumnSwitch]) -> ();
+    blockers(target: &Target) -> Vec<String>;
+}
+
+through! { SealedRelations:
+    sealed_relations() -> Vec<RelationRecord>;
+    note_relations(target: &Target) -> ();
+    gaps(target: &Target) -> Vec<Gap>;
+    open_gaps(table_label: &str, reason: &str) -> ();
+    close_gaps(table_label: &str, compared: &[Gap]) -> Vec<String>;
+    forget_fields(table_label: &str, columns: &[String]) -> ();
+    rebind(target: &Target) -> ();
+    all_verified() -> ();
+}
+
+through! { Rows:
     cut_by_key(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
     sample_keys(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
     cut_by_storage(target: &Target, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
     horizon(relation: &str) -> Option<Horizon>;
-    row_estimate(target: &Target) -> u64;
     survey(target: &Target) -> Survey;
     violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
     any_left(target: &Target, relation: &str, select: &Select) -> bool;
-    fields() -> Vec<FieldRecord>;
-    register_fields(fields: &[FieldRecord]) -> ();
-    set_field_state(table_label: &str, columns: &[String], state: FieldState) -> ();
-    open_run(table_label: &str) -> Option<RunRecord>;
-    begin_run(run: &RunRecord, lanes: &[NewLane]) -> i64;
-    add_lanes(run_id: i64, lanes: &[NewLane]) -> ();
-    end_run(run_id: i64, state: RunState, error_code: Option<&str>) -> LaneTally;
-    abandon_run(run_id: i64, error_code: &str, dead: &[Holder]) -> Option<Holder>;
-    resume_run(run_id: i64) -> ();
-    runs(limit: u32) -> Vec<RunRecord>;
-    lanes(run_id: i64) -> Vec<LaneRecord>;
-    claim_lane(run_id: i64, holder: &Holder, dead: &[Holder], lease_seconds: u32) -> Option<LaneRecord>;
-    end_frozen(run_id: i64) -> ();
-    release_lane(stamp: &LaneStamp, done: bool) -> ();
-    lane_after_commit(run_id: i64, lane_no: i32) -> LaneRecord;
-    quarantined(table_label: Option<&str>) -> Vec<QuarantineRecord>;
-    add_quarantine(rows: &[NewQuarantine]) -> ();
-    set_quarantine_state(ids: &[i64], state: QuarantineState) -> ();
-    audit_head() -> AuditHead;
-    note(note: &dyn Notary) -> ();
-    append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
-    audit_entries(from: i64, limit: u32) -> Vec<AuditRow>;
-    audit_misfit() -> Option<AuditMisfit>;
-    start_writing() -> ();
-    all_verified() -> ();
     census(target: &Target, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
-    open_transactions() -> Vec<OpenTransaction>;
-    reseal_quarantine(rows: &[Resealed]) -> ();
     search_list() -> SearchList;
     search(place: &SearchRelation, keys: &[KeyId]) -> Vec<SearchHit>;
     destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
     plaintext_of(target: &Target, tenant: &str) -> u64;
-    prepare_reindex(target: &Target, next: &[ColumnSwitch]) -> ();
-    index_reindexed(target: &Target, next: &[ColumnSwitch]) -> ();
     switch_indexes(switch: &IndexSwitch<'_>) -> bool;
-    blockers(target: &Target) -> Vec<String>;
     {
         async fn reader(&self) -> Result<Box<dyn PageReader>> {
             let fault = Arc::clone(&self.fault);
@@ -260,6 +243,42 @@ through! { Store:
             self.fault.through("trial", self.inner.trial()).await
         }
     }
+}
+
+through! { Ledger:
+    fields() -> Vec<FieldRecord>;
+    register_fields(fields: &[FieldRecord]) -> ();
+    set_field_state(table_label: &str, columns: &[String], state: FieldState) -> ();
+    open_run(table_label: &str) -> Option<RunRecord>;
+    begin_run(run: &RunRecord, lanes: &[NewLane]) -> i64;
+    add_lanes(run_id: i64, lanes: &[NewLane]) -> ();
+    end_run(run_id: i64, state: RunState, error_code: Option<&str>) -> LaneTally;
+    abandon_run(run_id: i64, error_code: &str, dead: &[Holder]) -> Option<Holder>;
+    resume_run(run_id: i64) -> ();
+    runs(limit: u32) -> Vec<RunRecord>;
+    lanes(run_id: i64) -> Vec<LaneRecord>;
+    claim_lane(run_id: i64, holder: &Holder, dead: &[Holder], lease_seconds: u32) -> Option<LaneRecord>;
+    release_lane(stamp: &LaneStamp, done: bool) -> ();
+    lane_after_commit(run_id: i64, lane_no: i32) -> LaneRecord;
+    quarantined(table_label: Option<&str>) -> Vec<QuarantineRecord>;
+    add_quarantine(rows: &[NewQuarantine]) -> ();
+    set_quarantine_state(ids: &[i64], state: QuarantineState) -> ();
+    reseal_quarantine(rows: &[Resealed]) -> ();
+}
+
+through! { Procedures:
+    begin_procedure(kind: ProcedureKind, subject: &str, phase: &str, params: &str, actor: &str) -> ProcedureRecord;
+    set_phase(procedure_id: i64, from: &str, to: &str, params: Option<&str>) -> ();
+    finish_procedure(procedure_id: i64, outcome: &str) -> ();
+    procedures(limit: u32) -> Vec<ProcedureRecord>;
+}
+
+through! { AuditTable:
+    audit_head() -> AuditHead;
+    note(note: &dyn Notary) -> ();
+    append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
+    audit_entries(from: i64, limit: u32) -> Vec<AuditRow>;
+    audit_misfit() -> Option<AuditMisfit>;
 }
 
 struct FaultyReader {

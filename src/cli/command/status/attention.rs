@@ -242,6 +242,7 @@ pub mod tests {
         LaneRecord {
             run_id,
             lane_no: 3,
+            kind: crate::store::LaneKind::Range,
             relation: "public.patients".to_owned(),
             lower: None,
             upper: None,

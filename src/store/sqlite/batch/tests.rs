@@ -2,6 +2,7 @@
 
 use crate::store::sqlite::batch_fixture::{BatchFixture, TABLE, TALLY, beside, sealed};
 use crate::store::sqlite::fixture::{request, stamp};
+use crate::store::{Catalog, Ledger, Rows};
 use crate::store::{LaneStamp, NewQuarantine, Select, Store, StoreError, WriteBatch};
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::crypto::envelope::{Suite, header};
 use crate::crypto::{KeyId, text};
 use crate::keys::{KeyStatus, RotationPeriod, RotationTable, Unnoted};
 use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
+use crate::store::{Catalog, Ledger, Rows};
 use crate::store::{
     Destruction, KeyText, NewQuarantine, QuarantineState, Resealed, RunState, Sealed, SealedCount,
     Store, StoreError, Target,

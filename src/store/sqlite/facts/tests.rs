@@ -1,6 +1,7 @@
 //! Tests of the catalog facts.
 
 use crate::ident::TableName;
+use crate::store::Catalog;
 use crate::store::catalog::RelationKind;
 use crate::store::sqlite::fixture::{Fixture, ident, target, with};
 use crate::store::{Store, TableFacts};

@@ -8,6 +8,7 @@ mod next;
 mod renamed;
 mod rows;
 
+use crate::store::Catalog;
 use crate::store::sqlite::fixture::{Fixture, ident, target, with};
 use crate::store::{Store, UntrustedSeal};
 

@@ -1,5 +1,6 @@
 //! Tests of what happens to marks and guards before a command writes.
 
+use crate::store::{Catalog, SealedRelations};
 use sqlx::AssertSqlSafe;
 
 use crate::store::change::Change;

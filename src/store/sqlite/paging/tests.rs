@@ -5,6 +5,7 @@ mod whole;
 use crate::crypto::KeyPart;
 use crate::store::sqlite::fixture::{Fixture, request, target, with};
 use crate::store::{Bound, KeyText, Page, PageRequest, Select, Store, Target};
+use crate::store::{Catalog, Rows};
 
 /// Reads every page and returns the keys as text.
 async fn walk(fixture: &mut Fixture, target: &Target, mut request: PageRequest) -> Vec<String> {

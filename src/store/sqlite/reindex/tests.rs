@@ -4,6 +4,7 @@ use crate::crypto::KeyId;
 use crate::keys::{Handover, KeyStatus, RotationPeriod, Unnoted};
 use crate::store::page::WriteCell;
 use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
+use crate::store::{Catalog, Rows};
 use crate::store::{
     ColumnSwitch, IndexSwitch, LateRows, PageRow, Result, Sealed, Select, Store, StoreError,
     SwitchTable, Target, WriteRow,

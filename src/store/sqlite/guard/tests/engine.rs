@@ -2,6 +2,7 @@
 //! and of indexes that a sealer does not write.
 
 use super::{ROW_1, ROW_2, SEAL_1B, beside, leaves, state};
+use crate::store::Catalog;
 use crate::store::change::Change;
 use crate::store::sqlite::fixture::{ident, marked, target, with};
 use crate::store::{Store, UntrustedSeal};

@@ -1,6 +1,7 @@
 //! Tests of the guard in place.
 
 use super::outcome;
+use crate::store::Catalog;
 use crate::store::Store;
 use crate::store::sqlite::fixture::{Fixture, target, with};
 

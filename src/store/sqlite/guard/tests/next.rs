@@ -1,6 +1,7 @@
 //! Tests of the column that takes a new blind index: it never holds the index of another value.
 
 use super::{SEAL_1, SEAL_1B, outcome};
+use crate::store::Catalog;
 use crate::store::change::Change;
 use crate::store::sqlite::fixture::{Fixture, ident, marked, target, with};
 use crate::store::{FieldTarget, Store, UntrustedSeal};

@@ -1,5 +1,6 @@
 //! Tests of guards whose table was renamed, and of a new table with an old table's name.
 
+use crate::store::Catalog;
 use crate::store::sqlite::fixture::{Fixture, target, with};
 use crate::store::{Store, Target};
 

@@ -1,5 +1,6 @@
 //! Tests that a guard changes the row that was written, whatever the collation of its key.
 
+use crate::store::Catalog;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 

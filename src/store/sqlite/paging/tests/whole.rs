@@ -1,6 +1,7 @@
 //! Tests of windows that are read with one statement, and of the order of rowids.
 
 use super::{prepared, small, walk};
+use crate::store::Rows;
 use crate::store::sqlite::fixture::{Fixture, ident, request, target, with};
 use crate::store::sqlite::paging;
 use crate::store::{Bound, PageRequest, PassKind, Select, Store, Target};

@@ -1,0 +1,2 @@
+DROP TABLE {{schema}}.procedures;
+ALTER TABLE {{schema}}.lanes DROP COLUMN kind;

@@ -1,0 +1,2 @@
+DROP TABLE phiseal_procedures;
+ALTER TABLE phiseal_lanes DROP COLUMN kind;

@@ -1,0 +1,121 @@
+//! Procedures of several phases, such as a restore that drops the sealed columns.
+//! Owns the SQL on `procedures`. The recorded phase is the one that comes next; whoever asks for a
+//! procedure that is unfinished goes on there.
+
+use sqlx::Row;
+
+use super::dialect::Dialect;
+use super::session::{Session, own_row, statement, word};
+use crate::store::{ProcedureKind, ProcedureRecord, Result, StoreError};
+
+fn select(dialect: &impl Dialect, rest: &str) -> String {
+    format!(
+        "SELECT procedure_id, kind, subject, params, phase, {} AS phase_since, actor, {} AS started_at, \
+           {} AS finished_at, outcome FROM {} {rest}",
+        dialect.time_text("phase_since"),
+        dialect.time_text("started_at"),
+        dialect.time_text("finished_at"),
+        dialect.table("procedures"),
+    )
+}
+
+/// Begins a procedure, or returns the unfinished one of this kind and subject.
+pub(crate) async fn begin<S: Session>(
+    session: &mut S,
+    kind: ProcedureKind,
+    subject: &str,
+    phase: &str,
+    params: &str,
+    actor: &str,
+) -> Result<ProcedureRecord> {
+    let sql = format!(
+        "INSERT INTO {} (kind, subject, phase, params, actor) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (kind, subject) WHERE finished_at IS NULL DO NOTHING",
+        session.dialect().table("procedures")
+    );
+    let insert = statement(sql)
+        .bind(kind.as_str())
+        .bind(subject)
+        .bind(phase)
+        .bind(params)
+        .bind(actor);
+    session.execute(insert).await?;
+    let sql = select(
+        session.dialect(),
+        "WHERE kind = $1 AND subject = $2 AND finished_at IS NULL",
+    );
+    let open = statement(sql).bind(kind.as_str()).bind(subject);
+    session.fetch_one(open, "the procedure").await
+}
+
+/// Moves an unfinished procedure on from one phase to another. An error if it is not in that phase.
+pub(crate) async fn set_phase<S: Session>(
+    session: &mut S,
+    procedure_id: i64,
+    from: &str,
+    to: &str,
+    params: Option<&str>,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET phase = $3, phase_since = {}, params = coalesce($4, params) \
+         WHERE procedure_id = $1 AND finished_at IS NULL AND phase IN ($2, $3)",
+        session.dialect().table("procedures"),
+        session.dialect().now(),
+    );
+    let update = statement(sql)
+        .bind(procedure_id)
+        .bind(from)
+        .bind(to)
+        .bind(params);
+    match session.execute(update).await? {
+        1 => Ok(()),
+        _ => Err(StoreError::Missing {
+            what: "the phase of the procedure".to_owned(),
+        }),
+    }
+}
+
+/// Ends a procedure. One that has ended keeps its outcome.
+pub(crate) async fn finish<S: Session>(
+    session: &mut S,
+    procedure_id: i64,
+    outcome: &str,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET finished_at = {}, outcome = $2 WHERE procedure_id = $1 AND finished_at IS NULL",
+        session.dialect().table("procedures"),
+        session.dialect().now(),
+    );
+    let update = statement(sql).bind(procedure_id).bind(outcome);
+    session.execute(update).await?;
+    Ok(())
+}
+
+/// The unfinished procedures, and the newest ones up to `limit`.
+pub(crate) async fn list<S: Session>(session: &mut S, limit: u32) -> Result<Vec<ProcedureRecord>> {
+    let table = session.dialect().table("procedures");
+    let rest = format!(
+        "WHERE finished_at IS NULL OR procedure_id IN \
+           (SELECT procedure_id FROM {table} ORDER BY procedure_id DESC LIMIT $1) \
+         ORDER BY finished_at IS NOT NULL, procedure_id DESC"
+    );
+    let sql = select(session.dialect(), &rest);
+    session.fetch(statement(sql).bind(limit)).await
+}
+
+own_row!(
+    ProcedureRecord,
+    "a procedure of another form than this program makes",
+    |row| ProcedureRecord {
+        procedure_id: row.try_get("procedure_id")?,
+        kind: word(row, "kind")?,
+        subject: row.try_get("subject")?,
+        params: row.try_get("params")?,
+        phase: row.try_get("phase")?,
+        phase_since: row.try_get("phase_since")?,
+        actor: row.try_get("actor")?,
+        started_at: row.try_get("started_at")?,
+        finished_at: row.try_get("finished_at")?,
+        outcome: row.try_get("outcome")?,
+    }
+);

@@ -1,0 +1,226 @@
+//! PostgreSQL's SQL on our own tables, and the transactions that run it.
+//! Owns what `store/ledger` needs to know of this database.
+
+use std::ops::DerefMut;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use super::fault::map;
+use super::sql::{query, raw, time_text};
+use super::{PostgresStore, committed, relations, timed};
+use crate::ident::Ident;
+use crate::keys::RotationPeriod;
+use crate::store::ledger::PresentNames;
+use crate::store::ledger::dialect::Dialect;
+use crate::store::ledger::session::{OwnRow, OwnTables, OwnTransaction, Session, Statement, Value};
+use crate::store::{FieldRecord, Result, StoreError};
+
+/// SQL for our own tables in this schema.
+#[derive(Clone)]
+pub(crate) struct PostgresDialect(pub(super) Ident);
+
+impl Dialect for PostgresDialect {
+    fn table(&self, name: &str) -> String {
+        format!("{}.{name}", self.0.quoted())
+    }
+
+    fn now(&self) -> &'static str {
+        "clock_timestamp()"
+    }
+
+    fn time_text(&self, column: &str) -> String {
+        time_text(column)
+    }
+
+    fn time_value(&self, value: &str) -> String {
+        format!("CAST({value} AS timestamptz)")
+    }
+
+    fn now_text(&self) -> String {
+        time_text(self.now())
+    }
+
+    fn seconds_from_now(&self, value: &str) -> String {
+        format!("clock_timestamp() + make_interval(secs => {value})")
+    }
+
+    fn seconds_until(&self, column: &str) -> String {
+        format!("extract(epoch FROM {column} - clock_timestamp())::float8")
+    }
+
+    fn next_period(&self, period: RotationPeriod) -> String {
+        let next = |unit: &str, step: &str| {
+            format!(
+                "(date_trunc('{unit}', clock_timestamp() AT TIME ZONE 'UTC') + interval '{step}') AT TIME ZONE 'UTC'"
+            )
+        };
+        match period {
+            RotationPeriod::Month => next("month", "1 month"),
+            RotationPeriod::Quarter => next("quarter", "3 months"),
+            RotationPeriod::Year => next("year", "1 year"),
+            RotationPeriod::Days(days) => next("day", &format!("{days} days")),
+        }
+    }
+
+    fn for_update(&self) -> &'static str {
+        "FOR UPDATE"
+    }
+
+    fn for_update_skip_locked(&self) -> &'static str {
+        "FOR UPDATE SKIP LOCKED"
+    }
+
+    fn is_integer(&self, column: &str) -> String {
+        format!("{column} IS NOT NULL")
+    }
+
+    fn is_bytes(&self, column: &str) -> String {
+        format!("{column} IS NOT NULL")
+    }
+
+    fn is_ours(&self, _before: i64) -> String {
+        "t.xmin = pg_current_xact_id()::xid".to_owned()
+    }
+
+    fn is_duplicate(&self, error: &StoreError) -> bool {
+        matches!(error, StoreError::RowRefused { sqlstate, .. } if sqlstate == "23505")
+    }
+}
+
+/// Our own tables on a connection that is in a transaction.
+pub(crate) struct PostgresSession<C> {
+    pub(super) conn: C,
+    dialect: PostgresDialect,
+}
+
+impl<C> PostgresSession<C> {
+    pub(super) fn new(conn: C, schema: &Ident) -> Self {
+        Self {
+            conn,
+            dialect: PostgresDialect(schema.clone()),
+        }
+    }
+}
+
+impl PostgresStore {
+    /// Our own tables in a transaction that is open on this connection.
+    pub(super) fn session<'c>(
+        &self,
+        conn: &'c mut PgConnection,
+    ) -> PostgresSession<&'c mut PgConnection> {
+        PostgresSession::new(conn, &self.schema)
+    }
+}
+
+fn bound(statement: Statement) -> Query<'static, Postgres, PgArguments> {
+    let bind = |query: Query<'static, Postgres, PgArguments>, value| match value {
+        Value::Text(text) => query.bind(text),
+        Value::Integer(number) => query.bind(number),
+        Value::Bytes(bytes) => query.bind(bytes),
+        Value::Real(number) => query.bind(number),
+        Value::Bool(truth) => query.bind(truth),
+    };
+    statement
+        .values
+        .into_iter()
+        .fold(query(statement.sql), bind)
+}
+
+/// The text of a statement whose values are all numbers, with the numbers in it, for a message that is
+/// sent with others and so takes no values.
+pub(super) fn inlined(statement: &Statement) -> Result<String> {
+    let mut sql = String::new();
+    let mut parts = statement.sql.split('$');
+    sql.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, rest) = part.split_at(digits);
+        let at = number.parse::<usize>().unwrap_or_default();
+        match statement.values.get(at.wrapping_sub(1)) {
+            Some(Value::Integer(Some(value))) => sql.push_str(&value.to_string()),
+            _ => {
+                return Err(StoreError::Unexpected {
+                    what: "a value that is not a number",
+                });
+            }
+        }
+        sql.push_str(rest);
+    }
+    Ok(sql)
+}
+
+#[async_trait]
+impl<C: DerefMut<Target = PgConnection> + Send> Session for PostgresSession<C> {
+    type Dialect = PostgresDialect;
+
+    fn dialect(&self) -> &PostgresDialect {
+        &self.dialect
+    }
+
+    async fn execute(&mut self, statement: Statement) -> Result<u64> {
+        let done = timed(bound(statement).execute(&mut *self.conn)).await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn fetch<T: OwnRow>(&mut self, statement: Statement) -> Result<Vec<T>> {
+        let rows = timed(bound(statement).fetch_all(&mut *self.conn)).await?;
+        let decode = |row| T::from_row(row).map_err(|_| StoreError::Unexpected { what: T::WHAT });
+        rows.iter().map(decode).collect()
+    }
+
+    async fn limit_lock_wait(&mut self, seconds: u32) -> Result<()> {
+        raw(format!("SET LOCAL lock_timeout = '{seconds}s'"))
+            .execute(&mut *self.conn)
+            .await
+            .map(|_| ())
+            .map_err(map)
+    }
+
+    async fn newest_change(&mut self) -> Result<i64> {
+        Ok(0)
+    }
+}
+
+#[async_trait]
+impl OwnTransaction for PostgresSession<Transaction<'static, Postgres>> {
+    async fn commit(self) -> Result<()> {
+        committed(self.conn).await
+    }
+}
+
+#[async_trait]
+impl OwnTables for PostgresStore {
+    type Transaction = PostgresSession<Transaction<'static, Postgres>>;
+
+    async fn begin_read(&self) -> Result<Self::Transaction> {
+        Ok(PostgresSession::new(self.begin().await?, &self.schema))
+    }
+
+    async fn begin_write(&self) -> Result<Self::Transaction> {
+        self.begin_read().await
+    }
+}
+
+#[async_trait]
+impl PresentNames for PostgresStore {
+    async fn locate(
+        &self,
+        transaction: &mut Self::Transaction,
+        fields: &mut [FieldRecord],
+    ) -> Result<()> {
+        relations::locate(self, &mut transaction.conn, fields).await
+    }
+
+    async fn follow(
+        &self,
+        transaction: &mut Self::Transaction,
+        label: &str,
+        field: &FieldRecord,
+    ) -> Result<()> {
+        let table = relations::table_name(field.schema_name.clone(), field.table_name.clone())?;
+        relations::follow(self, &mut transaction.conn, label, &table).await
+    }
+}

@@ -1,0 +1,90 @@
+//! What a run asks about its table: its relations and its size.
+//! Owns the SQL for that.
+
+use sqlx::{PgConnection, Row};
+
+use super::committed;
+use super::fault::map;
+use super::sql::query;
+use super::{PostgresStore, prepare};
+use crate::store::{Result, Scope, StoreError, Target};
+
+/// The relations of the target's scope: the leaves of a partitioned table or the table itself, as
+/// names that the server qualified and quoted.
+pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+    if let Scope::Only(relations) = &target.scope {
+        return Ok(relations.clone());
+    }
+    let mut tx = store.begin().await?;
+    let relations = relations_in(store, &mut tx, target).await?;
+    committed(tx).await?;
+    Ok(relations)
+}
+
+/// Like [`relations`], in a transaction that is already open.
+pub(super) async fn relations_in(
+    store: &PostgresStore,
+    conn: &mut PgConnection,
+    target: &Target,
+) -> Result<Vec<String>> {
+    let rows = query(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) WHERE isleaf \
+                         UNION SELECT to_regclass($1)::oid) AND c.relkind <> 'p' ORDER BY 1"
+            .to_owned(),
+    )
+    .bind(prepare::regclass(target))
+    .fetch_all(&mut *conn)
+    .await
+    .map_err(map)?;
+    if rows.is_empty() && !is_there(&mut *conn, target).await? {
+        return Err(StoreError::Missing {
+            what: format!("table {}", target.label),
+        });
+    }
+    let mut relations: Vec<String> = rows
+        .iter()
+        .map(|row| row.try_get(0).map_err(map))
+        .collect::<Result<_>>()?;
+    if target.scope == Scope::Detached {
+        relations.extend(super::relations::detached(store, conn, &target.label).await?);
+    }
+    Ok(relations)
+}
+
+/// Whether the table exists; a partitioned table may have no partition.
+async fn is_there(conn: &mut PgConnection, target: &Target) -> Result<bool> {
+    let row = query("SELECT to_regclass($1) IS NOT NULL".to_owned())
+        .bind(prepare::regclass(target))
+        .fetch_one(conn)
+        .await
+        .map_err(map)?;
+    row.try_get(0).map_err(map)
+}
+
+/// The number of live rows: from the statistics, or, if there are none yet, from the size of the
+/// files.
+pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Result<u64> {
+    let mut tx = store.begin().await?;
+    let row = query(
+        "SELECT coalesce(sum(CASE WHEN c.reltuples >= 0 AND c.relpages > 0 \
+              THEN c.reltuples::float8 / c.relpages * s.blocks \
+                * CASE WHEN s.live > 0 THEN s.live::float8 / (s.live + s.dead) ELSE 1 END \
+              WHEN s.live > 0 THEN greatest(s.live, s.blocks) \
+              ELSE pg_relation_size(c.oid) / 100.0 END), 0)::int8 \
+         FROM pg_catalog.pg_class c, \
+           LATERAL (SELECT pg_relation_size(c.oid) / current_setting('block_size')::int8 AS blocks, \
+             pg_stat_get_live_tuples(c.oid) AS live, pg_stat_get_dead_tuples(c.oid) AS dead) AS s \
+         WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) UNION SELECT to_regclass($1)::oid) \
+           AND c.relkind = 'r'"
+            .to_owned(),
+    )
+    .bind(prepare::regclass(target))
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(map)?;
+    committed(tx).await?;
+    let rows: i64 = row.try_get(0).map_err(map)?;
+    Ok(rows.unsigned_abs())
+}

@@ -1,0 +1,208 @@
+//! SQLite's SQL on our own tables, and the transactions that run it.
+//! Owns what `store/ledger` needs to know of this database. A writing transaction holds the file's one
+//! write lock from its start, so what it reads is still true when it writes.
+
+use std::ops::DerefMut;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnection;
+
+use super::connection::ControlTransaction;
+use super::statement::{Statement as Prepared, statement};
+use super::{SqliteStore, fault, relations};
+use crate::keys::RotationPeriod;
+use crate::store::ledger::PresentNames;
+use crate::store::ledger::dialect::Dialect;
+use crate::store::ledger::session::statement as ledger_statement;
+use crate::store::ledger::session::{
+    Number, OwnRow, OwnTables, OwnTransaction, Session, Statement, Value,
+};
+use crate::store::{FieldRecord, Result, StoreError};
+
+/// SQL for our own tables, whose names begin with `phiseal_`.
+#[derive(Clone)]
+pub(crate) struct SqliteDialect;
+
+impl Dialect for SqliteDialect {
+    fn table(&self, name: &str) -> String {
+        format!("phiseal_{name}")
+    }
+
+    fn now(&self) -> &'static str {
+        "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+    }
+
+    /// Times are stored as text in the form that is wanted.
+    fn time_text(&self, column: &str) -> String {
+        column.to_owned()
+    }
+
+    fn time_value(&self, value: &str) -> String {
+        value.to_owned()
+    }
+
+    fn now_text(&self) -> String {
+        self.now().to_owned()
+    }
+
+    fn seconds_from_now(&self, value: &str) -> String {
+        format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', {value} || ' seconds')")
+    }
+
+    fn seconds_until(&self, column: &str) -> String {
+        format!("(julianday({column}) - julianday('now')) * 86400.0")
+    }
+
+    fn next_period(&self, period: RotationPeriod) -> String {
+        let modifiers = match period {
+            RotationPeriod::Month => "'start of month', '+1 month'".to_owned(),
+            // The month after the quarter's last, counted from January.
+            RotationPeriod::Quarter => "'start of year', \
+                printf('+%d months', (CAST(strftime('%m', 'now') AS INTEGER) + 2) / 3 * 3)"
+                .to_owned(),
+            RotationPeriod::Year => "'start of year', '+1 year'".to_owned(),
+            RotationPeriod::Days(days) => format!("'start of day', '+{days} days'"),
+        };
+        format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', {modifiers})")
+    }
+
+    fn for_update(&self) -> &'static str {
+        ""
+    }
+
+    fn for_update_skip_locked(&self) -> &'static str {
+        ""
+    }
+
+    fn is_integer(&self, column: &str) -> String {
+        format!("typeof({column}) = 'integer'")
+    }
+
+    fn is_bytes(&self, column: &str) -> String {
+        format!("typeof({column}) = 'blob'")
+    }
+
+    fn is_ours(&self, before: i64) -> String {
+        format!("t.transition_id > {before}")
+    }
+
+    fn is_duplicate(&self, error: &StoreError) -> bool {
+        // SQLITE_CONSTRAINT_UNIQUE and SQLITE_CONSTRAINT_PRIMARYKEY.
+        matches!(error, StoreError::RowRefused { sqlstate, .. }
+            if sqlstate == "SQLITE_CONSTRAINT_8" || sqlstate == "SQLITE_CONSTRAINT_6")
+    }
+}
+
+/// Our own tables on a connection.
+pub(crate) struct SqliteSession<C>(pub(super) C);
+
+fn bound(from: Statement) -> Prepared {
+    let bind = |query: Prepared, value| match value {
+        Value::Text(text) => query.bind(text),
+        Value::Integer(number) => query.bind(number),
+        Value::Bytes(bytes) => query.bind(bytes),
+        Value::Real(number) => query.bind(number),
+        Value::Bool(truth) => query.bind(truth),
+    };
+    from.values.into_iter().fold(statement(from.sql), bind)
+}
+
+#[async_trait]
+impl<C: DerefMut<Target = SqliteConnection> + Send> Session for SqliteSession<C> {
+    type Dialect = SqliteDialect;
+
+    fn dialect(&self) -> &SqliteDialect {
+        &SqliteDialect
+    }
+
+    async fn execute(&mut self, statement: Statement) -> Result<u64> {
+        let done = bound(statement).execute(&mut *self.0).await;
+        done.map(|done| done.rows_affected()).map_err(fault::of)
+    }
+
+    async fn fetch<T: OwnRow>(&mut self, statement: Statement) -> Result<Vec<T>> {
+        let rows = bound(statement).fetch_all(&mut *self.0).await;
+        let decode = |row| T::from_row(row).map_err(|_| StoreError::Unexpected { what: T::WHAT });
+        rows.map_err(fault::of)?.iter().map(decode).collect()
+    }
+
+    /// Does nothing: the write lock is waited for when the transaction begins.
+    async fn limit_lock_wait(&mut self, _seconds: u32) -> Result<()> {
+        Ok(())
+    }
+
+    async fn newest_change(&mut self) -> Result<i64> {
+        let newest = "SELECT coalesce(max(transition_id), 0) FROM phiseal_key_transitions";
+        let Number(newest) = self
+            .fetch_one(ledger_statement(newest), "the newest change of a key")
+            .await?;
+        Ok(newest)
+    }
+}
+
+#[async_trait]
+impl OwnTransaction for SqliteSession<ControlTransaction> {
+    async fn commit(self) -> Result<()> {
+        self.0.commit().await
+    }
+}
+
+#[async_trait]
+impl OwnTables for SqliteStore {
+    type Transaction = SqliteSession<ControlTransaction>;
+
+    async fn begin_read(&self) -> Result<Self::Transaction> {
+        Ok(SqliteSession(self.control.begin("BEGIN").await?))
+    }
+
+    async fn begin_write(&self) -> Result<Self::Transaction> {
+        Ok(SqliteSession(self.control.begin("BEGIN IMMEDIATE").await?))
+    }
+}
+
+#[async_trait]
+impl PresentNames for SqliteStore {
+    async fn locate(
+        &self,
+        transaction: &mut Self::Transaction,
+        fields: &mut [FieldRecord],
+    ) -> Result<()> {
+        relations::locate(&mut transaction.0, fields).await
+    }
+
+    async fn follow(
+        &self,
+        transaction: &mut Self::Transaction,
+        label: &str,
+        field: &FieldRecord,
+    ) -> Result<()> {
+        relations::follow(&mut transaction.0, label, &field.table_name).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{Connection, Row};
+
+    #[tokio::test]
+    async fn a_key_is_due_on_the_first_day_of_the_next_period() {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        for (due, now, day) in [
+            (RotationPeriod::Month, "2024-12-31 23:59", "2025-01-01"),
+            (RotationPeriod::Quarter, "2024-01-01 00:00", "2024-04-01"),
+            (RotationPeriod::Quarter, "2024-03-31 23:59", "2024-04-01"),
+            (RotationPeriod::Quarter, "2024-11-30 12:00", "2025-01-01"),
+            (RotationPeriod::Year, "2024-02-29 12:00", "2025-01-01"),
+            (RotationPeriod::Days(90), "2024-01-01 12:00", "2024-03-31"),
+        ] {
+            let next = SqliteDialect.next_period(due);
+            let next = next.replace("'now'", &format!("'{now}'"));
+            let row = statement(format!("SELECT substr({next}, 1, 10)"))
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
+            assert_eq!(row.get::<String, _>(0), day, "{due} {now}");
+        }
+    }
+}
