@@ -20,6 +20,7 @@ pub mod pages;
 pub mod patient;
 pub mod pipeline;
 pub mod preflight;
+pub mod procedure;
 pub mod quarantine;
 pub mod reindex;
 pub mod report;

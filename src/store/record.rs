@@ -142,6 +142,27 @@ impl FieldState {
     pub fn may_hold_seals(self) -> bool {
         !matches!(self, Self::Declared | Self::Restored | Self::Forgotten)
     }
+
+    /// Whether a field may move from this state to `next`. Every field may be forgotten, and a state
+    /// may be set again.
+    pub fn may_become(self, next: Self) -> bool {
+        let sealed_again = [Self::Sealing, Self::Sealed, Self::Verified, Self::Opened];
+        let to: &[Self] = match self {
+            Self::Declared | Self::Restored | Self::Forgotten => {
+                &[Self::Declared, Self::Prepared, Self::Sealing, Self::Restored]
+            }
+            Self::Prepared => &[Self::Sealing, Self::Restored],
+            Self::Sealing | Self::Sealed | Self::Verified | Self::Opened => {
+                let plain_is_there = sealed_again.contains(&next);
+                return plain_is_there
+                    || matches!(next, Self::Finalized | Self::Restored | Self::Forgotten);
+            }
+            // Without a plaintext nothing can be sealed again; a restore makes one.
+            Self::Finalized => &[Self::Verified, Self::Opened, Self::Scrubbed, Self::Restored],
+            Self::Scrubbed => &[Self::Restored],
+        };
+        self == next || next == Self::Forgotten || to.contains(&next)
+    }
 }
 
 /// How the table of a registered field was found. The names in the [`FieldRecord`] are the present

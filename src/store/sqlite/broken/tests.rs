@@ -1,5 +1,6 @@
 //! Tests that exactly the objects are found which prevent SQLite from dropping a column.
 
+use crate::store::Catalog;
 use crate::store::Store;
 use crate::store::sqlite::fixture::Fixture;
 
