@@ -7,7 +7,6 @@ mod cache;
 mod due;
 pub mod error;
 pub(crate) mod examine;
-mod hint;
 pub mod issue;
 pub mod key;
 pub mod keyring;
