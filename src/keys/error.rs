@@ -218,19 +218,19 @@ coded! {
             key_id: KeyId,
             /// The purpose it has.
             purpose: Purpose,
-        } = "E0432"("key {key_id} has purpose {purpose}, which does not fit", purpose = purpose.as_str()),
+        } = "E0432"("key {key_id} has purpose {purpose}, which does not fit"),
             hint: "the value was moved here or its key id was changed; run `phiseal verify`";
         /// There is no active key to seal under.
         NoneActive {
             /// The purpose asked for.
             purpose: Purpose,
-        } = "E0433"("there is no active {purpose} key for this tenant", purpose = purpose.as_str()),
+        } = "E0433"("there is no active {purpose} key for this tenant"),
             hint: "make one with `phiseal keys create`";
         /// A tenant already has an active key of this purpose.
         AlreadyActive {
             /// The purpose asked for.
             purpose: Purpose,
-        } = "E0434"("a {purpose} key is active already", purpose = purpose.as_str()),
+        } = "E0434"("a {purpose} key is active already"),
             hint: "use `phiseal rotate` for a new version";
         /// The key that was read back after the insert is not the key that was made.
         ReadBackDiffers {
