@@ -8,6 +8,7 @@ use super::error::MigrateError;
 use super::script::Script;
 use super::set::{Migration, MigrationSet, Version};
 use super::version::{is_repeatable, shown};
+use crate::words::word_enum;
 
 /// A migration as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,21 +25,22 @@ pub struct MigrationStatus {
     pub state: MigrationState,
 }
 
-/// Where a migration stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MigrationState {
-    /// Applied as it is.
-    Applied,
-    /// Not yet applied.
-    Pending,
-    /// Applied, but the file has been changed since.
-    ChecksumDiffers,
-    /// Applied by a program that knows more.
-    Unknown,
-    /// Applied up to a statement that failed; going up goes on from there.
-    PartlyApplied,
-    /// Undone up to a statement that failed; going down goes on from there.
-    PartlyUndone,
+word_enum! {
+    /// Where a migration stands.
+    MigrationState {
+        /// Applied as it is.
+        Applied = "applied",
+        /// Not yet applied.
+        Pending = "pending",
+        /// Applied, but the file has been changed since.
+        ChecksumDiffers = "checksum_differs",
+        /// Applied by a program that knows more.
+        Unknown = "unknown",
+        /// Applied up to a statement that failed; going up goes on from there.
+        PartlyApplied = "partly_applied",
+        /// Undone up to a statement that failed; going down goes on from there.
+        PartlyUndone = "partly_undone",
+    }
 }
 
 /// Where the migrator is to go.
@@ -97,11 +99,14 @@ pub(super) struct Progress {
     pub digest: String,
 }
 
-/// Towards the newest version, or away from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Up,
-    Down,
+word_enum! {
+    /// Towards the newest version, or away from it; the word stands in the history.
+    Way {
+        /// Towards it.
+        Up = "applying",
+        /// Away from it.
+        Down = "undoing",
+    }
 }
 
 /// The next thing to do, and how far it was done before.
@@ -124,22 +129,14 @@ impl Progress {
 
     /// As the history holds it.
     pub fn to_text(&self) -> String {
-        let way = match self.way {
-            Way::Up => "applying",
-            Way::Down => "undoing",
-        };
         let running = if self.running { " running" } else { "" };
-        format!("{way} {} {}{running}", self.units, self.digest)
+        format!("{} {} {}{running}", self.way, self.units, self.digest)
     }
 
     /// `None` where it is not what [`Progress::to_text`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
-        let way = match words.next()? {
-            "applying" => Way::Up,
-            "undoing" => Way::Down,
-            _ => return None,
-        };
+        let way = words.next()?.parse().ok()?;
         let units = words.next()?.parse().ok()?;
         let digest = words.next()?.to_owned();
         let running = match words.next() {
