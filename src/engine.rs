@@ -56,20 +56,33 @@ pub use tenants::Tenants;
 
 use columns::Columns;
 use preflight::{Dialect, Finding};
+use step::Step;
 use steps::backfill::Backfill;
+use steps::reindex::Reindex;
 use steps::restore::Restore;
 use steps::verify::Verify;
 
 use crate::crypto::IndexSpec;
-use crate::plan::TablePlan;
-use crate::store::{FieldRecord, FieldState, Sealed, Store, TableFacts, Target};
+use crate::ident::Ident;
+use crate::plan::{TablePlan, TriggerPolicy};
+use crate::store::{
+    Access, FieldRecord, FieldState, Scope, Sealed, Store, TableFacts, Target, Triggers,
+};
+
+/// How long a write waits for a lock, in milliseconds. It is short, since the sweep processes rows
+/// that are locked, and other statements would queue behind the wait.
+const LOCK_TIMEOUT_MS: u32 = 150;
 
 /// One table to work on, resolved from the plan, the catalog and the registry.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// What the stores build their statements from.
-    pub target: Target,
-    /// How to seal each field, in the target's order.
+    /// The table.
+    pub target: Arc<Target>,
+    /// Which of its relations are worked on.
+    pub scope: Scope,
+    /// What happens to its own UPDATE triggers.
+    pub triggers: Triggers,
+    /// How to seal each field, in the table's order.
     pub fields: Vec<FieldSpec>,
     /// The registry's rows for these fields.
     pub records: Vec<FieldRecord>,
@@ -104,11 +117,39 @@ impl Job {
             .collect();
         let records = preflight::records(&target, plan);
         Ok(Self {
-            target,
+            target: Arc::new(target),
+            scope: Scope::Attached,
+            triggers: match plan.triggers {
+                TriggerPolicy::Refuse => Triggers::None,
+                TriggerPolicy::Suppress => Triggers::Suppressed,
+                TriggerPolicy::Fire => Triggers::Fire,
+            },
             fields,
             records,
             compared: None,
         })
+    }
+
+    /// Reads and writes all columns of the fields in their own roles, for a step to narrow.
+    pub fn access(&self) -> Access {
+        Access {
+            scope: self.scope.clone(),
+            triggers: self.triggers,
+            lock_timeout_ms: LOCK_TIMEOUT_MS,
+            ..Access::of(Arc::clone(&self.target))
+        }
+    }
+
+    /// The blind index columns, each with the position of its field.
+    fn indexes(&self) -> Vec<(usize, Ident)> {
+        (self.target.fields.iter().enumerate())
+            .filter_map(|(at, field)| Some((at, field.index.clone()?)))
+            .collect()
+    }
+
+    /// The derived keys of the fields.
+    fn columns(&self) -> Arc<Columns> {
+        Arc::new(Columns::new(&self.target.label, self.fields.clone()))
     }
 
     /// Keeps only the fields for which `kept` holds `true` at their position, or holds nothing.
@@ -119,7 +160,7 @@ impl Job {
             .map(|(_, field)| field.label.clone())
             .collect();
         self.fields.retain(|field| labels.contains(&field.label));
-        self.target
+        Arc::make_mut(&mut self.target)
             .fields
             .retain(|field| labels.contains(&field.label));
         self.records
@@ -176,21 +217,17 @@ impl Engine {
         self.store
             .set_field_state(label, &job.labels(), FieldState::Sealing)
             .await?;
-        let missing = reindex::missing_indexes(job);
+        let fill = Arc::new(Reindex::filling(job));
         // An interrupted fill of indexes is an unfinished run of its own, which must end first.
         let open = self.store.open_run(label).await?;
-        if open.is_some_and(|open| job_digest::is_of(&open.digest, &missing)) {
-            self.fill_indexes(&missing).await?;
+        if open.is_some_and(|open| job_digest::is_of(&open.digest, fill.access(), None)) {
+            self.run(job, Arc::clone(&fill) as _, HashMap::new())
+                .await?;
         }
-        let target = Arc::new(job.target.clone());
-        let columns = Arc::new(Columns::new(label, job.fields.clone()));
-        let keys = self.tenants.keyring.snapshot();
-        let step = Backfill::new(Arc::clone(&target), Arc::clone(&columns), &keys, false);
-        let mut report = self
-            .run(job, target, columns, Arc::new(step), HashMap::new())
-            .await?;
-        if self.lacks_indexes(&missing).await? {
-            report.open_quarantine = self.fill_indexes(&missing).await?.open_quarantine;
+        let step = Backfill::new(job, &self.tenants.keyring.snapshot(), false);
+        let mut report = self.run(job, Arc::new(step), HashMap::new()).await?;
+        if self.lacks_indexes(fill.access()).await? {
+            report.open_quarantine = self.run(job, fill, HashMap::new()).await?.open_quarantine;
         }
         self.store.finish_indexes(&job.target).await?;
         if report.open_quarantine == 0 && !report.done.still_written {
@@ -248,14 +285,9 @@ impl Engine {
     /// Any error that stops it. Values that fail are counted and are not errors.
     pub async fn verify_only(&self, job: &Job) -> Result<Tallied, EngineError> {
         let label = job.target.label.clone();
-        let target = Arc::new(job.target.clone());
-        let columns = Arc::new(Columns::new(&label, job.fields.clone()));
-        let step = Arc::new(Verify::new(Arc::clone(&target), Arc::clone(&columns)));
-        let rows_estimate = self.store.row_estimate(&target).await?;
-        let ctx = Arc::new(
-            self.context(target, columns, step, None, HashMap::new())
-                .await?,
-        );
+        let step = Arc::new(Verify::new(job));
+        let rows_estimate = self.store.row_estimate(&job.target).await?;
+        let ctx = Arc::new(self.context(step, None, HashMap::new()).await?);
         self.begin_table(&ctx, rows_estimate, 0);
         let done = verify_loop::verify_loop(&ctx).await;
         self.events.emit(Event::TableEnded {
@@ -275,27 +307,23 @@ impl Engine {
         Ok(ours.count() as u64)
     }
 
-    /// Decrypts values back into the columns of the job's target. With `drop_sealed`, drops the
+    /// Decrypts values back into the plaintext columns. With `drop_sealed`, drops the
     /// sealed columns and the guard afterwards, if every value was restored.
     ///
     /// # Errors
     /// Any error that stops the run. Everything committed stays, and the same call resumes.
     pub async fn restore(&self, job: &Job, drop_sealed: bool) -> Result<TableReport, EngineError> {
         self.store.make_plain_columns(&job.target).await?;
-        let mut target = job.target.clone();
         // A column that was just created must be read, too: otherwise it would look empty in every
         // pass, and the sweep would never end.
-        for field in &mut target.fields {
-            field.plain_exists = true;
-        }
+        let made = Job {
+            target: Arc::new(job.target.with_plain_columns()),
+            ..job.clone()
+        };
         // An older version's guard would undo what this restore writes.
-        self.store.prepare(&target).await?;
-        let target = Arc::new(target);
-        let columns = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
-        let step = Restore::new(Arc::clone(&target), Arc::clone(&columns));
-        let mut report = self
-            .run(job, target, columns, Arc::new(step), HashMap::new())
-            .await?;
+        self.store.prepare(&made.target).await?;
+        let step = Arc::new(Restore::new(&made));
+        let mut report = self.run(job, step, HashMap::new()).await?;
         if drop_sealed {
             // Includes what an earlier step listed or a person chose to leave: the sealed value may
             // be the only copy.

@@ -4,6 +4,7 @@
 //! tests interrupt each of them. All SQL that the engine runs is below `store/postgres` and
 //! `store/sqlite`.
 
+pub mod access;
 pub mod catalog;
 pub(crate) mod change;
 pub mod locate;
@@ -27,6 +28,7 @@ pub use crate::error::round_trip::{Next, StoreError};
 use crate::ident::{Ident, TableName};
 pub use crate::keys::{AuditEntry, AuditHead};
 use crate::keys::{KeyTable, Notary, RotationCounts, RotationTable};
+pub use access::{Access, CellAccess, ColumnsRead, SourceColumn, Triggers};
 pub use catalog::{ServerFacts, TableFacts};
 pub use page::{
     Bound, HeapPosition, Horizon, KeyText, Locator, Page, PageRequest, PageRow, PassKind, Select,
@@ -122,7 +124,7 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// Creates, for the sweep, a partial index of the relation's rows that still need work. Returns
     /// `false` if that would take a long wait; the sweep then reads the whole relation in windows.
-    async fn make_sweep_index(&self, target: &Target, relation: &str) -> Result<bool>;
+    async fn make_sweep_index(&self, access: &Access, relation: &str) -> Result<bool>;
 
     /// Drops the indexes that [`Store::make_sweep_index`] created, including those of an
     /// interrupted run. Returns the names of indexes that could not be dropped because of a long
@@ -138,11 +140,11 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// A digest of the relation's identity, columns and triggers. A batch compares it before it
     /// commits; see [`BatchWriter::write`].
-    async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String>;
+    async fn fingerprint(&self, access: &Access, relation: &str) -> Result<String>;
 
     /// The relations that hold the rows: the leaf partitions of a partitioned table, otherwise the
     /// table itself.
-    async fn relations(&self, target: &Target) -> Result<Vec<String>>;
+    async fn relations(&self, access: &Access) -> Result<Vec<String>>;
 
     /// Up to `pieces - 1` keys, in ascending order, that cut the relation into ranges of about
     /// equal size.
@@ -169,7 +171,7 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// in storage order needs another pass afterwards.
     async fn cut_by_storage(
         &self,
-        target: &Target,
+        access: &Access,
         relation: &str,
         pieces: u32,
         pass_kind: PassKind,
@@ -195,7 +197,7 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// Whether any row of the relation needs the work that `select` names. Scans all rows, in the
     /// order that is quickest; also `true` if that would take too long.
-    async fn any_left(&self, target: &Target, relation: &str, select: &Select) -> Result<bool>;
+    async fn any_left(&self, access: &Access, relation: &str, select: &Select) -> Result<bool>;
 
     /// All registered fields.
     async fn fields(&self) -> Result<Vec<FieldRecord>>;
@@ -338,7 +340,7 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// Takes no lock that makes a writer wait.
     async fn search(&self, place: &SearchRelation, keys: &[KeyId]) -> Result<Vec<SearchHit>>;
 
-    /// Destroys keys for good, in one transaction. It locks the relations of `targets` against
+    /// Destroys keys for good, in one transaction. It locks the relations of `tables` against
     /// writers, lists them again, checks that no value is sealed under the keys (with `shred`, that
     /// is allowed), sets the blind indexes of the shredded tenant to NULL, and wipes the wrapped
     /// keys. If a value is still sealed under a key, it does nothing and returns the counts.
@@ -375,13 +377,13 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 #[async_trait]
 pub trait PageReader: Send {
     /// Reads one window after `request.after`.
-    async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page>;
+    async fn page(&mut self, access: &Access, request: &PageRequest) -> Result<Page>;
 
     /// Reads single rows again, if they are still the version that the locator names. Each comes
     /// with its key's text and its values of up to `request.value_bytes_max` bytes.
     async fn rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         locators: &[Locator],
     ) -> Result<Page>;
@@ -390,7 +392,7 @@ pub trait PageReader: Send {
     /// any more, is missing from the page. Otherwise like [`PageReader::rows`].
     async fn current(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page>;
@@ -417,7 +419,7 @@ pub trait BatchWriter: Send {
     /// changing.
     async fn lock_rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page>;
@@ -429,7 +431,7 @@ pub trait BatchWriter: Send {
     /// [`StoreError::StorageChanged`].
     async fn write(
         &mut self,
-        target: &Target,
+        access: &Access,
         batch: &WriteBatch<'_>,
         skip_locked: bool,
     ) -> Result<Written>;
@@ -508,7 +510,7 @@ pub struct Destruction<'a> {
     /// allowed.
     pub keys: &'a [KeyId],
     /// Every table that may hold values under them.
-    pub targets: &'a [Target],
+    pub tables: &'a [Access],
     /// For crypto-shredding: the tenant whose values shall never be opened again.
     pub shred: Option<&'a str>,
     /// Who ordered it.

@@ -10,15 +10,14 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::columns::Columns;
 use super::step::{RowView, Step, ThreadScratch};
 use super::steps::backfill::Backfill;
 use super::{EngineError, Job, RunSettings, Stop};
 use crate::crypto::{NonceBatch, Purpose, RowKey};
 use crate::keys::{KeyError, KeyFor, KeySet, Keyring, throw_away};
 use crate::store::{
-    Bound, KeyText, Page, PageReader, PageRequest, PageRow, Sealed, Select, Store, StoreError,
-    Target, Trial, TrialTable, WriteRow,
+    Access, Bound, KeyText, Page, PageReader, PageRequest, PageRow, Select, Store, StoreError,
+    Trial, TrialTable, WriteRow,
 };
 
 /// At most so many batches of a table are measured.
@@ -119,14 +118,8 @@ impl Bench {
             ..Measured::default()
         };
         // The sealed columns may not exist yet, so they are not read.
-        let mut source = job.target.clone();
-        for field in &mut source.fields {
-            field.sealed = Sealed::InPlace;
-        }
-        let columns = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
-        let target = Arc::new(job.target.clone());
-        let keys = self.keyring.snapshot();
-        let step = Arc::new(Backfill::new(target, columns, &keys, false));
+        let source = job.access().sources_only();
+        let step = Arc::new(Backfill::new(job, &self.keyring.snapshot(), false));
         let mut reader = self.store.reader().await?;
         let mut refusal = None;
         for window in self.windows(&source, rows).await? {
@@ -183,7 +176,7 @@ impl Bench {
 
     /// The ranges to read batches from, ordered so that the first few are spread over the whole
     /// table.
-    async fn windows(&self, source: &Target, rows: u64) -> Result<Vec<SampleRange>, EngineError> {
+    async fn windows(&self, source: &Access, rows: u64) -> Result<Vec<SampleRange>, EngineError> {
         let mut relations = self.store.relations(source).await?;
         let every = relations.len().div_ceil(RELATIONS).max(1);
         relations = relations.into_iter().step_by(every).collect();
@@ -193,7 +186,7 @@ impl Bench {
         for relation in relations {
             let cuts = self
                 .store
-                .sample_keys(source, &relation, u32::try_from(pieces).unwrap_or(1))
+                .sample_keys(&source.table, &relation, u32::try_from(pieces).unwrap_or(1))
                 .await?;
             let ends: Vec<Option<KeyText>> = cuts.into_iter().map(Some).chain([None]).collect();
             let mut after = None;
@@ -219,7 +212,7 @@ impl Bench {
     async fn read(
         &self,
         reader: &mut dyn PageReader,
-        source: &Target,
+        source: &Access,
         window: &SampleRange,
         round_trip: Duration,
     ) -> Result<(Page, u64, f64), EngineError> {
@@ -231,9 +224,6 @@ impl Bench {
             bytes_max: self.settings.batch_bytes_max,
             value_bytes_max: self.settings.value_bytes_max,
             select: Select::Unsealed,
-            with_plain: true,
-            with_sealed: false,
-            with_index: false,
             with_key_text: false,
             versions: crate::store::Visibility::All,
         };
@@ -321,7 +311,7 @@ impl Bench {
     ) -> Result<(), StoreError> {
         let sent = writes.len() as u64;
         let tried = trial
-            .write(&job.target, &window.relation, writes, self.place)
+            .write(&job.access(), &window.relation, writes, self.place)
             .await?;
         measured.written += tried.rows;
         measured.grown_bytes += tried.grown_bytes;

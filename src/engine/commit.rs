@@ -397,7 +397,7 @@ impl Committer {
         };
         let written = self
             .writer
-            .write(&self.ctx.target, &to_write, skip_locked)
+            .write(&self.ctx.access, &to_write, skip_locked)
             .await?;
         // In a restore, a value that a trigger rewrote would stay beside its sealed value and count
         // as restored.
@@ -415,7 +415,7 @@ impl Committer {
             if !good {
                 self.writer.rollback().await;
                 return Err(CommitFailure::Stop(EngineError::ReadBackDiffers {
-                    table: self.ctx.target.label.clone(),
+                    table: self.ctx.access.table.label.clone(),
                     row_tag: self.ctx.known_faults.tag(&row.key),
                 }));
             }
@@ -427,7 +427,7 @@ impl Committer {
     /// the table's triggers.
     async fn rewritten(&mut self) -> CommitFailure {
         self.writer.rollback().await;
-        let facts = self.ctx.store.table(&self.ctx.target.table).await;
+        let facts = self.ctx.store.table(&self.ctx.access.table.table).await;
         let names: Vec<String> = facts
             .ok()
             .flatten()
@@ -437,7 +437,7 @@ impl Committer {
             .map(|trigger| trigger.name.clone())
             .collect();
         CommitFailure::Stop(EngineError::Rewritten {
-            table: self.ctx.target.label.clone(),
+            table: self.ctx.access.table.label.clone(),
             triggers: names.join(", "),
         })
     }

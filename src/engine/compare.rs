@@ -10,12 +10,11 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::census;
-use super::columns::Columns;
 use super::error::EngineError;
 use super::report::TableReport;
 use super::steps::backfill::Backfill;
 use super::{Engine, Job, job_digest};
-use crate::store::{Gap, QuarantineState, RunKind, RunState, Scope, Target};
+use crate::store::{Access, Gap, QuarantineState, RunKind, RunState, Scope};
 
 /// How often a table is compared again because its gaps were not closed.
 const ROUNDS: u32 = 3;
@@ -71,14 +70,9 @@ impl Engine {
             return Ok(None);
         }
         let relations = gaps.iter().map(|gap| gap.relation.clone()).collect();
-        compared.target.scope = Scope::Only(relations);
-        let target = Arc::new(compared.target.clone());
-        let columns = Arc::new(Columns::new(&target.label, job.fields.clone()));
-        let keys = self.tenants.keyring.snapshot();
-        let step = Backfill::new(Arc::clone(&target), Arc::clone(&columns), &keys, true);
-        let report = self
-            .run(&compared, target, columns, Arc::new(step), HashMap::new())
-            .await?;
+        compared.scope = Scope::Only(relations);
+        let step = Backfill::new(&compared, &self.tenants.keyring.snapshot(), true);
+        let report = self.run(&compared, Arc::new(step), HashMap::new()).await?;
         let left = self.end_gaps(job, &gaps, report.open_quarantine).await?;
         Ok(Some((report, left)))
     }
@@ -87,8 +81,9 @@ impl Engine {
     /// to be compared.
     async fn end_superseded(&self, job: &Job) -> Result<(), EngineError> {
         let open = self.store.open_run(&job.target.label).await?;
-        let open =
-            open.filter(|run| run.kind == RunKind::Compare && !job_digest::is_of(&run.digest, job));
+        let access = job.access();
+        let is_ours = |digest: &str| job_digest::is_of(digest, &access, job.compared.as_deref());
+        let open = open.filter(|run| run.kind == RunKind::Compare && !is_ours(&run.digest));
         if let Some(run) = open {
             self.store
                 .end_run(run.run_id, RunState::Failed, Some(SUPERSEDED))
@@ -155,9 +150,9 @@ impl Engine {
     /// [`KeyError::Unknown`](crate::keys::KeyError::Unknown), or another error about a key that may
     /// not open.
     pub async fn refuse_missing_keys(&self, jobs: &[Job]) -> Result<(), EngineError> {
-        let targets: Vec<Target> = jobs.iter().map(|job| job.target.clone()).collect();
+        let tables: Vec<Access> = jobs.iter().map(Job::access).collect();
         let keys = self.tenants.keyring.snapshot();
-        for key_id in census::take(self.store.as_ref(), &targets)
+        for key_id in census::take(self.store.as_ref(), &tables)
             .await?
             .into_keys()
         {

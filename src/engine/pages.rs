@@ -13,7 +13,7 @@ use super::retry::Patience;
 use super::stop::Stop;
 use super::throttle::Throttle;
 use crate::store::{
-    KeyText, Locator, Page, PageReader, PageRequest, PageRow, Store, StoreError, Target, Visibility,
+    Access, KeyText, Locator, Page, PageReader, PageRequest, PageRow, Store, StoreError, Visibility,
 };
 
 /// Where pages come from, and what their reading respects.
@@ -21,8 +21,8 @@ use crate::store::{
 pub struct PageSource {
     /// The database.
     pub store: Arc<dyn Store>,
-    /// The table.
-    pub target: Arc<Target>,
+    /// The table and the columns that are read.
+    pub access: Arc<Access>,
     /// Receives an event while a failed read waits to be repeated.
     pub events: Arc<dyn EventSink>,
     /// The request to stop.
@@ -230,17 +230,17 @@ impl Pages {
             true => limited(0),
             false => limited(VALUE_BYTES_CEILING),
         };
-        let target = &self.source.target;
+        let access = &self.source.access;
         let page = match wanted {
-            Wanted::Window if self.without_values => reader.page(target, &limited(0)).await?,
-            Wanted::Window => reader.page(target, &self.request).await?,
+            Wanted::Window if self.without_values => reader.page(access, &limited(0)).await?,
+            Wanted::Window => reader.page(access, &self.request).await?,
             Wanted::Version(locator) => {
                 let locators = std::slice::from_ref(*locator);
-                reader.rows(target, &whole(), locators).await?
+                reader.rows(access, &whole(), locators).await?
             }
             Wanted::Current(key) => {
                 let keys = std::slice::from_ref(*key);
-                reader.current(target, &whole(), keys).await?
+                reader.current(access, &whole(), keys).await?
             }
         };
         self.reader = Some(reader);

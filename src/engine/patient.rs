@@ -18,11 +18,12 @@ use crate::keys::{
     Rewrapped, RotationEnd, RotationPeriod, RotationRecord, RotationTable,
 };
 use crate::store::{
-    AuditMisfit, AuditRow, BatchWriter, Bound, ColumnSwitch, Destruction, FieldRecord, FieldState,
-    Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp, LaneTally, NewLane,
-    NewQuarantine, Next, OpenTransaction, PageReader, PassKind, QuarantineRecord, QuarantineState,
-    RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit, SearchList,
-    SearchRelation, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial, Violator,
+    Access, AuditMisfit, AuditRow, BatchWriter, Bound, ColumnSwitch, Destruction, FieldRecord,
+    FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp, LaneTally,
+    NewLane, NewQuarantine, Next, OpenTransaction, PageReader, PassKind, QuarantineRecord,
+    QuarantineState, RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit,
+    SearchList, SearchRelation, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial,
+    Violator,
 };
 
 /// Wraps any store and repeats failed round trips.
@@ -157,20 +158,20 @@ patient! { Store:
     Look ddl(target: &Target) -> Vec<String>;
     Repeatable prepare(target: &Target) -> ();
     Repeatable finish_indexes(target: &Target) -> ();
-    Repeatable make_sweep_index(target: &Target, relation: &str) -> bool;
+    Repeatable make_sweep_index(access: &Access, relation: &str) -> bool;
     Repeatable drop_sweep_index(target: &Target) -> Vec<String>;
     Repeatable drop_sealed(target: &Target) -> ();
     Repeatable make_plain_columns(target: &Target) -> ();
-    Look fingerprint(target: &Target, relation: &str) -> String;
-    Look relations(target: &Target) -> Vec<String>;
+    Look fingerprint(access: &Access, relation: &str) -> String;
+    Look relations(access: &Access) -> Vec<String>;
     Look cut_by_key(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
     Look sample_keys(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
-    Look cut_by_storage(target: &Target, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
+    Look cut_by_storage(access: &Access, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
     Look horizon(relation: &str) -> Option<Horizon>;
     Look survey(target: &Target) -> Survey;
     Look violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
     Look row_estimate(target: &Target) -> u64;
-    Look any_left(target: &Target, relation: &str, select: &Select) -> bool;
+    Look any_left(access: &Access, relation: &str, select: &Select) -> bool;
     Look fields() -> Vec<FieldRecord>;
     Repeatable register_fields(fields: &[FieldRecord]) -> ();
     Repeatable set_field_state(table_label: &str, columns: &[String], state: FieldState) -> ();

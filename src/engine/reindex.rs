@@ -15,14 +15,13 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use self::late::Late;
-use super::columns::Columns;
 use super::error::EngineError;
 use super::events::Event;
-use super::report::{TableReport, Tallied};
+use super::report::Tallied;
 use super::retry::Patience;
 use super::rotation::{Finish, Finished};
-use super::steps::reindex::{IndexKeyChange, Reindex as ReindexStep, fields};
-use super::{Engine, FieldSpec, Job};
+use super::steps::reindex::{IndexKeyChange, Reindex as ReindexStep};
+use super::{Engine, Job};
 use crate::ident::Ident;
 use crate::keys::rotation::{COMPLETE, REMAINDER};
 use crate::keys::{
@@ -30,7 +29,9 @@ use crate::keys::{
     examine,
 };
 use crate::run::audit::Note;
-use crate::store::{ColumnSwitch, IndexSwitch, RunKind, Select, StoreError, SwitchTable, Target};
+use crate::store::{
+    Access, ColumnSwitch, IndexSwitch, RunKind, Scope, Select, StoreError, SwitchTable, Target,
+};
 
 /// How long an application may use the keys that it has loaded.
 pub const GRACE: Duration = Duration::from_secs(60);
@@ -61,14 +62,13 @@ impl Engine {
         let begun = Instant::now();
         let mut done = Tallied::default();
         // A detached partition keeps its columns: lookups through the table do not reach it.
-        let attached = |job: &Job| {
-            let mut job = job.clone();
-            job.target.scope = crate::store::Scope::Attached;
-            job
+        let attached = |job: &Job| Job {
+            scope: Scope::Attached,
+            ..job.clone()
         };
         let indexed: Vec<Job> = jobs
             .iter()
-            .filter(|job| job.target.fields.iter().any(|field| field.index.is_some()))
+            .filter(|job| !job.indexes().is_empty())
             .map(attached)
             .collect();
         if !plan.switched {
@@ -103,8 +103,7 @@ impl Engine {
             self.wait_until_gone(&mut before).await?;
         }
         for job in &indexed {
-            let columns = indexes_of(&job.target);
-            done.merge(self.work(job, &columns, &plan, true).await?);
+            done.merge(self.work(job, &job.indexes(), &plan, true).await?);
         }
         let ends: Vec<RotationEnd> = open
             .iter()
@@ -194,13 +193,10 @@ impl Engine {
         job: &Job,
         plan: &ReindexPlan,
         done: &mut Tallied,
-    ) -> Result<(Target, Vec<ColumnSwitch>), EngineError> {
-        let next = next_of(&job.target)?;
+    ) -> Result<(Arc<Target>, Vec<ColumnSwitch>), EngineError> {
+        let next = next_of(job)?;
         self.store.prepare_reindex(&job.target, &next).await?;
-        let mut target = job.target.clone();
-        for index in &next {
-            target.fields[index.field].index_next = Some(index.next.clone());
-        }
+        let target = Arc::new(job.target.with_next(&next));
         done.merge(self.work(job, &columns_of(&next), plan, false).await?);
         self.store.index_reindexed(&target, &next).await?;
         Ok((target, next))
@@ -208,30 +204,17 @@ impl Engine {
 
     /// Whether a row that should have a blind index lacks one. (A value that normalises to nothing
     /// has none.)
-    pub(super) async fn lacks_indexes(&self, missing: &Job) -> Result<bool, EngineError> {
-        if missing.target.fields.is_empty() {
+    pub(super) async fn lacks_indexes(&self, missing: &Access) -> Result<bool, EngineError> {
+        if missing.cells.is_empty() {
             return Ok(false);
         }
-        for relation in self.store.relations(&missing.target).await? {
-            let target = &missing.target;
-            if self
-                .store
-                .any_left(target, &relation, &Select::Unsealed)
-                .await?
-            {
+        for relation in self.store.relations(missing).await? {
+            let left = self.store.any_left(missing, &relation, &Select::Unsealed);
+            if left.await? {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    /// Makes the blind indexes that are missing because an application sealed values without them.
-    pub(super) async fn fill_indexes(&self, missing: &Job) -> Result<TableReport, EngineError> {
-        let target = Arc::new(missing.target.clone());
-        let columns = Arc::new(Columns::new(&target.label, missing.fields.clone()));
-        let step = Arc::new(ReindexStep::filling(Arc::clone(&columns)));
-        self.run(missing, target, columns, step, HashMap::new())
-            .await
     }
 
     /// One run over the index columns of a table.
@@ -242,14 +225,9 @@ impl Engine {
         plan: &ReindexPlan,
         check: bool,
     ) -> Result<Tallied, EngineError> {
-        let job = over_indexes(job, columns);
-        let target = Arc::new(job.target.clone());
-        let keys = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
-        let step = ReindexStep::new(Arc::clone(&keys), Arc::clone(&plan.changes), check);
+        let step = ReindexStep::new(job, columns, Arc::clone(&plan.changes), check);
         let rotations = plan.rotations.clone();
-        let report = self
-            .run(&job, target, keys, Arc::new(step), rotations)
-            .await?;
+        let report = self.run(job, Arc::new(step), rotations).await?;
         let mut done = report.done;
         done.resumed |= report.resumed;
         Ok(done)
@@ -259,7 +237,7 @@ impl Engine {
     /// meanwhile.
     async fn switch(
         &self,
-        tables: &[((Target, Vec<ColumnSwitch>), &Job)],
+        tables: &[((Arc<Target>, Vec<ColumnSwitch>), &Job)],
         plan: &ReindexPlan,
         open: &[RotationRecord],
         done: &mut Tallied,
@@ -283,7 +261,7 @@ impl Engine {
                 all.push(SwitchTable {
                     target: target.clone(),
                     next,
-                    over: late.over(at),
+                    fill: late.access(at),
                 });
             }
             let note = self.switch_note(plan);
@@ -319,7 +297,7 @@ impl Engine {
     /// lock.
     async fn fill_again(
         &self,
-        tables: &[((Target, Vec<ColumnSwitch>), &Job)],
+        tables: &[((Arc<Target>, Vec<ColumnSwitch>), &Job)],
         plan: &ReindexPlan,
         done: &mut Tallied,
     ) -> Result<(), EngineError> {
@@ -370,11 +348,6 @@ impl Engine {
     }
 }
 
-/// The job that finds sealed values without a blind index.
-pub(super) fn missing_indexes(job: &Job) -> Job {
-    over_indexes(job, &indexes_of(&job.target))
-}
-
 /// The new column of each field.
 fn columns_of(next: &[ColumnSwitch]) -> Vec<(usize, Ident)> {
     next.iter()
@@ -399,19 +372,9 @@ fn handover(rotation: &RotationRecord, from: &KeyRecord, to: &KeyRecord) -> Hand
     }
 }
 
-/// The blind index columns of a target, each with the number of its field.
-fn indexes_of(target: &Target) -> Vec<(usize, Ident)> {
-    target
-        .fields
-        .iter()
-        .enumerate()
-        .filter_map(|(at, field)| field.index.clone().map(|index| (at, index)))
-        .collect()
-}
-
 /// The new columns, named after those that they replace.
-fn next_of(target: &Target) -> Result<Vec<ColumnSwitch>, EngineError> {
-    indexes_of(target)
+fn next_of(job: &Job) -> Result<Vec<ColumnSwitch>, EngineError> {
+    job.indexes()
         .into_iter()
         .map(|(field, column)| {
             let next = column.with_suffix("_next").map_err(|_| {
@@ -421,26 +384,11 @@ fn next_of(target: &Target) -> Result<Vec<ColumnSwitch>, EngineError> {
             })?;
             Ok(ColumnSwitch {
                 field,
-                unique: target.fields[field].index_unique,
+                unique: job.target.fields[field].index_unique,
                 column,
                 next,
                 refused: 0,
             })
         })
         .collect()
-}
-
-/// The job as reindexing sees it: the sealed column in the role of the plaintext, the index column
-/// in that of the sealed one.
-fn over_indexes(job: &Job, columns: &[(usize, Ident)]) -> Job {
-    let mut over = job.clone();
-    over.target.fields = fields(&job.target, columns);
-    over.fields = columns
-        .iter()
-        .map(|(at, _)| FieldSpec {
-            ..job.fields[*at].clone()
-        })
-        .collect();
-    over.records.clear();
-    over
 }

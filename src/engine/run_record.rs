@@ -9,13 +9,12 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::alike::{Alike, Refusals};
-use super::columns::Columns;
 use super::context::RunContext;
 use super::error::EngineError;
 use super::events::Event;
 use super::quarantine::KnownFaults;
 use super::report::{FAILURES_MAX, TableReport, Tallied};
-use super::step::{Reads, Step};
+use super::step::Step;
 use super::throttle::Unthrottled;
 use super::{Engine, Job, job_digest, run_loop};
 use crate::crypto::KeyId;
@@ -32,25 +31,19 @@ impl Engine {
     pub(super) async fn run(
         &self,
         job: &Job,
-        target: Arc<Target>,
-        columns: Arc<Columns>,
         step: Arc<dyn Step>,
         rotations: HashMap<KeyId, i64>,
     ) -> Result<TableReport, EngineError> {
         let begun = Instant::now();
-        let kind = step.kind();
-        let rows_estimate = self.store.row_estimate(&target).await?;
-        let (run_id, resumed, before) = self
-            .open_or_begin(job, &target, kind, &step.reads())
-            .await?;
+        let access = Arc::clone(step.access());
+        let rows_estimate = self.store.row_estimate(&access.table).await?;
+        let (run_id, resumed, before) = self.open_or_begin(job, step.as_ref()).await?;
         let mut fingerprints = HashMap::new();
-        for relation in self.store.relations(&target).await? {
-            let print = self.store.fingerprint(&target, &relation).await?;
+        for relation in self.store.relations(&access).await? {
+            let print = self.store.fingerprint(&access, &relation).await?;
             fingerprints.insert(relation, print);
         }
-        let mut ctx = self
-            .context(target, columns, step, Some(run_id), fingerprints)
-            .await?;
+        let mut ctx = self.context(step, Some(run_id), fingerprints).await?;
         ctx.rotations = rotations;
         let ctx = Arc::new(ctx);
         self.begin_table(&ctx, rows_estimate, before.rows_found.unsigned_abs());
@@ -89,26 +82,26 @@ impl Engine {
     async fn open_or_begin(
         &self,
         job: &Job,
-        target: &Target,
-        kind: RunKind,
-        reads: &Reads,
+        step: &dyn Step,
     ) -> Result<(i64, bool, LaneTally), EngineError> {
+        let kind = step.kind();
+        let access = step.access();
         for _ in 0..3 {
-            if let Some(run) = self.store.open_run(&target.label).await? {
-                let before = self.same_run(job, &run, kind).await?;
+            if let Some(run) = self.store.open_run(&access.table.label).await? {
+                let before = self.same_run(job, step, &run).await?;
                 self.store.resume_run(run.run_id).await?;
                 return Ok((run.run_id, true, before));
             }
-            let checkpoints = self.checkpoints(target);
+            let checkpoints = self.checkpoints(&access.table);
             let lanes = run_loop::cut_lanes(
                 self.store.as_ref(),
-                target,
+                access,
                 &checkpoints,
                 self.settings.workers,
-                reads,
+                &step.reads(),
             )
             .await?;
-            let run = self.new_run(job, kind);
+            let run = self.new_run(job, step);
             match self.store.begin_run(&run, &lanes).await {
                 Ok(run_id) => {
                     self.note(&format!("{kind}.begin"), &run, None).await?;
@@ -123,14 +116,20 @@ impl Engine {
         Err(EngineError::Worker)
     }
 
-    fn new_run(&self, job: &Job, kind: RunKind) -> RunRecord {
+    fn new_run(&self, job: &Job, step: &dyn Step) -> RunRecord {
+        let access = step.access();
+        let columns: Vec<&str> = access
+            .cells
+            .iter()
+            .map(|cell| cell.label.as_str())
+            .collect();
         RunRecord {
             run_id: 0,
-            kind,
+            kind: step.kind(),
             table_label: job.target.label.clone(),
-            digest: job_digest::digest(job),
+            digest: job_digest::digest(access, job.compared.as_deref()),
             state: RunState::Running,
-            params: json!({ "columns": job.labels() }).to_string(),
+            params: json!({ "columns": columns }).to_string(),
             started_at: String::new(),
             finished_at: None,
             actor: self.tenants.actor.clone(),
@@ -143,8 +142,8 @@ impl Engine {
     async fn same_run(
         &self,
         job: &Job,
+        step: &dyn Step,
         run: &RunRecord,
-        kind: RunKind,
     ) -> Result<LaneTally, EngineError> {
         let other = |why: &str| EngineError::OtherRun {
             kind: run.kind.to_string(),
@@ -152,7 +151,7 @@ impl Engine {
             why: why.to_owned(),
         };
         let lanes = self.store.lanes(run.run_id).await?;
-        if run.kind != kind {
+        if run.kind != step.kind() {
             let holder = lanes
                 .iter()
                 .find(|lane| lane.lease_left_seconds.is_some_and(|left| left > 0.0))
@@ -163,7 +162,7 @@ impl Engine {
                 );
             return Err(other(&holder));
         }
-        if !job_digest::is_of(&run.digest, job) {
+        if !job_digest::is_of(&run.digest, step.access(), job.compared.as_deref()) {
             return Err(other("it was begun with other columns or another key"));
         }
         let mut before = LaneTally::default();
@@ -184,15 +183,14 @@ impl Engine {
 
     pub(super) async fn context(
         &self,
-        target: Arc<Target>,
-        columns: Arc<Columns>,
         step: Arc<dyn Step>,
         run_id: Option<i64>,
         fingerprints: HashMap<String, String>,
     ) -> Result<RunContext, EngineError> {
-        let listed = self.store.quarantined(Some(&target.label)).await?;
+        let access = Arc::clone(step.access());
+        let listed = self.store.quarantined(Some(&access.table.label)).await?;
         let known_faults = KnownFaults::new(
-            &target,
+            &access,
             step.kind().as_str(),
             self.tenants.own().ok(),
             &self.tenants.keyring,
@@ -201,10 +199,10 @@ impl Engine {
         );
         Ok(RunContext {
             store: Arc::clone(&self.store),
-            checkpoints: self.checkpoints(&target),
-            target,
+            checkpoints: self.checkpoints(&access.table),
+            access,
+            columns: Arc::clone(step.columns()),
             step,
-            columns,
             tenants: Arc::clone(&self.tenants),
             settings: self.settings.clone(),
             events: Arc::clone(&self.events),
@@ -222,7 +220,7 @@ impl Engine {
     pub(super) fn begin_table(&self, ctx: &RunContext, rows_estimate: u64, rows_before: u64) {
         self.events.emit(Event::TableBegun {
             kind: ctx.step.kind().as_str(),
-            table: ctx.target.label.clone(),
+            table: ctx.access.table.label.clone(),
             rows_estimate,
             rows_before,
         });
@@ -280,8 +278,8 @@ impl Engine {
             // For other steps the server is not asked.
             _ => return Ok(false),
         };
-        for relation in self.store.relations(&ctx.target).await? {
-            if (self.store.any_left(&ctx.target, &relation, &select)).await? {
+        for relation in self.store.relations(&ctx.access).await? {
+            if (self.store.any_left(&ctx.access, &relation, &select)).await? {
                 return Ok(true);
             }
         }
@@ -305,7 +303,10 @@ impl Engine {
         refused: &Refusals,
     ) -> Result<(), EngineError> {
         let tags: HashSet<&str> = refused.tags.iter().map(String::as_str).collect();
-        let listed = self.store.quarantined(Some(&ctx.target.label)).await?;
+        let listed = self
+            .store
+            .quarantined(Some(&ctx.access.table.label))
+            .await?;
         let ids: Vec<i64> = (listed.iter())
             .filter(|row| row.row.run_id == Some(run_id) && row.state == QuarantineState::Open)
             .filter(|row| tags.contains(row.row.row_tag.as_str()))
@@ -321,7 +322,7 @@ impl Engine {
         RunRecord {
             run_id: 0,
             kind,
-            table_label: ctx.target.label.clone(),
+            table_label: ctx.access.table.label.clone(),
             digest: String::new(),
             state: RunState::Done,
             params: String::new(),
@@ -365,7 +366,10 @@ impl Engine {
     /// entries wait for the next run.
     async fn settle_quarantine(&self, ctx: &RunContext, resumed: bool) -> Result<u64, EngineError> {
         let step = ctx.step.kind().as_str();
-        let listed = self.store.quarantined(Some(&ctx.target.label)).await?;
+        let listed = self
+            .store
+            .quarantined(Some(&ctx.access.table.label))
+            .await?;
         let tried: Vec<i64> = listed
             .iter()
             .filter(|row| {
@@ -373,7 +377,7 @@ impl Engine {
             })
             .map(|row| row.quarantine_id)
             .collect();
-        let gone_by = resumed && ctx.target.in_place();
+        let gone_by = resumed && ctx.access.in_place();
         if !tried.is_empty() && !gone_by {
             self.store
                 .set_quarantine_state(&tried, QuarantineState::Resolved)

@@ -3,21 +3,28 @@
 //! and the run loop does not know what a step does with a row.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::columns::{Cell, LastKeys};
+use super::columns::{Cell, Columns, LastKeys};
 use crate::crypto::{KeyId, NonceBatch, RowKey};
 use crate::keys::KeySet;
 use crate::store::page::WriteCell;
-use crate::store::{PageRow, PassKind, RunKind, Select};
+use crate::store::{Access, PageRow, PassKind, RunKind, Select};
 
 /// One kind of work on rows.
 pub trait Step: Send + Sync {
     /// The step's name in `runs` and in messages.
     fn kind(&self) -> RunKind;
 
-    /// Which rows and columns the step reads, and in which order.
+    /// Which columns of the table the step reads and writes.
+    fn access(&self) -> &Arc<Access>;
+
+    /// The derived keys of the cells, in the order of the access.
+    fn columns(&self) -> &Arc<Columns>;
+
+    /// Which rows the step reads, and in which order.
     fn reads(&self) -> Reads;
 
     /// Whether the step seals values, so that a tenant without a key must get one.
@@ -37,7 +44,7 @@ pub trait Step: Send + Sync {
     ) -> bool;
 }
 
-/// Which rows and columns a step reads, and in which order.
+/// Which rows a step reads, and in which order.
 #[derive(Debug, Clone)]
 pub struct Reads {
     /// The rows that the main pass reads.
@@ -51,12 +58,6 @@ pub struct Reads {
     /// Whether the sweep may end although applications keep writing rows that need work. Otherwise
     /// it ends only when no row is left.
     pub ends_while_written: bool,
-    /// Whether to read the plaintext columns.
-    pub plain: bool,
-    /// Whether to read the sealed columns.
-    pub sealed: bool,
-    /// Whether to read the blind indexes.
-    pub index: bool,
 }
 
 /// The order in which a main pass reads a table.

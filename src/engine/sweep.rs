@@ -70,7 +70,7 @@ pub async fn sweep(
     let mut new_before = None;
     let mut stuck_since = None;
     for pass in 1.. {
-        let any_left = async { Ok(ctx.store.any_left(&ctx.target, relation, &select).await?) };
+        let any_left = async { Ok(ctx.store.any_left(&ctx.access, relation, &select).await?) };
         if !with_lease_renewed(ctx, sweep.committer, any_left).await? {
             ctx.events.emit(Event::Sweep { pass, found: 0 });
             break;
@@ -99,14 +99,14 @@ pub async fn sweep(
             return Err(not_converging(ctx, found, pass).await);
         }
         if std::mem::take(&mut wants_index) {
-            let made = async { Ok(ctx.store.make_sweep_index(&ctx.target, relation).await?) };
+            let made = async { Ok(ctx.store.make_sweep_index(&ctx.access, relation).await?) };
             indexed = with_lease_renewed(ctx, sweep.committer, made).await?;
             // Creating the index takes long: how many rows the application wrote meanwhile says
             // nothing about a pass through the index.
             new_before = None;
         }
         // In place, the index leaves out a plaintext that begins like a sealed value.
-        select = if indexed && (sweep.missed.is_empty() || !ctx.target.in_place()) {
+        select = if indexed && (sweep.missed.is_empty() || !ctx.access.in_place()) {
             Select::UnsealedIndexed
         } else {
             reads.sweep.clone()
@@ -309,7 +309,7 @@ impl Sweep<'_> {
         let holders = self
             .ctx
             .store
-            .blockers(&self.ctx.target)
+            .blockers(&self.ctx.access.table)
             .await
             .unwrap_or_default();
         let who = holders
@@ -353,9 +353,13 @@ struct Passed {
 }
 
 async fn not_converging(ctx: &RunContext, rows: u64, passes: u64) -> EngineError {
-    let holders = ctx.store.blockers(&ctx.target).await.unwrap_or_default();
+    let holders = ctx
+        .store
+        .blockers(&ctx.access.table)
+        .await
+        .unwrap_or_default();
     EngineError::NotConverging {
-        table: ctx.target.label.clone(),
+        table: ctx.access.table.label.clone(),
         rows,
         passes,
         held: if holders.is_empty() {

@@ -87,7 +87,7 @@ async fn count_storage(
 /// The present horizon of each relation; `None` if one of them has no storage order.
 async fn horizons(ctx: &RunContext) -> Result<Option<HashMap<String, Horizon>>, EngineError> {
     let mut horizons = HashMap::new();
-    for relation in ctx.store.relations(&ctx.target).await? {
+    for relation in ctx.store.relations(&ctx.access).await? {
         match ctx.store.horizon(&relation).await? {
             Some(horizon) => horizons.insert(relation, horizon),
             None => return Ok(None),
@@ -116,7 +116,7 @@ async fn cut(
         order,
         ..ctx.step.reads()
     };
-    let lanes = cut_lanes(store, &ctx.target, checkpoints, workers, &reads).await?;
+    let lanes = cut_lanes(store, &ctx.access, checkpoints, workers, &reads).await?;
     let decode = |lane_no, place, stored: Option<&Vec<u8>>| {
         stored
             .map(|bytes| checkpoints.decode(lane_no, place, bytes))

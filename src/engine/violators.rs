@@ -30,12 +30,15 @@ impl Engine {
     /// [`EngineError::Violating`] if there are too many to list; any error of the store.
     pub(super) async fn list_violators(&self, ctx: &Arc<RunContext>) -> Result<i64, EngineError> {
         let mut listed = 0;
-        for relation in self.store.relations(&ctx.target).await? {
+        for relation in self.store.relations(&ctx.access).await? {
             let limit = LISTED_MAX + 1;
-            let found = self.store.violators(&ctx.target, &relation, limit).await?;
+            let found = self
+                .store
+                .violators(&ctx.access.table, &relation, limit)
+                .await?;
             if let (true, Some(first)) = (found.len() > LISTED_MAX as usize, found.first()) {
                 return Err(EngineError::Violating {
-                    table: ctx.target.label.clone(),
+                    table: ctx.access.table.label.clone(),
                     constraint: first.constraint.clone(),
                     rows: LISTED_MAX,
                 });
@@ -81,7 +84,7 @@ impl Engine {
         let mut patience = Patience::new(ctx.settings.patience);
         loop {
             let mut reader = self.store.reader().await?;
-            match reader.current(&ctx.target, request, keys).await {
+            match reader.current(&ctx.access, request, keys).await {
                 Ok(page) => return Ok(page),
                 Err(error) => patience.wait(ctx, error).await?,
             }

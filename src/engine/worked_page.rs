@@ -130,7 +130,7 @@ fn work_rows(
     keys: &KeySet,
     rows: Vec<PageRow>,
 ) -> Result<(Vec<WorkedRow>, StepCounts), EngineError> {
-    let fields = ctx.target.fields.len();
+    let fields = ctx.access.cells.len();
     let mut out: Vec<Option<PageRow>> = rows.into_iter().map(Some).collect();
     let chunks: Result<Vec<(Vec<WorkedRow>, StepCounts)>, EngineError> = out
         .par_chunks_mut(CHUNK_ROWS)
@@ -176,7 +176,7 @@ fn distinct<'a>(tenants: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 
 /// Returns a row's tenant; `Err` if the table has tenants and the row names none.
 fn tenant_of<'a>(ctx: &RunContext, row: &'a PageRow) -> Result<&'a str, ()> {
-    match (&ctx.target.tenant, row.tenant.as_deref()) {
+    match (&ctx.access.table.tenant, row.tenant.as_deref()) {
         (None, _) => Ok(""),
         (Some(_), Some(tenant)) if !tenant.is_empty() => Ok(tenant),
         (Some(_), _) => Err(()),

@@ -49,12 +49,12 @@ use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::keys::Notary;
 use crate::store::{
-    AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Bound, ColumnSwitch, Destruction,
-    FieldRecord, FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp,
-    LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader, PassKind, QuarantineRecord,
-    QuarantineState, RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit,
-    SearchList, SearchRelation, Select, ServerFacts, Store, StoreError, Survey, TableFacts, Target,
-    Trial, Violator,
+    Access, AuditEntry, AuditHead, AuditMisfit, AuditRow, BatchWriter, Bound, ColumnSwitch,
+    Destruction, FieldRecord, FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord,
+    LaneStamp, LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader, PassKind,
+    QuarantineRecord, QuarantineState, RelationRecord, Resealed, Result, RunRecord, RunState,
+    SealedCount, SearchHit, SearchList, SearchRelation, Select, ServerFacts, Store, StoreError,
+    Survey, TableFacts, Target, Trial, Violator,
 };
 use connect::Connector;
 use fault::map;
@@ -226,8 +226,8 @@ impl Store for PostgresStore {
         indexes::lookup_indexes(self, target).await
     }
 
-    async fn make_sweep_index(&self, target: &Target, relation: &str) -> Result<bool> {
-        indexes::make_sweep_index(self, target, relation).await
+    async fn make_sweep_index(&self, access: &Access, relation: &str) -> Result<bool> {
+        indexes::make_sweep_index(self, access, relation).await
     }
 
     async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>> {
@@ -242,17 +242,17 @@ impl Store for PostgresStore {
         prepare::make_plain_columns(self, target).await
     }
 
-    async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String> {
+    async fn fingerprint(&self, access: &Access, relation: &str) -> Result<String> {
         let mut tx = self.begin().await?;
-        let print = fence::fingerprint(&mut tx, target, relation).await?;
+        let print = fence::fingerprint(&mut tx, access, relation).await?;
         committed(tx).await?;
         print.ok_or_else(|| StoreError::Missing {
-            what: format!("table {}", target.label),
+            what: format!("table {}", access.table.label),
         })
     }
 
-    async fn relations(&self, target: &Target) -> Result<Vec<String>> {
-        runs::relations(self, target).await
+    async fn relations(&self, access: &Access) -> Result<Vec<String>> {
+        runs::relations(self, &access.table, &access.scope).await
     }
 
     async fn cut_by_key(
@@ -275,12 +275,12 @@ impl Store for PostgresStore {
 
     async fn cut_by_storage(
         &self,
-        target: &Target,
+        access: &Access,
         relation: &str,
         pieces: u32,
         pass_kind: PassKind,
     ) -> Result<Option<Vec<Option<Bound>>>> {
-        let places = heap::cut_by_storage(self, target, relation, pieces, pass_kind).await?;
+        let places = heap::cut_by_storage(self, access, relation, pieces, pass_kind).await?;
         Ok(places.map(|places| places.into_iter().map(Bound::Heap).map(Some).collect()))
     }
 
@@ -305,8 +305,8 @@ impl Store for PostgresStore {
         survey::violators(self, target, relation, limit).await
     }
 
-    async fn any_left(&self, target: &Target, relation: &str, select: &Select) -> Result<bool> {
-        ranges::any_left(self, target, relation, select).await
+    async fn any_left(&self, access: &Access, relation: &str, select: &Select) -> Result<bool> {
+        ranges::any_left(self, access, relation, select).await
     }
 
     async fn fields(&self) -> Result<Vec<FieldRecord>> {

@@ -50,7 +50,7 @@ use crate::store::{
     LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader, PassKind, QuarantineRecord,
     QuarantineState, RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit,
     SearchList, SearchRelation, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial,
-    Violator,
+    Violator, access,
 };
 
 /// A SQLite database file.
@@ -189,8 +189,8 @@ impl Store for SqliteStore {
         ddl::finish_indexes(&mut *self.control.lock().await, target).await
     }
 
-    async fn make_sweep_index(&self, target: &Target, _relation: &str) -> Result<bool> {
-        ddl::make_sweep_index(&mut *self.control.lock().await, target)
+    async fn make_sweep_index(&self, access: &access::Access, _relation: &str) -> Result<bool> {
+        ddl::make_sweep_index(&mut *self.control.lock().await, access)
             .await
             .map(|()| true)
     }
@@ -208,12 +208,12 @@ impl Store for SqliteStore {
         ddl::make_plain_columns(&mut *self.control.lock().await, target).await
     }
 
-    async fn fingerprint(&self, target: &Target, _relation: &str) -> Result<String> {
-        ddl::fingerprint(&mut *self.control.lock().await, target).await
+    async fn fingerprint(&self, access: &access::Access, _relation: &str) -> Result<String> {
+        ddl::fingerprint(&mut *self.control.lock().await, &access.table).await
     }
 
-    async fn relations(&self, target: &Target) -> Result<Vec<String>> {
-        Ok(vec![relation_name(&target.table)])
+    async fn relations(&self, access: &access::Access) -> Result<Vec<String>> {
+        Ok(vec![relation_name(&access.table.table)])
     }
 
     /// Makes one lane: with a single writer, a second lane would gain nothing.
@@ -237,12 +237,12 @@ impl Store for SqliteStore {
 
     async fn cut_by_storage(
         &self,
-        target: &Target,
+        access: &access::Access,
         _relation: &str,
         _pieces: u32,
         _visits: PassKind,
     ) -> Result<Option<Vec<Option<Bound>>>> {
-        let first = paging::first_row(&mut *self.control.lock().await, target).await?;
+        let first = paging::first_row(&mut *self.control.lock().await, access).await?;
         Ok(first.map(|first| vec![Some(first), None]))
     }
 
@@ -264,8 +264,13 @@ impl Store for SqliteStore {
         facts::survey(&mut *self.control.lock().await, target).await
     }
 
-    async fn any_left(&self, target: &Target, _relation: &str, select: &Select) -> Result<bool> {
-        paging::any_left(&mut *self.control.lock().await, target, select).await
+    async fn any_left(
+        &self,
+        access: &access::Access,
+        _relation: &str,
+        select: &Select,
+    ) -> Result<bool> {
+        paging::any_left(&mut *self.control.lock().await, access, select).await
     }
 
     async fn fields(&self) -> Result<Vec<FieldRecord>> {

@@ -503,9 +503,9 @@ async fn a_sweep_keeps_its_lane_while_the_server_takes_long() {
 async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
     let small = partitioned("since").await;
     small.run(Arc::clone(&small.store)).await.unwrap();
-    let target = small.job().await.target;
+    let access = small.job().await.access();
     let mut then = Vec::new();
-    for relation in small.store.relations(&target).await.unwrap() {
+    for relation in small.store.relations(&access).await.unwrap() {
         then.push((
             small.store.horizon(&relation).await.unwrap().unwrap(),
             relation,
@@ -519,7 +519,7 @@ async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
     for (horizon, relation) in then {
         let bounds = small
             .store
-            .cut_by_storage(&target, &relation, 1, PassKind::Looking)
+            .cut_by_storage(&access, &relation, 1, PassKind::Looking)
             .await
             .unwrap();
         let (after, upto) = match bounds {
@@ -534,13 +534,10 @@ async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
             rows_max: 100,
             bytes_max: 1 << 20,
             value_bytes_max: 1 << 20,
-            with_plain: true,
-            with_sealed: true,
-            with_index: false,
             with_key_text: false,
             versions: Visibility::Since(horizon),
         };
-        met += reader.page(&target, &request).await.unwrap().rows.len();
+        met += reader.page(&access, &request).await.unwrap().rows.len();
         small
             .fixture
             .exec("UPDATE t SET part = 'archive' WHERE id = 2")

@@ -64,7 +64,7 @@ impl Committer {
         let ctx = Arc::clone(&self.ctx);
         let page = self
             .writer
-            .lock_rows(&ctx.target, request, std::slice::from_ref(key))
+            .lock_rows(&ctx.access, request, std::slice::from_ref(key))
             .await?;
         let mut worked = match worked_page::work(&ctx, page).await {
             Ok(worked) => worked,

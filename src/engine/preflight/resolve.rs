@@ -4,15 +4,11 @@
 
 use super::finding::finding;
 use super::{Dialect, Finding, Level, column_of, key, registered};
-use crate::plan::{ColumnPlan, OnUntrustedSeal, SealTo, TablePlan, TriggerPolicy};
+use crate::plan::{ColumnPlan, OnUntrustedSeal, SealTo, TablePlan};
 use crate::store::catalog::{ColumnFacts, TableFacts};
 use crate::store::{FieldRecord, FieldState, FieldTarget, Sealed, Target, UntrustedSeal};
 
-/// How long a statement waits for a lock, in milliseconds. It is short, since the sweep processes
-/// rows that are locked, and other statements would queue behind the wait.
-const LOCK_TIMEOUT_MS: u32 = 150;
-
-/// Makes the target of a run. The table should have passed preflight.
+/// Describes the table of a run. It should have passed preflight.
 ///
 /// # Errors
 /// The refusal, if the table has no row key.
@@ -48,10 +44,6 @@ pub fn resolve(
         keys,
         tenant: plan.tenant_column.clone(),
         fields,
-        suppress_triggers: plan.triggers == TriggerPolicy::Suppress,
-        triggers_fire: plan.triggers == TriggerPolicy::Fire,
-        lock_timeout_ms: LOCK_TIMEOUT_MS,
-        scope: crate::store::Scope::default(),
         on_untrusted_seal: plan.on_untrusted_seal.map(|planned| match planned {
             OnUntrustedSeal::Refuse => UntrustedSeal::Refuse,
             OnUntrustedSeal::Undo => UntrustedSeal::Undo,

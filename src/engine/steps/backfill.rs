@@ -9,15 +9,16 @@ use zeroize::Zeroizing;
 
 use crate::crypto::envelope::Suite;
 use crate::crypto::text;
+use crate::engine::Job;
 use crate::engine::columns::{Columns, Unopened};
 use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
-use crate::store::{PassKind, RunKind, Sealed, Select, Target};
+use crate::store::{Access, ColumnsRead, PassKind, RunKind, Select};
 
 /// The step of a backfill and of a comparison.
 pub struct Backfill {
-    target: Arc<Target>,
+    access: Arc<Access>,
     columns: Arc<Columns>,
     sealed_prefixes: Vec<String>,
     /// Whether sealed values are opened and compared, too.
@@ -25,9 +26,9 @@ pub struct Backfill {
 }
 
 impl Backfill {
-    /// Creates the step for the fields of `target`. `keys` are all keys known now: in place, the
+    /// Creates the step for the fields of a job. `keys` are all keys known now: in place, the
     /// sweep treats a value that begins with the text form of one of their ids as sealed.
-    pub fn new(target: Arc<Target>, columns: Arc<Columns>, keys: &KeySet, compares: bool) -> Self {
+    pub fn new(job: &Job, keys: &KeySet, compares: bool) -> Self {
         let sealed_prefixes = keys
             .ids()
             .into_iter()
@@ -38,9 +39,17 @@ impl Backfill {
                 ]
             })
             .collect();
+        let access = Access {
+            reads: ColumnsRead {
+                source: true,
+                sealed: compares,
+                index: compares,
+            },
+            ..job.access()
+        };
         Self {
-            target,
-            columns,
+            access: Arc::new(access),
+            columns: job.columns(),
             sealed_prefixes,
             compares,
         }
@@ -106,23 +115,19 @@ impl Backfill {
         let Some(plain) = &cell.plain else {
             return Ok(None);
         };
-        let target = &self.target.fields[field];
-        let as_text = match &target.sealed {
-            Sealed::InPlace => {
-                match self.columns.open(keys, row.cell(field), plain) {
-                    Ok(_) => return Ok(None),
-                    Err(Unopened::NotSealed) => {}
-                    Err(other) => {
-                        return Err(RowFault::field(
-                            field,
-                            format!("the value looks sealed, but {}", other.reason()),
-                        ));
-                    }
+        let access = &self.access.cells[field];
+        if access.in_place() {
+            match self.columns.open(keys, row.cell(field), plain) {
+                Ok(_) => return Ok(None),
+                Err(Unopened::NotSealed) => {}
+                Err(other) => {
+                    return Err(RowFault::field(
+                        field,
+                        format!("the value looks sealed, but {}", other.reason()),
+                    ));
                 }
-                true
             }
-            Sealed::Beside { text, .. } => *text,
-        };
+        }
         let nonce = scratch
             .nonces
             .next()
@@ -135,7 +140,7 @@ impl Backfill {
                 row.cell(field),
                 nonce,
                 plain,
-                as_text,
+                access.is_text(),
             )
             .map_err(|error| RowFault::field(field, error.to_string()))?;
         Ok(Some(WriteCell::Seal { sealed, index }))
@@ -150,6 +155,14 @@ impl Step for Backfill {
         }
     }
 
+    fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    fn columns(&self) -> &Arc<Columns> {
+        &self.columns
+    }
+
     fn reads(&self) -> Reads {
         Reads {
             main: match self.compares {
@@ -159,7 +172,7 @@ impl Step for Backfill {
             sweep: Select::UnsealedSweep {
                 sealed_prefixes: self.sealed_prefixes.clone(),
             },
-            order: match self.compares || self.target.in_place() {
+            order: match self.compares || self.access.in_place() {
                 // In place, only this pass finds a value that looks sealed and does not open. A
                 // comparison must not miss a row because it moved.
                 true => ReadOrder::Keys,
@@ -167,9 +180,6 @@ impl Step for Backfill {
             },
             indexed_sweep: true,
             ends_while_written: true,
-            plain: true,
-            sealed: self.compares,
-            index: self.compares,
         }
     }
 
@@ -206,7 +216,7 @@ impl Step for Backfill {
         sent: &[WriteCell],
         stored: &[Option<Zeroizing<Vec<u8>>>],
     ) -> bool {
-        let in_place = |field: &usize| self.target.fields[*field].sealed == Sealed::InPlace;
+        let in_place = |field: &usize| self.access.cells[*field].in_place();
         (0..sent.len()).filter(in_place).all(|field| {
             let WriteCell::Seal { sealed, .. } = &sent[field] else {
                 return true;

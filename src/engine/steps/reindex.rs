@@ -1,8 +1,7 @@
 //! Reindex computes the blind index of each sealed value under another key, into another column.
 //! After that column has replaced the old one, it checks every index in it. Owns the indexes, not
-//! the switch of the columns. It works on a target whose plaintext column is the sealed column and
-//! whose sealed column is the index ([`fields`]), so windows, versions, conflicts and the sweep
-//! work as in a backfill.
+//! the switch of the columns. Its source is the sealed column, and what belongs to it is the index,
+//! so windows, versions, conflicts and the sweep work as in a backfill.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,12 +9,13 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::crypto::{KeyId, Purpose};
+use crate::engine::Job;
 use crate::engine::columns::{Columns, Unopened};
 use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
 use crate::ident::Ident;
 use crate::keys::{Key, KeySet};
 use crate::store::page::{PageCell, WriteCell};
-use crate::store::{FieldTarget, RunKind, Sealed, Select, Target};
+use crate::store::{Access, CellAccess, ColumnsRead, RunKind, Select};
 
 /// The old and the new blind index key of one tenant.
 #[derive(Clone)]
@@ -28,6 +28,7 @@ pub struct IndexKeyChange {
 
 /// The step that computes blind indexes or checks them.
 pub struct Reindex {
+    access: Arc<Access>,
     columns: Arc<Columns>,
     changes: Arc<HashMap<String, IndexKeyChange>>,
     check: bool,
@@ -37,14 +38,28 @@ pub struct Reindex {
 
 impl Reindex {
     /// Computes indexes under the new keys of `changes`, by tenant; other tenants keep their active
-    /// key. With `check`, it also reads the existing index, and writes only if that differs.
+    /// key. `indexes` gives, for each blind index, its field's position in the job and the column to
+    /// fill. With `check`, it also reads the existing index, and writes only if that differs.
     pub fn new(
-        columns: Arc<Columns>,
+        job: &Job,
+        indexes: &[(usize, Ident)],
         changes: Arc<HashMap<String, IndexKeyChange>>,
         check: bool,
     ) -> Self {
+        let cell =
+            |(at, index): &(usize, Ident)| CellAccess::index_of(&job.target.fields[*at], index);
+        let specs = indexes.iter().map(|(at, _)| job.fields[*at].clone());
         Self {
-            columns,
+            access: Arc::new(Access {
+                cells: indexes.iter().map(cell).collect(),
+                reads: ColumnsRead {
+                    source: true,
+                    sealed: check,
+                    index: false,
+                },
+                ..job.access()
+            }),
+            columns: Arc::new(Columns::new(&job.target.label, specs.collect())),
             changes,
             check,
             kind: RunKind::Reindex,
@@ -53,10 +68,10 @@ impl Reindex {
 
     /// Fills in missing indexes under the active keys, as a part of a backfill. Skips tenants
     /// without an active key.
-    pub fn filling(columns: Arc<Columns>) -> Self {
+    pub fn filling(job: &Job) -> Self {
         Self {
             kind: RunKind::Backfill,
-            ..Self::new(columns, Arc::default(), false)
+            ..Self::new(job, &job.indexes(), Arc::default(), false)
         }
     }
 
@@ -106,6 +121,14 @@ impl Step for Reindex {
         self.kind
     }
 
+    fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    fn columns(&self) -> &Arc<Columns> {
+        &self.columns
+    }
+
     fn reads(&self) -> Reads {
         let (main, sweep) = if self.check {
             (Select::Any, Select::Any)
@@ -123,9 +146,6 @@ impl Step for Reindex {
             order: ReadOrder::Keys,
             indexed_sweep: !self.check,
             ends_while_written: !self.check,
-            plain: true,
-            sealed: self.check,
-            index: false,
         }
     }
 
@@ -169,34 +189,4 @@ impl Step for Reindex {
     ) -> bool {
         false
     }
-}
-
-/// The fields of a target for this step. `indexes` gives, for each blind index, its field's
-/// position in `target` and the column to fill or to check.
-pub fn fields(target: &Target, indexes: &[(usize, Ident)]) -> Vec<FieldTarget> {
-    indexes
-        .iter()
-        .map(|(at, index)| {
-            let field = &target.fields[*at];
-            let (column, is_bytes) = match &field.sealed {
-                Sealed::Beside { column, text } => (column.clone(), !text),
-                Sealed::InPlace => (field.column.clone(), false),
-            };
-            FieldTarget {
-                column,
-                label: field.label.clone(),
-                source_type: if is_bytes { "bytea" } else { "text" }.to_owned(),
-                plain_is_bytes: is_bytes,
-                plain_is_varlena_text: true,
-                sealed: Sealed::Beside {
-                    column: index.clone(),
-                    text: false,
-                },
-                index: None,
-                index_next: None,
-                index_unique: false,
-                plain_exists: true,
-            }
-        })
-        .collect()
 }

@@ -5,22 +5,27 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::engine::Job;
 use crate::engine::columns::{Columns, Unopened};
 use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
-use crate::store::{RunKind, Sealed, Select, Target};
+use crate::store::{Access, RunKind, Select};
 
 /// The step of a restore.
 pub struct Restore {
-    target: Arc<Target>,
+    access: Arc<Access>,
     columns: Arc<Columns>,
 }
 
 impl Restore {
-    /// Creates the step for the fields of `target`, whose columns it writes into.
-    pub fn new(target: Arc<Target>, columns: Arc<Columns>) -> Self {
-        Self { target, columns }
+    /// Creates the step for the fields of a job, whose plaintext columns it writes into. These must
+    /// exist.
+    pub fn new(job: &Job) -> Self {
+        Self {
+            access: Arc::new(job.access()),
+            columns: job.columns(),
+        }
     }
 
     fn cell(
@@ -30,7 +35,7 @@ impl Restore {
         cell: &PageCell,
         keys: &KeySet,
     ) -> Result<Option<WriteCell>, RowFault> {
-        let in_place = self.target.fields[field].sealed == Sealed::InPlace;
+        let in_place = self.access.cells[field].in_place();
         let sealed = if in_place {
             cell.plain.as_ref().map(|value| value.as_slice())
         } else {
@@ -64,6 +69,14 @@ impl Step for Restore {
         RunKind::Restore
     }
 
+    fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    fn columns(&self) -> &Arc<Columns> {
+        &self.columns
+    }
+
     fn reads(&self) -> Reads {
         Reads {
             main: Select::Sealed,
@@ -71,9 +84,6 @@ impl Step for Restore {
             order: ReadOrder::Keys,
             indexed_sweep: false,
             ends_while_written: false,
-            plain: true,
-            sealed: true,
-            index: false,
         }
     }
 

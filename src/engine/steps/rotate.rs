@@ -11,24 +11,30 @@ use zeroize::Zeroizing;
 use crate::crypto::KeyId;
 use crate::engine::columns::Columns;
 use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
+use crate::engine::{FieldSpec, Job};
 use crate::keys::KeySet;
 use crate::store::page::WriteCell;
-use crate::store::{PassKind, RunKind, Sealed, Select, Target};
+use crate::store::{Access, PassKind, RunKind, Select};
 
 /// The step of a rotation.
 pub struct Rotate {
-    target: Arc<Target>,
+    access: Arc<Access>,
     columns: Arc<Columns>,
     old: Arc<[KeyId]>,
     is_old: HashSet<KeyId>,
 }
 
 impl Rotate {
-    /// Creates the step for values sealed under the keys `old` in the fields of `target`.
-    pub fn new(target: Arc<Target>, columns: Arc<Columns>, old: &[KeyId]) -> Self {
+    /// Creates the step for values sealed under the keys `old` in the fields of a job. It leaves
+    /// blind indexes alone, since sealing a value again does not change its index.
+    pub fn new(job: &Job, old: &[KeyId]) -> Self {
+        let bare = job.fields.iter().map(|spec| FieldSpec {
+            index: None,
+            ..spec.clone()
+        });
         Self {
-            target,
-            columns,
+            access: Arc::new(job.access().without_indexes()),
+            columns: Arc::new(Columns::new(&job.target.label, bare.collect())),
             old: old.into(),
             is_old: old.iter().copied().collect(),
         }
@@ -50,10 +56,8 @@ impl Rotate {
             ..
         } = scratch;
         let outcome = (self.columns).open_into(keys, last_keys, row.cell(field), sealed, opened);
-        let beside = match self.target.fields[field].sealed {
-            Sealed::Beside { .. } => row.read.cells[field].plain.as_ref(),
-            Sealed::InPlace => None,
-        };
+        let access = &self.access.cells[field];
+        let beside = (row.read.cells[field].plain.as_ref()).filter(|_| !access.in_place());
         let value = match (outcome, beside) {
             (Ok(_), Some(plain)) if plain.as_slice() != opened.as_slice() => {
                 seen.mended += 1;
@@ -69,13 +73,16 @@ impl Rotate {
         let nonce = nonces
             .next()
             .ok_or_else(|| RowFault::field(field, "no random bytes are left for this value"))?;
-        let as_text = match &self.target.fields[field].sealed {
-            Sealed::InPlace => true,
-            Sealed::Beside { text, .. } => *text,
-        };
         let (sealed, index) = self
             .columns
-            .seal(keys, last_keys, row.cell(field), nonce, value, as_text)
+            .seal(
+                keys,
+                last_keys,
+                row.cell(field),
+                nonce,
+                value,
+                access.is_text(),
+            )
             .map_err(|error| RowFault::field(field, error.to_string()))?;
         Ok(WriteCell::Seal { sealed, index })
     }
@@ -84,6 +91,14 @@ impl Rotate {
 impl Step for Rotate {
     fn kind(&self) -> RunKind {
         RunKind::Rotate
+    }
+
+    fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    fn columns(&self) -> &Arc<Columns> {
+        &self.columns
     }
 
     fn reads(&self) -> Reads {
@@ -96,9 +111,6 @@ impl Step for Rotate {
             order: ReadOrder::Storage(PassKind::Rewriting),
             indexed_sweep: false,
             ends_while_written: true,
-            plain: true,
-            sealed: true,
-            index: false,
         }
     }
 
@@ -110,9 +122,9 @@ impl Step for Rotate {
         let mut work = RowWork::default();
         let mut write = Vec::with_capacity(row.read.cells.len());
         for (field, cell) in row.read.cells.iter().enumerate() {
-            let sealed = match &self.target.fields[field].sealed {
-                Sealed::InPlace => cell.plain.as_ref().map(|plain| plain.as_slice()),
-                Sealed::Beside { .. } => cell.sealed.as_deref(),
+            let sealed = match self.access.cells[field].in_place() {
+                true => cell.plain.as_ref().map(|plain| plain.as_slice()),
+                false => cell.sealed.as_deref(),
             };
             let under = sealed.and_then(Columns::key_id_of);
             let (Some(sealed), Some(under)) = (sealed, under.filter(|id| self.is_old.contains(id)))
@@ -148,7 +160,7 @@ impl Step for Rotate {
         sent: &[WriteCell],
         stored: &[Option<Zeroizing<Vec<u8>>>],
     ) -> bool {
-        let in_place = |field: &usize| self.target.fields[*field].sealed == Sealed::InPlace;
+        let in_place = |field: &usize| self.access.cells[*field].in_place();
         (0..sent.len()).filter(in_place).all(|field| {
             let WriteCell::Seal { sealed, .. } = &sent[field] else {
                 return true;

@@ -8,22 +8,34 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::engine::Job;
 use crate::engine::columns::{Columns, Unopened};
 use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
 use crate::keys::KeySet;
 use crate::store::page::{PageCell, WriteCell};
-use crate::store::{PassKind, RunKind, Sealed, Select, Target};
+use crate::store::{Access, ColumnsRead, PassKind, RunKind, Select};
 
 /// The step of a verification.
 pub struct Verify {
-    target: Arc<Target>,
+    access: Arc<Access>,
     columns: Arc<Columns>,
 }
 
 impl Verify {
-    /// Creates the step for the fields of `target`.
-    pub fn new(target: Arc<Target>, columns: Arc<Columns>) -> Self {
-        Self { target, columns }
+    /// Creates the step for the fields of a job.
+    pub fn new(job: &Job) -> Self {
+        let access = Access {
+            reads: ColumnsRead {
+                source: true,
+                sealed: true,
+                index: true,
+            },
+            ..job.access()
+        };
+        Self {
+            access: Arc::new(access),
+            columns: job.columns(),
+        }
     }
 
     fn cell(
@@ -41,7 +53,7 @@ impl Verify {
             opened,
             ..
         } = scratch;
-        let in_place = self.target.fields[field].sealed == Sealed::InPlace;
+        let in_place = self.access.cells[field].in_place();
         let sealed = if in_place {
             cell.plain.as_ref().map(|value| value.as_slice())
         } else {
@@ -58,11 +70,11 @@ impl Verify {
             .open_into(keys, last_keys, row.cell(field), sealed, opened)
         {
             Ok(envelope) => {
-                let target = &self.target.fields[field];
+                let source = &self.access.cells[field].source;
                 let judged = match (&cell.plain, in_place) {
                     (Some(plain), false) if plain.as_slice() == opened.as_slice() => Ok(()),
                     (None, _) | (_, true) if cell.unreadable.is_none() => {
-                        form::check(target, opened)
+                        form::check(source, opened)
                     }
                     _ => Err("the value opens to something other than its plaintext"),
                 };
@@ -97,6 +109,14 @@ impl Step for Verify {
         RunKind::Verify
     }
 
+    fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    fn columns(&self) -> &Arc<Columns> {
+        &self.columns
+    }
+
     fn reads(&self) -> Reads {
         Reads {
             main: Select::Any,
@@ -104,9 +124,6 @@ impl Step for Verify {
             order: ReadOrder::Storage(PassKind::Looking),
             indexed_sweep: false,
             ends_while_written: false,
-            plain: true,
-            sealed: true,
-            index: true,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::keys::KeyStatus;
 use crate::store::change::Change;
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
-    Destruction, KeyText, OpenTransaction, Resealed, Result, Sealed, SealedCount, Select,
+    Access, Destruction, KeyText, OpenTransaction, Resealed, Result, Sealed, SealedCount, Select,
     StoreError, Target,
 };
 
@@ -197,7 +197,7 @@ pub(super) async fn destroy(
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;
-    let relations = locked(store, &mut tx, order.targets).await?;
+    let relations = locked(store, &mut tx, order.tables).await?;
     let mut left = Vec::new();
     match order.shred {
         Some(tenant) => {
@@ -207,10 +207,7 @@ pub(super) async fn destroy(
         }
         None => {
             for (target, relation) in &relations {
-                let table = order
-                    .targets
-                    .iter()
-                    .position(|one| one.label == target.label);
+                let table = (order.tables.iter()).position(|one| one.table.label == target.label);
                 for count in left_in(&mut tx, target, relation, order.keys).await? {
                     left.push(SealedCount { table, ..count });
                 }
@@ -232,22 +229,23 @@ pub(super) async fn destroy(
     Ok(Vec::new())
 }
 
-/// Locks the relations of the targets and returns them. Readers continue; writers wait until the
+/// Locks the relations of the tables and returns them. Readers continue; writers wait until the
 /// count is done. The first LOCK waits for a partition that is being attached, and prevents further
 /// ones; the second LOCK also locks the partitions that came while the first one waited. The
 /// relations are listed after that.
 async fn locked<'a>(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
-    targets: &'a [Target],
+    tables: &'a [Access],
 ) -> Result<Vec<(&'a Target, String)>> {
     let mut relations = Vec::new();
-    for target in targets {
+    for access in tables {
+        let target = access.table.as_ref();
         let lock = format!("LOCK TABLE {} IN SHARE MODE", target.table.quoted());
         for _ in 0..2 {
             raw(lock.clone()).execute(&mut **tx).await.map_err(map)?;
         }
-        for relation in super::runs::relations_in(store, tx, target).await? {
+        for relation in super::runs::relations_in(store, tx, target, &access.scope).await? {
             // A detached leaf is not locked together with its table.
             raw(format!("LOCK TABLE ONLY {relation} IN SHARE MODE"))
                 .execute(&mut **tx)

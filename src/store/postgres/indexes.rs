@@ -8,12 +8,12 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Postgres, Row, Transaction};
 
-use super::PostgresStore;
 use super::committed;
 use super::fault::map;
 use super::sql::{query, raw};
+use super::{PostgresStore, runs};
 use crate::ident::{Ident, IdentError, TableName};
-use crate::store::{Result, Store, StoreError, Target};
+use crate::store::{Access, Result, Scope, StoreError, Target};
 
 /// The end of the names of the sweep's indexes, before a digest; on a partition a number follows.
 const SWEEP: &str = "_phiseal_sweep";
@@ -67,7 +67,10 @@ async fn indexes_of(
     unique: bool,
 ) -> Result<Vec<Index>> {
     let name = index_name(&target.table, column)?;
-    let leaves = leaf_names(store, target, |ending| name.with_suffix(ending)).await?;
+    let leaves = leaf_names(store, target, &Scope::Attached, |ending| {
+        name.with_suffix(ending)
+    })
+    .await?;
     Ok(leaves
         .into_iter()
         .map(|(relation, name)| Index {
@@ -136,9 +139,10 @@ pub(super) async fn lookup_indexes(store: &PostgresStore, target: &Target) -> Re
 async fn leaf_names(
     store: &PostgresStore,
     target: &Target,
+    scope: &Scope,
     name: impl Fn(&str) -> std::result::Result<Ident, IdentError>,
 ) -> Result<Vec<(String, Ident)>> {
-    let leaves = store.relations(target).await?;
+    let leaves = runs::relations(store, target, scope).await?;
     suffixes(&leaves)
         .into_iter()
         .map(|(leaf, suffix)| {
@@ -195,17 +199,16 @@ pub(super) async fn concurrently(
 }
 
 /// Creates the sweep's partial index of a relation's rows that still need work; see
-/// [`Store::make_sweep_index`].
+/// [`crate::store::Store::make_sweep_index`].
 pub(super) async fn make_sweep_index(
     store: &PostgresStore,
-    target: &Target,
+    access: &Access,
     relation: &str,
 ) -> Result<bool> {
+    let target = &access.table;
     let keys: Vec<String> = target.keys.iter().map(|key| key.name.quoted()).collect();
-    let needs: Vec<String> = target
-        .fields
-        .iter()
-        .filter(|field| field.plain_exists)
+    let needs: Vec<String> = (access.cells.iter())
+        .filter(|field| field.source.exists)
         .map(super::wanted::unsealed)
         .collect();
     let rest = format!("({}) WHERE {}", keys.join(", "), needs.join(" OR "));
@@ -216,7 +219,7 @@ pub(super) async fn make_sweep_index(
     let digest = hex::encode(&Sha256::digest(rest.as_bytes())[..4]);
     let named =
         |ending: &str| (target.table.name).with_suffix(&format!("{SWEEP}_{digest}{ending}"));
-    let names = leaf_names(store, target, named).await?;
+    let names = leaf_names(store, target, &access.scope, named).await?;
     for (relation, name) in names.into_iter().filter(|(leaf, _)| leaf == relation) {
         let index = Index {
             relation,

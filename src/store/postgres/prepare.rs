@@ -13,11 +13,11 @@ use super::fault::map;
 use super::guard::{self, Guard, GuardField};
 use super::indexes::{self, Index, index_there, unique_indexes};
 use super::registry;
-use super::relations;
 use super::sql::{query, raw};
+use super::{relations, runs};
 use crate::ident::Ident;
 use crate::quote;
-use crate::store::{FieldTarget, Result, Scope, Sealed, Store, StoreError, Target, UntrustedSeal};
+use crate::store::{FieldTarget, Result, Scope, Sealed, StoreError, Target, UntrustedSeal};
 
 /// The number of attempts to get a lock. Each waits [`LOCK_WAIT_MS`], and the pauses between them
 /// grow.
@@ -82,11 +82,6 @@ async fn missing_in_transaction(store: &PostgresStore, target: &Target) -> Resul
 }
 
 pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()> {
-    // A detached leaf needs no guard and no index of ours.
-    let target = &Target {
-        scope: Scope::Attached,
-        ..target.clone()
-    };
     // Another engine may prepare the same table at the same time. What it created is then no longer
     // missing when this loop looks again.
     for attempt in 1.. {
@@ -109,7 +104,8 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
     }
     // Some server versions do not copy ENABLE ALWAYS to the triggers of partitions, so it is set on
     // each.
-    let leaves = store.relations(target).await?;
+    // A detached leaf needs no guard and no index of ours.
+    let leaves = runs::relations(store, target, &Scope::Attached).await?;
     let mut tx = store.begin().await?;
     let bare = guard_of(store, &mut tx, target).await?.fields.is_empty();
     let mut late = Vec::new();

@@ -11,12 +11,12 @@ use super::select;
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::wanted;
 use super::{PostgresStore, timed};
-use crate::store::{KeyText, Result, Select, StoreError, Target};
+use crate::store::{Access, KeyText, Result, Select, StoreError, Target};
 
 /// Whether any row needs work: one scan of the table, which the server may run in parallel.
 pub(super) async fn any_left(
     store: &PostgresStore,
-    target: &Target,
+    access: &Access,
     relation: &str,
     select: &Select,
 ) -> Result<bool> {
@@ -25,7 +25,7 @@ pub(super) async fn any_left(
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-    let mut statement = query(wanted::any_left(target, relation, select));
+    let mut statement = query(wanted::any_left(access, relation, select));
     for array in (Binds {
         texts: Vec::new(),
         arrays: Vec::new(),
@@ -92,7 +92,7 @@ pub(super) async fn cut_by_key(
         texts.join(", "),
         columns.join(", "),
         pieces - 1,
-        keys = select::key_list(target, "t"),
+        keys = select::key_list(&target.keys, "t"),
     );
     let rows = query(sql).fetch_all(&mut *tx).await.map_err(map)?;
     committed(tx).await?;

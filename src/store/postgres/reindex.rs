@@ -24,8 +24,8 @@ use crate::ident::Ident;
 use crate::quote;
 use crate::store::page::WriteCell;
 use crate::store::{
-    ColumnSwitch, IndexSwitch, LateRows, PageRequest, Result, Select, StoreError, SwitchTable,
-    Target, UntrustedSeal, Visibility, WriteBatch, WriteRow,
+    Access, ColumnSwitch, IndexSwitch, LateRows, PageRequest, Result, Select, StoreError,
+    SwitchTable, Target, Triggers, UntrustedSeal, Visibility, WriteBatch, WriteRow,
 };
 
 /// How long the switch waits for a table's lock before it fails and is tried again.
@@ -68,11 +68,7 @@ pub(super) async fn prepare_columns(
     apply(store, &statements).await?;
     // From here on the guard also sets the new column to NULL when a value changes; it has been
     // empty until now.
-    let mut with_next = target.clone();
-    for index in next {
-        with_next.fields[index.field].index_next = Some(index.next.clone());
-    }
-    prepare::prepare(store, &with_next).await
+    prepare::prepare(store, &target.with_next(next)).await
 }
 
 /// Returns an error if an object of the application depends on a blind index column, since it would
@@ -172,7 +168,8 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         });
     }
     let mut leaves = Vec::new();
-    for SwitchTable { target, .. } in order.tables {
+    for table in order.tables {
+        let target = &table.target;
         raw(format!(
             "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
             target.table.quoted()
@@ -180,7 +177,7 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-        leaves.push(super::runs::relations_in(store, &mut tx, target).await?);
+        leaves.push(super::runs::relations_in(store, &mut tx, target, &table.fill.scope).await?);
     }
     let shared = handovers.iter().map(|h| h.to).collect::<Vec<KeyId>>();
     for (at, (table, leaves)) in order.tables.iter().zip(&leaves).enumerate() {
@@ -200,7 +197,7 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
             raw(statement).execute(&mut *tx).await.map_err(map)?;
         }
         for relation in leaves {
-            fill(&mut tx, &table.over, relation, order.late, at).await?;
+            fill(&mut tx, &table.fill, relation, order.late, at).await?;
         }
         if is_behind(&mut tx, target, next, leaves).await? {
             tx.rollback().await.map_err(map)?;
@@ -220,12 +217,12 @@ const ROWS_AT_ONCE: u32 = 1_000;
 /// last pass and the lock. Rows whose value does not open are left unchanged.
 async fn fill(
     tx: &mut Transaction<'static, Postgres>,
-    over: &Target,
+    access: &Access,
     relation: &str,
     late: &dyn LateRows,
     table: usize,
 ) -> Result<()> {
-    let replica = if over.suppress_triggers {
+    let replica = if access.triggers == Triggers::Suppressed {
         "SET LOCAL session_replication_role = 'replica';"
     } else {
         ""
@@ -242,16 +239,13 @@ async fn fill(
         bytes_max: 64 << 20,
         value_bytes_max: 1 << 29,
         select: Select::UnsealedIndexed,
-        with_plain: true,
-        with_sealed: false,
-        with_index: false,
         with_key_text: true,
         versions: Visibility::All,
     };
     loop {
         let window = Rows::Window(&request);
-        let rows = page_rows(tx, over, &window, Cut::Server, binds(&request)).await?;
-        let page = decode_cut(over, &rows, &Places::ByKey)?.page;
+        let rows = page_rows(tx, access, &window, Cut::Server, binds(&request)).await?;
+        let page = decode_cut(access, &rows, &Places::ByKey)?.page;
         let rows = late.fill(table, page.rows)?;
         let written = rows.iter().any(|row| {
             row.cells
@@ -259,14 +253,14 @@ async fn fill(
                 .any(|cell| !matches!(cell, WriteCell::Keep))
         });
         if written {
-            write(tx, over, relation, &page.storage, &rows).await?;
+            write(tx, access, relation, &page.storage, &rows).await?;
         }
         match page.next {
             Some(next) => request.after = Some(next),
             None => break,
         }
     }
-    let origin = if over.suppress_triggers {
+    let origin = if access.triggers == Triggers::Suppressed {
         "SET LOCAL session_replication_role = 'origin';"
     } else {
         ""
@@ -282,7 +276,7 @@ async fn fill(
 
 async fn write(
     tx: &mut Transaction<'static, Postgres>,
-    over: &Target,
+    access: &Access,
     relation: &str,
     storage: &str,
     rows: &[WriteRow],
@@ -294,14 +288,14 @@ async fn write(
         rows,
     };
     // The application's triggers must find the same names as under its own writes.
-    if over.triggers_fire {
+    if access.triggers == Triggers::Fire {
         raw(OWNERS_NAMES.to_owned())
             .execute(&mut **tx)
             .await
             .map_err(map)?;
     }
-    seal_rows(tx, over, &batch, false).await?;
-    if over.triggers_fire {
+    seal_rows(tx, access, &batch, false).await?;
+    if access.triggers == Triggers::Fire {
         raw(SAFE_NAMES.to_owned())
             .execute(&mut **tx)
             .await

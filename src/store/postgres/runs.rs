@@ -249,14 +249,18 @@ fn decode(row: &PgRow) -> Result<RunRecord> {
     })
 }
 
-/// The relations of the target's scope: the leaves of a partitioned table or the table itself, as
+/// The relations of a table in the scope: the leaves of a partitioned table or the table itself, as
 /// names that the server qualified and quoted.
-pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
-    if let Scope::Only(relations) = &target.scope {
+pub(super) async fn relations(
+    store: &PostgresStore,
+    target: &Target,
+    scope: &Scope,
+) -> Result<Vec<String>> {
+    if let Scope::Only(relations) = scope {
         return Ok(relations.clone());
     }
     let mut tx = store.begin().await?;
-    let relations = relations_in(store, &mut tx, target).await?;
+    let relations = relations_in(store, &mut tx, target, scope).await?;
     committed(tx).await?;
     Ok(relations)
 }
@@ -266,6 +270,7 @@ pub(super) async fn relations_in(
     store: &PostgresStore,
     conn: &mut PgConnection,
     target: &Target,
+    scope: &Scope,
 ) -> Result<Vec<String>> {
     let rows = query(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
@@ -287,7 +292,7 @@ pub(super) async fn relations_in(
         .iter()
         .map(|row| row.try_get(0).map_err(map))
         .collect::<Result<_>>()?;
-    if target.scope == Scope::Detached {
+    if *scope == Scope::Detached {
         relations.extend(super::relations::detached(store, conn, &target.label).await?);
     }
     Ok(relations)

@@ -9,10 +9,10 @@ use super::fault::map;
 use super::read::READ_SETTINGS;
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::wanted;
-use super::{PostgresStore, timed};
+use super::{PostgresStore, runs, timed};
 use crate::store::survey::{Survey, Violator};
 use crate::store::{
-    KeyColumn, KeyKind, KeyText, Result, Sealed, Select, Store, StoreError, Target,
+    Access, KeyColumn, KeyKind, KeyText, Result, Scope, Sealed, Select, StoreError, Target,
 };
 
 /// About how many blocks of each relation the estimate of the remaining work reads.
@@ -45,7 +45,7 @@ pub(super) async fn look(store: &PostgresStore, target: &Target) -> Result<Surve
         ..Survey::default()
     };
     let (mut left, mut rows) = (0.0, 0.0);
-    for relation in store.relations(target).await? {
+    for relation in runs::relations(store, target, &Scope::Attached).await? {
         if let Some((needs, of, scale)) = left_in(store, target, &relation).await? {
             left += needs * scale;
             rows += of * scale;
@@ -237,7 +237,7 @@ async fn left_in(
     };
     let sql = format!(
         "SELECT count(*) FILTER (WHERE {}), count(*) FROM ONLY {relation} AS t{sample}",
-        wanted::need(target, &Select::UnsealedIndexed, 0)
+        wanted::need(&Access::of(target.clone()), &Select::UnsealedIndexed, 0)
     );
     let rows = all(store, sql).await?;
     let Some(row) = rows.first() else {

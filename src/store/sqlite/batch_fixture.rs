@@ -1,6 +1,6 @@
 //! A table with a lane, on which a test can write a batch.
 
-use super::fixture::{Fixture, request, stamp, target, with};
+use super::fixture::{Fixture, access, request, stamp, target, with};
 use crate::store::page::{PageCell, WriteCell};
 use crate::store::{
     BatchWriter, LaneRecord, LaneStamp, LaneTally, LaneUpdate, PageRow, Select, Store, StoreError,
@@ -77,7 +77,7 @@ impl BatchFixture {
         let fingerprint = self
             .fixture
             .store
-            .fingerprint(&self.target, "")
+            .fingerprint(&access(&self.target), "")
             .await
             .unwrap();
         let batch = WriteBatch {
@@ -86,7 +86,9 @@ impl BatchFixture {
             storage: "",
             rows,
         };
-        self.writer.write(&self.target, &batch, false).await
+        self.writer
+            .write(&access(&self.target), &batch, false)
+            .await
     }
 
     /// Clears the plaintext of all rows of `t`, restores it, and compares. Each row has a sealed

@@ -26,7 +26,8 @@ use crate::keys::{KeyRecord, KeyStatus};
 use crate::store::change::Change;
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
-    Destruction, FieldTarget, KeyText, Resealed, Result, Sealed, SealedCount, StoreError, Target,
+    Access, Destruction, FieldTarget, KeyText, Resealed, Result, Sealed, SealedCount, StoreError,
+    Target,
 };
 
 /// Rows that one statement groups: SQLite groups by sorting, in memory.
@@ -55,7 +56,7 @@ async fn count_by(
     let mut sums = BTreeMap::new();
     if !prefixes.is_empty() {
         let mut snapshot = read_transaction(conn).await?;
-        let shape = Shape::read(&mut snapshot, target).await?;
+        let shape = Shape::read(&mut snapshot, &Access::of(target.clone())).await?;
         let mut after = after.cloned();
         loop {
             let mut range = KeyRange::new(&mut snapshot, &shape, after.as_ref(), upto).await?;
@@ -175,11 +176,11 @@ pub(super) async fn destroy(
     let mut transaction = write_transaction(conn).await?;
     let before = audit::newest_change(&mut transaction).await?;
     match order.shred {
-        Some(tenant) => blank_indexes(&mut transaction, order.targets, tenant).await?,
+        Some(tenant) => blank_indexes(&mut transaction, order.tables, tenant).await?,
         None => {
             let mut left = Vec::new();
-            for (at, target) in order.targets.iter().enumerate() {
-                for count in left_in(&mut transaction, target, order.keys).await? {
+            for (at, access) in order.tables.iter().enumerate() {
+                for count in left_in(&mut transaction, &access.table, order.keys).await? {
                     left.push(SealedCount {
                         table: Some(at),
                         ..count
@@ -336,12 +337,8 @@ fn is_tenant(column: &Ident) -> String {
 
 /// Sets the blind indexes of one tenant's rows to NULL, under the engine's mark, so that the guard
 /// allows it.
-async fn blank_indexes(
-    conn: &mut SqliteConnection,
-    targets: &[Target],
-    tenant: &str,
-) -> Result<()> {
-    for target in targets {
+async fn blank_indexes(conn: &mut SqliteConnection, tables: &[Access], tenant: &str) -> Result<()> {
+    for target in tables.iter().map(|access| &access.table) {
         let Some(owner) = &target.tenant else {
             continue;
         };

@@ -15,7 +15,7 @@ use super::relations;
 use super::shape::{Shape, joined};
 use super::statement::{Bind, bound, run};
 use crate::ident::Ident;
-use crate::store::{FieldTarget, Result, Sealed, Select, StoreError, Target};
+use crate::store::{Access, FieldTarget, Result, Sealed, Select, StoreError, Target};
 
 /// The statements that are still needed before a table can be sealed.
 pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
@@ -82,12 +82,15 @@ pub(super) fn lookup_statement(target: &Target, column: &Ident, unique: bool) ->
 }
 
 /// Creates the sweep's index.
-pub(super) async fn make_sweep_index(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+pub(super) async fn make_sweep_index(conn: &mut SqliteConnection, access: &Access) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
-    let wanted = sweep_statement(&mut transaction, target).await?;
+    let wanted = sweep_statement(&mut transaction, access).await?;
     run(
         &mut transaction,
-        format!("DROP INDEX IF EXISTS {}", sweep_name(target)?.quoted()),
+        format!(
+            "DROP INDEX IF EXISTS {}",
+            sweep_name(&access.table)?.quoted()
+        ),
     )
     .await?;
     run(&mut transaction, wanted).await?;
@@ -107,20 +110,20 @@ pub(super) async fn drop_sweep_index(conn: &mut SqliteConnection, target: &Targe
 /// The quoted name of the sweep's index, if it exists and was made for exactly these fields.
 pub(super) async fn sweep_index(
     conn: &mut SqliteConnection,
-    target: &Target,
+    access: &Access,
 ) -> Result<Option<String>> {
-    let name = sweep_name(target)?;
+    let name = sweep_name(&access.table)?;
     match schema_sql(conn, "index", name.as_str()).await? {
-        Some(sql) if sql == sweep_statement(conn, target).await? => Ok(Some(name.quoted())),
+        Some(sql) if sql == sweep_statement(conn, access).await? => Ok(Some(name.quoted())),
         _ => Ok(None),
     }
 }
 
-async fn sweep_statement(conn: &mut SqliteConnection, target: &Target) -> Result<String> {
-    let shape = Shape::read(conn, target).await?;
+async fn sweep_statement(conn: &mut SqliteConnection, access: &Access) -> Result<String> {
+    let shape = Shape::read(conn, access).await?;
     Ok(format!(
         "CREATE INDEX {} ON {} ({}) WHERE {}",
-        sweep_name(target)?.quoted(),
+        sweep_name(&access.table)?.quoted(),
         shape.table,
         shape.order(),
         shape.wanted(&Select::UnsealedIndexed)?,

@@ -13,7 +13,9 @@ use super::statement::{Bind, bound, literal};
 use super::{broken, fault, mark};
 use crate::ident::{Ident, TableName};
 use crate::store::catalog::{ColumnFacts, DependentFacts, IndexFacts, KeyFacts, RelationKind};
-use crate::store::{Result, Sealed, Select, ServerFacts, StoreError, Survey, TableFacts, Target};
+use crate::store::{
+    Access, Result, Sealed, Select, ServerFacts, StoreError, Survey, TableFacts, Target,
+};
 
 /// The most columns that a table can have in a library with the default limits
 /// (sqlite.org/limits.html).
@@ -97,7 +99,7 @@ pub(super) async fn survey(conn: &mut SqliteConnection, target: &Target) -> Resu
     if !made {
         return Ok(Survey::default());
     }
-    let shape = Shape::read(conn, target).await?;
+    let shape = Shape::read(conn, &Access::of(target.clone())).await?;
     let sql = format!(
         "SELECT count(*) FILTER (WHERE {}), count(*) FROM {}",
         shape.wanted(&Select::UnsealedIndexed)?,

@@ -150,7 +150,7 @@ impl Fixture {
 
     pub(super) async fn page(&mut self, target: &Target, request: &PageRequest) -> Page {
         let mut reader = self.store.reader().await.unwrap();
-        reader.page(target, request).await.unwrap()
+        reader.page(&access(target), request).await.unwrap()
     }
 }
 
@@ -250,10 +250,6 @@ pub(super) fn target(table: &str, keys: &[&str]) -> Target {
         keys: keys.iter().map(key).collect(),
         tenant: None,
         fields: Vec::new(),
-        suppress_triggers: false,
-        triggers_fire: false,
-        lock_timeout_ms: 1000,
-        scope: crate::store::Scope::default(),
         on_untrusted_seal: None,
     }
 }
@@ -282,6 +278,11 @@ pub(super) fn with(mut target: Target, column: &str, source_type: &str, beside: 
     target
 }
 
+/// Reads and writes all columns of a table.
+pub(super) fn access(target: &Target) -> crate::store::Access {
+    crate::store::Access::of(target.clone())
+}
+
 pub(super) fn request(select: Select) -> PageRequest {
     PageRequest {
         relation: String::new(),
@@ -291,9 +292,6 @@ pub(super) fn request(select: Select) -> PageRequest {
         bytes_max: 1 << 20,
         value_bytes_max: 1 << 20,
         select,
-        with_plain: true,
-        with_sealed: true,
-        with_index: false,
         with_key_text: true,
         versions: crate::store::Visibility::All,
     }

@@ -176,10 +176,6 @@ fn bare(table: TableName, record: &FieldRecord) -> Result<Target> {
         keys: record.key_columns.iter().map(key).collect::<Result<_>>()?,
         tenant: record.tenant_column.as_ref().map(name).transpose()?,
         fields: Vec::new(),
-        suppress_triggers: false,
-        triggers_fire: false,
-        lock_timeout_ms: 0,
-        scope: crate::store::Scope::default(),
         on_untrusted_seal: None,
     })
 }

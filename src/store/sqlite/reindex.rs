@@ -21,7 +21,7 @@ use super::statement::{Bind, bound, run};
 use super::update;
 use crate::crypto::KeyId;
 use crate::store::{
-    ColumnSwitch, FieldTarget, IndexSwitch, LateRows, PageRequest, Result, Sealed, Select,
+    Access, ColumnSwitch, FieldTarget, IndexSwitch, LateRows, PageRequest, Result, Sealed, Select,
     StoreError, SwitchTable, Target, UntrustedSeal, Visibility,
 };
 
@@ -91,13 +91,21 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
     }
     relations::before_change(&mut transaction).await?;
     let mut ways = Vec::new();
-    for (at, SwitchTable { target, next, over }) in order.tables.iter().enumerate() {
+    for (
+        at,
+        SwitchTable {
+            target,
+            next,
+            fill: access,
+        },
+    ) in order.tables.iter().enumerate()
+    {
         for index in next {
             refuse_dependents(&mut transaction, target, index).await?;
         }
         // The last rows are filled without a guard; nobody else can write under the lock.
         ways.push(guard::drop_all(&mut transaction, &target.table).await?);
-        fill(&mut transaction, over, order.late, at).await?;
+        fill(&mut transaction, access, order.late, at).await?;
         for index in next {
             if is_behind(&mut transaction, target, index).await? {
                 return Ok(false);
@@ -121,29 +129,26 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
 /// whose value does not open.
 async fn fill(
     conn: &mut SqliteConnection,
-    over: &Target,
+    access: &Access,
     late: &dyn LateRows,
     table: usize,
 ) -> Result<()> {
     let mut request = PageRequest {
-        relation: over.table.name.quoted(),
+        relation: access.table.table.name.quoted(),
         after: None,
         upto: None,
         rows_max: 10_000,
         bytes_max: 64 << 20,
         value_bytes_max: 1 << 29,
         select: Select::Unsealed,
-        with_plain: true,
-        with_sealed: false,
-        with_index: false,
         with_key_text: true,
         versions: Visibility::All,
     };
     loop {
-        let page = window(conn, over, &request).await?;
+        let page = window(conn, access, &request).await?;
         let rows = late.fill(table, page.rows)?;
         if !rows.is_empty() {
-            update::write(conn, over, &rows).await?;
+            update::write(conn, access, &rows).await?;
         }
         match page.next {
             Some(next) => request.after = Some(next),

@@ -1,7 +1,7 @@
 //! Tests of the store as a whole: connecting, keys, registry, quarantine, audit, DDL.
 
 use super::SqliteStore;
-use super::fixture::{Fixture, ident, request, run, target, with};
+use super::fixture::{Fixture, access, ident, request, run, target, with};
 use crate::crypto::{KeyId, Purpose};
 use crate::keys::{KeyStatus, KeyTable, NewKey, RotationPeriod, Unnoted};
 use crate::store::{
@@ -343,7 +343,13 @@ async fn what_prepare_made_is_not_made_again_and_is_all_taken_away() {
     fixture.store.prepare(&target).await.unwrap();
     fixture.store.finish_indexes(&target).await.unwrap();
     fixture.store.finish_indexes(&target).await.unwrap();
-    assert!(fixture.store.make_sweep_index(&target, "").await.unwrap());
+    assert!(
+        fixture
+            .store
+            .make_sweep_index(&access(&target), "")
+            .await
+            .unwrap()
+    );
     let page = fixture.page(&target, &request(Select::Unsealed)).await;
     assert_eq!(page.rows.len(), 1);
     fixture.store.drop_sealed(&target).await.unwrap();

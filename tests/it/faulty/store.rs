@@ -193,20 +193,20 @@ through! { Store:
     ddl(target: &Target) -> Vec<String>;
     prepare(target: &Target) -> ();
     finish_indexes(target: &Target) -> ();
-    make_sweep_index(target: &Target, relation: &str) -> bool;
+    make_sweep_index(access: &Access, relation: &str) -> bool;
     drop_sweep_index(target: &Target) -> Vec<String>;
     drop_sealed(target: &Target) -> ();
     make_plain_columns(target: &Target) -> ();
-    fingerprint(target: &Target, relation: &str) -> String;
-    relations(target: &Target) -> Vec<String>;
+    fingerprint(access: &Access, relation: &str) -> String;
+    relations(access: &Access) -> Vec<String>;
     cut_by_key(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
     sample_keys(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
-    cut_by_storage(target: &Target, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
+    cut_by_storage(access: &Access, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
     horizon(relation: &str) -> Option<Horizon>;
     row_estimate(target: &Target) -> u64;
     survey(target: &Target) -> Survey;
     violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
-    any_left(target: &Target, relation: &str, select: &Select) -> bool;
+    any_left(access: &Access, relation: &str, select: &Select) -> bool;
     fields() -> Vec<FieldRecord>;
     register_fields(fields: &[FieldRecord]) -> ();
     set_field_state(table_label: &str, columns: &[String], state: FieldState) -> ();
@@ -269,28 +269,28 @@ struct FaultyReader {
 
 #[async_trait]
 impl PageReader for FaultyReader {
-    async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page> {
-        let work = self.inner.page(target, request);
+    async fn page(&mut self, access: &Access, request: &PageRequest) -> Result<Page> {
+        let work = self.inner.page(access, request);
         self.fault.through("page", work).await
     }
 
     async fn rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         locators: &[Locator],
     ) -> Result<Page> {
-        let work = self.inner.rows(target, request, locators);
+        let work = self.inner.rows(access, request, locators);
         self.fault.through("rows", work).await
     }
 
     async fn current(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page> {
-        let work = self.inner.current(target, request, keys);
+        let work = self.inner.current(access, request, keys);
         self.fault.through("current", work).await
     }
 }
@@ -324,22 +324,22 @@ impl BatchWriter for FaultyWriter {
 
     async fn lock_rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page> {
-        let work = self.inner.lock_rows(target, request, keys);
+        let work = self.inner.lock_rows(access, request, keys);
         let outcome = self.fault.through("lock_rows", work).await;
         self.undone(outcome).await
     }
 
     async fn write(
         &mut self,
-        target: &Target,
+        access: &Access,
         batch: &WriteBatch<'_>,
         skip_locked: bool,
     ) -> Result<Written> {
-        let work = self.inner.write(target, batch, skip_locked);
+        let work = self.inner.write(access, batch, skip_locked);
         let outcome = self.fault.through("write", work).await;
         self.undone(outcome).await
     }

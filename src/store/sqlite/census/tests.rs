@@ -4,10 +4,10 @@ use super::count_by;
 use crate::crypto::envelope::{Suite, header};
 use crate::crypto::{KeyId, text};
 use crate::keys::{KeyStatus, RotationPeriod, RotationTable, Unnoted};
-use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
+use crate::store::sqlite::fixture::{Fixture, access, handover, ident, target, with};
 use crate::store::{
-    Destruction, KeyText, NewQuarantine, QuarantineState, Resealed, RunState, Sealed, SealedCount,
-    Store, StoreError, Target,
+    Access, Destruction, KeyText, NewQuarantine, QuarantineState, Resealed, RunState, Sealed,
+    SealedCount, Store, StoreError, Target,
 };
 
 fn id(id: i64) -> KeyId {
@@ -198,10 +198,10 @@ async fn rotated(schema: &str) -> Fixture {
     fixture
 }
 
-fn order<'a>(keys: &'a [KeyId], targets: &'a [Target]) -> Destruction<'a> {
+fn order<'a>(keys: &'a [KeyId], tables: &'a [Access]) -> Destruction<'a> {
     Destruction {
         keys,
-        targets,
+        tables,
         shred: None,
         actor: "me",
         reason: "over",
@@ -216,8 +216,8 @@ const KEYS: &str = "SELECT key_id || ' ' || status || ' ' || (wrapped_key IS NUL
 #[tokio::test]
 async fn a_key_is_destroyed_only_once_nothing_is_sealed_under_it() {
     let mut fixture = rotated(THREE).await;
-    let (keys, targets) = ([id(7)], [three()]);
-    let order = order(&keys, &targets);
+    let (keys, tables) = ([id(7)], [access(&three())]);
+    let order = order(&keys, &tables);
     let before = ["7 deactivated 0 due", "33 active 0 -"];
     let under = |key| {
         [
@@ -256,7 +256,7 @@ async fn a_key_is_destroyed_only_once_nothing_is_sealed_under_it() {
         .await
         .unwrap();
 
-    let lane = fixture.lane(&targets[0]).await;
+    let lane = fixture.lane(&tables[0].table).await;
     let cursor = format!(
         "UPDATE phiseal_lanes SET cursor = {}",
         blob(7, Suite::Plain)
@@ -284,8 +284,8 @@ async fn a_key_is_destroyed_only_once_nothing_is_sealed_under_it() {
 #[tokio::test]
 async fn a_key_in_use_is_not_destroyed_and_no_other_with_it() {
     let mut fixture = rotated(THREE).await;
-    let (keys, targets) = ([id(7), id(33)], [three()]);
-    let refused = fixture.store.destroy_keys(&order(&keys, &targets)).await;
+    let (keys, tables) = ([id(7), id(33)], [access(&three())]);
+    let refused = fixture.store.destroy_keys(&order(&keys, &tables)).await;
     assert!(
         matches!(refused, Err(StoreError::RowRefused { .. })),
         "{refused:?}"
@@ -309,8 +309,8 @@ async fn of_a_destroyed_key_no_copy_is_left_in_the_file_or_its_log() {
         })
     };
     assert!(holds(&fixture));
-    let (keys, targets) = ([id(7)], [three()]);
-    let left = fixture.store.destroy_keys(&order(&keys, &targets)).await;
+    let (keys, tables) = ([id(7)], [access(&three())]);
+    let left = fixture.store.destroy_keys(&order(&keys, &tables)).await;
     assert!(left.unwrap().is_empty());
     assert!(!holds(&fixture));
 }
@@ -340,10 +340,10 @@ async fn a_shredded_tenant_loses_its_keys_and_its_blind_indexes_and_no_other_ten
         let there = fixture.store.plaintext_of(&target, tenant).await;
         assert_eq!(there.unwrap(), values, "{tenant}");
     }
-    let (keys, targets) = ([id(1), id(2)], [target]);
+    let (keys, tables) = ([id(1), id(2)], [access(&target)]);
     let order = Destruction {
         shred: Some("n"),
-        ..order(&keys, &targets)
+        ..order(&keys, &tables)
     };
     assert!(fixture.store.destroy_keys(&order).await.unwrap().is_empty());
     let rows = "SELECT id || ' ' || hex(a_sealed) || ' ' || quote(a_bidx) || ' ' || quote(a_next) FROM t \

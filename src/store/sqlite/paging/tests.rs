@@ -3,7 +3,7 @@
 mod whole;
 
 use crate::crypto::KeyPart;
-use crate::store::sqlite::fixture::{Fixture, request, target, with};
+use crate::store::sqlite::fixture::{Fixture, access, request, target, with};
 use crate::store::{Bound, KeyText, Page, PageRequest, Select, Store, Target};
 
 /// Reads every page and returns the keys as text.
@@ -124,7 +124,9 @@ async fn a_page_is_found_by_the_index_and_never_sorted() {
     ] {
         let target = with(target("t", keys), "ssn", "TEXT", true);
         let mut fixture = prepared(schema, &target).await;
-        let shape = super::Shape::read(&mut fixture.app, &target).await.unwrap();
+        let shape = super::Shape::read(&mut fixture.app, &access(&target))
+            .await
+            .unwrap();
         let key: Vec<_> = keys.iter().map(|_| super::KeyValue::Integer(1)).collect();
         let sql = format!(
             "EXPLAIN QUERY PLAN SELECT 1 FROM t WHERE {} AND {} ORDER BY {}",
@@ -168,7 +170,13 @@ async fn the_sweep_goes_by_its_index_past_all_that_is_sealed() {
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) \
         INSERT INTO t SELECT i, CASE WHEN i > 96 THEN 'x' END, NULL FROM n";
     let mut fixture = prepared(schema, &target).await;
-    assert!(fixture.store.make_sweep_index(&target, "").await.unwrap());
+    assert!(
+        fixture
+            .store
+            .make_sweep_index(&access(&target), "")
+            .await
+            .unwrap()
+    );
     let sweep = |rows_max| PageRequest {
         select: Select::UnsealedIndexed,
         ..small(rows_max)
@@ -215,7 +223,7 @@ async fn a_large_value_is_left_out_and_read_alone() {
     let mut reader = fixture.store.reader().await.unwrap();
     request.value_bytes_max = 1 << 29;
     let rows = reader
-        .rows(&target, &request, &locators)
+        .rows(&access(&target), &request, &locators)
         .await
         .unwrap()
         .rows;
@@ -227,14 +235,18 @@ async fn a_large_value_is_left_out_and_read_alone() {
         .unwrap();
     assert!(
         reader
-            .rows(&target, &request, &locators)
+            .rows(&access(&target), &request, &locators)
             .await
             .unwrap()
             .rows
             .is_empty()
     );
     let keys = [1, 2, 3].map(|id| KeyText(vec![format!("i:{id}")]));
-    let rows = reader.current(&target, &request, &keys).await.unwrap().rows;
+    let rows = reader
+        .current(&access(&target), &request, &keys)
+        .await
+        .unwrap()
+        .rows;
     let now: Vec<_> = rows.iter().map(|row| row.cells[0].plain.as_ref()).collect();
     assert_eq!(now.len(), 2);
     assert_eq!(now[0].unwrap().as_slice(), b"short");
@@ -342,7 +354,13 @@ async fn in_place_the_sweep_passes_what_carries_a_known_prefix() {
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT COLLATE NOCASE); INSERT INTO t VALUES \
         (1, 'ps1.5wEAAAABxx'), (2, 'ps1.5weaaaabxx'), (3, 'plain'), (4, NULL)";
     let mut fixture = prepared(schema, &target).await;
-    assert!(fixture.store.make_sweep_index(&target, "").await.unwrap());
+    assert!(
+        fixture
+            .store
+            .make_sweep_index(&access(&target), "")
+            .await
+            .unwrap()
+    );
     let sealed_prefixes = vec!["ps1.5wEAAAAB".to_owned()];
     for (select, expected) in [
         (Select::UnsealedSweep { sealed_prefixes }, vec!["2", "3"]),
@@ -358,7 +376,7 @@ async fn in_place_the_sweep_passes_what_carries_a_known_prefix() {
         sealed_prefixes: vec!["' OR 1".to_owned()],
     });
     let mut reader = fixture.store.reader().await.unwrap();
-    assert!(reader.page(&target, &bad).await.is_err());
+    assert!(reader.page(&access(&target), &bad).await.is_err());
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! Tests of the rotation of blind indexes.
 
+use std::sync::Arc;
+
 use crate::crypto::KeyId;
 use crate::keys::{Handover, KeyStatus, RotationPeriod, Unnoted};
 use crate::store::page::WriteCell;
 use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
 use crate::store::{
-    ColumnSwitch, IndexSwitch, LateRows, PageRow, Result, Sealed, Select, Store, StoreError,
-    SwitchTable, Target, WriteRow,
+    Access, CellAccess, ColumnSwitch, ColumnsRead, IndexSwitch, LateRows, PageRow, Result, Select,
+    Store, StoreError, SwitchTable, Target, WriteRow,
 };
 
 const DUE: RotationPeriod = RotationPeriod::Year;
@@ -234,9 +236,9 @@ async fn switch_with(
     late: &dyn LateRows,
 ) -> Result<bool> {
     let table = |(target, next): &(Target, Vec<ColumnSwitch>)| SwitchTable {
-        target: target.clone(),
+        target: Arc::new(target.clone()),
         next: next.clone(),
-        over: over(target),
+        fill: over(target),
     };
     let tables: Vec<SwitchTable> = tables.iter().map(table).collect();
     let order = IndexSwitch {
@@ -250,17 +252,20 @@ async fn switch_with(
     fixture.store.switch_indexes(&order).await
 }
 
-/// The target by which rows are filled: the new index column in the role of the sealed column.
-fn over(target: &Target) -> Target {
-    let mut over = target.clone();
-    over.fields = with(target.clone(), "ssn_sealed", "bytea", true)
-        .fields
-        .split_off(2);
-    over.fields[0].sealed = Sealed::Beside {
-        column: ident("ssn_bidx_next"),
-        text: false,
-    };
-    over
+/// How rows are filled: from the sealed column into the new index column.
+fn over(target: &Target) -> Access {
+    Access {
+        cells: vec![CellAccess::index_of(
+            &target.fields[1],
+            &ident("ssn_bidx_next"),
+        )],
+        reads: ColumnsRead {
+            source: true,
+            sealed: false,
+            index: false,
+        },
+        ..Access::of(target.clone())
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::UpdateLayout;
 use crate::store::sqlite::batch_fixture::{
     BatchFixture, TABLE, TALLY, beside, number_and_blob, seal, sealed,
 };
-use crate::store::sqlite::fixture::{ident, request, stamp, target, with};
+use crate::store::sqlite::fixture::{access, ident, request, stamp, target, with};
 use crate::store::sqlite::shape::Shape;
 use crate::store::sqlite::version::{self, SeenCell};
 use crate::store::{Select, WriteRow};
@@ -157,7 +157,9 @@ async fn the_rows_of_a_batch_are_found_by_their_key() {
         let mut bench = BatchFixture::new(&schema, beside()).await;
         let rows = sealed(bench.read(Select::Unsealed).await);
         let target = bench.target.clone();
-        let shape = Shape::read(&mut bench.fixture.app, &target).await.unwrap();
+        let shape = Shape::read(&mut bench.fixture.app, &access(&target))
+            .await
+            .unwrap();
         let rows: Vec<&WriteRow> = rows.iter().collect();
         let seen: Vec<Vec<SeenCell<'_>>> = rows
             .iter()

@@ -1,7 +1,7 @@
 //! Tests of windows that are read with one statement, and of the order of rowids.
 
 use super::{prepared, small, walk};
-use crate::store::sqlite::fixture::{Fixture, ident, request, target, with};
+use crate::store::sqlite::fixture::{Fixture, access, ident, request, target, with};
 use crate::store::sqlite::paging;
 use crate::store::{Bound, PageRequest, PassKind, Select, Store, Target};
 
@@ -50,7 +50,7 @@ async fn a_window_read_whole_is_the_window_read_row_by_row() {
                     pause,
                     ..paging::Whole::new()
                 };
-                let page = paging::page(&mut fixture.app, &mut whole, &target, &request)
+                let page = paging::page(&mut fixture.app, &mut whole, &access(&target), &request)
                     .await
                     .unwrap();
                 // The page was read in the way that this test meant.
@@ -77,7 +77,7 @@ async fn a_window_with_a_real_or_a_long_value_is_read_row_by_row() {
             ..request(Select::Unsealed)
         };
         let mut whole = paging::Whole::new();
-        let page = paging::page(&mut fixture.app, &mut whole, &target, &request)
+        let page = paging::page(&mut fixture.app, &mut whole, &access(&target), &request)
             .await
             .unwrap();
         assert_eq!(whole.pause, paging::Whole::PAUSE);
@@ -98,7 +98,7 @@ async fn a_window_with_a_real_or_a_long_value_is_read_row_by_row() {
 async fn first_row(fixture: &Fixture, target: &Target) -> Option<Bound> {
     let bounds = fixture
         .store
-        .cut_by_storage(target, "", 4, PassKind::Rewriting)
+        .cut_by_storage(&access(target), "", 4, PassKind::Rewriting)
         .await
         .unwrap()?;
     assert_eq!((bounds.len(), &bounds[1]), (2, &None));
