@@ -367,7 +367,7 @@ fn seal_chunk(
             key: &key,
             tenant,
         };
-        let work = step.work(&row, keys, &mut scratch);
+        let work = step.row(&row, keys, &mut scratch);
         if work.write.is_empty() {
             continue;
         }

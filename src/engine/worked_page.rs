@@ -216,7 +216,7 @@ fn work_row(
                 key: &key,
                 tenant: read.tenant.as_deref().unwrap_or_default(),
             };
-            ctx.step.work(&row, keys, scratch)
+            ctx.step.row(&row, keys, scratch)
         }
     };
     if ctx.known_faults.knows(&key, None) {

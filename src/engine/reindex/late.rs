@@ -71,7 +71,7 @@ impl LateRows for Late {
                 key: &key,
                 tenant: &tenant,
             };
-            let work = step.work(&row, &self.keys, &mut scratch);
+            let work = step.row(&row, &self.keys, &mut scratch);
             if !work.write.is_empty() {
                 filled.push(WriteRow {
                     locator: std::mem::take(&mut read.locator),

@@ -5,15 +5,13 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::crypto::envelope::Suite;
-use crate::crypto::text;
+use crate::crypto::{KeyId, text};
 use crate::engine::Job;
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
+use crate::engine::step::{CellView, CellWork, ReadOrder, Reads, Step, ThreadScratch};
 use crate::keys::KeySet;
-use crate::store::page::{PageCell, WriteCell};
+use crate::store::page::WriteCell;
 use crate::store::{Access, ColumnsRead, PassKind, RunKind, Select};
 
 /// The step of a backfill and of a comparison.
@@ -55,95 +53,42 @@ impl Backfill {
         }
     }
 
-    /// Whether the sealed value can stay as it is. Without a plaintext it is the only copy, so it
-    /// only has to open.
-    fn is_good(
+    /// The key of the sealed value, if it can stay as it is. Without a plaintext it is the only copy,
+    /// so it only has to open.
+    fn good(
         &self,
-        row: &RowView<'_>,
-        field: usize,
-        cell: &PageCell,
+        cell: &CellView<'_>,
         keys: &KeySet,
         scratch: &mut ThreadScratch,
-    ) -> Result<bool, RowFault> {
-        let Some(sealed) = cell.sealed.as_deref().filter(|_| self.compares) else {
-            return Ok(false);
+    ) -> Result<Option<KeyId>, String> {
+        let Some(sealed) = cell.read.sealed.as_deref().filter(|_| self.compares) else {
+            return Ok(None);
         };
         let ThreadScratch {
-            last_keys, opened, ..
+            last_keys,
+            opened,
+            seen,
+            ..
         } = scratch;
-        let outcome = (self.columns).open_into(keys, last_keys, row.cell(field), sealed, opened);
-        match (outcome, &cell.plain) {
+        let outcome = (self.columns).open_into(keys, last_keys, cell.bound, sealed, opened);
+        let good = match (outcome, &cell.read.plain) {
             (Ok(envelope), Some(plain)) => {
-                let index = cell.index.as_deref();
+                let index = cell.read.index.as_deref();
                 let whole = plain.as_slice() == opened.as_slice()
-                    && self.columns.check_padding(field, &envelope).is_ok()
                     && (self.columns)
-                        .check_index(keys, last_keys, row.cell(field), opened, index)
+                        .check_padding(cell.bound.field, &envelope)
+                        .is_ok()
+                    && (self.columns)
+                        .check_index(keys, last_keys, cell.bound, opened, index)
                         .is_ok();
-                match whole {
-                    true => *scratch.seen.opened.entry(envelope.key_id).or_default() += 1,
-                    false => scratch.seen.mended += 1,
-                }
-                Ok(whole)
+                whole.then_some(envelope.key_id)
             }
-            (Ok(envelope), None) => {
-                *scratch.seen.opened.entry(envelope.key_id).or_default() += 1;
-                Ok(true)
-            }
-            (Err(why), None) => Err(RowFault::field(field, why.reason())),
-            (Err(_), Some(_)) => {
-                scratch.seen.mended += 1;
-                Ok(false)
-            }
-        }
-    }
-
-    fn cell(
-        &self,
-        row: &RowView<'_>,
-        field: usize,
-        cell: &PageCell,
-        keys: &KeySet,
-        scratch: &mut ThreadScratch,
-    ) -> Result<Option<WriteCell>, RowFault> {
-        if let Some(why) = cell.unreadable {
-            return Err(RowFault::field(field, why));
-        }
-        if self.is_good(row, field, cell, keys, scratch)? {
-            return Ok(None);
-        }
-        let Some(plain) = &cell.plain else {
-            return Ok(None);
+            (Ok(envelope), None) => Some(envelope.key_id),
+            (Err(why), None) => return Err(why.reason()),
+            (Err(_), Some(_)) => None,
         };
-        let access = &self.access.cells[field];
-        if access.in_place() {
-            match self.columns.open(keys, row.cell(field), plain) {
-                Ok(_) => return Ok(None),
-                Err(Unopened::NotSealed) => {}
-                Err(other) => {
-                    return Err(RowFault::field(
-                        field,
-                        format!("the value looks sealed, but {}", other.reason()),
-                    ));
-                }
-            }
-        }
-        let nonce = scratch
-            .nonces
-            .next()
-            .ok_or_else(|| RowFault::field(field, "no random bytes are left for this value"))?;
-        let (sealed, index) = self
-            .columns
-            .seal(
-                keys,
-                &mut scratch.last_keys,
-                row.cell(field),
-                nonce,
-                plain,
-                access.is_text(),
-            )
-            .map_err(|error| RowFault::field(field, error.to_string()))?;
-        Ok(Some(WriteCell::Seal { sealed, index }))
+        seen.mended += u64::from(good.is_none());
+        Ok(good)
     }
 }
 
@@ -187,48 +132,32 @@ impl Step for Backfill {
         true
     }
 
-    fn work(&self, row: &RowView<'_>, keys: &KeySet, scratch: &mut ThreadScratch) -> RowWork {
-        let mut work = RowWork::default();
-        let mut write = Vec::with_capacity(row.read.cells.len());
-        for (field, cell) in row.read.cells.iter().enumerate() {
-            match self.cell(row, field, cell, keys, scratch) {
-                Ok(Some(cell)) => {
-                    work.values += 1;
-                    write.push(cell);
-                }
-                Ok(None) => write.push(WriteCell::Keep),
-                Err(fault) => {
-                    work.faults.push(fault);
-                    write.push(WriteCell::Keep);
-                }
+    fn cell(
+        &self,
+        cell: &CellView<'_>,
+        keys: &KeySet,
+        scratch: &mut ThreadScratch,
+    ) -> Result<CellWork, String> {
+        if let Some(why) = cell.read.unreadable {
+            return Err(why.to_owned());
+        }
+        if let Some(key) = self.good(cell, keys, scratch)? {
+            return Ok(CellWork::Good(key));
+        }
+        let Some(plain) = &cell.read.plain else {
+            return Ok(CellWork::Keep);
+        };
+        if cell.access.in_place() {
+            match self.columns.open(keys, cell.bound, plain) {
+                Ok(_) => return Ok(CellWork::Keep),
+                Err(Unopened::NotSealed) => {}
+                Err(why) => return Err(format!("the value looks sealed, but {}", why.reason())),
             }
         }
-        if work.values > 0 {
-            work.write = write;
-        }
-        work
-    }
-
-    fn stored_is_good(
-        &self,
-        row: &RowView<'_>,
-        keys: &KeySet,
-        sent: &[WriteCell],
-        stored: &[Option<Zeroizing<Vec<u8>>>],
-    ) -> bool {
-        let in_place = |field: &usize| self.access.cells[*field].in_place();
-        (0..sent.len()).filter(in_place).all(|field| {
-            let WriteCell::Seal { sealed, .. } = &sent[field] else {
-                return true;
-            };
-            let (Some(now), Some(plain)) = (&stored[field], &row.read.cells[field].plain) else {
-                return false;
-            };
-            now.as_slice() == sealed.as_slice()
-                && self
-                    .columns
-                    .open(keys, row.cell(field), now)
-                    .is_ok_and(|(opened, _)| opened.as_slice() == plain.as_slice())
-        })
+        let (nonce, as_text) = (scratch.nonce()?, cell.access.is_text());
+        let last_keys = &mut scratch.last_keys;
+        let sealed = (self.columns).seal(keys, last_keys, cell.bound, nonce, plain, as_text);
+        let (sealed, index) = sealed.map_err(|error| error.to_string())?;
+        Ok(CellWork::Write(WriteCell::Seal { sealed, index }))
     }
 }

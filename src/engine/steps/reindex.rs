@@ -6,15 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::crypto::{KeyId, Purpose};
 use crate::engine::Job;
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
+use crate::engine::step::{CellView, CellWork, ReadOrder, Reads, Step, ThreadScratch};
 use crate::ident::Ident;
 use crate::keys::{Key, KeySet};
-use crate::store::page::{PageCell, WriteCell};
+use crate::store::page::WriteCell;
 use crate::store::{Access, CellAccess, ColumnsRead, RunKind, Select};
 
 /// The old and the new blind index key of one tenant.
@@ -75,44 +73,16 @@ impl Reindex {
         }
     }
 
-    fn cell(
-        &self,
-        row: &RowView<'_>,
-        field: usize,
-        cell: &PageCell,
-        keys: &KeySet,
-    ) -> Result<Option<WriteCell>, RowFault> {
-        let Some(sealed) = &cell.plain else {
-            return Ok(None);
-        };
-        let plain = match self.columns.open(keys, row.cell(field), sealed) {
-            Ok((plain, _)) => plain,
-            // In place, a plaintext that is not sealed yet has no index.
-            Err(Unopened::NotSealed) => return Ok(None),
-            Err(why) => return Err(RowFault::field(field, why.reason())),
-        };
-        let key = match self.changes.get(row.tenant) {
-            Some(change) => Arc::clone(&change.to),
-            None if self.kind == RunKind::Backfill => {
-                match keys.active(row.tenant, Purpose::BlindIndex) {
-                    Some(key) => Arc::clone(key),
-                    None => return Ok(None),
-                }
-            }
-            None => keys
-                .sealing(row.tenant, Purpose::BlindIndex)
-                .cloned()
-                .map_err(|error| RowFault::field(field, error.to_string()))?,
-        };
-        let index = self.columns.index_under(&key, row.tenant, field, &plain);
-        if self.check && index == cell.sealed {
-            return Ok(None);
+    /// The key of a tenant's indexes; `None` if the tenant's are not made now.
+    fn key(&self, tenant: &str, keys: &KeySet) -> Result<Option<Arc<Key>>, String> {
+        if let Some(change) = self.changes.get(tenant) {
+            return Ok(Some(Arc::clone(&change.to)));
         }
-        // A value that normalises to nothing has no index: its column stays NULL.
-        Ok(index.map(|index| WriteCell::Seal {
-            sealed: index,
-            index: None,
-        }))
+        if self.kind == RunKind::Backfill {
+            return Ok(keys.active(tenant, Purpose::BlindIndex).cloned());
+        }
+        let key = keys.sealing(tenant, Purpose::BlindIndex).cloned();
+        key.map(Some).map_err(|error| error.to_string())
     }
 }
 
@@ -153,40 +123,40 @@ impl Step for Reindex {
         false
     }
 
-    fn work(&self, row: &RowView<'_>, keys: &KeySet, _: &mut ThreadScratch) -> RowWork {
-        let mut work = RowWork::default();
-        let mut write = Vec::with_capacity(row.read.cells.len());
-        for (field, cell) in row.read.cells.iter().enumerate() {
-            match self.cell(row, field, cell, keys) {
-                Ok(Some(cell)) => {
-                    work.values += 1;
-                    write.push(cell);
-                }
-                Ok(None) => write.push(WriteCell::Keep),
-                Err(fault) => {
-                    work.faults.push(fault);
-                    write.push(WriteCell::Keep);
-                }
-            }
-        }
-        if work.values > 0 {
-            work.write = write;
-        }
-        if !self.check && (work.values > 0 || !work.faults.is_empty()) {
-            work.under
-                .extend(self.changes.get(row.tenant).map(|change| change.from));
-        }
-        work
+    fn superseded_key(&self, cell: &CellView<'_>) -> Option<KeyId> {
+        let change = self.changes.get(cell.bound.tenant)?;
+        (!self.check).then_some(change.from)
     }
 
-    /// Never called: this step has no in-place fields.
-    fn stored_is_good(
+    fn cell(
         &self,
-        _: &RowView<'_>,
-        _: &KeySet,
-        _: &[WriteCell],
-        _: &[Option<Zeroizing<Vec<u8>>>],
-    ) -> bool {
-        false
+        cell: &CellView<'_>,
+        keys: &KeySet,
+        _: &mut ThreadScratch,
+    ) -> Result<CellWork, String> {
+        let Some(sealed) = &cell.read.plain else {
+            return Ok(CellWork::Keep);
+        };
+        let plain = match self.columns.open(keys, cell.bound, sealed) {
+            Ok((plain, _)) => plain,
+            // In place, a plaintext that is not sealed yet has no index.
+            Err(Unopened::NotSealed) => return Ok(CellWork::Keep),
+            Err(why) => return Err(why.reason()),
+        };
+        let (tenant, field) = (cell.bound.tenant, cell.bound.field);
+        let Some(key) = self.key(tenant, keys)? else {
+            return Ok(CellWork::Keep);
+        };
+        let index = self.columns.index_under(&key, tenant, field, &plain);
+        Ok(match index {
+            Some(index) if !self.check || cell.read.sealed.as_ref() != Some(&index) => {
+                CellWork::Write(WriteCell::Seal {
+                    sealed: index,
+                    index: None,
+                })
+            }
+            // A value that normalises to nothing has no index: its column stays NULL.
+            _ => CellWork::Keep,
+        })
     }
 }
