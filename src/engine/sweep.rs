@@ -213,14 +213,9 @@ impl Sweep<'_> {
         page: Page,
         before: &HashMap<RowKey, u32>,
     ) -> Result<Counted, EngineError> {
-        let mut worked = worked_page::work(self.ctx, page).await?;
-        worked.next = None;
-        worked.closes_window = false;
-        let wanted = |row: &super::worked_page::WorkedRow| {
-            !row.work.write.is_empty() || !row.work.faults.is_empty()
-        };
+        let worked = worked_page::work(self.ctx, page).await?;
         let needed: Vec<usize> = (0..worked.rows.len())
-            .filter(|at| wanted(&worked.rows[*at]))
+            .filter(|at| worked.rows[*at].needs_work())
             .collect();
         let new = |at: &&usize| !before.contains_key(&worked.rows[**at].key);
         let mut counted = Counted {
@@ -245,7 +240,7 @@ impl Sweep<'_> {
             .map(|row| row.read.key_text.clone())
             .collect();
         let seal_keys: Vec<_> = (0..keys.len()).map(|at| worked.seal_keys(&[at])).collect();
-        let missed = match self.committer.commit(worked).await {
+        let missed = match self.committer.commit(worked, None).await {
             Ok(done) => {
                 self.tallied.add(&done);
                 self.ctx.events.emit(Event::Batch {
