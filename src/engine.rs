@@ -6,6 +6,7 @@
 pub mod alike;
 pub mod bench;
 pub mod census;
+pub mod clock;
 pub mod columns;
 pub mod commit;
 mod compare;
@@ -44,7 +45,6 @@ pub mod worked_page;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 pub use columns::FieldSpec;
 pub use context::RunSettings;
@@ -56,6 +56,7 @@ pub use tenants::Tenants;
 
 use columns::Columns;
 use preflight::{Dialect, Finding};
+use retry::Patience;
 use step::Step;
 use steps::backfill::Backfill;
 use steps::reindex::Reindex;
@@ -190,6 +191,11 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// The patience with a round trip that fails.
+    fn patience(&self) -> Patience {
+        Patience::by(self.stop.clock(), self.settings.patience)
+    }
+
     /// Seals every plaintext of the job's fields, or resumes an interrupted backfill. Also compares
     /// the sealed values of gaps with their plaintext: before the backfill, or after one that it
     /// resumes.
@@ -244,7 +250,7 @@ impl Engine {
     /// Any error that stops the verification; the next one starts from the beginning. Values that
     /// fail are counted and are not errors.
     pub async fn verify(&self, job: &Job) -> Result<TableReport, EngineError> {
-        let begun = Instant::now();
+        let begun = self.stop.clock().now();
         let label = job.target.label.clone();
         self.store.note_relations(&job.target).await?;
         let mut gaps = self.store.gaps(&job.target).await?;
@@ -273,7 +279,7 @@ impl Engine {
             done,
             resumed: false,
             open_quarantine: 0,
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds: self.stop.clock().since(begun).as_secs_f64(),
             compared: None,
         })
     }

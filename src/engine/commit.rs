@@ -18,7 +18,6 @@ use std::time::Duration;
 use self::batch::{Batch, PageEnd, PageWrites};
 use super::context::RunContext;
 use super::error::EngineError;
-use super::retry::Patience;
 use super::step::StepCounts;
 use super::worked_page::WorkedPage;
 use crate::run::checkpoint::Slot;
@@ -191,7 +190,7 @@ impl Committer {
         page_writes: &PageWrites,
         batch: &Batch,
     ) -> Result<BatchEnd, NotCommitted> {
-        let mut patience = Patience::new(self.ctx.settings.patience);
+        let mut patience = self.ctx.patience();
         let mut skip_locked = false;
         let mut waiting = false;
         let mut attempts = 0u32;

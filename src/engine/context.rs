@@ -9,6 +9,7 @@ use super::columns::Columns;
 use super::events::EventSink;
 use super::pages::PageSource;
 use super::quarantine::KnownFaults;
+use super::retry::Patience;
 use super::step::Step;
 use super::stop::Stop;
 use super::tenants::Tenants;
@@ -88,6 +89,11 @@ impl RunContext {
             throttle: Arc::clone(&self.throttle),
             patience: Some(self.settings.patience),
         }
+    }
+
+    /// The patience with a round trip that fails.
+    pub fn patience(&self) -> Patience {
+        Patience::by(self.stop.clock(), self.settings.patience)
     }
 
     /// A request for a window from the start of a relation, for the caller to narrow.

@@ -201,7 +201,7 @@ impl Engine {
             note: &note,
             searched: searched.version,
         };
-        let mut patience = super::retry::Patience::new(self.settings.patience);
+        let mut patience = self.patience();
         let left = loop {
             match self.store.destroy_keys(&order).await {
                 Ok(left) => break left,

@@ -200,8 +200,13 @@ impl Pages {
         Ok(page)
     }
 
+    fn patience(&self) -> Option<Patience> {
+        let clock = self.source.stop.clock();
+        (self.source.patience).map(|limit| Patience::by(clock, limit))
+    }
+
     async fn read(&mut self, wanted: &Wanted<'_>) -> Result<Page, EngineError> {
-        let mut patience = self.source.patience.map(Patience::new);
+        let mut patience = self.patience();
         loop {
             match self.attempt(wanted).await {
                 Ok(page) => return Ok(page),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::clock::{Clock, RealClock};
 use super::events::{Event, EventSink};
 use super::retry::Patience;
 use super::stop::Stop;
@@ -67,7 +68,10 @@ impl PatientStore {
         T: Send,
         F: Future<Output = Result<T>> + Send,
     {
-        let mut patience = Patience::new(self.limit);
+        let mut patience = match self.watch.get() {
+            Some((stop, _)) => Patience::by(stop.clock(), self.limit),
+            None => Patience::new(self.limit),
+        };
         let mut waited = false;
         loop {
             let error = match work().await {
@@ -104,7 +108,7 @@ impl PatientStore {
                     });
                     stop.sleep(pause).await;
                 }
-                None => tokio::time::sleep(pause).await,
+                None => RealClock.sleep(pause).await,
             }
         }
     }

@@ -4,7 +4,7 @@
 //! the choice of lanes.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
@@ -98,7 +98,7 @@ pub async fn work_range(
             Ok(()) => return Ok(()),
             Err(NotCommitted::ReadAgain) => {
                 window_size.slower();
-                ctx.stop.sleep(std::time::Duration::from_millis(200)).await;
+                ctx.stop.sleep(Duration::from_millis(200)).await;
             }
             Err(NotCommitted::Stop(error)) => return Err(error),
         }
@@ -183,7 +183,7 @@ async fn drain(
             page: worked,
             window,
         } = worked?;
-        let begun = Instant::now();
+        let begun = ctx.stop.clock().now();
         let mut on_the_way = Duration::ZERO;
         let event = match sink {
             Sink::Committed(committer) => {
@@ -205,7 +205,7 @@ async fn drain(
         };
         if window.closed {
             // Network time does not depend on the window size, so it does not count here.
-            let took = begun.elapsed();
+            let took = ctx.stop.clock().since(begun);
             window_size.on_the_way(on_the_way, took);
             window_size.took(window.rows, took.saturating_sub(on_the_way));
         }

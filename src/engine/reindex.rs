@@ -10,7 +10,7 @@ mod late;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -18,7 +18,6 @@ use self::late::Late;
 use super::error::EngineError;
 use super::events::Event;
 use super::report::Tallied;
-use super::retry::Patience;
 use super::rotation::{Finish, Finished};
 use super::steps::reindex::{IndexKeyChange, Reindex as ReindexStep};
 use super::{Engine, Job};
@@ -59,7 +58,7 @@ impl Engine {
         let (jobs, open) = (finish.jobs, finish.open);
         self.reload().await?;
         let plan = self.plan_of(open).await?;
-        let begun = Instant::now();
+        let begun = self.stop.clock().now();
         let mut done = Tallied::default();
         // A detached partition keeps its columns: lookups through the table do not reach it.
         let attached = |job: &Job| Job {
@@ -96,7 +95,7 @@ impl Engine {
             self.switch(&tables, &plan, open, &mut done).await?;
             self.reload().await?;
         }
-        let switched = Instant::now();
+        let switched = self.stop.clock().now();
         if !indexed.is_empty() {
             let mut before = self.store.open_transactions().await?;
             self.wait_grace(switched, grace).await?;
@@ -242,7 +241,7 @@ impl Engine {
         open: &[RotationRecord],
         done: &mut Tallied,
     ) -> Result<(), EngineError> {
-        let mut patience = Patience::new(self.settings.patience);
+        let mut patience = self.patience();
         self.fill_again(tables, plan, done).await?;
         for _ in 0..SWITCHES_MAX {
             // The last rows are filled under the lock, with the keys loaded here.
@@ -330,8 +329,8 @@ impl Engine {
     }
 
     /// Waits until applications have loaded the keys again.
-    async fn wait_grace(&self, since: Instant, grace: Duration) -> Result<(), EngineError> {
-        while let Some(left) = grace.checked_sub(since.elapsed()) {
+    async fn wait_grace(&self, since: Duration, grace: Duration) -> Result<(), EngineError> {
+        while let Some(left) = grace.checked_sub(self.stop.clock().since(since)) {
             if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -378,7 +378,7 @@ fn whole(relation: &str, lane_no: i32) -> NewLane {
 /// Waiting for lanes that other workers hold.
 #[derive(Default)]
 struct LaneWait {
-    since: Option<Instant>,
+    since: Option<Duration>,
     leases: HashMap<i32, f64>,
 }
 
@@ -391,7 +391,8 @@ impl LaneWait {
         open: &[&LaneRecord],
         worked: bool,
     ) -> Result<(), EngineError> {
-        let since = *self.since.get_or_insert_with(Instant::now);
+        let clock = ctx.stop.clock();
+        let since = *self.since.get_or_insert_with(|| clock.now());
         let holder = open
             .iter()
             .find_map(|lane| lane.holder.as_deref())
@@ -404,7 +405,7 @@ impl LaneWait {
         });
         // [`Store::end_frozen`] ends a frozen holder some seconds after its lease.
         let lease = Duration::from_secs(u64::from(ctx.settings.lease_seconds) + 10);
-        if !worked && (renewed || since.elapsed() > lease) {
+        if !worked && (renewed || clock.since(since) > lease) {
             return Err(EngineError::LanesHeld {
                 table: ctx.access.table.label.clone(),
                 holder,

@@ -4,7 +4,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::json;
 
@@ -34,7 +33,7 @@ impl Engine {
         step: Arc<dyn Step>,
         rotations: HashMap<KeyId, i64>,
     ) -> Result<TableReport, EngineError> {
-        let begun = Instant::now();
+        let begun = self.stop.clock().now();
         let access = Arc::clone(step.access());
         let rows_estimate = self.store.row_estimate(&access.table).await?;
         let (run_id, resumed, before) = self.open_or_begin(job, step.as_ref()).await?;
@@ -73,7 +72,7 @@ impl Engine {
             done,
             resumed,
             open_quarantine,
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds: self.stop.clock().since(begun).as_secs_f64(),
             compared: None,
         })
     }

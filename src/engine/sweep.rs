@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::ops::AddAssign;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::commit::{Committer, LockedRow, NotCommitted};
 use super::context::{RunContext, VALUE_BYTES_CEILING};
@@ -61,8 +61,9 @@ pub async fn sweep(
         tallied,
         missed: HashMap::new(),
         held: 0,
-        renewed: Instant::now(),
+        renewed: ctx.stop.clock().now(),
     };
+    let clock = ctx.stop.clock();
     let reads = ctx.step.reads();
     let mut select = reads.sweep.clone();
     let mut wants_index = reads.indexed_sweep;
@@ -93,7 +94,7 @@ pub async fn sweep(
         new_before = Some(new);
         if !missed_twice && reads.ends_while_written {
             stuck_since = None;
-        } else if stuck_since.get_or_insert_with(Instant::now).elapsed()
+        } else if clock.since(*stuck_since.get_or_insert_with(|| clock.now()))
             > ctx.settings.converge_within
         {
             return Err(not_converging(ctx, found, pass).await);
@@ -127,7 +128,7 @@ async fn with_lease_renewed<T>(
     loop {
         tokio::select! {
             answer = &mut work => return answer,
-            () = tokio::time::sleep(third) => {}
+            () = ctx.stop.clock().sleep(third) => {}
         }
         // Polls the renewal to its end: dropped in the middle of a COMMIT, its outcome would be
         // unknown.
@@ -164,7 +165,7 @@ struct Sweep<'a> {
     /// How many rows this pass tried to lock but found locked.
     held: u32,
     /// When [`Sweep::commit`] last wrote, or renewed the lease by an empty batch.
-    renewed: Instant,
+    renewed: Duration,
 }
 
 impl Sweep<'_> {
@@ -226,13 +227,13 @@ impl Sweep<'_> {
         if needed.is_empty() {
             // Many pages in a row may need no work, and so no batch that renews the lease.
             let third = Duration::from_secs(u64::from(self.ctx.settings.lease_seconds)) / 3;
-            if self.renewed.elapsed() > third {
+            if self.ctx.stop.clock().since(self.renewed) > third {
                 renew(self.committer).await?;
-                self.renewed = Instant::now();
+                self.renewed = self.ctx.stop.clock().now();
             }
             return Ok(counted);
         }
-        self.renewed = Instant::now();
+        self.renewed = self.ctx.stop.clock().now();
         let keys: Vec<RowKey> = worked.rows.iter().map(|row| row.key.clone()).collect();
         let texts: Vec<_> = worked
             .rows

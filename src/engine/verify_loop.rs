@@ -16,7 +16,6 @@ use super::events::Event;
 use super::pages::{PageSource, Pages};
 use super::pipeline::{LaneRange, Sink, count, work_range};
 use super::report::Tallied;
-use super::retry::Patience;
 use super::run_loop::{cut_lanes, join};
 use super::step::{ReadOrder, Reads};
 use super::window_size::{ROWS_MAX, WindowSize};
@@ -172,7 +171,7 @@ async fn count_ranges(
 /// position, and a row that moves to another partition could be missed in both. Starts again if the
 /// snapshot is lost.
 async fn count_since(ctx: &Arc<RunContext>, ranges: &[LaneRange]) -> Result<Tallied, EngineError> {
-    let mut patience = Patience::new(ctx.settings.patience);
+    let mut patience = ctx.patience();
     loop {
         match count_snapshot(ctx, ranges).await {
             Ok(done) => return Ok(done),

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::Engine;
 use super::context::RunContext;
 use super::error::EngineError;
-use super::retry::Patience;
 use super::step::RowFault;
 use super::worked_page::{self, WorkedRow};
 use crate::store::survey::Violator;
@@ -81,7 +80,7 @@ impl Engine {
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page, EngineError> {
-        let mut patience = Patience::new(ctx.settings.patience);
+        let mut patience = ctx.patience();
         loop {
             let mut reader = self.store.reader().await?;
             match reader.current(&ctx.access, request, keys).await {

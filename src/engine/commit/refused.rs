@@ -4,7 +4,6 @@
 
 use super::super::alike::{Cause, Refusals};
 use super::super::error::EngineError;
-use super::super::retry::Patience;
 use super::super::run_loop::all_refused;
 use super::super::step::RowFault;
 use super::super::worked_page::WorkedPage;
@@ -52,7 +51,7 @@ impl Committer {
             .ctx
             .known_faults
             .list(self.ctx.run_id, &row.read, &row.key, &[fault]);
-        let mut patience = Patience::new(self.ctx.settings.patience);
+        let mut patience = self.ctx.patience();
         let end = loop {
             let error = match self.attempt(page_writes, batch, false, Some(&listed)).await {
                 Ok(end) => break end,
