@@ -1,4 +1,4 @@
-//! Pages of a relation: the one stream that the pipeline, the sweep, verify and samples read.
+//! Pages of a relation: the one stream that the pipeline, the sweep, verify, samples and `bench` read.
 //! Owns windows, large rows, retries, values that the database cannot read, and the place where a
 //! throttle delays a read. Does not work on rows and keeps no checkpoint.
 
@@ -64,6 +64,7 @@ enum Wanted<'a> {
     Window,
     Version(&'a Locator),
     Current(&'a KeyText),
+    Keys(&'a [KeyText]),
 }
 
 impl Pages {
@@ -94,9 +95,14 @@ impl Pages {
         self.reader
     }
 
-    /// Whether the next page is a single row, too large for a window.
-    pub fn next_is_large(&self) -> bool {
-        !self.large.is_empty()
+    /// How many of the next pages are single rows, too large for the window that they are in.
+    pub fn large_left(&self) -> usize {
+        self.large.len()
+    }
+
+    /// Whether the last window was the last one of the range.
+    pub fn is_last_window(&self) -> bool {
+        self.ended
     }
 
     /// The next page; `None` at the end of the range.
@@ -123,6 +129,15 @@ impl Pages {
         self.ended = self.after_window.is_none();
         self.large = page.rows.extract_if(.., |row| row.large).collect();
         Ok(Some(self.last_if_no_large(page)))
+    }
+
+    /// The present versions of the rows with these keys, whatever the range. Values above the
+    /// request's limit are left out.
+    ///
+    /// # Errors
+    /// As [`Pages::next`].
+    pub async fn with_keys(&mut self, keys: &[KeyText]) -> Result<Page, EngineError> {
+        self.read(&Wanted::Keys(keys)).await
     }
 
     fn last_if_no_large(&mut self, mut page: Page) -> StreamedPage {
@@ -239,6 +254,7 @@ impl Pages {
         let page = match wanted {
             Wanted::Window if self.without_values => reader.page(access, &limited(0)).await?,
             Wanted::Window => reader.page(access, &self.request).await?,
+            Wanted::Keys(keys) => reader.current(access, &self.request, keys).await?,
             Wanted::Version(locator) => {
                 let locators = std::slice::from_ref(*locator);
                 reader.rows(access, &whole(), locators).await?

@@ -293,7 +293,7 @@ async fn read_pages(
     };
     let mut window_rows = 0;
     loop {
-        let large = if pages.next_is_large() {
+        let large = if pages.large_left() > 0 {
             // Only one row that is larger than a window is in memory at a time.
             let permit = Arc::clone(&one_large).acquire_owned().await;
             Some(permit.map_err(|_| EngineError::Worker)?)

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::Engine;
 use super::context::RunContext;
 use super::error::EngineError;
+use super::pages::Pages;
 use super::step::RowFault;
 use super::worked_page::{self, WorkedRow};
 use crate::store::survey::Violator;
-use crate::store::{KeyText, NewQuarantine, Page, PageRequest};
+use crate::store::{KeyText, NewQuarantine, PageRequest};
 
 /// If there are more such rows than this, the run stops instead of listing them one by one.
 const LISTED_MAX: u32 = 10_000;
@@ -60,8 +61,8 @@ impl Engine {
             ..ctx.request(relation, ctx.step.reads().main, 0)
         };
         let keys: Vec<KeyText> = violators.iter().map(|one| one.key.clone()).collect();
-        let page = self.page_of(ctx, &request, &keys).await?;
-        let worked = worked_page::work(ctx, page).await?;
+        let mut pages = Pages::new(ctx.page_source(), request);
+        let worked = worked_page::work(ctx, pages.with_keys(&keys).await?).await?;
         let rows: Vec<NewQuarantine> = worked
             .rows
             .iter()
@@ -72,22 +73,6 @@ impl Engine {
             self.store.add_quarantine(&rows).await?;
         }
         Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
-    }
-
-    async fn page_of(
-        &self,
-        ctx: &RunContext,
-        request: &PageRequest,
-        keys: &[KeyText],
-    ) -> Result<Page, EngineError> {
-        let mut patience = ctx.patience();
-        loop {
-            let mut reader = self.store.reader().await?;
-            match reader.current(&ctx.access, request, keys).await {
-                Ok(page) => return Ok(page),
-                Err(error) => patience.wait(ctx, error).await?,
-            }
-        }
     }
 }
 
