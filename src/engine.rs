@@ -67,7 +67,7 @@ use crate::crypto::IndexSpec;
 use crate::ident::Ident;
 use crate::plan::{TablePlan, TriggerPolicy};
 use crate::store::{
-    Access, FieldRecord, FieldState, Scope, Sealed, Store, TableFacts, Target, Triggers,
+    Access, FieldRecord, FieldState, Scope, Sealed, Store, Table, TableFacts, Triggers,
 };
 
 /// How long a write waits for a lock, in milliseconds. It is short, since the sweep processes rows
@@ -78,7 +78,7 @@ const LOCK_TIMEOUT_MS: u32 = 150;
 #[derive(Debug, Clone)]
 pub struct Job {
     /// The table.
-    pub target: Arc<Target>,
+    pub table: Arc<Table>,
     /// Which of its relations are worked on.
     pub scope: Scope,
     /// What happens to its own UPDATE triggers.
@@ -102,11 +102,11 @@ impl Job {
         registered: &[FieldRecord],
         dialect: Dialect,
     ) -> Result<Self, Finding> {
-        let target = preflight::resolve(plan, facts, registered, dialect)?;
+        let table = preflight::resolve(plan, facts, registered, dialect)?;
         let fields = plan
             .columns
             .iter()
-            .zip(&target.fields)
+            .zip(&table.fields)
             .map(|(column, field)| FieldSpec {
                 label: field.label.clone(),
                 pad_to: column.pad_to,
@@ -116,9 +116,9 @@ impl Job {
                     .and_then(|index| IndexSpec::new(index.normaliser, index.bits).ok()),
             })
             .collect();
-        let records = preflight::records(&target, plan);
+        let records = preflight::records(&table, plan);
         Ok(Self {
-            target: Arc::new(target),
+            table: Arc::new(table),
             scope: Scope::Attached,
             triggers: match plan.triggers {
                 TriggerPolicy::Refuse => Triggers::None,
@@ -137,20 +137,20 @@ impl Job {
             scope: self.scope.clone(),
             triggers: self.triggers,
             lock_timeout_ms: LOCK_TIMEOUT_MS,
-            ..Access::of(Arc::clone(&self.target))
+            ..Access::of(Arc::clone(&self.table))
         }
     }
 
     /// The blind index columns, each with the position of its field.
     fn indexes(&self) -> Vec<(usize, Ident)> {
-        (self.target.fields.iter().enumerate())
+        (self.table.fields.iter().enumerate())
             .filter_map(|(at, field)| Some((at, field.index.clone()?)))
             .collect()
     }
 
     /// The derived keys of the fields.
     fn columns(&self) -> Arc<Columns> {
-        Arc::new(Columns::new(&self.target.label, self.fields.clone()))
+        Arc::new(Columns::new(&self.table.label, self.fields.clone()))
     }
 
     /// Keeps only the fields for which `kept` holds `true` at their position, or holds nothing.
@@ -161,7 +161,7 @@ impl Job {
             .map(|(_, field)| field.label.clone())
             .collect();
         self.fields.retain(|field| labels.contains(&field.label));
-        Arc::make_mut(&mut self.target)
+        Arc::make_mut(&mut self.table)
             .fields
             .retain(|field| labels.contains(&field.label));
         self.records
@@ -205,7 +205,7 @@ impl Engine {
     pub async fn backfill(&self, job: &Job) -> Result<TableReport, EngineError> {
         self.tenants.own()?;
         self.store.register_fields(&job.records).await?;
-        self.store.prepare(&job.target).await?;
+        self.store.prepare(&job.table).await?;
         let mut compared = None;
         if !self.is_half_filled(job).await? {
             compared = self.compare(job).await?;
@@ -219,7 +219,7 @@ impl Engine {
     }
 
     async fn seal_table(&self, job: &Job) -> Result<TableReport, EngineError> {
-        let label = &job.target.label;
+        let label = &job.table.label;
         self.store
             .set_field_state(label, &job.labels(), FieldState::Sealing)
             .await?;
@@ -235,7 +235,7 @@ impl Engine {
         if self.lacks_indexes(fill.access()).await? {
             report.open_quarantine = self.run(job, fill, HashMap::new()).await?.open_quarantine;
         }
-        self.store.finish_indexes(&job.target).await?;
+        self.store.finish_indexes(&job.table).await?;
         if report.open_quarantine == 0 && !report.done.still_written {
             self.store
                 .set_field_state(label, &job.labels(), FieldState::Sealed)
@@ -251,14 +251,14 @@ impl Engine {
     /// fail are counted and are not errors.
     pub async fn verify(&self, job: &Job) -> Result<TableReport, EngineError> {
         let begun = self.stop.clock().now();
-        let label = job.target.label.clone();
-        self.store.note_relations(&job.target).await?;
-        let mut gaps = self.store.gaps(&job.target).await?;
+        let label = job.table.label.clone();
+        self.store.note_relations(&job.table).await?;
+        let mut gaps = self.store.gaps(&job.table).await?;
         gaps.retain(|gap| gap.attached);
         let done = self.verify_only(job).await?;
         self.resolve_verified(&label, &done).await?;
         if done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty() {
-            for (field, name) in job.target.fields.iter().zip(job.labels()) {
+            for (field, name) in job.table.fields.iter().zip(job.labels()) {
                 let state = match field.sealed {
                     Sealed::InPlace => FieldState::Opened,
                     Sealed::Beside { .. } => FieldState::Verified,
@@ -290,9 +290,9 @@ impl Engine {
     /// # Errors
     /// Any error that stops it. Values that fail are counted and are not errors.
     pub async fn verify_only(&self, job: &Job) -> Result<Tallied, EngineError> {
-        let label = job.target.label.clone();
+        let label = job.table.label.clone();
         let step = Arc::new(Verify::new(job));
-        let rows_estimate = self.store.row_estimate(&job.target).await?;
+        let rows_estimate = self.store.row_estimate(&job.table).await?;
         let ctx = Arc::new(self.context(step, None, HashMap::new()).await?);
         self.begin_table(&ctx, rows_estimate, 0);
         let done = verify_loop::verify_loop(&ctx).await;
@@ -305,7 +305,7 @@ impl Engine {
     /// Counts the unresolved quarantine entries about the job's columns or about whole rows.
     async fn listed(&self, job: &Job) -> Result<u64, EngineError> {
         let labels = job.labels();
-        let listed = self.store.quarantined(Some(&job.target.label)).await?;
+        let listed = self.store.quarantined(Some(&job.table.label)).await?;
         let ours = listed.iter().filter(|record| {
             let column = record.row.column_label.as_ref();
             column.is_none_or(|column| labels.contains(column))
@@ -319,15 +319,15 @@ impl Engine {
     /// # Errors
     /// Any error that stops the run. Everything committed stays, and the same call resumes.
     pub async fn restore(&self, job: &Job, drop_sealed: bool) -> Result<TableReport, EngineError> {
-        self.store.make_plain_columns(&job.target).await?;
+        self.store.make_plain_columns(&job.table).await?;
         // A column that was just created must be read, too: otherwise it would look empty in every
         // pass, and the sweep would never end.
         let made = Job {
-            target: Arc::new(job.target.with_plain_columns()),
+            table: Arc::new(job.table.with_plain_columns()),
             ..job.clone()
         };
         // An older version's guard would undo what this restore writes.
-        self.store.prepare(&made.target).await?;
+        self.store.prepare(&made.table).await?;
         let step = Arc::new(Restore::new(&made));
         let mut report = self.run(job, step, HashMap::new()).await?;
         if drop_sealed {
@@ -339,19 +339,19 @@ impl Engine {
             return Ok(report);
         }
         let (in_place, beside): (Vec<_>, Vec<_>) = job
-            .target
+            .table
             .fields
             .iter()
             .partition(|field| field.sealed == Sealed::InPlace);
         if drop_sealed || beside.is_empty() {
-            self.store.drop_sealed(&job.target).await?;
+            self.store.drop_sealed(&job.table).await?;
             self.store
-                .set_field_state(&job.target.label, &job.labels(), FieldState::Restored)
+                .set_field_state(&job.table.label, &job.labels(), FieldState::Restored)
                 .await?;
         } else if !in_place.is_empty() {
             let labels: Vec<String> = in_place.iter().map(|field| field.label.clone()).collect();
             self.store
-                .set_field_state(&job.target.label, &labels, FieldState::Restored)
+                .set_field_state(&job.table.label, &labels, FieldState::Restored)
                 .await?;
         }
         Ok(report)

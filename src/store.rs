@@ -17,7 +17,7 @@ pub mod search;
 pub mod sqlite;
 pub mod survey;
 pub mod switch;
-pub mod target;
+pub mod table;
 pub mod transport;
 pub mod trial;
 
@@ -42,7 +42,7 @@ pub use record::{
 pub use search::{SearchColumn, SearchForm, SearchHit, SearchList, SearchRelation, Unsearchable};
 pub use survey::{Survey, Violator};
 pub use switch::{IndexSwitch, LateRows, SwitchTable};
-pub use target::{FieldTarget, KeyColumn, KeyKind, Scope, Sealed, Target, UntrustedSeal};
+pub use table::{KeyColumn, KeyKind, Scope, Sealed, Table, TableField, UntrustedSeal};
 pub use transport::{SslMode, Transport};
 pub use trial::{Trial, TrialTable, Tried};
 
@@ -78,10 +78,10 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// Records the relations of a registered table and the guard of each. If a relation's guard is
     /// not the one recorded last, a gap begins: its sealed values may be of an older plaintext.
-    async fn note_relations(&self, target: &Target) -> Result<()>;
+    async fn note_relations(&self, table: &Table) -> Result<()>;
 
-    /// The relations of the target that have a gap, as [`Store::note_relations`] recorded them.
-    async fn gaps(&self, target: &Target) -> Result<Vec<Gap>>;
+    /// The relations of the table that have a gap, as [`Store::note_relations`] recorded them.
+    async fn gaps(&self, table: &Table) -> Result<Vec<Gap>>;
 
     /// Records a gap for every relation of the table.
     async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()>;
@@ -97,7 +97,7 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// Binds the label to another table, forgets the table it was bound to before, and records a
     /// gap, so that the sealed values are compared.
-    async fn rebind(&self, target: &Target) -> Result<()>;
+    async fn rebind(&self, table: &Table) -> Result<()>;
 
     /// Prepares for a command that writes, once our own tables exist: records and removes whatever
     /// would let writers past the guards, and replaces guards of an earlier version.
@@ -112,15 +112,15 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     }
 
     /// The statements that [`Store::prepare`] would run now, in order; empty if nothing is missing.
-    async fn ddl(&self, target: &Target) -> Result<Vec<String>>;
+    async fn ddl(&self, table: &Table) -> Result<Vec<String>>;
 
     /// Creates the sealed columns, the blind index columns and the guard where they are missing.
     /// Waits for locks only briefly, and tries only a bounded number of times.
-    async fn prepare(&self, target: &Target) -> Result<()>;
+    async fn prepare(&self, table: &Table) -> Result<()>;
 
     /// Creates the indexes for blind index lookups. Called after the main pass, which they would
     /// have slowed.
-    async fn finish_indexes(&self, target: &Target) -> Result<()>;
+    async fn finish_indexes(&self, table: &Table) -> Result<()>;
 
     /// Creates, for the sweep, a partial index of the relation's rows that still need work. Returns
     /// `false` if that would take a long wait; the sweep then reads the whole relation in windows.
@@ -129,14 +129,14 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// Drops the indexes that [`Store::make_sweep_index`] created, including those of an
     /// interrupted run. Returns the names of indexes that could not be dropped because of a long
     /// transaction on the table.
-    async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>>;
+    async fn drop_sweep_index(&self, table: &Table) -> Result<Vec<String>>;
 
     /// Drops the sealed columns, the blind index columns and the guard (`restore --drop-sealed`);
     /// of an in-place table, only the guard.
-    async fn drop_sealed(&self, target: &Target) -> Result<()>;
+    async fn drop_sealed(&self, table: &Table) -> Result<()>;
 
     /// Creates the columns that a restore writes to, where they are missing.
-    async fn make_plain_columns(&self, target: &Target) -> Result<()>;
+    async fn make_plain_columns(&self, table: &Table) -> Result<()>;
 
     /// A digest of the relation's identity, columns and triggers. A batch compares it before it
     /// commits; see [`BatchWriter::write`].
@@ -148,20 +148,11 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// Up to `pieces - 1` keys, in ascending order, that cut the relation into ranges of about
     /// equal size.
-    async fn cut_by_key(
-        &self,
-        target: &Target,
-        relation: &str,
-        pieces: u32,
-    ) -> Result<Vec<KeyText>>;
+    async fn cut_by_key(&self, table: &Table, relation: &str, pieces: u32) -> Result<Vec<KeyText>>;
 
     /// Up to `pieces - 1` keys, in ascending order. A sample of the relation is read after each.
-    async fn sample_keys(
-        &self,
-        target: &Target,
-        relation: &str,
-        pieces: u32,
-    ) -> Result<Vec<KeyText>>;
+    async fn sample_keys(&self, table: &Table, relation: &str, pieces: u32)
+    -> Result<Vec<KeyText>>;
 
     /// Cuts the relation into up to `pieces` ranges in storage order, and returns their bounds from
     /// the first to the last. A bound of `None` is the relation's own end. Returns `Ok(None)` if
@@ -183,17 +174,16 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// The number of rows of the relation: in PostgreSQL as the statistics have it, in SQLite
     /// exact.
-    async fn row_estimate(&self, target: &Target) -> Result<u64>;
+    async fn row_estimate(&self, table: &Table) -> Result<u64>;
 
     /// Looks at all rows, for a plan, without reading a value: how much is left to seal, and which
     /// rows no run can write.
-    async fn survey(&self, target: &Target) -> Result<Survey>;
+    async fn survey(&self, table: &Table) -> Result<Survey>;
 
     /// Rows of the relation that break a constraint which applies to writes only (NOT VALID), at
     /// most `limit` for each constraint. When the server refuses such a row, it may print it in its
     /// log. Empty for a store that never does so.
-    async fn violators(&self, target: &Target, relation: &str, limit: u32)
-    -> Result<Vec<Violator>>;
+    async fn violators(&self, table: &Table, relation: &str, limit: u32) -> Result<Vec<Violator>>;
 
     /// Whether any row of the relation needs the work that `select` names. Scans all rows, in the
     /// order that is quickest; also `true` if that would take too long.
@@ -319,7 +309,7 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     /// the first bytes of each value exactly, in one scan of the range.
     async fn census(
         &self,
-        target: &Target,
+        table: &Table,
         relation: &str,
         after: Option<&KeyText>,
         upto: Option<&KeyText>,
@@ -347,16 +337,16 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
     async fn destroy_keys(&self, order: &Destruction<'_>) -> Result<Vec<SealedCount>>;
 
     /// How many values of a tenant are stored in plaintext.
-    async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64>;
+    async fn plaintext_of(&self, table: &Table, tenant: &str) -> Result<u64>;
 
     /// Creates the columns that take the new blind index of each field, records them in the
     /// registry, and extends the guard, so that it sets them to NULL together with the old ones.
     /// Columns that exist are kept.
-    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()>;
+    async fn prepare_reindex(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()>;
 
     /// Creates the lookup indexes on the new columns without blocking writers. They are unique
     /// where the old ones are.
-    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()>;
+    async fn index_reindexed(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()>;
 
     /// Replaces the old columns by the new ones in one transaction over all tables, which also
     /// switches the keys and fills the last rows. Returns `false`, having done nothing, if the new
@@ -365,7 +355,7 @@ pub trait Store: KeyTable + RotationTable + Send + Sync {
 
     /// Sessions that hold locks on the table, described without their queries, for messages ("waits
     /// for …").
-    async fn blockers(&self, target: &Target) -> Result<Vec<String>>;
+    async fn blockers(&self, table: &Table) -> Result<Vec<String>>;
 }
 
 /// Reads pages of rows in key order or in storage order, as the request's bounds say.
@@ -461,7 +451,7 @@ pub trait BatchWriter: Send {
 pub struct SealedCount {
     /// The table, by its position in the request; `None` for our own tables.
     pub table: Option<usize>,
-    /// The field, by its position in the target; `None` for values in our own tables.
+    /// The field, by its position in the table; `None` for values in our own tables.
     pub field: Option<usize>,
     /// The key; `None` if the first bytes name no key.
     pub key_id: Option<KeyId>,
@@ -527,7 +517,7 @@ pub struct Destruction<'a> {
 /// The switch of one blind index to another key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnSwitch {
-    /// The field, by its position in the target.
+    /// The field, by its position in the table.
     pub field: usize,
     /// The column that lookups use until the switch.
     pub column: Ident,

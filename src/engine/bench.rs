@@ -346,7 +346,7 @@ async fn read(
 
 /// The tenant of a row; `None` if the table has a tenant column and this row has no tenant.
 fn tenant_of<'a>(job: &Job, row: &'a PageRow) -> Option<&'a str> {
-    match (&job.target.tenant, row.tenant.as_deref()) {
+    match (&job.table.tenant, row.tenant.as_deref()) {
         (None, _) => Some(""),
         (Some(_), tenant) => tenant.filter(|tenant| !tenant.is_empty()),
     }

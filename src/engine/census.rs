@@ -41,22 +41,18 @@ pub async fn take(store: &dyn Store, tables: &[Access]) -> Result<Census, Engine
 /// # Errors
 /// What the store reports.
 pub async fn of_table(store: &dyn Store, access: &Access) -> Result<Vec<SealedCount>, EngineError> {
-    let target = &access.table;
-    let rows = store.row_estimate(target).await?;
+    let table = &access.table;
+    let rows = store.row_estimate(table).await?;
     let pieces = u32::try_from(rows / ROWS_A_PIECE + 1).unwrap_or(u32::MAX);
     let mut counts = Vec::new();
     for relation in store.relations(access).await? {
         let mut after = None;
-        for bound in store.cut_by_key(target, &relation, pieces).await? {
+        for bound in store.cut_by_key(table, &relation, pieces).await? {
             let (lower, upper) = (after.as_ref(), Some(&bound));
-            counts.extend(store.census(target, &relation, lower, upper).await?);
+            counts.extend(store.census(table, &relation, lower, upper).await?);
             after = Some(bound);
         }
-        counts.extend(
-            store
-                .census(target, &relation, after.as_ref(), None)
-                .await?,
-        );
+        counts.extend(store.census(table, &relation, after.as_ref(), None).await?);
     }
     Ok(counts)
 }

@@ -263,7 +263,7 @@ fn subject(
 }
 
 /// The places where values are left, for a message. A count's field is an index into its own
-/// target.
+/// table.
 fn places(left: &[SealedCount], tables: &[Access]) -> String {
     let mut out: Vec<String> = left
         .iter()

@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
     use crate::engine::Job;
-    use crate::store::{FieldTarget, KeyColumn, KeyKind, Scope, Target, Triggers};
+    use crate::store::{KeyColumn, KeyKind, Scope, Table, TableField, Triggers};
 
     /// Made from the same parts by another program.
     const IN_FORM_1: &str = "d18c6fb2326a9bb036388006d708d5077ec7f6c0499fef9114d607235dbf7c50";
@@ -127,16 +127,16 @@ mod tests {
         super::is_of(recorded, &job.access(), job.compared.as_deref())
     }
 
-    fn table(job: &mut Job) -> &mut Target {
-        Arc::make_mut(&mut job.target)
+    fn table(job: &mut Job) -> &mut Table {
+        Arc::make_mut(&mut job.table)
     }
 
     fn ident(name: &str) -> Ident {
         Ident::new(name).unwrap()
     }
 
-    fn field(name: &str, sealed: Sealed, index: Option<&str>) -> FieldTarget {
-        FieldTarget {
+    fn field(name: &str, sealed: Sealed, index: Option<&str>) -> TableField {
+        TableField {
             column: ident(name),
             label: name.to_owned(),
             source_type: "text".to_owned(),
@@ -155,8 +155,8 @@ mod tests {
             column: ident("ssn_sealed"),
             text: false,
         };
-        let target = Target {
-            table: "public.t".parse().unwrap(),
+        let table = Table {
+            name: "public.t".parse().unwrap(),
             label: "public.t".to_owned(),
             keys: vec![KeyColumn {
                 name: ident("id"),
@@ -172,7 +172,7 @@ mod tests {
             on_untrusted_seal: None,
         };
         Job {
-            target: Arc::new(target),
+            table: Arc::new(table),
             scope: Scope::Attached,
             triggers: Triggers::None,
             fields: Vec::new(),

@@ -23,7 +23,7 @@ use crate::store::{
     FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp, LaneTally,
     NewLane, NewQuarantine, Next, OpenTransaction, PageReader, PassKind, QuarantineRecord,
     QuarantineState, RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit,
-    SearchList, SearchRelation, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial,
+    SearchList, SearchRelation, Select, ServerFacts, Store, Survey, Table, TableFacts, Trial,
     Violator,
 };
 
@@ -151,30 +151,30 @@ patient! { Store:
     Look table_names() -> Vec<TableName>;
     Look check_ownership(owner: Option<&Ident>) -> ();
     Look sealed_relations() -> Vec<RelationRecord>;
-    Repeatable note_relations(target: &Target) -> ();
-    Look gaps(target: &Target) -> Vec<Gap>;
+    Repeatable note_relations(table: &Table) -> ();
+    Look gaps(table: &Table) -> Vec<Gap>;
     Repeatable open_gaps(table_label: &str, reason: &str) -> ();
     Repeatable close_gaps(table_label: &str, compared: &[Gap]) -> Vec<String>;
     Repeatable forget_fields(table_label: &str, columns: &[String]) -> ();
-    Once rebind(target: &Target) -> ();
+    Once rebind(table: &Table) -> ();
     Repeatable start_writing() -> ();
     Repeatable all_verified() -> ();
-    Look ddl(target: &Target) -> Vec<String>;
-    Repeatable prepare(target: &Target) -> ();
-    Repeatable finish_indexes(target: &Target) -> ();
+    Look ddl(table: &Table) -> Vec<String>;
+    Repeatable prepare(table: &Table) -> ();
+    Repeatable finish_indexes(table: &Table) -> ();
     Repeatable make_sweep_index(access: &Access, relation: &str) -> bool;
-    Repeatable drop_sweep_index(target: &Target) -> Vec<String>;
-    Repeatable drop_sealed(target: &Target) -> ();
-    Repeatable make_plain_columns(target: &Target) -> ();
+    Repeatable drop_sweep_index(table: &Table) -> Vec<String>;
+    Repeatable drop_sealed(table: &Table) -> ();
+    Repeatable make_plain_columns(table: &Table) -> ();
     Look fingerprint(access: &Access, relation: &str) -> String;
     Look relations(access: &Access) -> Vec<String>;
-    Look cut_by_key(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
-    Look sample_keys(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
+    Look cut_by_key(table: &Table, relation: &str, pieces: u32) -> Vec<KeyText>;
+    Look sample_keys(table: &Table, relation: &str, pieces: u32) -> Vec<KeyText>;
     Look cut_by_storage(access: &Access, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
     Look horizon(relation: &str) -> Option<Horizon>;
-    Look survey(target: &Target) -> Survey;
-    Look violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
-    Look row_estimate(target: &Target) -> u64;
+    Look survey(table: &Table) -> Survey;
+    Look violators(table: &Table, relation: &str, limit: u32) -> Vec<Violator>;
+    Look row_estimate(table: &Table) -> u64;
     Look any_left(access: &Access, relation: &str, select: &Select) -> bool;
     Look fields() -> Vec<FieldRecord>;
     Repeatable register_fields(fields: &[FieldRecord]) -> ();
@@ -202,15 +202,15 @@ patient! { Store:
     Once append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
     Look audit_entries(from: i64, limit: u32) -> Vec<AuditRow>;
     Look audit_misfit() -> Option<AuditMisfit>;
-    Look census(target: &Target, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
+    Look census(table: &Table, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
     Look open_transactions() -> Vec<OpenTransaction>;
     Repeatable reseal_quarantine(rows: &[Resealed]) -> ();
     Look search_list() -> SearchList;
     Look search(place: &SearchRelation, keys: &[KeyId]) -> Vec<SearchHit>;
     Once destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
-    Look plaintext_of(target: &Target, tenant: &str) -> u64;
-    Repeatable prepare_reindex(target: &Target, next: &[ColumnSwitch]) -> ();
-    Repeatable index_reindexed(target: &Target, next: &[ColumnSwitch]) -> ();
+    Look plaintext_of(table: &Table, tenant: &str) -> u64;
+    Repeatable prepare_reindex(table: &Table, next: &[ColumnSwitch]) -> ();
+    Repeatable index_reindexed(table: &Table, next: &[ColumnSwitch]) -> ();
     Once switch_indexes(switch: &IndexSwitch<'_>) -> bool;
-    Look blockers(target: &Target) -> Vec<String>;
+    Look blockers(table: &Table) -> Vec<String>;
 }

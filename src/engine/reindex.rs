@@ -29,7 +29,7 @@ use crate::keys::{
 };
 use crate::run::audit::Note;
 use crate::store::{
-    Access, ColumnSwitch, IndexSwitch, RunKind, Scope, Select, StoreError, SwitchTable, Target,
+    Access, ColumnSwitch, IndexSwitch, RunKind, Scope, Select, StoreError, SwitchTable, Table,
 };
 
 /// How long an application may use the keys that it has loaded.
@@ -192,13 +192,13 @@ impl Engine {
         job: &Job,
         plan: &ReindexPlan,
         done: &mut Tallied,
-    ) -> Result<(Arc<Target>, Vec<ColumnSwitch>), EngineError> {
+    ) -> Result<(Arc<Table>, Vec<ColumnSwitch>), EngineError> {
         let next = next_of(job)?;
-        self.store.prepare_reindex(&job.target, &next).await?;
-        let target = Arc::new(job.target.with_next(&next));
+        self.store.prepare_reindex(&job.table, &next).await?;
+        let table = Arc::new(job.table.with_next(&next));
         done.merge(self.work(job, &columns_of(&next), plan, false).await?);
-        self.store.index_reindexed(&target, &next).await?;
-        Ok((target, next))
+        self.store.index_reindexed(&table, &next).await?;
+        Ok((table, next))
     }
 
     /// Whether a row that should have a blind index lacks one. (A value that normalises to nothing
@@ -236,7 +236,7 @@ impl Engine {
     /// meanwhile.
     async fn switch(
         &self,
-        tables: &[((Arc<Target>, Vec<ColumnSwitch>), &Job)],
+        tables: &[((Arc<Table>, Vec<ColumnSwitch>), &Job)],
         plan: &ReindexPlan,
         open: &[RotationRecord],
         done: &mut Tallied,
@@ -248,8 +248,8 @@ impl Engine {
             self.reload().await?;
             let late = Late::new(tables, plan, self.tenants.keyring.snapshot());
             let mut all = Vec::new();
-            for (at, ((target, next), _)) in tables.iter().enumerate() {
-                let refused = self.refused(&target.label).await?;
+            for (at, ((table, next), _)) in tables.iter().enumerate() {
+                let refused = self.refused(&table.label).await?;
                 let next = next
                     .iter()
                     .map(|index| ColumnSwitch {
@@ -258,7 +258,7 @@ impl Engine {
                     })
                     .collect();
                 all.push(SwitchTable {
-                    target: target.clone(),
+                    table: table.clone(),
                     next,
                     fill: late.access(at),
                 });
@@ -296,7 +296,7 @@ impl Engine {
     /// lock.
     async fn fill_again(
         &self,
-        tables: &[((Arc<Target>, Vec<ColumnSwitch>), &Job)],
+        tables: &[((Arc<Table>, Vec<ColumnSwitch>), &Job)],
         plan: &ReindexPlan,
         done: &mut Tallied,
     ) -> Result<(), EngineError> {
@@ -383,7 +383,7 @@ fn next_of(job: &Job) -> Result<Vec<ColumnSwitch>, EngineError> {
             })?;
             Ok(ColumnSwitch {
                 field,
-                unique: job.target.fields[field].index_unique,
+                unique: job.table.fields[field].index_unique,
                 column,
                 next,
                 refused: 0,

@@ -122,7 +122,7 @@ impl Engine {
         for job in finish.jobs {
             // A guard of an earlier version would undo what this run writes. `prepare` also records
             // new partitions.
-            match self.store.prepare(&job.target).await {
+            match self.store.prepare(&job.table).await {
                 Ok(()) => jobs.push(job.clone()),
                 Err(error) => self.passed_over(job, error.into(), &mut blocked)?,
             }
@@ -188,7 +188,7 @@ impl Engine {
         let ends_all = error.ends_all();
         if !ends_all {
             self.events.emit(Event::TableFailed {
-                table: job.target.label.clone(),
+                table: job.table.label.clone(),
                 code: error.code(),
                 message: error.message(),
                 hint: error.hint(),
@@ -327,7 +327,7 @@ impl Engine {
                     left += count.values;
                 }
             }
-            let listed = self.store.quarantined(Some(&job.target.label)).await?;
+            let listed = self.store.quarantined(Some(&job.table.label)).await?;
             let listed = listed.iter().filter(|row| {
                 row.row.step == RunKind::Rotate.as_str() && row.row.column_label.is_some()
             });

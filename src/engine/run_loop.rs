@@ -422,12 +422,7 @@ impl LaneWait {
 /// Returns the error for a table that refuses all rows for one cause, naming the triggers that may
 /// be that cause.
 pub(super) async fn all_refused(ctx: &RunContext, refused: Refusals) -> EngineError {
-    let facts = ctx
-        .store
-        .table(&ctx.access.table.table)
-        .await
-        .ok()
-        .flatten();
+    let facts = ctx.store.table(&ctx.access.table.name).await.ok().flatten();
     let names: Vec<String> = facts
         .iter()
         .flat_map(|table| &table.triggers)

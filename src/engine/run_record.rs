@@ -22,7 +22,7 @@ use crate::run::audit;
 use crate::run::checkpoint::Checkpoints;
 use crate::run::holder::{self, Process};
 use crate::store::{
-    LaneTally, Next, QuarantineState, RunKind, RunRecord, RunState, Select, StoreError, Target,
+    LaneTally, Next, QuarantineState, RunKind, RunRecord, RunState, Select, StoreError, Table,
 };
 
 impl Engine {
@@ -63,12 +63,12 @@ impl Engine {
             self.try_again_later(&ctx, run_id, refused).await?;
         }
         self.events.emit(Event::TableEnded {
-            table: job.target.label.clone(),
+            table: job.table.label.clone(),
         });
         let done = self.end(&ctx, run_id, outcome).await?;
         let open_quarantine = self.settle_quarantine(&ctx, resumed).await?;
         Ok(TableReport {
-            table: job.target.label.clone(),
+            table: job.table.label.clone(),
             done,
             resumed,
             open_quarantine,
@@ -125,7 +125,7 @@ impl Engine {
         RunRecord {
             run_id: 0,
             kind: step.kind(),
-            table_label: job.target.label.clone(),
+            table_label: job.table.label.clone(),
             digest: job_digest::digest(access, job.compared.as_deref()),
             state: RunState::Running,
             params: json!({ "columns": columns }).to_string(),
@@ -171,8 +171,8 @@ impl Engine {
         Ok(before)
     }
 
-    pub(super) fn checkpoints(&self, target: &Target) -> Checkpoints {
-        let seal_under = if target.key_is_plain() {
+    pub(super) fn checkpoints(&self, table: &Table) -> Checkpoints {
+        let seal_under = if table.key_is_plain() {
             None
         } else {
             self.tenants.own().ok()

@@ -1,17 +1,17 @@
 //! What one step reads and writes in a table: its relations, its columns and its triggers.
-//! Owns which column of a row has which role. The table's description ([`Target`]) says what is
+//! Owns which column of a row has which role. The table's description ([`Table`]) says what is
 //! there; a step makes its access from it, and the stores make their statements from the access.
 
 use std::sync::Arc;
 
-use super::{FieldTarget, Scope, Sealed, Target};
+use super::{Scope, Sealed, Table, TableField};
 use crate::ident::Ident;
 
 /// How one step reads and writes a table.
 #[derive(Debug, Clone)]
 pub struct Access {
     /// The table.
-    pub table: Arc<Target>,
+    pub table: Arc<Table>,
     /// Which of its relations the step works on.
     pub scope: Scope,
     /// The columns of each cell of a row, in the order of [`super::PageRow::cells`].
@@ -78,7 +78,7 @@ pub enum Triggers {
 
 impl Access {
     /// Reads plaintext and sealed values, and writes both and the blind indexes.
-    pub fn of(table: impl Into<Arc<Target>>) -> Self {
+    pub fn of(table: impl Into<Arc<Table>>) -> Self {
         let table = table.into();
         Self {
             scope: Scope::Attached,
@@ -132,7 +132,7 @@ impl Access {
 
 impl CellAccess {
     /// The columns of a field in their own roles.
-    fn of(field: &FieldTarget) -> Self {
+    fn of(field: &TableField) -> Self {
         Self {
             label: field.label.clone(),
             source: SourceColumn {
@@ -149,7 +149,7 @@ impl CellAccess {
 
     /// Takes the sealed column as the source, and the blind index column `index` as what belongs to
     /// it.
-    pub fn index_of(field: &FieldTarget, index: &Ident) -> Self {
+    pub fn index_of(field: &TableField, index: &Ident) -> Self {
         let (name, is_bytes) = match &field.sealed {
             Sealed::Beside { column, text } => (column.clone(), !text),
             Sealed::InPlace => (field.column.clone(), false),

@@ -49,7 +49,7 @@ use crate::store::{
     FieldRecord, FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp,
     LaneTally, NewLane, NewQuarantine, OpenTransaction, PageReader, PassKind, QuarantineRecord,
     QuarantineState, RelationRecord, Resealed, Result, RunRecord, RunState, SealedCount, SearchHit,
-    SearchList, SearchRelation, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial,
+    SearchList, SearchRelation, Select, ServerFacts, Store, Survey, Table, TableFacts, Trial,
     Violator, access,
 };
 
@@ -145,12 +145,12 @@ impl Store for SqliteStore {
         relations::list(&mut *self.control.lock().await).await
     }
 
-    async fn note_relations(&self, target: &Target) -> Result<()> {
-        relations::note(&mut *self.control.lock().await, target).await
+    async fn note_relations(&self, table: &Table) -> Result<()> {
+        relations::note(&mut *self.control.lock().await, table).await
     }
 
-    async fn gaps(&self, target: &Target) -> Result<Vec<Gap>> {
-        relations::gaps(&mut *self.control.lock().await, target).await
+    async fn gaps(&self, table: &Table) -> Result<Vec<Gap>> {
+        relations::gaps(&mut *self.control.lock().await, table).await
     }
 
     async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()> {
@@ -165,8 +165,8 @@ impl Store for SqliteStore {
         relations::forget(&mut *self.control.lock().await, table_label, columns).await
     }
 
-    async fn rebind(&self, target: &Target) -> Result<()> {
-        relations::rebind(&mut *self.control.lock().await, target).await
+    async fn rebind(&self, table: &Table) -> Result<()> {
+        relations::rebind(&mut *self.control.lock().await, table).await
     }
 
     async fn start_writing(&self) -> Result<()> {
@@ -177,16 +177,16 @@ impl Store for SqliteStore {
         mark::verified(&mut *self.control.lock().await).await
     }
 
-    async fn ddl(&self, target: &Target) -> Result<Vec<String>> {
-        ddl::missing(&mut *self.control.lock().await, target).await
+    async fn ddl(&self, table: &Table) -> Result<Vec<String>> {
+        ddl::missing(&mut *self.control.lock().await, table).await
     }
 
-    async fn prepare(&self, target: &Target) -> Result<()> {
-        ddl::prepare(&mut *self.control.lock().await, target).await
+    async fn prepare(&self, table: &Table) -> Result<()> {
+        ddl::prepare(&mut *self.control.lock().await, table).await
     }
 
-    async fn finish_indexes(&self, target: &Target) -> Result<()> {
-        ddl::finish_indexes(&mut *self.control.lock().await, target).await
+    async fn finish_indexes(&self, table: &Table) -> Result<()> {
+        ddl::finish_indexes(&mut *self.control.lock().await, table).await
     }
 
     async fn make_sweep_index(&self, access: &access::Access, _relation: &str) -> Result<bool> {
@@ -195,17 +195,17 @@ impl Store for SqliteStore {
             .map(|()| true)
     }
 
-    async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>> {
-        ddl::drop_sweep_index(&mut *self.control.lock().await, target).await?;
+    async fn drop_sweep_index(&self, table: &Table) -> Result<Vec<String>> {
+        ddl::drop_sweep_index(&mut *self.control.lock().await, table).await?;
         Ok(Vec::new())
     }
 
-    async fn drop_sealed(&self, target: &Target) -> Result<()> {
-        ddl::drop_sealed(&mut *self.control.lock().await, target).await
+    async fn drop_sealed(&self, table: &Table) -> Result<()> {
+        ddl::drop_sealed(&mut *self.control.lock().await, table).await
     }
 
-    async fn make_plain_columns(&self, target: &Target) -> Result<()> {
-        ddl::make_plain_columns(&mut *self.control.lock().await, target).await
+    async fn make_plain_columns(&self, table: &Table) -> Result<()> {
+        ddl::make_plain_columns(&mut *self.control.lock().await, table).await
     }
 
     async fn fingerprint(&self, access: &access::Access, _relation: &str) -> Result<String> {
@@ -213,13 +213,13 @@ impl Store for SqliteStore {
     }
 
     async fn relations(&self, access: &access::Access) -> Result<Vec<String>> {
-        Ok(vec![relation_name(&access.table.table)])
+        Ok(vec![relation_name(&access.table.name)])
     }
 
     /// Makes one lane: with a single writer, a second lane would gain nothing.
     async fn cut_by_key(
         &self,
-        _target: &Target,
+        _target: &Table,
         _relation: &str,
         _pieces: u32,
     ) -> Result<Vec<KeyText>> {
@@ -228,11 +228,11 @@ impl Store for SqliteStore {
 
     async fn sample_keys(
         &self,
-        target: &Target,
+        table: &Table,
         _relation: &str,
         pieces: u32,
     ) -> Result<Vec<KeyText>> {
-        trial::sample_keys(&mut *self.control.lock().await, target, pieces).await
+        trial::sample_keys(&mut *self.control.lock().await, table, pieces).await
     }
 
     async fn cut_by_storage(
@@ -250,18 +250,18 @@ impl Store for SqliteStore {
         Ok(None)
     }
 
-    async fn row_estimate(&self, target: &Target) -> Result<u64> {
-        facts::row_count(&mut *self.control.lock().await, &target.table.name).await
+    async fn row_estimate(&self, table: &Table) -> Result<u64> {
+        facts::row_count(&mut *self.control.lock().await, &table.name.name).await
     }
 
     /// Always empty: SQLite checks a constraint for all rows when it is made, and writes no log of
     /// violations.
-    async fn violators(&self, _: &Target, _: &str, _: u32) -> Result<Vec<Violator>> {
+    async fn violators(&self, _: &Table, _: &str, _: u32) -> Result<Vec<Violator>> {
         Ok(Vec::new())
     }
 
-    async fn survey(&self, target: &Target) -> Result<Survey> {
-        facts::survey(&mut *self.control.lock().await, target).await
+    async fn survey(&self, table: &Table) -> Result<Survey> {
+        facts::survey(&mut *self.control.lock().await, table).await
     }
 
     async fn any_left(
@@ -410,13 +410,13 @@ impl Store for SqliteStore {
     /// Uses a connection of its own, since it may take a while.
     async fn census(
         &self,
-        target: &Target,
+        table: &Table,
         _relation: &str,
         after: Option<&KeyText>,
         upto: Option<&KeyText>,
     ) -> Result<Vec<SealedCount>> {
         let mut conn = self.opener.open().await?;
-        census::count(&mut conn, target, after, upto).await
+        census::count(&mut conn, table, after, upto).await
     }
 
     /// Always empty. SQLite has one writer, and what a writer has read is still true when it
@@ -443,16 +443,16 @@ impl Store for SqliteStore {
         census::destroy(&mut *self.control.lock().await, order).await
     }
 
-    async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64> {
-        census::plaintext_of(&mut *self.control.lock().await, target, tenant).await
+    async fn plaintext_of(&self, table: &Table, tenant: &str) -> Result<u64> {
+        census::plaintext_of(&mut *self.control.lock().await, table, tenant).await
     }
 
-    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
-        reindex::prepare_columns(&mut *self.control.lock().await, target, next).await
+    async fn prepare_reindex(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {
+        reindex::prepare_columns(&mut *self.control.lock().await, table, next).await
     }
 
-    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
-        reindex::make_indexes(&mut *self.control.lock().await, target, next).await
+    async fn index_reindexed(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {
+        reindex::make_indexes(&mut *self.control.lock().await, table, next).await
     }
 
     async fn switch_indexes(&self, order: &IndexSwitch<'_>) -> Result<bool> {
@@ -460,7 +460,7 @@ impl Store for SqliteStore {
     }
 
     /// Always empty: SQLite does not tell which connection holds its lock.
-    async fn blockers(&self, _target: &Target) -> Result<Vec<String>> {
+    async fn blockers(&self, _target: &Table) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 }

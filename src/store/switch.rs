@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use super::page::{PageRow, WriteRow};
-use super::{Access, ColumnSwitch, Result, Target};
+use super::{Access, ColumnSwitch, Result, Table};
 use crate::keys::{Handover, Notary, RotationPeriod};
 
 /// One table of a switch.
 #[derive(Debug, Clone)]
 pub struct SwitchTable {
     /// The table; its fields name the new columns too.
-    pub target: Arc<Target>,
+    pub table: Arc<Table>,
     /// Its blind indexes that are switched.
     pub next: Vec<ColumnSwitch>,
     /// How the late rows are read and written: as the step that fills the new columns does.

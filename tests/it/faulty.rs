@@ -309,7 +309,7 @@ async fn only_copies_are_kept(small: Small, blanked: &str) {
     small.run(Arc::clone(&small.store)).await.unwrap();
     let job = small.job().await;
     small.fixture.exec(blanked).await;
-    let refused = small.store.drop_sealed(&job.target).await.unwrap_err();
+    let refused = small.store.drop_sealed(&job.table).await.unwrap_err();
     assert_eq!(refused.code(), "E0517");
     let sealed = "SELECT count(*) FROM t WHERE a_sealed IS NOT NULL";
     assert_eq!(small.number(sealed).await, i64::from(ROWS));
@@ -317,7 +317,7 @@ async fn only_copies_are_kept(small: Small, blanked: &str) {
         .fixture
         .exec("UPDATE t SET a = 'again' WHERE id = 3")
         .await;
-    small.store.drop_sealed(&job.target).await.unwrap();
+    small.store.drop_sealed(&job.table).await.unwrap();
 }
 
 #[tokio::test]
@@ -344,11 +344,11 @@ async fn sealed_in_place_is_kept(
     let small = Small::on(fixture, table, store, dialect);
     small.run(Arc::clone(&small.store)).await.unwrap();
     let job = small.job().await;
-    let refused = small.store.drop_sealed(&job.target).await.unwrap_err();
+    let refused = small.store.drop_sealed(&job.table).await.unwrap_err();
     assert_eq!(refused.code(), "E0517");
     // Not sealed, though it begins so.
     small.fixture.exec("UPDATE t SET a = 'ps1.note'").await;
-    small.store.drop_sealed(&job.target).await.unwrap();
+    small.store.drop_sealed(&job.table).await.unwrap();
 }
 
 fn in_place(name: &str) -> String {

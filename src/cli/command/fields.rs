@@ -230,7 +230,7 @@ async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, 
     let engine = session.engine(progress::sink(output), stop).await?;
     let fields = named(&session, &args.label, None).await?;
     let job = registered::job_at(&session, &server, &fields, &args.to).await?;
-    let sealed = still_sealed(&session, &server, &fields, Some(&job.target.table)).await?;
+    let sealed = still_sealed(&session, &server, &fields, Some(&job.table.name)).await?;
     if sealed > 0 {
         return Err(Fault {
             code: "E0255",
@@ -259,8 +259,8 @@ async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, 
             exit: Exit::Unverified,
         });
     }
-    let relation = job.target.table.label();
-    session.store.rebind(&job.target).await?;
+    let relation = job.table.name.label();
+    session.store.rebind(&job.table).await?;
     session.store.register_fields(&job.records).await?;
     note(&session, &engine, "field.rebind", &json!({
         "table": args.label, "to": relation, "values_compared": done.seen.values_opened(), "reason": args.reason,

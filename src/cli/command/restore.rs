@@ -122,13 +122,13 @@ fn redirect(jobs: &mut [Job], into: &str) -> Result<(), Fault> {
     let [job] = jobs else {
         return Err(usage("--into takes one table"));
     };
-    let [field] = job.target.fields.as_slice() else {
+    let [field] = job.table.fields.as_slice() else {
         return Err(usage("--into takes one column"));
     };
     if field.sealed == Sealed::InPlace {
         return Err(usage("--into is for columns sealed beside"));
     }
     let into = Ident::new(into).map_err(|error| usage(&error.to_string()))?;
-    job.target = Arc::new(job.target.with_plaintext_in(0, into));
+    job.table = Arc::new(job.table.with_plaintext_in(0, into));
     Ok(())
 }

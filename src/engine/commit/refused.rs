@@ -125,7 +125,7 @@ impl Committer {
     /// the table's triggers.
     pub(super) async fn rewritten(&mut self) -> CommitFailure {
         self.writer.rollback().await;
-        let facts = self.ctx.store.table(&self.ctx.access.table.table).await;
+        let facts = self.ctx.store.table(&self.ctx.access.table.name).await;
         let names: Vec<String> = facts
             .ok()
             .flatten()

@@ -10,7 +10,7 @@ use crate::engine::Job;
 use crate::engine::step::{RowView, Step, ThreadScratch};
 use crate::engine::steps::reindex::Reindex as ReindexStep;
 use crate::keys::KeySet;
-use crate::store::{Access, ColumnSwitch, LateRows, PageRow, Result, StoreError, Target, WriteRow};
+use crate::store::{Access, ColumnSwitch, LateRows, PageRow, Result, StoreError, Table, WriteRow};
 
 /// Makes the new indexes of rows under the lock.
 pub(super) struct Late {
@@ -20,11 +20,11 @@ pub(super) struct Late {
 
 impl Late {
     pub(super) fn new(
-        tables: &[((Arc<Target>, Vec<ColumnSwitch>), &Job)],
+        tables: &[((Arc<Table>, Vec<ColumnSwitch>), &Job)],
         plan: &ReindexPlan,
         keys: Arc<KeySet>,
     ) -> Self {
-        let table = |((_, next), job): &((Arc<Target>, Vec<ColumnSwitch>), &Job)| {
+        let table = |((_, next), job): &((Arc<Table>, Vec<ColumnSwitch>), &Job)| {
             ReindexStep::new(job, &columns_of(next), Arc::clone(&plan.changes), false)
         };
         Self {

@@ -45,7 +45,7 @@ impl Reindex {
         check: bool,
     ) -> Self {
         let cell =
-            |(at, index): &(usize, Ident)| CellAccess::index_of(&job.target.fields[*at], index);
+            |(at, index): &(usize, Ident)| CellAccess::index_of(&job.table.fields[*at], index);
         let specs = indexes.iter().map(|(at, _)| job.fields[*at].clone());
         Self {
             access: Arc::new(Access {
@@ -57,7 +57,7 @@ impl Reindex {
                 },
                 ..job.access()
             }),
-            columns: Arc::new(Columns::new(&job.target.label, specs.collect())),
+            columns: Arc::new(Columns::new(&job.table.label, specs.collect())),
             changes,
             check,
             kind: RunKind::Reindex,

@@ -32,7 +32,7 @@ impl Rotate {
         });
         Self {
             access: Arc::new(job.access().without_indexes()),
-            columns: Arc::new(Columns::new(&job.target.label, bare.collect())),
+            columns: Arc::new(Columns::new(&job.table.label, bare.collect())),
             old: old.into(),
             is_old: old.iter().copied().collect(),
         }

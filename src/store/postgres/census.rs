@@ -19,7 +19,7 @@ use crate::store::change::Change;
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
     Access, Destruction, KeyText, OpenTransaction, Resealed, Result, Sealed, SealedCount, Select,
-    StoreError, Target,
+    StoreError, Table,
 };
 
 /// How long a destruction waits for writers before it fails and is tried again.
@@ -28,7 +28,7 @@ const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL row_security =
 /// Counts the values in a range of keys of one relation.
 pub(super) async fn count(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     relation: &str,
     after: Option<&KeyText>,
     upto: Option<&KeyText>,
@@ -38,20 +38,20 @@ pub(super) async fn count(
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-    let counted = count_in(&mut tx, target, relation, after, upto).await?;
+    let counted = count_in(&mut tx, table, relation, after, upto).await?;
     committed(tx).await?;
     Ok(counted)
 }
 
 async fn count_in(
     conn: &mut PgConnection,
-    target: &Target,
+    table: &Table,
     relation: &str,
     after: Option<&KeyText>,
     upto: Option<&KeyText>,
 ) -> Result<Vec<SealedCount>> {
     let mut values = Vec::new();
-    for (at, field) in target.fields.iter().enumerate() {
+    for (at, field) in table.fields.iter().enumerate() {
         values.extend(prefix(field).map(|prefix| format!("({at}, {prefix})")));
     }
     if values.is_empty() {
@@ -59,18 +59,18 @@ async fn count_in(
     }
     let mut filters = vec!["v.p IS NOT NULL".to_owned()];
     let mut binds = Vec::new();
-    let names: Vec<String> = (target.keys.iter())
+    let names: Vec<String> = (table.keys.iter())
         .map(|key| key_order::column(key, "t"))
         .collect();
     for (bound, side) in [(after, Side::After), (upto, Side::UpTo)] {
         let Some(cursor) = bound else { continue };
-        let places: Vec<String> = target
+        let places: Vec<String> = table
             .keys
             .iter()
             .enumerate()
             .map(|(i, key)| format!("${}::text::{}", binds.len() + i + 1, key.cast))
             .collect();
-        filters.push(key_order::condition(&target.keys, &names, side, &places));
+        filters.push(key_order::condition(&table.keys, &names, side, &places));
         binds.extend(cursor.0.iter().cloned());
     }
     let mut statement = query(format!(
@@ -88,7 +88,7 @@ async fn count_in(
 
 /// An expression for the first bytes of a sealed value as text: hex digits, or the first characters
 /// of the text form.
-fn prefix(field: &crate::store::FieldTarget) -> Option<String> {
+fn prefix(field: &crate::store::TableField) -> Option<String> {
     match &field.sealed {
         Sealed::Beside {
             column,
@@ -201,15 +201,15 @@ pub(super) async fn destroy(
     let mut left = Vec::new();
     match order.shred {
         Some(tenant) => {
-            for (target, relation) in &relations {
-                blank_indexes(&mut tx, target, relation, tenant).await?;
+            for (table, relation) in &relations {
+                blank_indexes(&mut tx, table, relation, tenant).await?;
             }
         }
         None => {
-            for (target, relation) in &relations {
-                let table = (order.tables.iter()).position(|one| one.table.label == target.label);
-                for count in left_in(&mut tx, target, relation, order.keys).await? {
-                    left.push(SealedCount { table, ..count });
+            for (table, relation) in &relations {
+                let at = (order.tables.iter()).position(|one| one.table.label == table.label);
+                for count in left_in(&mut tx, table, relation, order.keys).await? {
+                    left.push(SealedCount { table: at, ..count });
                 }
             }
             left.extend(left_in_ours(store, &mut tx, order.keys, &ids).await?);
@@ -237,21 +237,21 @@ async fn locked<'a>(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
     tables: &'a [Access],
-) -> Result<Vec<(&'a Target, String)>> {
+) -> Result<Vec<(&'a Table, String)>> {
     let mut relations = Vec::new();
     for access in tables {
-        let target = access.table.as_ref();
-        let lock = format!("LOCK TABLE {} IN SHARE MODE", target.table.quoted());
+        let table = access.table.as_ref();
+        let lock = format!("LOCK TABLE {} IN SHARE MODE", table.name.quoted());
         for _ in 0..2 {
             raw(lock.clone()).execute(&mut **tx).await.map_err(map)?;
         }
-        for relation in super::runs::relations_in(store, tx, target, &access.scope).await? {
+        for relation in super::runs::relations_in(store, tx, table, &access.scope).await? {
             // A detached leaf is not locked together with its table.
             raw(format!("LOCK TABLE ONLY {relation} IN SHARE MODE"))
                 .execute(&mut **tx)
                 .await
                 .map_err(map)?;
-            relations.push((target, relation));
+            relations.push((table, relation));
         }
     }
     Ok(relations)
@@ -290,12 +290,12 @@ async fn destroy_one(
 /// of keys.
 async fn left_in(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     relation: &str,
     keys: &[KeyId],
 ) -> Result<Vec<SealedCount>> {
     let mut sums = Vec::new();
-    for (at, field) in target.fields.iter().enumerate() {
+    for (at, field) in table.fields.iter().enumerate() {
         let (column, text) = match &field.sealed {
             Sealed::Beside { column, text } => (column, *text),
             Sealed::InPlace if field.plain_exists => (&field.column, true),
@@ -381,16 +381,16 @@ async fn left_in_ours(
 /// counted).
 pub(super) async fn plaintext_of(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     tenant: &str,
 ) -> Result<u64> {
-    let sums: Vec<String> = target
+    let sums: Vec<String> = table
         .fields
         .iter()
         .filter(|field| field.plain_exists && field.sealed != Sealed::InPlace)
         .map(|field| format!("count(t.{})", field.column.quoted()))
         .collect();
-    let (Some(column), false) = (&target.tenant, sums.is_empty()) else {
+    let (Some(column), false) = (&table.tenant, sums.is_empty()) else {
         return Ok(0);
     };
     let mut tx = store.begin().await?;
@@ -401,7 +401,7 @@ pub(super) async fn plaintext_of(
     let row = query(format!(
         "SELECT ({})::int8 FROM {} AS t WHERE t.{}::text = $1",
         sums.join(" + "),
-        target.table.quoted(),
+        table.name.quoted(),
         column.quoted()
     ))
     .bind(tenant.to_owned())
@@ -415,14 +415,14 @@ pub(super) async fn plaintext_of(
 /// Sets the blind indexes of one tenant's rows to NULL.
 async fn blank_indexes(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     relation: &str,
     tenant: &str,
 ) -> Result<()> {
-    let Some(column) = &target.tenant else {
+    let Some(column) = &table.tenant else {
         return Ok(());
     };
-    let columns: Vec<String> = target
+    let columns: Vec<String> = table
         .fields
         .iter()
         .flat_map(|field| field.index.iter().chain(&field.index_next))
@@ -431,7 +431,7 @@ async fn blank_indexes(
     if columns.is_empty() {
         return Ok(());
     }
-    let mark = super::guard::mark_sql(Change::Seal, &target.label);
+    let mark = super::guard::mark_sql(Change::Seal, &table.label);
     raw(format!("SET LOCAL phiseal.engine = 'on'; {mark}"))
         .execute(&mut **tx)
         .await

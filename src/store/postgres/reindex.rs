@@ -25,7 +25,7 @@ use crate::quote;
 use crate::store::page::WriteCell;
 use crate::store::{
     Access, ColumnSwitch, IndexSwitch, LateRows, PageRequest, Result, Select, StoreError,
-    SwitchTable, Target, Triggers, UntrustedSeal, Visibility, WriteBatch, WriteRow,
+    SwitchTable, Table, Triggers, UntrustedSeal, Visibility, WriteBatch, WriteRow,
 };
 
 /// How long the switch waits for a table's lock before it fails and is tried again.
@@ -34,14 +34,14 @@ const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL row_security =
 /// Creates the new columns, records them, and extends the guard to them.
 pub(super) async fn prepare_columns(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
 ) -> Result<()> {
     let mut tx = store.begin().await?;
     let mut inherit = Vec::new();
     for index in next {
-        refuse_dependents(&mut tx, target, index).await?;
-        inherit.extend(inherited(&mut tx, target, index).await?);
+        refuse_dependents(&mut tx, table, index).await?;
+        inherit.extend(inherited(&mut tx, table, index).await?);
     }
     committed(tx).await?;
     let mut statements: Vec<String> = next
@@ -49,7 +49,7 @@ pub(super) async fn prepare_columns(
         .map(|index| {
             format!(
                 "ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} bytea",
-                target.table.quoted(),
+                table.name.quoted(),
                 index.next.quoted()
             )
         })
@@ -60,15 +60,15 @@ pub(super) async fn prepare_columns(
              WHERE table_label = {} AND column_label = {}",
             store.own("encrypted_field_metadata"),
             quote::literal(index.next.as_str()),
-            quote::literal(&target.label),
-            quote::literal(&target.fields[index.field].label),
+            quote::literal(&table.label),
+            quote::literal(&table.fields[index.field].label),
         ));
     }
     statements.extend(inherit);
     apply(store, &statements).await?;
     // From here on the guard also sets the new column to NULL when a value changes; it has been
     // empty until now.
-    prepare::prepare(store, &target.with_next(next)).await
+    prepare::prepare(store, &table.with_next(next)).await
 }
 
 /// Returns an error if an object of the application depends on a blind index column, since it would
@@ -76,10 +76,10 @@ pub(super) async fn prepare_columns(
 /// Publications count too, because a subscriber does not have the new column.
 async fn refuse_dependents(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     index: &ColumnSwitch,
 ) -> Result<()> {
-    let ours = indexes::index_name(&target.table, &index.column)?;
+    let ours = indexes::index_name(&table.name, &index.column)?;
     let row = query(
         "WITH relations AS (SELECT to_regclass($1)::oid AS oid \
            UNION SELECT relid FROM pg_partition_tree(to_regclass($1))), \
@@ -97,7 +97,7 @@ async fn refuse_dependents(
              ON r.oid = pr.prrelid WHERE pr.prpubid = p.oid) LIMIT 1"
             .to_owned(),
     )
-    .bind(target.table.quoted())
+    .bind(table.name.quoted())
     .bind(index.column.as_str().to_owned())
     .bind(ours.as_str().to_owned())
     .fetch_optional(&mut **tx)
@@ -109,7 +109,7 @@ async fn refuse_dependents(
             what: format!(
                 "{}, on {}.{},",
                 row.try_get::<String, _>(0).map_err(map)?,
-                target.label,
+                table.label,
                 index.column.as_str()
             ),
         }),
@@ -119,7 +119,7 @@ async fn refuse_dependents(
 /// The rights on a column and its comment, as statements for the column that replaces it.
 async fn inherited(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     index: &ColumnSwitch,
 ) -> Result<Vec<String>> {
     let rows = query(
@@ -133,7 +133,7 @@ async fn inherited(
            AND NOT a.attisdropped AND col_description(a.attrelid, a.attnum) IS NOT NULL"
             .to_owned(),
     )
-    .bind(target.table.quoted())
+    .bind(table.name.quoted())
     .bind(index.column.as_str().to_owned())
     .bind(index.next.as_str().to_owned())
     .fetch_all(&mut **tx)
@@ -145,11 +145,11 @@ async fn inherited(
 /// Creates the lookup indexes on the new columns.
 pub(super) async fn make_indexes(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
 ) -> Result<()> {
     for index in next {
-        indexes::lookup_index(store, target, &index.next, index.unique).await?;
+        indexes::lookup_index(store, table, &index.next, index.unique).await?;
     }
     Ok(())
 }
@@ -168,28 +168,28 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         });
     }
     let mut leaves = Vec::new();
-    for table in order.tables {
-        let target = &table.target;
+    for one in order.tables {
+        let table = &one.table;
         raw(format!(
             "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
-            target.table.quoted()
+            table.name.quoted()
         ))
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-        leaves.push(super::runs::relations_in(store, &mut tx, target, &table.fill.scope).await?);
+        leaves.push(super::runs::relations_in(store, &mut tx, table, &one.fill.scope).await?);
     }
     let shared = handovers.iter().map(|h| h.to).collect::<Vec<KeyId>>();
-    for (at, (table, leaves)) in order.tables.iter().zip(&leaves).enumerate() {
-        let SwitchTable { target, next, .. } = table;
+    for (at, (one, leaves)) in order.tables.iter().zip(&leaves).enumerate() {
+        let SwitchTable { table, next, .. } = one;
         // The guard is dropped so that it does not interfere with filling the last rows. Nobody
-        // else can write to the table now.
-        let guard = prepare::guard_of(store, &mut tx, target).await?;
+        // else can write to the one now.
+        let guard = prepare::guard_of(store, &mut tx, table).await?;
         let way = match guard.undoes {
             true => UntrustedSeal::Undo,
             false => UntrustedSeal::Refuse,
         };
-        raw(relations::before_change(store, target))
+        raw(relations::before_change(store, table))
             .execute(&mut *tx)
             .await
             .map_err(map)?;
@@ -197,13 +197,13 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
             raw(statement).execute(&mut *tx).await.map_err(map)?;
         }
         for relation in leaves {
-            fill(&mut tx, &table.fill, relation, order.late, at).await?;
+            fill(&mut tx, &one.fill, relation, order.late, at).await?;
         }
-        if is_behind(&mut tx, target, next, leaves).await? {
+        if is_behind(&mut tx, table, next, leaves).await? {
             tx.rollback().await.map_err(map)?;
             return Ok(false);
         }
-        switch_table(store, &mut tx, target, next, (leaves, way), &shared).await?;
+        switch_table(store, &mut tx, table, next, (leaves, way), &shared).await?;
     }
     audit::note(store, &mut tx, order.note, &[]).await?;
     committed(tx).await?;
@@ -308,15 +308,15 @@ async fn write(
 /// index makes this quick.
 async fn is_behind(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
     leaves: &[String],
 ) -> Result<bool> {
     for relation in leaves {
         for index in next {
-            let sealed = match &target.fields[index.field].sealed {
+            let sealed = match &table.fields[index.field].sealed {
                 crate::store::Sealed::Beside { column, .. } => column,
-                crate::store::Sealed::InPlace => &target.fields[index.field].column,
+                crate::store::Sealed::InPlace => &table.fields[index.field].column,
             };
             let row = query(format!(
                 "SELECT count(*) FROM ONLY {relation} \
@@ -340,13 +340,13 @@ async fn is_behind(
 async fn switch_table(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
     (leaves, way): (&[String], UntrustedSeal),
     keys: &[KeyId],
 ) -> Result<()> {
-    let table = target.table.quoted();
-    let mut after = target.clone();
+    let table_name = table.name.quoted();
+    let mut after = table.clone();
     for index in next {
         after.fields[index.field].index_next = None;
     }
@@ -354,21 +354,21 @@ async fn switch_table(
     let mut statements = Vec::new();
     for index in next {
         statements.push(format!(
-            "ALTER TABLE {table} DROP COLUMN {}",
+            "ALTER TABLE {table_name} DROP COLUMN {}",
             index.column.quoted()
         ));
         statements.push(format!(
-            "ALTER TABLE {table} RENAME COLUMN {} TO {}",
+            "ALTER TABLE {table_name} RENAME COLUMN {} TO {}",
             index.next.quoted(),
             index.column.quoted()
         ));
-        let old = indexes::index_name(&target.table, &index.next)?;
-        let new = indexes::index_name(&target.table, &index.column)?;
+        let old = indexes::index_name(&table.name, &index.next)?;
+        let new = indexes::index_name(&table.name, &index.column)?;
         for (leaf, suffix) in indexes::suffixes(leaves) {
             statements.push(rename_index(&leaf, &old, &new, &suffix)?);
         }
-        // A column has a single key only if its table has no tenants.
-        let key = match (&target.tenant, keys) {
+        // A column has a single key only if its table_name has no tenants.
+        let key = match (&table.tenant, keys) {
             (None, [key]) => format!(", blind_index_key_id = {key}"),
             _ => String::new(),
         };
@@ -376,8 +376,8 @@ async fn switch_table(
             "UPDATE {} SET blind_index_next = NULL{key}, updated_at = clock_timestamp() \
              WHERE table_label = {} AND column_label = {}",
             store.own("encrypted_field_metadata"),
-            quote::literal(&target.label),
-            quote::literal(&target.fields[index.field].label),
+            quote::literal(&table.label),
+            quote::literal(&table.fields[index.field].label),
         ));
     }
     for statement in statements {
@@ -397,7 +397,7 @@ async fn switch_table(
             .map_err(map)?;
         }
     }
-    for statement in relations::after_change(store, target, false) {
+    for statement in relations::after_change(store, table, false) {
         raw(statement).execute(&mut **tx).await.map_err(map)?;
     }
     Ok(())

@@ -11,7 +11,7 @@ use super::lanes::{self, tally};
 use super::sql::{query, raw, time_text};
 use super::{PostgresStore, prepare};
 use crate::store::{
-    Holder, LaneTally, NewLane, Result, RunKind, RunRecord, RunState, Scope, StoreError, Target,
+    Holder, LaneTally, NewLane, Result, RunKind, RunRecord, RunState, Scope, StoreError, Table,
 };
 
 fn columns() -> String {
@@ -253,14 +253,14 @@ fn decode(row: &PgRow) -> Result<RunRecord> {
 /// names that the server qualified and quoted.
 pub(super) async fn relations(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     scope: &Scope,
 ) -> Result<Vec<String>> {
     if let Scope::Only(relations) = scope {
         return Ok(relations.clone());
     }
     let mut tx = store.begin().await?;
-    let relations = relations_in(store, &mut tx, target, scope).await?;
+    let relations = relations_in(store, &mut tx, table, scope).await?;
     committed(tx).await?;
     Ok(relations)
 }
@@ -269,7 +269,7 @@ pub(super) async fn relations(
 pub(super) async fn relations_in(
     store: &PostgresStore,
     conn: &mut PgConnection,
-    target: &Target,
+    table: &Table,
     scope: &Scope,
 ) -> Result<Vec<String>> {
     let rows = query(
@@ -279,13 +279,13 @@ pub(super) async fn relations_in(
                          UNION SELECT to_regclass($1)::oid) AND c.relkind <> 'p' ORDER BY 1"
             .to_owned(),
     )
-    .bind(prepare::regclass(target))
+    .bind(prepare::regclass(table))
     .fetch_all(&mut *conn)
     .await
     .map_err(map)?;
-    if rows.is_empty() && !is_there(&mut *conn, target).await? {
+    if rows.is_empty() && !is_there(&mut *conn, table).await? {
         return Err(StoreError::Missing {
-            what: format!("table {}", target.label),
+            what: format!("table {}", table.label),
         });
     }
     let mut relations: Vec<String> = rows
@@ -293,15 +293,15 @@ pub(super) async fn relations_in(
         .map(|row| row.try_get(0).map_err(map))
         .collect::<Result<_>>()?;
     if *scope == Scope::Detached {
-        relations.extend(super::relations::detached(store, conn, &target.label).await?);
+        relations.extend(super::relations::detached(store, conn, &table.label).await?);
     }
     Ok(relations)
 }
 
 /// Whether the table exists; a partitioned table may have no partition.
-async fn is_there(conn: &mut PgConnection, target: &Target) -> Result<bool> {
+async fn is_there(conn: &mut PgConnection, table: &Table) -> Result<bool> {
     let row = query("SELECT to_regclass($1) IS NOT NULL".to_owned())
-        .bind(prepare::regclass(target))
+        .bind(prepare::regclass(table))
         .fetch_one(conn)
         .await
         .map_err(map)?;
@@ -310,7 +310,7 @@ async fn is_there(conn: &mut PgConnection, target: &Target) -> Result<bool> {
 
 /// The number of live rows: from the statistics, or, if there are none yet, from the size of the
 /// files.
-pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Result<u64> {
+pub(super) async fn row_estimate(store: &PostgresStore, table: &Table) -> Result<u64> {
     let mut tx = store.begin().await?;
     let row = query(
         "SELECT coalesce(sum(CASE WHEN c.reltuples >= 0 AND c.relpages > 0 \
@@ -325,7 +325,7 @@ pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Resu
            AND c.relkind = 'r'"
             .to_owned(),
     )
-    .bind(prepare::regclass(target))
+    .bind(prepare::regclass(table))
     .fetch_one(&mut *tx)
     .await
     .map_err(map)?;
@@ -336,7 +336,7 @@ pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Resu
 
 /// Sessions that hold locks on the table, described by process id and application, never by their
 /// queries.
-pub(super) async fn blockers(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+pub(super) async fn blockers(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
     let mut tx = store.begin().await?;
     let rows = query(
         "SELECT DISTINCT 'process ' || a.pid || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || ', ' \
@@ -348,7 +348,7 @@ pub(super) async fn blockers(store: &PostgresStore, target: &Target) -> Result<V
            AND a.application_name <> 'phiseal' ORDER BY 1 LIMIT 10"
             .to_owned(),
     )
-    .bind(prepare::regclass(target))
+    .bind(prepare::regclass(table))
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;

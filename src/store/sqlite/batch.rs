@@ -62,7 +62,7 @@ impl SqliteWriter {
     async fn write_rows(&mut self, access: &Access, batch: &WriteBatch<'_>) -> Result<Written> {
         if ddl::fingerprint(&mut self.conn, &access.table).await? != batch.fingerprint {
             return Err(StoreError::SchemaChanged {
-                table: access.table.table.label(),
+                table: access.table.name.label(),
             });
         }
         let change = Change::of(access, batch.rows);

@@ -104,7 +104,7 @@ impl Shape {
     pub(super) async fn read(conn: &mut SqliteConnection, access: &Access) -> Result<Self> {
         let table = &access.table;
         let names: Vec<&str> = table.keys.iter().map(|key| key.name.as_str()).collect();
-        let collations = collations(conn, table.table.name.as_str(), &names).await?;
+        let collations = collations(conn, table.name.name.as_str(), &names).await?;
         let keys = table.keys.iter().zip(collations).map(|(key, collation)| {
             let column = key.name.quoted();
             ShapeKey {
@@ -125,8 +125,8 @@ impl Shape {
             }
         });
         Ok(Self {
-            table: table.table.name.quoted(),
-            rowid: rowid(conn, table.table.name.as_str()).await?,
+            table: table.name.name.quoted(),
+            rowid: rowid(conn, table.name.name.as_str()).await?,
             encoding: encoding(conn).await?,
             keys: keys.collect(),
             tenant: table.tenant.as_ref().map(Ident::quoted),

@@ -19,7 +19,7 @@ use super::update;
 use crate::ident::{Ident, TableName};
 use crate::store::change::Change;
 use crate::store::{
-    Access, KeyText, Result, Sealed, StoreError, Target, Trial, TrialTable, Tried, WriteRow,
+    Access, KeyText, Result, Sealed, StoreError, Table, Trial, TrialTable, Tried, WriteRow,
 };
 
 /// The name of the temporary copy.
@@ -87,7 +87,7 @@ async fn in_table(
 async fn in_copy(conn: &mut SqliteConnection, access: &Access, rows: &[WriteRow]) -> Result<Tried> {
     run(conn, "BEGIN").await?;
     let shape = Shape::read(conn, access).await?;
-    let columns = columns(conn, &access.table.table.name).await?;
+    let columns = columns(conn, &access.table.name.name).await?;
     let copy = TableName {
         schema: None,
         name: Ident::new(COPY).map_err(|_| StoreError::Unexpected {
@@ -103,13 +103,13 @@ async fn in_copy(conn: &mut SqliteConnection, access: &Access, rows: &[WriteRow]
         ),
     )
     .await?;
-    for index in indexes(conn, &access.table.table.name, &columns).await? {
+    for index in indexes(conn, &access.table.name.name, &columns).await? {
         run(conn, index).await?;
     }
     fill(conn, &shape, &columns, &name, rows).await?;
     let copy = Access {
-        table: Arc::new(Target {
-            table: copy,
+        table: Arc::new(Table {
+            name: copy,
             ..access.table.as_ref().clone()
         }),
         ..access.clone()
@@ -294,11 +294,11 @@ async fn fill(
 /// Keys that divide the table into ranges of equally many rows.
 pub(super) async fn sample_keys(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     pieces: u32,
 ) -> Result<Vec<KeyText>> {
-    let shape = Shape::read(conn, &Access::of(target.clone())).await?;
-    let rows = facts::row_count(conn, &target.table.name).await?;
+    let shape = Shape::read(conn, &Access::of(table.clone())).await?;
+    let rows = facts::row_count(conn, &table.name.name).await?;
     let mut places = Vec::new();
     for piece in 1..u64::from(pieces) {
         let before = rows * piece / u64::from(pieces);

@@ -97,7 +97,7 @@ async fn write_each(
 impl<'a> UpdateLayout<'a> {
     fn new(shape: &'a Shape, rows: &[&WriteRow], seen: &[Vec<SeenCell<'_>>]) -> Result<Self> {
         let bad = StoreError::Unexpected {
-            what: "a batch whose rows are not of the target's fields",
+            what: "a batch whose rows are not of the table's fields",
         };
         let fields = shape.fields.len();
         let fits = rows.iter().all(|row| row.cells.len() == fields)

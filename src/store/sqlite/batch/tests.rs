@@ -136,7 +136,7 @@ async fn a_table_that_is_not_what_it_was_is_not_written() {
         let fingerprint = bench
             .fixture
             .store
-            .fingerprint(&access(&bench.target), "")
+            .fingerprint(&access(&bench.table), "")
             .await
             .unwrap();
         bench.fixture.exec(change).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_table_that_is_not_what_it_was_is_not_written() {
         };
         let refused = bench
             .writer
-            .write(&access(&bench.target), &batch, false)
+            .write(&access(&bench.table), &batch, false)
             .await;
         assert!(
             matches!(refused, Err(StoreError::SchemaChanged { .. })),
@@ -186,7 +186,7 @@ async fn locked_rows_are_read_as_they_are_now_and_then_written() {
     bench.begin(stamp(&bench.lane)).await.unwrap();
     let now = bench
         .writer
-        .lock_rows(&access(&bench.target), &request(Select::Unsealed), &keys)
+        .lock_rows(&access(&bench.table), &request(Select::Unsealed), &keys)
         .await
         .unwrap()
         .rows;

@@ -2,7 +2,7 @@
 
 use crate::ident::TableName;
 use crate::store::catalog::RelationKind;
-use crate::store::sqlite::fixture::{Fixture, ident, target, with};
+use crate::store::sqlite::fixture::{Fixture, ident, table, with};
 use crate::store::{Store, TableFacts};
 
 async fn facts(fixture: &Fixture, name: &str) -> Option<TableFacts> {
@@ -28,7 +28,7 @@ async fn clinic() -> TableFacts {
     .await;
     fixture
         .store
-        .prepare(&with(target("patients", &["id"]), "note", "TEXT", true))
+        .prepare(&with(table("patients", &["id"]), "note", "TEXT", true))
         .await
         .unwrap();
     facts(&fixture, "PATIENTS").await.unwrap()

@@ -1,6 +1,6 @@
 //! Tests of runs and lanes.
 
-use crate::store::sqlite::fixture::{Fixture, run, stamp, target};
+use crate::store::sqlite::fixture::{Fixture, run, stamp, table};
 use crate::store::{Holder, LaneStamp, RunState, Store, StoreError};
 
 fn holder(name: &str) -> Holder {
@@ -10,7 +10,7 @@ fn holder(name: &str) -> Holder {
 #[tokio::test]
 async fn a_second_run_on_a_table_is_refused_and_told_who_holds_it() {
     let mut fixture = Fixture::new("").await;
-    let lane = fixture.lane(&target("t", &["id"])).await;
+    let lane = fixture.lane(&table("t", &["id"])).await;
     let Err(StoreError::Held { table, holder }) = fixture.store.begin_run(&run("t"), &[]).await
     else {
         panic!("not refused");
@@ -37,7 +37,7 @@ async fn a_second_run_on_a_table_is_refused_and_told_who_holds_it() {
 #[tokio::test]
 async fn a_lane_is_held_by_one_until_its_lease_is_over_or_its_holder_dead() {
     let mut fixture = Fixture::new("").await;
-    let first = fixture.lane(&target("t", &["id"])).await;
+    let first = fixture.lane(&table("t", &["id"])).await;
     let (store, id) = (&fixture.store, first.run_id);
     assert!(
         store
@@ -72,7 +72,7 @@ async fn a_lane_is_held_by_one_until_its_lease_is_over_or_its_holder_dead() {
 #[tokio::test]
 async fn a_lane_is_given_back_only_by_its_holder() {
     let mut fixture = Fixture::new("").await;
-    let lane = fixture.lane(&target("t", &["id"])).await;
+    let lane = fixture.lane(&table("t", &["id"])).await;
     let ours = stamp(&lane);
     let store = &fixture.store;
     store
@@ -112,7 +112,7 @@ async fn a_lane_is_given_back_only_by_its_holder() {
 #[tokio::test]
 async fn a_run_ends_with_the_sums_of_its_lanes() {
     let mut fixture = Fixture::new("").await;
-    let lane = fixture.lane(&target("t", &["id"])).await;
+    let lane = fixture.lane(&table("t", &["id"])).await;
     fixture
         .exec("UPDATE phiseal_lanes SET rows_found = 5, values_written = 9, conflicts = 1")
         .await

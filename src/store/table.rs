@@ -7,9 +7,9 @@ use crate::ident::{Ident, TableName};
 
 /// A table with the fields that the plan names.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct Table {
     /// The table's present name.
-    pub table: TableName,
+    pub name: TableName,
     /// Its label, which never changes and is part of what each sealed value is bound to.
     pub label: String,
     /// The columns of the row key, in the order of registration.
@@ -17,7 +17,7 @@ pub struct Target {
     /// The column that names the tenant.
     pub tenant: Option<Ident>,
     /// The fields.
-    pub fields: Vec<FieldTarget>,
+    pub fields: Vec<TableField>,
     /// What the guard does about an untrusted change of a sealed value. `None` keeps the behaviour
     /// of the present guard; a new guard refuses the change.
     pub on_untrusted_seal: Option<UntrustedSeal>,
@@ -45,7 +45,7 @@ pub enum UntrustedSeal {
     Undo,
 }
 
-impl Target {
+impl Table {
     /// Whether a key's text can only be a number or a uuid, so that it is not PHI by itself.
     pub fn key_is_plain(&self) -> bool {
         self.keys
@@ -134,7 +134,7 @@ impl KeyKind {
 
 /// One field with all its columns.
 #[derive(Debug, Clone)]
-pub struct FieldTarget {
+pub struct TableField {
     /// The plaintext column; for an in-place field, its only column.
     pub column: Ident,
     /// Its label, which never changes.
