@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::Engine;
 use super::error::EngineError;
-use super::retry::Patience;
 use super::rotation::superseded::KeyIndex;
 use crate::crypto::KeyId;
 use crate::keys::{
@@ -39,7 +38,7 @@ impl Engine {
         key_id: KeyId,
         reason: &str,
     ) -> Result<Declared, EngineError> {
-        let mut patience = Patience::new(self.settings.patience);
+        let mut patience = self.patience();
         for _ in 0..ATTEMPTS_MAX {
             match self.declare(key_id, reason).await {
                 Ok(Some(declared)) => {

@@ -119,9 +119,12 @@ impl FieldState {
     pub fn may_become(self, next: Self) -> bool {
         let sealed_again = [Self::Sealing, Self::Sealed, Self::Verified, Self::Opened];
         let to: &[Self] = match self {
-            Self::Declared | Self::Restored | Self::Forgotten => {
-                &[Self::Declared, Self::Prepared, Self::Sealing, Self::Restored]
-            }
+            Self::Declared | Self::Restored | Self::Forgotten => &[
+                Self::Declared,
+                Self::Prepared,
+                Self::Sealing,
+                Self::Restored,
+            ],
             Self::Prepared => &[Self::Sealing, Self::Restored],
             Self::Sealing | Self::Sealed | Self::Verified | Self::Opened => {
                 let plain_is_there = sealed_again.contains(&next);

@@ -39,7 +39,7 @@ impl Failures {
         let fault = Fault::from(error);
         if !ends_all {
             engine.events.emit(Event::TableFailed {
-                table: job.target.label.clone(),
+                table: job.table.label.clone(),
                 code: fault.code,
                 message: fault.message.clone(),
                 hint: fault.hint.clone(),

@@ -16,7 +16,7 @@ use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::TableName;
 use crate::run::audit;
-use crate::store::{FieldRecord, Found, RelationRecord, ServerFacts, Target};
+use crate::store::{FieldRecord, Found, RelationRecord, ServerFacts};
 
 /// Runs one `fields` subcommand.
 ///
@@ -214,18 +214,13 @@ async fn still_sealed(
         .map(|field| field.column_label.as_str())
         .collect();
     let mut sealed = 0;
-    for mut target in registered::holders(session, server, fields, but).await? {
-        target
-            .fields
-            .retain(|field| labels.contains(&field.label.as_str()));
-        sealed += count(session, &target).await?;
+    for mut job in registered::holders(session, server, fields, but).await? {
+        let kept = (job.fields.iter()).map(|field| labels.contains(&field.label.as_str()));
+        job.keep(&kept.collect::<Vec<_>>());
+        let census = census::take(session.store.as_ref(), &[job.access()]).await?;
+        sealed += census.values().sum::<u64>();
     }
     Ok(sealed)
-}
-
-async fn count(session: &Session, target: &Target) -> Result<u64, Fault> {
-    let census = census::take(session.store.as_ref(), std::slice::from_ref(target)).await?;
-    Ok(census.values().sum())
 }
 
 async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, Fault> {
@@ -235,7 +230,7 @@ async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, 
     let engine = session.engine(progress::sink(output), stop).await?;
     let fields = named(&session, &args.label, None).await?;
     let job = registered::job_at(&session, &server, &fields, &args.to).await?;
-    let sealed = still_sealed(&session, &server, &fields, Some(&job.target.table)).await?;
+    let sealed = still_sealed(&session, &server, &fields, Some(&job.table.name)).await?;
     if sealed > 0 {
         return Err(Fault {
             code: "E0255",
@@ -264,8 +259,8 @@ async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, 
             exit: Exit::Unverified,
         });
     }
-    let relation = job.target.table.label();
-    session.store.rebind(&job.target).await?;
+    let relation = job.table.name.label();
+    session.store.rebind(&job.table).await?;
     session.store.register_fields(&job.records).await?;
     note(&session, &engine, "field.rebind", &json!({
         "table": args.label, "to": relation, "values_compared": done.seen.values_opened(), "reason": args.reason,

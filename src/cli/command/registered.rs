@@ -13,7 +13,7 @@ use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::{Ident, TableName};
 use crate::plan::{BlindIndexPlan, ColumnPlan, SealTo, TablePlan, TriggerPolicy};
-use crate::store::{FieldRecord, Found, Scope, ServerFacts, StoreError, Whereabouts};
+use crate::store::{Access, FieldRecord, Found, Scope, ServerFacts, StoreError, Whereabouts};
 
 /// The registered tables that may hold sealed values, under their present names.
 pub struct Reached {
@@ -87,7 +87,7 @@ pub async fn able(
 /// The same jobs with detached partitions included.
 fn with_detached(mut jobs: Vec<Job>) -> Vec<Job> {
     for job in &mut jobs {
-        job.target.scope = Scope::Detached;
+        job.scope = Scope::Detached;
     }
     jobs
 }
@@ -404,7 +404,7 @@ pub async fn holders(
     server: &ServerFacts,
     fields: &[FieldRecord],
     but: Option<&TableName>,
-) -> Result<Vec<crate::store::Target>, Fault> {
+) -> Result<Vec<Job>, Fault> {
     let Some(first) = fields.first() else {
         return Ok(Vec::new());
     };
@@ -419,29 +419,29 @@ pub async fn holders(
             name: ident(&first.table_name)?,
         }],
     };
-    let mut targets = Vec::new();
+    let mut jobs = Vec::new();
     for table in tables.iter().filter(|table| but != Some(*table)) {
         // A table that cannot be verified has none of the columns, so nothing is sealed in it.
         if let Ok(mut job) = job_at(session, server, fields, table).await {
-            job.target.scope = Scope::Detached;
-            targets.push(job.target);
+            job.scope = Scope::Detached;
+            jobs.push(job);
         }
     }
-    Ok(targets)
+    Ok(jobs)
 }
 
 /// As [`all`] but without preflight, for counting only.
 ///
 /// # Errors
 /// A table whose key columns phiseal cannot use.
-pub async fn counted(session: &Session) -> Result<Vec<crate::store::Target>, Fault> {
+pub async fn counted(session: &Session) -> Result<Vec<Access>, Fault> {
     let registered = session.store.fields().await?;
     let dialect = if session.sqlite {
         Dialect::Sqlite
     } else {
         Dialect::Postgres
     };
-    let mut targets = Vec::new();
+    let mut counted = Vec::new();
     for mut plan in tables(session, &registered)? {
         if is_gone(&registered, &plan) {
             continue;
@@ -453,12 +453,12 @@ pub async fn counted(session: &Session) -> Result<Vec<crate::store::Target>, Fau
             }
             let mut job = Job::resolve(&plan, &facts, &registered, dialect)
                 .map_err(|finding| refused(&[finding]))?;
-            job.target.scope = Scope::Detached;
-            targets.push(job.target);
+            job.scope = Scope::Detached;
+            counted.push(job.access());
         }
     }
     let server = session.store.server().await?;
     let orphans = orphans(session, &server, &registered).await?;
-    targets.extend(orphans.into_iter().map(|job| job.target));
-    Ok(targets)
+    counted.extend(orphans.iter().map(Job::access));
+    Ok(counted)
 }

@@ -118,15 +118,15 @@ async fn count(session: &Session, asked: bool) -> Result<Option<Census>, Fault> 
 }
 
 async fn try_count(session: &Session, asked: bool) -> Result<Option<Census>, Fault> {
-    let targets = registered::counted(session).await?;
+    let tables = registered::counted(session).await?;
     let mut rows = 0;
-    for target in &targets {
-        rows += session.store.row_estimate(target).await?;
+    for access in &tables {
+        rows += session.store.row_estimate(&access.table).await?;
     }
     if !asked && rows > CENSUS_ROWS_MAX {
         return Ok(None);
     }
-    Ok(Some(census::take(session.store.as_ref(), &targets).await?))
+    Ok(Some(census::take(session.store.as_ref(), &tables).await?))
 }
 
 fn unfinished(run: &RunRecord) -> bool {

@@ -46,7 +46,7 @@ async fn an_entry_is_appended_only_after_the_head_that_its_maker_saw(fixture: Fi
     let own = Own::new(fixture).await;
     let store = &own.store;
     let empty = store.audit_head().await.unwrap();
-    assert_eq!((empty.entry_id, empty.mac.as_slice()), (0, &[][..]));
+    assert_eq!((empty.entry_id, empty.mac.len()), (0, 0));
     assert!(empty.now.ends_with('Z'), "{}", empty.now);
     let first = entry_after(&empty, "first");
     assert!(store.append_audit(&first, &empty).await.unwrap());
@@ -109,8 +109,8 @@ async fn entries_are_read_from_a_number_on_and_up_to_a_limit(fixture: Fixture) {
         (i64::MIN, 9, &rows[..]),
         (2, 3, &rows[1..4]),
         (5, 9, &rows[4..]),
-        (6, 9, &[][..]),
-        (1, 0, &[][..]),
+        (6, 9, &rows[5..]),
+        (1, 0, &rows[..0]),
     ] {
         let listed = own.store.audit_entries(from, limit).await.unwrap();
         assert_eq!(listed, expected, "{from}, {limit}");
@@ -131,11 +131,20 @@ async fn a_change_of_a_key_is_named_by_the_first_entry_that_follows_it(fixture: 
     let changes: Vec<_> = told
         .changes
         .iter()
-        .map(|change| (change.is_making(), change.columns[2].as_deref(), change.ours))
+        .map(|change| {
+            (
+                change.is_making(),
+                change.columns[2].as_deref(),
+                change.ours,
+            )
+        })
         .collect();
     assert_eq!(
         changes,
-        [(true, Some("pre_active"), false), (false, Some("active"), true)]
+        [
+            (true, Some("pre_active"), false),
+            (false, Some("active"), true)
+        ]
     );
     assert_eq!(own.head().await.0, 1);
 

@@ -168,7 +168,12 @@ async fn a_state_is_set_for_registered_fields_only_and_for_all_or_none(fixture: 
     let own = Own::new(fixture).await;
     let both = ["ssn", "dob"].map(|column| field(&own, "people", column));
     own.store.register_fields(&both).await.unwrap();
-    let columns = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let columns = |names: &[&str]| {
+        names
+            .iter()
+            .map(|&name| name.to_owned())
+            .collect::<Vec<_>>()
+    };
     for (table, names) in [
         ("people", &["ssn", "nothing"][..]),
         ("people", &["nothing", "ssn"][..]),

@@ -101,7 +101,10 @@ async fn lanes_are_claimed_in_the_order_of_their_numbers_and_keep_their_kind(fix
         (1_000_000, range),
     ];
     let listed = store.lanes(run_id).await.unwrap();
-    let listed: Vec<_> = listed.iter().map(|lane| (lane.lane_no, lane.kind)).collect();
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|lane| (lane.lane_no, lane.kind))
+        .collect();
     assert_eq!(listed, expected);
     for (lane_no, kind) in expected {
         let name = format!("worker of {lane_no}");
@@ -147,7 +150,10 @@ async fn a_lane_is_given_back_only_by_its_holder(fixture: Fixture) {
     assert_eq!(stamp(&free), ours);
     assert_eq!((free.holder, free.lease_left_seconds), (None, None));
     assert_eq!(free.cursor.as_deref(), Some(&b"cursor"[..]));
-    assert_eq!((free.lower, free.upper), (lane.lower.clone(), lane.upper.clone()));
+    assert_eq!(
+        (free.lower, free.upper),
+        (lane.lower.clone(), lane.upper.clone())
+    );
     assert!(!free.done);
 
     let next = own.claim(lane.run_id, "b", 60).await.unwrap();

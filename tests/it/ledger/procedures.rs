@@ -43,7 +43,10 @@ async fn a_procedure_that_is_begun_twice_is_the_first_one(fixture: Fixture) {
         .await
         .unwrap();
     assert_eq!((first.kind, first.subject.as_str()), (restore, "t"));
-    assert_eq!((first.phase.as_str(), first.params.as_str()), ("fill", params));
+    assert_eq!(
+        (first.phase.as_str(), first.params.as_str()),
+        ("fill", params)
+    );
     assert_eq!(first.actor, "me");
     assert!(first.started_at.ends_with('Z') && first.phase_since.ends_with('Z'));
     assert_eq!((&first.finished_at, &first.outcome), (&None, &None));
@@ -100,7 +103,10 @@ async fn a_phase_is_left_once_and_entered_as_often_as_asked(fixture: Fixture) {
         let now = now(&own, &first).await;
         assert_eq!((now.phase.as_str(), now.params.as_str()), ("drop", params));
         assert!(now.phase_since >= first.phase_since);
-        assert_eq!((now.started_at, now.actor), (first.started_at.clone(), first.actor.clone()));
+        assert_eq!(
+            (now.started_at, now.actor),
+            (first.started_at.clone(), first.actor.clone())
+        );
     }
     // Whoever asks for it again goes on in this phase.
     let again = restore(&own, "t").await;
@@ -112,9 +118,15 @@ async fn a_phase_is_left_once_and_entered_as_often_as_asked(fixture: Fixture) {
     let unchanged = now(&own, &first).await;
     assert_eq!(unchanged, again);
     // Without new parameters it keeps those that it has.
-    store.set_phase(number, "drop", "check", None).await.unwrap();
+    store
+        .set_phase(number, "drop", "check", None)
+        .await
+        .unwrap();
     let last = now(&own, &first).await;
-    assert_eq!((last.phase.as_str(), last.params.as_str()), ("check", params));
+    assert_eq!(
+        (last.phase.as_str(), last.params.as_str()),
+        ("check", params)
+    );
     assert_eq!(now(&own, &other).await, other);
 }
 

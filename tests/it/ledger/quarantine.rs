@@ -58,7 +58,10 @@ async fn a_row_is_entered_once_however_often_it_fails(fixture: Fixture) {
     assert!(all(&own).await.is_empty());
     add(&own, &[value("backfill")]).await;
     let first = only(&own).await;
-    assert_eq!(format!("{:?}", first.row), format!("{:?}", value("backfill")));
+    assert_eq!(
+        format!("{:?}", first.row),
+        format!("{:?}", value("backfill"))
+    );
     assert_eq!(first.state, QuarantineState::Open);
     assert!(first.created_at.ends_with('Z') && first.resolved_at.is_none());
 
@@ -220,9 +223,15 @@ async fn a_row_key_is_sealed_again_only_if_it_is_still_the_one_before(fixture: F
         own.store.reseal_quarantine(&resealed).await.unwrap();
         let now = all(&own).await;
         assert_eq!(now[0].row.key_sealed, b"sealed again");
-        assert_eq!((now[0].row.key_id, now[0].state), (8, QuarantineState::Skipped));
+        assert_eq!(
+            (now[0].row.key_id, now[0].state),
+            (8, QuarantineState::Skipped)
+        );
         assert_eq!(now[1].row.key_sealed, b"another key");
-        assert_eq!((now[1].row.key_id, now[1].state), (1, QuarantineState::Open));
+        assert_eq!(
+            (now[1].row.key_id, now[1].state),
+            (1, QuarantineState::Open)
+        );
     }
     own.store.reseal_quarantine(&[]).await.unwrap();
 }

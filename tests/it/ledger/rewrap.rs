@@ -43,14 +43,19 @@ async fn a_rewrap_is_found_again_and_wraps_each_key_once(fixture: Fixture) {
     assert_eq!(begun.kind, RotationKind::Rewrap);
     assert_eq!(begun.from_kek_ref.as_deref(), Some(WRAPPING_KEY));
     assert_eq!(begun.to_kek_ref.as_deref(), Some(NEW));
-    assert_eq!((begun.reason.as_str(), begun.actor.as_str()), ("leaver", "me"));
+    assert_eq!(
+        (begun.reason.as_str(), begun.actor.as_str()),
+        ("leaver", "me")
+    );
     assert_eq!((begun.from_key_id, begun.to_key_id), (None, None));
     let found = store.begin_rewrap("x", "wk:other", "again", "you").await;
     assert_eq!(found.unwrap(), begun);
 
     let (made, destroyed) = (KeyStatus::PreActive, KeyStatus::Destroyed);
-    let moved = store.move_key(id(4), made, destroyed, "me", "", &Unnoted);
-    assert!(moved.await.unwrap());
+    let moved = store
+        .move_key(id(4), made, destroyed, "me", "", &Unnoted)
+        .await;
+    assert!(moved.unwrap());
     // One that is destroyed, and one that does not exist.
     let keys = [1, 2, 4, 9].map(rewrapped);
     let number = begun.history_id;
@@ -58,7 +63,10 @@ async fn a_rewrap_is_found_again_and_wraps_each_key_once(fixture: Fixture) {
         let done = store.rewrap_keys(number, &keys, &Unnoted).await;
         assert_eq!(done.unwrap(), stored);
     }
-    assert_eq!(references(&own).await, [NEW, NEW, WRAPPING_KEY, WRAPPING_KEY]);
+    assert_eq!(
+        references(&own).await,
+        [NEW, NEW, WRAPPING_KEY, WRAPPING_KEY]
+    );
     let records = store.key_records().await.unwrap();
     let wrapped: Vec<_> = records.iter().map(|key| key.wrapped_key.clone()).collect();
     let (old, new) = (Some(vec![1; 64]), Some(vec![9; 64]));

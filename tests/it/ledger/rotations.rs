@@ -103,7 +103,10 @@ async fn a_rotation_is_noted_when_it_begins_and_once_when_it_ends(fixture: Fixtu
     let open = own.store.rotations(9).await.unwrap();
     assert_eq!(told[0].records, open);
     assert_eq!(open[0].history_id, number);
-    assert_eq!((open[0].actor.as_str(), open[0].reason.as_str()), ("me", "due"));
+    assert_eq!(
+        (open[0].actor.as_str(), open[0].reason.as_str()),
+        ("me", "due")
+    );
     let keys: Vec<_> = told[0]
         .changes
         .iter()

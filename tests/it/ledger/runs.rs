@@ -30,7 +30,10 @@ async fn a_second_run_on_a_table_is_refused_and_told_who_holds_it(fixture: Fixtu
     let interrupted = store.end_run(lane.run_id, RunState::Interrupted, Some("E0504"));
     interrupted.await.unwrap();
     let open = store.open_run("t").await.unwrap().unwrap();
-    assert_eq!((open.run_id, open.state), (lane.run_id, RunState::Interrupted));
+    assert_eq!(
+        (open.run_id, open.state),
+        (lane.run_id, RunState::Interrupted)
+    );
     assert_eq!(open.error_code.as_deref(), Some("E0504"));
     assert!(open.finished_at.is_none());
     let second = store.begin_run(&run("t"), &[]).await;
@@ -145,7 +148,10 @@ async fn the_end_of_a_run_clears_cursors_and_bounds_and_an_interruption_keeps_th
     let done = store.end_run(lane.run_id, RunState::Done, None).await;
     assert_eq!(done.unwrap(), TALLY);
     let cleared = store.lanes(lane.run_id).await.unwrap().remove(0);
-    assert_eq!((cleared.cursor, cleared.lower, cleared.upper), (None, None, None));
+    assert_eq!(
+        (cleared.cursor, cleared.lower, cleared.upper),
+        (None, None, None)
+    );
     assert_eq!((cleared.holder, cleared.lease_left_seconds), (None, None));
     assert_eq!((cleared.seq, cleared.tally), (1, TALLY));
 }
@@ -166,7 +172,10 @@ async fn a_run_is_given_up_only_when_no_living_holder_is_left(fixture: Fixture) 
     let kept = store.abandon_run(lane.run_id, "E0601", &[]).await;
     assert_eq!(kept.unwrap(), Some(holder(HOLDER)));
     let now = own.lane_now(&lane).await;
-    assert_eq!((now.fence, now.holder.as_deref()), (lane.fence, Some(HOLDER)));
+    assert_eq!(
+        (now.fence, now.holder.as_deref()),
+        (lane.fence, Some(HOLDER))
+    );
     assert_eq!(now.cursor.as_deref(), Some(&b"cursor"[..]));
     assert!(store.open_run("t").await.unwrap().is_some());
 
@@ -185,7 +194,9 @@ async fn a_run_is_given_up_only_when_no_living_holder_is_left(fixture: Fixture) 
         assert!(matches!(late, Err(StoreError::FenceLost)), "{late:?}");
     }
     // Once it has ended, there is nothing to give up.
-    assert!(is_missing(store.abandon_run(lane.run_id, "E0602", &both).await));
+    assert!(is_missing(
+        store.abandon_run(lane.run_id, "E0602", &both).await
+    ));
     assert!(is_missing(store.resume_run(lane.run_id).await));
     assert_eq!(own.lane_now(&lane).await.fence, lane.fence + 1);
     let run = store.runs(1).await.unwrap().remove(0);
