@@ -45,6 +45,14 @@ struct ReindexPlan {
     switched: bool,
 }
 
+/// A table whose new columns are there and filled.
+struct Filled<'a> {
+    job: &'a Job,
+    /// The table with its new columns.
+    table: Arc<Table>,
+    next: Vec<ColumnSwitch>,
+}
+
 impl Engine {
     /// Finishes rotations of blind index keys.
     ///
@@ -75,7 +83,7 @@ impl Engine {
             let mut blocked = None;
             for job in &indexed {
                 match self.fill(job, &plan, &mut done).await {
-                    Ok(filled) => tables.push((filled, job)),
+                    Ok(filled) => tables.push(filled),
                     Err(error) => self.passed_over(job, error, &mut blocked)?,
                 }
             }
@@ -187,18 +195,18 @@ impl Engine {
     }
 
     /// Makes the new columns of a table and fills them.
-    async fn fill(
+    async fn fill<'a>(
         &self,
-        job: &Job,
+        job: &'a Job,
         plan: &ReindexPlan,
         done: &mut Tallied,
-    ) -> Result<(Arc<Table>, Vec<ColumnSwitch>), EngineError> {
+    ) -> Result<Filled<'a>, EngineError> {
         let next = next_of(job)?;
         self.store.prepare_reindex(&job.table, &next).await?;
         let table = Arc::new(job.table.with_next(&next));
         done.merge(self.work(job, &columns_of(&next), plan, false).await?);
         self.store.index_reindexed(&table, &next).await?;
-        Ok((table, next))
+        Ok(Filled { job, table, next })
     }
 
     /// Whether a row that should have a blind index lacks one. (A value that normalises to nothing
@@ -236,7 +244,7 @@ impl Engine {
     /// meanwhile.
     async fn switch(
         &self,
-        tables: &[((Arc<Table>, Vec<ColumnSwitch>), &Job)],
+        tables: &[Filled<'_>],
         plan: &ReindexPlan,
         open: &[RotationRecord],
         done: &mut Tallied,
@@ -248,7 +256,7 @@ impl Engine {
             self.reload().await?;
             let late = Late::new(tables, plan, self.tenants.keyring.snapshot());
             let mut all = Vec::new();
-            for (at, ((table, next), _)) in tables.iter().enumerate() {
+            for (at, Filled { table, next, .. }) in tables.iter().enumerate() {
                 let refused = self.refused(&table.label).await?;
                 let next = next
                     .iter()
@@ -296,11 +304,11 @@ impl Engine {
     /// lock.
     async fn fill_again(
         &self,
-        tables: &[((Arc<Table>, Vec<ColumnSwitch>), &Job)],
+        tables: &[Filled<'_>],
         plan: &ReindexPlan,
         done: &mut Tallied,
     ) -> Result<(), EngineError> {
-        for ((_, next), job) in tables {
+        for Filled { job, next, .. } in tables {
             let columns = columns_of(next);
             done.merge(self.work(job, &columns, plan, false).await?);
         }

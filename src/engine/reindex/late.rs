@@ -4,13 +4,12 @@
 
 use std::sync::Arc;
 
-use super::{ReindexPlan, columns_of};
+use super::{Filled, ReindexPlan, columns_of};
 use crate::crypto::{NonceBatch, RowKey};
-use crate::engine::Job;
 use crate::engine::step::{RowView, Step, ThreadScratch};
 use crate::engine::steps::reindex::Reindex as ReindexStep;
 use crate::keys::KeySet;
-use crate::store::{Access, ColumnSwitch, LateRows, PageRow, Result, StoreError, Table, WriteRow};
+use crate::store::{Access, LateRows, PageRow, Result, StoreError, WriteRow};
 
 /// Makes the new indexes of rows under the lock.
 pub(super) struct Late {
@@ -19,12 +18,8 @@ pub(super) struct Late {
 }
 
 impl Late {
-    pub(super) fn new(
-        tables: &[((Arc<Table>, Vec<ColumnSwitch>), &Job)],
-        plan: &ReindexPlan,
-        keys: Arc<KeySet>,
-    ) -> Self {
-        let table = |((_, next), job): &((Arc<Table>, Vec<ColumnSwitch>), &Job)| {
+    pub(super) fn new(tables: &[Filled<'_>], plan: &ReindexPlan, keys: Arc<KeySet>) -> Self {
+        let table = |Filled { job, next, .. }: &Filled<'_>| {
             ReindexStep::new(job, &columns_of(next), Arc::clone(&plan.changes), false)
         };
         Self {

@@ -182,7 +182,7 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
     for (at, (one, leaves)) in order.tables.iter().zip(&leaves).enumerate() {
         let SwitchTable { table, next, .. } = one;
         // The guard is dropped so that it does not interfere with filling the last rows. Nobody
-        // else can write to the one now.
+        // else can write to the table now.
         let guard = prepare::guard_of(store, &mut tx, table).await?;
         let way = match guard.undoes {
             true => UntrustedSeal::Undo,
@@ -366,7 +366,7 @@ async fn switch_table(
         for (leaf, suffix) in indexes::suffixes(leaves) {
             statements.push(rename_index(&leaf, &old, &new, &suffix)?);
         }
-        // A column has a single key only if its table_name has no tenants.
+        // A column has a single key only if its table has no tenants.
         let key = match (&table.tenant, keys) {
             (None, [key]) => format!(", blind_index_key_id = {key}"),
             _ => String::new(),

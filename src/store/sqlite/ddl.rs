@@ -212,7 +212,7 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, table: &Table) -> R
             run(&mut transaction, statement).await?;
         }
     }
-    // Guards the other fields of the table_name again, in the same transaction.
+    // Guards the other fields of the table again, in the same transaction.
     let mut rest = guarded::with_registered(&mut transaction, table).await?;
     rest.fields.retain(|field| !is_named(field));
     rest.on_untrusted_seal.get_or_insert(way);

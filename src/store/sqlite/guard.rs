@@ -42,7 +42,7 @@ pub(super) struct GuardTrigger {
     pub(super) create: String,
 }
 
-/// The triggers of a table's guard. The table must name every sealed field of the table.
+/// The triggers of a table's guard. The description must name every sealed field.
 pub(super) async fn triggers(
     conn: &mut SqliteConnection,
     table: &Table,
@@ -158,7 +158,7 @@ pub(super) async fn renew(conn: &mut SqliteConnection) -> Result<()> {
     relations::after_change(conn, None, false).await
 }
 
-/// A table for a registered table, without its fields.
+/// The description of a registered table, without its fields.
 fn bare(table: TableName, record: &FieldRecord) -> Result<Table> {
     let name = |name: &String| Ident::new(name.clone()).map_err(|_| unexpected());
     let key = |column: &String| {

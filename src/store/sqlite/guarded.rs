@@ -10,7 +10,7 @@ use super::statement::{Bind, bound};
 use crate::ident::Ident;
 use crate::store::{FieldRecord, Result, Sealed, StoreError, Table, TableField};
 
-/// Adds to `table` the registered fields of its table that it does not name, and the columns that
+/// Adds to `table` the registered fields that it does not name, and the columns that
 /// the registry says take a new blind index. Leaves out columns that do not exist, since a trigger
 /// that names one would fail every write to the table.
 pub(super) async fn with_registered(conn: &mut SqliteConnection, table: &Table) -> Result<Table> {

@@ -204,14 +204,14 @@ async fn note_gap(conn: &mut SqliteConnection, id: i64, reason: &str) -> Result<
     .map_err(fault::of)
 }
 
-/// Call after guards have changed: records all present guards, and the table's table if it is not
+/// Call after guards have changed: records all present guards, and the table if it is not
 /// recorded yet.
 pub(super) async fn after_change(
     conn: &mut SqliteConnection,
     table: Option<&Table>,
     fresh: bool,
 ) -> Result<()> {
-    // The table_name to record may come after `phiseal_end_of_tables`.
+    // The table to record may come after `phiseal_end_of_tables`.
     let recorded = match table {
         Some(table) => record(conn, table, fresh).await?,
         None => false,
@@ -260,7 +260,7 @@ fn is_settled(one: &RecordedRelation) -> bool {
                 .is_some_and(|guard| guard.ends_with(":before")))
 }
 
-/// Records the table's table; `false` if it is recorded already.
+/// Records the table; `false` if it is recorded already.
 async fn record(conn: &mut SqliteConnection, table: &Table, fresh: bool) -> Result<bool> {
     let table_name = table.name.name.as_str();
     let known = seen(conn).await?;

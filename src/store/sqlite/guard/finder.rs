@@ -12,7 +12,7 @@ use crate::store::sqlite::shape::{collations, joined, rowid};
 use crate::store::sqlite::statement::{Bind, bound};
 use crate::store::{Result, StoreError, Table};
 
-/// The condition that finds the row of `NEW` in the table's table.
+/// The condition that finds the row of `NEW` in the table.
 pub(super) async fn this_row(conn: &mut SqliteConnection, table: &Table) -> Result<String> {
     let table_name = table.name.name.as_str();
     if let Some(name) = rowid(conn, table_name).await?.name {
