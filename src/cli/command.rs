@@ -7,6 +7,7 @@ mod bench;
 mod connection;
 mod failures;
 mod fields;
+pub(crate) mod figures;
 mod init;
 mod keys;
 mod migrate;

@@ -2,8 +2,11 @@
 //! Owns the decisions. Runs nothing and asks no database.
 //! No step is chosen while an applied migration was changed or is unknown.
 
+mod progress;
+
 use std::borrow::Cow;
 
+pub(super) use self::progress::{Progress, Way};
 use super::error::MigrateError;
 use super::script::Script;
 use super::set::{Migration, MigrationSet, Version};
@@ -87,70 +90,12 @@ impl Applied {
     }
 }
 
-/// How far a migration came that cannot be one transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Progress {
-    pub way: Way,
-    /// Units that are committed.
-    pub units: usize,
-    /// The next unit takes no transaction and was begun: how it ended was not written down.
-    pub running: bool,
-    /// [`Script::digest`] of those that are committed: the rest of a file may be mended.
-    pub digest: String,
-}
-
-word_enum! {
-    /// Towards the newest version, or away from it; the word stands in the history.
-    Way {
-        /// Towards it.
-        Up = "applying",
-        /// Away from it.
-        Down = "undoing",
-    }
-}
-
 /// The next thing to do, and how far it was done before.
 pub(super) struct Step<'s> {
     pub migration: &'s Migration,
     pub progress: Progress,
     /// What the history has of it; a failure of the first unit leaves that.
     pub recorded: Option<Progress>,
-}
-
-impl Progress {
-    pub const fn none(way: Way) -> Self {
-        Self {
-            way,
-            units: 0,
-            running: false,
-            digest: String::new(),
-        }
-    }
-
-    /// As the history holds it.
-    pub fn to_text(&self) -> String {
-        let running = if self.running { " running" } else { "" };
-        format!("{} {} {}{running}", self.way, self.units, self.digest)
-    }
-
-    /// `None` where it is not what [`Progress::to_text`] writes.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split(' ');
-        let way = words.next()?.parse().ok()?;
-        let units = words.next()?.parse().ok()?;
-        let digest = words.next()?.to_owned();
-        let running = match words.next() {
-            None => false,
-            Some("running") => true,
-            Some(_) => return None,
-        };
-        Some(Self {
-            way,
-            units,
-            running,
-            digest,
-        })
-    }
 }
 
 /// The next step towards `goal`; `None` once it is reached. `applied` is in order.

@@ -13,12 +13,13 @@ const BASE: [&str; 7] = [
 
 // A module, and the other modules it may use. What is not listed may use all but cli, as `error`
 // does, which knows every module's errors. lib, main, cli and demo may use everything.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("foreign", &[]),
     ("quote", &[]),
     ("trust", &[]),
     ("secret", &[]),
     ("ident", &[]),
+    ("words", &[]),
     ("crypto", &[]),
     ("keys", &["crypto"]),
     ("plan", &["crypto", "keys"]),

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::work::{Total, look, per_second, rounded, total};
+use super::figures::{Total, per_second, rounded, total};
+use super::work::look;
 use crate::cli::args::{Global, Going};
 use crate::cli::columns::counted;
 use crate::cli::output::Output;

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::connection;
-use super::work::{Look, bytes, duration, finding_json, look};
+use super::figures::{bytes, duration};
+use super::work::{Look, finding_json, look};
 use crate::cli::args::{Global, PlanArgs};
 use crate::cli::output::Output;
 use crate::cli::session::Session;

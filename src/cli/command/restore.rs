@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::work::{look, per_second, rounded, sealed_only, total};
+use super::figures::{per_second, rounded, total};
+use super::work::{look, sealed_only};
 use crate::cli::args::{Global, RestoreArgs};
 use crate::cli::columns::counted;
 use crate::cli::output::Output;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::figures::{per_second, rounded};
 use super::keys::destroy;
 use super::registered::{self, Reached};
-use super::work::{per_second, rounded};
 use crate::cli::args::{Global, KeyPurpose, RotateArgs};
 use crate::cli::columns::counted;
 use crate::cli::output::Output;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::work::{by_key, look, per_second, sealed_only, total};
+use super::figures::{by_key, per_second, total};
+use super::work::{look, sealed_only};
 use crate::cli::args::{Global, Going};
 use crate::cli::columns::counted;
 use crate::cli::output::Output;
