@@ -259,12 +259,21 @@ impl Engine {
         let done = self.verify_only(job).await?;
         self.resolve_verified(&label, &done).await?;
         if done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty() {
+            let registered = self.store.fields().await?;
             for (field, name) in job.table.fields.iter().zip(job.labels()) {
                 let state = match field.sealed {
                     Sealed::InPlace => FieldState::Opened,
                     Sealed::Beside { .. } => FieldState::Verified,
                 };
-                self.store.set_field_state(&label, &[name], state).await?;
+                // A field that was finalized or restored stays what it is.
+                let may_become = registered.iter().any(|record| {
+                    record.table_label == label
+                        && record.column_label == name
+                        && record.state.may_become(state)
+                });
+                if may_become {
+                    self.store.set_field_state(&label, &[name], state).await?;
+                }
             }
             self.end_gaps(job, &gaps, 0).await?;
         } else if done.seen.failed > 0 {

@@ -131,8 +131,8 @@ impl FieldState {
                 return plain_is_there
                     || matches!(next, Self::Finalized | Self::Restored | Self::Forgotten);
             }
-            // Without a plaintext nothing can be sealed again; a restore makes one.
-            Self::Finalized => &[Self::Verified, Self::Opened, Self::Scrubbed, Self::Restored],
+            // Without a plaintext nothing can be sealed again; undoing or a restore makes one.
+            Self::Finalized => &[Self::Sealed, Self::Scrubbed, Self::Restored],
             Self::Scrubbed => &[Self::Restored],
         };
         self == next || next == Self::Forgotten || to.contains(&next)
@@ -456,4 +456,45 @@ pub enum AuditMisfit {
     Twice(i64),
     /// There is no head, there are several, or it cannot be read.
     Head,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_moves_along_its_life_and_never_past_a_missing_plaintext() {
+        use FieldState::*;
+        for (from, to) in [
+            (Declared, Sealing),
+            (Sealing, Sealed),
+            (Sealed, Verified),
+            (Verified, Sealing),
+            (Verified, Finalized),
+            (Finalized, Scrubbed),
+            (Finalized, Sealed),
+            (Scrubbed, Restored),
+            (Restored, Sealing),
+        ] {
+            assert!(from.may_become(to), "{from} to {to}");
+        }
+        for (from, to) in [
+            (Declared, Sealed),
+            (Declared, Verified),
+            (Restored, Verified),
+            (Finalized, Sealing),
+            (Finalized, Verified),
+            (Scrubbed, Sealing),
+            (Scrubbed, Finalized),
+            (Forgotten, Finalized),
+        ] {
+            assert!(!from.may_become(to), "{from} to {to}");
+        }
+        for state in FieldState::ALL {
+            assert!(
+                state.may_become(state) && state.may_become(Forgotten),
+                "{state}"
+            );
+        }
+    }
 }

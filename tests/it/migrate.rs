@@ -18,7 +18,10 @@ const ODD_SCHEMA: &str = "Our \"Own\" $$ {{schema}} -- 'x";
 
 async fn migrated(name: &str) -> Database {
     let db = database(name).await;
-    assert_eq!(up(&db, "phiseal").await, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8]));
+    assert_eq!(
+        up(&db, "phiseal").await,
+        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9])
+    );
     db
 }
 
@@ -131,23 +134,29 @@ fn new_entry(at: &str) -> String {
 #[tokio::test]
 async fn up_after_down_makes_the_same_catalog_whatever_the_schema_is_called() {
     let db = database("migrate_catalog").await;
-    assert_eq!(up(&db, ODD_SCHEMA).await, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8]));
+    assert_eq!(
+        up(&db, ODD_SCHEMA).await,
+        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9])
+    );
     assert_eq!(up(&db, ODD_SCHEMA).await, Ok(vec![]));
     let before = catalog(&db).await;
     let undone = down(&db, ODD_SCHEMA, Some(0)).await;
-    assert_eq!(undone, Ok(vec![8, 7, 6, 5, 4, 3, 2, 1]));
+    assert_eq!(undone, Ok(vec![9, 8, 7, 6, 5, 4, 3, 2, 1]));
     let left = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class
                 WHERE relkind = 'r' AND relnamespace::regnamespace::text !~ '^(pg_|information)'";
     let left = db.scalar(left).await;
     assert_eq!(left.as_deref(), Some("migration_lock migrations_engine"));
-    assert_eq!(up(&db, ODD_SCHEMA).await, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8]));
+    assert_eq!(
+        up(&db, ODD_SCHEMA).await,
+        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9])
+    );
     assert_eq!(catalog(&db).await, before);
 }
 
 #[tokio::test]
 async fn a_checksum_does_not_depend_on_the_schema_but_on_the_file() {
     let db = migrated("migrate_checksum").await;
-    assert_eq!(up(&db, "other").await, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8]));
+    assert_eq!(up(&db, "other").await, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9]));
     let differing = "SELECT count(*) FROM phiseal.migrations_engine
                      NATURAL FULL JOIN other.migrations_engine AS o (version, name, checksum, o_at, o_progress)
                      WHERE applied_at IS NULL OR o_at IS NULL";
@@ -215,7 +224,7 @@ async fn two_migrators_at_once_apply_each_migration_once() {
     let (one, two) = tokio::join!(up(&db, "phiseal"), up(&db, "phiseal"));
     let mut applied = [one.unwrap(), two.unwrap()].concat();
     applied.sort_unstable();
-    assert_eq!(applied, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(applied, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }
 
 #[tokio::test]
@@ -242,7 +251,7 @@ async fn a_migrator_waits_for_another_that_is_in_the_middle_of_its_work() {
         before
     };
     let (applied, before) = tokio::join!(up(&db, "phiseal"), release);
-    assert_eq!((applied, before), (Ok(vec![2, 3, 4, 5, 6, 7, 8]), 1));
+    assert_eq!((applied, before), (Ok(vec![2, 3, 4, 5, 6, 7, 8, 9]), 1));
 }
 
 #[tokio::test]
@@ -261,7 +270,7 @@ async fn down_does_not_overlook_a_field_that_is_being_sealed() {
     assert_eq!(
         refused,
         Err(MigrateError::Refused {
-            version: 8,
+            version: 9,
             refusal
         })
     );
@@ -281,7 +290,7 @@ async fn a_failing_migration_leaves_nothing_of_itself_and_keeps_those_before() {
     let runs = "SELECT count(*) FROM pg_class WHERE relname = 'runs'";
     assert_eq!(db.count(runs).await, 0);
     db.exec("DROP TABLE phiseal.lanes").await;
-    assert_eq!(up(&db, "phiseal").await, Ok(vec![3, 4, 5, 6, 7, 8]));
+    assert_eq!(up(&db, "phiseal").await, Ok(vec![3, 4, 5, 6, 7, 8, 9]));
 }
 
 #[tokio::test]
@@ -295,7 +304,7 @@ async fn a_role_that_may_not_create_schemas_migrates_one_that_is_its_own() {
         .unwrap()
         .up(None)
         .await;
-    assert_eq!(ours, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8]));
+    assert_eq!(ours, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9]));
     let denied = Migrations::own_in_postgres(&mut conn, "new")
         .unwrap()
         .up(None)
@@ -312,7 +321,7 @@ async fn a_role_that_may_not_create_schemas_migrates_one_that_is_its_own() {
 async fn down_is_refused_while_a_field_is_sealed_or_records_are_under_six_years_old() {
     let refused = |refusal| {
         Err(MigrateError::Refused {
-            version: 8,
+            version: 9,
             refusal,
         })
     };
@@ -336,7 +345,7 @@ async fn down_is_refused_while_a_field_is_sealed_or_records_are_under_six_years_
     .await;
     assert_eq!(
         down(&db, "phiseal", Some(0)).await,
-        Ok(vec![8, 7, 6, 5, 4, 3, 2, 1])
+        Ok(vec![9, 8, 7, 6, 5, 4, 3, 2, 1])
     );
 
     let db = migrated("migrate_young").await;

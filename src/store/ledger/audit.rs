@@ -155,7 +155,7 @@ pub(crate) async fn entries<S: Session>(
 ) -> Result<Vec<AuditRow>> {
     let dialect = session.dialect();
     let sql = format!(
-        "SELECT entry_id, {} AS at, actor, action, subject, CAST(coalesce(key_id, 0) AS bigint) AS key_id, \
+        "SELECT entry_id, {} AS at, actor, action, subject, coalesce(key_id, CAST(0 AS bigint)) AS key_id, \
            prev_mac, mac \
          FROM {} WHERE {} AND entry_id >= $1 ORDER BY entry_id LIMIT $2",
         dialect.time_text("at"),

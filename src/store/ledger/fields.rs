@@ -97,27 +97,52 @@ pub(crate) fn others_of_same_tables(
     registered.into_iter().filter(is_other).collect()
 }
 
-/// Sets the state of fields of one table. Every field must be registered.
+/// Sets the state of fields of one table. Every field must be registered, and its present state must
+/// allow the new one ([`FieldState::may_become`]).
 pub(crate) async fn set_state<S: Session>(
     session: &mut S,
     table_label: &str,
     columns: &[String],
     state: FieldState,
 ) -> Result<()> {
+    let from: Vec<String> = FieldState::ALL
+        .iter()
+        .filter(|from| from.may_become(state))
+        .map(|from| format!("'{from}'"))
+        .collect();
     let sql = format!(
         "UPDATE {} SET state = $3, updated_at = CASE WHEN state = $3 THEN updated_at ELSE {} END \
-         WHERE table_label = $1 AND column_label = $2",
+         WHERE table_label = $1 AND column_label = $2 AND state IN ({})",
         session.dialect().table("encrypted_field_metadata"),
         session.dialect().now(),
+        from.join(", "),
     );
     for column in columns {
         let statement = statement(sql.clone())
             .bind(table_label)
             .bind(column)
             .bind(state.as_str());
-        registered(session.execute(statement).await?)?;
+        if session.execute(statement).await? != 1 {
+            return Err(refused_move(session, table_label, column).await?);
+        }
     }
     Ok(())
+}
+
+/// Why the state of a field was not set.
+async fn refused_move<S: Session>(
+    session: &mut S,
+    table_label: &str,
+    column: &str,
+) -> Result<StoreError> {
+    let fields = recorded(session).await?;
+    let is_registered = fields
+        .iter()
+        .any(|field| field.table_label == table_label && field.column_label == column);
+    registered(u64::from(is_registered))?;
+    Ok(StoreError::Unexpected {
+        what: "a state of a field from which it cannot move to the next one",
+    })
 }
 
 /// Records the column that takes a field's new blind index, or that there is none any more, together

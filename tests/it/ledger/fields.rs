@@ -3,13 +3,14 @@
 use super::{Own, is_missing};
 use crate::ops::on_both;
 use crate::support::{Base, Fixture};
-use phiseal::store::{FieldRecord, FieldState, Found, Whereabouts};
+use phiseal::store::{FieldRecord, FieldState, Found, StoreError, Whereabouts};
 
 on_both!(
     a_field_is_read_back_as_it_was_registered,
     a_field_that_is_registered_again_takes_its_new_names_and_keeps_the_rest,
     a_field_that_is_registered_again_under_the_same_names_is_not_touched,
     a_state_is_set_for_registered_fields_only_and_for_all_or_none,
+    a_field_moves_to_no_state_that_its_present_one_does_not_allow,
     fields_are_listed_by_table_in_the_order_of_their_registration,
 );
 
@@ -104,6 +105,7 @@ async fn a_field_that_is_registered_again_takes_its_new_names_and_keeps_the_rest
     let dob = field(&own, "people", "dob");
     let both = [ssn.clone(), dob.clone()];
     own.store.register_fields(&both).await.unwrap();
+    set_state(&own, FieldState::Sealing).await;
     set_state(&own, FieldState::Verified).await;
     let fields = own.fixture.own("encrypted_field_metadata");
     own.fixture
@@ -195,6 +197,35 @@ async fn a_state_is_set_for_registered_fields_only_and_for_all_or_none(fixture: 
         let listed = own.store.fields().await.unwrap();
         assert!(listed.iter().all(|field| field.state == state), "{state}");
     }
+}
+
+async fn a_field_moves_to_no_state_that_its_present_one_does_not_allow(fixture: Fixture) {
+    fixture.exec(PEOPLE).await;
+    let own = Own::new(fixture).await;
+    let both = [field(&own, "people", "ssn"), field(&own, "people", "dob")];
+    own.store.register_fields(&both).await.unwrap();
+    let (one, two) = (["ssn".to_owned()], ["ssn".to_owned(), "dob".to_owned()]);
+    let store = &own.store;
+    store
+        .set_field_state("people", &one, FieldState::Sealing)
+        .await
+        .unwrap();
+    // One of the two fields is still prepared, which nobody verifies.
+    let refused = store
+        .set_field_state("people", &two, FieldState::Verified)
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::Unexpected { .. })),
+        "{refused:?}"
+    );
+    let states: Vec<_> = store
+        .fields()
+        .await
+        .unwrap()
+        .iter()
+        .map(|field| field.state)
+        .collect();
+    assert_eq!(states, [FieldState::Sealing, FieldState::Prepared]);
 }
 
 async fn fields_are_listed_by_table_in_the_order_of_their_registration(fixture: Fixture) {

@@ -190,7 +190,7 @@ async fn a_comparing_run_goes_on_where_it_was_killed() {
         )
         .await;
     let mut running = fixture.project.phiseal(&["backfill"]).spawn();
-    let begun = "SELECT count(*)::text FROM phiseal.lanes JOIN phiseal.runs USING (run_id) WHERE kind = 'compare' AND seq > 0";
+    let begun = "SELECT count(*)::text FROM phiseal.lanes JOIN phiseal.runs USING (run_id) WHERE runs.kind = 'compare' AND seq > 0";
     for _ in 0..600 {
         if fixture.scalar(begun).await.as_deref() != Some("0") {
             break;
