@@ -241,7 +241,7 @@ async fn an_interrupted_restore_resumes() {
     fixture.db().exec(&blank("people", &["ssn"])).await;
     let running = fixture.phiseal(&["restore", "--json"]).spawn();
     let begun = "SELECT count(*) FROM phiseal.lanes l JOIN phiseal.runs USING (run_id)
-        WHERE kind = 'restore' AND l.rows_written > 0";
+        WHERE runs.kind = 'restore' AND l.rows_written > 0";
     while fixture.db().count(begun).await == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }

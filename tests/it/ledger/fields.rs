@@ -200,8 +200,8 @@ async fn a_state_is_set_for_registered_fields_only_and_for_all_or_none(fixture: 
 }
 
 async fn a_field_moves_to_no_state_that_its_present_one_does_not_allow(fixture: Fixture) {
-    fixture.exec(PEOPLE).await;
     let own = Own::new(fixture).await;
+    own.fixture.exec(PEOPLE).await;
     let both = [field(&own, "people", "ssn"), field(&own, "people", "dob")];
     own.store.register_fields(&both).await.unwrap();
     let (one, two) = (["ssn".to_owned()], ["ssn".to_owned(), "dob".to_owned()]);
