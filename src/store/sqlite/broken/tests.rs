@@ -1,6 +1,6 @@
 //! Tests that exactly the objects are found which prevent SQLite from dropping a column.
 
-use crate::store::Store;
+use crate::store::Catalog;
 use crate::store::sqlite::fixture::Fixture;
 
 const SOUND: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE u (x); \
