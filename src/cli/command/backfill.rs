@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::work::{Total, look, per_second, rounded, total};
 use crate::cli::args::{Global, Going};
-use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
@@ -13,6 +12,7 @@ use crate::engine::preflight::RunPurpose;
 use crate::engine::{Job, Stop, TableReport};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::plural::counted;
 
 pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, Fault> {
     let (session, server) = Session::installed(global, true).await?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::registered;
 use crate::cli::args::{Fields, Forget, Global, Rebind};
-use crate::cli::columns::{self, counted};
+use crate::cli::columns;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::{Session, actor};
@@ -15,6 +15,7 @@ use crate::engine::{Engine, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::TableName;
+use crate::plural::counted;
 use crate::run::audit;
 use crate::store::{FieldRecord, Found, RelationRecord, ServerFacts, Target};
 

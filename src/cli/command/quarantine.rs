@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::{Value, json};
 
 use crate::cli::args::{Global, Quarantine};
-use crate::cli::columns::{self, counted, or_nothing};
+use crate::cli::columns::{self, or_nothing};
 use crate::cli::output::Output;
 use crate::cli::session::{Session, actor};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::plural::counted;
 use crate::run::audit;
 use crate::store::{QuarantineRecord, QuarantineState};
 

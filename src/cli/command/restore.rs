@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::work::{look, per_second, rounded, sealed_only, total};
 use crate::cli::args::{Global, RestoreArgs};
-use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
@@ -14,6 +13,7 @@ use crate::engine::{Job, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::Ident;
+use crate::plural::counted;
 use crate::store::Sealed;
 
 pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<Exit, Fault> {

@@ -11,7 +11,6 @@ use super::keys::destroy;
 use super::registered::{self, Reached};
 use super::work::{per_second, rounded};
 use crate::cli::args::{Global, KeyPurpose, RotateArgs};
-use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
@@ -25,6 +24,7 @@ use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::keys::rotation::REMAINDER;
 use crate::keys::{Due, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecord};
+use crate::plural::counted;
 
 pub async fn run(global: &Global, args: &RotateArgs, output: Output) -> Result<Exit, Fault> {
     refuse_tables(global)?;

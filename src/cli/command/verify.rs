@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::work::{by_key, look, per_second, sealed_only, total};
 use crate::cli::args::{Global, Going};
-use crate::cli::columns::counted;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
@@ -13,6 +12,7 @@ use crate::engine::preflight::RunPurpose;
 use crate::engine::{Job, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::plural::counted;
 use crate::store::FieldRecord;
 
 pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, Fault> {

@@ -5,7 +5,6 @@
 use serde_json::{Value, json};
 
 use crate::cli::args::{Destroy, Global, Search};
-use crate::cli::columns::counted;
 use crate::cli::command::registered;
 use crate::cli::command::rotate::refuse_tables;
 use crate::cli::output::Output;
@@ -17,6 +16,7 @@ use crate::engine::destroy::{DestroyRequest, Destroyed};
 use crate::engine::search::{Reach, Searched};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::plural::counted;
 use crate::store::Unsearchable;
 
 /// What a census of one database cannot know.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Facts;
-use crate::cli::columns::counted;
 use crate::ident::TableName;
 use crate::keys::{Due, KeyStatus, RotationKind};
+use crate::plural::counted;
 use crate::run::holder;
 use crate::store::{Found, QuarantineState, RunState};
 
