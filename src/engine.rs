@@ -15,6 +15,7 @@ pub mod destroy;
 pub mod error;
 pub mod estimate;
 pub mod events;
+pub mod health;
 mod job_digest;
 pub mod pages;
 pub mod patient;
