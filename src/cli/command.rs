@@ -12,7 +12,6 @@ mod keys;
 mod migrate;
 mod plan;
 mod quarantine;
-mod registered;
 mod restore;
 mod rotate;
 mod runs;

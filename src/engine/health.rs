@@ -9,17 +9,20 @@ use std::collections::HashSet;
 
 pub use reasons::Reason;
 
-use super::census::Census;
+use super::census::{self, Census};
+use super::look::Database;
+use super::registered::JobsError;
 use crate::keys::{KeyRecord, RotationRecord};
 use crate::store::{
-    FieldRecord, LaneRecord, QuarantineRecord, RelationRecord, RunRecord, RunState, ServerFacts,
-    Store, StoreError, Transport,
+    FieldRecord, LaneRecord, QuarantineRecord, RelationRecord, RunRecord, RunState, Transport,
 };
 
 /// The most runs that are gathered; unfinished runs come first.
 const RUNS_MAX: u32 = 20;
 /// The most rotations that are gathered.
 const ROTATIONS_MAX: u32 = 10;
+/// Tables of up to this many rows are counted in any case.
+const CENSUS_ROWS_MAX: u64 = 1_000_000;
 
 /// What is known of the registered tables.
 pub struct Health {
@@ -49,15 +52,16 @@ pub struct Health {
 
 impl Health {
     /// Reads what is known of the tables in `labels`, or of all tables if it is `None`. Reads all
-    /// keys in any case, and takes no census.
+    /// keys in any case. Counts the values of small tables, or of all tables with `census`.
     ///
     /// # Errors
-    /// What the store reports.
+    /// What the store reports; with `census`, also a table that cannot be counted.
     pub async fn gather(
-        store: &dyn Store,
-        server: ServerFacts,
+        database: &Database<'_>,
         labels: Option<&HashSet<String>>,
-    ) -> Result<Self, StoreError> {
+        census: bool,
+    ) -> Result<Self, JobsError> {
+        let (store, server) = (database.store, database.server);
         let asked = |label: &String| labels.is_none_or(|labels| labels.contains(label));
         let mut fields = store.fields().await?;
         fields.retain(|field| asked(&field.table_label));
@@ -80,11 +84,11 @@ impl Health {
             keys,
             quarantine,
             rotations,
-            census: None,
             relations,
-            guard_gaps: server.guard_gaps,
+            guard_gaps: server.guard_gaps.clone(),
             now: store.audit_head().await?.now,
-            transport: server.transport,
+            transport: server.transport.clone(),
+            census: count(database, census).await?,
         })
     }
 
@@ -93,6 +97,27 @@ impl Health {
     pub fn reasons(&self) -> Vec<Reason> {
         reasons::of(self)
     }
+}
+
+/// The census, if it was asked for or the tables are small.
+async fn count(database: &Database<'_>, asked: bool) -> Result<Option<Census>, JobsError> {
+    match try_count(database, asked).await {
+        Err(error) if asked => Err(error),
+        // A failed census that nobody asked for does not stop the rest.
+        counted => Ok(counted.ok().flatten()),
+    }
+}
+
+async fn try_count(database: &Database<'_>, asked: bool) -> Result<Option<Census>, JobsError> {
+    let targets = database.counted().await?;
+    let mut rows = 0;
+    for target in &targets {
+        rows += database.store.row_estimate(target).await?;
+    }
+    if !asked && rows > CENSUS_ROWS_MAX {
+        return Ok(None);
+    }
+    Ok(Some(census::take(database.store, &targets).await?))
 }
 
 fn is_unfinished(run: &RunRecord) -> bool {

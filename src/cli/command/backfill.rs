@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::work::{Total, look, per_second, rounded, total};
+use super::work::{Total, jobs_going, per_second, rounded, total, warn};
 use crate::cli::args::{Global, Going};
 use crate::cli::output::Output;
 use crate::cli::progress;
@@ -21,9 +21,9 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     let events = progress::sink(output);
     // Keys first: a wrong wrapping key is reported before any table is examined.
     let engine = session.engine(events, stop).await?;
-    let look = look(&session, &server, RunPurpose::Backfill).await?;
-    look.warn(output);
-    let (jobs, mut failures) = look.jobs_going(going, output)?;
+    let look = session.database(&server).look(RunPurpose::Backfill).await?;
+    warn(&look, output);
+    let (jobs, mut failures) = jobs_going(&look, going, output)?;
     let mut reports = Vec::new();
     let mut compared = ComparedValues::default();
     for job in &jobs {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::work::{look, per_second, rounded, sealed_only, total};
+use super::work::{jobs_going, per_second, rounded, total, warn};
 use crate::cli::args::{Global, RestoreArgs};
 use crate::cli::output::Output;
 use crate::cli::progress;
@@ -26,10 +26,10 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
     let purpose = RunPurpose::Restore {
         drop_sealed: args.drop_sealed,
     };
-    let look = look(&session, &server, purpose).await?;
-    look.warn(output);
-    let (jobs, mut failures) = look.jobs_going(args.going, output)?;
-    let mut jobs = sealed_only(&look, jobs, args.drop_sealed)?;
+    let look = session.database(&server).look(purpose).await?;
+    warn(&look, output);
+    let (jobs, mut failures) = jobs_going(&look, args.going, output)?;
+    let mut jobs = look.sealed_only(jobs, args.drop_sealed)?;
     if let Some(into) = &args.into {
         redirect(&mut jobs, into)?;
     }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::keys::destroy;
-use super::registered::{self, Reached};
 use super::work::{per_second, rounded};
 use crate::cli::args::{Global, KeyPurpose, RotateArgs};
 use crate::cli::output::Output;
@@ -17,6 +16,7 @@ use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::crypto::{KeyId, Purpose};
 use crate::engine::preflight::RunPurpose;
+use crate::engine::registered::Reached;
 use crate::engine::rotation::{Finish, Finished, RotationRequest};
 use crate::engine::search::Reach;
 use crate::engine::{Engine, Stop};
@@ -54,12 +54,16 @@ pub async fn run(global: &Global, args: &RotateArgs, output: Output) -> Result<E
     let engine = session.engine(progress::sink(output), stop).await?;
     let indexes = is_of_indexes(&session, &wanted, &open).await?;
     let purpose = RunPurpose::Rotate { indexes };
-    let reached = match args.going.keep_going {
-        true => registered::able(&session, &server, purpose, output).await?,
-        false => registered::all(&session, &server, purpose, output).await?,
+    let database = session.database(&server);
+    let say = |line: &str| output.say(line);
+    let mut reached = match args.going.keep_going {
+        true => database.able_registered(purpose, &say).await?,
+        false => database.all_registered(purpose, &say).await?,
     };
-    if let (true, Some(refused)) = (reached.jobs.is_empty(), &reached.refused) {
-        return Err(refused.clone());
+    if reached.jobs.is_empty()
+        && let Some(refused) = reached.refused.take()
+    {
+        return Err(refused.into());
     }
     let order = RotationRequest {
         keys: wanted,
@@ -69,7 +73,7 @@ pub async fn run(global: &Global, args: &RotateArgs, output: Output) -> Result<E
         open,
     };
     let grace = Duration::from_secs(args.grace);
-    rotate(&engine, &reached, &order, grace, output).await
+    rotate(&engine, &mut reached, &order, grace, output).await
 }
 
 fn is_unfinished(record: &RotationRecord) -> bool {
@@ -124,7 +128,7 @@ pub fn refuse_tables(global: &Global) -> Result<(), Fault> {
 /// result.
 async fn rotate(
     engine: &Engine,
-    reached: &Reached,
+    reached: &mut Reached,
     order: &RotationRequest,
     grace: Duration,
     output: Output,
@@ -161,13 +165,13 @@ async fn rotate(
         begun,
         grace,
     };
-    conclude(engine, &conclusion, output).await
+    conclude(engine, conclusion, output).await
 }
 
 /// What `conclude` needs to finish rotations.
 pub struct Conclusion<'a> {
     /// The registered tables.
-    pub reached: &'a Reached,
+    pub reached: &'a mut Reached,
     /// The unfinished records.
     pub open: &'a [RotationRecord],
     /// How far to search for values of a compromised key.
@@ -187,18 +191,18 @@ pub struct Conclusion<'a> {
 /// a table.
 pub async fn conclude(
     engine: &Engine,
-    conclusion: &Conclusion<'_>,
+    conclusion: Conclusion<'_>,
     output: Output,
 ) -> Result<Exit, Fault> {
-    let finished = finish(engine, conclusion).await?;
-    if let Some(refused) = &conclusion.reached.refused {
+    let finished = finish(engine, &conclusion).await?;
+    if let Some(refused) = conclusion.reached.refused.take() {
         output.say(&format!(
             "{} sealed again so far; what refuses a table keeps the record open, and is:",
             counted(finished.done.tally.rows_written, "row")
         ));
-        return Err(refused.clone());
+        return Err(refused.into());
     }
-    say(&finished, conclusion, output);
+    say(&finished, &conclusion, output);
     let clean = finished
         .closed
         .iter()
@@ -207,7 +211,7 @@ pub async fn conclude(
 }
 
 async fn finish(engine: &Engine, conclusion: &Conclusion<'_>) -> Result<Finished, Fault> {
-    let (open, reached) = (conclusion.open, conclusion.reached);
+    let (open, reached) = (conclusion.open, &*conclusion.reached);
     let keys = engine.store.key_records().await?;
     let purpose = |record: &RotationRecord| {
         let to = keys.iter().find(|key| Some(key.key_id) == record.to_key_id);

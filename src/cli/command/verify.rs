@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::work::{by_key, look, per_second, sealed_only, total};
+use super::work::{by_key, jobs_going, per_second, total, warn};
 use crate::cli::args::{Global, Going};
 use crate::cli::output::Output;
 use crate::cli::progress;
@@ -21,10 +21,10 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     signal::watch(&stop, output);
     let events = progress::sink(output);
     let engine = session.engine(events, stop).await?;
-    let look = look(&session, &server, RunPurpose::Verify).await?;
-    look.warn(output);
-    let (jobs, mut failures) = look.jobs_going(going, output)?;
-    let jobs = sealed_only(&look, jobs, false)?;
+    let look = session.database(&server).look(RunPurpose::Verify).await?;
+    warn(&look, output);
+    let (jobs, mut failures) = jobs_going(&look, going, output)?;
+    let jobs = look.sealed_only(jobs, false)?;
     let mut reports = Vec::new();
     for job in &jobs {
         match engine.verify(job).await {

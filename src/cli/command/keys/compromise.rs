@@ -7,7 +7,6 @@ use std::time::Instant;
 use super::destroy::reach;
 use super::lifecycle::{done, illegal, key, moved};
 use crate::cli::args::{Compromise, Global};
-use crate::cli::command::registered;
 use crate::cli::command::rotate::{self, Conclusion};
 use crate::cli::output::Output;
 use crate::cli::progress;
@@ -45,21 +44,24 @@ pub async fn run(global: &Global, args: &Compromise, output: Output) -> Result<E
     let purpose = RunPurpose::Rotate {
         indexes: record.purpose == KeyPurpose::BlindIndex,
     };
-    let reached = registered::able(&session, &server, purpose, output).await?;
+    let mut reached = session
+        .database(&server)
+        .able_registered(purpose, &|line| output.say(line))
+        .await?;
     // Rotations that were unfinished before are finished together with this one.
     let mut open = engine.unfinished().await?;
     let known: BTreeSet<i64> = open.iter().map(|one| one.history_id).collect();
     let ours = declared.open.into_iter();
     open.extend(ours.filter(|one| !known.contains(&one.history_id)));
     let conclusion = Conclusion {
-        reached: &reached,
+        reached: &mut reached,
         open: &open,
         reach: &reach(&args.search),
         resumed: false,
         begun,
         grace: reindex::GRACE,
     };
-    rotate::conclude(&engine, &conclusion, output).await
+    rotate::conclude(&engine, conclusion, output).await
 }
 
 /// Takes the key out of use although no key can be loaded; the next entry of the audit log names

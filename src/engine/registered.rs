@@ -1,0 +1,255 @@
+//! Jobs for every registered table, whether or not the plan file names it: a rotation or a
+//! destruction concerns all sealed values.
+//! Owns which tables are reached, and why others are not. How a table's plan is made from the
+//! registry is in `plan`, the jobs of tables that are not where they were are in `moved`.
+
+mod moved;
+mod plan;
+
+use super::look::{Database, Look, Looked};
+use super::preflight::{KeysHave, Preflight, Refused, RunPurpose, check};
+use super::{EngineError, Job};
+use crate::error::{Coded, Exit};
+use crate::foreign::Foreign;
+use crate::ident::TableName;
+use crate::store::{Scope, StoreError, Target};
+
+pub use plan::name_of;
+
+/// Takes a warning, in one line.
+pub type Warn<'a> = &'a (dyn Fn(&str) + Sync);
+
+/// The registered tables that may hold sealed values, under their present names.
+pub struct Reached {
+    /// The tables that can be worked on.
+    pub jobs: Vec<Job>,
+    /// Why the other tables cannot.
+    pub refused: Option<JobsError>,
+    /// Tables that no longer exist; it is unknown where their rows went.
+    pub gone: Vec<String>,
+}
+
+/// Why there is no job for a registered table.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// The store reports an error.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The work on the jobs failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Preflight refuses.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Several tables have the guard of one label.
+    #[error("several tables carry the guard of label {label}: {}", names(.tables))]
+    Ambiguous {
+        /// The label.
+        label: String,
+        /// The tables.
+        tables: Vec<TableName>,
+    },
+    /// No field of the label may hold sealed values.
+    #[error("nothing of label {label} is sealed")]
+    NothingSealed {
+        /// The label.
+        label: String,
+    },
+}
+
+impl Coded for JobsError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Engine(error) => error.code(),
+            Self::Refused(error) => error.code(),
+            Self::Ambiguous { .. } => "E0241",
+            Self::NothingSealed { .. } => "E0253",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Store(error) => error.message(),
+            Self::Engine(error) => error.message(),
+            Self::Refused(error) => error.message(),
+            own => Foreign(&own.to_string()).to_string(),
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
+            Self::Refused(error) => error.hint(),
+            Self::Ambiguous { .. } => {
+                "say which is the one of the label with `phiseal fields rebind`".to_owned()
+            }
+            Self::NothingSealed { .. } => {
+                "forget it (`phiseal fields forget`), and give the table a label of its own in the plan".to_owned()
+            }
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Store(error) => error.exit(),
+            Self::Engine(error) => error.exit(),
+            Self::Refused(error) => error.exit(),
+            Self::Ambiguous { .. } => Exit::Refused,
+            Self::NothingSealed { .. } => Exit::Usage,
+        }
+    }
+}
+
+fn names(tables: &[TableName]) -> String {
+    let names: Vec<String> = tables.iter().map(TableName::label).collect();
+    names.join(", ")
+}
+
+/// What every check of preflight may assume here: the keys are issued when they are needed.
+const KEYS: KeysHave = KeysHave {
+    cell: true,
+    blind_index: true,
+};
+
+impl Database<'_> {
+    /// Jobs for all registered tables.
+    ///
+    /// # Errors
+    /// All refusals at once, and what the store reports.
+    pub async fn all_registered(
+        &self,
+        purpose: RunPurpose,
+        warn: Warn<'_>,
+    ) -> Result<Reached, JobsError> {
+        let (look, gone) = self.look_registered(purpose, warn).await?;
+        let jobs = look.jobs()?.into_iter().map(with_detached);
+        let mut jobs: Vec<Job> = jobs.collect();
+        jobs.extend(self.orphans(&look.registered).await?);
+        Ok(Reached {
+            jobs,
+            refused: None,
+            gone,
+        })
+    }
+
+    /// Jobs for those registered tables that can be worked on.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub async fn able_registered(
+        &self,
+        purpose: RunPurpose,
+        warn: Warn<'_>,
+    ) -> Result<Reached, JobsError> {
+        let (look, gone) = self.look_registered(purpose, warn).await?;
+        let findings = look.tables.iter().map(|table| &table.findings);
+        let mut refused = Refused::among(findings).map(JobsError::from);
+        let mut jobs = match self.orphans(&look.registered).await {
+            Ok(orphans) => orphans,
+            Err(error) => {
+                refused = refused.or(Some(error));
+                Vec::new()
+            }
+        };
+        let able = look.tables.iter().filter(|table| !table.findings.refused());
+        for (plan, facts) in able.filter_map(|table| Some((&table.plan, table.facts.as_ref()?))) {
+            match look.job(plan, facts) {
+                Ok(job) => jobs.push(with_detached(job)),
+                Err(error) => refused = refused.or(Some(error.into())),
+            }
+        }
+        Ok(Reached {
+            jobs,
+            refused,
+            gone,
+        })
+    }
+
+    /// The registered tables without preflight, for counting only.
+    ///
+    /// # Errors
+    /// A table whose key columns phiseal cannot use, and what the store reports.
+    pub async fn counted(&self) -> Result<Vec<Target>, JobsError> {
+        let registered = self.store.fields().await?;
+        let mut jobs = Vec::new();
+        for mut plan in plan::of_tables(self.planned, &registered)? {
+            if plan::is_gone(&registered, &plan) {
+                continue;
+            }
+            if let Some(facts) = self.store.table(&plan.name).await? {
+                plan::without_dropped(&mut plan, &registered);
+                if plan.columns.is_empty() {
+                    continue;
+                }
+                let job = Job::resolve(&plan, &facts, &registered, self.dialect);
+                jobs.push(with_detached(job.map_err(Refused::from)?));
+            }
+        }
+        jobs.extend(self.orphans(&registered).await?);
+        Ok(jobs.into_iter().map(|job| job.target).collect())
+    }
+
+    /// Runs preflight over the registered tables; also returns those that are gone.
+    async fn look_registered(
+        &self,
+        purpose: RunPurpose,
+        warn: Warn<'_>,
+    ) -> Result<(Look, Vec<String>), JobsError> {
+        let registered = self.store.fields().await?;
+        let mut tables = Vec::new();
+        let mut gone = Vec::new();
+        for mut plan in plan::of_tables(self.planned, &registered)? {
+            let facts = match plan::is_gone(&registered, &plan) {
+                true => None,
+                false => self.store.table(&plan.name).await?,
+            };
+            let Some(facts) = facts else {
+                warn(&format!(
+                    "warning: table {} is registered and not there any more",
+                    plan.name.label()
+                ));
+                gone.push(plan.label.unwrap_or_else(|| plan.name.label()));
+                continue;
+            };
+            for column in plan::without_dropped(&mut plan, &registered) {
+                warn(&format!(
+                    "warning: column {} of table {} is registered, and what held its sealed values was dropped; if that is \
+                     meant: phiseal fields forget",
+                    Foreign(column.as_str()),
+                    plan.name.label()
+                ));
+            }
+            if plan.columns.is_empty() {
+                continue;
+            }
+            let findings = check(&Preflight {
+                server: self.server,
+                table: Some(&facts),
+                plan: &plan,
+                registered: &registered,
+                keys: KEYS,
+                purpose,
+                dialect: self.dialect,
+            });
+            tables.push(Looked {
+                plan,
+                facts: Some(facts),
+                findings,
+            });
+        }
+        let look = Look {
+            tables,
+            registered,
+            dialect: self.dialect,
+        };
+        Ok((look, gone))
+    }
+}
+
+/// Lets a job include partitions that were detached.
+fn with_detached(mut job: Job) -> Job {
+    job.target.scope = Scope::Detached;
+    job
+}
