@@ -8,16 +8,13 @@ mod plan;
 
 use super::look::{Database, Look, Looked};
 use super::preflight::{KeysHave, Preflight, Refused, RunPurpose, check};
-use super::{EngineError, Job};
+use super::{EngineError, Event, EventSink, Job};
 use crate::error::{Coded, Exit};
 use crate::foreign::Foreign;
 use crate::ident::TableName;
 use crate::store::{Scope, StoreError, Target};
 
 pub use plan::name_of;
-
-/// Takes a warning, in one line.
-pub type Warn<'a> = &'a (dyn Fn(&str) + Sync);
 
 /// The registered tables that may hold sealed values, under their present names.
 pub struct Reached {
@@ -121,9 +118,9 @@ impl Database<'_> {
     pub async fn all_registered(
         &self,
         purpose: RunPurpose,
-        warn: Warn<'_>,
+        events: &dyn EventSink,
     ) -> Result<Reached, JobsError> {
-        let (look, gone) = self.look_registered(purpose, warn).await?;
+        let (look, gone) = self.look_registered(purpose, events).await?;
         let jobs = look.jobs()?.into_iter().map(with_detached);
         let mut jobs: Vec<Job> = jobs.collect();
         jobs.extend(self.orphans(&look.registered).await?);
@@ -141,9 +138,9 @@ impl Database<'_> {
     pub async fn able_registered(
         &self,
         purpose: RunPurpose,
-        warn: Warn<'_>,
+        events: &dyn EventSink,
     ) -> Result<Reached, JobsError> {
-        let (look, gone) = self.look_registered(purpose, warn).await?;
+        let (look, gone) = self.look_registered(purpose, events).await?;
         let findings = look.tables.iter().map(|table| &table.findings);
         let mut refused = Refused::among(findings).map(JobsError::from);
         let mut jobs = match self.orphans(&look.registered).await {
@@ -195,7 +192,7 @@ impl Database<'_> {
     async fn look_registered(
         &self,
         purpose: RunPurpose,
-        warn: Warn<'_>,
+        events: &dyn EventSink,
     ) -> Result<(Look, Vec<String>), JobsError> {
         let registered = self.store.fields().await?;
         let mut tables = Vec::new();
@@ -206,20 +203,22 @@ impl Database<'_> {
                 false => self.store.table(&plan.name).await?,
             };
             let Some(facts) = facts else {
-                warn(&format!(
+                let text = format!(
                     "warning: table {} is registered and not there any more",
                     plan.name.label()
-                ));
+                );
+                events.emit(Event::Notice { text });
                 gone.push(plan.label.unwrap_or_else(|| plan.name.label()));
                 continue;
             };
             for column in plan::without_dropped(&mut plan, &registered) {
-                warn(&format!(
+                let text = format!(
                     "warning: column {} of table {} is registered, and what held its sealed values was dropped; if that is \
                      meant: phiseal fields forget",
                     Foreign(column.as_str()),
                     plan.name.label()
-                ));
+                );
+                events.emit(Event::Notice { text });
             }
             if plan.columns.is_empty() {
                 continue;
