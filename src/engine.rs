@@ -15,6 +15,7 @@ pub mod destroy;
 pub mod error;
 pub mod estimate;
 pub mod events;
+pub mod failures;
 pub mod health;
 mod job_digest;
 pub mod look;
@@ -53,7 +54,8 @@ pub use columns::FieldSpec;
 pub use context::RunSettings;
 pub use error::EngineError;
 pub use events::{Event, EventSink, NoEvents};
-pub use report::{Failure, TableReport, Tallied};
+pub use failures::Failures;
+pub use report::{Failure, TableReport, Tallied, Total};
 pub use stop::Stop;
 pub use tenants::Tenants;
 

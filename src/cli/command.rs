@@ -5,7 +5,6 @@ mod audit;
 mod backfill;
 mod bench;
 mod connection;
-mod failures;
 mod fields;
 mod init;
 mod keys;
@@ -16,8 +15,8 @@ mod restore;
 mod rotate;
 mod runs;
 mod status;
+mod tables;
 mod verify;
-pub(crate) mod work;
 
 use super::args::{Cli, Command};
 use super::output::Output;

@@ -29,7 +29,6 @@ use super::steps::rotate::Rotate;
 use super::wait::Waiting;
 use super::{Engine, FieldSpec, Job};
 use crate::crypto::KeyId;
-use crate::error::Coded;
 use crate::keys::rotation::{COMPLETE, REMAINDER};
 use crate::keys::{KeyRecord, RotationEnd, RotationKind, RotationRecord};
 use crate::store::{Next, OpenTransaction, RunKind, Select, StoreError, Target};
@@ -174,12 +173,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let ends_all = error.ends_all();
         if !ends_all {
-            self.events.emit(Event::TableFailed {
-                table: job.target.label.clone(),
-                code: error.code(),
-                message: error.message(),
-                hint: error.hint(),
-            });
+            self.table_failed(job, &error);
         }
         let worst = match blocked.take() {
             Some(other) => other.worse(error),

@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::work::{Total, jobs_going, per_second, rounded, total, warn};
+use super::tables;
 use crate::cli::args::{Global, Going};
+use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::engine::preflight::RunPurpose;
-use crate::engine::{Job, Stop, TableReport};
+use crate::engine::{Job, Stop, TableReport, Total};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::plural::counted;
@@ -22,8 +23,8 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     // Keys first: a wrong wrapping key is reported before any table is examined.
     let engine = session.engine(events, stop).await?;
     let look = session.database(&server).look(RunPurpose::Backfill).await?;
-    warn(&look, output);
-    let (jobs, mut failures) = jobs_going(&look, going, output)?;
+    tables::warn(&look, output);
+    let (jobs, mut failures) = tables::jobs_going(&look, going, output)?;
     let mut reports = Vec::new();
     let mut compared = ComparedValues::default();
     for job in &jobs {
@@ -40,14 +41,15 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
         }
         reports.push(report);
     }
-    let total = total(reports);
+    let total = Total::of(reports);
     let clean = total.open_quarantine == 0 && failures.is_empty();
     let idle = total.done.tally.rows_found == 0 && clean && !compared.any;
     if idle {
         engine.refuse_missing_keys(&jobs).await?;
     }
     let left = gaps_left(&session, &jobs).await?;
-    failures.result(
+    tables::result(
+        failures,
         &object(&total, &compared),
         &text(&total, &compared, &left, idle),
         output,

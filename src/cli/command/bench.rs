@@ -5,7 +5,7 @@ mod rendering;
 
 use std::sync::Arc;
 
-use super::work::warn;
+use super::tables;
 use crate::cli::args::{BenchArgs as Arguments, Global};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
@@ -43,7 +43,7 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
     let server = session.store.server().await?;
     let keyring = session.keyring_if_any(&server).await?;
     let look = session.database(&server).look_beforehand().await?;
-    warn(&look, output);
+    tables::warn(&look, output);
     let jobs = look.jobs()?;
     let place = match args.write_sample {
         true => TrialTable::Table,

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::connection;
-use super::work::{bytes, duration, finding_json};
+use super::tables::finding_json;
 use crate::cli::args::{Global, PlanArgs};
+use crate::cli::figures::{bytes, duration};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::engine::estimate::{self, Estimate, Sample};

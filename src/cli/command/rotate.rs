@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::keys::destroy;
-use super::work::{per_second, rounded};
 use crate::cli::args::{Global, KeyPurpose, RotateArgs};
+use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;

@@ -1,15 +1,18 @@
 //! `phiseal verify`: opens and compares every row.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
-use super::work::{by_key, jobs_going, per_second, total, warn};
+use super::tables;
 use crate::cli::args::{Global, Going};
+use crate::cli::figures::per_second;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::engine::preflight::RunPurpose;
-use crate::engine::{Job, Stop};
+use crate::engine::{Job, Stop, Tallied, Total};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::plural::counted;
@@ -22,8 +25,8 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     let events = progress::sink(output);
     let engine = session.engine(events, stop).await?;
     let look = session.database(&server).look(RunPurpose::Verify).await?;
-    warn(&look, output);
-    let (jobs, mut failures) = jobs_going(&look, going, output)?;
+    tables::warn(&look, output);
+    let (jobs, mut failures) = tables::jobs_going(&look, going, output)?;
     let jobs = look.sealed_only(jobs, false)?;
     let mut reports = Vec::new();
     for job in &jobs {
@@ -32,7 +35,7 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
             Err(error) => failures.meet(&engine, job, jobs.len(), error)?,
         }
     }
-    let total = total(reports);
+    let total = Total::of(reports);
     let done = &total.done;
     let value = json!({
         "rows_verified": done.seen.rows_opened,
@@ -71,7 +74,7 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     if done.failures.len() > 20 {
         text.push_str("\n  … the others with `phiseal quarantine list`");
     }
-    failures.result(&value, &text, output)?;
+    tables::result(failures, &value, &text, output)?;
     let good = done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty();
     if good && is_all(&look.registered, &jobs) {
         session.store.all_verified().await?;
@@ -93,4 +96,13 @@ fn is_all(registered: &[FieldRecord], jobs: &[Job]) -> bool {
                     .any(|field| field.label == record.column_label)
         })
     })
+}
+
+/// Values by key id, as JSON.
+fn by_key(done: &Tallied) -> BTreeMap<String, u64> {
+    done.seen
+        .opened
+        .iter()
+        .map(|(key, values)| (key.to_string(), *values))
+        .collect()
 }

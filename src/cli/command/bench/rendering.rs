@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Benched, Report};
 use crate::cli::columns::table;
-use crate::cli::command::work::{bytes, duration, rounded};
+use crate::cli::figures::{bytes, duration, rounded};
 use crate::engine::bench::Batch;
 use crate::engine::bench::forecast::{SecondsRange, StageSeconds};
 use crate::plural::counted;
