@@ -68,13 +68,34 @@ pub enum Reason {
         /// Why.
         why: String,
     },
+    /// A registered table or column is not where it was.
+    Place(Place),
+    /// A relation's guard is not as it should be.
+    GuardFault {
+        /// The relation.
+        relation: TableName,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A relation has a gap: its sealed values are not compared with their plaintext.
+    NotCompared {
+        /// The relation.
+        relation: TableName,
+        /// Why it has a gap.
+        gap: String,
+    },
+}
+
+/// Why a registered table or column is not where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
     /// A registered table is gone.
-    TableGone {
+    Gone {
         /// The table's label.
         label: String,
     },
     /// Several tables carry the guard of one label.
-    SeveralTables {
+    Several {
         /// The label.
         label: String,
         /// The tables.
@@ -93,20 +114,6 @@ pub enum Reason {
         was: String,
         /// The present name.
         now: String,
-    },
-    /// A relation's guard is not as it should be.
-    GuardFault {
-        /// The relation.
-        relation: TableName,
-        /// What is wrong with it.
-        fault: String,
-    },
-    /// A relation has a gap: its sealed values are not compared with their plaintext.
-    NotCompared {
-        /// The relation.
-        relation: TableName,
-        /// Why it has a gap.
-        gap: String,
     },
 }
 
@@ -154,11 +161,27 @@ impl fmt::Display for Reason {
             Self::GuardsMissed { why } => {
                 write!(f, "{why}: `phiseal backfill`, then `phiseal verify`")
             }
-            Self::TableGone { label } => write!(
+            Self::Place(place) => place.fmt(f),
+            Self::GuardFault { relation, fault } => {
+                write!(f, "{}: {fault}: `phiseal backfill`", relation.label())
+            }
+            Self::NotCompared { relation, gap } => write!(
+                f,
+                "the sealed values of {} are not compared, because {gap}: `phiseal backfill`",
+                relation.label()
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone { label } => write!(
                 f,
                 "the table of label {label} is gone: `phiseal fields list`, then `fields rebind` or `fields forget`"
             ),
-            Self::SeveralTables { label, tables } => {
+            Self::Several { label, tables } => {
                 let names: Vec<String> = tables.iter().map(TableName::label).collect();
                 write!(
                     f,
@@ -175,14 +198,6 @@ impl fmt::Display for Reason {
                 f,
                 "{was} is called {now} now: write that in the plan, then `phiseal backfill`, which makes the guard of \
                  {label} again"
-            ),
-            Self::GuardFault { relation, fault } => {
-                write!(f, "{}: {fault}: `phiseal backfill`", relation.label())
-            }
-            Self::NotCompared { relation, gap } => write!(
-                f,
-                "the sealed values of {} are not compared, because {gap}: `phiseal backfill`",
-                relation.label()
             ),
         }
     }
@@ -295,36 +310,36 @@ fn guards(health: &Health) -> impl Iterator<Item = Reason> {
 
 /// Fields whose table is not where it was recorded, by their text, each once.
 fn places(health: &Health) -> Vec<Reason> {
-    let mut out: Vec<Reason> = health
+    let mut out: Vec<Place> = health
         .fields
         .iter()
         .filter(|field| field.state.may_hold_seals())
         .flat_map(|field| places_of(health, field))
         .collect();
-    out.sort_by_cached_key(Reason::to_string);
+    out.sort_by_cached_key(Place::to_string);
     out.dedup();
-    out
+    out.into_iter().map(Reason::Place).collect()
 }
 
-fn places_of(health: &Health, field: &FieldRecord) -> impl Iterator<Item = Reason> {
+fn places_of(health: &Health, field: &FieldRecord) -> impl Iterator<Item = Place> {
     let label = field.table_label.clone();
     let is_recorded = || health.relations.iter().any(|one| one.table_label == label);
     let found = match &field.place.found {
-        Found::Gone => Some(Reason::TableGone {
+        Found::Gone => Some(Place::Gone {
             label: label.clone(),
         }),
-        Found::Several(tables) => Some(Reason::SeveralTables {
+        Found::Several(tables) => Some(Place::Several {
             label: label.clone(),
             tables: tables.clone(),
         }),
-        Found::Guarded | Found::Named if !is_recorded() => Some(Reason::NotRecorded {
+        Found::Guarded | Found::Named if !is_recorded() => Some(Place::NotRecorded {
             label: label.clone(),
         }),
         Found::Known | Found::Guarded | Found::Named => None,
     };
     let renamed = field.place.renames.iter().map(move |(was, now)| {
         let (label, was, now) = (label.clone(), was.clone(), now.clone());
-        Reason::Renamed { label, was, now }
+        Place::Renamed { label, was, now }
     });
     found.into_iter().chain(renamed)
 }
