@@ -6,6 +6,7 @@
 pub mod alike;
 pub mod bench;
 pub mod census;
+pub mod clock;
 pub mod columns;
 pub mod commit;
 mod compare;
@@ -23,6 +24,7 @@ pub mod pages;
 pub mod patient;
 pub mod pipeline;
 pub mod preflight;
+pub mod procedure;
 pub mod quarantine;
 pub mod registered;
 pub mod reindex;
@@ -48,7 +50,6 @@ pub mod worked_page;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 pub use columns::FieldSpec;
 pub use context::RunSettings;
@@ -61,20 +62,34 @@ pub use tenants::Tenants;
 
 use columns::Columns;
 use preflight::{Dialect, Finding};
+use retry::Patience;
+use step::Step;
 use steps::backfill::Backfill;
+use steps::reindex::Reindex;
 use steps::restore::Restore;
 use steps::verify::Verify;
 
 use crate::crypto::IndexSpec;
-use crate::plan::TablePlan;
-use crate::store::{FieldRecord, FieldState, Sealed, Store, TableFacts, Target};
+use crate::ident::Ident;
+use crate::plan::{TablePlan, TriggerPolicy};
+use crate::store::{
+    Access, FieldRecord, FieldState, Scope, Sealed, Store, Table, TableFacts, Triggers,
+};
+
+/// How long a write waits for a lock, in milliseconds. It is short, since the sweep processes rows
+/// that are locked, and other statements would queue behind the wait.
+const LOCK_TIMEOUT_MS: u32 = 150;
 
 /// One table to work on, resolved from the plan, the catalog and the registry.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// What the stores build their statements from.
-    pub target: Target,
-    /// How to seal each field, in the target's order.
+    /// The table.
+    pub table: Arc<Table>,
+    /// Which of its relations are worked on.
+    pub scope: Scope,
+    /// What happens to its own UPDATE triggers.
+    pub triggers: Triggers,
+    /// How to seal each field, in the table's order.
     pub fields: Vec<FieldSpec>,
     /// The registry's rows for these fields.
     pub records: Vec<FieldRecord>,
@@ -93,11 +108,11 @@ impl Job {
         registered: &[FieldRecord],
         dialect: Dialect,
     ) -> Result<Self, Finding> {
-        let target = preflight::resolve(plan, facts, registered, dialect)?;
+        let table = preflight::resolve(plan, facts, registered, dialect)?;
         let fields = plan
             .columns
             .iter()
-            .zip(&target.fields)
+            .zip(&table.fields)
             .map(|(column, field)| FieldSpec {
                 label: field.label.clone(),
                 pad_to: column.pad_to,
@@ -107,13 +122,41 @@ impl Job {
                     .and_then(|index| IndexSpec::new(index.normaliser, index.bits).ok()),
             })
             .collect();
-        let records = preflight::records(&target, plan);
+        let records = preflight::records(&table, plan);
         Ok(Self {
-            target,
+            table: Arc::new(table),
+            scope: Scope::Attached,
+            triggers: match plan.triggers {
+                TriggerPolicy::Refuse => Triggers::None,
+                TriggerPolicy::Suppress => Triggers::Suppressed,
+                TriggerPolicy::Fire => Triggers::Fire,
+            },
             fields,
             records,
             compared: None,
         })
+    }
+
+    /// Reads and writes all columns of the fields in their own roles, for a step to narrow.
+    pub fn access(&self) -> Access {
+        Access {
+            scope: self.scope.clone(),
+            triggers: self.triggers,
+            lock_timeout_ms: LOCK_TIMEOUT_MS,
+            ..Access::of(Arc::clone(&self.table))
+        }
+    }
+
+    /// The blind index columns, each with the position of its field.
+    fn indexes(&self) -> Vec<(usize, Ident)> {
+        (self.table.fields.iter().enumerate())
+            .filter_map(|(at, field)| Some((at, field.index.clone()?)))
+            .collect()
+    }
+
+    /// The derived keys of the fields.
+    fn columns(&self) -> Arc<Columns> {
+        Arc::new(Columns::new(&self.table.label, self.fields.clone()))
     }
 
     /// Keeps only the fields for which `kept` holds `true` at their position, or holds nothing.
@@ -124,7 +167,7 @@ impl Job {
             .map(|(_, field)| field.label.clone())
             .collect();
         self.fields.retain(|field| labels.contains(&field.label));
-        self.target
+        Arc::make_mut(&mut self.table)
             .fields
             .retain(|field| labels.contains(&field.label));
         self.records
@@ -154,6 +197,11 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// The patience with a round trip that fails.
+    fn patience(&self) -> Patience {
+        Patience::by(self.stop.clock(), self.settings.patience)
+    }
+
     /// Seals every plaintext of the job's fields, or resumes an interrupted backfill. Also compares
     /// the sealed values of gaps with their plaintext: before the backfill, or after one that it
     /// resumes.
@@ -163,7 +211,7 @@ impl Engine {
     pub async fn backfill(&self, job: &Job) -> Result<TableReport, EngineError> {
         self.tenants.own()?;
         self.store.register_fields(&job.records).await?;
-        self.store.prepare(&job.target).await?;
+        self.store.prepare(&job.table).await?;
         let mut compared = None;
         if !self.is_half_filled(job).await? {
             compared = self.compare(job).await?;
@@ -177,27 +225,23 @@ impl Engine {
     }
 
     async fn seal_table(&self, job: &Job) -> Result<TableReport, EngineError> {
-        let label = &job.target.label;
+        let label = &job.table.label;
         self.store
             .set_field_state(label, &job.labels(), FieldState::Sealing)
             .await?;
-        let missing = reindex::missing_indexes(job);
+        let fill = Arc::new(Reindex::filling(job));
         // An interrupted fill of indexes is an unfinished run of its own, which must end first.
         let open = self.store.open_run(label).await?;
-        if open.is_some_and(|open| job_digest::is_of(&open.digest, &missing)) {
-            self.fill_indexes(&missing).await?;
+        if open.is_some_and(|open| job_digest::is_of(&open.digest, fill.access(), None)) {
+            self.run(job, Arc::clone(&fill) as _, HashMap::new())
+                .await?;
         }
-        let target = Arc::new(job.target.clone());
-        let columns = Arc::new(Columns::new(label, job.fields.clone()));
-        let keys = self.tenants.keyring.snapshot();
-        let step = Backfill::new(Arc::clone(&target), Arc::clone(&columns), &keys, false);
-        let mut report = self
-            .run(job, target, columns, Arc::new(step), HashMap::new())
-            .await?;
-        if self.lacks_indexes(&missing).await? {
-            report.open_quarantine = self.fill_indexes(&missing).await?.open_quarantine;
+        let step = Backfill::new(job, &self.tenants.keyring.snapshot(), false);
+        let mut report = self.run(job, Arc::new(step), HashMap::new()).await?;
+        if self.lacks_indexes(fill.access()).await? {
+            report.open_quarantine = self.run(job, fill, HashMap::new()).await?.open_quarantine;
         }
-        self.store.finish_indexes(&job.target).await?;
+        self.store.finish_indexes(&job.table).await?;
         if report.open_quarantine == 0 && !report.done.still_written {
             self.store
                 .set_field_state(label, &job.labels(), FieldState::Sealed)
@@ -212,15 +256,15 @@ impl Engine {
     /// Any error that stops the verification; the next one starts from the beginning. Values that
     /// fail are counted and are not errors.
     pub async fn verify(&self, job: &Job) -> Result<TableReport, EngineError> {
-        let begun = Instant::now();
-        let label = job.target.label.clone();
-        self.store.note_relations(&job.target).await?;
-        let mut gaps = self.store.gaps(&job.target).await?;
+        let begun = self.stop.clock().now();
+        let label = job.table.label.clone();
+        self.store.note_relations(&job.table).await?;
+        let mut gaps = self.store.gaps(&job.table).await?;
         gaps.retain(|gap| gap.attached);
         let done = self.verify_only(job).await?;
         self.resolve_verified(&label, &done).await?;
         if done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty() {
-            for (field, name) in job.target.fields.iter().zip(job.labels()) {
+            for (field, name) in job.table.fields.iter().zip(job.labels()) {
                 let state = match field.sealed {
                     Sealed::InPlace => FieldState::Opened,
                     Sealed::Beside { .. } => FieldState::Verified,
@@ -241,7 +285,7 @@ impl Engine {
             done,
             resumed: false,
             open_quarantine: 0,
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds: self.stop.clock().since(begun).as_secs_f64(),
             compared: None,
         })
     }
@@ -252,15 +296,10 @@ impl Engine {
     /// # Errors
     /// Any error that stops it. Values that fail are counted and are not errors.
     pub async fn verify_only(&self, job: &Job) -> Result<Tallied, EngineError> {
-        let label = job.target.label.clone();
-        let target = Arc::new(job.target.clone());
-        let columns = Arc::new(Columns::new(&label, job.fields.clone()));
-        let step = Arc::new(Verify::new(Arc::clone(&target), Arc::clone(&columns)));
-        let rows_estimate = self.store.row_estimate(&target).await?;
-        let ctx = Arc::new(
-            self.context(target, columns, step, None, HashMap::new())
-                .await?,
-        );
+        let label = job.table.label.clone();
+        let step = Arc::new(Verify::new(job));
+        let rows_estimate = self.store.row_estimate(&job.table).await?;
+        let ctx = Arc::new(self.context(step, None, HashMap::new()).await?);
         self.begin_table(&ctx, rows_estimate, 0);
         let done = verify_loop::verify_loop(&ctx).await;
         self.events.emit(Event::TableEnded {
@@ -272,7 +311,7 @@ impl Engine {
     /// Counts the unresolved quarantine entries about the job's columns or about whole rows.
     async fn listed(&self, job: &Job) -> Result<u64, EngineError> {
         let labels = job.labels();
-        let listed = self.store.quarantined(Some(&job.target.label)).await?;
+        let listed = self.store.quarantined(Some(&job.table.label)).await?;
         let ours = listed.iter().filter(|record| {
             let column = record.row.column_label.as_ref();
             column.is_none_or(|column| labels.contains(column))
@@ -280,27 +319,23 @@ impl Engine {
         Ok(ours.count() as u64)
     }
 
-    /// Decrypts values back into the columns of the job's target. With `drop_sealed`, drops the
+    /// Decrypts values back into the plaintext columns. With `drop_sealed`, drops the
     /// sealed columns and the guard afterwards, if every value was restored.
     ///
     /// # Errors
     /// Any error that stops the run. Everything committed stays, and the same call resumes.
     pub async fn restore(&self, job: &Job, drop_sealed: bool) -> Result<TableReport, EngineError> {
-        self.store.make_plain_columns(&job.target).await?;
-        let mut target = job.target.clone();
+        self.store.make_plain_columns(&job.table).await?;
         // A column that was just created must be read, too: otherwise it would look empty in every
         // pass, and the sweep would never end.
-        for field in &mut target.fields {
-            field.plain_exists = true;
-        }
+        let made = Job {
+            table: Arc::new(job.table.with_plain_columns()),
+            ..job.clone()
+        };
         // An older version's guard would undo what this restore writes.
-        self.store.prepare(&target).await?;
-        let target = Arc::new(target);
-        let columns = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
-        let step = Restore::new(Arc::clone(&target), Arc::clone(&columns));
-        let mut report = self
-            .run(job, target, columns, Arc::new(step), HashMap::new())
-            .await?;
+        self.store.prepare(&made.table).await?;
+        let step = Arc::new(Restore::new(&made));
+        let mut report = self.run(job, step, HashMap::new()).await?;
         if drop_sealed {
             // Includes what an earlier step listed or a person chose to leave: the sealed value may
             // be the only copy.
@@ -310,19 +345,19 @@ impl Engine {
             return Ok(report);
         }
         let (in_place, beside): (Vec<_>, Vec<_>) = job
-            .target
+            .table
             .fields
             .iter()
             .partition(|field| field.sealed == Sealed::InPlace);
         if drop_sealed || beside.is_empty() {
-            self.store.drop_sealed(&job.target).await?;
+            self.store.drop_sealed(&job.table).await?;
             self.store
-                .set_field_state(&job.target.label, &job.labels(), FieldState::Restored)
+                .set_field_state(&job.table.label, &job.labels(), FieldState::Restored)
                 .await?;
         } else if !in_place.is_empty() {
             let labels: Vec<String> = in_place.iter().map(|field| field.label.clone()).collect();
             self.store
-                .set_field_state(&job.target.label, &labels, FieldState::Restored)
+                .set_field_state(&job.table.label, &labels, FieldState::Restored)
                 .await?;
         }
         Ok(report)

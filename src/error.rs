@@ -7,11 +7,14 @@
 //! verification, E04xx keys, E05xx database, E06xx runs, lanes and leases,
 //! E07xx migrations, E09xx faults of the program.
 
+mod coded;
 pub mod round_trip;
 pub mod tls_fault;
 
 use std::fmt;
 use std::process::ExitCode;
+
+pub(crate) use coded::coded;
 
 use crate::foreign::Foreign;
 

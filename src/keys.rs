@@ -4,10 +4,10 @@
 //! A data key is in memory only after its check value was compared, and in the table only wrapped.
 
 mod cache;
+#[cfg(feature = "cli")]
 mod due;
 pub mod error;
 pub(crate) mod examine;
-mod hint;
 pub mod issue;
 pub mod key;
 pub mod keyring;
@@ -23,6 +23,7 @@ mod throw_away;
 pub(crate) mod fake;
 
 pub use cache::{KEYS_AGE_MAX, KeyCache, LoadError};
+#[cfg(feature = "cli")]
 pub use due::{Due, NOTICE_DAYS};
 pub use error::KeyError;
 #[cfg(feature = "cli")]

@@ -136,6 +136,8 @@ pub mod trust;
 #[cfg(not(feature = "testing"))]
 mod trust;
 
+mod words;
+
 pub use sealer::{Field, Opener, Sealer, ValueError};
 
 // Its Rust is compiled, as every example here is.

@@ -20,6 +20,7 @@ use toml::de::DeTable;
 use crate::crypto::Normaliser;
 use crate::ident::{Ident, TableName};
 use crate::keys::RotationPeriod;
+use crate::words::word_enum;
 
 use faults::Faults;
 pub use faults::{PlanFault, PlanFaults};
@@ -123,24 +124,26 @@ pub struct TablePlan {
     pub columns: Vec<ColumnPlan>,
 }
 
-/// What to do about UPDATE triggers of a table that is sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TriggerPolicy {
-    /// Do not seal a table that has any.
-    Refuse,
-    /// Let them fire.
-    Fire,
-    /// Write like a replica, so that they do not fire.
-    Suppress,
+word_enum! {
+    /// What to do about UPDATE triggers of a table that is sealed.
+    TriggerPolicy {
+        /// Do not seal a table that has any.
+        Refuse = "refuse",
+        /// Let them fire.
+        Fire = "fire",
+        /// Write like a replica, so that they do not fire.
+        Suppress = "suppress",
+    }
 }
 
-/// What the guard does if an untrusted writer changes a sealed value and nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnUntrustedSeal {
-    /// It makes the statement fail.
-    Refuse,
-    /// It keeps the old sealed value.
-    Undo,
+word_enum! {
+    /// What the guard does if an untrusted writer changes a sealed value and nothing else.
+    OnUntrustedSeal {
+        /// It makes the statement fail.
+        Refuse = "refuse",
+        /// It keeps the old sealed value.
+        Undo = "undo",
+    }
 }
 
 /// One column to seal.

@@ -12,7 +12,7 @@ use crate::crypto::{
     BlindIndexKey, ColumnKey, Context, Envelope, EnvelopeError, IndexSpec, KeyId, KeyPart,
     NonceBatch, Purpose, RandomError, RowKey, RowKeyError, TextError, text,
 };
-use crate::error::{Coded, Exit};
+use crate::error::coded;
 use crate::keys::{KEYS_AGE_MAX, Key, KeyCache, KeyError, Keyring, LoadError};
 
 /// A request that took the keyring just before it became too old may still seal.
@@ -277,96 +277,47 @@ fn open_under(
         .map_err(|_| ValueError::DoesNotOpen { key_id })
 }
 
-/// Why a value cannot be sealed, opened or indexed.
-#[derive(Debug, thiserror::Error)]
-pub enum ValueError {
-    /// There is no key that may do it.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The row's key has no single form.
-    #[error(transparent)]
-    RowKey(#[from] RowKeyError),
-    /// The keys cannot be loaded again.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The bytes are not an envelope.
-    #[error(transparent)]
-    Envelope(#[from] EnvelopeError),
-    /// The text is not a sealed text.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// The key exists, but the value was sealed for another row or column, or was changed.
-    #[error("the value does not open under key {key_id}")]
-    DoesNotOpen {
-        /// The key that the envelope names.
-        key_id: KeyId,
-    },
-    /// The field has no blind index.
-    #[error("the field has no blind index")]
-    NoBlindIndex,
-    /// The keys were loaded more than a minute ago.
-    #[error("the keys were loaded more than {} s ago", KEYS_AGE_MAX.as_secs())]
-    StaleKeys,
-    /// The operating system's random generator failed.
-    #[error("the operating system gave no random bytes")]
-    NoRandomness,
-    /// The value is too long to seal.
-    #[error("the value is too long to seal")]
-    TooLong,
+coded! {
+    /// Why a value cannot be sealed, opened or indexed.
+    #[derive(Debug, thiserror::Error)]
+    pub enum ValueError, exit: Usage {
+        /// There is no key that may do it.
+        Key(#[from] error: KeyError) = error(transparent);
+        /// The row's key has no single form.
+        RowKey(#[from] error: RowKeyError) = "E0320"(transparent),
+            hint: "give the key columns as they were registered, in that order";
+        /// The keys cannot be loaded again.
+        Load(#[from] error: LoadError) = error(transparent);
+        /// The bytes are not an envelope.
+        Envelope(#[from] error: EnvelopeError) = "E0321"(transparent), exit: Unverified,
+            hint: "the column holds something else than sealed values; run `phiseal verify`";
+        /// The text is not a sealed text.
+        Text(#[from] error: TextError) = "E0322"(transparent), exit: Unverified,
+            hint: "the column holds something else than sealed values; run `phiseal verify`";
+        /// The key exists, but the value was sealed for another row or column, or was changed.
+        DoesNotOpen {
+            /// The key that the envelope names.
+            key_id: KeyId,
+        } = "E0323"("the value does not open under key {key_id}"), exit: Unverified,
+            hint: "check the row's key, the labels and the tenant; run `phiseal verify`";
+        /// The field has no blind index.
+        NoBlindIndex = "E0324"("the field has no blind index"),
+            hint: "give the field the blind index that it is registered with";
+        /// The keys were loaded more than a minute ago.
+        StaleKeys = "E0327"("the keys were loaded more than {} s ago", KEYS_AGE_MAX.as_secs()), exit: Keys,
+            hint: "take the keyring from a KeyCache before each value: it loads the keys again in time";
+        /// The operating system's random generator failed.
+        NoRandomness = "E0325"("the operating system gave no random bytes"), exit: Bug,
+            hint: "look at the system's log; nothing was sealed";
+        /// The value is too long to seal.
+        TooLong = "E0326"("the value is too long to seal"),
+            hint: "store the value in parts; AES-GCM seals less than 64 GiB";
+    }
 }
 
 impl From<RandomError> for ValueError {
     fn from(_: RandomError) -> Self {
         Self::NoRandomness
-    }
-}
-
-impl Coded for ValueError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Key(error) => error.code(),
-            Self::Load(error) => error.code(),
-            Self::RowKey(_) => "E0320",
-            Self::Envelope(_) => "E0321",
-            Self::Text(_) => "E0322",
-            Self::DoesNotOpen { .. } => "E0323",
-            Self::NoBlindIndex => "E0324",
-            Self::NoRandomness => "E0325",
-            Self::TooLong => "E0326",
-            Self::StaleKeys => "E0327",
-        }
-    }
-
-    fn hint(&self) -> String {
-        match self {
-            Self::Key(error) => return error.hint(),
-            Self::Load(error) => return error.hint(),
-            Self::RowKey(_) => "give the key columns as they were registered, in that order",
-            Self::Envelope(_) | Self::Text(_) => {
-                "the column holds something else than sealed values; run `phiseal verify`"
-            }
-            Self::DoesNotOpen { .. } => {
-                "check the row's key, the labels and the tenant; run `phiseal verify`"
-            }
-            Self::NoBlindIndex => "give the field the blind index that it is registered with",
-            Self::NoRandomness => "look at the system's log; nothing was sealed",
-            Self::StaleKeys => {
-                "take the keyring from a KeyCache before each value: it loads the keys again in time"
-            }
-            Self::TooLong => "store the value in parts; AES-GCM seals less than 64 GiB",
-        }
-        .to_owned()
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Key(error) => error.exit(),
-            Self::Load(error) => error.exit(),
-            Self::RowKey(_) | Self::NoBlindIndex | Self::TooLong => Exit::Usage,
-            Self::Envelope(_) | Self::Text(_) | Self::DoesNotOpen { .. } => Exit::Unverified,
-            Self::StaleKeys => Exit::Keys,
-            Self::NoRandomness => Exit::Bug,
-        }
     }
 }
 

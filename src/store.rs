@@ -4,6 +4,7 @@
 //! tests interrupt each of them. All SQL that the engine runs is below `store/postgres` and
 //! `store/sqlite`.
 
+pub mod access;
 pub mod catalog;
 pub(crate) mod change;
 pub mod ledger;
@@ -19,13 +20,14 @@ pub mod search;
 pub mod sqlite;
 pub mod survey;
 pub mod switch;
-pub mod target;
+pub mod table;
 pub mod transport;
 pub mod trial;
 
 pub use crate::error::round_trip::{Next, StoreError};
 pub use crate::keys::{AuditEntry, AuditHead};
 use crate::keys::{KeyTable, RotationTable};
+pub use access::{Access, CellAccess, ColumnsRead, SourceColumn, Triggers};
 pub use catalog::{Catalog, ServerFacts, TableFacts};
 pub use ledger::{AuditTable, Ledger, Procedures};
 pub use page::{
@@ -45,7 +47,7 @@ pub use rows::{
 pub use search::{SearchColumn, SearchForm, SearchHit, SearchList, SearchRelation, Unsearchable};
 pub use survey::{Survey, Violator};
 pub use switch::{IndexSwitch, LateRows, SwitchTable};
-pub use target::{FieldTarget, KeyColumn, KeyKind, Scope, Sealed, Target, UntrustedSeal};
+pub use table::{KeyColumn, KeyKind, Scope, Sealed, Table, TableField, UntrustedSeal};
 pub use transport::{SslMode, Transport};
 pub use trial::{Trial, TrialTable, Tried};
 

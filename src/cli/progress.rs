@@ -101,6 +101,17 @@ impl EventSink for Bars {
                     }
                 }
             }
+            Event::Phase {
+                kind,
+                subject,
+                phase,
+            } => {
+                let text = phase_text(kind, &subject, phase);
+                match bar {
+                    Some(bar) => bar.println(text),
+                    None => self.output.say(&text),
+                }
+            }
             Event::Waiting { why } => {
                 if let Some(bar) = bar {
                     bar.set_message(format!("waiting: {}", Foreign(&why)));
@@ -146,6 +157,10 @@ fn failed_text(table: &str, code: &str, message: &str, hint: &str) -> String {
         "{} failed: error[{code}]: {message}; hint: {hint}; going on with the other tables",
         Foreign(table)
     )
+}
+
+fn phase_text(kind: &str, subject: &str, phase: &str) -> String {
+    format!("{kind} {}: phase {phase}", Foreign(subject))
 }
 
 fn search_text(place: &str, number: usize, of: usize) -> String {
@@ -197,6 +212,11 @@ impl EventSink for Lines {
                     ));
                 }
             }
+            Event::Phase {
+                kind,
+                subject,
+                phase,
+            } => self.output.say(&phase_text(kind, &subject, phase)),
             Event::Waiting { why } => {
                 if counts.waiting.as_ref() != Some(&why) {
                     let name = match counts.name.as_str() {

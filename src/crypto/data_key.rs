@@ -1,7 +1,7 @@
 //! Data keys: 32 secret bytes from which every key of a column, cell, tag and audit entry is derived.
 //! Always holds: they cannot be printed, cloned or serialized, live on the heap and are wiped on drop.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
@@ -11,6 +11,7 @@ use super::{
     prf::Prf,
     random::{self, RandomError},
 };
+use crate::words::word_enum;
 
 /// A data key, or a blind index key: 32 bytes, stored only wrapped.
 pub struct DataKey(Box<Zeroizing<[u8; 32]>>);
@@ -98,39 +99,14 @@ impl fmt::Debug for DataKey {
     }
 }
 
-/// What a data key is for, as in `encryption_keys.purpose`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Purpose {
-    /// Seals cells.
-    Cell,
-    /// Makes blind indexes, and never seals.
-    BlindIndex,
-}
-
-impl Purpose {
-    /// `cell` or `blind_index`: as stored, and as bound into a wrapped key.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cell => "cell",
-            Self::BlindIndex => "blind_index",
-        }
-    }
-}
-
-impl fmt::Display for Purpose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Purpose {
-    type Err = UnknownPurpose;
-
-    fn from_str(text: &str) -> Result<Self, UnknownPurpose> {
-        [Self::Cell, Self::BlindIndex]
-            .into_iter()
-            .find(|purpose| purpose.as_str() == text)
-            .ok_or(UnknownPurpose)
+word_enum! {
+    /// What a data key is for: stored in `encryption_keys.purpose`, and bound into a wrapped key.
+    #[derive(PartialOrd, Ord)]
+    Purpose else UnknownPurpose {
+        /// Seals cells.
+        Cell = "cell",
+        /// Makes blind indexes, and never seals.
+        BlindIndex = "blind_index",
     }
 }
 

@@ -2,48 +2,29 @@
 //! Always holds: a normaliser does not depend on a language, since each step is a Unicode property
 //! or algorithm.
 
-use std::{fmt, str::FromStr};
-
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-/// How a value is changed to a common form before it is indexed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Normaliser {
-    /// The text unchanged.
-    Exact,
-    /// Strips characters of the property White_Space at both ends.
-    Trim,
-    /// NFKC, full uppercase mapping without locale, NFKC, trim.
-    Caseless,
-    /// Caseless, then keeps only characters of General_Category L, M and N.
-    Alnum,
-    /// NFKC, then keeps only 0-9.
-    Digits,
+use crate::words::word_enum;
+
+word_enum! {
+    /// How a value is changed to a common form before it is indexed.
+    Normaliser else UnknownNormaliser {
+        /// The text unchanged.
+        Exact = "exact",
+        /// Strips characters of the property White_Space at both ends.
+        Trim = "trim",
+        /// NFKC, full uppercase mapping without locale, NFKC, trim.
+        Caseless = "caseless",
+        /// Caseless, then keeps only characters of General_Category L, M and N.
+        Alnum = "alnum",
+        /// NFKC, then keeps only 0-9.
+        Digits = "digits",
+    }
 }
 
 impl Normaliser {
-    /// All normalisers.
-    pub const ALL: [Self; 5] = [
-        Self::Exact,
-        Self::Trim,
-        Self::Caseless,
-        Self::Alnum,
-        Self::Digits,
-    ];
-
-    /// The name in the plan file and in the metadata.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Trim => "trim",
-            Self::Caseless => "caseless",
-            Self::Alnum => "alnum",
-            Self::Digits => "digits",
-        }
-    }
-
     /// The normalised text, wiped on drop.
     pub(super) fn normalise(self, value: &str) -> Zeroizing<String> {
         Zeroizing::new(match self {
@@ -54,23 +35,6 @@ impl Normaliser {
             Self::Alnum => return kept(&caseless(value), is_letter_mark_or_number),
             Self::Digits => return kept(&nfkc(value), |c| c.is_ascii_digit()),
         })
-    }
-}
-
-impl fmt::Display for Normaliser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Normaliser {
-    type Err = UnknownNormaliser;
-
-    fn from_str(text: &str) -> Result<Self, UnknownNormaliser> {
-        Self::ALL
-            .into_iter()
-            .find(|normaliser| normaliser.as_str() == text)
-            .ok_or(UnknownNormaliser)
     }
 }
 

@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::columns::Columns;
+use super::events::NoEvents;
+use super::pages::{PageSource, Pages};
 use super::step::{RowView, Step, ThreadScratch};
 use super::steps::backfill::Backfill;
+use super::throttle::Unthrottled;
 use super::{EngineError, Job, RunSettings, Stop};
 use crate::crypto::{NonceBatch, Purpose, RowKey};
 use crate::keys::{KeyError, KeyFor, KeySet, Keyring, throw_away};
 use crate::store::{
-    Bound, KeyText, Page, PageReader, PageRequest, PageRow, Sealed, Select, Store, StoreError,
-    Target, Trial, TrialTable, WriteRow,
+    Access, Bound, KeyText, PageRequest, PageRow, Select, Store, StoreError, Trial, TrialTable,
+    Visibility, WriteRow,
 };
 
 /// At most so many batches of a table are measured.
@@ -100,6 +102,7 @@ struct SampleRange {
 }
 
 /// The sealed rows of a batch, ready to be written.
+#[derive(Default)]
 struct SealedRows {
     writes: Vec<WriteRow>,
     values: u64,
@@ -119,30 +122,32 @@ impl Bench {
             ..Measured::default()
         };
         // The sealed columns may not exist yet, so they are not read.
-        let mut source = job.target.clone();
-        for field in &mut source.fields {
-            field.sealed = Sealed::InPlace;
-        }
-        let columns = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
-        let target = Arc::new(job.target.clone());
-        let keys = self.keyring.snapshot();
-        let step = Arc::new(Backfill::new(target, columns, &keys, false));
+        let source = PageSource {
+            store: Arc::clone(&self.store),
+            access: Arc::new(job.access().sources_only()),
+            events: Arc::new(NoEvents),
+            stop: self.stop.clone(),
+            throttle: Arc::new(Unthrottled),
+            // A failed read that was repeated would be measured, too.
+            patience: None,
+        };
+        let step = Arc::new(Backfill::new(job, &self.keyring.snapshot(), false));
         let mut reader = self.store.reader().await?;
         let mut refusal = None;
-        for window in self.windows(&source, rows).await? {
+        for window in self.windows(&source.access, rows).await? {
             if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }
             if measured.batches.len() == BATCHES {
                 break;
             }
-            let (page, looked, read) = self
-                .read(reader.as_mut(), &source, &window, measured.round_trip)
-                .await?;
+            let mut pages = Pages::through(source.clone(), self.request(&window), reader);
+            let (rows, looked, read) = read(&mut pages, measured.round_trip).await?;
+            reader = pages.into_reader().ok_or(EngineError::Worker)?;
             measured.looked += looked;
-            let keys = self.keys(job, &page.rows, &mut measured.thrown_away)?;
+            let keys = self.keys(job, &rows, &mut measured.thrown_away)?;
             let begun = Instant::now();
-            let sealed = self.seal(job, &step, &keys, page.rows).await?;
+            let sealed = self.seal(job, &step, &keys, rows).await?;
             let seal = begun.elapsed().as_secs_f64();
             if sealed.writes.is_empty() {
                 continue;
@@ -183,7 +188,7 @@ impl Bench {
 
     /// The ranges to read batches from, ordered so that the first few are spread over the whole
     /// table.
-    async fn windows(&self, source: &Target, rows: u64) -> Result<Vec<SampleRange>, EngineError> {
+    async fn windows(&self, source: &Access, rows: u64) -> Result<Vec<SampleRange>, EngineError> {
         let mut relations = self.store.relations(source).await?;
         let every = relations.len().div_ceil(RELATIONS).max(1);
         relations = relations.into_iter().step_by(every).collect();
@@ -193,7 +198,7 @@ impl Bench {
         for relation in relations {
             let cuts = self
                 .store
-                .sample_keys(source, &relation, u32::try_from(pieces).unwrap_or(1))
+                .sample_keys(&source.table, &relation, u32::try_from(pieces).unwrap_or(1))
                 .await?;
             let ends: Vec<Option<KeyText>> = cuts.into_iter().map(Some).chain([None]).collect();
             let mut after = None;
@@ -216,14 +221,8 @@ impl Bench {
             .collect())
     }
 
-    async fn read(
-        &self,
-        reader: &mut dyn PageReader,
-        source: &Target,
-        window: &SampleRange,
-        round_trip: Duration,
-    ) -> Result<(Page, u64, f64), EngineError> {
-        let request = PageRequest {
+    fn request(&self, window: &SampleRange) -> PageRequest {
+        PageRequest {
             relation: window.relation.clone(),
             after: window.after.clone().map(Bound::Key),
             upto: window.upto.clone().map(Bound::Key),
@@ -231,21 +230,9 @@ impl Bench {
             bytes_max: self.settings.batch_bytes_max,
             value_bytes_max: self.settings.value_bytes_max,
             select: Select::Unsealed,
-            with_plain: true,
-            with_sealed: false,
-            with_index: false,
             with_key_text: false,
-            versions: crate::store::Visibility::All,
-        };
-        let begun = Instant::now();
-        let page = reader.page(source, &request).await?;
-        let took = without(round_trip * READ_TRIPS, begun.elapsed());
-        let found = page.rows.len() as u64;
-        let bytes: u64 = page.rows.iter().map(|row| row.bytes).sum();
-        // A window that ended early does not tell how many rows it looked at.
-        let full = page.next.is_some() && bytes < request.bytes_max;
-        let looked = if full { u64::from(BATCH_ROWS) } else { found };
-        Ok((page, looked, took.as_secs_f64()))
+            versions: Visibility::All,
+        }
     }
 
     /// The keys of the tenants on a page.
@@ -292,11 +279,7 @@ impl Bench {
                 .map(|chunk| seal_chunk(&job, step.as_ref(), &keys, chunk))
                 .collect();
             chunks.map(|chunks| {
-                let mut all = SealedRows {
-                    writes: Vec::new(),
-                    values: 0,
-                    bytes: 0,
-                };
+                let mut all = SealedRows::default();
                 for chunk in chunks {
                     all.writes.extend(chunk.writes);
                     all.values += chunk.values;
@@ -321,7 +304,7 @@ impl Bench {
     ) -> Result<(), StoreError> {
         let sent = writes.len() as u64;
         let tried = trial
-            .write(&job.target, &window.relation, writes, self.place)
+            .write(&job.access(), &window.relation, writes, self.place)
             .await?;
         measured.written += tried.rows;
         measured.grown_bytes += tried.grown_bytes;
@@ -341,9 +324,29 @@ impl Bench {
     }
 }
 
+/// Reads the first window of a range, without its large rows. Also returns how many rows the window
+/// looked at, and how many seconds the server worked on it.
+async fn read(
+    pages: &mut Pages,
+    round_trip: Duration,
+) -> Result<(Vec<PageRow>, u64, f64), EngineError> {
+    let begun = Instant::now();
+    let streamed = pages.next().await?;
+    let took = without(round_trip * READ_TRIPS, begun.elapsed());
+    let rows = streamed.map_or_else(Vec::new, |streamed| streamed.page.rows);
+    let bytes: u64 = rows.iter().map(|row| row.bytes).sum();
+    // A window that ended early does not tell how many rows it looked at.
+    let full = !pages.is_last_window() && bytes < pages.request.bytes_max;
+    let looked = match full {
+        true => u64::from(BATCH_ROWS),
+        false => (rows.len() + pages.large_left()) as u64,
+    };
+    Ok((rows, looked, took.as_secs_f64()))
+}
+
 /// The tenant of a row; `None` if the table has a tenant column and this row has no tenant.
 fn tenant_of<'a>(job: &Job, row: &'a PageRow) -> Option<&'a str> {
-    match (&job.target.tenant, row.tenant.as_deref()) {
+    match (&job.table.tenant, row.tenant.as_deref()) {
         (None, _) => Some(""),
         (Some(_), tenant) => tenant.filter(|tenant| !tenant.is_empty()),
     }
@@ -361,12 +364,11 @@ fn seal_chunk(
     let mut scratch = ThreadScratch::new(nonces);
     let mut sealed = SealedRows {
         writes: Vec::with_capacity(chunk.len()),
-        values: 0,
-        bytes: 0,
+        ..SealedRows::default()
     };
     for read in chunk {
         let key = read.key.as_ref().ok().map(|parts| RowKey::encode(parts));
-        let (Some(Ok(key)), false) = (key, read.large) else {
+        let Some(Ok(key)) = key else {
             continue;
         };
         let Some(tenant) = tenant_of(job, read) else {
@@ -377,7 +379,7 @@ fn seal_chunk(
             key: &key,
             tenant,
         };
-        let work = step.work(&row, keys, &mut scratch);
+        let work = step.row(&row, keys, &mut scratch);
         if work.write.is_empty() {
             continue;
         }
@@ -390,6 +392,7 @@ fn seal_chunk(
     }
     Ok(sealed)
 }
+
 /// The time that the server worked, given the time of a statement. The round trips are a median of
 /// other statements, so they may exceed this one's time; at least a tenth of it counts as work.
 fn without(trips: Duration, took: Duration) -> Duration {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::error::EngineError;
 use crate::crypto::KeyId;
-use crate::store::{SealedCount, Store, Target};
+use crate::store::{Access, SealedCount, Store};
 
 /// The number of values by key.
 pub type Census = BTreeMap<KeyId, u64>;
@@ -19,10 +19,10 @@ const ROWS_A_PIECE: u64 = 500_000;
 ///
 /// # Errors
 /// What the store reports.
-pub async fn take(store: &dyn Store, targets: &[Target]) -> Result<Census, EngineError> {
+pub async fn take(store: &dyn Store, tables: &[Access]) -> Result<Census, EngineError> {
     let mut census = Census::new();
-    for target in targets {
-        for count in of_table(store, target).await? {
+    for access in tables {
+        for count in of_table(store, access).await? {
             if let Some(key_id) = count.key_id {
                 *census.entry(key_id).or_default() += count.values;
             }
@@ -40,22 +40,19 @@ pub async fn take(store: &dyn Store, targets: &[Target]) -> Result<Census, Engin
 ///
 /// # Errors
 /// What the store reports.
-pub async fn of_table(store: &dyn Store, target: &Target) -> Result<Vec<SealedCount>, EngineError> {
-    let rows = store.row_estimate(target).await?;
+pub async fn of_table(store: &dyn Store, access: &Access) -> Result<Vec<SealedCount>, EngineError> {
+    let table = &access.table;
+    let rows = store.row_estimate(table).await?;
     let pieces = u32::try_from(rows / ROWS_A_PIECE + 1).unwrap_or(u32::MAX);
     let mut counts = Vec::new();
-    for relation in store.relations(target).await? {
+    for relation in store.relations(access).await? {
         let mut after = None;
-        for bound in store.cut_by_key(target, &relation, pieces).await? {
+        for bound in store.cut_by_key(table, &relation, pieces).await? {
             let (lower, upper) = (after.as_ref(), Some(&bound));
-            counts.extend(store.census(target, &relation, lower, upper).await?);
+            counts.extend(store.census(table, &relation, lower, upper).await?);
             after = Some(bound);
         }
-        counts.extend(
-            store
-                .census(target, &relation, after.as_ref(), None)
-                .await?,
-        );
+        counts.extend(store.census(table, &relation, after.as_ref(), None).await?);
     }
     Ok(counts)
 }

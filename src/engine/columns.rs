@@ -39,7 +39,7 @@ type ByKey<T> = HashMap<(KeyId, usize), Arc<T>>;
 pub struct Cell<'a> {
     /// The row's tenant; empty if the table has no tenants.
     pub tenant: &'a str,
-    /// The field's position in the target.
+    /// The field's position in the table.
     pub field: usize,
     /// The row's key.
     pub row_key: &'a RowKey,
@@ -127,7 +127,7 @@ impl Columns {
         }
     }
 
-    /// The fields, in the target's order.
+    /// The fields, in the table's order.
     pub fn fields(&self) -> &[FieldSpec] {
         &self.fields
     }

@@ -6,23 +6,23 @@
 //! The committer drops no row: it writes it, counts it as a conflict for the sweep, or lists it in
 //! quarantine.
 
+mod batch;
 mod counts;
 mod locked;
 mod refused;
 mod unknown_commit;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::batch::{Batch, PageEnd, PageWrites};
 use super::context::RunContext;
 use super::error::EngineError;
-use super::retry::Patience;
 use super::step::StepCounts;
 use super::worked_page::WorkedPage;
 use crate::run::checkpoint::Slot;
 use crate::store::{
-    BatchWriter, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Next, RunKind, StoreError,
+    BatchWriter, Bound, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Next, RunKind, StoreError,
     WriteBatch, WriteRow, Written,
 };
 
@@ -71,24 +71,6 @@ impl<E: Into<EngineError>> From<E> for NotCommitted {
     }
 }
 
-/// The rows of a worked page that one transaction writes.
-struct Batch {
-    rows: Range<usize>,
-    /// Whether this is the page's last batch: it moves the cursor and lists the rows that the step
-    /// could not process.
-    closes: bool,
-}
-
-/// What all batches of a worked page share.
-struct PageWrites<'a> {
-    worked: &'a WorkedPage,
-    positions: &'a [usize],
-    writes: &'a [WriteRow],
-    cursor: Option<Vec<u8>>,
-    listed: Vec<NewQuarantine>,
-    found: i64,
-}
-
 impl Committer {
     /// Creates a committer for the lane of `stamp`, which this process holds.
     pub fn new(
@@ -118,47 +100,38 @@ impl Committer {
         self.stamp
     }
 
-    /// Commits a worked page. Its batches are committed in order, and the last one moves the
-    /// cursor.
+    /// Commits a worked page. Its batches are committed in order, and the last one moves the lane's
+    /// cursor to `cursor`, if it is given.
     ///
     /// # Errors
     /// [`NotCommitted`]; batches that were committed before stay committed.
-    pub async fn commit(&mut self, mut worked: WorkedPage) -> Result<Committed, NotCommitted> {
-        let (positions, writes) = worked.take_writes();
-        let listed = self.list_faults(&worked);
-        let found = worked
-            .rows
-            .iter()
-            .enumerate()
-            .filter(|(at, row)| !row.work.faults.is_empty() || positions.binary_search(at).is_ok())
-            .count();
-        let cursor = match &worked.next {
-            Some(next) if worked.closes_window => Some(
-                self.ctx
-                    .checkpoints
-                    .encode(self.stamp.lane_no, Slot::Cursor, next)
-                    .map_err(EngineError::from)?,
-            ),
-            _ => None,
+    pub async fn commit(
+        &mut self,
+        worked: WorkedPage,
+        cursor: Option<&Bound>,
+    ) -> Result<Committed, NotCommitted> {
+        let found = worked.rows.iter().filter(|row| row.needs_work()).count();
+        let encode = |bound| {
+            let checkpoints = &self.ctx.checkpoints;
+            checkpoints.encode(self.stamp.lane_no, Slot::Cursor, bound)
         };
-        let page_writes = PageWrites {
-            worked: &worked,
-            positions: &positions,
-            writes: &writes,
-            cursor,
-            listed,
+        let end = PageEnd {
+            listed: self.list_faults(&worked),
             found: i64::try_from(found).unwrap_or(i64::MAX),
+            cursor: cursor.map(encode).transpose().map_err(EngineError::from)?,
         };
+        let page_writes = PageWrites::new(worked, end);
         self.on_the_way = Duration::ZERO;
         let mut done = Committed {
             tally: std::mem::take(&mut self.uncounted),
             ..Committed::default()
         };
         if let Err(error) = self.commit_batches(&page_writes, &mut done).await {
-            self.ctx.known_faults.forget(&page_writes.listed);
+            self.ctx.known_faults.forget(&page_writes.end.listed);
             self.uncounted = done.tally;
             return Err(error);
         }
+        let worked = page_writes.into_page();
         self.count_unusable(&worked).await?;
         done.seen = worked.seen;
         done.on_the_way = self.on_the_way;
@@ -170,18 +143,9 @@ impl Committer {
     /// # Errors
     /// As [`Committer::commit`].
     pub async fn renew(&mut self) -> Result<(), NotCommitted> {
-        let worked = WorkedPage {
-            rows: Vec::new(),
-            seen: StepCounts::default(),
-            keys: self.ctx.tenants.keyring.snapshot(),
-            next: None,
-            window_rows: 0,
-            closes_window: false,
-            storage: String::new(),
-            _large: None,
-        };
+        let nothing = WorkedPage::empty(self.ctx.tenants.keyring.snapshot());
         // `commit` took the counts that are not reported yet. The next worked page reports them.
-        self.uncounted = self.commit(worked).await?.tally;
+        self.uncounted = self.commit(nothing, None).await?.tally;
         Ok(())
     }
 
@@ -200,31 +164,21 @@ impl Committer {
 
     async fn commit_batches(
         &mut self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         done: &mut Committed,
     ) -> Result<(), NotCommitted> {
         // A stack with the batch that closes the window at its bottom.
-        let mut stack = vec![Batch {
-            rows: 0..page_writes.writes.len(),
-            closes: true,
-        }];
+        let mut stack = vec![page_writes.batch(true)];
         while let Some(batch) = stack.pop() {
             match self.commit_batch(page_writes, &batch).await? {
                 BatchEnd::Committed(tally, missed) => {
                     done.tally += tally;
                     done.missed
-                        .extend(missed.into_iter().map(|at| page_writes.positions[at]));
+                        .extend(missed.into_iter().map(|at| page_writes.position(at)));
                 }
                 BatchEnd::Split => {
-                    let middle = batch.rows.start + batch.rows.len() / 2;
-                    stack.push(Batch {
-                        rows: middle..batch.rows.end,
-                        closes: batch.closes,
-                    });
-                    stack.push(Batch {
-                        rows: batch.rows.start..middle,
-                        closes: false,
-                    });
+                    let [first, second] = batch.halves();
+                    stack.extend([second, first]);
                 }
             }
         }
@@ -233,10 +187,10 @@ impl Committer {
 
     async fn commit_batch(
         &mut self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         batch: &Batch,
     ) -> Result<BatchEnd, NotCommitted> {
-        let mut patience = Patience::new(self.ctx.settings.patience);
+        let mut patience = self.ctx.patience();
         let mut skip_locked = false;
         let mut waiting = false;
         let mut attempts = 0u32;
@@ -281,7 +235,7 @@ impl Committer {
     /// Runs one transaction. With `refused`, it lists the batch's row instead of writing it.
     async fn attempt(
         &mut self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         batch: &Batch,
         skip_locked: bool,
         refused: Option<&[NewQuarantine]>,
@@ -289,20 +243,18 @@ impl Committer {
         let writes = if refused.is_some() {
             &[][..]
         } else {
-            &page_writes.writes[batch.rows.clone()]
+            page_writes.writes(batch)
         };
         let advance = LaneUpdate {
-            cursor: page_writes.cursor.clone().filter(|_| batch.closes),
+            cursor: page_writes.end.cursor.clone().filter(|_| batch.closes),
             lease_seconds: self.ctx.settings.lease_seconds,
         };
         let mut keys = if self.ctx.step.seals() && !writes.is_empty() {
-            page_writes
-                .worked
-                .seal_keys(&page_writes.positions[batch.rows.clone()])
+            page_writes.seal_keys(batch)
         } else {
             Vec::new()
         };
-        let lists = refused.is_some() || (batch.closes && !page_writes.listed.is_empty());
+        let lists = refused.is_some() || (batch.closes && !page_writes.end.listed.is_empty());
         keys.extend(self.ctx.own_key(advance.cursor.is_some(), lists));
         keys.sort_unstable();
         keys.dedup();
@@ -324,7 +276,7 @@ impl Committer {
     /// Lists the faults, counts, and commits.
     async fn end_attempt(
         &mut self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         batch: &Batch,
         written: &Written,
         refused: Option<&[NewQuarantine]>,
@@ -333,15 +285,19 @@ impl Committer {
         let mut listed: Vec<NewQuarantine> = refused.unwrap_or_default().to_vec();
         listed.extend_from_slice(skipped);
         if batch.closes {
-            listed.extend(page_writes.listed.iter().cloned());
+            listed.extend(page_writes.end.listed.iter().cloned());
         }
         if !listed.is_empty() {
             self.writer.quarantine(&listed).await?;
         }
         let tally = LaneTally {
-            rows_found: if batch.closes { page_writes.found } else { 0 },
+            rows_found: if batch.closes {
+                page_writes.end.found
+            } else {
+                0
+            },
             rows_written: i64::try_from(written.rows).unwrap_or(i64::MAX),
-            values_written: self.values_written(page_writes, batch, written),
+            values_written: page_writes.values_written(batch, written),
             conflicts: i64::try_from(written.missed.len() - written.skipped.len())
                 .unwrap_or(i64::MAX),
             quarantined: i64::try_from(listed.len()).unwrap_or(i64::MAX),
@@ -375,7 +331,7 @@ impl Committer {
 
     async fn write(
         &mut self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         batch: &Batch,
         writes: &[WriteRow],
         skip_locked: bool,
@@ -392,12 +348,12 @@ impl Committer {
         let to_write = WriteBatch {
             relation: &self.relation,
             fingerprint: &fingerprint,
-            storage: &page_writes.worked.storage,
+            storage: &page_writes.page().storage,
             rows: writes,
         };
         let written = self
             .writer
-            .write(&self.ctx.target, &to_write, skip_locked)
+            .write(&self.ctx.access, &to_write, skip_locked)
             .await?;
         // In a restore, a value that a trigger rewrote would stay beside its sealed value and count
         // as restored.
@@ -405,65 +361,22 @@ impl Committer {
             return Err(self.rewritten().await);
         }
         for (at, stored) in &written.stored {
-            let row = &page_writes.worked.rows[page_writes.positions[batch.rows.start + at]];
+            let row = page_writes.row(batch.rows.start + at);
             let good = self.ctx.step.stored_is_good(
                 &row.as_row(),
-                &page_writes.worked.keys,
+                &page_writes.page().keys,
                 &writes[*at].cells,
                 stored,
             );
             if !good {
                 self.writer.rollback().await;
                 return Err(CommitFailure::Stop(EngineError::ReadBackDiffers {
-                    table: self.ctx.target.label.clone(),
+                    table: self.ctx.access.table.label.clone(),
                     row_tag: self.ctx.known_faults.tag(&row.key),
                 }));
             }
         }
         Ok(written)
-    }
-
-    /// Rolls back a batch whose values a trigger rewrites each time. Returns the error that names
-    /// the table's triggers.
-    async fn rewritten(&mut self) -> CommitFailure {
-        self.writer.rollback().await;
-        let facts = self.ctx.store.table(&self.ctx.target.table).await;
-        let names: Vec<String> = facts
-            .ok()
-            .flatten()
-            .iter()
-            .flat_map(|table| &table.triggers)
-            .filter(|trigger| trigger.update && trigger.row && trigger.enabled != 'D')
-            .map(|trigger| trigger.name.clone())
-            .collect();
-        CommitFailure::Stop(EngineError::Rewritten {
-            table: self.ctx.target.label.clone(),
-            triggers: names.join(", "),
-        })
-    }
-
-    fn values_written(
-        &self,
-        page_writes: &PageWrites<'_>,
-        batch: &Batch,
-        written: &Written,
-    ) -> i64 {
-        let all: i64 = page_writes.positions[batch.rows.clone()]
-            .iter()
-            .map(|at| i64::from(page_writes.worked.rows[*at].work.values))
-            .sum();
-        if written.rows == 0 {
-            return 0;
-        }
-        let missed: i64 = written
-            .missed
-            .iter()
-            .map(|at| {
-                let at = page_writes.positions[batch.rows.start + at];
-                i64::from(page_writes.worked.rows[at].work.values)
-            })
-            .sum();
-        all - missed
     }
 }
 

@@ -10,12 +10,11 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::census;
-use super::columns::Columns;
 use super::error::EngineError;
 use super::report::TableReport;
 use super::steps::backfill::Backfill;
 use super::{Engine, Job, job_digest};
-use crate::store::{Gap, QuarantineState, RunKind, RunState, Scope, Target};
+use crate::store::{Access, Gap, QuarantineState, RunKind, RunState, Scope};
 
 /// How often a table is compared again because its gaps were not closed.
 const ROUNDS: u32 = 3;
@@ -47,8 +46,8 @@ impl Engine {
                 break;
             }
             // Writing to a detached partition moved the counters by which its changes are detected.
-            tokio::time::sleep(COUNTERS_ARE_LATE).await;
-            self.store.note_relations(&job.target).await?;
+            self.stop.clock().sleep(COUNTERS_ARE_LATE).await;
+            self.store.note_relations(&job.table).await?;
         }
         Ok(all)
     }
@@ -58,27 +57,22 @@ impl Engine {
         &self,
         job: &Job,
     ) -> Result<Option<(TableReport, Vec<String>)>, EngineError> {
-        let gaps = self.store.gaps(&job.target).await?;
+        let gaps = self.store.gaps(&job.table).await?;
         let mut compared = job.clone();
         compared.compared = digest(&gaps);
         self.end_superseded(&compared).await?;
         if gaps.is_empty() {
             return Ok(None);
         }
-        if !job.target.fields.iter().any(|field| field.plain_exists) {
+        if !job.table.fields.iter().any(|field| field.plain_exists) {
             // There is no plaintext left that could be newer than a sealed value.
             self.end_gaps(job, &gaps, 0).await?;
             return Ok(None);
         }
         let relations = gaps.iter().map(|gap| gap.relation.clone()).collect();
-        compared.target.scope = Scope::Only(relations);
-        let target = Arc::new(compared.target.clone());
-        let columns = Arc::new(Columns::new(&target.label, job.fields.clone()));
-        let keys = self.tenants.keyring.snapshot();
-        let step = Backfill::new(Arc::clone(&target), Arc::clone(&columns), &keys, true);
-        let report = self
-            .run(&compared, target, columns, Arc::new(step), HashMap::new())
-            .await?;
+        compared.scope = Scope::Only(relations);
+        let step = Backfill::new(&compared, &self.tenants.keyring.snapshot(), true);
+        let report = self.run(&compared, Arc::new(step), HashMap::new()).await?;
         let left = self.end_gaps(job, &gaps, report.open_quarantine).await?;
         Ok(Some((report, left)))
     }
@@ -86,9 +80,10 @@ impl Engine {
     /// Ends an interrupted comparing run if the guard has changed since: it did not see all that is
     /// to be compared.
     async fn end_superseded(&self, job: &Job) -> Result<(), EngineError> {
-        let open = self.store.open_run(&job.target.label).await?;
-        let open =
-            open.filter(|run| run.kind == RunKind::Compare && !job_digest::is_of(&run.digest, job));
+        let open = self.store.open_run(&job.table.label).await?;
+        let access = job.access();
+        let is_ours = |digest: &str| job_digest::is_of(digest, &access, job.compared.as_deref());
+        let open = open.filter(|run| run.kind == RunKind::Compare && !is_ours(&run.digest));
         if let Some(run) = open {
             self.store
                 .end_run(run.run_id, RunState::Failed, Some(SUPERSEDED))
@@ -108,7 +103,7 @@ impl Engine {
         if gaps.is_empty() || !self.covers_all(job).await? {
             return Ok(Vec::new());
         }
-        let left = self.store.close_gaps(&job.target.label, gaps).await?;
+        let left = self.store.close_gaps(&job.table.label, gaps).await?;
         if listed == 0 && left.is_empty() {
             self.resolve_mended(job).await?;
         }
@@ -119,14 +114,14 @@ impl Engine {
     async fn covers_all(&self, job: &Job) -> Result<bool, EngineError> {
         let labels = job.labels();
         let registered = self.store.fields().await?;
-        let facts = self.store.table(&job.target.table).await?;
+        let facts = self.store.table(&job.table.name).await?;
         let is_there = |name: &String| {
             let columns = facts.iter().flat_map(|facts| &facts.columns);
             columns.into_iter().any(|column| column.name == *name)
         };
         Ok(registered
             .iter()
-            .filter(|field| field.table_label == job.target.label && field.state.may_hold_seals())
+            .filter(|field| field.table_label == job.table.label && field.state.may_hold_seals())
             .filter(|field| is_there(field.sealed_column.as_ref().unwrap_or(&field.column_name)))
             .all(|field| labels.contains(&field.column_label)))
     }
@@ -134,7 +129,7 @@ impl Engine {
     /// Resolves the quarantine entries that verifications made, since their values have now been
     /// opened and compared.
     async fn resolve_mended(&self, job: &Job) -> Result<(), EngineError> {
-        let listed = self.store.quarantined(Some(&job.target.label)).await?;
+        let listed = self.store.quarantined(Some(&job.table.label)).await?;
         let verified: Vec<i64> = listed
             .iter()
             .filter(|row| row.row.step == RunKind::Verify.as_str())
@@ -155,9 +150,9 @@ impl Engine {
     /// [`KeyError::Unknown`](crate::keys::KeyError::Unknown), or another error about a key that may
     /// not open.
     pub async fn refuse_missing_keys(&self, jobs: &[Job]) -> Result<(), EngineError> {
-        let targets: Vec<Target> = jobs.iter().map(|job| job.target.clone()).collect();
+        let tables: Vec<Access> = jobs.iter().map(Job::access).collect();
         let keys = self.tenants.keyring.snapshot();
-        for key_id in census::take(self.store.as_ref(), &targets)
+        for key_id in census::take(self.store.as_ref(), &tables)
             .await?
             .into_keys()
         {
@@ -169,7 +164,7 @@ impl Engine {
     /// Whether a backfill of the table was interrupted; it must be finished before values are
     /// compared.
     pub(super) async fn is_half_filled(&self, job: &Job) -> Result<bool, EngineError> {
-        let open = self.store.open_run(&job.target.label).await?;
+        let open = self.store.open_run(&job.table.label).await?;
         Ok(open.is_some_and(|run| run.kind == RunKind::Backfill))
     }
 }

@@ -12,7 +12,6 @@ use super::look::Database;
 use super::preflight::RunPurpose;
 use super::registered::JobsError;
 use super::reindex::GRACE;
-use super::retry::Patience;
 use super::rotation::Rotated;
 use super::rotation::superseded::KeyIndex;
 use super::search::Reach;
@@ -47,7 +46,7 @@ impl Engine {
         key_id: KeyId,
         reason: &str,
     ) -> Result<Declared, EngineError> {
-        let mut patience = Patience::new(self.settings.patience);
+        let mut patience = self.patience();
         for _ in 0..ATTEMPTS_MAX {
             match self.declare(key_id, reason).await {
                 Ok(Some(declared)) => {

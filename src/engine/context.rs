@@ -9,6 +9,7 @@ use super::columns::Columns;
 use super::events::EventSink;
 use super::pages::PageSource;
 use super::quarantine::KnownFaults;
+use super::retry::Patience;
 use super::step::Step;
 use super::stop::Stop;
 use super::tenants::Tenants;
@@ -16,7 +17,7 @@ use super::throttle::Throttle;
 use crate::crypto::KeyId;
 use crate::run::checkpoint::Checkpoints;
 use crate::run::holder::Process;
-use crate::store::{PageRequest, Select, Store, Target};
+use crate::store::{Access, PageRequest, Select, Store};
 
 /// The limits of a run. They may differ when an interrupted run is resumed.
 #[derive(Debug, Clone)]
@@ -45,8 +46,8 @@ pub const VALUE_BYTES_CEILING: u64 = 512 << 20;
 pub struct RunContext {
     /// The database.
     pub store: Arc<dyn Store>,
-    /// The table and its fields.
-    pub target: Arc<Target>,
+    /// The table, and the columns that the step reads and writes.
+    pub access: Arc<Access>,
     /// The step that works on its rows.
     pub step: Arc<dyn Step>,
     /// The derived keys of its columns.
@@ -82,7 +83,7 @@ impl RunContext {
     pub fn page_source(&self) -> PageSource {
         PageSource {
             store: Arc::clone(&self.store),
-            target: Arc::clone(&self.target),
+            access: Arc::clone(&self.access),
             events: Arc::clone(&self.events),
             stop: self.stop.clone(),
             throttle: Arc::clone(&self.throttle),
@@ -90,9 +91,13 @@ impl RunContext {
         }
     }
 
+    /// The patience with a round trip that fails.
+    pub fn patience(&self) -> Patience {
+        Patience::by(self.stop.clock(), self.settings.patience)
+    }
+
     /// A request for a window from the start of a relation, for the caller to narrow.
     pub fn request(&self, relation: &str, select: Select, rows_max: u32) -> PageRequest {
-        let reads = self.step.reads();
         PageRequest {
             relation: relation.to_owned(),
             after: None,
@@ -101,9 +106,6 @@ impl RunContext {
             bytes_max: self.settings.batch_bytes_max,
             value_bytes_max: self.settings.value_bytes_max,
             select,
-            with_plain: reads.plain,
-            with_sealed: reads.sealed,
-            with_index: reads.index,
             with_key_text: false,
             versions: crate::store::Visibility::All,
         }

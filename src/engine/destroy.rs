@@ -13,7 +13,7 @@ use super::search::{Reach, Searched, named};
 use crate::crypto::{KeyId, Purpose};
 use crate::keys::{KeyError, KeyRecord, KeyStatus, RotationKind};
 use crate::run::audit::{self, Note};
-use crate::store::{Destruction, SealedCount, Target};
+use crate::store::{Access, Destruction, SealedCount};
 
 /// What was destroyed.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Destroyed {
 #[derive(Debug)]
 pub struct DestroyRequest<'a> {
     /// All registered tables.
-    pub targets: &'a [Target],
+    pub tables: &'a [Access],
     /// The reason, for the record.
     pub reason: &'a str,
     /// How far the database is searched for values.
@@ -110,13 +110,13 @@ impl Engine {
         let keys: Vec<KeyId> = records.iter().map(|record| record.key_id).collect();
         self.refuse_open_rotation(&keys).await?;
         self.outlive_snapshots().await?;
-        let census = super::census::take(self.store.as_ref(), order.targets).await?;
+        let census = super::census::take(self.store.as_ref(), order.tables).await?;
         let registered: u64 = keys.iter().filter_map(|id| census.get(id)).sum();
         let searched = self.search(&keys, order.reach).await?;
         self.wipe(&records, order, Some(tenant), &searched).await?;
         let mut plaintext_left = 0;
-        for target in order.targets {
-            plaintext_left += self.store.plaintext_of(target, tenant).await?;
+        for access in order.tables {
+            plaintext_left += self.store.plaintext_of(&access.table, tenant).await?;
         }
         Ok(Destroyed {
             keys,
@@ -191,17 +191,17 @@ impl Engine {
         };
         let subject = subject(&keys, order, shred, searched);
         let note = Note::new(keyring, actor, action, subject);
-        let targets = order.targets;
+        let tables = order.tables;
         let order = Destruction {
             keys: &keys,
-            targets,
+            tables,
             shred,
             actor,
             reason: order.reason,
             note: &note,
             searched: searched.version,
         };
-        let mut patience = super::retry::Patience::new(self.settings.patience);
+        let mut patience = self.patience();
         let left = loop {
             match self.store.destroy_keys(&order).await {
                 Ok(left) => break left,
@@ -212,7 +212,7 @@ impl Engine {
             return Err(KeyError::StillUsed {
                 key_id: *key_id,
                 values: left.iter().map(|count| count.values).sum(),
-                places: places(&left, targets),
+                places: places(&left, tables),
             }
             .into());
         }
@@ -263,17 +263,17 @@ fn subject(
 }
 
 /// The places where values are left, for a message. A count's field is an index into its own
-/// target.
-fn places(left: &[SealedCount], targets: &[Target]) -> String {
+/// table.
+fn places(left: &[SealedCount], tables: &[Access]) -> String {
     let mut out: Vec<String> = left
         .iter()
         .map(|count| match (&count.place, count.table, count.field) {
             (Some(place), ..) => format!("{place} ({})", count.values),
-            (None, Some(table), Some(field)) => targets
+            (None, Some(table), Some(field)) => tables
                 .get(table)
-                .and_then(|target| Some((target, target.fields.get(field)?)))
-                .map_or_else(String::new, |(target, field)| {
-                    format!("{}.{} ({})", target.label, field.label, count.values)
+                .and_then(|access| Some((access, access.cells.get(field)?)))
+                .map_or_else(String::new, |(access, field)| {
+                    format!("{}.{} ({})", access.table.label, field.label, count.values)
                 }),
             _ => format!("phiseal's own tables ({})", count.values),
         })

@@ -23,6 +23,15 @@ pub enum Event {
         /// How many values were written or opened.
         values: u64,
     },
+    /// A phase of a procedure begins.
+    Phase {
+        /// What the procedure does: `restore`, `rotate` …
+        kind: &'static str,
+        /// What it works on.
+        subject: String,
+        /// The phase.
+        phase: &'static str,
+    },
     /// The run waits.
     Waiting {
         /// What it waits for.

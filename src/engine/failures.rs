@@ -63,7 +63,7 @@ impl Engine {
     /// Reports that a table failed and that the others go on.
     pub(super) fn table_failed(&self, job: &Job, error: &EngineError) {
         self.events.emit(Event::TableFailed {
-            table: job.target.label.clone(),
+            table: job.table.label.clone(),
             code: error.code(),
             message: error.message(),
             hint: Foreign(&error.hint()).to_string(),

@@ -109,15 +109,15 @@ async fn count(database: &Database<'_>, asked: bool) -> Result<Option<Census>, J
 }
 
 async fn try_count(database: &Database<'_>, asked: bool) -> Result<Option<Census>, JobsError> {
-    let targets = database.counted().await?;
+    let tables = database.counted().await?;
     let mut rows = 0;
-    for target in &targets {
-        rows += database.store.row_estimate(target).await?;
+    for access in &tables {
+        rows += database.store.row_estimate(&access.table).await?;
     }
     if !asked && rows > CENSUS_ROWS_MAX {
         return Ok(None);
     }
-    Ok(Some(census::take(database.store, &targets).await?))
+    Ok(Some(census::take(database.store, &tables).await?))
 }
 
 fn is_unfinished(run: &RunRecord) -> bool {

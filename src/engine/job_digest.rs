@@ -1,32 +1,31 @@
-//! The digest of a job: what an interrupted run and the run that resumes it must have in common.
+//! The digest of a job: which columns it reads and writes, and so what an interrupted run and the run that resumes it must have in common.
 //! Owns both of its forms. Form 2 is what new runs record: SHA-256 over the job's parts, each
 //! preceded by its length. Form 1 is what runs of earlier versions recorded; it is only compared.
 
 use sha2::{Digest, Sha256};
 
-use super::Job;
 use crate::ident::Ident;
-use crate::store::Sealed;
+use crate::store::{Access, Sealed};
 
 /// Precedes the hexadecimal digits of form 2. Form 1 has no prefix.
 const FORM_2: &str = "2:";
 
-/// The digest that a new run of the job records, in form 2.
-pub(super) fn digest(job: &Job) -> String {
+/// The digest that a new run records, in form 2. `compared` is [`super::Job::compared`].
+pub(super) fn digest(access: &Access, compared: Option<&str>) -> String {
     let mut parts = Parts::default();
-    parts.text(&job.target.label);
-    parts.count(job.target.keys.len());
-    for key in &job.target.keys {
+    parts.text(&access.table.label);
+    parts.count(access.table.keys.len());
+    for key in &access.table.keys {
         parts.text(key.name.as_str());
         parts.text(key.kind.tag());
     }
-    parts.optional(job.target.tenant.as_ref().map(Ident::as_str));
-    parts.count(job.target.fields.len());
-    for field in &job.target.fields {
+    parts.optional(access.table.tenant.as_ref().map(Ident::as_str));
+    parts.count(access.cells.len());
+    for field in &access.cells {
         parts.text(&field.label);
-        parts.text(field.column.as_str());
+        parts.text(field.source.name.as_str());
         match &field.sealed {
-            Sealed::Beside { column, text } => {
+            Some(Sealed::Beside { column, text }) => {
                 parts.text(if *text {
                     "beside, text"
                 } else {
@@ -34,20 +33,20 @@ pub(super) fn digest(job: &Job) -> String {
                 });
                 parts.text(column.as_str());
             }
-            Sealed::InPlace => parts.text("in place"),
+            Some(Sealed::InPlace) | None => parts.text("in place"),
         }
         parts.optional(field.index.as_ref().map(Ident::as_str));
     }
-    parts.optional(job.compared.as_deref());
+    parts.optional(compared);
     format!("{FORM_2}{}", hex::encode(parts.0.finalize()))
 }
 
-/// Whether a run with this recorded digest, in either form, is a run of the job.
-pub(super) fn is_of(recorded: &str, job: &Job) -> bool {
+/// Whether a run with this recorded digest, in either form, is a run with this access.
+pub(super) fn is_of(recorded: &str, access: &Access, compared: Option<&str>) -> bool {
     if recorded.starts_with(FORM_2) {
-        recorded == digest(job)
+        recorded == digest(access, compared)
     } else {
-        recorded == form_1(job)
+        recorded == form_1(access, compared)
     }
 }
 
@@ -74,23 +73,26 @@ impl Parts {
 }
 
 /// The digest of earlier versions: SHA-256 over lines, whose text is frozen here.
-fn form_1(job: &Job) -> String {
-    let mut lines = vec![job.target.label.clone()];
-    for key in &job.target.keys {
+fn form_1(access: &Access, compared: Option<&str>) -> String {
+    let mut lines = vec![access.table.label.clone()];
+    for key in &access.table.keys {
         lines.push(format!("{}:{}", key.name, key.kind.tag()));
     }
-    lines.push(optional_1(job.target.tenant.as_ref()));
-    for field in &job.target.fields {
+    lines.push(optional_1(access.table.tenant.as_ref()));
+    for field in &access.cells {
         let sealed = match &field.sealed {
-            Sealed::Beside { column, text } => {
+            Some(Sealed::Beside { column, text }) => {
                 format!("Beside {{ column: {}, text: {text} }}", ident_1(column))
             }
-            Sealed::InPlace => "InPlace".to_owned(),
+            Some(Sealed::InPlace) | None => "InPlace".to_owned(),
         };
         let index = optional_1(field.index.as_ref());
-        lines.push(format!("{}:{}:{sealed}:{index}", field.label, field.column));
+        lines.push(format!(
+            "{}:{}:{sealed}:{index}",
+            field.label, field.source.name
+        ));
     }
-    lines.extend(job.compared.clone());
+    lines.extend(compared.map(str::to_owned));
     hex::encode(Sha256::digest(lines.join("\n").as_bytes()))
 }
 
@@ -107,19 +109,34 @@ fn ident_1(name: &Ident) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::store::{FieldTarget, KeyColumn, KeyKind, Scope, Target};
+    use crate::engine::Job;
+    use crate::store::{KeyColumn, KeyKind, Scope, Table, TableField, Triggers};
 
     /// Made from the same parts by another program.
     const IN_FORM_1: &str = "d18c6fb2326a9bb036388006d708d5077ec7f6c0499fef9114d607235dbf7c50";
     const IN_FORM_2: &str = "2:f0806b824f282a6caf5a9c0e1581cc8ef9d0391bab9106d7e5de1abe16f40857";
 
+    fn digest(job: &Job) -> String {
+        super::digest(&job.access(), job.compared.as_deref())
+    }
+
+    fn is_of(recorded: &str, job: &Job) -> bool {
+        super::is_of(recorded, &job.access(), job.compared.as_deref())
+    }
+
+    fn table(job: &mut Job) -> &mut Table {
+        Arc::make_mut(&mut job.table)
+    }
+
     fn ident(name: &str) -> Ident {
         Ident::new(name).unwrap()
     }
 
-    fn field(name: &str, sealed: Sealed, index: Option<&str>) -> FieldTarget {
-        FieldTarget {
+    fn field(name: &str, sealed: Sealed, index: Option<&str>) -> TableField {
+        TableField {
             column: ident(name),
             label: name.to_owned(),
             source_type: "text".to_owned(),
@@ -138,8 +155,8 @@ mod tests {
             column: ident("ssn_sealed"),
             text: false,
         };
-        let target = Target {
-            table: "public.t".parse().unwrap(),
+        let table = Table {
+            name: "public.t".parse().unwrap(),
             label: "public.t".to_owned(),
             keys: vec![KeyColumn {
                 name: ident("id"),
@@ -152,14 +169,12 @@ mod tests {
                 field("ssn", beside, Some("ssn_bidx")),
                 field("note", Sealed::InPlace, None),
             ],
-            suppress_triggers: false,
-            triggers_fire: false,
-            lock_timeout_ms: 1000,
-            scope: Scope::Attached,
             on_untrusted_seal: None,
         };
         Job {
-            target,
+            table: Arc::new(table),
+            scope: Scope::Attached,
+            triggers: Triggers::None,
             fields: Vec::new(),
             records: Vec::new(),
             compared: None,
@@ -175,10 +190,10 @@ mod tests {
     #[test]
     fn whatever_differs_makes_another_job() {
         let mut others = vec![job(); 5];
-        others[0].target.keys[0].kind = KeyKind::Text;
-        others[1].target.tenant = None;
-        others[2].target.fields[0].index = Some(ident("ssn_index"));
-        others[3].target.fields[1].label = "notes".to_owned();
+        table(&mut others[0]).keys[0].kind = KeyKind::Text;
+        table(&mut others[1]).tenant = None;
+        table(&mut others[2]).fields[0].index = Some(ident("ssn_index"));
+        table(&mut others[3]).fields[1].label = "notes".to_owned();
         others[4].compared = Some("guard".to_owned());
         for other in &others {
             assert!(!is_of(IN_FORM_1, other) && !is_of(IN_FORM_2, other));

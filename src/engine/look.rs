@@ -219,14 +219,14 @@ impl Look {
         for mut job in jobs {
             let mut kept = Vec::with_capacity(job.fields.len());
             let mut holds_any = false;
-            for (field, target) in job.fields.iter().zip(&job.target.fields) {
+            for (field, place) in job.fields.iter().zip(&job.table.fields) {
                 let record = self.registered.iter().find(|record| {
-                    record.table_label == job.target.label && record.column_label == field.label
+                    record.table_label == job.table.label && record.column_label == field.label
                 });
                 let state = record.map(|record| record.state);
                 let holds = state.is_some_and(FieldState::may_hold_seals);
                 if !holds {
-                    let place = format!("{}.{}", job.target.label, field.label);
+                    let place = format!("{}.{}", job.table.label, field.label);
                     let error = EngineError::NotRegistered { place };
                     if state != Some(FieldState::Restored) {
                         return Err(error);
@@ -234,7 +234,7 @@ impl Look {
                     restored.get_or_insert(error);
                 }
                 holds_any |= holds;
-                kept.push(holds || dropping && target.sealed == Sealed::InPlace);
+                kept.push(holds || dropping && place.sealed == Sealed::InPlace);
             }
             job.keep(&kept);
             if holds_any {

@@ -1,4 +1,4 @@
-//! Pages of a relation: the one stream that the pipeline, the sweep, verify and samples read.
+//! Pages of a relation: the one stream that the pipeline, the sweep, verify, samples and `bench` read.
 //! Owns windows, large rows, retries, values that the database cannot read, and the place where a
 //! throttle delays a read. Does not work on rows and keeps no checkpoint.
 
@@ -13,7 +13,7 @@ use super::retry::Patience;
 use super::stop::Stop;
 use super::throttle::Throttle;
 use crate::store::{
-    KeyText, Locator, Page, PageReader, PageRequest, PageRow, Store, StoreError, Target, Visibility,
+    Access, KeyText, Locator, Page, PageReader, PageRequest, PageRow, Store, StoreError, Visibility,
 };
 
 /// Where pages come from, and what their reading respects.
@@ -21,8 +21,8 @@ use crate::store::{
 pub struct PageSource {
     /// The database.
     pub store: Arc<dyn Store>,
-    /// The table.
-    pub target: Arc<Target>,
+    /// The table and the columns that are read.
+    pub access: Arc<Access>,
     /// Receives an event while a failed read waits to be repeated.
     pub events: Arc<dyn EventSink>,
     /// The request to stop.
@@ -64,6 +64,7 @@ enum Wanted<'a> {
     Window,
     Version(&'a Locator),
     Current(&'a KeyText),
+    Keys(&'a [KeyText]),
 }
 
 impl Pages {
@@ -94,9 +95,14 @@ impl Pages {
         self.reader
     }
 
-    /// Whether the next page is a single row, too large for a window.
-    pub fn next_is_large(&self) -> bool {
-        !self.large.is_empty()
+    /// How many of the next pages are single rows, too large for the window that they are in.
+    pub fn large_left(&self) -> usize {
+        self.large.len()
+    }
+
+    /// Whether the last window was the last one of the range.
+    pub fn is_last_window(&self) -> bool {
+        self.ended
     }
 
     /// The next page; `None` at the end of the range.
@@ -123,6 +129,15 @@ impl Pages {
         self.ended = self.after_window.is_none();
         self.large = page.rows.extract_if(.., |row| row.large).collect();
         Ok(Some(self.last_if_no_large(page)))
+    }
+
+    /// The present versions of the rows with these keys, whatever the range. Values above the
+    /// request's limit are left out.
+    ///
+    /// # Errors
+    /// As [`Pages::next`].
+    pub async fn with_keys(&mut self, keys: &[KeyText]) -> Result<Page, EngineError> {
+        self.read(&Wanted::Keys(keys)).await
     }
 
     fn last_if_no_large(&mut self, mut page: Page) -> StreamedPage {
@@ -200,8 +215,13 @@ impl Pages {
         Ok(page)
     }
 
+    fn patience(&self) -> Option<Patience> {
+        let clock = self.source.stop.clock();
+        (self.source.patience).map(|limit| Patience::by(clock, limit))
+    }
+
     async fn read(&mut self, wanted: &Wanted<'_>) -> Result<Page, EngineError> {
-        let mut patience = self.source.patience.map(Patience::new);
+        let mut patience = self.patience();
         loop {
             match self.attempt(wanted).await {
                 Ok(page) => return Ok(page),
@@ -230,17 +250,18 @@ impl Pages {
             true => limited(0),
             false => limited(VALUE_BYTES_CEILING),
         };
-        let target = &self.source.target;
+        let access = &self.source.access;
         let page = match wanted {
-            Wanted::Window if self.without_values => reader.page(target, &limited(0)).await?,
-            Wanted::Window => reader.page(target, &self.request).await?,
+            Wanted::Window if self.without_values => reader.page(access, &limited(0)).await?,
+            Wanted::Window => reader.page(access, &self.request).await?,
+            Wanted::Keys(keys) => reader.current(access, &self.request, keys).await?,
             Wanted::Version(locator) => {
                 let locators = std::slice::from_ref(*locator);
-                reader.rows(target, &whole(), locators).await?
+                reader.rows(access, &whole(), locators).await?
             }
             Wanted::Current(key) => {
                 let keys = std::slice::from_ref(*key);
-                reader.current(target, &whole(), keys).await?
+                reader.current(access, &whole(), keys).await?
             }
         };
         self.reader = Some(reader);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::clock::{Clock, RealClock};
 use super::events::{Event, EventSink};
 use super::retry::Patience;
 use super::stop::Stop;
@@ -18,13 +19,13 @@ use crate::keys::{
     Rewrapped, RotationEnd, RotationPeriod, RotationRecord, RotationTable,
 };
 use crate::store::{
-    AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch, Destruction,
-    FieldRecord, FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord, LaneStamp,
-    LaneTally, Ledger, NewLane, NewQuarantine, Next, OpenTransaction, PageReader, PassKind,
-    ProcedureKind, ProcedureRecord, Procedures, QuarantineRecord, QuarantineState, RelationRecord,
-    Resealed, Result, Rows, RunRecord, RunState, SealedCount, SealedRelations, SearchHit,
-    SearchList, SearchRelation, Select, ServerFacts, Store, Survey, TableFacts, Target, Trial,
-    Violator,
+    Access, AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch,
+    Destruction, FieldRecord, FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord,
+    LaneStamp, LaneTally, Ledger, NewLane, NewQuarantine, Next, OpenTransaction, PageReader,
+    PassKind, ProcedureKind, ProcedureRecord, Procedures, QuarantineRecord, QuarantineState,
+    RelationRecord, Resealed, Result, Rows, RunRecord, RunState, SealedCount, SealedRelations,
+    SearchHit, SearchList, SearchRelation, Select, ServerFacts, Store, Survey, Table, TableFacts,
+    Trial, Violator,
 };
 
 /// Wraps any store and repeats failed round trips.
@@ -68,7 +69,10 @@ impl PatientStore {
         T: Send,
         F: Future<Output = Result<T>> + Send,
     {
-        let mut patience = Patience::new(self.limit);
+        let mut patience = match self.watch.get() {
+            Some((stop, _)) => Patience::by(stop.clock(), self.limit),
+            None => Patience::new(self.limit),
+        };
         let mut waited = false;
         loop {
             let error = match work().await {
@@ -105,7 +109,7 @@ impl PatientStore {
                     });
                     stop.sleep(pause).await;
                 }
-                None => tokio::time::sleep(pause).await,
+                None => RealClock.sleep(pause).await,
             }
         }
     }
@@ -148,50 +152,50 @@ patient! { Catalog:
     Look table_names() -> Vec<TableName>;
     Look check_ownership(owner: Option<&Ident>) -> ();
     Repeatable start_writing() -> ();
-    Look ddl(target: &Target) -> Vec<String>;
-    Repeatable prepare(target: &Target) -> ();
-    Repeatable finish_indexes(target: &Target) -> ();
-    Repeatable make_sweep_index(target: &Target, relation: &str) -> bool;
-    Repeatable drop_sweep_index(target: &Target) -> Vec<String>;
-    Repeatable drop_sealed(target: &Target) -> ();
-    Repeatable make_plain_columns(target: &Target) -> ();
-    Look fingerprint(target: &Target, relation: &str) -> String;
-    Look relations(target: &Target) -> Vec<String>;
-    Look row_estimate(target: &Target) -> u64;
+    Look ddl(table: &Table) -> Vec<String>;
+    Repeatable prepare(table: &Table) -> ();
+    Repeatable finish_indexes(table: &Table) -> ();
+    Repeatable make_sweep_index(access: &Access, relation: &str) -> bool;
+    Repeatable drop_sweep_index(table: &Table) -> Vec<String>;
+    Repeatable drop_sealed(table: &Table) -> ();
+    Repeatable make_plain_columns(table: &Table) -> ();
+    Look fingerprint(access: &Access, relation: &str) -> String;
+    Look relations(access: &Access) -> Vec<String>;
+    Look row_estimate(table: &Table) -> u64;
     Repeatable end_frozen(run_id: i64) -> ();
     Look open_transactions() -> Vec<OpenTransaction>;
-    Repeatable prepare_reindex(target: &Target, next: &[ColumnSwitch]) -> ();
-    Repeatable index_reindexed(target: &Target, next: &[ColumnSwitch]) -> ();
-    Look blockers(target: &Target) -> Vec<String>;
+    Repeatable prepare_reindex(table: &Table, next: &[ColumnSwitch]) -> ();
+    Repeatable index_reindexed(table: &Table, next: &[ColumnSwitch]) -> ();
+    Look blockers(table: &Table) -> Vec<String>;
 }
 
 patient! { SealedRelations:
     Look sealed_relations() -> Vec<RelationRecord>;
-    Repeatable note_relations(target: &Target) -> ();
-    Look gaps(target: &Target) -> Vec<Gap>;
+    Repeatable note_relations(table: &Table) -> ();
+    Look gaps(table: &Table) -> Vec<Gap>;
     Repeatable open_gaps(table_label: &str, reason: &str) -> ();
     Repeatable close_gaps(table_label: &str, compared: &[Gap]) -> Vec<String>;
     Repeatable forget_fields(table_label: &str, columns: &[String]) -> ();
-    Once rebind(target: &Target) -> ();
+    Once rebind(table: &Table) -> ();
     Repeatable all_verified() -> ();
 }
 
 patient! { Rows:
-    Look cut_by_key(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
-    Look sample_keys(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
-    Look cut_by_storage(target: &Target, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
+    Look cut_by_key(table: &Table, relation: &str, pieces: u32) -> Vec<KeyText>;
+    Look sample_keys(table: &Table, relation: &str, pieces: u32) -> Vec<KeyText>;
+    Look cut_by_storage(access: &Access, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
     Look horizon(relation: &str) -> Option<Horizon>;
-    Look survey(target: &Target) -> Survey;
-    Look violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
-    Look any_left(target: &Target, relation: &str, select: &Select) -> bool;
+    Look survey(table: &Table) -> Survey;
+    Look violators(table: &Table, relation: &str, limit: u32) -> Vec<Violator>;
+    Look any_left(access: &Access, relation: &str, select: &Select) -> bool;
     Look reader() -> Box<dyn PageReader>;
     Look writer() -> Box<dyn BatchWriter>;
     Look trial() -> Box<dyn Trial>;
-    Look census(target: &Target, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
+    Look census(table: &Table, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
     Look search_list() -> SearchList;
     Look search(place: &SearchRelation, keys: &[KeyId]) -> Vec<SearchHit>;
     Once destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
-    Look plaintext_of(target: &Target, tenant: &str) -> u64;
+    Look plaintext_of(table: &Table, tenant: &str) -> u64;
     Once switch_indexes(switch: &IndexSwitch<'_>) -> bool;
 }
 

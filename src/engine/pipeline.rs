@@ -4,9 +4,9 @@
 //! the choice of lanes.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::commit::{Committer, NotCommitted};
@@ -98,7 +98,7 @@ pub async fn work_range(
             Ok(()) => return Ok(()),
             Err(NotCommitted::ReadAgain) => {
                 window_size.slower();
-                ctx.stop.sleep(std::time::Duration::from_millis(200)).await;
+                ctx.stop.sleep(Duration::from_millis(200)).await;
             }
             Err(NotCommitted::Stop(error)) => return Err(error),
         }
@@ -114,7 +114,7 @@ const FIRST_WINDOWS_SMALLER: u32 = 3;
 /// The two stages before the writer: one task reads pages, one seals their values.
 struct PageStages {
     times: Arc<StageTimes>,
-    worked_pages: mpsc::Receiver<Result<WorkedPage, EngineError>>,
+    worked_pages: mpsc::Receiver<Result<InWindow<WorkedPage>, EngineError>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -135,20 +135,10 @@ impl PageStages {
         let sealing = tokio::spawn(async move {
             while let Some(item) = pages.recv().await {
                 let worked = match item {
-                    Ok(Read {
-                        page,
-                        window_rows,
-                        closes_window,
-                        large,
-                    }) => sealing_times
+                    Ok(InWindow { page, window }) => sealing_times
                         .time(Stage::Sealing, worked_page::work(&ctx, page))
                         .await
-                        .map(|worked| WorkedPage {
-                            window_rows,
-                            closes_window,
-                            _large: large,
-                            ..worked
-                        }),
+                        .map(|page| InWindow { page, window }),
                     Err(error) => Err(error),
                 };
                 let failed = worked.is_err();
@@ -189,16 +179,20 @@ async fn drain(
         let Some(worked) = stages.worked_pages.recv().await else {
             return Err(EngineError::Worker.into());
         };
-        let worked = worked?;
-        let next = worked.next.clone();
-        let (window_rows, closes_window) = (worked.window_rows, worked.closes_window);
-        let begun = Instant::now();
+        let InWindow {
+            page: worked,
+            window,
+        } = worked?;
+        let begun = ctx.stop.clock().now();
         let mut on_the_way = Duration::ZERO;
         let event = match sink {
             Sink::Committed(committer) => {
                 let done = stages
                     .times
-                    .time(Stage::Writing, committer.commit(worked))
+                    .time(
+                        Stage::Writing,
+                        committer.commit(worked, window.next.as_ref()),
+                    )
                     .await?;
                 tallied.add(&done);
                 on_the_way = done.on_the_way;
@@ -209,15 +203,15 @@ async fn drain(
             }
             Sink::Counting => count(ctx, &worked, tallied).await?,
         };
-        if closes_window {
+        if window.closed {
             // Network time does not depend on the window size, so it does not count here.
-            let took = begun.elapsed();
+            let took = ctx.stop.clock().since(begun);
             window_size.on_the_way(on_the_way, took);
-            window_size.took(window_rows, took.saturating_sub(on_the_way));
+            window_size.took(window.rows, took.saturating_sub(on_the_way));
         }
         ctx.events.emit(event);
-        if closes_window {
-            match next {
+        if window.closed {
+            match window.next {
                 Some(next) => range.after = Some(next),
                 None => return Ok(()),
             }
@@ -252,12 +246,22 @@ pub async fn count(
     })
 }
 
-/// A page between reading and sealing.
-struct Read {
-    page: Page,
-    window_rows: u32,
-    closes_window: bool,
-    large: Option<tokio::sync::OwnedSemaphorePermit>,
+/// A page on its way through the stages.
+struct InWindow<P> {
+    page: P,
+    window: Window,
+}
+
+/// The window of a page.
+struct Window {
+    /// The most rows that it looked at.
+    rows: u32,
+    /// Whether the page is its last one.
+    closed: bool,
+    /// Where the next window begins, after the last page: the lane's cursor once that is committed.
+    next: Option<Bound>,
+    /// A permit for a page with a large value; only one such page is in the stages at a time.
+    _large: Option<OwnedSemaphorePermit>,
 }
 
 async fn read(
@@ -265,7 +269,7 @@ async fn read(
     range: LaneRange,
     window_size: Arc<WindowSize>,
     times: Arc<StageTimes>,
-    out: mpsc::Sender<Result<Read, EngineError>>,
+    out: mpsc::Sender<Result<InWindow<Page>, EngineError>>,
 ) {
     if let Err(error) = read_pages(&ctx, range, &window_size, &times, &out).await {
         let _ = out.send(Err(error)).await;
@@ -277,7 +281,7 @@ async fn read_pages(
     range: LaneRange,
     window_size: &WindowSize,
     times: &StageTimes,
-    out: &mpsc::Sender<Result<Read, EngineError>>,
+    out: &mpsc::Sender<Result<InWindow<Page>, EngineError>>,
 ) -> Result<(), EngineError> {
     let mut pages = Pages::new(ctx.page_source(), range.request(ctx));
     let one_large = Arc::new(Semaphore::new(1));
@@ -289,7 +293,7 @@ async fn read_pages(
     };
     let mut window_rows = 0;
     loop {
-        let large = if pages.next_is_large() {
+        let large = if pages.large_left() > 0 {
             // Only one row that is larger than a window is in memory at a time.
             let permit = Arc::clone(&one_large).acquire_owned().await;
             Some(permit.map_err(|_| EngineError::Worker)?)
@@ -299,14 +303,17 @@ async fn read_pages(
             pages.request.rows_max = window_rows;
             None
         };
-        let Some(streamed) = times.time(Stage::Reading, pages.next()).await? else {
+        let Some(mut streamed) = times.time(Stage::Reading, pages.next()).await? else {
             return Ok(());
         };
-        let item = Read {
+        let item = InWindow {
+            window: Window {
+                rows: window_rows,
+                closed: streamed.closes_window,
+                next: streamed.page.next.take(),
+                _large: large,
+            },
             page: streamed.page,
-            window_rows,
-            closes_window: streamed.closes_window,
-            large,
         };
         if out.send(Ok(item)).await.is_err() {
             return Ok(());

@@ -13,8 +13,8 @@ use crate::crypto::{ColumnKey, Context as Labels, Envelope, KeyPart, NonceBatch,
 use crate::keys::{Key, Keyring};
 use crate::store::locate::MICROSECONDS;
 use crate::store::{
-    KeyColumn, KeyKind, NewQuarantine, PageRow, QuarantineRecord, QuarantineState, Resealed,
-    RunKind, Target,
+    Access, KeyColumn, KeyKind, NewQuarantine, PageRow, QuarantineRecord, QuarantineState,
+    Resealed, RunKind,
 };
 
 /// The listed faults of each row: positions of fields, or `None` for the whole row.
@@ -43,13 +43,13 @@ impl KnownFaults {
     /// are known from the start, unless they are marked for retry. They are known by row key, since
     /// a row's tag differs under each key, or by tag if the row key does not open any more.
     pub fn new(
-        target: &Target,
+        access: &Access,
         step: &'static str,
         own: Option<Arc<Key>>,
         keyring: &Keyring,
         listed: &[QuarantineRecord],
     ) -> Self {
-        let column_labels: Vec<String> = (target.fields.iter())
+        let column_labels: Vec<String> = (access.cells.iter())
             .map(|field| field.label.clone())
             .collect();
         let mut known = FaultIndex::default();
@@ -68,7 +68,7 @@ impl KnownFaults {
             }
             let text = open_key(keyring, record);
             let keys = text.map_or_else(Vec::new, |text| {
-                row_keys(&target.keys, &text, record, keyring)
+                row_keys(&access.table.keys, &text, record, keyring)
             });
             let field = field.flatten();
             if keys.is_empty() {
@@ -86,7 +86,7 @@ impl KnownFaults {
             .map(|record| record.quarantine_id)
             .collect();
         Self {
-            table_label: target.label.clone(),
+            table_label: access.table.label.clone(),
             column_labels,
             step,
             own,

@@ -9,10 +9,10 @@ mod plan;
 use super::look::{Database, Look, Looked};
 use super::preflight::{KeysHave, Preflight, Refused, RunPurpose, check};
 use super::{EngineError, Event, EventSink, Job};
-use crate::error::{Coded, Exit};
+use crate::error::coded;
 use crate::foreign::Foreign;
 use crate::ident::TableName;
-use crate::store::{Scope, StoreError, Target};
+use crate::store::{Access, Scope, StoreError};
 
 pub use plan::name_of;
 
@@ -26,76 +26,30 @@ pub struct Reached {
     pub gone: Vec<String>,
 }
 
-/// Why there is no job for a registered table.
-#[derive(Debug, thiserror::Error)]
-pub enum JobsError {
-    /// The store reports an error.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The work on the jobs failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// Preflight refuses.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// Several tables have the guard of one label.
-    #[error("several tables carry the guard of label {label}: {}", names(.tables))]
-    Ambiguous {
-        /// The label.
-        label: String,
-        /// The tables.
-        tables: Vec<TableName>,
-    },
-    /// No field of the label may hold sealed values.
-    #[error("nothing of label {label} is sealed")]
-    NothingSealed {
-        /// The label.
-        label: String,
-    },
-}
-
-impl Coded for JobsError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Store(error) => error.code(),
-            Self::Engine(error) => error.code(),
-            Self::Refused(error) => error.code(),
-            Self::Ambiguous { .. } => "E0241",
-            Self::NothingSealed { .. } => "E0253",
-        }
-    }
-
-    fn message(&self) -> String {
-        match self {
-            Self::Store(error) => error.message(),
-            Self::Engine(error) => error.message(),
-            Self::Refused(error) => error.message(),
-            own => Foreign(&own.to_string()).to_string(),
-        }
-    }
-
-    fn hint(&self) -> String {
-        match self {
-            Self::Store(error) => error.hint(),
-            Self::Engine(error) => error.hint(),
-            Self::Refused(error) => error.hint(),
-            Self::Ambiguous { .. } => {
-                "say which is the one of the label with `phiseal fields rebind`".to_owned()
-            }
-            Self::NothingSealed { .. } => {
-                "forget it (`phiseal fields forget`), and give the table a label of its own in the plan".to_owned()
-            }
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Store(error) => error.exit(),
-            Self::Engine(error) => error.exit(),
-            Self::Refused(error) => error.exit(),
-            Self::Ambiguous { .. } => Exit::Refused,
-            Self::NothingSealed { .. } => Exit::Usage,
-        }
+coded! {
+    /// Why there is no job for a registered table.
+    #[derive(Debug, thiserror::Error)]
+    pub enum JobsError, exit: Refused {
+        /// The store reports an error.
+        Store(#[from] error: StoreError) = error(transparent);
+        /// The work on the jobs failed.
+        Engine(#[from] error: EngineError) = error(transparent);
+        /// Preflight refuses.
+        Refused(#[from] error: Refused) = error(transparent);
+        /// Several tables have the guard of one label.
+        Ambiguous {
+            /// The label.
+            label: String,
+            /// The tables.
+            tables: Vec<TableName>,
+        } = "E0241"("several tables carry the guard of label {label}: {}", names(.tables)),
+            hint: "say which is the one of the label with `phiseal fields rebind`";
+        /// No field of the label may hold sealed values.
+        NothingSealed {
+            /// The label.
+            label: String,
+        } = "E0253"("nothing of label {label} is sealed"), exit: Usage,
+            hint: "forget it (`phiseal fields forget`), and give the table a label of its own in the plan";
     }
 }
 
@@ -168,7 +122,7 @@ impl Database<'_> {
     ///
     /// # Errors
     /// A table whose key columns phiseal cannot use, and what the store reports.
-    pub async fn counted(&self) -> Result<Vec<Target>, JobsError> {
+    pub async fn counted(&self) -> Result<Vec<Access>, JobsError> {
         let registered = self.store.fields().await?;
         let mut jobs = Vec::new();
         for mut plan in plan::of_tables(self.planned, &registered)? {
@@ -185,7 +139,7 @@ impl Database<'_> {
             }
         }
         jobs.extend(self.orphans(&registered).await?);
-        Ok(jobs.into_iter().map(|job| job.target).collect())
+        Ok(jobs.iter().map(Job::access).collect())
     }
 
     /// Runs preflight over the registered tables; also returns those that are gone.
@@ -249,6 +203,6 @@ impl Database<'_> {
 
 /// Lets a job include partitions that were detached.
 fn with_detached(mut job: Job) -> Job {
-    job.target.scope = Scope::Detached;
+    job.scope = Scope::Detached;
     job
 }

@@ -10,19 +10,17 @@ mod late;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
 use self::late::Late;
-use super::columns::Columns;
 use super::error::EngineError;
 use super::events::Event;
-use super::report::{TableReport, Tallied};
-use super::retry::Patience;
+use super::report::Tallied;
 use super::rotation::{Finish, Finished};
-use super::steps::reindex::{IndexKeyChange, Reindex as ReindexStep, fields};
-use super::{Engine, FieldSpec, Job};
+use super::steps::reindex::{IndexKeyChange, Reindex as ReindexStep};
+use super::{Engine, Job};
 use crate::ident::Ident;
 use crate::keys::rotation::{COMPLETE, REMAINDER};
 use crate::keys::{
@@ -30,7 +28,9 @@ use crate::keys::{
     examine,
 };
 use crate::run::audit::Note;
-use crate::store::{ColumnSwitch, IndexSwitch, RunKind, Select, StoreError, SwitchTable, Target};
+use crate::store::{
+    Access, ColumnSwitch, IndexSwitch, RunKind, Scope, Select, StoreError, SwitchTable, Table,
+};
 
 /// How long an application may use the keys that it has loaded.
 pub const GRACE: Duration = Duration::from_secs(60);
@@ -43,6 +43,14 @@ struct ReindexPlan {
     rotations: HashMap<crate::crypto::KeyId, i64>,
     handovers: Vec<Handover>,
     switched: bool,
+}
+
+/// A table whose new columns are there and filled.
+struct Filled<'a> {
+    job: &'a Job,
+    /// The table with its new columns.
+    table: Arc<Table>,
+    next: Vec<ColumnSwitch>,
 }
 
 impl Engine {
@@ -58,17 +66,16 @@ impl Engine {
         let (jobs, open) = (finish.jobs, finish.open);
         self.reload().await?;
         let plan = self.plan_of(open).await?;
-        let begun = Instant::now();
+        let begun = self.stop.clock().now();
         let mut done = Tallied::default();
         // A detached partition keeps its columns: lookups through the table do not reach it.
-        let attached = |job: &Job| {
-            let mut job = job.clone();
-            job.target.scope = crate::store::Scope::Attached;
-            job
+        let attached = |job: &Job| Job {
+            scope: Scope::Attached,
+            ..job.clone()
         };
         let indexed: Vec<Job> = jobs
             .iter()
-            .filter(|job| job.target.fields.iter().any(|field| field.index.is_some()))
+            .filter(|job| !job.indexes().is_empty())
             .map(attached)
             .collect();
         if !plan.switched {
@@ -76,7 +83,7 @@ impl Engine {
             let mut blocked = None;
             for job in &indexed {
                 match self.fill(job, &plan, &mut done).await {
-                    Ok(filled) => tables.push((filled, job)),
+                    Ok(filled) => tables.push(filled),
                     Err(error) => self.passed_over(job, error, &mut blocked)?,
                 }
             }
@@ -96,15 +103,14 @@ impl Engine {
             self.switch(&tables, &plan, open, &mut done).await?;
             self.reload().await?;
         }
-        let switched = Instant::now();
+        let switched = self.stop.clock().now();
         if !indexed.is_empty() {
             let mut before = self.store.open_transactions().await?;
             self.wait_grace(switched, grace).await?;
             self.wait_until_gone(&mut before).await?;
         }
         for job in &indexed {
-            let columns = indexes_of(&job.target);
-            done.merge(self.work(job, &columns, &plan, true).await?);
+            done.merge(self.work(job, &job.indexes(), &plan, true).await?);
         }
         let ends: Vec<RotationEnd> = open
             .iter()
@@ -189,49 +195,33 @@ impl Engine {
     }
 
     /// Makes the new columns of a table and fills them.
-    async fn fill(
+    async fn fill<'a>(
         &self,
-        job: &Job,
+        job: &'a Job,
         plan: &ReindexPlan,
         done: &mut Tallied,
-    ) -> Result<(Target, Vec<ColumnSwitch>), EngineError> {
-        let next = next_of(&job.target)?;
-        self.store.prepare_reindex(&job.target, &next).await?;
-        let mut target = job.target.clone();
-        for index in &next {
-            target.fields[index.field].index_next = Some(index.next.clone());
-        }
+    ) -> Result<Filled<'a>, EngineError> {
+        let next = next_of(job)?;
+        self.store.prepare_reindex(&job.table, &next).await?;
+        let table = Arc::new(job.table.with_next(&next));
         done.merge(self.work(job, &columns_of(&next), plan, false).await?);
-        self.store.index_reindexed(&target, &next).await?;
-        Ok((target, next))
+        self.store.index_reindexed(&table, &next).await?;
+        Ok(Filled { job, table, next })
     }
 
     /// Whether a row that should have a blind index lacks one. (A value that normalises to nothing
     /// has none.)
-    pub(super) async fn lacks_indexes(&self, missing: &Job) -> Result<bool, EngineError> {
-        if missing.target.fields.is_empty() {
+    pub(super) async fn lacks_indexes(&self, missing: &Access) -> Result<bool, EngineError> {
+        if missing.cells.is_empty() {
             return Ok(false);
         }
-        for relation in self.store.relations(&missing.target).await? {
-            let target = &missing.target;
-            if self
-                .store
-                .any_left(target, &relation, &Select::Unsealed)
-                .await?
-            {
+        for relation in self.store.relations(missing).await? {
+            let left = self.store.any_left(missing, &relation, &Select::Unsealed);
+            if left.await? {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    /// Makes the blind indexes that are missing because an application sealed values without them.
-    pub(super) async fn fill_indexes(&self, missing: &Job) -> Result<TableReport, EngineError> {
-        let target = Arc::new(missing.target.clone());
-        let columns = Arc::new(Columns::new(&target.label, missing.fields.clone()));
-        let step = Arc::new(ReindexStep::filling(Arc::clone(&columns)));
-        self.run(missing, target, columns, step, HashMap::new())
-            .await
     }
 
     /// One run over the index columns of a table.
@@ -242,14 +232,9 @@ impl Engine {
         plan: &ReindexPlan,
         check: bool,
     ) -> Result<Tallied, EngineError> {
-        let job = over_indexes(job, columns);
-        let target = Arc::new(job.target.clone());
-        let keys = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
-        let step = ReindexStep::new(Arc::clone(&keys), Arc::clone(&plan.changes), check);
+        let step = ReindexStep::new(job, columns, Arc::clone(&plan.changes), check);
         let rotations = plan.rotations.clone();
-        let report = self
-            .run(&job, target, keys, Arc::new(step), rotations)
-            .await?;
+        let report = self.run(job, Arc::new(step), rotations).await?;
         let mut done = report.done;
         done.resumed |= report.resumed;
         Ok(done)
@@ -259,20 +244,20 @@ impl Engine {
     /// meanwhile.
     async fn switch(
         &self,
-        tables: &[((Target, Vec<ColumnSwitch>), &Job)],
+        tables: &[Filled<'_>],
         plan: &ReindexPlan,
         open: &[RotationRecord],
         done: &mut Tallied,
     ) -> Result<(), EngineError> {
-        let mut patience = Patience::new(self.settings.patience);
+        let mut patience = self.patience();
         self.fill_again(tables, plan, done).await?;
         for _ in 0..SWITCHES_MAX {
             // The last rows are filled under the lock, with the keys loaded here.
             self.reload().await?;
             let late = Late::new(tables, plan, self.tenants.keyring.snapshot());
             let mut all = Vec::new();
-            for (at, ((target, next), _)) in tables.iter().enumerate() {
-                let refused = self.refused(&target.label).await?;
+            for (at, Filled { table, next, .. }) in tables.iter().enumerate() {
+                let refused = self.refused(&table.label).await?;
                 let next = next
                     .iter()
                     .map(|index| ColumnSwitch {
@@ -281,9 +266,9 @@ impl Engine {
                     })
                     .collect();
                 all.push(SwitchTable {
-                    target: target.clone(),
+                    table: table.clone(),
                     next,
-                    over: late.over(at),
+                    fill: late.access(at),
                 });
             }
             let note = self.switch_note(plan);
@@ -319,11 +304,11 @@ impl Engine {
     /// lock.
     async fn fill_again(
         &self,
-        tables: &[((Target, Vec<ColumnSwitch>), &Job)],
+        tables: &[Filled<'_>],
         plan: &ReindexPlan,
         done: &mut Tallied,
     ) -> Result<(), EngineError> {
-        for ((_, next), job) in tables {
+        for Filled { job, next, .. } in tables {
             let columns = columns_of(next);
             done.merge(self.work(job, &columns, plan, false).await?);
         }
@@ -352,8 +337,8 @@ impl Engine {
     }
 
     /// Waits until applications have loaded the keys again.
-    async fn wait_grace(&self, since: Instant, grace: Duration) -> Result<(), EngineError> {
-        while let Some(left) = grace.checked_sub(since.elapsed()) {
+    async fn wait_grace(&self, since: Duration, grace: Duration) -> Result<(), EngineError> {
+        while let Some(left) = grace.checked_sub(self.stop.clock().since(since)) {
             if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }
@@ -368,11 +353,6 @@ impl Engine {
         self.events.emit(Event::GoingOn);
         Ok(())
     }
-}
-
-/// The job that finds sealed values without a blind index.
-pub(super) fn missing_indexes(job: &Job) -> Job {
-    over_indexes(job, &indexes_of(&job.target))
 }
 
 /// The new column of each field.
@@ -399,19 +379,9 @@ fn handover(rotation: &RotationRecord, from: &KeyRecord, to: &KeyRecord) -> Hand
     }
 }
 
-/// The blind index columns of a target, each with the number of its field.
-fn indexes_of(target: &Target) -> Vec<(usize, Ident)> {
-    target
-        .fields
-        .iter()
-        .enumerate()
-        .filter_map(|(at, field)| field.index.clone().map(|index| (at, index)))
-        .collect()
-}
-
 /// The new columns, named after those that they replace.
-fn next_of(target: &Target) -> Result<Vec<ColumnSwitch>, EngineError> {
-    indexes_of(target)
+fn next_of(job: &Job) -> Result<Vec<ColumnSwitch>, EngineError> {
+    job.indexes()
         .into_iter()
         .map(|(field, column)| {
             let next = column.with_suffix("_next").map_err(|_| {
@@ -421,26 +391,11 @@ fn next_of(target: &Target) -> Result<Vec<ColumnSwitch>, EngineError> {
             })?;
             Ok(ColumnSwitch {
                 field,
-                unique: target.fields[field].index_unique,
+                unique: job.table.fields[field].index_unique,
                 column,
                 next,
                 refused: 0,
             })
         })
         .collect()
-}
-
-/// The job as reindexing sees it: the sealed column in the role of the plaintext, the index column
-/// in that of the sealed one.
-fn over_indexes(job: &Job, columns: &[(usize, Ident)]) -> Job {
-    let mut over = job.clone();
-    over.target.fields = fields(&job.target, columns);
-    over.fields = columns
-        .iter()
-        .map(|(at, _)| FieldSpec {
-            ..job.fields[*at].clone()
-        })
-        .collect();
-    over.records.clear();
-    over
 }

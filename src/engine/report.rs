@@ -81,10 +81,10 @@ impl Tallied {
                 return;
             }
             self.failures.push(Failure {
-                table: ctx.target.label.clone(),
+                table: ctx.access.table.label.clone(),
                 column: fault
                     .field
-                    .map(|at| ctx.target.fields[at].label.clone())
+                    .map(|at| ctx.access.cells[at].label.clone())
                     .unwrap_or_default(),
                 row_tag: ctx.known_faults.tag(&row.key),
                 reason: fault.reason.clone(),

@@ -2,8 +2,10 @@
 //! error itself says whether a retry helps. Pauses double from 50 ms to 5 s, with jitter, so that
 //! lanes do not retry all at once.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
+use super::clock::{Clock, RealClock};
 use super::context::RunContext;
 use super::error::EngineError;
 use super::events::{Event, EventSink};
@@ -12,7 +14,8 @@ use crate::store::{Next, StoreError};
 
 /// The pauses of one round trip that keeps failing.
 pub struct Patience {
-    since: Option<Instant>,
+    clock: Arc<dyn Clock>,
+    since: Option<Duration>,
     pause: Duration,
     limit: Duration,
 }
@@ -24,9 +27,15 @@ const LONGEST: Duration = Duration::from_secs(5);
 const DISK_FULL: Duration = Duration::from_secs(20);
 
 impl Patience {
-    /// Starts with a patience of `limit`, counted from the first failure.
+    /// Starts with a patience of `limit`, counted from the first failure, by the system's clock.
     pub fn new(limit: Duration) -> Self {
+        Self::by(&(Arc::new(RealClock) as Arc<dyn Clock>), limit)
+    }
+
+    /// The same by another clock.
+    pub fn by(clock: &Arc<dyn Clock>, limit: Duration) -> Self {
         Self {
+            clock: Arc::clone(clock),
             since: None,
             pause: FIRST,
             limit,
@@ -35,12 +44,12 @@ impl Patience {
 
     /// The pause before the next attempt after this failure; `None` once patience is over.
     pub fn after(&mut self, error: &StoreError) -> Option<Duration> {
-        let since = *self.since.get_or_insert_with(Instant::now);
+        let since = *self.since.get_or_insert_with(|| self.clock.now());
         let limit = match error {
             StoreError::DiskFull => self.limit.min(DISK_FULL),
             _ => self.limit,
         };
-        if since.elapsed() >= limit {
+        if self.clock.since(since) >= limit {
             return None;
         }
         let pause = self.pause;
@@ -99,7 +108,13 @@ fn jitter() -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::clock::TestClock;
+    use super::super::events::NoEvents;
     use super::*;
+
+    fn stop() -> Stop {
+        Stop::with_clock(Arc::new(TestClock::default()))
+    }
 
     #[test]
     fn pauses_grow_to_a_bound_and_end() {
@@ -123,5 +138,41 @@ mod tests {
         }
         patience.renew();
         assert!(patience.after(&StoreError::DiskFull).unwrap() <= FIRST);
+    }
+
+    /// How long a round trip is repeated that always fails with this error.
+    async fn patient_for(limit: Duration, error: StoreError) -> Duration {
+        let stop = stop();
+        let mut patience = Patience::by(stop.clock(), limit);
+        while patience
+            .pause(&stop, &NoEvents, error.clone())
+            .await
+            .is_ok()
+        {}
+        stop.clock().now()
+    }
+
+    #[tokio::test]
+    async fn patience_is_over_after_its_limit_and_sooner_if_the_disk_is_full() {
+        let minutes = Duration::from_secs(120);
+        let lost = patient_for(minutes, StoreError::ConnectionLost).await;
+        assert!(lost >= minutes && lost < minutes + LONGEST, "{lost:?}");
+        let full = patient_for(minutes, StoreError::DiskFull).await;
+        assert!(full >= DISK_FULL && full < DISK_FULL + LONGEST, "{full:?}");
+        let short = patient_for(DISK_FULL / 10, StoreError::DiskFull).await;
+        assert!(short < DISK_FULL / 2, "{short:?}");
+    }
+
+    #[tokio::test]
+    async fn a_request_to_stop_ends_patience_at_once() {
+        let stop = stop();
+        stop.request();
+        let mut patience = Patience::by(stop.clock(), Duration::from_secs(120));
+        let ended = patience
+            .pause(&stop, &NoEvents, StoreError::ConnectionLost)
+            .await;
+        assert!(matches!(ended, Err(EngineError::Interrupted)));
+        stop.sleep(LONGEST).await;
+        assert_eq!(stop.clock().now(), Duration::ZERO);
     }
 }

@@ -19,7 +19,6 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::census::{self, Census};
-use super::columns::Columns;
 use super::error::EngineError;
 use super::events::Event;
 use super::report::Tallied;
@@ -27,11 +26,11 @@ use super::retry::Patience;
 use super::search::{Reach, Searched};
 use super::steps::rotate::Rotate;
 use super::wait::Waiting;
-use super::{Engine, FieldSpec, Job};
+use super::{Engine, Job};
 use crate::crypto::KeyId;
 use crate::keys::rotation::{COMPLETE, REMAINDER};
 use crate::keys::{KeyRecord, RotationEnd, RotationKind, RotationRecord};
-use crate::store::{Next, OpenTransaction, RunKind, Select, StoreError, Target};
+use crate::store::{Access, Next, OpenTransaction, RunKind, Select, StoreError};
 use superseded::{KeyIndex, older_keys, rotation_of_each};
 
 pub use begin::RotationRequest;
@@ -108,8 +107,8 @@ impl Engine {
         for job in finish.jobs {
             // A guard of an earlier version would undo what this run writes. `prepare` also records
             // new partitions.
-            match self.store.prepare(&job.target).await {
-                Ok(()) => jobs.push(without_indexes(job)),
+            match self.store.prepare(&job.table).await {
+                Ok(()) => jobs.push(job.clone()),
                 Err(error) => self.passed_over(job, error.into(), &mut blocked)?,
             }
         }
@@ -148,8 +147,8 @@ impl Engine {
         if let Some(blocked) = blocked {
             return Err(blocked);
         }
-        let targets: Vec<Target> = jobs.iter().map(|job| job.target.clone()).collect();
-        let census = census::take(self.store.as_ref(), &targets).await?;
+        let tables: Vec<Access> = jobs.iter().map(Job::access).collect();
+        let census = census::take(self.store.as_ref(), &tables).await?;
         self.search_compromised(finish, &mut finished).await?;
         if !finish.stays_open {
             let missed = finish.table_missing || finished.beyond.leaves_values();
@@ -277,13 +276,9 @@ impl Engine {
         records: &[KeyRecord],
         open: &[RotationRecord],
     ) -> Result<Tallied, EngineError> {
-        let target = Arc::new(job.target.clone());
-        let columns = Arc::new(Columns::new(&job.target.label, job.fields.clone()));
-        let step = Rotate::new(Arc::clone(&target), Arc::clone(&columns), old);
+        let step = Rotate::new(job, old);
         let rotations = rotation_of_each(records, open);
-        let report = self
-            .run(job, target, columns, Arc::new(step), rotations)
-            .await?;
+        let report = self.run(job, Arc::new(step), rotations).await?;
         let mut done = report.done;
         done.resumed |= report.resumed;
         Ok(done)
@@ -291,8 +286,9 @@ impl Engine {
 
     async fn is_any_left(&self, job: &Job, old: &[KeyId]) -> Result<bool, EngineError> {
         let select = Select::SealedUnder { keys: old.into() };
-        for relation in self.store.relations(&job.target).await? {
-            if self.store.any_left(&job.target, &relation, &select).await? {
+        let access = job.access();
+        for relation in self.store.relations(&access).await? {
+            if self.store.any_left(&access, &relation, &select).await? {
                 return Ok(true);
             }
         }
@@ -306,12 +302,12 @@ impl Engine {
                 continue;
             }
             let mut left = 0;
-            for count in census::of_table(self.store.as_ref(), &job.target).await? {
+            for count in census::of_table(self.store.as_ref(), &job.access()).await? {
                 if count.key_id.is_some_and(|id| old.contains(&id)) {
                     left += count.values;
                 }
             }
-            let listed = self.store.quarantined(Some(&job.target.label)).await?;
+            let listed = self.store.quarantined(Some(&job.table.label)).await?;
             let listed = listed.iter().filter(|row| {
                 row.row.step == RunKind::Rotate.as_str() && row.row.column_label.is_some()
             });
@@ -371,22 +367,4 @@ impl Engine {
         }
         Ok(self.store.reseal_quarantine(&rows).await?)
     }
-}
-
-/// The job without its blind indexes: re-sealing a value does not change its index.
-fn without_indexes(job: &Job) -> Job {
-    let mut job = job.clone();
-    for field in &mut job.target.fields {
-        field.index = None;
-        field.index_next = None;
-    }
-    job.fields = job
-        .fields
-        .into_iter()
-        .map(|spec| FieldSpec {
-            index: None,
-            ..spec
-        })
-        .collect();
-    job
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -21,8 +21,8 @@ use super::window_size::WindowSize;
 use crate::run::checkpoint::{Checkpoints, Slot};
 use crate::run::holder;
 use crate::store::{
-    BatchWriter, Bound, Holder, LaneKind, LaneRecord, LaneStamp, NewLane, Next, PassKind, Select,
-    Store, StoreError, Target,
+    Access, BatchWriter, Bound, Holder, LaneKind, LaneRecord, LaneStamp, NewLane, Next, PassKind,
+    Select, Store, StoreError,
 };
 
 /// A table is cut into up to this many lanes for each worker, so that no worker is idle near the
@@ -42,13 +42,13 @@ const ROWS_PER_LANE_MIN: u64 = 20_000;
 /// Any error of the store.
 pub async fn cut_lanes(
     store: &dyn Store,
-    target: &Target,
+    access: &Access,
     checkpoints: &Checkpoints,
     workers: u32,
     reads: &Reads,
 ) -> Result<Vec<NewLane>, EngineError> {
-    let relations = store.relations(target).await?;
-    let rows = store.row_estimate(target).await?;
+    let relations = store.relations(access).await?;
+    let rows = store.row_estimate(&access.table).await?;
     let wanted = lanes_wanted(rows, workers);
     let pieces = u32::try_from(wanted.div_ceil((relations.len() as u64).max(1))).unwrap_or(1);
     let mut lanes = Vec::new();
@@ -56,7 +56,7 @@ pub async fn cut_lanes(
         let mut places = match reads.order {
             ReadOrder::Storage(pass_kind) => {
                 store
-                    .cut_by_storage(target, &relation, pieces, pass_kind)
+                    .cut_by_storage(access, &relation, pieces, pass_kind)
                     .await?
             }
             ReadOrder::Keys => None,
@@ -65,7 +65,7 @@ pub async fn cut_lanes(
             ReadOrder::Storage(PassKind::Growing | PassKind::Rewriting),
             Some([first @ Some(Bound::Heap(_)), ..]),
         ) = (reads.order, places.as_deref())
-            && is_done(store, target, &relation, &reads.sweep).await?
+            && is_done(store, access, &relation, &reads.sweep).await?
         {
             places = Some(vec![first.clone(), first.clone()]);
         }
@@ -74,7 +74,7 @@ pub async fn cut_lanes(
         let bounds: Vec<Option<Bound>> = match places {
             Some(places) => places,
             None => {
-                let keys = store.cut_by_key(target, &relation, pieces).await?;
+                let keys = store.cut_by_key(&access.table, &relation, pieces).await?;
                 let keys = keys.into_iter().map(Bound::Key).map(Some);
                 [None].into_iter().chain(keys).chain([None]).collect()
             }
@@ -105,11 +105,11 @@ fn lanes_wanted(rows: u64, workers: u32) -> u64 {
 /// answer is `false`, and the relation is read.
 async fn is_done(
     store: &dyn Store,
-    target: &Target,
+    access: &Access,
     relation: &str,
     sweep: &Select,
 ) -> Result<bool, EngineError> {
-    match store.any_left(target, relation, sweep).await {
+    match store.any_left(access, relation, sweep).await {
         Ok(any_left) => Ok(!any_left),
         Err(error) if matches!(error.next(), Next::Stop | Next::Bisect) => Err(error.into()),
         Err(_) => Ok(false),
@@ -171,13 +171,13 @@ async fn wind_up(
     let reads = ctx.step.reads();
     let not_seen = reads.ends_while_written && tallied.sweeps < sweeps;
     if std::mem::take(&mut tallied.still_written) || not_seen {
-        for relation in ctx.store.relations(&ctx.target).await? {
-            let done = is_done(ctx.store.as_ref(), &ctx.target, &relation, &reads.sweep).await?;
+        for relation in ctx.store.relations(&ctx.access).await? {
+            let done = is_done(ctx.store.as_ref(), &ctx.access, &relation, &reads.sweep).await?;
             tallied.still_written |= !done;
         }
     }
     if reads.indexed_sweep {
-        tallied.indexes_left = ctx.store.drop_sweep_index(&ctx.target).await?;
+        tallied.indexes_left = ctx.store.drop_sweep_index(&ctx.access.table).await?;
     }
     Ok(())
 }
@@ -312,7 +312,7 @@ async fn add_lanes(
     run_id: i64,
     lanes: &[LaneRecord],
 ) -> Result<bool, EngineError> {
-    let relations = ctx.store.relations(&ctx.target).await?;
+    let relations = ctx.store.relations(&ctx.access).await?;
     let mut known: HashMap<&str, (bool, u32)> = HashMap::new();
     for lane in lanes {
         let entry = known.entry(lane.relation.as_str()).or_default();
@@ -336,7 +336,7 @@ async fn add_lanes(
             // The partition was attached after this process started, so its definition was never
             // checked.
             return Err(StoreError::SchemaChanged {
-                table: ctx.target.label.clone(),
+                table: ctx.access.table.label.clone(),
             }
             .into());
         }
@@ -369,7 +369,7 @@ fn whole(relation: &str, lane_no: i32, kind: LaneKind) -> NewLane {
 /// Waiting for lanes that other workers hold.
 #[derive(Default)]
 struct LaneWait {
-    since: Option<Instant>,
+    since: Option<Duration>,
     leases: HashMap<i32, f64>,
 }
 
@@ -382,7 +382,8 @@ impl LaneWait {
         open: &[&LaneRecord],
         worked: bool,
     ) -> Result<(), EngineError> {
-        let since = *self.since.get_or_insert_with(Instant::now);
+        let clock = ctx.stop.clock();
+        let since = *self.since.get_or_insert_with(|| clock.now());
         let holder = open
             .iter()
             .find_map(|lane| lane.holder.as_deref())
@@ -395,9 +396,9 @@ impl LaneWait {
         });
         // [`Store::end_frozen`] ends a frozen holder some seconds after its lease.
         let lease = Duration::from_secs(u64::from(ctx.settings.lease_seconds) + 10);
-        if !worked && (renewed || since.elapsed() > lease) {
+        if !worked && (renewed || clock.since(since) > lease) {
             return Err(EngineError::LanesHeld {
-                table: ctx.target.label.clone(),
+                table: ctx.access.table.label.clone(),
                 holder,
             });
         }
@@ -412,7 +413,7 @@ impl LaneWait {
 /// Returns the error for a table that refuses all rows for one cause, naming the triggers that may
 /// be that cause.
 pub(super) async fn all_refused(ctx: &RunContext, refused: Refusals) -> EngineError {
-    let facts = ctx.store.table(&ctx.target.table).await.ok().flatten();
+    let facts = ctx.store.table(&ctx.access.table.name).await.ok().flatten();
     let names: Vec<String> = facts
         .iter()
         .flat_map(|table| &table.triggers)
@@ -420,7 +421,7 @@ pub(super) async fn all_refused(ctx: &RunContext, refused: Refusals) -> EngineEr
         .map(|trigger| trigger.name.clone())
         .collect();
     EngineError::AllRefused {
-        table: ctx.target.label.clone(),
+        table: ctx.access.table.label.clone(),
         refused: Box::new(refused),
         triggers: match names.is_empty() {
             true => String::new(),

@@ -4,18 +4,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::json;
 
 use super::alike::{Alike, Refusals};
-use super::columns::Columns;
 use super::context::RunContext;
 use super::error::EngineError;
 use super::events::Event;
 use super::quarantine::KnownFaults;
 use super::report::{FAILURES_MAX, TableReport, Tallied};
-use super::step::{Reads, Step};
+use super::step::Step;
 use super::throttle::Unthrottled;
 use super::{Engine, Job, job_digest, run_loop};
 use crate::crypto::KeyId;
@@ -24,7 +22,7 @@ use crate::run::audit;
 use crate::run::checkpoint::Checkpoints;
 use crate::run::holder::{self, Process};
 use crate::store::{
-    LaneTally, Next, QuarantineState, RunKind, RunRecord, RunState, Select, StoreError, Target,
+    LaneTally, Next, QuarantineState, RunKind, RunRecord, RunState, Select, StoreError, Table,
 };
 
 impl Engine {
@@ -32,25 +30,19 @@ impl Engine {
     pub(super) async fn run(
         &self,
         job: &Job,
-        target: Arc<Target>,
-        columns: Arc<Columns>,
         step: Arc<dyn Step>,
         rotations: HashMap<KeyId, i64>,
     ) -> Result<TableReport, EngineError> {
-        let begun = Instant::now();
-        let kind = step.kind();
-        let rows_estimate = self.store.row_estimate(&target).await?;
-        let (run_id, resumed, before) = self
-            .open_or_begin(job, &target, kind, &step.reads())
-            .await?;
+        let begun = self.stop.clock().now();
+        let access = Arc::clone(step.access());
+        let rows_estimate = self.store.row_estimate(&access.table).await?;
+        let (run_id, resumed, before) = self.open_or_begin(job, step.as_ref()).await?;
         let mut fingerprints = HashMap::new();
-        for relation in self.store.relations(&target).await? {
-            let print = self.store.fingerprint(&target, &relation).await?;
+        for relation in self.store.relations(&access).await? {
+            let print = self.store.fingerprint(&access, &relation).await?;
             fingerprints.insert(relation, print);
         }
-        let mut ctx = self
-            .context(target, columns, step, Some(run_id), fingerprints)
-            .await?;
+        let mut ctx = self.context(step, Some(run_id), fingerprints).await?;
         ctx.rotations = rotations;
         let ctx = Arc::new(ctx);
         self.begin_table(&ctx, rows_estimate, before.rows_found.unsigned_abs());
@@ -71,16 +63,16 @@ impl Engine {
             self.try_again_later(&ctx, run_id, refused).await?;
         }
         self.events.emit(Event::TableEnded {
-            table: job.target.label.clone(),
+            table: job.table.label.clone(),
         });
         let done = self.end(&ctx, run_id, outcome).await?;
         let open_quarantine = self.settle_quarantine(&ctx, resumed).await?;
         Ok(TableReport {
-            table: job.target.label.clone(),
+            table: job.table.label.clone(),
             done,
             resumed,
             open_quarantine,
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds: self.stop.clock().since(begun).as_secs_f64(),
             compared: None,
         })
     }
@@ -89,26 +81,26 @@ impl Engine {
     async fn open_or_begin(
         &self,
         job: &Job,
-        target: &Target,
-        kind: RunKind,
-        reads: &Reads,
+        step: &dyn Step,
     ) -> Result<(i64, bool, LaneTally), EngineError> {
+        let kind = step.kind();
+        let access = step.access();
         for _ in 0..3 {
-            if let Some(run) = self.store.open_run(&target.label).await? {
-                let before = self.same_run(job, &run, kind).await?;
+            if let Some(run) = self.store.open_run(&access.table.label).await? {
+                let before = self.same_run(job, step, &run).await?;
                 self.store.resume_run(run.run_id).await?;
                 return Ok((run.run_id, true, before));
             }
-            let checkpoints = self.checkpoints(target);
+            let checkpoints = self.checkpoints(&access.table);
             let lanes = run_loop::cut_lanes(
                 self.store.as_ref(),
-                target,
+                access,
                 &checkpoints,
                 self.settings.workers,
-                reads,
+                &step.reads(),
             )
             .await?;
-            let run = self.new_run(job, kind);
+            let run = self.new_run(job, step);
             match self.store.begin_run(&run, &lanes).await {
                 Ok(run_id) => {
                     self.note(&format!("{kind}.begin"), &run, None).await?;
@@ -123,14 +115,20 @@ impl Engine {
         Err(EngineError::Worker)
     }
 
-    fn new_run(&self, job: &Job, kind: RunKind) -> RunRecord {
+    fn new_run(&self, job: &Job, step: &dyn Step) -> RunRecord {
+        let access = step.access();
+        let columns: Vec<&str> = access
+            .cells
+            .iter()
+            .map(|cell| cell.label.as_str())
+            .collect();
         RunRecord {
             run_id: 0,
-            kind,
-            table_label: job.target.label.clone(),
-            digest: job_digest::digest(job),
+            kind: step.kind(),
+            table_label: job.table.label.clone(),
+            digest: job_digest::digest(access, job.compared.as_deref()),
             state: RunState::Running,
-            params: json!({ "columns": job.labels() }).to_string(),
+            params: json!({ "columns": columns }).to_string(),
             started_at: String::new(),
             finished_at: None,
             actor: self.tenants.actor.clone(),
@@ -143,8 +141,8 @@ impl Engine {
     async fn same_run(
         &self,
         job: &Job,
+        step: &dyn Step,
         run: &RunRecord,
-        kind: RunKind,
     ) -> Result<LaneTally, EngineError> {
         let other = |why: &str| EngineError::OtherRun {
             kind: run.kind.to_string(),
@@ -152,7 +150,7 @@ impl Engine {
             why: why.to_owned(),
         };
         let lanes = self.store.lanes(run.run_id).await?;
-        if run.kind != kind {
+        if run.kind != step.kind() {
             let holder = lanes
                 .iter()
                 .find(|lane| lane.lease_left_seconds.is_some_and(|left| left > 0.0))
@@ -163,7 +161,7 @@ impl Engine {
                 );
             return Err(other(&holder));
         }
-        if !job_digest::is_of(&run.digest, job) {
+        if !job_digest::is_of(&run.digest, step.access(), job.compared.as_deref()) {
             return Err(other("it was begun with other columns or another key"));
         }
         let mut before = LaneTally::default();
@@ -173,8 +171,8 @@ impl Engine {
         Ok(before)
     }
 
-    pub(super) fn checkpoints(&self, target: &Target) -> Checkpoints {
-        let seal_under = if target.key_is_plain() {
+    pub(super) fn checkpoints(&self, table: &Table) -> Checkpoints {
+        let seal_under = if table.key_is_plain() {
             None
         } else {
             self.tenants.own().ok()
@@ -184,15 +182,14 @@ impl Engine {
 
     pub(super) async fn context(
         &self,
-        target: Arc<Target>,
-        columns: Arc<Columns>,
         step: Arc<dyn Step>,
         run_id: Option<i64>,
         fingerprints: HashMap<String, String>,
     ) -> Result<RunContext, EngineError> {
-        let listed = self.store.quarantined(Some(&target.label)).await?;
+        let access = Arc::clone(step.access());
+        let listed = self.store.quarantined(Some(&access.table.label)).await?;
         let known_faults = KnownFaults::new(
-            &target,
+            &access,
             step.kind().as_str(),
             self.tenants.own().ok(),
             &self.tenants.keyring,
@@ -201,10 +198,10 @@ impl Engine {
         );
         Ok(RunContext {
             store: Arc::clone(&self.store),
-            checkpoints: self.checkpoints(&target),
-            target,
+            checkpoints: self.checkpoints(&access.table),
+            access,
+            columns: Arc::clone(step.columns()),
             step,
-            columns,
             tenants: Arc::clone(&self.tenants),
             settings: self.settings.clone(),
             events: Arc::clone(&self.events),
@@ -222,7 +219,7 @@ impl Engine {
     pub(super) fn begin_table(&self, ctx: &RunContext, rows_estimate: u64, rows_before: u64) {
         self.events.emit(Event::TableBegun {
             kind: ctx.step.kind().as_str(),
-            table: ctx.target.label.clone(),
+            table: ctx.access.table.label.clone(),
             rows_estimate,
             rows_before,
         });
@@ -280,8 +277,8 @@ impl Engine {
             // For other steps the server is not asked.
             _ => return Ok(false),
         };
-        for relation in self.store.relations(&ctx.target).await? {
-            if (self.store.any_left(&ctx.target, &relation, &select)).await? {
+        for relation in self.store.relations(&ctx.access).await? {
+            if (self.store.any_left(&ctx.access, &relation, &select)).await? {
                 return Ok(true);
             }
         }
@@ -305,7 +302,10 @@ impl Engine {
         refused: &Refusals,
     ) -> Result<(), EngineError> {
         let tags: HashSet<&str> = refused.tags.iter().map(String::as_str).collect();
-        let listed = self.store.quarantined(Some(&ctx.target.label)).await?;
+        let listed = self
+            .store
+            .quarantined(Some(&ctx.access.table.label))
+            .await?;
         let ids: Vec<i64> = (listed.iter())
             .filter(|row| row.row.run_id == Some(run_id) && row.state == QuarantineState::Open)
             .filter(|row| tags.contains(row.row.row_tag.as_str()))
@@ -321,7 +321,7 @@ impl Engine {
         RunRecord {
             run_id: 0,
             kind,
-            table_label: ctx.target.label.clone(),
+            table_label: ctx.access.table.label.clone(),
             digest: String::new(),
             state: RunState::Done,
             params: String::new(),
@@ -365,7 +365,10 @@ impl Engine {
     /// entries wait for the next run.
     async fn settle_quarantine(&self, ctx: &RunContext, resumed: bool) -> Result<u64, EngineError> {
         let step = ctx.step.kind().as_str();
-        let listed = self.store.quarantined(Some(&ctx.target.label)).await?;
+        let listed = self
+            .store
+            .quarantined(Some(&ctx.access.table.label))
+            .await?;
         let tried: Vec<i64> = listed
             .iter()
             .filter(|row| {
@@ -373,7 +376,7 @@ impl Engine {
             })
             .map(|row| row.quarantine_id)
             .collect();
-        let gone_by = resumed && ctx.target.in_place();
+        let gone_by = resumed && ctx.access.in_place();
         if !tried.is_empty() && !gone_by {
             self.store
                 .set_quarantine_state(&tried, QuarantineState::Resolved)

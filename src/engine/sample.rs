@@ -13,7 +13,7 @@ use super::throttle::Unthrottled;
 use super::{Engine, EngineError, Job};
 use crate::crypto::{NonceBatch, RowKey};
 use crate::keys::KeySet;
-use crate::store::{Page, PageRequest, Sealed, Select, Target};
+use crate::store::{Page, PageRequest, Select};
 
 /// How many windows are read.
 const WINDOWS: u32 = 3;
@@ -29,22 +29,10 @@ impl Engine {
     /// What reading reports.
     pub async fn sample(&self, job: &Job) -> Result<Option<Sample>, EngineError> {
         // The sealed columns may not exist yet, so they are not read.
-        let target = Target {
-            fields: job
-                .target
-                .fields
-                .iter()
-                .cloned()
-                .map(|mut field| {
-                    field.sealed = Sealed::InPlace;
-                    field
-                })
-                .collect(),
-            ..job.target.clone()
-        };
-        let columns = Columns::new(&target.label, job.fields.clone());
+        let access = job.access().sources_only();
+        let columns = job.columns();
         let keys = self.tenants.keyring.snapshot();
-        let Some(relation) = self.store.relations(&target).await?.into_iter().next() else {
+        let Some(relation) = self.store.relations(&access).await?.into_iter().next() else {
             return Ok(None);
         };
         let request = PageRequest {
@@ -55,15 +43,12 @@ impl Engine {
             bytes_max: self.settings.batch_bytes_max,
             value_bytes_max: self.settings.value_bytes_max,
             select: Select::Unsealed,
-            with_plain: true,
-            with_sealed: false,
-            with_index: false,
             with_key_text: false,
             versions: crate::store::Visibility::All,
         };
         let source = PageSource {
             store: Arc::clone(&self.store),
-            target: Arc::new(target),
+            access: Arc::new(access),
             events: Arc::clone(&self.events),
             stop: self.stop.clone(),
             throttle: Arc::new(Unthrottled),

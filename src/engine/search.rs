@@ -6,7 +6,6 @@
 use super::Engine;
 use super::error::EngineError;
 use super::events::Event;
-use super::retry::Patience;
 use crate::crypto::KeyId;
 use crate::store::{SearchHit, SearchRelation, Unsearchable};
 
@@ -113,7 +112,7 @@ impl Engine {
         hits: &mut Vec<SearchHit>,
     ) -> Result<(), EngineError> {
         for some in keys.chunks(KEYS_AT_ONCE) {
-            let mut patience = Patience::new(self.settings.patience);
+            let mut patience = self.patience();
             loop {
                 if self.stop.is_requested() {
                     return Err(EngineError::Interrupted);

@@ -1,43 +1,162 @@
-//! What is done to one row: the interface between the run loop and its steps. A step turns a row
-//! into the writes it needs. It knows nothing of paging, lanes, transactions, retries or progress,
-//! and the run loop does not know what a step does with a row.
+//! What is done to one row: the interface between the run loop and its steps. A step turns a cell
+//! into the write it needs. It knows nothing of paging, lanes, transactions, retries or progress, and
+//! the run loop does not know what a step does with a cell. The row around the cells is provided here
+//! once: its writes, faults and counts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::columns::{Cell, LastKeys};
-use crate::crypto::{KeyId, NonceBatch, RowKey};
+use super::columns::{Cell, Columns, LastKeys, Unopened};
+use crate::crypto::{KeyId, Nonce, NonceBatch, RowKey};
 use crate::keys::KeySet;
-use crate::store::page::WriteCell;
-use crate::store::{PageRow, PassKind, RunKind, Select};
+use crate::store::page::{PageCell, WriteCell};
+use crate::store::{Access, CellAccess, PageRow, PassKind, RunKind, Select};
 
-/// One kind of work on rows.
+/// One kind of work on the cells of rows.
 pub trait Step: Send + Sync {
     /// The step's name in `runs` and in messages.
     fn kind(&self) -> RunKind;
 
-    /// Which rows and columns the step reads, and in which order.
+    /// Which columns of the table the step reads and writes.
+    fn access(&self) -> &Arc<Access>;
+
+    /// The derived keys of the cells, in the order of the access.
+    fn columns(&self) -> &Arc<Columns>;
+
+    /// Which rows the step reads, and in which order.
     fn reads(&self) -> Reads;
 
     /// Whether the step seals values, so that a tenant without a key must get one.
     fn seals(&self) -> bool;
 
-    /// Works on one row, whose key and tenant are valid. Many threads call this at the same time.
-    fn work(&self, row: &RowView<'_>, keys: &KeySet, scratch: &mut ThreadScratch) -> RowWork;
+    /// Works on one cell of a row whose key and tenant are valid. Many threads call this at the
+    /// same time.
+    ///
+    /// # Errors
+    /// Why the cell cannot be processed, for the quarantine. The row's other cells are processed.
+    fn cell(
+        &self,
+        cell: &CellView<'_>,
+        keys: &KeySet,
+        scratch: &mut ThreadScratch,
+    ) -> Result<CellWork, String>;
 
-    /// Judges, before COMMIT, what the server says an in-place column now holds: it must equal what
-    /// was sent, and open to what was read.
+    /// The superseded key under which a rotation counts the row, if the step writes this cell or
+    /// cannot process it.
+    fn superseded_key(&self, _: &CellView<'_>) -> Option<KeyId> {
+        None
+    }
+
+    /// Works on all cells of a row.
+    fn row(&self, row: &RowView<'_>, keys: &KeySet, scratch: &mut ThreadScratch) -> RowWork {
+        let mut work = RowWork::default();
+        let mut write = Vec::with_capacity(row.read.cells.len());
+        let mut any_good = false;
+        for field in 0..row.read.cells.len() {
+            let cell = row.cell(field, self.access());
+            let done = self.cell(&cell, keys, scratch);
+            if !matches!(done, Ok(CellWork::Keep | CellWork::Good(_)))
+                && let Some(key) = self.superseded_key(&cell)
+                && !work.under.contains(&key)
+            {
+                work.under.push(key);
+            }
+            write.push(match done {
+                Ok(CellWork::Keep) => WriteCell::Keep,
+                Ok(CellWork::Good(key)) => {
+                    any_good = true;
+                    *scratch.seen.opened.entry(key).or_default() += 1;
+                    WriteCell::Keep
+                }
+                Ok(CellWork::Write(cell)) => {
+                    work.values += 1;
+                    cell
+                }
+                Err(why) => {
+                    work.faults.push(RowFault::field(field, why));
+                    WriteCell::Keep
+                }
+            });
+        }
+        if work.values > 0 {
+            work.write = write;
+        }
+        scratch.seen.rows_opened += u64::from(any_good);
+        scratch.seen.under.extend(&work.under);
+        work
+    }
+
+    /// Judges, before COMMIT, what the server says the columns that are sealed in place now hold:
+    /// it must equal what was sent, and open to what was read.
     fn stored_is_good(
         &self,
         row: &RowView<'_>,
         keys: &KeySet,
         sent: &[WriteCell],
         stored: &[Option<Zeroizing<Vec<u8>>>],
-    ) -> bool;
+    ) -> bool {
+        (0..sent.len()).all(|field| {
+            let cell = row.cell(field, self.access());
+            let WriteCell::Seal { sealed, .. } = &sent[field] else {
+                return true;
+            };
+            if !cell.access.in_place() {
+                return true;
+            }
+            let (Some(now), Some(before)) = (&stored[field], &cell.read.plain) else {
+                return false;
+            };
+            let open = |value: &[u8]| self.columns().open(keys, cell.bound, value);
+            let plain = match open(before) {
+                Ok((plain, _)) => Ok(plain),
+                Err(Unopened::NotSealed) => Ok(before.clone()),
+                Err(other) => Err(other),
+            };
+            now.as_slice() == sealed.as_slice()
+                && matches!((open(now), plain), (Ok((now, _)), Ok(plain)) if now == plain)
+        })
+    }
 }
 
-/// Which rows and columns a step reads, and in which order.
+/// What a step does to one cell.
+pub enum CellWork {
+    /// Nothing.
+    Keep,
+    /// Nothing: the value opened under this key, and is what it should be.
+    Good(KeyId),
+    /// It writes the cell.
+    Write(WriteCell),
+}
+
+/// One cell of a row, as a step sees it.
+pub struct CellView<'a> {
+    /// The cell as it was read.
+    pub read: &'a PageCell,
+    /// The columns that it was read from.
+    pub access: &'a CellAccess,
+    /// What its sealed value is bound to.
+    pub bound: Cell<'a>,
+}
+
+impl<'a> CellView<'a> {
+    /// The sealed value, wherever it is; in place, whatever is there.
+    pub fn sealed(&self) -> Option<&'a [u8]> {
+        match self.access.in_place() {
+            true => self.read.plain.as_deref().map(Vec::as_slice),
+            false => self.read.sealed.as_deref(),
+        }
+    }
+
+    /// The plaintext beside the sealed value.
+    pub fn plain_beside(&self) -> Option<&'a [u8]> {
+        let plain = self.read.plain.as_deref().map(Vec::as_slice);
+        plain.filter(|_| !self.access.in_place())
+    }
+}
+
+/// Which rows a step reads, and in which order.
 #[derive(Debug, Clone)]
 pub struct Reads {
     /// The rows that the main pass reads.
@@ -51,12 +170,6 @@ pub struct Reads {
     /// Whether the sweep may end although applications keep writing rows that need work. Otherwise
     /// it ends only when no row is left.
     pub ends_while_written: bool,
-    /// Whether to read the plaintext columns.
-    pub plain: bool,
-    /// Whether to read the sealed columns.
-    pub sealed: bool,
-    /// Whether to read the blind indexes.
-    pub index: bool,
 }
 
 /// The order in which a main pass reads a table.
@@ -80,12 +193,19 @@ pub struct RowView<'a> {
 }
 
 impl<'a> RowView<'a> {
-    /// The row's cell of the field at this position.
-    pub fn cell(&self, field: usize) -> Cell<'a> {
-        Cell {
-            tenant: self.tenant,
-            field,
-            row_key: self.key,
+    /// The row's cell at this position.
+    pub fn cell<'b>(&self, field: usize, access: &'b Access) -> CellView<'b>
+    where
+        'a: 'b,
+    {
+        CellView {
+            read: &self.read.cells[field],
+            access: &access.cells[field],
+            bound: Cell {
+                tenant: self.tenant,
+                field,
+                row_key: self.key,
+            },
         }
     }
 }
@@ -124,6 +244,15 @@ impl ThreadScratch {
             last_keys: LastKeys::default(),
             opened: Zeroizing::new(Vec::new()),
         }
+    }
+
+    /// A nonce for one value.
+    ///
+    /// # Errors
+    /// All are used up.
+    pub fn nonce(&mut self) -> Result<Nonce, String> {
+        let nonce = self.nonces.next();
+        nonce.ok_or_else(|| "no random bytes are left for this value".to_owned())
     }
 }
 

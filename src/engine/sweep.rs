@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::ops::AddAssign;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::commit::{Committer, LockedRow, NotCommitted};
 use super::context::{RunContext, VALUE_BYTES_CEILING};
@@ -61,8 +61,9 @@ pub async fn sweep(
         tallied,
         missed: HashMap::new(),
         held: 0,
-        renewed: Instant::now(),
+        renewed: ctx.stop.clock().now(),
     };
+    let clock = ctx.stop.clock();
     let reads = ctx.step.reads();
     let mut select = reads.sweep.clone();
     let mut wants_index = reads.indexed_sweep;
@@ -70,7 +71,7 @@ pub async fn sweep(
     let mut new_before = None;
     let mut stuck_since = None;
     for pass in 1.. {
-        let any_left = async { Ok(ctx.store.any_left(&ctx.target, relation, &select).await?) };
+        let any_left = async { Ok(ctx.store.any_left(&ctx.access, relation, &select).await?) };
         if !with_lease_renewed(ctx, sweep.committer, any_left).await? {
             ctx.events.emit(Event::Sweep { pass, found: 0 });
             break;
@@ -93,20 +94,20 @@ pub async fn sweep(
         new_before = Some(new);
         if !missed_twice && reads.ends_while_written {
             stuck_since = None;
-        } else if stuck_since.get_or_insert_with(Instant::now).elapsed()
+        } else if clock.since(*stuck_since.get_or_insert_with(|| clock.now()))
             > ctx.settings.converge_within
         {
             return Err(not_converging(ctx, found, pass).await);
         }
         if std::mem::take(&mut wants_index) {
-            let made = async { Ok(ctx.store.make_sweep_index(&ctx.target, relation).await?) };
+            let made = async { Ok(ctx.store.make_sweep_index(&ctx.access, relation).await?) };
             indexed = with_lease_renewed(ctx, sweep.committer, made).await?;
             // Creating the index takes long: how many rows the application wrote meanwhile says
             // nothing about a pass through the index.
             new_before = None;
         }
         // In place, the index leaves out a plaintext that begins like a sealed value.
-        select = if indexed && (sweep.missed.is_empty() || !ctx.target.in_place()) {
+        select = if indexed && (sweep.missed.is_empty() || !ctx.access.in_place()) {
             Select::UnsealedIndexed
         } else {
             reads.sweep.clone()
@@ -127,7 +128,7 @@ async fn with_lease_renewed<T>(
     loop {
         tokio::select! {
             answer = &mut work => return answer,
-            () = tokio::time::sleep(third) => {}
+            () = ctx.stop.clock().sleep(third) => {}
         }
         // Polls the renewal to its end: dropped in the middle of a COMMIT, its outcome would be
         // unknown.
@@ -164,7 +165,7 @@ struct Sweep<'a> {
     /// How many rows this pass tried to lock but found locked.
     held: u32,
     /// When [`Sweep::commit`] last wrote, or renewed the lease by an empty batch.
-    renewed: Instant,
+    renewed: Duration,
 }
 
 impl Sweep<'_> {
@@ -213,14 +214,9 @@ impl Sweep<'_> {
         page: Page,
         before: &HashMap<RowKey, u32>,
     ) -> Result<Counted, EngineError> {
-        let mut worked = worked_page::work(self.ctx, page).await?;
-        worked.next = None;
-        worked.closes_window = false;
-        let wanted = |row: &super::worked_page::WorkedRow| {
-            !row.work.write.is_empty() || !row.work.faults.is_empty()
-        };
+        let worked = worked_page::work(self.ctx, page).await?;
         let needed: Vec<usize> = (0..worked.rows.len())
-            .filter(|at| wanted(&worked.rows[*at]))
+            .filter(|at| worked.rows[*at].needs_work())
             .collect();
         let new = |at: &&usize| !before.contains_key(&worked.rows[**at].key);
         let mut counted = Counted {
@@ -231,13 +227,13 @@ impl Sweep<'_> {
         if needed.is_empty() {
             // Many pages in a row may need no work, and so no batch that renews the lease.
             let third = Duration::from_secs(u64::from(self.ctx.settings.lease_seconds)) / 3;
-            if self.renewed.elapsed() > third {
+            if self.ctx.stop.clock().since(self.renewed) > third {
                 renew(self.committer).await?;
-                self.renewed = Instant::now();
+                self.renewed = self.ctx.stop.clock().now();
             }
             return Ok(counted);
         }
-        self.renewed = Instant::now();
+        self.renewed = self.ctx.stop.clock().now();
         let keys: Vec<RowKey> = worked.rows.iter().map(|row| row.key.clone()).collect();
         let texts: Vec<_> = worked
             .rows
@@ -245,7 +241,7 @@ impl Sweep<'_> {
             .map(|row| row.read.key_text.clone())
             .collect();
         let seal_keys: Vec<_> = (0..keys.len()).map(|at| worked.seal_keys(&[at])).collect();
-        let missed = match self.committer.commit(worked).await {
+        let missed = match self.committer.commit(worked, None).await {
             Ok(done) => {
                 self.tallied.add(&done);
                 self.ctx.events.emit(Event::Batch {
@@ -309,7 +305,7 @@ impl Sweep<'_> {
         let holders = self
             .ctx
             .store
-            .blockers(&self.ctx.target)
+            .blockers(&self.ctx.access.table)
             .await
             .unwrap_or_default();
         let who = holders
@@ -353,9 +349,13 @@ struct Passed {
 }
 
 async fn not_converging(ctx: &RunContext, rows: u64, passes: u64) -> EngineError {
-    let holders = ctx.store.blockers(&ctx.target).await.unwrap_or_default();
+    let holders = ctx
+        .store
+        .blockers(&ctx.access.table)
+        .await
+        .unwrap_or_default();
     EngineError::NotConverging {
-        table: ctx.target.label.clone(),
+        table: ctx.access.table.label.clone(),
         rows,
         passes,
         held: if holders.is_empty() {

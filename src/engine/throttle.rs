@@ -7,7 +7,7 @@ use async_trait::async_trait;
 ///
 /// [`super::pages::Pages`] asks before each window, so every step, the sweep, verify and the samples
 /// of `plan` respect it. Rows that are read one by one, because of their size or because they are
-/// locked, belong to a window that was admitted. `bench` does not ask: it measures reads at full
+/// locked, belong to a window that was admitted. `bench` is not throttled: it measures reads at full
 /// speed.
 #[async_trait]
 pub trait Throttle: Send + Sync {

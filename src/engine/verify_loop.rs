@@ -16,7 +16,6 @@ use super::events::Event;
 use super::pages::{PageSource, Pages};
 use super::pipeline::{LaneRange, Sink, count, work_range};
 use super::report::Tallied;
-use super::retry::Patience;
 use super::run_loop::{cut_lanes, join};
 use super::step::{ReadOrder, Reads};
 use super::window_size::{ROWS_MAX, WindowSize};
@@ -87,7 +86,7 @@ async fn count_storage(
 /// The present horizon of each relation; `None` if one of them has no storage order.
 async fn horizons(ctx: &RunContext) -> Result<Option<HashMap<String, Horizon>>, EngineError> {
     let mut horizons = HashMap::new();
-    for relation in ctx.store.relations(&ctx.target).await? {
+    for relation in ctx.store.relations(&ctx.access).await? {
         match ctx.store.horizon(&relation).await? {
             Some(horizon) => horizons.insert(relation, horizon),
             None => return Ok(None),
@@ -116,7 +115,7 @@ async fn cut(
         order,
         ..ctx.step.reads()
     };
-    let lanes = cut_lanes(store, &ctx.target, checkpoints, workers, &reads).await?;
+    let lanes = cut_lanes(store, &ctx.access, checkpoints, workers, &reads).await?;
     let decode = |lane_no, place, stored: Option<&Vec<u8>>| {
         stored
             .map(|bytes| checkpoints.decode(lane_no, place, bytes))
@@ -172,7 +171,7 @@ async fn count_ranges(
 /// position, and a row that moves to another partition could be missed in both. Starts again if the
 /// snapshot is lost.
 async fn count_since(ctx: &Arc<RunContext>, ranges: &[LaneRange]) -> Result<Tallied, EngineError> {
-    let mut patience = Patience::new(ctx.settings.patience);
+    let mut patience = ctx.patience();
     loop {
         match count_snapshot(ctx, ranges).await {
             Ok(done) => return Ok(done),

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use super::Engine;
 use super::context::RunContext;
 use super::error::EngineError;
-use super::retry::Patience;
+use super::pages::Pages;
 use super::step::RowFault;
 use super::worked_page::{self, WorkedRow};
 use crate::store::survey::Violator;
-use crate::store::{KeyText, NewQuarantine, Page, PageRequest};
+use crate::store::{KeyText, NewQuarantine, PageRequest};
 
 /// If there are more such rows than this, the run stops instead of listing them one by one.
 const LISTED_MAX: u32 = 10_000;
@@ -30,12 +30,15 @@ impl Engine {
     /// [`EngineError::Violating`] if there are too many to list; any error of the store.
     pub(super) async fn list_violators(&self, ctx: &Arc<RunContext>) -> Result<i64, EngineError> {
         let mut listed = 0;
-        for relation in self.store.relations(&ctx.target).await? {
+        for relation in self.store.relations(&ctx.access).await? {
             let limit = LISTED_MAX + 1;
-            let found = self.store.violators(&ctx.target, &relation, limit).await?;
+            let found = self
+                .store
+                .violators(&ctx.access.table, &relation, limit)
+                .await?;
             if let (true, Some(first)) = (found.len() > LISTED_MAX as usize, found.first()) {
                 return Err(EngineError::Violating {
-                    table: ctx.target.label.clone(),
+                    table: ctx.access.table.label.clone(),
                     constraint: first.constraint.clone(),
                     rows: LISTED_MAX,
                 });
@@ -58,8 +61,8 @@ impl Engine {
             ..ctx.request(relation, ctx.step.reads().main, 0)
         };
         let keys: Vec<KeyText> = violators.iter().map(|one| one.key.clone()).collect();
-        let page = self.page_of(ctx, &request, &keys).await?;
-        let worked = worked_page::work(ctx, page).await?;
+        let mut pages = Pages::new(ctx.page_source(), request);
+        let worked = worked_page::work(ctx, pages.with_keys(&keys).await?).await?;
         let rows: Vec<NewQuarantine> = worked
             .rows
             .iter()
@@ -70,22 +73,6 @@ impl Engine {
             self.store.add_quarantine(&rows).await?;
         }
         Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
-    }
-
-    async fn page_of(
-        &self,
-        ctx: &RunContext,
-        request: &PageRequest,
-        keys: &[KeyText],
-    ) -> Result<Page, EngineError> {
-        let mut patience = Patience::new(ctx.settings.patience);
-        loop {
-            let mut reader = self.store.reader().await?;
-            match reader.current(&ctx.target, request, keys).await {
-                Ok(page) => return Ok(page),
-                Err(error) => patience.wait(ctx, error).await?,
-            }
-        }
     }
 }
 

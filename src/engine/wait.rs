@@ -1,7 +1,7 @@
 //! Waits until transactions have ended that were open at a moment. After that, no transaction still
 //! acts on the state that a key had before. Owns the time limit and the names that are reported.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::EngineError;
 use super::events::{Event, EventSink};
@@ -40,7 +40,7 @@ impl Waiting<'_> {
         &self,
         before: &mut Vec<OpenTransaction>,
     ) -> Result<(), EngineError> {
-        let begun = Instant::now();
+        let begun = self.stop.clock().now();
         while !before.is_empty() {
             let now = self.store.open_transactions().await?;
             before.retain(|one| now.iter().any(|other| other.id == one.id));
@@ -52,7 +52,7 @@ impl Waiting<'_> {
                 return Err(EngineError::Interrupted);
             }
             let who = names(before);
-            if begun.elapsed() >= self.patience {
+            if self.stop.clock().since(begun) >= self.patience {
                 return Err(EngineError::OldTransaction { who });
             }
             self.events.emit(Event::Waiting {

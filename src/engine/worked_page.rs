@@ -15,7 +15,7 @@ use super::step::{RowFault, RowView, RowWork, StepCounts, ThreadScratch};
 use crate::crypto::{KeyId, NonceBatch, Purpose, RowKey};
 use crate::keys::KeySet;
 use crate::store::page::PageCell;
-use crate::store::{Bound, Page, PageRow, WriteRow};
+use crate::store::{Page, PageRow};
 
 /// The most rows that a thread works on with one call of the random generator.
 const CHUNK_ROWS: usize = 256;
@@ -28,16 +28,8 @@ pub struct WorkedPage {
     pub seen: StepCounts,
     /// The keys that the step used.
     pub keys: Arc<KeySet>,
-    /// Where the next window begins; the lane's cursor once this page is committed.
-    pub next: Option<Bound>,
-    /// The most rows that its window looked at.
-    pub window_rows: u32,
-    /// Whether this is the last page of its window, and so moves the cursor.
-    pub closes_window: bool,
     /// The identity of the storage that the rows were read from.
     pub storage: String,
-    /// A permit for a page with a large value; only one such page is in the pipeline at a time.
-    pub _large: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 /// A row after the step has worked on it.
@@ -56,6 +48,11 @@ impl WorkedRow {
         self.read.tenant.as_deref().unwrap_or_default()
     }
 
+    /// Whether the row is to be written or listed.
+    pub fn needs_work(&self) -> bool {
+        !self.work.write.is_empty() || !self.work.faults.is_empty()
+    }
+
     /// The row as the step sees it.
     pub fn as_row(&self) -> RowView<'_> {
         RowView {
@@ -67,6 +64,16 @@ impl WorkedRow {
 }
 
 impl WorkedPage {
+    /// A page without rows.
+    pub fn empty(keys: Arc<KeySet>) -> Self {
+        Self {
+            rows: Vec::new(),
+            seen: StepCounts::default(),
+            keys,
+            storage: String::new(),
+        }
+    }
+
     /// The active keys of the tenants of the rows at these positions; these sealed the rows'
     /// values.
     pub fn seal_keys(&self, positions: &[usize]) -> Vec<KeyId> {
@@ -78,22 +85,6 @@ impl WorkedPage {
             }
         }
         ids.into_iter().collect()
-    }
-
-    /// Takes out the rows to write, with their positions in the page.
-    pub fn take_writes(&mut self) -> (Vec<usize>, Vec<WriteRow>) {
-        let mut positions = Vec::new();
-        let mut writes = Vec::new();
-        for (at, row) in self.rows.iter_mut().enumerate() {
-            if !row.work.write.is_empty() {
-                positions.push(at);
-                writes.push(WriteRow {
-                    locator: std::mem::take(&mut row.read.locator),
-                    cells: std::mem::take(&mut row.work.write),
-                });
-            }
-        }
-        (positions, writes)
     }
 }
 
@@ -117,11 +108,7 @@ pub async fn work(ctx: &Arc<RunContext>, page: Page) -> Result<WorkedPage, Engin
         rows,
         seen,
         keys,
-        next: page.next,
-        window_rows: 0,
-        closes_window: true,
         storage: page.storage,
-        _large: None,
     })
 }
 
@@ -130,7 +117,7 @@ fn work_rows(
     keys: &KeySet,
     rows: Vec<PageRow>,
 ) -> Result<(Vec<WorkedRow>, StepCounts), EngineError> {
-    let fields = ctx.target.fields.len();
+    let fields = ctx.access.cells.len();
     let mut out: Vec<Option<PageRow>> = rows.into_iter().map(Some).collect();
     let chunks: Result<Vec<(Vec<WorkedRow>, StepCounts)>, EngineError> = out
         .par_chunks_mut(CHUNK_ROWS)
@@ -176,7 +163,7 @@ fn distinct<'a>(tenants: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 
 /// Returns a row's tenant; `Err` if the table has tenants and the row names none.
 fn tenant_of<'a>(ctx: &RunContext, row: &'a PageRow) -> Result<&'a str, ()> {
-    match (&ctx.target.tenant, row.tenant.as_deref()) {
+    match (&ctx.access.table.tenant, row.tenant.as_deref()) {
         (None, _) => Ok(""),
         (Some(_), Some(tenant)) if !tenant.is_empty() => Ok(tenant),
         (Some(_), _) => Err(()),
@@ -216,7 +203,7 @@ fn work_row(
                 key: &key,
                 tenant: read.tenant.as_deref().unwrap_or_default(),
             };
-            ctx.step.work(&row, keys, scratch)
+            ctx.step.row(&row, keys, scratch)
         }
     };
     if ctx.known_faults.knows(&key, None) {

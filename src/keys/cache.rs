@@ -11,50 +11,23 @@ use super::key::{Key, KeyTable};
 use super::keyring::Keyring;
 use super::provider::KeyProvider;
 use crate::crypto::KeyId;
+use crate::error::coded;
 use crate::error::round_trip::StoreError;
-use crate::error::{Coded, Exit};
 
 /// How long keys are used before they are loaded again, and so how long an application may seal
 /// under a superseded key after a rotation.
 pub const KEYS_AGE_MAX: Duration = Duration::from_secs(60);
 
-/// Why keys cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The key table cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Some keys cannot be used.
-    #[error(transparent)]
-    Keys(#[from] KeyFaults),
-    /// One key cannot be used.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-}
-
-impl Coded for LoadError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Store(error) => error.code(),
-            Self::Keys(error) => error.code(),
-            Self::Key(error) => error.code(),
-        }
-    }
-
-    fn hint(&self) -> String {
-        match self {
-            Self::Store(error) => error.hint(),
-            Self::Keys(error) => error.hint(),
-            Self::Key(error) => error.hint(),
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Store(error) => error.exit(),
-            Self::Keys(error) => error.exit(),
-            Self::Key(error) => error.exit(),
-        }
+coded! {
+    /// Why keys cannot be loaded.
+    #[derive(Debug, thiserror::Error)]
+    pub enum LoadError, exit: Keys {
+        /// The key table cannot be read.
+        Store(#[from] error: StoreError) = error(transparent);
+        /// Some keys cannot be used.
+        Keys(#[from] error: KeyFaults) = error(transparent);
+        /// One key cannot be used.
+        Key(#[from] error: KeyError) = error(transparent);
     }
 }
 

@@ -2,24 +2,25 @@
 //! Owns what a state permits. Knows nothing of key material or of the table that stores the state.
 //! Only an active key seals; a destroyed key is the end of the line.
 
-use std::fmt;
-use std::str::FromStr;
+use crate::words::word_enum;
 
-/// The state of a key, as `encryption_keys.status` spells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum KeyStatus {
-    /// Stored, but never used: neither seals nor opens.
-    PreActive,
-    /// Seals and opens.
-    Active,
-    /// Set aside while something is looked into: opens, does not seal, may come back.
-    Suspended,
-    /// Replaced by a newer version: opens, never seals again.
-    Deactivated,
-    /// Known or feared to be in other hands: opens, so that its values can be re-sealed.
-    Compromised,
-    /// The wrapped key is wiped: nothing sealed under it opens again.
-    Destroyed,
+word_enum! {
+    /// The state of a key, as `encryption_keys.status` spells it.
+    #[derive(PartialOrd, Ord)]
+    KeyStatus else UnknownKeyStatus {
+        /// Stored, but never used: neither seals nor opens.
+        PreActive = "pre_active",
+        /// Seals and opens.
+        Active = "active",
+        /// Set aside while something is looked into: opens, does not seal, may come back.
+        Suspended = "suspended",
+        /// Replaced by a newer version: opens, never seals again.
+        Deactivated = "deactivated",
+        /// Known or feared to be in other hands: opens, so that its values can be re-sealed.
+        Compromised = "compromised",
+        /// The wrapped key is wiped: nothing sealed under it opens again.
+        Destroyed = "destroyed",
+    }
 }
 
 /// A text that names no [`KeyStatus`]. Does not carry the text.
@@ -28,29 +29,6 @@ pub enum KeyStatus {
 pub struct UnknownKeyStatus;
 
 impl KeyStatus {
-    /// Every status, in the order of a key's life.
-    pub const ALL: [Self; 6] = [
-        Self::PreActive,
-        Self::Active,
-        Self::Suspended,
-        Self::Deactivated,
-        Self::Compromised,
-        Self::Destroyed,
-    ];
-
-    /// The name in the database and in JSON, in snake case.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PreActive => "pre_active",
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Deactivated => "deactivated",
-            Self::Compromised => "compromised",
-            Self::Destroyed => "destroyed",
-        }
-    }
-
     /// Whether a new value may be sealed under a key in this state.
     #[must_use]
     pub const fn may_seal(self) -> bool {
@@ -97,23 +75,6 @@ impl KeyStatus {
     #[must_use]
     pub fn may_become(self, to: Self) -> bool {
         self.next().contains(&to)
-    }
-}
-
-impl fmt::Display for KeyStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for KeyStatus {
-    type Err = UnknownKeyStatus;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(UnknownKeyStatus)
     }
 }
 

@@ -3,7 +3,6 @@
 //! does that. A finished record never changes; a trigger of the database prevents it.
 
 use std::fmt;
-use std::str::FromStr;
 
 use async_trait::async_trait;
 
@@ -12,6 +11,7 @@ use super::note::{ChangeRow, Notary};
 use super::rotation_period::RotationPeriod;
 use crate::crypto::KeyId;
 use crate::error::round_trip::StoreError;
+use crate::words::word_enum;
 
 /// The tables `key_rotation_history` and `key_transitions`, and the changes of key states that
 /// belong to them.
@@ -103,43 +103,15 @@ pub trait RotationTable: Send + Sync {
     ) -> Result<RotationRecord, StoreError>;
 }
 
-/// Why a record is in `key_rotation_history`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RotationKind {
-    /// A newer version takes over, when due or on request.
-    Rotate,
-    /// Every value under a compromised key is sealed again.
-    Compromise,
-    /// All data keys are wrapped under another wrapping key; no row is changed.
-    Rewrap,
-}
-
-impl RotationKind {
-    /// The name in the database and in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rotate => "rotate",
-            Self::Compromise => "compromise",
-            Self::Rewrap => "rewrap",
-        }
-    }
-}
-
-impl fmt::Display for RotationKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for RotationKind {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Rotate, Self::Compromise, Self::Rewrap]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(())
+word_enum! {
+    /// Why a record is in `key_rotation_history`.
+    RotationKind {
+        /// A newer version takes over, when due or on request.
+        Rotate = "rotate",
+        /// Every value under a compromised key is sealed again.
+        Compromise = "compromise",
+        /// All data keys are wrapped under another wrapping key; no row is changed.
+        Rewrap = "rewrap",
     }
 }
 

@@ -2,6 +2,7 @@
 //! Owns their keys and ranges, and that no name or label is used twice.
 
 use std::collections::{HashMap, HashSet};
+use std::str::FromStr;
 
 use super::faults::Faults;
 use super::reader::{At, Section, shown, suggestion};
@@ -20,8 +21,6 @@ const TABLE: &[&str] = &[
 ];
 const COLUMN: &[&str] = &["name", "seal_into", "in_place", "blind_index", "pad_to"];
 const BLIND_INDEX: &[&str] = &["column", "normalise", "bits", "unique", "force"];
-const TRIGGERS: &[&str] = &["refuse", "fire", "suppress"];
-const UNTRUSTED_SEALS: &[&str] = &["refuse", "undo"];
 
 /// The plan must say these words to seal in place, since that breaks an application that does not
 /// expect it.
@@ -67,15 +66,18 @@ fn table(
     let tenant_column = section
         .text("tenant_column", faults)
         .and_then(|text| Some(text.with(ident("tenant_column", text, faults)?)));
-    let triggers = triggers(section, faults);
-    let on_untrusted_seal = Some(on_untrusted_seal(section, faults));
+    let words = TriggerPolicy::ALL.map(TriggerPolicy::as_str);
+    let triggers = word_or(section, "triggers", &words, TriggerPolicy::Refuse, faults);
+    let words = OnUntrustedSeal::ALL.map(OnUntrustedSeal::as_str);
+    let refuse = OnUntrustedSeal::Refuse;
+    let on_untrusted_seal = word_or(section, "on_untrusted_seal", &words, refuse, faults);
     let columns = columns(section, tenant_column.as_ref(), faults);
     Some(TablePlan {
         name: name?,
         label,
         tenant_column: tenant_column.map(|tenant| tenant.value),
         triggers,
-        on_untrusted_seal,
+        on_untrusted_seal: Some(on_untrusted_seal),
         columns: columns?,
     })
 }
@@ -139,35 +141,22 @@ fn labelled(
     seen.labels.insert(label);
 }
 
-fn triggers(section: &Section<'_>, faults: &mut Faults) -> TriggerPolicy {
-    let Some(text) = section.text("triggers", faults) else {
-        return TriggerPolicy::Refuse;
+/// The word of `key`, one of `words`; `default` where the plan has none or another.
+fn word_or<T: FromStr>(
+    section: &Section<'_>,
+    key: &'static str,
+    words: &[&'static str],
+    default: T,
+    faults: &mut Faults,
+) -> T {
+    let Some(text) = section.text(key, faults) else {
+        return default;
     };
-    match text.value {
-        "fire" => TriggerPolicy::Fire,
-        "suppress" => TriggerPolicy::Suppress,
-        "refuse" => TriggerPolicy::Refuse,
-        other => {
-            let message = format!("'triggers' cannot be {}", shown(other));
-            faults.wrong(text.at, message, suggestion(other, TRIGGERS));
-            TriggerPolicy::Refuse
-        }
-    }
-}
-
-fn on_untrusted_seal(section: &Section<'_>, faults: &mut Faults) -> OnUntrustedSeal {
-    let Some(text) = section.text("on_untrusted_seal", faults) else {
-        return OnUntrustedSeal::Refuse;
-    };
-    match text.value {
-        "undo" => OnUntrustedSeal::Undo,
-        "refuse" => OnUntrustedSeal::Refuse,
-        other => {
-            let message = format!("'on_untrusted_seal' cannot be {}", shown(other));
-            faults.wrong(text.at, message, suggestion(other, UNTRUSTED_SEALS));
-            OnUntrustedSeal::Refuse
-        }
-    }
+    text.value.parse().unwrap_or_else(|_| {
+        let message = format!("'{key}' cannot be {}", shown(text.value));
+        faults.wrong(text.at, message, suggestion(text.value, words));
+        default
+    })
 }
 
 fn columns(

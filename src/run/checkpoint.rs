@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::crypto::{ColumnKey, Context, Envelope, KeyPart, NonceBatch, RowKey};
 use crate::keys::{Key, KeyError, Keyring};
 use crate::store::{Bound, HeapPosition, KeyText};
+use crate::words::word_enum;
 
 /// The table label of what phiseal seals for lanes.
 const LANES: &str = "phiseal.lanes";
@@ -22,24 +23,15 @@ pub struct Checkpoints {
     seal_under: Option<Arc<Key>>,
 }
 
-/// Which of a lane's three bounds is meant; a sealed one is bound to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
-    /// The lane begins after this bound.
-    Lower,
-    /// The lane ends with this bound.
-    Upper,
-    /// The lane is done up to this bound.
-    Cursor,
-}
-
-impl Slot {
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Lower => "lower",
-            Self::Upper => "upper",
-            Self::Cursor => "cursor",
-        }
+word_enum! {
+    /// Which of a lane's three bounds is meant. A sealed one is bound to it: its word is the label.
+    Slot {
+        /// The lane begins after this bound.
+        Lower = "lower",
+        /// The lane ends with this bound.
+        Upper = "upper",
+        /// The lane is done up to this bound.
+        Cursor = "cursor",
     }
 }
 
@@ -152,7 +144,7 @@ fn column_key(key: &Key, place: Slot) -> ColumnKey {
     ColumnKey::derive(
         key.key_id(),
         key.data_key(),
-        &Context::new(key.tenant(), LANES, place.label()),
+        &Context::new(key.tenant(), LANES, place.as_str()),
     )
 }
 

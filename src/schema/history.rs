@@ -2,12 +2,16 @@
 //! Owns the decisions. Runs nothing and asks no database.
 //! No step is chosen while an applied migration was changed or is unknown.
 
+mod progress;
+
 use std::borrow::Cow;
 
+pub(super) use self::progress::{Progress, Way};
 use super::error::MigrateError;
 use super::script::Script;
 use super::set::{Migration, MigrationSet, Version};
 use super::version::{is_repeatable, shown};
+use crate::words::word_enum;
 
 /// A migration as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,21 +28,22 @@ pub struct MigrationStatus {
     pub state: MigrationState,
 }
 
-/// Where a migration stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MigrationState {
-    /// Applied as it is.
-    Applied,
-    /// Not yet applied.
-    Pending,
-    /// Applied, but the file has been changed since.
-    ChecksumDiffers,
-    /// Applied by a program that knows more.
-    Unknown,
-    /// Applied up to a statement that failed; going up goes on from there.
-    PartlyApplied,
-    /// Undone up to a statement that failed; going down goes on from there.
-    PartlyUndone,
+word_enum! {
+    /// Where a migration stands.
+    MigrationState {
+        /// Applied as it is.
+        Applied = "applied",
+        /// Not yet applied.
+        Pending = "pending",
+        /// Applied, but the file has been changed since.
+        ChecksumDiffers = "checksum_differs",
+        /// Applied by a program that knows more.
+        Unknown = "unknown",
+        /// Applied up to a statement that failed; going up goes on from there.
+        PartlyApplied = "partly_applied",
+        /// Undone up to a statement that failed; going down goes on from there.
+        PartlyUndone = "partly_undone",
+    }
 }
 
 /// Where the migrator is to go.
@@ -85,75 +90,12 @@ impl Applied {
     }
 }
 
-/// How far a migration came that cannot be one transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Progress {
-    pub way: Way,
-    /// Units that are committed.
-    pub units: usize,
-    /// The next unit takes no transaction and was begun: how it ended was not written down.
-    pub running: bool,
-    /// [`Script::digest`] of those that are committed: the rest of a file may be mended.
-    pub digest: String,
-}
-
-/// Towards the newest version, or away from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    Up,
-    Down,
-}
-
 /// The next thing to do, and how far it was done before.
 pub(super) struct Step<'s> {
     pub migration: &'s Migration,
     pub progress: Progress,
     /// What the history has of it; a failure of the first unit leaves that.
     pub recorded: Option<Progress>,
-}
-
-impl Progress {
-    pub const fn none(way: Way) -> Self {
-        Self {
-            way,
-            units: 0,
-            running: false,
-            digest: String::new(),
-        }
-    }
-
-    /// As the history holds it.
-    pub fn to_text(&self) -> String {
-        let way = match self.way {
-            Way::Up => "applying",
-            Way::Down => "undoing",
-        };
-        let running = if self.running { " running" } else { "" };
-        format!("{way} {} {}{running}", self.units, self.digest)
-    }
-
-    /// `None` where it is not what [`Progress::to_text`] writes.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split(' ');
-        let way = match words.next()? {
-            "applying" => Way::Up,
-            "undoing" => Way::Down,
-            _ => return None,
-        };
-        let units = words.next()?.parse().ok()?;
-        let digest = words.next()?.to_owned();
-        let running = match words.next() {
-            None => false,
-            Some("running") => true,
-            Some(_) => return None,
-        };
-        Some(Self {
-            way,
-            units,
-            running,
-            digest,
-        })
-    }
 }
 
 /// The next step towards `goal`; `None` once it is reached. `applied` is in order.

@@ -3,7 +3,8 @@
 
 use std::fs::OpenOptions;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
 
 use super::error::MigrateError;
 use super::folder;
@@ -39,7 +40,7 @@ pub fn new_files(dir: &Path, name: &str) -> Result<Vec<String>, MigrateError> {
         )));
     }
     let files = folder::names(dir).map_err(io)?;
-    let pair = names(&files, name, now_seconds());
+    let pair = names(&files, name, Timestamp::now());
     for file in &pair {
         let made = OpenOptions::new()
             .write(true)
@@ -50,16 +51,11 @@ pub fn new_files(dir: &Path, name: &str) -> Result<Vec<String>, MigrateError> {
     Ok(pair)
 }
 
-fn now_seconds() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| now.as_secs())
-}
-
 /// The names of the pair, way up first.
-fn names(files: &[String], name: &str, now: u64) -> Vec<String> {
+fn names(files: &[String], name: &str, now: Timestamp) -> Vec<String> {
     match convention(files, now) {
         Convention::Day => {
-            let stem = format!("{}_{name}", day(now));
+            let stem = format!("{}_{name}", now.strftime("%Y%m%d_%H%M%S"));
             vec![format!("{stem}.sql"), format!("{stem}.down.sql")]
         }
         Convention::Number {
@@ -80,7 +76,7 @@ fn names(files: &[String], name: &str, now: u64) -> Vec<String> {
     }
 }
 
-fn convention(files: &[String], now: u64) -> Convention {
+fn convention(files: &[String], now: Timestamp) -> Convention {
     let parsed = files.iter().filter_map(|file| {
         let parsed = FileName::parse(file).ok()?;
         (!version::is_repeatable(parsed.version)).then_some((parsed.version, file))
@@ -102,7 +98,7 @@ fn convention(files: &[String], now: u64) -> Convention {
     Convention::Number {
         number: match digits {
             14 => stamp(now).parse().unwrap_or(newest + 1),
-            13 => i64::try_from(now).unwrap_or(0).saturating_mul(1000),
+            13 => now.as_second() * 1000,
             _ => newest + 1,
         }
         .max(newest + 1),
@@ -117,7 +113,7 @@ fn version_digits(version: i64) -> usize {
 }
 
 /// The last part one higher; a time is followed by the time of now.
-fn behind(newest: &str, now: u64) -> String {
+fn behind(newest: &str, now: Timestamp) -> String {
     let mut parts: Vec<i64> = newest.split('.').filter_map(|p| p.parse().ok()).collect();
     if let [one] = parts[..]
         && version_digits(one) == 14
@@ -131,42 +127,20 @@ fn behind(newest: &str, now: u64) -> String {
     parts.join("_")
 }
 
-/// `20251104_143000`, in UTC.
-fn day(now: u64) -> String {
-    let stamp = stamp(now);
-    format!("{}_{}", &stamp[..8], &stamp[8..])
-}
-
-/// `20251104143000`, in UTC. The date from days since 1970 as in Howard Hinnant's `civil_from_days`.
-fn stamp(now: u64) -> String {
-    let days = i64::try_from(now / 86_400).unwrap_or(0) + 719_468;
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let seconds = now % 86_400;
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
+/// `20251104143000`, in UTC.
+fn stamp(now: Timestamp) -> String {
+    now.strftime("%Y%m%d%H%M%S").to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// 2025-11-04 14:30:00 UTC.
-    const NOW: u64 = 1_762_266_600;
+    const NOW: &str = "2025-11-04T14:30:00Z";
 
     fn of(files: &[&str]) -> Vec<String> {
         let files: Vec<String> = files.iter().map(|f| (*f).to_owned()).collect();
-        names(&files, "add_x", NOW)
+        names(&files, "add_x", NOW.parse().unwrap())
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::*;
 
@@ -119,7 +119,7 @@ fn new_entry(at: &str) -> String {
 async fn up_applies_all_in_order_and_a_second_up_nothing() {
     let mut conn = empty().await;
     let mut schema = Migrations::own_in_sqlite(&mut conn);
-    assert_eq!(schema.up(None).await, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8]));
+    assert_eq!(schema.up(None).await, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9]));
     assert_eq!(schema.up(None).await, Ok(vec![]));
 }
 
@@ -129,8 +129,8 @@ async fn up_and_down_stop_at_the_version_asked_for() {
     let mut schema = Migrations::own_in_sqlite(&mut conn);
     assert_eq!(schema.up(Some(3)).await, Ok(vec![1, 2, 3]));
     assert_eq!(schema.down(Some(1)).await, Ok(vec![3, 2]));
-    assert_eq!(schema.up(None).await, Ok(vec![2, 3, 4, 5, 6, 7, 8]));
-    assert_eq!(schema.down(None).await, Ok(vec![8]));
+    assert_eq!(schema.up(None).await, Ok(vec![2, 3, 4, 5, 6, 7, 8, 9]));
+    assert_eq!(schema.down(None).await, Ok(vec![9]));
     for missing in [schema.up(Some(9)).await, schema.down(Some(9)).await] {
         assert_eq!(missing, Err(MigrateError::NoSuchVersion { version: 9 }));
     }
@@ -141,7 +141,7 @@ async fn up_after_down_makes_the_same_catalog_and_down_leaves_no_table_of_ours()
     let mut conn = migrated().await;
     let before = catalog(&mut conn).await;
     let undone = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
-    assert_eq!(undone, Ok(vec![8, 7, 6, 5, 4, 3, 2, 1]));
+    assert_eq!(undone, Ok(vec![9, 8, 7, 6, 5, 4, 3, 2, 1]));
     let left: Vec<String> = catalog(&mut conn)
         .await
         .into_iter()
@@ -167,7 +167,7 @@ async fn status_tells_applied_pending_changed_and_unknown() {
     let mut conn = empty().await;
     let states = |all: Vec<MigrationStatus>| all.into_iter().map(|s| s.state).collect::<Vec<_>>();
     let fresh = Migrations::own_in_sqlite(&mut conn).status().await.unwrap();
-    assert_eq!(states(fresh), [MigrationState::Pending; 8]);
+    assert_eq!(states(fresh), [MigrationState::Pending; 9]);
     assert!(
         catalog(&mut conn).await.is_empty(),
         "status changes nothing"
@@ -190,7 +190,7 @@ async fn status_tells_applied_pending_changed_and_unknown() {
         all[0].applied_at.as_ref().unwrap().len(),
         "2026-01-01T00:00:00.000Z".len()
     );
-    assert_eq!(all[8].version, 77);
+    assert_eq!(all[9].version, 77);
     assert_eq!(
         states(all),
         [
@@ -265,7 +265,7 @@ async fn a_failing_migration_leaves_nothing_of_itself_and_keeps_those_before() {
     run(&mut conn, "DROP TABLE phiseal_lanes").await.unwrap();
     assert_eq!(
         Migrations::own_in_sqlite(&mut conn).up(None).await,
-        Ok(vec![3, 4, 5, 6, 7, 8])
+        Ok(vec![3, 4, 5, 6, 7, 8, 9])
     );
 }
 
@@ -292,7 +292,7 @@ async fn a_second_migrator_waits_for_the_lock_and_says_when_it_gives_up() {
     let (applied, released) = tokio::join!(schema.up(None), release);
     assert_eq!(
         (applied, released.is_ok()),
-        (Ok(vec![1, 2, 3, 4, 5, 6, 7, 8]), true)
+        (Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9]), true)
     );
 }
 
@@ -311,7 +311,7 @@ async fn down_is_refused_while_a_field_is_sealed() {
         run(&mut conn, new_field(state)).await.unwrap();
         let refused = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
         let expected = MigrateError::Refused {
-            version: 8,
+            version: 9,
             refusal: Refusal::SealedFields,
         };
         assert_eq!(refused, Err(expected), "{state}");
@@ -320,7 +320,7 @@ async fn down_is_refused_while_a_field_is_sealed() {
         let mut conn = migrated().await;
         run(&mut conn, new_field(state)).await.unwrap();
         let undone = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
-        assert_eq!(undone, Ok(vec![8, 7, 6, 5, 4, 3, 2, 1]), "{state}");
+        assert_eq!(undone, Ok(vec![9, 8, 7, 6, 5, 4, 3, 2, 1]), "{state}");
     }
 }
 
@@ -335,7 +335,7 @@ async fn down_is_refused_while_audit_entries_are_under_six_years_old() {
     .unwrap();
     let refused = Migrations::own_in_sqlite(&mut conn).down(None).await;
     let expected = MigrateError::Refused {
-        version: 8,
+        version: 9,
         refusal: Refusal::YoungAudit,
     };
     assert_eq!(refused, Err(expected));
@@ -346,7 +346,7 @@ async fn down_is_refused_while_audit_entries_are_under_six_years_old() {
         .unwrap();
     assert_eq!(
         Migrations::own_in_sqlite(&mut conn).down(None).await,
-        Ok(vec![8])
+        Ok(vec![9])
     );
 }
 
@@ -356,7 +356,7 @@ async fn down_is_refused_while_rotation_history_is_under_six_years_old() {
     rotated(&mut conn).await;
     let refused = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
     let expected = MigrateError::Refused {
-        version: 8,
+        version: 9,
         refusal: Refusal::YoungHistory,
     };
     assert_eq!(refused, Err(expected));
@@ -371,5 +371,5 @@ async fn down_is_refused_while_rotation_history_is_under_six_years_old() {
     .await
     .unwrap();
     let undone = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
-    assert_eq!(undone, Ok(vec![8, 7, 6, 5, 4, 3, 2, 1]));
+    assert_eq!(undone, Ok(vec![9, 8, 7, 6, 5, 4, 3, 2, 1]));
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::crypto::Normaliser;
+use crate::error::Coded;
 use crate::keys::fake::{FakeTable, key_for};
 use crate::keys::{Issuer, KeyFor, KeyStatus, RotationPeriod};
 

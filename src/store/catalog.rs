@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::ident::{Ident, TableName};
 use crate::store::transport::Transport;
-use crate::store::{ColumnSwitch, OpenTransaction, Result, Target};
+use crate::store::{Access, ColumnSwitch, OpenTransaction, Result, Table};
 
 /// Facts about the server and its tables, and the columns, indexes and guards that a run needs.
 ///
@@ -35,56 +35,56 @@ pub trait Catalog: Send + Sync {
     }
 
     /// The statements that [`Store::prepare`] would run now, in order; empty if nothing is missing.
-    async fn ddl(&self, target: &Target) -> Result<Vec<String>>;
+    async fn ddl(&self, table: &Table) -> Result<Vec<String>>;
 
     /// Creates the sealed columns, the blind index columns and the guard where they are missing.
     /// Waits for locks only briefly, and tries only a bounded number of times.
-    async fn prepare(&self, target: &Target) -> Result<()>;
+    async fn prepare(&self, table: &Table) -> Result<()>;
 
     /// Creates the indexes for blind index lookups. Called after the main pass, which they would
     /// have slowed.
-    async fn finish_indexes(&self, target: &Target) -> Result<()>;
+    async fn finish_indexes(&self, table: &Table) -> Result<()>;
 
     /// Creates, for the sweep, a partial index of the relation's rows that still need work. Returns
     /// `false` if that would take a long wait; the sweep then reads the whole relation in windows.
-    async fn make_sweep_index(&self, target: &Target, relation: &str) -> Result<bool>;
+    async fn make_sweep_index(&self, access: &Access, relation: &str) -> Result<bool>;
 
     /// Drops the indexes that [`Store::make_sweep_index`] created, including those of an
     /// interrupted run. Returns the names of indexes that could not be dropped because of a long
     /// transaction on the table.
-    async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>>;
+    async fn drop_sweep_index(&self, table: &Table) -> Result<Vec<String>>;
 
     /// Drops the sealed columns, the blind index columns and the guard (`restore --drop-sealed`);
     /// of an in-place table, only the guard.
-    async fn drop_sealed(&self, target: &Target) -> Result<()>;
+    async fn drop_sealed(&self, table: &Table) -> Result<()>;
 
     /// Creates the columns that a restore writes to, where they are missing.
-    async fn make_plain_columns(&self, target: &Target) -> Result<()>;
+    async fn make_plain_columns(&self, table: &Table) -> Result<()>;
 
     /// Creates the columns that take the new blind index of each field, records them in the
     /// registry, and extends the guard, so that it sets them to NULL together with the old ones.
     /// Columns that exist are kept.
-    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()>;
+    async fn prepare_reindex(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()>;
 
     /// Creates the lookup indexes on the new columns without blocking writers. They are unique
     /// where the old ones are.
-    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()>;
+    async fn index_reindexed(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()>;
 
     /// The relations that hold the rows: the leaf partitions of a partitioned table, otherwise the
     /// table itself.
-    async fn relations(&self, target: &Target) -> Result<Vec<String>>;
+    async fn relations(&self, access: &Access) -> Result<Vec<String>>;
 
     /// A digest of the relation's identity, columns and triggers. A batch compares it before it
     /// commits; see [`BatchWriter::write`].
-    async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String>;
+    async fn fingerprint(&self, access: &Access, relation: &str) -> Result<String>;
 
     /// The number of rows of the relation: in PostgreSQL as the statistics have it, in SQLite
     /// exact.
-    async fn row_estimate(&self, target: &Target) -> Result<u64>;
+    async fn row_estimate(&self, table: &Table) -> Result<u64>;
 
     /// Sessions that hold locks on the table, described without their queries, for messages ("waits
     /// for …").
-    async fn blockers(&self, target: &Target) -> Result<Vec<String>>;
+    async fn blockers(&self, table: &Table) -> Result<Vec<String>>;
 
     /// The transactions that are open now, except our own: they may still act on what they saw.
     async fn open_transactions(&self) -> Result<Vec<OpenTransaction>>;

@@ -7,7 +7,7 @@
 use sha2::{Digest, Sha256};
 
 use super::page::WriteCell;
-use super::{Target, WriteRow};
+use super::{Access, WriteRow};
 
 /// What the engine is about to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) enum Change {
 
 impl Change {
     /// The change that a batch of these rows makes.
-    pub(crate) fn of(target: &Target, rows: &[WriteRow]) -> Self {
+    pub(crate) fn of(access: &Access, rows: &[WriteRow]) -> Self {
         let opens = |row: &WriteRow| {
             row.cells
                 .iter()
@@ -37,7 +37,7 @@ impl Change {
         };
         if rows.iter().any(opens) {
             Self::Restore
-        } else if target.in_place() {
+        } else if access.in_place() {
             Self::InPlace
         } else {
             Self::Seal

@@ -210,13 +210,6 @@ pub struct PageRequest {
     pub value_bytes_max: u64,
     /// Which rows are returned.
     pub select: Select,
-    /// Whether to read the plaintext columns. For [`Select::Unsealed`] a plaintext is read only if
-    /// it is not sealed yet.
-    pub with_plain: bool,
-    /// Whether to read the sealed columns.
-    pub with_sealed: bool,
-    /// Whether to read the blind indexes.
-    pub with_index: bool,
     /// Whether each row comes with the text of its key. A row whose key has no fixed form always
     /// does.
     pub with_key_text: bool,
@@ -246,7 +239,7 @@ pub struct PageRow {
     pub key_text: Option<KeyText>,
     /// The text of the tenant column.
     pub tenant: Option<String>,
-    /// One cell for each field of the target, in the same order.
+    /// The cells, in the order of the access.
     pub cells: Vec<PageCell>,
     /// The size of the values that were read, in bytes.
     pub bytes: u64,
@@ -259,11 +252,11 @@ pub struct PageRow {
 /// One field of a row as it was read. The plaintext is wiped when dropped.
 #[derive(Default)]
 pub struct PageCell {
-    /// The plaintext bytes as the server made them; for an in-place field, the column's content.
+    /// The bytes of the source column as the server made them: mostly the plaintext.
     pub plain: Option<Zeroizing<Vec<u8>>>,
-    /// The content of the sealed column: an envelope or its text form.
+    /// The content of the column beside it, if there is one: mostly an envelope or its text form.
     pub sealed: Option<Vec<u8>>,
-    /// The content of the blind index column, if the request asked for it.
+    /// The content of the blind index column, if the access reads it.
     pub index: Option<Vec<u8>>,
     /// Why the plaintext cannot be sealed so that a restore gives back the same bytes (SQLite: the
     /// column does not keep the value's storage class, or the text is not UTF-8).
@@ -274,7 +267,7 @@ pub struct PageCell {
 pub struct WriteRow {
     /// Names the version of the row that was read.
     pub locator: Locator,
-    /// One cell for each field of the target, in the same order.
+    /// The cells, in the order of the access.
     pub cells: Vec<WriteCell>,
 }
 
@@ -305,7 +298,7 @@ pub enum WriteCell {
     Seal {
         /// The envelope, or its text form if the column is a text column.
         sealed: Vec<u8>,
-        /// The blind index; `None` writes NULL if the target has an index column.
+        /// The blind index; `None` writes NULL if the cell has an index column.
         index: Option<Vec<u8>>,
     },
     /// Write a plaintext back (restore); it is sent by COPY.

@@ -44,10 +44,10 @@ use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::store::{
-    BatchWriter, Bound, Catalog, ColumnSwitch, Destruction, Gap, Horizon, IndexSwitch, KeyText,
-    OpenTransaction, PageReader, PassKind, RelationRecord, Result, Rows, SealedCount,
+    Access, BatchWriter, Bound, Catalog, ColumnSwitch, Destruction, Gap, Horizon, IndexSwitch,
+    KeyText, OpenTransaction, PageReader, PassKind, RelationRecord, Result, Rows, SealedCount,
     SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, StoreError,
-    Survey, TableFacts, Target, Trial, Violator,
+    Survey, Table, TableFacts, Trial, Violator,
 };
 use connect::Connector;
 use fault::map;
@@ -179,61 +179,61 @@ impl Catalog for PostgresStore {
         committed(tx).await
     }
 
-    async fn ddl(&self, target: &Target) -> Result<Vec<String>> {
-        prepare::missing(self, target).await
+    async fn ddl(&self, table: &Table) -> Result<Vec<String>> {
+        prepare::missing(self, table).await
     }
 
-    async fn prepare(&self, target: &Target) -> Result<()> {
-        prepare::prepare(self, target).await
+    async fn prepare(&self, table: &Table) -> Result<()> {
+        prepare::prepare(self, table).await
     }
 
-    async fn finish_indexes(&self, target: &Target) -> Result<()> {
-        indexes::lookup_indexes(self, target).await
+    async fn finish_indexes(&self, table: &Table) -> Result<()> {
+        indexes::lookup_indexes(self, table).await
     }
 
-    async fn make_sweep_index(&self, target: &Target, relation: &str) -> Result<bool> {
-        indexes::make_sweep_index(self, target, relation).await
+    async fn make_sweep_index(&self, access: &Access, relation: &str) -> Result<bool> {
+        indexes::make_sweep_index(self, access, relation).await
     }
 
-    async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>> {
-        indexes::drop_sweep_index(self, target).await
+    async fn drop_sweep_index(&self, table: &Table) -> Result<Vec<String>> {
+        indexes::drop_sweep_index(self, table).await
     }
 
-    async fn drop_sealed(&self, target: &Target) -> Result<()> {
-        prepare::drop_sealed(self, target).await
+    async fn drop_sealed(&self, table: &Table) -> Result<()> {
+        prepare::drop_sealed(self, table).await
     }
 
-    async fn make_plain_columns(&self, target: &Target) -> Result<()> {
-        prepare::make_plain_columns(self, target).await
+    async fn make_plain_columns(&self, table: &Table) -> Result<()> {
+        prepare::make_plain_columns(self, table).await
     }
 
-    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
-        reindex::prepare_columns(self, target, next).await
+    async fn prepare_reindex(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {
+        reindex::prepare_columns(self, table, next).await
     }
 
-    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
-        reindex::make_indexes(self, target, next).await
+    async fn index_reindexed(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {
+        reindex::make_indexes(self, table, next).await
     }
 
-    async fn relations(&self, target: &Target) -> Result<Vec<String>> {
-        table::relations(self, target).await
+    async fn relations(&self, access: &Access) -> Result<Vec<String>> {
+        table::relations(self, &access.table, &access.scope).await
     }
 
-    async fn fingerprint(&self, target: &Target, relation: &str) -> Result<String> {
+    async fn fingerprint(&self, access: &Access, relation: &str) -> Result<String> {
         let mut tx = self.begin().await?;
-        let print = fence::fingerprint(&mut tx, target, relation).await?;
+        let print = fence::fingerprint(&mut tx, access, relation).await?;
         committed(tx).await?;
         print.ok_or_else(|| StoreError::Missing {
-            what: format!("table {}", target.label),
+            what: format!("table {}", access.table.label),
         })
     }
 
-    async fn row_estimate(&self, target: &Target) -> Result<u64> {
-        table::row_estimate(self, target).await
+    async fn row_estimate(&self, table: &Table) -> Result<u64> {
+        table::row_estimate(self, table).await
     }
 
-    async fn blockers(&self, target: &Target) -> Result<Vec<String>> {
-        sessions::blockers(self, target).await
+    async fn blockers(&self, table: &Table) -> Result<Vec<String>> {
+        sessions::blockers(self, table).await
     }
 
     async fn open_transactions(&self) -> Result<Vec<OpenTransaction>> {
@@ -251,12 +251,12 @@ impl SealedRelations for PostgresStore {
         relations::list(self).await
     }
 
-    async fn note_relations(&self, target: &Target) -> Result<()> {
-        relations::note(self, target).await
+    async fn note_relations(&self, table: &Table) -> Result<()> {
+        relations::note(self, table).await
     }
 
-    async fn gaps(&self, target: &Target) -> Result<Vec<Gap>> {
-        relations::gaps(self, target).await
+    async fn gaps(&self, table: &Table) -> Result<Vec<Gap>> {
+        relations::gaps(self, table).await
     }
 
     async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()> {
@@ -271,39 +271,34 @@ impl SealedRelations for PostgresStore {
         relations::forget(self, table_label, columns).await
     }
 
-    async fn rebind(&self, target: &Target) -> Result<()> {
-        relations::rebind(self, target).await
+    async fn rebind(&self, table: &Table) -> Result<()> {
+        relations::rebind(self, table).await
     }
 }
 
 #[async_trait]
 impl Rows for PostgresStore {
-    async fn cut_by_key(
-        &self,
-        target: &Target,
-        relation: &str,
-        pieces: u32,
-    ) -> Result<Vec<KeyText>> {
-        ranges::cut_by_key(self, target, relation, pieces).await
+    async fn cut_by_key(&self, table: &Table, relation: &str, pieces: u32) -> Result<Vec<KeyText>> {
+        ranges::cut_by_key(self, table, relation, pieces).await
     }
 
     async fn sample_keys(
         &self,
-        target: &Target,
+        table: &Table,
         relation: &str,
         pieces: u32,
     ) -> Result<Vec<KeyText>> {
-        ranges::cut_by_key(self, target, relation, pieces).await
+        ranges::cut_by_key(self, table, relation, pieces).await
     }
 
     async fn cut_by_storage(
         &self,
-        target: &Target,
+        access: &Access,
         relation: &str,
         pieces: u32,
         pass_kind: PassKind,
     ) -> Result<Option<Vec<Option<Bound>>>> {
-        let places = heap::cut_by_storage(self, target, relation, pieces, pass_kind).await?;
+        let places = heap::cut_by_storage(self, access, relation, pieces, pass_kind).await?;
         Ok(places.map(|places| places.into_iter().map(Bound::Heap).map(Some).collect()))
     }
 
@@ -311,21 +306,16 @@ impl Rows for PostgresStore {
         heap::horizon(self, relation).await
     }
 
-    async fn survey(&self, target: &Target) -> Result<Survey> {
-        survey::look(self, target).await
+    async fn survey(&self, table: &Table) -> Result<Survey> {
+        survey::look(self, table).await
     }
 
-    async fn violators(
-        &self,
-        target: &Target,
-        relation: &str,
-        limit: u32,
-    ) -> Result<Vec<Violator>> {
-        survey::violators(self, target, relation, limit).await
+    async fn violators(&self, table: &Table, relation: &str, limit: u32) -> Result<Vec<Violator>> {
+        survey::violators(self, table, relation, limit).await
     }
 
-    async fn any_left(&self, target: &Target, relation: &str, select: &Select) -> Result<bool> {
-        ranges::any_left(self, target, relation, select).await
+    async fn any_left(&self, access: &Access, relation: &str, select: &Select) -> Result<bool> {
+        ranges::any_left(self, access, relation, select).await
     }
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
@@ -358,16 +348,16 @@ impl Rows for PostgresStore {
 
     async fn census(
         &self,
-        target: &Target,
+        table: &Table,
         relation: &str,
         after: Option<&KeyText>,
         upto: Option<&KeyText>,
     ) -> Result<Vec<SealedCount>> {
-        census::count(self, target, relation, after, upto).await
+        census::count(self, table, relation, after, upto).await
     }
 
-    async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64> {
-        census::plaintext_of(self, target, tenant).await
+    async fn plaintext_of(&self, table: &Table, tenant: &str) -> Result<u64> {
+        census::plaintext_of(self, table, tenant).await
     }
 
     async fn search_list(&self) -> Result<SearchList> {

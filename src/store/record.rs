@@ -2,38 +2,9 @@
 //! Owns the types for registry, runs, lanes, quarantine and audit. Times are text made by the
 //! server (RFC 3339, UTC). No type here holds a plaintext or an unwrapped key.
 
-use std::str::FromStr;
-
 use crate::ident::TableName;
 use crate::keys::AuditEntry;
-
-macro_rules! word_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$vmeta])* $variant),+ }
-
-        impl $name {
-            /// The word stored in the table.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = ();
-            fn from_str(word: &str) -> Result<Self, ()> {
-                match word { $($word => Ok(Self::$variant),)+ _ => Err(()) }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
+use crate::words::word_enum;
 
 word_enum! {
     /// The state of a field, in the order of its life.
@@ -141,6 +112,30 @@ impl FieldState {
     /// restored.
     pub fn may_hold_seals(self) -> bool {
         !matches!(self, Self::Declared | Self::Restored | Self::Forgotten)
+    }
+
+    /// Whether a field may move from this state to `next`. Every field may be forgotten, and a state
+    /// may be set again.
+    pub fn may_become(self, next: Self) -> bool {
+        let sealed_again = [Self::Sealing, Self::Sealed, Self::Verified, Self::Opened];
+        let to: &[Self] = match self {
+            Self::Declared | Self::Restored | Self::Forgotten => &[
+                Self::Declared,
+                Self::Prepared,
+                Self::Sealing,
+                Self::Restored,
+            ],
+            Self::Prepared => &[Self::Sealing, Self::Restored],
+            Self::Sealing | Self::Sealed | Self::Verified | Self::Opened => {
+                let plain_is_there = sealed_again.contains(&next);
+                return plain_is_there
+                    || matches!(next, Self::Finalized | Self::Restored | Self::Forgotten);
+            }
+            // Without a plaintext nothing can be sealed again; a restore makes one.
+            Self::Finalized => &[Self::Verified, Self::Opened, Self::Scrubbed, Self::Restored],
+            Self::Scrubbed => &[Self::Restored],
+        };
+        self == next || next == Self::Forgotten || to.contains(&next)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use super::{Gap, RelationRecord, Result, Target};
+use super::{Gap, RelationRecord, Result, Table};
 
 /// The table `sealed_relations`, compared with what the database has now.
 ///
@@ -16,10 +16,10 @@ pub trait SealedRelations: Send + Sync {
 
     /// Records the relations of a registered table and the guard of each. If a relation's guard is
     /// not the one recorded last, a gap begins: its sealed values may be of an older plaintext.
-    async fn note_relations(&self, target: &Target) -> Result<()>;
+    async fn note_relations(&self, table: &Table) -> Result<()>;
 
-    /// The relations of the target that have a gap, as [`Store::note_relations`] recorded them.
-    async fn gaps(&self, target: &Target) -> Result<Vec<Gap>>;
+    /// The relations of the table that have a gap, as [`Store::note_relations`] recorded them.
+    async fn gaps(&self, table: &Table) -> Result<Vec<Gap>>;
 
     /// Records a gap for every relation of the table.
     async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()>;
@@ -41,5 +41,5 @@ pub trait SealedRelations: Send + Sync {
 
     /// Binds the label to another table, forgets the table it was bound to before, and records a
     /// gap, so that the sealed values are compared.
-    async fn rebind(&self, target: &Target) -> Result<()>;
+    async fn rebind(&self, table: &Table) -> Result<()>;
 }

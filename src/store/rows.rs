@@ -5,9 +5,9 @@ use async_trait::async_trait;
 
 use super::trial::Trial;
 use super::{
-    Bound, Horizon, IndexSwitch, KeyText, LaneStamp, LaneTally, Locator, NewQuarantine, Page,
-    PageRequest, PassKind, Result, SearchHit, SearchList, SearchRelation, Select, Survey, Target,
-    Violator, WriteRow, Written,
+    Access, Bound, Horizon, IndexSwitch, KeyText, LaneStamp, LaneTally, Locator, NewQuarantine,
+    Page, PageRequest, PassKind, Result, SearchHit, SearchList, SearchRelation, Select, Survey,
+    Table, Violator, WriteRow, Written,
 };
 use crate::crypto::KeyId;
 use crate::ident::Ident;
@@ -20,20 +20,11 @@ use crate::keys::{Notary, RotationCounts};
 pub trait Rows: Send + Sync {
     /// Up to `pieces - 1` keys, in ascending order, that cut the relation into ranges of about
     /// equal size.
-    async fn cut_by_key(
-        &self,
-        target: &Target,
-        relation: &str,
-        pieces: u32,
-    ) -> Result<Vec<KeyText>>;
+    async fn cut_by_key(&self, table: &Table, relation: &str, pieces: u32) -> Result<Vec<KeyText>>;
 
     /// Up to `pieces - 1` keys, in ascending order. A sample of the relation is read after each.
-    async fn sample_keys(
-        &self,
-        target: &Target,
-        relation: &str,
-        pieces: u32,
-    ) -> Result<Vec<KeyText>>;
+    async fn sample_keys(&self, table: &Table, relation: &str, pieces: u32)
+    -> Result<Vec<KeyText>>;
 
     /// Cuts the relation into up to `pieces` ranges in storage order, and returns their bounds from
     /// the first to the last. A bound of `None` is the relation's own end. Returns `Ok(None)` if
@@ -43,7 +34,7 @@ pub trait Rows: Send + Sync {
     /// in storage order needs another pass afterwards.
     async fn cut_by_storage(
         &self,
-        target: &Target,
+        access: &Access,
         relation: &str,
         pieces: u32,
         pass_kind: PassKind,
@@ -55,17 +46,16 @@ pub trait Rows: Send + Sync {
 
     /// Looks at all rows, for a plan, without reading a value: how much is left to seal, and which
     /// rows no run can write.
-    async fn survey(&self, target: &Target) -> Result<Survey>;
+    async fn survey(&self, table: &Table) -> Result<Survey>;
 
     /// Rows of the relation that break a constraint which applies to writes only (NOT VALID), at
     /// most `limit` for each constraint. When the server refuses such a row, it may print it in its
     /// log. Empty for a store that never does so.
-    async fn violators(&self, target: &Target, relation: &str, limit: u32)
-    -> Result<Vec<Violator>>;
+    async fn violators(&self, table: &Table, relation: &str, limit: u32) -> Result<Vec<Violator>>;
 
     /// Whether any row of the relation needs the work that `select` names. Scans all rows, in the
     /// order that is quickest; also `true` if that would take too long.
-    async fn any_left(&self, target: &Target, relation: &str, select: &Select) -> Result<bool>;
+    async fn any_left(&self, access: &Access, relation: &str, select: &Select) -> Result<bool>;
 
     /// Opens a connection that reads pages.
     async fn reader(&self) -> Result<Box<dyn PageReader>>;
@@ -80,14 +70,14 @@ pub trait Rows: Send + Sync {
     /// the first bytes of each value exactly, in one scan of the range.
     async fn census(
         &self,
-        target: &Target,
+        table: &Table,
         relation: &str,
         after: Option<&KeyText>,
         upto: Option<&KeyText>,
     ) -> Result<Vec<SealedCount>>;
 
     /// How many values of a tenant are stored in plaintext.
-    async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64>;
+    async fn plaintext_of(&self, table: &Table, tenant: &str) -> Result<u64>;
 
     /// What a search of the whole database covers now: every relation that holds rows, and every
     /// column that may hold a sealed value, including those of our own tables. Quarantine and
@@ -98,7 +88,7 @@ pub trait Rows: Send + Sync {
     /// Takes no lock that makes a writer wait.
     async fn search(&self, place: &SearchRelation, keys: &[KeyId]) -> Result<Vec<SearchHit>>;
 
-    /// Destroys keys for good, in one transaction. It locks the relations of `targets` against
+    /// Destroys keys for good, in one transaction. It locks the relations of `tables` against
     /// writers, lists them again, checks that no value is sealed under the keys (with `shred`, that
     /// is allowed), sets the blind indexes of the shredded tenant to NULL, and wipes the wrapped
     /// keys. If a value is still sealed under a key, it does nothing and returns the counts.
@@ -119,13 +109,13 @@ pub trait Rows: Send + Sync {
 #[async_trait]
 pub trait PageReader: Send {
     /// Reads one window after `request.after`.
-    async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page>;
+    async fn page(&mut self, access: &Access, request: &PageRequest) -> Result<Page>;
 
     /// Reads single rows again, if they are still the version that the locator names. Each comes
     /// with its key's text and its values of up to `request.value_bytes_max` bytes.
     async fn rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         locators: &[Locator],
     ) -> Result<Page>;
@@ -134,7 +124,7 @@ pub trait PageReader: Send {
     /// any more, is missing from the page. Otherwise like [`PageReader::rows`].
     async fn current(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page>;
@@ -161,7 +151,7 @@ pub trait BatchWriter: Send {
     /// changing.
     async fn lock_rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page>;
@@ -173,7 +163,7 @@ pub trait BatchWriter: Send {
     /// [`StoreError::StorageChanged`].
     async fn write(
         &mut self,
-        target: &Target,
+        access: &Access,
         batch: &WriteBatch<'_>,
         skip_locked: bool,
     ) -> Result<Written>;
@@ -203,7 +193,7 @@ pub trait BatchWriter: Send {
 pub struct SealedCount {
     /// The table, by its position in the request; `None` for our own tables.
     pub table: Option<usize>,
-    /// The field, by its position in the target; `None` for values in our own tables.
+    /// The field, by its position in the table; `None` for values in our own tables.
     pub field: Option<usize>,
     /// The key; `None` if the first bytes name no key.
     pub key_id: Option<KeyId>,
@@ -252,7 +242,7 @@ pub struct Destruction<'a> {
     /// allowed.
     pub keys: &'a [KeyId],
     /// Every table that may hold values under them.
-    pub targets: &'a [Target],
+    pub tables: &'a [Access],
     /// For crypto-shredding: the tenant whose values shall never be opened again.
     pub shred: Option<&'a str>,
     /// Who ordered it.
@@ -269,7 +259,7 @@ pub struct Destruction<'a> {
 /// The switch of one blind index to another key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnSwitch {
-    /// The field, by its position in the target.
+    /// The field, by its position in the table.
     pub field: usize,
     /// The column that lookups use until the switch.
     pub column: Ident,

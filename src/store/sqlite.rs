@@ -38,11 +38,12 @@ use async_trait::async_trait;
 pub use self::connection::Access;
 use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
+use crate::store::access;
 use crate::store::{
     BatchWriter, Bound, Catalog, ColumnSwitch, Destruction, Gap, Horizon, IndexSwitch, KeyText,
     OpenTransaction, PageReader, PassKind, RelationRecord, Result, Rows, SealedCount,
-    SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, Survey,
-    TableFacts, Target, Trial, Violator,
+    SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, Survey, Table,
+    TableFacts, Trial, Violator,
 };
 
 /// A SQLite database file.
@@ -113,59 +114,59 @@ impl Catalog for SqliteStore {
         mark::start_writing(&mut *self.control.lock().await).await
     }
 
-    async fn ddl(&self, target: &Target) -> Result<Vec<String>> {
-        ddl::missing(&mut *self.control.lock().await, target).await
+    async fn ddl(&self, table: &Table) -> Result<Vec<String>> {
+        ddl::missing(&mut *self.control.lock().await, table).await
     }
 
-    async fn prepare(&self, target: &Target) -> Result<()> {
-        ddl::prepare(&mut *self.control.lock().await, target).await
+    async fn prepare(&self, table: &Table) -> Result<()> {
+        ddl::prepare(&mut *self.control.lock().await, table).await
     }
 
-    async fn finish_indexes(&self, target: &Target) -> Result<()> {
-        ddl::finish_indexes(&mut *self.control.lock().await, target).await
+    async fn finish_indexes(&self, table: &Table) -> Result<()> {
+        ddl::finish_indexes(&mut *self.control.lock().await, table).await
     }
 
-    async fn make_sweep_index(&self, target: &Target, _relation: &str) -> Result<bool> {
-        ddl::make_sweep_index(&mut *self.control.lock().await, target)
+    async fn make_sweep_index(&self, access: &access::Access, _relation: &str) -> Result<bool> {
+        ddl::make_sweep_index(&mut *self.control.lock().await, access)
             .await
             .map(|()| true)
     }
 
-    async fn drop_sweep_index(&self, target: &Target) -> Result<Vec<String>> {
-        ddl::drop_sweep_index(&mut *self.control.lock().await, target).await?;
+    async fn drop_sweep_index(&self, table: &Table) -> Result<Vec<String>> {
+        ddl::drop_sweep_index(&mut *self.control.lock().await, table).await?;
         Ok(Vec::new())
     }
 
-    async fn drop_sealed(&self, target: &Target) -> Result<()> {
-        ddl::drop_sealed(&mut *self.control.lock().await, target).await
+    async fn drop_sealed(&self, table: &Table) -> Result<()> {
+        ddl::drop_sealed(&mut *self.control.lock().await, table).await
     }
 
-    async fn make_plain_columns(&self, target: &Target) -> Result<()> {
-        ddl::make_plain_columns(&mut *self.control.lock().await, target).await
+    async fn make_plain_columns(&self, table: &Table) -> Result<()> {
+        ddl::make_plain_columns(&mut *self.control.lock().await, table).await
     }
 
-    async fn prepare_reindex(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
-        reindex::prepare_columns(&mut *self.control.lock().await, target, next).await
+    async fn prepare_reindex(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {
+        reindex::prepare_columns(&mut *self.control.lock().await, table, next).await
     }
 
-    async fn index_reindexed(&self, target: &Target, next: &[ColumnSwitch]) -> Result<()> {
-        reindex::make_indexes(&mut *self.control.lock().await, target, next).await
+    async fn index_reindexed(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {
+        reindex::make_indexes(&mut *self.control.lock().await, table, next).await
     }
 
-    async fn relations(&self, target: &Target) -> Result<Vec<String>> {
-        Ok(vec![relation_name(&target.table)])
+    async fn relations(&self, access: &access::Access) -> Result<Vec<String>> {
+        Ok(vec![relation_name(&access.table.name)])
     }
 
-    async fn fingerprint(&self, target: &Target, _relation: &str) -> Result<String> {
-        ddl::fingerprint(&mut *self.control.lock().await, target).await
+    async fn fingerprint(&self, access: &access::Access, _relation: &str) -> Result<String> {
+        ddl::fingerprint(&mut *self.control.lock().await, &access.table).await
     }
 
-    async fn row_estimate(&self, target: &Target) -> Result<u64> {
-        facts::row_count(&mut *self.control.lock().await, &target.table.name).await
+    async fn row_estimate(&self, table: &Table) -> Result<u64> {
+        facts::row_count(&mut *self.control.lock().await, &table.name.name).await
     }
 
     /// Always empty: SQLite does not tell which connection holds its lock.
-    async fn blockers(&self, _target: &Target) -> Result<Vec<String>> {
+    async fn blockers(&self, _target: &Table) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 
@@ -187,12 +188,12 @@ impl SealedRelations for SqliteStore {
         relations::list(&mut *self.control.lock().await).await
     }
 
-    async fn note_relations(&self, target: &Target) -> Result<()> {
-        relations::note(&mut *self.control.lock().await, target).await
+    async fn note_relations(&self, table: &Table) -> Result<()> {
+        relations::note(&mut *self.control.lock().await, table).await
     }
 
-    async fn gaps(&self, target: &Target) -> Result<Vec<Gap>> {
-        relations::gaps(&mut *self.control.lock().await, target).await
+    async fn gaps(&self, table: &Table) -> Result<Vec<Gap>> {
+        relations::gaps(&mut *self.control.lock().await, table).await
     }
 
     async fn open_gaps(&self, table_label: &str, reason: &str) -> Result<()> {
@@ -211,8 +212,8 @@ impl SealedRelations for SqliteStore {
         relations::forget(&mut *self.control.lock().await, table_label, columns).await
     }
 
-    async fn rebind(&self, target: &Target) -> Result<()> {
-        relations::rebind(&mut *self.control.lock().await, target).await
+    async fn rebind(&self, table: &Table) -> Result<()> {
+        relations::rebind(&mut *self.control.lock().await, table).await
     }
 }
 
@@ -221,7 +222,7 @@ impl Rows for SqliteStore {
     /// Makes one lane: with a single writer, a second lane would gain nothing.
     async fn cut_by_key(
         &self,
-        _target: &Target,
+        _target: &Table,
         _relation: &str,
         _pieces: u32,
     ) -> Result<Vec<KeyText>> {
@@ -230,21 +231,21 @@ impl Rows for SqliteStore {
 
     async fn sample_keys(
         &self,
-        target: &Target,
+        table: &Table,
         _relation: &str,
         pieces: u32,
     ) -> Result<Vec<KeyText>> {
-        trial::sample_keys(&mut *self.control.lock().await, target, pieces).await
+        trial::sample_keys(&mut *self.control.lock().await, table, pieces).await
     }
 
     async fn cut_by_storage(
         &self,
-        target: &Target,
+        access: &access::Access,
         _relation: &str,
         _pieces: u32,
         _visits: PassKind,
     ) -> Result<Option<Vec<Option<Bound>>>> {
-        let first = paging::first_row(&mut *self.control.lock().await, target).await?;
+        let first = paging::first_row(&mut *self.control.lock().await, access).await?;
         Ok(first.map(|first| vec![Some(first), None]))
     }
 
@@ -252,18 +253,23 @@ impl Rows for SqliteStore {
         Ok(None)
     }
 
-    async fn survey(&self, target: &Target) -> Result<Survey> {
-        facts::survey(&mut *self.control.lock().await, target).await
+    async fn survey(&self, table: &Table) -> Result<Survey> {
+        facts::survey(&mut *self.control.lock().await, table).await
     }
 
     /// Always empty: SQLite checks a constraint for all rows when it is made, and writes no log of
     /// violations.
-    async fn violators(&self, _: &Target, _: &str, _: u32) -> Result<Vec<Violator>> {
+    async fn violators(&self, _: &Table, _: &str, _: u32) -> Result<Vec<Violator>> {
         Ok(Vec::new())
     }
 
-    async fn any_left(&self, target: &Target, _relation: &str, select: &Select) -> Result<bool> {
-        paging::any_left(&mut *self.control.lock().await, target, select).await
+    async fn any_left(
+        &self,
+        access: &access::Access,
+        _relation: &str,
+        select: &Select,
+    ) -> Result<bool> {
+        paging::any_left(&mut *self.control.lock().await, access, select).await
     }
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
@@ -284,17 +290,17 @@ impl Rows for SqliteStore {
     /// Uses a connection of its own, since it may take a while.
     async fn census(
         &self,
-        target: &Target,
+        table: &Table,
         _relation: &str,
         after: Option<&KeyText>,
         upto: Option<&KeyText>,
     ) -> Result<Vec<SealedCount>> {
         let mut conn = self.opener.open().await?;
-        census::count(&mut conn, target, after, upto).await
+        census::count(&mut conn, table, after, upto).await
     }
 
-    async fn plaintext_of(&self, target: &Target, tenant: &str) -> Result<u64> {
-        census::plaintext_of(&mut *self.control.lock().await, target, tenant).await
+    async fn plaintext_of(&self, table: &Table, tenant: &str) -> Result<u64> {
+        census::plaintext_of(&mut *self.control.lock().await, table, tenant).await
     }
 
     /// Uses the connection that destroys keys: its version changes when others commit, and not when

@@ -2,20 +2,21 @@
 //! Owns the types for this one transaction, including the interface that fills rows which were
 //! written late.
 
+use std::sync::Arc;
+
 use super::page::{PageRow, WriteRow};
-use super::{ColumnSwitch, Result, Target};
+use super::{Access, ColumnSwitch, Result, Table};
 use crate::keys::{Handover, Notary, RotationPeriod};
 
 /// One table of a switch.
 #[derive(Debug, Clone)]
 pub struct SwitchTable {
     /// The table; its fields name the new columns too.
-    pub target: Target,
+    pub table: Arc<Table>,
     /// Its blind indexes that are switched.
     pub next: Vec<ColumnSwitch>,
-    /// The same table as the late rows are read and written: each sealed column takes the role of a
-    /// plaintext, and each new index that of a sealed column.
-    pub over: Target,
+    /// How the late rows are read and written: as the step that fills the new columns does.
+    pub fill: Access,
 }
 
 /// Everything that one switch changes.

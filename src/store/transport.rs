@@ -3,57 +3,37 @@
 //! Opens no connection.
 
 use std::fmt;
-use std::str::FromStr;
 
-/// How much TLS a session must have: libpq's `sslmode`, from weakest to strongest. `allow` is
-/// missing, since it encrypts only if the server insists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SslMode {
-    /// No TLS.
-    Disable,
-    /// TLS if the server has it; anyone who answers in its place may say that it does not.
-    Prefer,
-    /// TLS, with an unverified server.
-    Require,
-    /// TLS, with a server whose certificate was signed by an authority in `sslrootcert`, for
-    /// whatever name.
-    VerifyCa,
-    /// TLS, with a server whose certificate also has the host's name.
-    VerifyFull,
+use crate::words::word_enum;
+
+word_enum! {
+    /// How much TLS a session must have: libpq's `sslmode`, from weakest to strongest. `allow` is
+    /// missing, since it encrypts only if the server insists.
+    #[derive(PartialOrd, Ord)]
+    SslMode else UnknownSslMode {
+        /// No TLS.
+        Disable = "disable",
+        /// TLS if the server has it; anyone who answers in its place may say that it does not.
+        Prefer = "prefer",
+        /// TLS, with an unverified server.
+        Require = "require",
+        /// TLS, with a server whose certificate was signed by an authority in `sslrootcert`, for
+        /// whatever name.
+        VerifyCa = "verify-ca",
+        /// TLS, with a server whose certificate also has the host's name.
+        VerifyFull = "verify-full",
+    }
 }
 
-const MODES: [SslMode; 5] = [
-    SslMode::Disable,
-    SslMode::Prefer,
-    SslMode::Require,
-    SslMode::VerifyCa,
-    SslMode::VerifyFull,
-];
+/// A text that names no [`SslMode`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not one of disable, prefer, require, verify-ca, verify-full")]
+pub struct UnknownSslMode;
 
 impl SslMode {
-    /// The mode as URLs write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Disable => "disable",
-            Self::Prefer => "prefer",
-            Self::Require => "require",
-            Self::VerifyCa => "verify-ca",
-            Self::VerifyFull => "verify-full",
-        }
-    }
-
     /// Whether the server must prove its identity.
     pub fn verifies(self) -> bool {
         self >= Self::VerifyCa
-    }
-}
-
-impl FromStr for SslMode {
-    type Err = String;
-
-    fn from_str(word: &str) -> Result<Self, String> {
-        let found = MODES.into_iter().find(|mode| mode.as_str() == word);
-        found.ok_or_else(|| format!("is not one of {}", MODES.map(Self::as_str).join(", ")))
     }
 }
 
@@ -114,7 +94,7 @@ mod tests {
 
     #[test]
     fn everything_below_verify_full_is_weak_to_another_machine_and_nothing_is_to_this_one() {
-        for mode in MODES {
+        for mode in SslMode::ALL {
             let weak = transport(false, Some(mode)).weakness().is_some();
             assert_eq!(weak, mode < SslMode::VerifyFull, "{mode:?}");
             assert_eq!(transport(true, Some(mode)).weakness(), None);
@@ -124,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_mode_is_read_as_it_is_written() {
-        for mode in MODES {
+        for mode in SslMode::ALL {
             assert_eq!(mode.as_str().parse(), Ok(mode));
         }
         assert!("allow".parse::<SslMode>().is_err());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Result, Target, WriteRow};
+use super::{Access, Result, WriteRow};
 
 /// Where a batch is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub trait Trial: Send {
     /// briefly for rows that others have locked, and then leaves them out.
     async fn write(
         &mut self,
-        target: &Target,
+        access: &Access,
         relation: &str,
         rows: Vec<WriteRow>,
         place: TrialTable,

@@ -309,7 +309,7 @@ async fn only_copies_are_kept(small: Small, blanked: &str) {
     small.run(Arc::clone(&small.store)).await.unwrap();
     let job = small.job().await;
     small.fixture.exec(blanked).await;
-    let refused = small.store.drop_sealed(&job.target).await.unwrap_err();
+    let refused = small.store.drop_sealed(&job.table).await.unwrap_err();
     assert_eq!(refused.code(), "E0517");
     let sealed = "SELECT count(*) FROM t WHERE a_sealed IS NOT NULL";
     assert_eq!(small.number(sealed).await, i64::from(ROWS));
@@ -317,7 +317,7 @@ async fn only_copies_are_kept(small: Small, blanked: &str) {
         .fixture
         .exec("UPDATE t SET a = 'again' WHERE id = 3")
         .await;
-    small.store.drop_sealed(&job.target).await.unwrap();
+    small.store.drop_sealed(&job.table).await.unwrap();
 }
 
 #[tokio::test]
@@ -344,11 +344,11 @@ async fn sealed_in_place_is_kept(
     let small = Small::on(fixture, table, store, dialect);
     small.run(Arc::clone(&small.store)).await.unwrap();
     let job = small.job().await;
-    let refused = small.store.drop_sealed(&job.target).await.unwrap_err();
+    let refused = small.store.drop_sealed(&job.table).await.unwrap_err();
     assert_eq!(refused.code(), "E0517");
     // Not sealed, though it begins so.
     small.fixture.exec("UPDATE t SET a = 'ps1.note'").await;
-    small.store.drop_sealed(&job.target).await.unwrap();
+    small.store.drop_sealed(&job.table).await.unwrap();
 }
 
 fn in_place(name: &str) -> String {
@@ -503,9 +503,9 @@ async fn a_sweep_keeps_its_lane_while_the_server_takes_long() {
 async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
     let small = partitioned("since").await;
     small.run(Arc::clone(&small.store)).await.unwrap();
-    let target = small.job().await.target;
+    let access = small.job().await.access();
     let mut then = Vec::new();
-    for relation in small.store.relations(&target).await.unwrap() {
+    for relation in small.store.relations(&access).await.unwrap() {
         then.push((
             small.store.horizon(&relation).await.unwrap().unwrap(),
             relation,
@@ -519,7 +519,7 @@ async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
     for (horizon, relation) in then {
         let bounds = small
             .store
-            .cut_by_storage(&target, &relation, 1, PassKind::Looking)
+            .cut_by_storage(&access, &relation, 1, PassKind::Looking)
             .await
             .unwrap();
         let (after, upto) = match bounds {
@@ -534,13 +534,10 @@ async fn what_came_since_a_moment_is_read_in_one_snapshot_of_all_partitions() {
             rows_max: 100,
             bytes_max: 1 << 20,
             value_bytes_max: 1 << 20,
-            with_plain: true,
-            with_sealed: true,
-            with_index: false,
             with_key_text: false,
             versions: Visibility::Since(horizon),
         };
-        met += reader.page(&target, &request).await.unwrap().rows.len();
+        met += reader.page(&access, &request).await.unwrap().rows.len();
         small
             .fixture
             .exec("UPDATE t SET part = 'archive' WHERE id = 2")

@@ -28,6 +28,7 @@ mod foreign_text;
 mod guard;
 mod harness;
 mod keys;
+mod ledger;
 mod limits;
 mod live;
 mod migrate;

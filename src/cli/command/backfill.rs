@@ -141,11 +141,11 @@ impl ComparedValues {
 async fn gaps_left(session: &Session, jobs: &[Job]) -> Result<Vec<String>, Fault> {
     let mut lines = Vec::new();
     for job in jobs {
-        for gap in session.store.gaps(&job.target).await? {
+        for gap in session.store.gaps(&job.table).await? {
             lines.push(format!(
                 "{} is not compared: {}; the plan has to name every field of it that is registered, and its guard must \
                  stand until the end",
-                job.target.table.label(),
+                job.table.name.label(),
                 gap.reason
             ));
         }

@@ -72,7 +72,7 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
     for ((plan, facts), job) in looked.zip(&jobs) {
         // `row_estimate` leaves out dead rows; `facts` has the row width where there are no
         // statistics.
-        let estimated = session.store.row_estimate(&job.target).await?;
+        let estimated = session.store.row_estimate(&job.table).await?;
         let rows = facts.rows.max(0).unsigned_abs().min(estimated);
         let facts = TableFacts {
             rows: i64::try_from(rows).unwrap_or(i64::MAX),
@@ -125,7 +125,7 @@ fn columns_are_there(look: &Look, jobs: &[Job]) -> Result<(), Fault> {
 }
 
 fn missing_columns(facts: &TableFacts, job: &Job) -> Vec<String> {
-    let columns = job.target.fields.iter().flat_map(|field| {
+    let columns = job.table.fields.iter().flat_map(|field| {
         let sealed = match &field.sealed {
             Sealed::Beside { column, .. } => Some(column),
             Sealed::InPlace => None,
@@ -137,7 +137,7 @@ fn missing_columns(facts: &TableFacts, job: &Job) -> Vec<String> {
             let there = |facts: &ColumnFacts| facts.name == column.as_str();
             !facts.columns.iter().any(there)
         })
-        .map(|column| format!("{}.{}", job.target.table.label(), column.label()))
+        .map(|column| format!("{}.{}", job.table.name.label(), column.label()))
         .collect()
 }
 
@@ -147,7 +147,7 @@ fn not_measured(error: EngineError, place: TrialTable, job: &Job) -> Fault {
             code: "E0521",
             message: format!(
                 "the role may not make a temporary copy of rows of {} (SQLSTATE {sqlstate})",
-                Foreign(&job.target.table.label())
+                Foreign(&job.table.name.label())
             ),
             hint: "GRANT TEMPORARY ON the database and SELECT ON the table, or measure with --write-sample"
                 .to_owned(),

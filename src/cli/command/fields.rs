@@ -17,7 +17,7 @@ use crate::foreign::Foreign;
 use crate::ident::TableName;
 use crate::plural::counted;
 use crate::run::audit;
-use crate::store::{FieldRecord, Found, RelationRecord, ServerFacts, Target};
+use crate::store::{FieldRecord, Found, RelationRecord, ServerFacts};
 
 /// Runs one `fields` subcommand.
 ///
@@ -215,18 +215,13 @@ async fn still_sealed(
         .map(|field| field.column_label.as_str())
         .collect();
     let mut sealed = 0;
-    for mut target in session.database(server).holders(fields, but).await? {
-        target
-            .fields
-            .retain(|field| labels.contains(&field.label.as_str()));
-        sealed += count(session, &target).await?;
+    for mut job in session.database(server).holders(fields, but).await? {
+        let kept = (job.fields.iter()).map(|field| labels.contains(&field.label.as_str()));
+        job.keep(&kept.collect::<Vec<_>>());
+        let census = census::take(session.store.as_ref(), &[job.access()]).await?;
+        sealed += census.values().sum::<u64>();
     }
     Ok(sealed)
-}
-
-async fn count(session: &Session, target: &Target) -> Result<u64, Fault> {
-    let census = census::take(session.store.as_ref(), std::slice::from_ref(target)).await?;
-    Ok(census.values().sum())
 }
 
 async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, Fault> {
@@ -236,7 +231,7 @@ async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, 
     let engine = session.engine(progress::sink(output), stop).await?;
     let fields = named(&session, &args.label, None).await?;
     let job = session.database(&server).job_at(&fields, &args.to).await?;
-    let sealed = still_sealed(&session, &server, &fields, Some(&job.target.table)).await?;
+    let sealed = still_sealed(&session, &server, &fields, Some(&job.table.name)).await?;
     if sealed > 0 {
         return Err(Fault {
             code: "E0255",
@@ -265,8 +260,8 @@ async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, 
             exit: Exit::Unverified,
         });
     }
-    let relation = job.target.table.label();
-    session.store.rebind(&job.target).await?;
+    let relation = job.table.name.label();
+    session.store.rebind(&job.table).await?;
     session.store.register_fields(&job.records).await?;
     note(&session, &engine, "field.rebind", &json!({
         "table": args.label, "to": relation, "values_compared": done.seen.values_opened(), "reason": args.reason,

@@ -42,7 +42,7 @@ pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exi
         if let Some(job) = &job
             && !refused
         {
-            ddl.extend(session.store.ddl(&job.target).await?);
+            ddl.extend(session.store.ddl(&job.table).await?);
         }
         let name = table.plan.name.label();
         tables.push((
@@ -114,7 +114,7 @@ async fn survey(session: &Session, look: &mut Look, only_sql: bool) -> Vec<Surve
             _ => None,
         };
         let survey = match &job {
-            Some(job) if !only_sql => match session.store.survey(&job.target).await {
+            Some(job) if !only_sql => match session.store.survey(&job.table).await {
                 Ok(survey) => survey,
                 Err(error) => {
                     tracing::warn!("the rows were not looked at: {error}");

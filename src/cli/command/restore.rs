@@ -1,5 +1,7 @@
 //! `phiseal restore`: decrypts sealed values back into the plaintext columns.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::tables;
@@ -121,12 +123,13 @@ fn redirect(jobs: &mut [Job], into: &str) -> Result<(), Fault> {
     let [job] = jobs else {
         return Err(usage("--into takes one table"));
     };
-    let [field] = job.target.fields.as_mut_slice() else {
+    let [field] = job.table.fields.as_slice() else {
         return Err(usage("--into takes one column"));
     };
     if field.sealed == Sealed::InPlace {
         return Err(usage("--into is for columns sealed beside"));
     }
-    field.column = Ident::new(into).map_err(|error| usage(&error.to_string()))?;
+    let into = Ident::new(into).map_err(|error| usage(&error.to_string()))?;
+    job.table = Arc::new(job.table.with_plaintext_in(0, into));
     Ok(())
 }

@@ -89,7 +89,7 @@ fn is_all(registered: &[FieldRecord], jobs: &[Job]) -> bool {
         .filter(|record| record.state.may_hold_seals());
     sealed.into_iter().all(|record| {
         jobs.iter().any(|job| {
-            job.target.label == record.table_label
+            job.table.label == record.table_label
                 && job
                     .fields
                     .iter()

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Batch, Committer, PageWrites};
+use super::Committer;
+use super::batch::{Batch, PageWrites};
 use crate::crypto::KeyId;
 use crate::engine::worked_page::WorkedRow;
 use crate::keys::RotationCounts;
@@ -14,7 +15,7 @@ impl Committer {
     /// once it is re-sealed or listed, not each time it is read.
     pub(super) fn rotation_counts(
         &self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         batch: &Batch,
         missed: &[usize],
         is_listed: impl Fn(usize) -> bool,
@@ -53,18 +54,10 @@ impl Committer {
             } else {
                 resealed
             };
-            add(&page_writes.worked.rows[page_writes.positions[at]], one);
+            add(page_writes.row(at), one);
         }
         if batch.closes {
-            let unwritten = page_writes
-                .worked
-                .rows
-                .iter()
-                .enumerate()
-                .filter(|(at, row)| {
-                    !row.work.faults.is_empty() && page_writes.positions.binary_search(at).is_err()
-                });
-            for (_, row) in unwritten {
+            for row in page_writes.listed_only() {
                 add(row, listed);
             }
         }

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use super::super::worked_page;
-use super::{Batch, BatchEnd, CommitFailure, Committed, Committer, NotCommitted, PageWrites};
+use super::batch::{Batch, PageEnd, PageWrites};
+use super::{BatchEnd, CommitFailure, Committed, Committer, NotCommitted};
 use crate::crypto::KeyId;
-use crate::store::{KeyText, LaneTally, LaneUpdate, Next, PageRequest, WriteRow};
+use crate::store::{KeyText, LaneTally, LaneUpdate, Next, PageRequest};
 
 /// The result for a row that was locked before it was read.
 pub enum LockedRow {
@@ -64,52 +65,43 @@ impl Committer {
         let ctx = Arc::clone(&self.ctx);
         let page = self
             .writer
-            .lock_rows(&ctx.target, request, std::slice::from_ref(key))
+            .lock_rows(&ctx.access, request, std::slice::from_ref(key))
             .await?;
-        let mut worked = match worked_page::work(&ctx, page).await {
+        let worked = match worked_page::work(&ctx, page).await {
             Ok(worked) => worked,
             Err(error) => {
                 self.writer.rollback().await;
                 return Err(CommitFailure::Stop(error));
             }
         };
-        let (positions, writes) = worked.take_writes();
+        let page_writes = PageWrites::new(worked, PageEnd::default());
+        let batch = page_writes.batch(false);
+        let writes = page_writes.writes(&batch);
         // If the row's tenant has changed, the row would be sealed under a key that this
         // transaction does not hold. The next pass finds it again.
         let held = |id: &KeyId| !self.ctx.step.seals() || seal_keys.contains(id);
-        if writes.is_empty() || !worked.seal_keys(&positions).iter().all(held) {
+        if writes.is_empty() || !page_writes.seal_keys(&batch).iter().all(held) {
             self.writer.rollback().await;
-            let done =
-                writes.is_empty() && worked.rows.iter().all(|row| row.work.faults.is_empty());
+            let done = writes.is_empty() && page_writes.listed_only().next().is_none();
             return Ok(if done {
                 LockedRow::Nothing
             } else {
                 LockedRow::NotNow
             });
         }
-        let page_writes = PageWrites {
-            worked: &worked,
-            positions: &positions,
-            writes: &writes,
-            cursor: None,
-            listed: Vec::new(),
-            found: 0,
-        };
-        let batch = Batch {
-            rows: 0..writes.len(),
-            closes: false,
-        };
-        self.write_alone(&page_writes, &batch, &writes).await
+        self.write_alone(&page_writes, &batch).await
     }
 
     /// Writes the locked row. Lists it if the database refuses it or a trigger skips the update.
     async fn write_alone(
         &mut self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         batch: &Batch,
-        writes: &[WriteRow],
     ) -> Result<LockedRow, CommitFailure> {
-        let written = match self.write(page_writes, batch, writes, false).await {
+        let written = match self
+            .write(page_writes, batch, page_writes.writes(batch), false)
+            .await
+        {
             Err(CommitFailure::Store(error)) if error.next() == Next::Bisect => {
                 return self.list_alone(page_writes, batch, Some(&error)).await;
             }
@@ -125,7 +117,7 @@ impl Committer {
         }
         let tally = LaneTally {
             rows_written: i64::try_from(written.rows).unwrap_or(i64::MAX),
-            values_written: self.values_written(page_writes, batch, &written),
+            values_written: page_writes.values_written(batch, &written),
             ..LaneTally::default()
         };
         let missed: Vec<usize> = written.missed.clone();

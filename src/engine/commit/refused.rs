@@ -3,13 +3,12 @@
 //! listing the whole table. [`Alike`](crate::engine::alike::Alike) counts the refusals.
 
 use super::super::alike::{Cause, Refusals};
-use super::super::retry::Patience;
+use super::super::error::EngineError;
 use super::super::run_loop::all_refused;
 use super::super::step::RowFault;
 use super::super::worked_page::WorkedPage;
-use super::{
-    Batch, BatchEnd, CommitFailure, Committed, Committer, LockedRow, NotCommitted, PageWrites,
-};
+use super::batch::{Batch, PageWrites};
+use super::{BatchEnd, CommitFailure, Committed, Committer, LockedRow, NotCommitted};
 use crate::store::{NewQuarantine, Next, StoreError, Written};
 
 /// A trigger that returns NULL or calls RAISE(IGNORE) leaves no other trace.
@@ -19,7 +18,7 @@ impl Committer {
     /// Lists the one row of a batch that the database refuses, so that the others go on.
     pub(super) async fn refuse_row(
         &mut self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         batch: &Batch,
         error: &StoreError,
     ) -> Result<BatchEnd, NotCommitted> {
@@ -42,17 +41,17 @@ impl Committer {
     /// Lists the one row of a batch instead of writing it.
     async fn list_row(
         &mut self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         batch: &Batch,
         fault: RowFault,
     ) -> Result<BatchEnd, NotCommitted> {
-        let row = &page_writes.worked.rows[page_writes.positions[batch.rows.start]];
+        let row = page_writes.row(batch.rows.start);
         let cause = cause_of(&fault);
         let listed = self
             .ctx
             .known_faults
             .list(self.ctx.run_id, &row.read, &row.key, &[fault]);
-        let mut patience = Patience::new(self.ctx.settings.patience);
+        let mut patience = self.ctx.patience();
         let end = loop {
             let error = match self.attempt(page_writes, batch, false, Some(&listed)).await {
                 Ok(end) => break end,
@@ -85,7 +84,7 @@ impl Committer {
     /// Lists a row that was locked and read alone: refused with `error`, or skipped by a trigger.
     pub(super) async fn list_alone(
         &mut self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         batch: &Batch,
         error: Option<&StoreError>,
     ) -> Result<LockedRow, CommitFailure> {
@@ -109,17 +108,36 @@ impl Committer {
     /// Quarantine entries for the rows that a trigger skipped. From now on they are known faults.
     pub(super) fn list_skipped(
         &self,
-        page_writes: &PageWrites<'_>,
+        page_writes: &PageWrites,
         batch: &Batch,
         written: &Written,
     ) -> Vec<NewQuarantine> {
         (written.skipped.iter())
             .flat_map(|at| {
-                let row = &page_writes.worked.rows[page_writes.positions[batch.rows.start + at]];
+                let row = page_writes.row(batch.rows.start + at);
                 let fault = RowFault::row(SKIPPED);
                 (self.ctx.known_faults).list(self.ctx.run_id, &row.read, &row.key, &[fault])
             })
             .collect()
+    }
+
+    /// Rolls back a batch whose values a trigger rewrites each time. Returns the error that names
+    /// the table's triggers.
+    pub(super) async fn rewritten(&mut self) -> CommitFailure {
+        self.writer.rollback().await;
+        let facts = self.ctx.store.table(&self.ctx.access.table.name).await;
+        let names: Vec<String> = facts
+            .ok()
+            .flatten()
+            .iter()
+            .flat_map(|table| &table.triggers)
+            .filter(|trigger| trigger.update && trigger.row && trigger.enabled != 'D')
+            .map(|trigger| trigger.name.clone())
+            .collect();
+        CommitFailure::Stop(EngineError::Rewritten {
+            table: self.ctx.access.table.label.clone(),
+            triggers: names.join(", "),
+        })
     }
 
     /// Counts the rows that a committed transaction wrote and skipped. Fails once too many rows in

@@ -1,6 +1,5 @@
 //! Finds out what a COMMIT without an answer did. Owns that decision; the caller repeats the batch.
 
-use super::super::retry::Patience;
 use super::{BatchEnd, Committer, NotCommitted};
 use crate::store::{Next, StoreError};
 
@@ -9,7 +8,7 @@ impl Committer {
     pub(super) async fn resolve_unknown_commit(
         &mut self,
     ) -> Result<Option<BatchEnd>, NotCommitted> {
-        let mut patience = Patience::new(self.ctx.settings.patience);
+        let mut patience = self.ctx.patience();
         let lane = loop {
             match self
                 .ctx

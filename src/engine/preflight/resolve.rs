@@ -1,18 +1,14 @@
-//! Makes the [`Target`] that the stores work on, and the records that register it, from plan,
+//! Makes the [`Table`] that the stores work on, and the records that register it, from plan,
 //! catalog and registry.
 //! Owns which of them takes precedence: the registry over the plan and the catalog.
 
 use super::finding::finding;
 use super::{Dialect, Finding, Level, column_of, key, registered};
-use crate::plan::{ColumnPlan, OnUntrustedSeal, SealTo, TablePlan, TriggerPolicy};
+use crate::plan::{ColumnPlan, OnUntrustedSeal, SealTo, TablePlan};
 use crate::store::catalog::{ColumnFacts, TableFacts};
-use crate::store::{FieldRecord, FieldState, FieldTarget, Sealed, Target, UntrustedSeal};
+use crate::store::{FieldRecord, FieldState, Sealed, Table, TableField, UntrustedSeal};
 
-/// How long a statement waits for a lock, in milliseconds. It is short, since the sweep processes
-/// rows that are locked, and other statements would queue behind the wait.
-const LOCK_TIMEOUT_MS: u32 = 150;
-
-/// Makes the target of a run. The table should have passed preflight.
+/// Describes the table of a run. It should have passed preflight.
 ///
 /// # Errors
 /// The refusal, if the table has no row key.
@@ -21,7 +17,7 @@ pub fn resolve(
     table: &TableFacts,
     registered: &[FieldRecord],
     dialect: Dialect,
-) -> Result<Target, Finding> {
+) -> Result<Table, Finding> {
     let refused = |column: Option<&str>, refusal: key::KeyRefusal| {
         let key::KeyRefusal {
             code,
@@ -42,16 +38,12 @@ pub fn resolve(
     let fields = (plan.columns.iter())
         .map(|column| field(plan, table, registered, dialect, column))
         .collect();
-    Ok(Target {
-        table: registered::physical(table).unwrap_or_else(|| plan.name.clone()),
+    Ok(Table {
+        name: registered::physical(table).unwrap_or_else(|| plan.name.clone()),
         label: registered::label_of(plan, table, registered),
         keys,
         tenant: plan.tenant_column.clone(),
         fields,
-        suppress_triggers: plan.triggers == TriggerPolicy::Suppress,
-        triggers_fire: plan.triggers == TriggerPolicy::Fire,
-        lock_timeout_ms: LOCK_TIMEOUT_MS,
-        scope: crate::store::Scope::default(),
         on_untrusted_seal: plan.on_untrusted_seal.map(|planned| match planned {
             OnUntrustedSeal::Refuse => UntrustedSeal::Refuse,
             OnUntrustedSeal::Undo => UntrustedSeal::Undo,
@@ -59,15 +51,15 @@ pub fn resolve(
     })
 }
 
-/// The records that register the fields of `target`, which came from `plan`.
-pub fn records(target: &Target, plan: &TablePlan) -> Vec<FieldRecord> {
-    (target.fields.iter())
+/// The records that register the fields of `table`, which came from `plan`.
+pub fn records(table: &Table, plan: &TablePlan) -> Vec<FieldRecord> {
+    (table.fields.iter())
         .filter_map(|field| {
             let column = plan
                 .columns
                 .iter()
                 .find(|column| column.name == field.column)?;
-            Some(record(target, field, column))
+            Some(record(table, field, column))
         })
         .collect()
 }
@@ -78,7 +70,7 @@ fn field(
     registered: &[FieldRecord],
     dialect: Dialect,
     column: &ColumnPlan,
-) -> FieldTarget {
+) -> TableField {
     let record = registered::record_of(plan, table, registered, column);
     let facts = column_of(table, column.name.as_str());
     let source_type = facts
@@ -90,7 +82,7 @@ fn field(
         (None, Dialect::Postgres) => (source_type == "bytea", false),
         (_, Dialect::Sqlite) => (is_blob(facts, &source_type), true),
     };
-    FieldTarget {
+    TableField {
         column: column.name.clone(),
         label: record.map_or_else(
             || column.name.as_str().to_owned(),
@@ -149,14 +141,14 @@ fn is_blob(facts: Option<&ColumnFacts>, declared: &str) -> bool {
     }
 }
 
-fn record(target: &Target, field: &FieldTarget, column: &ColumnPlan) -> FieldRecord {
+fn record(table: &Table, field: &TableField, column: &ColumnPlan) -> FieldRecord {
     let index = column.blind_index.as_ref();
     let name = |ident: &crate::ident::Ident| ident.as_str().to_owned();
     FieldRecord {
-        table_label: target.label.clone(),
+        table_label: table.label.clone(),
         column_label: field.label.clone(),
-        schema_name: target.table.schema.as_ref().map(name).unwrap_or_default(),
-        table_name: name(&target.table.name),
+        schema_name: table.name.schema.as_ref().map(name).unwrap_or_default(),
+        table_name: name(&table.name.name),
         column_name: name(&field.column),
         sealed_column: match &field.sealed {
             Sealed::Beside { column, .. } => Some(name(column)),
@@ -167,9 +159,9 @@ fn record(target: &Target, field: &FieldTarget, column: &ColumnPlan) -> FieldRec
         blind_index_bits: index.map(|index| i32::from(index.bits)),
         blind_index_next: None,
         blind_index_key_id: None,
-        tenant_column: target.tenant.as_ref().map(name),
-        key_columns: target.keys.iter().map(|key| name(&key.name)).collect(),
-        key_types: target
+        tenant_column: table.tenant.as_ref().map(name),
+        key_columns: table.keys.iter().map(|key| name(&key.name)).collect(),
+        key_types: table
             .keys
             .iter()
             .map(|key| key.kind.tag().to_owned())

@@ -142,7 +142,7 @@ impl World {
             .collect()
     }
 
-    fn resolve(&self) -> Result<crate::store::Target, Finding> {
+    fn resolve(&self) -> Result<crate::store::Table, Finding> {
         let table = self.table.as_ref().unwrap();
         resolve(&self.plan, table, &self.registered, self.dialect)
     }

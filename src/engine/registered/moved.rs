@@ -7,7 +7,7 @@ use crate::engine::look::Database;
 use crate::engine::preflight::{Preflight, Refused, RunPurpose, check};
 use crate::ident::TableName;
 use crate::plan::TriggerPolicy;
-use crate::store::{FieldRecord, Found, StoreError, Target, Whereabouts};
+use crate::store::{FieldRecord, Found, StoreError, Whereabouts};
 
 impl Database<'_> {
     /// The job of registered fields as if `to` were their table.
@@ -55,7 +55,7 @@ impl Database<'_> {
         }
     }
 
-    /// The tables, except `but`, that may hold sealed values of these fields: the table that has
+    /// Jobs for the tables, except `but`, that may hold sealed values of these fields: the table that has
     /// their label, or all tables that have their guard if there are several.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Database<'_> {
         &self,
         fields: &[FieldRecord],
         but: Option<&TableName>,
-    ) -> Result<Vec<Target>, StoreError> {
+    ) -> Result<Vec<Job>, StoreError> {
         let Some(first) = fields.first() else {
             return Ok(Vec::new());
         };
@@ -73,14 +73,14 @@ impl Database<'_> {
             Found::Several(tables) => tables.clone(),
             Found::Known | Found::Guarded | Found::Named => vec![plan::table_of(first)?],
         };
-        let mut targets = Vec::new();
+        let mut jobs = Vec::new();
         for table in tables.iter().filter(|table| but != Some(*table)) {
             // A table that cannot be verified has none of the columns, so nothing is sealed in it.
             if let Ok(job) = self.job_at(fields, table).await {
-                targets.push(with_detached(job).target);
+                jobs.push(with_detached(job));
             }
         }
-        Ok(targets)
+        Ok(jobs)
     }
 
     /// Jobs for the partitions that were detached from a table that no longer exists, one job each.

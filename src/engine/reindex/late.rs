@@ -4,33 +4,23 @@
 
 use std::sync::Arc;
 
-use super::ReindexPlan;
-use super::{columns_of, over_indexes};
+use super::{Filled, ReindexPlan, columns_of};
 use crate::crypto::{NonceBatch, RowKey};
-use crate::engine::Job;
-use crate::engine::columns::Columns;
 use crate::engine::step::{RowView, Step, ThreadScratch};
 use crate::engine::steps::reindex::Reindex as ReindexStep;
 use crate::keys::KeySet;
-use crate::store::{ColumnSwitch, LateRows, PageRow, Result, StoreError, Target, WriteRow};
+use crate::store::{Access, LateRows, PageRow, Result, StoreError, WriteRow};
 
 /// Makes the new indexes of rows under the lock.
 pub(super) struct Late {
-    tables: Vec<(Target, ReindexStep)>,
+    tables: Vec<ReindexStep>,
     keys: Arc<KeySet>,
 }
 
 impl Late {
-    pub(super) fn new(
-        tables: &[((Target, Vec<ColumnSwitch>), &Job)],
-        plan: &ReindexPlan,
-        keys: Arc<KeySet>,
-    ) -> Self {
-        let table = |((_, next), job): &((Target, Vec<ColumnSwitch>), &Job)| {
-            let job = over_indexes(job, &columns_of(next));
-            let columns = Columns::new(&job.target.label, job.fields);
-            let step = ReindexStep::new(Arc::new(columns), Arc::clone(&plan.changes), false);
-            (job.target, step)
+    pub(super) fn new(tables: &[Filled<'_>], plan: &ReindexPlan, keys: Arc<KeySet>) -> Self {
+        let table = |Filled { job, next, .. }: &Filled<'_>| {
+            ReindexStep::new(job, &columns_of(next), Arc::clone(&plan.changes), false)
         };
         Self {
             tables: tables.iter().map(table).collect(),
@@ -38,9 +28,9 @@ impl Late {
         }
     }
 
-    /// The target by which the rows of a table are read and written.
-    pub(super) fn over(&self, table: usize) -> Target {
-        self.tables[table].0.clone()
+    /// How the rows of a table are read and written.
+    pub(super) fn access(&self, table: usize) -> Access {
+        self.tables[table].access().as_ref().clone()
     }
 }
 
@@ -49,7 +39,7 @@ impl LateRows for Late {
         let unexpected = StoreError::Unexpected {
             what: "a table that is not switched",
         };
-        let (target, step) = self.tables.get(table).ok_or(unexpected)?;
+        let step = self.tables.get(table).ok_or(unexpected)?;
         let nonces = NonceBatch::draw(0).map_err(|_| StoreError::Unexpected {
             what: "no random bytes",
         })?;
@@ -62,7 +52,10 @@ impl LateRows for Late {
                 .as_ref()
                 .ok()
                 .and_then(|parts| RowKey::encode(parts).ok());
-            let (Some(key), false) = (key, target.tenant.is_some() && tenant.is_empty()) else {
+            let (Some(key), false) = (
+                key,
+                step.access().table.tenant.is_some() && tenant.is_empty(),
+            ) else {
                 continue;
             };
             if read.large {
@@ -73,7 +66,7 @@ impl LateRows for Late {
                 key: &key,
                 tenant: &tenant,
             };
-            let work = step.work(&row, &self.keys, &mut scratch);
+            let work = step.row(&row, &self.keys, &mut scratch);
             if !work.write.is_empty() {
                 filled.push(WriteRow {
                     locator: std::mem::take(&mut read.locator),

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::error::EngineError;
-use super::super::retry::Patience;
 use super::super::{Engine, Job};
 use super::superseded::superseded_keys;
 use crate::crypto::{KeyId, Purpose};
@@ -49,7 +48,7 @@ impl Engine {
         order: &RotationRequest,
     ) -> Result<Vec<RotationRecord>, EngineError> {
         self.refuse_live_runs(jobs).await?;
-        let mut patience = Patience::new(self.settings.patience);
+        let mut patience = self.patience();
         let mut olds: Option<BTreeSet<KeyId>> = None;
         loop {
             let records = self.store.key_records().await?;
@@ -93,7 +92,7 @@ impl Engine {
     async fn refuse_live_runs(&self, jobs: &[Job]) -> Result<(), EngineError> {
         let this = Process::this();
         for job in jobs {
-            let open = self.store.open_run(&job.target.label).await?;
+            let open = self.store.open_run(&job.table.label).await?;
             let Some(run) =
                 open.filter(|run| !matches!(run.kind, RunKind::Rotate | RunKind::Reindex))
             else {

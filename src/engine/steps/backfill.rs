@@ -5,19 +5,18 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::crypto::envelope::Suite;
-use crate::crypto::text;
+use crate::crypto::{KeyId, text};
+use crate::engine::Job;
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
+use crate::engine::step::{CellView, CellWork, ReadOrder, Reads, Step, ThreadScratch};
 use crate::keys::KeySet;
-use crate::store::page::{PageCell, WriteCell};
-use crate::store::{PassKind, RunKind, Sealed, Select, Target};
+use crate::store::page::WriteCell;
+use crate::store::{Access, ColumnsRead, PassKind, RunKind, Select};
 
 /// The step of a backfill and of a comparison.
 pub struct Backfill {
-    target: Arc<Target>,
+    access: Arc<Access>,
     columns: Arc<Columns>,
     sealed_prefixes: Vec<String>,
     /// Whether sealed values are opened and compared, too.
@@ -25,9 +24,9 @@ pub struct Backfill {
 }
 
 impl Backfill {
-    /// Creates the step for the fields of `target`. `keys` are all keys known now: in place, the
+    /// Creates the step for the fields of a job. `keys` are all keys known now: in place, the
     /// sweep treats a value that begins with the text form of one of their ids as sealed.
-    pub fn new(target: Arc<Target>, columns: Arc<Columns>, keys: &KeySet, compares: bool) -> Self {
+    pub fn new(job: &Job, keys: &KeySet, compares: bool) -> Self {
         let sealed_prefixes = keys
             .ids()
             .into_iter()
@@ -38,107 +37,58 @@ impl Backfill {
                 ]
             })
             .collect();
+        let access = Access {
+            reads: ColumnsRead {
+                source: true,
+                sealed: compares,
+                index: compares,
+            },
+            ..job.access()
+        };
         Self {
-            target,
-            columns,
+            access: Arc::new(access),
+            columns: job.columns(),
             sealed_prefixes,
             compares,
         }
     }
 
-    /// Whether the sealed value can stay as it is. Without a plaintext it is the only copy, so it
-    /// only has to open.
-    fn is_good(
+    /// The key of the sealed value, if it can stay as it is. Without a plaintext it is the only copy,
+    /// so it only has to open.
+    fn good(
         &self,
-        row: &RowView<'_>,
-        field: usize,
-        cell: &PageCell,
+        cell: &CellView<'_>,
         keys: &KeySet,
         scratch: &mut ThreadScratch,
-    ) -> Result<bool, RowFault> {
-        let Some(sealed) = cell.sealed.as_deref().filter(|_| self.compares) else {
-            return Ok(false);
+    ) -> Result<Option<KeyId>, String> {
+        let Some(sealed) = cell.read.sealed.as_deref().filter(|_| self.compares) else {
+            return Ok(None);
         };
         let ThreadScratch {
-            last_keys, opened, ..
+            last_keys,
+            opened,
+            seen,
+            ..
         } = scratch;
-        let outcome = (self.columns).open_into(keys, last_keys, row.cell(field), sealed, opened);
-        match (outcome, &cell.plain) {
+        let outcome = (self.columns).open_into(keys, last_keys, cell.bound, sealed, opened);
+        let good = match (outcome, &cell.read.plain) {
             (Ok(envelope), Some(plain)) => {
-                let index = cell.index.as_deref();
+                let index = cell.read.index.as_deref();
                 let whole = plain.as_slice() == opened.as_slice()
-                    && self.columns.check_padding(field, &envelope).is_ok()
                     && (self.columns)
-                        .check_index(keys, last_keys, row.cell(field), opened, index)
+                        .check_padding(cell.bound.field, &envelope)
+                        .is_ok()
+                    && (self.columns)
+                        .check_index(keys, last_keys, cell.bound, opened, index)
                         .is_ok();
-                match whole {
-                    true => *scratch.seen.opened.entry(envelope.key_id).or_default() += 1,
-                    false => scratch.seen.mended += 1,
-                }
-                Ok(whole)
+                whole.then_some(envelope.key_id)
             }
-            (Ok(envelope), None) => {
-                *scratch.seen.opened.entry(envelope.key_id).or_default() += 1;
-                Ok(true)
-            }
-            (Err(why), None) => Err(RowFault::field(field, why.reason())),
-            (Err(_), Some(_)) => {
-                scratch.seen.mended += 1;
-                Ok(false)
-            }
-        }
-    }
-
-    fn cell(
-        &self,
-        row: &RowView<'_>,
-        field: usize,
-        cell: &PageCell,
-        keys: &KeySet,
-        scratch: &mut ThreadScratch,
-    ) -> Result<Option<WriteCell>, RowFault> {
-        if let Some(why) = cell.unreadable {
-            return Err(RowFault::field(field, why));
-        }
-        if self.is_good(row, field, cell, keys, scratch)? {
-            return Ok(None);
-        }
-        let Some(plain) = &cell.plain else {
-            return Ok(None);
+            (Ok(envelope), None) => Some(envelope.key_id),
+            (Err(why), None) => return Err(why.reason()),
+            (Err(_), Some(_)) => None,
         };
-        let target = &self.target.fields[field];
-        let as_text = match &target.sealed {
-            Sealed::InPlace => {
-                match self.columns.open(keys, row.cell(field), plain) {
-                    Ok(_) => return Ok(None),
-                    Err(Unopened::NotSealed) => {}
-                    Err(other) => {
-                        return Err(RowFault::field(
-                            field,
-                            format!("the value looks sealed, but {}", other.reason()),
-                        ));
-                    }
-                }
-                true
-            }
-            Sealed::Beside { text, .. } => *text,
-        };
-        let nonce = scratch
-            .nonces
-            .next()
-            .ok_or_else(|| RowFault::field(field, "no random bytes are left for this value"))?;
-        let (sealed, index) = self
-            .columns
-            .seal(
-                keys,
-                &mut scratch.last_keys,
-                row.cell(field),
-                nonce,
-                plain,
-                as_text,
-            )
-            .map_err(|error| RowFault::field(field, error.to_string()))?;
-        Ok(Some(WriteCell::Seal { sealed, index }))
+        seen.mended += u64::from(good.is_none());
+        Ok(good)
     }
 }
 
@@ -150,6 +100,14 @@ impl Step for Backfill {
         }
     }
 
+    fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    fn columns(&self) -> &Arc<Columns> {
+        &self.columns
+    }
+
     fn reads(&self) -> Reads {
         Reads {
             main: match self.compares {
@@ -159,7 +117,7 @@ impl Step for Backfill {
             sweep: Select::UnsealedSweep {
                 sealed_prefixes: self.sealed_prefixes.clone(),
             },
-            order: match self.compares || self.target.in_place() {
+            order: match self.compares || self.access.in_place() {
                 // In place, only this pass finds a value that looks sealed and does not open. A
                 // comparison must not miss a row because it moved.
                 true => ReadOrder::Keys,
@@ -167,9 +125,6 @@ impl Step for Backfill {
             },
             indexed_sweep: true,
             ends_while_written: true,
-            plain: true,
-            sealed: self.compares,
-            index: self.compares,
         }
     }
 
@@ -177,48 +132,32 @@ impl Step for Backfill {
         true
     }
 
-    fn work(&self, row: &RowView<'_>, keys: &KeySet, scratch: &mut ThreadScratch) -> RowWork {
-        let mut work = RowWork::default();
-        let mut write = Vec::with_capacity(row.read.cells.len());
-        for (field, cell) in row.read.cells.iter().enumerate() {
-            match self.cell(row, field, cell, keys, scratch) {
-                Ok(Some(cell)) => {
-                    work.values += 1;
-                    write.push(cell);
-                }
-                Ok(None) => write.push(WriteCell::Keep),
-                Err(fault) => {
-                    work.faults.push(fault);
-                    write.push(WriteCell::Keep);
-                }
+    fn cell(
+        &self,
+        cell: &CellView<'_>,
+        keys: &KeySet,
+        scratch: &mut ThreadScratch,
+    ) -> Result<CellWork, String> {
+        if let Some(why) = cell.read.unreadable {
+            return Err(why.to_owned());
+        }
+        if let Some(key) = self.good(cell, keys, scratch)? {
+            return Ok(CellWork::Good(key));
+        }
+        let Some(plain) = &cell.read.plain else {
+            return Ok(CellWork::Keep);
+        };
+        if cell.access.in_place() {
+            match self.columns.open(keys, cell.bound, plain) {
+                Ok(_) => return Ok(CellWork::Keep),
+                Err(Unopened::NotSealed) => {}
+                Err(why) => return Err(format!("the value looks sealed, but {}", why.reason())),
             }
         }
-        if work.values > 0 {
-            work.write = write;
-        }
-        work
-    }
-
-    fn stored_is_good(
-        &self,
-        row: &RowView<'_>,
-        keys: &KeySet,
-        sent: &[WriteCell],
-        stored: &[Option<Zeroizing<Vec<u8>>>],
-    ) -> bool {
-        let in_place = |field: &usize| self.target.fields[*field].sealed == Sealed::InPlace;
-        (0..sent.len()).filter(in_place).all(|field| {
-            let WriteCell::Seal { sealed, .. } = &sent[field] else {
-                return true;
-            };
-            let (Some(now), Some(plain)) = (&stored[field], &row.read.cells[field].plain) else {
-                return false;
-            };
-            now.as_slice() == sealed.as_slice()
-                && self
-                    .columns
-                    .open(keys, row.cell(field), now)
-                    .is_ok_and(|(opened, _)| opened.as_slice() == plain.as_slice())
-        })
+        let (nonce, as_text) = (scratch.nonce()?, cell.access.is_text());
+        let last_keys = &mut scratch.last_keys;
+        let sealed = (self.columns).seal(keys, last_keys, cell.bound, nonce, plain, as_text);
+        let (sealed, index) = sealed.map_err(|error| error.to_string())?;
+        Ok(CellWork::Write(WriteCell::Seal { sealed, index }))
     }
 }

@@ -1,21 +1,19 @@
 //! Reindex computes the blind index of each sealed value under another key, into another column.
 //! After that column has replaced the old one, it checks every index in it. Owns the indexes, not
-//! the switch of the columns. It works on a target whose plaintext column is the sealed column and
-//! whose sealed column is the index ([`fields`]), so windows, versions, conflicts and the sweep
-//! work as in a backfill.
+//! the switch of the columns. Its source is the sealed column, and what belongs to it is the index,
+//! so windows, versions, conflicts and the sweep work as in a backfill.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::crypto::{KeyId, Purpose};
+use crate::engine::Job;
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
+use crate::engine::step::{CellView, CellWork, ReadOrder, Reads, Step, ThreadScratch};
 use crate::ident::Ident;
 use crate::keys::{Key, KeySet};
-use crate::store::page::{PageCell, WriteCell};
-use crate::store::{FieldTarget, RunKind, Sealed, Select, Target};
+use crate::store::page::WriteCell;
+use crate::store::{Access, CellAccess, ColumnsRead, RunKind, Select};
 
 /// The old and the new blind index key of one tenant.
 #[derive(Clone)]
@@ -28,6 +26,7 @@ pub struct IndexKeyChange {
 
 /// The step that computes blind indexes or checks them.
 pub struct Reindex {
+    access: Arc<Access>,
     columns: Arc<Columns>,
     changes: Arc<HashMap<String, IndexKeyChange>>,
     check: bool,
@@ -37,14 +36,28 @@ pub struct Reindex {
 
 impl Reindex {
     /// Computes indexes under the new keys of `changes`, by tenant; other tenants keep their active
-    /// key. With `check`, it also reads the existing index, and writes only if that differs.
+    /// key. `indexes` gives, for each blind index, its field's position in the job and the column to
+    /// fill. With `check`, it also reads the existing index, and writes only if that differs.
     pub fn new(
-        columns: Arc<Columns>,
+        job: &Job,
+        indexes: &[(usize, Ident)],
         changes: Arc<HashMap<String, IndexKeyChange>>,
         check: bool,
     ) -> Self {
+        let cell =
+            |(at, index): &(usize, Ident)| CellAccess::index_of(&job.table.fields[*at], index);
+        let specs = indexes.iter().map(|(at, _)| job.fields[*at].clone());
         Self {
-            columns,
+            access: Arc::new(Access {
+                cells: indexes.iter().map(cell).collect(),
+                reads: ColumnsRead {
+                    source: true,
+                    sealed: check,
+                    index: false,
+                },
+                ..job.access()
+            }),
+            columns: Arc::new(Columns::new(&job.table.label, specs.collect())),
             changes,
             check,
             kind: RunKind::Reindex,
@@ -53,57 +66,37 @@ impl Reindex {
 
     /// Fills in missing indexes under the active keys, as a part of a backfill. Skips tenants
     /// without an active key.
-    pub fn filling(columns: Arc<Columns>) -> Self {
+    pub fn filling(job: &Job) -> Self {
         Self {
             kind: RunKind::Backfill,
-            ..Self::new(columns, Arc::default(), false)
+            ..Self::new(job, &job.indexes(), Arc::default(), false)
         }
     }
 
-    fn cell(
-        &self,
-        row: &RowView<'_>,
-        field: usize,
-        cell: &PageCell,
-        keys: &KeySet,
-    ) -> Result<Option<WriteCell>, RowFault> {
-        let Some(sealed) = &cell.plain else {
-            return Ok(None);
-        };
-        let plain = match self.columns.open(keys, row.cell(field), sealed) {
-            Ok((plain, _)) => plain,
-            // In place, a plaintext that is not sealed yet has no index.
-            Err(Unopened::NotSealed) => return Ok(None),
-            Err(why) => return Err(RowFault::field(field, why.reason())),
-        };
-        let key = match self.changes.get(row.tenant) {
-            Some(change) => Arc::clone(&change.to),
-            None if self.kind == RunKind::Backfill => {
-                match keys.active(row.tenant, Purpose::BlindIndex) {
-                    Some(key) => Arc::clone(key),
-                    None => return Ok(None),
-                }
-            }
-            None => keys
-                .sealing(row.tenant, Purpose::BlindIndex)
-                .cloned()
-                .map_err(|error| RowFault::field(field, error.to_string()))?,
-        };
-        let index = self.columns.index_under(&key, row.tenant, field, &plain);
-        if self.check && index == cell.sealed {
-            return Ok(None);
+    /// The key of a tenant's indexes; `None` if the tenant's are not made now.
+    fn key(&self, tenant: &str, keys: &KeySet) -> Result<Option<Arc<Key>>, String> {
+        if let Some(change) = self.changes.get(tenant) {
+            return Ok(Some(Arc::clone(&change.to)));
         }
-        // A value that normalises to nothing has no index: its column stays NULL.
-        Ok(index.map(|index| WriteCell::Seal {
-            sealed: index,
-            index: None,
-        }))
+        if self.kind == RunKind::Backfill {
+            return Ok(keys.active(tenant, Purpose::BlindIndex).cloned());
+        }
+        let key = keys.sealing(tenant, Purpose::BlindIndex).cloned();
+        key.map(Some).map_err(|error| error.to_string())
     }
 }
 
 impl Step for Reindex {
     fn kind(&self) -> RunKind {
         self.kind
+    }
+
+    fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    fn columns(&self) -> &Arc<Columns> {
+        &self.columns
     }
 
     fn reads(&self) -> Reads {
@@ -123,9 +116,6 @@ impl Step for Reindex {
             order: ReadOrder::Keys,
             indexed_sweep: !self.check,
             ends_while_written: !self.check,
-            plain: true,
-            sealed: self.check,
-            index: false,
         }
     }
 
@@ -133,70 +123,40 @@ impl Step for Reindex {
         false
     }
 
-    fn work(&self, row: &RowView<'_>, keys: &KeySet, _: &mut ThreadScratch) -> RowWork {
-        let mut work = RowWork::default();
-        let mut write = Vec::with_capacity(row.read.cells.len());
-        for (field, cell) in row.read.cells.iter().enumerate() {
-            match self.cell(row, field, cell, keys) {
-                Ok(Some(cell)) => {
-                    work.values += 1;
-                    write.push(cell);
-                }
-                Ok(None) => write.push(WriteCell::Keep),
-                Err(fault) => {
-                    work.faults.push(fault);
-                    write.push(WriteCell::Keep);
-                }
-            }
-        }
-        if work.values > 0 {
-            work.write = write;
-        }
-        if !self.check && (work.values > 0 || !work.faults.is_empty()) {
-            work.under
-                .extend(self.changes.get(row.tenant).map(|change| change.from));
-        }
-        work
+    fn superseded_key(&self, cell: &CellView<'_>) -> Option<KeyId> {
+        let change = self.changes.get(cell.bound.tenant)?;
+        (!self.check).then_some(change.from)
     }
 
-    /// Never called: this step has no in-place fields.
-    fn stored_is_good(
+    fn cell(
         &self,
-        _: &RowView<'_>,
-        _: &KeySet,
-        _: &[WriteCell],
-        _: &[Option<Zeroizing<Vec<u8>>>],
-    ) -> bool {
-        false
-    }
-}
-
-/// The fields of a target for this step. `indexes` gives, for each blind index, its field's
-/// position in `target` and the column to fill or to check.
-pub fn fields(target: &Target, indexes: &[(usize, Ident)]) -> Vec<FieldTarget> {
-    indexes
-        .iter()
-        .map(|(at, index)| {
-            let field = &target.fields[*at];
-            let (column, is_bytes) = match &field.sealed {
-                Sealed::Beside { column, text } => (column.clone(), !text),
-                Sealed::InPlace => (field.column.clone(), false),
-            };
-            FieldTarget {
-                column,
-                label: field.label.clone(),
-                source_type: if is_bytes { "bytea" } else { "text" }.to_owned(),
-                plain_is_bytes: is_bytes,
-                plain_is_varlena_text: true,
-                sealed: Sealed::Beside {
-                    column: index.clone(),
-                    text: false,
-                },
-                index: None,
-                index_next: None,
-                index_unique: false,
-                plain_exists: true,
+        cell: &CellView<'_>,
+        keys: &KeySet,
+        _: &mut ThreadScratch,
+    ) -> Result<CellWork, String> {
+        let Some(sealed) = &cell.read.plain else {
+            return Ok(CellWork::Keep);
+        };
+        let plain = match self.columns.open(keys, cell.bound, sealed) {
+            Ok((plain, _)) => plain,
+            // In place, a plaintext that is not sealed yet has no index.
+            Err(Unopened::NotSealed) => return Ok(CellWork::Keep),
+            Err(why) => return Err(why.reason()),
+        };
+        let (tenant, field) = (cell.bound.tenant, cell.bound.field);
+        let Some(key) = self.key(tenant, keys)? else {
+            return Ok(CellWork::Keep);
+        };
+        let index = self.columns.index_under(&key, tenant, field, &plain);
+        Ok(match index {
+            Some(index) if !self.check || cell.read.sealed.as_ref() != Some(&index) => {
+                CellWork::Write(WriteCell::Seal {
+                    sealed: index,
+                    index: None,
+                })
             }
+            // A value that normalises to nothing has no index: its column stays NULL.
+            _ => CellWork::Keep,
         })
-        .collect()
+    }
 }

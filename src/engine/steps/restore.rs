@@ -3,58 +3,26 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
+use crate::engine::Job;
 use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
+use crate::engine::step::{CellView, CellWork, ReadOrder, Reads, Step, ThreadScratch};
 use crate::keys::KeySet;
-use crate::store::page::{PageCell, WriteCell};
-use crate::store::{RunKind, Sealed, Select, Target};
+use crate::store::page::WriteCell;
+use crate::store::{Access, RunKind, Select};
 
 /// The step of a restore.
 pub struct Restore {
-    target: Arc<Target>,
+    access: Arc<Access>,
     columns: Arc<Columns>,
 }
 
 impl Restore {
-    /// Creates the step for the fields of `target`, whose columns it writes into.
-    pub fn new(target: Arc<Target>, columns: Arc<Columns>) -> Self {
-        Self { target, columns }
-    }
-
-    fn cell(
-        &self,
-        row: &RowView<'_>,
-        field: usize,
-        cell: &PageCell,
-        keys: &KeySet,
-    ) -> Result<Option<WriteCell>, RowFault> {
-        let in_place = self.target.fields[field].sealed == Sealed::InPlace;
-        let sealed = if in_place {
-            cell.plain.as_ref().map(|value| value.as_slice())
-        } else {
-            cell.sealed.as_deref()
-        };
-        let Some(sealed) = sealed else {
-            return Ok(None);
-        };
-        let opened = match self.columns.open(keys, row.cell(field), sealed) {
-            Ok((opened, _)) => opened,
-            Err(Unopened::NotSealed) if in_place => return Ok(None),
-            Err(why) => return Err(RowFault::field(field, why.reason())),
-        };
-        match &cell.plain {
-            Some(plain) if !in_place && plain.as_slice() == opened.as_slice() => Ok(None),
-            Some(_) if !in_place => Err(RowFault::field(
-                field,
-                "a different plaintext is there already, and is not overwritten",
-            )),
-            _ if cell.unreadable.is_some() => Err(RowFault::field(
-                field,
-                "a value that cannot be compared is there already, and is not overwritten",
-            )),
-            _ => Ok(Some(WriteCell::Open(opened))),
+    /// Creates the step for the fields of a job, whose plaintext columns it writes into. These must
+    /// exist.
+    pub fn new(job: &Job) -> Self {
+        Self {
+            access: Arc::new(job.access()),
+            columns: job.columns(),
         }
     }
 }
@@ -64,6 +32,14 @@ impl Step for Restore {
         RunKind::Restore
     }
 
+    fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    fn columns(&self) -> &Arc<Columns> {
+        &self.columns
+    }
+
     fn reads(&self) -> Reads {
         Reads {
             main: Select::Sealed,
@@ -71,9 +47,6 @@ impl Step for Restore {
             order: ReadOrder::Keys,
             indexed_sweep: false,
             ends_while_written: false,
-            plain: true,
-            sealed: true,
-            index: false,
         }
     }
 
@@ -81,37 +54,32 @@ impl Step for Restore {
         false
     }
 
-    fn work(&self, row: &RowView<'_>, keys: &KeySet, _: &mut ThreadScratch) -> RowWork {
-        let mut work = RowWork::default();
-        let mut write = Vec::with_capacity(row.read.cells.len());
-        for (field, cell) in row.read.cells.iter().enumerate() {
-            write.push(match self.cell(row, field, cell, keys) {
-                Ok(Some(cell)) => {
-                    work.values += 1;
-                    cell
-                }
-                Ok(None) => WriteCell::Keep,
-                Err(fault) => {
-                    work.faults.push(fault);
-                    WriteCell::Keep
-                }
-            });
-        }
-        if work.values > 0 {
-            work.write = write;
-        }
-        work
-    }
-
-    fn stored_is_good(
+    fn cell(
         &self,
-        _: &RowView<'_>,
-        _: &KeySet,
-        _: &[WriteCell],
-        _: &[Option<Zeroizing<Vec<u8>>>],
-    ) -> bool {
-        // The server returns no values of a restore. The check of the row's version takes its
-        // place, and `verify` compares every value afterwards.
-        true
+        cell: &CellView<'_>,
+        keys: &KeySet,
+        _: &mut ThreadScratch,
+    ) -> Result<CellWork, String> {
+        let Some(sealed) = cell.sealed() else {
+            return Ok(CellWork::Keep);
+        };
+        let opened = match self.columns.open(keys, cell.bound, sealed) {
+            Ok((opened, _)) => opened,
+            Err(Unopened::NotSealed) if cell.access.in_place() => return Ok(CellWork::Keep),
+            Err(why) => return Err(why.reason()),
+        };
+        match cell.plain_beside() {
+            Some(plain) if plain == opened.as_slice() => Ok(CellWork::Keep),
+            Some(_) => {
+                Err("a different plaintext is there already, and is not overwritten".to_owned())
+            }
+            None if cell.read.unreadable.is_some() => Err(
+                "a value that cannot be compared is there already, and is not overwritten"
+                    .to_owned(),
+            ),
+            // The server returns no values of a restore. The check of the row's version takes its
+            // place, and `verify` compares every value afterwards.
+            None => Ok(CellWork::Write(WriteCell::Open(opened))),
+        }
     }
 }

@@ -6,84 +6,50 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use crate::crypto::KeyId;
 use crate::engine::columns::Columns;
-use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
+use crate::engine::step::{CellView, CellWork, ReadOrder, Reads, Step, ThreadScratch};
+use crate::engine::{FieldSpec, Job};
 use crate::keys::KeySet;
 use crate::store::page::WriteCell;
-use crate::store::{PassKind, RunKind, Sealed, Select, Target};
+use crate::store::{Access, PassKind, RunKind, Select};
 
 /// The step of a rotation.
 pub struct Rotate {
-    target: Arc<Target>,
+    access: Arc<Access>,
     columns: Arc<Columns>,
     old: Arc<[KeyId]>,
     is_old: HashSet<KeyId>,
 }
 
 impl Rotate {
-    /// Creates the step for values sealed under the keys `old` in the fields of `target`.
-    pub fn new(target: Arc<Target>, columns: Arc<Columns>, old: &[KeyId]) -> Self {
+    /// Creates the step for values sealed under the keys `old` in the fields of a job. It leaves
+    /// blind indexes alone, since sealing a value again does not change its index.
+    pub fn new(job: &Job, old: &[KeyId]) -> Self {
+        let bare = job.fields.iter().map(|spec| FieldSpec {
+            index: None,
+            ..spec.clone()
+        });
         Self {
-            target,
-            columns,
+            access: Arc::new(job.access().without_indexes()),
+            columns: Arc::new(Columns::new(&job.table.label, bare.collect())),
             old: old.into(),
             is_old: old.iter().copied().collect(),
         }
-    }
-
-    fn cell(
-        &self,
-        row: &RowView<'_>,
-        field: usize,
-        sealed: &[u8],
-        keys: &KeySet,
-        scratch: &mut ThreadScratch,
-    ) -> Result<WriteCell, RowFault> {
-        let ThreadScratch {
-            last_keys,
-            opened,
-            nonces,
-            seen,
-            ..
-        } = scratch;
-        let outcome = (self.columns).open_into(keys, last_keys, row.cell(field), sealed, opened);
-        let beside = match self.target.fields[field].sealed {
-            Sealed::Beside { .. } => row.read.cells[field].plain.as_ref(),
-            Sealed::InPlace => None,
-        };
-        let value = match (outcome, beside) {
-            (Ok(_), Some(plain)) if plain.as_slice() != opened.as_slice() => {
-                seen.mended += 1;
-                plain.as_slice()
-            }
-            (Ok(_), _) => opened.as_slice(),
-            (Err(_), Some(plain)) => {
-                seen.mended += 1;
-                plain.as_slice()
-            }
-            (Err(why), None) => return Err(RowFault::field(field, why.reason())),
-        };
-        let nonce = nonces
-            .next()
-            .ok_or_else(|| RowFault::field(field, "no random bytes are left for this value"))?;
-        let as_text = match &self.target.fields[field].sealed {
-            Sealed::InPlace => true,
-            Sealed::Beside { text, .. } => *text,
-        };
-        let (sealed, index) = self
-            .columns
-            .seal(keys, last_keys, row.cell(field), nonce, value, as_text)
-            .map_err(|error| RowFault::field(field, error.to_string()))?;
-        Ok(WriteCell::Seal { sealed, index })
     }
 }
 
 impl Step for Rotate {
     fn kind(&self) -> RunKind {
         RunKind::Rotate
+    }
+
+    fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    fn columns(&self) -> &Arc<Columns> {
+        &self.columns
     }
 
     fn reads(&self) -> Reads {
@@ -96,9 +62,6 @@ impl Step for Rotate {
             order: ReadOrder::Storage(PassKind::Rewriting),
             indexed_sweep: false,
             ends_while_written: true,
-            plain: true,
-            sealed: true,
-            index: false,
         }
     }
 
@@ -106,59 +69,44 @@ impl Step for Rotate {
         true
     }
 
-    fn work(&self, row: &RowView<'_>, keys: &KeySet, scratch: &mut ThreadScratch) -> RowWork {
-        let mut work = RowWork::default();
-        let mut write = Vec::with_capacity(row.read.cells.len());
-        for (field, cell) in row.read.cells.iter().enumerate() {
-            let sealed = match &self.target.fields[field].sealed {
-                Sealed::InPlace => cell.plain.as_ref().map(|plain| plain.as_slice()),
-                Sealed::Beside { .. } => cell.sealed.as_deref(),
-            };
-            let under = sealed.and_then(Columns::key_id_of);
-            let (Some(sealed), Some(under)) = (sealed, under.filter(|id| self.is_old.contains(id)))
-            else {
-                write.push(WriteCell::Keep);
-                continue;
-            };
-            if !work.under.contains(&under) {
-                work.under.push(under);
-            }
-            match self.cell(row, field, sealed, keys, scratch) {
-                Ok(cell) => {
-                    work.values += 1;
-                    write.push(cell);
-                }
-                Err(fault) => {
-                    work.faults.push(fault);
-                    write.push(WriteCell::Keep);
-                }
-            }
-        }
-        if work.values > 0 {
-            work.write = write;
-        }
-        scratch.seen.under.extend(&work.under);
-        work
+    fn superseded_key(&self, cell: &CellView<'_>) -> Option<KeyId> {
+        (cell.sealed().and_then(Columns::key_id_of)).filter(|id| self.is_old.contains(id))
     }
 
-    fn stored_is_good(
+    fn cell(
         &self,
-        row: &RowView<'_>,
+        cell: &CellView<'_>,
         keys: &KeySet,
-        sent: &[WriteCell],
-        stored: &[Option<Zeroizing<Vec<u8>>>],
-    ) -> bool {
-        let in_place = |field: &usize| self.target.fields[*field].sealed == Sealed::InPlace;
-        (0..sent.len()).filter(in_place).all(|field| {
-            let WriteCell::Seal { sealed, .. } = &sent[field] else {
-                return true;
-            };
-            let (Some(now), Some(before)) = (&stored[field], &row.read.cells[field].plain) else {
-                return false;
-            };
-            let open = |value: &[u8]| self.columns.open(keys, row.cell(field), value);
-            now.as_slice() == sealed.as_slice()
-                && matches!((open(now), open(before)), (Ok((now, _)), Ok((before, _))) if now == before)
-        })
+        scratch: &mut ThreadScratch,
+    ) -> Result<CellWork, String> {
+        let (Some(sealed), Some(_)) = (cell.sealed(), self.superseded_key(cell)) else {
+            return Ok(CellWork::Keep);
+        };
+        let nonce = scratch.nonce();
+        let ThreadScratch {
+            last_keys,
+            opened,
+            seen,
+            ..
+        } = scratch;
+        let outcome = (self.columns).open_into(keys, last_keys, cell.bound, sealed, opened);
+        let value = match (outcome, cell.plain_beside()) {
+            (Ok(_), Some(plain)) if plain != opened.as_slice() => {
+                seen.mended += 1;
+                plain
+            }
+            (Ok(_), _) => opened.as_slice(),
+            (Err(_), Some(plain)) => {
+                seen.mended += 1;
+                plain
+            }
+            (Err(why), None) => return Err(why.reason()),
+        };
+        let as_text = cell.access.is_text();
+        let sealed = self
+            .columns
+            .seal(keys, last_keys, cell.bound, nonce?, value, as_text);
+        let (sealed, index) = sealed.map_err(|error| error.to_string())?;
+        Ok(CellWork::Write(WriteCell::Seal { sealed, index }))
     }
 }

@@ -6,95 +6,69 @@ mod form;
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
-use crate::engine::columns::{Columns, Unopened};
-use crate::engine::step::{ReadOrder, Reads, RowFault, RowView, RowWork, Step, ThreadScratch};
+use crate::engine::Job;
+use crate::engine::columns::{Columns, Opened, Unopened};
+use crate::engine::step::{CellView, CellWork, ReadOrder, Reads, Step, ThreadScratch};
 use crate::keys::KeySet;
-use crate::store::page::{PageCell, WriteCell};
-use crate::store::{PassKind, RunKind, Sealed, Select, Target};
+use crate::store::{Access, ColumnsRead, PassKind, RunKind, Select};
 
 /// The step of a verification.
 pub struct Verify {
-    target: Arc<Target>,
+    access: Arc<Access>,
     columns: Arc<Columns>,
 }
 
 impl Verify {
-    /// Creates the step for the fields of `target`.
-    pub fn new(target: Arc<Target>, columns: Arc<Columns>) -> Self {
-        Self { target, columns }
+    /// Creates the step for the fields of a job.
+    pub fn new(job: &Job) -> Self {
+        let access = Access {
+            reads: ColumnsRead {
+                source: true,
+                sealed: true,
+                index: true,
+            },
+            ..job.access()
+        };
+        Self {
+            access: Arc::new(access),
+            columns: job.columns(),
+        }
     }
 
-    fn cell(
+    /// Checks a value that opened.
+    fn judge(
         &self,
-        row: &RowView<'_>,
-        field: usize,
-        cell: &PageCell,
+        cell: &CellView<'_>,
         keys: &KeySet,
+        envelope: &Opened,
         scratch: &mut ThreadScratch,
-        faults: &mut Vec<RowFault>,
-    ) {
+    ) -> Result<(), &'static str> {
         let ThreadScratch {
-            seen,
-            last_keys,
-            opened,
-            ..
+            last_keys, opened, ..
         } = scratch;
-        let in_place = self.target.fields[field].sealed == Sealed::InPlace;
-        let sealed = if in_place {
-            cell.plain.as_ref().map(|value| value.as_slice())
-        } else {
-            cell.sealed.as_deref()
-        };
-        let Some(sealed) = sealed else {
-            if cell.plain.is_some() || cell.unreadable.is_some() {
-                seen.unsealed += 1;
-            }
-            return;
-        };
-        match self
-            .columns
-            .open_into(keys, last_keys, row.cell(field), sealed, opened)
-        {
-            Ok(envelope) => {
-                let target = &self.target.fields[field];
-                let judged = match (&cell.plain, in_place) {
-                    (Some(plain), false) if plain.as_slice() == opened.as_slice() => Ok(()),
-                    (None, _) | (_, true) if cell.unreadable.is_none() => {
-                        form::check(target, opened)
-                    }
-                    _ => Err("the value opens to something other than its plaintext"),
-                };
-                let judged = judged
-                    .and_then(|()| self.columns.check_padding(field, &envelope))
-                    .and_then(|()| {
-                        let index = cell.index.as_deref();
-                        self.columns
-                            .check_index(keys, last_keys, row.cell(field), opened, index)
-                    });
-                match judged {
-                    Ok(()) => *seen.opened.entry(envelope.key_id).or_default() += 1,
-                    Err(why) => {
-                        seen.failed += 1;
-                        faults.push(RowFault::field(field, why));
-                    }
-                }
-            }
-            // In place, a value that is not in the sealed form is a plaintext that is not sealed
-            // yet.
-            Err(Unopened::NotSealed) if in_place => seen.unsealed += 1,
-            Err(why) => {
-                seen.failed += 1;
-                faults.push(RowFault::field(field, why.reason()));
-            }
+        match cell.plain_beside() {
+            Some(plain) if plain == opened.as_slice() => {}
+            None if cell.read.unreadable.is_none() => form::check(&cell.access.source, opened)?,
+            _ => return Err("the value opens to something other than its plaintext"),
         }
+        self.columns.check_padding(cell.bound.field, envelope)?;
+        let index = cell.read.index.as_deref();
+        self.columns
+            .check_index(keys, last_keys, cell.bound, opened, index)
     }
 }
 
 impl Step for Verify {
     fn kind(&self) -> RunKind {
         RunKind::Verify
+    }
+
+    fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    fn columns(&self) -> &Arc<Columns> {
+        &self.columns
     }
 
     fn reads(&self) -> Reads {
@@ -104,9 +78,6 @@ impl Step for Verify {
             order: ReadOrder::Storage(PassKind::Looking),
             indexed_sweep: false,
             ends_while_written: false,
-            plain: true,
-            sealed: true,
-            index: true,
         }
     }
 
@@ -114,23 +85,34 @@ impl Step for Verify {
         false
     }
 
-    fn work(&self, row: &RowView<'_>, keys: &KeySet, scratch: &mut ThreadScratch) -> RowWork {
-        let mut work = RowWork::default();
-        let before = scratch.seen.values_opened();
-        for (field, cell) in row.read.cells.iter().enumerate() {
-            self.cell(row, field, cell, keys, scratch, &mut work.faults);
-        }
-        scratch.seen.rows_opened += u64::from(scratch.seen.values_opened() > before);
-        work
-    }
-
-    fn stored_is_good(
+    fn cell(
         &self,
-        _: &RowView<'_>,
-        _: &KeySet,
-        _: &[WriteCell],
-        _: &[Option<Zeroizing<Vec<u8>>>],
-    ) -> bool {
-        false
+        cell: &CellView<'_>,
+        keys: &KeySet,
+        scratch: &mut ThreadScratch,
+    ) -> Result<CellWork, String> {
+        let Some(sealed) = cell.sealed() else {
+            if cell.read.plain.is_some() || cell.read.unreadable.is_some() {
+                scratch.seen.unsealed += 1;
+            }
+            return Ok(CellWork::Keep);
+        };
+        let (last_keys, opened) = (&mut scratch.last_keys, &mut scratch.opened);
+        let outcome = (self.columns).open_into(keys, last_keys, cell.bound, sealed, opened);
+        let judged = match outcome {
+            // In place, a value that is not in the sealed form is a plaintext that is not sealed
+            // yet.
+            Err(Unopened::NotSealed) if cell.access.in_place() => {
+                scratch.seen.unsealed += 1;
+                return Ok(CellWork::Keep);
+            }
+            Err(why) => Err(why.reason()),
+            Ok(envelope) => match self.judge(cell, keys, &envelope, scratch) {
+                Ok(()) => Ok(CellWork::Good(envelope.key_id)),
+                Err(why) => Err(why.to_owned()),
+            },
+        };
+        scratch.seen.failed += u64::from(judged.is_err());
+        judged
     }
 }

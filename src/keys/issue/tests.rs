@@ -1,3 +1,5 @@
+use subtle::ConstantTimeEq;
+
 use super::super::fake::{DownProvider, FakeTable, Fault, key_for, provider, record};
 use super::*;
 

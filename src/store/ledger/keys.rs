@@ -70,8 +70,13 @@ fn select(dialect: &impl Dialect, rest: &str) -> String {
 /// Inserts keys as pre-active; returns the ids that are already taken.
 pub(crate) async fn insert<S: Session>(session: &mut S, new: &[NewKey]) -> Result<Vec<KeyId>> {
     let table = session.dialect().table("encryption_keys");
-    let mut inserted = Vec::with_capacity(new.len());
-    for part in new.chunks(rows_at_once(11)) {
+    let ids: Vec<KeyId> = new.iter().map(|key| key.key_id).collect();
+    // In SQLite a trigger refuses a taken id before ON CONFLICT is looked at.
+    let known = records(session, Some(&ids)).await?;
+    let is_known = |key: &&NewKey| known.iter().any(|one| one.key_id == key.key_id);
+    let free: Vec<&NewKey> = new.iter().filter(|key| !is_known(key)).collect();
+    let mut inserted = Vec::with_capacity(free.len());
+    for part in free.chunks(rows_at_once(11)) {
         let mut insert = statement(format!(
             "INSERT INTO {table} (key_id, tenant, purpose, version, algorithm, status, kek_ref, wrapped_key, \
                check_value, created_by, reason) VALUES"
@@ -96,8 +101,7 @@ pub(crate) async fn insert<S: Session>(session: &mut S, new: &[NewKey]) -> Resul
         inserted.extend(session.fetch::<Number>(insert).await?);
     }
     let was_inserted = |id: &KeyId| inserted.iter().any(|row| row.0 == i64::from(id.get()));
-    let ids = new.iter().map(|key| key.key_id);
-    Ok(ids.filter(|id| !was_inserted(id)).collect())
+    Ok(ids.into_iter().filter(|id| !was_inserted(id)).collect())
 }
 
 /// Makes pre-active keys active: all of them or none.

@@ -24,8 +24,8 @@ use crate::ident::Ident;
 use crate::store::change::Change;
 use crate::store::ledger::{lanes, quarantine, rotations};
 use crate::store::{
-    BatchWriter, KeyText, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Page, PageRequest,
-    Result, RotationCount, StoreError, Target, WriteBatch, Written,
+    Access, BatchWriter, KeyText, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Page,
+    PageRequest, Result, RotationCount, StoreError, Triggers, WriteBatch, Written,
 };
 
 /// The settings of a batch. An application's triggers may read `phiseal.engine`; the guard reads
@@ -192,53 +192,53 @@ impl Writer {
 
     async fn put(
         &mut self,
-        target: &Target,
+        access: &Access,
         batch: &WriteBatch<'_>,
         skip_locked: bool,
     ) -> Result<Written> {
         let locks = if skip_locked {
             2000
         } else {
-            target.lock_timeout_ms
+            access.lock_timeout_ms
         };
-        let replica = if target.suppress_triggers {
+        let replica = if access.triggers == Triggers::Suppressed {
             " SET LOCAL session_replication_role = 'replica';"
         } else {
             ""
         };
         // The application's triggers must find the same names as under its own writes.
-        let change = Change::of(target, batch.rows);
-        let names = if target.triggers_fire {
+        let change = Change::of(access, batch.rows);
+        let names = if access.triggers == Triggers::Fire {
             OWNERS_NAMES
         } else {
             ""
         };
         let (make, trips) = match change {
-            Change::Restore => (restore::make_sql(target), restore::TRIPS),
+            Change::Restore => (restore::make_sql(access), restore::TRIPS),
             _ => (String::new(), WRITE_TRIPS),
         };
         let settings = format!(
             "SET LOCAL lock_timeout = '{locks}ms';{replica} {} {make} {names} {}",
-            enter_sql(target, batch),
-            mark_sql(change, &target.label)
+            enter_sql(access, batch),
+            mark_sql(change, &access.table.label)
         );
-        self.send(&settings, &target.label).await?;
+        self.send(&settings, &access.table.label).await?;
         let begun = Instant::now();
         let conn = self.conn()?;
         let written = if change == Change::Restore {
-            restore::put(conn, target, batch, skip_locked).await?
+            restore::put(conn, access, batch, skip_locked).await?
         } else {
-            seal_rows(conn, target, batch, skip_locked).await?
+            seal_rows(conn, access, batch, skip_locked).await?
         };
         self.way.took(begun.elapsed(), trips);
-        if target.triggers_fire {
+        if access.triggers == Triggers::Fire {
             self.ahead = SAFE_NAMES.to_owned();
         }
         self.definition = Some(Definition {
-            compare: compare_sql(target, batch, self.opening.role()),
+            compare: compare_sql(access, batch, self.opening.role()),
             // Deferred triggers run at COMMIT and need the same search path.
             before_commit: names,
-            label: target.label.clone(),
+            label: access.table.label.clone(),
         });
         Ok(written)
     }
@@ -258,25 +258,25 @@ impl BatchWriter for Writer {
 
     async fn lock_rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page> {
         let request = unbounded(request, keys.len());
-        let binds = key_binds(target, &request, keys);
-        let begun = self.send("", &target.label).await;
+        let binds = key_binds(access, &request, keys);
+        let begun = self.send("", &access.table.label).await;
         self.undo(begun).await?;
         let conn = self.conn()?;
         let outcome = match page_rows(
             conn,
-            target,
+            access,
             &Rows::LockedKeys(&request),
             Cut::Server,
             binds,
         )
         .await
         {
-            Ok(rows) => decode_page(target, &rows),
+            Ok(rows) => decode_page(access, &rows),
             Err(error) => Err(error),
         };
         self.undo(outcome).await
@@ -284,11 +284,11 @@ impl BatchWriter for Writer {
 
     async fn write(
         &mut self,
-        target: &Target,
+        access: &Access,
         batch: &WriteBatch<'_>,
         skip_locked: bool,
     ) -> Result<Written> {
-        let outcome = self.put(target, batch, skip_locked).await;
+        let outcome = self.put(access, batch, skip_locked).await;
         self.undo(outcome).await
     }
 

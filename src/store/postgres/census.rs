@@ -16,7 +16,7 @@ use crate::store::change::Change;
 use crate::store::ledger::{audit, keys};
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
-    Destruction, KeyText, OpenTransaction, Result, Sealed, SealedCount, Select, Target,
+    Access, Destruction, KeyText, OpenTransaction, Result, Sealed, SealedCount, Select, Table,
 };
 
 /// How long a destruction waits for writers before it fails and is tried again.
@@ -25,7 +25,7 @@ const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL row_security =
 /// Counts the values in a range of keys of one relation.
 pub(super) async fn count(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     relation: &str,
     after: Option<&KeyText>,
     upto: Option<&KeyText>,
@@ -35,20 +35,20 @@ pub(super) async fn count(
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-    let counted = count_in(&mut tx, target, relation, after, upto).await?;
+    let counted = count_in(&mut tx, table, relation, after, upto).await?;
     committed(tx).await?;
     Ok(counted)
 }
 
 async fn count_in(
     conn: &mut PgConnection,
-    target: &Target,
+    table: &Table,
     relation: &str,
     after: Option<&KeyText>,
     upto: Option<&KeyText>,
 ) -> Result<Vec<SealedCount>> {
     let mut values = Vec::new();
-    for (at, field) in target.fields.iter().enumerate() {
+    for (at, field) in table.fields.iter().enumerate() {
         values.extend(prefix(field).map(|prefix| format!("({at}, {prefix})")));
     }
     if values.is_empty() {
@@ -56,18 +56,18 @@ async fn count_in(
     }
     let mut filters = vec!["v.p IS NOT NULL".to_owned()];
     let mut binds = Vec::new();
-    let names: Vec<String> = (target.keys.iter())
+    let names: Vec<String> = (table.keys.iter())
         .map(|key| key_order::column(key, "t"))
         .collect();
     for (bound, side) in [(after, Side::After), (upto, Side::UpTo)] {
         let Some(cursor) = bound else { continue };
-        let places: Vec<String> = target
+        let places: Vec<String> = table
             .keys
             .iter()
             .enumerate()
             .map(|(i, key)| format!("${}::text::{}", binds.len() + i + 1, key.cast))
             .collect();
-        filters.push(key_order::condition(&target.keys, &names, side, &places));
+        filters.push(key_order::condition(&table.keys, &names, side, &places));
         binds.extend(cursor.0.iter().cloned());
     }
     let mut statement = query(format!(
@@ -85,7 +85,7 @@ async fn count_in(
 
 /// An expression for the first bytes of a sealed value as text: hex digits, or the first characters
 /// of the text form.
-fn prefix(field: &crate::store::FieldTarget) -> Option<String> {
+fn prefix(field: &crate::store::TableField) -> Option<String> {
     match &field.sealed {
         Sealed::Beside {
             column,
@@ -165,22 +165,19 @@ pub(super) async fn destroy(
     // The keys are locked first, as in every transaction that changes keys.
     let ids: Vec<i32> = order.keys.iter().map(|id| id.get().cast_signed()).collect();
     let records = keys::locked(&mut store.session(&mut tx), order.keys).await?;
-    let relations = locked(store, &mut tx, order.targets).await?;
+    let relations = locked(store, &mut tx, order.tables).await?;
     let mut left = Vec::new();
     match order.shred {
         Some(tenant) => {
-            for (target, relation) in &relations {
-                blank_indexes(&mut tx, target, relation, tenant).await?;
+            for (table, relation) in &relations {
+                blank_indexes(&mut tx, table, relation, tenant).await?;
             }
         }
         None => {
-            for (target, relation) in &relations {
-                let table = order
-                    .targets
-                    .iter()
-                    .position(|one| one.label == target.label);
-                for count in left_in(&mut tx, target, relation, order.keys).await? {
-                    left.push(SealedCount { table, ..count });
+            for (table, relation) in &relations {
+                let at = (order.tables.iter()).position(|one| one.table.label == table.label);
+                for count in left_in(&mut tx, table, relation, order.keys).await? {
+                    left.push(SealedCount { table: at, ..count });
                 }
             }
             left.extend(left_in_ours(store, &mut tx, order.keys, &ids).await?);
@@ -201,28 +198,29 @@ pub(super) async fn destroy(
     Ok(Vec::new())
 }
 
-/// Locks the relations of the targets and returns them. Readers continue; writers wait until the
+/// Locks the relations of the tables and returns them. Readers continue; writers wait until the
 /// count is done. The first LOCK waits for a partition that is being attached, and prevents further
 /// ones; the second LOCK also locks the partitions that came while the first one waited. The
 /// relations are listed after that.
 async fn locked<'a>(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
-    targets: &'a [Target],
-) -> Result<Vec<(&'a Target, String)>> {
+    tables: &'a [Access],
+) -> Result<Vec<(&'a Table, String)>> {
     let mut relations = Vec::new();
-    for target in targets {
-        let lock = format!("LOCK TABLE {} IN SHARE MODE", target.table.quoted());
+    for access in tables {
+        let table = access.table.as_ref();
+        let lock = format!("LOCK TABLE {} IN SHARE MODE", table.name.quoted());
         for _ in 0..2 {
             raw(lock.clone()).execute(&mut **tx).await.map_err(map)?;
         }
-        for relation in super::table::relations_in(store, tx, target).await? {
+        for relation in super::table::relations_in(store, tx, table, &access.scope).await? {
             // A detached leaf is not locked together with its table.
             raw(format!("LOCK TABLE ONLY {relation} IN SHARE MODE"))
                 .execute(&mut **tx)
                 .await
                 .map_err(map)?;
-            relations.push((target, relation));
+            relations.push((table, relation));
         }
     }
     Ok(relations)
@@ -232,12 +230,12 @@ async fn locked<'a>(
 /// of keys.
 async fn left_in(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     relation: &str,
     keys: &[KeyId],
 ) -> Result<Vec<SealedCount>> {
     let mut sums = Vec::new();
-    for (at, field) in target.fields.iter().enumerate() {
+    for (at, field) in table.fields.iter().enumerate() {
         let (column, text) = match &field.sealed {
             Sealed::Beside { column, text } => (column, *text),
             Sealed::InPlace if field.plain_exists => (&field.column, true),
@@ -323,16 +321,16 @@ async fn left_in_ours(
 /// counted).
 pub(super) async fn plaintext_of(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     tenant: &str,
 ) -> Result<u64> {
-    let sums: Vec<String> = target
+    let sums: Vec<String> = table
         .fields
         .iter()
         .filter(|field| field.plain_exists && field.sealed != Sealed::InPlace)
         .map(|field| format!("count(t.{})", field.column.quoted()))
         .collect();
-    let (Some(column), false) = (&target.tenant, sums.is_empty()) else {
+    let (Some(column), false) = (&table.tenant, sums.is_empty()) else {
         return Ok(0);
     };
     let mut tx = store.begin().await?;
@@ -343,7 +341,7 @@ pub(super) async fn plaintext_of(
     let row = query(format!(
         "SELECT ({})::int8 FROM {} AS t WHERE t.{}::text = $1",
         sums.join(" + "),
-        target.table.quoted(),
+        table.name.quoted(),
         column.quoted()
     ))
     .bind(tenant.to_owned())
@@ -357,14 +355,14 @@ pub(super) async fn plaintext_of(
 /// Sets the blind indexes of one tenant's rows to NULL.
 async fn blank_indexes(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     relation: &str,
     tenant: &str,
 ) -> Result<()> {
-    let Some(column) = &target.tenant else {
+    let Some(column) = &table.tenant else {
         return Ok(());
     };
-    let columns: Vec<String> = target
+    let columns: Vec<String> = table
         .fields
         .iter()
         .flat_map(|field| field.index.iter().chain(&field.index_next))
@@ -373,7 +371,7 @@ async fn blank_indexes(
     if columns.is_empty() {
         return Ok(());
     }
-    let mark = super::guard::mark_sql(Change::Seal, &target.label);
+    let mark = super::guard::mark_sql(Change::Seal, &table.label);
     raw(format!("SET LOCAL phiseal.engine = 'on'; {mark}"))
         .execute(&mut **tx)
         .await

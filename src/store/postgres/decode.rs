@@ -11,7 +11,7 @@ use super::select::{self, Layout};
 use crate::crypto::KeyPart;
 use crate::store::page::PageCell;
 use crate::store::{
-    Bound, KeyKind, KeyText, Locator, Page, PageRequest, PageRow, Result, StoreError, Target,
+    Access, Bound, KeyKind, KeyText, Locator, Page, PageRequest, PageRow, Result, StoreError,
 };
 
 /// Microseconds from 1970-01-01 to 2000-01-01, the server's epoch.
@@ -33,8 +33,8 @@ pub(super) struct ReadWindow {
 }
 
 /// Decodes rows that are not from a window.
-pub(super) fn decode_page(target: &Target, rows: &[PgRow]) -> Result<Page> {
-    decode_cut(target, rows, &Places::ByKey).map(|found| Page {
+pub(super) fn decode_page(access: &Access, rows: &[PgRow]) -> Result<Page> {
+    decode_cut(access, rows, &Places::ByKey).map(|found| Page {
         next: None,
         ..found.page
     })
@@ -54,8 +54,8 @@ fn empty_page(rows: &[PgRow], places: &Places) -> Result<Page> {
 }
 
 /// Decodes a window that the server cut, and takes the beginning of the next one from its flags.
-pub(super) fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Result<ReadWindow> {
-    let layout = select::layout(target);
+pub(super) fn decode_cut(access: &Access, rows: &[PgRow], places: &Places) -> Result<ReadWindow> {
+    let layout = select::layout(access);
     let mut page = empty_page(rows, places)?;
     let mut out_of_room = false;
     for row in rows {
@@ -65,12 +65,12 @@ pub(super) fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Re
         // decides.
         if flags & (select::LAST | select::CUT) != 0 && page.next.is_none() {
             page.next = match places {
-                Places::ByKey => Some(Bound::Key(cursor(target, row, &layout)?)),
+                Places::ByKey => Some(Bound::Key(cursor(access, row, &layout)?)),
                 Places::InStorage(window) => Some(window.behind(place_of(row)?)),
             };
         }
         if flags & select::NEED != 0 {
-            page.rows.push(decode_row(target, row, &layout, flags)?);
+            page.rows.push(decode_row(access, row, &layout, flags)?);
         }
     }
     if let (None, Places::InStorage(window)) = (&page.next, places) {
@@ -86,12 +86,12 @@ pub(super) fn decode_cut(target: &Target, rows: &[PgRow], places: &Places) -> Re
 /// Decodes a window and cuts it here. `None` if a row is too large to be counted here, or the rows
 /// are out of order.
 pub(super) fn decode_uncut(
-    target: &Target,
+    access: &Access,
     request: &PageRequest,
     rows: &[PgRow],
     places: &Places,
 ) -> Result<Option<ReadWindow>> {
-    let layout = select::layout(target);
+    let layout = select::layout(access);
     let mut page = empty_page(rows, places)?;
     let mut bytes = 0u64;
     let mut looked_at = 0u32;
@@ -101,7 +101,7 @@ pub(super) fn decode_uncut(
         looked_at += 1;
         let flags = flags(row)?;
         if flags & select::NEED != 0 {
-            let row = decode_row(target, row, &layout, flags)?;
+            let row = decode_row(access, row, &layout, flags)?;
             if row.large {
                 return Ok(None);
             }
@@ -117,7 +117,7 @@ pub(super) fn decode_uncut(
         out_of_room = bytes >= request.bytes_max;
         if out_of_room || looked_at == request.rows_max {
             page.next = match places {
-                Places::ByKey => Some(Bound::Key(cursor(target, row, &layout)?)),
+                Places::ByKey => Some(Bound::Key(cursor(access, row, &layout)?)),
                 Places::InStorage(window) => Some(window.behind(place_of(row)?)),
             };
             break;
@@ -135,8 +135,8 @@ pub(super) fn decode_uncut(
 
 /// The bound after the row at which a window ends. A key with a NULL makes no bound and is an
 /// error, since the rest of the range would otherwise count as done.
-fn cursor(target: &Target, row: &PgRow, layout: &Layout) -> Result<KeyText> {
-    key_text(target, row, layout)?.ok_or(StoreError::Unexpected {
+fn cursor(access: &Access, row: &PgRow, layout: &Layout) -> Result<KeyText> {
+    key_text(access, row, layout)?.ok_or(StoreError::Unexpected {
         what: "a row whose key holds a NULL",
     })
 }
@@ -194,9 +194,9 @@ fn flags(row: &PgRow) -> Result<i32> {
         })
 }
 
-fn decode_row(target: &Target, row: &PgRow, layout: &Layout, flags: i32) -> Result<PageRow> {
-    let mut key = Ok(Vec::with_capacity(target.keys.len()));
-    for (i, column) in target.keys.iter().enumerate() {
+fn decode_row(access: &Access, row: &PgRow, layout: &Layout, flags: i32) -> Result<PageRow> {
+    let mut key = Ok(Vec::with_capacity(access.table.keys.len()));
+    for (i, column) in access.table.keys.iter().enumerate() {
         if let Ok(parts) = &mut key {
             match key_part(column.kind, raw_bytes(row, layout.key_values + i)?) {
                 Some(part) => parts.push(part),
@@ -204,18 +204,18 @@ fn decode_row(target: &Target, row: &PgRow, layout: &Layout, flags: i32) -> Resu
             }
         }
     }
-    let mut cells = Vec::with_capacity(target.fields.len());
+    let mut cells = Vec::with_capacity(access.cells.len());
     let mut bytes = 0;
-    let mut index_at = layout.cells + 2 * target.fields.len();
-    for i in 0..target.fields.len() {
+    let mut index_at = layout.cells + 2 * access.cells.len();
+    for i in 0..access.cells.len() {
         let plain = raw_bytes(row, layout.cells + 2 * i)?;
         let sealed = raw_bytes(row, layout.cells + 2 * i + 1)?;
         bytes += (plain.map_or(0, <[u8]>::len) + sealed.map_or(0, <[u8]>::len)) as u64;
-        let index = match target.fields[i].index.is_some() && index_at < row.len() {
+        let index = match access.cells[i].index.is_some() && index_at < row.len() {
             true => raw_bytes(row, index_at)?,
             false => None,
         };
-        index_at += usize::from(target.fields[i].index.is_some());
+        index_at += usize::from(access.cells[i].index.is_some());
         cells.push(PageCell {
             plain: plain.map(|b| Zeroizing::new(b.to_vec())),
             sealed: sealed.map(<[u8]>::to_vec),
@@ -226,7 +226,7 @@ fn decode_row(target: &Target, row: &PgRow, layout: &Layout, flags: i32) -> Resu
     Ok(PageRow {
         locator: locator(row)?,
         key,
-        key_text: key_text(target, row, layout)?,
+        key_text: key_text(access, row, layout)?,
         tenant: match layout.tenant {
             Some(at) => row.try_get(at).map_err(map)?,
             None => None,
@@ -238,9 +238,9 @@ fn decode_row(target: &Target, row: &PgRow, layout: &Layout, flags: i32) -> Resu
     })
 }
 
-fn key_text(target: &Target, row: &PgRow, layout: &Layout) -> Result<Option<KeyText>> {
-    let mut parts = Vec::with_capacity(target.keys.len());
-    for i in 0..target.keys.len() {
+fn key_text(access: &Access, row: &PgRow, layout: &Layout) -> Result<Option<KeyText>> {
+    let mut parts = Vec::with_capacity(access.table.keys.len());
+    for i in 0..access.table.keys.len() {
         match row
             .try_get::<Option<String>, _>(layout.key_texts + i)
             .map_err(map)?

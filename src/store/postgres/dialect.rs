@@ -130,24 +130,32 @@ fn bound(statement: Statement) -> Query<'static, Postgres, PgArguments> {
 }
 
 /// The text of a statement whose values are all numbers, with the numbers in it, for a message that is
-/// sent with others and so takes no values.
+/// sent with others and so takes no values. The quoted name of our schema may contain anything.
 pub(super) fn inlined(statement: &Statement) -> Result<String> {
+    let number = |at: usize| match statement.values.get(at.wrapping_sub(1)) {
+        Some(Value::Integer(Some(value))) => Ok(value.to_string()),
+        _ => Err(StoreError::Unexpected {
+            what: "a value that is not a number",
+        }),
+    };
     let mut sql = String::new();
-    let mut parts = statement.sql.split('$');
-    sql.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, rest) = part.split_at(digits);
-        let at = number.parse::<usize>().unwrap_or_default();
-        match statement.values.get(at.wrapping_sub(1)) {
-            Some(Value::Integer(Some(value))) => sql.push_str(&value.to_string()),
-            _ => {
-                return Err(StoreError::Unexpected {
-                    what: "a value that is not a number",
-                });
-            }
+    for (at, part) in statement.sql.split('"').enumerate() {
+        if at > 0 {
+            sql.push('"');
         }
-        sql.push_str(rest);
+        let is_quoted = at % 2 == 1;
+        if is_quoted {
+            sql.push_str(part);
+            continue;
+        }
+        let mut pieces = part.split('$');
+        sql.push_str(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+            let (placeholder, rest) = piece.split_at(digits);
+            sql.push_str(&number(placeholder.parse().unwrap_or_default())?);
+            sql.push_str(rest);
+        }
     }
     Ok(sql)
 }
@@ -222,5 +230,30 @@ impl PresentNames for PostgresStore {
     ) -> Result<()> {
         let table = relations::table_name(field.schema_name.clone(), field.table_name.clone())?;
         relations::follow(self, &mut transaction.conn, label, &table).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::ledger::session::statement;
+
+    #[test]
+    fn numbers_take_the_place_of_placeholders_and_a_name_is_left_alone() {
+        let sql = r#"UPDATE "a$1""$2".lanes SET x = x + $2, y = $1 WHERE z = $10"#;
+        let mut numbers = statement(sql);
+        for number in 1..=10_i64 {
+            numbers = numbers.bind(-number);
+        }
+        assert_eq!(
+            inlined(&numbers).unwrap(),
+            r#"UPDATE "a$1""$2".lanes SET x = x + -2, y = -1 WHERE z = -10"#
+        );
+    }
+
+    #[test]
+    fn a_text_is_never_put_into_a_statement() {
+        assert!(inlined(&statement("SELECT $1").bind("x")).is_err());
+        assert!(inlined(&statement("SELECT $2").bind(1_i64)).is_err());
     }
 }

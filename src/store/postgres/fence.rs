@@ -10,7 +10,7 @@ use super::sql::{block, query};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::quote;
-use crate::store::{LaneStamp, LaneUpdate, Result, Sealed, StoreError, Target, WriteBatch};
+use crate::store::{Access, LaneStamp, LaneUpdate, Result, StoreError, Triggers, WriteBatch};
 
 /// The block that moves the lane on and checks the keys, in one round trip with BEGIN. A batch so
 /// waits for the server five times instead of thirteen; the difference was a third of its time. The
@@ -45,7 +45,7 @@ pub(super) fn fence_sql(
         "DECLARE held bigint; BEGIN \
          UPDATE {schema}.lanes SET seq = seq + 1, cursor = {cursor}, \
            lease_until = clock_timestamp() + make_interval(secs => {lease}), updated_at = clock_timestamp() \
-           WHERE run_id = {run} AND lane_no = {lane} AND fence = {fence} AND seq = {seq}; \
+           WHERE run_id = {run} AND lane_no = {lane} AND fence = {fence} AND seq = {seq} AND state = 'open'; \
          IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '{FENCE_LOST}', MESSAGE = 'fence'; END IF;{hold} END",
         lease = advance.lease_seconds,
         run = stamp.run_id,
@@ -60,9 +60,9 @@ pub(super) fn fence_sql(
 /// 16, a role that may only update columns cannot lock the table; its write is checked afterwards,
 /// like every write. The block also resets a `session_replication_role` that another client of a
 /// pooler may have left, which would keep triggers from firing.
-pub(super) fn enter_sql(target: &Target, batch: &WriteBatch<'_>) -> String {
+pub(super) fn enter_sql(access: &Access, batch: &WriteBatch<'_>) -> String {
     let relation = quote::literal(batch.relation);
-    let origin = if target.suppress_triggers {
+    let origin = if access.triggers == Triggers::Suppressed {
         ""
     } else {
         "IF current_setting('session_replication_role') <> 'origin' THEN \
@@ -74,13 +74,13 @@ pub(super) fn enter_sql(target: &Target, batch: &WriteBatch<'_>) -> String {
          IF {} IS DISTINCT FROM {} THEN RAISE EXCEPTION USING ERRCODE = '{SCHEMA_CHANGED}', MESSAGE = 'table'; \
          END IF; END",
         batch.relation,
-        fingerprint_of(target, &relation),
+        fingerprint_of(access, &relation),
         quote::literal(batch.fingerprint),
     ))
 }
 
-fn fingerprint_of(target: &Target, relation: &str) -> String {
-    let columns: Vec<String> = worked_columns(target)
+fn fingerprint_of(access: &Access, relation: &str) -> String {
+    let columns: Vec<String> = worked_columns(access)
         .iter()
         .map(|name| quote::literal(name))
         .collect();
@@ -92,9 +92,9 @@ fn fingerprint_of(target: &Target, relation: &str) -> String {
 
 /// The block after the write: compares the relation's definition and storage, and the role. The
 /// lock that the write holds keeps DDL out until COMMIT.
-pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>, role: Option<&Ident>) -> String {
+pub(super) fn compare_sql(access: &Access, batch: &WriteBatch<'_>, role: Option<&Ident>) -> String {
     let relation = quote::literal(batch.relation);
-    let print = fingerprint_of(target, &relation);
+    let print = fingerprint_of(access, &relation);
     let code =
         |sqlstate| format!("RAISE EXCEPTION USING ERRCODE = '{sqlstate}', MESSAGE = 'table'");
     let role = role.map_or_else(String::new, |role| {
@@ -118,7 +118,7 @@ pub(super) fn compare_sql(target: &Target, batch: &WriteBatch<'_>, role: Option<
 /// on, and every trigger. `None` if no relation has this name any more.
 pub(super) async fn fingerprint(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    access: &Access,
     relation: &str,
 ) -> Result<Option<String>> {
     // Preflight refuses triggers that the plan does not allow, and BEFORE UPDATE row triggers that
@@ -132,15 +132,15 @@ pub(super) async fn fingerprint(
         guard::UPDATE,
     ))
     .bind(relation.to_owned())
-    .bind(worked_columns(target))
-    .bind(!target.triggers_fire && !target.suppress_triggers)
+    .bind(worked_columns(access))
+    .bind(access.triggers == Triggers::None)
     .fetch_one(&mut **tx)
     .await
     .map_err(map)?;
     let late: bool = row.try_get(1).map_err(map)?;
     if late {
         return Err(StoreError::SchemaChanged {
-            table: target.label.clone(),
+            table: access.table.label.clone(),
         });
     }
     row.try_get(0).map_err(map)
@@ -162,18 +162,17 @@ fn fingerprint_expression(relation: &str, columns: &str) -> String {
 }
 
 /// The names of the columns a run works on.
-fn worked_columns(target: &Target) -> Vec<String> {
-    let mut names: Vec<String> = target
+fn worked_columns(access: &Access) -> Vec<String> {
+    let mut names: Vec<String> = access
+        .table
         .keys
         .iter()
         .map(|key| key.name.as_str().to_owned())
         .collect();
-    names.extend(target.tenant.iter().map(|t| t.as_str().to_owned()));
-    for field in &target.fields {
-        names.push(field.column.as_str().to_owned());
-        if let Sealed::Beside { column, .. } = &field.sealed {
-            names.push(column.as_str().to_owned());
-        }
+    names.extend(access.table.tenant.iter().map(|t| t.as_str().to_owned()));
+    for field in &access.cells {
+        names.push(field.source.name.as_str().to_owned());
+        names.extend(field.beside().map(|column| column.as_str().to_owned()));
         names.extend(field.index.iter().map(|i| i.as_str().to_owned()));
     }
     names

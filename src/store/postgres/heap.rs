@@ -14,7 +14,7 @@ use super::{PostgresStore, timed};
 use crate::crypto::envelope::OVERHEAD_BYTES;
 use crate::quote;
 use crate::store::{
-    Bound, HeapPosition, Horizon, PassKind, Result, Sealed, StoreError, Target, Visibility,
+    Access, Bound, HeapPosition, Horizon, PassKind, Result, StoreError, Visibility,
 };
 
 /// The first server version that scans a range of places.
@@ -53,7 +53,7 @@ const GROWTH_MUCH: f64 = 0.5;
 /// Implements [`crate::store::Store::cut_by_storage`].
 pub(super) async fn cut_by_storage(
     store: &PostgresStore,
-    target: &Target,
+    access: &Access,
     relation: &str,
     pieces: u32,
     pass_kind: PassKind,
@@ -65,7 +65,7 @@ pub(super) async fn cut_by_storage(
     let passes = match pass_kind {
         PassKind::Looking => 1,
         PassKind::Rewriting => PASSES,
-        PassKind::Growing if growth(store, target, relation).await? > GROWTH_MUCH => {
+        PassKind::Growing if growth(store, access, relation).await? > GROWTH_MUCH => {
             PASSES_MUCH_GROWTH
         }
         PassKind::Growing => PASSES,
@@ -75,12 +75,10 @@ pub(super) async fn cut_by_storage(
 
 /// By what fraction of its length a row grows when all fields are sealed, according to the server's
 /// statistics; 0 without statistics.
-async fn growth(store: &PostgresStore, target: &Target, relation: &str) -> Result<f64> {
-    let names: Vec<String> = target
-        .fields
-        .iter()
-        .filter(|field| matches!(field.sealed, Sealed::Beside { .. }))
-        .map(|field| field.column.as_str().to_owned())
+async fn growth(store: &PostgresStore, access: &Access, relation: &str) -> Result<f64> {
+    let names: Vec<String> = (access.cells.iter())
+        .filter(|field| field.beside().is_some())
+        .map(|field| field.source.name.as_str().to_owned())
         .collect();
     let overhead = OVERHEAD_BYTES * names.len();
     let mut tx = store.begin().await?;

@@ -14,7 +14,7 @@ use super::fault::map;
 use super::sql::{query, raw};
 use super::table;
 use crate::ident::{Ident, IdentError, TableName};
-use crate::store::{Result, StoreError, Target};
+use crate::store::{Access, Result, Scope, StoreError, Table};
 
 /// The end of the names of the sweep's indexes, before a digest; on a partition a number follows.
 const SWEEP: &str = "_phiseal_sweep";
@@ -29,11 +29,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The unique lookup indexes. They are created before the first row is sealed, so that a duplicate
 /// is refused at its own row.
-pub(super) async fn unique_indexes(store: &PostgresStore, target: &Target) -> Result<Vec<Index>> {
+pub(super) async fn unique_indexes(store: &PostgresStore, table: &Table) -> Result<Vec<Index>> {
     let mut out = Vec::new();
-    for field in target.fields.iter().filter(|f| f.index_unique) {
+    for field in table.fields.iter().filter(|f| f.index_unique) {
         if let Some(index) = &field.index {
-            out.extend(indexes_of(store, target, index, true).await?);
+            out.extend(indexes_of(store, table, index, true).await?);
         }
     }
     Ok(out)
@@ -63,12 +63,15 @@ impl Index {
 /// The lookup indexes of a blind index column, one on each leaf.
 async fn indexes_of(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     column: &Ident,
     unique: bool,
 ) -> Result<Vec<Index>> {
-    let name = index_name(&target.table, column)?;
-    let leaves = leaf_names(store, target, |ending| name.with_suffix(ending)).await?;
+    let name = index_name(&table.name, column)?;
+    let leaves = leaf_names(store, table, &Scope::Attached, |ending| {
+        name.with_suffix(ending)
+    })
+    .await?;
     Ok(leaves
         .into_iter()
         .map(|(relation, name)| Index {
@@ -83,11 +86,11 @@ async fn indexes_of(
 /// Creates the lookup indexes of one column.
 pub(super) async fn lookup_index(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     column: &Ident,
     unique: bool,
 ) -> Result<()> {
-    for index in indexes_of(store, target, column, unique).await? {
+    for index in indexes_of(store, table, column, unique).await? {
         concurrently(store, &index, None).await?;
     }
     Ok(())
@@ -123,10 +126,10 @@ pub(super) async fn index_there(
 
 /// Creates the lookup indexes that are not unique. This happens after the main pass, because they
 /// would prevent HOT updates.
-pub(super) async fn lookup_indexes(store: &PostgresStore, target: &Target) -> Result<()> {
-    for field in target.fields.iter().filter(|f| !f.index_unique) {
+pub(super) async fn lookup_indexes(store: &PostgresStore, table: &Table) -> Result<()> {
+    for field in table.fields.iter().filter(|f| !f.index_unique) {
         if let Some(index) = &field.index {
-            lookup_index(store, target, index, false).await?;
+            lookup_index(store, table, index, false).await?;
         }
     }
     Ok(())
@@ -136,10 +139,11 @@ pub(super) async fn lookup_indexes(store: &PostgresStore, target: &Target) -> Re
 /// each index needs its own name.
 async fn leaf_names(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
+    scope: &Scope,
     name: impl Fn(&str) -> std::result::Result<Ident, IdentError>,
 ) -> Result<Vec<(String, Ident)>> {
-    let leaves = table::relations(store, target).await?;
+    let leaves = table::relations(store, table, scope).await?;
     suffixes(&leaves)
         .into_iter()
         .map(|(leaf, suffix)| {
@@ -196,28 +200,26 @@ pub(super) async fn concurrently(
 }
 
 /// Creates the sweep's partial index of a relation's rows that still need work; see
-/// [`Store::make_sweep_index`].
+/// [`crate::store::Store::make_sweep_index`].
 pub(super) async fn make_sweep_index(
     store: &PostgresStore,
-    target: &Target,
+    access: &Access,
     relation: &str,
 ) -> Result<bool> {
-    let keys: Vec<String> = target.keys.iter().map(|key| key.name.quoted()).collect();
-    let needs: Vec<String> = target
-        .fields
-        .iter()
-        .filter(|field| field.plain_exists)
+    let table = &access.table;
+    let keys: Vec<String> = table.keys.iter().map(|key| key.name.quoted()).collect();
+    let needs: Vec<String> = (access.cells.iter())
+        .filter(|field| field.source.exists)
         .map(super::wanted::unsealed)
         .collect();
     let rest = format!("({}) WHERE {}", keys.join(", "), needs.join(" OR "));
-    if !is_quiet(store, target).await? {
+    if !is_quiet(store, table).await? {
         return Ok(false);
     }
     // The digest gives an index with other columns, left by an earlier run, another name.
     let digest = hex::encode(&Sha256::digest(rest.as_bytes())[..4]);
-    let named =
-        |ending: &str| (target.table.name).with_suffix(&format!("{SWEEP}_{digest}{ending}"));
-    let names = leaf_names(store, target, named).await?;
+    let named = |ending: &str| (table.name.name).with_suffix(&format!("{SWEEP}_{digest}{ending}"));
+    let names = leaf_names(store, table, &access.scope, named).await?;
     for (relation, name) in names.into_iter().filter(|(leaf, _)| leaf == relation) {
         let index = Index {
             relation,
@@ -238,11 +240,8 @@ pub(super) async fn make_sweep_index(
 
 /// Drops the sweep's indexes, including those of other runs. Returns those that still exist
 /// afterwards.
-pub(super) async fn drop_sweep_index(
-    store: &PostgresStore,
-    target: &Target,
-) -> Result<Vec<String>> {
-    let there = sweep_indexes(store, target).await?;
+pub(super) async fn drop_sweep_index(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
+    let there = sweep_indexes(store, table).await?;
     if there.is_empty() {
         return Ok(there);
     }
@@ -258,11 +257,11 @@ pub(super) async fn drop_sweep_index(
         }
     }
     wait_as_before(&mut conn, Some(LOCK_TIMEOUT)).await;
-    sweep_indexes(store, target).await
+    sweep_indexes(store, table).await
 }
 
 /// The names of the sweep's existing indexes, valid or not, quoted.
-pub(super) async fn sweep_indexes(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+pub(super) async fn sweep_indexes(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
     let sql = format!(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i \
          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
@@ -271,7 +270,7 @@ pub(super) async fn sweep_indexes(store: &PostgresStore, target: &Target) -> Res
     );
     let mut tx = store.begin().await?;
     let rows = query(sql)
-        .bind(super::prepare::regclass(target))
+        .bind(super::prepare::regclass(table))
         .fetch_all(&mut *tx)
         .await
         .map_err(map)?;
@@ -282,7 +281,7 @@ pub(super) async fn sweep_indexes(store: &PostgresStore, target: &Target) -> Res
 /// Whether no other transaction has used the table throughout the checks. An index could be neither
 /// created nor dropped before such a transaction ends. VACUUM does not count, because autovacuum
 /// gives way.
-async fn is_quiet(store: &PostgresStore, target: &Target) -> Result<bool> {
+async fn is_quiet(store: &PostgresStore, table: &Table) -> Result<bool> {
     let sql = format!(
         "SELECT DISTINCT virtualtransaction FROM pg_catalog.pg_locks \
          WHERE relation IN ({LEAVES}) AND granted AND pid <> pg_backend_pid() \
@@ -293,7 +292,7 @@ async fn is_quiet(store: &PostgresStore, target: &Target) -> Result<bool> {
     for _ in 0..LOOKS {
         let mut tx = store.begin().await?;
         let rows = query(sql.clone())
-            .bind(super::prepare::regclass(target))
+            .bind(super::prepare::regclass(table))
             .fetch_all(&mut *tx)
             .await
             .map_err(map)?;

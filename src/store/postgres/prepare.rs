@@ -17,7 +17,7 @@ use super::sql::{query, raw};
 use super::table;
 use crate::ident::Ident;
 use crate::quote;
-use crate::store::{FieldTarget, Result, Scope, Sealed, StoreError, Target, UntrustedSeal};
+use crate::store::{Result, Scope, Sealed, StoreError, Table, TableField, UntrustedSeal};
 
 /// The number of attempts to get a lock. Each waits [`LOCK_WAIT_MS`], and the pauses between them
 /// grow.
@@ -25,17 +25,17 @@ const ATTEMPTS: u32 = 12;
 const LOCK_WAIT_MS: u32 = 1000;
 
 /// The table's name in the form that `to_regclass` takes.
-pub(super) fn regclass(target: &Target) -> String {
-    target.table.quoted()
+pub(super) fn regclass(table: &Table) -> String {
+    table.name.quoted()
 }
 
 /// The statements that `prepare` would run now.
-pub(super) async fn missing(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
-    let mut statements = missing_in_transaction(store, target).await?;
+pub(super) async fn missing(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
+    let mut statements = missing_in_transaction(store, table).await?;
     let mut tx = store.begin().await?;
-    let table = regclass(target);
-    for index in unique_indexes(store, target).await.or_else(absent)? {
-        if !index_there(&mut tx, &table, &index.name).await? {
+    let table_name = regclass(table);
+    for index in unique_indexes(store, table).await.or_else(absent)? {
+        if !index_there(&mut tx, &table_name, &index.name).await? {
             statements.push(index.create());
         }
     }
@@ -51,46 +51,41 @@ fn absent(error: StoreError) -> Result<Vec<Index>> {
     }
 }
 
-async fn missing_in_transaction(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+async fn missing_in_transaction(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
     let mut tx = store.begin().await?;
-    let columns = missing_columns(&mut tx, target).await?;
-    let guard = guard_of(store, &mut tx, target).await?;
+    let columns = missing_columns(&mut tx, table).await?;
+    let guard = guard_of(store, &mut tx, table).await?;
     let mut statements = Vec::new();
     // Without plaintext columns no guard is needed, since no sealed value can be older than its
     // plaintext.
-    let guarded = guard.fields.is_empty() || guard_is_there(&mut tx, &guard, target).await?;
+    let guarded = guard.fields.is_empty() || guard_is_there(&mut tx, &guard, table).await?;
     if !columns.is_empty() || !guarded {
-        let no_seals_yet = relations::has_no_seals(&mut tx, store, target).await?;
+        let no_seals_yet = relations::has_no_seals(&mut tx, store, table).await?;
         // The lock comes first, so that nobody writes between the check of the present guard and
         // its replacement. It is at once the strongest: to raise a weaker one could deadlock with
         // an application that holds a weak lock (`SELECT … FOR UPDATE`) and is about to write.
         statements.push(format!(
             "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
-            target.table.quoted()
+            table.name.quoted()
         ));
         let noted = |statement: &String| relations::if_allowed(store, statement);
-        statements.push(noted(&relations::before_change(store, target)));
+        statements.push(noted(&relations::before_change(store, table)));
         statements.extend(columns);
         if !guard.fields.is_empty() {
             statements.extend(guard.statements());
         }
-        let after = relations::after_change(store, target, no_seals_yet);
+        let after = relations::after_change(store, table, no_seals_yet);
         statements.extend(after.iter().map(noted));
     }
     committed(tx).await?;
     Ok(statements)
 }
 
-pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()> {
-    // A detached leaf needs no guard and no index of ours.
-    let target = &Target {
-        scope: Scope::Attached,
-        ..target.clone()
-    };
+pub(super) async fn prepare(store: &PostgresStore, table: &Table) -> Result<()> {
     // Another engine may prepare the same table at the same time. What it created is then no longer
     // missing when this loop looks again.
     for attempt in 1.. {
-        let statements = missing_in_transaction(store, target).await?;
+        let statements = missing_in_transaction(store, table).await?;
         match apply(store, &statements).await {
             Err(StoreError::Refused { sqlstate })
                 if attempt < ATTEMPTS && made_by_another(&sqlstate) =>
@@ -104,14 +99,15 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
         }
     }
     retire_old_function(store).await?;
-    for index in unique_indexes(store, target).await? {
+    for index in unique_indexes(store, table).await? {
         indexes::concurrently(store, &index, None).await?;
     }
     // Some server versions do not copy ENABLE ALWAYS to the triggers of partitions, so it is set on
     // each.
-    let leaves = table::relations(store, target).await?;
+    // A detached leaf needs no guard and no index of ours.
+    let leaves = table::relations(store, table, &Scope::Attached).await?;
     let mut tx = store.begin().await?;
-    let bare = guard_of(store, &mut tx, target).await?.fields.is_empty();
+    let bare = guard_of(store, &mut tx, table).await?.fields.is_empty();
     let mut late = Vec::new();
     for leaf in &leaves {
         for name in [guard::INSERT, guard::UPDATE] {
@@ -140,10 +136,10 @@ pub(super) async fn prepare(store: &PostgresStore, target: &Target) -> Result<()
     }
     committed(tx).await?;
     if late.is_empty() {
-        return relations::note(store, target).await;
+        return relations::note(store, table).await;
     }
-    late.insert(0, relations::before_change(store, target));
-    late.extend(relations::after_change(store, target, false));
+    late.insert(0, relations::before_change(store, table));
+    late.extend(relations::after_change(store, table, false));
     apply(store, &late).await
 }
 
@@ -218,23 +214,23 @@ async fn try_apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
 
 pub(super) async fn columns_there(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
 ) -> Result<Vec<String>> {
-    let columns = column_types(tx, target).await?;
+    let columns = column_types(tx, table).await?;
     Ok(columns.into_iter().map(|(name, _)| name).collect())
 }
 
 /// The table's columns, each with its type.
 async fn column_types(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
 ) -> Result<Vec<(String, String)>> {
     let rows = query(
         "SELECT attname::text, format_type(atttypid, NULL) FROM pg_catalog.pg_attribute \
          WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped"
             .to_owned(),
     )
-    .bind(regclass(target))
+    .bind(regclass(table))
     .fetch_all(&mut **tx)
     .await
     .map_err(map)?;
@@ -245,11 +241,11 @@ async fn column_types(
 
 async fn missing_columns(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
 ) -> Result<Vec<String>> {
-    let there = columns_there(tx, target).await?;
+    let there = columns_there(tx, table).await?;
     let mut adds = Vec::new();
-    for field in &target.fields {
+    for field in &table.fields {
         let sealed = match &field.sealed {
             Sealed::Beside { column, .. } => Some(column),
             Sealed::InPlace => None,
@@ -265,7 +261,7 @@ async fn missing_columns(
     } else {
         vec![format!(
             "ALTER TABLE {} {}",
-            target.table.quoted(),
+            table.name.quoted(),
             adds.join(", ")
         )]
     })
@@ -275,9 +271,9 @@ async fn missing_columns(
 pub(super) async fn guard_of(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
 ) -> Result<Guard> {
-    let mut fields: Vec<GuardField> = target
+    let mut fields: Vec<GuardField> = table
         .fields
         .iter()
         .filter(|field| field.plain_exists)
@@ -291,11 +287,11 @@ pub(super) async fn guard_of(
             next: field.index_next.clone(),
         })
         .collect();
-    let there = column_types(tx, target).await?;
+    let there = column_types(tx, table).await?;
     for record in relations::present_fields(store, tx).await? {
         let plain = &record.column_name;
         let known = fields.iter().any(|field| field.plain.as_str() == plain);
-        if record.table_label != target.label || !record.state.may_hold_seals() || known {
+        if record.table_label != table.label || !record.state.may_hold_seals() || known {
             continue;
         }
         let is_there = |name: &String| there.iter().any(|(column, _)| column == name);
@@ -323,25 +319,25 @@ pub(super) async fn guard_of(
     fields.sort_by(|a, b| a.plain.cmp(&b.plain));
     Ok(Guard {
         schema: store.schema.clone(),
-        table: target.table.quoted(),
-        owner: owner_of(tx, target).await?,
-        label: target.label.clone(),
-        keys: target.keys.iter().map(|key| key.name.clone()).collect(),
-        tenant: target.tenant.clone(),
-        tenant_by_settings: tenant_by_settings(tx, target).await?,
+        table: table.name.quoted(),
+        owner: owner_of(tx, table).await?,
+        label: table.label.clone(),
+        keys: table.keys.iter().map(|key| key.name.clone()).collect(),
+        tenant: table.tenant.clone(),
+        tenant_by_settings: tenant_by_settings(tx, table).await?,
         fields,
-        undoes: undoes(store, tx, target).await?,
+        undoes: undoes(store, tx, table).await?,
     })
 }
 
-/// Whether the guard undoes an untrusted change of a sealed value: as the target says, or else as
+/// Whether the guard undoes an untrusted change of a sealed value: as the table says, or else as
 /// the present guard does.
 async fn undoes(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
 ) -> Result<bool> {
-    if let Some(way) = target.on_untrusted_seal {
+    if let Some(way) = table.on_untrusted_seal {
         return Ok(way == UntrustedSeal::Undo);
     }
     let row = query(
@@ -350,7 +346,7 @@ async fn undoes(
             .to_owned(),
     )
     .bind(store.schema.as_str().to_owned())
-    .bind(guard::function_name("update", &target.label))
+    .bind(guard::function_name("update", &table.label))
     .bind(guard::UNDONE)
     .fetch_one(&mut **tx)
     .await
@@ -361,9 +357,9 @@ async fn undoes(
 /// Whether the text of the tenant depends on settings of the session (dates, bytes).
 async fn tenant_by_settings(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
 ) -> Result<bool> {
-    let Some(tenant) = &target.tenant else {
+    let Some(tenant) = &table.tenant else {
         return Ok(false);
     };
     let row = query(
@@ -374,7 +370,7 @@ async fn tenant_by_settings(
            WHERE a.attrelid = to_regclass($1) AND a.attname = $2 AND NOT a.attisdropped), true)"
             .to_owned(),
     )
-    .bind(regclass(target))
+    .bind(regclass(table))
     .bind(tenant.as_str().to_owned())
     .fetch_one(&mut **tx)
     .await
@@ -383,13 +379,13 @@ async fn tenant_by_settings(
 }
 
 /// The owner of the table; our own role if the table does not exist.
-async fn owner_of(tx: &mut Transaction<'static, Postgres>, target: &Target) -> Result<Ident> {
+async fn owner_of(tx: &mut Transaction<'static, Postgres>, table: &Table) -> Result<Ident> {
     let row = query(
         "SELECT coalesce((SELECT pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c \
          WHERE c.oid = to_regclass($1)), current_user)::text"
             .to_owned(),
     )
-    .bind(regclass(target))
+    .bind(regclass(table))
     .fetch_one(&mut **tx)
     .await
     .map_err(map)?;
@@ -407,7 +403,7 @@ fn ident(name: String) -> Result<Ident> {
 async fn guard_is_there(
     tx: &mut Transaction<'static, Postgres>,
     guard: &Guard,
-    target: &Target,
+    table: &Table,
 ) -> Result<bool> {
     let statements = guard.statements();
     let rows = query(format!(
@@ -419,7 +415,7 @@ async fn guard_is_there(
          WHERE t.tgrelid = to_regclass($1) AND {}",
         guard::IS_GUARD
     ))
-    .bind(regclass(target))
+    .bind(regclass(table))
     .fetch_all(&mut **tx)
     .await
     .map_err(map)?;
@@ -451,16 +447,16 @@ async fn guard_is_there(
 
 /// Drops the sealed columns and the guard, after a restore. If other fields of the table need a
 /// guard, it is created again in the same transaction.
-pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Result<()> {
+pub(super) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
-    let mut guard = guard_of(store, &mut tx, target).await?;
-    let there = columns_there(&mut tx, target).await?;
+    let mut guard = guard_of(store, &mut tx, table).await?;
+    let there = columns_there(&mut tx, table).await?;
     committed(tx).await?;
-    let sweeps = indexes::sweep_indexes(store, target).await?;
+    let sweeps = indexes::sweep_indexes(store, table).await?;
     let mut statements = Vec::new();
     let mut drops = Vec::new();
     let mut only_copies = Vec::new();
-    for field in &target.fields {
+    for field in &table.fields {
         let Sealed::Beside { column, .. } = &field.sealed else {
             only_copies.push(guard::looks_sealed(&field.column.quoted()));
             continue;
@@ -479,19 +475,19 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
             }
         }
     }
-    let table = target.table.quoted();
+    let table_name = table.name.quoted();
     if !only_copies.is_empty() {
         // The check is repeated under the lock, because an application that seals may have written
         // since the sweep. Readers wait only if columns are dropped. Rows that a row security
         // policy hides are counted too.
-        statements.push(lock_for_look(&table, drops.is_empty()));
+        statements.push(lock_for_look(&table_name, drops.is_empty()));
         statements.push(super::sql::block(&format!(
-            "BEGIN IF EXISTS (SELECT 1 FROM {table} WHERE {}) THEN \
+            "BEGIN IF EXISTS (SELECT 1 FROM {table_name} WHERE {}) THEN \
              RAISE EXCEPTION USING ERRCODE = '{NOT_RESTORED}', MESSAGE = 'table'; END IF; END",
             only_copies.join(" OR ")
         )));
     }
-    statements.push(relations::before_change(store, target));
+    statements.push(relations::before_change(store, table));
     statements.extend(guard.drop_statements());
     statements.extend(
         sweeps
@@ -499,24 +495,24 @@ pub(super) async fn drop_sealed(store: &PostgresStore, target: &Target) -> Resul
             .map(|name| format!("DROP INDEX IF EXISTS {name}")),
     );
     if !drops.is_empty() {
-        statements.push(format!("ALTER TABLE {} {}", table, drops.join(", ")));
+        statements.push(format!("ALTER TABLE {} {}", table_name, drops.join(", ")));
     }
     statements.push(format!(
         "UPDATE {} SET blind_index_next = NULL WHERE table_label = {} AND blind_index_next IS NOT NULL",
         store.own("encrypted_field_metadata"),
-        quote::literal(&target.label)
+        quote::literal(&table.label)
     ));
     guard
         .fields
-        .retain(|field| !target.fields.iter().any(|gone| gone.column == field.plain));
+        .retain(|field| !table.fields.iter().any(|gone| gone.column == field.plain));
     if !guard.fields.is_empty() {
         statements.extend(guard.statements());
     }
-    statements.extend(relations::after_change(store, target, false));
+    statements.extend(relations::after_change(store, table, false));
     match apply(store, &statements).await {
         Err(StoreError::Refused { sqlstate }) if sqlstate == NOT_RESTORED => {
             Err(StoreError::NotRestored {
-                table: target.label.clone(),
+                table: table.label.clone(),
             })
         }
         other => other,
@@ -536,11 +532,11 @@ fn lock_for_look(table: &str, columns_stay: bool) -> String {
 const NOT_RESTORED: &str = "PS105";
 
 /// Creates the columns that a restore writes to, with the type that the plaintext had.
-pub(super) async fn make_plain_columns(store: &PostgresStore, target: &Target) -> Result<()> {
+pub(super) async fn make_plain_columns(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
-    let there = columns_there(&mut tx, target).await?;
+    let there = columns_there(&mut tx, table).await?;
     committed(tx).await?;
-    let missing: Vec<&FieldTarget> = (target.fields.iter())
+    let missing: Vec<&TableField> = (table.fields.iter())
         .filter(|field| !there.iter().any(|name| name == field.column.as_str()))
         .collect();
     if missing.is_empty() {
@@ -557,7 +553,7 @@ pub(super) async fn make_plain_columns(store: &PostgresStore, target: &Target) -
         .collect();
     statements.push(format!(
         "ALTER TABLE {} {}",
-        target.table.quoted(),
+        table.name.quoted(),
         adds.join(", ")
     ));
     apply(store, &statements).await

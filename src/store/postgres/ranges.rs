@@ -11,12 +11,12 @@ use super::select;
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::wanted;
 use super::{PostgresStore, timed};
-use crate::store::{KeyText, Result, Select, StoreError, Target};
+use crate::store::{Access, KeyText, Result, Select, StoreError, Table};
 
 /// Whether any row needs work: one scan of the table, which the server may run in parallel.
 pub(super) async fn any_left(
     store: &PostgresStore,
-    target: &Target,
+    access: &Access,
     relation: &str,
     select: &Select,
 ) -> Result<bool> {
@@ -25,7 +25,7 @@ pub(super) async fn any_left(
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-    let mut statement = query(wanted::any_left(target, relation, select));
+    let mut statement = query(wanted::any_left(access, relation, select));
     for array in (Binds {
         texts: Vec::new(),
         arrays: Vec::new(),
@@ -50,7 +50,7 @@ pub(super) async fn any_left(
 /// Cuts a relation into ranges of keys at the quantiles of a sample of its blocks.
 pub(super) async fn cut_by_key(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     relation: &str,
     pieces: u32,
 ) -> Result<Vec<KeyText>> {
@@ -76,10 +76,10 @@ pub(super) async fn cut_by_key(
     .map_err(map)?;
     // Assumes forty rows a block; a wrong guess only makes the lanes less even.
     let percent = (SAMPLE_ROWS as f64 / 40.0 / pages as f64 * 100.0).clamp(0.001, 100.0);
-    let texts: Vec<String> = (0..target.keys.len())
+    let texts: Vec<String> = (0..table.keys.len())
         .map(|i| format!("q.key{i}::text"))
         .collect();
-    let columns: Vec<String> = target
+    let columns: Vec<String> = table
         .keys
         .iter()
         .enumerate()
@@ -92,13 +92,13 @@ pub(super) async fn cut_by_key(
         texts.join(", "),
         columns.join(", "),
         pieces - 1,
-        keys = select::key_list(target, "t"),
+        keys = select::key_list(&table.keys, "t"),
     );
     let rows = query(sql).fetch_all(&mut *tx).await.map_err(map)?;
     committed(tx).await?;
     rows.iter()
         .map(|row| {
-            (0..target.keys.len())
+            (0..table.keys.len())
                 .map(|i| row.try_get(i).map_err(map))
                 .collect::<Result<Vec<String>>>()
                 .map(KeyText)

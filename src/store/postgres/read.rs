@@ -17,7 +17,7 @@ use super::select::{self, Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw};
 use super::{heap, timed};
 use crate::store::{
-    Bound, KeyText, Locator, Page, PageReader, PageRequest, Result, Select, StoreError, Target,
+    Access, Bound, KeyText, Locator, Page, PageReader, PageRequest, Result, Select, StoreError,
     Visibility,
 };
 
@@ -66,7 +66,7 @@ impl Reader {
     /// because a row is too large or the rows are out of order.
     async fn window(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         cut_by_server: bool,
     ) -> Result<Option<Page>> {
@@ -83,10 +83,10 @@ impl Reader {
         if let Some(rows) = self.fitting {
             request.rows_max = request.rows_max.min(rows);
         }
-        let (rows, places) = self.read_window(target, &request, cut).await?;
+        let (rows, places) = self.read_window(access, &request, cut).await?;
         let found = match cut {
-            Cut::Server => Some(decode_cut(target, &rows, &places)?),
-            Cut::Reader { .. } => decode_uncut(target, &request, &rows, &places)?,
+            Cut::Server => Some(decode_cut(access, &rows, &places)?),
+            Cut::Reader { .. } => decode_uncut(access, &request, &rows, &places)?,
         };
         let Some(found) = found else {
             return Ok(None);
@@ -105,13 +105,13 @@ impl Reader {
     /// in storage order.
     async fn read_window(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         cut: Cut,
     ) -> Result<(Vec<PgRow>, Places)> {
         let Some(Bound::Heap(after)) = &request.after else {
             let rows = self
-                .read(target, Rows::Window(request), cut, binds(request))
+                .read(access, Rows::Window(request), cut, binds(request))
                 .await?;
             return Ok((rows, Places::ByKey));
         };
@@ -134,7 +134,7 @@ impl Reader {
         let (upto, versions) = (request.upto.as_ref(), &request.versions);
         let window = heap::Window::new(after, upto, &storage, versions, took)?;
         let rows = Rows::Heap(request, window.condition(&request.versions));
-        let rows = page_rows(&mut conn, target, &rows, cut, binds(request)).await?;
+        let rows = page_rows(&mut conn, access, &rows, cut, binds(request)).await?;
         if !keeps {
             timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
         }
@@ -147,7 +147,7 @@ impl Reader {
     /// rows are named by their versions, or are to be those younger than a horizon.
     async fn read(
         &mut self,
-        target: &Target,
+        access: &Access,
         rows: Rows<'_>,
         cut: Cut,
         binds: Binds,
@@ -163,7 +163,7 @@ impl Reader {
             let begin = begin_sql(&self.opening, isolation, settings);
             timed(raw(begin).execute(&mut conn)).await?;
         }
-        let rows = page_rows(&mut conn, target, &rows, cut, binds).await?;
+        let rows = page_rows(&mut conn, access, &rows, cut, binds).await?;
         let stays = in_snapshot || since;
         if !stays {
             timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
@@ -217,12 +217,12 @@ fn begin_sql(opening: &Opening, isolation: &str, settings: &str) -> String {
 /// Runs a page statement in a transaction that is already open.
 pub(super) async fn page_rows(
     conn: &mut PgConnection,
-    target: &Target,
+    access: &Access,
     rows: &Rows<'_>,
     cut: Cut,
     binds: Binds,
 ) -> Result<Vec<PgRow>> {
-    let mut statement = query(select::page(target, rows, cut));
+    let mut statement = query(select::page(access, rows, cut));
     for text in binds.texts {
         statement = statement.bind(text);
     }
@@ -234,15 +234,15 @@ pub(super) async fn page_rows(
 
 #[async_trait]
 impl PageReader for Reader {
-    async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page> {
+    async fn page(&mut self, access: &Access, request: &PageRequest) -> Result<Page> {
         if self.cut_by_server == 0 {
-            if let Some(page) = self.window(target, request, false).await? {
+            if let Some(page) = self.window(access, request, false).await? {
                 return Ok(page);
             }
             self.cut_by_server = WINDOWS_CUT_BY_SERVER;
         }
         self.cut_by_server -= 1;
-        let page = self.window(target, request, true).await?;
+        let page = self.window(access, request, true).await?;
         page.ok_or(StoreError::Unexpected {
             what: "a window out of order",
         })
@@ -250,7 +250,7 @@ impl PageReader for Reader {
 
     async fn rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         locators: &[Locator],
     ) -> Result<Page> {
@@ -263,28 +263,28 @@ impl PageReader for Reader {
         }
         .with_prefixes(&request.select);
         let rows = self
-            .read(target, Rows::ByVersion(&request), Cut::Server, binds)
+            .read(access, Rows::ByVersion(&request), Cut::Server, binds)
             .await?;
-        decode_page(target, &rows)
+        decode_page(access, &rows)
     }
 
     async fn current(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page> {
         let request = unbounded(request, keys.len());
-        let binds = key_binds(target, &request, keys);
+        let binds = key_binds(access, &request, keys);
         let rows = self
-            .read(target, Rows::Keys(&request), Cut::Server, binds)
+            .read(access, Rows::Keys(&request), Cut::Server, binds)
             .await?;
-        decode_page(target, &rows)
+        decode_page(access, &rows)
     }
 }
 
 /// The values to bind for rows that are named by their keys.
-pub(super) fn key_binds(target: &Target, request: &PageRequest, keys: &[KeyText]) -> Binds {
+pub(super) fn key_binds(access: &Access, request: &PageRequest, keys: &[KeyText]) -> Binds {
     let column = |i: usize| {
         keys.iter()
             .filter_map(|key| key.0.get(i).cloned())
@@ -292,7 +292,7 @@ pub(super) fn key_binds(target: &Target, request: &PageRequest, keys: &[KeyText]
     };
     Binds {
         texts: Vec::new(),
-        arrays: (0..target.keys.len()).map(column).collect(),
+        arrays: (0..access.table.keys.len()).map(column).collect(),
     }
     .with_prefixes(&request.select)
 }

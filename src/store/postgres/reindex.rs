@@ -23,8 +23,8 @@ use crate::quote;
 use crate::store::ledger::{audit, keys};
 use crate::store::page::WriteCell;
 use crate::store::{
-    ColumnSwitch, IndexSwitch, LateRows, PageRequest, Result, Select, StoreError, SwitchTable,
-    Target, UntrustedSeal, Visibility, WriteBatch, WriteRow,
+    Access, ColumnSwitch, IndexSwitch, LateRows, PageRequest, Result, Select, StoreError,
+    SwitchTable, Table, Triggers, UntrustedSeal, Visibility, WriteBatch, WriteRow,
 };
 
 /// How long the switch waits for a table's lock before it fails and is tried again.
@@ -33,14 +33,14 @@ const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL row_security =
 /// Creates the new columns, records them, and extends the guard to them.
 pub(super) async fn prepare_columns(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
 ) -> Result<()> {
     let mut tx = store.begin().await?;
     let mut inherit = Vec::new();
     for index in next {
-        refuse_dependents(&mut tx, target, index).await?;
-        inherit.extend(inherited(&mut tx, target, index).await?);
+        refuse_dependents(&mut tx, table, index).await?;
+        inherit.extend(inherited(&mut tx, table, index).await?);
     }
     committed(tx).await?;
     let mut statements: Vec<String> = next
@@ -48,7 +48,7 @@ pub(super) async fn prepare_columns(
         .map(|index| {
             format!(
                 "ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} bytea",
-                target.table.quoted(),
+                table.name.quoted(),
                 index.next.quoted()
             )
         })
@@ -59,19 +59,15 @@ pub(super) async fn prepare_columns(
              WHERE table_label = {} AND column_label = {}",
             store.own("encrypted_field_metadata"),
             quote::literal(index.next.as_str()),
-            quote::literal(&target.label),
-            quote::literal(&target.fields[index.field].label),
+            quote::literal(&table.label),
+            quote::literal(&table.fields[index.field].label),
         ));
     }
     statements.extend(inherit);
     apply(store, &statements).await?;
     // From here on the guard also sets the new column to NULL when a value changes; it has been
     // empty until now.
-    let mut with_next = target.clone();
-    for index in next {
-        with_next.fields[index.field].index_next = Some(index.next.clone());
-    }
-    prepare::prepare(store, &with_next).await
+    prepare::prepare(store, &table.with_next(next)).await
 }
 
 /// Returns an error if an object of the application depends on a blind index column, since it would
@@ -79,10 +75,10 @@ pub(super) async fn prepare_columns(
 /// Publications count too, because a subscriber does not have the new column.
 async fn refuse_dependents(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     index: &ColumnSwitch,
 ) -> Result<()> {
-    let ours = indexes::index_name(&target.table, &index.column)?;
+    let ours = indexes::index_name(&table.name, &index.column)?;
     let row = query(
         "WITH relations AS (SELECT to_regclass($1)::oid AS oid \
            UNION SELECT relid FROM pg_partition_tree(to_regclass($1))), \
@@ -100,7 +96,7 @@ async fn refuse_dependents(
              ON r.oid = pr.prrelid WHERE pr.prpubid = p.oid) LIMIT 1"
             .to_owned(),
     )
-    .bind(target.table.quoted())
+    .bind(table.name.quoted())
     .bind(index.column.as_str().to_owned())
     .bind(ours.as_str().to_owned())
     .fetch_optional(&mut **tx)
@@ -112,7 +108,7 @@ async fn refuse_dependents(
             what: format!(
                 "{}, on {}.{},",
                 row.try_get::<String, _>(0).map_err(map)?,
-                target.label,
+                table.label,
                 index.column.as_str()
             ),
         }),
@@ -122,7 +118,7 @@ async fn refuse_dependents(
 /// The rights on a column and its comment, as statements for the column that replaces it.
 async fn inherited(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     index: &ColumnSwitch,
 ) -> Result<Vec<String>> {
     let rows = query(
@@ -136,7 +132,7 @@ async fn inherited(
            AND NOT a.attisdropped AND col_description(a.attrelid, a.attnum) IS NOT NULL"
             .to_owned(),
     )
-    .bind(target.table.quoted())
+    .bind(table.name.quoted())
     .bind(index.column.as_str().to_owned())
     .bind(index.next.as_str().to_owned())
     .fetch_all(&mut **tx)
@@ -148,11 +144,11 @@ async fn inherited(
 /// Creates the lookup indexes on the new columns.
 pub(super) async fn make_indexes(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
 ) -> Result<()> {
     for index in next {
-        indexes::lookup_index(store, target, &index.next, index.unique).await?;
+        indexes::lookup_index(store, table, &index.next, index.unique).await?;
     }
     Ok(())
 }
@@ -171,27 +167,28 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         });
     }
     let mut leaves = Vec::new();
-    for SwitchTable { target, .. } in order.tables {
+    for one in order.tables {
+        let table = &one.table;
         raw(format!(
             "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
-            target.table.quoted()
+            table.name.quoted()
         ))
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-        leaves.push(super::table::relations_in(store, &mut tx, target).await?);
+        leaves.push(super::table::relations_in(store, &mut tx, table, &one.fill.scope).await?);
     }
     let shared = handovers.iter().map(|h| h.to).collect::<Vec<KeyId>>();
-    for (at, (table, leaves)) in order.tables.iter().zip(&leaves).enumerate() {
-        let SwitchTable { target, next, .. } = table;
+    for (at, (one, leaves)) in order.tables.iter().zip(&leaves).enumerate() {
+        let SwitchTable { table, next, .. } = one;
         // The guard is dropped so that it does not interfere with filling the last rows. Nobody
         // else can write to the table now.
-        let guard = prepare::guard_of(store, &mut tx, target).await?;
+        let guard = prepare::guard_of(store, &mut tx, table).await?;
         let way = match guard.undoes {
             true => UntrustedSeal::Undo,
             false => UntrustedSeal::Refuse,
         };
-        raw(relations::before_change(store, target))
+        raw(relations::before_change(store, table))
             .execute(&mut *tx)
             .await
             .map_err(map)?;
@@ -199,13 +196,13 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
             raw(statement).execute(&mut *tx).await.map_err(map)?;
         }
         for relation in leaves {
-            fill(&mut tx, &table.over, relation, order.late, at).await?;
+            fill(&mut tx, &one.fill, relation, order.late, at).await?;
         }
-        if is_behind(&mut tx, target, next, leaves).await? {
+        if is_behind(&mut tx, table, next, leaves).await? {
             tx.rollback().await.map_err(map)?;
             return Ok(false);
         }
-        switch_table(store, &mut tx, target, next, (leaves, way), &shared).await?;
+        switch_table(store, &mut tx, table, next, (leaves, way), &shared).await?;
     }
     audit::note(&mut store.session(&mut tx), order.note, &[], 0).await?;
     committed(tx).await?;
@@ -219,12 +216,12 @@ const ROWS_AT_ONCE: u32 = 1_000;
 /// last pass and the lock. Rows whose value does not open are left unchanged.
 async fn fill(
     tx: &mut Transaction<'static, Postgres>,
-    over: &Target,
+    access: &Access,
     relation: &str,
     late: &dyn LateRows,
     table: usize,
 ) -> Result<()> {
-    let replica = if over.suppress_triggers {
+    let replica = if access.triggers == Triggers::Suppressed {
         "SET LOCAL session_replication_role = 'replica';"
     } else {
         ""
@@ -241,16 +238,13 @@ async fn fill(
         bytes_max: 64 << 20,
         value_bytes_max: 1 << 29,
         select: Select::UnsealedIndexed,
-        with_plain: true,
-        with_sealed: false,
-        with_index: false,
         with_key_text: true,
         versions: Visibility::All,
     };
     loop {
         let window = Rows::Window(&request);
-        let rows = page_rows(tx, over, &window, Cut::Server, binds(&request)).await?;
-        let page = decode_cut(over, &rows, &Places::ByKey)?.page;
+        let rows = page_rows(tx, access, &window, Cut::Server, binds(&request)).await?;
+        let page = decode_cut(access, &rows, &Places::ByKey)?.page;
         let rows = late.fill(table, page.rows)?;
         let written = rows.iter().any(|row| {
             row.cells
@@ -258,14 +252,14 @@ async fn fill(
                 .any(|cell| !matches!(cell, WriteCell::Keep))
         });
         if written {
-            write(tx, over, relation, &page.storage, &rows).await?;
+            write(tx, access, relation, &page.storage, &rows).await?;
         }
         match page.next {
             Some(next) => request.after = Some(next),
             None => break,
         }
     }
-    let origin = if over.suppress_triggers {
+    let origin = if access.triggers == Triggers::Suppressed {
         "SET LOCAL session_replication_role = 'origin';"
     } else {
         ""
@@ -281,7 +275,7 @@ async fn fill(
 
 async fn write(
     tx: &mut Transaction<'static, Postgres>,
-    over: &Target,
+    access: &Access,
     relation: &str,
     storage: &str,
     rows: &[WriteRow],
@@ -293,14 +287,14 @@ async fn write(
         rows,
     };
     // The application's triggers must find the same names as under its own writes.
-    if over.triggers_fire {
+    if access.triggers == Triggers::Fire {
         raw(OWNERS_NAMES.to_owned())
             .execute(&mut **tx)
             .await
             .map_err(map)?;
     }
-    seal_rows(tx, over, &batch, false).await?;
-    if over.triggers_fire {
+    seal_rows(tx, access, &batch, false).await?;
+    if access.triggers == Triggers::Fire {
         raw(SAFE_NAMES.to_owned())
             .execute(&mut **tx)
             .await
@@ -313,15 +307,15 @@ async fn write(
 /// index makes this quick.
 async fn is_behind(
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
     leaves: &[String],
 ) -> Result<bool> {
     for relation in leaves {
         for index in next {
-            let sealed = match &target.fields[index.field].sealed {
+            let sealed = match &table.fields[index.field].sealed {
                 crate::store::Sealed::Beside { column, .. } => column,
-                crate::store::Sealed::InPlace => &target.fields[index.field].column,
+                crate::store::Sealed::InPlace => &table.fields[index.field].column,
             };
             let row = query(format!(
                 "SELECT count(*) FROM ONLY {relation} \
@@ -345,13 +339,13 @@ async fn is_behind(
 async fn switch_table(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
     (leaves, way): (&[String], UntrustedSeal),
     keys: &[KeyId],
 ) -> Result<()> {
-    let table = target.table.quoted();
-    let mut after = target.clone();
+    let table_name = table.name.quoted();
+    let mut after = table.clone();
     for index in next {
         after.fields[index.field].index_next = None;
     }
@@ -359,21 +353,21 @@ async fn switch_table(
     let mut statements = Vec::new();
     for index in next {
         statements.push(format!(
-            "ALTER TABLE {table} DROP COLUMN {}",
+            "ALTER TABLE {table_name} DROP COLUMN {}",
             index.column.quoted()
         ));
         statements.push(format!(
-            "ALTER TABLE {table} RENAME COLUMN {} TO {}",
+            "ALTER TABLE {table_name} RENAME COLUMN {} TO {}",
             index.next.quoted(),
             index.column.quoted()
         ));
-        let old = indexes::index_name(&target.table, &index.next)?;
-        let new = indexes::index_name(&target.table, &index.column)?;
+        let old = indexes::index_name(&table.name, &index.next)?;
+        let new = indexes::index_name(&table.name, &index.column)?;
         for (leaf, suffix) in indexes::suffixes(leaves) {
             statements.push(rename_index(&leaf, &old, &new, &suffix)?);
         }
         // A column has a single key only if its table has no tenants.
-        let key = match (&target.tenant, keys) {
+        let key = match (&table.tenant, keys) {
             (None, [key]) => format!(", blind_index_key_id = {key}"),
             _ => String::new(),
         };
@@ -381,8 +375,8 @@ async fn switch_table(
             "UPDATE {} SET blind_index_next = NULL{key}, updated_at = clock_timestamp() \
              WHERE table_label = {} AND column_label = {}",
             store.own("encrypted_field_metadata"),
-            quote::literal(&target.label),
-            quote::literal(&target.fields[index.field].label),
+            quote::literal(&table.label),
+            quote::literal(&table.fields[index.field].label),
         ));
     }
     for statement in statements {
@@ -402,7 +396,7 @@ async fn switch_table(
             .map_err(map)?;
         }
     }
-    for statement in relations::after_change(store, target, false) {
+    for statement in relations::after_change(store, table, false) {
         raw(statement).execute(&mut **tx).await.map_err(map)?;
     }
     Ok(())

@@ -21,7 +21,7 @@ use super::sql::query;
 use crate::ident::{Ident, TableName};
 use crate::quote;
 use crate::store::ledger::fields;
-use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Target};
+use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Table};
 pub(super) use leave::{forget, rebind};
 pub(super) use watch::{
     after_change, before_change, close_gaps, gaps, has_no_seals, if_allowed, note, open_gaps,
@@ -72,10 +72,10 @@ fn tree(root: &str) -> String {
     format!("(SELECT relid FROM pg_catalog.pg_partition_tree({root}) UNION SELECT {root})")
 }
 
-fn oid_of(target: &Target) -> String {
+fn oid_of(table: &Table) -> String {
     format!(
         "{}::pg_catalog.regclass::pg_catalog.oid",
-        quote::literal(&target.table.quoted())
+        quote::literal(&table.name.quoted())
     )
 }
 

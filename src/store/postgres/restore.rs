@@ -11,19 +11,19 @@ use super::seal::{SAME_VERSION, find_skipped, skip_clause};
 use super::sql::query;
 use super::timed;
 use crate::store::page::WriteCell;
-use crate::store::{Result, Sealed, StoreError, Target, WriteBatch, Written};
+use crate::store::{Access, Result, StoreError, Triggers, WriteBatch, Written};
 
 /// The number of messages of [`put`]: the COPY and its data, the statement and its values.
 pub(super) const TRIPS: u32 = 4;
 
 /// The statement that creates the temporary table; COMMIT drops it.
-pub(super) fn make_sql(target: &Target) -> String {
-    let columns: Vec<String> = target
-        .fields
+pub(super) fn make_sql(access: &Access) -> String {
+    let columns: Vec<String> = access
+        .cells
         .iter()
         .enumerate()
         .map(|(i, field)| {
-            let kind = if field.plain_is_bytes {
+            let kind = if field.source.is_bytes {
                 "pg_catalog.bytea"
             } else {
                 "pg_catalog.text"
@@ -42,13 +42,13 @@ pub(super) fn make_sql(target: &Target) -> String {
 /// transaction.
 pub(super) async fn put(
     conn: &mut PgConnection,
-    target: &Target,
+    access: &Access,
     batch: &WriteBatch<'_>,
     skip_locked: bool,
 ) -> Result<Written> {
-    let data = lines(target, batch);
+    let data = lines(access, batch);
     copy_in(conn, &data).await?;
-    let sql = update_sql(target, batch.relation, skip_locked);
+    let sql = update_sql(access, batch.relation, skip_locked);
     let mut statement = query(sql);
     if skip_locked {
         let places: Vec<String> = batch
@@ -85,38 +85,41 @@ pub(super) async fn put(
     Ok(written)
 }
 
-fn update_sql(target: &Target, relation: &str, skip_locked: bool) -> String {
-    let sets: Vec<String> = target
-        .fields
+fn update_sql(access: &Access, relation: &str, skip_locked: bool) -> String {
+    let sets: Vec<String> = access
+        .cells
         .iter()
         .enumerate()
         .map(|(i, field)| {
-            let name = field.column.quoted();
-            match &field.sealed {
-                Sealed::InPlace => format!("{name} = coalesce(u.c{i}, t.{name})"),
-                Sealed::Beside { .. } => format!(
+            let name = field.source.name.quoted();
+            match field.in_place() {
+                true => format!("{name} = coalesce(u.c{i}, t.{name})"),
+                false => format!(
                     "{name} = CASE WHEN t.{name} IS NULL THEN u.c{i}::{} ELSE t.{name} END",
-                    with_schema(&field.source_type)
+                    with_schema(&field.source.sql_type)
                 ),
             }
         })
         .collect();
     // If a trigger of the table changed a value during the write, it is no longer the value that
     // was sealed.
-    let kept: Vec<String> = target
-        .fields
+    let kept: Vec<String> = access
+        .cells
         .iter()
         .enumerate()
-        .filter(|_| target.triggers_fire)
+        .filter(|_| access.triggers == Triggers::Fire)
         .map(|(i, field)| {
-            let (name, kind) = (field.column.quoted(), with_schema(&field.source_type));
-            let sent = match (&field.sealed, field.plain_is_bytes) {
-                (Sealed::InPlace, _) | (_, true) => format!("u.c{i}"),
-                (Sealed::Beside { .. }, false) => format!("u.c{i}::{kind}"),
+            let (name, kind) = (
+                field.source.name.quoted(),
+                with_schema(&field.source.sql_type),
+            );
+            let sent = match field.in_place() || field.source.is_bytes {
+                true => format!("u.c{i}"),
+                false => format!("u.c{i}::{kind}"),
             };
-            let held = match &field.sealed {
-                Sealed::InPlace => format!("t.{name}::pg_catalog.text"),
-                Sealed::Beside { .. } => format!("t.{name}"),
+            let held = match field.in_place() {
+                true => format!("t.{name}::pg_catalog.text"),
+                false => format!("t.{name}"),
             };
             format!("(u.c{i} IS NULL OR NOT pg_catalog.record_image_ne(ROW({held}), ROW({sent})))")
         })
@@ -165,7 +168,7 @@ fn with_schema(sql_type: &str) -> String {
 }
 
 /// The rows in COPY's text format (PostgreSQL documentation, "COPY", "Text Format").
-fn lines(target: &Target, batch: &WriteBatch<'_>) -> Zeroizing<Vec<u8>> {
+fn lines(access: &Access, batch: &WriteBatch<'_>) -> Zeroizing<Vec<u8>> {
     let bytes: usize = batch.rows.iter().map(|row| row_bytes(&row.cells)).sum();
     // Enough room even if every byte is escaped, since a reallocation would leave a copy of
     // plaintext in memory.
@@ -176,10 +179,10 @@ fn lines(target: &Target, batch: &WriteBatch<'_>) -> Zeroizing<Vec<u8>> {
         out.extend_from_slice(row.locator.place.as_bytes());
         out.push(b'\t');
         out.extend_from_slice(&row.locator.version);
-        for (i, field) in target.fields.iter().enumerate() {
+        for (i, field) in access.cells.iter().enumerate() {
             out.push(b'\t');
             match row.cells.get(i) {
-                Some(WriteCell::Open(value)) if field.plain_is_bytes => {
+                Some(WriteCell::Open(value)) if field.source.is_bytes => {
                     out.extend_from_slice(b"\\\\x");
                     for byte in value.iter() {
                         out.extend_from_slice(&hex_pair(*byte));

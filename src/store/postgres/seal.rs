@@ -10,7 +10,7 @@ use super::read::split;
 use super::sql::query;
 use super::timed;
 use crate::store::page::WriteCell;
-use crate::store::{Result, Sealed, StoreError, Target, WriteBatch, Written};
+use crate::store::{Access, Result, StoreError, Triggers, WriteBatch, Written};
 
 /// The bound places and versions of a batch's rows.
 const PLACES: &str = "$1::pg_catalog.text[]::pg_catalog.tid[]";
@@ -23,13 +23,13 @@ pub(super) const SAME_VERSION: &str =
 /// Writes sealed values with one `UPDATE … FROM unnest(…)`.
 pub(super) async fn seal_rows(
     conn: &mut PgConnection,
-    target: &Target,
+    access: &Access,
     batch: &WriteBatch<'_>,
     skip_locked: bool,
 ) -> Result<Written> {
-    let columns = used_columns(target, batch);
+    let columns = used_columns(access, batch);
     let (places, versions) = split(batch.rows.iter().map(|row| &row.locator))?;
-    let mut statement = query(update_sql(target, batch.relation, &columns, skip_locked))
+    let mut statement = query(update_sql(access, batch.relation, &columns, skip_locked))
         .bind(places)
         .bind(versions);
     for column in &columns {
@@ -42,8 +42,8 @@ pub(super) async fn seal_rows(
     let rows = timed(statement.fetch_all(&mut *conn))
         .await
         .map_err(of_rows)?;
-    let mut written = written(target, batch, &rows)?;
-    if let (false, [row]) = (target.in_place(), rows.as_slice()) {
+    let mut written = written(access, batch, &rows)?;
+    if let (false, [row]) = (access.in_place(), rows.as_slice()) {
         rewritten(&mut written, row.try_get(1).map_err(map)?);
     }
     if !skip_locked {
@@ -104,9 +104,9 @@ enum CellKind {
     Index,
 }
 
-fn used_columns(target: &Target, batch: &WriteBatch<'_>) -> Vec<UpdateColumn> {
+fn used_columns(access: &Access, batch: &WriteBatch<'_>) -> Vec<UpdateColumn> {
     let mut columns = Vec::new();
-    for (at, field) in target.fields.iter().enumerate() {
+    for (at, field) in access.cells.iter().enumerate() {
         let sealed = batch
             .rows
             .iter()
@@ -116,14 +116,11 @@ fn used_columns(target: &Target, batch: &WriteBatch<'_>) -> Vec<UpdateColumn> {
             continue;
         }
         let partial = sealed < batch.rows.len();
-        let (name, kind) = match &field.sealed {
-            Sealed::Beside {
-                column,
-                text: false,
-            } => (column.quoted(), CellKind::Bytes),
-            Sealed::Beside { column, text: true } => (column.quoted(), CellKind::Text),
-            Sealed::InPlace => (field.column.quoted(), CellKind::Text),
+        let kind = match field.is_text() {
+            true => CellKind::Text,
+            false => CellKind::Bytes,
         };
+        let name = field.beside().unwrap_or(&field.source.name).quoted();
         columns.push(UpdateColumn {
             field: at,
             kind,
@@ -143,7 +140,7 @@ fn used_columns(target: &Target, batch: &WriteBatch<'_>) -> Vec<UpdateColumn> {
 }
 
 fn update_sql(
-    target: &Target,
+    access: &Access,
     relation: &str,
     columns: &[UpdateColumn],
     skip_locked: bool,
@@ -178,13 +175,13 @@ fn update_sql(
         names.push(format!("c{i}"));
     }
     let (with, join) = skip_clause(relation, skip_locked);
-    let stored: Vec<String> = target
-        .fields
+    let stored: Vec<String> = access
+        .cells
         .iter()
-        .filter(|field| field.sealed == Sealed::InPlace)
-        .map(|field| format!(", t.{}::pg_catalog.text", field.column.quoted()))
+        .filter(|field| field.in_place())
+        .map(|field| format!(", t.{}::pg_catalog.text", field.source.name.quoted()))
         .collect();
-    let kept = match target.triggers_fire && stored.is_empty() {
+    let kept = match access.triggers == Triggers::Fire && stored.is_empty() {
         true => kept.join(" AND "),
         false => "true".to_owned(),
     };
@@ -271,12 +268,12 @@ fn cells<'a>(
 }
 
 /// Which rows were written, which were missed, and what the in-place columns hold now.
-fn written(target: &Target, batch: &WriteBatch<'_>, rows: &[PgRow]) -> Result<Written> {
-    let in_place: Vec<usize> = target
-        .fields
+fn written(access: &Access, batch: &WriteBatch<'_>, rows: &[PgRow]) -> Result<Written> {
+    let in_place: Vec<usize> = access
+        .cells
         .iter()
         .enumerate()
-        .filter(|(_, field)| field.sealed == Sealed::InPlace)
+        .filter(|(_, field)| field.in_place())
         .map(|(at, _)| at)
         .collect();
     let mut out = Written::default();
@@ -304,7 +301,7 @@ fn written(target: &Target, batch: &WriteBatch<'_>, rows: &[PgRow]) -> Result<Wr
         let at = mark(row.try_get(0).map_err(map)?)?;
         out.rows += 1;
         let mut stored: Vec<Option<Zeroizing<Vec<u8>>>> =
-            target.fields.iter().map(|_| None).collect();
+            access.cells.iter().map(|_| None).collect();
         for (position, field) in in_place.iter().enumerate() {
             let text: Option<String> = row.try_get(position + 1).map_err(map)?;
             stored[*field] = text.map(|t| Zeroizing::new(t.into_bytes()));

@@ -5,7 +5,7 @@
 use super::key_order::{self, Side};
 use super::wanted::need;
 use crate::quote;
-use crate::store::{Bound, FieldTarget, KeyColumn, KeyKind, PageRequest, Sealed, Select, Target};
+use crate::store::{Access, Bound, CellAccess, KeyColumn, KeyKind, PageRequest, Select};
 
 /// The positions of the columns in a row of a page.
 pub(super) struct Layout {
@@ -30,13 +30,13 @@ pub(super) const LAST: i32 = 2;
 pub(super) const CUT: i32 = 4;
 pub(super) const LARGE: i32 = 8;
 
-pub(super) fn layout(target: &Target) -> Layout {
-    let keys = target.keys.len();
+pub(super) fn layout(access: &Access) -> Layout {
+    let keys = access.table.keys.len();
     Layout {
         key_values: HEAD,
         key_texts: HEAD + keys,
-        tenant: target.tenant.as_ref().map(|_| HEAD + 2 * keys),
-        cells: HEAD + 2 * keys + usize::from(target.tenant.is_some()),
+        tenant: access.table.tenant.as_ref().map(|_| HEAD + 2 * keys),
+        cells: HEAD + 2 * keys + usize::from(access.table.tenant.is_some()),
     }
 }
 
@@ -68,19 +68,19 @@ pub(super) enum Cut {
 /// The statement that reads a page. It binds, in this order: for a window, the texts of `after` and
 /// `upto`; for versions, two arrays; for keys, one array for each key column. Last come, for a
 /// sweep, the prefixes that count as sealed, or, for a rotation, its two lists of prefixes.
-pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
+pub(super) fn page(access: &Access, rows: &Rows<'_>, cut: Cut) -> String {
     let request = match rows {
         Rows::Window(r) | Rows::ByVersion(r) | Rows::Heap(r, _) => *r,
         Rows::Keys(r) | Rows::LockedKeys(r) => *r,
     };
     let mut next_bind = 1;
     let (from, filter, limit) = match rows {
-        Rows::Window(request) => window(target, request, &mut next_bind),
+        Rows::Window(request) => window(access, request, &mut next_bind),
         Rows::Heap(request, places) => (
             format!("ONLY {} AS t", request.relation),
             format!(
                 "{places} AND ({})",
-                need(target, &request.select, next_bind)
+                need(access, &request.select, next_bind)
             ),
             format!(" LIMIT {}", request.rows_max),
         ),
@@ -96,16 +96,16 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
                 String::new(),
             )
         }
-        Rows::Keys(request) | Rows::LockedKeys(request) => by_keys(target, request, &mut next_bind),
+        Rows::Keys(request) | Rows::LockedKeys(request) => by_keys(access, request, &mut next_bind),
     };
     let by_place = matches!(rows, Rows::Heap(..));
     let need = if by_place {
         "true".to_owned()
     } else {
-        need(target, &request.select, next_bind)
+        need(access, &request.select, next_bind)
     };
     let order = |alias: &str| match (by_place, alias) {
-        (false, _) => key_list(target, alias),
+        (false, _) => key_list(&access.table.keys, alias),
         (true, "q") => "q.place".to_owned(),
         (true, _) => format!("{alias}.ctid"),
     };
@@ -123,12 +123,12 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
         "SELECT t.ctid AS place, t.xmin AS version, {columns}, ({need}) AS need, \
          {size} AS size, {largest} AS largest \
          FROM {from} WHERE {filter}{inner_order}{limit}{lock}",
-        columns = inner_columns(target, request),
-        size = size(target, request, "+"),
-        largest = size(target, request, ","),
+        columns = inner_columns(access),
+        size = size(access, "+"),
+        largest = size(access, ","),
     );
     match cut {
-        Cut::Server => cut_here(target, request, &inner, &order("q")),
+        Cut::Server => cut_here(access, request, &inner, &order("q")),
         Cut::Reader { row_bytes_max } => {
             // In storage order, the cursor is not made of keys.
             let keys = !by_place;
@@ -136,7 +136,7 @@ pub(super) fn page(target: &Target, rows: &Rows<'_>, cut: Cut) -> String {
                 true => String::new(),
                 false => format!(" ORDER BY {}", order("q")),
             };
-            uncut(target, request, &inner, row_bytes_max, keys, &outer_order)
+            uncut(access, request, &inner, row_bytes_max, keys, &outer_order)
         }
     }
 }
@@ -161,7 +161,7 @@ fn storage(request: &PageRequest) -> String {
 /// The statement if the server cuts: returns the rows that need work and the window's last row.
 /// Only rows that need work count towards the bytes, and of these only small ones; a large row is
 /// fetched by itself later.
-fn cut_here(target: &Target, request: &PageRequest, inner: &str, order: &str) -> String {
+fn cut_here(access: &Access, request: &PageRequest, inner: &str, order: &str) -> String {
     let weighed = format!(
         "SELECT q.*, row_number() OVER w AS rn, \
          CASE WHEN q.need THEN CASE WHEN q.largest <= {max} THEN q.size ELSE 0 END ELSE 0 END AS own, \
@@ -174,7 +174,7 @@ fn cut_here(target: &Target, request: &PageRequest, inner: &str, order: &str) ->
     let at_end = format!("q.rn = {n} OR q.run >= {bytes}");
     // The key's text is needed where the window may end, since it makes the cursor, and for a key
     // that may have no fixed form, since it then is all that names the row in the quarantine.
-    let with_key_text = request.with_key_text || target.keys.iter().any(may_lack_a_form);
+    let with_key_text = request.with_key_text || access.table.keys.iter().any(may_lack_a_form);
     let key_text = |i: usize| {
         if with_key_text {
             format!("q.key{i}::text")
@@ -194,14 +194,14 @@ fn cut_here(target: &Target, request: &PageRequest, inner: &str, order: &str) ->
             ),
             &storage(request),
         ),
-        outer = outer_columns(target, request, &fits, key_text),
+        outer = outer_columns(access, request, &fits, key_text),
     )
 }
 
 /// The statement if the reader cuts: returns every row of the window, only with its key if it needs
 /// no work. It avoids window functions, which cost the server as much as the rest of the page.
 fn uncut(
-    target: &Target,
+    access: &Access,
     request: &PageRequest,
     inner: &str,
     row_bytes_max: u64,
@@ -215,7 +215,7 @@ fn uncut(
     };
     let fits = format!("q.size <= {row_bytes_max}");
     let key_text = |i: usize| {
-        let key = &target.keys[i];
+        let key = &access.table.keys[i];
         if keys || request.with_key_text || may_lack_a_form(key) {
             format!("q.key{i}::text")
         } else {
@@ -231,22 +231,23 @@ fn uncut(
             ),
             &storage,
         ),
-        outer = outer_columns(target, request, &fits, key_text),
+        outer = outer_columns(access, request, &fits, key_text),
     )
 }
 
 fn window(
-    target: &Target,
+    access: &Access,
     request: &PageRequest,
     next_bind: &mut usize,
 ) -> (String, String, String) {
     let mut filters = Vec::new();
-    let keys: Vec<String> = (target.keys.iter())
+    let keys: Vec<String> = (access.table.keys.iter())
         .map(|key| key_order::column(key, "t"))
         .collect();
     for (bound, side) in [(&request.after, Side::After), (&request.upto, Side::UpTo)] {
         if bound.as_ref().and_then(Bound::key).is_some() {
-            let binds: Vec<String> = target
+            let binds: Vec<String> = access
+                .table
                 .keys
                 .iter()
                 .map(|key| {
@@ -255,11 +256,16 @@ fn window(
                     bind
                 })
                 .collect();
-            filters.push(key_order::condition(&target.keys, &keys, side, &binds));
+            filters.push(key_order::condition(
+                &access.table.keys,
+                &keys,
+                side,
+                &binds,
+            ));
         }
     }
     if request.select == Select::UnsealedIndexed {
-        filters.push(format!("({})", need(target, &request.select, 0)));
+        filters.push(format!("({})", need(access, &request.select, 0)));
     }
     if filters.is_empty() {
         filters.push("true".to_owned());
@@ -272,14 +278,14 @@ fn window(
 }
 
 fn by_keys(
-    target: &Target,
+    access: &Access,
     request: &PageRequest,
     next_bind: &mut usize,
 ) -> (String, String, String) {
     let mut arrays = Vec::new();
     let mut names = Vec::new();
     let mut joins = Vec::new();
-    for (i, key) in target.keys.iter().enumerate() {
+    for (i, key) in access.table.keys.iter().enumerate() {
         arrays.push(format!("${next_bind}::text[]"));
         *next_bind += 1;
         names.push(format!("\"~k{i}\""));
@@ -304,9 +310,8 @@ fn by_keys(
 }
 
 /// The key columns of `alias`, in order.
-pub(super) fn key_list(target: &Target, alias: &str) -> String {
-    let names: Vec<String> = target
-        .keys
+pub(super) fn key_list(keys: &[KeyColumn], alias: &str) -> String {
+    let names: Vec<String> = keys
         .iter()
         .enumerate()
         .map(|(i, key)| {
@@ -320,24 +325,25 @@ pub(super) fn key_list(target: &Target, alias: &str) -> String {
     names.join(", ")
 }
 
-fn inner_columns(target: &Target, request: &PageRequest) -> String {
-    let mut columns: Vec<String> = target
+fn inner_columns(access: &Access) -> String {
+    let mut columns: Vec<String> = access
+        .table
         .keys
         .iter()
         .enumerate()
         .map(|(i, key)| format!("t.{} AS key{i}", key.name.quoted()))
         .collect();
-    if let Some(tenant) = &target.tenant {
+    if let Some(tenant) = &access.table.tenant {
         columns.push(format!("t.{} AS tenant", tenant.quoted()));
     }
-    for (i, field) in target.fields.iter().enumerate() {
-        if field.plain_exists {
-            columns.push(format!("t.{} AS p{i}", field.column.quoted()));
+    for (i, field) in access.cells.iter().enumerate() {
+        if field.source.exists {
+            columns.push(format!("t.{} AS p{i}", field.source.name.quoted()));
         }
-        if let Sealed::Beside { column, .. } = &field.sealed {
+        if let Some(column) = field.beside() {
             columns.push(format!("t.{} AS s{i}", column.quoted()));
         }
-        if let (Some(index), true) = (&field.index, request.with_index) {
+        if let (Some(index), true) = (&field.index, access.reads.index) {
             columns.push(format!("t.{} AS x{i}", index.quoted()));
         }
     }
@@ -345,25 +351,26 @@ fn inner_columns(target: &Target, request: &PageRequest) -> String {
 }
 
 fn outer_columns(
-    target: &Target,
+    access: &Access,
     request: &PageRequest,
     fits: &str,
     key_text: impl Fn(usize) -> String,
 ) -> String {
-    let mut columns: Vec<String> = target
+    let mut columns: Vec<String> = access
+        .table
         .keys
         .iter()
         .enumerate()
         .map(|(i, key)| key_value(key, i))
         .collect();
-    columns.extend((0..target.keys.len()).map(key_text));
-    if target.tenant.is_some() {
+    columns.extend((0..access.table.keys.len()).map(key_text));
+    if access.table.tenant.is_some() {
         columns.push("q.tenant::text".to_owned());
     }
-    for (i, field) in target.fields.iter().enumerate() {
-        columns.push(plain_column(field, request, fits, i));
-        columns.push(match &field.sealed {
-            Sealed::Beside { .. } if request.with_sealed => {
+    for (i, field) in access.cells.iter().enumerate() {
+        columns.push(source_column(access, field, request, fits, i));
+        columns.push(match field.beside() {
+            Some(_) if access.reads.sealed => {
                 format!("CASE WHEN q.need AND {fits} THEN q.s{i} END")
             }
             _ => "NULL::bytea".to_owned(),
@@ -371,30 +378,35 @@ fn outer_columns(
     }
     // After all other columns and only on request; the reader sees from the number of columns
     // whether they are present.
-    for (i, _) in (target.fields.iter().enumerate())
-        .filter(|(_, field)| field.index.is_some() && request.with_index)
+    for (i, _) in (access.cells.iter().enumerate())
+        .filter(|(_, field)| field.index.is_some() && access.reads.index)
     {
         columns.push(format!("CASE WHEN q.need AND {fits} THEN q.x{i} END"));
     }
     columns.join(", ")
 }
 
-fn plain_column(field: &FieldTarget, request: &PageRequest, fits: &str, i: usize) -> String {
-    let wanted = request.with_plain || field.sealed == Sealed::InPlace;
-    if !field.plain_exists || !wanted {
+fn source_column(
+    access: &Access,
+    field: &CellAccess,
+    request: &PageRequest,
+    fits: &str,
+    i: usize,
+) -> String {
+    let wanted = access.reads.source || field.in_place();
+    if !field.source.exists || !wanted {
         return "NULL::bytea".to_owned();
     }
-    let value = if field.plain_is_bytes {
+    let value = if field.source.is_bytes {
         format!("q.p{i}::bytea")
     } else {
         format!("q.p{i}::text")
     };
-    let beside = matches!(field.sealed, Sealed::Beside { .. });
     let unsealed = matches!(
         request.select,
         Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed
     );
-    let only = if beside && unsealed {
+    let only = if field.beside().is_some() && unsealed {
         format!(" AND q.s{i} IS NULL")
     } else {
         String::new()
@@ -425,13 +437,13 @@ fn may_lack_a_form(key: &KeyColumn) -> bool {
 
 /// An expression for the sizes of all values that will be read: their sum (`join` is `+`) or the
 /// greatest.
-fn size(target: &Target, request: &PageRequest, join: &str) -> String {
+fn size(access: &Access, join: &str) -> String {
     let mut sizes = Vec::new();
-    for field in &target.fields {
-        if field.plain_exists && (request.with_plain || field.sealed == Sealed::InPlace) {
+    for field in &access.cells {
+        if field.source.exists && (access.reads.source || field.in_place()) {
             sizes.push(format!("coalesce({}, 0)", plain_size(field)));
         }
-        if let (Sealed::Beside { column, .. }, true) = (&field.sealed, request.with_sealed) {
+        if let (Some(column), true) = (field.beside(), access.reads.sealed) {
             sizes.push(format!("coalesce(octet_length(t.{}), 0)", column.quoted()));
         }
     }
@@ -444,11 +456,11 @@ fn size(target: &Target, request: &PageRequest, join: &str) -> String {
 
 /// An expression for the size of a plaintext, if possible without building its text. `octet_length`
 /// of a varlena does not detoast it. Other types count as small unless their stored form is large.
-fn plain_size(field: &FieldTarget) -> String {
-    let column = format!("t.{}", field.column.quoted());
-    if field.plain_is_bytes {
+fn plain_size(field: &CellAccess) -> String {
+    let column = format!("t.{}", field.source.name.quoted());
+    if field.source.is_bytes {
         format!("octet_length({column}::bytea)")
-    } else if field.plain_is_varlena_text {
+    } else if field.source.is_varlena_text {
         format!("octet_length({column}::text)")
     } else {
         // An estimate for small values: a date has four bytes stored and ten as text.

@@ -7,11 +7,11 @@ use super::committed;
 use super::fault::map;
 use super::sql::query;
 use super::{PostgresStore, prepare};
-use crate::store::{Result, Target};
+use crate::store::{Result, Table};
 
 /// Sessions that hold locks on the table, described by process id and application, never by their
 /// queries.
-pub(super) async fn blockers(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
+pub(super) async fn blockers(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
     let mut tx = store.begin().await?;
     let rows = query(
         "SELECT DISTINCT 'process ' || a.pid || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || ', ' \
@@ -23,7 +23,7 @@ pub(super) async fn blockers(store: &PostgresStore, target: &Target) -> Result<V
            AND a.application_name <> 'phiseal' ORDER BY 1 LIMIT 10"
             .to_owned(),
     )
-    .bind(prepare::regclass(target))
+    .bind(prepare::regclass(table))
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;

@@ -12,7 +12,9 @@ use super::table;
 use super::wanted;
 use super::{PostgresStore, timed};
 use crate::store::survey::{Survey, Violator};
-use crate::store::{KeyColumn, KeyKind, KeyText, Result, Sealed, Select, StoreError, Target};
+use crate::store::{
+    Access, KeyColumn, KeyKind, KeyText, Result, Scope, Sealed, Select, StoreError, Table,
+};
 
 /// About how many blocks of each relation the estimate of the remaining work reads.
 const PAGES: i64 = 4_000;
@@ -35,23 +37,23 @@ struct Unvalidated {
     condition: String,
 }
 
-/// Surveys all relations of a target.
-pub(super) async fn look(store: &PostgresStore, target: &Target) -> Result<Survey> {
+/// Surveys all relations of a table.
+pub(super) async fn look(store: &PostgresStore, table: &Table) -> Result<Survey> {
     let mut survey = Survey {
-        formless: formless_columns(target)
+        formless: formless_columns(table)
             .map(|(key, _)| (key.name.as_str().to_owned(), 0))
             .collect(),
         ..Survey::default()
     };
     let (mut left, mut rows) = (0.0, 0.0);
-    for relation in table::relations(store, target).await? {
-        if let Some((needs, of, scale)) = left_in(store, target, &relation).await? {
+    for relation in table::relations(store, table, &Scope::Attached).await? {
+        if let Some((needs, of, scale)) = left_in(store, table, &relation).await? {
             left += needs * scale;
             rows += of * scale;
         }
-        formless(store, target, &relation, &mut survey).await?;
+        formless(store, table, &relation, &mut survey).await?;
         for one in unvalidated(store, &relation).await? {
-            let Ok(violating) = count_violating(store, target, &relation, &one).await else {
+            let Ok(violating) = count_violating(store, table, &relation, &one).await else {
                 continue;
             };
             match survey
@@ -74,13 +76,13 @@ pub(super) async fn look(store: &PostgresStore, target: &Target) -> Result<Surve
 /// cannot be evaluated for every row is skipped: it fails in the UPDATE with its own error.
 pub(super) async fn violators(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     relation: &str,
     limit: u32,
 ) -> Result<Vec<Violator>> {
     let mut all = Vec::new();
     for one in unvalidated(store, relation).await? {
-        match violating(store, target, relation, &one, limit).await {
+        match violating(store, table, relation, &one, limit).await {
             Ok(found) => all.extend(found),
             Err(StoreError::RowRefused { .. } | StoreError::Refused { .. }) => {}
             Err(error) => return Err(error),
@@ -111,12 +113,12 @@ async fn unvalidated(store: &PostgresStore, relation: &str) -> Result<Vec<Unvali
 /// FROM has only this table, without an alias.
 async fn violating(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     relation: &str,
     constraint: &Unvalidated,
     limit: u32,
 ) -> Result<Vec<Violator>> {
-    let keys: Vec<String> = target
+    let keys: Vec<String> = table
         .keys
         .iter()
         .map(|key| format!("{}::text", key.name.quoted()))
@@ -128,7 +130,7 @@ async fn violating(
     );
     let rows = all(store, sql).await?;
     let key = |row: &sqlx::postgres::PgRow| {
-        (0..target.keys.len())
+        (0..table.keys.len())
             .map(|at| row.try_get::<String, _>(at).map_err(map))
             .collect::<Result<Vec<String>>>()
     };
@@ -144,11 +146,11 @@ async fn violating(
 
 async fn count_violating(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     relation: &str,
     constraint: &Unvalidated,
 ) -> Result<u64> {
-    let values: Vec<String> = target
+    let values: Vec<String> = table
         .fields
         .iter()
         .filter(|field| field.plain_exists)
@@ -167,8 +169,8 @@ async fn count_violating(
 
 /// Key columns whose type has values without a fixed form, each with the condition that finds those
 /// values.
-fn formless_columns(target: &Target) -> impl Iterator<Item = (&KeyColumn, String)> {
-    target.keys.iter().filter_map(|key| {
+fn formless_columns(table: &Table) -> impl Iterator<Item = (&KeyColumn, String)> {
+    table.keys.iter().filter_map(|key| {
         let column = format!("t.{}", key.name.quoted());
         let condition = match key.kind {
             KeyKind::Date => format!(
@@ -191,11 +193,11 @@ fn formless_columns(target: &Target) -> impl Iterator<Item = (&KeyColumn, String
 
 async fn formless(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     relation: &str,
     survey: &mut Survey,
 ) -> Result<()> {
-    for (at, (_, condition)) in formless_columns(target).enumerate() {
+    for (at, (_, condition)) in formless_columns(table).enumerate() {
         let sql = format!("SELECT count(*) FROM ONLY {relation} AS t WHERE {condition}");
         survey.formless[at].1 += counted(store, sql).await?;
     }
@@ -206,11 +208,11 @@ async fn formless(
 /// stands for. `None` if the sealed columns do not exist yet, or the relation is empty.
 async fn left_in(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     relation: &str,
 ) -> Result<Option<(f64, f64, f64)>> {
     let mut tx = store.begin().await?;
-    let there = sealed_columns_there(&mut tx, target, relation).await?;
+    let there = sealed_columns_there(&mut tx, table, relation).await?;
     let pages = query(
         "SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8".to_owned(),
     )
@@ -236,7 +238,7 @@ async fn left_in(
     };
     let sql = format!(
         "SELECT count(*) FILTER (WHERE {}), count(*) FROM ONLY {relation} AS t{sample}",
-        wanted::need(target, &Select::UnsealedIndexed, 0)
+        wanted::need(&Access::of(table.clone()), &Select::UnsealedIndexed, 0)
     );
     let rows = all(store, sql).await?;
     let Some(row) = rows.first() else {
@@ -249,10 +251,10 @@ async fn left_in(
 
 async fn sealed_columns_there(
     conn: &mut PgConnection,
-    target: &Target,
+    table: &Table,
     relation: &str,
 ) -> Result<bool> {
-    let names: Vec<String> = target
+    let names: Vec<String> = table
         .fields
         .iter()
         .filter_map(|field| match &field.sealed {

@@ -7,16 +7,20 @@ use super::committed;
 use super::fault::map;
 use super::sql::query;
 use super::{PostgresStore, prepare};
-use crate::store::{Result, Scope, StoreError, Target};
+use crate::store::{Result, Scope, StoreError, Table};
 
-/// The relations of the target's scope: the leaves of a partitioned table or the table itself, as
+/// The relations of a table in the scope: the leaves of a partitioned table or the table itself, as
 /// names that the server qualified and quoted.
-pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<Vec<String>> {
-    if let Scope::Only(relations) = &target.scope {
+pub(super) async fn relations(
+    store: &PostgresStore,
+    table: &Table,
+    scope: &Scope,
+) -> Result<Vec<String>> {
+    if let Scope::Only(relations) = scope {
         return Ok(relations.clone());
     }
     let mut tx = store.begin().await?;
-    let relations = relations_in(store, &mut tx, target).await?;
+    let relations = relations_in(store, &mut tx, table, scope).await?;
     committed(tx).await?;
     Ok(relations)
 }
@@ -25,7 +29,8 @@ pub(super) async fn relations(store: &PostgresStore, target: &Target) -> Result<
 pub(super) async fn relations_in(
     store: &PostgresStore,
     conn: &mut PgConnection,
-    target: &Target,
+    table: &Table,
+    scope: &Scope,
 ) -> Result<Vec<String>> {
     let rows = query(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
@@ -34,29 +39,29 @@ pub(super) async fn relations_in(
                          UNION SELECT to_regclass($1)::oid) AND c.relkind <> 'p' ORDER BY 1"
             .to_owned(),
     )
-    .bind(prepare::regclass(target))
+    .bind(prepare::regclass(table))
     .fetch_all(&mut *conn)
     .await
     .map_err(map)?;
-    if rows.is_empty() && !is_there(&mut *conn, target).await? {
+    if rows.is_empty() && !is_there(&mut *conn, table).await? {
         return Err(StoreError::Missing {
-            what: format!("table {}", target.label),
+            what: format!("table {}", table.label),
         });
     }
     let mut relations: Vec<String> = rows
         .iter()
         .map(|row| row.try_get(0).map_err(map))
         .collect::<Result<_>>()?;
-    if target.scope == Scope::Detached {
-        relations.extend(super::relations::detached(store, conn, &target.label).await?);
+    if *scope == Scope::Detached {
+        relations.extend(super::relations::detached(store, conn, &table.label).await?);
     }
     Ok(relations)
 }
 
 /// Whether the table exists; a partitioned table may have no partition.
-async fn is_there(conn: &mut PgConnection, target: &Target) -> Result<bool> {
+async fn is_there(conn: &mut PgConnection, table: &Table) -> Result<bool> {
     let row = query("SELECT to_regclass($1) IS NOT NULL".to_owned())
-        .bind(prepare::regclass(target))
+        .bind(prepare::regclass(table))
         .fetch_one(conn)
         .await
         .map_err(map)?;
@@ -65,7 +70,7 @@ async fn is_there(conn: &mut PgConnection, target: &Target) -> Result<bool> {
 
 /// The number of live rows: from the statistics, or, if there are none yet, from the size of the
 /// files.
-pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Result<u64> {
+pub(super) async fn row_estimate(store: &PostgresStore, table: &Table) -> Result<u64> {
     let mut tx = store.begin().await?;
     let row = query(
         "SELECT coalesce(sum(CASE WHEN c.reltuples >= 0 AND c.relpages > 0 \
@@ -80,7 +85,7 @@ pub(super) async fn row_estimate(store: &PostgresStore, target: &Target) -> Resu
            AND c.relkind = 'r'"
             .to_owned(),
     )
-    .bind(prepare::regclass(target))
+    .bind(prepare::regclass(table))
     .fetch_one(&mut *tx)
     .await
     .map_err(map)?;

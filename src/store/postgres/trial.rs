@@ -20,7 +20,8 @@ use super::timed;
 use crate::ident::Ident;
 use crate::store::change::Change;
 use crate::store::{
-    Locator, Result, Sealed, StoreError, Target, Trial, TrialTable, Tried, WriteBatch, WriteRow,
+    Access, Locator, Result, Sealed, StoreError, Trial, TrialTable, Tried, Triggers, WriteBatch,
+    WriteRow,
 };
 
 /// The name of the temporary copy.
@@ -55,7 +56,7 @@ impl PostgresTrial {
     /// server rolls back.
     async fn attempt(
         &mut self,
-        target: &Target,
+        access: &Access,
         relation: &str,
         rows: &mut Vec<WriteRow>,
         place: TrialTable,
@@ -63,10 +64,10 @@ impl PostgresTrial {
     ) -> Result<Tried> {
         let mut conn = self.conn().await?;
         let tried = match place {
-            TrialTable::Copy => in_copy(&mut conn, &self.opening, target, relation, rows).await,
+            TrialTable::Copy => in_copy(&mut conn, &self.opening, access, relation, rows).await,
             TrialTable::Table => {
                 let opening = &self.opening;
-                in_table(&mut conn, opening, target, relation, rows, skip_locked).await
+                in_table(&mut conn, opening, access, relation, rows, skip_locked).await
             }
         };
         if timed(raw("ROLLBACK".to_owned()).execute(&mut conn))
@@ -96,17 +97,17 @@ impl Trial for PostgresTrial {
 
     async fn write(
         &mut self,
-        target: &Target,
+        access: &Access,
         relation: &str,
         mut rows: Vec<WriteRow>,
         place: TrialTable,
     ) -> Result<Tried> {
         match self
-            .attempt(target, relation, &mut rows, place, false)
+            .attempt(access, relation, &mut rows, place, false)
             .await
         {
             Err(StoreError::Locked) if place == TrialTable::Table => {
-                self.attempt(target, relation, &mut rows, place, true).await
+                self.attempt(access, relation, &mut rows, place, true).await
             }
             tried => tried,
         }
@@ -124,23 +125,23 @@ async fn begin(conn: &mut PgConnection, opening: &Opening, more: &str) -> Result
 async fn in_table(
     conn: &mut PgConnection,
     opening: &Opening,
-    target: &Target,
+    access: &Access,
     relation: &str,
     rows: &[WriteRow],
     skip_locked: bool,
 ) -> Result<Tried> {
-    let replica = if target.suppress_triggers {
+    let replica = if access.triggers == Triggers::Suppressed {
         " SET LOCAL session_replication_role = 'replica';"
     } else {
         ""
     };
-    let mark = mark_sql(Change::of(target, rows), &target.label);
+    let mark = mark_sql(Change::of(access, rows), &access.table.label);
     begin(conn, opening, &format!("{replica} {mark}")).await?;
     let before = usage(conn, relation).await?;
-    if target.triggers_fire {
+    if access.triggers == Triggers::Fire {
         timed(raw(OWNERS_NAMES.to_owned()).execute(&mut *conn)).await?;
     }
-    let tried = put(conn, target, relation, rows, skip_locked).await?;
+    let tried = put(conn, access, relation, rows, skip_locked).await?;
     timed(raw(SAFE_NAMES.to_owned()).execute(&mut *conn)).await?;
     let after = usage(conn, relation).await?;
     Ok(Tried {
@@ -170,7 +171,7 @@ async fn usage(conn: &mut PgConnection, relation: &str) -> Result<(u64, u64)> {
 async fn in_copy(
     conn: &mut PgConnection,
     opening: &Opening,
-    target: &Target,
+    access: &Access,
     relation: &str,
     rows: &mut Vec<WriteRow>,
 ) -> Result<Tried> {
@@ -182,14 +183,14 @@ async fn in_copy(
         name = COPY.trim_start_matches("pg_temp."),
     );
     timed(raw(create).execute(&mut *conn)).await?;
-    let missing = missing(conn, target).await?;
+    let missing = missing(conn, access).await?;
     fill(conn, relation, rows).await?;
     timed(raw(missing).execute(&mut *conn)).await?;
-    put(conn, target, COPY, rows, false).await
+    put(conn, access, COPY, rows, false).await
 }
 
 /// The statements that add the columns and indexes which a backfill would add to the relation.
-async fn missing(conn: &mut PgConnection, target: &Target) -> Result<String> {
+async fn missing(conn: &mut PgConnection, access: &Access) -> Result<String> {
     let statement = query(format!(
         "SELECT coalesce(array_agg(attname::text), '{{}}') FROM pg_catalog.pg_attribute \
          WHERE attrelid = '{COPY}'::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped"
@@ -198,7 +199,7 @@ async fn missing(conn: &mut PgConnection, target: &Target) -> Result<String> {
     let there: Vec<String> = row.try_get(0).map_err(map)?;
     let absent = |column: &&Ident| !there.iter().any(|name| name == column.as_str());
     let mut sql = String::new();
-    for field in &target.fields {
+    for field in &access.table.fields {
         let sealed = match &field.sealed {
             Sealed::Beside { column, .. } => Some(column),
             Sealed::InPlace => None,
@@ -248,7 +249,7 @@ async fn fill(conn: &mut PgConnection, relation: &str, rows: &mut Vec<WriteRow>)
 
 async fn put(
     conn: &mut PgConnection,
-    target: &Target,
+    access: &Access,
     relation: &str,
     rows: &[WriteRow],
     skip_locked: bool,
@@ -263,7 +264,7 @@ async fn put(
         rows,
     };
     let begun = Instant::now();
-    let written = seal_rows(conn, target, &batch, skip_locked).await?;
+    let written = seal_rows(conn, access, &batch, skip_locked).await?;
     Ok(Tried {
         rows: written.rows,
         took: begun.elapsed(),

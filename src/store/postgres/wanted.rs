@@ -1,12 +1,12 @@
 //! Which rows need work, as SQL conditions on a table `t`.
 //! Owns the expressions that the sweep's partial index and the page statements share.
 
-use crate::store::{FieldTarget, Sealed, Select, Target};
+use crate::store::{Access, CellAccess, Select};
 
 /// The condition of a row that needs work.
-pub(super) fn need(target: &Target, select: &Select, prefixes_bind: usize) -> String {
-    let parts: Vec<String> = target
-        .fields
+pub(super) fn need(access: &Access, select: &Select, prefixes_bind: usize) -> String {
+    let parts: Vec<String> = access
+        .cells
         .iter()
         .filter_map(|field| need_field(field, select, prefixes_bind))
         .collect();
@@ -19,29 +19,26 @@ pub(super) fn need(target: &Target, select: &Select, prefixes_bind: usize) -> St
 
 /// The statement that asks whether any row of a relation needs work. Binds the same values as a
 /// sweep.
-pub(super) fn any_left(target: &Target, relation: &str, select: &Select) -> String {
+pub(super) fn any_left(access: &Access, relation: &str, select: &Select) -> String {
     format!(
         "SELECT EXISTS (SELECT 1 FROM ONLY {relation} AS t WHERE {})",
-        need(target, select, 1)
+        need(access, select, 1)
     )
 }
 
-fn need_field(field: &FieldTarget, select: &Select, prefixes_bind: usize) -> Option<String> {
-    let plain = format!("t.{}", field.column.quoted());
-    let sealed = match &field.sealed {
-        Sealed::Beside { column, .. } => Some(format!("t.{}", column.quoted())),
-        Sealed::InPlace => None,
-    };
+fn need_field(field: &CellAccess, select: &Select, prefixes_bind: usize) -> Option<String> {
+    let plain = format!("t.{}", field.source.name.quoted());
+    let sealed = (field.beside()).map(|column| format!("t.{}", column.quoted()));
     match (select, sealed) {
         (Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed, Some(_)) => {
-            field.plain_exists.then(|| unsealed(field))
+            field.source.exists.then(|| unsealed(field))
         }
         (Select::UnsealedIndexed, None) => Some(unsealed(field)),
         (Select::Unsealed | Select::Any, None) => Some(format!("{plain} IS NOT NULL")),
         (Select::UnsealedSweep { .. }, None) => Some(format!(
             "({plain} IS NOT NULL AND NOT (left({plain}::text, 12) COLLATE \"C\" = ANY (${prefixes_bind}::text[])))"
         )),
-        (Select::Any, Some(sealed)) if field.plain_exists => {
+        (Select::Any, Some(sealed)) if field.source.exists => {
             Some(format!("{plain} IS NOT NULL OR {sealed} IS NOT NULL"))
         }
         (Select::Any | Select::Sealed, Some(sealed)) => Some(format!("{sealed} IS NOT NULL")),
@@ -49,9 +46,8 @@ fn need_field(field: &FieldTarget, select: &Select, prefixes_bind: usize) -> Opt
             "({plain} IS NOT NULL AND left({plain}::text, 4) COLLATE \"C\" = 'ps1.')"
         )),
         (Select::SealedUnder { .. }, sealed) => {
-            let text = !matches!(&field.sealed, Sealed::Beside { text: false, .. });
             let value = sealed.unwrap_or(plain);
-            Some(sealed_under(&value, text, prefixes_bind))
+            Some(sealed_under(&value, field.is_text(), prefixes_bind))
         }
     }
 }
@@ -77,15 +73,15 @@ pub(super) fn sealed_under(value: &str, text: bool, bind: usize) -> String {
 
 /// The condition that a field of a row still needs work. The sweep's partial index has the same
 /// text, so that queries can use the index.
-pub(super) fn unsealed(field: &FieldTarget) -> String {
-    let plain = field.column.quoted();
-    match &field.sealed {
-        Sealed::Beside { column, .. } => {
+pub(super) fn unsealed(field: &CellAccess) -> String {
+    let plain = field.source.name.quoted();
+    match field.beside() {
+        Some(column) => {
             format!("({plain} IS NOT NULL AND {} IS NULL)", column.quoted())
         }
         // The index is created outside of our transactions and outlives them, so every name has its
         // schema.
-        Sealed::InPlace => format!(
+        None => format!(
             "(pg_catalog.left({plain}::pg_catalog.text, 4) COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.<>) 'ps1.')"
         ),
     }

@@ -16,8 +16,8 @@ use crate::store::change::Change;
 use crate::store::ledger::session::Session;
 use crate::store::ledger::{keys, lanes, quarantine, rotations};
 use crate::store::{
-    BatchWriter, KeyText, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Page, PageRequest,
-    Result, RotationCount, StoreError, Target, WriteBatch, Written,
+    Access, BatchWriter, KeyText, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Page,
+    PageRequest, Result, RotationCount, StoreError, WriteBatch, Written,
 };
 
 /// A connection that writes batches.
@@ -62,15 +62,15 @@ impl SqliteWriter {
         Ok(())
     }
 
-    async fn write_rows(&mut self, target: &Target, batch: &WriteBatch<'_>) -> Result<Written> {
-        if ddl::fingerprint(&mut self.conn, target).await? != batch.fingerprint {
+    async fn write_rows(&mut self, access: &Access, batch: &WriteBatch<'_>) -> Result<Written> {
+        if ddl::fingerprint(&mut self.conn, &access.table).await? != batch.fingerprint {
             return Err(StoreError::SchemaChanged {
-                table: target.table.label(),
+                table: access.table.name.label(),
             });
         }
-        let change = Change::of(target, batch.rows);
-        mark::as_engine(&mut self.conn, change, &target.label).await?;
-        update::write(&mut self.conn, target, batch.rows).await
+        let change = Change::of(access, batch.rows);
+        mark::as_engine(&mut self.conn, change, &access.table.label).await?;
+        update::write(&mut self.conn, access, batch.rows).await
     }
 
     async fn close(&mut self, tally: &LaneTally) -> Result<()> {
@@ -106,22 +106,22 @@ impl BatchWriter for SqliteWriter {
     /// Locks nothing: the transaction is already the only writer.
     async fn lock_rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page> {
-        let outcome = current_rows(&mut self.conn, target, request, keys).await;
+        let outcome = current_rows(&mut self.conn, access, request, keys).await;
         self.settled(outcome).await
     }
 
     /// Skips no locked rows: the transaction has been the only writer since it began.
     async fn write(
         &mut self,
-        target: &Target,
+        access: &Access,
         batch: &WriteBatch<'_>,
         _skip_locked: bool,
     ) -> Result<Written> {
-        let outcome = self.write_rows(target, batch).await;
+        let outcome = self.write_rows(access, batch).await;
         self.settled(outcome).await
     }
 

@@ -1,19 +1,19 @@
 //! A table with a lane, on which a test can write a batch.
 
-use super::fixture::{Fixture, request, stamp, target, with};
+use super::fixture::{Fixture, access, request, stamp, table, with};
 use crate::store::page::{PageCell, WriteCell};
 use crate::store::{
-    BatchWriter, LaneRecord, LaneStamp, LaneTally, LaneUpdate, PageRow, Select, Store, StoreError,
-    Target, WriteBatch, WriteRow, Written,
+    BatchWriter, LaneRecord, LaneStamp, LaneTally, LaneUpdate, PageRow, Select, StoreError, Table,
+    WriteBatch, WriteRow, Written,
 };
 use crate::store::{Catalog, Ledger, Rows};
 
 pub(super) const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT COLLATE NOCASE, age INTEGER); \
     INSERT INTO t VALUES (1, 'abc', 7), (2, 'def', 8), (3, 'ghi', NULL)";
 
-pub(super) fn beside() -> Target {
+pub(super) fn beside() -> Table {
     with(
-        with(target("t", &["id"]), "ssn", "TEXT", true),
+        with(table("t", &["id"]), "ssn", "TEXT", true),
         "age",
         "INTEGER",
         true,
@@ -21,9 +21,9 @@ pub(super) fn beside() -> Target {
 }
 
 /// A number and a blob column, as [`BatchFixture::restores`] tests them.
-pub(super) fn number_and_blob() -> Target {
+pub(super) fn number_and_blob() -> Table {
     with(
-        with(target("t", &["id"]), "n", "NUMERIC", true),
+        with(table("t", &["id"]), "n", "NUMERIC", true),
         "b",
         "BLOB",
         true,
@@ -40,22 +40,22 @@ pub(super) const TALLY: LaneTally = LaneTally {
 
 pub(super) struct BatchFixture {
     pub(super) fixture: Fixture,
-    pub(super) target: Target,
+    pub(super) table: Table,
     pub(super) lane: LaneRecord,
     pub(super) writer: Box<dyn BatchWriter>,
     pub(super) key: crate::crypto::KeyId,
 }
 
 impl BatchFixture {
-    pub(super) async fn new(schema: &str, target: Target) -> Self {
+    pub(super) async fn new(schema: &str, table: Table) -> Self {
         let mut fixture = Fixture::new(schema).await;
         let key = fixture.key(1, "", true).await;
-        fixture.store.prepare(&target).await.unwrap();
-        let lane = fixture.lane(&target).await;
+        fixture.store.prepare(&table).await.unwrap();
+        let lane = fixture.lane(&table).await;
         let writer = fixture.store.writer().await.unwrap();
         Self {
             fixture,
-            target,
+            table,
             lane,
             writer,
             key,
@@ -63,7 +63,7 @@ impl BatchFixture {
     }
 
     pub(super) async fn read(&mut self, select: Select) -> Vec<PageRow> {
-        self.fixture.page(&self.target, &request(select)).await.rows
+        self.fixture.page(&self.table, &request(select)).await.rows
     }
 
     pub(super) async fn begin(&mut self, stamp: LaneStamp) -> Result<(), StoreError> {
@@ -78,7 +78,7 @@ impl BatchFixture {
         let fingerprint = self
             .fixture
             .store
-            .fingerprint(&self.target, "")
+            .fingerprint(&access(&self.table), "")
             .await
             .unwrap();
         let batch = WriteBatch {
@@ -87,7 +87,7 @@ impl BatchFixture {
             storage: "",
             rows,
         };
-        self.writer.write(&self.target, &batch, false).await
+        self.writer.write(&access(&self.table), &batch, false).await
     }
 
     /// Clears the plaintext of all rows of `t`, restores it, and compares. Each row has a sealed

@@ -25,7 +25,7 @@ use crate::store::ledger::session::Session;
 use crate::store::ledger::{audit, keys};
 use crate::store::locate::key_id_of_prefix;
 use crate::store::{
-    Destruction, FieldTarget, KeyText, Result, Sealed, SealedCount, StoreError, Target,
+    Access, Destruction, KeyText, Result, Sealed, SealedCount, StoreError, Table, TableField,
 };
 
 /// Rows that one statement groups: SQLite groups by sorting, in memory.
@@ -34,27 +34,27 @@ const WINDOW: usize = 50_000;
 /// Counts the values in a range of keys, in one snapshot.
 pub(super) async fn count(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     after: Option<&KeyText>,
     upto: Option<&KeyText>,
 ) -> Result<Vec<SealedCount>> {
-    count_by(conn, target, after, upto, WINDOW).await
+    count_by(conn, table, after, upto, WINDOW).await
 }
 
 async fn count_by(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     after: Option<&KeyText>,
     upto: Option<&KeyText>,
     window: usize,
 ) -> Result<Vec<SealedCount>> {
-    let prefixes: Vec<(usize, String)> = (target.fields.iter().enumerate())
+    let prefixes: Vec<(usize, String)> = (table.fields.iter().enumerate())
         .filter_map(|(at, field)| Some((at, prefix(field)?)))
         .collect();
     let mut sums = BTreeMap::new();
     if !prefixes.is_empty() {
         let mut snapshot = read_transaction(conn).await?;
-        let shape = Shape::read(&mut snapshot, target).await?;
+        let shape = Shape::read(&mut snapshot, &Access::of(table.clone())).await?;
         let mut after = after.cloned();
         loop {
             let mut range = KeyRange::new(&mut snapshot, &shape, after.as_ref(), upto).await?;
@@ -116,7 +116,7 @@ async fn add_window(
 }
 
 /// The expression for the sealed value of a field, and whether it is in text form.
-fn place(field: &FieldTarget) -> Option<(String, bool)> {
+fn place(field: &TableField) -> Option<(String, bool)> {
     match &field.sealed {
         Sealed::Beside { column, text } => Some((column.quoted(), *text)),
         Sealed::InPlace if field.plain_exists => Some((field.column.quoted(), true)),
@@ -126,7 +126,7 @@ fn place(field: &FieldTarget) -> Option<(String, bool)> {
 
 /// The first bytes of a sealed value as text: hex digits, or the first characters of the text form.
 /// A value of another class counts as sealed under no known key.
-fn prefix(field: &FieldTarget) -> Option<String> {
+fn prefix(field: &TableField) -> Option<String> {
     let (column, text) = place(field)?;
     let first = format!("substr({column}, 1, 12)");
     Some(match (&field.sealed, text) {
@@ -151,11 +151,11 @@ pub(super) async fn destroy(
     let mut transaction = write_transaction(conn).await?;
     let before = SqliteSession(&mut *transaction).newest_change().await?;
     match order.shred {
-        Some(tenant) => blank_indexes(&mut transaction, order.targets, tenant).await?,
+        Some(tenant) => blank_indexes(&mut transaction, order.tables, tenant).await?,
         None => {
             let mut left = Vec::new();
-            for (at, target) in order.targets.iter().enumerate() {
-                for count in left_in(&mut transaction, target, order.keys).await? {
+            for (at, access) in order.tables.iter().enumerate() {
+                for count in left_in(&mut transaction, &access.table, order.keys).await? {
                     left.push(SealedCount {
                         table: Some(at),
                         ..count
@@ -199,22 +199,22 @@ pub(super) async fn destroy(
 /// How many values of one tenant are there as plaintext beside their sealed form.
 pub(super) async fn plaintext_of(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     tenant: &str,
 ) -> Result<u64> {
-    let plain: Vec<String> = target
+    let plain: Vec<String> = table
         .fields
         .iter()
         .filter(|field| field.plain_exists && field.sealed != Sealed::InPlace)
         .map(|field| field.column.quoted())
         .collect();
-    let (Some(column), false) = (&target.tenant, plain.is_empty()) else {
+    let (Some(column), false) = (&table.tenant, plain.is_empty()) else {
         return Ok(0);
     };
     let sql = format!(
         "SELECT {} FROM {} WHERE {}",
         joined(&plain, " + ", |column| format!("count({column})")),
-        target.table.name.quoted(),
+        table.name.name.quoted(),
         is_tenant(column),
     );
     let row = bound(sql, [Bind::Blob(tenant.as_bytes().to_vec())])
@@ -228,10 +228,10 @@ pub(super) async fn plaintext_of(
 /// The values sealed under the keys in one table, counted in one scan for all keys.
 async fn left_in(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     keys: &[KeyId],
 ) -> Result<Vec<SealedCount>> {
-    let places: Vec<(usize, String, bool)> = (target.fields.iter().enumerate())
+    let places: Vec<(usize, String, bool)> = (table.fields.iter().enumerate())
         .filter_map(|(at, field)| place(field).map(|(column, text)| (at, column, text)))
         .collect();
     if places.is_empty() {
@@ -243,7 +243,7 @@ async fn left_in(
             "count(*) FILTER (WHERE {})",
             sealed_under(column, *text, keys)
         )),
-        target.table.name.quoted(),
+        table.name.name.quoted(),
     );
     let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
     let mut left = Vec::new();
@@ -293,16 +293,12 @@ fn is_tenant(column: &Ident) -> String {
 
 /// Sets the blind indexes of one tenant's rows to NULL, under the engine's mark, so that the guard
 /// allows it.
-async fn blank_indexes(
-    conn: &mut SqliteConnection,
-    targets: &[Target],
-    tenant: &str,
-) -> Result<()> {
-    for target in targets {
-        let Some(owner) = &target.tenant else {
+async fn blank_indexes(conn: &mut SqliteConnection, tables: &[Access], tenant: &str) -> Result<()> {
+    for table in tables.iter().map(|access| &access.table) {
+        let Some(owner) = &table.tenant else {
             continue;
         };
-        let columns: Vec<String> = target
+        let columns: Vec<String> = table
             .fields
             .iter()
             .flat_map(|field| field.index.iter().chain(&field.index_next))
@@ -313,12 +309,12 @@ async fn blank_indexes(
         }
         let sql = format!(
             "UPDATE {} SET {} WHERE {} AND ({})",
-            target.table.name.quoted(),
+            table.name.name.quoted(),
             joined(&columns, ", ", |column| format!("{column} = NULL")),
             is_tenant(owner),
             joined(&columns, " OR ", |column| format!("{column} IS NOT NULL")),
         );
-        mark::as_engine(conn, Change::Seal, &target.label).await?;
+        mark::as_engine(conn, Change::Seal, &table.label).await?;
         bound(sql, [Bind::Blob(tenant.as_bytes().to_vec())])
             .execute(&mut *conn)
             .await

@@ -16,55 +16,55 @@ use super::shape::{Shape, joined};
 use super::statement::{Bind, bound, run};
 use crate::ident::Ident;
 use crate::store::ledger::fields;
-use crate::store::{FieldTarget, Result, Sealed, Select, StoreError, Target};
+use crate::store::{Access, Result, Sealed, Select, StoreError, Table, TableField};
 
 /// The statements that are still needed before a table can be sealed.
-pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
-    let table = target.table.name.quoted();
-    let there = columns(conn, target).await?;
+pub(super) async fn missing(conn: &mut SqliteConnection, table: &Table) -> Result<Vec<String>> {
+    let table_name = table.name.name.quoted();
+    let there = columns(conn, table).await?;
     let is_missing = |column: &Ident| !has(&there, column);
     let mut statements = Vec::new();
-    for field in &target.fields {
+    for field in &table.fields {
         if let Sealed::Beside { column, text } = &field.sealed
             && is_missing(column)
         {
             let form = if *text { "TEXT" } else { "BLOB" };
             statements.push(format!(
-                "ALTER TABLE {table} ADD COLUMN {} {form}",
+                "ALTER TABLE {table_name} ADD COLUMN {} {form}",
                 column.quoted()
             ));
         }
         if let Some(index) = field.index.as_ref().filter(|index| is_missing(index)) {
             statements.push(format!(
-                "ALTER TABLE {table} ADD COLUMN {} BLOB",
+                "ALTER TABLE {table_name} ADD COLUMN {} BLOB",
                 index.quoted()
             ));
         }
     }
-    let whole = guarded::with_registered(conn, target).await?;
+    let whole = guarded::with_registered(conn, table).await?;
     statements.extend(guard::missing(conn, &whole).await?);
     Ok(statements)
 }
 
 /// Creates what is missing before a table can be sealed.
-pub(super) async fn prepare(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+pub(super) async fn prepare(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
-    let fresh = relations::is_fresh(&mut transaction, target).await?;
+    let fresh = relations::is_fresh(&mut transaction, table).await?;
     relations::before_change(&mut transaction).await?;
-    for statement in missing(&mut transaction, target).await? {
+    for statement in missing(&mut transaction, table).await? {
         run(&mut transaction, statement).await?;
     }
-    relations::after_change(&mut transaction, Some(target), fresh).await?;
+    relations::after_change(&mut transaction, Some(table), fresh).await?;
     relations::note_marks(&mut transaction).await?;
     connection::commit(transaction).await
 }
 
 /// Creates the lookup indexes of blind indexes.
-pub(super) async fn finish_indexes(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+pub(super) async fn finish_indexes(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
-    for field in &target.fields {
+    for field in &table.fields {
         if let Some(index) = &field.index {
-            let statement = lookup_statement(target, index, field.index_unique)?;
+            let statement = lookup_statement(table, index, field.index_unique)?;
             run(&mut transaction, statement).await?;
         }
     }
@@ -72,23 +72,26 @@ pub(super) async fn finish_indexes(conn: &mut SqliteConnection, target: &Target)
 }
 
 /// The statement that creates the lookup index of a column.
-pub(super) fn lookup_statement(target: &Target, column: &Ident, unique: bool) -> Result<String> {
+pub(super) fn lookup_statement(table: &Table, column: &Ident, unique: bool) -> Result<String> {
     let unique = if unique { "UNIQUE " } else { "" };
     Ok(format!(
         "CREATE {unique}INDEX IF NOT EXISTS {} ON {} ({})",
-        lookup_name(target, column)?.quoted(),
-        target.table.name.quoted(),
+        lookup_name(table, column)?.quoted(),
+        table.name.name.quoted(),
         column.quoted(),
     ))
 }
 
 /// Creates the sweep's index.
-pub(super) async fn make_sweep_index(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+pub(super) async fn make_sweep_index(conn: &mut SqliteConnection, access: &Access) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
-    let wanted = sweep_statement(&mut transaction, target).await?;
+    let wanted = sweep_statement(&mut transaction, access).await?;
     run(
         &mut transaction,
-        format!("DROP INDEX IF EXISTS {}", sweep_name(target)?.quoted()),
+        format!(
+            "DROP INDEX IF EXISTS {}",
+            sweep_name(&access.table)?.quoted()
+        ),
     )
     .await?;
     run(&mut transaction, wanted).await?;
@@ -96,8 +99,8 @@ pub(super) async fn make_sweep_index(conn: &mut SqliteConnection, target: &Targe
 }
 
 /// Drops the sweep's index.
-pub(super) async fn drop_sweep_index(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
-    let name = sweep_name(target)?;
+pub(super) async fn drop_sweep_index(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
+    let name = sweep_name(table)?;
     // Most runs made none, and need not wait for a writer.
     if schema_sql(conn, "index", name.as_str()).await?.is_none() {
         return Ok(());
@@ -108,20 +111,20 @@ pub(super) async fn drop_sweep_index(conn: &mut SqliteConnection, target: &Targe
 /// The quoted name of the sweep's index, if it exists and was made for exactly these fields.
 pub(super) async fn sweep_index(
     conn: &mut SqliteConnection,
-    target: &Target,
+    access: &Access,
 ) -> Result<Option<String>> {
-    let name = sweep_name(target)?;
+    let name = sweep_name(&access.table)?;
     match schema_sql(conn, "index", name.as_str()).await? {
-        Some(sql) if sql == sweep_statement(conn, target).await? => Ok(Some(name.quoted())),
+        Some(sql) if sql == sweep_statement(conn, access).await? => Ok(Some(name.quoted())),
         _ => Ok(None),
     }
 }
 
-async fn sweep_statement(conn: &mut SqliteConnection, target: &Target) -> Result<String> {
-    let shape = Shape::read(conn, target).await?;
+async fn sweep_statement(conn: &mut SqliteConnection, access: &Access) -> Result<String> {
+    let shape = Shape::read(conn, access).await?;
     Ok(format!(
         "CREATE INDEX {} ON {} ({}) WHERE {}",
-        sweep_name(target)?.quoted(),
+        sweep_name(&access.table)?.quoted(),
         shape.table,
         shape.order(),
         shape.wanted(&Select::UnsealedIndexed)?,
@@ -137,10 +140,10 @@ fn could_be_sealed(column: &str) -> String {
 }
 
 /// Whether a sealed value exists whose plaintext does not.
-async fn holds_only_copies(conn: &mut SqliteConnection, target: &Target) -> Result<bool> {
-    let there = columns(conn, target).await?;
+async fn holds_only_copies(conn: &mut SqliteConnection, table: &Table) -> Result<bool> {
+    let there = columns(conn, table).await?;
     let mut conditions = Vec::new();
-    for field in &target.fields {
+    for field in &table.fields {
         let plain = field.column.quoted();
         match &field.sealed {
             Sealed::Beside { column, .. } if has(&there, column) => {
@@ -156,7 +159,7 @@ async fn holds_only_copies(conn: &mut SqliteConnection, target: &Target) -> Resu
     }
     let sql = format!(
         "SELECT EXISTS (SELECT 1 FROM {} WHERE {})",
-        target.table.name.quoted(),
+        table.name.name.quoted(),
         conditions.join(" OR ")
     );
     let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
@@ -165,30 +168,30 @@ async fn holds_only_copies(conn: &mut SqliteConnection, target: &Target) -> Resu
 
 /// Drops guard, sealed columns and blind indexes, including new ones that a key rotation is
 /// filling.
-pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+pub(super) async fn drop_sealed(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
-    let table = target.table.name.quoted();
-    let whole = guarded::with_registered(&mut transaction, target).await?;
-    if holds_only_copies(&mut transaction, target).await? {
+    let table_name = table.name.name.quoted();
+    let whole = guarded::with_registered(&mut transaction, table).await?;
+    if holds_only_copies(&mut transaction, table).await? {
         return Err(StoreError::NotRestored {
-            table: target.label.clone(),
+            table: table.label.clone(),
         });
     }
     relations::before_change(&mut transaction).await?;
-    let way = guard::drop_all(&mut transaction, &target.table).await?;
-    let statement = format!("DROP INDEX IF EXISTS {}", sweep_name(target)?.quoted());
+    let way = guard::drop_all(&mut transaction, &table.name).await?;
+    let statement = format!("DROP INDEX IF EXISTS {}", sweep_name(table)?.quoted());
     run(&mut transaction, statement).await?;
-    let there = columns(&mut transaction, target).await?;
-    let is_named = |field: &FieldTarget| target.fields.iter().any(|one| one.column == field.column);
+    let there = columns(&mut transaction, table).await?;
+    let is_named = |field: &TableField| table.fields.iter().any(|one| one.column == field.column);
     for field in whole.fields.iter().filter(|field| is_named(field)) {
         for index in field.index.iter().chain(&field.index_next) {
-            let name = lookup_name(target, index)?.quoted();
+            let name = lookup_name(table, index)?.quoted();
             run(&mut transaction, format!("DROP INDEX IF EXISTS {name}")).await?;
         }
         if field.index_next.is_some() {
             fields::set_next(
                 &mut SqliteSession(&mut *transaction),
-                &target.label,
+                &table.label,
                 &field.label,
                 None,
                 None,
@@ -205,12 +208,12 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
             .chain(&field.index_next)
             .filter(|column| has(&there, column))
         {
-            let statement = format!("ALTER TABLE {table} DROP COLUMN {}", column.quoted());
+            let statement = format!("ALTER TABLE {table_name} DROP COLUMN {}", column.quoted());
             run(&mut transaction, statement).await?;
         }
     }
     // Guards the other fields of the table again, in the same transaction.
-    let mut rest = guarded::with_registered(&mut transaction, target).await?;
+    let mut rest = guarded::with_registered(&mut transaction, table).await?;
     rest.fields.retain(|field| !is_named(field));
     rest.on_untrusted_seal.get_or_insert(way);
     if !rest.fields.is_empty() {
@@ -219,22 +222,22 @@ pub(super) async fn drop_sealed(conn: &mut SqliteConnection, target: &Target) ->
         }
     }
     relations::after_change(&mut transaction, None, false).await?;
-    relations::columns_moved(&mut transaction, &target.label).await?;
+    relations::columns_moved(&mut transaction, &table.label).await?;
     connection::commit(transaction).await
 }
 
 /// Creates the columns that a restore writes into.
-pub(super) async fn make_plain_columns(conn: &mut SqliteConnection, target: &Target) -> Result<()> {
+pub(super) async fn make_plain_columns(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = connection::write_transaction(conn).await?;
-    let there = columns(&mut transaction, target).await?;
-    for field in target
+    let there = columns(&mut transaction, table).await?;
+    for field in table
         .fields
         .iter()
         .filter(|field| !has(&there, &field.column))
     {
         let statement = format!(
             "ALTER TABLE {} ADD COLUMN {} {}",
-            target.table.name.quoted(),
+            table.name.name.quoted(),
             field.column.quoted(),
             declared_type(field)?,
         );
@@ -245,7 +248,7 @@ pub(super) async fn make_plain_columns(conn: &mut SqliteConnection, target: &Tar
 
 /// The declared type, if it consists of words and numbers only: other text could be more than a
 /// type.
-fn declared_type(field: &FieldTarget) -> Result<&str> {
+fn declared_type(field: &TableField) -> Result<&str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" _(),+-.".contains(&byte);
     match field.source_type.bytes().all(plain) && !field.source_type.contains("--") {
         true => Ok(&field.source_type),
@@ -256,12 +259,12 @@ fn declared_type(field: &FieldTarget) -> Result<&str> {
 }
 
 /// A digest of the table's definition and its triggers.
-pub(super) async fn fingerprint(conn: &mut SqliteConnection, target: &Target) -> Result<String> {
+pub(super) async fn fingerprint(conn: &mut SqliteConnection, table: &Table) -> Result<String> {
     const DEFINITION: &str = "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema \
         WHERE type IN ('table', 'trigger') AND tbl_name = ? COLLATE NOCASE ORDER BY type, name";
     let rows = bound(
         DEFINITION,
-        [Bind::Text(target.table.name.as_str().to_owned())],
+        [Bind::Text(table.name.name.as_str().to_owned())],
     )
     .fetch_all(conn)
     .await
@@ -275,14 +278,14 @@ pub(super) async fn fingerprint(conn: &mut SqliteConnection, target: &Target) ->
     Ok(hex::encode(digest.finalize()))
 }
 
-pub(super) fn sweep_name(target: &Target) -> Result<Ident> {
-    index_name(format!("phiseal_sweep_{}", target.table.name.as_str()))
+pub(super) fn sweep_name(table: &Table) -> Result<Ident> {
+    index_name(format!("phiseal_sweep_{}", table.name.name.as_str()))
 }
 
 /// The name of a lookup index. Index names are unique in a whole SQLite database, so it contains
 /// the table's name.
-pub(super) fn lookup_name(target: &Target, index: &Ident) -> Result<Ident> {
-    let name = [target.table.name.as_str(), index.as_str(), "idx"];
+pub(super) fn lookup_name(table: &Table, index: &Ident) -> Result<Ident> {
+    let name = [table.name.name.as_str(), index.as_str(), "idx"];
     index_name(joined(&name, "_", |part| (*part).to_owned()))
 }
 
@@ -292,8 +295,8 @@ fn index_name(name: String) -> Result<Ident> {
     })
 }
 
-pub(super) async fn columns(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
-    let name = target.table.name.as_str().to_owned();
+pub(super) async fn columns(conn: &mut SqliteConnection, table: &Table) -> Result<Vec<String>> {
+    let name = table.name.name.as_str().to_owned();
     let rows = bound("SELECT name FROM pragma_table_xinfo(?)", [Bind::Text(name)])
         .fetch_all(conn)
         .await
@@ -304,7 +307,7 @@ pub(super) async fn columns(conn: &mut SqliteConnection, target: &Target) -> Res
         .collect::<Result<_>>()?;
     match names.is_empty() {
         true => Err(StoreError::Missing {
-            what: format!("table {}", target.table),
+            what: format!("table {}", table.name),
         }),
         false => Ok(names),
     }

@@ -13,7 +13,9 @@ use super::statement::{Bind, bound, literal};
 use super::{broken, fault, mark};
 use crate::ident::{Ident, TableName};
 use crate::store::catalog::{ColumnFacts, DependentFacts, IndexFacts, KeyFacts, RelationKind};
-use crate::store::{Result, Sealed, Select, ServerFacts, StoreError, Survey, TableFacts, Target};
+use crate::store::{
+    Access, Result, Sealed, Select, ServerFacts, StoreError, Survey, Table, TableFacts,
+};
 
 /// The most columns that a table can have in a library with the default limits
 /// (sqlite.org/limits.html).
@@ -84,21 +86,21 @@ pub(super) async fn row_count(conn: &mut SqliteConnection, table: &Ident) -> Res
 }
 
 /// Counts the rows that are still to be sealed; counts nothing if sealed columns do not exist yet.
-pub(super) async fn survey(conn: &mut SqliteConnection, target: &Target) -> Result<Survey> {
-    let table = &target.table.name;
-    let there = all(conn, "SELECT name FROM pragma_table_xinfo(?)", table).await?;
+pub(super) async fn survey(conn: &mut SqliteConnection, table: &Table) -> Result<Survey> {
+    let table_name = &table.name.name;
+    let there = all(conn, "SELECT name FROM pragma_table_xinfo(?)", table_name).await?;
     let there: Vec<String> = there
         .iter()
         .map(|row| text(row, "name"))
         .collect::<Result<_>>()?;
-    let made = target.fields.iter().all(|field| match &field.sealed {
+    let made = table.fields.iter().all(|field| match &field.sealed {
         Sealed::Beside { column, .. } => there.iter().any(|name| name == column.as_str()),
         Sealed::InPlace => true,
     });
     if !made {
         return Ok(Survey::default());
     }
-    let shape = Shape::read(conn, target).await?;
+    let shape = Shape::read(conn, &Access::of(table.clone())).await?;
     let sql = format!(
         "SELECT count(*) FILTER (WHERE {}), count(*) FROM {}",
         shape.wanted(&Select::UnsealedIndexed)?,

@@ -11,8 +11,8 @@ use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, KeyStatus, KeyTable, NewKey, RotationKind, RotationPeriod, Unnoted};
 use crate::store::change::Change;
 use crate::store::{
-    FieldRecord, FieldState, FieldTarget, KeyColumn, KeyKind, LaneRecord, LaneStamp, NewLane, Page,
-    PageRequest, RunKind, RunRecord, RunState, Sealed, Select, Store, Target,
+    FieldRecord, FieldState, KeyColumn, KeyKind, LaneRecord, LaneStamp, NewLane, Page, PageRequest,
+    RunKind, RunRecord, RunState, Sealed, Select, Table, TableField,
 };
 
 const MIGRATIONS: [&str; 9] = [
@@ -119,28 +119,28 @@ impl Fixture {
             .await
     }
 
-    /// Registers the fields of a target as sealed.
-    pub(super) async fn register(&mut self, target: &Target) {
-        let records: Vec<FieldRecord> = target
+    /// Registers the fields of a table as sealed.
+    pub(super) async fn register(&mut self, table: &Table) {
+        let records: Vec<FieldRecord> = table
             .fields
             .iter()
-            .map(|field| registered(target, field))
+            .map(|field| registered(table, field))
             .collect();
         self.store.register_fields(&records).await.unwrap();
     }
 
-    /// A run on the target with one claimed lane.
-    pub(super) async fn lane(&mut self, target: &Target) -> LaneRecord {
+    /// A run on the table with one claimed lane.
+    pub(super) async fn lane(&mut self, table: &Table) -> LaneRecord {
         let lane = NewLane {
             lane_no: 0,
             kind: crate::store::LaneKind::Range,
-            relation: target.table.name.quoted(),
+            relation: table.name.name.quoted(),
             lower: None,
             upper: None,
         };
         let run_id = self
             .store
-            .begin_run(&run(&target.label), &[lane])
+            .begin_run(&run(&table.label), &[lane])
             .await
             .unwrap();
         let holder = crate::store::Holder("here/boot/1/2/0".to_owned());
@@ -151,9 +151,9 @@ impl Fixture {
             .unwrap()
     }
 
-    pub(super) async fn page(&mut self, target: &Target, request: &PageRequest) -> Page {
+    pub(super) async fn page(&mut self, table: &Table, request: &PageRequest) -> Page {
         let mut reader = self.store.reader().await.unwrap();
-        reader.page(target, request).await.unwrap()
+        reader.page(&access(table), request).await.unwrap()
     }
 }
 
@@ -182,13 +182,13 @@ pub(super) fn run(label: &str) -> RunRecord {
     }
 }
 
-fn registered(target: &Target, field: &FieldTarget) -> FieldRecord {
+fn registered(table: &Table, field: &TableField) -> FieldRecord {
     let name = |ident: &Ident| ident.as_str().to_owned();
     FieldRecord {
-        table_label: target.label.clone(),
+        table_label: table.label.clone(),
         column_label: field.label.clone(),
         schema_name: String::new(),
-        table_name: name(&target.table.name),
+        table_name: name(&table.name.name),
         column_name: name(&field.column),
         sealed_column: match &field.sealed {
             Sealed::Beside { column, .. } => Some(name(column)),
@@ -199,9 +199,9 @@ fn registered(target: &Target, field: &FieldTarget) -> FieldRecord {
         blind_index_bits: field.index.as_ref().map(|_| 128),
         blind_index_next: None,
         blind_index_key_id: None,
-        tenant_column: target.tenant.as_ref().map(name),
-        key_columns: target.keys.iter().map(|key| name(&key.name)).collect(),
-        key_types: vec!["*".to_owned(); target.keys.len()],
+        tenant_column: table.tenant.as_ref().map(name),
+        key_columns: table.keys.iter().map(|key| name(&key.name)).collect(),
+        key_types: vec!["*".to_owned(); table.keys.len()],
         source_type: field.source_type.clone(),
         in_place: field.sealed == Sealed::InPlace,
         pad_to: 0,
@@ -236,33 +236,29 @@ pub(super) fn marked(change: Change, label: &str) -> String {
     format!("INSERT INTO phiseal_guard_mark VALUES ({number}, 'engine')")
 }
 
-/// A target with these key columns and no field.
-pub(super) fn target(table: &str, keys: &[&str]) -> Target {
+/// A table with these key columns and no field.
+pub(super) fn table(table_name: &str, keys: &[&str]) -> Table {
     let key = |name: &&str| KeyColumn {
         name: ident(name),
         kind: KeyKind::ByClass,
         cast: String::new(),
         type_schema: None,
     };
-    Target {
-        table: TableName {
+    Table {
+        name: TableName {
             schema: None,
-            name: ident(table),
+            name: ident(table_name),
         },
-        label: table.to_owned(),
+        label: table_name.to_owned(),
         keys: keys.iter().map(key).collect(),
         tenant: None,
         fields: Vec::new(),
-        suppress_triggers: false,
-        triggers_fire: false,
-        lock_timeout_ms: 1000,
-        scope: crate::store::Scope::default(),
         on_untrusted_seal: None,
     }
 }
 
-/// Adds a field to a target: `column` beside `column`_sealed, or in place.
-pub(super) fn with(mut target: Target, column: &str, source_type: &str, beside: bool) -> Target {
+/// Adds a field to a table: `column` beside `column`_sealed, or in place.
+pub(super) fn with(mut table: Table, column: &str, source_type: &str, beside: bool) -> Table {
     let sealed = match beside {
         true => Sealed::Beside {
             column: ident(&format!("{column}_sealed")),
@@ -270,7 +266,7 @@ pub(super) fn with(mut target: Target, column: &str, source_type: &str, beside: 
         },
         false => Sealed::InPlace,
     };
-    target.fields.push(FieldTarget {
+    table.fields.push(TableField {
         column: ident(column),
         label: column.to_owned(),
         source_type: source_type.to_owned(),
@@ -282,7 +278,12 @@ pub(super) fn with(mut target: Target, column: &str, source_type: &str, beside: 
         index_unique: false,
         plain_exists: true,
     });
-    target
+    table
+}
+
+/// Reads and writes all columns of a table.
+pub(super) fn access(table: &Table) -> crate::store::Access {
+    crate::store::Access::of(table.clone())
 }
 
 pub(super) fn request(select: Select) -> PageRequest {
@@ -294,9 +295,6 @@ pub(super) fn request(select: Select) -> PageRequest {
         bytes_max: 1 << 20,
         value_bytes_max: 1 << 20,
         select,
-        with_plain: true,
-        with_sealed: true,
-        with_index: false,
         with_key_text: true,
         versions: crate::store::Visibility::All,
     }

@@ -22,7 +22,7 @@ use super::shape::rowid;
 use super::statement::{Bind, bound, run};
 use crate::ident::{Ident, TableName};
 use crate::store::change::label_digest;
-use crate::store::{FieldRecord, KeyColumn, KeyKind, Result, StoreError, Target, UntrustedSeal};
+use crate::store::{FieldRecord, KeyColumn, KeyKind, Result, StoreError, Table, UntrustedSeal};
 
 /// The prefix of the names of the guard's triggers.
 pub(super) const GUARD_PREFIX: &str = "~phiseal_";
@@ -42,20 +42,20 @@ pub(super) struct GuardTrigger {
     pub(super) create: String,
 }
 
-/// The triggers of a table's guard. The target must name every sealed field of the table.
+/// The triggers of a table's guard. The description must name every sealed field.
 pub(super) async fn triggers(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
 ) -> Result<Vec<GuardTrigger>> {
-    let undoes = match target.on_untrusted_seal {
+    let undoes = match table.on_untrusted_seal {
         Some(way) => way == UntrustedSeal::Undo,
-        None => undoes(conn, &target.table).await?,
+        None => undoes(conn, &table.name).await?,
     };
-    let this_row = finder::this_row(conn, target).await?;
-    let rowid = rowid(conn, target.table.name.as_str()).await?.name;
-    let guard = GuardText::new(target, this_row, rowid, undoes);
-    let insert = free_name(conn, &target.table, "i").await?;
-    let update = free_name(conn, &target.table, "u").await?;
+    let this_row = finder::this_row(conn, table).await?;
+    let rowid = rowid(conn, table.name.name.as_str()).await?.name;
+    let guard = GuardText::new(table, this_row, rowid, undoes);
+    let insert = free_name(conn, &table.name, "i").await?;
+    let update = free_name(conn, &table.name, "u").await?;
     let mut triggers = vec![
         GuardTrigger {
             create: guard.on_insert(&insert),
@@ -68,7 +68,7 @@ pub(super) async fn triggers(
     ];
     for index in guard.indexes() {
         let event = format!("n{}", hex::encode(&label_digest(index)[..4]));
-        let name = free_name(conn, &target.table, &event).await?;
+        let name = free_name(conn, &table.name, &event).await?;
         triggers.push(GuardTrigger {
             create: guard.on_named(&name, index),
             name,
@@ -84,9 +84,9 @@ async fn undoes(conn: &mut SqliteConnection, table: &TableName) -> Result<bool> 
 }
 
 /// The statements that replace the table's present guard by the one it should have.
-pub(super) async fn missing(conn: &mut SqliteConnection, target: &Target) -> Result<Vec<String>> {
-    let wanted = triggers(conn, target).await?;
-    let there = on_table(conn, target.table.name.as_str()).await?;
+pub(super) async fn missing(conn: &mut SqliteConnection, table: &Table) -> Result<Vec<String>> {
+    let wanted = triggers(conn, table).await?;
+    let there = on_table(conn, table.name.name.as_str()).await?;
     let dropped = there.iter().filter(|one| !wanted.contains(one));
     let made = wanted.iter().filter(|one| !there.contains(one));
     Ok(dropped
@@ -143,23 +143,23 @@ pub(super) async fn renew(conn: &mut SqliteConnection) -> Result<()> {
     }
     relations::before_change(conn).await?;
     for record in relations::present_fields(conn).await? {
-        let table = name_of(&record.table_name)?;
-        if !outdated.contains(&table) {
+        let table_name = name_of(&record.table_name)?;
+        if !outdated.contains(&table_name) {
             continue;
         }
-        let target = guarded::with_registered(conn, &bare(table, &record)?).await?;
-        if target.fields.is_empty() {
+        let table = guarded::with_registered(conn, &bare(table_name, &record)?).await?;
+        if table.fields.is_empty() {
             continue;
         }
-        for statement in missing(conn, &target).await? {
+        for statement in missing(conn, &table).await? {
             run(conn, statement).await?;
         }
     }
     relations::after_change(conn, None, false).await
 }
 
-/// A target for a registered table, without its fields.
-fn bare(table: TableName, record: &FieldRecord) -> Result<Target> {
+/// The description of a registered table, without its fields.
+fn bare(table: TableName, record: &FieldRecord) -> Result<Table> {
     let name = |name: &String| Ident::new(name.clone()).map_err(|_| unexpected());
     let key = |column: &String| {
         Ok(KeyColumn {
@@ -169,16 +169,12 @@ fn bare(table: TableName, record: &FieldRecord) -> Result<Target> {
             type_schema: None,
         })
     };
-    Ok(Target {
-        table,
+    Ok(Table {
+        name: table,
         label: record.table_label.clone(),
         keys: record.key_columns.iter().map(key).collect::<Result<_>>()?,
         tenant: record.tenant_column.as_ref().map(name).transpose()?,
         fields: Vec::new(),
-        suppress_triggers: false,
-        triggers_fire: false,
-        lock_timeout_ms: 0,
-        scope: crate::store::Scope::default(),
         on_untrusted_seal: None,
     })
 }

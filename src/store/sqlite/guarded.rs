@@ -8,21 +8,18 @@ use super::fault;
 use super::relations;
 use super::statement::{Bind, bound};
 use crate::ident::Ident;
-use crate::store::{FieldRecord, FieldTarget, Result, Sealed, StoreError, Target};
+use crate::store::{FieldRecord, Result, Sealed, StoreError, Table, TableField};
 
-/// Adds to `target` the registered fields of its table that it does not name, and the columns that
+/// Adds to `table` the registered fields that it does not name, and the columns that
 /// the registry says take a new blind index. Leaves out columns that do not exist, since a trigger
 /// that names one would fail every write to the table.
-pub(super) async fn with_registered(
-    conn: &mut SqliteConnection,
-    target: &Target,
-) -> Result<Target> {
-    let mut whole = target.clone();
+pub(super) async fn with_registered(conn: &mut SqliteConnection, table: &Table) -> Result<Table> {
+    let mut whole = table.clone();
     if !registry_is_there(conn).await? {
         return Ok(whole);
     }
     for record in relations::present_fields(conn).await? {
-        if record.table_label != target.label {
+        if record.table_label != table.label {
             continue;
         }
         let named = whole
@@ -34,12 +31,12 @@ pub(super) async fn with_registered(
             continue;
         }
         if record.state.may_hold_seals() {
-            whole.fields.extend(field(conn, target, &record).await?);
+            whole.fields.extend(field(conn, table, &record).await?);
         }
     }
     for field in &mut whole.fields {
         if let Some(next) = &field.index_next
-            && declared_type(conn, target, next.as_str()).await?.is_none()
+            && declared_type(conn, table, next.as_str()).await?.is_none()
         {
             field.index_next = None;
         }
@@ -74,11 +71,11 @@ async fn registry_is_there(conn: &mut SqliteConnection) -> Result<bool> {
 /// not.
 async fn field(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     record: &FieldRecord,
-) -> Result<Option<FieldTarget>> {
+) -> Result<Option<TableField>> {
     let column = record.sealed_column.as_ref().unwrap_or(&record.column_name);
-    let Some(kind) = declared_type(conn, target, column).await? else {
+    let Some(kind) = declared_type(conn, table, column).await? else {
         return Ok(None);
     };
     let sealed = match &record.sealed_column {
@@ -88,12 +85,12 @@ async fn field(
             text: kind.contains("text") || kind.contains("char"),
         },
     };
-    let plain = declared_type(conn, target, &record.column_name).await?;
+    let plain = declared_type(conn, table, &record.column_name).await?;
     let index = match &record.blind_index_column {
-        Some(index) => declared_type(conn, target, index).await?.map(|_| index),
+        Some(index) => declared_type(conn, table, index).await?.map(|_| index),
         None => None,
     };
-    Ok(Some(FieldTarget {
+    Ok(Some(TableField {
         column: name(&record.column_name)?,
         label: record.column_label.clone(),
         source_type: record.source_type.clone(),
@@ -110,13 +107,13 @@ async fn field(
 /// The declared type of a column in lower case; `None` if there is no such column.
 async fn declared_type(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     column: &str,
 ) -> Result<Option<String>> {
-    let table = target.table.name.as_str().to_owned();
+    let table_name = table.name.name.as_str().to_owned();
     let row = bound(
         "SELECT lower(type) FROM pragma_table_xinfo(?) WHERE name = ?",
-        [Bind::Text(table), Bind::Text(column.to_owned())],
+        [Bind::Text(table_name), Bind::Text(column.to_owned())],
     )
     .fetch_optional(conn)
     .await

@@ -18,8 +18,8 @@ use super::shape::Shape;
 use super::single::{current_rows, unchanged_rows};
 use super::statement::{Bind, bound};
 use crate::store::{
-    Bound, KeyText, Locator, Page, PageReader, PageRequest, PageRow, Result, Select, StoreError,
-    Target,
+    Access, Bound, KeyText, Locator, Page, PageReader, PageRequest, PageRow, Result, Select,
+    StoreError,
 };
 
 /// A connection that reads pages.
@@ -64,33 +64,33 @@ impl SqliteReader {
 
 #[async_trait]
 impl PageReader for SqliteReader {
-    async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page> {
+    async fn page(&mut self, access: &Access, request: &PageRequest) -> Result<Page> {
         let mut snapshot = connection::read_transaction(&mut self.conn).await?;
-        let page = page(&mut snapshot, &mut self.whole, target, request).await?;
+        let page = page(&mut snapshot, &mut self.whole, access, request).await?;
         snapshot.rollback().await.map_err(fault::of)?;
         Ok(page)
     }
 
     async fn rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         locators: &[Locator],
     ) -> Result<Page> {
         let mut snapshot = connection::read_transaction(&mut self.conn).await?;
-        let page = unchanged_rows(&mut snapshot, target, request, locators).await?;
+        let page = unchanged_rows(&mut snapshot, access, request, locators).await?;
         snapshot.rollback().await.map_err(fault::of)?;
         Ok(page)
     }
 
     async fn current(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page> {
         let mut snapshot = connection::read_transaction(&mut self.conn).await?;
-        let page = current_rows(&mut snapshot, target, request, keys).await?;
+        let page = current_rows(&mut snapshot, access, request, keys).await?;
         snapshot.rollback().await.map_err(fault::of)?;
         Ok(page)
     }
@@ -99,10 +99,10 @@ impl PageReader for SqliteReader {
 /// Whether any row needs work.
 pub(super) async fn any_left(
     conn: &mut SqliteConnection,
-    target: &Target,
+    access: &Access,
     select: &Select,
 ) -> Result<bool> {
-    let shape = Shape::read(conn, target).await?;
+    let shape = Shape::read(conn, access).await?;
     let sql = format!(
         "SELECT EXISTS (SELECT 1 FROM {} WHERE {})",
         shape.table,
@@ -115,19 +115,19 @@ pub(super) async fn any_left(
 /// The bound before the first row by its rowid, if no column shows the rowid.
 pub(super) async fn first_row(
     conn: &mut SqliteConnection,
-    target: &Target,
+    access: &Access,
 ) -> Result<Option<Bound>> {
-    let rowid = Shape::read(conn, target).await?.rowid;
+    let rowid = Shape::read(conn, access).await?.rowid;
     Ok((rowid.name.is_some() && !rowid.shown).then_some(Bound::Row(i64::MIN)))
 }
 
 /// Reads a window in a transaction that is open.
 pub(super) async fn window(
     conn: &mut SqliteConnection,
-    target: &Target,
+    access: &Access,
     request: &PageRequest,
 ) -> Result<Page> {
-    page(conn, &mut Whole::new(), target, request).await
+    page(conn, &mut Whole::new(), access, request).await
 }
 
 /// Where a window ends, in its order.
@@ -149,11 +149,11 @@ impl End {
 async fn page(
     conn: &mut SqliteConnection,
     whole: &mut Whole,
-    target: &Target,
+    access: &Access,
     request: &PageRequest,
 ) -> Result<Page> {
-    let shape = Shape::read(conn, target).await?;
-    let reading = CellsRead::new(&shape, request);
+    let shape = Shape::read(conn, access).await?;
+    let reading = CellsRead::new(&shape, access, request);
     let window = usize::try_from(request.rows_max.max(1)).unwrap_or(usize::MAX);
     let (mut range, by_row) = match (&request.after, shape.rowid.name) {
         (Some(Bound::Row(first)), Some(name)) => (KeyRange::of_rows(name, *first), Some(name)),
@@ -169,7 +169,7 @@ async fn page(
         }
     };
     let asked = Asked {
-        target,
+        access,
         request,
         shape: &shape,
         reading: &reading,
@@ -181,7 +181,7 @@ async fn page(
     // With the sweep's index the window counts wanted rows. Without it, it counts all rows, so that
     // a nearly finished table does not become one page.
     if request.select == Select::UnsealedIndexed && by_row.is_none() {
-        let index = ddl::sweep_index(conn, target).await?;
+        let index = ddl::sweep_index(conn, access).await?;
         return row_by_row(conn, &asked, &range, index.as_deref(), None).await;
     }
     if let Some(page) = in_one_go(conn, whole, &asked, &range).await? {
@@ -261,13 +261,13 @@ async fn row_by_row(
     };
     let rows = rows
         .into_iter()
-        .map(|row| row.into_page_row(asked.target, shape));
+        .map(|row| row.into_page_row(asked.access, shape));
     Ok(page_of(rows.collect(), end.and_then(|end| end.bound())))
 }
 
 /// What a page is to hold.
 struct Asked<'a> {
-    target: &'a Target,
+    access: &'a Access,
     request: &'a PageRequest,
     shape: &'a Shape,
     reading: &'a CellsRead,
@@ -331,7 +331,7 @@ async fn in_one_go(
             let rows = read
                 .rows
                 .into_iter()
-                .map(|row| row.into_page_row(asked.target, shape));
+                .map(|row| row.into_page_row(asked.access, shape));
             let next = end.and_then(|end| end.bound());
             return Ok(Some(page_of(rows.collect(), next)));
         }

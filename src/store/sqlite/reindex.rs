@@ -21,43 +21,43 @@ use crate::crypto::KeyId;
 use crate::store::ledger::session::Session;
 use crate::store::ledger::{audit, fields, keys};
 use crate::store::{
-    ColumnSwitch, FieldTarget, IndexSwitch, LateRows, PageRequest, Result, Sealed, Select,
-    StoreError, SwitchTable, Target, UntrustedSeal, Visibility,
+    Access, ColumnSwitch, IndexSwitch, LateRows, PageRequest, Result, Sealed, Select, StoreError,
+    SwitchTable, Table, TableField, UntrustedSeal, Visibility,
 };
 
 /// Creates the new columns, registers them and makes the guard blank them.
 pub(super) async fn prepare_columns(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
-    let there = ddl::columns(&mut transaction, target).await?;
+    let there = ddl::columns(&mut transaction, table).await?;
     let records = relations::present_fields(&mut transaction).await?;
     for index in next {
-        let field = field(target, index)?;
-        refuse_dependents(&mut transaction, target, index).await?;
+        let field = field(table, index)?;
+        refuse_dependents(&mut transaction, table, index).await?;
         let is_ours = records.iter().any(|record| {
-            record.table_label == target.label
+            record.table_label == table.label
                 && record.column_label == field.label
                 && record.blind_index_next.as_deref() == Some(index.next.as_str())
         });
         match (ddl::has(&there, &index.next), is_ours) {
             (true, true) => {}
-            (true, false) => return Err(in_the_way("column", index.next.as_str(), target)),
+            (true, false) => return Err(in_the_way("column", index.next.as_str(), table)),
             (false, _) => {
                 let statement = format!(
                     "ALTER TABLE {} ADD COLUMN {} BLOB",
-                    target.table.name.quoted(),
+                    table.name.name.quoted(),
                     index.next.quoted()
                 );
                 run(&mut transaction, statement).await?;
             }
         }
-        let (table, column) = (&target.label, &field.label);
+        let (table_name, column) = (&table.label, &field.label);
         fields::set_next(
             &mut SqliteSession(&mut *transaction),
-            table,
+            table_name,
             column,
             Some(&index.next),
             None,
@@ -65,7 +65,7 @@ pub(super) async fn prepare_columns(
         .await?;
     }
     // The guard is made from the registry, so it now blanks the new columns too.
-    for statement in ddl::missing(&mut transaction, target).await? {
+    for statement in ddl::missing(&mut transaction, table).await? {
         run(&mut transaction, statement).await?;
     }
     commit(transaction).await
@@ -74,12 +74,12 @@ pub(super) async fn prepare_columns(
 /// Creates the lookup indexes on the new columns.
 pub(super) async fn make_indexes(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     for index in next {
-        let statement = ddl::lookup_statement(target, &index.next, index.unique)?;
+        let statement = ddl::lookup_statement(table, &index.next, index.unique)?;
         run(&mut transaction, statement).await?;
     }
     commit(transaction).await
@@ -99,15 +99,23 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
     }
     relations::before_change(&mut transaction).await?;
     let mut ways = Vec::new();
-    for (at, SwitchTable { target, next, over }) in order.tables.iter().enumerate() {
+    for (
+        at,
+        SwitchTable {
+            table,
+            next,
+            fill: access,
+        },
+    ) in order.tables.iter().enumerate()
+    {
         for index in next {
-            refuse_dependents(&mut transaction, target, index).await?;
+            refuse_dependents(&mut transaction, table, index).await?;
         }
         // The last rows are filled without a guard; nobody else can write under the lock.
-        ways.push(guard::drop_all(&mut transaction, &target.table).await?);
-        fill(&mut transaction, over, order.late, at).await?;
+        ways.push(guard::drop_all(&mut transaction, &table.name).await?);
+        fill(&mut transaction, access, order.late, at).await?;
         for index in next {
-            if is_behind(&mut transaction, target, index).await? {
+            if is_behind(&mut transaction, table, index).await? {
                 return Ok(false);
             }
         }
@@ -117,8 +125,8 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
         [handover] => Some(handover.to),
         _ => None,
     };
-    for (SwitchTable { target, next, .. }, way) in order.tables.iter().zip(ways) {
-        switch_table(&mut transaction, target, next, key, way).await?;
+    for (SwitchTable { table, next, .. }, way) in order.tables.iter().zip(ways) {
+        switch_table(&mut transaction, table, next, key, way).await?;
     }
     audit::note(
         &mut SqliteSession(&mut *transaction),
@@ -135,29 +143,26 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
 /// whose value does not open.
 async fn fill(
     conn: &mut SqliteConnection,
-    over: &Target,
+    access: &Access,
     late: &dyn LateRows,
     table: usize,
 ) -> Result<()> {
     let mut request = PageRequest {
-        relation: over.table.name.quoted(),
+        relation: access.table.name.name.quoted(),
         after: None,
         upto: None,
         rows_max: 10_000,
         bytes_max: 64 << 20,
         value_bytes_max: 1 << 29,
         select: Select::Unsealed,
-        with_plain: true,
-        with_sealed: false,
-        with_index: false,
         with_key_text: true,
         versions: Visibility::All,
     };
     loop {
-        let page = window(conn, over, &request).await?;
+        let page = window(conn, access, &request).await?;
         let rows = late.fill(table, page.rows)?;
         if !rows.is_empty() {
-            update::write(conn, over, &rows).await?;
+            update::write(conn, access, &rows).await?;
         }
         match page.next {
             Some(next) => request.after = Some(next),
@@ -169,17 +174,17 @@ async fn fill(
 /// Whether more rows lack their new index than those whose value does not open.
 async fn is_behind(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     index: &ColumnSwitch,
 ) -> Result<bool> {
-    let field = field(target, index)?;
+    let field = field(table, index)?;
     let sealed = match &field.sealed {
         Sealed::Beside { column, .. } => column,
         Sealed::InPlace => &field.column,
     };
     let sql = format!(
         "SELECT count(*) FROM {} WHERE ({} IS NOT NULL AND {} IS NULL) AND {} IS NOT NULL",
-        target.table.name.quoted(),
+        table.name.name.quoted(),
         sealed.quoted(),
         index.next.quoted(),
         index.column.quoted(),
@@ -191,62 +196,65 @@ async fn is_behind(
 
 async fn switch_table(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     next: &[ColumnSwitch],
     key: Option<KeyId>,
     way: UntrustedSeal,
 ) -> Result<()> {
-    let table = target.table.name.quoted();
+    let table_name = table.name.name.quoted();
     // A run may have left the sweep's index behind; the next run that needs it makes it again.
-    let sweep = ddl::sweep_name(target)?.quoted();
+    let sweep = ddl::sweep_name(table)?.quoted();
     run(conn, format!("DROP INDEX IF EXISTS {sweep}")).await?;
     for index in next {
         for column in [&index.column, &index.next] {
-            let name = ddl::lookup_name(target, column)?.quoted();
+            let name = ddl::lookup_name(table, column)?.quoted();
             run(conn, format!("DROP INDEX IF EXISTS {name}")).await?;
         }
         let (old, new) = (index.column.quoted(), index.next.quoted());
-        run(conn, format!("ALTER TABLE {table} DROP COLUMN {old}")).await?;
-        let rename = format!("ALTER TABLE {table} RENAME COLUMN {new} TO {old}");
+        run(conn, format!("ALTER TABLE {table_name} DROP COLUMN {old}")).await?;
+        let rename = format!("ALTER TABLE {table_name} RENAME COLUMN {new} TO {old}");
         run(conn, rename).await?;
         // SQLite cannot rename an index.
-        let lookup = ddl::lookup_statement(target, &index.column, index.unique)?;
+        let lookup = ddl::lookup_statement(table, &index.column, index.unique)?;
         run(conn, lookup).await?;
-        let (label, column) = (&target.label, &field(target, index)?.label);
-        let key = key.filter(|_| target.tenant.is_none());
+        let (label, column) = (&table.label, &field(table, index)?.label);
+        let key = key.filter(|_| table.tenant.is_none());
         fields::set_next(&mut SqliteSession(&mut *conn), label, column, None, key).await?;
     }
     // The registry says which columns still wait for their switch.
-    let mut whole = guarded::with_registered(conn, target).await?;
+    let mut whole = guarded::with_registered(conn, table).await?;
     whole.on_untrusted_seal.get_or_insert(way);
     for trigger in guard::triggers(conn, &whole).await? {
         run(conn, trigger.create).await?;
     }
     relations::after_change(conn, None, false).await?;
-    relations::columns_moved(conn, &target.label).await
+    relations::columns_moved(conn, &table.label).await
 }
 
 /// Refuses if an object of the application uses a blind index column: the object would be lost with
 /// the column, or prevent it from being dropped.
 async fn refuse_dependents(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     index: &ColumnSwitch,
 ) -> Result<()> {
     const SCHEMA: &str = "SELECT type, name, coalesce(sql, ''), tbl_name = ?1 COLLATE NOCASE, \
         type = 'index' AND EXISTS (SELECT 1 FROM pragma_index_info(s.name) AS i WHERE i.name = ?2 COLLATE NOCASE) \
         FROM sqlite_schema AS s WHERE tbl_name = ?1 COLLATE NOCASE OR type IN ('view', 'trigger') \
         ORDER BY type, name";
-    let (table, column) = (target.table.name.as_str(), index.column.as_str());
+    let (table_name, column) = (table.name.name.as_str(), index.column.as_str());
     let ours = [
-        ddl::lookup_name(target, &index.column)?,
-        ddl::sweep_name(target)?,
+        ddl::lookup_name(table, &index.column)?,
+        ddl::sweep_name(table)?,
     ];
     let is_ours = |name: &str| {
         ours.iter()
             .any(|ident| ident.as_str().eq_ignore_ascii_case(name))
     };
-    let binds = [Bind::Text(table.to_owned()), Bind::Text(column.to_owned())];
+    let binds = [
+        Bind::Text(table_name.to_owned()),
+        Bind::Text(column.to_owned()),
+    ];
     let rows = bound(SCHEMA, binds)
         .fetch_all(conn)
         .await
@@ -265,7 +273,7 @@ async fn refuse_dependents(
             "trigger" | "view" => {
                 !guard::is_guard(&name)
                     && mentions(&sql, column)
-                    && (of_table || mentions(&sql, table))
+                    && (of_table || mentions(&sql, table_name))
             }
             _ => false,
         };
@@ -274,25 +282,22 @@ async fn refuse_dependents(
                 "table" => "a CHECK constraint of table",
                 other => other,
             };
-            return Err(in_the_way(what, &name, target));
+            return Err(in_the_way(what, &name, table));
         }
     }
     Ok(())
 }
 
-fn in_the_way(kind: &str, name: &str, target: &Target) -> StoreError {
+fn in_the_way(kind: &str, name: &str, table: &Table) -> StoreError {
     StoreError::InTheWay {
-        what: format!("{kind} {name} on {}", target.label),
+        what: format!("{kind} {name} on {}", table.label),
     }
 }
 
-fn field<'a>(target: &'a Target, index: &ColumnSwitch) -> Result<&'a FieldTarget> {
-    target
-        .fields
-        .get(index.field)
-        .ok_or(StoreError::Unexpected {
-            what: "a blind index of a field that the target does not name",
-        })
+fn field<'a>(table: &'a Table, index: &ColumnSwitch) -> Result<&'a TableField> {
+    table.fields.get(index.field).ok_or(StoreError::Unexpected {
+        what: "a blind index of a field that the table does not name",
+    })
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use super::guard;
 use super::statement::{Bind, bound, run, statement};
 use crate::ident::{Ident, TableName};
 use crate::store::ledger::fields;
-use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Target};
+use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Table};
 pub(super) use gaps::{close_gaps, gaps, is_fresh, note, note_marks, open_gaps};
 pub(super) use leave::{forget, rebind};
 
@@ -204,16 +204,16 @@ async fn note_gap(conn: &mut SqliteConnection, id: i64, reason: &str) -> Result<
     .map_err(fault::of)
 }
 
-/// Call after guards have changed: records all present guards, and the target's table if it is not
+/// Call after guards have changed: records all present guards, and the table if it is not
 /// recorded yet.
 pub(super) async fn after_change(
     conn: &mut SqliteConnection,
-    target: Option<&Target>,
+    table: Option<&Table>,
     fresh: bool,
 ) -> Result<()> {
     // The table to record may come after `phiseal_end_of_tables`.
-    let recorded = match target {
-        Some(target) => record(conn, target, fresh).await?,
+    let recorded = match table {
+        Some(table) => record(conn, table, fresh).await?,
         None => false,
     };
     if !recorded && seen(conn).await?.iter().all(is_settled) {
@@ -224,9 +224,11 @@ pub(super) async fn after_change(
     run(conn, "DROP TABLE IF EXISTS phiseal_end_of_tables").await?;
     run(conn, "CREATE TABLE phiseal_end_of_tables (one INTEGER)").await?;
     for seen in seen(conn).await? {
-        let Some(table) = &seen.now else { continue };
+        let Some(table_name) = &seen.now else {
+            continue;
+        };
         // Also records the positions of columns that phiseal has made.
-        let mut columns = columns_now(conn, table).await?;
+        let mut columns = columns_now(conn, table_name).await?;
         columns.extend(seen.columns.clone());
         let columns = serde_json::to_string(&columns).map_err(|_| UNEXPECTED)?;
         statement(
@@ -235,8 +237,8 @@ pub(super) async fn after_change(
                AND tbl_name = ?2 COLLATE NOCASE AND substr(name, 1, 11) = '~phiseal_u_' ORDER BY name LIMIT 1), ''), \
              root_page = (SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?2) WHERE relation_id = ?3",
         )
-        .bind(guard_now(conn, table).await?)
-        .bind(table.clone())
+        .bind(guard_now(conn, table_name).await?)
+        .bind(table_name.clone())
         .bind(seen.id)
         .bind(columns)
         .execute(&mut *conn)
@@ -258,25 +260,25 @@ fn is_settled(one: &RecordedRelation) -> bool {
                 .is_some_and(|guard| guard.ends_with(":before")))
 }
 
-/// Records the target's table; `false` if it is recorded already.
-async fn record(conn: &mut SqliteConnection, target: &Target, fresh: bool) -> Result<bool> {
-    let table = target.table.name.as_str();
+/// Records the table; `false` if it is recorded already.
+async fn record(conn: &mut SqliteConnection, table: &Table, fresh: bool) -> Result<bool> {
+    let table_name = table.name.name.as_str();
     let known = seen(conn).await?;
-    if let Some(one) = known.iter().find(|one| one.label == target.label) {
+    if let Some(one) = known.iter().find(|one| one.label == table.label) {
         return match one.now.as_deref() {
-            Some(now) if now.eq_ignore_ascii_case(table) => Ok(false),
+            Some(now) if now.eq_ignore_ascii_case(table_name) => Ok(false),
             _ => Err(other_table(one)),
         };
     }
     if let Some(one) = known.iter().find(|one| {
         one.now
             .as_deref()
-            .is_some_and(|now| now.eq_ignore_ascii_case(table))
+            .is_some_and(|now| now.eq_ignore_ascii_case(table_name))
     }) {
         return Err(other_table(one));
     }
     let columns =
-        serde_json::to_string(&columns_now(conn, table).await?).map_err(|_| UNEXPECTED)?;
+        serde_json::to_string(&columns_now(conn, table_name).await?).map_err(|_| UNEXPECTED)?;
     statement(
         "INSERT INTO phiseal_sealed_relations (table_label, trigger_name, root_page, table_name, columns, gap, gap_since) \
          SELECT ?, coalesce((SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = s.name COLLATE NOCASE \
@@ -284,10 +286,10 @@ async fn record(conn: &mut SqliteConnection, target: &Target, fresh: bool) -> Re
            s.rootpage, s.name, ?2, ?3, CASE WHEN ?3 IS NOT NULL THEN strftime('%Y-%m-%dT%H:%M:%fZ', 'now') END \
          FROM sqlite_schema AS s WHERE s.type = 'table' AND s.name = ?4 COLLATE NOCASE",
     )
-    .bind(target.label.clone())
+    .bind(table.label.clone())
     .bind(columns)
     .bind((!fresh).then(|| UNSEEN.to_owned()))
-    .bind(table.to_owned())
+    .bind(table_name.to_owned())
     .execute(conn)
     .await
     .map(|_| true)

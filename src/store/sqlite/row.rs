@@ -12,7 +12,7 @@ use super::shape::{Shape, ShapeField, image, joined};
 use super::value::Value;
 use super::version::{self, SeenCell};
 use crate::store::page::PageCell;
-use crate::store::{Locator, PageRequest, PageRow, Result, Select, StoreError, Target};
+use crate::store::{Access, Locator, PageRequest, PageRow, Result, Select, StoreError};
 
 /// Which columns of a row are read.
 #[derive(Clone)]
@@ -31,8 +31,8 @@ pub(super) struct CellsRead {
 
 impl CellsRead {
     /// The columns that a request asks for, if they exist.
-    pub(super) fn new(shape: &Shape, request: &PageRequest) -> Self {
-        let (plain, sealed) = (request.with_plain, request.with_sealed);
+    pub(super) fn new(shape: &Shape, access: &Access, request: &PageRequest) -> Self {
+        let (plain, sealed) = (access.reads.source, access.reads.sealed);
         let one = |field: &ShapeField| match field.in_place() {
             true => (plain || sealed, false),
             false => (plain && field.plain.is_some(), sealed),
@@ -45,7 +45,7 @@ impl CellsRead {
                 Select::Any | Select::Sealed | Select::SealedUnder { .. } => false,
             },
             with_key_text: request.with_key_text,
-            with_index: request.with_index,
+            with_index: access.reads.index,
         }
     }
 
@@ -251,12 +251,12 @@ impl ReadRow {
     }
 
     /// The row as the engine sees it.
-    pub(super) fn into_page_row(self, target: &Target, shape: &Shape) -> PageRow {
+    pub(super) fn into_page_row(self, access: &Access, shape: &Shape) -> PageRow {
         let version = version::pack(self.rowid, &self.seen());
         let key: std::result::Result<Vec<_>, _> = self
             .key
             .iter()
-            .zip(&target.keys)
+            .zip(&access.table.keys)
             .map(|(value, column)| value.part().ok_or_else(|| column.name.as_str().to_owned()))
             .collect();
         // For a key without a fixed form, only its text can name the row in quarantine.

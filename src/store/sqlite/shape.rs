@@ -12,7 +12,7 @@ use super::value::Kept;
 use crate::crypto::KeyId;
 use crate::crypto::envelope::HEADER_BYTES;
 use crate::ident::Ident;
-use crate::store::{Result, Sealed, Select, StoreError, Target};
+use crate::store::{Access, Result, Select, StoreError};
 
 /// A table with its key, its tenant and its fields.
 pub(super) struct Shape {
@@ -26,7 +26,7 @@ pub(super) struct Shape {
     pub(super) keys: Vec<ShapeKey>,
     /// The tenant column, quoted.
     pub(super) tenant: Option<String>,
-    /// The fields, in the target's order.
+    /// The fields, in the order of the cells.
     pub(super) fields: Vec<ShapeField>,
 }
 
@@ -93,18 +93,19 @@ pub(super) struct ShapeField {
 }
 
 impl ShapeField {
-    /// Whether the field is sealed in its own column.
+    /// Whether no sealed value is beside the source: it is in the source's place, or not read.
     pub(super) fn in_place(&self) -> bool {
         self.sealed.is_none()
     }
 }
 
 impl Shape {
-    /// Reads the shape of a target; the collations come from the catalog.
-    pub(super) async fn read(conn: &mut SqliteConnection, target: &Target) -> Result<Self> {
-        let names: Vec<&str> = target.keys.iter().map(|key| key.name.as_str()).collect();
-        let collations = collations(conn, target.table.name.as_str(), &names).await?;
-        let keys = target.keys.iter().zip(collations).map(|(key, collation)| {
+    /// Reads the shape of an access; the collations come from the catalog.
+    pub(super) async fn read(conn: &mut SqliteConnection, access: &Access) -> Result<Self> {
+        let table = &access.table;
+        let names: Vec<&str> = table.keys.iter().map(|key| key.name.as_str()).collect();
+        let collations = collations(conn, table.name.name.as_str(), &names).await?;
+        let keys = table.keys.iter().zip(collations).map(|(key, collation)| {
             let column = key.name.quoted();
             ShapeKey {
                 collate: collation
@@ -113,25 +114,22 @@ impl Shape {
                 column,
             }
         });
-        let fields = target.fields.iter().map(|field| {
-            let (sealed, sealed_text) = match &field.sealed {
-                Sealed::Beside { column, text } => (Some(column.quoted()), *text),
-                Sealed::InPlace => (None, true),
-            };
+        let fields = access.cells.iter().map(|field| {
+            let (source, sealed) = (&field.source, field.beside().map(Ident::quoted));
             ShapeField {
-                plain: (field.plain_exists || sealed.is_none()).then(|| field.column.quoted()),
+                plain: (source.exists || sealed.is_none()).then(|| source.name.quoted()),
                 sealed,
-                sealed_text,
+                sealed_text: field.is_text(),
                 index: field.index.as_ref().map(Ident::quoted),
-                kept: Kept::of(&field.source_type, field.plain_is_bytes),
+                kept: Kept::of(&source.sql_type, source.is_bytes),
             }
         });
         Ok(Self {
-            table: target.table.name.quoted(),
-            rowid: rowid(conn, target.table.name.as_str()).await?,
+            table: table.name.name.quoted(),
+            rowid: rowid(conn, table.name.name.as_str()).await?,
             encoding: encoding(conn).await?,
             keys: keys.collect(),
-            tenant: target.tenant.as_ref().map(Ident::quoted),
+            tenant: table.tenant.as_ref().map(Ident::quoted),
             fields: fields.collect(),
         })
     }

@@ -9,17 +9,17 @@ use super::row::{CellsRead, ReadRow};
 use super::shape::{Shape, joined};
 use super::statement::bound;
 use super::version;
-use crate::store::{KeyText, Locator, Page, PageRequest, Result, Target};
+use crate::store::{Access, KeyText, Locator, Page, PageRequest, Result};
 
 /// The rows of these locators that are unchanged since they were read.
 pub(super) async fn unchanged_rows(
     conn: &mut SqliteConnection,
-    target: &Target,
+    access: &Access,
     request: &PageRequest,
     locators: &[Locator],
 ) -> Result<Page> {
-    let shape = Shape::read(conn, target).await?;
-    let reading = CellsRead::new(&shape, request);
+    let shape = Shape::read(conn, access).await?;
+    let reading = CellsRead::new(&shape, access, request);
     let mut rows = Vec::with_capacity(locators.len());
     for locator in locators {
         let seen = version::unpack(&locator.version)?.columns;
@@ -27,7 +27,7 @@ pub(super) async fn unchanged_rows(
         if let Some(row) = row_at(conn, &shape, &reading, "1", &key).await?
             && row.is_still(&seen)
         {
-            rows.push(row.into_page_row(target, &shape));
+            rows.push(row.into_page_row(access, &shape));
         }
     }
     Ok(page_of(rows, None))
@@ -48,18 +48,18 @@ pub(super) async fn is_unchanged(
 /// Rows by their keys, as they are now.
 pub(super) async fn current_rows(
     conn: &mut SqliteConnection,
-    target: &Target,
+    access: &Access,
     request: &PageRequest,
     keys: &[KeyText],
 ) -> Result<Page> {
-    let shape = Shape::read(conn, target).await?;
-    let reading = CellsRead::new(&shape, request);
+    let shape = Shape::read(conn, access).await?;
+    let reading = CellsRead::new(&shape, access, request);
     let wanted = shape.wanted(&request.select)?;
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys {
         let key = key_value::values(key, shape.keys.len())?;
         if let Some(row) = row_at(conn, &shape, &reading, &wanted, &key).await? {
-            rows.push(row.into_page_row(target, &shape));
+            rows.push(row.into_page_row(access, &shape));
         }
     }
     Ok(page_of(rows, None))

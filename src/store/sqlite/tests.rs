@@ -1,11 +1,11 @@
 //! Tests of the store as a whole: connecting, keys, registry, quarantine, audit, DDL.
 
 use super::SqliteStore;
-use super::fixture::{Fixture, ident, request, run, target, with};
+use super::fixture::{Fixture, access, ident, request, run, table, with};
 use crate::crypto::{KeyId, Purpose};
 use crate::keys::{KeyStatus, KeyTable, NewKey, RotationPeriod, Unnoted};
 use crate::store::{
-    AuditEntry, FieldRecord, FieldState, NewQuarantine, QuarantineState, Select, Store, StoreError,
+    AuditEntry, FieldRecord, FieldState, NewQuarantine, QuarantineState, Select, StoreError,
 };
 use crate::store::{AuditTable, Catalog, Ledger};
 
@@ -333,45 +333,51 @@ async fn what_prepare_made_is_not_made_again_and_is_all_taken_away() {
         "CREATE TABLE \"a \"\"b\" (id INTEGER PRIMARY KEY, ssn TEXT); INSERT INTO \"a \"\"b\" VALUES (1, 'x')",
     )
     .await;
-    let mut target = with(target("a \"b", &["id"]), "ssn", "TEXT", true);
-    target.fields[0].index = Some(ident("ssn_bidx"));
-    target.fields[0].index_unique = true;
+    let mut table = with(table("a \"b", &["id"]), "ssn", "TEXT", true);
+    table.fields[0].index = Some(ident("ssn_bidx"));
+    table.fields[0].index_unique = true;
     let schema = "SELECT sql FROM sqlite_schema WHERE tbl_name NOT LIKE 'phiseal%' ORDER BY name";
     let before = fixture.rows(schema).await;
-    assert_eq!(fixture.store.ddl(&target).await.unwrap().len(), 5);
-    fixture.store.prepare(&target).await.unwrap();
-    assert!(fixture.store.ddl(&target).await.unwrap().is_empty());
-    fixture.store.prepare(&target).await.unwrap();
-    fixture.store.finish_indexes(&target).await.unwrap();
-    fixture.store.finish_indexes(&target).await.unwrap();
-    assert!(fixture.store.make_sweep_index(&target, "").await.unwrap());
-    let page = fixture.page(&target, &request(Select::Unsealed)).await;
+    assert_eq!(fixture.store.ddl(&table).await.unwrap().len(), 5);
+    fixture.store.prepare(&table).await.unwrap();
+    assert!(fixture.store.ddl(&table).await.unwrap().is_empty());
+    fixture.store.prepare(&table).await.unwrap();
+    fixture.store.finish_indexes(&table).await.unwrap();
+    fixture.store.finish_indexes(&table).await.unwrap();
+    assert!(
+        fixture
+            .store
+            .make_sweep_index(&access(&table), "")
+            .await
+            .unwrap()
+    );
+    let page = fixture.page(&table, &request(Select::Unsealed)).await;
     assert_eq!(page.rows.len(), 1);
-    fixture.store.drop_sealed(&target).await.unwrap();
+    fixture.store.drop_sealed(&table).await.unwrap();
     assert_eq!(fixture.rows(schema).await, before);
-    fixture.store.drop_sealed(&target).await.unwrap();
+    fixture.store.drop_sealed(&table).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_column_that_was_dropped_is_made_again_and_a_type_that_is_more_is_refused() {
     let mut fixture = Fixture::new("CREATE TABLE t (id INTEGER PRIMARY KEY)").await;
-    let mut target = with(target("t", &["id"]), "ssn", "VARCHAR(11)", true);
-    target.fields[0].plain_exists = false;
-    fixture.store.make_plain_columns(&target).await.unwrap();
-    fixture.store.make_plain_columns(&target).await.unwrap();
+    let mut table = with(table("t", &["id"]), "ssn", "VARCHAR(11)", true);
+    table.fields[0].plain_exists = false;
+    fixture.store.make_plain_columns(&table).await.unwrap();
+    fixture.store.make_plain_columns(&table).await.unwrap();
     assert_eq!(
         fixture
             .rows("SELECT type FROM pragma_table_info('t') WHERE name = 'ssn'")
             .await,
         ["VARCHAR(11)"]
     );
-    target.fields[0].column = ident("other");
-    target.fields[0].source_type = "TEXT; DROP TABLE t".to_owned();
+    table.fields[0].column = ident("other");
+    table.fields[0].source_type = "TEXT; DROP TABLE t".to_owned();
     assert!(matches!(
-        fixture.store.make_plain_columns(&target).await,
+        fixture.store.make_plain_columns(&table).await,
         Err(StoreError::Unexpected { .. })
     ));
-    let missing = with(super::fixture::target("none", &["id"]), "ssn", "TEXT", true);
+    let missing = with(super::fixture::table("none", &["id"]), "ssn", "TEXT", true);
     assert!(matches!(
         fixture.store.prepare(&missing).await,
         Err(StoreError::Missing { .. })

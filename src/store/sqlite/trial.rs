@@ -2,6 +2,7 @@
 //! Owns the temporary copy in memory, which is created, filled and written in one transaction that
 //! never commits.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ use super::update;
 use crate::ident::{Ident, TableName};
 use crate::store::change::Change;
 use crate::store::{
-    KeyText, Result, Sealed, StoreError, Target, Trial, TrialTable, Tried, WriteRow,
+    Access, KeyText, Result, Sealed, StoreError, Table, Trial, TrialTable, Tried, WriteRow,
 };
 
 /// The name of the temporary copy.
@@ -45,15 +46,15 @@ impl Trial for SqliteTrial {
 
     async fn write(
         &mut self,
-        target: &Target,
+        access: &Access,
         _relation: &str,
         rows: Vec<WriteRow>,
         place: TrialTable,
     ) -> Result<Tried> {
         let conn = &mut self.conn;
         let tried = match place {
-            TrialTable::Copy => in_copy(conn, target, &rows).await,
-            TrialTable::Table => in_table(conn, target, &rows).await,
+            TrialTable::Copy => in_copy(conn, access, &rows).await,
+            TrialTable::Table => in_table(conn, access, &rows).await,
         };
         // If an error has ended the transaction already, there is nothing to roll back.
         let undone = run(conn, "ROLLBACK").await;
@@ -66,7 +67,7 @@ impl Trial for SqliteTrial {
 
 async fn in_table(
     conn: &mut SqliteConnection,
-    target: &Target,
+    access: &Access,
     rows: &[WriteRow],
 ) -> Result<Tried> {
     run(conn, "BEGIN IMMEDIATE").await?;
@@ -78,41 +79,47 @@ async fn in_table(
         .await
         .map_err(fault::of)?;
     if row.try_get::<i64, _>(0).map_err(fault::of)? > 0 {
-        mark::as_engine(conn, Change::of(target, rows), &target.label).await?;
+        mark::as_engine(conn, Change::of(access, rows), &access.table.label).await?;
     }
-    put(conn, target, rows).await
+    put(conn, access, rows).await
 }
 
-async fn in_copy(conn: &mut SqliteConnection, target: &Target, rows: &[WriteRow]) -> Result<Tried> {
+async fn in_copy(conn: &mut SqliteConnection, access: &Access, rows: &[WriteRow]) -> Result<Tried> {
     run(conn, "BEGIN").await?;
-    let shape = Shape::read(conn, target).await?;
-    let columns = columns(conn, &target.table.name).await?;
-    let mut copy = target.clone();
-    copy.table = TableName {
+    let shape = Shape::read(conn, access).await?;
+    let columns = columns(conn, &access.table.name.name).await?;
+    let copy = TableName {
         schema: None,
         name: Ident::new(COPY).map_err(|_| StoreError::Unexpected {
             what: "the name of the copy",
         })?,
     };
-    let name = copy.table.name.quoted();
+    let name = copy.name.quoted();
     run(
         conn,
         format!(
             "CREATE TEMPORARY TABLE {name} ({})",
-            definitions(target, &columns).join(", ")
+            definitions(access, &columns).join(", ")
         ),
     )
     .await?;
-    for index in indexes(conn, &target.table.name, &columns).await? {
+    for index in indexes(conn, &access.table.name.name, &columns).await? {
         run(conn, index).await?;
     }
     fill(conn, &shape, &columns, &name, rows).await?;
+    let copy = Access {
+        table: Arc::new(Table {
+            name: copy,
+            ..access.table.as_ref().clone()
+        }),
+        ..access.clone()
+    };
     put(conn, &copy, rows).await
 }
 
-async fn put(conn: &mut SqliteConnection, target: &Target, rows: &[WriteRow]) -> Result<Tried> {
+async fn put(conn: &mut SqliteConnection, access: &Access, rows: &[WriteRow]) -> Result<Tried> {
     let begun = Instant::now();
-    let written = update::write(conn, target, rows).await?;
+    let written = update::write(conn, access, rows).await?;
     Ok(Tried {
         rows: written.rows,
         took: begun.elapsed(),
@@ -152,7 +159,7 @@ async fn columns(conn: &mut SqliteConnection, table: &Ident) -> Result<Vec<Store
 }
 
 /// The columns of the copy: those of the table, and those that a backfill would add.
-fn definitions(target: &Target, columns: &[StoredColumn]) -> Vec<String> {
+fn definitions(access: &Access, columns: &[StoredColumn]) -> Vec<String> {
     let mut out: Vec<String> = columns
         .iter()
         .map(|column| {
@@ -165,7 +172,7 @@ fn definitions(target: &Target, columns: &[StoredColumn]) -> Vec<String> {
         })
         .collect();
     let missing = |name: &&Ident| !columns.iter().any(|column| column.name == **name);
-    for field in &target.fields {
+    for field in &access.table.fields {
         let sealed = match &field.sealed {
             Sealed::Beside { column, .. } => Some(column),
             Sealed::InPlace => None,
@@ -287,11 +294,11 @@ async fn fill(
 /// Keys that divide the table into ranges of equally many rows.
 pub(super) async fn sample_keys(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
     pieces: u32,
 ) -> Result<Vec<KeyText>> {
-    let shape = Shape::read(conn, target).await?;
-    let rows = facts::row_count(conn, &target.table.name).await?;
+    let shape = Shape::read(conn, &Access::of(table.clone())).await?;
+    let rows = facts::row_count(conn, &table.name.name).await?;
     let mut places = Vec::new();
     for piece in 1..u64::from(pieces) {
         let before = rows * piece / u64::from(pieces);

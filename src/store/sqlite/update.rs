@@ -17,7 +17,7 @@ use super::statement::{Bind, bound};
 use super::value::Kept;
 use super::version::{self, SeenCell};
 use crate::store::page::WriteCell;
-use crate::store::{Result, StoreError, Target, WriteRow, Written};
+use crate::store::{Access, Result, StoreError, Triggers, WriteRow, Written};
 
 /// The most parameters of one statement; SQLite's own limit is 32,766.
 const PARAMETERS_MAX: usize = 8_000;
@@ -35,16 +35,16 @@ struct UpdateLayout<'a> {
 /// Writes the rows, and reports those that changed since they were read.
 pub(super) async fn write(
     conn: &mut SqliteConnection,
-    target: &Target,
+    access: &Access,
     rows: &[WriteRow],
 ) -> Result<Written> {
-    let shape = Shape::read(conn, target).await?;
+    let shape = Shape::read(conn, access).await?;
     let mut done = bulk::write(conn, &shape, rows).await?;
     let rest: Vec<usize> = (0..rows.len()).filter(|at| !done[*at]).collect();
     write_each(conn, &shape, rows, &rest, &mut done).await?;
     let mut outcome = Written::default();
     let written: Vec<usize> = (0..rows.len()).filter(|at| done[*at]).collect();
-    if target.in_place() || target.triggers_fire {
+    if access.in_place() || access.triggers == Triggers::Fire {
         let parameters = shape.keys.len() + 1;
         for written in written.chunks((PARAMETERS_MAX / parameters).max(1)) {
             stored(&shape, conn, rows, written, &mut outcome).await?;
@@ -97,7 +97,7 @@ async fn write_each(
 impl<'a> UpdateLayout<'a> {
     fn new(shape: &'a Shape, rows: &[&WriteRow], seen: &[Vec<SeenCell<'_>>]) -> Result<Self> {
         let bad = StoreError::Unexpected {
-            what: "a batch whose rows are not of the target's fields",
+            what: "a batch whose rows are not of the table's fields",
         };
         let fields = shape.fields.len();
         let fits = rows.iter().all(|row| row.cells.len() == fields)

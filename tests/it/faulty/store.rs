@@ -183,48 +183,48 @@ through! { Catalog:
     table(name: &TableName) -> Option<TableFacts>;
     table_names() -> Vec<TableName>;
     check_ownership(owner: Option<&Ident>) -> ();
-    ddl(target: &Target) -> Vec<String>;
-    prepare(target: &Target) -> ();
-    finish_indexes(target: &Target) -> ();
-    make_sweep_index(target: &Target, relation: &str) -> bool;
-    drop_sweep_index(target: &Target) -> Vec<String>;
-    drop_sealed(target: &Target) -> ();
-    make_plain_columns(target: &Target) -> ();
-    fingerprint(target: &Target, relation: &str) -> String;
-    relations(target: &Target) -> Vec<String>;
-    row_estimate(target: &Target) -> u64;
+    ddl(table: &Table) -> Vec<String>;
+    prepare(table: &Table) -> ();
+    finish_indexes(table: &Table) -> ();
+    make_sweep_index(access: &Access, relation: &str) -> bool;
+    drop_sweep_index(table: &Table) -> Vec<String>;
+    drop_sealed(table: &Table) -> ();
+    make_plain_columns(table: &Table) -> ();
+    fingerprint(access: &Access, relation: &str) -> String;
+    relations(access: &Access) -> Vec<String>;
+    row_estimate(table: &Table) -> u64;
     end_frozen(run_id: i64) -> ();
     start_writing() -> ();
     open_transactions() -> Vec<OpenTransaction>;
-    prepare_reindex(target: &Target, next: &[ColumnSwitch]) -> ();
-    index_reindexed(target: &Target, next: &[ColumnSwitch]) -> ();
-    blockers(target: &Target) -> Vec<String>;
+    prepare_reindex(table: &Table, next: &[ColumnSwitch]) -> ();
+    index_reindexed(table: &Table, next: &[ColumnSwitch]) -> ();
+    blockers(table: &Table) -> Vec<String>;
 }
 
 through! { SealedRelations:
     sealed_relations() -> Vec<RelationRecord>;
-    note_relations(target: &Target) -> ();
-    gaps(target: &Target) -> Vec<Gap>;
+    note_relations(table: &Table) -> ();
+    gaps(table: &Table) -> Vec<Gap>;
     open_gaps(table_label: &str, reason: &str) -> ();
     close_gaps(table_label: &str, compared: &[Gap]) -> Vec<String>;
     forget_fields(table_label: &str, columns: &[String]) -> ();
-    rebind(target: &Target) -> ();
+    rebind(table: &Table) -> ();
     all_verified() -> ();
 }
 
 through! { Rows:
-    cut_by_key(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
-    sample_keys(target: &Target, relation: &str, pieces: u32) -> Vec<KeyText>;
-    cut_by_storage(target: &Target, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
+    cut_by_key(table: &Table, relation: &str, pieces: u32) -> Vec<KeyText>;
+    sample_keys(table: &Table, relation: &str, pieces: u32) -> Vec<KeyText>;
+    cut_by_storage(access: &Access, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
     horizon(relation: &str) -> Option<Horizon>;
-    survey(target: &Target) -> Survey;
-    violators(target: &Target, relation: &str, limit: u32) -> Vec<Violator>;
-    any_left(target: &Target, relation: &str, select: &Select) -> bool;
-    census(target: &Target, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
+    survey(table: &Table) -> Survey;
+    violators(table: &Table, relation: &str, limit: u32) -> Vec<Violator>;
+    any_left(access: &Access, relation: &str, select: &Select) -> bool;
+    census(table: &Table, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
     search_list() -> SearchList;
     search(place: &SearchRelation, keys: &[KeyId]) -> Vec<SearchHit>;
     destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
-    plaintext_of(target: &Target, tenant: &str) -> u64;
+    plaintext_of(table: &Table, tenant: &str) -> u64;
     switch_indexes(switch: &IndexSwitch<'_>) -> bool;
     {
         async fn reader(&self) -> Result<Box<dyn PageReader>> {
@@ -288,28 +288,28 @@ struct FaultyReader {
 
 #[async_trait]
 impl PageReader for FaultyReader {
-    async fn page(&mut self, target: &Target, request: &PageRequest) -> Result<Page> {
-        let work = self.inner.page(target, request);
+    async fn page(&mut self, access: &Access, request: &PageRequest) -> Result<Page> {
+        let work = self.inner.page(access, request);
         self.fault.through("page", work).await
     }
 
     async fn rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         locators: &[Locator],
     ) -> Result<Page> {
-        let work = self.inner.rows(target, request, locators);
+        let work = self.inner.rows(access, request, locators);
         self.fault.through("rows", work).await
     }
 
     async fn current(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page> {
-        let work = self.inner.current(target, request, keys);
+        let work = self.inner.current(access, request, keys);
         self.fault.through("current", work).await
     }
 }
@@ -343,22 +343,22 @@ impl BatchWriter for FaultyWriter {
 
     async fn lock_rows(
         &mut self,
-        target: &Target,
+        access: &Access,
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page> {
-        let work = self.inner.lock_rows(target, request, keys);
+        let work = self.inner.lock_rows(access, request, keys);
         let outcome = self.fault.through("lock_rows", work).await;
         self.undone(outcome).await
     }
 
     async fn write(
         &mut self,
-        target: &Target,
+        access: &Access,
         batch: &WriteBatch<'_>,
         skip_locked: bool,
     ) -> Result<Written> {
-        let work = self.inner.write(target, batch, skip_locked);
+        let work = self.inner.write(access, batch, skip_locked);
         let outcome = self.fault.through("write", work).await;
         self.undone(outcome).await
     }

@@ -45,10 +45,10 @@ pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit
     signal::watch(&stop, output);
     let engine = session.engine(progress::sink(output), stop).await?;
     // A destruction writes nothing to these tables, so preflight is not needed.
-    let targets = session.database(&server).counted().await?;
+    let tables = session.database(&server).counted().await?;
     let reach = reach(&args.search);
     let order = DestroyRequest {
-        targets: &targets,
+        tables: &tables,
         reason: &args.reason,
         reach: &reach,
     };

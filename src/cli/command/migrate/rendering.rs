@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::columns;
 use crate::foreign::Foreign;
-use crate::schema::{
-    Adopted, Difference, Drift, MigrationState, MigrationStatus, Planned, Version,
-};
+use crate::schema::{Adopted, Difference, Drift, MigrationStatus, Planned, Version};
 
 pub(super) fn said(versions: &[String], what: &str, nothing: &str) -> String {
     const LISTED: usize = 8;
@@ -77,7 +75,7 @@ pub(super) fn object(status: &MigrationStatus) -> Value {
     json!({
         "version": written(&status.label, status.version),
         "name": status.name,
-        "state": word(status.state),
+        "state": status.state.as_str(),
         "applied_at": status.applied_at,
     })
 }
@@ -97,7 +95,7 @@ pub(super) fn table(all: &[MigrationStatus]) -> String {
             vec![
                 status.label.clone(),
                 status.name.clone(),
-                word(status.state).to_owned(),
+                status.state.as_str().to_owned(),
                 columns::or_nothing(status.applied_at.as_deref()),
             ]
         })
@@ -194,20 +192,10 @@ fn difference(d: &Difference) -> Value {
     json!({ "kind": d.kind, "name": d.name, "expected": d.expected, "found": d.found })
 }
 
-const fn word(state: MigrationState) -> &'static str {
-    match state {
-        MigrationState::Applied => "applied",
-        MigrationState::Pending => "pending",
-        MigrationState::ChecksumDiffers => "checksum_differs",
-        MigrationState::Unknown => "unknown",
-        MigrationState::PartlyApplied => "partly_applied",
-        MigrationState::PartlyUndone => "partly_undone",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::MigrationState;
 
     fn labels(to: i64) -> Vec<String> {
         (1..=to).map(|n| n.to_string()).collect()

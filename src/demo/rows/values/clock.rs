@@ -1,12 +1,15 @@
 //! Days and times. Each row has a moment of its own, in school hours; every date and time of the
 //! row stands so many minutes before or after it, by name, so that none ends before it begins.
 
+use jiff::Timestamp;
 use rand::RngExt;
 
 use super::at::Topic;
 use super::make::Make;
 use super::{At, fits};
 
+/// In seconds; what is longer is in minutes.
+const MINUTE: i64 = 60;
 const HOUR: i64 = 60;
 const DAY: i64 = 24 * HOUR;
 const YEAR: i64 = 366 * DAY;
@@ -147,19 +150,12 @@ pub fn date_text(at: &At, minutes: i64, apart: bool) -> String {
 }
 
 pub fn moment_text(at: &At, minutes: i64, apart: bool) -> String {
-    let (minute, second) = if apart {
-        let second = FIRST_DAY * DAY * 60 + at.row.cast_signed();
-        (second.div_euclid(60), second.rem_euclid(60))
+    let second = if apart {
+        FIRST_DAY * DAY * MINUTE + at.row.cast_signed()
     } else {
-        (moment_of(at) + minutes, 0)
+        (moment_of(at) + minutes) * MINUTE
     };
-    let (day, rest) = (minute.div_euclid(DAY), minute.rem_euclid(DAY));
-    format!(
-        "{} {:02}:{:02}:{second:02}+00",
-        day_text(day),
-        rest / HOUR,
-        rest % HOUR
-    )
+    text(second, "%Y-%m-%d %H:%M:%S+00")
 }
 
 pub fn birth_date(at: &At) -> String {
@@ -167,18 +163,15 @@ pub fn birth_date(at: &At) -> String {
     day_text(FIRST_DAY - days)
 }
 
-/// Since 1970, in the Gregorian calendar (Hinnant, `civil_from_days`).
+/// A day since 1970 as text.
 fn day_text(day: i64) -> String {
-    let z = day + 719_468;
-    let era = z.div_euclid(146_097);
-    let of_era = z.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{of_month:02}")
+    text(day * DAY * MINUTE, "%Y-%m-%d")
+}
+
+/// A second since 1970 as text, in UTC.
+fn text(second: i64, format: &str) -> String {
+    let time = Timestamp::from_second(second).unwrap_or_default();
+    time.strftime(format).to_string()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Tests that registered facts are fixed, that labels are never used twice, and that targets follow
+//! Tests that registered facts are fixed, that labels are never used twice, and that tables follow
 //! the registry.
 
 use super::*;
@@ -152,12 +152,12 @@ fn renamed_columns_and_tables_keep_their_labels() {
         w.registered[0].column_name = "social_security_number".to_owned();
     });
     assert_eq!(world.refusals(), [""; 0]);
-    let target = world.resolve().unwrap();
+    let table = world.resolve().unwrap();
     assert_eq!(
-        (target.label.as_str(), target.fields[0].label.as_str()),
+        (table.label.as_str(), table.fields[0].label.as_str()),
         ("public.patients", "ssn")
     );
-    assert_eq!(target.table.label(), "public.people");
+    assert_eq!(table.name.label(), "public.people");
 }
 
 #[test]
@@ -208,15 +208,15 @@ fn a_target_takes_its_forms_from_the_columns() {
         w.table().columns.push(column("ssn_sealed", "text"));
         w.ssn().base_type = "date".to_owned();
     });
-    let target = world.resolve().unwrap();
-    let field = &target.fields[0];
+    let table = world.resolve().unwrap();
+    let field = &table.fields[0];
     let sealed = Sealed::Beside {
         column: "ssn_sealed".parse().unwrap(),
         text: true,
     };
     assert_eq!(field.sealed, sealed);
     assert!(field.plain_exists && !field.plain_is_bytes && !field.plain_is_varlena_text);
-    let record = &records(&target, &world.plan)[0];
+    let record = &records(&table, &world.plan)[0];
     assert_eq!(record.key_types, ["i"]);
     assert_eq!(record.blind_index_normaliser.as_deref(), Some("digits"));
     assert_eq!(

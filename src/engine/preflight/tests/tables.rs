@@ -244,9 +244,9 @@ fn key_types_without_fixed_text_are_refused_and_all_others_resolve_to_their_tag(
         ("bool", "o"),
     ] {
         let world = World::beside().with(|w| w.table().columns[0].base_type = base.to_owned());
-        let target = world.resolve().unwrap();
-        assert_eq!(target.keys[0].kind.tag(), tag, "{base}");
-        assert_eq!(target.keys[0].cast, base);
+        let table = world.resolve().unwrap();
+        assert_eq!(table.keys[0].kind.tag(), tag, "{base}");
+        assert_eq!(table.keys[0].cast, base);
     }
     let array = World::beside().with(|w| w.table().columns[0].array = true);
     assert_eq!(array.refusals(), ["E0208"]);

@@ -2,22 +2,22 @@
 //! Owns the forms of the types whose text is short and fixed; other types pass. Without this check,
 //! a value that an application sealed in another form would be found only by a restore, or never.
 
-use crate::store::FieldTarget;
+use crate::store::SourceColumn;
 
 /// Checks the form of a value that has no plaintext to compare with.
 ///
 /// # Errors
 /// A message that says what is wrong with the value.
-pub(super) fn check(field: &FieldTarget, value: &[u8]) -> Result<(), &'static str> {
-    if field.plain_is_bytes {
+pub(super) fn check(source: &SourceColumn, value: &[u8]) -> Result<(), &'static str> {
+    if source.is_bytes {
         return Ok(());
     }
     let text = std::str::from_utf8(value).map_err(|_| "the value is not text")?;
     // A SQLite column of any type can hold text.
-    if field.plain_is_varlena_text {
+    if source.is_varlena_text {
         return Ok(());
     }
-    let (fits, why) = match field.source_type.as_str() {
+    let (fits, why) = match source.sql_type.as_str() {
         "date" => (
             is_date(text),
             "the value is not a date as the server writes it (YYYY-MM-DD)",
@@ -106,22 +106,16 @@ fn digits(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Sealed;
 
     fn judged(source_type: &str, value: &str) -> bool {
-        let field = FieldTarget {
-            column: "c".parse().unwrap(),
-            label: "c".to_owned(),
-            source_type: source_type.to_owned(),
-            plain_is_bytes: false,
-            plain_is_varlena_text: false,
-            sealed: Sealed::InPlace,
-            index: None,
-            index_next: None,
-            index_unique: false,
-            plain_exists: true,
+        let source = SourceColumn {
+            name: "c".parse().unwrap(),
+            sql_type: source_type.to_owned(),
+            is_bytes: false,
+            is_varlena_text: false,
+            exists: true,
         };
-        check(&field, value.as_bytes()).is_ok()
+        check(&source, value.as_bytes()).is_ok()
     }
 
     #[test]

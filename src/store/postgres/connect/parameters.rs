@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::login::Methods;
-use crate::store::transport::SslMode;
+use crate::store::transport::{SslMode, UnknownSslMode};
 
 /// The known parameters, with libpq's names
 /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>).
@@ -151,7 +151,10 @@ impl UrlParameters {
             }
             "user" => found.user = Some(text()),
             "dbname" => found.dbname = Some(text()),
-            "sslmode" => found.sslmode = Some(value.expose_secret().parse()?),
+            "sslmode" => {
+                let mode = value.expose_secret().parse();
+                found.sslmode = Some(mode.map_err(|unknown: UnknownSslMode| unknown.to_string())?);
+            }
             "sslrootcert" => found.sslrootcert = Some(text()),
             "sslcert" => found.sslcert = Some(text()),
             "sslkey" => found.sslkey = Some(text()),

@@ -11,7 +11,7 @@ use super::super::sql::{query, raw};
 use super::guarded;
 use super::watch::{after_change, map_second_root};
 use crate::quote;
-use crate::store::{Result, Target};
+use crate::store::{Result, Table};
 
 /// See [`crate::store::Store::forget_fields`].
 pub(in crate::store::postgres) async fn forget(
@@ -72,17 +72,14 @@ async fn leave(
 
 /// See [`crate::store::Store::rebind`]. Drops the triggers of the old table's guard; the guard of
 /// the new table has the same functions.
-pub(in crate::store::postgres) async fn rebind(
-    store: &PostgresStore,
-    target: &Target,
-) -> Result<()> {
+pub(in crate::store::postgres) async fn rebind(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
     let others = guarded(store, &mut tx).await?;
-    let others = others.get(&guard::function_name("update", &target.label));
+    let others = others.get(&guard::function_name("update", &table.label));
     for other in others
         .into_iter()
         .flatten()
-        .filter(|other| **other != target.table)
+        .filter(|other| **other != table.name)
     {
         for trigger in [guard::INSERT, guard::UPDATE] {
             raw(format!(
@@ -95,12 +92,12 @@ pub(in crate::store::postgres) async fn rebind(
             .map_err(map)?;
         }
     }
-    leave(store, &mut tx, &target.label).await?;
-    for statement in after_change(store, target, false) {
+    leave(store, &mut tx, &table.label).await?;
+    for statement in after_change(store, table, false) {
         raw(statement)
             .execute(&mut *tx)
             .await
-            .map_err(map_second_root(target))?;
+            .map_err(map_second_root(table))?;
     }
     committed(tx).await
 }

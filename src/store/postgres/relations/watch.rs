@@ -13,11 +13,11 @@ use super::{
     ATTACHED, DATABASE, GUARDED_FROM_BIRTH, REPLACED, UNSEEN, columns_of, guard_now, oid_of, tree,
 };
 use crate::quote;
-use crate::store::{Gap, Result, StoreError, Target};
+use crate::store::{Gap, Result, StoreError, Table};
 
 /// The statement before any change of a guard: a relation whose present guard is not the recorded
 /// one gets a gap. A partitioned table gets none, since it holds no rows itself.
-pub(in crate::store::postgres) fn before_change(store: &PostgresStore, target: &Target) -> String {
+pub(in crate::store::postgres) fn before_change(store: &PostgresStore, table: &Table) -> String {
     let relation = "r.relation::pg_catalog.oid";
     format!(
         "UPDATE {} AS r SET guard = {now}, \
@@ -28,7 +28,7 @@ pub(in crate::store::postgres) fn before_change(store: &PostgresStore, target: &
         store.own("sealed_relations"),
         now = guard_now(relation),
         reason = quote::literal(REPLACED),
-        label = quote::literal(&target.label),
+        label = quote::literal(&table.label),
     )
 }
 
@@ -36,12 +36,12 @@ pub(in crate::store::postgres) fn before_change(store: &PostgresStore, target: &
 /// recorded yet. `no_seals_yet` says that these cannot contain sealed values, so they get no gap.
 pub(in crate::store::postgres) fn after_change(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
     no_seals_yet: bool,
 ) -> [String; 2] {
     let relations = store.own("sealed_relations");
-    let label = quote::literal(&target.label);
-    let root = oid_of(target);
+    let label = quote::literal(&table.label);
+    let root = oid_of(table);
     let reason = match no_seals_yet {
         true => "NULL".to_owned(),
         false => format!(
@@ -82,21 +82,21 @@ pub(in crate::store::postgres) fn after_change(
 pub(in crate::store::postgres) async fn has_no_seals(
     tx: &mut Transaction<'static, Postgres>,
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
 ) -> Result<bool> {
     let known = query(format!(
         "SELECT EXISTS (SELECT FROM {} WHERE table_label = $1 AND left_at IS NULL AND database = {DATABASE})",
         store.own("sealed_relations")
     ))
-    .bind(target.label.clone())
+    .bind(table.label.clone())
     .fetch_one(&mut **tx)
     .await
     .map_err(map)?;
     if known.try_get(0).map_err(map)? {
         return Ok(false);
     }
-    let there = prepare::columns_there(tx, target).await?;
-    let sealed: Vec<String> = (target.fields.iter())
+    let there = prepare::columns_there(tx, table).await?;
+    let sealed: Vec<String> = (table.fields.iter())
         .filter_map(|field| match &field.sealed {
             crate::store::Sealed::Beside { column, .. } => Some(column),
             crate::store::Sealed::InPlace => None,
@@ -113,7 +113,7 @@ pub(in crate::store::postgres) async fn has_no_seals(
         .map_err(map)?;
     let row = query(format!(
         "SELECT NOT EXISTS (SELECT FROM {} AS t WHERE {})",
-        target.table.quoted(),
+        table.name.quoted(),
         sealed.join(" OR ")
     ))
     .fetch_one(&mut **tx)
@@ -135,30 +135,30 @@ pub(in crate::store::postgres) fn if_allowed(store: &PostgresStore, statement: &
 }
 
 /// See [`crate::store::Store::note_relations`].
-pub(in crate::store::postgres) async fn note(store: &PostgresStore, target: &Target) -> Result<()> {
+pub(in crate::store::postgres) async fn note(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
-    let no_seals_yet = has_no_seals(&mut tx, store, target).await?;
-    raw(before_change(store, target))
+    let no_seals_yet = has_no_seals(&mut tx, store, table).await?;
+    raw(before_change(store, table))
         .execute(&mut *tx)
         .await
         .map_err(map)?;
-    for statement in after_change(store, target, no_seals_yet) {
+    for statement in after_change(store, table, no_seals_yet) {
         raw(statement)
             .execute(&mut *tx)
             .await
-            .map_err(map_second_root(target))?;
+            .map_err(map_second_root(table))?;
     }
     committed(tx).await
 }
 
 /// Translates a violated unique index: the relation is recorded under another label, or the label
 /// has another root.
-pub(super) fn map_second_root(target: &Target) -> impl Fn(sqlx::Error) -> StoreError {
-    let (label, table) = (target.label.clone(), target.table.label());
+pub(super) fn map_second_root(table: &Table) -> impl Fn(sqlx::Error) -> StoreError {
+    let (label, table_name) = (table.label.clone(), table.name.label());
     move |error| match map(error) {
         StoreError::RowRefused { sqlstate, .. } if sqlstate == "23505" => StoreError::OtherTable {
             label: label.clone(),
-            table: format!("{table}, or a relation of it has another label"),
+            table: format!("{table_name}, or a relation of it has another label"),
         },
         other => other,
     }
@@ -167,7 +167,7 @@ pub(super) fn map_second_root(target: &Target) -> impl Fn(sqlx::Error) -> StoreE
 /// See [`crate::store::Store::gaps`].
 pub(in crate::store::postgres) async fn gaps(
     store: &PostgresStore,
-    target: &Target,
+    table: &Table,
 ) -> Result<Vec<Gap>> {
     let mut tx = store.begin().await?;
     let rows = query(format!(
@@ -179,8 +179,8 @@ pub(in crate::store::postgres) async fn gaps(
         tree("to_regclass($2)::pg_catalog.oid"),
         store.own("sealed_relations"),
     ))
-    .bind(target.label.clone())
-    .bind(target.table.quoted())
+    .bind(table.label.clone())
+    .bind(table.name.quoted())
     .fetch_all(&mut *tx)
     .await
     .map_err(map)?;

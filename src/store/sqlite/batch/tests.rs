@@ -1,9 +1,9 @@
 //! Tests of batches: what is committed together, and what makes a batch fail or roll back.
 
 use crate::store::sqlite::batch_fixture::{BatchFixture, TABLE, TALLY, beside, sealed};
-use crate::store::sqlite::fixture::{request, stamp};
+use crate::store::sqlite::fixture::{access, request, stamp};
 use crate::store::{Catalog, Ledger, Rows};
-use crate::store::{LaneStamp, NewQuarantine, Select, Store, StoreError, WriteBatch};
+use crate::store::{LaneStamp, NewQuarantine, Select, StoreError, WriteBatch};
 
 #[tokio::test]
 async fn rows_and_cursor_are_committed_together() {
@@ -137,7 +137,7 @@ async fn a_table_that_is_not_what_it_was_is_not_written() {
         let fingerprint = bench
             .fixture
             .store
-            .fingerprint(&bench.target, "")
+            .fingerprint(&access(&bench.table), "")
             .await
             .unwrap();
         bench.fixture.exec(change).await.unwrap();
@@ -148,7 +148,10 @@ async fn a_table_that_is_not_what_it_was_is_not_written() {
             storage: "",
             rows: &rows,
         };
-        let refused = bench.writer.write(&bench.target, &batch, false).await;
+        let refused = bench
+            .writer
+            .write(&access(&bench.table), &batch, false)
+            .await;
         assert!(
             matches!(refused, Err(StoreError::SchemaChanged { .. })),
             "{change}"
@@ -184,7 +187,7 @@ async fn locked_rows_are_read_as_they_are_now_and_then_written() {
     bench.begin(stamp(&bench.lane)).await.unwrap();
     let now = bench
         .writer
-        .lock_rows(&bench.target, &request(Select::Unsealed), &keys)
+        .lock_rows(&access(&bench.table), &request(Select::Unsealed), &keys)
         .await
         .unwrap()
         .rows;

@@ -2,9 +2,9 @@
 
 use crate::store::page::WriteCell;
 use crate::store::sqlite::batch_fixture::{BatchFixture, TALLY, beside, number_and_blob, seal};
-use crate::store::sqlite::fixture::{ident, request, stamp, target, with};
+use crate::store::sqlite::fixture::{ident, request, stamp, table, with};
 use crate::store::sqlite::{key_value, key_value::KeyValue};
-use crate::store::{PageRow, Select, Target, WriteRow};
+use crate::store::{PageRow, Select, Table, WriteRow};
 
 /// Plaintexts of every class and of many lengths, some with NUL bytes; a sixth of them are NULL.
 const ROWS: &str = "CREATE TABLE t (id TEXT COLLATE NOCASE PRIMARY KEY, ssn, age INTEGER); \
@@ -40,7 +40,7 @@ fn named(rows: Vec<PageRow>) -> Vec<WriteRow> {
 async fn read(bench: &mut BatchFixture) -> Vec<PageRow> {
     let mut request = request(Select::Unsealed);
     request.rows_max = 1000;
-    bench.fixture.page(&bench.target, &request).await.rows
+    bench.fixture.page(&bench.table, &request).await.rows
 }
 
 /// The rows whose sealed values are wrong.
@@ -104,8 +104,8 @@ async fn a_seal_that_came_meanwhile_is_kept_among_many() {
     assert_eq!(bench.fixture.rows(WRONG).await, ["key 100"]);
 }
 
-async fn all_are_written(schema: &str, target: Target) {
-    let mut bench = BatchFixture::new(schema, target).await;
+async fn all_are_written(schema: &str, table: Table) {
+    let mut bench = BatchFixture::new(schema, table).await;
     let rows = named(read(&mut bench).await);
     let count = rows.len() as u64;
     bench.begin(stamp(&bench.lane)).await.unwrap();
@@ -139,13 +139,13 @@ async fn rowids_of_any_size_and_under_any_name_are_found() {
 
 #[tokio::test]
 async fn a_blind_index_and_a_tenant_go_with_their_row() {
-    let mut target = with(target("t", &["id"]), "ssn", "TEXT", true);
-    target.fields[0].index = Some(ident("ssn_bidx"));
-    target.tenant = Some(ident("clinic"));
+    let mut table = with(table("t", &["id"]), "ssn", "TEXT", true);
+    table.fields[0].index = Some(ident("ssn_bidx"));
+    table.tenant = Some(ident("clinic"));
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, clinic TEXT, ssn TEXT); \
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) \
         INSERT INTO t SELECT i, 'clinic ' || (i % 3), 'ssn ' || i FROM n";
-    let mut bench = BatchFixture::new(schema, target).await;
+    let mut bench = BatchFixture::new(schema, table).await;
     let rows = bench.read(Select::Unsealed).await;
     let rows: Vec<WriteRow> = rows
         .into_iter()

@@ -4,12 +4,12 @@ use super::count_by;
 use crate::crypto::envelope::{Suite, header};
 use crate::crypto::{KeyId, text};
 use crate::keys::{KeyStatus, RotationPeriod, RotationTable, Unnoted};
-use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
-use crate::store::{Catalog, Ledger, Rows};
+use crate::store::sqlite::fixture::{Fixture, access, handover, ident, table, with};
 use crate::store::{
-    Destruction, KeyText, NewQuarantine, QuarantineState, Resealed, RunState, Sealed, SealedCount,
-    Store, StoreError, Target,
+    Access, Destruction, KeyText, NewQuarantine, QuarantineState, Resealed, RunState, Sealed,
+    SealedCount, StoreError, Table,
 };
+use crate::store::{Catalog, Ledger, Rows};
 
 fn id(id: i64) -> KeyId {
     KeyId::new(id).unwrap()
@@ -25,14 +25,14 @@ fn sealed_text(key: i64, suite: Suite) -> String {
 
 /// Three columns: sealed beside as bytes, beside as text with a case-insensitive collation, and in
 /// place.
-fn three() -> Target {
-    let target = with(target("t", &["id"]), "a", "TEXT", true);
-    let mut target = with(with(target, "b", "TEXT", true), "c", "TEXT", false);
-    target.fields[1].sealed = Sealed::Beside {
+fn three() -> Table {
+    let table = with(table("t", &["id"]), "a", "TEXT", true);
+    let mut table = with(with(table, "b", "TEXT", true), "c", "TEXT", false);
+    table.fields[1].sealed = Sealed::Beside {
         column: ident("b_sealed"),
         text: true,
     };
-    target
+    table
 }
 
 const THREE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b, a_sealed BLOB, \
@@ -92,13 +92,13 @@ const ALL: [(usize, u32, u64); 9] = [
 #[tokio::test]
 async fn values_of_every_form_are_counted_by_key_and_keys_that_differ_in_case_apart() {
     let fixture = filled().await;
-    let target = three();
-    let counts = fixture.store.census(&target, "", None, None).await.unwrap();
+    let table = three();
+    let counts = fixture.store.census(&table, "", None, None).await.unwrap();
     assert_eq!(summed(&counts), ALL);
     // The counts do not depend on the number of windows.
     let mut conn = fixture.store.opener.open().await.unwrap();
     for window in 1..8 {
-        let counts = count_by(&mut conn, &target, None, None, window).await;
+        let counts = count_by(&mut conn, &table, None, None, window).await;
         assert_eq!(summed(&counts.unwrap()), ALL, "{window}");
     }
     assert!(fixture.store.open_transactions().await.unwrap().is_empty());
@@ -107,8 +107,8 @@ async fn values_of_every_form_are_counted_by_key_and_keys_that_differ_in_case_ap
 #[tokio::test]
 async fn a_census_counts_the_keys_above_one_bound_and_up_to_the_other() {
     let fixture = filled().await;
-    let mut target = three();
-    target.fields.truncate(1);
+    let mut table = three();
+    table.fields.truncate(1);
     let bound = |id: i64| Some(KeyText(vec![format!("i:{id}")]));
     for (after, upto, expected) in [
         (None, bound(0), vec![(0, 7, 1)]),
@@ -118,16 +118,16 @@ async fn a_census_counts_the_keys_above_one_bound_and_up_to_the_other() {
     ] {
         let counts = fixture
             .store
-            .census(&target, "", after.as_ref(), upto.as_ref())
+            .census(&table, "", after.as_ref(), upto.as_ref())
             .await
             .unwrap();
         assert_eq!(summed(&counts), expected, "{after:?} {upto:?}");
     }
-    target.fields.clear();
+    table.fields.clear();
     assert!(
         fixture
             .store
-            .census(&target, "", None, None)
+            .census(&table, "", None, None)
             .await
             .unwrap()
             .is_empty()
@@ -142,10 +142,10 @@ async fn rows_whose_key_is_null_are_counted_once() {
     )
     .await;
     fixture.exec("ANALYZE").await.unwrap();
-    let target = with(target("t", &["k"]), "a", "", true);
+    let table = with(table("t", &["k"]), "a", "", true);
     let mut conn = fixture.store.opener.open().await.unwrap();
     for window in 1..6 {
-        let counts = count_by(&mut conn, &target, None, None, window).await;
+        let counts = count_by(&mut conn, &table, None, None, window).await;
         assert_eq!(summed(&counts.unwrap()), [(0, 0, 4)], "{window}");
     }
 }
@@ -199,10 +199,10 @@ async fn rotated(schema: &str) -> Fixture {
     fixture
 }
 
-fn order<'a>(keys: &'a [KeyId], targets: &'a [Target]) -> Destruction<'a> {
+fn order<'a>(keys: &'a [KeyId], tables: &'a [Access]) -> Destruction<'a> {
     Destruction {
         keys,
-        targets,
+        tables,
         shred: None,
         actor: "me",
         reason: "over",
@@ -217,8 +217,8 @@ const KEYS: &str = "SELECT key_id || ' ' || status || ' ' || (wrapped_key IS NUL
 #[tokio::test]
 async fn a_key_is_destroyed_only_once_nothing_is_sealed_under_it() {
     let mut fixture = rotated(THREE).await;
-    let (keys, targets) = ([id(7)], [three()]);
-    let order = order(&keys, &targets);
+    let (keys, tables) = ([id(7)], [access(&three())]);
+    let order = order(&keys, &tables);
     let before = ["7 deactivated 0 due", "33 active 0 -"];
     let under = |key| {
         [
@@ -257,7 +257,7 @@ async fn a_key_is_destroyed_only_once_nothing_is_sealed_under_it() {
         .await
         .unwrap();
 
-    let lane = fixture.lane(&targets[0]).await;
+    let lane = fixture.lane(&tables[0].table).await;
     let cursor = format!(
         "UPDATE phiseal_lanes SET cursor = {}",
         blob(7, Suite::Plain)
@@ -285,8 +285,8 @@ async fn a_key_is_destroyed_only_once_nothing_is_sealed_under_it() {
 #[tokio::test]
 async fn a_key_in_use_is_not_destroyed_and_no_other_with_it() {
     let mut fixture = rotated(THREE).await;
-    let (keys, targets) = ([id(7), id(33)], [three()]);
-    let refused = fixture.store.destroy_keys(&order(&keys, &targets)).await;
+    let (keys, tables) = ([id(7), id(33)], [access(&three())]);
+    let refused = fixture.store.destroy_keys(&order(&keys, &tables)).await;
     assert!(
         matches!(refused, Err(StoreError::RowRefused { .. })),
         "{refused:?}"
@@ -310,8 +310,8 @@ async fn of_a_destroyed_key_no_copy_is_left_in_the_file_or_its_log() {
         })
     };
     assert!(holds(&fixture));
-    let (keys, targets) = ([id(7)], [three()]);
-    let left = fixture.store.destroy_keys(&order(&keys, &targets)).await;
+    let (keys, tables) = ([id(7)], [access(&three())]);
+    let left = fixture.store.destroy_keys(&order(&keys, &tables)).await;
     assert!(left.unwrap().is_empty());
     assert!(!holds(&fixture));
 }
@@ -326,11 +326,11 @@ async fn a_shredded_tenant_loses_its_keys_and_its_blind_indexes_and_no_other_ten
     for (key, tenant) in [(1, "n"), (2, "n"), (3, "N")] {
         fixture.key(key, tenant, key != 2).await;
     }
-    let mut target = with(target("t", &["id"]), "a", "TEXT", true);
-    target.tenant = Some(ident("clinic"));
-    target.fields[0].index = Some(ident("a_bidx"));
-    target.fields[0].index_next = Some(ident("a_next"));
-    fixture.store.prepare(&target).await.unwrap();
+    let mut table = with(table("t", &["id"]), "a", "TEXT", true);
+    table.tenant = Some(ident("clinic"));
+    table.fields[0].index = Some(ident("a_bidx"));
+    table.fields[0].index_next = Some(ident("a_next"));
+    fixture.store.prepare(&table).await.unwrap();
     let insert = "INSERT INTO t VALUES \
         (1, 'n', NULL, x'e70100000001', x'01', x'02'), (2, 'N', NULL, x'e70100000003', x'01', x'02'), \
         (3, 'n', NULL, x'e70100000001', NULL, NULL), (4, x'6e', NULL, x'00', x'01', x'02')";
@@ -338,13 +338,13 @@ async fn a_shredded_tenant_loses_its_keys_and_its_blind_indexes_and_no_other_ten
     let plain = "INSERT INTO t (id, clinic, a) VALUES (5, 'n', 'p'), (6, 'N', 'p'), (7, 'n', 'p')";
     fixture.exec(plain).await.unwrap();
     for (tenant, values) in [("n", 2), ("N", 1), ("m", 0)] {
-        let there = fixture.store.plaintext_of(&target, tenant).await;
+        let there = fixture.store.plaintext_of(&table, tenant).await;
         assert_eq!(there.unwrap(), values, "{tenant}");
     }
-    let (keys, targets) = ([id(1), id(2)], [target]);
+    let (keys, tables) = ([id(1), id(2)], [access(&table)]);
     let order = Destruction {
         shred: Some("n"),
-        ..order(&keys, &targets)
+        ..order(&keys, &tables)
     };
     assert!(fixture.store.destroy_keys(&order).await.unwrap().is_empty());
     let rows = "SELECT id || ' ' || hex(a_sealed) || ' ' || quote(a_bidx) || ' ' || quote(a_next) FROM t \

@@ -2,9 +2,9 @@
 
 use crate::ident::TableName;
 use crate::store::Catalog;
+use crate::store::TableFacts;
 use crate::store::catalog::RelationKind;
-use crate::store::sqlite::fixture::{Fixture, ident, target, with};
-use crate::store::{Store, TableFacts};
+use crate::store::sqlite::fixture::{Fixture, ident, table, with};
 
 async fn facts(fixture: &Fixture, name: &str) -> Option<TableFacts> {
     let name = TableName {
@@ -29,7 +29,7 @@ async fn clinic() -> TableFacts {
     .await;
     fixture
         .store
-        .prepare(&with(target("patients", &["id"]), "note", "TEXT", true))
+        .prepare(&with(table("patients", &["id"]), "note", "TEXT", true))
         .await
         .unwrap();
     facts(&fixture, "PATIENTS").await.unwrap()

@@ -10,21 +10,21 @@ use crate::ident::Ident;
 use crate::store::sqlite::fault;
 use crate::store::sqlite::shape::{collations, joined, rowid};
 use crate::store::sqlite::statement::{Bind, bound};
-use crate::store::{Result, StoreError, Target};
+use crate::store::{Result, StoreError, Table};
 
-/// The condition that finds the row of `NEW` in the target's table.
-pub(super) async fn this_row(conn: &mut SqliteConnection, target: &Target) -> Result<String> {
-    let table = target.table.name.as_str();
-    if let Some(name) = rowid(conn, table).await?.name {
+/// The condition that finds the row of `NEW` in the table.
+pub(super) async fn this_row(conn: &mut SqliteConnection, table: &Table) -> Result<String> {
+    let table_name = table.name.name.as_str();
+    if let Some(name) = rowid(conn, table_name).await?.name {
         return Ok(format!("{name} = NEW.{name}"));
     }
-    let mut keys = primary_key(conn, table).await?;
+    let mut keys = primary_key(conn, table_name).await?;
     if keys.is_empty() {
         // Columns have taken every name of the rowid.
-        keys = target.keys.iter().map(|key| key.name.clone()).collect();
+        keys = table.keys.iter().map(|key| key.name.clone()).collect();
     }
     let names: Vec<&str> = keys.iter().map(Ident::as_str).collect();
-    let collations = collations(conn, table, &names).await?;
+    let collations = collations(conn, table_name, &names).await?;
     let pairs: Vec<_> = keys.iter().zip(collations).collect();
     Ok(joined(&pairs, " AND ", |(key, collation)| {
         let key = key.quoted();

@@ -9,8 +9,8 @@ mod renamed;
 mod rows;
 
 use crate::store::Catalog;
-use crate::store::sqlite::fixture::{Fixture, ident, target, with};
-use crate::store::{Store, UntrustedSeal};
+use crate::store::UntrustedSeal;
+use crate::store::sqlite::fixture::{Fixture, ident, table, with};
 
 const SEAL_1: &str = "x'e70100000001aa'";
 const SEAL_1B: &str = "x'e70200000001bb'";
@@ -26,11 +26,11 @@ async fn beside(recursive: bool) -> Fixture {
     .await;
     fixture.key(1, "n", true).await;
     fixture.key(2, "n", false).await;
-    let mut target = with(target("t", &["id"]), "ssn", "TEXT", true);
-    target.tenant = Some(ident("clinic"));
-    target.fields[0].index = Some(ident("ssn_bidx"));
-    target.on_untrusted_seal = Some(UntrustedSeal::Undo);
-    fixture.store.prepare(&target).await.unwrap();
+    let mut table = with(table("t", &["id"]), "ssn", "TEXT", true);
+    table.tenant = Some(ident("clinic"));
+    table.fields[0].index = Some(ident("ssn_bidx"));
+    table.on_untrusted_seal = Some(UntrustedSeal::Undo);
+    fixture.store.prepare(&table).await.unwrap();
     let pragma = format!("PRAGMA recursive_triggers = {}", i32::from(recursive));
     fixture.exec(&pragma).await.unwrap();
     let rows = format!(
@@ -351,7 +351,7 @@ async fn numbers_that_differ_in_the_last_digit_or_in_class_are_changes() {
     let mut fixture = Fixture::new("CREATE TABLE t (id INTEGER PRIMARY KEY, n)").await;
     fixture
         .store
-        .prepare(&with(target("t", &["id"]), "n", "NUMERIC", true))
+        .prepare(&with(table("t", &["id"]), "n", "NUMERIC", true))
         .await
         .unwrap();
     for (from, to) in [
@@ -381,7 +381,7 @@ async fn a_row_without_rowid_and_with_a_composite_key_is_guarded() {
     .await;
     fixture
         .store
-        .prepare(&with(target("t", &["a", "b"]), "ssn", "TEXT", true))
+        .prepare(&with(table("t", &["a", "b"]), "ssn", "TEXT", true))
         .await
         .unwrap();
     fixture

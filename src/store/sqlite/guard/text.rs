@@ -13,7 +13,7 @@ use super::words::{
     is_sealed_text, names_another_table, prove, refuse, text_forms, trusted,
 };
 use crate::ident::Ident;
-use crate::store::{FieldTarget, Sealed, Target};
+use crate::store::{Sealed, Table, TableField};
 
 /// A comment in the text of a guard that undoes untrusted changes.
 pub(super) const UNDONE: &str = "/* on_untrusted_seal = undo */";
@@ -73,15 +73,15 @@ impl Beside {
 impl GuardText {
     /// The guard of a table; `this_row` is the condition for the row of a trigger.
     pub(super) fn new(
-        target: &Target,
+        table: &Table,
         this_row: String,
         rowid: Option<&'static str>,
         undoes: bool,
     ) -> Self {
-        let keys = target.keys.iter().map(|key| key.name.quoted());
-        let tenant = target.tenant.as_ref().map(Ident::quoted);
+        let keys = table.keys.iter().map(|key| key.name.quoted());
+        let tenant = table.tenant.as_ref().map(Ident::quoted);
         let mut guard = Self {
-            table: target.table.name.quoted(),
+            table: table.name.name.quoted(),
             bound_to: keys.chain(tenant.clone()).collect(),
             this_row,
             tenant: tenant.map_or_else(
@@ -89,18 +89,18 @@ impl GuardText {
                 |tenant| format!("CAST(NEW.{tenant} AS TEXT)"),
             ),
             rowid,
-            marks: Marks::of(&target.label),
+            marks: Marks::of(&table.label),
             undoes,
             beside: Vec::new(),
             in_place: Vec::new(),
         };
-        for field in &target.fields {
+        for field in &table.fields {
             guard.add(field);
         }
         guard
     }
 
-    fn add(&mut self, field: &FieldTarget) {
+    fn add(&mut self, field: &TableField) {
         match &field.sealed {
             Sealed::InPlace => self.in_place.push(InPlace {
                 column: field.column.quoted(),

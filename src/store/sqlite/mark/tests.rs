@@ -3,14 +3,14 @@
 use crate::store::{Catalog, SealedRelations};
 use sqlx::AssertSqlSafe;
 
+use crate::store::UntrustedSeal;
 use crate::store::change::Change;
-use crate::store::sqlite::fixture::{Fixture, target, with};
-use crate::store::{Store, UntrustedSeal};
+use crate::store::sqlite::fixture::{Fixture, table, with};
 
 #[tokio::test]
 async fn the_engine_is_known_by_its_last_insert_and_no_longer() {
     let mut fixture = Fixture::new("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)").await;
-    let mut guarded = with(target("t", &["id"]), "v", "TEXT", true);
+    let mut guarded = with(table("t", &["id"]), "v", "TEXT", true);
     guarded.on_untrusted_seal = Some(UntrustedSeal::Undo);
     fixture.store.prepare(&guarded).await.unwrap();
     fixture

@@ -3,15 +3,15 @@
 mod whole;
 
 use crate::crypto::KeyPart;
-use crate::store::sqlite::fixture::{Fixture, request, target, with};
-use crate::store::{Bound, KeyText, Page, PageRequest, Select, Store, Target};
+use crate::store::sqlite::fixture::{Fixture, access, request, table, with};
+use crate::store::{Bound, KeyText, Page, PageRequest, Select, Table};
 use crate::store::{Catalog, Rows};
 
 /// Reads every page and returns the keys as text.
-async fn walk(fixture: &mut Fixture, target: &Target, mut request: PageRequest) -> Vec<String> {
+async fn walk(fixture: &mut Fixture, table: &Table, mut request: PageRequest) -> Vec<String> {
     let mut keys = Vec::new();
     for _ in 0..1000 {
-        let page = fixture.page(target, &request).await;
+        let page = fixture.page(table, &request).await;
         keys.extend(
             page.rows
                 .iter()
@@ -38,15 +38,15 @@ fn small(rows_max: u32) -> PageRequest {
     }
 }
 
-async fn prepared(schema: &str, target: &Target) -> Fixture {
+async fn prepared(schema: &str, table: &Table) -> Fixture {
     let fixture = Fixture::new(schema).await;
-    fixture.store.prepare(target).await.unwrap();
+    fixture.store.prepare(table).await.unwrap();
     fixture
 }
 
 #[tokio::test]
 async fn every_row_is_met_once_whatever_the_window_and_the_key() {
-    let p = |keys: &[&str]| with(target("t", keys), "ssn", "TEXT", true);
+    let p = |keys: &[&str]| with(table("t", keys), "ssn", "TEXT", true);
     for (schema, keys, expected) in [
         (
             "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT); INSERT INTO t VALUES \
@@ -80,10 +80,10 @@ async fn every_row_is_met_once_whatever_the_window_and_the_key() {
             vec!["-5", "1", "1", "31"],
         ),
     ] {
-        let target = p(keys);
-        let mut fixture = prepared(schema, &target).await;
+        let table = p(keys);
+        let mut fixture = prepared(schema, &table).await;
         for rows_max in [1, 2, 3, 100] {
-            let met = walk(&mut fixture, &target, small(rows_max)).await;
+            let met = walk(&mut fixture, &table, small(rows_max)).await;
             assert_eq!(met, expected, "{schema} by {rows_max}");
         }
     }
@@ -91,10 +91,10 @@ async fn every_row_is_met_once_whatever_the_window_and_the_key() {
 
 #[tokio::test]
 async fn a_cursor_resumes_after_its_key_and_stops_at_the_upper_one() {
-    let target = with(target("t", &["a", "b"]), "ssn", "TEXT", true);
+    let table = with(table("t", &["a", "b"]), "ssn", "TEXT", true);
     let schema = "CREATE TABLE t (a TEXT, b INTEGER, ssn TEXT, PRIMARY KEY (a, b)); \
         INSERT INTO t VALUES ('a', 1, 'x'), ('a', 2, 'x'), ('b', 1, 'x'), ('b', 2, 'x')";
-    let mut fixture = prepared(schema, &target).await;
+    let mut fixture = prepared(schema, &table).await;
     let mut request = small(2);
     request.after = Some(Bound::Key(KeyText(vec![
         "t:a".to_owned(),
@@ -104,7 +104,7 @@ async fn a_cursor_resumes_after_its_key_and_stops_at_the_upper_one() {
         "t:b".to_owned(),
         "i:1".to_owned(),
     ])));
-    assert_eq!(walk(&mut fixture, &target, request).await, ["a|2", "b|1"]);
+    assert_eq!(walk(&mut fixture, &table, request).await, ["a|2", "b|1"]);
 }
 
 #[tokio::test]
@@ -123,9 +123,11 @@ async fn a_page_is_found_by_the_index_and_never_sorted() {
             &["a"],
         ),
     ] {
-        let target = with(target("t", keys), "ssn", "TEXT", true);
-        let mut fixture = prepared(schema, &target).await;
-        let shape = super::Shape::read(&mut fixture.app, &target).await.unwrap();
+        let table = with(table("t", keys), "ssn", "TEXT", true);
+        let mut fixture = prepared(schema, &table).await;
+        let shape = super::Shape::read(&mut fixture.app, &access(&table))
+            .await
+            .unwrap();
         let key: Vec<_> = keys.iter().map(|_| super::KeyValue::Integer(1)).collect();
         let sql = format!(
             "EXPLAIN QUERY PLAN SELECT 1 FROM t WHERE {} AND {} ORDER BY {}",
@@ -148,67 +150,73 @@ async fn a_page_is_found_by_the_index_and_never_sorted() {
 
 #[tokio::test]
 async fn a_nearly_finished_table_is_passed_window_by_window() {
-    let target = with(target("t", &["id"]), "ssn", "TEXT", true);
+    let table = with(table("t", &["id"]), "ssn", "TEXT", true);
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT, ssn_sealed BLOB); \
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) \
         INSERT INTO t SELECT i, CASE i WHEN 90 THEN 'x' END, NULL FROM n";
-    let mut fixture = prepared(schema, &target).await;
-    let first = fixture.page(&target, &small(50)).await;
+    let mut fixture = prepared(schema, &table).await;
+    let first = fixture.page(&table, &small(50)).await;
     assert!(first.rows.is_empty());
     assert_eq!(
         first.next,
         Some(Bound::Key(KeyText(vec!["i:50".to_owned()])))
     );
-    assert_eq!(walk(&mut fixture, &target, small(50)).await, ["90"]);
+    assert_eq!(walk(&mut fixture, &table, small(50)).await, ["90"]);
 }
 
 #[tokio::test]
 async fn the_sweep_goes_by_its_index_past_all_that_is_sealed() {
-    let target = with(target("t", &["id"]), "ssn", "TEXT", true);
+    let table = with(table("t", &["id"]), "ssn", "TEXT", true);
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT, ssn_sealed BLOB); \
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) \
         INSERT INTO t SELECT i, CASE WHEN i > 96 THEN 'x' END, NULL FROM n";
-    let mut fixture = prepared(schema, &target).await;
-    assert!(fixture.store.make_sweep_index(&target, "").await.unwrap());
+    let mut fixture = prepared(schema, &table).await;
+    assert!(
+        fixture
+            .store
+            .make_sweep_index(&access(&table), "")
+            .await
+            .unwrap()
+    );
     let sweep = |rows_max| PageRequest {
         select: Select::UnsealedIndexed,
         ..small(rows_max)
     };
-    let first = fixture.page(&target, &sweep(3)).await;
+    let first = fixture.page(&table, &sweep(3)).await;
     assert_eq!(first.rows.len(), 3);
     assert_eq!(
-        walk(&mut fixture, &target, sweep(3)).await,
+        walk(&mut fixture, &table, sweep(3)).await,
         ["97", "98", "99", "100"]
     );
-    fixture.store.drop_sweep_index(&target).await.unwrap();
-    assert_eq!(walk(&mut fixture, &target, sweep(3)).await.len(), 4);
+    fixture.store.drop_sweep_index(&table).await.unwrap();
+    assert_eq!(walk(&mut fixture, &table, sweep(3)).await.len(), 4);
 }
 
 #[tokio::test]
 async fn a_page_ends_at_its_bytes_and_holds_at_least_one_row() {
-    let target = with(target("t", &["id"]), "note", "TEXT", true);
+    let table = with(table("t", &["id"]), "note", "TEXT", true);
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); \
         INSERT INTO t VALUES (1, hex(zeroblob(50))), (2, hex(zeroblob(50))), (3, 'x')";
-    let mut fixture = prepared(schema, &target).await;
+    let mut fixture = prepared(schema, &table).await;
     let mut request = small(100);
     request.bytes_max = 150;
-    let page = fixture.page(&target, &request).await;
+    let page = fixture.page(&table, &request).await;
     assert_eq!(page.rows.len(), 1);
     assert_eq!(page.rows[0].bytes, 100);
     assert_eq!(page.next, Some(Bound::Key(KeyText(vec!["i:1".to_owned()]))));
     request.bytes_max = 1;
-    assert_eq!(walk(&mut fixture, &target, request).await, ["1", "2", "3"]);
+    assert_eq!(walk(&mut fixture, &table, request).await, ["1", "2", "3"]);
 }
 
 #[tokio::test]
 async fn a_large_value_is_left_out_and_read_alone() {
-    let target = with(target("t", &["id"]), "note", "TEXT", true);
+    let table = with(table("t", &["id"]), "note", "TEXT", true);
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); \
         INSERT INTO t VALUES (1, hex(zeroblob(5000))), (2, 'x')";
-    let mut fixture = prepared(schema, &target).await;
+    let mut fixture = prepared(schema, &table).await;
     let mut request = small(100);
     request.value_bytes_max = 9999;
-    let page = fixture.page(&target, &request).await;
+    let page = fixture.page(&table, &request).await;
     let large: Vec<bool> = page.rows.iter().map(|row| row.large).collect();
     assert_eq!(large, [true, false]);
     assert!(page.rows[0].cells[0].plain.is_none());
@@ -216,7 +224,7 @@ async fn a_large_value_is_left_out_and_read_alone() {
     let mut reader = fixture.store.reader().await.unwrap();
     request.value_bytes_max = 1 << 29;
     let rows = reader
-        .rows(&target, &request, &locators)
+        .rows(&access(&table), &request, &locators)
         .await
         .unwrap()
         .rows;
@@ -228,14 +236,18 @@ async fn a_large_value_is_left_out_and_read_alone() {
         .unwrap();
     assert!(
         reader
-            .rows(&target, &request, &locators)
+            .rows(&access(&table), &request, &locators)
             .await
             .unwrap()
             .rows
             .is_empty()
     );
     let keys = [1, 2, 3].map(|id| KeyText(vec![format!("i:{id}")]));
-    let rows = reader.current(&target, &request, &keys).await.unwrap().rows;
+    let rows = reader
+        .current(&access(&table), &request, &keys)
+        .await
+        .unwrap()
+        .rows;
     let now: Vec<_> = rows.iter().map(|row| row.cells[0].plain.as_ref()).collect();
     assert_eq!(now.len(), 2);
     assert_eq!(now[0].unwrap().as_slice(), b"short");
@@ -243,9 +255,9 @@ async fn a_large_value_is_left_out_and_read_alone() {
 }
 
 async fn one_page(schema: &str, source_type: &str) -> Page {
-    let target = with(target("t", &["id"]), "c", source_type, true);
-    let mut fixture = prepared(schema, &target).await;
-    fixture.page(&target, &small(100)).await
+    let table = with(table("t", &["id"]), "c", source_type, true);
+    let mut fixture = prepared(schema, &table).await;
+    fixture.page(&table, &small(100)).await
 }
 
 #[tokio::test]
@@ -319,11 +331,11 @@ async fn a_value_that_could_not_be_given_back_is_marked_and_has_no_bytes() {
 
 #[tokio::test]
 async fn keys_without_a_fixed_form_are_named_and_passed() {
-    let target = with(target("t", &["a"]), "ssn", "TEXT", true);
+    let table = with(table("t", &["a"]), "ssn", "TEXT", true);
     let schema = "CREATE TABLE t (a UNIQUE, ssn TEXT); INSERT INTO t VALUES \
         (NULL, 'x'), (1.5, 'x'), (2, 'x'), (CAST(x'ff' AS TEXT), 'x'), (x'00', 'x')";
-    let mut fixture = prepared(schema, &target).await;
-    let page = fixture.page(&target, &small(100)).await;
+    let mut fixture = prepared(schema, &table).await;
+    let page = fixture.page(&table, &small(100)).await;
     let keys: Vec<_> = page.rows.into_iter().map(|row| row.key).collect();
     assert!(
         keys == [
@@ -334,16 +346,22 @@ async fn keys_without_a_fixed_form_are_named_and_passed() {
             Ok(vec![KeyPart::Bytes(vec![0])]),
         ]
     );
-    assert_eq!(walk(&mut fixture, &target, small(1)).await.len(), 5);
+    assert_eq!(walk(&mut fixture, &table, small(1)).await.len(), 5);
 }
 
 #[tokio::test]
 async fn in_place_the_sweep_passes_what_carries_a_known_prefix() {
-    let target = with(target("t", &["id"]), "ssn", "TEXT", false);
+    let table = with(table("t", &["id"]), "ssn", "TEXT", false);
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT COLLATE NOCASE); INSERT INTO t VALUES \
         (1, 'ps1.5wEAAAABxx'), (2, 'ps1.5weaaaabxx'), (3, 'plain'), (4, NULL)";
-    let mut fixture = prepared(schema, &target).await;
-    assert!(fixture.store.make_sweep_index(&target, "").await.unwrap());
+    let mut fixture = prepared(schema, &table).await;
+    assert!(
+        fixture
+            .store
+            .make_sweep_index(&access(&table), "")
+            .await
+            .unwrap()
+    );
     let sealed_prefixes = vec!["ps1.5wEAAAAB".to_owned()];
     for (select, expected) in [
         (Select::UnsealedSweep { sealed_prefixes }, vec!["2", "3"]),
@@ -352,24 +370,24 @@ async fn in_place_the_sweep_passes_what_carries_a_known_prefix() {
         (Select::Sealed, vec!["1", "2"]),
         (Select::Any, vec!["1", "2", "3"]),
     ] {
-        let met = walk(&mut fixture, &target, request(select.clone())).await;
+        let met = walk(&mut fixture, &table, request(select.clone())).await;
         assert_eq!(met, expected, "{select:?}");
     }
     let bad = request(Select::UnsealedSweep {
         sealed_prefixes: vec!["' OR 1".to_owned()],
     });
     let mut reader = fixture.store.reader().await.unwrap();
-    assert!(reader.page(&target, &bad).await.is_err());
+    assert!(reader.page(&access(&table), &bad).await.is_err());
 }
 
 #[tokio::test]
 async fn the_tenant_is_its_text_and_a_blob_is_none() {
-    let mut target = with(target("t", &["id"]), "ssn", "TEXT", true);
-    target.tenant = Some(crate::store::sqlite::fixture::ident("clinic"));
+    let mut table = with(table("t", &["id"]), "ssn", "TEXT", true);
+    table.tenant = Some(crate::store::sqlite::fixture::ident("clinic"));
     let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, clinic, ssn TEXT); INSERT INTO t VALUES \
         (1, 'north', 'x'), (2, 7, 'x'), (3, NULL, 'x'), (4, x'6e', 'x')";
-    let mut fixture = prepared(schema, &target).await;
-    let page = fixture.page(&target, &small(100)).await;
+    let mut fixture = prepared(schema, &table).await;
+    let page = fixture.page(&table, &small(100)).await;
     let tenants: Vec<_> = page.rows.iter().map(|row| row.tenant.as_deref()).collect();
     assert_eq!(tenants, [Some("north"), Some("7"), None, None]);
 }

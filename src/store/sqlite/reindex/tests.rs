@@ -1,13 +1,15 @@
 //! Tests of the rotation of blind indexes.
 
+use crate::store::{Catalog, Rows};
+use std::sync::Arc;
+
 use crate::crypto::KeyId;
 use crate::keys::{Handover, KeyStatus, RotationPeriod, Unnoted};
 use crate::store::page::WriteCell;
-use crate::store::sqlite::fixture::{Fixture, handover, ident, target, with};
-use crate::store::{Catalog, Rows};
+use crate::store::sqlite::fixture::{Fixture, handover, ident, table, with};
 use crate::store::{
-    ColumnSwitch, IndexSwitch, LateRows, PageRow, Result, Sealed, Select, Store, StoreError,
-    SwitchTable, Target, WriteRow,
+    Access, CellAccess, ColumnSwitch, ColumnsRead, IndexSwitch, LateRows, PageRow, Result, Select,
+    StoreError, SwitchTable, Table, WriteRow,
 };
 
 const DUE: RotationPeriod = RotationPeriod::Year;
@@ -21,11 +23,11 @@ fn keys() -> [Handover; 1] {
     [handover(id(1), id(2))]
 }
 
-fn indexed(table: &str) -> Target {
-    let mut target = with(target(table, &["id"]), "age", "INTEGER", true);
-    target = with(target, "ssn", "TEXT", true);
-    target.fields[1].index = Some(ident("ssn_bidx"));
-    target
+fn indexed(table_name: &str) -> Table {
+    let mut table = with(table(table_name, &["id"]), "age", "INTEGER", true);
+    table = with(table, "ssn", "TEXT", true);
+    table.fields[1].index = Some(ident("ssn_bidx"));
+    table
 }
 
 fn next(unique: bool) -> [ColumnSwitch; 1] {
@@ -39,27 +41,27 @@ fn next(unique: bool) -> [ColumnSwitch; 1] {
 }
 
 /// Tables sealed beside, registered and guarded, with two rows, the second without an index.
-async fn sealed(tables: &[&str]) -> (Fixture, Vec<Target>) {
+async fn sealed(tables: &[&str]) -> (Fixture, Vec<Table>) {
     let mut fixture = Fixture::new("").await;
     fixture.key(1, "", true).await;
     fixture.key(2, "", false).await;
-    let mut targets = Vec::new();
-    for table in tables {
+    let mut sealed_tables = Vec::new();
+    for table_name in tables {
         let create =
-            format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, ssn TEXT, age INTEGER)");
+            format!("CREATE TABLE {table_name} (id INTEGER PRIMARY KEY, ssn TEXT, age INTEGER)");
         fixture.exec(&create).await.unwrap();
-        let target = indexed(table);
-        fixture.register(&target).await;
-        fixture.store.prepare(&target).await.unwrap();
-        fixture.store.finish_indexes(&target).await.unwrap();
+        let table = indexed(table_name);
+        fixture.register(&table).await;
+        fixture.store.prepare(&table).await.unwrap();
+        fixture.store.finish_indexes(&table).await.unwrap();
         let rows = format!(
-            "INSERT INTO {table} (id, ssn_sealed, ssn_bidx) \
+            "INSERT INTO {table_name} (id, ssn_sealed, ssn_bidx) \
              VALUES (1, x'e70100000001aa', x'01'), (2, x'e70100000001bb', NULL)"
         );
         fixture.unguarded(&rows).await;
-        targets.push(target);
+        sealed_tables.push(table);
     }
-    (fixture, targets)
+    (fixture, sealed_tables)
 }
 
 async fn fill(fixture: &mut Fixture, table: &str) {
@@ -80,16 +82,16 @@ async fn noted(fixture: &mut Fixture) -> Vec<String> {
 
 #[tokio::test]
 async fn new_columns_are_made_once_noted_and_blanked_with_the_old() {
-    let (mut fixture, targets) = sealed(&["t"]).await;
+    let (mut fixture, sealed_tables) = sealed(&["t"]).await;
     for _ in 0..2 {
         fixture
             .store
-            .prepare_reindex(&targets[0], &next(false))
+            .prepare_reindex(&sealed_tables[0], &next(false))
             .await
             .unwrap();
         fixture
             .store
-            .index_reindexed(&targets[0], &next(false))
+            .index_reindexed(&sealed_tables[0], &next(false))
             .await
             .unwrap();
         fill(&mut fixture, "t").await;
@@ -100,11 +102,11 @@ async fn new_columns_are_made_once_noted_and_blanked_with_the_old() {
         1
     );
     assert_eq!(noted(&mut fixture).await, ["t 'ssn_bidx_next' NULL"]);
-    // Nothing is missing for a target that names the new column, nor for one that does not.
-    let mut whole = targets[0].clone();
+    // Nothing is missing for a table that names the new column, nor for one that does not.
+    let mut whole = sealed_tables[0].clone();
     whole.fields[1].index_next = Some(ident("ssn_bidx_next"));
-    for target in [&targets[0], &whole] {
-        assert!(fixture.store.ddl(target).await.unwrap().is_empty());
+    for table in [&sealed_tables[0], &whole] {
+        assert!(fixture.store.ddl(table).await.unwrap().is_empty());
     }
     fixture
         .exec("UPDATE t SET ssn = 'new' WHERE id = 1")
@@ -136,12 +138,12 @@ async fn what_stands_on_the_old_column_and_is_not_ours_is_in_the_way() {
             "DROP TRIGGER mine",
         ),
     ] {
-        let (mut fixture, targets) = sealed(&["t"]).await;
+        let (mut fixture, sealed_tables) = sealed(&["t"]).await;
         let before = columns(&mut fixture, "t").await;
         fixture.exec(create).await.unwrap();
         let refused = fixture
             .store
-            .prepare_reindex(&targets[0], &next(false))
+            .prepare_reindex(&sealed_tables[0], &next(false))
             .await;
         let Err(StoreError::InTheWay { what }) = refused else {
             panic!("{create}: {refused:?}");
@@ -152,13 +154,13 @@ async fn what_stands_on_the_old_column_and_is_not_ours_is_in_the_way() {
         fixture.exec(drop).await.unwrap();
         fixture
             .store
-            .prepare_reindex(&targets[0], &next(false))
+            .prepare_reindex(&sealed_tables[0], &next(false))
             .await
             .unwrap();
         // An object that was created since is reported too, and nothing is switched.
         fill(&mut fixture, "t").await;
         fixture.exec(create).await.unwrap();
-        let tables = [(targets[0].clone(), next(false).to_vec())];
+        let tables = [(sealed_tables[0].clone(), next(false).to_vec())];
         let refused = switch(&fixture, &tables, &keys()).await;
         assert!(
             matches!(refused, Err(StoreError::InTheWay { .. })),
@@ -184,10 +186,10 @@ async fn a_unique_constraint_a_check_and_a_column_of_the_application_are_in_the_
             "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT, age INTEGER, ssn_bidx BLOB{column}{constraint})"
         ))
         .await;
-        let target = indexed("t");
-        fixture.register(&target).await;
-        fixture.store.prepare(&target).await.unwrap();
-        let refused = fixture.store.prepare_reindex(&target, &next(false)).await;
+        let table = indexed("t");
+        fixture.register(&table).await;
+        fixture.store.prepare(&table).await.unwrap();
+        let refused = fixture.store.prepare_reindex(&table, &next(false)).await;
         assert!(
             matches!(&refused, Err(StoreError::InTheWay { what: told }) if told == what),
             "{refused:?}"
@@ -222,7 +224,7 @@ impl LateRows for Seven {
 
 async fn switch(
     fixture: &Fixture,
-    tables: &[(Target, Vec<ColumnSwitch>)],
+    tables: &[(Table, Vec<ColumnSwitch>)],
     handovers: &[Handover],
 ) -> Result<bool> {
     switch_with(fixture, tables, handovers, &Nothing).await
@@ -230,16 +232,16 @@ async fn switch(
 
 async fn switch_with(
     fixture: &Fixture,
-    tables: &[(Target, Vec<ColumnSwitch>)],
+    tables: &[(Table, Vec<ColumnSwitch>)],
     handovers: &[Handover],
     late: &dyn LateRows,
 ) -> Result<bool> {
-    let table = |(target, next): &(Target, Vec<ColumnSwitch>)| SwitchTable {
-        target: target.clone(),
+    let one = |(table, next): &(Table, Vec<ColumnSwitch>)| SwitchTable {
+        table: Arc::new(table.clone()),
         next: next.clone(),
-        over: over(target),
+        fill: over(table),
     };
-    let tables: Vec<SwitchTable> = tables.iter().map(table).collect();
+    let tables: Vec<SwitchTable> = tables.iter().map(one).collect();
     let order = IndexSwitch {
         tables: &tables,
         handovers,
@@ -251,32 +253,35 @@ async fn switch_with(
     fixture.store.switch_indexes(&order).await
 }
 
-/// The target by which rows are filled: the new index column in the role of the sealed column.
-fn over(target: &Target) -> Target {
-    let mut over = target.clone();
-    over.fields = with(target.clone(), "ssn_sealed", "bytea", true)
-        .fields
-        .split_off(2);
-    over.fields[0].sealed = Sealed::Beside {
-        column: ident("ssn_bidx_next"),
-        text: false,
-    };
-    over
+/// How rows are filled: from the sealed column into the new index column.
+fn over(table: &Table) -> Access {
+    Access {
+        cells: vec![CellAccess::index_of(
+            &table.fields[1],
+            &ident("ssn_bidx_next"),
+        )],
+        reads: ColumnsRead {
+            source: true,
+            sealed: false,
+            index: false,
+        },
+        ..Access::of(table.clone())
+    }
 }
 
 #[tokio::test]
 async fn rows_that_came_late_are_filled_under_the_lock() {
-    let (mut fixture, targets) = sealed(&["t"]).await;
+    let (mut fixture, sealed_tables) = sealed(&["t"]).await;
     let store = &fixture.store;
     store
-        .prepare_reindex(&targets[0], &next(false))
+        .prepare_reindex(&sealed_tables[0], &next(false))
         .await
         .unwrap();
     store
-        .index_reindexed(&targets[0], &next(false))
+        .index_reindexed(&sealed_tables[0], &next(false))
         .await
         .unwrap();
-    let tables = [(targets[0].clone(), next(false).to_vec())];
+    let tables = [(sealed_tables[0].clone(), next(false).to_vec())];
     assert!(!switch(&fixture, &tables, &keys()).await.unwrap());
     assert!(
         switch_with(&fixture, &tables, &keys(), &Seven)
@@ -288,8 +293,8 @@ async fn rows_that_came_late_are_filled_under_the_lock() {
 }
 
 /// Leaves the sweep's index over the new column, as a killed run would.
-async fn leave_sweep_index(fixture: &Fixture, target: &Target) {
-    let sweep = over(target);
+async fn leave_sweep_index(fixture: &Fixture, table: &Table) {
+    let sweep = over(table);
     assert!(fixture.store.make_sweep_index(&sweep, "").await.unwrap());
     let select = Select::UnsealedIndexed;
     assert!(fixture.store.any_left(&sweep, "", &select).await.unwrap());
@@ -297,17 +302,17 @@ async fn leave_sweep_index(fixture: &Fixture, target: &Target) {
 
 #[tokio::test]
 async fn the_switch_changes_columns_indexes_registry_and_keys_together() {
-    let (mut fixture, targets) = sealed(&["t", "u"]).await;
-    for target in &targets {
+    let (mut fixture, sealed_tables) = sealed(&["t", "u"]).await;
+    for table in &sealed_tables {
         let store = &fixture.store;
-        store.prepare_reindex(target, &next(true)).await.unwrap();
-        store.index_reindexed(target, &next(true)).await.unwrap();
-        leave_sweep_index(&fixture, target).await;
+        store.prepare_reindex(table, &next(true)).await.unwrap();
+        store.index_reindexed(table, &next(true)).await.unwrap();
+        leave_sweep_index(&fixture, table).await;
     }
     fill(&mut fixture, "t").await;
-    let tables: Vec<(Target, Vec<ColumnSwitch>)> = targets
+    let tables: Vec<(Table, Vec<ColumnSwitch>)> = sealed_tables
         .iter()
-        .map(|target| (target.clone(), next(true).to_vec()))
+        .map(|table| (table.clone(), next(true).to_vec()))
         .collect();
     let schema = "SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY type, name";
     let (before, now) = (fixture.rows(schema).await, keys());
@@ -326,8 +331,8 @@ async fn the_switch_changes_columns_indexes_registry_and_keys_together() {
     assert!(switched.unwrap());
     assert_eq!(fixture.keys().await, ["1 deactivated", "2 active"]);
     assert_eq!(noted(&mut fixture).await, ["t NULL 2", "u NULL 2"]);
-    for target in &targets {
-        is_switched(&mut fixture, target).await;
+    for table in &sealed_tables {
+        is_switched(&mut fixture, table).await;
     }
     let late = switch(&fixture, &tables, &now).await;
     assert!(matches!(late, Err(StoreError::Unexpected { .. })));
@@ -335,37 +340,38 @@ async fn the_switch_changes_columns_indexes_registry_and_keys_together() {
 
 /// Asserts that the new index has replaced the old one, and that the guard is that of a table
 /// without a rotation.
-async fn is_switched(fixture: &mut Fixture, target: &Target) {
-    let table = target.table.name.as_str();
+async fn is_switched(fixture: &mut Fixture, table: &Table) {
+    let table_name = table.name.name.as_str();
     assert_eq!(
-        columns(fixture, table).await,
+        columns(fixture, table_name).await,
         ["id", "ssn", "age", "age_sealed", "ssn_sealed", "ssn_bidx"]
     );
-    let rows = format!("SELECT quote(ssn_bidx) FROM {table} ORDER BY id");
+    let rows = format!("SELECT quote(ssn_bidx) FROM {table_name} ORDER BY id");
     assert_eq!(fixture.rows(&rows).await, ["X'0A'", "NULL"]);
-    let indexes = format!("SELECT name || ' ' || \"unique\" FROM pragma_index_list('{table}')");
+    let indexes =
+        format!("SELECT name || ' ' || \"unique\" FROM pragma_index_list('{table_name}')");
     assert_eq!(
         fixture.rows(&indexes).await,
-        [format!("{table}_ssn_bidx_idx 1")]
+        [format!("{table_name}_ssn_bidx_idx 1")]
     );
-    // The same holds for a target from before the switch, which names a column that is gone.
-    let mut stale = target.clone();
+    // The same holds for a table from before the switch, which names a column that is gone.
+    let mut stale = table.clone();
     stale.fields[1].index_next = Some(ident("ssn_bidx_next"));
-    for target in [target, &stale] {
-        assert!(fixture.store.ddl(target).await.unwrap().is_empty());
+    for table in [table, &stale] {
+        assert!(fixture.store.ddl(table).await.unwrap().is_empty());
     }
-    let change = format!("UPDATE {table} SET ssn = 'new' WHERE id = 1");
+    let change = format!("UPDATE {table_name} SET ssn = 'new' WHERE id = 1");
     fixture.exec(&change).await.unwrap();
     assert_eq!(fixture.rows(&rows).await, ["NULL", "NULL"]);
 }
 
 #[tokio::test]
 async fn rows_that_do_not_open_do_not_hold_the_switch_up_and_one_more_does() {
-    let (fixture, targets) = sealed(&["t"]).await;
+    let (fixture, sealed_tables) = sealed(&["t"]).await;
     let [index] = next(false);
     fixture
         .store
-        .prepare_reindex(&targets[0], std::slice::from_ref(&index))
+        .prepare_reindex(&sealed_tables[0], std::slice::from_ref(&index))
         .await
         .unwrap();
     for (refused, expected) in [(0, false), (1, true)] {
@@ -373,7 +379,7 @@ async fn rows_that_do_not_open_do_not_hold_the_switch_up_and_one_more_does() {
             refused,
             ..index.clone()
         };
-        let tables = [(targets[0].clone(), vec![index])];
+        let tables = [(sealed_tables[0].clone(), vec![index])];
         let switched = switch(&fixture, &tables, &keys()).await;
         assert_eq!(switched.unwrap(), expected, "{refused}");
     }
@@ -396,17 +402,17 @@ async fn the_key_of_a_column_is_noted_only_where_there_is_one() {
             "t NULL NULL",
         ),
     ] {
-        let (mut fixture, mut targets) = sealed(&["t"]).await;
+        let (mut fixture, mut sealed_tables) = sealed(&["t"]).await;
         fixture.key(3, "m", true).await;
         fixture.key(4, "m", false).await;
-        targets[0].tenant = tenant.then(|| ident("age"));
+        sealed_tables[0].tenant = tenant.then(|| ident("age"));
         fixture
             .store
-            .prepare_reindex(&targets[0], &next(false))
+            .prepare_reindex(&sealed_tables[0], &next(false))
             .await
             .unwrap();
         fill(&mut fixture, "t").await;
-        let tables = [(targets[0].clone(), next(false).to_vec())];
+        let tables = [(sealed_tables[0].clone(), next(false).to_vec())];
         let switched = switch(&fixture, &tables, &handovers).await;
         assert!(switched.unwrap());
         assert_eq!(noted(&mut fixture).await, [expected]);
@@ -415,17 +421,17 @@ async fn the_key_of_a_column_is_noted_only_where_there_is_one() {
 
 #[tokio::test]
 async fn two_values_with_one_new_index_are_refused_before_the_switch() {
-    let (mut fixture, targets) = sealed(&["t"]).await;
+    let (mut fixture, sealed_tables) = sealed(&["t"]).await;
     fixture
         .store
-        .prepare_reindex(&targets[0], &next(true))
+        .prepare_reindex(&sealed_tables[0], &next(true))
         .await
         .unwrap();
     let fill = "UPDATE t SET ssn_bidx_next = x'0a'";
     fixture.unguarded(fill).await;
     let refused = fixture
         .store
-        .index_reindexed(&targets[0], &next(true))
+        .index_reindexed(&sealed_tables[0], &next(true))
         .await;
     assert!(
         matches!(refused, Err(StoreError::RowRefused { .. })),
@@ -435,18 +441,18 @@ async fn two_values_with_one_new_index_are_refused_before_the_switch() {
 
 #[tokio::test]
 async fn what_is_dropped_with_its_seal_leaves_no_new_index_behind() {
-    let (mut fixture, targets) = sealed(&["t"]).await;
+    let (mut fixture, sealed_tables) = sealed(&["t"]).await;
     fixture
         .store
-        .prepare_reindex(&targets[0], &next(false))
+        .prepare_reindex(&sealed_tables[0], &next(false))
         .await
         .unwrap();
     fixture
         .store
-        .index_reindexed(&targets[0], &next(false))
+        .index_reindexed(&sealed_tables[0], &next(false))
         .await
         .unwrap();
-    let mut one = targets[0].clone();
+    let mut one = sealed_tables[0].clone();
     one.fields.remove(0);
     let restored = "UPDATE t SET ssn = 'back'";
     fixture.unguarded(restored).await;
@@ -461,7 +467,7 @@ async fn what_is_dropped_with_its_seal_leaves_no_new_index_behind() {
     let note = "UPDATE phiseal_encrypted_field_metadata SET blind_index_next = 'gone' \
         WHERE column_label = 'ssn'";
     fixture.exec(note).await.unwrap();
-    fixture.store.prepare(&targets[0]).await.unwrap();
+    fixture.store.prepare(&sealed_tables[0]).await.unwrap();
     let change = "UPDATE t SET ssn = 'new', ssn_sealed = x'00'";
     fixture.exec(change).await.unwrap();
     // The other field is guarded as before.

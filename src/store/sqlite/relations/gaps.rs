@@ -9,25 +9,21 @@ use super::super::ddl;
 use super::super::fault;
 use super::super::statement::{bound, run, statement};
 use super::{after_change, before_change, is_installed, note_gap, seen};
-use crate::store::{Gap, Result, Sealed, Target};
+use crate::store::{Gap, Result, Sealed, Table};
 
 /// Whether the table is not recorded yet and has no sealed value beside a plaintext.
 pub(in crate::store::sqlite) async fn is_fresh(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
 ) -> Result<bool> {
     if !is_installed(conn).await? {
         return Ok(true);
     }
-    if seen(conn)
-        .await?
-        .iter()
-        .any(|one| one.label == target.label)
-    {
+    if seen(conn).await?.iter().any(|one| one.label == table.label) {
         return Ok(false);
     }
-    let there = ddl::columns(conn, target).await?;
-    let sealed: Vec<String> = (target.fields.iter())
+    let there = ddl::columns(conn, table).await?;
+    let sealed: Vec<String> = (table.fields.iter())
         .filter_map(|field| match &field.sealed {
             Sealed::Beside { column, .. } if ddl::has(&there, column) => {
                 Some(format!("{} IS NOT NULL", column.quoted()))
@@ -40,7 +36,7 @@ pub(in crate::store::sqlite) async fn is_fresh(
     }
     let sql = format!(
         "SELECT NOT EXISTS (SELECT 1 FROM {} WHERE {})",
-        target.table.name.quoted(),
+        table.name.name.quoted(),
         sealed.join(" OR ")
     );
     let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
@@ -50,12 +46,12 @@ pub(in crate::store::sqlite) async fn is_fresh(
 /// See [`crate::store::Store::note_relations`].
 pub(in crate::store::sqlite) async fn note(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
-    let fresh = is_fresh(&mut transaction, target).await?;
+    let fresh = is_fresh(&mut transaction, table).await?;
     before_change(&mut transaction).await?;
-    after_change(&mut transaction, Some(target), fresh).await?;
+    after_change(&mut transaction, Some(table), fresh).await?;
     note_marks(&mut transaction).await?;
     commit(transaction).await
 }
@@ -75,14 +71,14 @@ pub(in crate::store::sqlite) async fn note_marks(conn: &mut SqliteConnection) ->
 /// See [`crate::store::Store::gaps`].
 pub(in crate::store::sqlite) async fn gaps(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
 ) -> Result<Vec<Gap>> {
     let all = seen(conn).await?;
-    let ours = all.into_iter().filter(|one| one.label == target.label);
+    let ours = all.into_iter().filter(|one| one.label == table.label);
     Ok(ours
         .filter_map(|one| {
             Some(Gap {
-                relation: super::super::relation_name(&target.table),
+                relation: super::super::relation_name(&table.name),
                 guard: one.guard_now.unwrap_or_default(),
                 reason: one.gap?,
                 attached: true,

@@ -9,7 +9,7 @@ use super::super::guard;
 use super::super::statement::{Bind, bound, statement};
 use super::{UNEXPECTED, after_change, before_change, seen};
 use crate::ident::{Ident, TableName};
-use crate::store::{Result, Target};
+use crate::store::{Result, Table};
 
 /// See [`crate::store::Store::forget_fields`].
 pub(in crate::store::sqlite) async fn forget(
@@ -72,11 +72,11 @@ async fn leave(conn: &mut SqliteConnection, label: &str, but: Option<&TableName>
 /// See [`crate::store::Store::rebind`].
 pub(in crate::store::sqlite) async fn rebind(
     conn: &mut SqliteConnection,
-    target: &Target,
+    table: &Table,
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     before_change(&mut transaction).await?;
-    leave(&mut transaction, &target.label, Some(&target.table)).await?;
-    after_change(&mut transaction, Some(target), false).await?;
+    leave(&mut transaction, &table.label, Some(&table.name)).await?;
+    after_change(&mut transaction, Some(table), false).await?;
     commit(transaction).await
 }

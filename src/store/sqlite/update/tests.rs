@@ -6,7 +6,7 @@ use super::UpdateLayout;
 use crate::store::sqlite::batch_fixture::{
     BatchFixture, TABLE, TALLY, beside, number_and_blob, seal, sealed,
 };
-use crate::store::sqlite::fixture::{ident, request, stamp, target, with};
+use crate::store::sqlite::fixture::{access, ident, request, stamp, table, with};
 use crate::store::sqlite::shape::Shape;
 use crate::store::sqlite::version::{self, SeenCell};
 use crate::store::{Select, WriteRow};
@@ -42,9 +42,9 @@ async fn a_row_that_changed_or_went_is_missed_by_any_change_of_its_bytes() {
 async fn a_key_that_changed_only_in_case_and_a_tenant_that_changed_are_missed() {
     let schema = "CREATE TABLE t (id TEXT COLLATE NOCASE PRIMARY KEY, clinic TEXT, ssn TEXT, age INTEGER); \
         INSERT INTO t VALUES ('a', 'n', 'x', 1), ('b', 'n', 'x', 1), ('c', 'n', 'x', 1)";
-    let mut target = beside();
-    target.tenant = Some(ident("clinic"));
-    let mut bench = BatchFixture::new(schema, target).await;
+    let mut table = beside();
+    table.tenant = Some(ident("clinic"));
+    let mut bench = BatchFixture::new(schema, table).await;
     let rows = sealed(bench.read(Select::Unsealed).await);
     bench
         .fixture
@@ -68,9 +68,9 @@ async fn a_seal_that_came_meanwhile_is_not_overwritten() {
 
 #[tokio::test]
 async fn in_place_what_is_stored_is_given_back() {
-    let target = with(target("t", &["id"]), "age", "INTEGER", true);
-    let target = with(target, "ssn", "TEXT", false);
-    let mut bench = BatchFixture::new(TABLE, target).await;
+    let table = with(table("t", &["id"]), "age", "INTEGER", true);
+    let table = with(table, "ssn", "TEXT", false);
+    let mut bench = BatchFixture::new(TABLE, table).await;
     let rows: Vec<WriteRow> = bench
         .read(Select::Unsealed)
         .await
@@ -130,7 +130,7 @@ async fn rows_of_more_parameters_than_a_statement_takes_are_all_written_by_key()
     let mut bench = BatchFixture::new(schema, beside()).await;
     let mut request = request(Select::Unsealed);
     request.rows_max = 10_000;
-    let rows = sealed(bench.fixture.page(&bench.target, &request).await.rows);
+    let rows = sealed(bench.fixture.page(&bench.table, &request).await.rows);
     bench.begin(stamp(&bench.lane)).await.unwrap();
     assert_eq!(bench.write(&rows).await.unwrap().rows, 5000);
     bench.writer.commit(&TALLY).await.unwrap();
@@ -156,8 +156,10 @@ async fn the_rows_of_a_batch_are_found_by_their_key() {
         );
         let mut bench = BatchFixture::new(&schema, beside()).await;
         let rows = sealed(bench.read(Select::Unsealed).await);
-        let target = bench.target.clone();
-        let shape = Shape::read(&mut bench.fixture.app, &target).await.unwrap();
+        let table = bench.table.clone();
+        let shape = Shape::read(&mut bench.fixture.app, &access(&table))
+            .await
+            .unwrap();
         let rows: Vec<&WriteRow> = rows.iter().collect();
         let seen: Vec<Vec<SeenCell<'_>>> = rows
             .iter()

@@ -3,9 +3,9 @@
 
 use super::{ROW_1, ROW_2, SEAL_1B, beside, leaves, state};
 use crate::store::Catalog;
+use crate::store::UntrustedSeal;
 use crate::store::change::Change;
-use crate::store::sqlite::fixture::{ident, marked, target, with};
-use crate::store::{Store, UntrustedSeal};
+use crate::store::sqlite::fixture::{ident, marked, table, with};
 
 /// The engine's mark allows one kind of change of one table; the guard treats other changes as
 /// without a mark.
@@ -63,7 +63,7 @@ async fn what_a_trigger_writes_into_another_guarded_table_is_no_work_of_the_engi
             .exec("CREATE TABLE other (id INTEGER PRIMARY KEY, v TEXT)")
             .await
             .unwrap();
-        let other = with(target("other", &["id"]), "v", "TEXT", true);
+        let other = with(table("other", &["id"]), "v", "TEXT", true);
         fixture.store.prepare(&other).await.unwrap();
         let rows = "INSERT INTO other VALUES (1, 'x', x'01'), (2, 'x', x'02')";
         fixture.unguarded(rows).await;
@@ -91,11 +91,11 @@ async fn what_a_trigger_writes_into_another_guarded_table_is_no_work_of_the_engi
 #[tokio::test]
 async fn an_untrusted_change_of_the_seal_alone_is_refused_unless_the_plan_says_otherwise() {
     let mut fixture = beside(false).await;
-    let mut target = with(target("t", &["id"]), "ssn", "TEXT", true);
-    target.tenant = Some(ident("clinic"));
-    target.fields[0].index = Some(ident("ssn_bidx"));
-    target.on_untrusted_seal = Some(UntrustedSeal::Refuse);
-    fixture.store.prepare(&target).await.unwrap();
+    let mut table = with(table("t", &["id"]), "ssn", "TEXT", true);
+    table.tenant = Some(ident("clinic"));
+    table.fields[0].index = Some(ident("ssn_bidx"));
+    table.on_untrusted_seal = Some(UntrustedSeal::Refuse);
+    fixture.store.prepare(&table).await.unwrap();
     for change in [
         "ssn_sealed = NULL",
         "ssn_bidx = x'ff'",
@@ -110,17 +110,17 @@ async fn an_untrusted_change_of_the_seal_alone_is_refused_unless_the_plan_says_o
         .await
         .unwrap();
     assert_eq!(state(&mut fixture).await, ["1 'new' - -", ROW_2]);
-    // A target without the setting leaves the guard's behaviour as it is.
-    target.on_untrusted_seal = None;
+    // A table without the setting leaves the guard's behaviour as it is.
+    table.on_untrusted_seal = None;
     assert_eq!(
-        fixture.store.ddl(&target).await.unwrap(),
+        fixture.store.ddl(&table).await.unwrap(),
         Vec::<String>::new()
     );
-    target.on_untrusted_seal = Some(UntrustedSeal::Undo);
-    fixture.store.prepare(&target).await.unwrap();
-    target.on_untrusted_seal = None;
+    table.on_untrusted_seal = Some(UntrustedSeal::Undo);
+    fixture.store.prepare(&table).await.unwrap();
+    table.on_untrusted_seal = None;
     assert_eq!(
-        fixture.store.ddl(&target).await.unwrap(),
+        fixture.store.ddl(&table).await.unwrap(),
         Vec::<String>::new()
     );
     fixture

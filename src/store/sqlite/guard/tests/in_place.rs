@@ -2,8 +2,7 @@
 
 use super::outcome;
 use crate::store::Catalog;
-use crate::store::Store;
-use crate::store::sqlite::fixture::{Fixture, target, with};
+use crate::store::sqlite::fixture::{Fixture, table, with};
 
 /// A table sealed in place, with the same two keys.
 async fn in_place() -> Fixture {
@@ -14,8 +13,8 @@ async fn in_place() -> Fixture {
     .await;
     fixture.key(1, "", true).await;
     fixture.key(2, "", false).await;
-    let target = with(target("t", &["id"]), "ssn", "TEXT", false);
-    fixture.store.prepare(&target).await.unwrap();
+    let table = with(table("t", &["id"]), "ssn", "TEXT", false);
+    fixture.store.prepare(&table).await.unwrap();
     fixture
 }
 

@@ -2,7 +2,6 @@
 //! writer past the guard.
 
 use super::{ROW_1, ROW_2, SEAL_1B, beside, leaves, outcome, state};
-use crate::store::Store;
 use crate::store::change::Change;
 use crate::store::sqlite::fixture::marked;
 use crate::store::{Catalog, SealedRelations};

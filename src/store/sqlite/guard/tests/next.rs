@@ -3,8 +3,8 @@
 use super::{SEAL_1, SEAL_1B, outcome};
 use crate::store::Catalog;
 use crate::store::change::Change;
-use crate::store::sqlite::fixture::{Fixture, ident, marked, target, with};
-use crate::store::{FieldTarget, Store, UntrustedSeal};
+use crate::store::sqlite::fixture::{Fixture, ident, marked, table, with};
+use crate::store::{TableField, UntrustedSeal};
 
 /// Row 1 has plaintext and sealed value, row 2 only a sealed value, row 3 only plaintext.
 async fn beside(recursive: bool) -> Fixture {
@@ -14,12 +14,12 @@ async fn beside(recursive: bool) -> Fixture {
     )
     .await;
     fixture.key(1, "n", true).await;
-    let mut target = with(target("t", &["id"]), "ssn", "TEXT", true);
-    target.tenant = Some(ident("clinic"));
-    target.fields[0].index = Some(ident("ssn_bidx"));
-    target.fields[0].index_next = Some(ident("ssn_next"));
-    target.on_untrusted_seal = Some(UntrustedSeal::Undo);
-    fixture.store.prepare(&target).await.unwrap();
+    let mut table = with(table("t", &["id"]), "ssn", "TEXT", true);
+    table.tenant = Some(ident("clinic"));
+    table.fields[0].index = Some(ident("ssn_bidx"));
+    table.fields[0].index_next = Some(ident("ssn_next"));
+    table.on_untrusted_seal = Some(UntrustedSeal::Undo);
+    fixture.store.prepare(&table).await.unwrap();
     let rows = format!(
         "PRAGMA recursive_triggers = {}; INSERT INTO t VALUES \
          (1, 'n', 'abc', 'o', {SEAL_1}, x'01', x'0a'), (2, 'n', NULL, 'o', {SEAL_1}, x'02', x'0b'), \
@@ -234,10 +234,10 @@ async fn in_place_it_goes_with_any_change_of_the_column() {
             )
             .await;
             fixture.key(1, "", true).await;
-            let mut target = with(target("t", &["id"]), "ssn", "TEXT", false);
-            let field: &mut FieldTarget = &mut target.fields[0];
+            let mut table = with(table("t", &["id"]), "ssn", "TEXT", false);
+            let field: &mut TableField = &mut table.fields[0];
             field.index_next = Some(ident("ssn_next"));
-            fixture.store.prepare(&target).await.unwrap();
+            fixture.store.prepare(&table).await.unwrap();
             let fill = format!(
                 "PRAGMA recursive_triggers = {recursive}; \
                  INSERT INTO t VALUES (1, 'ps1.5wEAAAABaaa', x'0a')"

@@ -1,11 +1,11 @@
 //! Tests of guards whose table was renamed, and of a new table with an old table's name.
 
 use crate::store::Catalog;
-use crate::store::sqlite::fixture::{Fixture, target, with};
-use crate::store::{Store, Target};
+use crate::store::Table;
+use crate::store::sqlite::fixture::{Fixture, table, with};
 
-fn of(table: &str) -> Target {
-    with(target(table, &["id"]), "v", "TEXT", true)
+fn of(table_name: &str) -> Table {
+    with(table(table_name, &["id"]), "v", "TEXT", true)
 }
 
 async fn sealed() -> Fixture {
@@ -163,10 +163,10 @@ async fn names_of_any_characters_are_guarded() {
         let quoted = format!("\"{}\"", name.replace('"', "\"\""));
         let create = format!("CREATE TABLE {quoted} (id INTEGER PRIMARY KEY, {quoted} TEXT)");
         let mut fixture = Fixture::new(&create).await;
-        let target = with(target(name, &["id"]), name, "TEXT", true);
-        fixture.store.prepare(&target).await.unwrap();
+        let table = with(table(name, &["id"]), name, "TEXT", true);
+        fixture.store.prepare(&table).await.unwrap();
         assert!(
-            fixture.store.ddl(&target).await.unwrap().is_empty(),
+            fixture.store.ddl(&table).await.unwrap().is_empty(),
             "{name}"
         );
         let sealed = format!("\"{}_sealed\"", name.replace('"', "\"\""));

@@ -4,17 +4,17 @@ use crate::store::Catalog;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use crate::store::sqlite::fixture::{Fixture, target, with};
-use crate::store::{Store, UntrustedSeal};
+use crate::store::UntrustedSeal;
+use crate::store::sqlite::fixture::{Fixture, table, with};
 
 /// A table with two pairs of keys that are equal under the column's collation. The second of each
 /// pair has a sealed value whose plaintext is gone.
 async fn pairs(create: &str, keys: &[&str], recursive: bool) -> Fixture {
     let mut fixture = Fixture::new(create).await;
     fixture.key(1, "", true).await;
-    let mut target = with(target("t", keys), "v", "TEXT", true);
-    target.on_untrusted_seal = Some(UntrustedSeal::Undo);
-    fixture.store.prepare(&target).await.unwrap();
+    let mut table = with(table("t", keys), "v", "TEXT", true);
+    table.on_untrusted_seal = Some(UntrustedSeal::Undo);
+    fixture.store.prepare(&table).await.unwrap();
     let rows = "INSERT INTO t (code, v, v_sealed) VALUES ('a', 'one', x'e70100000001aa'), \
         ('A', NULL, x'e70100000001bb'), ('b ', 'three', x'e70100000001cc'), ('b', NULL, x'e70100000001dd')";
     fixture.unguarded(rows).await;

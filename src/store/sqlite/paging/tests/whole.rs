@@ -2,9 +2,9 @@
 
 use super::{prepared, small, walk};
 use crate::store::Rows;
-use crate::store::sqlite::fixture::{Fixture, ident, request, target, with};
+use crate::store::sqlite::fixture::{Fixture, access, ident, request, table, with};
 use crate::store::sqlite::paging;
-use crate::store::{Bound, PageRequest, PassKind, Select, Store, Target};
+use crate::store::{Bound, PageRequest, PassKind, Select, Table};
 
 /// All parts of a row that the engine or the store uses.
 fn all_of(row: &crate::store::PageRow) -> String {
@@ -35,10 +35,10 @@ const EVERY_CLASS: &str = "CREATE TABLE t (id PRIMARY KEY, clinic, ssn, ssn_seal
 
 #[tokio::test]
 async fn a_window_read_whole_is_the_window_read_row_by_row() {
-    let mut target = with(target("t", &["id"]), "ssn", "", true);
-    target = with(target, "age", "INTEGER", true);
-    target.tenant = Some(ident("clinic"));
-    let mut fixture = prepared(EVERY_CLASS, &target).await;
+    let mut table = with(table("t", &["id"]), "ssn", "", true);
+    table = with(table, "age", "INTEGER", true);
+    table.tenant = Some(ident("clinic"));
+    let mut fixture = prepared(EVERY_CLASS, &table).await;
     for select in [Select::Unsealed, Select::Any, Select::Sealed] {
         for after in [None, Some(Bound::Row(i64::MIN)), Some(Bound::Row(3))] {
             let request = PageRequest {
@@ -51,7 +51,7 @@ async fn a_window_read_whole_is_the_window_read_row_by_row() {
                     pause,
                     ..paging::Whole::new()
                 };
-                let page = paging::page(&mut fixture.app, &mut whole, &target, &request)
+                let page = paging::page(&mut fixture.app, &mut whole, &access(&table), &request)
                     .await
                     .unwrap();
                 // The page was read in the way that this test meant.
@@ -67,18 +67,18 @@ async fn a_window_read_whole_is_the_window_read_row_by_row() {
 
 #[tokio::test]
 async fn a_window_with_a_real_or_a_long_value_is_read_row_by_row() {
-    let target = with(target("t", &["id"]), "ssn", "", true);
+    let table = with(table("t", &["id"]), "ssn", "", true);
     for value in ["0.1", "hex(zeroblob(9000))"] {
         let schema = format!(
             "CREATE TABLE t (id TEXT PRIMARY KEY, ssn); INSERT INTO t VALUES ('a', 'x'), ('b', {value})"
         );
-        let mut fixture = prepared(&schema, &target).await;
+        let mut fixture = prepared(&schema, &table).await;
         let request = PageRequest {
             bytes_max: 10_000,
             ..request(Select::Unsealed)
         };
         let mut whole = paging::Whole::new();
-        let page = paging::page(&mut fixture.app, &mut whole, &target, &request)
+        let page = paging::page(&mut fixture.app, &mut whole, &access(&table), &request)
             .await
             .unwrap();
         assert_eq!(whole.pause, paging::Whole::PAUSE);
@@ -96,10 +96,10 @@ async fn a_window_with_a_real_or_a_long_value_is_read_row_by_row() {
 }
 
 /// The bound before the first row, if the table has an order of storage.
-async fn first_row(fixture: &Fixture, target: &Target) -> Option<Bound> {
+async fn first_row(fixture: &Fixture, table: &Table) -> Option<Bound> {
     let bounds = fixture
         .store
-        .cut_by_storage(target, "", 4, PassKind::Rewriting)
+        .cut_by_storage(&access(table), "", 4, PassKind::Rewriting)
         .await
         .unwrap()?;
     assert_eq!((bounds.len(), &bounds[1]), (2, &None));
@@ -108,12 +108,12 @@ async fn first_row(fixture: &Fixture, target: &Target) -> Option<Bound> {
 
 #[tokio::test]
 async fn by_rowid_every_row_is_met_once_in_the_order_of_storage() {
-    let target = with(target("t", &["id"]), "ssn", "TEXT", true);
+    let table = with(table("t", &["id"]), "ssn", "TEXT", true);
     let schema = "CREATE TABLE t (id TEXT PRIMARY KEY, ssn TEXT); INSERT INTO t (rowid, id, ssn) VALUES \
         (9223372036854775807, 'a', 'x'), (-9223372036854775808, 'd', 'x'), (5, 'b', 'x'), (-1, 'c', 'x'), (6, 'e', NULL)";
-    let mut fixture = prepared(schema, &target).await;
+    let mut fixture = prepared(schema, &table).await;
     assert_eq!(
-        first_row(&fixture, &target).await,
+        first_row(&fixture, &table).await,
         Some(Bound::Row(i64::MIN))
     );
     for rows_max in [1, 2, 3, 100] {
@@ -124,18 +124,18 @@ async fn by_rowid_every_row_is_met_once_in_the_order_of_storage() {
             };
             request.after = Some(Bound::Row(i64::MIN));
             assert_eq!(
-                walk(&mut fixture, &target, request.clone()).await,
+                walk(&mut fixture, &table, request.clone()).await,
                 ["d", "c", "b", "a"]
             );
             request.after = Some(Bound::Row(0));
-            assert_eq!(walk(&mut fixture, &target, request).await, ["b", "a"]);
+            assert_eq!(walk(&mut fixture, &table, request).await, ["b", "a"]);
         }
     }
 }
 
 #[tokio::test]
 async fn there_is_no_order_of_storage_where_a_column_shows_the_rowid_or_none_is_there() {
-    let target = with(target("t", &["id"]), "ssn", "TEXT", true);
+    let table = with(table("t", &["id"]), "ssn", "TEXT", true);
     for (schema, there) in [
         ("CREATE TABLE t (id TEXT PRIMARY KEY, ssn TEXT)", true),
         (
@@ -161,7 +161,7 @@ async fn there_is_no_order_of_storage_where_a_column_shows_the_rowid_or_none_is_
         ),
     ] {
         let fixture = Fixture::new(schema).await;
-        let first = first_row(&fixture, &target).await;
+        let first = first_row(&fixture, &table).await;
         assert_eq!(first.is_some(), there, "{schema}");
     }
 }

@@ -1,14 +1,15 @@
-//! One table as a run works on it: names, keys, fields, forms.
-//! Owns the description that the stores build their SQL from. It is made once, from plan, catalog
-//! and registry, and holds no values.
+//! What a table is: names, keys, fields, forms.
+//! Owns the description, which is made once, from plan, catalog and registry, and holds no values.
+//! What a step does with the table is in [`super::Access`].
 
+use super::ColumnSwitch;
 use crate::ident::{Ident, TableName};
 
-/// The table that a run works on.
+/// A table with the fields that the plan names.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct Table {
     /// The table's present name.
-    pub table: TableName,
+    pub name: TableName,
     /// Its label, which never changes and is part of what each sealed value is bound to.
     pub label: String,
     /// The columns of the row key, in the order of registration.
@@ -16,16 +17,7 @@ pub struct Target {
     /// The column that names the tenant.
     pub tenant: Option<Ident>,
     /// The fields.
-    pub fields: Vec<FieldTarget>,
-    /// Whether the table's own UPDATE triggers are suppressed during writes
-    /// (`session_replication_role`).
-    pub suppress_triggers: bool,
-    /// Whether the table's own UPDATE triggers fire, under the application's search path.
-    pub triggers_fire: bool,
-    /// How long a write waits for a lock, in milliseconds (`lock_timeout`).
-    pub lock_timeout_ms: u32,
-    /// Which of the table's relations the run works on.
-    pub scope: Scope,
+    pub fields: Vec<TableField>,
     /// What the guard does about an untrusted change of a sealed value. `None` keeps the behaviour
     /// of the present guard; a new guard refuses the change.
     pub on_untrusted_seal: Option<UntrustedSeal>,
@@ -53,7 +45,7 @@ pub enum UntrustedSeal {
     Undo,
 }
 
-impl Target {
+impl Table {
     /// Whether a key's text can only be a number or a uuid, so that it is not PHI by itself.
     pub fn key_is_plain(&self) -> bool {
         self.keys
@@ -61,11 +53,29 @@ impl Target {
             .all(|key| matches!(key.kind, KeyKind::Int | KeyKind::Uuid))
     }
 
-    /// Whether any field is sealed in place.
-    pub fn in_place(&self) -> bool {
-        self.fields
-            .iter()
-            .any(|field| field.sealed == Sealed::InPlace)
+    /// The table once [`super::Store::make_plain_columns`] has made its plaintext columns.
+    pub fn with_plain_columns(&self) -> Self {
+        let mut table = self.clone();
+        for field in &mut table.fields {
+            field.plain_exists = true;
+        }
+        table
+    }
+
+    /// The table once the new column of each of these blind indexes is there.
+    pub fn with_next(&self, next: &[ColumnSwitch]) -> Self {
+        let mut table = self.clone();
+        for index in next {
+            table.fields[index.field].index_next = Some(index.next.clone());
+        }
+        table
+    }
+
+    /// The table if the plaintext of its field `field` is in `column`.
+    pub fn with_plaintext_in(&self, field: usize, column: Ident) -> Self {
+        let mut table = self.clone();
+        table.fields[field].column = column;
+        table
     }
 }
 
@@ -122,9 +132,9 @@ impl KeyKind {
     }
 }
 
-/// One field as a run works on it.
+/// One field with all its columns.
 #[derive(Debug, Clone)]
-pub struct FieldTarget {
+pub struct TableField {
     /// The plaintext column; for an in-place field, its only column.
     pub column: Ident,
     /// Its label, which never changes.
