@@ -5,6 +5,7 @@
 pub(crate) mod args;
 pub(crate) mod columns;
 pub(crate) mod command;
+pub(crate) mod figures;
 mod log;
 pub(crate) mod new_file;
 pub(crate) mod output;

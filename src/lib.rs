@@ -123,6 +123,8 @@ mod plan;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod plan;
+#[cfg(feature = "cli")]
+mod plural;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod quote;

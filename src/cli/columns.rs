@@ -42,13 +42,6 @@ pub fn or_nothing(value: Option<&str>) -> String {
     value.unwrap_or(NOTHING).to_owned()
 }
 
-/// `1 row`, `2 rows`.
-pub fn counted(count: impl TryInto<u64>, one: &str) -> String {
-    let count = count.try_into().unwrap_or_default();
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {one}{plural}")
-}
-
 fn shown(text: &str) -> String {
     if text.is_empty() {
         return NOTHING.to_owned();

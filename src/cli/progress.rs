@@ -141,6 +141,7 @@ impl EventSink for Bars {
                     None => self.output.say(&text),
                 }
             }
+            Event::Notice { text } => self.output.say(&text),
             Event::TableEnded { .. } => {
                 if let Some(bar) = bar.take() {
                     bar.set_message(rates_text(counts));
@@ -248,6 +249,7 @@ impl EventSink for Lines {
                 message,
                 hint,
             } => self.output.say(&failed_text(&table, code, &message, &hint)),
+            Event::Notice { text } => self.output.say(&text),
             Event::TableEnded { .. } => {}
         }
     }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::args::{DEFAULT_PLAN, Global};
+use crate::engine::look::Database;
 use crate::engine::patient::PatientStore;
+use crate::engine::preflight::Dialect;
 use crate::engine::retry::Patience;
 use crate::engine::{EventSink, RunSettings, Stop, Tenants};
 use crate::error::{Exit, Fault};
@@ -247,6 +249,19 @@ impl Session {
             sqlite,
             patient,
         })
+    }
+
+    /// The database and the plan for it.
+    pub fn database<'a>(&'a self, server: &'a ServerFacts) -> Database<'a> {
+        Database {
+            store: self.store.as_ref(),
+            planned: &self.plan.tables,
+            server,
+            dialect: match self.sqlite {
+                true => Dialect::Sqlite,
+                false => Dialect::Postgres,
+            },
+        }
     }
 
     /// As [`Session::open`], but fails if phiseal's own tables are missing.

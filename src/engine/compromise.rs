@@ -2,12 +2,20 @@
 //! Owns the rule that nothing delays this: no table, no run, no application, and no wrapping key
 //! that is not available. Its values are re-sealed afterwards, as in a rotation.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::Engine;
 use super::error::EngineError;
+use super::look::Database;
+use super::preflight::RunPurpose;
+use super::registered::JobsError;
+use super::reindex::GRACE;
+use super::rotation::Rotated;
 use super::rotation::superseded::KeyIndex;
-use crate::crypto::KeyId;
+use super::search::Reach;
+use crate::crypto::{KeyId, Purpose};
 use crate::keys::{
     Handover, Issuer, KeyError, KeyRecord, KeyStatus, RotationKind, RotationRecord, Unnoted,
 };
@@ -51,6 +59,34 @@ impl Engine {
             }
         }
         Err(KeyError::NotActivated { key_id }.into())
+    }
+
+    /// Seals again what is sealed under the compromised key, in each table that can be worked on,
+    /// and searches the whole database for more. Also finishes the rotations that were unfinished
+    /// before.
+    ///
+    /// # Errors
+    /// What stops a run; the same calls resume.
+    pub async fn reseal_compromised(
+        &self,
+        key_id: KeyId,
+        declared: Declared,
+        database: &Database<'_>,
+        reach: &Reach,
+    ) -> Result<Rotated, JobsError> {
+        let records = self.store.key_records_by_id(&[key_id]).await?;
+        let record = records.first();
+        let record = record.ok_or(EngineError::Key(KeyError::Unknown { key_id }))?;
+        let purpose = RunPurpose::Rotate {
+            indexes: record.purpose == Purpose::BlindIndex,
+        };
+        let events = self.events.as_ref();
+        let reached = database.able_registered(purpose, events).await?;
+        let mut open = self.unfinished().await?;
+        let known: BTreeSet<i64> = open.iter().map(|one| one.history_id).collect();
+        let ours = declared.open.into_iter();
+        open.extend(ours.filter(|one| !known.contains(&one.history_id)));
+        Ok(self.finish_open(&open, reached, reach, GRACE).await?)
     }
 
     /// One attempt; `None` if another process changed the keys meanwhile, and the caller should try

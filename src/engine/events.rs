@@ -66,6 +66,11 @@ pub enum Event {
         /// What to do about it.
         hint: String,
     },
+    /// Something that the operator should know; no work has begun.
+    Notice {
+        /// What it is, in one line.
+        text: String,
+    },
     /// Work on a table ended.
     TableEnded {
         /// The table's label.

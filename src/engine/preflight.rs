@@ -22,6 +22,7 @@ mod operator;
 mod prepared;
 mod privilege;
 mod publication;
+mod refused;
 mod registered;
 mod relation;
 mod resolve;
@@ -46,6 +47,7 @@ use crate::store::catalog::{ColumnFacts, ServerFacts, TableFacts};
 use crate::store::{FieldRecord, FieldState};
 
 pub use finding::{Finding, Findings, Level};
+pub use refused::Refused;
 pub use registered::label_of;
 pub use resolve::{records, resolve};
 pub use surveyed::surveyed;

@@ -105,3 +105,31 @@ impl Tallied {
         self.indexes_left.extend(other.indexes_left);
     }
 }
+
+/// The sums over several tables.
+#[derive(Debug, Default)]
+pub struct Total {
+    /// What was done.
+    pub done: Tallied,
+    /// Whether a run was resumed.
+    pub resumed: bool,
+    /// The rows that are left in quarantine.
+    pub open_quarantine: u64,
+    /// How long the tables took, one after the other.
+    pub seconds: f64,
+}
+
+impl Total {
+    /// Adds up the reports of several tables.
+    #[must_use]
+    pub fn of(reports: Vec<TableReport>) -> Self {
+        let mut total = Self::default();
+        for report in reports {
+            total.resumed |= report.resumed;
+            total.open_quarantine += report.open_quarantine;
+            total.seconds += report.seconds;
+            total.done.merge(report.done);
+        }
+        total
+    }
+}

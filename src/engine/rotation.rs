@@ -1,5 +1,6 @@
 //! Finishes a key rotation: re-seals every value that is sealed under a superseded key. How a
-//! rotation begins is in `begin`.
+//! rotation begins is in `begin`, what there is to rotate in `outlook`, and the way from beginning
+//! to end in `whole`.
 //! Owns the safe order. In `begin`, the new key is stored and read back, and one transaction
 //! activates it and deactivates the old key. Here, the run loop re-seals everything older; the
 //! rotation waits for older transactions; a census counts the values that are left; the record is
@@ -8,7 +9,9 @@
 
 mod begin;
 mod notes;
+mod outlook;
 pub(super) mod superseded;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,34 +28,18 @@ use super::steps::rotate::Rotate;
 use super::wait::Waiting;
 use super::{Engine, Job};
 use crate::crypto::KeyId;
-use crate::error::Coded;
 use crate::keys::rotation::{COMPLETE, REMAINDER};
-use crate::keys::{KeyFor, KeyRecord, RotationEnd, RotationKind, RotationRecord};
+use crate::keys::{KeyRecord, RotationEnd, RotationKind, RotationRecord};
 use crate::store::{Access, Next, OpenTransaction, RunKind, Select, StoreError};
 use superseded::{KeyIndex, older_keys, rotation_of_each};
+
+pub use begin::RotationRequest;
+pub use outlook::{KeySelection, Outlook};
+pub use whole::{Rotated, Rotation};
 
 /// At most this many rounds over the tables after the first one. Each is needed because somebody
 /// wrote values under a superseded key meanwhile.
 const ROUNDS_MAX: u32 = 10;
-
-/// A request to rotate keys.
-#[derive(Debug, Clone)]
-pub struct RotationRequest {
-    /// The tenants and purposes whose keys are rotated; each must have an active key.
-    pub keys: Vec<KeyFor>,
-    /// The reason, for the record.
-    pub reason: String,
-    /// Make a new key in any case. If this is false and the last rotation left values behind, they
-    /// are re-sealed under the key that is active now, and no new key is made.
-    pub new_key: bool,
-    /// The `history_id` of the newest record when the request was made, or 0. If the rotation that
-    /// made the active key has a higher `history_id`, another process began it after this request
-    /// was made, and this request joins it. (A number and not a time, since clocks jump.)
-    pub since: i64,
-    /// Records that were unfinished when the request was made. The request joins them, even if
-    /// another process finishes them first.
-    pub open: BTreeSet<i64>,
-}
 
 /// What [`Engine::finish_rotation`] is to finish.
 #[derive(Debug, Clone, Copy)]
@@ -101,11 +88,9 @@ impl Engine {
     /// # Errors
     /// What the store reports.
     pub async fn unfinished(&self) -> Result<Vec<RotationRecord>, EngineError> {
-        let records = self.store.rotations(0).await?;
-        Ok(records
-            .into_iter()
-            .filter(|record| record.finished_at.is_none() && record.kind != RotationKind::Rewrap)
-            .collect())
+        let mut records = self.store.rotations(0).await?;
+        records.retain(outlook::is_unfinished);
+        Ok(records)
     }
 
     /// Finishes rotations that have begun: re-seals, waits for older transactions, takes a census,
@@ -187,12 +172,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let ends_all = error.ends_all();
         if !ends_all {
-            self.events.emit(Event::TableFailed {
-                table: job.table.label.clone(),
-                code: error.code(),
-                message: error.message(),
-                hint: error.hint(),
-            });
+            self.table_failed(job, &error);
         }
         let worst = match blocked.take() {
             Some(other) => other.worse(error),

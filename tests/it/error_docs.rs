@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use phiseal::engine::EngineError;
+use phiseal::engine::registered::JobsError;
 use phiseal::error::Exit;
 use phiseal::keys::{KeyError, LoadError};
 use phiseal::schema::MigrateError;
@@ -63,13 +64,14 @@ fn documented() -> Vec<(String, String)> {
 }
 
 /// The error enums, each with its own codes and their exit status.
-fn enums() -> [(&'static str, Codes); 6] {
+fn enums() -> [(&'static str, Codes); 7] {
     [
         ("KeyError", KeyError::CODES),
         ("LoadError", LoadError::CODES),
         ("StoreError", StoreError::CODES),
         ("ValueError", ValueError::CODES),
         ("EngineError", EngineError::CODES),
+        ("JobsError", JobsError::CODES),
         ("MigrateError", MigrateError::CODES),
     ]
 }

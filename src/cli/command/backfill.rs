@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::figures::{Total, per_second, rounded, total};
-use super::work::look;
+use super::tables;
 use crate::cli::args::{Global, Going};
-use crate::cli::columns::counted;
+use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::engine::preflight::RunPurpose;
-use crate::engine::{Job, Stop, TableReport};
+use crate::engine::{Job, Stop, TableReport, Total};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::plural::counted;
 
 pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, Fault> {
     let (session, server) = Session::installed(global, true).await?;
@@ -22,9 +22,9 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     let events = progress::sink(output);
     // Keys first: a wrong wrapping key is reported before any table is examined.
     let engine = session.engine(events, stop).await?;
-    let look = look(&session, &server, RunPurpose::Backfill).await?;
-    look.warn(output);
-    let (jobs, mut failures) = look.jobs_going(going, output)?;
+    let look = session.database(&server).look(RunPurpose::Backfill).await?;
+    tables::warn(&look, output);
+    let (jobs, mut failures) = tables::jobs_going(&look, going, output)?;
     let mut reports = Vec::new();
     let mut compared = ComparedValues::default();
     for job in &jobs {
@@ -41,14 +41,15 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
         }
         reports.push(report);
     }
-    let total = total(reports);
+    let total = Total::of(reports);
     let clean = total.open_quarantine == 0 && failures.is_empty();
     let idle = total.done.tally.rows_found == 0 && clean && !compared.any;
     if idle {
         engine.refuse_missing_keys(&jobs).await?;
     }
     let left = gaps_left(&session, &jobs).await?;
-    failures.result(
+    tables::result(
+        failures,
         &object(&total, &compared),
         &text(&total, &compared, &left, idle),
         output,

@@ -5,7 +5,7 @@ mod rendering;
 
 use std::sync::Arc;
 
-use super::work::{Look, look_beforehand};
+use super::tables;
 use crate::cli::args::{BenchArgs as Arguments, Global};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
@@ -13,6 +13,7 @@ use crate::cli::signal;
 use crate::engine::bench::forecast::Forecast;
 use crate::engine::bench::{Bench, Measured};
 use crate::engine::estimate::{self, Estimate};
+use crate::engine::look::Look;
 use crate::engine::{EngineError, Job, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
@@ -41,8 +42,8 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
     let session = Session::open(global, true).await?;
     let server = session.store.server().await?;
     let keyring = session.keyring_if_any(&server).await?;
-    let look = look_beforehand(&session, &server).await?;
-    look.warn(output);
+    let look = session.database(&server).look_beforehand().await?;
+    tables::warn(&look, output);
     let jobs = look.jobs()?;
     let place = match args.write_sample {
         true => TrialTable::Table,

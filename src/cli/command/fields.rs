@@ -3,18 +3,19 @@
 
 use serde_json::{Value, json};
 
-use super::registered;
 use crate::cli::args::{Fields, Forget, Global, Rebind};
-use crate::cli::columns::{self, counted};
+use crate::cli::columns;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::{Session, actor};
 use crate::cli::signal;
 use crate::engine::census;
+use crate::engine::registered::name_of;
 use crate::engine::{Engine, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::TableName;
+use crate::plural::counted;
 use crate::run::audit;
 use crate::store::{FieldRecord, Found, RelationRecord, ServerFacts};
 
@@ -88,7 +89,7 @@ fn row(field: &FieldRecord, relations: &[RelationRecord]) -> Row {
         .collect();
     let relation = match field.place.found {
         Found::Gone => None,
-        _ => Some(registered::name_of(field)),
+        _ => Some(name_of(field)),
     };
     let detached = ours
         .iter()
@@ -214,7 +215,7 @@ async fn still_sealed(
         .map(|field| field.column_label.as_str())
         .collect();
     let mut sealed = 0;
-    for mut job in registered::holders(session, server, fields, but).await? {
+    for mut job in session.database(server).holders(fields, but).await? {
         let kept = (job.fields.iter()).map(|field| labels.contains(&field.label.as_str()));
         job.keep(&kept.collect::<Vec<_>>());
         let census = census::take(session.store.as_ref(), &[job.access()]).await?;
@@ -229,7 +230,7 @@ async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, 
     signal::watch(&stop, output);
     let engine = session.engine(progress::sink(output), stop).await?;
     let fields = named(&session, &args.label, None).await?;
-    let job = registered::job_at(&session, &server, &fields, &args.to).await?;
+    let job = session.database(&server).job_at(&fields, &args.to).await?;
     let sealed = still_sealed(&session, &server, &fields, Some(&job.table.name)).await?;
     if sealed > 0 {
         return Err(Fault {

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::connection;
-use super::figures::{bytes, duration};
-use super::work::{Look, finding_json, look};
+use super::tables::finding_json;
 use crate::cli::args::{Global, PlanArgs};
+use crate::cli::figures::{bytes, duration};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::engine::estimate::{self, Estimate, Sample};
+use crate::engine::look::Look;
 use crate::engine::preflight::{RunPurpose, surveyed};
 use crate::engine::{Job, NoEvents, Stop};
 use crate::error::{Exit, Fault};
@@ -18,7 +19,7 @@ use crate::store::{ServerFacts, Survey};
 pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exit, Fault> {
     let session = Session::open(global, true).await?;
     let server = session.store.server().await?;
-    let mut look = look(&session, &server, RunPurpose::Backfill).await?;
+    let mut look = session.database(&server).look(RunPurpose::Backfill).await?;
     // A DBA who asks for the DDL need not have the key.
     let keys = match args.sql {
         true => None,

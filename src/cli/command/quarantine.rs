@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::{Value, json};
 
 use crate::cli::args::{Global, Quarantine};
-use crate::cli::columns::{self, counted, or_nothing};
+use crate::cli::columns::{self, or_nothing};
 use crate::cli::output::Output;
 use crate::cli::session::{Session, actor};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::plural::counted;
 use crate::run::audit;
 use crate::store::{QuarantineRecord, QuarantineState};
 
@@ -196,30 +197,9 @@ fn by_table(chosen: &[QuarantineRecord]) -> BTreeMap<&str, BTreeSet<&str>> {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
-    use crate::store::NewQuarantine;
-
-    pub fn record(tag: &str, column: Option<&str>, state: QuarantineState) -> QuarantineRecord {
-        QuarantineRecord {
-            quarantine_id: 1,
-            row: NewQuarantine {
-                run_id: None,
-                table_label: "public.patients".to_owned(),
-                column_label: column.map(str::to_owned),
-                row_tag: tag.to_owned(),
-                key_sealed: b"sealed key".to_vec(),
-                key_id: 7,
-                step: "backfill".to_owned(),
-                reason: "a check constraint refuses the sealed value".to_owned(),
-                sqlstate: Some("23514".to_owned()),
-                constraint_name: Some("ssn_form".to_owned()),
-            },
-            state,
-            created_at: "2026-01-01T00:00:00Z".to_owned(),
-            resolved_at: None,
-        }
-    }
+    use crate::engine::health::fixture::quarantined as record;
 
     #[test]
     fn a_listed_row_shows_everything_but_its_key() {

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::figures::{per_second, rounded, total};
-use super::work::{look, sealed_only};
+use super::tables;
 use crate::cli::args::{Global, RestoreArgs};
-use crate::cli::columns::counted;
+use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::engine::preflight::RunPurpose;
-use crate::engine::{Job, Stop};
+use crate::engine::{Job, Stop, Total};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::Ident;
+use crate::plural::counted;
 use crate::store::Sealed;
 
 pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<Exit, Fault> {
@@ -29,10 +29,10 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
     let purpose = RunPurpose::Restore {
         drop_sealed: args.drop_sealed,
     };
-    let look = look(&session, &server, purpose).await?;
-    look.warn(output);
-    let (jobs, mut failures) = look.jobs_going(args.going, output)?;
-    let mut jobs = sealed_only(&look, jobs, args.drop_sealed)?;
+    let look = session.database(&server).look(purpose).await?;
+    tables::warn(&look, output);
+    let (jobs, mut failures) = tables::jobs_going(&look, args.going, output)?;
+    let mut jobs = look.sealed_only(jobs, args.drop_sealed)?;
     if let Some(into) = &args.into {
         redirect(&mut jobs, into)?;
     }
@@ -43,7 +43,7 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
             Err(error) => failures.meet(&engine, job, jobs.len(), error)?,
         }
     }
-    let total = total(reports);
+    let total = Total::of(reports);
     let tally = total.done.tally;
     let value = json!({
         "rows_found": tally.rows_found,
@@ -70,7 +70,7 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
     } else if args.drop_sealed {
         text.push_str("\nthe sealed columns and the guard are gone");
     }
-    failures.result(&value, &text, output)?;
+    tables::result(failures, &value, &text, output)?;
     Ok(if total.open_quarantine > 0 {
         Exit::Unverified
     } else {

@@ -2,106 +2,65 @@
 //! the history. Run again after an interruption, it finishes the unfinished rotation and begins no
 //! other.
 
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::figures::{per_second, rounded};
 use super::keys::destroy;
-use super::registered::{self, Reached};
 use crate::cli::args::{Global, KeyPurpose, RotateArgs};
-use crate::cli::columns::counted;
+use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::crypto::{KeyId, Purpose};
-use crate::engine::preflight::RunPurpose;
-use crate::engine::rotation::{Finish, Finished, RotationRequest};
-use crate::engine::search::Reach;
-use crate::engine::{Engine, Stop};
+use crate::engine::Stop;
+use crate::engine::rotation::{KeySelection, Outlook, Rotated, Rotation};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
-use crate::keys::rotation::REMAINDER;
-use crate::keys::{Due, KeyFor, KeyRecord, KeyStatus, RotationKind, RotationRecord};
+use crate::keys::RotationRecord;
+use crate::plural::counted;
 
 pub async fn run(global: &Global, args: &RotateArgs, output: Output) -> Result<Exit, Fault> {
     refuse_tables(global)?;
+    let selection = KeySelection {
+        purpose: args.purpose.map(|purpose| match purpose {
+            KeyPurpose::Cell => Purpose::Cell,
+            KeyPurpose::BlindIndex => Purpose::BlindIndex,
+        }),
+        tenant: args.tenant.clone(),
+        only_due: args.if_due,
+    };
     if args.if_due {
         let looking = global.looking();
         let (session, _) = Session::installed(&looking, false).await?;
-        if !is_anything_to_do(&session, args).await? {
-            warn_suspended(&session, args, output).await?;
+        let outlook = Outlook::of(session.store.as_ref(), &selection).await?;
+        if outlook.is_idle() {
+            warn_suspended(&outlook, output);
             return Ok(not_due(output));
         }
     }
     let (session, server) = Session::installed(global, false).await?;
-    let newest = session.store.rotations(1).await?;
-    let since = newest.iter().map(|record| record.history_id).max();
-    let open: BTreeSet<i64> = newest
-        .iter()
-        .filter(|record| is_unfinished(record))
-        .map(|record| record.history_id)
-        .collect();
-    warn_suspended(&session, args, output).await?;
-    let wanted = wanted(&session, args).await?;
-    if wanted.is_empty() && open.is_empty() {
+    let outlook = Outlook::of(session.store.as_ref(), &selection).await?;
+    warn_suspended(&outlook, output);
+    if outlook.is_idle() {
         return Ok(not_due(output));
     }
     let stop = Stop::default();
     signal::watch(&stop, output);
     let engine = session.engine(progress::sink(output), stop).await?;
-    let indexes = is_of_indexes(&session, &wanted, &open).await?;
-    let purpose = RunPurpose::Rotate { indexes };
-    let reached = match args.going.keep_going {
-        true => registered::able(&session, &server, purpose, output).await?,
-        false => registered::all(&session, &server, purpose, output).await?,
-    };
-    if let (true, Some(refused)) = (reached.jobs.is_empty(), &reached.refused) {
-        return Err(refused.clone());
-    }
-    let order = RotationRequest {
-        keys: wanted,
+    let rotation = Rotation {
+        database: session.database(&server),
+        outlook,
         reason: args.reason.clone(),
         new_key: args.new_key,
-        since: since.unwrap_or_default(),
-        open,
+        keep_going: args.going.keep_going,
+        grace: Duration::from_secs(args.grace),
     };
-    let grace = Duration::from_secs(args.grace);
-    rotate(&engine, &reached, &order, grace, output).await
-}
-
-fn is_unfinished(record: &RotationRecord) -> bool {
-    record.finished_at.is_none() && record.kind != RotationKind::Rewrap
-}
-
-/// Whether this command replaces blind indexes. Unfinished rotations decide it if there are any.
-async fn is_of_indexes(
-    session: &Session,
-    wanted: &[KeyFor],
-    open: &BTreeSet<i64>,
-) -> Result<bool, Fault> {
-    if open.is_empty() {
-        return Ok(wanted.iter().any(|key| key.purpose == Purpose::BlindIndex));
+    match engine.rotate(&rotation).await? {
+        Some(rotated) => conclude(rotated, output),
+        None => Ok(not_due(output)),
     }
-    let keys = session.store.key_records().await?;
-    let unfinished = session.store.rotations(u32::MAX).await?;
-    let to = unfinished
-        .iter()
-        .filter(|record| is_unfinished(record))
-        .filter_map(|record| record.to_key_id);
-    let of_indexes = |id: KeyId| {
-        let key = keys.iter().find(|key| key.key_id == id);
-        key.is_some_and(|key| key.purpose == Purpose::BlindIndex)
-    };
-    Ok(to.into_iter().any(of_indexes))
-}
-
-/// Whether a key is due or a rotation is unfinished.
-async fn is_anything_to_do(session: &Session, args: &RotateArgs) -> Result<bool, Fault> {
-    let newest = session.store.rotations(1).await?;
-    Ok(newest.iter().any(is_unfinished) || !wanted(session, args).await?.is_empty())
 }
 
 /// Refuses `--table`: a key serves all tables.
@@ -120,196 +79,30 @@ pub fn refuse_tables(global: &Global) -> Result<(), Fault> {
     })
 }
 
-/// Finishes the unfinished rotations, or else begins and finishes the ordered one; prints the
-/// result.
-async fn rotate(
-    engine: &Engine,
-    reached: &Reached,
-    order: &RotationRequest,
-    grace: Duration,
-    output: Output,
-) -> Result<Exit, Fault> {
-    let begun = Instant::now();
-    let mut open = engine.unfinished().await?;
-    if open.is_empty() && order.keys.is_empty() {
-        // Another process finished the rotation in the meantime.
-        return Ok(not_due(output));
-    }
-    let resumed = !open.is_empty();
-    if resumed {
-        output.say("finishing the rotation that was interrupted");
-    } else {
-        let before = engine.store.key_records().await?;
-        let started = engine.begin_rotation(&reached.jobs, order).await?;
-        let was_active = |record: &RotationRecord| {
-            let key = before
-                .iter()
-                .find(|key| Some(key.key_id) == record.to_key_id);
-            key.is_some_and(|key| key.status == KeyStatus::Active)
-        };
-        if started.iter().any(was_active) {
-            output.say("the last rotation left values behind: they are tried again, under the key that is active; --new-key makes another");
-        }
-        open.retain(|one| started.iter().all(|new| new.history_id != one.history_id));
-        open.extend(started);
-    }
-    let conclusion = Conclusion {
-        reached,
-        open: &open,
-        reach: &Reach::default(),
-        resumed,
-        begun,
-        grace,
-    };
-    conclude(engine, &conclusion, output).await
-}
-
-/// What `conclude` needs to finish rotations.
-pub struct Conclusion<'a> {
-    /// The registered tables.
-    pub reached: &'a Reached,
-    /// The unfinished records.
-    pub open: &'a [RotationRecord],
-    /// How far to search for values of a compromised key.
-    pub reach: &'a Reach,
-    /// Whether an earlier command began the rotations.
-    pub resumed: bool,
-    /// When the command began.
-    pub begun: Instant,
-    /// How long applications may go on with the keys they have loaded.
-    pub grace: Duration,
-}
-
-/// Finishes open records, and prints what was done and what could not be done.
+/// Prints what was done and what could not be done.
 ///
 /// # Errors
-/// What stops a run (the same command resumes it), or, once all other tables are done, what refuses
-/// a table.
-pub async fn conclude(
-    engine: &Engine,
-    conclusion: &Conclusion<'_>,
-    output: Output,
-) -> Result<Exit, Fault> {
-    let finished = finish(engine, conclusion).await?;
-    if let Some(refused) = &conclusion.reached.refused {
+/// What refuses a table.
+pub fn conclude(mut rotated: Rotated, output: Output) -> Result<Exit, Fault> {
+    if let Some(refused) = rotated.refused.take() {
         output.say(&format!(
             "{} sealed again so far; what refuses a table keeps the record open, and is:",
-            counted(finished.done.tally.rows_written, "row")
+            counted(rotated.finished.done.tally.rows_written, "row")
         ));
-        return Err(refused.clone());
+        return Err(refused.into());
     }
-    say(&finished, conclusion, output);
-    let clean = finished
-        .closed
-        .iter()
-        .all(|record| record.outcome.as_deref() != Some(REMAINDER));
-    Ok(if clean { Exit::Done } else { Exit::Unverified })
+    say(&rotated, output);
+    Ok(match rotated.leaves_values() {
+        true => Exit::Unverified,
+        false => Exit::Done,
+    })
 }
 
-async fn finish(engine: &Engine, conclusion: &Conclusion<'_>) -> Result<Finished, Fault> {
-    let (open, reached) = (conclusion.open, conclusion.reached);
-    let keys = engine.store.key_records().await?;
-    let purpose = |record: &RotationRecord| {
-        let to = keys.iter().find(|key| Some(key.key_id) == record.to_key_id);
-        to.map(|key| key.purpose)
-    };
-    let (cells, indexes): (Vec<_>, Vec<_>) = open
-        .iter()
-        .filter(|record| record.finished_at.is_none())
-        .cloned()
-        .partition(|record| purpose(record) == Some(Purpose::Cell));
-    // A record that another process has finished is reported as it is.
-    let mut all = Finished {
-        closed: open
-            .iter()
-            .filter(|record| record.finished_at.is_some())
-            .cloned()
-            .collect(),
-        from: open.iter().filter_map(|one| one.from_key_id).collect(),
-        ..Finished::default()
-    };
-    let part = |open| Finish {
-        jobs: &reached.jobs,
-        open,
-        table_missing: !reached.gone.is_empty(),
-        stays_open: reached.refused.is_some(),
-        reach: conclusion.reach,
-    };
-    if !cells.is_empty() {
-        let done = engine.finish_rotation(&part(&cells)).await?;
-        all.closed.extend(done.closed);
-        all.done.merge(done.done);
-        all.from.extend(done.from);
-        all.beyond = done.beyond;
-    }
-    if !indexes.is_empty() {
-        let grace = conclusion.grace;
-        let done = engine.finish_reindex(&part(&indexes), grace).await?;
-        all.closed.extend(done.closed);
-        all.done.merge(done.done);
-    }
-    all.closed.sort_by_key(|record| record.history_id);
-    Ok(all)
-}
-
-/// The key purposes that the arguments ask for.
-fn purposes(args: &RotateArgs) -> &'static [Purpose] {
-    match (args.purpose, args.if_due) {
-        (Some(KeyPurpose::Cell), _) | (None, false) => &[Purpose::Cell],
-        (Some(KeyPurpose::BlindIndex), _) => &[Purpose::BlindIndex],
-        (None, true) => &[Purpose::Cell, Purpose::BlindIndex],
-    }
-}
-
-fn is_asked(args: &RotateArgs, record: &KeyRecord) -> bool {
-    let tenant = args.tenant.as_ref();
-    purposes(args).contains(&record.purpose) && tenant.is_none_or(|tenant| *tenant == record.tenant)
-}
-
-/// The keys to rotate: those asked for, or with `--if-due` those of them that are due.
-async fn wanted(session: &Session, args: &RotateArgs) -> Result<Vec<KeyFor>, Fault> {
-    let records = session.store.key_records().await?;
-    let now = session.store.audit_head().await?.now;
-    let due = |record: &&KeyRecord| {
-        !args.if_due
-            || matches!(
-                Due::of(record, &now),
-                Some(Due::Overdue(_) | Due::Unreadable)
-            )
-    };
-    let mut keys: Vec<KeyFor> = records
-        .iter()
-        .filter(|record| is_asked(args, record) && record.status == KeyStatus::Active)
-        .filter(due)
-        .map(whom)
-        .collect();
-    if keys.is_empty() && !args.if_due {
-        // No key is active; beginning the rotation will report why.
-        keys = vec![KeyFor {
-            tenant: args.tenant.clone().unwrap_or_default(),
-            purpose: purposes(args)[0],
-        }];
-    }
-    keys.sort_by(|a, b| (&a.tenant, a.purpose.as_str()).cmp(&(&b.tenant, b.purpose.as_str())));
-    Ok(keys)
-}
-
-async fn warn_suspended(session: &Session, args: &RotateArgs, output: Output) -> Result<(), Fault> {
-    for record in session.store.key_records().await? {
-        if is_asked(args, &record) && record.status == KeyStatus::Suspended {
-            output.say(&format!(
-                "warning: key {} is suspended, and is not rotated until it is resumed",
-                record.key_id
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn whom(record: &KeyRecord) -> KeyFor {
-    KeyFor {
-        tenant: record.tenant.clone(),
-        purpose: record.purpose,
+fn warn_suspended(outlook: &Outlook, output: Output) {
+    for key_id in &outlook.suspended {
+        output.say(&format!(
+            "warning: key {key_id} is suspended, and is not rotated until it is resumed"
+        ));
     }
 }
 
@@ -323,24 +116,15 @@ fn not_due(output: Output) -> Exit {
     Exit::Done
 }
 
-fn say(finished: &Finished, conclusion: &Conclusion<'_>, output: Output) {
+fn say(rotated: &Rotated, output: Output) {
+    let (finished, gone) = (&rotated.finished, &rotated.gone);
     let (closed, done, from) = (&finished.closed, &finished.done, &finished.from);
-    let (resumed, elapsed) = (conclusion.resumed, conclusion.begun.elapsed());
-    let gone = &conclusion.reached.gone;
+    let (tally, seconds) = (done.tally, rotated.seconds);
     let beyond = finished.beyond.0.as_ref();
-    let tally = done.tally;
-    let seconds = elapsed.as_secs_f64();
     let only = match closed.as_slice() {
         [one] => Some(one),
         _ => None,
     };
-    let remainder = closed
-        .iter()
-        .any(|record| record.outcome.as_deref() == Some(REMAINDER));
-    let outcome = closed
-        .iter()
-        .find(|record| !remainder || record.outcome.as_deref() == Some(REMAINDER))
-        .and_then(|record| record.outcome.clone());
     let value = json!({
         "history_id": only.map(|record| record.history_id),
         "from_key_ids": from.iter().map(|id| id.get()).collect::<Vec<_>>(),
@@ -349,8 +133,8 @@ fn say(finished: &Finished, conclusion: &Conclusion<'_>, output: Output) {
         "rows_resealed": tally.rows_written,
         "conflicts": tally.conflicts,
         "quarantined": tally.quarantined,
-        "resumed": resumed || done.resumed,
-        "outcome": outcome,
+        "resumed": rotated.resumed || done.resumed,
+        "outcome": rotated.outcome(),
         "seconds": rounded(seconds),
         "rows_per_second": per_second(tally.rows_written, seconds),
         "rotations": closed.iter().map(object).collect::<Vec<_>>(),
@@ -365,7 +149,8 @@ fn say(finished: &Finished, conclusion: &Conclusion<'_>, output: Output) {
         rounded(seconds),
         counted(tally.conflicts, "conflict"),
     ));
-    if remainder && (tally.quarantined > 0 || (gone.is_empty() && beyond.is_none())) {
+    let listed = tally.quarantined > 0 || (gone.is_empty() && beyond.is_none());
+    if rotated.leaves_values() && listed {
         lines.push(
             "some values do not open and stay under their old key: see `phiseal quarantine list`"
                 .to_owned(),

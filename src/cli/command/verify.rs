@@ -1,19 +1,21 @@
 //! `phiseal verify`: opens and compares every row.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
-use super::figures::{by_key, per_second, total};
-use super::work::{look, sealed_only};
+use super::tables;
 use crate::cli::args::{Global, Going};
-use crate::cli::columns::counted;
+use crate::cli::figures::per_second;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::engine::preflight::RunPurpose;
-use crate::engine::{Job, Stop};
+use crate::engine::{Job, Stop, Tallied, Total};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::plural::counted;
 use crate::store::FieldRecord;
 
 pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, Fault> {
@@ -22,10 +24,10 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     signal::watch(&stop, output);
     let events = progress::sink(output);
     let engine = session.engine(events, stop).await?;
-    let look = look(&session, &server, RunPurpose::Verify).await?;
-    look.warn(output);
-    let (jobs, mut failures) = look.jobs_going(going, output)?;
-    let jobs = sealed_only(&look, jobs, false)?;
+    let look = session.database(&server).look(RunPurpose::Verify).await?;
+    tables::warn(&look, output);
+    let (jobs, mut failures) = tables::jobs_going(&look, going, output)?;
+    let jobs = look.sealed_only(jobs, false)?;
     let mut reports = Vec::new();
     for job in &jobs {
         match engine.verify(job).await {
@@ -33,7 +35,7 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
             Err(error) => failures.meet(&engine, job, jobs.len(), error)?,
         }
     }
-    let total = total(reports);
+    let total = Total::of(reports);
     let done = &total.done;
     let value = json!({
         "rows_verified": done.seen.rows_opened,
@@ -72,7 +74,7 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     if done.failures.len() > 20 {
         text.push_str("\n  … the others with `phiseal quarantine list`");
     }
-    failures.result(&value, &text, output)?;
+    tables::result(failures, &value, &text, output)?;
     let good = done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty();
     if good && is_all(&look.registered, &jobs) {
         session.store.all_verified().await?;
@@ -94,4 +96,13 @@ fn is_all(registered: &[FieldRecord], jobs: &[Job]) -> bool {
                     .any(|field| field.label == record.column_label)
         })
     })
+}
+
+/// Values by key id, as JSON.
+fn by_key(done: &Tallied) -> BTreeMap<String, u64> {
+    done.seen
+        .opened
+        .iter()
+        .map(|(key, values)| (key.to_string(), *values))
+        .collect()
 }

@@ -6,7 +6,7 @@ use indicatif::HumanCount;
 use serde_json::{Value, json};
 
 use crate::cli::columns;
-use crate::cli::command::figures::{per_second, rounded};
+use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
 use crate::demo::program::{Answer, Killed};
 use crate::error::Exit;

@@ -10,7 +10,6 @@ use serde_json::json;
 use super::outcome::Outcome;
 use super::{Story, kill_and_resume, make_keys, verify};
 use crate::cli::args::Global;
-use crate::cli::columns;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::demo::program::{Answer, Killed, Progress, Watched};
@@ -18,6 +17,7 @@ use crate::demo::reader::{self, Compared, Reader};
 use crate::demo::stage::Stage;
 use crate::demo::students;
 use crate::error::{Exit, Fault};
+use crate::plural::counted;
 
 /// Students stored in one transaction.
 const CLASS: i64 = 5_000;
@@ -126,7 +126,7 @@ async fn show(stage: &Stage, reader: &Reader, rows: i64, story: &mut Story) -> R
     for (id, first_name, last_name) in &found {
         story.text(&format!("{id} | {first_name} | {last_name}"));
     }
-    story.end(&format!("{} found", columns::counted(found.len(), "row")));
+    story.end(&format!("{} found", counted(found.len(), "row")));
     Ok(())
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::super::error::EngineError;
 use super::super::{Engine, Job};
-use super::RotationRequest;
 use super::superseded::superseded_keys;
 use crate::crypto::{KeyId, Purpose};
 use crate::keys::rotation::REMAINDER;
@@ -17,6 +16,25 @@ use crate::keys::{
 };
 use crate::run::holder::{self, Process};
 use crate::store::RunKind;
+
+/// A request to rotate keys.
+#[derive(Debug, Clone)]
+pub struct RotationRequest {
+    /// The tenants and purposes whose keys are rotated; each must have an active key.
+    pub keys: Vec<KeyFor>,
+    /// The reason, for the record.
+    pub reason: String,
+    /// Make a new key in any case. If this is false and the last rotation left values behind, they
+    /// are re-sealed under the key that is active now, and no new key is made.
+    pub new_key: bool,
+    /// The `history_id` of the newest record when the request was made, or 0. If the rotation that
+    /// made the active key has a higher `history_id`, another process began it after this request
+    /// was made, and this request joins it. (A number and not a time, since clocks jump.)
+    pub since: i64,
+    /// Records that were unfinished when the request was made. The request joins them, even if
+    /// another process finishes them first.
+    pub open: BTreeSet<i64>,
+}
 
 impl Engine {
     /// Makes new keys, proves them, and begins the rotation to them, with one record for each key.

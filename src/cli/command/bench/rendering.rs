@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{Benched, Report};
-use crate::cli::columns::{counted, table};
-use crate::cli::command::figures::{bytes, duration, rounded};
+use crate::cli::columns::table;
+use crate::cli::figures::{bytes, duration, rounded};
 use crate::engine::bench::Batch;
 use crate::engine::bench::forecast::{SecondsRange, StageSeconds};
+use crate::plural::counted;
 use crate::store::TrialTable;
 
 /// The figures of one table, or the sums over all tables.

@@ -3,9 +3,8 @@
 //! sealing; its findings become notes in the proposal.
 
 use super::guess;
-use crate::cli::command::work::refused;
 use crate::engine::preflight::{
-    Dialect, Finding, Findings, KeysHave, Level, Preflight, RunPurpose, check,
+    Dialect, Finding, Findings, KeysHave, Level, Preflight, Refused, RunPurpose, check,
 };
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
@@ -103,7 +102,7 @@ impl PlanFacts {
         if unknown.is_empty() {
             Ok(())
         } else {
-            Err(refused(&refusals))
+            Err(Refused(refusals).into())
         }
     }
 }
@@ -145,7 +144,7 @@ async fn table(store: &dyn Store, look: &PlanFacts, name: &str) -> Result<TableF
     if let (Some(refusal), Some(nearest)) = (refusals.first_mut(), nearest(name, &names)) {
         refusal.hint = format!("did you mean {}?", Foreign(nearest));
     }
-    Err(refused(&refusals))
+    Err(Refused(refusals).into())
 }
 
 /// `public.Patients` without folding to lower case: users copy names as their tools show them.

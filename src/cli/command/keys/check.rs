@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::cli::args::Global;
-use crate::cli::columns::{self, counted};
+use crate::cli::columns;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::error::{Coded, Exit, Fault};
 use crate::keys::{KeyCheck, Keyring};
+use crate::plural::counted;
 
 pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;

@@ -1,21 +1,18 @@
 //! `phiseal keys compromise`: takes the key out of use before anything else. Then seals every value
 //! under it again, in each table that can be worked on, and searches the whole database for more.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::destroy::reach;
 use super::lifecycle::{done, illegal, key, moved};
 use crate::cli::args::{Compromise, Global};
-use crate::cli::command::registered;
-use crate::cli::command::rotate::{self, Conclusion};
+use crate::cli::command::rotate;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::session::Session;
 use crate::cli::signal;
-use crate::crypto::Purpose as KeyPurpose;
-use crate::engine::preflight::RunPurpose;
-use crate::engine::{Stop, reindex};
+use crate::engine::Stop;
+use crate::engine::rotation::Rotated;
 use crate::error::{Exit, Fault};
 use crate::keys::{KeyError, KeyStatus, Unnoted};
 
@@ -41,25 +38,13 @@ pub async fn run(global: &Global, args: &Compromise, output: Output) -> Result<E
     output.say(&format!(
         "key {key_id} is compromised: it seals nothing from now on, and key {successor} takes its place"
     ));
-    let record = key(&session, &args.key).await?;
-    let purpose = RunPurpose::Rotate {
-        indexes: record.purpose == KeyPurpose::BlindIndex,
-    };
-    let reached = registered::able(&session, &server, purpose, output).await?;
-    // Rotations that were unfinished before are finished together with this one.
-    let mut open = engine.unfinished().await?;
-    let known: BTreeSet<i64> = open.iter().map(|one| one.history_id).collect();
-    let ours = declared.open.into_iter();
-    open.extend(ours.filter(|one| !known.contains(&one.history_id)));
-    let conclusion = Conclusion {
-        reached: &reached,
-        open: &open,
-        reach: &reach(&args.search),
-        resumed: false,
-        begun,
-        grace: reindex::GRACE,
-    };
-    rotate::conclude(&engine, &conclusion, output).await
+    let database = session.database(&server);
+    let reach = reach(&args.search);
+    let rotated = engine
+        .reseal_compromised(key_id, declared, &database, &reach)
+        .await?;
+    let seconds = begun.elapsed().as_secs_f64();
+    rotate::conclude(Rotated { seconds, ..rotated }, output)
 }
 
 /// Takes the key out of use although no key can be loaded; the next entry of the audit log names

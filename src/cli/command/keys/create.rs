@@ -97,11 +97,12 @@ fn missing(
 mod tests {
     use super::*;
     use crate::crypto::KeyId;
+    use crate::engine::health::fixture;
 
     const BOTH: [Purpose; 2] = [Purpose::Cell, Purpose::BlindIndex];
 
     fn key(id: i64, tenant: &str, purpose: Purpose, status: KeyStatus) -> KeyRecord {
-        let mut record = list::tests::record(id);
+        let mut record = fixture::key(id);
         record.key_id = KeyId::new(id).unwrap();
         record.tenant = tenant.to_owned();
         record.purpose = purpose;

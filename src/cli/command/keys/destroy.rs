@@ -5,8 +5,6 @@
 use serde_json::{Value, json};
 
 use crate::cli::args::{Destroy, Global, Search};
-use crate::cli::columns::counted;
-use crate::cli::command::registered;
 use crate::cli::command::rotate::refuse_tables;
 use crate::cli::output::Output;
 use crate::cli::progress;
@@ -17,6 +15,7 @@ use crate::engine::destroy::{DestroyRequest, Destroyed};
 use crate::engine::search::{Reach, Searched};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::plural::counted;
 use crate::store::Unsearchable;
 
 /// What a census of one database cannot know.
@@ -41,12 +40,12 @@ pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit
             exit: Exit::Usage,
         });
     }
-    let (session, _) = Session::installed(global, false).await?;
+    let (session, server) = Session::installed(global, false).await?;
     let stop = Stop::default();
     signal::watch(&stop, output);
     let engine = session.engine(progress::sink(output), stop).await?;
     // A destruction writes nothing to these tables, so preflight is not needed.
-    let tables = registered::counted(&session).await?;
+    let tables = session.database(&server).counted().await?;
     let reach = reach(&args.search);
     let order = DestroyRequest {
         tables: &tables,

@@ -142,32 +142,9 @@ fn warn(record: &KeyRecord, now: &str, output: Output) {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
-    use crate::crypto::Purpose;
-    use crate::keys::KeyStatus;
-
-    pub fn record(id: i64) -> KeyRecord {
-        KeyRecord {
-            key_id: KeyId::new(id).unwrap(),
-            tenant: String::new(),
-            purpose: Purpose::Cell,
-            version: 1,
-            algorithm: "AES-256-GCM".to_owned(),
-            status: KeyStatus::Active,
-            kek_ref: "wk:0011".to_owned(),
-            wrapped_key: Some(b"wrapped".to_vec()),
-            check_value: b"check".to_vec(),
-            created_at: "2026-01-01T00:00:00Z".to_owned(),
-            activated_at: None,
-            deactivated_at: None,
-            compromised_at: None,
-            destroyed_at: None,
-            rotation_due_at: None,
-            created_by: "me@here".to_owned(),
-            reason: None,
-        }
-    }
+    use crate::engine::health::fixture::key as record;
 
     #[test]
     fn neither_form_holds_the_wrapped_key_or_its_check_value() {

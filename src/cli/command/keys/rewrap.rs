@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::args::{Global, RewrapTo};
-use crate::cli::columns::counted;
 use crate::cli::command::rotate::object;
 use crate::cli::output::Output;
 use crate::cli::session::{Session, actor};
 use crate::error::{Exit, Fault};
 use crate::keys::{Keyring, ProviderConfig, Rewrap, RotationRecord};
+use crate::plural::counted;
 use crate::run::audit::Note;
 
 pub async fn run(global: &Global, args: &RewrapTo, output: Output) -> Result<Exit, Fault> {

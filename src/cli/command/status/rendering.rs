@@ -2,31 +2,31 @@
 
 use serde_json::{Value, json};
 
-use super::Facts;
 use crate::cli::columns::{self, or_nothing};
 use crate::cli::command::{connection, quarantine, rotate};
 use crate::crypto::Purpose;
 use crate::engine::census::Census;
+use crate::engine::health::Health;
 use crate::foreign::Foreign;
 use crate::keys::{KeyRecord, RotationRecord};
 use crate::run::holder;
 use crate::store::{FieldRecord, LaneRecord, LaneTally, RunRecord};
 
-pub fn object(facts: &Facts, attention: &[String]) -> Value {
+pub fn object(health: &Health, attention: &[String]) -> Value {
     json!({
-        "connection": connection::object(facts.transport.as_ref()),
-        "warnings": connection::warnings(facts.transport.as_ref()),
-        "fields": facts.fields.iter().map(field).collect::<Vec<_>>(),
-        "runs": facts.runs.iter().map(run_object).collect::<Vec<_>>(),
-        "lanes": facts.lanes.iter().map(lane).collect::<Vec<_>>(),
-        "keys": facts.keys.iter().map(|one| key(one, facts.census.as_ref())).collect::<Vec<_>>(),
-        "rotations": facts.rotations.iter().map(rotate::object).collect::<Vec<_>>(),
-        "quarantine": facts.quarantine.iter().map(quarantine::object).collect::<Vec<_>>(),
+        "connection": connection::object(health.transport.as_ref()),
+        "warnings": connection::warnings(health.transport.as_ref()),
+        "fields": health.fields.iter().map(field).collect::<Vec<_>>(),
+        "runs": health.runs.iter().map(run_object).collect::<Vec<_>>(),
+        "lanes": health.lanes.iter().map(lane).collect::<Vec<_>>(),
+        "keys": health.keys.iter().map(|one| key(one, health.census.as_ref())).collect::<Vec<_>>(),
+        "rotations": health.rotations.iter().map(rotate::object).collect::<Vec<_>>(),
+        "quarantine": health.quarantine.iter().map(quarantine::object).collect::<Vec<_>>(),
         "attention": attention,
     })
 }
 
-pub fn text(facts: &Facts, attention: &[String]) -> String {
+pub fn text(health: &Health, attention: &[String]) -> String {
     let attention = if attention.is_empty() {
         "nothing".to_owned()
     } else {
@@ -37,13 +37,13 @@ pub fn text(facts: &Facts, attention: &[String]) -> String {
         lines.join("\n")
     };
     let sections = [
-        ("CONNECTION", connection::text(facts.transport.as_ref())),
-        ("FIELDS", fields_table(&facts.fields)),
-        ("RUNS", runs_text(&facts.runs)),
-        ("LANES OF UNFINISHED RUNS", lanes_table(&facts.lanes)),
-        ("KEYS", keys_table(&facts.keys, facts.census.as_ref())),
-        ("ROTATIONS", rotations_table(&facts.rotations)),
-        ("QUARANTINE", quarantine::table(&facts.quarantine)),
+        ("CONNECTION", connection::text(health.transport.as_ref())),
+        ("FIELDS", fields_table(&health.fields)),
+        ("RUNS", runs_text(&health.runs)),
+        ("LANES OF UNFINISHED RUNS", lanes_table(&health.lanes)),
+        ("KEYS", keys_table(&health.keys, health.census.as_ref())),
+        ("ROTATIONS", rotations_table(&health.rotations)),
+        ("QUARANTINE", quarantine::table(&health.quarantine)),
         ("NEEDS ATTENTION", attention),
     ];
     let section = |(title, body): &(&str, String)| {
@@ -282,14 +282,13 @@ fn section<T>(all: &[T], row: impl Fn(&T) -> Vec<String>, head: &[&str], none: &
 
 #[cfg(test)]
 mod tests {
-    use super::super::attention::tests::{facts, lane, run as run_record};
     use super::*;
-    use crate::cli::command::keys::list::tests::record as key_record;
+    use crate::engine::health::fixture::{health, key as key_record, lane, run as run_record};
     use crate::store::RunState;
 
     #[test]
     fn every_empty_section_says_so() {
-        let text = text(&facts(), &[]);
+        let text = text(&health(), &[]);
         for line in [
             "FIELDS\n  no fields",
             "RUNS\n  no runs",
@@ -304,11 +303,11 @@ mod tests {
 
     #[test]
     fn the_object_has_the_lists_scripts_rely_on() {
-        let mut facts = facts();
-        facts.keys = vec![key_record(7)];
-        facts.runs = vec![run_record(1, RunState::Running)];
-        facts.lanes = vec![lane(1, Some(2.5), false)];
-        let object = object(&facts, &["x".to_owned()]);
+        let mut health = health();
+        health.keys = vec![key_record(7)];
+        health.runs = vec![run_record(1, RunState::Running)];
+        health.lanes = vec![lane(1, Some(2.5), false)];
+        let object = object(&health, &["x".to_owned()]);
         let lists = [
             "warnings",
             "fields",

@@ -1,33 +1,4 @@
-//! The figures that commands report: sums over tables, rates, sizes and times as text.
-
-use std::collections::BTreeMap;
-
-use crate::engine::{TableReport, Tallied};
-
-/// The sums over all tables.
-pub struct Total {
-    pub done: Tallied,
-    pub resumed: bool,
-    pub open_quarantine: u64,
-    pub seconds: f64,
-}
-
-/// Adds up the reports of several tables.
-pub fn total(reports: Vec<TableReport>) -> Total {
-    let mut total = Total {
-        done: Tallied::default(),
-        resumed: false,
-        open_quarantine: 0,
-        seconds: 0.0,
-    };
-    for report in reports {
-        total.resumed |= report.resumed;
-        total.open_quarantine += report.open_quarantine;
-        total.seconds += report.seconds;
-        total.done.merge(report.done);
-    }
-    total
-}
+//! Rates, sizes and durations, rounded to their real precision.
 
 /// Rows per second, rounded; 0 if no time passed.
 #[allow(
@@ -71,13 +42,4 @@ pub fn duration(seconds: u64) -> String {
 /// Seconds rounded to milliseconds.
 pub fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
-}
-
-/// Values by key id, as JSON.
-pub fn by_key(done: &Tallied) -> BTreeMap<String, u64> {
-    done.seen
-        .opened
-        .iter()
-        .map(|(key, values)| (key.to_string(), *values))
-        .collect()
 }

@@ -1,0 +1,78 @@
+//! How the commands that work on several tables show what preflight found, and which tables failed.
+
+use serde_json::{Value, json};
+
+use crate::cli::args::Going;
+use crate::cli::output::Output;
+use crate::engine::look::Look;
+use crate::engine::preflight::Finding;
+use crate::engine::{Failures, Job};
+use crate::error::Fault;
+
+/// The jobs to work on, and, with `--keep-going`, the refusals of the other tables.
+///
+/// # Errors
+/// All refusals at once, also if every table is refused.
+pub fn jobs_going(
+    look: &Look,
+    going: Going,
+    output: Output,
+) -> Result<(Vec<Job>, Failures), Fault> {
+    let mut failures = Failures::default();
+    if !going.keep_going {
+        return Ok((look.jobs()?, failures));
+    }
+    let (jobs, refused) = look.jobs_of_able()?;
+    for refused in refused {
+        let fault = Fault::from(refused.clone());
+        output.say_lines(&[
+            &format!(
+                "refused[{}]: {}; going on with the other tables",
+                fault.code, fault.message
+            ),
+            &format!("  hint: {}", fault.hint),
+        ]);
+        failures.add(refused);
+    }
+    Ok((jobs, failures))
+}
+
+/// Prints all warnings to stderr.
+pub fn warn(look: &Look, output: Output) {
+    for finding in look
+        .tables
+        .iter()
+        .flat_map(|table| table.findings.warnings())
+    {
+        output.say_lines(&[
+            &format!("warning[{}]: {finding}", finding.code),
+            &format!("  hint: {}", finding.hint),
+        ]);
+    }
+}
+
+/// A finding as JSON.
+pub fn finding_json(finding: &Finding) -> Value {
+    json!({
+        "code": finding.code,
+        "table": finding.table,
+        "column": finding.column,
+        "message": finding.message,
+        "hint": finding.hint,
+    })
+}
+
+/// Prints the result. If a table failed, prints the results of the other tables to stderr instead.
+///
+/// # Errors
+/// The most serious failure.
+pub fn result(failures: Failures, value: &Value, text: &str, output: Output) -> Result<(), Fault> {
+    let Some(worst) = failures.worst() else {
+        output.result(value, text);
+        return Ok(());
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    output.say("of the other tables:");
+    output.say_lines(&lines);
+    Err(worst.into())
+}

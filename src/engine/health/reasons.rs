@@ -1,0 +1,374 @@
+//! What needs a person. Owns the rules by which a fact becomes a reason, and each reason's text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::Health;
+use crate::crypto::KeyId;
+use crate::ident::TableName;
+use crate::keys::{Due, KeyStatus, RotationKind, RotationRecord};
+use crate::plural::counted;
+use crate::run::holder;
+use crate::store::{FieldRecord, Found, LaneRecord, QuarantineState, RunKind, RunRecord, RunState};
+
+/// Something that needs a person, with the object concerned. As text, it says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// A key's rotation is due, or is soon.
+    KeyDue {
+        /// The key.
+        key: KeyId,
+        /// How near its rotation is.
+        due: Due,
+    },
+    /// A key is suspended.
+    KeySuspended {
+        /// The key.
+        key: KeyId,
+    },
+    /// A rewrap is not finished, and nobody works on it.
+    RewrapUnfinished {
+        /// The record's number.
+        history_id: i64,
+    },
+    /// A rotation is not finished, and nobody works on it.
+    RotationUnfinished {
+        /// The record's number.
+        history_id: i64,
+    },
+    /// A run was interrupted.
+    RunInterrupted {
+        /// The run.
+        run_id: i64,
+        /// Its kind.
+        kind: RunKind,
+        /// The label of its table.
+        label: String,
+        /// The code of the error that ended it.
+        code: Option<String>,
+    },
+    /// The holder of a lane no longer renews its lease.
+    LaneLost {
+        /// The lane.
+        lane_no: i32,
+        /// Its run.
+        run_id: i64,
+        /// The holder, in words.
+        holder: String,
+    },
+    /// Rows are in quarantine.
+    Quarantined {
+        /// The label of their table.
+        label: String,
+        /// How many rows.
+        rows: usize,
+    },
+    /// The guards cannot be relied upon.
+    GuardsMissed {
+        /// Why.
+        why: String,
+    },
+    /// A registered table or column is not where it was.
+    Place(Place),
+    /// A relation's guard is not as it should be.
+    GuardFault {
+        /// The relation.
+        relation: TableName,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A relation has a gap: its sealed values are not compared with their plaintext.
+    NotCompared {
+        /// The relation.
+        relation: TableName,
+        /// Why it has a gap.
+        gap: String,
+    },
+}
+
+/// Why a registered table or column is not where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A registered table is gone.
+    Gone {
+        /// The table's label.
+        label: String,
+    },
+    /// Several tables carry the guard of one label.
+    Several {
+        /// The label.
+        label: String,
+        /// The tables.
+        tables: Vec<TableName>,
+    },
+    /// Nothing is recorded of a registered table in this database.
+    NotRecorded {
+        /// The table's label.
+        label: String,
+    },
+    /// A table or column has another name than the one that is registered.
+    Renamed {
+        /// The table's label.
+        label: String,
+        /// The registered name.
+        was: String,
+        /// The present name.
+        now: String,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyDue { key, due } => write!(f, "key {key} is {due}: `phiseal rotate`"),
+            Self::KeySuspended { key } => write!(
+                f,
+                "key {key} is suspended, and nothing of its tenant is sealed: `phiseal keys resume`"
+            ),
+            Self::RewrapUnfinished { history_id } => write!(
+                f,
+                "rewrap {history_id} is unfinished: run `phiseal keys rewrap` again"
+            ),
+            Self::RotationUnfinished { history_id } => write!(
+                f,
+                "rotation {history_id} is unfinished: run `phiseal rotate` again, which finishes it"
+            ),
+            Self::RunInterrupted {
+                run_id,
+                kind,
+                label,
+                code,
+            } => {
+                write!(f, "run {run_id}, {kind} of {label}, was interrupted")?;
+                if let Some(code) = code {
+                    write!(f, " ({code})")?;
+                }
+                f.write_str(": run the command again to resume")
+            }
+            Self::LaneLost {
+                lane_no,
+                run_id,
+                holder,
+            } => write!(
+                f,
+                "lane {lane_no} of run {run_id} has lost its holder, {holder}: run the command again to resume"
+            ),
+            Self::Quarantined { label, rows } => write!(
+                f,
+                "{} of {label} in quarantine: `phiseal quarantine list`",
+                counted(*rows, "row")
+            ),
+            Self::GuardsMissed { why } => {
+                write!(f, "{why}: `phiseal backfill`, then `phiseal verify`")
+            }
+            Self::Place(place) => place.fmt(f),
+            Self::GuardFault { relation, fault } => {
+                write!(f, "{}: {fault}: `phiseal backfill`", relation.label())
+            }
+            Self::NotCompared { relation, gap } => write!(
+                f,
+                "the sealed values of {} are not compared, because {gap}: `phiseal backfill`",
+                relation.label()
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone { label } => write!(
+                f,
+                "the table of label {label} is gone: `phiseal fields list`, then `fields rebind` or `fields forget`"
+            ),
+            Self::Several { label, tables } => {
+                let names: Vec<String> = tables.iter().map(TableName::label).collect();
+                write!(
+                    f,
+                    "several tables carry the guard of label {label}, {}: `phiseal fields rebind`",
+                    names.join(", ")
+                )
+            }
+            Self::NotRecorded { label } => write!(
+                f,
+                "the values of {label} are not compared: nothing is recorded of their table in this database: \
+                 `phiseal backfill`"
+            ),
+            Self::Renamed { label, was, now } => write!(
+                f,
+                "{was} is called {now} now: write that in the plan, then `phiseal backfill`, which makes the guard of \
+                 {label} again"
+            ),
+        }
+    }
+}
+
+/// The reasons in the order in which a person should read them.
+pub(super) fn of(health: &Health) -> Vec<Reason> {
+    let mut out = keys(health);
+    out.extend(rotations(health));
+    out.extend(runs(health));
+    out.extend(lanes(health));
+    out.extend(quarantine(health));
+    out.extend(guards(health));
+    out.extend(places(health));
+    out.extend(relations(health));
+    out
+}
+
+fn keys(health: &Health) -> Vec<Reason> {
+    let due = health.keys.iter().filter_map(|key| {
+        Some(Reason::KeyDue {
+            key: key.key_id,
+            due: Due::of(key, &health.now)?,
+        })
+    });
+    let suspended = health
+        .keys
+        .iter()
+        .filter(|key| key.status == KeyStatus::Suspended)
+        .map(|key| Reason::KeySuspended { key: key.key_id });
+    due.chain(suspended).collect()
+}
+
+fn rotations(health: &Health) -> Vec<Reason> {
+    // A live lease means that a process is working on it.
+    let held = |lane: &LaneRecord| lane.lease_left_seconds.is_some_and(|left| left > 0.0);
+    if health.lanes.iter().any(held) {
+        return Vec::new();
+    }
+    let reason = |record: &RotationRecord| {
+        let history_id = record.history_id;
+        match record.kind {
+            RotationKind::Rewrap => Reason::RewrapUnfinished { history_id },
+            RotationKind::Rotate | RotationKind::Compromise => {
+                Reason::RotationUnfinished { history_id }
+            }
+        }
+    };
+    health
+        .rotations
+        .iter()
+        .filter(|record| record.finished_at.is_none())
+        .map(reason)
+        .collect()
+}
+
+fn runs(health: &Health) -> impl Iterator<Item = Reason> {
+    let interrupted = health
+        .runs
+        .iter()
+        .filter(|run| run.state == RunState::Interrupted);
+    interrupted.map(|run| Reason::RunInterrupted {
+        run_id: run.run_id,
+        kind: run.kind,
+        label: run.table_label.clone(),
+        code: run.error_code.clone(),
+    })
+}
+
+fn lanes(health: &Health) -> impl Iterator<Item = Reason> {
+    let is_running = |run_id: i64| {
+        let running = |run: &RunRecord| run.run_id == run_id && run.state == RunState::Running;
+        health.runs.iter().any(running)
+    };
+    health
+        .lanes
+        .iter()
+        .filter(move |lane| !lane.done && is_running(lane.run_id))
+        .filter(|lane| lane.lease_left_seconds.is_some_and(|left| left <= 0.0))
+        .map(|lane| Reason::LaneLost {
+            lane_no: lane.lane_no,
+            run_id: lane.run_id,
+            holder: holder::describe(lane.holder.as_deref().unwrap_or_default()),
+        })
+}
+
+/// Counts rows, not faults: a row may have several.
+fn quarantine(health: &Health) -> Vec<Reason> {
+    let mut open: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let waiting = health
+        .quarantine
+        .iter()
+        .filter(|record| record.state == QuarantineState::Open);
+    for record in waiting {
+        let tags = open.entry(&record.row.table_label).or_default();
+        tags.insert(&record.row.row_tag);
+    }
+    open.iter()
+        .map(|(label, tags)| Reason::Quarantined {
+            label: (*label).to_owned(),
+            rows: tags.len(),
+        })
+        .collect()
+}
+
+fn guards(health: &Health) -> impl Iterator<Item = Reason> {
+    let gaps = health.guard_gaps.iter();
+    gaps.map(|why| Reason::GuardsMissed { why: why.clone() })
+}
+
+/// Fields whose table is not where it was recorded, by their text, each once.
+fn places(health: &Health) -> Vec<Reason> {
+    let mut out: Vec<Place> = health
+        .fields
+        .iter()
+        .filter(|field| field.state.may_hold_seals())
+        .flat_map(|field| places_of(health, field))
+        .collect();
+    out.sort_by_cached_key(Place::to_string);
+    out.dedup();
+    out.into_iter().map(Reason::Place).collect()
+}
+
+fn places_of(health: &Health, field: &FieldRecord) -> impl Iterator<Item = Place> {
+    let label = field.table_label.clone();
+    let is_recorded = || health.relations.iter().any(|one| one.table_label == label);
+    let found = match &field.place.found {
+        Found::Gone => Some(Place::Gone {
+            label: label.clone(),
+        }),
+        Found::Several(tables) => Some(Place::Several {
+            label: label.clone(),
+            tables: tables.clone(),
+        }),
+        Found::Guarded | Found::Named if !is_recorded() => Some(Place::NotRecorded {
+            label: label.clone(),
+        }),
+        Found::Known | Found::Guarded | Found::Named => None,
+    };
+    let renamed = field.place.renames.iter().map(move |(was, now)| {
+        let (label, was, now) = (label.clone(), was.clone(), now.clone());
+        Place::Renamed { label, was, now }
+    });
+    found.into_iter().chain(renamed)
+}
+
+/// Faults of the guards, and gaps: relations whose sealed values are not compared since a fault.
+fn relations(health: &Health) -> Vec<Reason> {
+    let is_active = |label: &str| {
+        let mut fields = health.fields.iter();
+        fields.any(|field| {
+            let plain = !field.place.plain_dropped;
+            field.table_label == label && field.state.may_hold_seals() && plain
+        })
+    };
+    let mut out = Vec::new();
+    for one in &health.relations {
+        let Some(relation) = one.now.as_ref().filter(|_| is_active(&one.table_label)) else {
+            continue;
+        };
+        out.extend(one.faults.iter().map(|fault| Reason::GuardFault {
+            relation: relation.clone(),
+            fault: fault.clone(),
+        }));
+        out.extend(one.gap.iter().map(|gap| Reason::NotCompared {
+            relation: relation.clone(),
+            gap: gap.clone(),
+        }));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! Each reason from the facts that give it, and its text.
+
+use super::super::fixture::{health, key, lane, quarantined, run};
+use super::*;
+
+fn reasons(health: &Health) -> Vec<String> {
+    of(health).iter().map(Reason::to_string).collect()
+}
+
+#[test]
+fn nothing_is_said_where_all_is_well() {
+    let mut health = health();
+    health.runs = vec![run(1, RunState::Running), run(2, RunState::Done)];
+    health.lanes = vec![
+        lane(1, Some(9.5), false),
+        lane(1, None, false),
+        lane(1, Some(-60.0), true),
+    ];
+    let mut later = key(7);
+    later.rotation_due_at = Some("2026-07-01T00:00:00.000000Z".to_owned());
+    health.keys = vec![later];
+    health.quarantine = vec![
+        quarantined("aa", None, QuarantineState::Skipped),
+        quarantined("bb", None, QuarantineState::Retry),
+    ];
+    assert_eq!(reasons(&health), Vec::<String>::new());
+}
+
+#[test]
+fn a_key_that_is_due_or_overdue_is_named() {
+    let mut health = health();
+    let (mut soon, mut over) = (key(7), key(8));
+    soon.rotation_due_at = Some("2026-04-01T00:00:00.000000Z".to_owned());
+    over.rotation_due_at = Some("2026-03-18T00:00:00.000000Z".to_owned());
+    health.keys = vec![soon, over];
+    let reasons = reasons(&health);
+    assert_eq!(
+        reasons[0],
+        "key 7 is due for rotation in 12 days: `phiseal rotate`"
+    );
+    assert_eq!(
+        reasons[1],
+        "key 8 is overdue for rotation by 2 days: `phiseal rotate`"
+    );
+}
+
+#[test]
+fn an_interrupted_run_is_named_with_what_interrupted_it() {
+    let mut health = health();
+    health.runs = vec![run(4, RunState::Interrupted)];
+    // An interrupted run's leases have expired.
+    health.lanes = vec![lane(4, Some(-1.0), false)];
+    let reasons = reasons(&health);
+    assert_eq!(reasons.len(), 1);
+    assert!(reasons[0].contains("run 4, backfill of public.patients, was interrupted (E0605)"));
+}
+
+#[test]
+fn a_lane_whose_lease_is_over_under_a_running_run_is_named_with_its_holder() {
+    let mut health = health();
+    health.runs = vec![run(1, RunState::Running)];
+    health.lanes = vec![lane(1, Some(-1.0), false), lane(1, Some(5.0), false)];
+    let reasons = reasons(&health);
+    assert_eq!(reasons.len(), 1);
+    assert!(reasons[0].starts_with("lane 3 of run 1 has lost its holder, process 4711 on host"));
+}
+
+#[test]
+fn what_the_guards_missed_is_named_with_what_to_run() {
+    let mut health = health();
+    health.guard_gaps = vec!["the mark 'sealer' stood".to_owned()];
+    assert_eq!(
+        reasons(&health),
+        ["the mark 'sealer' stood: `phiseal backfill`, then `phiseal verify`"]
+    );
+}
+
+#[test]
+fn open_quarantine_is_counted_by_rows_not_by_faults() {
+    let mut health = health();
+    health.quarantine = vec![
+        quarantined("aa", Some("ssn"), QuarantineState::Open),
+        quarantined("aa", Some("email"), QuarantineState::Open),
+    ];
+    assert_eq!(
+        reasons(&health),
+        ["1 row of public.patients in quarantine: `phiseal quarantine list`"]
+    );
+}
