@@ -6,7 +6,7 @@
 use sqlx::Row;
 
 use super::dialect::Dialect;
-use super::session::{Session, own_row, rows_at_once, statement};
+use super::session::{Session, own_row, rows_at_once, statement, unknown};
 use crate::keys::{ChangeRow, Notary, RotationRecord};
 use crate::store::{AuditEntry, AuditHead, AuditMisfit, AuditRow, Result};
 
@@ -221,14 +221,19 @@ own_row!(ChangeRow, "a change of a key", |row| Self {
 
 own_row!(AuditEntry, "an entry of the audit log", |row| Self {
     entry_id: row.try_get("entry_id")?,
-    at: row.try_get("at")?,
-    actor: row.try_get("actor")?,
-    action: row.try_get("action")?,
-    subject: row.try_get("subject")?,
+    at: present(row.try_get("at"))?,
+    actor: present(row.try_get("actor"))?,
+    action: present(row.try_get("action"))?,
+    subject: present(row.try_get("subject"))?,
     key_id: row.try_get("key_id")?,
-    prev_mac: row.try_get("prev_mac")?,
-    mac: row.try_get("mac")?,
+    prev_mac: present(row.try_get("prev_mac"))?,
+    mac: present(row.try_get("mac"))?,
 });
+
+/// A value that must not be NULL. SQLite's driver would read NULL as an empty text.
+fn present<T>(value: sqlx::Result<Option<T>>) -> sqlx::Result<T> {
+    value?.ok_or_else(|| unknown("NULL"))
+}
 
 own_row!(AuditRow, "a row of the audit log", |row| Self {
     entry_id: row.try_get("entry_id")?,
