@@ -29,6 +29,7 @@ pub mod quarantine;
 pub mod registered;
 pub mod reindex;
 pub mod report;
+mod restore;
 pub mod retry;
 pub mod rotation;
 pub mod run_loop;
@@ -66,7 +67,6 @@ use retry::Patience;
 use step::Step;
 use steps::backfill::Backfill;
 use steps::reindex::Reindex;
-use steps::restore::Restore;
 use steps::verify::Verify;
 
 use crate::crypto::IndexSpec;
@@ -326,49 +326,5 @@ impl Engine {
             column.is_none_or(|column| labels.contains(column))
         });
         Ok(ours.count() as u64)
-    }
-
-    /// Decrypts values back into the plaintext columns. With `drop_sealed`, drops the
-    /// sealed columns and the guard afterwards, if every value was restored.
-    ///
-    /// # Errors
-    /// Any error that stops the run. Everything committed stays, and the same call resumes.
-    pub async fn restore(&self, job: &Job, drop_sealed: bool) -> Result<TableReport, EngineError> {
-        self.store.make_plain_columns(&job.table).await?;
-        // A column that was just created must be read, too: otherwise it would look empty in every
-        // pass, and the sweep would never end.
-        let made = Job {
-            table: Arc::new(job.table.with_plain_columns()),
-            ..job.clone()
-        };
-        // An older version's guard would undo what this restore writes.
-        self.store.prepare(&made.table).await?;
-        let step = Arc::new(Restore::new(&made));
-        let mut report = self.run(job, step, HashMap::new()).await?;
-        if drop_sealed {
-            // Includes what an earlier step listed or a person chose to leave: the sealed value may
-            // be the only copy.
-            report.open_quarantine = self.listed(job).await?;
-        }
-        if report.open_quarantine > 0 {
-            return Ok(report);
-        }
-        let (in_place, beside): (Vec<_>, Vec<_>) = job
-            .table
-            .fields
-            .iter()
-            .partition(|field| field.sealed == Sealed::InPlace);
-        if drop_sealed || beside.is_empty() {
-            self.store.drop_sealed(&job.table).await?;
-            self.store
-                .set_field_state(&job.table.label, &job.labels(), FieldState::Restored)
-                .await?;
-        } else if !in_place.is_empty() {
-            let labels: Vec<String> = in_place.iter().map(|field| field.label.clone()).collect();
-            self.store
-                .set_field_state(&job.table.label, &labels, FieldState::Restored)
-                .await?;
-        }
-        Ok(report)
     }
 }

@@ -18,6 +18,8 @@ use crate::store::{ProcedureKind, ProcedureRecord, StoreError};
 pub enum Then<P> {
     /// This phase. It may be an earlier one, if what it did was undone meanwhile.
     Phase(P),
+    /// The same phase, in a later call: a person has to do something first.
+    Stay,
     /// Nothing; the procedure ended with this outcome, which holds no value.
     End(&'static str),
 }
@@ -84,6 +86,7 @@ impl Engine {
                         .await?;
                     next.clone_into(&mut record.phase);
                 }
+                Then::Stay => return Ok(()),
                 Then::End(outcome) => {
                     self.store
                         .finish_procedure(record.procedure_id, outcome)
