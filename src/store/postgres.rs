@@ -200,11 +200,11 @@ impl Catalog for PostgresStore {
     }
 
     async fn drop_sealed(&self, table: &Table) -> Result<()> {
-        prepare::drop_sealed(self, table).await
+        prepare::restore::drop_sealed(self, table).await
     }
 
     async fn make_plain_columns(&self, table: &Table) -> Result<()> {
-        prepare::make_plain_columns(self, table).await
+        prepare::restore::make_plain_columns(self, table).await
     }
 
     async fn prepare_reindex(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {

@@ -6,9 +6,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::{SealedStudent, Student};
 use crate::ident::TableName;
 use crate::store::Result;
-use crate::store::sqlite::connection::{commit, write_transaction};
+use crate::store::sqlite::connect::{commit, write_transaction};
 use crate::store::sqlite::fault;
-use crate::store::sqlite::statement::{Bind, bound, run};
+use crate::store::sqlite::sql::{Bind, bound, run};
 
 /// Students in one statement; seven values each, of 32766 that a statement may have.
 const STUDENTS_PER_INSERT: usize = 500;

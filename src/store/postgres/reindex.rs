@@ -10,13 +10,13 @@ use super::PostgresStore;
 use super::committed;
 use super::decode::{Places, decode_cut};
 use super::fault::map;
-use super::indexes;
 use super::prepare::{self, apply};
 use super::read::{binds, page_rows};
 use super::relations;
 use super::seal::seal_rows;
 use super::select::{Cut, Rows};
 use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, raw};
+use super::{guard, indexes};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::quote;
@@ -183,7 +183,7 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         let SwitchTable { table, next, .. } = one;
         // The guard is dropped so that it does not interfere with filling the last rows. Nobody
         // else can write to the one now.
-        let guard = prepare::guard_of(store, &mut tx, table).await?;
+        let guard = guard::guard_of(store, &mut tx, table).await?;
         let way = match guard.undoes {
             true => UntrustedSeal::Undo,
             false => UntrustedSeal::Refuse,
@@ -382,7 +382,7 @@ async fn switch_table(
     for statement in statements {
         raw(statement).execute(&mut **tx).await.map_err(map)?;
     }
-    let guard = prepare::guard_of(store, tx, &after).await?;
+    let guard = guard::guard_of(store, tx, &after).await?;
     for statement in guard.statements() {
         raw(statement).execute(&mut **tx).await.map_err(map)?;
     }

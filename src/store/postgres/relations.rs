@@ -5,8 +5,8 @@
 //! the catalog says of its triggers and functions: it differs once it was disabled, dropped,
 //! created again or cloned.
 
+mod gaps;
 mod leave;
-mod watch;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,10 +22,10 @@ use crate::ident::{Ident, TableName};
 use crate::quote;
 use crate::store::ledger::fields;
 use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Table};
-pub(super) use leave::{forget, rebind};
-pub(super) use watch::{
+pub(super) use gaps::{
     after_change, before_change, close_gaps, gaps, has_no_seals, if_allowed, note, open_gaps,
 };
+pub(super) use leave::{forget, rebind};
 
 /// Identifies this database. Every role may call `pg_control_system()`.
 const DATABASE: &str = "((SELECT s.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() AS s) || '/' || \

@@ -7,8 +7,8 @@ use std::ops::DerefMut;
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use super::connection::ControlTransaction;
-use super::statement::{Statement as Prepared, statement};
+use super::connect::ControlTransaction;
+use super::sql::{Statement as Prepared, statement};
 use super::{SqliteStore, fault, relations};
 use crate::keys::RotationPeriod;
 use crate::store::ledger::PresentNames;

@@ -5,9 +5,11 @@
 //! compare old and new by class and bytes, and find the row by its rowid. The guard works under any
 //! `recursive_triggers`, and with other triggers on the table. Its nested update is marked, so that
 //! the guard does not undo it, and the guard checks the row once more at the end. A mark counts on
-//! one connection only (`mark.rs`).
+//! one connection only (`guard/mark.rs`).
 
 mod finder;
+pub(super) mod mark;
+mod registered;
 mod text;
 mod words;
 
@@ -16,13 +18,13 @@ use sqlx::sqlite::SqliteConnection;
 
 use self::text::GuardText;
 use super::fault;
-use super::guarded;
 use super::relations;
-use super::shape::rowid;
-use super::statement::{Bind, bound, run};
+use super::select::rowid;
+use super::sql::{Bind, bound, run};
 use crate::ident::{Ident, TableName};
 use crate::store::change::label_digest;
 use crate::store::{FieldRecord, KeyColumn, KeyKind, Result, StoreError, Table, UntrustedSeal};
+pub(super) use registered::with_registered;
 
 /// The prefix of the names of the guard's triggers.
 pub(super) const GUARD_PREFIX: &str = "~phiseal_";
@@ -147,7 +149,7 @@ pub(super) async fn renew(conn: &mut SqliteConnection) -> Result<()> {
         if !outdated.contains(&table_name) {
             continue;
         }
-        let table = guarded::with_registered(conn, &bare(table_name, &record)?).await?;
+        let table = with_registered(conn, &bare(table_name, &record)?).await?;
         if table.fields.is_empty() {
             continue;
         }

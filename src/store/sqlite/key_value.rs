@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, TypeInfo, ValueRef};
 
 use super::fault;
-use super::statement::Bind;
+use super::sql::Bind;
 use crate::crypto::KeyPart;
 use crate::store::{KeyText, Result, StoreError};
 

@@ -6,17 +6,16 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::connection::{commit, write_transaction};
-use super::ddl;
+use super::catalog::schema_text::{checks, mentions};
+use super::connect::{commit, write_transaction};
 use super::dialect::SqliteSession;
 use super::fault;
 use super::guard;
-use super::guarded;
-use super::paging::window;
+use super::read::window;
 use super::relations;
-use super::schema_text::{checks, mentions};
-use super::statement::{Bind, bound, run};
-use super::update;
+use super::seal;
+use super::sql::{Bind, bound, run};
+use super::{indexes, prepare};
 use crate::crypto::KeyId;
 use crate::store::ledger::session::Session;
 use crate::store::ledger::{audit, fields, keys};
@@ -32,7 +31,7 @@ pub(super) async fn prepare_columns(
     next: &[ColumnSwitch],
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
-    let there = ddl::columns(&mut transaction, table).await?;
+    let there = prepare::columns(&mut transaction, table).await?;
     let records = relations::present_fields(&mut transaction).await?;
     for index in next {
         let field = field(table, index)?;
@@ -42,7 +41,7 @@ pub(super) async fn prepare_columns(
                 && record.column_label == field.label
                 && record.blind_index_next.as_deref() == Some(index.next.as_str())
         });
-        match (ddl::has(&there, &index.next), is_ours) {
+        match (prepare::has(&there, &index.next), is_ours) {
             (true, true) => {}
             (true, false) => return Err(in_the_way("column", index.next.as_str(), table)),
             (false, _) => {
@@ -65,7 +64,7 @@ pub(super) async fn prepare_columns(
         .await?;
     }
     // The guard is made from the registry, so it now blanks the new columns too.
-    for statement in ddl::missing(&mut transaction, table).await? {
+    for statement in prepare::missing(&mut transaction, table).await? {
         run(&mut transaction, statement).await?;
     }
     commit(transaction).await
@@ -79,7 +78,7 @@ pub(super) async fn make_indexes(
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     for index in next {
-        let statement = ddl::lookup_statement(table, &index.next, index.unique)?;
+        let statement = indexes::lookup_statement(table, &index.next, index.unique)?;
         run(&mut transaction, statement).await?;
     }
     commit(transaction).await
@@ -162,7 +161,7 @@ async fn fill(
         let page = window(conn, access, &request).await?;
         let rows = late.fill(table, page.rows)?;
         if !rows.is_empty() {
-            update::write(conn, access, &rows).await?;
+            seal::write(conn, access, &rows).await?;
         }
         match page.next {
             Some(next) => request.after = Some(next),
@@ -203,11 +202,11 @@ async fn switch_table(
 ) -> Result<()> {
     let table_name = table.name.name.quoted();
     // A run may have left the sweep's index behind; the next run that needs it makes it again.
-    let sweep = ddl::sweep_name(table)?.quoted();
+    let sweep = indexes::sweep_name(table)?.quoted();
     run(conn, format!("DROP INDEX IF EXISTS {sweep}")).await?;
     for index in next {
         for column in [&index.column, &index.next] {
-            let name = ddl::lookup_name(table, column)?.quoted();
+            let name = indexes::lookup_name(table, column)?.quoted();
             run(conn, format!("DROP INDEX IF EXISTS {name}")).await?;
         }
         let (old, new) = (index.column.quoted(), index.next.quoted());
@@ -215,14 +214,14 @@ async fn switch_table(
         let rename = format!("ALTER TABLE {table_name} RENAME COLUMN {new} TO {old}");
         run(conn, rename).await?;
         // SQLite cannot rename an index.
-        let lookup = ddl::lookup_statement(table, &index.column, index.unique)?;
+        let lookup = indexes::lookup_statement(table, &index.column, index.unique)?;
         run(conn, lookup).await?;
         let (label, column) = (&table.label, &field(table, index)?.label);
         let key = key.filter(|_| table.tenant.is_none());
         fields::set_next(&mut SqliteSession(&mut *conn), label, column, None, key).await?;
     }
     // The registry says which columns still wait for their switch.
-    let mut whole = guarded::with_registered(conn, table).await?;
+    let mut whole = guard::with_registered(conn, table).await?;
     whole.on_untrusted_seal.get_or_insert(way);
     for trigger in guard::triggers(conn, &whole).await? {
         run(conn, trigger.create).await?;
@@ -244,8 +243,8 @@ async fn refuse_dependents(
         ORDER BY type, name";
     let (table_name, column) = (table.name.name.as_str(), index.column.as_str());
     let ours = [
-        ddl::lookup_name(table, &index.column)?,
-        ddl::sweep_name(table)?,
+        indexes::lookup_name(table, &index.column)?,
+        indexes::sweep_name(table)?,
     ];
     let is_ours = |name: &str| {
         ours.iter()

@@ -19,7 +19,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::dialect::SqliteSession;
 use super::fault;
 use super::guard;
-use super::statement::{Bind, bound, run, statement};
+use super::sql::{Bind, bound, run, statement};
 use crate::ident::{Ident, TableName};
 use crate::store::ledger::fields;
 use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Table};

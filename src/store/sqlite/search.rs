@@ -7,10 +7,10 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::connection::read_transaction;
+use super::connect::read_transaction;
 use super::fault;
-use super::shape::joined;
-use super::statement::{Bind, bound, literal};
+use super::select::joined;
+use super::sql::{Bind, bound, literal};
 use crate::crypto::KeyId;
 use crate::quote;
 use crate::store::search::needles;

@@ -9,18 +9,15 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::facts;
 use super::fault;
+use super::guard::mark;
 use super::key_value::{self, KeyValue};
-use super::mark;
-use super::shape::{Shape, joined};
-use super::statement::{Bind, bound, run};
-use super::update;
+use super::seal;
+use super::select::{Shape, joined};
+use super::sql::{Bind, bound, run};
 use crate::ident::{Ident, TableName};
 use crate::store::change::Change;
-use crate::store::{
-    Access, KeyText, Result, Sealed, StoreError, Table, Trial, TrialTable, Tried, WriteRow,
-};
+use crate::store::{Access, Result, Sealed, StoreError, Table, Trial, TrialTable, Tried, WriteRow};
 
 /// The name of the temporary copy.
 const COPY: &str = "~phiseal_bench";
@@ -119,7 +116,7 @@ async fn in_copy(conn: &mut SqliteConnection, access: &Access, rows: &[WriteRow]
 
 async fn put(conn: &mut SqliteConnection, access: &Access, rows: &[WriteRow]) -> Result<Tried> {
     let begun = Instant::now();
-    let written = update::write(conn, access, rows).await?;
+    let written = seal::write(conn, access, rows).await?;
     Ok(Tried {
         rows: written.rows,
         took: begun.elapsed(),
@@ -281,7 +278,7 @@ async fn fill(
             names.join(", "),
             joined(&names, ", ", |name| format!("t.{name}")),
             shape.table,
-            update::same_key(shape).join(" AND "),
+            seal::same_key(shape).join(" AND "),
         );
         bound(sql, binds)
             .execute(&mut *conn)
@@ -289,39 +286,4 @@ async fn fill(
             .map_err(fault::of)?;
     }
     Ok(())
-}
-
-/// Keys that divide the table into ranges of equally many rows.
-pub(super) async fn sample_keys(
-    conn: &mut SqliteConnection,
-    table: &Table,
-    pieces: u32,
-) -> Result<Vec<KeyText>> {
-    let shape = Shape::read(conn, &Access::of(table.clone())).await?;
-    let rows = facts::row_count(conn, &table.name.name).await?;
-    let mut places = Vec::new();
-    for piece in 1..u64::from(pieces) {
-        let before = rows * piece / u64::from(pieces);
-        if before == 0 {
-            continue;
-        }
-        let sql = format!(
-            "SELECT {} FROM {} ORDER BY {} LIMIT 1 OFFSET {}",
-            shape.key_columns(),
-            shape.table,
-            shape.order(),
-            before - 1,
-        );
-        let row = bound(sql, [])
-            .fetch_optional(&mut *conn)
-            .await
-            .map_err(fault::of)?;
-        if let Some(row) = row {
-            let key: Result<Vec<KeyValue>> = (0..shape.keys.len())
-                .map(|column| KeyValue::read(&row, column))
-                .collect();
-            places.push(key_value::cursor(&key?));
-        }
-    }
-    Ok(places)
 }

@@ -8,7 +8,7 @@
 
 use zeroize::Zeroizing;
 
-use super::statement::Bind;
+use super::sql::Bind;
 
 /// The prefix of the text form.
 pub(super) const SEALED_TEXT: &[u8] = b"ps1.";

@@ -8,8 +8,8 @@ use super::super::committed;
 use super::super::fault::map;
 use super::super::guard;
 use super::super::sql::{query, raw};
+use super::gaps::{after_change, map_second_root};
 use super::guarded;
-use super::watch::{after_change, map_second_root};
 use crate::quote;
 use crate::store::{Result, Table};
 

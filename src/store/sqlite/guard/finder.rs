@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteConnection;
 use super::words::differ;
 use crate::ident::Ident;
 use crate::store::sqlite::fault;
-use crate::store::sqlite::shape::{collations, joined, rowid};
-use crate::store::sqlite::statement::{Bind, bound};
+use crate::store::sqlite::select::{collations, joined, rowid};
+use crate::store::sqlite::sql::{Bind, bound};
 use crate::store::{Result, StoreError, Table};
 
 /// The condition that finds the row of `NEW` in the table's table.

@@ -7,7 +7,7 @@ mod made;
 mod when;
 
 use self::made::forget;
-use super::super::shape::joined;
+use super::super::select::joined;
 use super::words::{
     KEY_NOT_ACTIVE, MOVED, Marks, NOT_ITS_TABLE, NOT_TRUSTED, SEAL_CHANGED, UNMARK, changed,
     is_sealed_text, names_another_table, prove, refuse, text_forms, trusted,

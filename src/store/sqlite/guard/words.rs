@@ -1,9 +1,9 @@
 //! The SQL fragments of the guard's triggers: marks, refusals, comparisons, key ids. Each is an
 //! expression or a statement by itself. They compare old and new exactly.
 
-use super::super::mark::{change_of, number, numbers};
-use super::super::statement::literal;
+use super::super::sql::literal;
 use super::super::value::SEALED_TEXT;
+use super::mark::{change_of, number, numbers};
 use crate::ident::Ident;
 
 const URL_SAFE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -4,10 +4,10 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::super::connection::{commit, write_transaction};
-use super::super::ddl;
+use super::super::connect::{commit, write_transaction};
 use super::super::fault;
-use super::super::statement::{bound, run, statement};
+use super::super::prepare;
+use super::super::sql::{bound, run, statement};
 use super::{after_change, before_change, is_installed, note_gap, seen};
 use crate::store::{Gap, Result, Sealed, Table};
 
@@ -22,10 +22,10 @@ pub(in crate::store::sqlite) async fn is_fresh(
     if seen(conn).await?.iter().any(|one| one.label == table.label) {
         return Ok(false);
     }
-    let there = ddl::columns(conn, table).await?;
+    let there = prepare::columns(conn, table).await?;
     let sealed: Vec<String> = (table.fields.iter())
         .filter_map(|field| match &field.sealed {
-            Sealed::Beside { column, .. } if ddl::has(&there, column) => {
+            Sealed::Beside { column, .. } if prepare::has(&there, column) => {
                 Some(format!("{} IS NOT NULL", column.quoted()))
             }
             _ => None,

@@ -3,10 +3,10 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::super::connection::{commit, write_transaction};
+use super::super::connect::{commit, write_transaction};
 use super::super::fault;
 use super::super::guard;
-use super::super::statement::{Bind, bound, statement};
+use super::super::sql::{Bind, bound, statement};
 use super::{UNEXPECTED, after_change, before_change, seen};
 use crate::ident::{Ident, TableName};
 use crate::store::{Result, Table};

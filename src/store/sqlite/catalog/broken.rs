@@ -6,9 +6,9 @@
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
-use super::fault;
-use super::shape::joined;
-use super::statement::{Bind, bound, run, statement};
+use super::super::fault;
+use super::super::select::joined;
+use super::super::sql::{Bind, bound, run, statement};
 use crate::ident::Ident;
 use crate::store::Result;
 

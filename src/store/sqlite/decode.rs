@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::fault;
 use super::key_value::{self, KeyValue};
-use super::shape::{Shape, ShapeField, image, joined};
+use super::select::{Shape, ShapeField, image, joined};
 use super::value::Value;
 use super::version::{self, SeenCell};
 use crate::store::page::PageCell;

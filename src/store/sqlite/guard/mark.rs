@@ -9,10 +9,10 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::connection::{commit, write_transaction};
-use super::fault;
-use super::guard;
-use super::statement::{bound, run};
+use super::super::connect::{commit, write_transaction};
+use super::super::fault;
+use super::super::guard;
+use super::super::sql::{bound, run};
 use crate::store::Result;
 use crate::store::change::{Change, label_digest};
 
@@ -22,7 +22,7 @@ const CHANCE_BITS: u32 = 28;
 const CHANGE_BITS: u32 = 2;
 
 /// The first and last number of the marks for one table.
-pub(super) fn numbers(label: &str) -> (i64, i64) {
+pub(in crate::store::sqlite) fn numbers(label: &str) -> (i64, i64) {
     let [a, b, c, d, ..] = label_digest(label);
     let digest = i64::from(u32::from_be_bytes([a, b, c, d]));
     let bits = CHANCE_BITS + CHANGE_BITS;
@@ -31,7 +31,7 @@ pub(super) fn numbers(label: &str) -> (i64, i64) {
 }
 
 /// The bits of a change.
-pub(super) fn bits(change: Change) -> i64 {
+pub(in crate::store::sqlite) fn bits(change: Change) -> i64 {
     match change {
         Change::Seal => 0,
         Change::InPlace => 1,
@@ -41,12 +41,12 @@ pub(super) fn bits(change: Change) -> i64 {
 }
 
 /// An SQL expression for the bits of the change in a mark's number.
-pub(super) fn change_of(number: &str) -> String {
+pub(in crate::store::sqlite) fn change_of(number: &str) -> String {
     format!("(({number} >> {CHANCE_BITS}) & {})", (1 << CHANGE_BITS) - 1)
 }
 
 /// An SQL expression for the number of a new mark; its last bits are random.
-pub(super) fn number(first: i64, change: i64) -> String {
+pub(in crate::store::sqlite) fn number(first: i64, change: i64) -> String {
     // SQLite reads -2^63 as a floating-point number.
     let first = first + (change << CHANCE_BITS) + 1;
     format!("({first} - 1 + (random() & {}))", (1 << CHANCE_BITS) - 1)
@@ -54,7 +54,7 @@ pub(super) fn number(first: i64, change: i64) -> String {
 
 /// Marks what the connection writes until its next INSERT as the engine's: this change of the table
 /// with this label.
-pub(super) async fn as_engine(
+pub(in crate::store::sqlite) async fn as_engine(
     conn: &mut SqliteConnection,
     change: Change,
     label: &str,
@@ -68,7 +68,7 @@ pub(super) async fn as_engine(
 
 /// Removes the engine's marks, and those that a guard left behind (`UPDATE OR FAIL`), which have no
 /// effect.
-pub(super) async fn clear(conn: &mut SqliteConnection) -> Result<()> {
+pub(in crate::store::sqlite) async fn clear(conn: &mut SqliteConnection) -> Result<()> {
     bound("DELETE FROM phiseal_guard_mark", [])
         .execute(conn)
         .await
@@ -78,7 +78,7 @@ pub(super) async fn clear(conn: &mut SqliteConnection) -> Result<()> {
 
 /// Prepares the file before a command writes: records committed marks as gaps and removes them, and
 /// renews outdated guards.
-pub(super) async fn start_writing(conn: &mut SqliteConnection) -> Result<()> {
+pub(in crate::store::sqlite) async fn start_writing(conn: &mut SqliteConnection) -> Result<()> {
     const NOTE: &str = "INSERT INTO phiseal_guard_gaps (mark) SELECT DISTINCT mark FROM phiseal_mark \
         WHERE mark <> 'guard'";
     if strays(conn).await?.is_empty()
@@ -96,7 +96,7 @@ pub(super) async fn start_writing(conn: &mut SqliteConnection) -> Result<()> {
 }
 
 /// The times in which the guards could be bypassed, each as one line of a message.
-pub(super) async fn gaps(conn: &mut SqliteConnection) -> Result<Vec<String>> {
+pub(in crate::store::sqlite) async fn gaps(conn: &mut SqliteConnection) -> Result<Vec<String>> {
     const GAPS: &str =
         "SELECT found_at, mark FROM phiseal_guard_gaps WHERE verified_at IS NULL ORDER BY gap_id";
     let mut gaps: Vec<String> = strays(conn)
@@ -128,7 +128,7 @@ pub(super) async fn gaps(conn: &mut SqliteConnection) -> Result<Vec<String>> {
 }
 
 /// Closes these gaps, after every sealed value was opened and compared.
-pub(super) async fn verified(conn: &mut SqliteConnection) -> Result<()> {
+pub(in crate::store::sqlite) async fn verified(conn: &mut SqliteConnection) -> Result<()> {
     const OPEN: &str = "SELECT count(*) FROM phiseal_guard_gaps WHERE verified_at IS NULL";
     const CLOSE: &str = "UPDATE phiseal_guard_gaps SET verified_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
         WHERE verified_at IS NULL";

@@ -8,12 +8,12 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use zeroize::Zeroizing;
 
-use super::fault;
-use super::key_value::KeyValue;
-use super::row::{CellsRead, ReadRow};
-use super::shape::{Encoding, Shape};
-use super::statement::{Bind, bound};
-use super::value::Value;
+use super::super::decode::{CellsRead, ReadRow};
+use super::super::fault;
+use super::super::key_value::KeyValue;
+use super::super::select::{Encoding, Shape};
+use super::super::sql::{Bind, bound};
+use super::super::value::Value;
 use crate::store::{Result, StoreError};
 
 /// Selects the rows of a window.

@@ -7,7 +7,7 @@ use crate::store::sqlite::batch_fixture::{
     BatchFixture, TABLE, TALLY, beside, number_and_blob, seal, sealed,
 };
 use crate::store::sqlite::fixture::{access, ident, request, stamp, table, with};
-use crate::store::sqlite::shape::Shape;
+use crate::store::sqlite::select::Shape;
 use crate::store::sqlite::version::{self, SeenCell};
 use crate::store::{Select, WriteRow};
 

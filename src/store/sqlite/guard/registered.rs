@@ -4,16 +4,19 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::fault;
-use super::relations;
-use super::statement::{Bind, bound};
+use super::super::fault;
+use super::super::relations;
+use super::super::sql::{Bind, bound};
 use crate::ident::Ident;
 use crate::store::{FieldRecord, Result, Sealed, StoreError, Table, TableField};
 
 /// Adds to `table` the registered fields of its table that it does not name, and the columns that
 /// the registry says take a new blind index. Leaves out columns that do not exist, since a trigger
 /// that names one would fail every write to the table.
-pub(super) async fn with_registered(conn: &mut SqliteConnection, table: &Table) -> Result<Table> {
+pub(in crate::store::sqlite) async fn with_registered(
+    conn: &mut SqliteConnection,
+    table: &Table,
+) -> Result<Table> {
     let mut whole = table.clone();
     if !registry_is_there(conn).await? {
         return Ok(whole);

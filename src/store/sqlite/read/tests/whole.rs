@@ -3,7 +3,7 @@
 use super::{prepared, small, walk};
 use crate::store::Rows;
 use crate::store::sqlite::fixture::{Fixture, access, ident, request, table, with};
-use crate::store::sqlite::paging;
+use crate::store::sqlite::read;
 use crate::store::{Bound, PageRequest, PassKind, Select, Table};
 
 /// All parts of a row that the engine or the store uses.
@@ -47,15 +47,15 @@ async fn a_window_read_whole_is_the_window_read_row_by_row() {
             };
             let mut pages = Vec::new();
             for pause in [0, 1] {
-                let mut whole = paging::Whole {
+                let mut whole = read::Whole {
                     pause,
-                    ..paging::Whole::new()
+                    ..read::Whole::new()
                 };
-                let page = paging::page(&mut fixture.app, &mut whole, &access(&table), &request)
+                let page = read::page(&mut fixture.app, &mut whole, &access(&table), &request)
                     .await
                     .unwrap();
                 // The page was read in the way that this test meant.
-                assert_eq!(whole.rows_max == paging::Whole::ROWS_MAX, pause == 1);
+                assert_eq!(whole.rows_max == read::Whole::ROWS_MAX, pause == 1);
                 let rows: Vec<String> = page.rows.iter().map(all_of).collect();
                 assert!(!rows.is_empty());
                 pages.push((rows, page.next));
@@ -77,11 +77,11 @@ async fn a_window_with_a_real_or_a_long_value_is_read_row_by_row() {
             bytes_max: 10_000,
             ..request(Select::Unsealed)
         };
-        let mut whole = paging::Whole::new();
-        let page = paging::page(&mut fixture.app, &mut whole, &access(&table), &request)
+        let mut whole = read::Whole::new();
+        let page = read::page(&mut fixture.app, &mut whole, &access(&table), &request)
             .await
             .unwrap();
-        assert_eq!(whole.pause, paging::Whole::PAUSE);
+        assert_eq!(whole.pause, read::Whole::PAUSE);
         let (first, rest) = (page.rows.len(), page.next.is_some());
         // The long value does not fit beside the other one.
         assert_eq!(

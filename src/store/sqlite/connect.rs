@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection, Row, Sqlite, Transaction};
 use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
 
 use super::fault;
-use super::statement::{bound, run};
+use super::sql::{bound, run};
 use crate::store::{Result, StoreError};
 
 /// How long a statement waits for another writer.

@@ -2,13 +2,13 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::fault;
-use super::key_value::{self, KeyValue};
-use super::paging::page_of;
-use super::row::{CellsRead, ReadRow};
-use super::shape::{Shape, joined};
-use super::statement::bound;
-use super::version;
+use super::super::decode::{CellsRead, ReadRow};
+use super::super::fault;
+use super::super::key_value::{self, KeyValue};
+use super::super::select::{Shape, joined};
+use super::super::sql::bound;
+use super::super::version;
+use super::page_of;
 use crate::store::{Access, KeyText, Locator, Page, PageRequest, Result};
 
 /// The rows of these locators that are unchanged since they were read.
@@ -34,7 +34,7 @@ pub(super) async fn unchanged_rows(
 }
 
 /// Whether the row of a locator is unchanged since it was read.
-pub(super) async fn is_unchanged(
+pub(in crate::store::sqlite) async fn is_unchanged(
     conn: &mut SqliteConnection,
     shape: &Shape,
     locator: &Locator,
@@ -46,7 +46,7 @@ pub(super) async fn is_unchanged(
 }
 
 /// Rows by their keys, as they are now.
-pub(super) async fn current_rows(
+pub(in crate::store::sqlite) async fn current_rows(
     conn: &mut SqliteConnection,
     access: &Access,
     request: &PageRequest,

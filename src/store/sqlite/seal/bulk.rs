@@ -10,12 +10,12 @@ use std::ops::Range;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::fault;
-use super::key_value::{self, KeyValue};
-use super::shape::{Encoding, Shape, ShapeField, image};
-use super::statement::{Bind, bound, run};
-use super::value::Restored;
-use super::version::{self, SeenCell};
+use super::super::fault;
+use super::super::key_value::{self, KeyValue};
+use super::super::select::{Encoding, Shape, ShapeField, image};
+use super::super::sql::{Bind, bound, run};
+use super::super::value::Restored;
+use super::super::version::{self, SeenCell};
 use crate::store::page::WriteCell;
 use crate::store::{Result, StoreError, WriteRow};
 

@@ -1,26 +1,29 @@
 //! Windows of rows in the order of keys, or of rowids.
 //! Owns where a window ends, which of its rows are wanted, how large they are, and how they are
-//! read: in one statement if no value is long (`packed.rs`). Uses one read transaction, so one
+//! read: in one statement if no value is long (`read/packed.rs`). Uses one read transaction, so one
 //! snapshot; locks no row.
+
+mod packed;
+pub(super) mod single;
 
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::connection;
-use super::ddl;
+use super::connect;
+use super::decode::{CellsRead, ReadRow};
 use super::fault;
+use super::indexes;
+use super::key_range::KeyRange;
 use super::key_value::{self, KeyValue};
-use super::packed::{self, RowSelection};
-use super::range::KeyRange;
-use super::row::{CellsRead, ReadRow};
-use super::shape::Shape;
-use super::single::{current_rows, unchanged_rows};
-use super::statement::{Bind, bound};
+use super::select::Shape;
+use super::sql::{Bind, bound};
 use crate::store::{
     Access, Bound, KeyText, Locator, Page, PageReader, PageRequest, PageRow, Result, Select,
     StoreError,
 };
+use packed::RowSelection;
+use single::{current_rows, unchanged_rows};
 
 /// A connection that reads pages.
 pub(super) struct SqliteReader {
@@ -65,7 +68,7 @@ impl SqliteReader {
 #[async_trait]
 impl PageReader for SqliteReader {
     async fn page(&mut self, access: &Access, request: &PageRequest) -> Result<Page> {
-        let mut snapshot = connection::read_transaction(&mut self.conn).await?;
+        let mut snapshot = connect::read_transaction(&mut self.conn).await?;
         let page = page(&mut snapshot, &mut self.whole, access, request).await?;
         snapshot.rollback().await.map_err(fault::of)?;
         Ok(page)
@@ -77,7 +80,7 @@ impl PageReader for SqliteReader {
         request: &PageRequest,
         locators: &[Locator],
     ) -> Result<Page> {
-        let mut snapshot = connection::read_transaction(&mut self.conn).await?;
+        let mut snapshot = connect::read_transaction(&mut self.conn).await?;
         let page = unchanged_rows(&mut snapshot, access, request, locators).await?;
         snapshot.rollback().await.map_err(fault::of)?;
         Ok(page)
@@ -89,36 +92,11 @@ impl PageReader for SqliteReader {
         request: &PageRequest,
         keys: &[KeyText],
     ) -> Result<Page> {
-        let mut snapshot = connection::read_transaction(&mut self.conn).await?;
+        let mut snapshot = connect::read_transaction(&mut self.conn).await?;
         let page = current_rows(&mut snapshot, access, request, keys).await?;
         snapshot.rollback().await.map_err(fault::of)?;
         Ok(page)
     }
-}
-
-/// Whether any row needs work.
-pub(super) async fn any_left(
-    conn: &mut SqliteConnection,
-    access: &Access,
-    select: &Select,
-) -> Result<bool> {
-    let shape = Shape::read(conn, access).await?;
-    let sql = format!(
-        "SELECT EXISTS (SELECT 1 FROM {} WHERE {})",
-        shape.table,
-        shape.wanted(select)?
-    );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    row.try_get(0).map_err(fault::of)
-}
-
-/// The bound before the first row by its rowid, if no column shows the rowid.
-pub(super) async fn first_row(
-    conn: &mut SqliteConnection,
-    access: &Access,
-) -> Result<Option<Bound>> {
-    let rowid = Shape::read(conn, access).await?.rowid;
-    Ok((rowid.name.is_some() && !rowid.shown).then_some(Bound::Row(i64::MIN)))
 }
 
 /// Reads a window in a transaction that is open.
@@ -181,7 +159,7 @@ async fn page(
     // With the sweep's index the window counts wanted rows. Without it, it counts all rows, so that
     // a nearly finished table does not become one page.
     if request.select == Select::UnsealedIndexed && by_row.is_none() {
-        let index = ddl::sweep_index(conn, access).await?;
+        let index = indexes::sweep_index(conn, access).await?;
         return row_by_row(conn, &asked, &range, index.as_deref(), None).await;
     }
     if let Some(page) = in_one_go(conn, whole, &asked, &range).await? {

@@ -3,17 +3,18 @@
 //! key, tenant and every column that was read by class and bytes, so that no collation or affinity
 //! hides a change.
 
+mod bulk;
+
 use std::collections::HashSet;
 
 use sqlx::sqlite::SqliteConnection;
 use zeroize::Zeroizing;
 
-use super::bulk;
 use super::fault;
 use super::key_value::{self, KeyValue};
-use super::shape::{Encoding, Shape, ShapeField, image, joined};
-use super::single;
-use super::statement::{Bind, bound};
+use super::read::single;
+use super::select::{Encoding, Shape, ShapeField, image, joined};
+use super::sql::{Bind, bound};
 use super::value::Kept;
 use super::version::{self, SeenCell};
 use crate::store::page::WriteCell;
@@ -308,7 +309,7 @@ impl<'a> UpdateLayout<'a> {
 
 /// The conditions on the key: under its index's collation, which finds the row, and byte for byte.
 pub(super) fn same_key(shape: &Shape) -> Vec<String> {
-    let one = |(at, key): (usize, &super::shape::ShapeKey)| {
+    let one = |(at, key): (usize, &super::select::ShapeKey)| {
         [
             format!("t.{} = v.k{at}", key.ordered()),
             format!("typeof(t.{}) = typeof(v.k{at})", key.column),

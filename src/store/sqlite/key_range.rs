@@ -6,8 +6,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::fault;
 use super::key_value::{self, KeyValue};
-use super::shape::{Shape, joined};
-use super::statement::{Bind, bound};
+use super::select::{Shape, joined};
+use super::sql::{Bind, bound};
 use crate::store::{KeyText, Result};
 
 /// A range of keys or rowids as a condition.
