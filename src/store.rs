@@ -7,6 +7,7 @@
 pub mod access;
 pub mod catalog;
 pub(crate) mod change;
+mod fault;
 pub mod ledger;
 pub mod locate;
 pub mod page;

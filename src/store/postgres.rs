@@ -50,7 +50,6 @@ use crate::store::{
     Survey, Table, TableFacts, Trial, Violator,
 };
 use connect::Connector;
-use fault::map;
 use opening::Opening;
 
 /// How long one round trip may take. After that, its connection is given up.
@@ -121,7 +120,10 @@ impl PostgresStore {
         self.pool
             .begin_with(self.opening.begin_read_committed())
             .await
-            .map_err(|error| self.opening.refusal(self.connector.explain(error, map)))
+            .map_err(|error| {
+                self.opening
+                    .refusal(self.connector.explain(error, StoreError::from))
+            })
     }
 
     /// A transaction with the rights of the login; see [`Opening::begin_as_login`].
@@ -129,13 +131,13 @@ impl PostgresStore {
         self.pool
             .begin_with(Opening::begin_as_login())
             .await
-            .map_err(|error| self.connector.explain(error, map))
+            .map_err(|error| self.connector.explain(error, StoreError::from))
     }
 }
 
 /// Commits. If the connection ends before the answer arrives, the outcome is unknown.
 pub(crate) async fn committed(tx: Transaction<'_, Postgres>) -> Result<()> {
-    tx.commit().await.map_err(|error| match map(error) {
+    tx.commit().await.map_err(|error| match error.into() {
         StoreError::ConnectionLost => StoreError::OutcomeUnknown,
         other => other,
     })
@@ -144,7 +146,7 @@ pub(crate) async fn committed(tx: Transaction<'_, Postgres>) -> Result<()> {
 /// Limits the time of a round trip. If it fails, the caller drops the connection.
 async fn timed<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>>) -> Result<T> {
     match tokio::time::timeout(ROUND_TRIP_MAX, work).await {
-        Ok(answer) => answer.map_err(map),
+        Ok(answer) => Ok(answer?),
         Err(_) => Err(StoreError::ConnectionLost),
     }
 }

@@ -9,9 +9,7 @@ use std::collections::HashMap;
 use sqlx::Row;
 
 use super::dialect::Dialect;
-use super::session::{
-    Number, Session, Value, id_list, key, own_row, rows_at_once, statement, word,
-};
+use super::session::{Bind, Number, Session, id_list, key, own_row, rows_at_once, statement, word};
 use crate::crypto::KeyId;
 use crate::keys::{Handover, KeyRecord, KeyStatus, NewKey, Rewrapped, RotationPeriod};
 use crate::store::{Result, StoreError};
@@ -84,7 +82,7 @@ pub(crate) async fn insert<S: Session>(session: &mut S, new: &[NewKey]) -> Resul
         for key in part {
             insert = insert.row([
                 key.key_id.into(),
-                Value::from(&key.tenant),
+                Bind::from(&key.tenant),
                 key.purpose.as_str().into(),
                 key.version.into(),
                 (&key.algorithm).into(),
@@ -184,7 +182,7 @@ async fn move_all<S: Session>(
             update = update.row([
                 (*id).into(),
                 status.as_str().into(),
-                Value::from(*reason),
+                Bind::from(*reason),
                 actor.into(),
             ]);
         }
@@ -256,7 +254,7 @@ pub(crate) async fn rewrap<S: Session>(session: &mut S, keys: &[Rewrapped]) -> R
         for key in part {
             update = update.row([
                 key.key_id.into(),
-                Value::from(&key.from_kek_ref),
+                Bind::from(&key.from_kek_ref),
                 (&key.to_kek_ref).into(),
                 (&key.wrapped_key).into(),
             ]);

@@ -345,9 +345,7 @@ impl BatchWriter for Writer {
             return;
         }
         if let Some(mut conn) = self.conn.take()
-            && timed(raw("ROLLBACK".to_owned()).execute(&mut conn))
-                .await
-                .is_ok()
+            && timed(raw("ROLLBACK").execute(&mut conn)).await.is_ok()
         {
             self.conn = Some(conn);
         }

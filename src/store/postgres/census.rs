@@ -7,9 +7,8 @@ use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::committed;
-use super::fault::map;
 use super::key_order::{self, Side};
-use super::sql::{query, raw};
+use super::sql::{query, raw, run, scalar};
 use super::wanted::sealed_under;
 use crate::crypto::KeyId;
 use crate::store::change::Change;
@@ -31,10 +30,7 @@ pub(super) async fn count(
     upto: Option<&KeyText>,
 ) -> Result<Vec<SealedCount>> {
     let mut tx = store.begin().await?;
-    raw("SET LOCAL row_security = off; SET LOCAL jit = off".to_owned())
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(&mut tx, "SET LOCAL row_security = off; SET LOCAL jit = off").await?;
     let counted = count_in(&mut tx, table, relation, after, upto).await?;
     committed(tx).await?;
     Ok(counted)
@@ -79,7 +75,7 @@ async fn count_in(
     for bind in binds {
         statement = statement.bind(bind);
     }
-    let rows = statement.fetch_all(conn).await.map_err(map)?;
+    let rows = statement.fetch_all(conn).await?;
     rows.iter().map(counted).collect()
 }
 
@@ -109,9 +105,9 @@ fn prefix(field: &crate::store::TableField) -> Option<String> {
 }
 
 fn counted(row: &PgRow) -> Result<SealedCount> {
-    let field: i32 = row.try_get(0).map_err(map)?;
-    let prefix: String = row.try_get(1).map_err(map)?;
-    let values: i64 = row.try_get(2).map_err(map)?;
+    let field: i32 = row.try_get(0)?;
+    let prefix: String = row.try_get(1)?;
+    let values: i64 = row.try_get(2)?;
     Ok(SealedCount {
         table: Some(0),
         field: usize::try_from(field).ok(),
@@ -135,18 +131,16 @@ pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenT
            AND coalesce(a.backend_type, '') NOT IN ('autovacuum worker', 'parallel worker') \
          UNION ALL \
          SELECT 'prepared ' || gid, 'prepared transaction ' || gid FROM pg_catalog.pg_prepared_xacts \
-         WHERE database = current_database()"
-            .to_owned(),
+         WHERE database = current_database()",
     )
     .fetch_all(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await?;
     rows.iter()
         .map(|row| {
             Ok(OpenTransaction {
-                id: row.try_get(0).map_err(map)?,
-                who: row.try_get(1).map_err(map)?,
+                id: row.try_get(0)?,
+                who: row.try_get(1)?,
             })
         })
         .collect()
@@ -158,10 +152,7 @@ pub(super) async fn destroy(
     order: &Destruction<'_>,
 ) -> Result<Vec<SealedCount>> {
     let mut tx = store.begin().await?;
-    raw(LOCK_WAIT.to_owned())
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(&mut tx, LOCK_WAIT).await?;
     // The keys are locked first, as in every transaction that changes keys.
     let ids: Vec<i32> = order.keys.iter().map(|id| id.get().cast_signed()).collect();
     let records = keys::locked(&mut store.session(&mut tx), order.keys).await?;
@@ -184,7 +175,7 @@ pub(super) async fn destroy(
         }
     }
     if !left.is_empty() {
-        tx.rollback().await.map_err(map)?;
+        tx.rollback().await?;
         return Ok(left);
     }
     let mut session = store.session(&mut tx);
@@ -212,14 +203,11 @@ async fn locked<'a>(
         let table = access.table.as_ref();
         let lock = format!("LOCK TABLE {} IN SHARE MODE", table.name.quoted());
         for _ in 0..2 {
-            raw(lock.clone()).execute(&mut **tx).await.map_err(map)?;
+            run(tx, lock.clone()).await?;
         }
         for relation in super::table::relations_in(store, tx, table, &access.scope).await? {
             // A detached leaf is not locked together with its table.
-            raw(format!("LOCK TABLE ONLY {relation} IN SHARE MODE"))
-                .execute(&mut **tx)
-                .await
-                .map_err(map)?;
+            run(tx, format!("LOCK TABLE ONLY {relation} IN SHARE MODE")).await?;
             relations.push((table, relation));
         }
     }
@@ -262,11 +250,10 @@ async fn left_in(
     )
     .bind(Select::text_prefixes(keys).collect::<Vec<String>>())
     .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
+    .await?;
     let mut left = Vec::new();
     for (place, (field, _)) in sums.iter().enumerate() {
-        let values: i64 = row.try_get(place).map_err(map)?;
+        let values: i64 = row.try_get(place)?;
         if values > 0 {
             left.push(SealedCount {
                 table: None,
@@ -288,7 +275,7 @@ async fn left_in_ours(
     keys: &[KeyId],
     ids: &[i32],
 ) -> Result<Vec<SealedCount>> {
-    let row = query(format!(
+    let values: i64 = scalar(format!(
         "SELECT (SELECT count(*) FROM {quarantine} WHERE state <> 'resolved' AND key_id = ANY ($2)) + \
            (SELECT count(*) FROM {lanes}, LATERAL (VALUES (lower), (upper), (cursor)) AS v(c) \
             WHERE substr(c, 1, 6) IN (SELECT decode(p, 'hex') FROM unnest($1::text[]) AS p))",
@@ -302,9 +289,7 @@ async fn left_in_ours(
     )
     .bind(ids.to_vec())
     .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
-    let values: i64 = row.try_get(0).map_err(map)?;
+    .await?;
     Ok((values > 0)
         .then(|| SealedCount {
             table: None,
@@ -334,10 +319,7 @@ pub(super) async fn plaintext_of(
         return Ok(0);
     };
     let mut tx = store.begin().await?;
-    raw("SET LOCAL row_security = off".to_owned())
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(&mut tx, "SET LOCAL row_security = off").await?;
     let row = query(format!(
         "SELECT ({})::int8 FROM {} AS t WHERE t.{}::text = $1",
         sums.join(" + "),
@@ -346,10 +328,9 @@ pub(super) async fn plaintext_of(
     ))
     .bind(tenant.to_owned())
     .fetch_one(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await?;
-    row.try_get::<i64, _>(0).map(i64::unsigned_abs).map_err(map)
+    Ok(row.try_get::<i64, _>(0).map(i64::unsigned_abs)?)
 }
 
 /// Sets the blind indexes of one tenant's rows to NULL.
@@ -372,10 +353,7 @@ async fn blank_indexes(
         return Ok(());
     }
     let mark = super::guard::mark_sql(Change::Seal, &table.label);
-    raw(format!("SET LOCAL phiseal.engine = 'on'; {mark}"))
-        .execute(&mut **tx)
-        .await
-        .map_err(map)?;
+    run(tx, format!("SET LOCAL phiseal.engine = 'on'; {mark}")).await?;
     let set: Vec<String> = columns.iter().map(|c| format!("{c} = NULL")).collect();
     let any: Vec<String> = columns
         .iter()
@@ -389,9 +367,8 @@ async fn blank_indexes(
     ))
     .bind(tenant.to_owned())
     .execute(&mut **tx)
-    .await
-    .map_err(map)?;
-    let unmark = raw(super::guard::UNMARK.to_owned());
-    unmark.execute(&mut **tx).await.map_err(map)?;
+    .await?;
+    let unmark = raw(super::guard::UNMARK);
+    unmark.execute(&mut **tx).await?;
     Ok(())
 }

@@ -5,7 +5,6 @@ use sqlx::postgres::{PgRow, PgValueFormat};
 use sqlx::{Row, ValueRef};
 use zeroize::Zeroizing;
 
-use super::fault::map;
 use super::heap;
 use super::select::{self, Layout};
 use crate::crypto::KeyPart;
@@ -143,7 +142,7 @@ fn cursor(access: &Access, row: &PgRow, layout: &Layout) -> Result<KeyText> {
 
 /// The identity of the storage that the row was read from.
 fn storage(row: &PgRow) -> Result<String> {
-    let storage: Option<String> = row.try_get(select::STORAGE).map_err(map)?;
+    let storage: Option<String> = row.try_get(select::STORAGE)?;
     Ok(storage.unwrap_or_default())
 }
 
@@ -228,7 +227,7 @@ fn decode_row(access: &Access, row: &PgRow, layout: &Layout, flags: i32) -> Resu
         key,
         key_text: key_text(access, row, layout)?,
         tenant: match layout.tenant {
-            Some(at) => row.try_get(at).map_err(map)?,
+            Some(at) => row.try_get(at)?,
             None => None,
         },
         cells,
@@ -241,10 +240,7 @@ fn decode_row(access: &Access, row: &PgRow, layout: &Layout, flags: i32) -> Resu
 fn key_text(access: &Access, row: &PgRow, layout: &Layout) -> Result<Option<KeyText>> {
     let mut parts = Vec::with_capacity(access.table.keys.len());
     for i in 0..access.table.keys.len() {
-        match row
-            .try_get::<Option<String>, _>(layout.key_texts + i)
-            .map_err(map)?
-        {
+        match row.try_get::<Option<String>, _>(layout.key_texts + i)? {
             Some(part) => parts.push(part),
             None => return Ok(None),
         }
@@ -255,7 +251,7 @@ fn key_text(access: &Access, row: &PgRow, layout: &Layout) -> Result<Option<KeyT
 /// The bytes of a column in the server's binary form. For text and bytea these are the value's own
 /// bytes.
 fn raw_bytes(row: &PgRow, at: usize) -> Result<Option<&[u8]>> {
-    let value = row.try_get_raw(at).map_err(map)?;
+    let value = row.try_get_raw(at)?;
     if value.is_null() {
         return Ok(None);
     }

@@ -7,28 +7,9 @@ use sqlx::error::DatabaseError;
 use crate::error::round_trip::NO_SUCH_DATABASE;
 use crate::store::StoreError;
 
-/// Translates the error of a statement.
-pub(crate) fn map(error: sqlx::Error) -> StoreError {
-    match error {
-        sqlx::Error::Database(error) => {
-            let state = sqlstate(error.as_ref());
-            by_state(state, error.constraint().map(str::to_owned))
-        }
-        sqlx::Error::PoolTimedOut => StoreError::Unreachable {
-            reason: "no connection in time".to_owned(),
-        },
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => StoreError::ConnectionLost,
-        sqlx::Error::RowNotFound => StoreError::Unexpected {
-            what: "a row of our own is missing",
-        },
-        _ => StoreError::Unexpected {
-            what: "a column that cannot be read",
-        },
-    }
+/// The error that the server answers with.
+pub(in crate::store) fn of_answer(answer: &dyn DatabaseError) -> StoreError {
+    by_state(sqlstate(answer), answer.constraint().map(str::to_owned))
 }
 
 /// Translates the error of opening a connection.

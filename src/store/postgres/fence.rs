@@ -4,7 +4,6 @@
 
 use sqlx::{Postgres, Row, Transaction};
 
-use super::fault::map;
 use super::guard;
 use super::sql::{block, query};
 use crate::crypto::KeyId;
@@ -135,15 +134,14 @@ pub(super) async fn fingerprint(
     .bind(worked_columns(access))
     .bind(access.triggers == Triggers::None)
     .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
-    let late: bool = row.try_get(1).map_err(map)?;
+    .await?;
+    let late: bool = row.try_get(1)?;
     if late {
         return Err(StoreError::SchemaChanged {
             table: access.table.label.clone(),
         });
     }
-    row.try_get(0).map_err(map)
+    Ok(row.try_get(0)?)
 }
 
 /// The expression that [`fingerprint`] evaluates, for a relation's name and an array of column

@@ -8,7 +8,6 @@ use std::time::Duration;
 use sqlx::{PgConnection, Row};
 
 use super::committed;
-use super::fault::map;
 use super::sql::{query, raw};
 use super::{PostgresStore, timed};
 use crate::crypto::envelope::OVERHEAD_BYTES;
@@ -87,18 +86,16 @@ async fn growth(store: &PostgresStore, access: &Access, relation: &str) -> Resul
            WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND NOT s.inherited AND s.attname = ANY ($2)), \
          CASE WHEN c.reltuples > 0 THEN pg_relation_size(c.oid)::float8 / c.reltuples END \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.oid = to_regclass($1)"
-            .to_owned(),
+         WHERE c.oid = to_regclass($1)",
     )
     .bind(relation.to_owned())
     .bind(names)
     .fetch_optional(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await?;
     let Some(row) = row else { return Ok(0.0) };
-    let width: f64 = row.try_get(0).map_err(map)?;
-    let length: Option<f64> = row.try_get(1).map_err(map)?;
+    let width: f64 = row.try_get(0)?;
+    let length: Option<f64> = row.try_get(1)?;
     Ok(length.map_or(0.0, |length| (width + overhead as f64) / length))
 }
 
@@ -118,19 +115,17 @@ async fn storage_now(store: &PostgresStore, relation: &str) -> Result<Option<(St
     let row = query(
         "SELECT current_setting('server_version_num')::int4, pg_relation_filenode(to_regclass($1))::text, \
          pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8, \
-         pg_snapshot_xmin(pg_current_snapshot())::text"
-            .to_owned(),
+         pg_snapshot_xmin(pg_current_snapshot())::text",
     )
     .bind(relation.to_owned())
     .fetch_one(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await?;
-    let version: i32 = row.try_get(0).map_err(map)?;
-    let id: Option<String> = row.try_get(1).map_err(map)?;
-    let blocks: Option<i64> = row.try_get(2).map_err(map)?;
+    let version: i32 = row.try_get(0)?;
+    let id: Option<String> = row.try_get(1)?;
+    let blocks: Option<i64> = row.try_get(2)?;
     let blocks = u32::try_from(blocks.unwrap_or_default()).unwrap_or(u32::MAX);
-    let oldest = row.try_get(3).map_err(map)?;
+    let oldest = row.try_get(3)?;
     let storage = id.filter(|_| version >= RANGE_SCANS);
     Ok(storage.map(|id| (Storage { id, blocks }, oldest)))
 }
@@ -172,9 +167,9 @@ impl Storage {
         let row = rows.last().ok_or(StoreError::Unexpected {
             what: "a relation without storage",
         })?;
-        let blocks: String = row.try_get(1).map_err(map)?;
+        let blocks: String = row.try_get(1)?;
         Ok(Self {
-            id: row.try_get(0).map_err(map)?,
+            id: row.try_get(0)?,
             blocks: blocks.parse().unwrap_or(u32::MAX),
         })
     }

@@ -6,12 +6,11 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, Postgres, Row, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::PostgresStore;
 use super::committed;
-use super::fault::map;
-use super::sql::{query, raw};
+use super::sql::{raw, run, scalar};
 use super::table;
 use crate::ident::{Ident, IdentError, TableName};
 use crate::store::{Access, Result, Scope, StoreError, Table};
@@ -111,17 +110,15 @@ pub(super) async fn index_there(
     table: &str,
     name: &Ident,
 ) -> Result<bool> {
-    let row = query(
+    let valid: Option<bool> = scalar(
         "SELECT i.indisvalid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
-         WHERE i.indrelid = to_regclass($1) AND c.relname = $2"
-            .to_owned(),
+         WHERE i.indrelid = to_regclass($1) AND c.relname = $2",
     )
     .bind(table.to_owned())
     .bind(name.as_str().to_owned())
     .fetch_optional(&mut **tx)
-    .await
-    .map_err(map)?;
-    row.map_or(Ok(false), |row| row.try_get(0).map_err(map))
+    .await?;
+    Ok(valid == Some(true))
 }
 
 /// Creates the lookup indexes that are not unique. This happens after the main pass, because they
@@ -190,13 +187,13 @@ pub(super) async fn concurrently(
     let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
     let mut conn = store.connector.connect().await?;
     wait_at_most(&mut conn, lock_timeout).await?;
-    raw(drop.clone()).execute(&mut conn).await.map_err(map)?;
-    let made = raw(index.create()).execute(&mut conn).await.map_err(map);
+    run(&mut conn, drop.clone()).await?;
+    let made = run(&mut conn, index.create()).await;
     if made.is_err() {
         let _ = raw(drop).execute(&mut conn).await;
     }
     wait_as_before(&mut conn, lock_timeout).await;
-    made.map(|_| ())
+    made
 }
 
 /// Creates the sweep's partial index of a relation's rows that still need work; see
@@ -249,9 +246,9 @@ pub(super) async fn drop_sweep_index(store: &PostgresStore, table: &Table) -> Re
     wait_at_most(&mut conn, Some(LOCK_TIMEOUT)).await?;
     for name in there {
         let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
-        match raw(drop).execute(&mut conn).await.map_err(map) {
+        match run(&mut conn, drop).await {
             // A transaction reads the table, or another process drops the index.
-            Ok(_)
+            Ok(())
             | Err(StoreError::Denied { .. } | StoreError::Locked | StoreError::Busy { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -269,13 +266,12 @@ pub(super) async fn sweep_indexes(store: &PostgresStore, table: &Table) -> Resul
          WHERE i.indrelid IN ({LEAVES}) AND c.relname ~ '{SWEEP}(_[0-9a-f]{{8}})?(_[0-9]+)?$' ORDER BY 1"
     );
     let mut tx = store.begin().await?;
-    let rows = query(sql)
+    let answer = scalar(sql)
         .bind(super::prepare::regclass(table))
         .fetch_all(&mut *tx)
-        .await
-        .map_err(map)?;
+        .await?;
     committed(tx).await?;
-    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+    Ok(answer)
 }
 
 /// Whether no other transaction has used the table throughout the checks. An index could be neither
@@ -291,16 +287,11 @@ async fn is_quiet(store: &PostgresStore, table: &Table) -> Result<bool> {
     let mut before: Option<Vec<String>> = None;
     for _ in 0..LOOKS {
         let mut tx = store.begin().await?;
-        let rows = query(sql.clone())
+        let now: Vec<String> = scalar(sql.clone())
             .bind(super::prepare::regclass(table))
             .fetch_all(&mut *tx)
-            .await
-            .map_err(map)?;
+            .await?;
         committed(tx).await?;
-        let now = rows
-            .iter()
-            .map(|row| row.try_get(0).map_err(map))
-            .collect::<Result<Vec<String>>>()?;
         let still = before.get_or_insert_with(|| now.clone());
         still.retain(|one| now.contains(one));
         if still.is_empty() {
@@ -314,7 +305,7 @@ async fn is_quiet(store: &PostgresStore, table: &Table) -> Result<bool> {
 async fn wait_at_most(conn: &mut PgConnection, lock_timeout: Option<&str>) -> Result<()> {
     if let Some(time) = lock_timeout {
         let set = format!("SET lock_timeout = '{time}'");
-        raw(set).execute(conn).await.map_err(map)?;
+        run(conn, set).await?;
     }
     Ok(())
 }
@@ -322,6 +313,6 @@ async fn wait_at_most(conn: &mut PgConnection, lock_timeout: Option<&str>) -> Re
 /// Behind a pooler, another client uses the session afterwards.
 async fn wait_as_before(conn: &mut PgConnection, lock_timeout: Option<&str>) {
     if lock_timeout.is_some() {
-        let _ = raw("RESET lock_timeout".to_owned()).execute(conn).await;
+        let _ = raw("RESET lock_timeout").execute(conn).await;
     }
 }

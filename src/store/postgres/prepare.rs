@@ -11,11 +11,10 @@ use sqlx::{Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::committed;
-use super::fault::map;
 use super::guard::{self, Guard};
 use super::indexes::{self, Index, index_there, unique_indexes};
 use super::relations;
-use super::sql::{query, raw};
+use super::sql::{query, run, scalar};
 use super::table;
 use crate::store::{Result, Scope, Sealed, StoreError, Table};
 
@@ -115,16 +114,14 @@ pub(super) async fn prepare(store: &PostgresStore, table: &Table) -> Result<()> 
     for leaf in &leaves {
         for name in [guard::INSERT, guard::UPDATE] {
             let row = query(
-                "SELECT tgenabled::text FROM pg_catalog.pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = $2"
-                    .to_owned(),
+                "SELECT tgenabled::text FROM pg_catalog.pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = $2",
             )
             .bind(leaf.clone())
             .bind(name)
             .fetch_optional(&mut *tx)
-            .await
-            .map_err(map)?;
+            .await?;
             match row {
-                Some(row) if row.try_get::<String, _>(0).map_err(map)? == "A" => {}
+                Some(row) if row.try_get::<String, _>(0)? == "A" => {}
                 Some(_) => late.push(format!(
                     "ALTER TABLE {leaf} ENABLE ALWAYS TRIGGER \"{name}\""
                 )),
@@ -149,27 +146,26 @@ pub(super) async fn prepare(store: &PostgresStore, table: &Table) -> Result<()> 
 /// Drops a function that guards of an earlier version called, once no such guard is left.
 async fn retire_old_function(store: &PostgresStore) -> Result<()> {
     let mut tx = store.begin().await?;
-    let row = query(
+    let yes: bool = scalar(
         "SELECT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
            WHERE n.nspname = $1 AND p.proname = 'guard_require_active' \
              AND pg_has_role(p.proowner, 'USAGE')) \
          AND NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
            WHERE n.nspname = $1 AND p.proname ~ '^guard_(insert|update)_' \
-             AND position('guard_require_active' IN p.prosrc) > 0)"
-            .to_owned(),
+             AND position('guard_require_active' IN p.prosrc) > 0)",
     )
     .bind(store.schema.as_str().to_owned())
     .fetch_one(&mut *tx)
-    .await
-    .map_err(map)?;
-    if row.try_get(0).map_err(map)? {
-        raw(format!(
-            "DROP FUNCTION IF EXISTS {}.guard_require_active(bigint, text)",
-            store.schema.quoted()
-        ))
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    .await?;
+    if yes {
+        run(
+            &mut tx,
+            format!(
+                "DROP FUNCTION IF EXISTS {}.guard_require_active(bigint, text)",
+                store.schema.quoted()
+            ),
+        )
+        .await?;
     }
     committed(tx).await
 }
@@ -202,15 +198,13 @@ pub(super) async fn apply(store: &PostgresStore, statements: &[String]) -> Resul
 
 async fn try_apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
     let mut tx = store.begin().await?;
-    raw(format!("SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'"))
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(
+        &mut tx,
+        format!("SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'"),
+    )
+    .await?;
     for statement in statements {
-        raw(statement.clone())
-            .execute(&mut *tx)
-            .await
-            .map_err(map)?;
+        run(&mut tx, statement.clone()).await?;
     }
     committed(tx).await
 }
@@ -230,15 +224,13 @@ pub(super) async fn column_types(
 ) -> Result<Vec<(String, String)>> {
     let rows = query(
         "SELECT attname::text, format_type(atttypid, NULL) FROM pg_catalog.pg_attribute \
-         WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped"
-            .to_owned(),
+         WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
     )
     .bind(regclass(table))
     .fetch_all(&mut **tx)
-    .await
-    .map_err(map)?;
+    .await?;
     rows.iter()
-        .map(|row| Ok((row.try_get(0).map_err(map)?, row.try_get(1).map_err(map)?)))
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
         .collect()
 }
 
@@ -289,17 +281,16 @@ async fn guard_is_there(
     ))
     .bind(regclass(table))
     .fetch_all(&mut **tx)
-    .await
-    .map_err(map)?;
+    .await?;
     if rows.len() != guard.triggers() {
         return Ok(false);
     }
     for row in &rows {
-        let name: String = row.try_get(0).map_err(map)?;
-        let enabled: String = row.try_get(1).map_err(map)?;
-        let source: String = row.try_get(2).map_err(map)?;
-        let safe: bool = row.try_get(3).map_err(map)?;
-        let arguments: Vec<u8> = row.try_get(4).map_err(map)?;
+        let name: String = row.try_get(0)?;
+        let enabled: String = row.try_get(1)?;
+        let source: String = row.try_get(2)?;
+        let safe: bool = row.try_get(3)?;
+        let arguments: Vec<u8> = row.try_get(4)?;
         let fires = match name.as_str() {
             guard::INSERT | guard::UPDATE => enabled == "A",
             _ => enabled != "D" && enabled != "R",

@@ -136,7 +136,7 @@ impl Reader {
         let rows = Rows::Heap(request, window.condition(&request.versions));
         let rows = page_rows(&mut conn, access, &rows, cut, binds(request)).await?;
         if !keeps {
-            timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+            timed(raw("COMMIT").execute(&mut conn)).await?;
         }
         self.in_snapshot = keeps;
         self.conn = Some(conn);
@@ -166,7 +166,7 @@ impl Reader {
         let rows = page_rows(&mut conn, access, &rows, cut, binds).await?;
         let stays = in_snapshot || since;
         if !stays {
-            timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+            timed(raw("COMMIT").execute(&mut conn)).await?;
         }
         self.in_snapshot = stays;
         self.conn = Some(conn);
@@ -182,7 +182,7 @@ impl Reader {
             return Ok((self.connector.connect().await?, false));
         };
         if in_snapshot && !keeps_snapshot {
-            timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+            timed(raw("COMMIT").execute(&mut conn)).await?;
         }
         Ok((conn, in_snapshot && keeps_snapshot))
     }

@@ -15,9 +15,8 @@ use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
 use super::committed;
-use super::fault::map;
 use super::guard;
-use super::sql::query;
+use super::sql::{query, scalar};
 use crate::ident::{Ident, TableName};
 use crate::quote;
 use crate::store::ledger::fields;
@@ -111,14 +110,13 @@ async fn seen(store: &PostgresStore, conn: &mut PgConnection) -> Result<Vec<Reco
         now = guard_now("c.oid"),
     ))
     .fetch_all(conn)
-    .await
-    .map_err(map)?;
+    .await?;
     rows.iter().map(seen_row).collect()
 }
 
 fn seen_row(row: &PgRow) -> Result<RecordedRelation> {
-    let text = |column: &str| row.try_get::<Option<String>, _>(column).map_err(map);
-    let count = |column: &str| row.try_get::<i64, _>(column).map_err(map);
+    let text = |column: &str| row.try_get::<Option<String>, _>(column);
+    let count = |column: &str| row.try_get::<i64, _>(column);
     let name = |schema: &str, table: &str| -> Result<Option<TableName>> {
         match (text(schema)?, text(table)?) {
             (Some(schema), Some(table)) => table_name(schema, table).map(Some),
@@ -128,10 +126,9 @@ fn seen_row(row: &PgRow) -> Result<RecordedRelation> {
     let now = name("now_schema", "now_name")?;
     let recorded = name("schema_name", "table_name")?.ok_or(UNEXPECTED)?;
     let attached: bool = row
-        .try_get::<Option<bool>, _>("attached")
-        .map_err(map)?
+        .try_get::<Option<bool>, _>("attached")?
         .unwrap_or_default();
-    let replaced: Option<bool> = row.try_get("replaced").map_err(map)?;
+    let replaced: Option<bool> = row.try_get("replaced")?;
     let mut gap = text("gap")?;
     if gap.is_none() && now.is_some() && replaced == Some(true) {
         gap = Some(REPLACED.to_owned());
@@ -162,7 +159,7 @@ fn seen_row(row: &PgRow) -> Result<RecordedRelation> {
         relation: text("named")?,
         record: RelationRecord {
             table_label: text("table_label")?.unwrap_or_default(),
-            root: row.try_get("root").map_err(map)?,
+            root: row.try_get("root")?,
             recorded,
             now,
             attached,
@@ -229,13 +226,12 @@ async fn unrecorded(store: &PostgresStore, conn: &mut PgConnection) -> Result<Ve
              AND o.relation = c.oid::pg_catalog.int8) ORDER BY 1, 2, 3"
     ))
     .fetch_all(&mut *conn)
-    .await
-    .map_err(map)?;
+    .await?;
     let record = |row: &PgRow| {
-        let name = table_name(row.try_get(1).map_err(map)?, row.try_get(2).map_err(map)?)?;
-        let guarded: bool = row.try_get(3).map_err(map)?;
+        let name = table_name(row.try_get(1)?, row.try_get(2)?)?;
+        let guarded: bool = row.try_get(3)?;
         Ok(RelationRecord {
-            table_label: row.try_get(0).map_err(map)?,
+            table_label: row.try_get(0)?,
             root: false,
             recorded: name.clone(),
             now: Some(name),
@@ -277,17 +273,14 @@ pub(super) async fn locate(
 
 /// Whether a table with the field's recorded name exists.
 async fn is_there(conn: &mut PgConnection, field: &FieldRecord) -> Result<bool> {
-    let row = query(
+    Ok(scalar(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p'))"
-            .to_owned(),
+         WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p'))",
     )
     .bind(field.schema_name.clone())
     .bind(field.table_name.clone())
     .fetch_one(&mut *conn)
-    .await
-    .map_err(map)?;
-    row.try_get(0).map_err(map)
+    .await?)
 }
 
 fn by_number(field: &mut FieldRecord, root: &RecordedRelation) {
@@ -358,21 +351,16 @@ async fn guarded(
         "SELECT DISTINCT p.proname::text, n.nspname::text, c.relname::text FROM pg_catalog.pg_trigger g \
          JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid JOIN pg_catalog.pg_namespace o ON o.oid = p.pronamespace \
-         WHERE g.tgname = $1 AND g.tgparentid = 0 AND o.nspname = $2 ORDER BY 1, 2, 3"
-            .to_owned(),
+         WHERE g.tgname = $1 AND g.tgparentid = 0 AND o.nspname = $2 ORDER BY 1, 2, 3",
     )
     .bind(guard::UPDATE)
     .bind(store.schema.as_str().to_owned())
     .fetch_all(&mut *conn)
-    .await
-    .map_err(map)?;
+    .await?;
     let mut tables: HashMap<String, Vec<TableName>> = HashMap::new();
     for row in &rows {
-        let name = table_name(row.try_get(1).map_err(map)?, row.try_get(2).map_err(map)?)?;
-        tables
-            .entry(row.try_get(0).map_err(map)?)
-            .or_default()
-            .push(name);
+        let name = table_name(row.try_get(1)?, row.try_get(2)?)?;
+        tables.entry(row.try_get(0)?).or_default().push(name);
     }
     Ok(tables)
 }
@@ -406,8 +394,7 @@ pub(super) async fn follow(
     ))
     .bind(label.to_owned())
     .execute(&mut *conn)
-    .await
-    .map_err(map)?;
+    .await?;
     Ok(())
 }
 

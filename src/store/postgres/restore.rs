@@ -6,7 +6,7 @@
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
-use super::fault::{map, of_rows};
+use super::fault::of_rows;
 use super::seal::{SAME_VERSION, find_skipped, skip_clause};
 use super::sql::query;
 use super::timed;
@@ -61,8 +61,8 @@ pub(super) async fn put(
     let row = timed(statement.fetch_one(&mut *conn))
         .await
         .map_err(of_rows)?;
-    let hits: Vec<i64> = row.try_get(0).map_err(map)?;
-    let others: Vec<i64> = row.try_get(1).map_err(map)?;
+    let hits: Vec<i64> = row.try_get(0)?;
+    let others: Vec<i64> = row.try_get(1)?;
     let mut missing: Vec<bool> = vec![true; batch.rows.len()];
     for hit in &hits {
         if let Some(flag) = usize::try_from(*hit)

@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
-use super::fault::{map, of_rows};
+use super::fault::of_rows;
 use super::read::split;
 use super::sql::query;
 use super::timed;
@@ -44,7 +44,7 @@ pub(super) async fn seal_rows(
         .map_err(of_rows)?;
     let mut written = written(access, batch, &rows)?;
     if let (false, [row]) = (access.in_place(), rows.as_slice()) {
-        rewritten(&mut written, row.try_get(1).map_err(map)?);
+        rewritten(&mut written, row.try_get(1)?);
     }
     if !skip_locked {
         find_skipped(conn, batch, &mut written).await?;
@@ -73,7 +73,7 @@ pub(super) async fn find_skipped(
     );
     let statement = query(sql).bind(places).bind(versions);
     for row in timed(statement.fetch_all(conn)).await? {
-        let n: i64 = row.try_get(0).map_err(map)?;
+        let n: i64 = row.try_get(0)?;
         let at = usize::try_from(n - 1).ok().and_then(|at| missed.get(at));
         written.skipped.extend(at);
     }
@@ -292,18 +292,18 @@ fn written(access: &Access, batch: &WriteBatch<'_>, rows: &[PgRow]) -> Result<Wr
     };
     for row in rows {
         if in_place.is_empty() {
-            for n in row.try_get::<Vec<i64>, _>(0).map_err(map)? {
+            for n in row.try_get::<Vec<i64>, _>(0)? {
                 mark(n)?;
                 out.rows += 1;
             }
             continue;
         }
-        let at = mark(row.try_get(0).map_err(map)?)?;
+        let at = mark(row.try_get(0)?)?;
         out.rows += 1;
         let mut stored: Vec<Option<Zeroizing<Vec<u8>>>> =
             access.cells.iter().map(|_| None).collect();
         for (position, field) in in_place.iter().enumerate() {
-            let text: Option<String> = row.try_get(position + 1).map_err(map)?;
+            let text: Option<String> = row.try_get(position + 1)?;
             stored[*field] = text.map(|t| Zeroizing::new(t.into_bytes()));
         }
         out.stored.push((at, stored));

@@ -12,8 +12,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::connect;
-use super::fault;
-use super::sql::{Bind, bound};
+use super::sql::{Bind, bound, scalar};
 use crate::ident::{Ident, TableName};
 use crate::store::catalog::RelationKind;
 use crate::store::{Result, StoreError, TableFacts};
@@ -25,10 +24,9 @@ const COLUMNS_MAX: i64 = 2000;
 
 pub(super) async fn one<T>(conn: &mut SqliteConnection, sql: &str) -> Result<T>
 where
-    T: for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    T: for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite> + Send + Unpin,
 {
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    row.try_get(0).map_err(fault::of)
+    Ok(scalar(sql, []).fetch_one(conn).await?)
 }
 
 /// The number of rows in a table.
@@ -44,7 +42,7 @@ pub(super) async fn table(
 ) -> Result<Option<TableFacts>> {
     let mut snapshot = connect::read_transaction(conn).await?;
     let facts = table_facts(&mut snapshot, &name.name).await?;
-    snapshot.rollback().await.map_err(fault::of)?;
+    snapshot.rollback().await?;
     Ok(facts)
 }
 
@@ -52,7 +50,7 @@ pub(super) async fn table(
 pub(super) async fn table_names(conn: &mut SqliteConnection) -> Result<Vec<TableName>> {
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' \
                AND name NOT GLOB 'sqlite_*' AND name NOT GLOB 'phiseal_*' ORDER BY 1 LIMIT 10000";
-    let rows = bound(sql, []).fetch_all(conn).await.map_err(fault::of)?;
+    let rows = bound(sql, []).fetch_all(conn).await?;
     let name = |row: &SqliteRow| {
         Ok(TableName {
             schema: None,
@@ -79,7 +77,7 @@ async fn table_facts(conn: &mut SqliteConnection, name: &Ident) -> Result<Option
     };
     // The catalog's own spelling, which the other queries need.
     let name = Ident::new(text(listed, "name")?).map_err(|_| unexpected())?;
-    let without_rowid: bool = listed.try_get("wr").map_err(fault::of)?;
+    let without_rowid: bool = listed.try_get("wr")?;
     let mut facts = TableFacts {
         name: name.as_str().to_owned(),
         kind,
@@ -114,14 +112,12 @@ pub(super) async fn all(
     sql: &str,
     name: &Ident,
 ) -> Result<Vec<SqliteRow>> {
-    bound(sql, [Bind::Text(name.as_str().to_owned())])
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)
+    let statement = bound(sql, [Bind::from(name.as_str())]);
+    Ok(statement.fetch_all(conn).await?)
 }
 
 pub(super) fn text(row: &SqliteRow, column: &str) -> Result<String> {
-    let text: Option<String> = row.try_get(column).map_err(fault::of)?;
+    let text: Option<String> = row.try_get(column)?;
     Ok(text.unwrap_or_default())
 }
 
@@ -145,8 +141,7 @@ async fn schema(conn: &mut SqliteConnection) -> Result<Vec<SchemaObject>> {
         [],
     )
     .fetch_all(conn)
-    .await
-    .map_err(fault::of)?;
+    .await?;
     let object = |row: &SqliteRow| {
         Ok(SchemaObject {
             kind: text(row, "type")?,
@@ -174,11 +169,11 @@ async fn bytes(conn: &mut SqliteConnection, facts: &TableFacts) -> Result<i64> {
         "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate = TRUE AND name IN ({})",
         vec!["?"; names.len()].join(", "),
     );
-    let row = bound(sql, names.into_iter().map(|name| Bind::Text(name.clone())))
-        .fetch_one(conn)
-        .await
-        .map_err(fault::of)?;
-    row.try_get(0).map_err(fault::of)
+    Ok(
+        scalar(sql, names.into_iter().map(|name| Bind::from(name.clone())))
+            .fetch_one(conn)
+            .await?,
+    )
 }
 
 #[cfg(test)]

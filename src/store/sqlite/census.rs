@@ -10,14 +10,13 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::connect::{commit, read_transaction, write_transaction};
 use super::dialect::SqliteSession;
-use super::fault;
 use super::guard::mark;
 use super::key_range::KeyRange;
 use super::key_value;
 use super::read::window_end;
 use super::search;
 use super::select::{Shape, image, joined};
-use super::sql::{Bind, bound, run};
+use super::sql::{Bind, bound, run, scalar};
 use super::wanted::sealed_under;
 use crate::crypto::KeyId;
 use crate::ident::Ident;
@@ -69,7 +68,7 @@ async fn count_by(
                 None => break,
             }
         }
-        snapshot.rollback().await.map_err(fault::of)?;
+        snapshot.rollback().await?;
     }
     let counts = sums
         .into_iter()
@@ -100,14 +99,11 @@ async fn add_window(
             "SELECT {at}, p{at}, count(*) FROM \"~w\" WHERE p{at} IS NOT NULL GROUP BY p{at}"
         )),
     );
-    let rows = bound(sql, range.again())
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+    let rows = bound(sql, range.again()).fetch_all(conn).await?;
     for row in rows {
-        let field: i64 = row.try_get(0).map_err(fault::of)?;
-        let prefix: String = row.try_get(1).map_err(fault::of)?;
-        let values: i64 = row.try_get(2).map_err(fault::of)?;
+        let field: i64 = row.try_get(0)?;
+        let prefix: String = row.try_get(1)?;
+        let values: i64 = row.try_get(2)?;
         let field = usize::try_from(field).map_err(|_| StoreError::Unexpected {
             what: "a count of a field that was not asked for",
         })?;
@@ -218,11 +214,9 @@ pub(super) async fn plaintext_of(
         table.name.name.quoted(),
         is_tenant(column),
     );
-    let row = bound(sql, [Bind::Blob(tenant.as_bytes().to_vec())])
+    let values: i64 = scalar(sql, [Bind::from(tenant.as_bytes().to_vec())])
         .fetch_one(conn)
-        .await
-        .map_err(fault::of)?;
-    let values: i64 = row.try_get(0).map_err(fault::of)?;
+        .await?;
     Ok(values.unsigned_abs())
 }
 
@@ -246,14 +240,10 @@ async fn left_in(
         )),
         table.name.name.quoted(),
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    let row = bound(sql, []).fetch_one(conn).await?;
     let mut left = Vec::new();
     for (at, (field, ..)) in places.iter().enumerate() {
-        left.extend(some(
-            Some(*field),
-            keys,
-            row.try_get(at).map_err(fault::of)?,
-        ));
+        left.extend(some(Some(*field), keys, row.try_get(at)?));
     }
     Ok(left)
 }
@@ -271,8 +261,8 @@ async fn left_in_ours(conn: &mut SqliteConnection, keys: &[KeyId]) -> Result<Opt
         under("upper"),
         under("cursor"),
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    Ok(some(None, keys, row.try_get(0).map_err(fault::of)?))
+    let row = bound(sql, []).fetch_one(conn).await?;
+    Ok(some(None, keys, row.try_get(0)?))
 }
 
 fn some(field: Option<usize>, keys: &[KeyId], values: i64) -> Option<SealedCount> {
@@ -316,10 +306,9 @@ async fn blank_indexes(conn: &mut SqliteConnection, tables: &[Access], tenant: &
             joined(&columns, " OR ", |column| format!("{column} IS NOT NULL")),
         );
         mark::as_engine(conn, Change::Seal, &table.label).await?;
-        bound(sql, [Bind::Blob(tenant.as_bytes().to_vec())])
+        bound(sql, [Bind::from(tenant.as_bytes().to_vec())])
             .execute(&mut *conn)
-            .await
-            .map_err(fault::of)?;
+            .await?;
     }
     mark::clear(conn).await
 }

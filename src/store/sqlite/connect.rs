@@ -126,7 +126,7 @@ fn options(url: &str) -> Result<SqliteConnectOptions> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(bad("a database in memory cannot be resumed"));
     }
-    let options: SqliteConnectOptions = url.parse().map_err(fault::of)?;
+    let options: SqliteConnectOptions = url.parse()?;
     if options.get_filename().as_os_str().is_empty() {
         return Err(bad("it names no file"));
     }
@@ -147,28 +147,25 @@ fn options(url: &str) -> Result<SqliteConnectOptions> {
 
 /// Opens a connection and reads the file once, since SQLite does not look at it before.
 async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
-    let mut conn = options.connect().await.map_err(fault::of)?;
+    let mut conn = options.connect().await?;
     bound("SELECT count(*) FROM sqlite_schema", [])
         .fetch_one(&mut conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     Ok(conn)
 }
 
 /// Puts the file into WAL mode, which stays with it for all later users.
 async fn put_into_wal(conn: &mut SqliteConnection) -> Result<()> {
-    let mode = |row: &sqlx::sqlite::SqliteRow| row.try_get::<String, _>(0).map_err(fault::of);
+    let mode = |row: &sqlx::sqlite::SqliteRow| row.try_get::<String, _>(0);
     let row = bound("PRAGMA journal_mode", [])
         .fetch_one(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     if mode(&row)? == "wal" {
         return Ok(());
     }
     let row = bound("PRAGMA journal_mode = WAL", [])
         .fetch_one(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     match mode(&row)?.as_str() {
         "wal" => {
             tracing::warn!("the database file is in WAL mode from now on, as the plan asks for it");
@@ -273,7 +270,7 @@ impl Drop for ControlTransaction {
 pub(crate) async fn write_transaction(
     conn: &mut SqliteConnection,
 ) -> Result<Transaction<'_, Sqlite>> {
-    conn.begin_with("BEGIN IMMEDIATE").await.map_err(fault::of)
+    Ok(conn.begin_with("BEGIN IMMEDIATE").await?)
 }
 
 /// Commits a transaction.
@@ -285,5 +282,5 @@ pub(crate) async fn commit(transaction: Transaction<'_, Sqlite>) -> Result<()> {
 pub(super) async fn read_transaction(
     conn: &mut SqliteConnection,
 ) -> Result<Transaction<'_, Sqlite>> {
-    conn.begin_with("BEGIN").await.map_err(fault::of)
+    Ok(conn.begin_with("BEGIN").await?)
 }

@@ -6,7 +6,6 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, TypeInfo, ValueRef};
 use zeroize::Zeroizing;
 
-use super::fault;
 use super::key_value::{self, KeyValue};
 use super::select::{Shape, ShapeField, image, joined};
 use super::value::Value;
@@ -181,7 +180,7 @@ impl ReadRow {
     /// Decodes a row of [`CellsRead::select_list`].
     pub(super) fn decode(row: &SqliteRow, shape: &Shape, reading: &CellsRead) -> Result<Self> {
         let rowid = match shape.rowid.name {
-            Some(_) => Some(row.try_get_unchecked(0).map_err(fault::of)?),
+            Some(_) => Some(row.try_get_unchecked(0)?),
             None => None,
         };
         let first = usize::from(rowid.is_some());
@@ -206,7 +205,7 @@ impl ReadRow {
             let index: Option<&[u8]> = match reading.index(field) {
                 Some(_) => {
                     at += 1;
-                    row.try_get_unchecked(at - 1).map_err(fault::of)?
+                    row.try_get_unchecked(at - 1)?
                 }
                 None => None,
             };
@@ -324,18 +323,18 @@ fn tenant_text(value: &Value) -> Option<String> {
 
 /// The value with its class in this column and its bytes in the next; `None` if it was not read.
 fn value(row: &SqliteRow, at: usize) -> Result<Option<Value>> {
-    let class = row.try_get_raw(at).map_err(fault::of)?;
+    let class = row.try_get_raw(at)?;
     if class.is_null() {
         return Ok(None);
     }
     let form = class.type_info().name().to_owned();
     let value = match form.as_str() {
-        "INTEGER" => Value::Large(row.try_get_unchecked(at).map_err(fault::of)?),
+        "INTEGER" => Value::Large(row.try_get_unchecked(at)?),
         "REAL" => {
-            let number = row.try_get_unchecked(at).map_err(fault::of)?;
+            let number = row.try_get_unchecked(at)?;
             Value::Real(bytes(row, at + 1)?, number)
         }
-        _ => match row.try_get_unchecked::<&str, _>(at).map_err(fault::of)? {
+        _ => match row.try_get_unchecked::<&str, _>(at)? {
             "null" => Value::Null,
             "integer" => Value::Integer(bytes(row, at + 1)?),
             "text" => Value::Text(bytes(row, at + 1)?),
@@ -351,6 +350,6 @@ fn value(row: &SqliteRow, at: usize) -> Result<Option<Value>> {
 }
 
 fn bytes(row: &SqliteRow, at: usize) -> Result<Zeroizing<Vec<u8>>> {
-    let bytes: &[u8] = row.try_get_unchecked(at).map_err(fault::of)?;
+    let bytes: &[u8] = row.try_get_unchecked(at)?;
     Ok(Zeroizing::new(bytes.to_vec()))
 }

@@ -17,7 +17,6 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use self::text::GuardText;
-use super::fault;
 use super::relations;
 use super::select::rowid;
 use super::sql::{Bind, bound, run};
@@ -125,12 +124,11 @@ pub(super) async fn outdated(conn: &mut SqliteConnection) -> Result<Vec<TableNam
         OR instr(sql, char(10) || '    UPDATE \"') > 0 \
         AND instr(sql, 'UPDATE \"' || replace(tbl_name, '\"', '\"\"') || '\" SET') = 0) ORDER BY 1";
     let updates = [GUARD_PREFIX, "u_"].concat();
-    let rows = bound(OUTDATED, [Bind::Text(updates)])
+    let rows = bound(OUTDATED, [Bind::from(updates)])
         .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     let table = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0).map_err(fault::of)?;
+        let name: String = row.try_get(0)?;
         name_of(&name)
     };
     rows.iter().map(table).collect()
@@ -191,13 +189,12 @@ pub(super) async fn named_after(
     let rows = bound(
         "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND (name = ?1 \
          OR substr(name, 1, length(?1) + 1) = ?1 || '~') ORDER BY 1",
-        [Bind::Text(named.as_str().to_owned())],
+        [Bind::from(named.as_str())],
     )
     .fetch_all(conn)
-    .await
-    .map_err(fault::of)?;
+    .await?;
     let table = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0).map_err(fault::of)?;
+        let name: String = row.try_get(0)?;
         name_of(&name)
     };
     rows.iter().map(table).collect()
@@ -207,16 +204,15 @@ pub(super) async fn named_after(
 async fn on_table(conn: &mut SqliteConnection, table: &str) -> Result<Vec<GuardTrigger>> {
     const TRIGGERS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' \
         AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, length(?)) = ? ORDER BY name";
-    let prefix = || Bind::Text(GUARD_PREFIX.to_owned());
-    let rows = bound(TRIGGERS, [Bind::Text(table.to_owned()), prefix(), prefix()])
+    let prefix = || Bind::from(GUARD_PREFIX);
+    let rows = bound(TRIGGERS, [Bind::from(table), prefix(), prefix()])
         .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     let trigger = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0).map_err(fault::of)?;
+        let name: String = row.try_get(0)?;
         Ok(GuardTrigger {
             name: Ident::new(name).map_err(|_| unexpected())?,
-            create: row.try_get(1).map_err(fault::of)?,
+            create: row.try_get(1)?,
         })
     };
     rows.iter().map(trigger).collect()
@@ -235,12 +231,9 @@ async fn free_name(conn: &mut SqliteConnection, table: &TableName, event: &str) 
             _ => format!("~{number}"),
         };
         let name = trigger_name(table, event, &suffix)?;
-        let binds = [name.as_str(), table.name.as_str()].map(|text| Bind::Text(text.to_owned()));
-        let row = bound(TAKEN, binds)
-            .fetch_one(&mut *conn)
-            .await
-            .map_err(fault::of)?;
-        if row.try_get::<i64, _>(0).map_err(fault::of)? == 0 {
+        let binds = [name.as_str(), table.name.as_str()].map(|text| Bind::from(text));
+        let row = bound(TAKEN, binds).fetch_one(&mut *conn).await?;
+        if row.try_get::<i64, _>(0)? == 0 {
             return Ok(name);
         }
     }

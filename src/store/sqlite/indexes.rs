@@ -2,13 +2,11 @@
 //! sweep.
 //! Owns their names and how they are created and dropped.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::connect;
-use super::fault;
 use super::select::{Shape, joined};
-use super::sql::{Bind, bound, run};
+use super::sql::{Bind, run, scalar};
 use crate::ident::Ident;
 use crate::store::{Access, Result, Select, StoreError, Table};
 
@@ -102,13 +100,11 @@ fn index_name(name: String) -> Result<Ident> {
 }
 
 async fn schema_sql(conn: &mut SqliteConnection, kind: &str, name: &str) -> Result<Option<String>> {
-    let binds = [Bind::Text(kind.to_owned()), Bind::Text(name.to_owned())];
-    let row = bound(
+    let binds = [Bind::from(kind), Bind::from(name)];
+    Ok(scalar(
         "SELECT sql FROM sqlite_schema WHERE type = ? AND name = ?",
         binds,
     )
     .fetch_optional(conn)
-    .await
-    .map_err(fault::of)?;
-    row.map(|row| row.try_get(0).map_err(fault::of)).transpose()
+    .await?)
 }

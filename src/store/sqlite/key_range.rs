@@ -1,13 +1,11 @@
 //! A range of keys or rowids, as the condition of a statement.
 //! Owns where the range begins and ends in the order of the key's index, including NULL keys.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::fault;
 use super::key_value::{self, KeyValue};
 use super::select::{Shape, joined};
-use super::sql::{Bind, bound};
+use super::sql::{Bind, scalar};
 use crate::store::{KeyText, Result};
 
 /// A range of keys or rowids as a condition.
@@ -58,7 +56,7 @@ impl KeyRange {
     pub(super) fn of_rows(name: &str, first: i64) -> Self {
         Self {
             conditions: vec![format!("{name} >= ?")],
-            binds: vec![Bind::Integer(first)],
+            binds: vec![Bind::from(first)],
             nulls: None,
         }
     }
@@ -66,7 +64,7 @@ impl KeyRange {
     /// Ends the range at a rowid.
     pub(super) fn end_at_row(&mut self, name: &str, rowid: i64) {
         self.conditions.push(format!("{name} <= ?"));
-        self.binds.push(Bind::Integer(rowid));
+        self.binds.push(Bind::from(rowid));
     }
 
     /// Ends the range at a key.
@@ -99,7 +97,6 @@ async fn null_keys(conn: &mut SqliteConnection, shape: &Shape) -> Result<Option<
         "SELECT EXISTS (SELECT 1 FROM {} WHERE {condition})",
         shape.table
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    let exist: bool = row.try_get(0).map_err(fault::of)?;
+    let exist: bool = scalar(sql, []).fetch_one(conn).await?;
     Ok(exist.then(|| format!("({condition})")))
 }

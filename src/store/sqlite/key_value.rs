@@ -5,7 +5,6 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, TypeInfo, ValueRef};
 
-use super::fault;
 use super::sql::Bind;
 use crate::crypto::KeyPart;
 use crate::store::{KeyText, Result, StoreError};
@@ -30,17 +29,17 @@ pub(super) enum KeyValue {
 impl KeyValue {
     /// Reads a key column of a row.
     pub(super) fn read(row: &SqliteRow, column: usize) -> Result<Self> {
-        let raw = row.try_get_raw(column).map_err(fault::of)?;
+        let raw = row.try_get_raw(column)?;
         if raw.is_null() {
             return Ok(Self::Null);
         }
         let class = raw.type_info().name().to_owned();
         Ok(match class.as_str() {
-            "INTEGER" => Self::Integer(row.try_get_unchecked(column).map_err(fault::of)?),
-            "REAL" => Self::Real(row.try_get_unchecked(column).map_err(fault::of)?),
-            "BLOB" => Self::Blob(row.try_get_unchecked(column).map_err(fault::of)?),
+            "INTEGER" => Self::Integer(row.try_get_unchecked(column)?),
+            "REAL" => Self::Real(row.try_get_unchecked(column)?),
+            "BLOB" => Self::Blob(row.try_get_unchecked(column)?),
             _ => {
-                let bytes: Vec<u8> = row.try_get_unchecked(column).map_err(fault::of)?;
+                let bytes: Vec<u8> = row.try_get_unchecked(column)?;
                 match String::from_utf8(bytes) {
                     Ok(text) => Self::Text(text),
                     Err(refused) => Self::RawText(refused.into_bytes()),
@@ -102,11 +101,11 @@ impl KeyValue {
     /// The value to bind.
     pub(super) fn bind(&self) -> Bind {
         match self {
-            Self::Null => Bind::Null,
-            Self::Integer(value) => Bind::Integer(*value),
+            Self::Null => Bind::NULL,
+            Self::Integer(value) => Bind::from(*value),
             Self::Real(value) => Bind::Real(*value),
-            Self::Text(value) => Bind::Text(value.clone()),
-            Self::RawText(bytes) | Self::Blob(bytes) => Bind::Blob(bytes.clone()),
+            Self::Text(value) => Bind::from(value.clone()),
+            Self::RawText(bytes) | Self::Blob(bytes) => Bind::from(bytes.clone()),
         }
     }
 }

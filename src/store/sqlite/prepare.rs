@@ -3,14 +3,12 @@
 
 pub(super) mod restore;
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::connect;
-use super::fault;
 use super::guard;
 use super::relations;
-use super::sql::{Bind, bound, run};
+use super::sql::{Bind, run, scalar};
 use crate::ident::Ident;
 use crate::store::{Result, Sealed, StoreError, Table};
 
@@ -57,14 +55,9 @@ pub(super) async fn prepare(conn: &mut SqliteConnection, table: &Table) -> Resul
 
 pub(super) async fn columns(conn: &mut SqliteConnection, table: &Table) -> Result<Vec<String>> {
     let name = table.name.name.as_str().to_owned();
-    let rows = bound("SELECT name FROM pragma_table_xinfo(?)", [Bind::Text(name)])
+    let names: Vec<String> = scalar("SELECT name FROM pragma_table_xinfo(?)", [Bind::from(name)])
         .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
-    let names: Vec<String> = rows
-        .iter()
-        .map(|row| row.try_get(0).map_err(fault::of))
-        .collect::<Result<_>>()?;
+        .await?;
     match names.is_empty() {
         true => Err(StoreError::Missing {
             what: format!("table {}", table.name),

@@ -1,14 +1,12 @@
 //! Statements about a whole table: where it is cut, and whether any row still needs work.
 //! Owns their SQL, but not the conditions (`wanted.rs`).
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::catalog;
-use super::fault;
 use super::key_value::{self, KeyValue};
 use super::select::Shape;
-use super::sql::bound;
+use super::sql::{bound, scalar};
 use crate::store::{Access, Bound, KeyText, Result, Select, Table};
 
 /// Whether any row needs work.
@@ -23,8 +21,7 @@ pub(super) async fn any_left(
         shape.table,
         shape.wanted(select)?
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    row.try_get(0).map_err(fault::of)
+    Ok(scalar(sql, []).fetch_one(conn).await?)
 }
 
 /// The bound before the first row by its rowid, if no column shows the rowid.
@@ -57,10 +54,7 @@ pub(super) async fn sample_keys(
             shape.order(),
             before - 1,
         );
-        let row = bound(sql, [])
-            .fetch_optional(&mut *conn)
-            .await
-            .map_err(fault::of)?;
+        let row = bound(sql, []).fetch_optional(&mut *conn).await?;
         if let Some(row) = row {
             let key: Result<Vec<KeyValue>> = (0..shape.keys.len())
                 .map(|column| KeyValue::read(&row, column))

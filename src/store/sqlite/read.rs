@@ -12,12 +12,11 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::connect;
 use super::decode::{CellsRead, ReadRow};
-use super::fault;
 use super::indexes;
 use super::key_range::KeyRange;
 use super::key_value::{self, KeyValue};
 use super::select::Shape;
-use super::sql::{Bind, bound};
+use super::sql::{Bind, bound, scalar};
 use crate::store::{
     Access, Bound, KeyText, Locator, Page, PageReader, PageRequest, PageRow, Result, Select,
     StoreError,
@@ -70,7 +69,7 @@ impl PageReader for SqliteReader {
     async fn page(&mut self, access: &Access, request: &PageRequest) -> Result<Page> {
         let mut snapshot = connect::read_transaction(&mut self.conn).await?;
         let page = page(&mut snapshot, &mut self.whole, access, request).await?;
-        snapshot.rollback().await.map_err(fault::of)?;
+        snapshot.rollback().await?;
         Ok(page)
     }
 
@@ -82,7 +81,7 @@ impl PageReader for SqliteReader {
     ) -> Result<Page> {
         let mut snapshot = connect::read_transaction(&mut self.conn).await?;
         let page = unchanged_rows(&mut snapshot, access, request, locators).await?;
-        snapshot.rollback().await.map_err(fault::of)?;
+        snapshot.rollback().await?;
         Ok(page)
     }
 
@@ -94,7 +93,7 @@ impl PageReader for SqliteReader {
     ) -> Result<Page> {
         let mut snapshot = connect::read_transaction(&mut self.conn).await?;
         let page = current_rows(&mut snapshot, access, request, keys).await?;
-        snapshot.rollback().await.map_err(fault::of)?;
+        snapshot.rollback().await?;
         Ok(page)
     }
 }
@@ -206,14 +205,11 @@ async fn row_by_row(
         asked.order,
     );
     let sql = format!("SELECT {} {from} LIMIT {window}", reading.size(shape));
-    let sizes = bound(sql, range.again())
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+    let sizes = bound(sql, range.again()).fetch_all(&mut *conn).await?;
     let mut bytes = 0_u64;
     let mut count = 0_usize;
     for row in &sizes {
-        let size: i64 = row.try_get(0).map_err(fault::of)?;
+        let size: i64 = row.try_get(0)?;
         bytes = bytes.saturating_add(u64::try_from(size).unwrap_or(0));
         if count > 0 && bytes > request.bytes_max {
             break;
@@ -224,10 +220,7 @@ async fn row_by_row(
     let only_wanted = request.select == Select::UnsealedIndexed && asked.by_row.is_none();
     let cut = count < sizes.len() || (only_wanted && count == window);
     let sql = format!("SELECT {} {from} LIMIT {count}", reading.select_list(shape));
-    let rows = bound(sql, range.again())
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+    let rows = bound(sql, range.again()).fetch_all(&mut *conn).await?;
     let rows = rows
         .iter()
         .map(|row| ReadRow::decode(row, shape, reading))
@@ -284,7 +277,7 @@ async fn in_one_go(
         let mut binds = range.again();
         let tail = match by_row {
             Some(name) => {
-                binds.push(Bind::Integer(i64::try_from(rows).unwrap_or(i64::MAX)));
+                binds.push(Bind::from(i64::try_from(rows).unwrap_or(i64::MAX)));
                 format!("{} ORDER BY {name} LIMIT ?", range.sql("1"))
             }
             None => format!("{} ORDER BY {}", range.sql("1"), asked.order),
@@ -343,10 +336,7 @@ pub(super) async fn window_end(
         shape.order(),
         window - 1,
     );
-    let row = bound(sql, range.again())
-        .fetch_optional(conn)
-        .await
-        .map_err(fault::of)?;
+    let row = bound(sql, range.again()).fetch_optional(conn).await?;
     row.map(|row| {
         (0..shape.keys.len())
             .map(|column| KeyValue::read(&row, column))
@@ -369,11 +359,7 @@ async fn last_row(
         range.sql("1"),
         window - 1,
     );
-    let row = bound(sql, range.again())
-        .fetch_optional(conn)
-        .await
-        .map_err(fault::of)?;
-    row.map(|row| row.try_get(0).map_err(fault::of)).transpose()
+    Ok(scalar(sql, range.again()).fetch_optional(conn).await?)
 }
 
 #[cfg(test)]

@@ -9,12 +9,11 @@ use sqlx::sqlite::SqliteConnection;
 use super::catalog::schema_text::{checks, mentions};
 use super::connect::{commit, write_transaction};
 use super::dialect::SqliteSession;
-use super::fault;
 use super::guard;
 use super::read::window;
 use super::relations;
 use super::seal;
-use super::sql::{Bind, bound, run};
+use super::sql::{Bind, bound, run, scalar};
 use super::{indexes, prepare};
 use crate::crypto::KeyId;
 use crate::store::ledger::session::Session;
@@ -188,8 +187,7 @@ async fn is_behind(
         index.next.quoted(),
         index.column.quoted(),
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    let behind: i64 = row.try_get(0).map_err(fault::of)?;
+    let behind: i64 = scalar(sql, []).fetch_one(conn).await?;
     Ok(behind.unsigned_abs() > index.refused)
 }
 
@@ -250,20 +248,14 @@ async fn refuse_dependents(
         ours.iter()
             .any(|ident| ident.as_str().eq_ignore_ascii_case(name))
     };
-    let binds = [
-        Bind::Text(table_name.to_owned()),
-        Bind::Text(column.to_owned()),
-    ];
-    let rows = bound(SCHEMA, binds)
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+    let binds = [Bind::from(table_name), Bind::from(column)];
+    let rows = bound(SCHEMA, binds).fetch_all(conn).await?;
     for row in rows {
-        let kind: String = row.try_get(0).map_err(fault::of)?;
-        let name: String = row.try_get(1).map_err(fault::of)?;
-        let sql: String = row.try_get(2).map_err(fault::of)?;
-        let of_table: bool = row.try_get(3).map_err(fault::of)?;
-        let indexed: bool = row.try_get(4).map_err(fault::of)?;
+        let kind: String = row.try_get(0)?;
+        let name: String = row.try_get(1)?;
+        let sql: String = row.try_get(2)?;
+        let of_table: bool = row.try_get(3)?;
+        let indexed: bool = row.try_get(4)?;
         let depends = match kind.as_str() {
             "table" => checks(&sql).iter().any(|check| mentions(check, column)),
             // The name may also be in the expression or condition of an index, which no pragma

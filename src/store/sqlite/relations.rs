@@ -17,9 +17,8 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::dialect::SqliteSession;
-use super::fault;
 use super::guard;
-use super::sql::{Bind, bound, run, statement};
+use super::sql::{Bind, bound, query, run, scalar};
 use crate::ident::{Ident, TableName};
 use crate::store::ledger::fields;
 use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Table};
@@ -49,17 +48,13 @@ async fn seen(conn: &mut SqliteConnection) -> Result<Vec<RecordedRelation>> {
     const ROWS: &str = "SELECT relation_id, table_label, trigger_name, root_page, table_name, columns, guard, gap \
         FROM phiseal_sealed_relations WHERE left_at IS NULL ORDER BY table_label";
     let mut all = Vec::new();
-    for row in bound(ROWS, [])
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(fault::of)?
-    {
-        let text = |column: &str| row.try_get::<String, _>(column).map_err(fault::of);
-        let maybe = |column: &str| row.try_get::<Option<String>, _>(column).map_err(fault::of);
+    for row in bound(ROWS, []).fetch_all(&mut *conn).await? {
+        let text = |column: &str| row.try_get::<String, _>(column);
+        let maybe = |column: &str| row.try_get::<Option<String>, _>(column);
         let recorded = text("table_name")?;
         let columns: BTreeMap<String, i64> =
             serde_json::from_str(&text("columns")?).map_err(|_| UNEXPECTED)?;
-        let root_page: i64 = row.try_get("root_page").map_err(fault::of)?;
+        let root_page: i64 = row.try_get("root_page")?;
         let now = find(conn, &text("trigger_name")?, root_page, &recorded, &columns).await?;
         let guard_now = match &now {
             Some(table) => guard_now(conn, table).await?,
@@ -70,7 +65,7 @@ async fn seen(conn: &mut SqliteConnection) -> Result<Vec<RecordedRelation>> {
             None => true,
         };
         all.push(RecordedRelation {
-            id: row.try_get("relation_id").map_err(fault::of)?,
+            id: row.try_get("relation_id")?,
             label: text("table_label")?,
             recorded,
             now,
@@ -97,20 +92,18 @@ async fn find(
     const BY_TRIGGER: &str =
         "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name = ?";
     const BY_PAGE: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage = ?";
-    let row = bound(BY_TRIGGER, [Bind::Text(trigger.to_owned())])
+    let row = bound(BY_TRIGGER, [Bind::from(trigger)])
         .fetch_optional(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     if let Some(row) = row {
-        return row.try_get(0).map(Some).map_err(fault::of);
+        return Ok(Some(row.try_get(0)?));
     }
-    let row = statement(BY_PAGE)
+    let row = query(BY_PAGE)
         .bind(root_page)
         .fetch_optional(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     let Some(row) = row else { return Ok(None) };
-    let name: String = row.try_get(0).map_err(fault::of)?;
+    let name: String = row.try_get(0)?;
     if !in_order(conn, &name).await? {
         return Ok(None);
     }
@@ -125,27 +118,20 @@ async fn in_order(conn: &mut SqliteConnection, table: &str) -> Result<bool> {
     const IN_ORDER: &str = "SELECT count(*) FROM sqlite_schema AS t JOIN sqlite_schema AS mark ON t.rowid < mark.rowid \
         WHERE t.type = 'table' AND t.name = ? COLLATE NOCASE \
         AND mark.type = 'table' AND mark.name = 'phiseal_end_of_tables'";
-    let row = bound(IN_ORDER, [Bind::Text(table.to_owned())])
+    let count: i64 = scalar(IN_ORDER, [Bind::from(table)])
         .fetch_one(conn)
-        .await
-        .map_err(fault::of)?;
-    row.try_get::<i64, _>(0).map(|n| n > 0).map_err(fault::of)
+        .await?;
+    Ok(count > 0)
 }
 
 async fn columns_now(conn: &mut SqliteConnection, table: &str) -> Result<BTreeMap<String, i64>> {
     let rows = bound(
         "SELECT name, cid FROM pragma_table_xinfo(?)",
-        [Bind::Text(table.to_owned())],
+        [Bind::from(table)],
     )
     .fetch_all(conn)
-    .await
-    .map_err(fault::of)?;
-    let pair = |row: &SqliteRow| {
-        Ok((
-            row.try_get(0).map_err(fault::of)?,
-            row.try_get(1).map_err(fault::of)?,
-        ))
-    };
+    .await?;
+    let pair = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
     rows.iter().map(pair).collect()
 }
 
@@ -155,21 +141,20 @@ async fn guard_now(conn: &mut SqliteConnection, table: &str) -> Result<Option<St
     const GUARD: &str = "SELECT name, rowid < coalesce((SELECT rowid FROM sqlite_schema WHERE type = 'view' \
         AND name = 'phiseal_end_of_guards'), 0) FROM sqlite_schema WHERE type = 'trigger' \
         AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, length(?)) = ? ORDER BY name";
-    let prefix = || Bind::Text(guard::GUARD_PREFIX.to_owned());
-    let rows = bound(GUARD, [Bind::Text(table.to_owned()), prefix(), prefix()])
+    let prefix = || Bind::from(guard::GUARD_PREFIX.to_owned());
+    let rows = bound(GUARD, [Bind::from(table), prefix(), prefix()])
         .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     if rows.is_empty() {
         return Ok(None);
     }
     let mut digest = Sha256::new();
     let mut in_order = true;
     for row in &rows {
-        let name: String = row.try_get(0).map_err(fault::of)?;
+        let name: String = row.try_get(0)?;
         digest.update((name.len() as u64).to_be_bytes());
         digest.update(name);
-        in_order &= row.try_get::<bool, _>(1).map_err(fault::of)?;
+        in_order &= row.try_get::<bool, _>(1)?;
     }
     let order = if in_order { "before" } else { "behind" };
     Ok(Some(format!("{}:{order}", hex::encode(digest.finalize()))))
@@ -181,8 +166,8 @@ pub(super) async fn before_change(conn: &mut SqliteConnection) -> Result<()> {
     const LOST: &str = "UPDATE phiseal_sealed_relations SET root_page = 0 WHERE relation_id = ?";
     for seen in seen(conn).await? {
         if seen.now.is_none() {
-            let lost = statement(LOST).bind(seen.id).execute(&mut *conn).await;
-            lost.map_err(fault::of)?;
+            let lost = query(LOST).bind(seen.id).execute(&mut *conn).await;
+            lost?;
         }
         if seen.now.is_some() && seen.guard != seen.guard_now {
             note_gap(conn, seen.id, REPLACED).await?;
@@ -192,16 +177,15 @@ pub(super) async fn before_change(conn: &mut SqliteConnection) -> Result<()> {
 }
 
 async fn note_gap(conn: &mut SqliteConnection, id: i64, reason: &str) -> Result<()> {
-    statement(
+    query(
         "UPDATE phiseal_sealed_relations SET gap = ?, gap_since = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
          WHERE relation_id = ? AND gap IS NULL",
     )
     .bind(reason.to_owned())
     .bind(id)
     .execute(conn)
-    .await
-    .map(|_| ())
-    .map_err(fault::of)
+    .await?;
+    Ok(())
 }
 
 /// Call after guards have changed: records all present guards, and the table's table if it is not
@@ -231,7 +215,7 @@ pub(super) async fn after_change(
         let mut columns = columns_now(conn, table_name).await?;
         columns.extend(seen.columns.clone());
         let columns = serde_json::to_string(&columns).map_err(|_| UNEXPECTED)?;
-        statement(
+        query(
             "UPDATE phiseal_sealed_relations SET guard = ?, columns = ?4, \
              trigger_name = coalesce((SELECT name FROM sqlite_schema WHERE type = 'trigger' \
                AND tbl_name = ?2 COLLATE NOCASE AND substr(name, 1, 11) = '~phiseal_u_' ORDER BY name LIMIT 1), ''), \
@@ -242,8 +226,7 @@ pub(super) async fn after_change(
         .bind(seen.id)
         .bind(columns)
         .execute(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     }
     Ok(())
 }
@@ -279,7 +262,7 @@ async fn record(conn: &mut SqliteConnection, table: &Table, fresh: bool) -> Resu
     }
     let columns =
         serde_json::to_string(&columns_now(conn, table_name).await?).map_err(|_| UNEXPECTED)?;
-    statement(
+    query(
         "INSERT INTO phiseal_sealed_relations (table_label, trigger_name, root_page, table_name, columns, gap, gap_since) \
          SELECT ?, coalesce((SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = s.name COLLATE NOCASE \
              AND substr(name, 1, 11) = '~phiseal_u_' ORDER BY name LIMIT 1), ''), \
@@ -291,9 +274,8 @@ async fn record(conn: &mut SqliteConnection, table: &Table, fresh: bool) -> Resu
     .bind((!fresh).then(|| UNSEEN.to_owned()))
     .bind(table_name.to_owned())
     .execute(conn)
-    .await
-    .map(|_| true)
-    .map_err(fault::of)
+    .await?;
+    Ok(true)
 }
 
 fn other_table(one: &RecordedRelation) -> StoreError {
@@ -306,8 +288,8 @@ fn other_table(one: &RecordedRelation) -> StoreError {
 /// Whether `phiseal_sealed_relations` exists; before the first `migrate up` it does not.
 pub(super) async fn is_installed(conn: &mut SqliteConnection) -> Result<bool> {
     const THERE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'phiseal_sealed_relations'";
-    let row = bound(THERE, []).fetch_one(conn).await.map_err(fault::of)?;
-    row.try_get::<i64, _>(0).map(|n| n > 0).map_err(fault::of)
+    let count: i64 = scalar(THERE, []).fetch_one(conn).await?;
+    Ok(count > 0)
 }
 
 /// See [`crate::store::Store::sealed_relations`].
@@ -492,16 +474,13 @@ pub(super) async fn follow(conn: &mut SqliteConnection, label: &str, table: &str
         columns.insert(name.clone(), DROPPED);
     }
     let columns = serde_json::to_string(&columns).map_err(|_| UNEXPECTED)?;
-    statement(
-        "UPDATE phiseal_sealed_relations SET table_name = ?, columns = ? WHERE relation_id = ?",
-    )
-    .bind(now.to_owned())
-    .bind(columns)
-    .bind(one.id)
-    .execute(conn)
-    .await
-    .map(|_| ())
-    .map_err(fault::of)
+    query("UPDATE phiseal_sealed_relations SET table_name = ?, columns = ? WHERE relation_id = ?")
+        .bind(now.to_owned())
+        .bind(columns)
+        .bind(one.id)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Call after phiseal has dropped a column, since the columns after it have new positions. Names

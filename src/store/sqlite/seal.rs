@@ -246,7 +246,7 @@ impl<'a> UpdateLayout<'a> {
             && field.kept != Kept::Bytes
             && let Some(text) = encoding.text(bytes)
         {
-            return Ok(Bind::Text(text));
+            return Ok(Bind::from(text));
         }
         let value = field.kept.restored(bytes);
         let value = value.ok_or(StoreError::Unexpected {
@@ -270,18 +270,18 @@ impl<'a> UpdateLayout<'a> {
             .filter(|(_, column)| column.is_some())
         {
             let (class, bytes) = match &seen[at] {
-                SeenCell::Unread => (Bind::Null, Bind::Null),
+                SeenCell::Unread => (Bind::NULL, Bind::NULL),
                 SeenCell::Value(class, bytes) => {
-                    (Bind::Text((*class).to_owned()), Bind::blob(*bytes))
+                    (Bind::from((*class).to_owned()), Bind::from(*bytes))
                 }
                 // A value that was not read in full equals nothing, so it is not overwritten.
-                SeenCell::Large(_) => (Bind::Text("large".to_owned()), Bind::Null),
+                SeenCell::Large(_) => (Bind::from("large".to_owned()), Bind::NULL),
             };
             binds.extend([class, bytes]);
         }
         for (at, field) in self.shape.fields.iter().enumerate() {
             let (seals, opens) = self.sets[at];
-            let (mut sealed, mut blind, mut opened) = (Bind::Null, Bind::Null, Bind::Null);
+            let (mut sealed, mut blind, mut opened) = (Bind::NULL, Bind::NULL, Bind::NULL);
             match &row.cells[at] {
                 WriteCell::Keep => {}
                 WriteCell::Seal {
@@ -289,7 +289,7 @@ impl<'a> UpdateLayout<'a> {
                     index,
                 } => {
                     sealed = sealed_bind(envelope, field.sealed_text)?;
-                    blind = Bind::blob(index.as_deref());
+                    blind = Bind::from(index.as_deref());
                 }
                 WriteCell::Open(bytes) => {
                     opened = self.opened(field, bytes)?;
@@ -343,20 +343,18 @@ async fn stored(
     );
     let mut binds = Vec::with_capacity(done.len() * (keys + 1));
     for at in done {
-        binds.push(Bind::Integer(*at as i64));
+        binds.push(Bind::from(*at as i64));
         let key = key_value::unplace(&rows[*at].locator.place)?;
         binds.extend(key.iter().map(KeyValue::bind));
     }
-    for found in bound(sql, binds).fetch_all(conn).await.map_err(fault::of)? {
-        let at: i64 = sqlx::Row::try_get(&found, 0).map_err(fault::of)?;
+    for found in bound(sql, binds).fetch_all(conn).await? {
+        let at: i64 = sqlx::Row::try_get(&found, 0)?;
         let at = usize::try_from(at).unwrap_or(usize::MAX);
         let mut values: Vec<Option<Zeroizing<Vec<u8>>>> = vec![None; fields.len()];
         let mut kept = true;
         for (field, shape) in fields.iter().enumerate() {
-            let bytes: Option<&[u8]> =
-                sqlx::Row::try_get(&found, 2 * field + 1).map_err(fault::of)?;
-            let is_blank: Option<bool> =
-                sqlx::Row::try_get(&found, 2 * field + 2).map_err(fault::of)?;
+            let bytes: Option<&[u8]> = sqlx::Row::try_get(&found, 2 * field + 1)?;
+            let is_blank: Option<bool> = sqlx::Row::try_get(&found, 2 * field + 2)?;
             match rows.get(at).and_then(|row| row.cells.get(field)) {
                 Some(WriteCell::Seal { .. }) if !shape.in_place() => {
                     kept &= is_blank == Some(false);
@@ -389,10 +387,10 @@ fn held(field: &ShapeField) -> String {
 
 fn sealed_bind(envelope: &[u8], text: bool) -> Result<Bind> {
     if !text {
-        return Ok(Bind::Blob(envelope.to_vec()));
+        return Ok(Bind::from(envelope.to_vec()));
     }
     match std::str::from_utf8(envelope) {
-        Ok(text) => Ok(Bind::Text(text.to_owned())),
+        Ok(text) => Ok(Bind::from(text)),
         Err(_) => Err(StoreError::Unexpected {
             what: "an envelope for a text column that is not in text form",
         }),

@@ -5,7 +5,6 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::fault;
 use super::key_value::KeyValue;
 use super::sql::{Bind, bound};
 use super::value::Kept;
@@ -207,8 +206,8 @@ pub(super) fn image(column: &str) -> String {
 /// How the file stores text.
 async fn encoding(conn: &mut SqliteConnection) -> Result<Encoding> {
     const LOOK: &str = "SELECT encoding FROM pragma_encoding";
-    let row = bound(LOOK, []).fetch_one(conn).await.map_err(fault::of)?;
-    Ok(match row.try_get(0).map_err(fault::of)? {
+    let row = bound(LOOK, []).fetch_one(conn).await?;
+    Ok(match row.try_get(0)? {
         "UTF-16le" => Encoding::Utf16Le,
         "UTF-16be" => Encoding::Utf16Be,
         _ => Encoding::Utf8,
@@ -222,13 +221,10 @@ pub(super) async fn rowid(conn: &mut SqliteConnection, table: &str) -> Result<Ro
         AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), \
         (SELECT group_concat(lower(name)) FROM pragma_table_xinfo(?1) \
          WHERE lower(name) IN ('rowid', '_rowid_', 'oid'))";
-    let row = bound(LOOK, [Bind::Text(table.to_owned())])
-        .fetch_one(conn)
-        .await
-        .map_err(fault::of)?;
-    let without: bool = row.try_get(0).map_err(fault::of)?;
-    let shown: bool = row.try_get(1).map_err(fault::of)?;
-    let taken: Option<String> = row.try_get(2).map_err(fault::of)?;
+    let row = bound(LOOK, [Bind::from(table)]).fetch_one(conn).await?;
+    let without: bool = row.try_get(0)?;
+    let shown: bool = row.try_get(1)?;
+    let taken: Option<String> = row.try_get(2)?;
     let taken: Vec<&str> = taken.iter().flat_map(|names| names.split(',')).collect();
     let name = ["rowid", "_rowid_", "oid"]
         .into_iter()
@@ -246,16 +242,13 @@ pub(super) async fn collations(
         FROM pragma_index_list(?) AS list, pragma_index_xinfo(list.name) AS info \
         WHERE list.\"unique\" AND NOT list.partial AND info.key \
         ORDER BY list.origin = 'pk' DESC, list.seq, info.seqno";
-    let rows = bound(INDEXES, [Bind::Text(table.to_owned())])
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+    let rows = bound(INDEXES, [Bind::from(table)]).fetch_all(conn).await?;
     let mut indexes: Vec<(String, Vec<(String, String)>)> = Vec::new();
     for row in rows {
-        let name: String = row.try_get(0).map_err(fault::of)?;
+        let name: String = row.try_get(0)?;
         // NULL for an expression.
-        let column: Option<String> = row.try_get(1).map_err(fault::of)?;
-        let collation: String = row.try_get(2).map_err(fault::of)?;
+        let column: Option<String> = row.try_get(1)?;
+        let collation: String = row.try_get(2)?;
         if indexes.last().is_none_or(|(last, _)| *last != name) {
             indexes.push((name, Vec::new()));
         }

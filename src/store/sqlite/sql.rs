@@ -1,47 +1,42 @@
-//! Statements and the values bound to them.
+//! Statements, and how their values are bound.
 //! Owns the one place that passes SQL text made at run time to the driver. Every identifier in it
 //! went through [`crate::ident::Ident::quoted`], and every value is bound.
 
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{AssertSqlSafe, Sqlite};
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::query::{Query, QueryAs, QueryScalar};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteArgumentsBuffer, SqliteConnection, SqliteRow, SqliteTypeInfo,
+};
+use sqlx::{AssertSqlSafe, Encode, FromRow, Sqlite, Type};
 
-use super::fault;
-use crate::store::Result;
+use crate::store::StoreError;
+pub(crate) use crate::store::ledger::session::Bind;
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A statement whose text a module of this store has made.
 pub(crate) type Statement = Query<'static, Sqlite, SqliteArguments>;
 
-/// A value to bind under its own storage class.
-#[derive(Clone)]
-pub(crate) enum Bind {
-    /// NULL.
-    Null,
-    /// INTEGER.
-    Integer(i64),
-    /// REAL.
-    Real(f64),
-    /// TEXT.
-    Text(String),
-    /// BLOB.
-    Blob(Vec<u8>),
+impl Type<Sqlite> for Bind {
+    fn type_info() -> SqliteTypeInfo {
+        <i64 as Type<Sqlite>>::type_info()
+    }
 }
 
-impl Bind {
-    /// A BLOB, or NULL for `None`.
-    pub(crate) fn blob(bytes: Option<&[u8]>) -> Self {
-        bytes.map_or(Self::Null, |bytes| Self::Blob(bytes.to_vec()))
+impl Encode<'_, Sqlite> for Bind {
+    fn encode(self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+        match self {
+            Self::Text(value) => Encode::<Sqlite>::encode(value, buffer),
+            Self::Integer(value) => Encode::<Sqlite>::encode(value, buffer),
+            Self::Bytes(value) => Encode::<Sqlite>::encode(value, buffer),
+            Self::Real(value) => Encode::<Sqlite>::encode(value, buffer),
+            Self::Bool(value) => Encode::<Sqlite>::encode(value, buffer),
+        }
     }
 
-    /// Adds the value to a statement.
-    pub(crate) fn onto(self, statement: Statement) -> Statement {
-        match self {
-            Self::Null => statement.bind(None::<i64>),
-            Self::Integer(value) => statement.bind(value),
-            Self::Real(value) => statement.bind(value),
-            Self::Text(value) => statement.bind(value),
-            Self::Blob(value) => statement.bind(value),
-        }
+    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+        self.clone().encode(buffer)
     }
 }
 
@@ -51,23 +46,41 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// A statement that is prepared and stays prepared for the next use of its text.
-pub(super) fn statement(sql: impl Into<String>) -> Statement {
+pub(super) fn query(sql: impl Into<String>) -> Statement {
     sqlx::query(AssertSqlSafe(sql.into()))
 }
 
 /// A statement with its values.
 pub(crate) fn bound(sql: impl Into<String>, binds: impl IntoIterator<Item = Bind>) -> Statement {
-    binds
-        .into_iter()
-        .fold(statement(sql), |statement, bind| bind.onto(statement))
+    binds.into_iter().fold(query(sql), Query::bind)
+}
+
+/// Like [`bound`], for a statement whose rows are one value each.
+pub(super) fn scalar<T>(
+    sql: impl Into<String>,
+    binds: impl IntoIterator<Item = Bind>,
+) -> QueryScalar<'static, Sqlite, T, SqliteArguments>
+where
+    (T,): for<'r> FromRow<'r, SqliteRow>,
+{
+    let statement = sqlx::query_scalar(AssertSqlSafe(sql.into()));
+    binds.into_iter().fold(statement, QueryScalar::bind)
+}
+
+/// Like [`bound`], for a statement whose rows are tuples.
+pub(super) fn tuple<T>(
+    sql: impl Into<String>,
+    binds: impl IntoIterator<Item = Bind>,
+) -> QueryAs<'static, Sqlite, T, SqliteArguments>
+where
+    T: for<'r> FromRow<'r, SqliteRow>,
+{
+    let statement = sqlx::query_as(AssertSqlSafe(sql.into()));
+    binds.into_iter().fold(statement, QueryAs::bind)
 }
 
 /// Runs a statement that is not worth keeping prepared (DDL, transaction control).
 pub(crate) async fn run(conn: &mut SqliteConnection, sql: impl Into<String>) -> Result<()> {
-    statement(sql)
-        .persistent(false)
-        .execute(conn)
-        .await
-        .map(|_| ())
-        .map_err(fault::of)
+    query(sql).persistent(false).execute(conn).await?;
+    Ok(())
 }

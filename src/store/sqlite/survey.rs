@@ -4,7 +4,6 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::catalog::{all, text};
-use super::fault;
 use super::select::Shape;
 use super::sql::bound;
 use crate::store::{Access, Result, Sealed, Select, Survey, Table};
@@ -30,11 +29,8 @@ pub(super) async fn look(conn: &mut SqliteConnection, table: &Table) -> Result<S
         shape.wanted(&Select::UnsealedIndexed)?,
         shape.table
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    let (needs, of): (i64, i64) = (
-        row.try_get(0).map_err(fault::of)?,
-        row.try_get(1).map_err(fault::of)?,
-    );
+    let row = bound(sql, []).fetch_one(conn).await?;
+    let (needs, of): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
     Ok(Survey {
         left: (of > 0).then(|| needs as f64 / of as f64),
         ..Survey::default()

@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::fault;
 use super::guard::mark;
 use super::key_value::{self, KeyValue};
 use super::seal;
@@ -71,11 +70,8 @@ async fn in_table(
     // Sets the engine's mark for the guard. Before installation there are neither marks nor guards.
     const MARKED: &str =
         "SELECT count(*) FROM main.sqlite_schema WHERE name = 'phiseal_guard_mark'";
-    let row = bound(MARKED, [])
-        .fetch_one(&mut *conn)
-        .await
-        .map_err(fault::of)?;
-    if row.try_get::<i64, _>(0).map_err(fault::of)? > 0 {
+    let row = bound(MARKED, []).fetch_one(&mut *conn).await?;
+    if row.try_get::<i64, _>(0)? > 0 {
         mark::as_engine(conn, Change::of(access, rows), &access.table.label).await?;
     }
     put(conn, access, rows).await
@@ -135,15 +131,14 @@ struct StoredColumn {
 async fn columns(conn: &mut SqliteConnection, table: &Ident) -> Result<Vec<StoredColumn>> {
     const COLUMNS: &str = "SELECT name, type, pk, (SELECT count(*) FROM pragma_table_xinfo(?1) AS p WHERE p.pk > 0) \
         FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
-    let rows = bound(COLUMNS, [Bind::Text(table.as_str().to_owned())])
+    let rows = bound(COLUMNS, [Bind::from(table.as_str())])
         .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     let column = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0).map_err(fault::of)?;
-        let declared: String = row.try_get(1).map_err(fault::of)?;
-        let place: i64 = row.try_get(2).map_err(fault::of)?;
-        let keys: i64 = row.try_get(3).map_err(fault::of)?;
+        let name: String = row.try_get(0)?;
+        let declared: String = row.try_get(1)?;
+        let place: i64 = row.try_get(2)?;
+        let keys: i64 = row.try_get(3)?;
         Ok(StoredColumn {
             rowid: place == 1 && keys == 1 && declared.eq_ignore_ascii_case("INTEGER"),
             name: Ident::new(name).map_err(|_| StoreError::Unexpected {
@@ -208,17 +203,16 @@ async fn indexes(
     const INDEXES: &str = "SELECT list.seq, list.\"unique\", info.name, info.coll \
         FROM pragma_index_list(?) AS list, pragma_index_xinfo(list.name) AS info \
         WHERE NOT list.partial AND info.key ORDER BY list.seq, info.seqno";
-    let rows = bound(INDEXES, [Bind::Text(table.as_str().to_owned())])
+    let rows = bound(INDEXES, [Bind::from(table.as_str())])
         .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     let mut indexes: Vec<(i64, bool, Option<Vec<String>>)> = Vec::new();
     for row in &rows {
-        let seq: i64 = row.try_get(0).map_err(fault::of)?;
-        let unique: bool = row.try_get(1).map_err(fault::of)?;
+        let seq: i64 = row.try_get(0)?;
+        let unique: bool = row.try_get(1)?;
         // NULL for an expression.
-        let name: Option<String> = row.try_get(2).map_err(fault::of)?;
-        let collation: String = row.try_get(3).map_err(fault::of)?;
+        let name: Option<String> = row.try_get(2)?;
+        let collation: String = row.try_get(3)?;
         let part = columns
             .iter()
             .find(|column| Some(column.name.as_str()) == name.as_deref())
@@ -280,10 +274,7 @@ async fn fill(
             shape.table,
             seal::same_key(shape).join(" AND "),
         );
-        bound(sql, binds)
-            .execute(&mut *conn)
-            .await
-            .map_err(fault::of)?;
+        bound(sql, binds).execute(&mut *conn).await?;
     }
     Ok(())
 }

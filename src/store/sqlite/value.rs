@@ -153,10 +153,10 @@ impl Restored<'_> {
     /// A copy for the driver, which does not wipe its values.
     pub(super) fn bind(self) -> Bind {
         match self {
-            Self::Integer(value) => Bind::Integer(value),
+            Self::Integer(value) => Bind::from(value),
             Self::Real(value) => Bind::Real(value),
-            Self::Text(value) => Bind::Text(value.to_owned()),
-            Self::Blob(value) => Bind::Blob(value.to_vec()),
+            Self::Text(value) => Bind::from(value),
+            Self::Blob(value) => Bind::from(value.to_vec()),
         }
     }
 }

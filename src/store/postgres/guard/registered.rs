@@ -4,10 +4,9 @@
 use sqlx::{Postgres, Row, Transaction};
 
 use super::super::PostgresStore;
-use super::super::fault::map;
 use super::super::prepare::{column_types, regclass};
 use super::super::relations;
-use super::super::sql::query;
+use super::super::sql::{query, scalar};
 use super::{Guard, GuardField};
 use crate::ident::Ident;
 use crate::store::{Result, Sealed, StoreError, Table, UntrustedSeal};
@@ -85,18 +84,15 @@ async fn undoes(
     if let Some(way) = table.on_untrusted_seal {
         return Ok(way == UntrustedSeal::Undo);
     }
-    let row = query(
+    Ok(scalar(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
-         WHERE n.nspname = $1 AND p.proname = $2 AND position($3 IN p.prosrc) > 0)"
-            .to_owned(),
+         WHERE n.nspname = $1 AND p.proname = $2 AND position($3 IN p.prosrc) > 0)",
     )
     .bind(store.schema.as_str().to_owned())
     .bind(super::function_name("update", &table.label))
     .bind(super::UNDONE)
     .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
-    row.try_get(0).map_err(map)
+    .await?)
 }
 
 /// Whether the text of the tenant depends on settings of the session (dates, bytes).
@@ -107,34 +103,29 @@ async fn tenant_by_settings(
     let Some(tenant) = &table.tenant else {
         return Ok(false);
     };
-    let row = query(
+    Ok(scalar(
         "SELECT coalesce((SELECT coalesce(nullif(t.typbasetype, 0), t.oid) NOT IN ('text'::regtype, \
            'varchar'::regtype, 'bpchar'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, \
            'uuid'::regtype, 'bool'::regtype, 'numeric'::regtype) FROM pg_catalog.pg_attribute a \
            JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
-           WHERE a.attrelid = to_regclass($1) AND a.attname = $2 AND NOT a.attisdropped), true)"
-            .to_owned(),
+           WHERE a.attrelid = to_regclass($1) AND a.attname = $2 AND NOT a.attisdropped), true)",
     )
     .bind(regclass(table))
     .bind(tenant.as_str().to_owned())
     .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
-    row.try_get(0).map_err(map)
+    .await?)
 }
 
 /// The owner of the table; our own role if the table does not exist.
 async fn owner_of(tx: &mut Transaction<'static, Postgres>, table: &Table) -> Result<Ident> {
     let row = query(
         "SELECT coalesce((SELECT pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c \
-         WHERE c.oid = to_regclass($1)), current_user)::text"
-            .to_owned(),
+         WHERE c.oid = to_regclass($1)), current_user)::text",
     )
     .bind(regclass(table))
     .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
-    ident(row.try_get(0).map_err(map)?)
+    .await?;
+    ident(row.try_get(0)?)
 }
 
 fn ident(name: String) -> Result<Ident> {

@@ -5,7 +5,6 @@ use sqlx::Row;
 
 use super::super::PostgresStore;
 use super::super::committed;
-use super::super::fault::map;
 use super::super::guard;
 use super::super::indexes;
 use super::super::relations;
@@ -138,12 +137,10 @@ pub(in crate::store::postgres) async fn make_plain_columns(
 /// server's own.
 async fn types_are_found(store: &PostgresStore, types: Vec<String>) -> Result<bool> {
     let mut tx = store.begin().await?;
-    let row =
-        query("SELECT bool_and(to_regtype(t) IS NOT NULL) FROM unnest($1::text[]) AS t".to_owned())
-            .bind(types)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(map)?;
+    let row = query("SELECT bool_and(to_regtype(t) IS NOT NULL) FROM unnest($1::text[]) AS t")
+        .bind(types)
+        .fetch_one(&mut *tx)
+        .await?;
     committed(tx).await?;
-    row.try_get(0).map_err(map)
+    Ok(row.try_get(0)?)
 }

@@ -6,9 +6,8 @@ use sqlx::{Postgres, Row, Transaction};
 
 use super::super::PostgresStore;
 use super::super::committed;
-use super::super::fault::map;
 use super::super::prepare;
-use super::super::sql::{block, query, raw};
+use super::super::sql::{block, query, raw, run, scalar};
 use super::{
     ATTACHED, DATABASE, GUARDED_FROM_BIRTH, REPLACED, UNSEEN, columns_of, guard_now, oid_of, tree,
 };
@@ -84,15 +83,14 @@ pub(in crate::store::postgres) async fn has_no_seals(
     store: &PostgresStore,
     table: &Table,
 ) -> Result<bool> {
-    let known = query(format!(
+    let yes: bool = scalar(format!(
         "SELECT EXISTS (SELECT FROM {} WHERE table_label = $1 AND left_at IS NULL AND database = {DATABASE})",
         store.own("sealed_relations")
     ))
     .bind(table.label.clone())
     .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
-    if known.try_get(0).map_err(map)? {
+    .await?;
+    if yes {
         return Ok(false);
     }
     let there = prepare::columns_there(tx, table).await?;
@@ -107,19 +105,18 @@ pub(in crate::store::postgres) async fn has_no_seals(
     if sealed.is_empty() {
         return Ok(true);
     }
-    raw("SET LOCAL statement_timeout = 0; SET LOCAL row_security = off".to_owned())
-        .execute(&mut **tx)
-        .await
-        .map_err(map)?;
-    let row = query(format!(
+    run(
+        tx,
+        "SET LOCAL statement_timeout = 0; SET LOCAL row_security = off",
+    )
+    .await?;
+    Ok(scalar(format!(
         "SELECT NOT EXISTS (SELECT FROM {} AS t WHERE {})",
         table.name.quoted(),
         sealed.join(" OR ")
     ))
     .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
-    row.try_get(0).map_err(map)
+    .await?)
 }
 
 /// Wraps a statement on our own table for the list that a DBA may run. A role without the right to
@@ -138,10 +135,7 @@ pub(in crate::store::postgres) fn if_allowed(store: &PostgresStore, statement: &
 pub(in crate::store::postgres) async fn note(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
     let no_seals_yet = has_no_seals(&mut tx, store, table).await?;
-    raw(before_change(store, table))
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(&mut tx, before_change(store, table)).await?;
     for statement in after_change(store, table, no_seals_yet) {
         raw(statement)
             .execute(&mut *tx)
@@ -155,7 +149,7 @@ pub(in crate::store::postgres) async fn note(store: &PostgresStore, table: &Tabl
 /// has another root.
 pub(super) fn map_second_root(table: &Table) -> impl Fn(sqlx::Error) -> StoreError {
     let (label, table_name) = (table.label.clone(), table.name.label());
-    move |error| match map(error) {
+    move |error| match error.into() {
         StoreError::RowRefused { sqlstate, .. } if sqlstate == "23505" => StoreError::OtherTable {
             label: label.clone(),
             table: format!("{table_name}, or a relation of it has another label"),
@@ -182,15 +176,14 @@ pub(in crate::store::postgres) async fn gaps(
     .bind(table.label.clone())
     .bind(table.name.quoted())
     .fetch_all(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await?;
     let gap = |row: &PgRow| {
         Ok(Gap {
-            relation: row.try_get(0).map_err(map)?,
-            guard: row.try_get(1).map_err(map)?,
-            reason: row.try_get(2).map_err(map)?,
-            attached: row.try_get(3).map_err(map)?,
+            relation: row.try_get(0)?,
+            guard: row.try_get(1)?,
+            reason: row.try_get(2)?,
+            attached: row.try_get(3)?,
         })
     };
     rows.iter().map(gap).collect()
@@ -212,8 +205,7 @@ pub(in crate::store::postgres) async fn open_gaps(
     .bind(label.to_owned())
     .bind(reason.to_owned())
     .execute(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await
 }
 
@@ -224,7 +216,7 @@ pub(in crate::store::postgres) async fn close_gaps(
     compared: &[Gap],
 ) -> Result<Vec<String>> {
     let mut tx = store.begin().await?;
-    let rows = query(format!(
+    let answer = scalar(format!(
         "WITH closed AS (UPDATE {} AS r SET gap = NULL, gap_since = NULL, compared_at = pg_catalog.clock_timestamp() \
            FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[]) AS g(relation, guard) \
            WHERE r.table_label = $1 AND r.left_at IS NULL AND r.database = {DATABASE} \
@@ -238,8 +230,7 @@ pub(in crate::store::postgres) async fn close_gaps(
     .bind(compared.iter().map(|gap| gap.relation.clone()).collect::<Vec<_>>())
     .bind(compared.iter().map(|gap| gap.guard.clone()).collect::<Vec<_>>())
     .fetch_all(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await?;
-    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+    Ok(answer)
 }

@@ -6,9 +6,8 @@
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
-use super::super::fault;
 use super::super::select::joined;
-use super::super::sql::{Bind, bound, run, statement};
+use super::super::sql::{Bind, bound, query, run};
 use crate::ident::Ident;
 use crate::store::Result;
 
@@ -26,21 +25,18 @@ pub(super) async fn objects(conn: &mut SqliteConnection) -> Result<Vec<String>> 
     const SCHEMA: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL \
         AND type IN ('table', 'view', 'trigger') AND name NOT GLOB 'sqlite_*' \
         ORDER BY type = 'table' DESC, type = 'view' DESC, rowid";
-    let rows = bound(SCHEMA, [])
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+    let rows = bound(SCHEMA, []).fetch_all(&mut *conn).await?;
     let memory = SqliteConnectOptions::new()
         .in_memory(true)
         .foreign_keys(false)
         .disable_statement_logging();
-    let mut scratch = memory.connect().await.map_err(fault::of)?;
+    let mut scratch = memory.connect().await?;
     let (mut made, mut broken) = (Vec::new(), Vec::new());
     for row in rows {
-        let kind: String = row.try_get(0).map_err(fault::of)?;
-        let name: String = row.try_get(1).map_err(fault::of)?;
-        let sql: String = row.try_get(2).map_err(fault::of)?;
-        let done = statement(sql.clone())
+        let kind: String = row.try_get(0)?;
+        let name: String = row.try_get(1)?;
+        let sql: String = row.try_get(2)?;
+        let done = query(sql.clone())
             .persistent(false)
             .execute(&mut scratch)
             .await;
@@ -54,7 +50,7 @@ pub(super) async fn objects(conn: &mut SqliteConnection) -> Result<Vec<String>> 
         }
     }
     broken.extend(found_by_a_drop(&mut scratch, made).await?);
-    scratch.close().await.map_err(fault::of)?;
+    scratch.close().await?;
     Ok(broken)
 }
 
@@ -70,7 +66,7 @@ async fn found_by_a_drop(
     run(scratch, format!("CREATE TABLE {probe} (a, b)")).await?;
     let mut broken = Vec::new();
     loop {
-        let dropped = statement(format!("ALTER TABLE {probe} DROP COLUMN b"))
+        let dropped = query(format!("ALTER TABLE {probe} DROP COLUMN b"))
             .persistent(false)
             .execute(&mut *scratch)
             .await;
@@ -104,9 +100,7 @@ async fn stand_in(
     table: &str,
 ) -> Result<()> {
     const COLUMNS: &str = "SELECT name FROM pragma_table_xinfo(?) ORDER BY cid";
-    let columns = bound(COLUMNS, [Bind::Text(table.to_owned())])
-        .fetch_all(conn)
-        .await;
+    let columns = bound(COLUMNS, [Bind::from(table)]).fetch_all(conn).await;
     // A missing module tells no columns either; then objects that use the table are reported as
     // broken, as SQLite would do.
     let names: Vec<Ident> = columns

@@ -3,7 +3,6 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::super::fault;
 use super::super::select::joined;
 use super::super::sql::{bound, literal};
 use super::{all, text, unexpected};
@@ -20,14 +19,14 @@ pub(super) async fn columns(
         FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid";
     for row in all(conn, COLUMNS, name).await? {
         let declared = text(&row, "type")?;
-        let hidden: i64 = row.try_get("hidden").map_err(fault::of)?;
+        let hidden: i64 = row.try_get("hidden")?;
         facts.columns.push(ColumnFacts {
             name: text(&row, "name")?,
             base_type: declared.to_lowercase(),
             sql_type: declared,
             type_class: 'b',
-            not_null: row.try_get("notnull").map_err(fault::of)?,
-            has_default: row.try_get("has_default").map_err(fault::of)?,
+            not_null: row.try_get("notnull")?,
+            has_default: row.try_get("has_default")?,
             generated: hidden >= 2,
             ..ColumnFacts::default()
         });
@@ -97,16 +96,13 @@ pub(super) async fn storage_classes(
     let table = name.quoted();
     let classes = joined(&columns, ", ", |column| format!("typeof({column})"));
     let sql = format!("SELECT {classes} FROM {table} LIMIT 1");
-    let first = bound(sql, [])
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+    let first = bound(sql, []).fetch_optional(&mut *conn).await?;
     let Some(first) = first else {
         return Ok(());
     };
     let mut differs = Vec::with_capacity(columns.len());
     for (at, column) in facts.columns.iter_mut().enumerate() {
-        let class: String = first.try_get(at).map_err(fault::of)?;
+        let class: String = first.try_get(at)?;
         differs.push(format!("typeof({}) <> {}", columns[at], literal(&class)));
         column.storage_classes = vec![class];
     }
@@ -117,9 +113,9 @@ pub(super) async fn storage_classes(
         )),
         differs.join(" OR "),
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    let row = bound(sql, []).fetch_one(conn).await?;
     for (at, column) in facts.columns.iter_mut().enumerate() {
-        let more: Option<String> = row.try_get(at).map_err(fault::of)?;
+        let more: Option<String> = row.try_get(at)?;
         let classes = &mut column.storage_classes;
         classes.extend(
             more.iter()

@@ -3,7 +3,6 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::super::fault;
 use super::schema_text::checks;
 use super::{SchemaObject, all, mentioned, text};
 use crate::ident::Ident;
@@ -22,9 +21,9 @@ pub(super) async fn indexes(
     for row in all(conn, INDEXES, name).await? {
         let index = text(&row, "name")?;
         // NULL for an expression.
-        let column: Option<String> = row.try_get("column_name").map_err(fault::of)?;
-        let unique: bool = row.try_get("unique").map_err(fault::of)?;
-        let partial: bool = row.try_get("partial").map_err(fault::of)?;
+        let column: Option<String> = row.try_get("column_name")?;
+        let unique: bool = row.try_get("unique")?;
+        let partial: bool = row.try_get("partial")?;
         if facts.indexes.last().is_none_or(|last| last.name != index) {
             facts.indexes.push(IndexFacts {
                 name: index.clone(),
@@ -88,7 +87,7 @@ pub(super) async fn foreign_keys(
             if !own && !incoming {
                 continue;
             }
-            let id: i64 = row.try_get("id").map_err(fault::of)?;
+            let id: i64 = row.try_get("id")?;
             if last != Some(id) {
                 facts.foreign_keys.push(ForeignKeyFacts {
                     name: format!("{} {id}", child.as_str()),

@@ -7,7 +7,6 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::words::differ;
 use crate::ident::Ident;
-use crate::store::sqlite::fault;
 use crate::store::sqlite::select::{collations, joined, rowid};
 use crate::store::sqlite::sql::{Bind, bound};
 use crate::store::{Result, StoreError, Table};
@@ -42,12 +41,9 @@ pub(super) async fn this_row(conn: &mut SqliteConnection, table: &Table) -> Resu
 
 async fn primary_key(conn: &mut SqliteConnection, table: &str) -> Result<Vec<Ident>> {
     const KEY: &str = "SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk";
-    let rows = bound(KEY, [Bind::Text(table.to_owned())])
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+    let rows = bound(KEY, [Bind::from(table)]).fetch_all(conn).await?;
     let name = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0).map_err(fault::of)?;
+        let name: String = row.try_get(0)?;
         Ident::new(name).map_err(|_| StoreError::Unexpected {
             what: "the name of a key column",
         })

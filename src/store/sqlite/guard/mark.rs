@@ -10,9 +10,8 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::super::connect::{commit, write_transaction};
-use super::super::fault;
 use super::super::guard;
-use super::super::sql::{bound, run};
+use super::super::sql::{bound, run, scalar};
 use crate::store::Result;
 use crate::store::change::{Change, label_digest};
 
@@ -71,9 +70,8 @@ pub(in crate::store::sqlite) async fn as_engine(
 pub(in crate::store::sqlite) async fn clear(conn: &mut SqliteConnection) -> Result<()> {
     bound("DELETE FROM phiseal_guard_mark", [])
         .execute(conn)
-        .await
-        .map(|_| ())
-        .map_err(fault::of)
+        .await?;
+    Ok(())
 }
 
 /// Prepares the file before a command writes: records committed marks as gaps and removes them, and
@@ -106,13 +104,9 @@ pub(in crate::store::sqlite) async fn gaps(conn: &mut SqliteConnection) -> Resul
             format!("the mark '{mark}' stands in phiseal_mark, committed: somebody forced it")
         })
         .collect();
-    for row in bound(GAPS, [])
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(fault::of)?
-    {
-        let found_at: String = row.try_get(0).map_err(fault::of)?;
-        let mark: String = row.try_get(1).map_err(fault::of)?;
+    for row in bound(GAPS, []).fetch_all(&mut *conn).await? {
+        let found_at: String = row.try_get(0)?;
+        let mark: String = row.try_get(1)?;
         gaps.push(format!(
             "the mark '{mark}' stood in phiseal_mark, committed, when it was found at {found_at}: guards of an \
              earlier version let past whoever wrote before"
@@ -144,10 +138,7 @@ pub(in crate::store::sqlite) async fn verified(conn: &mut SqliteConnection) -> R
 async fn strays(conn: &mut SqliteConnection) -> Result<Vec<String>> {
     const MARKS: &str =
         "SELECT DISTINCT mark FROM phiseal_mark WHERE mark <> 'guard' ORDER BY mark";
-    let rows = bound(MARKS, []).fetch_all(conn).await.map_err(fault::of)?;
-    rows.iter()
-        .map(|row| row.try_get(0).map_err(fault::of))
-        .collect()
+    Ok(scalar(MARKS, []).fetch_all(conn).await?)
 }
 
 /// How many marks are stored, of the engine, the guards and applications.
@@ -158,8 +149,7 @@ async fn left(conn: &mut SqliteConnection) -> Result<i64> {
 }
 
 async fn count(conn: &mut SqliteConnection, sql: &str) -> Result<i64> {
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    row.try_get(0).map_err(fault::of)
+    Ok(scalar(sql, []).fetch_one(conn).await?)
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! The fields that a table's guard must cover: those of the present plan, and those sealed before.
 //! A plan of one column must not leave the table's other sealed columns without a guard.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::super::fault;
 use super::super::relations;
-use super::super::sql::{Bind, bound};
+use super::super::sql::{Bind, scalar};
 use crate::ident::Ident;
 use crate::store::{FieldRecord, Result, Sealed, StoreError, Table, TableField};
 
@@ -60,14 +58,13 @@ fn name(text: &str) -> Result<Ident> {
 }
 
 async fn registry_is_there(conn: &mut SqliteConnection) -> Result<bool> {
-    let row = bound(
+    let count: i64 = scalar(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'phiseal_encrypted_field_metadata'",
         [],
     )
     .fetch_one(conn)
-    .await
-    .map_err(fault::of)?;
-    row.try_get::<i64, _>(0).map(|n| n > 0).map_err(fault::of)
+    .await?;
+    Ok(count > 0)
 }
 
 /// The field with those of its columns that exist; `None` if the column of its sealed values does
@@ -114,12 +111,10 @@ async fn declared_type(
     column: &str,
 ) -> Result<Option<String>> {
     let table_name = table.name.name.as_str().to_owned();
-    let row = bound(
+    Ok(scalar(
         "SELECT lower(type) FROM pragma_table_xinfo(?) WHERE name = ?",
-        [Bind::Text(table_name), Bind::Text(column.to_owned())],
+        [Bind::from(table_name), Bind::from(column)],
     )
     .fetch_optional(conn)
-    .await
-    .map_err(fault::of)?;
-    row.map(|row| row.try_get(0).map_err(fault::of)).transpose()
+    .await?)
 }

@@ -2,16 +2,14 @@
 //! Owns the check that nothing is dropped whose plaintext does not exist. A column's declared type is
 //! the only text of these statements that is not quoted.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::super::connect;
 use super::super::dialect::SqliteSession;
-use super::super::fault;
 use super::super::guard;
 use super::super::indexes;
 use super::super::relations;
-use super::super::sql::{bound, run};
+use super::super::sql::{run, scalar};
 use super::{columns, has};
 use crate::store::ledger::fields;
 use crate::store::{Result, Sealed, StoreError, Table, TableField};
@@ -47,8 +45,7 @@ async fn holds_only_copies(conn: &mut SqliteConnection, table: &Table) -> Result
         table.name.name.quoted(),
         conditions.join(" OR ")
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    row.try_get(0).map_err(fault::of)
+    Ok(scalar(sql, []).fetch_one(conn).await?)
 }
 
 /// Drops guard, sealed columns and blind indexes, including new ones that a key rotation is

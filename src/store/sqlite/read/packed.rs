@@ -9,7 +9,6 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use zeroize::Zeroizing;
 
 use super::super::decode::{CellsRead, ReadRow};
-use super::super::fault;
 use super::super::key_value::KeyValue;
 use super::super::select::{Encoding, Shape};
 use super::super::sql::{Bind, bound};
@@ -90,10 +89,7 @@ pub(super) async fn read(
         shape.table,
         looked.range,
     );
-    let row = bound(sql, looked.binds)
-        .fetch_one(conn)
-        .await
-        .map_err(fault::of)?;
+    let row = bound(sql, looked.binds).fetch_one(conn).await?;
     decode(&row, shape, reading, columns.len(), most)
 }
 
@@ -152,8 +148,8 @@ fn decode(
         });
     }
     Ok(Some(Packed {
-        count: row.try_get(0).map_err(fault::of)?,
-        last: row.try_get(1).map_err(fault::of)?,
+        count: row.try_get(0)?,
+        last: row.try_get(1)?,
         rows,
     }))
 }
@@ -220,7 +216,7 @@ fn numbers<T>(json: &[u8], parse: impl Fn(&str) -> Option<T>) -> Result<Vec<Opti
 
 /// The bytes of a column; empty for NULL, which means that no row had any.
 fn bytes(row: &SqliteRow, at: usize) -> Result<&[u8]> {
-    let bytes: Option<&[u8]> = row.try_get_unchecked(at).map_err(fault::of)?;
+    let bytes: Option<&[u8]> = row.try_get_unchecked(at)?;
     Ok(bytes.unwrap_or_default())
 }
 

@@ -3,7 +3,6 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::super::decode::{CellsRead, ReadRow};
-use super::super::fault;
 use super::super::key_value::{self, KeyValue};
 use super::super::select::{Shape, joined};
 use super::super::sql::bound;
@@ -85,8 +84,7 @@ async fn row_at(
     );
     let found = bound(sql, key.iter().map(KeyValue::bind))
         .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     for row in &found {
         let row = ReadRow::decode(row, shape, reading)?;
         if row.key == key {

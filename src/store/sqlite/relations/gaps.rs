@@ -1,13 +1,11 @@
 //! Gaps: what has to be compared because no valid guard covered it, or because a mark let writers
 //! past.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::super::connect::{commit, write_transaction};
-use super::super::fault;
 use super::super::prepare;
-use super::super::sql::{bound, run, statement};
+use super::super::sql::{query, run, scalar};
 use super::{after_change, before_change, is_installed, note_gap, seen};
 use crate::store::{Gap, Result, Sealed, Table};
 
@@ -39,8 +37,7 @@ pub(in crate::store::sqlite) async fn is_fresh(
         table.name.name.quoted(),
         sealed.join(" OR ")
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    row.try_get(0).map_err(fault::of)
+    Ok(scalar(sql, []).fetch_one(conn).await?)
 }
 
 /// See [`crate::store::Store::note_relations`].
@@ -119,14 +116,13 @@ pub(in crate::store::sqlite) async fn close_gaps(
             left.push(gap.relation.clone());
             continue;
         }
-        statement(
+        query(
             "UPDATE phiseal_sealed_relations SET gap = NULL, gap_since = NULL, \
              compared_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE relation_id = ?",
         )
         .bind(one.id)
         .execute(&mut *transaction)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     }
     run(
         &mut transaction,

@@ -276,10 +276,10 @@ impl Slots {
         fixed.push(0);
         free.push(0);
         let mut binds = vec![
-            Bind::Text(rowids),
-            Bind::Blob(fixed),
-            Bind::Blob(index),
-            Bind::Blob(free),
+            Bind::from(rowids),
+            Bind::from(fixed),
+            Bind::from(index),
+            Bind::from(free),
             integer(strides.0)?,
             integer(strides.1)?,
         ];
@@ -409,7 +409,7 @@ impl Bulk {
 
 fn integer(number: usize) -> Result<Bind> {
     i64::try_from(number)
-        .map(Bind::Integer)
+        .map(Bind::from)
         .map_err(|_| StoreError::Unexpected {
             what: "a batch too large to be bound",
         })
