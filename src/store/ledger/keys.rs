@@ -6,13 +6,48 @@
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use sqlx::Row;
 
+use super::audit;
 use super::dialect::Dialect;
-use super::session::{Bind, Number, Session, id_list, key, own_row, rows_at_once, statement, word};
+use super::session::{
+    Bind, Number, OwnTables, OwnTransaction, Session, id_list, in_transaction, key, own_row,
+    rows_at_once, statement, word,
+};
 use crate::crypto::KeyId;
-use crate::keys::{Handover, KeyRecord, KeyStatus, NewKey, Rewrapped, RotationPeriod};
+use crate::keys::{
+    Handover, KeyRecord, KeyStatus, KeyTable, NewKey, Notary, Rewrapped, RotationPeriod,
+};
 use crate::store::{Result, StoreError};
+
+#[async_trait]
+impl<S: OwnTables> KeyTable for S {
+    async fn key_records(&self) -> Result<Vec<KeyRecord>> {
+        in_transaction!(self.begin_read(), |session| records(session, None))
+    }
+
+    async fn key_records_by_id(&self, ids: &[KeyId]) -> Result<Vec<KeyRecord>> {
+        in_transaction!(self.begin_read(), |session| records(session, Some(ids)))
+    }
+
+    async fn insert_keys(&self, new: &[NewKey]) -> Result<Vec<KeyId>> {
+        in_transaction!(self.begin_write(), |session| insert(session, new))
+    }
+
+    async fn activate_keys(
+        &self,
+        ids: &[KeyId],
+        due: RotationPeriod,
+        note: &dyn Notary,
+    ) -> Result<()> {
+        let mut transaction = self.begin_write().await?;
+        let before = transaction.newest_change().await?;
+        activate(&mut transaction, ids, due).await?;
+        audit::note(&mut transaction, note, &[], before).await?;
+        transaction.commit().await
+    }
+}
 
 fn ids_of<'a>(ids: impl IntoIterator<Item = &'a KeyId>) -> String {
     id_list(ids.into_iter().map(|id| id.get()))

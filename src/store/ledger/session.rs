@@ -185,6 +185,19 @@ pub(crate) trait OwnTables: Send + Sync {
     async fn begin_write(&self) -> Result<Self::Transaction>;
 }
 
+/// Does something in a transaction of its own, and commits it:
+/// `in_transaction!(store.begin_read(), |session| read(session))`.
+macro_rules! in_transaction {
+    ($begin:expr, |$session:ident| $work:expr) => {{
+        let mut transaction = $begin.await?;
+        let $session = &mut transaction;
+        let answer = $work.await?;
+        transaction.commit().await?;
+        Ok(answer)
+    }};
+}
+pub(crate) use in_transaction;
+
 #[cfg(feature = "postgres")]
 pub(crate) trait FromPostgres: for<'r> FromRow<'r, sqlx::postgres::PgRow> {}
 #[cfg(feature = "postgres")]

@@ -4,8 +4,9 @@
 //! has changed, the statement is rolled back and the group split into eight parts. Rows of small
 //! parts are left to the caller.
 
+mod group;
+
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 
 use sqlx::sqlite::SqliteConnection;
@@ -18,6 +19,7 @@ use super::super::value::Restored;
 use super::super::version::{self, SeenCell};
 use crate::store::page::WriteCell;
 use crate::store::{Result, StoreError, WriteRow};
+use group::Group;
 
 /// A group of fewer rows is not worth a statement of its own.
 const ROWS_MIN: usize = 16;
@@ -67,64 +69,8 @@ pub(super) async fn write(
     Ok(done)
 }
 
-/// Rows that one statement can write: they have the same classes of compared values, and set the
-/// same columns.
-struct Group<'a> {
-    /// Their positions in the batch.
-    positions: Vec<usize>,
-    rowids: Vec<i64>,
-    /// The values to compare and set: equally many pieces for each row, in the statement's order.
-    pieces: Vec<Piece<'a>>,
-    /// Letters for the classes and for what is set; see [`like`].
-    likeness: Vec<u8>,
-    /// The first row of the group.
-    row: &'a WriteRow,
-}
-
 /// The bytes of one value.
 type Piece<'a> = Cow<'a, [u8]>;
-
-impl<'a> Group<'a> {
-    fn of(shape: &Shape, rows: &'a [WriteRow]) -> Result<Vec<Self>> {
-        let mut groups: Vec<Self> = Vec::new();
-        let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
-        let (mut likeness, mut pieces) = (Vec::new(), Vec::new());
-        for (position, row) in rows.iter().enumerate() {
-            likeness.clear();
-            pieces.clear();
-            let Some(rowid) = like(shape, row, &mut likeness, &mut pieces)? else {
-                continue;
-            };
-            if pieces.iter().map(|piece| piece.len()).sum::<usize>() > ROW_BYTES_MAX {
-                continue;
-            }
-            let at = match known.get(&likeness) {
-                Some(at) => *at,
-                None => {
-                    known.insert(likeness.clone(), groups.len());
-                    groups.push(Self {
-                        positions: Vec::new(),
-                        rowids: Vec::new(),
-                        pieces: Vec::new(),
-                        likeness: likeness.clone(),
-                        row,
-                    });
-                    groups.len() - 1
-                }
-            };
-            groups[at].positions.push(position);
-            groups[at].rowids.push(rowid);
-            groups[at].pieces.append(&mut pieces);
-        }
-        Ok(groups)
-    }
-
-    /// The pieces of these rows, row by row.
-    fn rows(&self, rows: Range<usize>) -> impl Iterator<Item = &[Piece<'a>]> {
-        let each = self.pieces.len() / self.rowids.len();
-        rows.map(move |row| &self.pieces[row * each..(row + 1) * each])
-    }
-}
 
 /// What a row must have in common with others of its group, with its pieces and its rowid; `None`
 /// for a row that has to be written by itself.
