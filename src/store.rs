@@ -22,6 +22,7 @@ pub mod sqlite;
 pub mod survey;
 pub mod switch;
 pub mod table;
+mod text;
 pub mod transport;
 pub mod trial;
 

@@ -10,6 +10,18 @@ use super::postgres;
 #[cfg(feature = "sqlite")]
 use super::sqlite;
 
+impl StoreError {
+    /// What our own code or tables should not have made.
+    pub(crate) const fn unexpected(what: &'static str) -> Self {
+        Self::Unexpected { what }
+    }
+
+    /// Something that should exist.
+    pub(crate) fn missing(what: impl Into<String>) -> Self {
+        Self::Missing { what: what.into() }
+    }
+}
+
 /// The error of a statement. A COMMIT that fails may have taken effect, so each store commits by a
 /// function of its own.
 impl From<sqlx::Error> for StoreError {
@@ -29,12 +41,8 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Configuration(_) => Self::BadUrl {
                 reason: "not a SQLite URL this program understands".to_owned(),
             },
-            sqlx::Error::RowNotFound => Self::Unexpected {
-                what: "a row of our own is missing",
-            },
-            _ => Self::Unexpected {
-                what: "a column of another form than asked for",
-            },
+            sqlx::Error::RowNotFound => Self::unexpected("a row of our own is missing"),
+            _ => Self::unexpected("a column of another form than asked for"),
         }
     }
 }
@@ -54,7 +62,5 @@ fn of_answer(answer: &dyn DatabaseError) -> StoreError {
     {
         return sqlite::fault::of_answer(answer);
     }
-    StoreError::Unexpected {
-        what: "an answer of another database",
-    }
+    StoreError::unexpected("an answer of another database")
 }

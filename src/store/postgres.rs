@@ -5,6 +5,18 @@
 //! began in REPEATABLE READ. Every setting is SET LOCAL and no statement is prepared by name, so
 //! that the store works through a pooler in transaction mode.
 
+/// Does something in a transaction of its own, and commits it:
+/// `in_transaction!(store.begin(), |tx| read(tx))`.
+macro_rules! in_transaction {
+    ($begin:expr, |$tx:ident| $work:expr) => {{
+        let mut transaction = $begin.await?;
+        let $tx = &mut transaction;
+        let answer = $work.await?;
+        $crate::store::postgres::committed(transaction).await?;
+        Ok(answer)
+    }};
+}
+
 mod batch;
 mod catalog;
 mod census;
@@ -162,17 +174,14 @@ impl Catalog for PostgresStore {
     }
 
     async fn table(&self, name: &TableName) -> Result<Option<TableFacts>> {
-        let mut tx = self.begin().await?;
-        let facts = catalog::table_facts(&mut tx, name).await?;
-        committed(tx).await?;
-        Ok(facts)
+        in_transaction!(self.begin(), |tx| catalog::table_facts(tx, name))
     }
 
     async fn table_names(&self) -> Result<Vec<TableName>> {
-        let mut tx = self.begin().await?;
-        let names = catalog::table_names(&mut tx, self.schema.as_str()).await?;
-        committed(tx).await?;
-        Ok(names)
+        in_transaction!(self.begin(), |tx| catalog::table_names(
+            tx,
+            self.schema.as_str()
+        ))
     }
 
     async fn check_ownership(&self, owner: Option<&Ident>) -> Result<()> {
@@ -225,9 +234,7 @@ impl Catalog for PostgresStore {
         let mut tx = self.begin().await?;
         let print = fence::fingerprint(&mut tx, access, relation).await?;
         committed(tx).await?;
-        print.ok_or_else(|| StoreError::Missing {
-            what: format!("table {}", access.table.label),
-        })
+        print.ok_or_else(|| StoreError::missing(format!("table {}", access.table.label)))
     }
 
     async fn row_estimate(&self, table: &Table) -> Result<u64> {

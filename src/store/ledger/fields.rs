@@ -146,9 +146,7 @@ pub(crate) async fn set_next<S: Session>(
 fn registered(rows: u64) -> Result<()> {
     match rows {
         1 => Ok(()),
-        _ => Err(StoreError::Missing {
-            what: "a registered field".to_owned(),
-        }),
+        _ => Err(StoreError::missing("a registered field")),
     }
 }
 

@@ -152,9 +152,7 @@ pub(crate) async fn activate<S: Session>(
     );
     match session.execute(statement(sql)).await? == ids.len() as u64 {
         true => Ok(()),
-        false => Err(StoreError::Missing {
-            what: "the pre-active key".to_owned(),
-        }),
+        false => Err(StoreError::missing("the pre-active key")),
     }
 }
 

@@ -149,9 +149,7 @@ pub(crate) async fn set_phase<S: Session>(
         .bind(params);
     match session.execute(update).await? {
         1 => Ok(()),
-        _ => Err(StoreError::Missing {
-            what: "the phase of the procedure".to_owned(),
-        }),
+        _ => Err(StoreError::missing("the phase of the procedure")),
     }
 }
 

@@ -48,9 +48,9 @@ pub(crate) async fn of_numbers<S: Session>(
     let records: Vec<RotationRecord> = session.fetch(statement(sql)).await?;
     let of_number = |number: &i64| {
         let found = records.iter().find(|record| record.history_id == *number);
-        found.cloned().ok_or(StoreError::Unexpected {
-            what: "a record of a rotation that is not there",
-        })
+        found.cloned().ok_or(StoreError::unexpected(
+            "a record of a rotation that is not there",
+        ))
     };
     numbers.iter().map(of_number).collect()
 }

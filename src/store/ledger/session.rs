@@ -158,9 +158,7 @@ pub(crate) trait Session: Send {
     /// Runs a statement and returns its first row. `what` says which row is missing.
     async fn fetch_one<T: OwnRow>(&mut self, statement: Statement, what: &str) -> Result<T> {
         let row = self.fetch_optional(statement).await?;
-        row.ok_or_else(|| StoreError::Missing {
-            what: what.to_owned(),
-        })
+        row.ok_or_else(|| StoreError::missing(what))
     }
 }
 

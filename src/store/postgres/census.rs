@@ -14,6 +14,7 @@ use crate::crypto::KeyId;
 use crate::store::change::Change;
 use crate::store::ledger::{audit, keys};
 use crate::store::locate::key_id_of_prefix;
+use crate::store::text::joined;
 use crate::store::{
     Access, Destruction, KeyText, OpenTransaction, Result, Sealed, SealedCount, Select, Table,
 };
@@ -309,12 +310,14 @@ pub(super) async fn plaintext_of(
     table: &Table,
     tenant: &str,
 ) -> Result<u64> {
-    let sums: Vec<String> = table
-        .fields
-        .iter()
-        .filter(|field| field.plain_exists && field.sealed != Sealed::InPlace)
-        .map(|field| format!("count(t.{})", field.column.quoted()))
-        .collect();
+    let sums = joined(
+        table
+            .fields
+            .iter()
+            .filter(|field| field.plain_exists && field.sealed != Sealed::InPlace),
+        " + ",
+        |field| format!("count(t.{})", field.column.quoted()),
+    );
     let (Some(column), false) = (&table.tenant, sums.is_empty()) else {
         return Ok(0);
     };
@@ -322,7 +325,7 @@ pub(super) async fn plaintext_of(
     run(&mut tx, "SET LOCAL row_security = off").await?;
     let row = query(format!(
         "SELECT ({})::int8 FROM {} AS t WHERE t.{}::text = $1",
-        sums.join(" + "),
+        sums,
         table.name.quoted(),
         column.quoted()
     ))
@@ -354,16 +357,13 @@ async fn blank_indexes(
     }
     let mark = super::guard::mark_sql(Change::Seal, &table.label);
     run(tx, format!("SET LOCAL phiseal.engine = 'on'; {mark}")).await?;
-    let set: Vec<String> = columns.iter().map(|c| format!("{c} = NULL")).collect();
-    let any: Vec<String> = columns
-        .iter()
-        .map(|c| format!("t.{c} IS NOT NULL"))
-        .collect();
+    let set = joined(&columns, ", ", |c| format!("{c} = NULL"));
+    let any = joined(&columns, " OR ", |c| format!("t.{c} IS NOT NULL"));
     query(format!(
         "UPDATE ONLY {relation} AS t SET {} WHERE t.{}::text = $1 AND ({})",
-        set.join(", "),
+        set,
         column.quoted(),
-        any.join(" OR ")
+        any
     ))
     .bind(tenant.to_owned())
     .execute(&mut **tx)

@@ -135,9 +135,7 @@ pub(super) fn decode_uncut(
 /// The bound after the row at which a window ends. A key with a NULL makes no bound and is an
 /// error, since the rest of the range would otherwise count as done.
 fn cursor(access: &Access, row: &PgRow, layout: &Layout) -> Result<KeyText> {
-    key_text(access, row, layout)?.ok_or(StoreError::Unexpected {
-        what: "a row whose key holds a NULL",
-    })
+    key_text(access, row, layout)?.ok_or(StoreError::unexpected("a row whose key holds a NULL"))
 }
 
 /// The identity of the storage that the row was read from.
@@ -166,9 +164,7 @@ fn version_text(bytes: &[u8]) -> Option<String> {
 fn place_of(row: &PgRow) -> Result<(u32, u16)> {
     raw_bytes(row, select::PLACE)?
         .and_then(place)
-        .ok_or(StoreError::Unexpected {
-            what: "a row without a place",
-        })
+        .ok_or(StoreError::unexpected("a row without a place"))
 }
 
 fn locator(row: &PgRow) -> Result<Locator> {
@@ -179,18 +175,14 @@ fn locator(row: &PgRow) -> Result<Locator> {
             place,
             version: Zeroizing::new(version.into_bytes()),
         }),
-        _ => Err(StoreError::Unexpected {
-            what: "a row without place or version",
-        }),
+        _ => Err(StoreError::unexpected("a row without place or version")),
     }
 }
 
 fn flags(row: &PgRow) -> Result<i32> {
     raw_bytes(row, select::FLAGS)?
         .and_then(|bytes| Some(i32::from_be_bytes(bytes.try_into().ok()?)))
-        .ok_or(StoreError::Unexpected {
-            what: "a row without flags",
-        })
+        .ok_or(StoreError::unexpected("a row without flags"))
 }
 
 fn decode_row(access: &Access, row: &PgRow, layout: &Layout, flags: i32) -> Result<PageRow> {
@@ -256,16 +248,14 @@ fn raw_bytes(row: &PgRow, at: usize) -> Result<Option<&[u8]>> {
         return Ok(None);
     }
     if value.format() != PgValueFormat::Binary {
-        return Err(StoreError::Unexpected {
-            what: "a value in text form where binary was asked for",
-        });
+        return Err(StoreError::unexpected(
+            "a value in text form where binary was asked for",
+        ));
     }
     value
         .as_bytes()
         .map(Some)
-        .map_err(|_| StoreError::Unexpected {
-            what: "a value without bytes",
-        })
+        .map_err(|_| StoreError::unexpected("a value without bytes"))
 }
 
 /// The part of the row key for one key value; `None` if the value has no fixed form.

@@ -133,9 +133,7 @@ fn bound(statement: Statement) -> Query<'static, Postgres, PgArguments> {
 pub(super) fn inlined(statement: &Statement) -> Result<String> {
     let number = |at: usize| match statement.values.get(at.wrapping_sub(1)) {
         Some(Bind::Integer(Some(value))) => Ok(value.to_string()),
-        _ => Err(StoreError::Unexpected {
-            what: "a value that is not a number",
-        }),
+        _ => Err(StoreError::unexpected("a value that is not a number")),
     };
     let mut sql = String::new();
     for (at, part) in statement.sql.split('"').enumerate() {

@@ -56,9 +56,9 @@ fn by_state(sqlstate: String, constraint: Option<String>) -> StoreError {
         (_, "55P03") => StoreError::Locked,
         (_, "25006") => StoreError::ReadOnly,
         (_, "42501") => StoreError::Denied { sqlstate },
-        (_, "42P01") => missing("a table"),
-        (_, "42703") => missing("a column"),
-        (_, "3F000") => missing("the schema of our own tables"),
+        (_, "42P01") => StoreError::missing("a table"),
+        (_, "42703") => StoreError::missing("a column"),
+        (_, "3F000") => StoreError::missing("the schema of our own tables"),
         (_, "53100") => StoreError::DiskFull,
         // 57014 means a statement timeout here, as nobody else cancels our statements.
         (_, "57014" | "40001" | "40P01" | "55006") | ("53" | "58", _) => {
@@ -103,12 +103,6 @@ pub(super) fn of_rows(error: StoreError) -> StoreError {
 fn is_of_a_row(sqlstate: &str) -> bool {
     let class = sqlstate.get(..2).unwrap_or_default();
     !class.is_empty() && sqlstate != "unknown" && !NOT_OF_A_ROW.contains(&class)
-}
-
-fn missing(what: &str) -> StoreError {
-    StoreError::Missing {
-        what: what.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::sql::{block, query};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::quote;
+use crate::store::text::joined;
 use crate::store::{Access, LaneStamp, LaneUpdate, Result, StoreError, Triggers, WriteBatch};
 
 /// The block that moves the lane on and checks the keys, in one round trip with BEGIN. A batch so
@@ -79,14 +80,8 @@ pub(super) fn enter_sql(access: &Access, batch: &WriteBatch<'_>) -> String {
 }
 
 fn fingerprint_of(access: &Access, relation: &str) -> String {
-    let columns: Vec<String> = worked_columns(access)
-        .iter()
-        .map(|name| quote::literal(name))
-        .collect();
-    fingerprint_expression(
-        relation,
-        &format!("ARRAY[{}]::pg_catalog.text[]", columns.join(", ")),
-    )
+    let columns = joined(&worked_columns(access), ", ", |name| quote::literal(name));
+    fingerprint_expression(relation, &format!("ARRAY[{}]::pg_catalog.text[]", columns))
 }
 
 /// The block after the write: compares the relation's definition and storage, and the role. The

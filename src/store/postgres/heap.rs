@@ -147,9 +147,9 @@ impl Storage {
             quote::literal(relation)
         );
         let rows = timed(raw(sql).fetch_all(conn)).await?;
-        let row = rows.last().ok_or(StoreError::Unexpected {
-            what: "a relation without storage",
-        })?;
+        let row = rows
+            .last()
+            .ok_or(StoreError::unexpected("a relation without storage"))?;
         let blocks: String = row.try_get(1)?;
         Ok(Self {
             id: row.try_get(0)?,

@@ -13,6 +13,7 @@ use super::committed;
 use super::sql::{raw, run, scalar};
 use super::table;
 use crate::ident::{Ident, IdentError, TableName};
+use crate::store::text::joined;
 use crate::store::{Access, Result, Scope, StoreError, Table};
 
 /// The end of the names of the sweep's indexes, before a digest; on a partition a number follows.
@@ -100,9 +101,7 @@ pub(super) fn index_name(table: &TableName, column: &Ident) -> Result<Ident> {
         .name
         .with_suffix(&format!("_{}_phiseal", column.as_str()))
         .or_else(|_| column.with_suffix("_phiseal"))
-        .map_err(|_| StoreError::Unexpected {
-            what: "an index name",
-        })
+        .map_err(|_| StoreError::unexpected("an index name"))
 }
 
 pub(super) async fn index_there(
@@ -144,9 +143,7 @@ async fn leaf_names(
     suffixes(&leaves)
         .into_iter()
         .map(|(leaf, suffix)| {
-            let name = name(&suffix).map_err(|_| StoreError::Unexpected {
-                what: "an index name",
-            })?;
+            let name = name(&suffix).map_err(|_| StoreError::unexpected("an index name"))?;
             Ok((leaf, name))
         })
         .collect()
@@ -179,9 +176,10 @@ pub(super) async fn concurrently(
     if there {
         return Ok(());
     }
-    let leaf: TableName = index.relation.parse().map_err(|_| StoreError::Unexpected {
-        what: "a relation's name",
-    })?;
+    let leaf: TableName = index
+        .relation
+        .parse()
+        .map_err(|_| StoreError::unexpected("a relation's name"))?;
     let schema = leaf.schema.as_ref().map(|s| format!("{}.", s.quoted()));
     let qualified = format!("{}{}", schema.unwrap_or_default(), name.quoted());
     let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
@@ -204,12 +202,13 @@ pub(super) async fn make_sweep_index(
     relation: &str,
 ) -> Result<bool> {
     let table = &access.table;
-    let keys: Vec<String> = table.keys.iter().map(|key| key.name.quoted()).collect();
-    let needs: Vec<String> = (access.cells.iter())
-        .filter(|field| field.source.exists)
-        .map(super::wanted::unsealed)
-        .collect();
-    let rest = format!("({}) WHERE {}", keys.join(", "), needs.join(" OR "));
+    let keys = joined(&table.keys, ", ", |key| key.name.quoted());
+    let needs = joined(
+        access.cells.iter().filter(|field| field.source.exists),
+        " OR ",
+        super::wanted::unsealed,
+    );
+    let rest = format!("({}) WHERE {}", keys, needs);
     if !is_quiet(store, table).await? {
         return Ok(false);
     }
@@ -265,13 +264,9 @@ pub(super) async fn sweep_indexes(store: &PostgresStore, table: &Table) -> Resul
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE i.indrelid IN ({LEAVES}) AND c.relname ~ '{SWEEP}(_[0-9a-f]{{8}})?(_[0-9]+)?$' ORDER BY 1"
     );
-    let mut tx = store.begin().await?;
-    let answer = scalar(sql)
+    in_transaction!(store.begin(), |tx| scalar(sql)
         .bind(super::prepare::regclass(table))
-        .fetch_all(&mut *tx)
-        .await?;
-    committed(tx).await?;
-    Ok(answer)
+        .fetch_all(&mut **tx))
 }
 
 /// Whether no other transaction has used the table throughout the checks. An index could be neither

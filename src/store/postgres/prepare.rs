@@ -127,9 +127,7 @@ pub(super) async fn prepare(store: &PostgresStore, table: &Table) -> Result<()> 
                 )),
                 None if bare => {}
                 None => {
-                    return Err(StoreError::Missing {
-                        what: format!("the guard on {leaf}"),
-                    });
+                    return Err(StoreError::missing(format!("the guard on {leaf}")));
                 }
             }
         }

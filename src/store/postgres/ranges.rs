@@ -10,6 +10,7 @@ use super::select;
 use super::sql::{TEXT_SETTINGS, query, run};
 use super::wanted;
 use super::{PostgresStore, timed};
+use crate::store::text::joined;
 use crate::store::{Access, KeyText, Result, Select, StoreError, Table};
 
 /// Whether any row needs work: one scan of the table, which the server may run in parallel.
@@ -72,18 +73,15 @@ pub(super) async fn cut_by_key(
     let texts: Vec<String> = (0..table.keys.len())
         .map(|i| format!("q.key{i}::text"))
         .collect();
-    let columns: Vec<String> = table
-        .keys
-        .iter()
-        .enumerate()
-        .map(|(i, key)| format!("t.{} AS key{i}", key.name.quoted()))
-        .collect();
+    let columns = joined(table.keys.iter().enumerate(), ", ", |(i, key)| {
+        format!("t.{} AS key{i}", key.name.quoted())
+    });
     let sql = format!(
         "SELECT {} FROM (SELECT {}, row_number() OVER (ORDER BY {keys}) AS rn, count(*) OVER () AS n \
            FROM ONLY {relation} AS t TABLESAMPLE SYSTEM ({percent:.3}) REPEATABLE (1)) AS q \
          WHERE q.rn < q.n AND q.rn % greatest(q.n / {pieces}, 1) = 0 ORDER BY q.rn LIMIT {}",
         texts.join(", "),
-        columns.join(", "),
+        columns,
         pieces - 1,
         keys = select::key_list(&table.keys, "t"),
     );

@@ -243,9 +243,7 @@ impl PageReader for Reader {
         }
         self.cut_by_server -= 1;
         let page = self.window(access, request, true).await?;
-        page.ok_or(StoreError::Unexpected {
-            what: "a window out of order",
-        })
+        page.ok_or(StoreError::unexpected("a window out of order"))
     }
 
     async fn rows(
@@ -331,11 +329,10 @@ pub(super) fn split<'a>(
     let mut versions = Vec::with_capacity(locators.size_hint().0);
     for locator in locators {
         places.push(locator.place.as_str());
-        versions.push(std::str::from_utf8(&locator.version).map_err(|_| {
-            StoreError::Unexpected {
-                what: "a row version of another store",
-            }
-        })?);
+        versions.push(
+            std::str::from_utf8(&locator.version)
+                .map_err(|_| StoreError::unexpected("a row version of another store"))?,
+        );
     }
     Ok((places, versions))
 }

@@ -153,9 +153,9 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
     run(&mut tx, LOCK_WAIT).await?;
     let (handovers, due) = (order.handovers, order.due);
     if !keys::hand_over(&mut store.session(&mut tx), handovers, due, order.actor).await? {
-        return Err(StoreError::Unexpected {
-            what: "the state of a blind index key changed during its rotation",
-        });
+        return Err(StoreError::unexpected(
+            "the state of a blind index key changed during its rotation",
+        ));
     }
     let mut leaves = Vec::new();
     for one in order.tables {
@@ -380,9 +380,7 @@ fn rename_index(leaf: &str, old: &Ident, new: &Ident, suffix: &str) -> Result<St
     let name = |ident: &Ident| {
         ident
             .with_suffix(suffix)
-            .map_err(|_| StoreError::Unexpected {
-                what: "an index name",
-            })
+            .map_err(|_| StoreError::unexpected("an index name"))
     };
     let schema = leaf
         .parse::<crate::ident::TableName>()

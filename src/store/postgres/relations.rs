@@ -178,9 +178,7 @@ fn json<T: serde::de::DeserializeOwned + Default>(text: Option<&str>) -> Result<
     )
 }
 
-const UNEXPECTED: StoreError = StoreError::Unexpected {
-    what: "a row of sealed_relations",
-};
+const UNEXPECTED: StoreError = StoreError::unexpected("a row of sealed_relations");
 
 pub(super) fn table_name(schema: String, name: String) -> Result<TableName> {
     let ident = |name| Ident::new(name).map_err(|_| UNEXPECTED);

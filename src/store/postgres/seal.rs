@@ -10,6 +10,7 @@ use super::read::split;
 use super::sql::query;
 use super::timed;
 use crate::store::page::WriteCell;
+use crate::store::text::joined;
 use crate::store::{Access, Result, StoreError, Triggers, WriteBatch, Written};
 
 /// The bound places and versions of a batch's rows.
@@ -175,19 +176,18 @@ fn update_sql(
         names.push(format!("c{i}"));
     }
     let (with, join) = skip_clause(relation, skip_locked);
-    let stored: Vec<String> = access
-        .cells
-        .iter()
-        .filter(|field| field.in_place())
-        .map(|field| format!(", t.{}::pg_catalog.text", field.source.name.quoted()))
-        .collect();
+    let stored = joined(
+        access.cells.iter().filter(|field| field.in_place()),
+        "",
+        |field| format!(", t.{}::pg_catalog.text", field.source.name.quoted()),
+    );
     let kept = match access.triggers == Triggers::Fire && stored.is_empty() {
         true => kept.join(" AND "),
         false => "true".to_owned(),
     };
     let also = match stored.is_empty() {
         true => format!(", {kept}"),
-        false => stored.join(""),
+        false => stored.clone(),
     };
     let update = format!(
         "UPDATE ONLY {relation} AS t SET {} \
@@ -239,9 +239,7 @@ fn sealed_texts<'a>(batch: &'a WriteBatch<'_>, field: usize) -> Result<Vec<Optio
         .into_iter()
         .map(|sealed| {
             let text = sealed.map(std::str::from_utf8).transpose();
-            text.map_err(|_| StoreError::Unexpected {
-                what: "a text form that is not text",
-            })
+            text.map_err(|_| StoreError::unexpected("a text form that is not text"))
         })
         .collect()
 }
@@ -280,13 +278,9 @@ fn written(access: &Access, batch: &WriteBatch<'_>, rows: &[PgRow]) -> Result<Wr
     let mut hit = vec![false; batch.rows.len()];
     let mut mark = |n: i64| -> Result<usize> {
         let at = usize::try_from(n - 1).ok().filter(|at| *at < hit.len());
-        let at = at.ok_or(StoreError::Unexpected {
-            what: "a row that was not in the batch",
-        })?;
+        let at = at.ok_or(StoreError::unexpected("a row that was not in the batch"))?;
         if std::mem::replace(&mut hit[at], true) {
-            return Err(StoreError::Unexpected {
-                what: "a row written twice",
-            });
+            return Err(StoreError::unexpected("a row written twice"));
         }
         Ok(at)
     };

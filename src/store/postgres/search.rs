@@ -167,11 +167,8 @@ fn add(list: &mut SearchList, row: &PgRow, id: String, columns: Vec<Column>) -> 
 }
 
 fn qualified(schema: &str, table: &str) -> Result<TableName> {
-    let ident = |name: &str| {
-        Ident::new(name).map_err(|_| StoreError::Unexpected {
-            what: "the name of a relation",
-        })
-    };
+    let ident =
+        |name: &str| Ident::new(name).map_err(|_| StoreError::unexpected("the name of a relation"));
     Ok(TableName {
         schema: Some(ident(schema)?),
         name: ident(table)?,
@@ -185,15 +182,12 @@ pub(super) async fn search(
     keys: &[KeyId],
 ) -> Result<Vec<SearchHit>> {
     let Some((oid, table)) = place.id.split_once(' ') else {
-        return Err(StoreError::Unexpected {
-            what: "a place of another store",
-        });
+        return Err(StoreError::unexpected("a place of another store"));
     };
     let mut sums = Vec::with_capacity(place.columns.len());
     for column in &place.columns {
-        let name = Ident::new(column.name.as_str()).map_err(|_| StoreError::Unexpected {
-            what: "the name of a column",
-        })?;
+        let name = Ident::new(column.name.as_str())
+            .map_err(|_| StoreError::unexpected("the name of a column"))?;
         let found = holds(&format!("t.{}", name.quoted()), column.form);
         sums.push(format!("count(*) FILTER (WHERE {found})"));
     }

@@ -9,8 +9,8 @@ use crate::store::{Result, Table};
 /// Sessions that hold locks on the table, described by process id and application, never by their
 /// queries.
 pub(super) async fn blockers(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
-    let mut tx = store.begin().await?;
-    let answer = scalar(
+    in_transaction!(store.begin(), |tx| {
+        scalar(
         "SELECT DISTINCT 'process ' || a.pid || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || ', ' \
               || a.state || ' for ' || extract(epoch FROM clock_timestamp() - a.xact_start)::int8 || ' s)' \
          FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
@@ -20,10 +20,8 @@ pub(super) async fn blockers(store: &PostgresStore, table: &Table) -> Result<Vec
            AND a.application_name <> 'phiseal' ORDER BY 1 LIMIT 10",
     )
     .bind(prepare::regclass(table))
-    .fetch_all(&mut *tx)
-    .await?;
-    committed(tx).await?;
-    Ok(answer)
+    .fetch_all(&mut **tx)
+    })
 }
 
 /// How long, in seconds, a session whose lease is over may keep the server waiting before it counts

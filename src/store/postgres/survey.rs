@@ -11,6 +11,7 @@ use super::table;
 use super::wanted;
 use super::{PostgresStore, timed};
 use crate::store::survey::{Survey, Violator};
+use crate::store::text::joined;
 use crate::store::{
     Access, KeyColumn, KeyKind, KeyText, Result, Scope, Sealed, Select, StoreError, Table,
 };
@@ -148,19 +149,17 @@ async fn count_violating(
     relation: &str,
     constraint: &Unvalidated,
 ) -> Result<u64> {
-    let values: Vec<String> = table
-        .fields
-        .iter()
-        .filter(|field| field.plain_exists)
-        .map(|field| format!("{} IS NOT NULL", field.column.quoted()))
-        .collect();
+    let values = joined(
+        table.fields.iter().filter(|field| field.plain_exists),
+        " OR ",
+        |field| format!("{} IS NOT NULL", field.column.quoted()),
+    );
     if values.is_empty() {
         return Ok(0);
     }
     let sql = format!(
         "SELECT count(*) FROM ONLY {relation} WHERE ({}) IS FALSE AND ({})",
-        constraint.condition,
-        values.join(" OR ")
+        constraint.condition, values
     );
     counted(store, sql).await
 }

@@ -18,10 +18,7 @@ pub(super) async fn relations(
     if let Scope::Only(relations) = scope {
         return Ok(relations.clone());
     }
-    let mut tx = store.begin().await?;
-    let relations = relations_in(store, &mut tx, table, scope).await?;
-    committed(tx).await?;
-    Ok(relations)
+    in_transaction!(store.begin(), |tx| relations_in(store, tx, table, scope))
 }
 
 /// Like [`relations`], in a transaction that is already open.
@@ -41,9 +38,7 @@ pub(super) async fn relations_in(
     .fetch_all(&mut *conn)
     .await?;
     if relations.is_empty() && !is_there(&mut *conn, table).await? {
-        return Err(StoreError::Missing {
-            what: format!("table {}", table.label),
-        });
+        return Err(StoreError::missing(format!("table {}", table.label)));
     }
     if *scope == Scope::Detached {
         relations.extend(super::relations::detached(store, conn, &table.label).await?);

@@ -139,9 +139,7 @@ impl BatchWriter for SqliteWriter {
                 let added = SqliteSession(&mut self.conn).execute(add).await;
                 added.map(|_| ())
             }
-            None => Err(StoreError::Unexpected {
-                what: "counts without a lane",
-            }),
+            None => Err(StoreError::unexpected("counts without a lane")),
         };
         self.settled(outcome).await
     }

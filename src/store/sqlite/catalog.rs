@@ -122,9 +122,7 @@ pub(super) fn text(row: &SqliteRow, column: &str) -> Result<String> {
 }
 
 fn unexpected() -> StoreError {
-    StoreError::Unexpected {
-        what: "a name in the catalog that is no identifier",
-    }
+    StoreError::unexpected("a name in the catalog that is no identifier")
 }
 
 /// One object of `sqlite_schema`.

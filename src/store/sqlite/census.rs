@@ -15,8 +15,8 @@ use super::key_range::KeyRange;
 use super::key_value;
 use super::read::window_end;
 use super::search;
-use super::select::{Shape, image, joined};
-use super::sql::{Bind, bound, run, scalar};
+use super::select::{Shape, image};
+use super::sql::{Bind, bound, run, scalar, tuple};
 use super::wanted::sealed_under;
 use crate::crypto::KeyId;
 use crate::ident::Ident;
@@ -24,6 +24,7 @@ use crate::store::change::Change;
 use crate::store::ledger::session::Session;
 use crate::store::ledger::{audit, keys};
 use crate::store::locate::key_id_of_prefix;
+use crate::store::text::joined;
 use crate::store::{
     Access, Destruction, KeyText, Result, Sealed, SealedCount, StoreError, Table, TableField,
 };
@@ -99,14 +100,10 @@ async fn add_window(
             "SELECT {at}, p{at}, count(*) FROM \"~w\" WHERE p{at} IS NOT NULL GROUP BY p{at}"
         )),
     );
-    let rows = bound(sql, range.again()).fetch_all(conn).await?;
-    for row in rows {
-        let field: i64 = row.try_get(0)?;
-        let prefix: String = row.try_get(1)?;
-        let values: i64 = row.try_get(2)?;
-        let field = usize::try_from(field).map_err(|_| StoreError::Unexpected {
-            what: "a count of a field that was not asked for",
-        })?;
+    let rows: Vec<(i64, String, i64)> = tuple(sql, range.again()).fetch_all(conn).await?;
+    for (field, prefix, values) in rows {
+        let field = usize::try_from(field)
+            .map_err(|_| StoreError::unexpected("a count of a field that was not asked for"))?;
         *sums.entry((field, key_id_of_prefix(&prefix))).or_default() += values.unsigned_abs();
     }
     Ok(())

@@ -7,10 +7,11 @@ use sqlx::{Row, TypeInfo, ValueRef};
 use zeroize::Zeroizing;
 
 use super::key_value::{self, KeyValue};
-use super::select::{Shape, ShapeField, image, joined};
+use super::select::{Shape, ShapeField, image};
 use super::value::Value;
 use super::version::{self, SeenCell};
 use crate::store::page::PageCell;
+use crate::store::text::joined;
 use crate::store::{Access, Locator, PageRequest, PageRow, Result, Select, StoreError};
 
 /// Which columns of a row are read.
@@ -340,9 +341,9 @@ fn value(row: &SqliteRow, at: usize) -> Result<Option<Value>> {
             "text" => Value::Text(bytes(row, at + 1)?),
             "blob" => Value::Blob(bytes(row, at + 1)?),
             _ => {
-                return Err(StoreError::Unexpected {
-                    what: "a storage class that SQLite does not have",
-                });
+                return Err(StoreError::unexpected(
+                    "a storage class that SQLite does not have",
+                ));
             }
         },
     };

@@ -61,15 +61,11 @@ fn of_code(code: i32, message: &str) -> StoreError {
             sqlstate,
             constraint: constraint(code, message),
         },
-        1 if message.starts_with("no such table: phiseal_") => StoreError::Missing {
-            what: "a table of our own".to_owned(),
-        },
-        1 if message.starts_with("no such table") => StoreError::Missing {
-            what: "a table".to_owned(),
-        },
-        1 if message.starts_with("no such column") => StoreError::Missing {
-            what: "a column".to_owned(),
-        },
+        1 if message.starts_with("no such table: phiseal_") => {
+            StoreError::missing("a table of our own")
+        }
+        1 if message.starts_with("no such table") => StoreError::missing("a table"),
+        1 if message.starts_with("no such column") => StoreError::missing("a column"),
         _ => StoreError::Refused { sqlstate },
     }
 }

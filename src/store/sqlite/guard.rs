@@ -244,9 +244,8 @@ async fn free_name(conn: &mut SqliteConnection, table: &TableName, event: &str) 
 
 fn trigger_name(table: &TableName, event: &str, suffix: &str) -> Result<Ident> {
     let name = format!("{GUARD_PREFIX}{event}_{}{suffix}", table.name.as_str());
-    Ident::new(name).map_err(|_| StoreError::Unexpected {
-        what: "a table name too long to name its guard after",
-    })
+    Ident::new(name)
+        .map_err(|_| StoreError::unexpected("a table name too long to name its guard after"))
 }
 
 fn name_of(table: &str) -> Result<TableName> {
@@ -257,9 +256,7 @@ fn name_of(table: &str) -> Result<TableName> {
 }
 
 fn unexpected() -> StoreError {
-    StoreError::Unexpected {
-        what: "a name in the catalog or the registry",
-    }
+    StoreError::unexpected("a name in the catalog or the registry")
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::connect;
-use super::select::{Shape, joined};
+use super::select::Shape;
 use super::sql::{Bind, run, scalar};
 use crate::ident::Ident;
+use crate::store::text::joined;
 use crate::store::{Access, Result, Select, StoreError, Table};
 
 /// Creates the lookup indexes of blind indexes.
@@ -94,9 +95,7 @@ pub(super) fn lookup_name(table: &Table, index: &Ident) -> Result<Ident> {
 }
 
 fn index_name(name: String) -> Result<Ident> {
-    Ident::new(name).map_err(|_| StoreError::Unexpected {
-        what: "names too long to name an index after",
-    })
+    Ident::new(name).map_err(|_| StoreError::unexpected("names too long to name an index after"))
 }
 
 async fn schema_sql(conn: &mut SqliteConnection, kind: &str, name: &str) -> Result<Option<String>> {

@@ -4,8 +4,9 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::key_value::{self, KeyValue};
-use super::select::{Shape, joined};
+use super::select::Shape;
 use super::sql::{Bind, scalar};
+use crate::store::text::joined;
 use crate::store::{KeyText, Result};
 
 /// A range of keys or rowids as a condition.

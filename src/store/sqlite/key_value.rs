@@ -62,9 +62,7 @@ impl KeyValue {
 
     /// Reads a part of a cursor.
     pub(super) fn decode(part: &str) -> Result<Self> {
-        let bad = || StoreError::Unexpected {
-            what: "a cursor of another form than this store makes",
-        };
+        let bad = || StoreError::unexpected("a cursor of another form than this store makes");
         let (class, value) = part.split_once(':').ok_or_else(bad)?;
         Ok(match class {
             "n" => Self::Null,
@@ -118,9 +116,9 @@ pub(super) fn cursor(key: &[KeyValue]) -> KeyText {
 /// The values of a cursor, as many as the key has columns.
 pub(super) fn values(cursor: &KeyText, columns: usize) -> Result<Vec<KeyValue>> {
     if cursor.0.len() != columns {
-        return Err(StoreError::Unexpected {
-            what: "a cursor of another number of columns than the key",
-        });
+        return Err(StoreError::unexpected(
+            "a cursor of another number of columns than the key",
+        ));
     }
     cursor.0.iter().map(|part| KeyValue::decode(part)).collect()
 }
@@ -148,9 +146,9 @@ pub(super) fn parts(place: &str) -> impl Iterator<Item = Result<&str>> {
     let mut rest = place;
     std::iter::from_fn(move || {
         (!rest.is_empty()).then(|| {
-            let (part, after) = first_part(rest).ok_or(StoreError::Unexpected {
-                what: "a locator of another form than this store makes",
-            })?;
+            let (part, after) = first_part(rest).ok_or(StoreError::unexpected(
+                "a locator of another form than this store makes",
+            ))?;
             rest = after;
             Ok(part)
         })

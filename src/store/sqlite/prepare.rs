@@ -59,9 +59,7 @@ pub(super) async fn columns(conn: &mut SqliteConnection, table: &Table) -> Resul
         .fetch_all(conn)
         .await?;
     match names.is_empty() {
-        true => Err(StoreError::Missing {
-            what: format!("table {}", table.name),
-        }),
+        true => Err(StoreError::missing(format!("table {}", table.name))),
         false => Ok(names),
     }
 }

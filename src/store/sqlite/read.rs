@@ -135,9 +135,9 @@ async fn page(
     let (mut range, by_row) = match (&request.after, shape.rowid.name) {
         (Some(Bound::Row(first)), Some(name)) => (KeyRange::of_rows(name, *first), Some(name)),
         (Some(Bound::Row(_)), None) => {
-            return Err(StoreError::Unexpected {
-                what: "a row number of a table that has none",
-            });
+            return Err(StoreError::unexpected(
+                "a row number of a table that has none",
+            ));
         }
         (after, _) => {
             let after = after.as_ref().and_then(Bound::key);

@@ -3,7 +3,6 @@
 //! for all tables and together with the keys. A lookup finds the old column under the old key or
 //! the new one under the new key, and never a mixture.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::catalog::schema_text::{checks, mentions};
@@ -13,7 +12,7 @@ use super::guard;
 use super::read::window;
 use super::relations;
 use super::seal;
-use super::sql::{Bind, bound, run, scalar};
+use super::sql::{Bind, run, scalar, tuple};
 use super::{indexes, prepare};
 use crate::crypto::KeyId;
 use crate::store::ledger::session::Session;
@@ -91,9 +90,9 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
     let mut session = SqliteSession(&mut *transaction);
     let before = session.newest_change().await?;
     if !keys::hand_over(&mut session, handovers, due, order.actor).await? {
-        return Err(StoreError::Unexpected {
-            what: "the state of a blind index key changed during its rotation",
-        });
+        return Err(StoreError::unexpected(
+            "the state of a blind index key changed during its rotation",
+        ));
     }
     relations::before_change(&mut transaction).await?;
     let mut ways = Vec::new();
@@ -249,13 +248,9 @@ async fn refuse_dependents(
             .any(|ident| ident.as_str().eq_ignore_ascii_case(name))
     };
     let binds = [Bind::from(table_name), Bind::from(column)];
-    let rows = bound(SCHEMA, binds).fetch_all(conn).await?;
-    for row in rows {
-        let kind: String = row.try_get(0)?;
-        let name: String = row.try_get(1)?;
-        let sql: String = row.try_get(2)?;
-        let of_table: bool = row.try_get(3)?;
-        let indexed: bool = row.try_get(4)?;
+    let rows: Vec<(String, String, String, bool, bool)> =
+        tuple(SCHEMA, binds).fetch_all(conn).await?;
+    for (kind, name, sql, of_table, indexed) in rows {
         let depends = match kind.as_str() {
             "table" => checks(&sql).iter().any(|check| mentions(check, column)),
             // The name may also be in the expression or condition of an index, which no pragma
@@ -286,9 +281,9 @@ fn in_the_way(kind: &str, name: &str, table: &Table) -> StoreError {
 }
 
 fn field<'a>(table: &'a Table, index: &ColumnSwitch) -> Result<&'a TableField> {
-    table.fields.get(index.field).ok_or(StoreError::Unexpected {
-        what: "a blind index of a field that the table does not name",
-    })
+    table.fields.get(index.field).ok_or(StoreError::unexpected(
+        "a blind index of a field that the table does not name",
+    ))
 }
 
 #[cfg(test)]

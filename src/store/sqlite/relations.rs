@@ -335,6 +335,4 @@ pub(super) async fn columns_moved(conn: &mut SqliteConnection, label: &str) -> R
     }
 }
 
-const UNEXPECTED: StoreError = StoreError::Unexpected {
-    what: "a row of sealed_relations",
-};
+const UNEXPECTED: StoreError = StoreError::unexpected("a row of sealed_relations");

@@ -13,10 +13,11 @@ use zeroize::Zeroizing;
 
 use super::key_value::{self, KeyValue};
 use super::read::single;
-use super::select::{Shape, ShapeField, image, joined};
+use super::select::{Shape, ShapeField, image};
 use super::sql::{Bind, bound};
 use super::version::{self, SeenCell};
 use crate::store::page::WriteCell;
+use crate::store::text::joined;
 use crate::store::{Access, Result, StoreError, Triggers, WriteRow, Written};
 pub(super) use layout::same_key;
 use layout::{PARAMETERS_MAX, UpdateLayout};
@@ -95,11 +96,11 @@ async fn stored(
     let keys = shape.keys.len();
     let fields = &shape.fields;
     let row = format!("({})", vec!["?"; keys + 1].join(","));
-    let names: Vec<String> = (0..keys).map(|at| format!("k{at}")).collect();
+    let names = joined(0..keys, ", ", |at| format!("k{at}"));
     // CROSS JOIN keeps the order: first the few written rows, then each row by its key.
     let sql = format!(
         "WITH \"~v\"(n, {}) AS (VALUES {}) SELECT v.n, {} FROM \"~v\" AS v CROSS JOIN {} AS t WHERE {}",
-        names.join(", "),
+        names,
         vec![row; done.len()].join(","),
         joined(fields, ", ", held),
         shape.table,
@@ -155,9 +156,9 @@ fn sealed_bind(envelope: &[u8], text: bool) -> Result<Bind> {
     }
     match std::str::from_utf8(envelope) {
         Ok(text) => Ok(Bind::from(text)),
-        Err(_) => Err(StoreError::Unexpected {
-            what: "an envelope for a text column that is not in text form",
-        }),
+        Err(_) => Err(StoreError::unexpected(
+            "an envelope for a text column that is not in text form",
+        )),
     }
 }
 

@@ -8,11 +8,11 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::connect::read_transaction;
-use super::select::joined;
 use super::sql::{Bind, bound, literal, scalar};
 use crate::crypto::KeyId;
 use crate::quote;
 use crate::store::search::needles;
+use crate::store::text::joined;
 use crate::store::{
     Result, SearchColumn, SearchForm, SearchHit, SearchList, SearchRelation, Select, StoreError,
 };

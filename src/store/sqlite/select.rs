@@ -6,9 +6,10 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::key_value::KeyValue;
-use super::sql::{Bind, bound};
+use super::sql::{Bind, bound, tuple};
 use super::value::Kept;
 use crate::ident::Ident;
+use crate::store::text::joined;
 use crate::store::{Access, Result, StoreError};
 
 /// A table with its key, its tenant and its fields.
@@ -189,11 +190,6 @@ impl Shape {
     }
 }
 
-/// Joins the texts that `one` makes of the items.
-pub(super) fn joined<T>(items: &[T], between: &str, one: impl Fn(&T) -> String) -> String {
-    items.iter().map(one).collect::<Vec<_>>().join(between)
-}
-
 /// An expression for the bytes of a value, to read and to compare. (A cast of REAL keeps only 15
 /// digits.)
 pub(super) fn image(column: &str) -> String {
@@ -221,10 +217,8 @@ pub(super) async fn rowid(conn: &mut SqliteConnection, table: &str) -> Result<Ro
         AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), \
         (SELECT group_concat(lower(name)) FROM pragma_table_xinfo(?1) \
          WHERE lower(name) IN ('rowid', '_rowid_', 'oid'))";
-    let row = bound(LOOK, [Bind::from(table)]).fetch_one(conn).await?;
-    let without: bool = row.try_get(0)?;
-    let shown: bool = row.try_get(1)?;
-    let taken: Option<String> = row.try_get(2)?;
+    let (without, shown, taken): (bool, bool, Option<String>) =
+        tuple(LOOK, [Bind::from(table)]).fetch_one(conn).await?;
     let taken: Vec<&str> = taken.iter().flat_map(|names| names.split(',')).collect();
     let name = ["rowid", "_rowid_", "oid"]
         .into_iter()
@@ -267,9 +261,9 @@ pub(super) async fn collations(
             let collation = found
                 .and_then(|(_, columns)| columns.iter().find(|(column, _)| column == key))
                 .map(|(_, collation)| Ident::new(collation.clone()));
-            collation.transpose().map_err(|_| StoreError::Unexpected {
-                what: "the name of a collation",
-            })
+            collation
+                .transpose()
+                .map_err(|_| StoreError::unexpected("the name of a collation"))
         })
         .collect()
 }

@@ -12,10 +12,11 @@ use sqlx::sqlite::SqliteConnection;
 use super::guard::mark;
 use super::key_value::{self, KeyValue};
 use super::seal;
-use super::select::{Shape, joined};
+use super::select::Shape;
 use super::sql::{Bind, bound, run};
 use crate::ident::{Ident, TableName};
 use crate::store::change::Change;
+use crate::store::text::joined;
 use crate::store::{Access, Result, Sealed, StoreError, Table, Trial, TrialTable, Tried, WriteRow};
 
 /// The name of the temporary copy.
@@ -83,9 +84,7 @@ async fn in_copy(conn: &mut SqliteConnection, access: &Access, rows: &[WriteRow]
     let columns = columns(conn, &access.table.name.name).await?;
     let copy = TableName {
         schema: None,
-        name: Ident::new(COPY).map_err(|_| StoreError::Unexpected {
-            what: "the name of the copy",
-        })?,
+        name: Ident::new(COPY).map_err(|_| StoreError::unexpected("the name of the copy"))?,
     };
     let name = copy.name.quoted();
     run(
@@ -141,9 +140,7 @@ async fn columns(conn: &mut SqliteConnection, table: &Ident) -> Result<Vec<Store
         let keys: i64 = row.try_get(3)?;
         Ok(StoredColumn {
             rowid: place == 1 && keys == 1 && declared.eq_ignore_ascii_case("INTEGER"),
-            name: Ident::new(name).map_err(|_| StoreError::Unexpected {
-                what: "the name of a column",
-            })?,
+            name: Ident::new(name).map_err(|_| StoreError::unexpected("the name of a column"))?,
             declared,
         })
     };

@@ -1,9 +1,10 @@
 //! Which rows need work, as SQL conditions.
 //! Owns the expressions that the sweep's index and the page statements share.
 
-use super::select::{Shape, joined};
+use super::select::Shape;
 use crate::crypto::KeyId;
 use crate::crypto::envelope::HEADER_BYTES;
+use crate::store::text::joined;
 use crate::store::{Result, Select, StoreError};
 
 impl Shape {
@@ -53,9 +54,9 @@ fn in_place_wanted(column: &str, select: &Select) -> Result<String> {
                 .iter()
                 .all(|prefix| prefix.bytes().all(plain))
             {
-                return Err(StoreError::Unexpected {
-                    what: "a prefix of sealed text that is not base64",
-                });
+                return Err(StoreError::unexpected(
+                    "a prefix of sealed text that is not base64",
+                ));
             }
             let prefixes = joined(sealed_prefixes, ", ", |prefix| format!("'{prefix}'"));
             format!(

@@ -117,9 +117,7 @@ pub(super) async fn names(
 ) -> Result<Vec<TableName>, StoreError> {
     let rows = query(NAMES).bind(schema).fetch_all(conn).await?;
     let name = |row: &PgRow| {
-        let unexpected = |_| StoreError::Unexpected {
-            what: "a name that is none",
-        };
+        let unexpected = |_| StoreError::unexpected("a name that is none");
         Ok(TableName {
             schema: Some(Ident::new(get::<&str>(row, "schema")?).map_err(unexpected)?),
             name: Ident::new(get::<&str>(row, "name")?).map_err(unexpected)?,
@@ -236,9 +234,8 @@ async fn root(conn: &mut PgConnection, oid: Oid) -> Result<Option<TableName>, St
     let row = query(ROOT).bind(oid).fetch_optional(conn).await?;
     let Some(row) = row else { return Ok(None) };
     let ident = |column| {
-        Ident::new(get::<&str>(&row, column)?).map_err(|_| StoreError::Unexpected {
-            what: "the name of a partitioned table",
-        })
+        Ident::new(get::<&str>(&row, column)?)
+            .map_err(|_| StoreError::unexpected("the name of a partitioned table"))
     };
     Ok(Some(TableName {
         schema: Some(ident("schema")?),

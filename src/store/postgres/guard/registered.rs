@@ -12,7 +12,7 @@ use crate::ident::Ident;
 use crate::store::{Result, Sealed, StoreError, Table, UntrustedSeal};
 
 /// The guard that the table should have: for the registered fields and those that this plan adds.
-pub(in crate::store::postgres) async fn guard_of(
+pub(crate) async fn guard_of(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
     table: &Table,
@@ -129,7 +129,5 @@ async fn owner_of(tx: &mut Transaction<'static, Postgres>, table: &Table) -> Res
 }
 
 fn ident(name: String) -> Result<Ident> {
-    Ident::new(name).map_err(|_| StoreError::Unexpected {
-        what: "a column name in the registry",
-    })
+    Ident::new(name).map_err(|_| StoreError::unexpected("a column name in the registry"))
 }

@@ -29,7 +29,7 @@ const WINDOW_BLOCKS_MIN_FAR: u32 = 1024;
 
 /// One window: from after a place up to a block, in one pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::store::postgres) struct Window {
+pub(crate) struct Window {
     from: HeapPosition,
     /// The window ends before this block.
     until: u32,
@@ -42,7 +42,7 @@ pub(in crate::store::postgres) struct Window {
 impl Window {
     /// The window after `after`. If the storage was replaced, the range begins again; but a scan
     /// that depends on a horizon ends, since places meant something else at that time.
-    pub(in crate::store::postgres) fn new(
+    pub(crate) fn new(
         after: &HeapPosition,
         upto: Option<&Bound>,
         storage: &Storage,
@@ -50,9 +50,7 @@ impl Window {
         answers_take: Duration,
     ) -> Result<Self> {
         let Some(Bound::Heap(end)) = upto else {
-            return Err(StoreError::Unexpected {
-                what: "a range of places without an end",
-            });
+            return Err(StoreError::unexpected("a range of places without an end"));
         };
         let from = if after.storage == storage.id {
             after.clone()
@@ -85,12 +83,12 @@ impl Window {
         })
     }
 
-    pub(in crate::store::postgres) fn storage(&self) -> &str {
+    pub(crate) fn storage(&self) -> &str {
         &self.from.storage
     }
 
     /// The condition that selects this window's rows in a table `t`.
-    pub(in crate::store::postgres) fn condition(&self, versions: &Visibility) -> String {
+    pub(crate) fn condition(&self, versions: &Visibility) -> String {
         let HeapPosition {
             block,
             line,
@@ -126,7 +124,7 @@ impl Window {
     }
 
     /// The bound after a row of this window.
-    pub(in crate::store::postgres) fn behind(&self, (block, line): (u32, u16)) -> Bound {
+    pub(crate) fn behind(&self, (block, line): (u32, u16)) -> Bound {
         Bound::Heap(HeapPosition {
             block,
             line,
@@ -135,7 +133,7 @@ impl Window {
     }
 
     /// The bound after this whole window; `None` if the range ends with it.
-    pub(in crate::store::postgres) fn end(&self) -> Option<Bound> {
+    pub(crate) fn end(&self) -> Option<Bound> {
         let (block, pass) = if self.group >= self.range_end {
             // The relation was truncated during the scan.
             return None;

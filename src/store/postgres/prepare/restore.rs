@@ -11,14 +11,12 @@ use super::super::relations;
 use super::super::sql::query;
 use super::{apply, columns_there};
 use crate::quote;
+use crate::store::text::joined;
 use crate::store::{Result, Sealed, StoreError, Table, TableField};
 
 /// Drops the sealed columns and the guard, after a restore. If other fields of the table need a
 /// guard, it is created again in the same transaction.
-pub(in crate::store::postgres) async fn drop_sealed(
-    store: &PostgresStore,
-    table: &Table,
-) -> Result<()> {
+pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
     let mut guard = guard::guard_of(store, &mut tx, table).await?;
     let there = columns_there(&mut tx, table).await?;
@@ -103,10 +101,7 @@ fn lock_for_look(table: &str, columns_stay: bool) -> String {
 const NOT_RESTORED: &str = "PS105";
 
 /// Creates the columns that a restore writes to, with the type that the plaintext had.
-pub(in crate::store::postgres) async fn make_plain_columns(
-    store: &PostgresStore,
-    table: &Table,
-) -> Result<()> {
+pub(crate) async fn make_plain_columns(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
     let there = columns_there(&mut tx, table).await?;
     committed(tx).await?;
@@ -122,14 +117,10 @@ pub(in crate::store::postgres) async fn make_plain_columns(
         // An earlier version registered the application's types without their schema.
         statements.push(super::super::sql::OWNERS_NAMES.to_owned());
     }
-    let adds: Vec<String> = (missing.iter())
-        .map(|field| format!("ADD COLUMN {} {}", field.column.quoted(), field.source_type))
-        .collect();
-    statements.push(format!(
-        "ALTER TABLE {} {}",
-        table.name.quoted(),
-        adds.join(", ")
-    ));
+    let adds = joined(missing, ", ", |field| {
+        format!("ADD COLUMN {} {}", field.column.quoted(), field.source_type)
+    });
+    statements.push(format!("ALTER TABLE {} {}", table.name.quoted(), adds));
     apply(store, &statements).await
 }
 

@@ -12,11 +12,12 @@ use super::{
     ATTACHED, DATABASE, GUARDED_FROM_BIRTH, REPLACED, UNSEEN, columns_of, guard_now, oid_of, tree,
 };
 use crate::quote;
+use crate::store::text::joined;
 use crate::store::{Gap, Result, StoreError, Table};
 
 /// The statement before any change of a guard: a relation whose present guard is not the recorded
 /// one gets a gap. A partitioned table gets none, since it holds no rows itself.
-pub(in crate::store::postgres) fn before_change(store: &PostgresStore, table: &Table) -> String {
+pub(crate) fn before_change(store: &PostgresStore, table: &Table) -> String {
     let relation = "r.relation::pg_catalog.oid";
     format!(
         "UPDATE {} AS r SET guard = {now}, \
@@ -33,7 +34,7 @@ pub(in crate::store::postgres) fn before_change(store: &PostgresStore, table: &T
 
 /// The statements after the change: they record the present guards, and the relations that were not
 /// recorded yet. `no_seals_yet` says that these cannot contain sealed values, so they get no gap.
-pub(in crate::store::postgres) fn after_change(
+pub(crate) fn after_change(
     store: &PostgresStore,
     table: &Table,
     no_seals_yet: bool,
@@ -78,7 +79,7 @@ pub(in crate::store::postgres) fn after_change(
 
 /// Whether no plaintext of the table has a sealed value beside it, so that nothing needs to be
 /// compared. In-place fields do not count, since a backfill opens their values anyway.
-pub(in crate::store::postgres) async fn has_no_seals(
+pub(crate) async fn has_no_seals(
     tx: &mut Transaction<'static, Postgres>,
     store: &PostgresStore,
     table: &Table,
@@ -94,14 +95,18 @@ pub(in crate::store::postgres) async fn has_no_seals(
         return Ok(false);
     }
     let there = prepare::columns_there(tx, table).await?;
-    let sealed: Vec<String> = (table.fields.iter())
-        .filter_map(|field| match &field.sealed {
-            crate::store::Sealed::Beside { column, .. } => Some(column),
-            crate::store::Sealed::InPlace => None,
-        })
-        .filter(|column| there.iter().any(|name| name == column.as_str()))
-        .map(|column| format!("t.{} IS NOT NULL", column.quoted()))
-        .collect();
+    let sealed = joined(
+        table
+            .fields
+            .iter()
+            .filter_map(|field| match &field.sealed {
+                crate::store::Sealed::Beside { column, .. } => Some(column),
+                crate::store::Sealed::InPlace => None,
+            })
+            .filter(|column| there.iter().any(|name| name == column.as_str())),
+        " OR ",
+        |column| format!("t.{} IS NOT NULL", column.quoted()),
+    );
     if sealed.is_empty() {
         return Ok(true);
     }
@@ -113,7 +118,7 @@ pub(in crate::store::postgres) async fn has_no_seals(
     Ok(scalar(format!(
         "SELECT NOT EXISTS (SELECT FROM {} AS t WHERE {})",
         table.name.quoted(),
-        sealed.join(" OR ")
+        sealed
     ))
     .fetch_one(&mut **tx)
     .await?)
@@ -121,7 +126,7 @@ pub(in crate::store::postgres) async fn has_no_seals(
 
 /// Wraps a statement on our own table for the list that a DBA may run. A role without the right to
 /// write to that table skips it; our next command then finds a guard that is not recorded.
-pub(in crate::store::postgres) fn if_allowed(store: &PostgresStore, statement: &str) -> String {
+pub(crate) fn if_allowed(store: &PostgresStore, statement: &str) -> String {
     let relations = quote::literal(&store.own("sealed_relations"));
     block(&format!(
         "BEGIN IF has_table_privilege({relations}, 'INSERT') AND has_table_privilege({relations}, 'UPDATE') \
@@ -132,7 +137,7 @@ pub(in crate::store::postgres) fn if_allowed(store: &PostgresStore, statement: &
 }
 
 /// See [`crate::store::Store::note_relations`].
-pub(in crate::store::postgres) async fn note(store: &PostgresStore, table: &Table) -> Result<()> {
+pub(crate) async fn note(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
     let no_seals_yet = has_no_seals(&mut tx, store, table).await?;
     run(&mut tx, before_change(store, table)).await?;
@@ -159,10 +164,7 @@ pub(super) fn map_second_root(table: &Table) -> impl Fn(sqlx::Error) -> StoreErr
 }
 
 /// See [`crate::store::Store::gaps`].
-pub(in crate::store::postgres) async fn gaps(
-    store: &PostgresStore,
-    table: &Table,
-) -> Result<Vec<Gap>> {
+pub(crate) async fn gaps(store: &PostgresStore, table: &Table) -> Result<Vec<Gap>> {
     let mut tx = store.begin().await?;
     let rows = query(format!(
         "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce(r.guard, ''), r.gap, c.oid IN {} \
@@ -190,11 +192,7 @@ pub(in crate::store::postgres) async fn gaps(
 }
 
 /// See [`crate::store::Store::open_gaps`].
-pub(in crate::store::postgres) async fn open_gaps(
-    store: &PostgresStore,
-    label: &str,
-    reason: &str,
-) -> Result<()> {
+pub(crate) async fn open_gaps(store: &PostgresStore, label: &str, reason: &str) -> Result<()> {
     let mut tx = store.begin().await?;
     query(format!(
         "UPDATE {} AS r SET gap = $2, gap_since = pg_catalog.clock_timestamp() FROM pg_catalog.pg_class AS c \
@@ -210,13 +208,13 @@ pub(in crate::store::postgres) async fn open_gaps(
 }
 
 /// See [`crate::store::Store::close_gaps`].
-pub(in crate::store::postgres) async fn close_gaps(
+pub(crate) async fn close_gaps(
     store: &PostgresStore,
     label: &str,
     compared: &[Gap],
 ) -> Result<Vec<String>> {
-    let mut tx = store.begin().await?;
-    let answer = scalar(format!(
+    in_transaction!(store.begin(), |tx| {
+        scalar(format!(
         "WITH closed AS (UPDATE {} AS r SET gap = NULL, gap_since = NULL, compared_at = pg_catalog.clock_timestamp() \
            FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[]) AS g(relation, guard) \
            WHERE r.table_label = $1 AND r.left_at IS NULL AND r.database = {DATABASE} \
@@ -229,8 +227,6 @@ pub(in crate::store::postgres) async fn close_gaps(
     .bind(label.to_owned())
     .bind(compared.iter().map(|gap| gap.relation.clone()).collect::<Vec<_>>())
     .bind(compared.iter().map(|gap| gap.guard.clone()).collect::<Vec<_>>())
-    .fetch_all(&mut *tx)
-    .await?;
-    committed(tx).await?;
-    Ok(answer)
+    .fetch_all(&mut **tx)
+    })
 }

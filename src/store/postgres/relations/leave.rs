@@ -13,11 +13,7 @@ use crate::quote;
 use crate::store::{Result, Table};
 
 /// See [`crate::store::Store::forget_fields`].
-pub(in crate::store::postgres) async fn forget(
-    store: &PostgresStore,
-    label: &str,
-    columns: &[String],
-) -> Result<()> {
+pub(crate) async fn forget(store: &PostgresStore, label: &str, columns: &[String]) -> Result<()> {
     let fields = store.own("encrypted_field_metadata");
     let mut tx = store.begin().await?;
     query(format!(
@@ -69,7 +65,7 @@ async fn leave(
 
 /// See [`crate::store::Store::rebind`]. Drops the triggers of the old table's guard; the guard of
 /// the new table has the same functions.
-pub(in crate::store::postgres) async fn rebind(store: &PostgresStore, table: &Table) -> Result<()> {
+pub(crate) async fn rebind(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
     let others = guarded(store, &mut tx).await?;
     let others = others.get(&guard::function_name("update", &table.label));

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use super::{DATABASE, RecordedRelation, columns_of, seen, table_name};
 
 /// All registered fields, with the names that their tables and columns have now.
-pub(in crate::store::postgres) async fn present_fields(
+pub(crate) async fn present_fields(
     store: &PostgresStore,
     conn: &mut PgConnection,
 ) -> Result<Vec<FieldRecord>> {
@@ -23,7 +23,7 @@ pub(in crate::store::postgres) async fn present_fields(
 }
 
 /// Gives each field the names that its table and columns have now.
-pub(in crate::store::postgres) async fn locate(
+pub(crate) async fn locate(
     store: &PostgresStore,
     conn: &mut PgConnection,
     fields: &mut [FieldRecord],
@@ -146,7 +146,7 @@ pub(super) async fn guarded(
 
 /// Returns an error if the label belongs to another table. Otherwise records the present names of
 /// the table and its columns. Dropped columns keep their recorded names and numbers.
-pub(in crate::store::postgres) async fn follow(
+pub(crate) async fn follow(
     store: &PostgresStore,
     conn: &mut PgConnection,
     label: &str,

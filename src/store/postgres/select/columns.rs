@@ -1,25 +1,22 @@
 //! The columns of the statement that reads a page.
 //! Owns their expressions: keys, tenant, values, sizes.
 
+use crate::store::text::joined;
 use crate::store::{Access, CellAccess, KeyColumn, KeyKind, PageRequest, Select};
 
 /// The key columns of `alias`, in order.
-pub(in crate::store::postgres) fn key_list(keys: &[KeyColumn], alias: &str) -> String {
-    let names: Vec<String> = keys
-        .iter()
-        .enumerate()
-        .map(|(i, key)| {
-            if alias == "q" {
-                format!("q.key{i}")
-            } else {
-                format!("{alias}.{}", key.name.quoted())
-            }
-        })
-        .collect();
-    names.join(", ")
+pub(crate) fn key_list(keys: &[KeyColumn], alias: &str) -> String {
+    let names = joined(keys.iter().enumerate(), ", ", |(i, key)| {
+        if alias == "q" {
+            format!("q.key{i}")
+        } else {
+            format!("{alias}.{}", key.name.quoted())
+        }
+    });
+    names
 }
 
-pub(in crate::store::postgres) fn inner_columns(access: &Access) -> String {
+pub(crate) fn inner_columns(access: &Access) -> String {
     let mut columns: Vec<String> = access
         .table
         .keys
@@ -44,7 +41,7 @@ pub(in crate::store::postgres) fn inner_columns(access: &Access) -> String {
     columns.join(", ")
 }
 
-pub(in crate::store::postgres) fn outer_columns(
+pub(crate) fn outer_columns(
     access: &Access,
     request: &PageRequest,
     fits: &str,
@@ -131,7 +128,7 @@ pub(super) fn may_lack_a_form(key: &KeyColumn) -> bool {
 
 /// An expression for the sizes of all values that will be read: their sum (`join` is `+`) or the
 /// greatest.
-pub(in crate::store::postgres) fn size(access: &Access, join: &str) -> String {
+pub(crate) fn size(access: &Access, join: &str) -> String {
     let mut sizes = Vec::new();
     for field in &access.cells {
         if field.source.exists && (access.reads.source || field.in_place()) {
@@ -150,7 +147,7 @@ pub(in crate::store::postgres) fn size(access: &Access, join: &str) -> String {
 
 /// An expression for the size of a plaintext, if possible without building its text. `octet_length`
 /// of a varlena does not detoast it. Other types count as small unless their stored form is large.
-pub(in crate::store::postgres) fn plain_size(field: &CellAccess) -> String {
+pub(crate) fn plain_size(field: &CellAccess) -> String {
     let column = format!("t.{}", field.source.name.quoted());
     if field.source.is_bytes {
         format!("octet_length({column}::bytea)")

@@ -6,10 +6,10 @@
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
-use super::super::select::joined;
 use super::super::sql::{Bind, bound, query, run};
 use crate::ident::Ident;
 use crate::store::Result;
+use crate::store::text::joined;
 
 /// The table whose column is dropped.
 const PROBE: &str = "~phiseal_probe";

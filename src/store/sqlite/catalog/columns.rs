@@ -3,11 +3,11 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::super::select::joined;
 use super::super::sql::{bound, literal};
 use super::{all, text, unexpected};
 use crate::ident::Ident;
 use crate::store::catalog::{ColumnFacts, DependentFacts, KeyFacts};
+use crate::store::text::joined;
 use crate::store::{Result, TableFacts};
 
 pub(super) async fn columns(

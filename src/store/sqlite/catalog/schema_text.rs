@@ -3,7 +3,7 @@
 //! that an object depends on a column which it does not use; it never misses one that does.
 
 /// Whether a text mentions a name as a word, in any case, quoted or not.
-pub(in crate::store::sqlite) fn mentions(sql: &str, name: &str) -> bool {
+pub(crate) fn mentions(sql: &str, name: &str) -> bool {
     let (sql, name) = (sql.to_lowercase(), name.to_lowercase());
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     sql.match_indices(&name).any(|(at, found)| {
@@ -12,7 +12,7 @@ pub(in crate::store::sqlite) fn mentions(sql: &str, name: &str) -> bool {
 }
 
 /// The conditions of the CHECK constraints in a CREATE TABLE.
-pub(in crate::store::sqlite) fn checks(create_table: &str) -> Vec<&str> {
+pub(crate) fn checks(create_table: &str) -> Vec<&str> {
     let lower = create_table.to_ascii_lowercase();
     let mut found = Vec::new();
     for (at, word) in lower.match_indices("check") {
@@ -47,7 +47,7 @@ fn balanced(body: &str) -> &str {
 
 /// The event of a trigger, from the text before its body: whether it is BEFORE, on INSERT, on
 /// UPDATE.
-pub(in crate::store::sqlite) fn trigger_event(create_trigger: &str) -> (bool, bool, bool) {
+pub(crate) fn trigger_event(create_trigger: &str) -> (bool, bool, bool) {
     let lower = create_trigger.to_ascii_lowercase();
     let head = lower.split("begin").next().unwrap_or_default();
     let head = head.split(" when ").next().unwrap_or_default();

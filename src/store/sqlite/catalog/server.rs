@@ -29,7 +29,7 @@ const OWN_TABLES: [&str; 15] = [
 ];
 
 /// Facts of the library and the file.
-pub(in crate::store::sqlite) async fn server(
+pub(crate) async fn server(
     conn: &mut SqliteConnection,
     opener: &FileOpener,
 ) -> Result<ServerFacts> {

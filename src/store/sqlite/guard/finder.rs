@@ -7,8 +7,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::words::differ;
 use crate::ident::Ident;
-use crate::store::sqlite::select::{collations, joined, rowid};
+use crate::store::sqlite::select::{collations, rowid};
 use crate::store::sqlite::sql::{Bind, bound};
+use crate::store::text::joined;
 use crate::store::{Result, StoreError, Table};
 
 /// The condition that finds the row of `NEW` in the table's table.
@@ -44,9 +45,7 @@ async fn primary_key(conn: &mut SqliteConnection, table: &str) -> Result<Vec<Ide
     let rows = bound(KEY, [Bind::from(table)]).fetch_all(conn).await?;
     let name = |row: &sqlx::sqlite::SqliteRow| {
         let name: String = row.try_get(0)?;
-        Ident::new(name).map_err(|_| StoreError::Unexpected {
-            what: "the name of a key column",
-        })
+        Ident::new(name).map_err(|_| StoreError::unexpected("the name of a key column"))
     };
     rows.iter().map(name).collect()
 }

@@ -21,7 +21,7 @@ const CHANCE_BITS: u32 = 28;
 const CHANGE_BITS: u32 = 2;
 
 /// The first and last number of the marks for one table.
-pub(in crate::store::sqlite) fn numbers(label: &str) -> (i64, i64) {
+pub(crate) fn numbers(label: &str) -> (i64, i64) {
     let [a, b, c, d, ..] = label_digest(label);
     let digest = i64::from(u32::from_be_bytes([a, b, c, d]));
     let bits = CHANCE_BITS + CHANGE_BITS;
@@ -30,7 +30,7 @@ pub(in crate::store::sqlite) fn numbers(label: &str) -> (i64, i64) {
 }
 
 /// The bits of a change.
-pub(in crate::store::sqlite) fn bits(change: Change) -> i64 {
+pub(crate) fn bits(change: Change) -> i64 {
     match change {
         Change::Seal => 0,
         Change::InPlace => 1,
@@ -40,12 +40,12 @@ pub(in crate::store::sqlite) fn bits(change: Change) -> i64 {
 }
 
 /// An SQL expression for the bits of the change in a mark's number.
-pub(in crate::store::sqlite) fn change_of(number: &str) -> String {
+pub(crate) fn change_of(number: &str) -> String {
     format!("(({number} >> {CHANCE_BITS}) & {})", (1 << CHANGE_BITS) - 1)
 }
 
 /// An SQL expression for the number of a new mark; its last bits are random.
-pub(in crate::store::sqlite) fn number(first: i64, change: i64) -> String {
+pub(crate) fn number(first: i64, change: i64) -> String {
     // SQLite reads -2^63 as a floating-point number.
     let first = first + (change << CHANCE_BITS) + 1;
     format!("({first} - 1 + (random() & {}))", (1 << CHANCE_BITS) - 1)
@@ -53,7 +53,7 @@ pub(in crate::store::sqlite) fn number(first: i64, change: i64) -> String {
 
 /// Marks what the connection writes until its next INSERT as the engine's: this change of the table
 /// with this label.
-pub(in crate::store::sqlite) async fn as_engine(
+pub(crate) async fn as_engine(
     conn: &mut SqliteConnection,
     change: Change,
     label: &str,
@@ -67,7 +67,7 @@ pub(in crate::store::sqlite) async fn as_engine(
 
 /// Removes the engine's marks, and those that a guard left behind (`UPDATE OR FAIL`), which have no
 /// effect.
-pub(in crate::store::sqlite) async fn clear(conn: &mut SqliteConnection) -> Result<()> {
+pub(crate) async fn clear(conn: &mut SqliteConnection) -> Result<()> {
     bound("DELETE FROM phiseal_guard_mark", [])
         .execute(conn)
         .await?;
@@ -76,7 +76,7 @@ pub(in crate::store::sqlite) async fn clear(conn: &mut SqliteConnection) -> Resu
 
 /// Prepares the file before a command writes: records committed marks as gaps and removes them, and
 /// renews outdated guards.
-pub(in crate::store::sqlite) async fn start_writing(conn: &mut SqliteConnection) -> Result<()> {
+pub(crate) async fn start_writing(conn: &mut SqliteConnection) -> Result<()> {
     const NOTE: &str = "INSERT INTO phiseal_guard_gaps (mark) SELECT DISTINCT mark FROM phiseal_mark \
         WHERE mark <> 'guard'";
     if strays(conn).await?.is_empty()
@@ -94,7 +94,7 @@ pub(in crate::store::sqlite) async fn start_writing(conn: &mut SqliteConnection)
 }
 
 /// The times in which the guards could be bypassed, each as one line of a message.
-pub(in crate::store::sqlite) async fn gaps(conn: &mut SqliteConnection) -> Result<Vec<String>> {
+pub(crate) async fn gaps(conn: &mut SqliteConnection) -> Result<Vec<String>> {
     const GAPS: &str =
         "SELECT found_at, mark FROM phiseal_guard_gaps WHERE verified_at IS NULL ORDER BY gap_id";
     let mut gaps: Vec<String> = strays(conn)
@@ -122,7 +122,7 @@ pub(in crate::store::sqlite) async fn gaps(conn: &mut SqliteConnection) -> Resul
 }
 
 /// Closes these gaps, after every sealed value was opened and compared.
-pub(in crate::store::sqlite) async fn verified(conn: &mut SqliteConnection) -> Result<()> {
+pub(crate) async fn verified(conn: &mut SqliteConnection) -> Result<()> {
     const OPEN: &str = "SELECT count(*) FROM phiseal_guard_gaps WHERE verified_at IS NULL";
     const CLOSE: &str = "UPDATE phiseal_guard_gaps SET verified_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
         WHERE verified_at IS NULL";

@@ -11,10 +11,7 @@ use crate::store::{FieldRecord, Result, Sealed, StoreError, Table, TableField};
 /// Adds to `table` the registered fields of its table that it does not name, and the columns that
 /// the registry says take a new blind index. Leaves out columns that do not exist, since a trigger
 /// that names one would fail every write to the table.
-pub(in crate::store::sqlite) async fn with_registered(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<Table> {
+pub(crate) async fn with_registered(conn: &mut SqliteConnection, table: &Table) -> Result<Table> {
     let mut whole = table.clone();
     if !registry_is_there(conn).await? {
         return Ok(whole);
@@ -52,9 +49,7 @@ fn next(record: &FieldRecord) -> Result<Option<Ident>> {
 }
 
 fn name(text: &str) -> Result<Ident> {
-    Ident::new(text).map_err(|_| StoreError::Unexpected {
-        what: "a column name in the registry",
-    })
+    Ident::new(text).map_err(|_| StoreError::unexpected("a column name in the registry"))
 }
 
 async fn registry_is_there(conn: &mut SqliteConnection) -> Result<bool> {

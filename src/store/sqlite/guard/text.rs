@@ -8,12 +8,12 @@ mod refused;
 mod when;
 
 use self::made::forget;
-use super::super::select::joined;
 use super::words::{
     KEY_NOT_ACTIVE, MOVED, Marks, NOT_TRUSTED, UNMARK, changed, is_sealed_text, prove, refuse,
     trusted,
 };
 use crate::ident::Ident;
+use crate::store::text::joined;
 use crate::store::{Sealed, Table, TableField};
 
 /// A comment in the text of a guard that undoes untrusted changes.
@@ -319,12 +319,10 @@ impl GuardText {
     }
 
     fn blank<'a>(&self, columns: impl Iterator<Item = &'a String>, condition: &str) -> String {
-        let blank: Vec<String> = columns.map(|column| format!("{column} = NULL")).collect();
+        let blank = joined(columns, ", ", |column| format!("{column} = NULL"));
         format!(
             "UPDATE {} SET {} WHERE {} AND {condition};",
-            self.table,
-            blank.join(", "),
-            self.this_row,
+            self.table, blank, self.this_row,
         )
     }
 }

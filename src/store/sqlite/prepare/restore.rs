@@ -50,10 +50,7 @@ async fn holds_only_copies(conn: &mut SqliteConnection, table: &Table) -> Result
 
 /// Drops guard, sealed columns and blind indexes, including new ones that a key rotation is
 /// filling.
-pub(in crate::store::sqlite) async fn drop_sealed(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<()> {
+pub(crate) async fn drop_sealed(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = connect::write_transaction(conn).await?;
     let table_name = table.name.name.quoted();
     let whole = guard::with_registered(&mut transaction, table).await?;
@@ -115,10 +112,7 @@ pub(in crate::store::sqlite) async fn drop_sealed(
 }
 
 /// Creates the columns that a restore writes into.
-pub(in crate::store::sqlite) async fn make_plain_columns(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<()> {
+pub(crate) async fn make_plain_columns(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = connect::write_transaction(conn).await?;
     let there = columns(&mut transaction, table).await?;
     for field in table
@@ -143,8 +137,8 @@ fn declared_type(field: &TableField) -> Result<&str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" _(),+-.".contains(&byte);
     match field.source_type.bytes().all(plain) && !field.source_type.contains("--") {
         true => Ok(&field.source_type),
-        false => Err(StoreError::Unexpected {
-            what: "a source type that is more than a type",
-        }),
+        false => Err(StoreError::unexpected(
+            "a source type that is more than a type",
+        )),
     }
 }

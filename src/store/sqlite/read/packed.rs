@@ -221,7 +221,5 @@ fn bytes(row: &SqliteRow, at: usize) -> Result<&[u8]> {
 }
 
 fn unlike() -> StoreError {
-    StoreError::Unexpected {
-        what: "a window that is not what was asked for",
-    }
+    StoreError::unexpected("a window that is not what was asked for")
 }

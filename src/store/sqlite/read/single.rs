@@ -4,10 +4,11 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::super::decode::{CellsRead, ReadRow};
 use super::super::key_value::{self, KeyValue};
-use super::super::select::{Shape, joined};
+use super::super::select::Shape;
 use super::super::sql::bound;
 use super::super::version;
 use super::page_of;
+use crate::store::text::joined;
 use crate::store::{Access, KeyText, Locator, Page, PageRequest, Result};
 
 /// The rows of these locators that are unchanged since they were read.
@@ -33,7 +34,7 @@ pub(super) async fn unchanged_rows(
 }
 
 /// Whether the row of a locator is unchanged since it was read.
-pub(in crate::store::sqlite) async fn is_unchanged(
+pub(crate) async fn is_unchanged(
     conn: &mut SqliteConnection,
     shape: &Shape,
     locator: &Locator,
@@ -45,7 +46,7 @@ pub(in crate::store::sqlite) async fn is_unchanged(
 }
 
 /// Rows by their keys, as they are now.
-pub(in crate::store::sqlite) async fn current_rows(
+pub(crate) async fn current_rows(
     conn: &mut SqliteConnection,
     access: &Access,
     request: &PageRequest,

@@ -10,10 +10,7 @@ use super::{after_change, before_change, is_installed, note_gap, seen};
 use crate::store::{Gap, Result, Sealed, Table};
 
 /// Whether the table is not recorded yet and has no sealed value beside a plaintext.
-pub(in crate::store::sqlite) async fn is_fresh(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<bool> {
+pub(crate) async fn is_fresh(conn: &mut SqliteConnection, table: &Table) -> Result<bool> {
     if !is_installed(conn).await? {
         return Ok(true);
     }
@@ -41,10 +38,7 @@ pub(in crate::store::sqlite) async fn is_fresh(
 }
 
 /// See [`crate::store::Store::note_relations`].
-pub(in crate::store::sqlite) async fn note(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<()> {
+pub(crate) async fn note(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     let fresh = is_fresh(&mut transaction, table).await?;
     before_change(&mut transaction).await?;
@@ -54,7 +48,7 @@ pub(in crate::store::sqlite) async fn note(
 }
 
 /// Records a gap for every table, because a mark let writers past the guards.
-pub(in crate::store::sqlite) async fn note_marks(conn: &mut SqliteConnection) -> Result<()> {
+pub(crate) async fn note_marks(conn: &mut SqliteConnection) -> Result<()> {
     run(
         conn,
         "UPDATE phiseal_sealed_relations SET gap = 'a mark let writers past its guard', \
@@ -66,10 +60,7 @@ pub(in crate::store::sqlite) async fn note_marks(conn: &mut SqliteConnection) ->
 }
 
 /// See [`crate::store::Store::gaps`].
-pub(in crate::store::sqlite) async fn gaps(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<Vec<Gap>> {
+pub(crate) async fn gaps(conn: &mut SqliteConnection, table: &Table) -> Result<Vec<Gap>> {
     let all = seen(conn).await?;
     let ours = all.into_iter().filter(|one| one.label == table.label);
     Ok(ours
@@ -85,7 +76,7 @@ pub(in crate::store::sqlite) async fn gaps(
 }
 
 /// See [`crate::store::Store::open_gaps`].
-pub(in crate::store::sqlite) async fn open_gaps(
+pub(crate) async fn open_gaps(
     conn: &mut SqliteConnection,
     label: &str,
     reason: &str,
@@ -101,7 +92,7 @@ pub(in crate::store::sqlite) async fn open_gaps(
 
 /// See [`crate::store::Store::close_gaps`]. When no table has a gap any more, the gaps by marks are
 /// closed too.
-pub(in crate::store::sqlite) async fn close_gaps(
+pub(crate) async fn close_gaps(
     conn: &mut SqliteConnection,
     label: &str,
     compared: &[Gap],

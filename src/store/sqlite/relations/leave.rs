@@ -11,7 +11,7 @@ use crate::ident::{Ident, TableName};
 use crate::store::{Result, Table};
 
 /// See [`crate::store::Store::forget_fields`].
-pub(in crate::store::sqlite) async fn forget(
+pub(crate) async fn forget(
     conn: &mut SqliteConnection,
     label: &str,
     columns: &[String],
@@ -66,10 +66,7 @@ async fn leave(conn: &mut SqliteConnection, label: &str, but: Option<&TableName>
 }
 
 /// See [`crate::store::Store::rebind`].
-pub(in crate::store::sqlite) async fn rebind(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<()> {
+pub(crate) async fn rebind(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     before_change(&mut transaction).await?;
     leave(&mut transaction, &table.label, Some(&table.name)).await?;

@@ -13,19 +13,14 @@ use std::collections::BTreeMap;
 use super::{RecordedRelation, UNEXPECTED, columns_now, is_installed, other_table, seen};
 
 /// Gives each field the present names of its table and columns.
-pub(in crate::store::sqlite) async fn present_fields(
-    conn: &mut SqliteConnection,
-) -> Result<Vec<FieldRecord>> {
+pub(crate) async fn present_fields(conn: &mut SqliteConnection) -> Result<Vec<FieldRecord>> {
     let mut fields = fields::recorded(&mut SqliteSession(&mut *conn)).await?;
     locate(conn, &mut fields).await?;
     Ok(fields)
 }
 
 /// Gives the fields the present names of their tables and columns.
-pub(in crate::store::sqlite) async fn locate(
-    conn: &mut SqliteConnection,
-    fields: &mut [FieldRecord],
-) -> Result<()> {
+pub(crate) async fn locate(conn: &mut SqliteConnection, fields: &mut [FieldRecord]) -> Result<()> {
     if !is_installed(conn).await? {
         return Ok(());
     }
@@ -148,11 +143,7 @@ fn move_to(field: &mut FieldRecord, now: &str) {
 
 /// Refuses a table that is not the one of this label; else records the present names of its
 /// columns.
-pub(in crate::store::sqlite) async fn follow(
-    conn: &mut SqliteConnection,
-    label: &str,
-    table: &str,
-) -> Result<()> {
+pub(crate) async fn follow(conn: &mut SqliteConnection, label: &str, table: &str) -> Result<()> {
     let known = seen(conn).await?;
     let Some(one) = known.iter().find(|one| one.label == label) else {
         return Ok(());

@@ -356,9 +356,7 @@ impl Bulk {
 fn integer(number: usize) -> Result<Bind> {
     i64::try_from(number)
         .map(Bind::from)
-        .map_err(|_| StoreError::Unexpected {
-            what: "a batch too large to be bound",
-        })
+        .map_err(|_| StoreError::unexpected("a batch too large to be bound"))
 }
 
 #[cfg(test)]

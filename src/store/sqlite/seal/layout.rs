@@ -31,9 +31,7 @@ impl<'a> UpdateLayout<'a> {
         rows: &[&WriteRow],
         seen: &[Vec<SeenCell<'_>>],
     ) -> Result<Self> {
-        let bad = StoreError::Unexpected {
-            what: "a batch whose rows are not of the table's fields",
-        };
+        let bad = StoreError::unexpected("a batch whose rows are not of the table's fields");
         let fields = shape.fields.len();
         let fits = rows.iter().all(|row| row.cells.len() == fields)
             && seen.iter().all(|seen| seen.len() == 1 + 2 * fields);
@@ -183,9 +181,7 @@ impl<'a> UpdateLayout<'a> {
             return Ok(Bind::from(text));
         }
         let value = field.kept.restored(bytes);
-        let value = value.ok_or(StoreError::Unexpected {
-            what: "an opened value that is not UTF-8",
-        })?;
+        let value = value.ok_or(StoreError::unexpected("an opened value that is not UTF-8"))?;
         Ok(value.bind())
     }
 
@@ -197,9 +193,9 @@ impl<'a> UpdateLayout<'a> {
     ) -> Result<()> {
         let key = key_value::unplace(&row.locator.place)?;
         if key.len() != self.shape.keys.len() || key.iter().any(|value| value.part().is_none()) {
-            return Err(StoreError::Unexpected {
-                what: "a row to be written whose key has no fixed form",
-            });
+            return Err(StoreError::unexpected(
+                "a row to be written whose key has no fixed form",
+            ));
         }
         binds.extend(key.iter().map(KeyValue::bind));
         for (at, _) in self
@@ -247,7 +243,7 @@ impl<'a> UpdateLayout<'a> {
 }
 
 /// The conditions on the key: under its index's collation, which finds the row, and byte for byte.
-pub(in crate::store::sqlite) fn same_key(shape: &Shape) -> Vec<String> {
+pub(crate) fn same_key(shape: &Shape) -> Vec<String> {
     let one = |(at, key): (usize, &super::super::select::ShapeKey)| {
         [
             format!("t.{} = v.k{at}", key.ordered()),

@@ -1,13 +1,13 @@
 //! What the guard's triggers refuse: changes of sealed values that no sealer declared, and values
 //! under keys that are not active.
 
-use super::super::super::select::joined;
 use super::super::words::{
     KEY_NOT_ACTIVE, MOVED, NOT_ITS_TABLE, SEAL_CHANGED, changed, is_sealed_text,
     names_another_table, refuse, text_forms, trusted,
 };
 use super::{Beside, GuardText, InPlace};
 use crate::ident::Ident;
+use crate::store::text::joined;
 
 impl GuardText {
     /// Refuses if the guard updates another table than its own. Under `legacy_alter_table` a
