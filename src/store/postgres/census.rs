@@ -2,13 +2,12 @@
 //! Owns the exact comparison of key ids in the server. It uses the first bytes of each value, never
 //! a column's own collation.
 
-use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::committed;
 use super::key_order::{self, Side};
-use super::sql::{query, raw, run, scalar};
+use super::sql::{query, raw, run, scalar, tuple};
 use super::wanted::sealed_under;
 use crate::crypto::KeyId;
 use crate::store::change::Change;
@@ -67,7 +66,7 @@ async fn count_in(
         filters.push(key_order::condition(&table.keys, &names, side, &places));
         binds.extend(cursor.0.iter().cloned());
     }
-    let mut statement = query(format!(
+    let mut statement = tuple(format!(
         "SELECT v.f::int4, v.p, count(*) FROM ONLY {relation} AS t, LATERAL (VALUES {}) AS v(f, p) \
          WHERE {} GROUP BY v.f, v.p ORDER BY v.f, v.p",
         values.join(", "),
@@ -77,7 +76,7 @@ async fn count_in(
         statement = statement.bind(bind);
     }
     let rows = statement.fetch_all(conn).await?;
-    rows.iter().map(counted).collect()
+    Ok(rows.into_iter().map(counted).collect())
 }
 
 /// An expression for the first bytes of a sealed value as text: hex digits, or the first characters
@@ -105,17 +104,14 @@ fn prefix(field: &crate::store::TableField) -> Option<String> {
     }
 }
 
-fn counted(row: &PgRow) -> Result<SealedCount> {
-    let field: i32 = row.try_get(0)?;
-    let prefix: String = row.try_get(1)?;
-    let values: i64 = row.try_get(2)?;
-    Ok(SealedCount {
+fn counted((field, prefix, values): (i32, String, i64)) -> SealedCount {
+    SealedCount {
         table: Some(0),
         field: usize::try_from(field).ok(),
         key_id: key_id_of_prefix(&prefix),
         values: values.unsigned_abs(),
         place: None,
-    })
+    }
 }
 
 /// The open transactions of this database, by their virtual id, which the server does not use again
@@ -123,7 +119,7 @@ fn counted(row: &PgRow) -> Result<SealedCount> {
 pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenTransaction>> {
     // The login sees more of other sessions than a role without rights of its own.
     let mut tx = store.begin_as_login().await?;
-    let rows = query(
+    let rows: Vec<(String, String)> = tuple(
         "SELECT l.virtualtransaction, 'pid ' || a.pid || coalesce(' (' || nullif(a.application_name, '') || ')', '') \
            || coalesce(', since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '') \
          FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
@@ -137,14 +133,8 @@ pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenT
     .fetch_all(&mut *tx)
     .await?;
     committed(tx).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(OpenTransaction {
-                id: row.try_get(0)?,
-                who: row.try_get(1)?,
-            })
-        })
-        .collect()
+    let transaction = |(id, who)| OpenTransaction { id, who };
+    Ok(rows.into_iter().map(transaction).collect())
 }
 
 /// Destroys keys in one transaction: locks the relations, counts, wipes the keys.
@@ -239,33 +229,22 @@ async fn left_in(
     if sums.is_empty() {
         return Ok(Vec::new());
     }
-    let list: Vec<&str> = sums.iter().map(|(_, sum)| sum.as_str()).collect();
-    let row = query(format!(
-        "SELECT {} FROM ONLY {relation} AS t",
-        list.join(", ")
-    ))
-    .bind(
-        Select::prefixes(keys)
-            .map(hex::encode)
-            .collect::<Vec<String>>(),
-    )
-    .bind(Select::text_prefixes(keys).collect::<Vec<String>>())
-    .fetch_one(&mut **tx)
-    .await?;
+    let list = joined(&sums, ", ", |(_, sum)| sum.clone());
+    let row = query(format!("SELECT {list} FROM ONLY {relation} AS t"))
+        .bind(hex_prefixes(keys))
+        .bind(Select::text_prefixes(keys).collect::<Vec<String>>())
+        .fetch_one(&mut **tx)
+        .await?;
     let mut left = Vec::new();
     for (place, (field, _)) in sums.iter().enumerate() {
-        let values: i64 = row.try_get(place)?;
-        if values > 0 {
-            left.push(SealedCount {
-                table: None,
-                field: Some(*field),
-                key_id: keys.first().copied().filter(|_| keys.len() == 1),
-                values: values.unsigned_abs(),
-                place: None,
-            });
-        }
+        left.extend(SealedCount::left(Some(*field), keys, row.try_get(place)?));
     }
     Ok(left)
+}
+
+/// The first bytes of values under the keys, as hex digits.
+fn hex_prefixes(keys: &[KeyId]) -> Vec<String> {
+    Select::prefixes(keys).map(hex::encode).collect()
 }
 
 /// The values in our own tables that are still sealed under the keys: row keys in the quarantine
@@ -275,7 +254,7 @@ async fn left_in_ours(
     tx: &mut Transaction<'static, Postgres>,
     keys: &[KeyId],
     ids: &[i32],
-) -> Result<Vec<SealedCount>> {
+) -> Result<Option<SealedCount>> {
     let values: i64 = scalar(format!(
         "SELECT (SELECT count(*) FROM {quarantine} WHERE state <> 'resolved' AND key_id = ANY ($2)) + \
            (SELECT count(*) FROM {lanes}, LATERAL (VALUES (lower), (upper), (cursor)) AS v(c) \
@@ -283,24 +262,11 @@ async fn left_in_ours(
         quarantine = store.own("quarantine"),
         lanes = store.own("lanes"),
     ))
-    .bind(
-        Select::prefixes(keys)
-            .map(hex::encode)
-            .collect::<Vec<String>>(),
-    )
+    .bind(hex_prefixes(keys))
     .bind(ids.to_vec())
     .fetch_one(&mut **tx)
     .await?;
-    Ok((values > 0)
-        .then(|| SealedCount {
-            table: None,
-            field: None,
-            key_id: keys.first().copied().filter(|_| keys.len() == 1),
-            values: values.unsigned_abs(),
-            place: None,
-        })
-        .into_iter()
-        .collect())
+    Ok(SealedCount::left(None, keys, values))
 }
 
 /// The number of values of one tenant that are stored in plaintext (in-place fields are not
@@ -323,7 +289,7 @@ pub(super) async fn plaintext_of(
     };
     let mut tx = store.begin().await?;
     run(&mut tx, "SET LOCAL row_security = off").await?;
-    let row = query(format!(
+    let values: i64 = scalar(format!(
         "SELECT ({})::int8 FROM {} AS t WHERE t.{}::text = $1",
         sums,
         table.name.quoted(),
@@ -333,7 +299,7 @@ pub(super) async fn plaintext_of(
     .fetch_one(&mut *tx)
     .await?;
     committed(tx).await?;
-    Ok(row.try_get::<i64, _>(0).map(i64::unsigned_abs)?)
+    Ok(values.unsigned_abs())
 }
 
 /// Sets the blind indexes of one tenant's rows to NULL.

@@ -8,7 +8,7 @@ mod window;
 use sqlx::{PgConnection, Row};
 
 use super::committed;
-use super::sql::{query, raw};
+use super::sql::{raw, tuple};
 use super::{PostgresStore, timed};
 use crate::crypto::envelope::OVERHEAD_BYTES;
 use crate::quote;
@@ -64,7 +64,7 @@ async fn growth(store: &PostgresStore, access: &Access, relation: &str) -> Resul
         .collect();
     let overhead = OVERHEAD_BYTES * names.len();
     let mut tx = store.begin().await?;
-    let row = query(
+    let row: Option<(f64, Option<f64>)> = tuple(
         "SELECT (SELECT coalesce(sum(s.avg_width), 0)::float8 FROM pg_catalog.pg_stats s \
            WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND NOT s.inherited AND s.attname = ANY ($2)), \
          CASE WHEN c.reltuples > 0 THEN pg_relation_size(c.oid)::float8 / c.reltuples END \
@@ -76,10 +76,10 @@ async fn growth(store: &PostgresStore, access: &Access, relation: &str) -> Resul
     .fetch_optional(&mut *tx)
     .await?;
     committed(tx).await?;
-    let Some(row) = row else { return Ok(0.0) };
-    let width: f64 = row.try_get(0)?;
-    let length: Option<f64> = row.try_get(1)?;
-    Ok(length.map_or(0.0, |length| (width + overhead as f64) / length))
+    Ok(match row {
+        Some((width, Some(length))) => (width + overhead as f64) / length,
+        _ => 0.0,
+    })
 }
 
 /// Implements [`crate::store::Store::horizon`].
@@ -95,7 +95,7 @@ pub(super) async fn horizon(store: &PostgresStore, relation: &str) -> Result<Opt
 /// storage, or the server cannot scan ranges of it.
 async fn storage_now(store: &PostgresStore, relation: &str) -> Result<Option<(Storage, String)>> {
     let mut tx = store.begin().await?;
-    let row = query(
+    let (version, id, blocks, oldest): (i32, Option<String>, Option<i64>, String) = tuple(
         "SELECT current_setting('server_version_num')::int4, pg_relation_filenode(to_regclass($1))::text, \
          pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8, \
          pg_snapshot_xmin(pg_current_snapshot())::text",
@@ -104,11 +104,7 @@ async fn storage_now(store: &PostgresStore, relation: &str) -> Result<Option<(St
     .fetch_one(&mut *tx)
     .await?;
     committed(tx).await?;
-    let version: i32 = row.try_get(0)?;
-    let id: Option<String> = row.try_get(1)?;
-    let blocks: Option<i64> = row.try_get(2)?;
     let blocks = u32::try_from(blocks.unwrap_or_default()).unwrap_or(u32::MAX);
-    let oldest = row.try_get(3)?;
     let storage = id.filter(|_| version >= RANGE_SCANS);
     Ok(storage.map(|id| (Storage { id, blocks }, oldest)))
 }

@@ -7,7 +7,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::sql::query;
+use super::sql::{query, scalar};
 use crate::ident::Ident;
 use crate::quote;
 use crate::store::{Result, StoreError};
@@ -157,12 +157,9 @@ const SHADOWS: &str = "
 /// # Errors
 /// [`StoreError::NotOurs`], and those of the round trips.
 pub(crate) async fn check_path(conn: &mut PgConnection, path: &[String]) -> Result<()> {
-    let row = query(SHADOWS)
-        .bind(path.to_vec())
-        .fetch_optional(conn)
-        .await?;
-    let Some(row) = row else { return Ok(()) };
-    let found: String = row.try_get(0)?;
+    let shadows = scalar(SHADOWS).bind(path.to_vec());
+    let found: Option<String> = shadows.fetch_optional(conn).await?;
+    let Some(found) = found else { return Ok(()) };
     Err(StoreError::NotOurs {
         what: format!("a migration could run what another role made: {found}"),
         hint: "drop it, and REVOKE CREATE ON SCHEMA … FROM PUBLIC".to_owned(),
@@ -204,16 +201,15 @@ async fn refuse(
     names: &[&str],
     owner: &str,
 ) -> Result<()> {
-    let mut statement = query(statement.to_owned()).bind(schema.as_str().to_owned());
+    let mut statement = scalar(statement).bind(schema.as_str().to_owned());
     if !names.is_empty() {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         statement = statement.bind(names);
     }
-    let rows = statement.fetch_all(conn).await?;
+    let rows: Vec<String> = statement.fetch_all(conn).await?;
     let Some(first) = rows.first() else {
         return Ok(());
     };
-    let first: String = first.try_get(0)?;
     let more = match rows.len() {
         1 => String::new(),
         n => format!(", and {} more", n - 1),

@@ -7,14 +7,14 @@ pub(super) mod restore;
 
 use std::time::Duration;
 
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::{Postgres, Transaction};
 
 use super::PostgresStore;
 use super::committed;
 use super::guard::{self, Guard};
 use super::indexes::{self, Index, index_there, unique_indexes};
 use super::relations;
-use super::sql::{query, run, scalar};
+use super::sql::{run, scalar, tuple};
 use super::table;
 use crate::store::{Result, Scope, Sealed, StoreError, Table};
 
@@ -113,15 +113,15 @@ pub(super) async fn prepare(store: &PostgresStore, table: &Table) -> Result<()> 
     let mut late = Vec::new();
     for leaf in &leaves {
         for name in [guard::INSERT, guard::UPDATE] {
-            let row = query(
+            let enabled: Option<String> = scalar(
                 "SELECT tgenabled::text FROM pg_catalog.pg_trigger WHERE tgrelid = to_regclass($1) AND tgname = $2",
             )
             .bind(leaf.clone())
             .bind(name)
             .fetch_optional(&mut *tx)
             .await?;
-            match row {
-                Some(row) if row.try_get::<String, _>(0)? == "A" => {}
+            match enabled.as_deref() {
+                Some("A") => {}
                 Some(_) => late.push(format!(
                     "ALTER TABLE {leaf} ENABLE ALWAYS TRIGGER \"{name}\""
                 )),
@@ -220,16 +220,13 @@ pub(super) async fn column_types(
     tx: &mut Transaction<'static, Postgres>,
     table: &Table,
 ) -> Result<Vec<(String, String)>> {
-    let rows = query(
+    Ok(tuple(
         "SELECT attname::text, format_type(atttypid, NULL) FROM pg_catalog.pg_attribute \
          WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
     )
     .bind(regclass(table))
     .fetch_all(&mut **tx)
-    .await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-        .collect()
+    .await?)
 }
 
 async fn missing_columns(
@@ -268,7 +265,7 @@ async fn guard_is_there(
     table: &Table,
 ) -> Result<bool> {
     let statements = guard.statements();
-    let rows = query(format!(
+    let rows: Vec<(String, String, String, bool, Vec<u8>)> = tuple(format!(
         "SELECT t.tgname::text, t.tgenabled::text, p.prosrc, \
            NOT p.prosecdef AND NOT has_function_privilege('public', p.oid, 'EXECUTE') \
              AND has_function_privilege(c.relowner, p.oid, 'EXECUTE'), t.tgargs \
@@ -283,12 +280,7 @@ async fn guard_is_there(
     if rows.len() != guard.triggers() {
         return Ok(false);
     }
-    for row in &rows {
-        let name: String = row.try_get(0)?;
-        let enabled: String = row.try_get(1)?;
-        let source: String = row.try_get(2)?;
-        let safe: bool = row.try_get(3)?;
-        let arguments: Vec<u8> = row.try_get(4)?;
+    for (name, enabled, source, safe, arguments) in rows {
         let fires = match name.as_str() {
             guard::INSERT | guard::UPDATE => enabled == "A",
             _ => enabled != "D" && enabled != "R",

@@ -3,10 +3,11 @@
 //! Owns how such constraints are found and evaluated: by a query, because an UPDATE that fails
 //! would show the row in the server's log.
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::read::READ_SETTINGS;
-use super::sql::{TEXT_SETTINGS, query, run, scalar};
+use super::sql::{TEXT_SETTINGS, query, run, scalar, tuple};
 use super::table;
 use super::wanted;
 use super::{PostgresStore, timed};
@@ -92,20 +93,12 @@ pub(super) async fn violators(
 }
 
 async fn unvalidated(store: &PostgresStore, relation: &str) -> Result<Vec<Unvalidated>> {
+    let statement = tuple(UNVALIDATED).bind(relation.to_owned());
     let mut tx = store.begin().await?;
-    let rows = query(UNVALIDATED)
-        .bind(relation.to_owned())
-        .fetch_all(&mut *tx)
-        .await?;
+    let rows: Vec<(String, String)> = statement.fetch_all(&mut *tx).await?;
     tx.commit().await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Unvalidated {
-                name: row.try_get("name")?,
-                condition: row.try_get("condition")?,
-            })
-        })
-        .collect()
+    let constraint = |(name, condition)| Unvalidated { name, condition };
+    Ok(rows.into_iter().map(constraint).collect())
 }
 
 /// The condition refers to columns without the table's name, and to whole rows by that name. So
@@ -128,19 +121,14 @@ async fn violating(
         constraint.condition
     );
     let rows = all(store, sql).await?;
-    let key = |row: &sqlx::postgres::PgRow| {
-        (0..table.keys.len())
-            .map(|at| row.try_get(at))
-            .collect::<sqlx::Result<Vec<String>>>()
-    };
-    rows.iter()
-        .map(|row| {
-            Ok(Violator {
-                key: KeyText(key(row)?),
-                constraint: constraint.name.clone(),
-            })
+    let violator = |row: &PgRow| {
+        let key = (0..table.keys.len()).map(|at| row.try_get(at));
+        Ok(Violator {
+            key: KeyText(key.collect::<sqlx::Result<_>>()?),
+            constraint: constraint.name.clone(),
         })
-        .collect()
+    };
+    rows.iter().map(violator).collect()
 }
 
 async fn count_violating(
@@ -210,13 +198,12 @@ async fn left_in(
 ) -> Result<Option<(f64, f64, f64)>> {
     let mut tx = store.begin().await?;
     let there = sealed_columns_there(&mut tx, table, relation).await?;
-    let pages =
-        query("SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8")
+    let pages: Option<i64> =
+        scalar("SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8")
             .bind(relation.to_owned())
             .fetch_one(&mut *tx)
             .await?;
     tx.commit().await?;
-    let pages: Option<i64> = pages.try_get(0)?;
     let pages = pages.unwrap_or_default();
     if !there || pages == 0 {
         return Ok(None);
@@ -279,7 +266,7 @@ async fn counted(store: &PostgresStore, sql: String) -> Result<u64> {
 }
 
 /// All rows of a statement that reads one of the application's tables.
-async fn all(store: &PostgresStore, sql: String) -> Result<Vec<sqlx::postgres::PgRow>> {
+async fn all(store: &PostgresStore, sql: String) -> Result<Vec<PgRow>> {
     let mut tx = store.begin().await?;
     run(&mut tx, format!("{TEXT_SETTINGS} {READ_SETTINGS}")).await?;
     let rows = timed(query(sql).fetch_all(&mut *tx)).await?;

@@ -240,7 +240,7 @@ async fn left_in(
     let row = bound(sql, []).fetch_one(conn).await?;
     let mut left = Vec::new();
     for (at, (field, ..)) in places.iter().enumerate() {
-        left.extend(some(Some(*field), keys, row.try_get(at)?));
+        left.extend(SealedCount::left(Some(*field), keys, row.try_get(at)?));
     }
     Ok(left)
 }
@@ -258,18 +258,8 @@ async fn left_in_ours(conn: &mut SqliteConnection, keys: &[KeyId]) -> Result<Opt
         under("upper"),
         under("cursor"),
     );
-    let row = bound(sql, []).fetch_one(conn).await?;
-    Ok(some(None, keys, row.try_get(0)?))
-}
-
-fn some(field: Option<usize>, keys: &[KeyId], values: i64) -> Option<SealedCount> {
-    (values > 0).then(|| SealedCount {
-        table: None,
-        field,
-        key_id: keys.first().copied().filter(|_| keys.len() == 1),
-        values: values.unsigned_abs(),
-        place: None,
-    })
+    let values = scalar(sql, []).fetch_one(conn).await?;
+    Ok(SealedCount::left(None, keys, values))
 }
 
 /// The condition for rows of the tenant whose bytes are bound. It agrees with how rows are read: a

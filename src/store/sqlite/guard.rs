@@ -13,13 +13,12 @@ mod registered;
 mod text;
 mod words;
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use self::text::GuardText;
 use super::relations;
 use super::select::rowid;
-use super::sql::{Bind, bound, run};
+use super::sql::{Bind, run, scalar, tuple};
 use crate::ident::{Ident, TableName};
 use crate::store::change::label_digest;
 use crate::store::{FieldRecord, KeyColumn, KeyKind, Result, StoreError, Table, UntrustedSeal};
@@ -124,14 +123,10 @@ pub(super) async fn outdated(conn: &mut SqliteConnection) -> Result<Vec<TableNam
         OR instr(sql, char(10) || '    UPDATE \"') > 0 \
         AND instr(sql, 'UPDATE \"' || replace(tbl_name, '\"', '\"\"') || '\" SET') = 0) ORDER BY 1";
     let updates = [GUARD_PREFIX, "u_"].concat();
-    let rows = bound(OUTDATED, [Bind::from(updates)])
+    let names: Vec<String> = scalar(OUTDATED, [Bind::from(updates)])
         .fetch_all(conn)
         .await?;
-    let table = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0)?;
-        name_of(&name)
-    };
-    rows.iter().map(table).collect()
+    names.iter().map(|name| name_of(name)).collect()
 }
 
 /// Replaces outdated guards by this program's. A table that is not registered keeps its guard,
@@ -186,18 +181,14 @@ pub(super) async fn named_after(
     table: &str,
 ) -> Result<Vec<TableName>> {
     let named = trigger_name(&name_of(table)?, "u", "")?;
-    let rows = bound(
+    let names: Vec<String> = scalar(
         "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND (name = ?1 \
          OR substr(name, 1, length(?1) + 1) = ?1 || '~') ORDER BY 1",
         [Bind::from(named.as_str())],
     )
     .fetch_all(conn)
     .await?;
-    let table = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0)?;
-        name_of(&name)
-    };
-    rows.iter().map(table).collect()
+    names.iter().map(|name| name_of(name)).collect()
 }
 
 /// The triggers of the guard that a table has.
@@ -205,17 +196,13 @@ async fn on_table(conn: &mut SqliteConnection, table: &str) -> Result<Vec<GuardT
     const TRIGGERS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' \
         AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, length(?)) = ? ORDER BY name";
     let prefix = || Bind::from(GUARD_PREFIX);
-    let rows = bound(TRIGGERS, [Bind::from(table), prefix(), prefix()])
-        .fetch_all(conn)
-        .await?;
-    let trigger = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0)?;
-        Ok(GuardTrigger {
-            name: Ident::new(name).map_err(|_| unexpected())?,
-            create: row.try_get(1)?,
-        })
+    let rows = tuple(TRIGGERS, [Bind::from(table), prefix(), prefix()]);
+    let trigger = |(name, create): (String, String)| {
+        let name = Ident::new(name).map_err(|_| unexpected())?;
+        Ok(GuardTrigger { name, create })
     };
-    rows.iter().map(trigger).collect()
+    let rows = rows.fetch_all(conn).await?;
+    rows.into_iter().map(trigger).collect()
 }
 
 /// How many numbers are tried to find a free trigger name.
@@ -232,8 +219,8 @@ async fn free_name(conn: &mut SqliteConnection, table: &TableName, event: &str) 
         };
         let name = trigger_name(table, event, &suffix)?;
         let binds = [name.as_str(), table.name.as_str()].map(|text| Bind::from(text));
-        let row = bound(TAKEN, binds).fetch_one(&mut *conn).await?;
-        if row.try_get::<i64, _>(0)? == 0 {
+        let taken: i64 = scalar(TAKEN, binds).fetch_one(&mut *conn).await?;
+        if taken == 0 {
             return Ok(name);
         }
     }

@@ -15,10 +15,10 @@ mod locate;
 use std::collections::BTreeMap;
 
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 
 use super::guard;
-use super::sql::{Bind, bound, query, run, scalar};
+use super::sql::{Bind, bound, query, run, scalar, tuple};
 use crate::ident::{Ident, TableName};
 use crate::store::{RelationRecord, Result, StoreError, Table};
 pub(super) use gaps::{close_gaps, gaps, is_fresh, note, note_marks, open_gaps};
@@ -92,18 +92,13 @@ async fn find(
     const BY_TRIGGER: &str =
         "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name = ?";
     const BY_PAGE: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage = ?";
-    let row = bound(BY_TRIGGER, [Bind::from(trigger)])
-        .fetch_optional(&mut *conn)
-        .await?;
-    if let Some(row) = row {
-        return Ok(Some(row.try_get(0)?));
+    let by_trigger = scalar(BY_TRIGGER, [Bind::from(trigger)]);
+    if let Some(name) = by_trigger.fetch_optional(&mut *conn).await? {
+        return Ok(Some(name));
     }
-    let row = query(BY_PAGE)
-        .bind(root_page)
-        .fetch_optional(&mut *conn)
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let name: String = row.try_get(0)?;
+    let by_page = scalar(BY_PAGE, [Bind::from(root_page)]);
+    let name: Option<String> = by_page.fetch_optional(&mut *conn).await?;
+    let Some(name) = name else { return Ok(None) };
     if !in_order(conn, &name).await? {
         return Ok(None);
     }
@@ -125,14 +120,9 @@ async fn in_order(conn: &mut SqliteConnection, table: &str) -> Result<bool> {
 }
 
 async fn columns_now(conn: &mut SqliteConnection, table: &str) -> Result<BTreeMap<String, i64>> {
-    let rows = bound(
-        "SELECT name, cid FROM pragma_table_xinfo(?)",
-        [Bind::from(table)],
-    )
-    .fetch_all(conn)
-    .await?;
-    let pair = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
-    rows.iter().map(pair).collect()
+    const COLUMNS: &str = "SELECT name, cid FROM pragma_table_xinfo(?)";
+    let columns: Vec<(String, i64)> = tuple(COLUMNS, [Bind::from(table)]).fetch_all(conn).await?;
+    Ok(columns.into_iter().collect())
 }
 
 /// The present guard of a table, as a digest of names and its position; `None` if there is none.
@@ -141,20 +131,18 @@ async fn guard_now(conn: &mut SqliteConnection, table: &str) -> Result<Option<St
     const GUARD: &str = "SELECT name, rowid < coalesce((SELECT rowid FROM sqlite_schema WHERE type = 'view' \
         AND name = 'phiseal_end_of_guards'), 0) FROM sqlite_schema WHERE type = 'trigger' \
         AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, length(?)) = ? ORDER BY name";
-    let prefix = || Bind::from(guard::GUARD_PREFIX.to_owned());
-    let rows = bound(GUARD, [Bind::from(table), prefix(), prefix()])
-        .fetch_all(conn)
-        .await?;
+    let prefix = || Bind::from(guard::GUARD_PREFIX);
+    let rows = tuple(GUARD, [Bind::from(table), prefix(), prefix()]);
+    let rows: Vec<(String, bool)> = rows.fetch_all(conn).await?;
     if rows.is_empty() {
         return Ok(None);
     }
     let mut digest = Sha256::new();
     let mut in_order = true;
-    for row in &rows {
-        let name: String = row.try_get(0)?;
+    for (name, before) in rows {
         digest.update((name.len() as u64).to_be_bytes());
         digest.update(name);
-        in_order &= row.try_get::<bool, _>(1)?;
+        in_order &= before;
     }
     let order = if in_order { "before" } else { "behind" };
     Ok(Some(format!("{}:{order}", hex::encode(digest.finalize()))))

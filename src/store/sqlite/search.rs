@@ -41,29 +41,23 @@ pub(super) async fn version(conn: &mut SqliteConnection) -> Result<i64> {
 }
 
 async fn places(conn: &mut SqliteConnection) -> Result<Vec<SearchRelation>> {
-    let tables = bound(TABLES, []).fetch_all(&mut *conn).await?;
+    let tables: Vec<String> = scalar(TABLES, []).fetch_all(&mut *conn).await?;
     let mut places = Vec::with_capacity(tables.len());
-    for table in &tables {
-        let name: String = table.try_get(0)?;
-        let rows = bound(
+    for name in tables {
+        let columns: Vec<String> = scalar(
             "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid",
             [Bind::from(name.clone())],
         )
         .fetch_all(&mut *conn)
         .await?;
-        let columns = rows
-            .iter()
-            .map(|row| {
-                Ok(SearchColumn {
-                    name: row.try_get(0)?,
-                    form: SearchForm::ByClass,
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let column = |name| SearchColumn {
+            name,
+            form: SearchForm::ByClass,
+        };
         places.push(SearchRelation {
             id: quote::identifier(&name),
             name,
-            columns,
+            columns: columns.into_iter().map(column).collect(),
         });
     }
     Ok(places)

@@ -2,11 +2,10 @@
 //! Owns quoted names, the order of the key, and the expressions for class and bytes of a value.
 //! Holds no values.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::key_value::KeyValue;
-use super::sql::{Bind, bound, tuple};
+use super::sql::{Bind, scalar, tuple};
 use super::value::Kept;
 use crate::ident::Ident;
 use crate::store::text::joined;
@@ -202,8 +201,8 @@ pub(super) fn image(column: &str) -> String {
 /// How the file stores text.
 async fn encoding(conn: &mut SqliteConnection) -> Result<Encoding> {
     const LOOK: &str = "SELECT encoding FROM pragma_encoding";
-    let row = bound(LOOK, []).fetch_one(conn).await?;
-    Ok(match row.try_get(0)? {
+    let encoding: String = scalar(LOOK, []).fetch_one(conn).await?;
+    Ok(match encoding.as_str() {
         "UTF-16le" => Encoding::Utf16Le,
         "UTF-16be" => Encoding::Utf16Be,
         _ => Encoding::Utf8,
@@ -236,13 +235,11 @@ pub(super) async fn collations(
         FROM pragma_index_list(?) AS list, pragma_index_xinfo(list.name) AS info \
         WHERE list.\"unique\" AND NOT list.partial AND info.key \
         ORDER BY list.origin = 'pk' DESC, list.seq, info.seqno";
-    let rows = bound(INDEXES, [Bind::from(table)]).fetch_all(conn).await?;
+    // The column is NULL for an expression.
+    let rows: Vec<(String, Option<String>, String)> =
+        tuple(INDEXES, [Bind::from(table)]).fetch_all(conn).await?;
     let mut indexes: Vec<(String, Vec<(String, String)>)> = Vec::new();
-    for row in rows {
-        let name: String = row.try_get(0)?;
-        // NULL for an expression.
-        let column: Option<String> = row.try_get(1)?;
-        let collation: String = row.try_get(2)?;
+    for (name, column, collation) in rows {
         if indexes.last().is_none_or(|(last, _)| *last != name) {
             indexes.push((name, Vec::new()));
         }

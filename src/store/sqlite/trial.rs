@@ -13,7 +13,7 @@ use super::guard::mark;
 use super::key_value::{self, KeyValue};
 use super::seal;
 use super::select::Shape;
-use super::sql::{Bind, bound, run};
+use super::sql::{Bind, bound, run, tuple};
 use crate::ident::{Ident, TableName};
 use crate::store::change::Change;
 use crate::store::text::joined;
@@ -130,21 +130,16 @@ struct StoredColumn {
 async fn columns(conn: &mut SqliteConnection, table: &Ident) -> Result<Vec<StoredColumn>> {
     const COLUMNS: &str = "SELECT name, type, pk, (SELECT count(*) FROM pragma_table_xinfo(?1) AS p WHERE p.pk > 0) \
         FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
-    let rows = bound(COLUMNS, [Bind::from(table.as_str())])
-        .fetch_all(conn)
-        .await?;
-    let column = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0)?;
-        let declared: String = row.try_get(1)?;
-        let place: i64 = row.try_get(2)?;
-        let keys: i64 = row.try_get(3)?;
+    let rows = tuple(COLUMNS, [Bind::from(table.as_str())]);
+    let column = |(name, declared, place, keys): (String, String, i64, i64)| {
         Ok(StoredColumn {
             rowid: place == 1 && keys == 1 && declared.eq_ignore_ascii_case("INTEGER"),
             name: Ident::new(name).map_err(|_| StoreError::unexpected("the name of a column"))?,
             declared,
         })
     };
-    rows.iter().map(column).collect()
+    let rows = rows.fetch_all(conn).await?;
+    rows.into_iter().map(column).collect()
 }
 
 /// The columns of the copy: those of the table, and those that a backfill would add.
@@ -200,16 +195,13 @@ async fn indexes(
     const INDEXES: &str = "SELECT list.seq, list.\"unique\", info.name, info.coll \
         FROM pragma_index_list(?) AS list, pragma_index_xinfo(list.name) AS info \
         WHERE NOT list.partial AND info.key ORDER BY list.seq, info.seqno";
-    let rows = bound(INDEXES, [Bind::from(table.as_str())])
-        .fetch_all(conn)
-        .await?;
+    // The name is NULL for an expression.
+    let rows: Vec<(i64, bool, Option<String>, String)> =
+        tuple(INDEXES, [Bind::from(table.as_str())])
+            .fetch_all(conn)
+            .await?;
     let mut indexes: Vec<(i64, bool, Option<Vec<String>>)> = Vec::new();
-    for row in &rows {
-        let seq: i64 = row.try_get(0)?;
-        let unique: bool = row.try_get(1)?;
-        // NULL for an expression.
-        let name: Option<String> = row.try_get(2)?;
-        let collation: String = row.try_get(3)?;
+    for (seq, unique, name, collation) in rows {
         let part = columns
             .iter()
             .find(|column| Some(column.name.as_str()) == name.as_deref())
