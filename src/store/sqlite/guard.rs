@@ -218,7 +218,7 @@ async fn free_name(conn: &mut SqliteConnection, table: &TableName, event: &str) 
             _ => format!("~{number}"),
         };
         let name = trigger_name(table, event, &suffix)?;
-        let binds = [name.as_str(), table.name.as_str()].map(|text| Bind::from(text));
+        let binds = [name.as_str(), table.name.as_str()].map(Bind::from);
         let taken: i64 = scalar(TAKEN, binds).fetch_one(&mut *conn).await?;
         if taken == 0 {
             return Ok(name);

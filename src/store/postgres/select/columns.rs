@@ -6,14 +6,13 @@ use crate::store::{Access, CellAccess, KeyColumn, KeyKind, PageRequest, Select};
 
 /// The key columns of `alias`, in order.
 pub(crate) fn key_list(keys: &[KeyColumn], alias: &str) -> String {
-    let names = joined(keys.iter().enumerate(), ", ", |(i, key)| {
+    joined(keys.iter().enumerate(), ", ", |(i, key)| {
         if alias == "q" {
             format!("q.key{i}")
         } else {
             format!("{alias}.{}", key.name.quoted())
         }
-    });
-    names
+    })
 }
 
 pub(crate) fn inner_columns(access: &Access) -> String {
