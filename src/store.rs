@@ -7,6 +7,7 @@
 pub mod access;
 pub mod catalog;
 pub(crate) mod change;
+mod fault;
 pub mod ledger;
 pub mod locate;
 pub mod page;
@@ -21,6 +22,7 @@ pub mod sqlite;
 pub mod survey;
 pub mod switch;
 pub mod table;
+mod text;
 pub mod transport;
 pub mod trial;
 

@@ -1,12 +1,13 @@
 //! Our own tables: fields, runs, lanes, quarantine, audit, keys and rotations.
-//! Owns the traits, and their one implementation for every store that has [`OwnTables`]: one
-//! transaction for each method. The functions in the files below take the caller's transaction, so that
+//! Owns the trait [`Ledger`] and its one implementation for every store that has [`OwnTables`]: one
+//! transaction for each method; the other traits are in the files of their tables. The functions in the files below take the caller's transaction, so that
 //! a batch, a switch or a destruction keeps its rows, cursor, quarantine and audit entry together. A
 //! database differs only in its [`Dialect`](dialect::Dialect).
 
 pub(crate) mod audit;
 pub(crate) mod dialect;
 pub(crate) mod fields;
+mod key_changes;
 pub(crate) mod keys;
 pub(crate) mod lanes;
 pub(crate) mod procedures;
@@ -18,19 +19,12 @@ pub(crate) mod session;
 use async_trait::async_trait;
 
 use super::{
-    AuditEntry, AuditHead, AuditMisfit, AuditRow, FieldRecord, FieldState, Holder, LaneRecord,
-    LaneStamp, LaneTally, NewLane, NewQuarantine, ProcedureKind, ProcedureRecord, QuarantineRecord,
-    QuarantineState, Resealed, Result, RunRecord, RunState,
+    FieldRecord, FieldState, Holder, LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine,
+    QuarantineRecord, QuarantineState, Resealed, Result, RunRecord, RunState,
 };
-use crate::crypto::KeyId;
-use crate::keys::{
-    ChangeRow, Handover, KeyRecord, KeyStatus, KeyTable, KeyTransition, NewKey, Notary, Rewrapped,
-    RotationEnd, RotationPeriod, RotationRecord, RotationTable,
-};
-use session::{OwnTables, OwnTransaction, Session};
-
-/// How long a change of keys waits for another one before it fails and is tried again.
-const KEY_WAIT_SECONDS: u32 = 2;
+pub use audit::AuditTable;
+pub use procedures::Procedures;
+use session::{OwnTables, OwnTransaction, in_transaction};
 
 /// The registry of fields, the runs with their lanes, and the quarantine.
 ///
@@ -126,63 +120,6 @@ pub trait Ledger: Send + Sync {
     async fn reseal_quarantine(&self, rows: &[Resealed]) -> Result<()>;
 }
 
-/// The phases of long procedures.
-///
-/// Contract: as [`Store`](super::Store).
-#[async_trait]
-pub trait Procedures: Send + Sync {
-    /// Begins a procedure in this phase, or returns the unfinished one of this kind and subject.
-    async fn begin_procedure(
-        &self,
-        kind: ProcedureKind,
-        subject: &str,
-        phase: &str,
-        params: &str,
-        actor: &str,
-    ) -> Result<ProcedureRecord>;
-
-    /// Moves an unfinished procedure from one phase to another, with new parameters if there are any.
-    /// Returns an error if it is in neither phase.
-    async fn set_phase(
-        &self,
-        procedure_id: i64,
-        from: &str,
-        to: &str,
-        params: Option<&str>,
-    ) -> Result<()>;
-
-    /// Ends a procedure; one that has ended keeps its outcome.
-    async fn finish_procedure(&self, procedure_id: i64, outcome: &str) -> Result<()>;
-
-    /// Procedures, the newest first, at most `limit`. Unfinished ones come before all others, and are
-    /// returned whatever the limit.
-    async fn procedures(&self, limit: u32) -> Result<Vec<ProcedureRecord>>;
-}
-
-/// The audit log. `run::audit` makes and checks the chain.
-///
-/// Contract: as [`Store`](super::Store).
-#[async_trait]
-pub trait AuditTable: Send + Sync {
-    /// The end of the audit chain.
-    async fn audit_head(&self) -> Result<AuditHead>;
-
-    /// Appends the entries that `note` makes, in one transaction that locks the end of the chain,
-    /// and records which key changes they are for.
-    async fn note(&self, note: &dyn Notary) -> Result<()>;
-
-    /// Appends an entry after `expected`; returns `false` if another entry was appended first.
-    async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool>;
-
-    /// The rows of the audit log in order of their number, beginning with `from`, at most `limit`.
-    /// Includes rows that were not written by an appender, if they have a number.
-    async fn audit_entries(&self, from: i64, limit: u32) -> Result<Vec<AuditRow>>;
-
-    /// A fault in the audit tables that [`Store::audit_entries`] and [`Store::audit_head`] cannot
-    /// show.
-    async fn audit_misfit(&self) -> Result<Option<AuditMisfit>>;
-}
-
 /// Where the registry of fields needs to know what the tables are called now.
 #[async_trait]
 pub(crate) trait PresentNames: OwnTables {
@@ -214,10 +151,7 @@ async fn present_fields<S: PresentNames>(
 #[async_trait]
 impl<S: PresentNames> Ledger for S {
     async fn fields(&self) -> Result<Vec<FieldRecord>> {
-        let mut transaction = self.begin_read().await?;
-        let fields = present_fields(self, &mut transaction).await?;
-        transaction.commit().await?;
-        Ok(fields)
+        in_transaction!(self.begin_read(), |session| present_fields(self, session))
     }
 
     async fn register_fields(&self, fields: &[FieldRecord]) -> Result<()> {
@@ -243,29 +177,31 @@ impl<S: PresentNames> Ledger for S {
         columns: &[String],
         state: FieldState,
     ) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        fields::set_state(&mut transaction, table_label, columns, state).await?;
-        transaction.commit().await
+        in_transaction!(self.begin_write(), |session| fields::set_state(
+            session,
+            table_label,
+            columns,
+            state
+        ))
     }
 
     async fn open_run(&self, table_label: &str) -> Result<Option<RunRecord>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = runs::open_run(&mut transaction, table_label).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        in_transaction!(self.begin_read(), |session| runs::open_run(
+            session,
+            table_label
+        ))
     }
 
     async fn begin_run(&self, run: &RunRecord, lanes: &[NewLane]) -> Result<i64> {
-        let mut transaction = self.begin_write().await?;
-        let answer = runs::begin(&mut transaction, run, lanes).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        in_transaction!(self.begin_write(), |session| runs::begin(
+            session, run, lanes
+        ))
     }
 
     async fn add_lanes(&self, run_id: i64, lanes: &[NewLane]) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        lanes::insert(&mut transaction, run_id, lanes).await?;
-        transaction.commit().await
+        in_transaction!(self.begin_write(), |session| lanes::insert(
+            session, run_id, lanes
+        ))
     }
 
     async fn end_run(
@@ -274,10 +210,9 @@ impl<S: PresentNames> Ledger for S {
         state: RunState,
         error_code: Option<&str>,
     ) -> Result<LaneTally> {
-        let mut transaction = self.begin_write().await?;
-        let answer = runs::end(&mut transaction, run_id, state, error_code).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        in_transaction!(self.begin_write(), |session| runs::end(
+            session, run_id, state, error_code
+        ))
     }
 
     async fn abandon_run(
@@ -286,30 +221,21 @@ impl<S: PresentNames> Ledger for S {
         error_code: &str,
         dead: &[Holder],
     ) -> Result<Option<Holder>> {
-        let mut transaction = self.begin_write().await?;
-        let answer = runs::abandon(&mut transaction, run_id, error_code, dead).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        in_transaction!(self.begin_write(), |session| runs::abandon(
+            session, run_id, error_code, dead
+        ))
     }
 
     async fn resume_run(&self, run_id: i64) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        runs::resume(&mut transaction, run_id).await?;
-        transaction.commit().await
+        in_transaction!(self.begin_write(), |session| runs::resume(session, run_id))
     }
 
     async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = runs::list(&mut transaction, limit).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        in_transaction!(self.begin_read(), |session| runs::list(session, limit))
     }
 
     async fn lanes(&self, run_id: i64) -> Result<Vec<LaneRecord>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = lanes::list(&mut transaction, run_id).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        in_transaction!(self.begin_read(), |session| lanes::list(session, run_id))
     }
 
     async fn claim_lane(
@@ -319,318 +245,49 @@ impl<S: PresentNames> Ledger for S {
         dead: &[Holder],
         lease_seconds: u32,
     ) -> Result<Option<LaneRecord>> {
-        let mut transaction = self.begin_write().await?;
-        let answer = lanes::claim(&mut transaction, run_id, holder, dead, lease_seconds).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        in_transaction!(self.begin_write(), |session| lanes::claim(
+            session,
+            run_id,
+            holder,
+            dead,
+            lease_seconds
+        ))
     }
 
     async fn release_lane(&self, stamp: &LaneStamp, done: bool) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        lanes::release(&mut transaction, stamp, done).await?;
-        transaction.commit().await
+        in_transaction!(self.begin_write(), |session| lanes::release(
+            session, stamp, done
+        ))
     }
 
     async fn lane_after_commit(&self, run_id: i64, lane_no: i32) -> Result<LaneRecord> {
-        let mut transaction = self.begin_write().await?;
-        let answer = lanes::after_commit(&mut transaction, run_id, lane_no).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        in_transaction!(self.begin_write(), |session| lanes::after_commit(
+            session, run_id, lane_no
+        ))
     }
 
     async fn quarantined(&self, table_label: Option<&str>) -> Result<Vec<QuarantineRecord>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = quarantine::list(&mut transaction, table_label).await?;
-        transaction.commit().await?;
-        Ok(answer)
+        in_transaction!(self.begin_read(), |session| quarantine::list(
+            session,
+            table_label
+        ))
     }
 
     async fn add_quarantine(&self, rows: &[NewQuarantine]) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        quarantine::insert(&mut transaction, rows).await?;
-        transaction.commit().await
+        in_transaction!(self.begin_write(), |session| quarantine::insert(
+            session, rows
+        ))
     }
 
     async fn set_quarantine_state(&self, ids: &[i64], state: QuarantineState) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        quarantine::set_state(&mut transaction, ids, state).await?;
-        transaction.commit().await
+        in_transaction!(self.begin_write(), |session| quarantine::set_state(
+            session, ids, state
+        ))
     }
 
     async fn reseal_quarantine(&self, rows: &[Resealed]) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        quarantine::reseal(&mut transaction, rows).await?;
-        transaction.commit().await
+        in_transaction!(self.begin_write(), |session| quarantine::reseal(
+            session, rows
+        ))
     }
-}
-
-#[async_trait]
-impl<S: OwnTables> Procedures for S {
-    async fn begin_procedure(
-        &self,
-        kind: ProcedureKind,
-        subject: &str,
-        phase: &str,
-        params: &str,
-        actor: &str,
-    ) -> Result<ProcedureRecord> {
-        let mut transaction = self.begin_write().await?;
-        let record =
-            procedures::begin(&mut transaction, kind, subject, phase, params, actor).await?;
-        transaction.commit().await?;
-        Ok(record)
-    }
-
-    async fn set_phase(
-        &self,
-        procedure_id: i64,
-        from: &str,
-        to: &str,
-        params: Option<&str>,
-    ) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        procedures::set_phase(&mut transaction, procedure_id, from, to, params).await?;
-        transaction.commit().await
-    }
-
-    async fn finish_procedure(&self, procedure_id: i64, outcome: &str) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        procedures::finish(&mut transaction, procedure_id, outcome).await?;
-        transaction.commit().await
-    }
-
-    async fn procedures(&self, limit: u32) -> Result<Vec<ProcedureRecord>> {
-        let mut transaction = self.begin_read().await?;
-        let records = procedures::list(&mut transaction, limit).await?;
-        transaction.commit().await?;
-        Ok(records)
-    }
-}
-
-#[async_trait]
-impl<S: OwnTables> AuditTable for S {
-    async fn audit_head(&self) -> Result<AuditHead> {
-        let mut transaction = self.begin_read().await?;
-        let answer = audit::head(&mut transaction).await?;
-        transaction.commit().await?;
-        Ok(answer)
-    }
-
-    async fn note(&self, note: &dyn Notary) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        let before = transaction.newest_change().await?;
-        audit::note(&mut transaction, note, &[], before).await?;
-        transaction.commit().await
-    }
-
-    async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool> {
-        let mut transaction = self.begin_write().await?;
-        if !audit::append(&mut transaction, entry, expected).await? {
-            return Ok(false);
-        }
-        transaction.commit().await?;
-        Ok(true)
-    }
-
-    async fn audit_entries(&self, from: i64, limit: u32) -> Result<Vec<AuditRow>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = audit::entries(&mut transaction, from, limit).await?;
-        transaction.commit().await?;
-        Ok(answer)
-    }
-
-    async fn audit_misfit(&self) -> Result<Option<AuditMisfit>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = audit::misfit(&mut transaction).await?;
-        transaction.commit().await?;
-        Ok(answer)
-    }
-}
-
-#[async_trait]
-impl<S: OwnTables> KeyTable for S {
-    async fn key_records(&self) -> Result<Vec<KeyRecord>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = keys::records(&mut transaction, None).await?;
-        transaction.commit().await?;
-        Ok(answer)
-    }
-
-    async fn key_records_by_id(&self, ids: &[KeyId]) -> Result<Vec<KeyRecord>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = keys::records(&mut transaction, Some(ids)).await?;
-        transaction.commit().await?;
-        Ok(answer)
-    }
-
-    async fn insert_keys(&self, new: &[NewKey]) -> Result<Vec<KeyId>> {
-        let mut transaction = self.begin_write().await?;
-        let answer = keys::insert(&mut transaction, new).await?;
-        transaction.commit().await?;
-        Ok(answer)
-    }
-
-    async fn activate_keys(
-        &self,
-        ids: &[KeyId],
-        due: RotationPeriod,
-        note: &dyn Notary,
-    ) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
-        let before = transaction.newest_change().await?;
-        keys::activate(&mut transaction, ids, due).await?;
-        audit::note(&mut transaction, note, &[], before).await?;
-        transaction.commit().await
-    }
-}
-
-#[async_trait]
-impl<S: OwnTables> RotationTable for S {
-    async fn move_key(
-        &self,
-        key_id: KeyId,
-        from: KeyStatus,
-        to: KeyStatus,
-        actor: &str,
-        reason: &str,
-        note: &dyn Notary,
-    ) -> Result<bool> {
-        let (mut transaction, before) = begin_key_change(self).await?;
-        if !keys::set_status(&mut transaction, key_id, from, to, actor, reason).await? {
-            return Ok(false);
-        }
-        audit::note(&mut transaction, note, &[], before).await?;
-        transaction.commit().await?;
-        Ok(true)
-    }
-
-    async fn hand_over(
-        &self,
-        handovers: &[Handover],
-        due: RotationPeriod,
-        actor: &str,
-        note: &dyn Notary,
-    ) -> Result<bool> {
-        let (mut transaction, before) = begin_key_change(self).await?;
-        if !keys::hand_over(&mut transaction, handovers, due, actor).await? {
-            return Ok(false);
-        }
-        audit::note(&mut transaction, note, &[], before).await?;
-        transaction.commit().await?;
-        Ok(true)
-    }
-
-    async fn key_changes(&self, from: i64, limit: u32) -> Result<Vec<ChangeRow>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = audit::changes(&mut transaction, from, limit).await?;
-        transaction.commit().await?;
-        Ok(answer)
-    }
-
-    async fn key_transitions(&self, ids: &[KeyId]) -> Result<Vec<KeyTransition>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = rotations::transitions(&mut transaction, ids).await?;
-        transaction.commit().await?;
-        Ok(answer)
-    }
-
-    async fn rotations(&self, limit: u32) -> Result<Vec<RotationRecord>> {
-        let mut transaction = self.begin_read().await?;
-        let answer = rotations::list(&mut transaction, limit).await?;
-        transaction.commit().await?;
-        Ok(answer)
-    }
-
-    async fn begin_rotations(
-        &self,
-        handovers: &[Handover],
-        due: RotationPeriod,
-        actor: &str,
-        note: &dyn Notary,
-    ) -> Result<Option<Vec<i64>>> {
-        let (mut transaction, before) = begin_key_change(self).await?;
-        if !keys::hand_over(&mut transaction, handovers, due, actor).await? {
-            return Ok(None);
-        }
-        let Some(numbers) = rotations::open(&mut transaction, handovers, actor).await? else {
-            return Ok(None);
-        };
-        let records = rotations::of_numbers(&mut transaction, &numbers).await?;
-        audit::note(&mut transaction, note, &records, before).await?;
-        transaction.commit().await?;
-        Ok(Some(numbers))
-    }
-
-    async fn finish_rotations(
-        &self,
-        ends: &[RotationEnd],
-        note: &dyn Notary,
-    ) -> Result<Vec<RotationRecord>> {
-        let numbers: Vec<i64> = ends.iter().map(|end| end.history_id).collect();
-        let mut transaction = self.begin_write().await?;
-        let before = transaction.newest_change().await?;
-        let closed = rotations::close(&mut transaction, ends).await?;
-        let records = rotations::of_numbers(&mut transaction, &numbers).await?;
-        // A rotation that was closed before has its audit entry already.
-        let mut ours = records.clone();
-        ours.retain(|record| closed.contains(&record.history_id));
-        if !ours.is_empty() {
-            audit::note(&mut transaction, note, &ours, before).await?;
-        }
-        transaction.commit().await?;
-        Ok(records)
-    }
-
-    async fn begin_rewrap(
-        &self,
-        from_kek_refs: &str,
-        to_kek_ref: &str,
-        reason: &str,
-        actor: &str,
-    ) -> Result<RotationRecord> {
-        let mut transaction = self.begin_write().await?;
-        let record =
-            rotations::open_rewrap(&mut transaction, from_kek_refs, to_kek_ref, reason, actor)
-                .await?;
-        transaction.commit().await?;
-        Ok(record)
-    }
-
-    async fn rewrap_keys(
-        &self,
-        history_id: i64,
-        keys: &[Rewrapped],
-        note: &dyn Notary,
-    ) -> Result<u64> {
-        let mut transaction = self.begin_write().await?;
-        let before = transaction.newest_change().await?;
-        let stored = keys::rewrap(&mut transaction, keys).await?;
-        rotations::count_rewrapped(&mut transaction, history_id, stored).await?;
-        if stored > 0 {
-            let records = rotations::of_numbers(&mut transaction, &[history_id]).await?;
-            audit::note(&mut transaction, note, &records, before).await?;
-        }
-        transaction.commit().await?;
-        Ok(stored)
-    }
-
-    async fn finish_rewrap(&self, history_id: i64, note: &dyn Notary) -> Result<RotationRecord> {
-        let mut transaction = self.begin_write().await?;
-        let before = transaction.newest_change().await?;
-        let was_open = rotations::close_rewrap(&mut transaction, history_id).await?;
-        let mut records = rotations::of_numbers(&mut transaction, &[history_id]).await?;
-        if was_open {
-            audit::note(&mut transaction, note, &records, before).await?;
-        }
-        transaction.commit().await?;
-        Ok(records.remove(0))
-    }
-}
-
-/// Begins a transaction that changes keys.
-async fn begin_key_change<S: OwnTables>(store: &S) -> Result<(S::Transaction, i64)> {
-    let mut transaction = store.begin_write().await?;
-    transaction.limit_lock_wait(KEY_WAIT_SECONDS).await?;
-    let before = transaction.newest_change().await?;
-    Ok((transaction, before))
 }

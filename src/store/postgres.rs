@@ -5,6 +5,18 @@
 //! began in REPEATABLE READ. Every setting is SET LOCAL and no statement is prepared by name, so
 //! that the store works through a pooler in transaction mode.
 
+/// Does something in a transaction of its own, and commits it:
+/// `in_transaction!(store.begin(), |tx| read(tx))`.
+macro_rules! in_transaction {
+    ($begin:expr, |$tx:ident| $work:expr) => {{
+        let mut transaction = $begin.await?;
+        let $tx = &mut transaction;
+        let answer = $work.await?;
+        $crate::store::postgres::committed(transaction).await?;
+        Ok(answer)
+    }};
+}
+
 mod batch;
 mod catalog;
 mod census;
@@ -50,7 +62,6 @@ use crate::store::{
     Survey, Table, TableFacts, Trial, Violator,
 };
 use connect::Connector;
-use fault::map;
 use opening::Opening;
 
 /// How long one round trip may take. After that, its connection is given up.
@@ -121,7 +132,10 @@ impl PostgresStore {
         self.pool
             .begin_with(self.opening.begin_read_committed())
             .await
-            .map_err(|error| self.opening.refusal(self.connector.explain(error, map)))
+            .map_err(|error| {
+                self.opening
+                    .refusal(self.connector.explain(error, StoreError::from))
+            })
     }
 
     /// A transaction with the rights of the login; see [`Opening::begin_as_login`].
@@ -129,13 +143,13 @@ impl PostgresStore {
         self.pool
             .begin_with(Opening::begin_as_login())
             .await
-            .map_err(|error| self.connector.explain(error, map))
+            .map_err(|error| self.connector.explain(error, StoreError::from))
     }
 }
 
 /// Commits. If the connection ends before the answer arrives, the outcome is unknown.
 pub(crate) async fn committed(tx: Transaction<'_, Postgres>) -> Result<()> {
-    tx.commit().await.map_err(|error| match map(error) {
+    tx.commit().await.map_err(|error| match error.into() {
         StoreError::ConnectionLost => StoreError::OutcomeUnknown,
         other => other,
     })
@@ -144,7 +158,7 @@ pub(crate) async fn committed(tx: Transaction<'_, Postgres>) -> Result<()> {
 /// Limits the time of a round trip. If it fails, the caller drops the connection.
 async fn timed<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>>) -> Result<T> {
     match tokio::time::timeout(ROUND_TRIP_MAX, work).await {
-        Ok(answer) => answer.map_err(map),
+        Ok(answer) => Ok(answer?),
         Err(_) => Err(StoreError::ConnectionLost),
     }
 }
@@ -160,17 +174,14 @@ impl Catalog for PostgresStore {
     }
 
     async fn table(&self, name: &TableName) -> Result<Option<TableFacts>> {
-        let mut tx = self.begin().await?;
-        let facts = catalog::table_facts(&mut tx, name).await?;
-        committed(tx).await?;
-        Ok(facts)
+        in_transaction!(self.begin(), |tx| catalog::table_facts(tx, name))
     }
 
     async fn table_names(&self) -> Result<Vec<TableName>> {
-        let mut tx = self.begin().await?;
-        let names = catalog::table_names(&mut tx, self.schema.as_str()).await?;
-        committed(tx).await?;
-        Ok(names)
+        in_transaction!(self.begin(), |tx| catalog::table_names(
+            tx,
+            self.schema.as_str()
+        ))
     }
 
     async fn check_ownership(&self, owner: Option<&Ident>) -> Result<()> {
@@ -200,11 +211,11 @@ impl Catalog for PostgresStore {
     }
 
     async fn drop_sealed(&self, table: &Table) -> Result<()> {
-        prepare::drop_sealed(self, table).await
+        prepare::restore::drop_sealed(self, table).await
     }
 
     async fn make_plain_columns(&self, table: &Table) -> Result<()> {
-        prepare::make_plain_columns(self, table).await
+        prepare::restore::make_plain_columns(self, table).await
     }
 
     async fn prepare_reindex(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {
@@ -223,9 +234,7 @@ impl Catalog for PostgresStore {
         let mut tx = self.begin().await?;
         let print = fence::fingerprint(&mut tx, access, relation).await?;
         committed(tx).await?;
-        print.ok_or_else(|| StoreError::Missing {
-            what: format!("table {}", access.table.label),
-        })
+        print.ok_or_else(|| StoreError::missing(format!("table {}", access.table.label)))
     }
 
     async fn row_estimate(&self, table: &Table) -> Result<u64> {

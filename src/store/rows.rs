@@ -203,6 +203,19 @@ pub struct SealedCount {
     pub place: Option<String>,
 }
 
+impl SealedCount {
+    /// What is left under keys that are to be destroyed, if anything is.
+    pub(crate) fn left(field: Option<usize>, keys: &[KeyId], values: i64) -> Option<Self> {
+        (values > 0).then(|| Self {
+            table: None,
+            field,
+            key_id: keys.first().copied().filter(|_| keys.len() == 1),
+            values: values.unsigned_abs(),
+            place: None,
+        })
+    }
+}
+
 /// A transaction that was open at the moment of the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenTransaction {

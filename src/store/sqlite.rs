@@ -5,37 +5,35 @@
 //! last.
 
 mod batch;
-mod broken;
-mod bulk;
+mod catalog;
 mod census;
-pub(crate) mod connection;
-mod ddl;
+pub(crate) mod connect;
+mod decode;
 mod dialect;
-mod facts;
 pub(crate) mod fault;
+mod fence;
 mod guard;
-mod guarded;
+mod indexes;
+mod key_range;
 mod key_value;
-mod mark;
-mod packed;
-mod paging;
-mod range;
+mod prepare;
+mod ranges;
+mod read;
 mod reindex;
 mod relations;
-mod row;
-mod schema_text;
+mod seal;
 mod search;
-mod shape;
-mod single;
-pub(crate) mod statement;
+mod select;
+pub(crate) mod sql;
+mod survey;
 mod trial;
-mod update;
 mod value;
 mod version;
+mod wanted;
 
 use async_trait::async_trait;
 
-pub use self::connection::Access;
+pub use self::connect::Access;
 use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::store::access;
@@ -48,8 +46,8 @@ use crate::store::{
 
 /// A SQLite database file.
 pub struct SqliteStore {
-    opener: connection::FileOpener,
-    control: connection::Control,
+    opener: connect::FileOpener,
+    control: connect::Control,
 }
 
 impl SqliteStore {
@@ -69,11 +67,11 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::connect`]; `Busy` if the file is in use and its journal mode is to change.
     pub async fn open(url: &str, access: Access) -> Result<Self> {
-        let opener = connection::FileOpener::new(url, access)?;
+        let opener = connect::FileOpener::new(url, access)?;
         let conn = opener.open().await?;
         Ok(Self {
             opener,
-            control: connection::Control::new(conn),
+            control: connect::Control::new(conn),
         })
     }
 
@@ -82,7 +80,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::open`].
     pub async fn raw_connection(url: &str, access: Access) -> Result<sqlx::SqliteConnection> {
-        connection::FileOpener::new(url, access)?.open().await
+        connect::FileOpener::new(url, access)?.open().await
     }
 }
 
@@ -94,15 +92,15 @@ fn relation_name(table: &TableName) -> String {
 #[async_trait]
 impl Catalog for SqliteStore {
     async fn server(&self) -> Result<ServerFacts> {
-        facts::server(&mut *self.control.lock().await, &self.opener).await
+        catalog::server::server(&mut *self.control.lock().await, &self.opener).await
     }
 
     async fn table(&self, name: &TableName) -> Result<Option<TableFacts>> {
-        facts::table(&mut *self.control.lock().await, name).await
+        catalog::table(&mut *self.control.lock().await, name).await
     }
 
     async fn table_names(&self) -> Result<Vec<TableName>> {
-        facts::table_names(&mut *self.control.lock().await).await
+        catalog::table_names(&mut *self.control.lock().await).await
     }
 
     async fn check_ownership(&self, _owner: Option<&Ident>) -> Result<()> {
@@ -111,38 +109,38 @@ impl Catalog for SqliteStore {
     }
 
     async fn start_writing(&self) -> Result<()> {
-        mark::start_writing(&mut *self.control.lock().await).await
+        guard::mark::start_writing(&mut *self.control.lock().await).await
     }
 
     async fn ddl(&self, table: &Table) -> Result<Vec<String>> {
-        ddl::missing(&mut *self.control.lock().await, table).await
+        prepare::missing(&mut *self.control.lock().await, table).await
     }
 
     async fn prepare(&self, table: &Table) -> Result<()> {
-        ddl::prepare(&mut *self.control.lock().await, table).await
+        prepare::prepare(&mut *self.control.lock().await, table).await
     }
 
     async fn finish_indexes(&self, table: &Table) -> Result<()> {
-        ddl::finish_indexes(&mut *self.control.lock().await, table).await
+        indexes::finish_indexes(&mut *self.control.lock().await, table).await
     }
 
     async fn make_sweep_index(&self, access: &access::Access, _relation: &str) -> Result<bool> {
-        ddl::make_sweep_index(&mut *self.control.lock().await, access)
+        indexes::make_sweep_index(&mut *self.control.lock().await, access)
             .await
             .map(|()| true)
     }
 
     async fn drop_sweep_index(&self, table: &Table) -> Result<Vec<String>> {
-        ddl::drop_sweep_index(&mut *self.control.lock().await, table).await?;
+        indexes::drop_sweep_index(&mut *self.control.lock().await, table).await?;
         Ok(Vec::new())
     }
 
     async fn drop_sealed(&self, table: &Table) -> Result<()> {
-        ddl::drop_sealed(&mut *self.control.lock().await, table).await
+        prepare::restore::drop_sealed(&mut *self.control.lock().await, table).await
     }
 
     async fn make_plain_columns(&self, table: &Table) -> Result<()> {
-        ddl::make_plain_columns(&mut *self.control.lock().await, table).await
+        prepare::restore::make_plain_columns(&mut *self.control.lock().await, table).await
     }
 
     async fn prepare_reindex(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {
@@ -158,11 +156,11 @@ impl Catalog for SqliteStore {
     }
 
     async fn fingerprint(&self, access: &access::Access, _relation: &str) -> Result<String> {
-        ddl::fingerprint(&mut *self.control.lock().await, &access.table).await
+        fence::fingerprint(&mut *self.control.lock().await, &access.table).await
     }
 
     async fn row_estimate(&self, table: &Table) -> Result<u64> {
-        facts::row_count(&mut *self.control.lock().await, &table.name.name).await
+        catalog::row_count(&mut *self.control.lock().await, &table.name.name).await
     }
 
     /// Always empty: SQLite does not tell which connection holds its lock.
@@ -205,7 +203,7 @@ impl SealedRelations for SqliteStore {
     }
 
     async fn all_verified(&self) -> Result<()> {
-        mark::verified(&mut *self.control.lock().await).await
+        guard::mark::verified(&mut *self.control.lock().await).await
     }
 
     async fn forget_fields(&self, table_label: &str, columns: &[String]) -> Result<()> {
@@ -235,7 +233,7 @@ impl Rows for SqliteStore {
         _relation: &str,
         pieces: u32,
     ) -> Result<Vec<KeyText>> {
-        trial::sample_keys(&mut *self.control.lock().await, table, pieces).await
+        ranges::sample_keys(&mut *self.control.lock().await, table, pieces).await
     }
 
     async fn cut_by_storage(
@@ -245,7 +243,7 @@ impl Rows for SqliteStore {
         _pieces: u32,
         _visits: PassKind,
     ) -> Result<Option<Vec<Option<Bound>>>> {
-        let first = paging::first_row(&mut *self.control.lock().await, access).await?;
+        let first = ranges::first_row(&mut *self.control.lock().await, access).await?;
         Ok(first.map(|first| vec![Some(first), None]))
     }
 
@@ -254,7 +252,7 @@ impl Rows for SqliteStore {
     }
 
     async fn survey(&self, table: &Table) -> Result<Survey> {
-        facts::survey(&mut *self.control.lock().await, table).await
+        survey::look(&mut *self.control.lock().await, table).await
     }
 
     /// Always empty: SQLite checks a constraint for all rows when it is made, and writes no log of
@@ -269,12 +267,12 @@ impl Rows for SqliteStore {
         _relation: &str,
         select: &Select,
     ) -> Result<bool> {
-        paging::any_left(&mut *self.control.lock().await, access, select).await
+        ranges::any_left(&mut *self.control.lock().await, access, select).await
     }
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
         let conn = self.opener.open().await?;
-        Ok(Box::new(paging::SqliteReader::new(conn)))
+        Ok(Box::new(read::SqliteReader::new(conn)))
     }
 
     async fn writer(&self) -> Result<Box<dyn BatchWriter>> {

@@ -9,7 +9,6 @@ use super::{Column, ForeignKey, Kind, Table};
 use crate::ident::{Ident, TableName};
 use crate::quote;
 use crate::store::postgres::committed;
-use crate::store::postgres::fault::map;
 use crate::store::postgres::sql::{TEXT_SETTINGS, query, raw};
 use crate::store::{Result, StoreError};
 
@@ -48,9 +47,9 @@ pub(super) async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>> {
         }
     }
     for row in all(conn, CHECKS).await? {
-        let at: String = row.try_get(0).map_err(map)?;
+        let at: String = row.try_get(0)?;
         if let Some(table) = tables.iter_mut().find(|table| table.name == at) {
-            table.checks.push(row.try_get(1).map_err(map)?);
+            table.checks.push(row.try_get(1)?);
         }
     }
     for table in &mut tables {
@@ -61,9 +60,8 @@ pub(super) async fn tables(conn: &mut PgConnection) -> Result<Vec<Table>> {
                 quote::identifier(&table.name)
             ))
             .fetch_one(&mut *conn)
-            .await
-            .map_err(map)?;
-            table.serials.push(last.try_get(0).map_err(map)?);
+            .await?;
+            table.serials.push(last.try_get(0)?);
         }
     }
     Ok(tables)
@@ -107,13 +105,12 @@ pub(super) async fn insert(
             array.push(value);
         }
     }
-    let mut tx = conn.begin().await.map_err(map)?;
+    let mut tx = conn.begin().await?;
     raw(format!(
         "{TEXT_SETTINGS} SET LOCAL synchronous_commit = off"
     ))
     .execute(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     let mut statement = query(sql);
     for array in arrays {
         statement = statement.bind(array);
@@ -121,7 +118,7 @@ pub(super) async fn insert(
     let done = statement.execute(&mut *tx).await.map_err(|error| {
         // Says which table; the rows are made up, but the message stays where values never leave.
         tracing::warn!(table = table.name, "rows were refused");
-        map(error)
+        StoreError::from(error)
     })?;
     committed(tx).await?;
     Ok(done.rows_affected())
@@ -145,9 +142,8 @@ pub(super) async fn found(
     ))
     .bind(keys)
     .fetch_all(conn)
-    .await
-    .map_err(map)?;
-    let place = |row: &PgRow| row.try_get::<i64, _>(0).map_err(map);
+    .await?;
+    let place = |row: &PgRow| row.try_get::<i64, _>(0);
     rows.iter()
         .map(|row| Ok(u32::try_from(place(row)?).unwrap_or(u32::MAX)))
         .collect()
@@ -165,7 +161,7 @@ pub(super) async fn settle(conn: &mut PgConnection, tables: &[Table]) -> Result<
             let moved = query(sql)
                 .bind(quote::identifier(&table.name))
                 .bind(&column.name);
-            moved.execute(&mut *conn).await.map_err(map)?;
+            moved.execute(&mut *conn).await?;
         }
     }
     run(conn, "ANALYZE".to_owned()).await
@@ -185,9 +181,8 @@ pub(super) async fn count(
         table.quoted()
     ))
     .fetch_one(conn)
-    .await
-    .map_err(map)?;
-    let number = |at: usize| Ok(row.try_get::<i64, _>(at).map_err(map)?.unsigned_abs());
+    .await?;
+    let number = |at: usize| Ok(row.try_get::<i64, _>(at)?.unsigned_abs());
     let values: Result<Vec<u64>> = (1..=columns.len()).map(number).collect();
     Ok((number(0)?, values?))
 }
@@ -214,14 +209,9 @@ pub(super) async fn look(
     ))
     .bind(characters)
     .fetch_optional(conn)
-    .await
-    .map_err(map)?;
-    row.map(|row| {
-        (0..columns.len())
-            .map(|at| row.try_get(at).map_err(map))
-            .collect()
-    })
-    .transpose()
+    .await?;
+    let texts = |row: PgRow| (0..columns.len()).map(|at| row.try_get(at)).collect();
+    Ok(row.map(texts).transpose()?)
 }
 
 const TABLES: &str = "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
@@ -262,33 +252,33 @@ async fn all(conn: &mut PgConnection, sql: &str) -> Result<Vec<PgRow>> {
     let sql = sql
         .replace("{tables}", TABLES)
         .replace("{not_ours}", NOT_OURS);
-    query(sql).fetch_all(conn).await.map_err(map)
+    Ok(query(sql).fetch_all(conn).await?)
 }
 
 async fn columns(conn: &mut PgConnection) -> Result<Vec<Table>> {
     let mut tables: Vec<Table> = Vec::new();
     for row in all(conn, COLUMNS).await? {
-        let name: String = row.try_get(0).map_err(map)?;
+        let name: String = row.try_get(0)?;
         if tables.last().is_none_or(|table| table.name != name) {
             tables.push(Table {
                 name,
                 ..Table::default()
             });
         }
-        let sql_type: String = row.try_get(2).map_err(map)?;
-        let labels: Vec<String> = row.try_get(7).map_err(map)?;
-        let generated: bool = row.try_get(5).map_err(map)?;
+        let sql_type: String = row.try_get(2)?;
+        let labels: Vec<String> = row.try_get(7)?;
+        let generated: bool = row.try_get(5)?;
         let column = Column {
-            name: row.try_get(1).map_err(map)?,
+            name: row.try_get(1)?,
             kind: if generated {
                 Kind::Other
             } else {
                 kind(&sql_type, labels)
             },
             sql_type,
-            not_null: row.try_get(3).map_err(map)?,
-            serial: row.try_get(4).map_err(map)?,
-            phi: row.try_get(6).map_err(map)?,
+            not_null: row.try_get(3)?,
+            serial: row.try_get(4)?,
+            phi: row.try_get(6)?,
         };
         if let Some(table) = tables.last_mut() {
             table.columns.push(column);
@@ -302,9 +292,8 @@ async fn foreign_keys(conn: &mut PgConnection, tables: &mut [Table]) -> Result<(
         what: "a foreign key whose table is not in the schema",
     };
     for row in all(conn, FOREIGN_KEYS).await? {
-        let (from, to): (String, String) =
-            (row.try_get(0).map_err(map)?, row.try_get(1).map_err(map)?);
-        let names: [Vec<String>; 2] = [row.try_get(2).map_err(map)?, row.try_get(3).map_err(map)?];
+        let (from, to): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let names: [Vec<String>; 2] = [row.try_get(2)?, row.try_get(3)?];
         let place = |name: &str| {
             tables
                 .iter()
@@ -401,13 +390,9 @@ fn columns_in(columns: &[Column], part: &str, whole: bool) -> Vec<usize> {
 }
 
 fn three(row: &PgRow) -> Result<(String, bool, Vec<String>)> {
-    Ok((
-        row.try_get(0).map_err(map)?,
-        row.try_get(1).map_err(map)?,
-        row.try_get(2).map_err(map)?,
-    ))
+    Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
 }
 
 async fn run(conn: &mut PgConnection, sql: String) -> Result<()> {
-    raw(sql).execute(conn).await.map(drop).map_err(map)
+    Ok(raw(sql).execute(conn).await.map(drop)?)
 }

@@ -7,7 +7,6 @@ use super::{SealedStudent, Student};
 use crate::ident::{Ident, TableName};
 use crate::store::Result;
 use crate::store::postgres::committed;
-use crate::store::postgres::fault::map;
 use crate::store::postgres::opening::{Opening, READ_COMMITTED};
 use crate::store::postgres::sql::{query, raw};
 
@@ -52,7 +51,7 @@ pub(super) async fn enroll(
             .collect()
     };
     let begun = conn.begin_with(Opening::begin_as_login()).await;
-    let mut tx = begun.map_err(map)?;
+    let mut tx = begun?;
     query(format!(
         "INSERT INTO {} (id, first_name, last_name, date_of_birth, ssn, guardian_phone, medical_notes) \
          SELECT a, b, c, d::date, e, f, g FROM unnest($1::int8[], $2::text[], $3::text[], $4::text[], \
@@ -67,8 +66,7 @@ pub(super) async fn enroll(
     .bind(texts(|student| student.guardian_phone.as_ref()))
     .bind(texts(|student| student.medical_notes.as_ref()))
     .execute(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await
 }
 
@@ -83,13 +81,12 @@ pub(super) async fn page(
     limit: i64,
 ) -> Result<Vec<SealedStudent>> {
     let begun = conn.begin_with(Opening::begin_as_login()).await;
-    let mut tx = begun.map_err(map)?;
+    let mut tx = begun?;
     let rows = query(sql)
         .bind(after)
         .bind(limit)
         .fetch_all(&mut *tx)
-        .await
-        .map_err(map)?;
+        .await?;
     committed(tx).await?;
     let student = |row: &PgRow| {
         Ok(SealedStudent {
@@ -103,7 +100,7 @@ pub(super) async fn page(
             medical_notes: row.try_get(7)?,
         })
     };
-    rows.iter().map(|row| student(row).map_err(map)).collect()
+    rows.iter().map(student).collect()
 }
 
 pub(super) async fn find(
@@ -112,15 +109,11 @@ pub(super) async fn find(
     index: &[u8],
 ) -> Result<Vec<(i64, String, String)>> {
     let begun = conn.begin_with(Opening::begin_as_login()).await;
-    let mut tx = begun.map_err(map)?;
-    let rows = query(sql)
-        .bind(index)
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(map)?;
+    let mut tx = begun?;
+    let rows = query(sql).bind(index).fetch_all(&mut *tx).await?;
     committed(tx).await?;
     let found = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-    rows.iter().map(|row| found(row).map_err(map)).collect()
+    rows.iter().map(found).collect()
 }
 
 pub(super) async fn demolish(conn: &mut PgConnection, schemas: &[&Ident]) -> Result<()> {
@@ -137,5 +130,5 @@ pub(super) async fn demolish(conn: &mut PgConnection, schemas: &[&Ident]) -> Res
 }
 
 async fn run(conn: &mut PgConnection, sql: String) -> Result<()> {
-    raw(sql).execute(conn).await.map(drop).map_err(map)
+    Ok(raw(sql).execute(conn).await.map(drop)?)
 }

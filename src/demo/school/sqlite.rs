@@ -6,9 +6,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::{SealedStudent, Student};
 use crate::ident::TableName;
 use crate::store::Result;
-use crate::store::sqlite::connection::{commit, write_transaction};
-use crate::store::sqlite::fault;
-use crate::store::sqlite::statement::{Bind, bound, run};
+use crate::store::sqlite::connect::{commit, write_transaction};
+use crate::store::sqlite::sql::{Bind, bound, run};
 
 /// Students in one statement; seven values each, of 32766 that a statement may have.
 const STUDENTS_PER_INSERT: usize = 500;
@@ -46,19 +45,18 @@ pub(super) async fn enroll(
         );
         bound(sql, some.iter().flat_map(values))
             .execute(&mut *tx)
-            .await
-            .map_err(fault::of)?;
+            .await?;
     }
     commit(tx).await
 }
 
 fn values(student: &Student) -> [Bind; 7] {
-    let text = |text: &Option<String>| text.clone().map_or(Bind::Null, Bind::Text);
+    let text = |text: &Option<String>| Bind::from(text);
     [
-        Bind::Integer(student.id),
-        Bind::Text(student.first_name.clone()),
-        Bind::Text(student.last_name.clone()),
-        Bind::Text(student.date_of_birth.clone()),
+        Bind::from(student.id),
+        Bind::from(student.first_name.clone()),
+        Bind::from(student.last_name.clone()),
+        Bind::from(student.date_of_birth.clone()),
         text(&student.ssn),
         text(&student.guardian_phone),
         text(&student.medical_notes),
@@ -75,10 +73,9 @@ pub(super) async fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<SealedStudent>> {
-    let rows = bound(sql, [Bind::Integer(after), Bind::Integer(limit)])
+    let rows = bound(sql, [Bind::from(after), Bind::from(limit)])
         .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     let student = |row: &SqliteRow| {
         Ok(SealedStudent {
             id: row.try_get(0)?,
@@ -91,9 +88,7 @@ pub(super) async fn page(
             medical_notes: row.try_get(7)?,
         })
     };
-    rows.iter()
-        .map(|row| student(row).map_err(fault::of))
-        .collect()
+    rows.iter().map(student).collect()
 }
 
 pub(super) async fn find(
@@ -101,12 +96,9 @@ pub(super) async fn find(
     sql: String,
     index: &[u8],
 ) -> Result<Vec<(i64, String, String)>> {
-    let rows = bound(sql, [Bind::Blob(index.to_vec())])
+    let rows = bound(sql, [Bind::from(index.to_vec())])
         .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     let found = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-    rows.iter()
-        .map(|row| found(row).map_err(fault::of))
-        .collect()
+    rows.iter().map(found).collect()
 }

@@ -3,12 +3,70 @@
 //! appender saw last, or locks the end of the chain first. Since anyone may have written the rows that
 //! are read here, strange content is not an error in this file.
 
+use async_trait::async_trait;
 use sqlx::Row;
 
 use super::dialect::Dialect;
-use super::session::{Session, own_row, rows_at_once, statement, unknown};
+use super::session::{
+    OwnTables, OwnTransaction, Session, in_transaction, own_row, rows_at_once, statement, unknown,
+};
 use crate::keys::{ChangeRow, Notary, RotationRecord};
 use crate::store::{AuditEntry, AuditHead, AuditMisfit, AuditRow, Result};
+
+/// The audit log. `run::audit` makes and checks the chain.
+///
+/// Contract: as [`Store`](super::Store).
+#[async_trait]
+pub trait AuditTable: Send + Sync {
+    /// The end of the audit chain.
+    async fn audit_head(&self) -> Result<AuditHead>;
+
+    /// Appends the entries that `note` makes, in one transaction that locks the end of the chain,
+    /// and records which key changes they are for.
+    async fn note(&self, note: &dyn Notary) -> Result<()>;
+
+    /// Appends an entry after `expected`; returns `false` if another entry was appended first.
+    async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool>;
+
+    /// The rows of the audit log in order of their number, beginning with `from`, at most `limit`.
+    /// Includes rows that were not written by an appender, if they have a number.
+    async fn audit_entries(&self, from: i64, limit: u32) -> Result<Vec<AuditRow>>;
+
+    /// A fault in the audit tables that [`Store::audit_entries`] and [`Store::audit_head`] cannot
+    /// show.
+    async fn audit_misfit(&self) -> Result<Option<AuditMisfit>>;
+}
+
+#[async_trait]
+impl<S: OwnTables> AuditTable for S {
+    async fn audit_head(&self) -> Result<AuditHead> {
+        in_transaction!(self.begin_read(), |session| head(session))
+    }
+
+    async fn note(&self, note: &dyn Notary) -> Result<()> {
+        let mut transaction = self.begin_write().await?;
+        let before = transaction.newest_change().await?;
+        super::audit::note(&mut transaction, note, &[], before).await?;
+        transaction.commit().await
+    }
+
+    async fn append_audit(&self, entry: &AuditEntry, expected: &AuditHead) -> Result<bool> {
+        let mut transaction = self.begin_write().await?;
+        if !append(&mut transaction, entry, expected).await? {
+            return Ok(false);
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    async fn audit_entries(&self, from: i64, limit: u32) -> Result<Vec<AuditRow>> {
+        in_transaction!(self.begin_read(), |session| entries(session, from, limit))
+    }
+
+    async fn audit_misfit(&self) -> Result<Option<AuditMisfit>> {
+        in_transaction!(self.begin_read(), |session| misfit(session))
+    }
+}
 
 /// The recorded end of the chain.
 pub(crate) async fn head<S: Session>(session: &mut S) -> Result<AuditHead> {

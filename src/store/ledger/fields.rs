@@ -68,8 +68,8 @@ pub(crate) async fn register<S: Session>(session: &mut S, fields: &[FieldRecord]
             .bind(&field.blind_index_normaliser)
             .bind(field.blind_index_bits)
             .bind(&field.tenant_column)
-            .bind(&json(&field.key_columns))
-            .bind(&json(&field.key_types))
+            .bind(json(&field.key_columns))
+            .bind(json(&field.key_types))
             .bind(&field.source_type)
             .bind(if field.in_place { "in_place" } else { "beside" })
             .bind(field.pad_to)
@@ -171,9 +171,7 @@ pub(crate) async fn set_next<S: Session>(
 fn registered(rows: u64) -> Result<()> {
     match rows {
         1 => Ok(()),
-        _ => Err(StoreError::Missing {
-            what: "a registered field".to_owned(),
-        }),
+        _ => Err(StoreError::missing("a registered field")),
     }
 }
 

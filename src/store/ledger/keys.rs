@@ -6,15 +6,48 @@
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use sqlx::Row;
 
+use super::audit;
 use super::dialect::Dialect;
 use super::session::{
-    Number, Session, Value, id_list, key, own_row, rows_at_once, statement, word,
+    Bind, Number, OwnTables, OwnTransaction, Session, id_list, in_transaction, key, own_row,
+    rows_at_once, statement, word,
 };
 use crate::crypto::KeyId;
-use crate::keys::{Handover, KeyRecord, KeyStatus, NewKey, Rewrapped, RotationPeriod};
+use crate::keys::{
+    Handover, KeyRecord, KeyStatus, KeyTable, NewKey, Notary, Rewrapped, RotationPeriod,
+};
 use crate::store::{Result, StoreError};
+
+#[async_trait]
+impl<S: OwnTables> KeyTable for S {
+    async fn key_records(&self) -> Result<Vec<KeyRecord>> {
+        in_transaction!(self.begin_read(), |session| records(session, None))
+    }
+
+    async fn key_records_by_id(&self, ids: &[KeyId]) -> Result<Vec<KeyRecord>> {
+        in_transaction!(self.begin_read(), |session| records(session, Some(ids)))
+    }
+
+    async fn insert_keys(&self, new: &[NewKey]) -> Result<Vec<KeyId>> {
+        in_transaction!(self.begin_write(), |session| insert(session, new))
+    }
+
+    async fn activate_keys(
+        &self,
+        ids: &[KeyId],
+        due: RotationPeriod,
+        note: &dyn Notary,
+    ) -> Result<()> {
+        let mut transaction = self.begin_write().await?;
+        let before = transaction.newest_change().await?;
+        activate(&mut transaction, ids, due).await?;
+        audit::note(&mut transaction, note, &[], before).await?;
+        transaction.commit().await
+    }
+}
 
 fn ids_of<'a>(ids: impl IntoIterator<Item = &'a KeyId>) -> String {
     id_list(ids.into_iter().map(|id| id.get()))
@@ -84,7 +117,7 @@ pub(crate) async fn insert<S: Session>(session: &mut S, new: &[NewKey]) -> Resul
         for key in part {
             insert = insert.row([
                 key.key_id.into(),
-                Value::from(&key.tenant),
+                Bind::from(&key.tenant),
                 key.purpose.as_str().into(),
                 key.version.into(),
                 (&key.algorithm).into(),
@@ -119,9 +152,7 @@ pub(crate) async fn activate<S: Session>(
     );
     match session.execute(statement(sql)).await? == ids.len() as u64 {
         true => Ok(()),
-        false => Err(StoreError::Missing {
-            what: "the pre-active key".to_owned(),
-        }),
+        false => Err(StoreError::missing("the pre-active key")),
     }
 }
 
@@ -184,7 +215,7 @@ async fn move_all<S: Session>(
             update = update.row([
                 (*id).into(),
                 status.as_str().into(),
-                Value::from(*reason),
+                Bind::from(*reason),
                 actor.into(),
             ]);
         }
@@ -256,7 +287,7 @@ pub(crate) async fn rewrap<S: Session>(session: &mut S, keys: &[Rewrapped]) -> R
         for key in part {
             update = update.row([
                 key.key_id.into(),
-                Value::from(&key.from_kek_ref),
+                Bind::from(&key.from_kek_ref),
                 (&key.to_kek_ref).into(),
                 (&key.wrapped_key).into(),
             ]);

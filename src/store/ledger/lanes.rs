@@ -5,7 +5,7 @@
 use sqlx::Row;
 
 use super::dialect::Dialect;
-use super::session::{Session, Statement, Value, own_row, rows_at_once, statement, word};
+use super::session::{Bind, Session, Statement, own_row, rows_at_once, statement, word};
 use crate::store::{
     Holder, LaneRecord, LaneStamp, LaneTally, LaneUpdate, NewLane, Result, StoreError,
 };
@@ -51,7 +51,7 @@ pub(crate) async fn insert<S: Session>(
                 run_id.into(),
                 lane.lane_no.into(),
                 lane.kind.as_str().into(),
-                Value::from(&lane.relation),
+                Bind::from(&lane.relation),
                 (&lane.lower).into(),
                 (&lane.upper).into(),
             ]);

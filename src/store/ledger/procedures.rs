@@ -2,11 +2,91 @@
 //! Owns the SQL on `procedures`. The recorded phase is the one that comes next; whoever asks for a
 //! procedure that is unfinished goes on there.
 
+use async_trait::async_trait;
 use sqlx::Row;
 
 use super::dialect::Dialect;
-use super::session::{Session, own_row, statement, word};
+use super::session::{
+    OwnTables, OwnTransaction, Session, in_transaction, own_row, statement, word,
+};
 use crate::store::{ProcedureKind, ProcedureRecord, Result, StoreError};
+
+/// The phases of long procedures.
+///
+/// Contract: as [`Store`](super::Store).
+#[async_trait]
+pub trait Procedures: Send + Sync {
+    /// Begins a procedure in this phase, or returns the unfinished one of this kind and subject.
+    async fn begin_procedure(
+        &self,
+        kind: ProcedureKind,
+        subject: &str,
+        phase: &str,
+        params: &str,
+        actor: &str,
+    ) -> Result<ProcedureRecord>;
+
+    /// Moves an unfinished procedure from one phase to another, with new parameters if there are any.
+    /// Returns an error if it is in neither phase.
+    async fn set_phase(
+        &self,
+        procedure_id: i64,
+        from: &str,
+        to: &str,
+        params: Option<&str>,
+    ) -> Result<()>;
+
+    /// Ends a procedure; one that has ended keeps its outcome.
+    async fn finish_procedure(&self, procedure_id: i64, outcome: &str) -> Result<()>;
+
+    /// Procedures, the newest first, at most `limit`. Unfinished ones come before all others, and are
+    /// returned whatever the limit.
+    async fn procedures(&self, limit: u32) -> Result<Vec<ProcedureRecord>>;
+}
+
+#[async_trait]
+impl<S: OwnTables> Procedures for S {
+    async fn begin_procedure(
+        &self,
+        kind: ProcedureKind,
+        subject: &str,
+        phase: &str,
+        params: &str,
+        actor: &str,
+    ) -> Result<ProcedureRecord> {
+        in_transaction!(self.begin_write(), |session| begin(
+            session, kind, subject, phase, params, actor
+        ))
+    }
+
+    async fn set_phase(
+        &self,
+        procedure_id: i64,
+        from: &str,
+        to: &str,
+        params: Option<&str>,
+    ) -> Result<()> {
+        in_transaction!(self.begin_write(), |session| set_phase(
+            session,
+            procedure_id,
+            from,
+            to,
+            params
+        ))
+    }
+
+    async fn finish_procedure(&self, procedure_id: i64, outcome: &str) -> Result<()> {
+        in_transaction!(self.begin_write(), |session| finish(
+            session,
+            procedure_id,
+            outcome
+        ))
+    }
+
+    async fn procedures(&self, limit: u32) -> Result<Vec<ProcedureRecord>> {
+        in_transaction!(self.begin_read(), |session| list(session, limit))
+    }
+}
 
 fn select(dialect: &impl Dialect, rest: &str) -> String {
     format!(
@@ -69,9 +149,7 @@ pub(crate) async fn set_phase<S: Session>(
         .bind(params);
     match session.execute(update).await? {
         1 => Ok(()),
-        _ => Err(StoreError::Missing {
-            what: "the phase of the procedure".to_owned(),
-        }),
+        _ => Err(StoreError::missing("the phase of the procedure")),
     }
 }
 

@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use super::dialect::Dialect;
 use super::session::{
-    Number, Session, Statement, Value, id_list, key, optional_key, optional_word, own_row,
+    Bind, Number, Session, Statement, id_list, key, optional_key, optional_word, own_row,
     rows_at_once, statement, word,
 };
 use crate::crypto::KeyId;
@@ -48,9 +48,9 @@ pub(crate) async fn of_numbers<S: Session>(
     let records: Vec<RotationRecord> = session.fetch(statement(sql)).await?;
     let of_number = |number: &i64| {
         let found = records.iter().find(|record| record.history_id == *number);
-        found.cloned().ok_or(StoreError::Unexpected {
-            what: "a record of a rotation that is not there",
-        })
+        found.cloned().ok_or(StoreError::unexpected(
+            "a record of a rotation that is not there",
+        ))
     };
     numbers.iter().map(of_number).collect()
 }
@@ -73,7 +73,7 @@ pub(crate) async fn open<S: Session>(
                 handover.kind.as_str().into(),
                 handover.from.into(),
                 handover.to.into(),
-                Value::from(&handover.reason),
+                Bind::from(&handover.reason),
                 actor.into(),
             ]);
         }
@@ -129,7 +129,7 @@ pub(crate) async fn close<S: Session>(session: &mut S, ends: &[RotationEnd]) -> 
         for end in part {
             update = update.row([
                 end.history_id.into(),
-                Value::from(&end.census),
+                Bind::from(&end.census),
                 end.outcome.into(),
             ]);
         }
@@ -224,7 +224,7 @@ pub(crate) fn add_counts(
     for count in counts {
         let done = &count.counts;
         insert = insert.row([
-            Value::from(run_id),
+            Bind::from(run_id),
             lane_no.into(),
             count.history_id.into(),
             count.from_key_id.into(),

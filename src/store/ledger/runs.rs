@@ -192,9 +192,7 @@ pub(crate) async fn resume<S: Session>(session: &mut S, run_id: i64) -> Result<(
 fn unfinished(is_there: bool) -> Result<()> {
     match is_there {
         true => Ok(()),
-        false => Err(StoreError::Missing {
-            what: "the unfinished run".to_owned(),
-        }),
+        false => Err(StoreError::missing("the unfinished run")),
     }
 }
 

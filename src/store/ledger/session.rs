@@ -14,9 +14,9 @@ use crate::error::round_trip::StoreError;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// A value of a statement. `None` is NULL.
+/// A value to bind to a statement, under its own type. `None` is NULL.
 #[derive(Clone)]
-pub(crate) enum Value {
+pub(crate) enum Bind {
     /// Text.
     Text(Option<String>),
     /// An integer.
@@ -29,9 +29,9 @@ pub(crate) enum Value {
     Bool(bool),
 }
 
-macro_rules! value_from {
+macro_rules! bind_from {
     ($($type:ty => |$value:ident| $make:expr),+ $(,)?) => {
-        $(impl From<$type> for Value {
+        $(impl From<$type> for Bind {
             fn from($value: $type) -> Self {
                 $make
             }
@@ -39,7 +39,14 @@ macro_rules! value_from {
     };
 }
 
-value_from! {
+impl Bind {
+    /// NULL, where the type does not matter (SQLite).
+    #[cfg(feature = "sqlite")]
+    pub(crate) const NULL: Self = Self::Integer(None);
+}
+
+bind_from! {
+    String => |text| Self::Text(Some(text)),
     &str => |text| Self::Text(Some(text.to_owned())),
     &String => |text| Self::Text(Some(text.clone())),
     &Option<String> => |text| Self::Text(text.clone()),
@@ -51,6 +58,8 @@ value_from! {
     Option<i32> => |number| Self::Integer(number.map(i64::from)),
     KeyId => |id| Self::Integer(Some(id.get().into())),
     Option<KeyId> => |id| Self::Integer(id.map(|id| id.get().into())),
+    Vec<u8> => |bytes| Self::Bytes(Some(bytes)),
+    Option<&[u8]> => |bytes| Self::Bytes(bytes.map(<[u8]>::to_vec)),
     &Vec<u8> => |bytes| Self::Bytes(Some(bytes.clone())),
     &Option<Vec<u8>> => |bytes| Self::Bytes(bytes.clone()),
     f64 => |number| Self::Real(number),
@@ -62,7 +71,7 @@ pub(crate) struct Statement {
     /// The text, which contains no value.
     pub(crate) sql: String,
     /// The values.
-    pub(crate) values: Vec<Value>,
+    pub(crate) values: Vec<Bind>,
 }
 
 /// Makes a statement without values.
@@ -75,13 +84,13 @@ pub(crate) fn statement(sql: impl Into<String>) -> Statement {
 
 impl Statement {
     /// Adds the next value.
-    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+    pub(crate) fn bind(mut self, value: impl Into<Bind>) -> Self {
         self.values.push(value.into());
         self
     }
 
     /// Appends a row of values to the text, as `($1, $2, …)`, after a comma unless it is the first.
-    pub(crate) fn row(mut self, values: impl IntoIterator<Item = Value>) -> Self {
+    pub(crate) fn row(mut self, values: impl IntoIterator<Item = Bind>) -> Self {
         let mut separator = if self.values.is_empty() { " (" } else { ", (" };
         for value in values {
             self.values.push(value);
@@ -149,9 +158,7 @@ pub(crate) trait Session: Send {
     /// Runs a statement and returns its first row. `what` says which row is missing.
     async fn fetch_one<T: OwnRow>(&mut self, statement: Statement, what: &str) -> Result<T> {
         let row = self.fetch_optional(statement).await?;
-        row.ok_or_else(|| StoreError::Missing {
-            what: what.to_owned(),
-        })
+        row.ok_or_else(|| StoreError::missing(what))
     }
 }
 
@@ -175,6 +182,19 @@ pub(crate) trait OwnTables: Send + Sync {
     /// Begins a transaction that may write.
     async fn begin_write(&self) -> Result<Self::Transaction>;
 }
+
+/// Does something in a transaction of its own, and commits it:
+/// `in_transaction!(store.begin_read(), |session| read(session))`.
+macro_rules! in_transaction {
+    ($begin:expr, |$session:ident| $work:expr) => {{
+        let mut transaction = $begin.await?;
+        let $session = &mut transaction;
+        let answer = $work.await?;
+        transaction.commit().await?;
+        Ok(answer)
+    }};
+}
+pub(crate) use in_transaction;
 
 #[cfg(feature = "postgres")]
 pub(crate) trait FromPostgres: for<'r> FromRow<'r, sqlx::postgres::PgRow> {}

@@ -164,9 +164,7 @@ impl Writer {
     /// The statement that adds to the counters of the lane, whose row this transaction has locked.
     fn tally_sql(&self, tally: &LaneTally) -> Result<String> {
         let Some((run_id, lane_no)) = self.lane else {
-            return Err(StoreError::Unexpected {
-                what: "a commit without a lane",
-            });
+            return Err(StoreError::unexpected("a commit without a lane"));
         };
         if *tally == LaneTally::default() {
             return Ok(String::new());
@@ -179,9 +177,7 @@ impl Writer {
     /// Adds to the counters of rotations, with COMMIT.
     fn add_rotation(&mut self, counts: &[RotationCount]) -> Result<()> {
         let Some((run_id, lane_no)) = self.lane else {
-            return Err(StoreError::Unexpected {
-                what: "counts without a lane",
-            });
+            return Err(StoreError::unexpected("counts without a lane"));
         };
         let dialect = PostgresDialect(self.schema.clone());
         let add = rotations::add_counts(&dialect, run_id, lane_no, counts);
@@ -345,9 +341,7 @@ impl BatchWriter for Writer {
             return;
         }
         if let Some(mut conn) = self.conn.take()
-            && timed(raw("ROLLBACK".to_owned()).execute(&mut conn))
-                .await
-                .is_ok()
+            && timed(raw("ROLLBACK").execute(&mut conn)).await.is_ok()
         {
             self.conn = Some(conn);
         }

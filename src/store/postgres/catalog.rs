@@ -16,7 +16,6 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{Decode, Postgres, Row, Type};
 
-use super::fault::map;
 use super::sql;
 use crate::ident::TableName;
 use crate::store::{ServerFacts, StoreError, TableFacts};
@@ -108,7 +107,7 @@ fn get<'r, T>(row: &'r PgRow, column: &'static str) -> Result<T, StoreError>
 where
     T: Decode<'r, Postgres> + Type<Postgres>,
 {
-    row.try_get(column).map_err(map)
+    Ok(row.try_get(column)?)
 }
 
 /// The first character of a one-letter catalog code.
@@ -125,10 +124,7 @@ async fn rows_of_tree(
     tree: &Tree,
     statement: &'static str,
 ) -> Result<Vec<PgRow>, StoreError> {
-    sql::query(statement.replace(OF_THE_GUARD, super::guard::IS_GUARD))
-        .bind(tree.root)
-        .bind(&tree.members)
-        .fetch_all(conn)
-        .await
-        .map_err(map)
+    let statement = statement.replace(OF_THE_GUARD, super::guard::IS_GUARD);
+    let statement = sql::query(statement).bind(tree.root).bind(&tree.members);
+    Ok(statement.fetch_all(conn).await?)
 }

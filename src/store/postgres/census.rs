@@ -2,19 +2,18 @@
 //! Owns the exact comparison of key ids in the server. It uses the first bytes of each value, never
 //! a column's own collation.
 
-use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::committed;
-use super::fault::map;
 use super::key_order::{self, Side};
-use super::sql::{query, raw};
+use super::sql::{query, raw, run, scalar, tuple};
 use super::wanted::sealed_under;
 use crate::crypto::KeyId;
 use crate::store::change::Change;
 use crate::store::ledger::{audit, keys};
 use crate::store::locate::key_id_of_prefix;
+use crate::store::text::joined;
 use crate::store::{
     Access, Destruction, KeyText, OpenTransaction, Result, Sealed, SealedCount, Select, Table,
 };
@@ -31,10 +30,7 @@ pub(super) async fn count(
     upto: Option<&KeyText>,
 ) -> Result<Vec<SealedCount>> {
     let mut tx = store.begin().await?;
-    raw("SET LOCAL row_security = off; SET LOCAL jit = off".to_owned())
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(&mut tx, "SET LOCAL row_security = off; SET LOCAL jit = off").await?;
     let counted = count_in(&mut tx, table, relation, after, upto).await?;
     committed(tx).await?;
     Ok(counted)
@@ -70,7 +66,7 @@ async fn count_in(
         filters.push(key_order::condition(&table.keys, &names, side, &places));
         binds.extend(cursor.0.iter().cloned());
     }
-    let mut statement = query(format!(
+    let mut statement = tuple(format!(
         "SELECT v.f::int4, v.p, count(*) FROM ONLY {relation} AS t, LATERAL (VALUES {}) AS v(f, p) \
          WHERE {} GROUP BY v.f, v.p ORDER BY v.f, v.p",
         values.join(", "),
@@ -79,8 +75,8 @@ async fn count_in(
     for bind in binds {
         statement = statement.bind(bind);
     }
-    let rows = statement.fetch_all(conn).await.map_err(map)?;
-    rows.iter().map(counted).collect()
+    let rows = statement.fetch_all(conn).await?;
+    Ok(rows.into_iter().map(counted).collect())
 }
 
 /// An expression for the first bytes of a sealed value as text: hex digits, or the first characters
@@ -108,17 +104,14 @@ fn prefix(field: &crate::store::TableField) -> Option<String> {
     }
 }
 
-fn counted(row: &PgRow) -> Result<SealedCount> {
-    let field: i32 = row.try_get(0).map_err(map)?;
-    let prefix: String = row.try_get(1).map_err(map)?;
-    let values: i64 = row.try_get(2).map_err(map)?;
-    Ok(SealedCount {
+fn counted((field, prefix, values): (i32, String, i64)) -> SealedCount {
+    SealedCount {
         table: Some(0),
         field: usize::try_from(field).ok(),
         key_id: key_id_of_prefix(&prefix),
         values: values.unsigned_abs(),
         place: None,
-    })
+    }
 }
 
 /// The open transactions of this database, by their virtual id, which the server does not use again
@@ -126,7 +119,7 @@ fn counted(row: &PgRow) -> Result<SealedCount> {
 pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenTransaction>> {
     // The login sees more of other sessions than a role without rights of its own.
     let mut tx = store.begin_as_login().await?;
-    let rows = query(
+    let rows: Vec<(String, String)> = tuple(
         "SELECT l.virtualtransaction, 'pid ' || a.pid || coalesce(' (' || nullif(a.application_name, '') || ')', '') \
            || coalesce(', since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '') \
          FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
@@ -135,21 +128,13 @@ pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenT
            AND coalesce(a.backend_type, '') NOT IN ('autovacuum worker', 'parallel worker') \
          UNION ALL \
          SELECT 'prepared ' || gid, 'prepared transaction ' || gid FROM pg_catalog.pg_prepared_xacts \
-         WHERE database = current_database()"
-            .to_owned(),
+         WHERE database = current_database()",
     )
     .fetch_all(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(OpenTransaction {
-                id: row.try_get(0).map_err(map)?,
-                who: row.try_get(1).map_err(map)?,
-            })
-        })
-        .collect()
+    let transaction = |(id, who)| OpenTransaction { id, who };
+    Ok(rows.into_iter().map(transaction).collect())
 }
 
 /// Destroys keys in one transaction: locks the relations, counts, wipes the keys.
@@ -158,10 +143,7 @@ pub(super) async fn destroy(
     order: &Destruction<'_>,
 ) -> Result<Vec<SealedCount>> {
     let mut tx = store.begin().await?;
-    raw(LOCK_WAIT.to_owned())
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(&mut tx, LOCK_WAIT).await?;
     // The keys are locked first, as in every transaction that changes keys.
     let ids: Vec<i32> = order.keys.iter().map(|id| id.get().cast_signed()).collect();
     let records = keys::locked(&mut store.session(&mut tx), order.keys).await?;
@@ -184,7 +166,7 @@ pub(super) async fn destroy(
         }
     }
     if !left.is_empty() {
-        tx.rollback().await.map_err(map)?;
+        tx.rollback().await?;
         return Ok(left);
     }
     let mut session = store.session(&mut tx);
@@ -212,14 +194,11 @@ async fn locked<'a>(
         let table = access.table.as_ref();
         let lock = format!("LOCK TABLE {} IN SHARE MODE", table.name.quoted());
         for _ in 0..2 {
-            raw(lock.clone()).execute(&mut **tx).await.map_err(map)?;
+            run(tx, lock.clone()).await?;
         }
         for relation in super::table::relations_in(store, tx, table, &access.scope).await? {
             // A detached leaf is not locked together with its table.
-            raw(format!("LOCK TABLE ONLY {relation} IN SHARE MODE"))
-                .execute(&mut **tx)
-                .await
-                .map_err(map)?;
+            run(tx, format!("LOCK TABLE ONLY {relation} IN SHARE MODE")).await?;
             relations.push((table, relation));
         }
     }
@@ -250,34 +229,22 @@ async fn left_in(
     if sums.is_empty() {
         return Ok(Vec::new());
     }
-    let list: Vec<&str> = sums.iter().map(|(_, sum)| sum.as_str()).collect();
-    let row = query(format!(
-        "SELECT {} FROM ONLY {relation} AS t",
-        list.join(", ")
-    ))
-    .bind(
-        Select::prefixes(keys)
-            .map(hex::encode)
-            .collect::<Vec<String>>(),
-    )
-    .bind(Select::text_prefixes(keys).collect::<Vec<String>>())
-    .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
+    let list = joined(&sums, ", ", |(_, sum)| sum.clone());
+    let row = query(format!("SELECT {list} FROM ONLY {relation} AS t"))
+        .bind(hex_prefixes(keys))
+        .bind(Select::text_prefixes(keys).collect::<Vec<String>>())
+        .fetch_one(&mut **tx)
+        .await?;
     let mut left = Vec::new();
     for (place, (field, _)) in sums.iter().enumerate() {
-        let values: i64 = row.try_get(place).map_err(map)?;
-        if values > 0 {
-            left.push(SealedCount {
-                table: None,
-                field: Some(*field),
-                key_id: keys.first().copied().filter(|_| keys.len() == 1),
-                values: values.unsigned_abs(),
-                place: None,
-            });
-        }
+        left.extend(SealedCount::left(Some(*field), keys, row.try_get(place)?));
     }
     Ok(left)
+}
+
+/// The first bytes of values under the keys, as hex digits.
+fn hex_prefixes(keys: &[KeyId]) -> Vec<String> {
+    Select::prefixes(keys).map(hex::encode).collect()
 }
 
 /// The values in our own tables that are still sealed under the keys: row keys in the quarantine
@@ -287,34 +254,19 @@ async fn left_in_ours(
     tx: &mut Transaction<'static, Postgres>,
     keys: &[KeyId],
     ids: &[i32],
-) -> Result<Vec<SealedCount>> {
-    let row = query(format!(
+) -> Result<Option<SealedCount>> {
+    let values: i64 = scalar(format!(
         "SELECT (SELECT count(*) FROM {quarantine} WHERE state <> 'resolved' AND key_id = ANY ($2)) + \
            (SELECT count(*) FROM {lanes}, LATERAL (VALUES (lower), (upper), (cursor)) AS v(c) \
             WHERE substr(c, 1, 6) IN (SELECT decode(p, 'hex') FROM unnest($1::text[]) AS p))",
         quarantine = store.own("quarantine"),
         lanes = store.own("lanes"),
     ))
-    .bind(
-        Select::prefixes(keys)
-            .map(hex::encode)
-            .collect::<Vec<String>>(),
-    )
+    .bind(hex_prefixes(keys))
     .bind(ids.to_vec())
     .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
-    let values: i64 = row.try_get(0).map_err(map)?;
-    Ok((values > 0)
-        .then(|| SealedCount {
-            table: None,
-            field: None,
-            key_id: keys.first().copied().filter(|_| keys.len() == 1),
-            values: values.unsigned_abs(),
-            place: None,
-        })
-        .into_iter()
-        .collect())
+    .await?;
+    Ok(SealedCount::left(None, keys, values))
 }
 
 /// The number of values of one tenant that are stored in plaintext (in-place fields are not
@@ -324,32 +276,30 @@ pub(super) async fn plaintext_of(
     table: &Table,
     tenant: &str,
 ) -> Result<u64> {
-    let sums: Vec<String> = table
-        .fields
-        .iter()
-        .filter(|field| field.plain_exists && field.sealed != Sealed::InPlace)
-        .map(|field| format!("count(t.{})", field.column.quoted()))
-        .collect();
+    let sums = joined(
+        table
+            .fields
+            .iter()
+            .filter(|field| field.plain_exists && field.sealed != Sealed::InPlace),
+        " + ",
+        |field| format!("count(t.{})", field.column.quoted()),
+    );
     let (Some(column), false) = (&table.tenant, sums.is_empty()) else {
         return Ok(0);
     };
     let mut tx = store.begin().await?;
-    raw("SET LOCAL row_security = off".to_owned())
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
-    let row = query(format!(
+    run(&mut tx, "SET LOCAL row_security = off").await?;
+    let values: i64 = scalar(format!(
         "SELECT ({})::int8 FROM {} AS t WHERE t.{}::text = $1",
-        sums.join(" + "),
+        sums,
         table.name.quoted(),
         column.quoted()
     ))
     .bind(tenant.to_owned())
     .fetch_one(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await?;
-    row.try_get::<i64, _>(0).map(i64::unsigned_abs).map_err(map)
+    Ok(values.unsigned_abs())
 }
 
 /// Sets the blind indexes of one tenant's rows to NULL.
@@ -372,26 +322,19 @@ async fn blank_indexes(
         return Ok(());
     }
     let mark = super::guard::mark_sql(Change::Seal, &table.label);
-    raw(format!("SET LOCAL phiseal.engine = 'on'; {mark}"))
-        .execute(&mut **tx)
-        .await
-        .map_err(map)?;
-    let set: Vec<String> = columns.iter().map(|c| format!("{c} = NULL")).collect();
-    let any: Vec<String> = columns
-        .iter()
-        .map(|c| format!("t.{c} IS NOT NULL"))
-        .collect();
+    run(tx, format!("SET LOCAL phiseal.engine = 'on'; {mark}")).await?;
+    let set = joined(&columns, ", ", |c| format!("{c} = NULL"));
+    let any = joined(&columns, " OR ", |c| format!("t.{c} IS NOT NULL"));
     query(format!(
         "UPDATE ONLY {relation} AS t SET {} WHERE t.{}::text = $1 AND ({})",
-        set.join(", "),
+        set,
         column.quoted(),
-        any.join(" OR ")
+        any
     ))
     .bind(tenant.to_owned())
     .execute(&mut **tx)
-    .await
-    .map_err(map)?;
-    let unmark = raw(super::guard::UNMARK.to_owned());
-    unmark.execute(&mut **tx).await.map_err(map)?;
+    .await?;
+    let unmark = raw(super::guard::UNMARK);
+    unmark.execute(&mut **tx).await?;
     Ok(())
 }

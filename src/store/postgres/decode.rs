@@ -5,7 +5,6 @@ use sqlx::postgres::{PgRow, PgValueFormat};
 use sqlx::{Row, ValueRef};
 use zeroize::Zeroizing;
 
-use super::fault::map;
 use super::heap;
 use super::select::{self, Layout};
 use crate::crypto::KeyPart;
@@ -136,14 +135,12 @@ pub(super) fn decode_uncut(
 /// The bound after the row at which a window ends. A key with a NULL makes no bound and is an
 /// error, since the rest of the range would otherwise count as done.
 fn cursor(access: &Access, row: &PgRow, layout: &Layout) -> Result<KeyText> {
-    key_text(access, row, layout)?.ok_or(StoreError::Unexpected {
-        what: "a row whose key holds a NULL",
-    })
+    key_text(access, row, layout)?.ok_or(StoreError::unexpected("a row whose key holds a NULL"))
 }
 
 /// The identity of the storage that the row was read from.
 fn storage(row: &PgRow) -> Result<String> {
-    let storage: Option<String> = row.try_get(select::STORAGE).map_err(map)?;
+    let storage: Option<String> = row.try_get(select::STORAGE)?;
     Ok(storage.unwrap_or_default())
 }
 
@@ -167,9 +164,7 @@ fn version_text(bytes: &[u8]) -> Option<String> {
 fn place_of(row: &PgRow) -> Result<(u32, u16)> {
     raw_bytes(row, select::PLACE)?
         .and_then(place)
-        .ok_or(StoreError::Unexpected {
-            what: "a row without a place",
-        })
+        .ok_or(StoreError::unexpected("a row without a place"))
 }
 
 fn locator(row: &PgRow) -> Result<Locator> {
@@ -180,18 +175,14 @@ fn locator(row: &PgRow) -> Result<Locator> {
             place,
             version: Zeroizing::new(version.into_bytes()),
         }),
-        _ => Err(StoreError::Unexpected {
-            what: "a row without place or version",
-        }),
+        _ => Err(StoreError::unexpected("a row without place or version")),
     }
 }
 
 fn flags(row: &PgRow) -> Result<i32> {
     raw_bytes(row, select::FLAGS)?
         .and_then(|bytes| Some(i32::from_be_bytes(bytes.try_into().ok()?)))
-        .ok_or(StoreError::Unexpected {
-            what: "a row without flags",
-        })
+        .ok_or(StoreError::unexpected("a row without flags"))
 }
 
 fn decode_row(access: &Access, row: &PgRow, layout: &Layout, flags: i32) -> Result<PageRow> {
@@ -228,7 +219,7 @@ fn decode_row(access: &Access, row: &PgRow, layout: &Layout, flags: i32) -> Resu
         key,
         key_text: key_text(access, row, layout)?,
         tenant: match layout.tenant {
-            Some(at) => row.try_get(at).map_err(map)?,
+            Some(at) => row.try_get(at)?,
             None => None,
         },
         cells,
@@ -241,10 +232,7 @@ fn decode_row(access: &Access, row: &PgRow, layout: &Layout, flags: i32) -> Resu
 fn key_text(access: &Access, row: &PgRow, layout: &Layout) -> Result<Option<KeyText>> {
     let mut parts = Vec::with_capacity(access.table.keys.len());
     for i in 0..access.table.keys.len() {
-        match row
-            .try_get::<Option<String>, _>(layout.key_texts + i)
-            .map_err(map)?
-        {
+        match row.try_get::<Option<String>, _>(layout.key_texts + i)? {
             Some(part) => parts.push(part),
             None => return Ok(None),
         }
@@ -255,21 +243,19 @@ fn key_text(access: &Access, row: &PgRow, layout: &Layout) -> Result<Option<KeyT
 /// The bytes of a column in the server's binary form. For text and bytea these are the value's own
 /// bytes.
 fn raw_bytes(row: &PgRow, at: usize) -> Result<Option<&[u8]>> {
-    let value = row.try_get_raw(at).map_err(map)?;
+    let value = row.try_get_raw(at)?;
     if value.is_null() {
         return Ok(None);
     }
     if value.format() != PgValueFormat::Binary {
-        return Err(StoreError::Unexpected {
-            what: "a value in text form where binary was asked for",
-        });
+        return Err(StoreError::unexpected(
+            "a value in text form where binary was asked for",
+        ));
     }
     value
         .as_bytes()
         .map(Some)
-        .map_err(|_| StoreError::Unexpected {
-            what: "a value without bytes",
-        })
+        .map_err(|_| StoreError::unexpected("a value without bytes"))
 }
 
 /// The part of the row key for one key value; `None` if the value has no fixed form.

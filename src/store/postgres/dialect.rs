@@ -8,14 +8,13 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres, Transaction};
 
-use super::fault::map;
-use super::sql::{query, raw, time_text};
+use super::sql::{query, run, time_text};
 use super::{PostgresStore, committed, relations, timed};
 use crate::ident::Ident;
 use crate::keys::RotationPeriod;
 use crate::store::ledger::PresentNames;
 use crate::store::ledger::dialect::Dialect;
-use crate::store::ledger::session::{OwnRow, OwnTables, OwnTransaction, Session, Statement, Value};
+use crate::store::ledger::session::{Bind, OwnRow, OwnTables, OwnTransaction, Session, Statement};
 use crate::store::{FieldRecord, Result, StoreError};
 
 /// SQL for our own tables in this schema.
@@ -117,11 +116,11 @@ impl PostgresStore {
 
 fn bound(statement: Statement) -> Query<'static, Postgres, PgArguments> {
     let bind = |query: Query<'static, Postgres, PgArguments>, value| match value {
-        Value::Text(text) => query.bind(text),
-        Value::Integer(number) => query.bind(number),
-        Value::Bytes(bytes) => query.bind(bytes),
-        Value::Real(number) => query.bind(number),
-        Value::Bool(truth) => query.bind(truth),
+        Bind::Text(text) => query.bind(text),
+        Bind::Integer(number) => query.bind(number),
+        Bind::Bytes(bytes) => query.bind(bytes),
+        Bind::Real(number) => query.bind(number),
+        Bind::Bool(truth) => query.bind(truth),
     };
     statement
         .values
@@ -133,10 +132,8 @@ fn bound(statement: Statement) -> Query<'static, Postgres, PgArguments> {
 /// sent with others and so takes no values. The quoted name of our schema may contain anything.
 pub(super) fn inlined(statement: &Statement) -> Result<String> {
     let number = |at: usize| match statement.values.get(at.wrapping_sub(1)) {
-        Some(Value::Integer(Some(value))) => Ok(value.to_string()),
-        _ => Err(StoreError::Unexpected {
-            what: "a value that is not a number",
-        }),
+        Some(Bind::Integer(Some(value))) => Ok(value.to_string()),
+        _ => Err(StoreError::unexpected("a value that is not a number")),
     };
     let mut sql = String::new();
     for (at, part) in statement.sql.split('"').enumerate() {
@@ -180,11 +177,8 @@ impl<C: DerefMut<Target = PgConnection> + Send> Session for PostgresSession<C> {
     }
 
     async fn limit_lock_wait(&mut self, seconds: u32) -> Result<()> {
-        raw(format!("SET LOCAL lock_timeout = '{seconds}s'"))
-            .execute(&mut *self.conn)
-            .await
-            .map(|_| ())
-            .map_err(map)
+        let limit = format!("SET LOCAL lock_timeout = '{seconds}s'");
+        run(&mut self.conn, limit).await
     }
 
     async fn newest_change(&mut self) -> Result<i64> {

@@ -7,28 +7,9 @@ use sqlx::error::DatabaseError;
 use crate::error::round_trip::NO_SUCH_DATABASE;
 use crate::store::StoreError;
 
-/// Translates the error of a statement.
-pub(crate) fn map(error: sqlx::Error) -> StoreError {
-    match error {
-        sqlx::Error::Database(error) => {
-            let state = sqlstate(error.as_ref());
-            by_state(state, error.constraint().map(str::to_owned))
-        }
-        sqlx::Error::PoolTimedOut => StoreError::Unreachable {
-            reason: "no connection in time".to_owned(),
-        },
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => StoreError::ConnectionLost,
-        sqlx::Error::RowNotFound => StoreError::Unexpected {
-            what: "a row of our own is missing",
-        },
-        _ => StoreError::Unexpected {
-            what: "a column that cannot be read",
-        },
-    }
+/// The error that the server answers with.
+pub(in crate::store) fn of_answer(answer: &dyn DatabaseError) -> StoreError {
+    by_state(sqlstate(answer), answer.constraint().map(str::to_owned))
 }
 
 /// Translates the error of opening a connection.
@@ -75,9 +56,9 @@ fn by_state(sqlstate: String, constraint: Option<String>) -> StoreError {
         (_, "55P03") => StoreError::Locked,
         (_, "25006") => StoreError::ReadOnly,
         (_, "42501") => StoreError::Denied { sqlstate },
-        (_, "42P01") => missing("a table"),
-        (_, "42703") => missing("a column"),
-        (_, "3F000") => missing("the schema of our own tables"),
+        (_, "42P01") => StoreError::missing("a table"),
+        (_, "42703") => StoreError::missing("a column"),
+        (_, "3F000") => StoreError::missing("the schema of our own tables"),
         (_, "53100") => StoreError::DiskFull,
         // 57014 means a statement timeout here, as nobody else cancels our statements.
         (_, "57014" | "40001" | "40P01" | "55006") | ("53" | "58", _) => {
@@ -122,12 +103,6 @@ pub(super) fn of_rows(error: StoreError) -> StoreError {
 fn is_of_a_row(sqlstate: &str) -> bool {
     let class = sqlstate.get(..2).unwrap_or_default();
     !class.is_empty() && sqlstate != "unknown" && !NOT_OF_A_ROW.contains(&class)
-}
-
-fn missing(what: &str) -> StoreError {
-    StoreError::Missing {
-        what: what.to_owned(),
-    }
 }
 
 #[cfg(test)]

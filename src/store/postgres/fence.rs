@@ -4,12 +4,12 @@
 
 use sqlx::{Postgres, Row, Transaction};
 
-use super::fault::map;
 use super::guard;
 use super::sql::{block, query};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::quote;
+use crate::store::text::joined;
 use crate::store::{Access, LaneStamp, LaneUpdate, Result, StoreError, Triggers, WriteBatch};
 
 /// The block that moves the lane on and checks the keys, in one round trip with BEGIN. A batch so
@@ -80,14 +80,8 @@ pub(super) fn enter_sql(access: &Access, batch: &WriteBatch<'_>) -> String {
 }
 
 fn fingerprint_of(access: &Access, relation: &str) -> String {
-    let columns: Vec<String> = worked_columns(access)
-        .iter()
-        .map(|name| quote::literal(name))
-        .collect();
-    fingerprint_expression(
-        relation,
-        &format!("ARRAY[{}]::pg_catalog.text[]", columns.join(", ")),
-    )
+    let columns = joined(&worked_columns(access), ", ", |name| quote::literal(name));
+    fingerprint_expression(relation, &format!("ARRAY[{}]::pg_catalog.text[]", columns))
 }
 
 /// The block after the write: compares the relation's definition and storage, and the role. The
@@ -135,15 +129,14 @@ pub(super) async fn fingerprint(
     .bind(worked_columns(access))
     .bind(access.triggers == Triggers::None)
     .fetch_one(&mut **tx)
-    .await
-    .map_err(map)?;
-    let late: bool = row.try_get(1).map_err(map)?;
+    .await?;
+    let late: bool = row.try_get(1)?;
     if late {
         return Err(StoreError::SchemaChanged {
             table: access.table.label.clone(),
         });
     }
-    row.try_get(0).map_err(map)
+    Ok(row.try_get(0)?)
 }
 
 /// The expression that [`fingerprint`] evaluates, for a relation's name and an array of column

@@ -6,11 +6,13 @@
 //! fails on json. No message contains a value.
 
 mod functions;
+mod registered;
 mod when;
 
 use crate::ident::Ident;
 use crate::quote;
 use crate::store::change::{Change, label_digest};
+pub(super) use registered::guard_of;
 
 pub(super) use functions::{UNDONE, looks_sealed};
 

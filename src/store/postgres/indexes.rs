@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, Postgres, Row, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::PostgresStore;
 use super::committed;
-use super::fault::map;
-use super::sql::{query, raw};
+use super::sql::{raw, run, scalar};
 use super::table;
 use crate::ident::{Ident, IdentError, TableName};
+use crate::store::text::joined;
 use crate::store::{Access, Result, Scope, StoreError, Table};
 
 /// The end of the names of the sweep's indexes, before a digest; on a partition a number follows.
@@ -101,9 +101,7 @@ pub(super) fn index_name(table: &TableName, column: &Ident) -> Result<Ident> {
         .name
         .with_suffix(&format!("_{}_phiseal", column.as_str()))
         .or_else(|_| column.with_suffix("_phiseal"))
-        .map_err(|_| StoreError::Unexpected {
-            what: "an index name",
-        })
+        .map_err(|_| StoreError::unexpected("an index name"))
 }
 
 pub(super) async fn index_there(
@@ -111,17 +109,15 @@ pub(super) async fn index_there(
     table: &str,
     name: &Ident,
 ) -> Result<bool> {
-    let row = query(
+    let valid: Option<bool> = scalar(
         "SELECT i.indisvalid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
-         WHERE i.indrelid = to_regclass($1) AND c.relname = $2"
-            .to_owned(),
+         WHERE i.indrelid = to_regclass($1) AND c.relname = $2",
     )
     .bind(table.to_owned())
     .bind(name.as_str().to_owned())
     .fetch_optional(&mut **tx)
-    .await
-    .map_err(map)?;
-    row.map_or(Ok(false), |row| row.try_get(0).map_err(map))
+    .await?;
+    Ok(valid == Some(true))
 }
 
 /// Creates the lookup indexes that are not unique. This happens after the main pass, because they
@@ -147,9 +143,7 @@ async fn leaf_names(
     suffixes(&leaves)
         .into_iter()
         .map(|(leaf, suffix)| {
-            let name = name(&suffix).map_err(|_| StoreError::Unexpected {
-                what: "an index name",
-            })?;
+            let name = name(&suffix).map_err(|_| StoreError::unexpected("an index name"))?;
             Ok((leaf, name))
         })
         .collect()
@@ -182,21 +176,22 @@ pub(super) async fn concurrently(
     if there {
         return Ok(());
     }
-    let leaf: TableName = index.relation.parse().map_err(|_| StoreError::Unexpected {
-        what: "a relation's name",
-    })?;
+    let leaf: TableName = index
+        .relation
+        .parse()
+        .map_err(|_| StoreError::unexpected("a relation's name"))?;
     let schema = leaf.schema.as_ref().map(|s| format!("{}.", s.quoted()));
     let qualified = format!("{}{}", schema.unwrap_or_default(), name.quoted());
     let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
     let mut conn = store.connector.connect().await?;
     wait_at_most(&mut conn, lock_timeout).await?;
-    raw(drop.clone()).execute(&mut conn).await.map_err(map)?;
-    let made = raw(index.create()).execute(&mut conn).await.map_err(map);
+    run(&mut conn, drop.clone()).await?;
+    let made = run(&mut conn, index.create()).await;
     if made.is_err() {
         let _ = raw(drop).execute(&mut conn).await;
     }
     wait_as_before(&mut conn, lock_timeout).await;
-    made.map(|_| ())
+    made
 }
 
 /// Creates the sweep's partial index of a relation's rows that still need work; see
@@ -207,12 +202,13 @@ pub(super) async fn make_sweep_index(
     relation: &str,
 ) -> Result<bool> {
     let table = &access.table;
-    let keys: Vec<String> = table.keys.iter().map(|key| key.name.quoted()).collect();
-    let needs: Vec<String> = (access.cells.iter())
-        .filter(|field| field.source.exists)
-        .map(super::wanted::unsealed)
-        .collect();
-    let rest = format!("({}) WHERE {}", keys.join(", "), needs.join(" OR "));
+    let keys = joined(&table.keys, ", ", |key| key.name.quoted());
+    let needs = joined(
+        access.cells.iter().filter(|field| field.source.exists),
+        " OR ",
+        super::wanted::unsealed,
+    );
+    let rest = format!("({}) WHERE {}", keys, needs);
     if !is_quiet(store, table).await? {
         return Ok(false);
     }
@@ -249,9 +245,9 @@ pub(super) async fn drop_sweep_index(store: &PostgresStore, table: &Table) -> Re
     wait_at_most(&mut conn, Some(LOCK_TIMEOUT)).await?;
     for name in there {
         let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
-        match raw(drop).execute(&mut conn).await.map_err(map) {
+        match run(&mut conn, drop).await {
             // A transaction reads the table, or another process drops the index.
-            Ok(_)
+            Ok(())
             | Err(StoreError::Denied { .. } | StoreError::Locked | StoreError::Busy { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -268,14 +264,9 @@ pub(super) async fn sweep_indexes(store: &PostgresStore, table: &Table) -> Resul
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE i.indrelid IN ({LEAVES}) AND c.relname ~ '{SWEEP}(_[0-9a-f]{{8}})?(_[0-9]+)?$' ORDER BY 1"
     );
-    let mut tx = store.begin().await?;
-    let rows = query(sql)
+    in_transaction!(store.begin(), |tx| scalar(sql)
         .bind(super::prepare::regclass(table))
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(map)?;
-    committed(tx).await?;
-    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+        .fetch_all(&mut **tx))
 }
 
 /// Whether no other transaction has used the table throughout the checks. An index could be neither
@@ -291,16 +282,11 @@ async fn is_quiet(store: &PostgresStore, table: &Table) -> Result<bool> {
     let mut before: Option<Vec<String>> = None;
     for _ in 0..LOOKS {
         let mut tx = store.begin().await?;
-        let rows = query(sql.clone())
+        let now: Vec<String> = scalar(sql.clone())
             .bind(super::prepare::regclass(table))
             .fetch_all(&mut *tx)
-            .await
-            .map_err(map)?;
+            .await?;
         committed(tx).await?;
-        let now = rows
-            .iter()
-            .map(|row| row.try_get(0).map_err(map))
-            .collect::<Result<Vec<String>>>()?;
         let still = before.get_or_insert_with(|| now.clone());
         still.retain(|one| now.contains(one));
         if still.is_empty() {
@@ -314,7 +300,7 @@ async fn is_quiet(store: &PostgresStore, table: &Table) -> Result<bool> {
 async fn wait_at_most(conn: &mut PgConnection, lock_timeout: Option<&str>) -> Result<()> {
     if let Some(time) = lock_timeout {
         let set = format!("SET lock_timeout = '{time}'");
-        raw(set).execute(conn).await.map_err(map)?;
+        run(conn, set).await?;
     }
     Ok(())
 }
@@ -322,6 +308,6 @@ async fn wait_at_most(conn: &mut PgConnection, lock_timeout: Option<&str>) -> Re
 /// Behind a pooler, another client uses the session afterwards.
 async fn wait_as_before(conn: &mut PgConnection, lock_timeout: Option<&str>) {
     if lock_timeout.is_some() {
-        let _ = raw("RESET lock_timeout".to_owned()).execute(conn).await;
+        let _ = raw("RESET lock_timeout").execute(conn).await;
     }
 }

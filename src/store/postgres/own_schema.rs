@@ -7,8 +7,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::fault::map;
-use super::sql::query;
+use super::sql::{query, scalar};
 use crate::ident::Ident;
 use crate::quote;
 use crate::store::{Result, StoreError};
@@ -158,13 +157,9 @@ const SHADOWS: &str = "
 /// # Errors
 /// [`StoreError::NotOurs`], and those of the round trips.
 pub(crate) async fn check_path(conn: &mut PgConnection, path: &[String]) -> Result<()> {
-    let row = query(SHADOWS.to_owned())
-        .bind(path.to_vec())
-        .fetch_optional(conn)
-        .await
-        .map_err(map)?;
-    let Some(row) = row else { return Ok(()) };
-    let found: String = row.try_get(0).map_err(map)?;
+    let shadows = scalar(SHADOWS).bind(path.to_vec());
+    let found: Option<String> = shadows.fetch_optional(conn).await?;
+    let Some(found) = found else { return Ok(()) };
     Err(StoreError::NotOurs {
         what: format!("a migration could run what another role made: {found}"),
         hint: "drop it, and REVOKE CREATE ON SCHEMA … FROM PUBLIC".to_owned(),
@@ -182,12 +177,11 @@ struct FoundSchema {
 }
 
 async fn owner_of(conn: &mut PgConnection, schema: &Ident) -> Result<Option<FoundSchema>> {
-    let row = query(OWNER.to_owned())
+    let row = query(OWNER)
         .bind(schema.as_str().to_owned())
         .fetch_optional(conn)
-        .await
-        .map_err(map)?;
-    let found = |row: PgRow| {
+        .await?;
+    let found = |row: PgRow| -> sqlx::Result<FoundSchema> {
         Ok(FoundSchema {
             owner: row.try_get("owner")?,
             role: row.try_get("role")?,
@@ -195,7 +189,7 @@ async fn owner_of(conn: &mut PgConnection, schema: &Ident) -> Result<Option<Foun
             acts_as_us: row.try_get("acts_as_us")?,
         })
     };
-    row.map(found).transpose().map_err(map)
+    Ok(row.map(found).transpose()?)
 }
 
 /// Returns an error with the first row of the statement and the number of further ones, if there is
@@ -207,16 +201,15 @@ async fn refuse(
     names: &[&str],
     owner: &str,
 ) -> Result<()> {
-    let mut statement = query(statement.to_owned()).bind(schema.as_str().to_owned());
+    let mut statement = scalar(statement).bind(schema.as_str().to_owned());
     if !names.is_empty() {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         statement = statement.bind(names);
     }
-    let rows = statement.fetch_all(conn).await.map_err(map)?;
+    let rows: Vec<String> = statement.fetch_all(conn).await?;
     let Some(first) = rows.first() else {
         return Ok(());
     };
-    let first: String = first.try_get(0).map_err(map)?;
     let more = match rows.len() {
         1 => String::new(),
         n => format!(", and {} more", n - 1),

@@ -5,12 +5,12 @@
 use sqlx::Row;
 
 use super::committed;
-use super::fault::map;
 use super::read::{Binds, READ_SETTINGS};
 use super::select;
-use super::sql::{TEXT_SETTINGS, query, raw};
+use super::sql::{TEXT_SETTINGS, query, run};
 use super::wanted;
 use super::{PostgresStore, timed};
+use crate::store::text::joined;
 use crate::store::{Access, KeyText, Result, Select, StoreError, Table};
 
 /// Whether any row needs work: one scan of the table, which the server may run in parallel.
@@ -21,10 +21,7 @@ pub(super) async fn any_left(
     select: &Select,
 ) -> Result<bool> {
     let mut tx = store.begin().await?;
-    raw(format!("{TEXT_SETTINGS} {READ_SETTINGS}"))
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(&mut tx, format!("{TEXT_SETTINGS} {READ_SETTINGS}")).await?;
     let mut statement = query(wanted::any_left(access, relation, select));
     for array in (Binds {
         texts: Vec::new(),
@@ -36,14 +33,14 @@ pub(super) async fn any_left(
         statement = statement.bind(array);
     }
     let left = match timed(statement.fetch_one(&mut *tx)).await {
-        Ok(row) => row.try_get(0).map_err(map)?,
+        Ok(row) => row.try_get(0)?,
         // The scan took too long; the sweep's windows will find out.
         Err(StoreError::Busy { .. }) => true,
         Err(error) => return Err(error),
     };
     // Ends the transaction at once: the next steps create and drop an index and wait for every
     // transaction that has read the table.
-    tx.rollback().await.map_err(map)?;
+    tx.rollback().await?;
     Ok(left)
 }
 
@@ -59,49 +56,41 @@ pub(super) async fn cut_by_key(
         return Ok(Vec::new());
     }
     let mut tx = store.begin().await?;
-    raw(format!(
-        "{TEXT_SETTINGS} SET LOCAL statement_timeout = '60s'"
-    ))
-    .execute(&mut *tx)
-    .await
-    .map_err(map)?;
+    run(
+        &mut tx,
+        format!("{TEXT_SETTINGS} SET LOCAL statement_timeout = '60s'"),
+    )
+    .await?;
     let pages: i64 = query(
-        "SELECT greatest(pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8, 1)"
-            .to_owned(),
+        "SELECT greatest(pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8, 1)",
     )
     .bind(relation.to_owned())
     .fetch_one(&mut *tx)
     .await
-    .and_then(|row| row.try_get(0))
-    .map_err(map)?;
+    .and_then(|row| row.try_get(0))?;
     // Assumes forty rows a block; a wrong guess only makes the lanes less even.
     let percent = (SAMPLE_ROWS as f64 / 40.0 / pages as f64 * 100.0).clamp(0.001, 100.0);
     let texts: Vec<String> = (0..table.keys.len())
         .map(|i| format!("q.key{i}::text"))
         .collect();
-    let columns: Vec<String> = table
-        .keys
-        .iter()
-        .enumerate()
-        .map(|(i, key)| format!("t.{} AS key{i}", key.name.quoted()))
-        .collect();
+    let columns = joined(table.keys.iter().enumerate(), ", ", |(i, key)| {
+        format!("t.{} AS key{i}", key.name.quoted())
+    });
     let sql = format!(
         "SELECT {} FROM (SELECT {}, row_number() OVER (ORDER BY {keys}) AS rn, count(*) OVER () AS n \
            FROM ONLY {relation} AS t TABLESAMPLE SYSTEM ({percent:.3}) REPEATABLE (1)) AS q \
          WHERE q.rn < q.n AND q.rn % greatest(q.n / {pieces}, 1) = 0 ORDER BY q.rn LIMIT {}",
         texts.join(", "),
-        columns.join(", "),
+        columns,
         pieces - 1,
         keys = select::key_list(&table.keys, "t"),
     );
-    let rows = query(sql).fetch_all(&mut *tx).await.map_err(map)?;
+    let rows = query(sql).fetch_all(&mut *tx).await?;
     committed(tx).await?;
     rows.iter()
         .map(|row| {
-            (0..table.keys.len())
-                .map(|i| row.try_get(i).map_err(map))
-                .collect::<Result<Vec<String>>>()
-                .map(KeyText)
+            let texts = (0..table.keys.len()).map(|i| row.try_get(i));
+            Ok(KeyText(texts.collect::<sqlx::Result<_>>()?))
         })
         .collect()
 }

@@ -136,7 +136,7 @@ impl Reader {
         let rows = Rows::Heap(request, window.condition(&request.versions));
         let rows = page_rows(&mut conn, access, &rows, cut, binds(request)).await?;
         if !keeps {
-            timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+            timed(raw("COMMIT").execute(&mut conn)).await?;
         }
         self.in_snapshot = keeps;
         self.conn = Some(conn);
@@ -166,7 +166,7 @@ impl Reader {
         let rows = page_rows(&mut conn, access, &rows, cut, binds).await?;
         let stays = in_snapshot || since;
         if !stays {
-            timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+            timed(raw("COMMIT").execute(&mut conn)).await?;
         }
         self.in_snapshot = stays;
         self.conn = Some(conn);
@@ -182,7 +182,7 @@ impl Reader {
             return Ok((self.connector.connect().await?, false));
         };
         if in_snapshot && !keeps_snapshot {
-            timed(raw("COMMIT".to_owned()).execute(&mut conn)).await?;
+            timed(raw("COMMIT").execute(&mut conn)).await?;
         }
         Ok((conn, in_snapshot && keeps_snapshot))
     }
@@ -243,9 +243,7 @@ impl PageReader for Reader {
         }
         self.cut_by_server -= 1;
         let page = self.window(access, request, true).await?;
-        page.ok_or(StoreError::Unexpected {
-            what: "a window out of order",
-        })
+        page.ok_or(StoreError::unexpected("a window out of order"))
     }
 
     async fn rows(
@@ -331,11 +329,10 @@ pub(super) fn split<'a>(
     let mut versions = Vec::with_capacity(locators.size_hint().0);
     for locator in locators {
         places.push(locator.place.as_str());
-        versions.push(std::str::from_utf8(&locator.version).map_err(|_| {
-            StoreError::Unexpected {
-                what: "a row version of another store",
-            }
-        })?);
+        versions.push(
+            std::str::from_utf8(&locator.version)
+                .map_err(|_| StoreError::unexpected("a row version of another store"))?,
+        );
     }
     Ok((places, versions))
 }

@@ -9,14 +9,13 @@ use sqlx::{Postgres, Row, Transaction};
 use super::PostgresStore;
 use super::committed;
 use super::decode::{Places, decode_cut};
-use super::fault::map;
-use super::indexes;
 use super::prepare::{self, apply};
 use super::read::{binds, page_rows};
 use super::relations;
 use super::seal::seal_rows;
 use super::select::{Cut, Rows};
-use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, raw};
+use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, run, scalar};
+use super::{guard, indexes};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::quote;
@@ -93,21 +92,19 @@ async fn refuse_dependents(
                WHERE i.oid = d.objid AND i.relkind IN ('i', 'I') AND left(i.relname, length($3)) = $3)) \
          UNION ALL SELECT 'publication ' || p.pubname FROM pg_catalog.pg_publication p \
            WHERE p.puballtables OR EXISTS (SELECT 1 FROM pg_catalog.pg_publication_rel pr JOIN relations r \
-             ON r.oid = pr.prrelid WHERE pr.prpubid = p.oid) LIMIT 1"
-            .to_owned(),
+             ON r.oid = pr.prrelid WHERE pr.prpubid = p.oid) LIMIT 1",
     )
     .bind(table.name.quoted())
     .bind(index.column.as_str().to_owned())
     .bind(ours.as_str().to_owned())
     .fetch_optional(&mut **tx)
-    .await
-    .map_err(map)?;
+    .await?;
     match row {
         None => Ok(()),
         Some(row) => Err(StoreError::InTheWay {
             what: format!(
                 "{}, on {}.{},",
-                row.try_get::<String, _>(0).map_err(map)?,
+                row.try_get::<String, _>(0)?,
                 table.label,
                 index.column.as_str()
             ),
@@ -121,7 +118,7 @@ async fn inherited(
     table: &Table,
     index: &ColumnSwitch,
 ) -> Result<Vec<String>> {
-    let rows = query(
+    Ok(scalar(
         "SELECT format('GRANT %s (%I) ON %s TO %s%s', x.privilege_type, $3, $1, \
              CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END, \
              CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) \
@@ -129,16 +126,13 @@ async fn inherited(
          WHERE a.attrelid = to_regclass($1) AND a.attname = $2 AND NOT a.attisdropped \
          UNION ALL SELECT format('COMMENT ON COLUMN %s.%I IS %L', $1, $3, col_description(a.attrelid, a.attnum)) \
          FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass($1) AND a.attname = $2 \
-           AND NOT a.attisdropped AND col_description(a.attrelid, a.attnum) IS NOT NULL"
-            .to_owned(),
+           AND NOT a.attisdropped AND col_description(a.attrelid, a.attnum) IS NOT NULL",
     )
     .bind(table.name.quoted())
     .bind(index.column.as_str().to_owned())
     .bind(index.next.as_str().to_owned())
     .fetch_all(&mut **tx)
-    .await
-    .map_err(map)?;
-    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+    .await?)
 }
 
 /// Creates the lookup indexes on the new columns.
@@ -156,26 +150,24 @@ pub(super) async fn make_indexes(
 /// Replaces the old columns by the new ones; see [`crate::store::Store::switch_indexes`].
 pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Result<bool> {
     let mut tx = store.begin().await?;
-    raw(LOCK_WAIT.to_owned())
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(&mut tx, LOCK_WAIT).await?;
     let (handovers, due) = (order.handovers, order.due);
     if !keys::hand_over(&mut store.session(&mut tx), handovers, due, order.actor).await? {
-        return Err(StoreError::Unexpected {
-            what: "the state of a blind index key changed during its rotation",
-        });
+        return Err(StoreError::unexpected(
+            "the state of a blind index key changed during its rotation",
+        ));
     }
     let mut leaves = Vec::new();
     for one in order.tables {
         let table = &one.table;
-        raw(format!(
-            "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
-            table.name.quoted()
-        ))
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+        run(
+            &mut tx,
+            format!(
+                "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
+                table.name.quoted()
+            ),
+        )
+        .await?;
         leaves.push(super::table::relations_in(store, &mut tx, table, &one.fill.scope).await?);
     }
     let shared = handovers.iter().map(|h| h.to).collect::<Vec<KeyId>>();
@@ -183,23 +175,20 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         let SwitchTable { table, next, .. } = one;
         // The guard is dropped so that it does not interfere with filling the last rows. Nobody
         // else can write to the table now.
-        let guard = prepare::guard_of(store, &mut tx, table).await?;
+        let guard = guard::guard_of(store, &mut tx, table).await?;
         let way = match guard.undoes {
             true => UntrustedSeal::Undo,
             false => UntrustedSeal::Refuse,
         };
-        raw(relations::before_change(store, table))
-            .execute(&mut *tx)
-            .await
-            .map_err(map)?;
+        run(&mut tx, relations::before_change(store, table)).await?;
         for statement in guard.drop_statements() {
-            raw(statement).execute(&mut *tx).await.map_err(map)?;
+            run(&mut tx, statement).await?;
         }
         for relation in leaves {
             fill(&mut tx, &one.fill, relation, order.late, at).await?;
         }
         if is_behind(&mut tx, table, next, leaves).await? {
-            tx.rollback().await.map_err(map)?;
+            tx.rollback().await?;
             return Ok(false);
         }
         switch_table(store, &mut tx, table, next, (leaves, way), &shared).await?;
@@ -226,10 +215,7 @@ async fn fill(
     } else {
         ""
     };
-    raw(format!("{TEXT_SETTINGS} {replica}"))
-        .execute(&mut **tx)
-        .await
-        .map_err(map)?;
+    run(tx, format!("{TEXT_SETTINGS} {replica}")).await?;
     let mut request = PageRequest {
         relation: relation.to_owned(),
         after: None,
@@ -266,10 +252,7 @@ async fn fill(
     };
     // Deferred triggers must run now, since pending ones would prevent the columns from being
     // dropped.
-    raw(format!("SET CONSTRAINTS ALL IMMEDIATE; {origin}"))
-        .execute(&mut **tx)
-        .await
-        .map_err(map)?;
+    run(tx, format!("SET CONSTRAINTS ALL IMMEDIATE; {origin}")).await?;
     Ok(())
 }
 
@@ -288,17 +271,11 @@ async fn write(
     };
     // The application's triggers must find the same names as under its own writes.
     if access.triggers == Triggers::Fire {
-        raw(OWNERS_NAMES.to_owned())
-            .execute(&mut **tx)
-            .await
-            .map_err(map)?;
+        run(tx, OWNERS_NAMES).await?;
     }
     seal_rows(tx, access, &batch, false).await?;
     if access.triggers == Triggers::Fire {
-        raw(SAFE_NAMES.to_owned())
-            .execute(&mut **tx)
-            .await
-            .map_err(map)?;
+        run(tx, SAFE_NAMES).await?;
     }
     Ok(())
 }
@@ -317,7 +294,7 @@ async fn is_behind(
                 crate::store::Sealed::Beside { column, .. } => column,
                 crate::store::Sealed::InPlace => &table.fields[index.field].column,
             };
-            let row = query(format!(
+            let behind: i64 = scalar(format!(
                 "SELECT count(*) FROM ONLY {relation} \
                  WHERE ({} IS NOT NULL AND {} IS NULL) AND {} IS NOT NULL",
                 sealed.quoted(),
@@ -325,9 +302,7 @@ async fn is_behind(
                 index.column.quoted()
             ))
             .fetch_one(&mut **tx)
-            .await
-            .map_err(map)?;
-            let behind: i64 = row.try_get(0).map_err(map)?;
+            .await?;
             if behind.unsigned_abs() > index.refused {
                 return Ok(true);
             }
@@ -366,7 +341,7 @@ async fn switch_table(
         for (leaf, suffix) in indexes::suffixes(leaves) {
             statements.push(rename_index(&leaf, &old, &new, &suffix)?);
         }
-        // A column has a single key only if its table has no tenants.
+        // A column has a single key only if its table_name has no tenants.
         let key = match (&table.tenant, keys) {
             (None, [key]) => format!(", blind_index_key_id = {key}"),
             _ => String::new(),
@@ -380,24 +355,23 @@ async fn switch_table(
         ));
     }
     for statement in statements {
-        raw(statement).execute(&mut **tx).await.map_err(map)?;
+        run(tx, statement).await?;
     }
-    let guard = prepare::guard_of(store, tx, &after).await?;
+    let guard = guard::guard_of(store, tx, &after).await?;
     for statement in guard.statements() {
-        raw(statement).execute(&mut **tx).await.map_err(map)?;
+        run(tx, statement).await?;
     }
     for leaf in leaves {
         for name in [super::guard::INSERT, super::guard::UPDATE] {
-            raw(format!(
-                "ALTER TABLE {leaf} ENABLE ALWAYS TRIGGER \"{name}\""
-            ))
-            .execute(&mut **tx)
-            .await
-            .map_err(map)?;
+            run(
+                tx,
+                format!("ALTER TABLE {leaf} ENABLE ALWAYS TRIGGER \"{name}\""),
+            )
+            .await?;
         }
     }
     for statement in relations::after_change(store, table, false) {
-        raw(statement).execute(&mut **tx).await.map_err(map)?;
+        run(tx, statement).await?;
     }
     Ok(())
 }
@@ -406,9 +380,7 @@ fn rename_index(leaf: &str, old: &Ident, new: &Ident, suffix: &str) -> Result<St
     let name = |ident: &Ident| {
         ident
             .with_suffix(suffix)
-            .map_err(|_| StoreError::Unexpected {
-                what: "an index name",
-            })
+            .map_err(|_| StoreError::unexpected("an index name"))
     };
     let schema = leaf
         .parse::<crate::ident::TableName>()

@@ -5,27 +5,27 @@
 //! the catalog says of its triggers and functions: it differs once it was disabled, dropped,
 //! created again or cloned.
 
+mod gaps;
 mod leave;
-mod watch;
+mod locate;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
 use super::committed;
-use super::fault::map;
-use super::guard;
 use super::sql::query;
 use crate::ident::{Ident, TableName};
 use crate::quote;
-use crate::store::ledger::fields;
-use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Table};
-pub(super) use leave::{forget, rebind};
-pub(super) use watch::{
+use crate::store::{RelationRecord, Result, StoreError, Table};
+pub(super) use gaps::{
     after_change, before_change, close_gaps, gaps, has_no_seals, if_allowed, note, open_gaps,
 };
+pub(super) use leave::{forget, rebind};
+use locate::guarded;
+pub(super) use locate::{follow, locate, present_fields};
 
 /// Identifies this database. Every role may call `pg_control_system()`.
 const DATABASE: &str = "((SELECT s.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() AS s) || '/' || \
@@ -111,14 +111,13 @@ async fn seen(store: &PostgresStore, conn: &mut PgConnection) -> Result<Vec<Reco
         now = guard_now("c.oid"),
     ))
     .fetch_all(conn)
-    .await
-    .map_err(map)?;
+    .await?;
     rows.iter().map(seen_row).collect()
 }
 
 fn seen_row(row: &PgRow) -> Result<RecordedRelation> {
-    let text = |column: &str| row.try_get::<Option<String>, _>(column).map_err(map);
-    let count = |column: &str| row.try_get::<i64, _>(column).map_err(map);
+    let text = |column: &str| row.try_get::<Option<String>, _>(column);
+    let count = |column: &str| row.try_get::<i64, _>(column);
     let name = |schema: &str, table: &str| -> Result<Option<TableName>> {
         match (text(schema)?, text(table)?) {
             (Some(schema), Some(table)) => table_name(schema, table).map(Some),
@@ -128,10 +127,9 @@ fn seen_row(row: &PgRow) -> Result<RecordedRelation> {
     let now = name("now_schema", "now_name")?;
     let recorded = name("schema_name", "table_name")?.ok_or(UNEXPECTED)?;
     let attached: bool = row
-        .try_get::<Option<bool>, _>("attached")
-        .map_err(map)?
+        .try_get::<Option<bool>, _>("attached")?
         .unwrap_or_default();
-    let replaced: Option<bool> = row.try_get("replaced").map_err(map)?;
+    let replaced: Option<bool> = row.try_get("replaced")?;
     let mut gap = text("gap")?;
     if gap.is_none() && now.is_some() && replaced == Some(true) {
         gap = Some(REPLACED.to_owned());
@@ -162,7 +160,7 @@ fn seen_row(row: &PgRow) -> Result<RecordedRelation> {
         relation: text("named")?,
         record: RelationRecord {
             table_label: text("table_label")?.unwrap_or_default(),
-            root: row.try_get("root").map_err(map)?,
+            root: row.try_get("root")?,
             recorded,
             now,
             attached,
@@ -180,9 +178,7 @@ fn json<T: serde::de::DeserializeOwned + Default>(text: Option<&str>) -> Result<
     )
 }
 
-const UNEXPECTED: StoreError = StoreError::Unexpected {
-    what: "a row of sealed_relations",
-};
+const UNEXPECTED: StoreError = StoreError::unexpected("a row of sealed_relations");
 
 pub(super) fn table_name(schema: String, name: String) -> Result<TableName> {
     let ident = |name| Ident::new(name).map_err(|_| UNEXPECTED);
@@ -190,16 +186,6 @@ pub(super) fn table_name(schema: String, name: String) -> Result<TableName> {
         schema: Some(ident(schema)?),
         name: ident(name)?,
     })
-}
-
-/// All registered fields, with the names that their tables and columns have now.
-pub(super) async fn present_fields(
-    store: &PostgresStore,
-    conn: &mut PgConnection,
-) -> Result<Vec<FieldRecord>> {
-    let mut fields = fields::recorded(&mut store.session(&mut *conn)).await?;
-    locate(store, conn, &mut fields).await?;
-    Ok(fields)
 }
 
 /// See [`crate::store::SealedRelations::sealed_relations`].
@@ -229,13 +215,12 @@ async fn unrecorded(store: &PostgresStore, conn: &mut PgConnection) -> Result<Ve
              AND o.relation = c.oid::pg_catalog.int8) ORDER BY 1, 2, 3"
     ))
     .fetch_all(&mut *conn)
-    .await
-    .map_err(map)?;
+    .await?;
     let record = |row: &PgRow| {
-        let name = table_name(row.try_get(1).map_err(map)?, row.try_get(2).map_err(map)?)?;
-        let guarded: bool = row.try_get(3).map_err(map)?;
+        let name = table_name(row.try_get(1)?, row.try_get(2)?)?;
+        let guarded: bool = row.try_get(3)?;
         Ok(RelationRecord {
-            table_label: row.try_get(0).map_err(map)?,
+            table_label: row.try_get(0)?,
             root: false,
             recorded: name.clone(),
             now: Some(name),
@@ -245,170 +230,6 @@ async fn unrecorded(store: &PostgresStore, conn: &mut PgConnection) -> Result<Ve
         })
     };
     rows.iter().map(record).collect()
-}
-
-/// Gives each field the names that its table and columns have now.
-pub(super) async fn locate(
-    store: &PostgresStore,
-    conn: &mut PgConnection,
-    fields: &mut [FieldRecord],
-) -> Result<()> {
-    let roots: HashMap<String, RecordedRelation> = seen(store, conn)
-        .await?
-        .into_iter()
-        .filter(|seen| seen.record.root)
-        .map(|seen| (seen.record.table_label.clone(), seen))
-        .collect();
-    let guarded = guarded(store, conn).await?;
-    for field in fields {
-        match roots.get(&field.table_label) {
-            Some(root) => by_number(field, root),
-            None => by_guard(
-                field,
-                guarded.get(&guard::function_name("update", &field.table_label)),
-            ),
-        }
-        if field.place.found == Found::Named && !is_there(conn, field).await? {
-            field.place.found = Found::Gone;
-        }
-    }
-    Ok(())
-}
-
-/// Whether a table with the field's recorded name exists.
-async fn is_there(conn: &mut PgConnection, field: &FieldRecord) -> Result<bool> {
-    let row = query(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p'))"
-            .to_owned(),
-    )
-    .bind(field.schema_name.clone())
-    .bind(field.table_name.clone())
-    .fetch_one(&mut *conn)
-    .await
-    .map_err(map)?;
-    row.try_get(0).map_err(map)
-}
-
-fn by_number(field: &mut FieldRecord, root: &RecordedRelation) {
-    let Some(now) = &root.record.now else {
-        field.place.found = Found::Gone;
-        return;
-    };
-    field.place.found = Found::Known;
-    move_to(field, now);
-    let is_dropped = |name: &String| matches!(root.columns.get(name), Some(None));
-    let dropped = is_dropped(&field.column_name);
-    field.place.holder_dropped =
-        is_dropped(field.sealed_column.as_ref().unwrap_or(&field.column_name));
-    let mut renames = std::mem::take(&mut field.place.renames);
-    let mut follow = |name: &mut String| {
-        if let Some(Some(now)) = root.columns.get(name.as_str())
-            && now != name
-        {
-            renames.push((name.clone(), now.clone()));
-            name.clone_from(now);
-        }
-    };
-    follow(&mut field.column_name);
-    // `blind_index_next` keeps its name, because the switch gives that column's number another
-    // name.
-    let others = [
-        &mut field.sealed_column,
-        &mut field.blind_index_column,
-        &mut field.tenant_column,
-    ];
-    others.into_iter().flatten().for_each(&mut follow);
-    field.key_columns.iter_mut().for_each(follow);
-    field.place.plain_dropped = dropped;
-    field.place.renames = renames;
-}
-
-fn by_guard(field: &mut FieldRecord, tables: Option<&Vec<TableName>>) {
-    match tables.map(Vec::as_slice) {
-        None | Some([]) => {}
-        Some([one]) => {
-            field.place.found = Found::Guarded;
-            move_to(field, one);
-        }
-        Some(several) => field.place.found = Found::Several(several.to_vec()),
-    }
-}
-
-fn move_to(field: &mut FieldRecord, now: &TableName) {
-    let schema = now.schema.as_ref().map_or("", Ident::as_str);
-    if field.schema_name != schema || field.table_name != now.name.as_str() {
-        let was = table_name(field.schema_name.clone(), field.table_name.clone());
-        field.place.renames.push((
-            was.map_or_else(|_| field.table_name.clone(), |was| was.label()),
-            now.label(),
-        ));
-        schema.clone_into(&mut field.schema_name);
-        now.name.as_str().clone_into(&mut field.table_name);
-    }
-}
-
-/// The tables and partitioned roots that have a guard of ours, by the name of its function. This
-/// finds a renamed table, since its triggers stay with it.
-async fn guarded(
-    store: &PostgresStore,
-    conn: &mut PgConnection,
-) -> Result<HashMap<String, Vec<TableName>>> {
-    let rows = query(
-        "SELECT DISTINCT p.proname::text, n.nspname::text, c.relname::text FROM pg_catalog.pg_trigger g \
-         JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid JOIN pg_catalog.pg_namespace o ON o.oid = p.pronamespace \
-         WHERE g.tgname = $1 AND g.tgparentid = 0 AND o.nspname = $2 ORDER BY 1, 2, 3"
-            .to_owned(),
-    )
-    .bind(guard::UPDATE)
-    .bind(store.schema.as_str().to_owned())
-    .fetch_all(&mut *conn)
-    .await
-    .map_err(map)?;
-    let mut tables: HashMap<String, Vec<TableName>> = HashMap::new();
-    for row in &rows {
-        let name = table_name(row.try_get(1).map_err(map)?, row.try_get(2).map_err(map)?)?;
-        tables
-            .entry(row.try_get(0).map_err(map)?)
-            .or_default()
-            .push(name);
-    }
-    Ok(tables)
-}
-
-/// Returns an error if the label belongs to another table. Otherwise records the present names of
-/// the table and its columns. Dropped columns keep their recorded names and numbers.
-pub(super) async fn follow(
-    store: &PostgresStore,
-    conn: &mut PgConnection,
-    label: &str,
-    table: &TableName,
-) -> Result<()> {
-    let root = seen(store, conn)
-        .await?
-        .into_iter()
-        .find(|seen| seen.record.root && seen.record.table_label == label);
-    let Some(root) = root else { return Ok(()) };
-    if root.record.now.as_ref() != Some(table) {
-        return Err(StoreError::OtherTable {
-            label: label.to_owned(),
-            table: root.record.now.unwrap_or(root.record.recorded).label(),
-        });
-    }
-    query(format!(
-        "UPDATE {} AS r SET schema_name = n.nspname, table_name = c.relname, \
-           columns = (r.columns::pg_catalog.jsonb || {}::pg_catalog.jsonb)::pg_catalog.text \
-         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-         WHERE c.oid = r.relation::pg_catalog.oid AND r.table_label = $1 AND r.left_at IS NULL AND r.database = {DATABASE}",
-        store.own("sealed_relations"),
-        columns_of("c.oid"),
-    ))
-    .bind(label.to_owned())
-    .execute(&mut *conn)
-    .await
-    .map_err(map)?;
-    Ok(())
 }
 
 /// The leaves that were detached from this table and still exist.

@@ -6,11 +6,12 @@
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
-use super::fault::{map, of_rows};
+use super::fault::of_rows;
 use super::seal::{SAME_VERSION, find_skipped, skip_clause};
 use super::sql::query;
 use super::timed;
 use crate::store::page::WriteCell;
+use crate::store::text::joined;
 use crate::store::{Access, Result, StoreError, Triggers, WriteBatch, Written};
 
 /// The number of messages of [`put`]: the COPY and its data, the statement and its values.
@@ -18,23 +19,18 @@ pub(super) const TRIPS: u32 = 4;
 
 /// The statement that creates the temporary table; COMMIT drops it.
 pub(super) fn make_sql(access: &Access) -> String {
-    let columns: Vec<String> = access
-        .cells
-        .iter()
-        .enumerate()
-        .map(|(i, field)| {
-            let kind = if field.source.is_bytes {
-                "pg_catalog.bytea"
-            } else {
-                "pg_catalog.text"
-            };
-            format!("c{i} {kind}")
-        })
-        .collect();
+    let columns = joined(access.cells.iter().enumerate(), ", ", |(i, field)| {
+        let kind = if field.source.is_bytes {
+            "pg_catalog.bytea"
+        } else {
+            "pg_catalog.text"
+        };
+        format!("c{i} {kind}")
+    });
     format!(
         "CREATE TEMPORARY TABLE phiseal_opened (n pg_catalog.int8, place pg_catalog.tid, version pg_catalog.xid, {}) \
          ON COMMIT DROP;",
-        columns.join(", ")
+        columns
     )
 }
 
@@ -61,8 +57,8 @@ pub(super) async fn put(
     let row = timed(statement.fetch_one(&mut *conn))
         .await
         .map_err(of_rows)?;
-    let hits: Vec<i64> = row.try_get(0).map_err(map)?;
-    let others: Vec<i64> = row.try_get(1).map_err(map)?;
+    let hits: Vec<i64> = row.try_get(0)?;
+    let others: Vec<i64> = row.try_get(1)?;
     let mut missing: Vec<bool> = vec![true; batch.rows.len()];
     for hit in &hits {
         if let Some(flag) = usize::try_from(*hit)
@@ -86,21 +82,16 @@ pub(super) async fn put(
 }
 
 fn update_sql(access: &Access, relation: &str, skip_locked: bool) -> String {
-    let sets: Vec<String> = access
-        .cells
-        .iter()
-        .enumerate()
-        .map(|(i, field)| {
-            let name = field.source.name.quoted();
-            match field.in_place() {
-                true => format!("{name} = coalesce(u.c{i}, t.{name})"),
-                false => format!(
-                    "{name} = CASE WHEN t.{name} IS NULL THEN u.c{i}::{} ELSE t.{name} END",
-                    with_schema(&field.source.sql_type)
-                ),
-            }
-        })
-        .collect();
+    let sets = joined(access.cells.iter().enumerate(), ", ", |(i, field)| {
+        let name = field.source.name.quoted();
+        match field.in_place() {
+            true => format!("{name} = coalesce(u.c{i}, t.{name})"),
+            false => format!(
+                "{name} = CASE WHEN t.{name} IS NULL THEN u.c{i}::{} ELSE t.{name} END",
+                with_schema(&field.source.sql_type)
+            ),
+        }
+    });
     // If a trigger of the table changed a value during the write, it is no longer the value that
     // was sealed.
     let kept: Vec<String> = access
@@ -136,7 +127,7 @@ fn update_sql(access: &Access, relation: &str, skip_locked: bool) -> String {
          WHERE {SAME_VERSION} RETURNING u.n, {}) \
          SELECT coalesce(pg_catalog.array_agg(done.n) FILTER (WHERE done.kept), '{{}}'), \
            coalesce(pg_catalog.array_agg(done.n) FILTER (WHERE NOT done.kept), '{{}}') FROM done",
-        sets.join(", "),
+        sets,
         kept.join(" AND ")
     )
 }

@@ -5,11 +5,12 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
-use super::fault::{map, of_rows};
+use super::fault::of_rows;
 use super::read::split;
 use super::sql::query;
 use super::timed;
 use crate::store::page::WriteCell;
+use crate::store::text::joined;
 use crate::store::{Access, Result, StoreError, Triggers, WriteBatch, Written};
 
 /// The bound places and versions of a batch's rows.
@@ -44,7 +45,7 @@ pub(super) async fn seal_rows(
         .map_err(of_rows)?;
     let mut written = written(access, batch, &rows)?;
     if let (false, [row]) = (access.in_place(), rows.as_slice()) {
-        rewritten(&mut written, row.try_get(1).map_err(map)?);
+        rewritten(&mut written, row.try_get(1)?);
     }
     if !skip_locked {
         find_skipped(conn, batch, &mut written).await?;
@@ -73,7 +74,7 @@ pub(super) async fn find_skipped(
     );
     let statement = query(sql).bind(places).bind(versions);
     for row in timed(statement.fetch_all(conn)).await? {
-        let n: i64 = row.try_get(0).map_err(map)?;
+        let n: i64 = row.try_get(0)?;
         let at = usize::try_from(n - 1).ok().and_then(|at| missed.get(at));
         written.skipped.extend(at);
     }
@@ -175,19 +176,18 @@ fn update_sql(
         names.push(format!("c{i}"));
     }
     let (with, join) = skip_clause(relation, skip_locked);
-    let stored: Vec<String> = access
-        .cells
-        .iter()
-        .filter(|field| field.in_place())
-        .map(|field| format!(", t.{}::pg_catalog.text", field.source.name.quoted()))
-        .collect();
+    let stored = joined(
+        access.cells.iter().filter(|field| field.in_place()),
+        "",
+        |field| format!(", t.{}::pg_catalog.text", field.source.name.quoted()),
+    );
     let kept = match access.triggers == Triggers::Fire && stored.is_empty() {
         true => kept.join(" AND "),
         false => "true".to_owned(),
     };
     let also = match stored.is_empty() {
         true => format!(", {kept}"),
-        false => stored.join(""),
+        false => stored.clone(),
     };
     let update = format!(
         "UPDATE ONLY {relation} AS t SET {} \
@@ -239,9 +239,7 @@ fn sealed_texts<'a>(batch: &'a WriteBatch<'_>, field: usize) -> Result<Vec<Optio
         .into_iter()
         .map(|sealed| {
             let text = sealed.map(std::str::from_utf8).transpose();
-            text.map_err(|_| StoreError::Unexpected {
-                what: "a text form that is not text",
-            })
+            text.map_err(|_| StoreError::unexpected("a text form that is not text"))
         })
         .collect()
 }
@@ -280,30 +278,26 @@ fn written(access: &Access, batch: &WriteBatch<'_>, rows: &[PgRow]) -> Result<Wr
     let mut hit = vec![false; batch.rows.len()];
     let mut mark = |n: i64| -> Result<usize> {
         let at = usize::try_from(n - 1).ok().filter(|at| *at < hit.len());
-        let at = at.ok_or(StoreError::Unexpected {
-            what: "a row that was not in the batch",
-        })?;
+        let at = at.ok_or(StoreError::unexpected("a row that was not in the batch"))?;
         if std::mem::replace(&mut hit[at], true) {
-            return Err(StoreError::Unexpected {
-                what: "a row written twice",
-            });
+            return Err(StoreError::unexpected("a row written twice"));
         }
         Ok(at)
     };
     for row in rows {
         if in_place.is_empty() {
-            for n in row.try_get::<Vec<i64>, _>(0).map_err(map)? {
+            for n in row.try_get::<Vec<i64>, _>(0)? {
                 mark(n)?;
                 out.rows += 1;
             }
             continue;
         }
-        let at = mark(row.try_get(0).map_err(map)?)?;
+        let at = mark(row.try_get(0)?)?;
         out.rows += 1;
         let mut stored: Vec<Option<Zeroizing<Vec<u8>>>> =
             access.cells.iter().map(|_| None).collect();
         for (position, field) in in_place.iter().enumerate() {
-            let text: Option<String> = row.try_get(position + 1).map_err(map)?;
+            let text: Option<String> = row.try_get(position + 1)?;
             stored[*field] = text.map(|t| Zeroizing::new(t.into_bytes()));
         }
         out.stored.push((at, stored));

@@ -11,8 +11,7 @@ use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
 use super::committed;
-use super::fault::map;
-use super::sql::{TEXT_SETTINGS, query, raw};
+use super::sql::{TEXT_SETTINGS, query, run};
 use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::store::search::{hex_prefixes, needles};
@@ -82,24 +81,21 @@ const COUNTED: [&str; 2] = ["quarantine", "lanes"];
 pub(super) async fn list(store: &PostgresStore) -> Result<SearchList> {
     let mut tx = store.begin().await?;
     let mut columns = columns(&mut tx).await?;
-    let rows = query(RELATIONS.to_owned())
+    let rows = query(RELATIONS)
         .bind(store.schema.as_str().to_owned())
         .fetch_all(&mut *tx)
-        .await
-        .map_err(map)?;
-    let objects =
-        query("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)".to_owned())
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(map)?;
+        .await?;
+    let objects = query("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)")
+        .fetch_one(&mut *tx)
+        .await?;
     committed(tx).await?;
     let mut list = SearchList::default();
     for row in &rows {
-        let id: String = row.try_get("id").map_err(map)?;
+        let id: String = row.try_get("id")?;
         let of_it = columns.remove(&id).unwrap_or_default();
         add(&mut list, row, id, of_it)?;
     }
-    if objects.try_get::<bool, _>(0).map_err(map)? {
+    if objects.try_get::<bool, _>(0)? {
         list.closed.push(Unsearchable {
             name: "pg_catalog.pg_largeobject".to_owned(),
             why: "large objects".to_owned(),
@@ -112,16 +108,13 @@ pub(super) async fn list(store: &PostgresStore) -> Result<SearchList> {
 type Column = (SearchColumn, bool);
 
 async fn columns(conn: &mut PgConnection) -> Result<HashMap<String, Vec<Column>>> {
-    let rows = query(COLUMNS.to_owned())
-        .fetch_all(conn)
-        .await
-        .map_err(map)?;
+    let rows = query(COLUMNS).fetch_all(conn).await?;
     let mut columns: HashMap<String, Vec<Column>> = HashMap::new();
     for row in &rows {
-        let id: String = row.try_get("id").map_err(map)?;
-        let form: String = row.try_get("form").map_err(map)?;
+        let id: String = row.try_get("id")?;
+        let form: String = row.try_get("form")?;
         let column = SearchColumn {
-            name: row.try_get("attname").map_err(map)?,
+            name: row.try_get("attname")?,
             form: match form.as_str() {
                 "bytes" => SearchForm::Bytes,
                 "text" => SearchForm::Text,
@@ -129,18 +122,15 @@ async fn columns(conn: &mut PgConnection) -> Result<HashMap<String, Vec<Column>>
                 _ => SearchForm::Within,
             },
         };
-        let readable = row.try_get("readable").map_err(map)?;
+        let readable = row.try_get("readable")?;
         columns.entry(id).or_default().push((column, readable));
     }
     Ok(columns)
 }
 
 fn add(list: &mut SearchList, row: &PgRow, id: String, columns: Vec<Column>) -> Result<()> {
-    let flag = |name: &str| row.try_get::<bool, _>(name).map_err(map);
-    let (schema, table): (String, String) = (
-        row.try_get("nspname").map_err(map)?,
-        row.try_get("relname").map_err(map)?,
-    );
+    let flag = |name: &str| row.try_get::<bool, _>(name);
+    let (schema, table): (String, String) = (row.try_get("nspname")?, row.try_get("relname")?);
     if flag("ours")? && COUNTED.contains(&table.as_str()) {
         return Ok(());
     }
@@ -149,7 +139,7 @@ fn add(list: &mut SearchList, row: &PgRow, id: String, columns: Vec<Column>) -> 
         list.passed_over.push(name.label());
         return Ok(());
     }
-    let kind: String = row.try_get("kind").map_err(map)?;
+    let kind: String = row.try_get("kind")?;
     let why = if kind == "f" {
         "a foreign table"
     } else if kind == "m" && !flag("populated")? {
@@ -177,11 +167,8 @@ fn add(list: &mut SearchList, row: &PgRow, id: String, columns: Vec<Column>) -> 
 }
 
 fn qualified(schema: &str, table: &str) -> Result<TableName> {
-    let ident = |name: &str| {
-        Ident::new(name).map_err(|_| StoreError::Unexpected {
-            what: "the name of a relation",
-        })
-    };
+    let ident =
+        |name: &str| Ident::new(name).map_err(|_| StoreError::unexpected("the name of a relation"));
     Ok(TableName {
         schema: Some(ident(schema)?),
         name: ident(table)?,
@@ -195,32 +182,25 @@ pub(super) async fn search(
     keys: &[KeyId],
 ) -> Result<Vec<SearchHit>> {
     let Some((oid, table)) = place.id.split_once(' ') else {
-        return Err(StoreError::Unexpected {
-            what: "a place of another store",
-        });
+        return Err(StoreError::unexpected("a place of another store"));
     };
     let mut sums = Vec::with_capacity(place.columns.len());
     for column in &place.columns {
-        let name = Ident::new(column.name.as_str()).map_err(|_| StoreError::Unexpected {
-            what: "the name of a column",
-        })?;
+        let name = Ident::new(column.name.as_str())
+            .map_err(|_| StoreError::unexpected("the name of a column"))?;
         let found = holds(&format!("t.{}", name.quoted()), column.form);
         sums.push(format!("count(*) FILTER (WHERE {found})"));
     }
     let mut tx = store.begin().await?;
-    raw(format!("{TEXT_SETTINGS} {NO_LIMITS}"))
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(&mut tx, format!("{TEXT_SETTINGS} {NO_LIMITS}")).await?;
     // Another relation may have this name now.
-    let same = query("SELECT to_regclass($1)::oid::text = $2".to_owned())
+    let same = query("SELECT to_regclass($1)::oid::text = $2")
         .bind(table.to_owned())
         .bind(oid.to_owned())
         .fetch_one(&mut *tx)
-        .await
-        .map_err(map)?;
-    if same.try_get::<Option<bool>, _>(0).map_err(map)? != Some(true) {
-        tx.rollback().await.map_err(map)?;
+        .await?;
+    if same.try_get::<Option<bool>, _>(0)? != Some(true) {
+        tx.rollback().await?;
         return Ok(Vec::new());
     }
     let first: Vec<Vec<u8>> = Select::prefixes(keys).map(|first| first.to_vec()).collect();
@@ -241,7 +221,7 @@ pub(super) async fn search(
     .bind(needles(keys).iter().map(|needle| pattern(needle)).collect::<Vec<_>>())
     .fetch_one(&mut *tx)
     .await;
-    let row = match row.map_err(map) {
+    let row = match row.map_err(StoreError::from) {
         Ok(row) => row,
         // The relation was dropped with its values; the next list will show that.
         Err(StoreError::Missing { .. }) => return Ok(Vec::new()),
@@ -250,7 +230,7 @@ pub(super) async fn search(
     committed(tx).await?;
     let mut hits = Vec::new();
     for (at, column) in place.columns.iter().enumerate() {
-        let values: i64 = row.try_get(at).map_err(map)?;
+        let values: i64 = row.try_get(at)?;
         if values > 0 {
             hits.push(SearchHit {
                 place: format!("{}.{}", place.name, column.name),

@@ -1,34 +1,27 @@
 //! Other sessions of the server: who holds locks on a table, and our own that are frozen.
 //! Owns the SQL for that. Describes a session by its process id and application, never by its query.
 
-use sqlx::Row;
-
 use super::committed;
-use super::fault::map;
-use super::sql::query;
+use super::sql::{query, scalar};
 use super::{PostgresStore, prepare};
 use crate::store::{Result, Table};
 
 /// Sessions that hold locks on the table, described by process id and application, never by their
 /// queries.
 pub(super) async fn blockers(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
-    let mut tx = store.begin().await?;
-    let rows = query(
+    in_transaction!(store.begin(), |tx| {
+        scalar(
         "SELECT DISTINCT 'process ' || a.pid || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || ', ' \
               || a.state || ' for ' || extract(epoch FROM clock_timestamp() - a.xact_start)::int8 || ' s)' \
          FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
          WHERE l.granted AND l.relation IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) \
                UNION SELECT to_regclass($1)::oid) \
            AND l.mode <> 'AccessShareLock' AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL \
-           AND a.application_name <> 'phiseal' ORDER BY 1 LIMIT 10"
-            .to_owned(),
+           AND a.application_name <> 'phiseal' ORDER BY 1 LIMIT 10",
     )
     .bind(prepare::regclass(table))
-    .fetch_all(&mut *tx)
-    .await
-    .map_err(map)?;
-    committed(tx).await?;
-    rows.iter().map(|row| row.try_get(0).map_err(map)).collect()
+    .fetch_all(&mut **tx)
+    })
 }
 
 /// How long, in seconds, a session whose lease is over may keep the server waiting before it counts
@@ -46,16 +39,8 @@ pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()>
         store.own("lanes")
     );
     let mut tx = store.begin().await?;
-    let rows = query(sql)
-        .bind(run_id)
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(map)?;
+    let late: Vec<i32> = scalar(sql).bind(run_id).fetch_all(&mut *tx).await?;
     committed(tx).await?;
-    let late = rows
-        .iter()
-        .map(|row| row.try_get(0).map_err(map))
-        .collect::<Result<Vec<i32>>>()?;
     if late.is_empty() {
         return Ok(());
     }
@@ -64,13 +49,11 @@ pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()>
     query(
         "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a \
          WHERE a.pid = ANY ($1) AND a.application_name = 'phiseal' AND a.usename = session_user \
-           AND a.wait_event_type = 'Client' AND a.state_change < clock_timestamp() - make_interval(secs => $2)"
-            .to_owned(),
+           AND a.wait_event_type = 'Client' AND a.state_change < clock_timestamp() - make_interval(secs => $2)",
     )
     .bind(late)
     .bind(FROZEN_AFTER_SECONDS)
     .fetch_all(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await
 }

@@ -1,25 +1,48 @@
 //! Where the PostgreSQL store declares SQL text made at run time safe (`opening.rs` does so for
 //! BEGIN only).
-//! Owns the two functions for that, and the settings that transactions share. Such text contains
+//! Owns the functions for that, and the settings that transactions share. Such text contains
 //! names, literals and bodies that went through `quote`, casts that the catalog returned quoted,
 //! and our own numbers. Values are always bound. Every transaction begins with [`SAFE_NAMES`], so
 //! that a name without a schema means the server's own object, never one that somebody created in
 //! `public` or in a temporary schema.
 
-use sqlx::postgres::PgArguments;
-use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Postgres, RawSql};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::{Query, QueryAs, QueryScalar};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, RawSql};
 
 use crate::quote;
+use crate::store::Result;
 
 /// One statement with bound values, never prepared by name.
-pub(crate) fn query<'q>(sql: String) -> Query<'q, Postgres, PgArguments> {
-    sqlx::query(AssertSqlSafe(sql)).persistent(false)
+pub(crate) fn query<'q>(sql: impl Into<String>) -> Query<'q, Postgres, PgArguments> {
+    sqlx::query(AssertSqlSafe(sql.into())).persistent(false)
+}
+
+/// Like [`query`], for a statement whose rows are one value each.
+pub(super) fn scalar<'q, T>(sql: impl Into<String>) -> QueryScalar<'q, Postgres, T, PgArguments>
+where
+    (T,): for<'r> FromRow<'r, PgRow>,
+{
+    sqlx::query_scalar(AssertSqlSafe(sql.into())).persistent(false)
+}
+
+/// Like [`query`], for a statement whose rows are tuples.
+pub(super) fn tuple<'q, T>(sql: impl Into<String>) -> QueryAs<'q, Postgres, T, PgArguments>
+where
+    T: for<'r> FromRow<'r, PgRow>,
+{
+    sqlx::query_as(AssertSqlSafe(sql.into())).persistent(false)
 }
 
 /// Statements without bound values, sent in one round trip.
-pub(crate) fn raw(sql: String) -> RawSql {
-    sqlx::raw_sql(AssertSqlSafe(sql))
+pub(crate) fn raw(sql: impl Into<String>) -> RawSql {
+    sqlx::raw_sql(AssertSqlSafe(sql.into()))
+}
+
+/// Runs statements without bound values in one round trip.
+pub(crate) async fn run(conn: &mut PgConnection, sql: impl Into<String>) -> Result<()> {
+    raw(sql).execute(conn).await?;
+    Ok(())
 }
 
 /// How each of our transactions resolves names and reads strings. `pg_temp` is listed, as the last

@@ -3,15 +3,16 @@
 //! Owns how such constraints are found and evaluated: by a query, because an UPDATE that fails
 //! would show the row in the server's log.
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::fault::map;
 use super::read::READ_SETTINGS;
-use super::sql::{TEXT_SETTINGS, query, raw};
+use super::sql::{TEXT_SETTINGS, query, run, scalar, tuple};
 use super::table;
 use super::wanted;
 use super::{PostgresStore, timed};
 use crate::store::survey::{Survey, Violator};
+use crate::store::text::joined;
 use crate::store::{
     Access, KeyColumn, KeyKind, KeyText, Result, Scope, Sealed, Select, StoreError, Table,
 };
@@ -92,21 +93,12 @@ pub(super) async fn violators(
 }
 
 async fn unvalidated(store: &PostgresStore, relation: &str) -> Result<Vec<Unvalidated>> {
+    let statement = tuple(UNVALIDATED).bind(relation.to_owned());
     let mut tx = store.begin().await?;
-    let rows = query(UNVALIDATED.to_owned())
-        .bind(relation.to_owned())
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(map)?;
-    tx.commit().await.map_err(map)?;
-    rows.iter()
-        .map(|row| {
-            Ok(Unvalidated {
-                name: row.try_get("name").map_err(map)?,
-                condition: row.try_get("condition").map_err(map)?,
-            })
-        })
-        .collect()
+    let rows: Vec<(String, String)> = statement.fetch_all(&mut *tx).await?;
+    tx.commit().await?;
+    let constraint = |(name, condition)| Unvalidated { name, condition };
+    Ok(rows.into_iter().map(constraint).collect())
 }
 
 /// The condition refers to columns without the table's name, and to whole rows by that name. So
@@ -129,19 +121,14 @@ async fn violating(
         constraint.condition
     );
     let rows = all(store, sql).await?;
-    let key = |row: &sqlx::postgres::PgRow| {
-        (0..table.keys.len())
-            .map(|at| row.try_get::<String, _>(at).map_err(map))
-            .collect::<Result<Vec<String>>>()
-    };
-    rows.iter()
-        .map(|row| {
-            Ok(Violator {
-                key: KeyText(key(row)?),
-                constraint: constraint.name.clone(),
-            })
+    let violator = |row: &PgRow| {
+        let key = (0..table.keys.len()).map(|at| row.try_get(at));
+        Ok(Violator {
+            key: KeyText(key.collect::<sqlx::Result<_>>()?),
+            constraint: constraint.name.clone(),
         })
-        .collect()
+    };
+    rows.iter().map(violator).collect()
 }
 
 async fn count_violating(
@@ -150,19 +137,17 @@ async fn count_violating(
     relation: &str,
     constraint: &Unvalidated,
 ) -> Result<u64> {
-    let values: Vec<String> = table
-        .fields
-        .iter()
-        .filter(|field| field.plain_exists)
-        .map(|field| format!("{} IS NOT NULL", field.column.quoted()))
-        .collect();
+    let values = joined(
+        table.fields.iter().filter(|field| field.plain_exists),
+        " OR ",
+        |field| format!("{} IS NOT NULL", field.column.quoted()),
+    );
     if values.is_empty() {
         return Ok(0);
     }
     let sql = format!(
         "SELECT count(*) FROM ONLY {relation} WHERE ({}) IS FALSE AND ({})",
-        constraint.condition,
-        values.join(" OR ")
+        constraint.condition, values
     );
     counted(store, sql).await
 }
@@ -213,15 +198,12 @@ async fn left_in(
 ) -> Result<Option<(f64, f64, f64)>> {
     let mut tx = store.begin().await?;
     let there = sealed_columns_there(&mut tx, table, relation).await?;
-    let pages = query(
-        "SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8".to_owned(),
-    )
-    .bind(relation.to_owned())
-    .fetch_one(&mut *tx)
-    .await
-    .map_err(map)?;
-    tx.commit().await.map_err(map)?;
-    let pages: Option<i64> = pages.try_get(0).map_err(map)?;
+    let pages: Option<i64> =
+        scalar("SELECT pg_relation_size(to_regclass($1)) / current_setting('block_size')::int8")
+            .bind(relation.to_owned())
+            .fetch_one(&mut *tx)
+            .await?;
+    tx.commit().await?;
     let pages = pages.unwrap_or_default();
     if !there || pages == 0 {
         return Ok(None);
@@ -244,8 +226,8 @@ async fn left_in(
     let Some(row) = rows.first() else {
         return Ok(None);
     };
-    let needs: i64 = row.try_get(0).map_err(map)?;
-    let of: i64 = row.try_get(1).map_err(map)?;
+    let needs: i64 = row.try_get(0)?;
+    let of: i64 = row.try_get(1)?;
     Ok((of > 0).then_some((needs as f64, of as f64, scale)))
 }
 
@@ -263,37 +245,31 @@ async fn sealed_columns_there(
         })
         .collect();
     let wanted = names.len();
-    let row = query(
+    let there: i64 = scalar(
         "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = ANY ($2) \
-           AND attnum > 0 AND NOT attisdropped"
-            .to_owned(),
+           AND attnum > 0 AND NOT attisdropped",
     )
     .bind(relation.to_owned())
     .bind(names)
     .fetch_one(conn)
-    .await
-    .map_err(map)?;
-    let there: i64 = row.try_get(0).map_err(map)?;
+    .await?;
     Ok(usize::try_from(there) == Ok(wanted))
 }
 
 async fn counted(store: &PostgresStore, sql: String) -> Result<u64> {
     let rows = all(store, sql).await?;
     let count: i64 = match rows.first() {
-        Some(row) => row.try_get(0).map_err(map)?,
+        Some(row) => row.try_get(0)?,
         None => 0,
     };
     Ok(count.unsigned_abs())
 }
 
 /// All rows of a statement that reads one of the application's tables.
-async fn all(store: &PostgresStore, sql: String) -> Result<Vec<sqlx::postgres::PgRow>> {
+async fn all(store: &PostgresStore, sql: String) -> Result<Vec<PgRow>> {
     let mut tx = store.begin().await?;
-    raw(format!("{TEXT_SETTINGS} {READ_SETTINGS}"))
-        .execute(&mut *tx)
-        .await
-        .map_err(map)?;
+    run(&mut tx, format!("{TEXT_SETTINGS} {READ_SETTINGS}")).await?;
     let rows = timed(query(sql).fetch_all(&mut *tx)).await?;
-    tx.rollback().await.map_err(map)?;
+    tx.rollback().await?;
     Ok(rows)
 }

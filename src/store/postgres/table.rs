@@ -1,11 +1,10 @@
 //! What a run asks about its table: its relations and its size.
 //! Owns the SQL for that.
 
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::committed;
-use super::fault::map;
-use super::sql::query;
+use super::sql::scalar;
 use super::{PostgresStore, prepare};
 use crate::store::{Result, Scope, StoreError, Table};
 
@@ -19,10 +18,7 @@ pub(super) async fn relations(
     if let Scope::Only(relations) = scope {
         return Ok(relations.clone());
     }
-    let mut tx = store.begin().await?;
-    let relations = relations_in(store, &mut tx, table, scope).await?;
-    committed(tx).await?;
-    Ok(relations)
+    in_transaction!(store.begin(), |tx| relations_in(store, tx, table, scope))
 }
 
 /// Like [`relations`], in a transaction that is already open.
@@ -32,26 +28,18 @@ pub(super) async fn relations_in(
     table: &Table,
     scope: &Scope,
 ) -> Result<Vec<String>> {
-    let rows = query(
+    let mut relations: Vec<String> = scalar(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) WHERE isleaf \
-                         UNION SELECT to_regclass($1)::oid) AND c.relkind <> 'p' ORDER BY 1"
-            .to_owned(),
+                         UNION SELECT to_regclass($1)::oid) AND c.relkind <> 'p' ORDER BY 1",
     )
     .bind(prepare::regclass(table))
     .fetch_all(&mut *conn)
-    .await
-    .map_err(map)?;
-    if rows.is_empty() && !is_there(&mut *conn, table).await? {
-        return Err(StoreError::Missing {
-            what: format!("table {}", table.label),
-        });
+    .await?;
+    if relations.is_empty() && !is_there(&mut *conn, table).await? {
+        return Err(StoreError::missing(format!("table {}", table.label)));
     }
-    let mut relations: Vec<String> = rows
-        .iter()
-        .map(|row| row.try_get(0).map_err(map))
-        .collect::<Result<_>>()?;
     if *scope == Scope::Detached {
         relations.extend(super::relations::detached(store, conn, &table.label).await?);
     }
@@ -60,19 +48,17 @@ pub(super) async fn relations_in(
 
 /// Whether the table exists; a partitioned table may have no partition.
 async fn is_there(conn: &mut PgConnection, table: &Table) -> Result<bool> {
-    let row = query("SELECT to_regclass($1) IS NOT NULL".to_owned())
+    Ok(scalar("SELECT to_regclass($1) IS NOT NULL")
         .bind(prepare::regclass(table))
         .fetch_one(conn)
-        .await
-        .map_err(map)?;
-    row.try_get(0).map_err(map)
+        .await?)
 }
 
 /// The number of live rows: from the statistics, or, if there are none yet, from the size of the
 /// files.
 pub(super) async fn row_estimate(store: &PostgresStore, table: &Table) -> Result<u64> {
     let mut tx = store.begin().await?;
-    let row = query(
+    let rows: i64 = scalar(
         "SELECT coalesce(sum(CASE WHEN c.reltuples >= 0 AND c.relpages > 0 \
               THEN c.reltuples::float8 / c.relpages * s.blocks \
                 * CASE WHEN s.live > 0 THEN s.live::float8 / (s.live + s.dead) ELSE 1 END \
@@ -82,14 +68,11 @@ pub(super) async fn row_estimate(store: &PostgresStore, table: &Table) -> Result
            LATERAL (SELECT pg_relation_size(c.oid) / current_setting('block_size')::int8 AS blocks, \
              pg_stat_get_live_tuples(c.oid) AS live, pg_stat_get_dead_tuples(c.oid) AS dead) AS s \
          WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) UNION SELECT to_regclass($1)::oid) \
-           AND c.relkind = 'r'"
-            .to_owned(),
+           AND c.relkind = 'r'",
     )
     .bind(prepare::regclass(table))
     .fetch_one(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     committed(tx).await?;
-    let rows: i64 = row.try_get(0).map_err(map)?;
     Ok(rows.unsigned_abs())
 }

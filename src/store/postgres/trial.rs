@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 
 use super::batch::BATCH_SETTINGS;
 use super::connect::Connector;
-use super::fault::map;
 use super::guard::mark_sql;
 use super::opening::{Opening, READ_COMMITTED};
 use super::read::split;
@@ -70,10 +69,7 @@ impl PostgresTrial {
                 in_table(&mut conn, opening, access, relation, rows, skip_locked).await
             }
         };
-        if timed(raw("ROLLBACK".to_owned()).execute(&mut conn))
-            .await
-            .is_ok()
-        {
+        if timed(raw("ROLLBACK").execute(&mut conn)).await.is_ok() {
             self.conn = Some(conn);
         }
         tried
@@ -87,7 +83,7 @@ impl Trial for PostgresTrial {
         let mut took = Vec::with_capacity(ROUND_TRIPS);
         for _ in 0..ROUND_TRIPS {
             let begun = Instant::now();
-            timed(raw("SELECT 1".to_owned()).execute(&mut conn)).await?;
+            timed(raw("SELECT 1").execute(&mut conn)).await?;
             took.push(begun.elapsed());
         }
         self.conn = Some(conn);
@@ -139,10 +135,10 @@ async fn in_table(
     begin(conn, opening, &format!("{replica} {mark}")).await?;
     let before = usage(conn, relation).await?;
     if access.triggers == Triggers::Fire {
-        timed(raw(OWNERS_NAMES.to_owned()).execute(&mut *conn)).await?;
+        timed(raw(OWNERS_NAMES).execute(&mut *conn)).await?;
     }
     let tried = put(conn, access, relation, rows, skip_locked).await?;
-    timed(raw(SAFE_NAMES.to_owned()).execute(&mut *conn)).await?;
+    timed(raw(SAFE_NAMES).execute(&mut *conn)).await?;
     let after = usage(conn, relation).await?;
     Ok(Tried {
         grown_bytes: after.0.saturating_sub(before.0),
@@ -155,16 +151,11 @@ async fn in_table(
 async fn usage(conn: &mut PgConnection, relation: &str) -> Result<(u64, u64)> {
     let statement = query(
         "SELECT pg_total_relation_size(to_regclass($1)), \
-         pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8"
-            .to_owned(),
+         pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::int8",
     )
     .bind(relation.to_owned());
     let row = timed(statement.fetch_one(conn)).await?;
-    let number = |at: usize| {
-        row.try_get::<i64, _>(at)
-            .map(i64::unsigned_abs)
-            .map_err(map)
-    };
+    let number = |at: usize| row.try_get::<i64, _>(at).map(i64::unsigned_abs);
     Ok((number(0)?, number(1)?))
 }
 
@@ -196,7 +187,7 @@ async fn missing(conn: &mut PgConnection, access: &Access) -> Result<String> {
          WHERE attrelid = '{COPY}'::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped"
     ));
     let row = timed(statement.fetch_one(conn)).await?;
-    let there: Vec<String> = row.try_get(0).map_err(map)?;
+    let there: Vec<String> = row.try_get(0)?;
     let absent = |column: &&Ident| !there.iter().any(|name| name == column.as_str());
     let mut sql = String::new();
     for field in &access.table.fields {
@@ -240,8 +231,8 @@ async fn fill(conn: &mut PgConnection, relation: &str, rows: &mut Vec<WriteRow>)
     // Which copy gets which value does not matter for the time it takes.
     for (row, copy) in rows.iter_mut().zip(&copied) {
         row.locator = Locator {
-            place: copy.try_get(0).map_err(map)?,
-            version: Zeroizing::new(copy.try_get::<String, _>(1).map_err(map)?.into_bytes()),
+            place: copy.try_get(0)?,
+            version: Zeroizing::new(copy.try_get::<String, _>(1)?.into_bytes()),
         };
     }
     Ok(())

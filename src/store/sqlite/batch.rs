@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
 use super::dialect::{SqliteDialect, SqliteSession};
-use super::single::current_rows;
-use super::statement::{bound, run};
-use super::{ddl, fault, mark, update};
+use super::guard::mark;
+use super::read::single::current_rows;
+use super::sql::{bound, run};
+use super::{fault, fence, seal};
 use crate::crypto::KeyId;
 use crate::store::change::Change;
 use crate::store::ledger::session::Session;
@@ -63,14 +64,14 @@ impl SqliteWriter {
     }
 
     async fn write_rows(&mut self, access: &Access, batch: &WriteBatch<'_>) -> Result<Written> {
-        if ddl::fingerprint(&mut self.conn, &access.table).await? != batch.fingerprint {
+        if fence::fingerprint(&mut self.conn, &access.table).await? != batch.fingerprint {
             return Err(StoreError::SchemaChanged {
                 table: access.table.name.label(),
             });
         }
         let change = Change::of(access, batch.rows);
         mark::as_engine(&mut self.conn, change, &access.table.label).await?;
-        update::write(&mut self.conn, access, batch.rows).await
+        seal::write(&mut self.conn, access, batch.rows).await
     }
 
     async fn close(&mut self, tally: &LaneTally) -> Result<()> {
@@ -138,9 +139,7 @@ impl BatchWriter for SqliteWriter {
                 let added = SqliteSession(&mut self.conn).execute(add).await;
                 added.map(|_| ())
             }
-            None => Err(StoreError::Unexpected {
-                what: "counts without a lane",
-            }),
+            None => Err(StoreError::unexpected("counts without a lane")),
         };
         self.settled(outcome).await
     }

@@ -8,22 +8,23 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::connection::{commit, read_transaction, write_transaction};
+use super::connect::{commit, read_transaction, write_transaction};
 use super::dialect::SqliteSession;
-use super::fault;
+use super::guard::mark;
+use super::key_range::KeyRange;
 use super::key_value;
-use super::mark;
-use super::paging::window_end;
-use super::range::KeyRange;
+use super::read::window_end;
 use super::search;
-use super::shape::{Shape, image, joined, sealed_under};
-use super::statement::{Bind, bound, run};
+use super::select::{Shape, image};
+use super::sql::{Bind, bound, run, scalar, tuple};
+use super::wanted::sealed_under;
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::store::change::Change;
 use crate::store::ledger::session::Session;
 use crate::store::ledger::{audit, keys};
 use crate::store::locate::key_id_of_prefix;
+use crate::store::text::joined;
 use crate::store::{
     Access, Destruction, KeyText, Result, Sealed, SealedCount, StoreError, Table, TableField,
 };
@@ -68,7 +69,7 @@ async fn count_by(
                 None => break,
             }
         }
-        snapshot.rollback().await.map_err(fault::of)?;
+        snapshot.rollback().await?;
     }
     let counts = sums
         .into_iter()
@@ -99,17 +100,10 @@ async fn add_window(
             "SELECT {at}, p{at}, count(*) FROM \"~w\" WHERE p{at} IS NOT NULL GROUP BY p{at}"
         )),
     );
-    let rows = bound(sql, range.again())
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
-    for row in rows {
-        let field: i64 = row.try_get(0).map_err(fault::of)?;
-        let prefix: String = row.try_get(1).map_err(fault::of)?;
-        let values: i64 = row.try_get(2).map_err(fault::of)?;
-        let field = usize::try_from(field).map_err(|_| StoreError::Unexpected {
-            what: "a count of a field that was not asked for",
-        })?;
+    let rows: Vec<(i64, String, i64)> = tuple(sql, range.again()).fetch_all(conn).await?;
+    for (field, prefix, values) in rows {
+        let field = usize::try_from(field)
+            .map_err(|_| StoreError::unexpected("a count of a field that was not asked for"))?;
         *sums.entry((field, key_id_of_prefix(&prefix))).or_default() += values.unsigned_abs();
     }
     Ok(())
@@ -217,11 +211,9 @@ pub(super) async fn plaintext_of(
         table.name.name.quoted(),
         is_tenant(column),
     );
-    let row = bound(sql, [Bind::Blob(tenant.as_bytes().to_vec())])
+    let values: i64 = scalar(sql, [Bind::from(tenant.as_bytes().to_vec())])
         .fetch_one(conn)
-        .await
-        .map_err(fault::of)?;
-    let values: i64 = row.try_get(0).map_err(fault::of)?;
+        .await?;
     Ok(values.unsigned_abs())
 }
 
@@ -245,14 +237,10 @@ async fn left_in(
         )),
         table.name.name.quoted(),
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
+    let row = bound(sql, []).fetch_one(conn).await?;
     let mut left = Vec::new();
     for (at, (field, ..)) in places.iter().enumerate() {
-        left.extend(some(
-            Some(*field),
-            keys,
-            row.try_get(at).map_err(fault::of)?,
-        ));
+        left.extend(SealedCount::left(Some(*field), keys, row.try_get(at)?));
     }
     Ok(left)
 }
@@ -270,18 +258,8 @@ async fn left_in_ours(conn: &mut SqliteConnection, keys: &[KeyId]) -> Result<Opt
         under("upper"),
         under("cursor"),
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    Ok(some(None, keys, row.try_get(0).map_err(fault::of)?))
-}
-
-fn some(field: Option<usize>, keys: &[KeyId], values: i64) -> Option<SealedCount> {
-    (values > 0).then(|| SealedCount {
-        table: None,
-        field,
-        key_id: keys.first().copied().filter(|_| keys.len() == 1),
-        values: values.unsigned_abs(),
-        place: None,
-    })
+    let values = scalar(sql, []).fetch_one(conn).await?;
+    Ok(SealedCount::left(None, keys, values))
 }
 
 /// The condition for rows of the tenant whose bytes are bound. It agrees with how rows are read: a
@@ -315,10 +293,9 @@ async fn blank_indexes(conn: &mut SqliteConnection, tables: &[Access], tenant: &
             joined(&columns, " OR ", |column| format!("{column} IS NOT NULL")),
         );
         mark::as_engine(conn, Change::Seal, &table.label).await?;
-        bound(sql, [Bind::Blob(tenant.as_bytes().to_vec())])
+        bound(sql, [Bind::from(tenant.as_bytes().to_vec())])
             .execute(&mut *conn)
-            .await
-            .map_err(fault::of)?;
+            .await?;
     }
     mark::clear(conn).await
 }

@@ -7,15 +7,15 @@ use std::ops::DerefMut;
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use super::connection::ControlTransaction;
-use super::statement::{Statement as Prepared, statement};
-use super::{SqliteStore, fault, relations};
+use super::connect::ControlTransaction;
+use super::sql::bound;
+use super::{SqliteStore, relations};
 use crate::keys::RotationPeriod;
 use crate::store::ledger::PresentNames;
 use crate::store::ledger::dialect::Dialect;
 use crate::store::ledger::session::statement as ledger_statement;
 use crate::store::ledger::session::{
-    Number, OwnRow, OwnTables, OwnTransaction, Session, Statement, Value,
+    Number, OwnRow, OwnTables, OwnTransaction, Session, Statement,
 };
 use crate::store::{FieldRecord, Result, StoreError};
 
@@ -96,17 +96,6 @@ impl Dialect for SqliteDialect {
 /// Our own tables on a connection.
 pub(crate) struct SqliteSession<C>(pub(super) C);
 
-fn bound(from: Statement) -> Prepared {
-    let bind = |query: Prepared, value| match value {
-        Value::Text(text) => query.bind(text),
-        Value::Integer(number) => query.bind(number),
-        Value::Bytes(bytes) => query.bind(bytes),
-        Value::Real(number) => query.bind(number),
-        Value::Bool(truth) => query.bind(truth),
-    };
-    from.values.into_iter().fold(statement(from.sql), bind)
-}
-
 #[async_trait]
 impl<C: DerefMut<Target = SqliteConnection> + Send> Session for SqliteSession<C> {
     type Dialect = SqliteDialect;
@@ -116,14 +105,18 @@ impl<C: DerefMut<Target = SqliteConnection> + Send> Session for SqliteSession<C>
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<u64> {
-        let done = bound(statement).execute(&mut *self.0).await;
-        done.map(|done| done.rows_affected()).map_err(fault::of)
+        let done = bound(statement.sql, statement.values)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(done.rows_affected())
     }
 
     async fn fetch<T: OwnRow>(&mut self, statement: Statement) -> Result<Vec<T>> {
-        let rows = bound(statement).fetch_all(&mut *self.0).await;
+        let rows = bound(statement.sql, statement.values)
+            .fetch_all(&mut *self.0)
+            .await;
         let decode = |row| T::from_row(row).map_err(|_| StoreError::Unexpected { what: T::WHAT });
-        rows.map_err(fault::of)?.iter().map(decode).collect()
+        rows?.iter().map(decode).collect()
     }
 
     /// Does nothing: the write lock is waited for when the transaction begins.
@@ -198,7 +191,7 @@ mod tests {
         ] {
             let next = SqliteDialect.next_period(due);
             let next = next.replace("'now'", &format!("'{now}'"));
-            let row = statement(format!("SELECT substr({next}, 1, 10)"))
+            let row = crate::store::sqlite::sql::query(format!("SELECT substr({next}, 1, 10)"))
                 .fetch_one(&mut conn)
                 .await
                 .unwrap();

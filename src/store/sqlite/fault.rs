@@ -2,34 +2,19 @@
 //! it may quote values and the text of a statement; only names of tables and columns in a
 //! constraint's message do.
 
+use sqlx::error::DatabaseError;
+
 use crate::store::StoreError;
 
-/// The error of a failed statement.
-pub(crate) fn of(error: sqlx::Error) -> StoreError {
-    match error {
-        sqlx::Error::Database(refused) => {
-            let code = refused.code().and_then(|code| code.parse::<i32>().ok());
-            of_code(code.unwrap_or(1), refused.message())
-        }
-        sqlx::Error::Configuration(_) => StoreError::BadUrl {
-            reason: "not a SQLite URL this program understands".to_owned(),
-        },
-        sqlx::Error::RowNotFound
-        | sqlx::Error::ColumnIndexOutOfBounds { .. }
-        | sqlx::Error::ColumnNotFound(_)
-        | sqlx::Error::ColumnDecode { .. }
-        | sqlx::Error::Decode(_)
-        | sqlx::Error::TypeNotFound { .. } => StoreError::Unexpected {
-            what: "a column of another form than asked for",
-        },
-        // The connection's worker thread has ended, and its transaction with it.
-        _ => StoreError::ConnectionLost,
-    }
+/// The error that SQLite answers with.
+pub(in crate::store) fn of_answer(answer: &dyn DatabaseError) -> StoreError {
+    let code = answer.code().and_then(|code| code.parse::<i32>().ok());
+    of_code(code.unwrap_or(1), answer.message())
 }
 
 /// The error of a failed COMMIT. A write error may come after the commit record was written.
 pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
-    match of(error) {
+    match error.into() {
         StoreError::ConnectionLost => StoreError::OutcomeUnknown,
         StoreError::Refused { sqlstate } if sqlstate.starts_with("SQLITE_IOERR") => {
             StoreError::OutcomeUnknown
@@ -41,7 +26,7 @@ pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
 /// The error of a failed statement that writes rows: a function or trigger that fails in it
 /// concerns the row.
 pub(super) fn of_rows(error: sqlx::Error) -> StoreError {
-    match of(error) {
+    match error.into() {
         StoreError::Refused { sqlstate } if sqlstate.starts_with("SQLITE_ERROR") => {
             StoreError::RowRefused {
                 sqlstate,
@@ -76,15 +61,11 @@ fn of_code(code: i32, message: &str) -> StoreError {
             sqlstate,
             constraint: constraint(code, message),
         },
-        1 if message.starts_with("no such table: phiseal_") => StoreError::Missing {
-            what: "a table of our own".to_owned(),
-        },
-        1 if message.starts_with("no such table") => StoreError::Missing {
-            what: "a table".to_owned(),
-        },
-        1 if message.starts_with("no such column") => StoreError::Missing {
-            what: "a column".to_owned(),
-        },
+        1 if message.starts_with("no such table: phiseal_") => {
+            StoreError::missing("a table of our own")
+        }
+        1 if message.starts_with("no such table") => StoreError::missing("a table"),
+        1 if message.starts_with("no such column") => StoreError::missing("a column"),
         _ => StoreError::Refused { sqlstate },
     }
 }

@@ -5,7 +5,8 @@ use crate::store::{Ledger, Rows};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
-use super::{Access, SqliteStore, mark};
+use super::guard::mark;
+use super::{Access, SqliteStore};
 use crate::crypto::{KeyId, Purpose};
 use crate::ident::{Ident, TableName};
 use crate::keys::{Handover, KeyStatus, KeyTable, NewKey, RotationKind, RotationPeriod, Unnoted};

@@ -5,24 +5,24 @@
 //! compare old and new by class and bytes, and find the row by its rowid. The guard works under any
 //! `recursive_triggers`, and with other triggers on the table. Its nested update is marked, so that
 //! the guard does not undo it, and the guard checks the row once more at the end. A mark counts on
-//! one connection only (`mark.rs`).
+//! one connection only (`guard/mark.rs`).
 
 mod finder;
+pub(super) mod mark;
+mod registered;
 mod text;
 mod words;
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use self::text::GuardText;
-use super::fault;
-use super::guarded;
 use super::relations;
-use super::shape::rowid;
-use super::statement::{Bind, bound, run};
+use super::select::rowid;
+use super::sql::{Bind, run, scalar, tuple};
 use crate::ident::{Ident, TableName};
 use crate::store::change::label_digest;
 use crate::store::{FieldRecord, KeyColumn, KeyKind, Result, StoreError, Table, UntrustedSeal};
+pub(super) use registered::with_registered;
 
 /// The prefix of the names of the guard's triggers.
 pub(super) const GUARD_PREFIX: &str = "~phiseal_";
@@ -123,15 +123,10 @@ pub(super) async fn outdated(conn: &mut SqliteConnection) -> Result<Vec<TableNam
         OR instr(sql, char(10) || '    UPDATE \"') > 0 \
         AND instr(sql, 'UPDATE \"' || replace(tbl_name, '\"', '\"\"') || '\" SET') = 0) ORDER BY 1";
     let updates = [GUARD_PREFIX, "u_"].concat();
-    let rows = bound(OUTDATED, [Bind::Text(updates)])
+    let names: Vec<String> = scalar(OUTDATED, [Bind::from(updates)])
         .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
-    let table = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0).map_err(fault::of)?;
-        name_of(&name)
-    };
-    rows.iter().map(table).collect()
+        .await?;
+    names.iter().map(|name| name_of(name)).collect()
 }
 
 /// Replaces outdated guards by this program's. A table that is not registered keeps its guard,
@@ -147,7 +142,7 @@ pub(super) async fn renew(conn: &mut SqliteConnection) -> Result<()> {
         if !outdated.contains(&table_name) {
             continue;
         }
-        let table = guarded::with_registered(conn, &bare(table_name, &record)?).await?;
+        let table = with_registered(conn, &bare(table_name, &record)?).await?;
         if table.fields.is_empty() {
             continue;
         }
@@ -186,38 +181,28 @@ pub(super) async fn named_after(
     table: &str,
 ) -> Result<Vec<TableName>> {
     let named = trigger_name(&name_of(table)?, "u", "")?;
-    let rows = bound(
+    let names: Vec<String> = scalar(
         "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND (name = ?1 \
          OR substr(name, 1, length(?1) + 1) = ?1 || '~') ORDER BY 1",
-        [Bind::Text(named.as_str().to_owned())],
+        [Bind::from(named.as_str())],
     )
     .fetch_all(conn)
-    .await
-    .map_err(fault::of)?;
-    let table = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0).map_err(fault::of)?;
-        name_of(&name)
-    };
-    rows.iter().map(table).collect()
+    .await?;
+    names.iter().map(|name| name_of(name)).collect()
 }
 
 /// The triggers of the guard that a table has.
 async fn on_table(conn: &mut SqliteConnection, table: &str) -> Result<Vec<GuardTrigger>> {
     const TRIGGERS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' \
         AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, length(?)) = ? ORDER BY name";
-    let prefix = || Bind::Text(GUARD_PREFIX.to_owned());
-    let rows = bound(TRIGGERS, [Bind::Text(table.to_owned()), prefix(), prefix()])
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
-    let trigger = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0).map_err(fault::of)?;
-        Ok(GuardTrigger {
-            name: Ident::new(name).map_err(|_| unexpected())?,
-            create: row.try_get(1).map_err(fault::of)?,
-        })
+    let prefix = || Bind::from(GUARD_PREFIX);
+    let rows = tuple(TRIGGERS, [Bind::from(table), prefix(), prefix()]);
+    let trigger = |(name, create): (String, String)| {
+        let name = Ident::new(name).map_err(|_| unexpected())?;
+        Ok(GuardTrigger { name, create })
     };
-    rows.iter().map(trigger).collect()
+    let rows = rows.fetch_all(conn).await?;
+    rows.into_iter().map(trigger).collect()
 }
 
 /// How many numbers are tried to find a free trigger name.
@@ -233,12 +218,9 @@ async fn free_name(conn: &mut SqliteConnection, table: &TableName, event: &str) 
             _ => format!("~{number}"),
         };
         let name = trigger_name(table, event, &suffix)?;
-        let binds = [name.as_str(), table.name.as_str()].map(|text| Bind::Text(text.to_owned()));
-        let row = bound(TAKEN, binds)
-            .fetch_one(&mut *conn)
-            .await
-            .map_err(fault::of)?;
-        if row.try_get::<i64, _>(0).map_err(fault::of)? == 0 {
+        let binds = [name.as_str(), table.name.as_str()].map(Bind::from);
+        let taken: i64 = scalar(TAKEN, binds).fetch_one(&mut *conn).await?;
+        if taken == 0 {
             return Ok(name);
         }
     }
@@ -249,9 +231,8 @@ async fn free_name(conn: &mut SqliteConnection, table: &TableName, event: &str) 
 
 fn trigger_name(table: &TableName, event: &str, suffix: &str) -> Result<Ident> {
     let name = format!("{GUARD_PREFIX}{event}_{}{suffix}", table.name.as_str());
-    Ident::new(name).map_err(|_| StoreError::Unexpected {
-        what: "a table name too long to name its guard after",
-    })
+    Ident::new(name)
+        .map_err(|_| StoreError::unexpected("a table name too long to name its guard after"))
 }
 
 fn name_of(table: &str) -> Result<TableName> {
@@ -262,9 +243,7 @@ fn name_of(table: &str) -> Result<TableName> {
 }
 
 fn unexpected() -> StoreError {
-    StoreError::Unexpected {
-        what: "a name in the catalog or the registry",
-    }
+    StoreError::unexpected("a name in the catalog or the registry")
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, TypeInfo, ValueRef};
 
-use super::fault;
-use super::statement::Bind;
+use super::sql::Bind;
 use crate::crypto::KeyPart;
 use crate::store::{KeyText, Result, StoreError};
 
@@ -30,17 +29,17 @@ pub(super) enum KeyValue {
 impl KeyValue {
     /// Reads a key column of a row.
     pub(super) fn read(row: &SqliteRow, column: usize) -> Result<Self> {
-        let raw = row.try_get_raw(column).map_err(fault::of)?;
+        let raw = row.try_get_raw(column)?;
         if raw.is_null() {
             return Ok(Self::Null);
         }
         let class = raw.type_info().name().to_owned();
         Ok(match class.as_str() {
-            "INTEGER" => Self::Integer(row.try_get_unchecked(column).map_err(fault::of)?),
-            "REAL" => Self::Real(row.try_get_unchecked(column).map_err(fault::of)?),
-            "BLOB" => Self::Blob(row.try_get_unchecked(column).map_err(fault::of)?),
+            "INTEGER" => Self::Integer(row.try_get_unchecked(column)?),
+            "REAL" => Self::Real(row.try_get_unchecked(column)?),
+            "BLOB" => Self::Blob(row.try_get_unchecked(column)?),
             _ => {
-                let bytes: Vec<u8> = row.try_get_unchecked(column).map_err(fault::of)?;
+                let bytes: Vec<u8> = row.try_get_unchecked(column)?;
                 match String::from_utf8(bytes) {
                     Ok(text) => Self::Text(text),
                     Err(refused) => Self::RawText(refused.into_bytes()),
@@ -63,9 +62,7 @@ impl KeyValue {
 
     /// Reads a part of a cursor.
     pub(super) fn decode(part: &str) -> Result<Self> {
-        let bad = || StoreError::Unexpected {
-            what: "a cursor of another form than this store makes",
-        };
+        let bad = || StoreError::unexpected("a cursor of another form than this store makes");
         let (class, value) = part.split_once(':').ok_or_else(bad)?;
         Ok(match class {
             "n" => Self::Null,
@@ -102,11 +99,11 @@ impl KeyValue {
     /// The value to bind.
     pub(super) fn bind(&self) -> Bind {
         match self {
-            Self::Null => Bind::Null,
-            Self::Integer(value) => Bind::Integer(*value),
+            Self::Null => Bind::NULL,
+            Self::Integer(value) => Bind::from(*value),
             Self::Real(value) => Bind::Real(*value),
-            Self::Text(value) => Bind::Text(value.clone()),
-            Self::RawText(bytes) | Self::Blob(bytes) => Bind::Blob(bytes.clone()),
+            Self::Text(value) => Bind::from(value.clone()),
+            Self::RawText(bytes) | Self::Blob(bytes) => Bind::from(bytes.clone()),
         }
     }
 }
@@ -119,9 +116,9 @@ pub(super) fn cursor(key: &[KeyValue]) -> KeyText {
 /// The values of a cursor, as many as the key has columns.
 pub(super) fn values(cursor: &KeyText, columns: usize) -> Result<Vec<KeyValue>> {
     if cursor.0.len() != columns {
-        return Err(StoreError::Unexpected {
-            what: "a cursor of another number of columns than the key",
-        });
+        return Err(StoreError::unexpected(
+            "a cursor of another number of columns than the key",
+        ));
     }
     cursor.0.iter().map(|part| KeyValue::decode(part)).collect()
 }
@@ -149,9 +146,9 @@ pub(super) fn parts(place: &str) -> impl Iterator<Item = Result<&str>> {
     let mut rest = place;
     std::iter::from_fn(move || {
         (!rest.is_empty()).then(|| {
-            let (part, after) = first_part(rest).ok_or(StoreError::Unexpected {
-                what: "a locator of another form than this store makes",
-            })?;
+            let (part, after) = first_part(rest).ok_or(StoreError::unexpected(
+                "a locator of another form than this store makes",
+            ))?;
             rest = after;
             Ok(part)
         })

@@ -3,20 +3,17 @@
 //! for all tables and together with the keys. A lookup finds the old column under the old key or
 //! the new one under the new key, and never a mixture.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::connection::{commit, write_transaction};
-use super::ddl;
+use super::catalog::schema_text::{checks, mentions};
+use super::connect::{commit, write_transaction};
 use super::dialect::SqliteSession;
-use super::fault;
 use super::guard;
-use super::guarded;
-use super::paging::window;
+use super::read::window;
 use super::relations;
-use super::schema_text::{checks, mentions};
-use super::statement::{Bind, bound, run};
-use super::update;
+use super::seal;
+use super::sql::{Bind, run, scalar, tuple};
+use super::{indexes, prepare};
 use crate::crypto::KeyId;
 use crate::store::ledger::session::Session;
 use crate::store::ledger::{audit, fields, keys};
@@ -32,7 +29,7 @@ pub(super) async fn prepare_columns(
     next: &[ColumnSwitch],
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
-    let there = ddl::columns(&mut transaction, table).await?;
+    let there = prepare::columns(&mut transaction, table).await?;
     let records = relations::present_fields(&mut transaction).await?;
     for index in next {
         let field = field(table, index)?;
@@ -42,7 +39,7 @@ pub(super) async fn prepare_columns(
                 && record.column_label == field.label
                 && record.blind_index_next.as_deref() == Some(index.next.as_str())
         });
-        match (ddl::has(&there, &index.next), is_ours) {
+        match (prepare::has(&there, &index.next), is_ours) {
             (true, true) => {}
             (true, false) => return Err(in_the_way("column", index.next.as_str(), table)),
             (false, _) => {
@@ -65,7 +62,7 @@ pub(super) async fn prepare_columns(
         .await?;
     }
     // The guard is made from the registry, so it now blanks the new columns too.
-    for statement in ddl::missing(&mut transaction, table).await? {
+    for statement in prepare::missing(&mut transaction, table).await? {
         run(&mut transaction, statement).await?;
     }
     commit(transaction).await
@@ -79,7 +76,7 @@ pub(super) async fn make_indexes(
 ) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     for index in next {
-        let statement = ddl::lookup_statement(table, &index.next, index.unique)?;
+        let statement = indexes::lookup_statement(table, &index.next, index.unique)?;
         run(&mut transaction, statement).await?;
     }
     commit(transaction).await
@@ -93,9 +90,9 @@ pub(super) async fn switch(conn: &mut SqliteConnection, order: &IndexSwitch<'_>)
     let mut session = SqliteSession(&mut *transaction);
     let before = session.newest_change().await?;
     if !keys::hand_over(&mut session, handovers, due, order.actor).await? {
-        return Err(StoreError::Unexpected {
-            what: "the state of a blind index key changed during its rotation",
-        });
+        return Err(StoreError::unexpected(
+            "the state of a blind index key changed during its rotation",
+        ));
     }
     relations::before_change(&mut transaction).await?;
     let mut ways = Vec::new();
@@ -162,7 +159,7 @@ async fn fill(
         let page = window(conn, access, &request).await?;
         let rows = late.fill(table, page.rows)?;
         if !rows.is_empty() {
-            update::write(conn, access, &rows).await?;
+            seal::write(conn, access, &rows).await?;
         }
         match page.next {
             Some(next) => request.after = Some(next),
@@ -189,8 +186,7 @@ async fn is_behind(
         index.next.quoted(),
         index.column.quoted(),
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    let behind: i64 = row.try_get(0).map_err(fault::of)?;
+    let behind: i64 = scalar(sql, []).fetch_one(conn).await?;
     Ok(behind.unsigned_abs() > index.refused)
 }
 
@@ -203,11 +199,11 @@ async fn switch_table(
 ) -> Result<()> {
     let table_name = table.name.name.quoted();
     // A run may have left the sweep's index behind; the next run that needs it makes it again.
-    let sweep = ddl::sweep_name(table)?.quoted();
+    let sweep = indexes::sweep_name(table)?.quoted();
     run(conn, format!("DROP INDEX IF EXISTS {sweep}")).await?;
     for index in next {
         for column in [&index.column, &index.next] {
-            let name = ddl::lookup_name(table, column)?.quoted();
+            let name = indexes::lookup_name(table, column)?.quoted();
             run(conn, format!("DROP INDEX IF EXISTS {name}")).await?;
         }
         let (old, new) = (index.column.quoted(), index.next.quoted());
@@ -215,14 +211,14 @@ async fn switch_table(
         let rename = format!("ALTER TABLE {table_name} RENAME COLUMN {new} TO {old}");
         run(conn, rename).await?;
         // SQLite cannot rename an index.
-        let lookup = ddl::lookup_statement(table, &index.column, index.unique)?;
+        let lookup = indexes::lookup_statement(table, &index.column, index.unique)?;
         run(conn, lookup).await?;
         let (label, column) = (&table.label, &field(table, index)?.label);
         let key = key.filter(|_| table.tenant.is_none());
         fields::set_next(&mut SqliteSession(&mut *conn), label, column, None, key).await?;
     }
     // The registry says which columns still wait for their switch.
-    let mut whole = guarded::with_registered(conn, table).await?;
+    let mut whole = guard::with_registered(conn, table).await?;
     whole.on_untrusted_seal.get_or_insert(way);
     for trigger in guard::triggers(conn, &whole).await? {
         run(conn, trigger.create).await?;
@@ -244,27 +240,17 @@ async fn refuse_dependents(
         ORDER BY type, name";
     let (table_name, column) = (table.name.name.as_str(), index.column.as_str());
     let ours = [
-        ddl::lookup_name(table, &index.column)?,
-        ddl::sweep_name(table)?,
+        indexes::lookup_name(table, &index.column)?,
+        indexes::sweep_name(table)?,
     ];
     let is_ours = |name: &str| {
         ours.iter()
             .any(|ident| ident.as_str().eq_ignore_ascii_case(name))
     };
-    let binds = [
-        Bind::Text(table_name.to_owned()),
-        Bind::Text(column.to_owned()),
-    ];
-    let rows = bound(SCHEMA, binds)
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
-    for row in rows {
-        let kind: String = row.try_get(0).map_err(fault::of)?;
-        let name: String = row.try_get(1).map_err(fault::of)?;
-        let sql: String = row.try_get(2).map_err(fault::of)?;
-        let of_table: bool = row.try_get(3).map_err(fault::of)?;
-        let indexed: bool = row.try_get(4).map_err(fault::of)?;
+    let binds = [Bind::from(table_name), Bind::from(column)];
+    let rows: Vec<(String, String, String, bool, bool)> =
+        tuple(SCHEMA, binds).fetch_all(conn).await?;
+    for (kind, name, sql, of_table, indexed) in rows {
         let depends = match kind.as_str() {
             "table" => checks(&sql).iter().any(|check| mentions(check, column)),
             // The name may also be in the expression or condition of an index, which no pragma
@@ -295,9 +281,9 @@ fn in_the_way(kind: &str, name: &str, table: &Table) -> StoreError {
 }
 
 fn field<'a>(table: &'a Table, index: &ColumnSwitch) -> Result<&'a TableField> {
-    table.fields.get(index.field).ok_or(StoreError::Unexpected {
-        what: "a blind index of a field that the table does not name",
-    })
+    table.fields.get(index.field).ok_or(StoreError::unexpected(
+        "a blind index of a field that the table does not name",
+    ))
 }
 
 #[cfg(test)]

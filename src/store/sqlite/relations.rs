@@ -10,21 +10,20 @@
 
 mod gaps;
 mod leave;
+mod locate;
 
 use std::collections::BTreeMap;
 
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 
-use super::dialect::SqliteSession;
-use super::fault;
 use super::guard;
-use super::statement::{Bind, bound, run, statement};
+use super::sql::{Bind, bound, query, run, scalar, tuple};
 use crate::ident::{Ident, TableName};
-use crate::store::ledger::fields;
-use crate::store::{FieldRecord, Found, RelationRecord, Result, StoreError, Table};
+use crate::store::{RelationRecord, Result, StoreError, Table};
 pub(super) use gaps::{close_gaps, gaps, is_fresh, note, note_marks, open_gaps};
 pub(super) use leave::{forget, rebind};
+pub(super) use locate::{follow, locate, present_fields};
 
 /// The recorded guard is not the one that is valid now.
 const REPLACED: &str = "its guard was gone or another one for a time";
@@ -49,17 +48,13 @@ async fn seen(conn: &mut SqliteConnection) -> Result<Vec<RecordedRelation>> {
     const ROWS: &str = "SELECT relation_id, table_label, trigger_name, root_page, table_name, columns, guard, gap \
         FROM phiseal_sealed_relations WHERE left_at IS NULL ORDER BY table_label";
     let mut all = Vec::new();
-    for row in bound(ROWS, [])
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(fault::of)?
-    {
-        let text = |column: &str| row.try_get::<String, _>(column).map_err(fault::of);
-        let maybe = |column: &str| row.try_get::<Option<String>, _>(column).map_err(fault::of);
+    for row in bound(ROWS, []).fetch_all(&mut *conn).await? {
+        let text = |column: &str| row.try_get::<String, _>(column);
+        let maybe = |column: &str| row.try_get::<Option<String>, _>(column);
         let recorded = text("table_name")?;
         let columns: BTreeMap<String, i64> =
             serde_json::from_str(&text("columns")?).map_err(|_| UNEXPECTED)?;
-        let root_page: i64 = row.try_get("root_page").map_err(fault::of)?;
+        let root_page: i64 = row.try_get("root_page")?;
         let now = find(conn, &text("trigger_name")?, root_page, &recorded, &columns).await?;
         let guard_now = match &now {
             Some(table) => guard_now(conn, table).await?,
@@ -70,7 +65,7 @@ async fn seen(conn: &mut SqliteConnection) -> Result<Vec<RecordedRelation>> {
             None => true,
         };
         all.push(RecordedRelation {
-            id: row.try_get("relation_id").map_err(fault::of)?,
+            id: row.try_get("relation_id")?,
             label: text("table_label")?,
             recorded,
             now,
@@ -97,20 +92,13 @@ async fn find(
     const BY_TRIGGER: &str =
         "SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name = ?";
     const BY_PAGE: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage = ?";
-    let row = bound(BY_TRIGGER, [Bind::Text(trigger.to_owned())])
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(fault::of)?;
-    if let Some(row) = row {
-        return row.try_get(0).map(Some).map_err(fault::of);
+    let by_trigger = scalar(BY_TRIGGER, [Bind::from(trigger)]);
+    if let Some(name) = by_trigger.fetch_optional(&mut *conn).await? {
+        return Ok(Some(name));
     }
-    let row = statement(BY_PAGE)
-        .bind(root_page)
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(fault::of)?;
-    let Some(row) = row else { return Ok(None) };
-    let name: String = row.try_get(0).map_err(fault::of)?;
+    let by_page = scalar(BY_PAGE, [Bind::from(root_page)]);
+    let name: Option<String> = by_page.fetch_optional(&mut *conn).await?;
+    let Some(name) = name else { return Ok(None) };
     if !in_order(conn, &name).await? {
         return Ok(None);
     }
@@ -125,28 +113,16 @@ async fn in_order(conn: &mut SqliteConnection, table: &str) -> Result<bool> {
     const IN_ORDER: &str = "SELECT count(*) FROM sqlite_schema AS t JOIN sqlite_schema AS mark ON t.rowid < mark.rowid \
         WHERE t.type = 'table' AND t.name = ? COLLATE NOCASE \
         AND mark.type = 'table' AND mark.name = 'phiseal_end_of_tables'";
-    let row = bound(IN_ORDER, [Bind::Text(table.to_owned())])
+    let count: i64 = scalar(IN_ORDER, [Bind::from(table)])
         .fetch_one(conn)
-        .await
-        .map_err(fault::of)?;
-    row.try_get::<i64, _>(0).map(|n| n > 0).map_err(fault::of)
+        .await?;
+    Ok(count > 0)
 }
 
 async fn columns_now(conn: &mut SqliteConnection, table: &str) -> Result<BTreeMap<String, i64>> {
-    let rows = bound(
-        "SELECT name, cid FROM pragma_table_xinfo(?)",
-        [Bind::Text(table.to_owned())],
-    )
-    .fetch_all(conn)
-    .await
-    .map_err(fault::of)?;
-    let pair = |row: &SqliteRow| {
-        Ok((
-            row.try_get(0).map_err(fault::of)?,
-            row.try_get(1).map_err(fault::of)?,
-        ))
-    };
-    rows.iter().map(pair).collect()
+    const COLUMNS: &str = "SELECT name, cid FROM pragma_table_xinfo(?)";
+    let columns: Vec<(String, i64)> = tuple(COLUMNS, [Bind::from(table)]).fetch_all(conn).await?;
+    Ok(columns.into_iter().collect())
 }
 
 /// The present guard of a table, as a digest of names and its position; `None` if there is none.
@@ -155,21 +131,18 @@ async fn guard_now(conn: &mut SqliteConnection, table: &str) -> Result<Option<St
     const GUARD: &str = "SELECT name, rowid < coalesce((SELECT rowid FROM sqlite_schema WHERE type = 'view' \
         AND name = 'phiseal_end_of_guards'), 0) FROM sqlite_schema WHERE type = 'trigger' \
         AND tbl_name = ? COLLATE NOCASE AND substr(name, 1, length(?)) = ? ORDER BY name";
-    let prefix = || Bind::Text(guard::GUARD_PREFIX.to_owned());
-    let rows = bound(GUARD, [Bind::Text(table.to_owned()), prefix(), prefix()])
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+    let prefix = || Bind::from(guard::GUARD_PREFIX);
+    let rows = tuple(GUARD, [Bind::from(table), prefix(), prefix()]);
+    let rows: Vec<(String, bool)> = rows.fetch_all(conn).await?;
     if rows.is_empty() {
         return Ok(None);
     }
     let mut digest = Sha256::new();
     let mut in_order = true;
-    for row in &rows {
-        let name: String = row.try_get(0).map_err(fault::of)?;
+    for (name, before) in rows {
         digest.update((name.len() as u64).to_be_bytes());
         digest.update(name);
-        in_order &= row.try_get::<bool, _>(1).map_err(fault::of)?;
+        in_order &= before;
     }
     let order = if in_order { "before" } else { "behind" };
     Ok(Some(format!("{}:{order}", hex::encode(digest.finalize()))))
@@ -181,8 +154,8 @@ pub(super) async fn before_change(conn: &mut SqliteConnection) -> Result<()> {
     const LOST: &str = "UPDATE phiseal_sealed_relations SET root_page = 0 WHERE relation_id = ?";
     for seen in seen(conn).await? {
         if seen.now.is_none() {
-            let lost = statement(LOST).bind(seen.id).execute(&mut *conn).await;
-            lost.map_err(fault::of)?;
+            let lost = query(LOST).bind(seen.id).execute(&mut *conn).await;
+            lost?;
         }
         if seen.now.is_some() && seen.guard != seen.guard_now {
             note_gap(conn, seen.id, REPLACED).await?;
@@ -192,16 +165,15 @@ pub(super) async fn before_change(conn: &mut SqliteConnection) -> Result<()> {
 }
 
 async fn note_gap(conn: &mut SqliteConnection, id: i64, reason: &str) -> Result<()> {
-    statement(
+    query(
         "UPDATE phiseal_sealed_relations SET gap = ?, gap_since = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
          WHERE relation_id = ? AND gap IS NULL",
     )
     .bind(reason.to_owned())
     .bind(id)
     .execute(conn)
-    .await
-    .map(|_| ())
-    .map_err(fault::of)
+    .await?;
+    Ok(())
 }
 
 /// Call after guards have changed: records all present guards, and the table if it is not
@@ -231,7 +203,7 @@ pub(super) async fn after_change(
         let mut columns = columns_now(conn, table_name).await?;
         columns.extend(seen.columns.clone());
         let columns = serde_json::to_string(&columns).map_err(|_| UNEXPECTED)?;
-        statement(
+        query(
             "UPDATE phiseal_sealed_relations SET guard = ?, columns = ?4, \
              trigger_name = coalesce((SELECT name FROM sqlite_schema WHERE type = 'trigger' \
                AND tbl_name = ?2 COLLATE NOCASE AND substr(name, 1, 11) = '~phiseal_u_' ORDER BY name LIMIT 1), ''), \
@@ -242,8 +214,7 @@ pub(super) async fn after_change(
         .bind(seen.id)
         .bind(columns)
         .execute(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     }
     Ok(())
 }
@@ -279,7 +250,7 @@ async fn record(conn: &mut SqliteConnection, table: &Table, fresh: bool) -> Resu
     }
     let columns =
         serde_json::to_string(&columns_now(conn, table_name).await?).map_err(|_| UNEXPECTED)?;
-    statement(
+    query(
         "INSERT INTO phiseal_sealed_relations (table_label, trigger_name, root_page, table_name, columns, gap, gap_since) \
          SELECT ?, coalesce((SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = s.name COLLATE NOCASE \
              AND substr(name, 1, 11) = '~phiseal_u_' ORDER BY name LIMIT 1), ''), \
@@ -291,9 +262,8 @@ async fn record(conn: &mut SqliteConnection, table: &Table, fresh: bool) -> Resu
     .bind((!fresh).then(|| UNSEEN.to_owned()))
     .bind(table_name.to_owned())
     .execute(conn)
-    .await
-    .map(|_| true)
-    .map_err(fault::of)
+    .await?;
+    Ok(true)
 }
 
 fn other_table(one: &RecordedRelation) -> StoreError {
@@ -306,8 +276,8 @@ fn other_table(one: &RecordedRelation) -> StoreError {
 /// Whether `phiseal_sealed_relations` exists; before the first `migrate up` it does not.
 pub(super) async fn is_installed(conn: &mut SqliteConnection) -> Result<bool> {
     const THERE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'phiseal_sealed_relations'";
-    let row = bound(THERE, []).fetch_one(conn).await.map_err(fault::of)?;
-    row.try_get::<i64, _>(0).map(|n| n > 0).map_err(fault::of)
+    let count: i64 = scalar(THERE, []).fetch_one(conn).await?;
+    Ok(count > 0)
 }
 
 /// See [`crate::store::Store::sealed_relations`].
@@ -339,171 +309,6 @@ pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<RelationReco
     Ok(records)
 }
 
-/// Gives each field the present names of its table and columns.
-pub(super) async fn present_fields(conn: &mut SqliteConnection) -> Result<Vec<FieldRecord>> {
-    let mut fields = fields::recorded(&mut SqliteSession(&mut *conn)).await?;
-    locate(conn, &mut fields).await?;
-    Ok(fields)
-}
-
-/// Gives the fields the present names of their tables and columns.
-pub(super) async fn locate(conn: &mut SqliteConnection, fields: &mut [FieldRecord]) -> Result<()> {
-    if !is_installed(conn).await? {
-        return Ok(());
-    }
-    let known = seen(conn).await?;
-    for field in fields {
-        match known.iter().find(|one| one.label == field.table_label) {
-            Some(one) => by_place(conn, field, one).await?,
-            None => by_guard(conn, field).await?,
-        }
-    }
-    Ok(())
-}
-
-async fn by_place(
-    conn: &mut SqliteConnection,
-    field: &mut FieldRecord,
-    one: &RecordedRelation,
-) -> Result<()> {
-    let Some(now) = &one.now else {
-        field.place.found = Found::Gone;
-        return Ok(());
-    };
-    field.place.found = Found::Known;
-    move_to(field, now);
-    let there = columns_now(conn, now).await?;
-    let mut renames = Vec::new();
-    let mut follow = |name: &mut String| {
-        if let Some(now) = renamed(&one.columns, &there, name) {
-            renames.push((name.clone(), now.clone()));
-            *name = now;
-        }
-    };
-    let plain = field.column_name.clone();
-    let holder = field.sealed_column.clone().unwrap_or_else(|| plain.clone());
-    field.place.holder_dropped = was_dropped(&one.columns, &there, &holder);
-    follow(&mut field.column_name);
-    let others = [
-        &mut field.sealed_column,
-        &mut field.blind_index_column,
-        &mut field.tenant_column,
-    ];
-    others.into_iter().flatten().for_each(&mut follow);
-    field.key_columns.iter_mut().for_each(follow);
-    field.place.plain_dropped =
-        field.column_name == plain && was_dropped(&one.columns, &there, &plain);
-    field.place.renames.extend(renames);
-    Ok(())
-}
-
-/// The new name of a renamed column: the name now at the column's position, if that name was not
-/// there before and no column before it was dropped. (The old name may be another column's by now.)
-fn renamed(
-    then: &BTreeMap<String, i64>,
-    there: &BTreeMap<String, i64>,
-    name: &str,
-) -> Option<String> {
-    let place = *then.get(name).filter(|place| **place != DROPPED)?;
-    if there.get(name) == Some(&place) {
-        return None;
-    }
-    // A new name at a recorded position means that the column there was renamed.
-    let is_new_at = |at: i64| {
-        let now = there.iter().find(|(_, now)| **now == at);
-        now.filter(|(now, _)| !then.keys().any(|one| one.eq_ignore_ascii_case(now)))
-    };
-    let unmoved = then
-        .iter()
-        .filter(|(_, at)| (0..place).contains(*at))
-        .all(|(name, at)| there.get(name) == Some(at) || is_new_at(*at).is_some());
-    let (now, _) = is_new_at(place)?;
-    unmoved.then(|| now.clone())
-}
-
-/// The position of a column that was dropped.
-const DROPPED: i64 = -1;
-
-/// Whether the column was dropped: it is gone, and the columns after it moved up.
-fn was_dropped(then: &BTreeMap<String, i64>, there: &BTreeMap<String, i64>, name: &str) -> bool {
-    let Some(place) = then.get(name) else {
-        return false;
-    };
-    let is_there = there.keys().any(|one| one.eq_ignore_ascii_case(name));
-    if *place == DROPPED {
-        return !is_there;
-    }
-    let next = then.iter().find(|(_, at)| **at == place + 1);
-    !is_there
-        && match next {
-            Some((next, _)) => there.get(next).is_none_or(|now| now <= place),
-            None => there.values().all(|at| at < place),
-        }
-}
-
-/// Gives a field that is recorded nowhere the name of the table whose guard is named after its
-/// table.
-async fn by_guard(conn: &mut SqliteConnection, field: &mut FieldRecord) -> Result<()> {
-    let tables = guard::named_after(conn, &field.table_name).await?;
-    match tables.as_slice() {
-        [] => {
-            if columns_now(conn, &field.table_name).await?.is_empty() {
-                field.place.found = Found::Gone;
-            }
-        }
-        [one] => {
-            field.place.found = Found::Guarded;
-            let now = one.name.as_str().to_owned();
-            move_to(field, &now);
-        }
-        several => field.place.found = Found::Several(several.to_vec()),
-    }
-    Ok(())
-}
-
-fn move_to(field: &mut FieldRecord, now: &str) {
-    if !field.table_name.eq_ignore_ascii_case(now) {
-        let was = std::mem::replace(&mut field.table_name, now.to_owned());
-        field.place.renames.push((was, now.to_owned()));
-    }
-}
-
-/// Refuses a table that is not the one of this label; else records the present names of its
-/// columns.
-pub(super) async fn follow(conn: &mut SqliteConnection, label: &str, table: &str) -> Result<()> {
-    let known = seen(conn).await?;
-    let Some(one) = known.iter().find(|one| one.label == label) else {
-        return Ok(());
-    };
-    let Some(now) = one
-        .now
-        .as_deref()
-        .filter(|now| now.eq_ignore_ascii_case(table))
-    else {
-        return Err(other_table(one));
-    };
-    let there = columns_now(conn, now).await?;
-    let mut columns = there.clone();
-    for name in one
-        .columns
-        .keys()
-        .filter(|name| was_dropped(&one.columns, &there, name))
-    {
-        columns.insert(name.clone(), DROPPED);
-    }
-    let columns = serde_json::to_string(&columns).map_err(|_| UNEXPECTED)?;
-    statement(
-        "UPDATE phiseal_sealed_relations SET table_name = ?, columns = ? WHERE relation_id = ?",
-    )
-    .bind(now.to_owned())
-    .bind(columns)
-    .bind(one.id)
-    .execute(conn)
-    .await
-    .map(|_| ())
-    .map_err(fault::of)
-}
-
 /// Call after phiseal has dropped a column, since the columns after it have new positions. Names
 /// that were not followed yet keep their recorded positions.
 pub(super) async fn columns_moved(conn: &mut SqliteConnection, label: &str) -> Result<()> {
@@ -518,6 +323,4 @@ pub(super) async fn columns_moved(conn: &mut SqliteConnection, label: &str) -> R
     }
 }
 
-const UNEXPECTED: StoreError = StoreError::Unexpected {
-    what: "a row of sealed_relations",
-};
+const UNEXPECTED: StoreError = StoreError::unexpected("a row of sealed_relations");

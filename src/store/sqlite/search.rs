@@ -7,13 +7,12 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::connection::read_transaction;
-use super::fault;
-use super::shape::joined;
-use super::statement::{Bind, bound, literal};
+use super::connect::read_transaction;
+use super::sql::{Bind, bound, literal, scalar};
 use crate::crypto::KeyId;
 use crate::quote;
 use crate::store::search::needles;
+use crate::store::text::joined;
 use crate::store::{
     Result, SearchColumn, SearchForm, SearchHit, SearchList, SearchRelation, Select, StoreError,
 };
@@ -28,7 +27,7 @@ pub(super) async fn list(conn: &mut SqliteConnection) -> Result<SearchList> {
     let version = version(conn).await?;
     let mut snapshot = read_transaction(conn).await?;
     let places = places(&mut snapshot).await?;
-    snapshot.rollback().await.map_err(fault::of)?;
+    snapshot.rollback().await?;
     Ok(SearchList {
         places,
         version: Some(version),
@@ -38,41 +37,27 @@ pub(super) async fn list(conn: &mut SqliteConnection) -> Result<SearchList> {
 
 /// A number that changes once another connection has committed a change.
 pub(super) async fn version(conn: &mut SqliteConnection) -> Result<i64> {
-    let row = bound("PRAGMA data_version", [])
-        .fetch_one(conn)
-        .await
-        .map_err(fault::of)?;
-    row.try_get(0).map_err(fault::of)
+    Ok(scalar("PRAGMA data_version", []).fetch_one(conn).await?)
 }
 
 async fn places(conn: &mut SqliteConnection) -> Result<Vec<SearchRelation>> {
-    let tables = bound(TABLES, [])
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(fault::of)?;
+    let tables: Vec<String> = scalar(TABLES, []).fetch_all(&mut *conn).await?;
     let mut places = Vec::with_capacity(tables.len());
-    for table in &tables {
-        let name: String = table.try_get(0).map_err(fault::of)?;
-        let rows = bound(
+    for name in tables {
+        let columns: Vec<String> = scalar(
             "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid",
-            [Bind::Text(name.clone())],
+            [Bind::from(name.clone())],
         )
         .fetch_all(&mut *conn)
-        .await
-        .map_err(fault::of)?;
-        let columns = rows
-            .iter()
-            .map(|row| {
-                Ok(SearchColumn {
-                    name: row.try_get(0).map_err(fault::of)?,
-                    form: SearchForm::ByClass,
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
+        .await?;
+        let column = |name| SearchColumn {
+            name,
+            form: SearchForm::ByClass,
+        };
         places.push(SearchRelation {
             id: quote::identifier(&name),
             name,
-            columns,
+            columns: columns.into_iter().map(column).collect(),
         });
     }
     Ok(places)
@@ -96,7 +81,7 @@ pub(super) async fn search(
     let sql = format!("SELECT {sums} FROM {}", place.id);
     let row = match bound(sql, []).persistent(false).fetch_one(conn).await {
         Ok(row) => row,
-        Err(error) => match fault::of(error) {
+        Err(error) => match error.into() {
             // The table was dropped meanwhile, with all its values.
             StoreError::Missing { .. } => return Ok(Vec::new()),
             error => return Err(error),
@@ -104,7 +89,7 @@ pub(super) async fn search(
     };
     let mut hits = Vec::new();
     for (at, column) in place.columns.iter().enumerate() {
-        let values: i64 = row.try_get(at).map_err(fault::of)?;
+        let values: i64 = row.try_get(at)?;
         if values > 0 {
             hits.push(SearchHit {
                 place: format!("{}.{}", place.name, column.name),

@@ -61,7 +61,7 @@ async fn connections_are_set_to_wipe_what_is_deleted_and_to_keep_sorting_out_of_
         ("synchronous", 2),
         ("foreign_keys", 0),
     ] {
-        let row = super::statement::bound(format!("PRAGMA {pragma}"), [])
+        let row = super::sql::bound(format!("PRAGMA {pragma}"), [])
             .fetch_one(&mut *conn)
             .await
             .unwrap();

@@ -9,18 +9,15 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::facts;
-use super::fault;
+use super::guard::mark;
 use super::key_value::{self, KeyValue};
-use super::mark;
-use super::shape::{Shape, joined};
-use super::statement::{Bind, bound, run};
-use super::update;
+use super::seal;
+use super::select::Shape;
+use super::sql::{Bind, bound, run, tuple};
 use crate::ident::{Ident, TableName};
 use crate::store::change::Change;
-use crate::store::{
-    Access, KeyText, Result, Sealed, StoreError, Table, Trial, TrialTable, Tried, WriteRow,
-};
+use crate::store::text::joined;
+use crate::store::{Access, Result, Sealed, StoreError, Table, Trial, TrialTable, Tried, WriteRow};
 
 /// The name of the temporary copy.
 const COPY: &str = "~phiseal_bench";
@@ -74,11 +71,8 @@ async fn in_table(
     // Sets the engine's mark for the guard. Before installation there are neither marks nor guards.
     const MARKED: &str =
         "SELECT count(*) FROM main.sqlite_schema WHERE name = 'phiseal_guard_mark'";
-    let row = bound(MARKED, [])
-        .fetch_one(&mut *conn)
-        .await
-        .map_err(fault::of)?;
-    if row.try_get::<i64, _>(0).map_err(fault::of)? > 0 {
+    let row = bound(MARKED, []).fetch_one(&mut *conn).await?;
+    if row.try_get::<i64, _>(0)? > 0 {
         mark::as_engine(conn, Change::of(access, rows), &access.table.label).await?;
     }
     put(conn, access, rows).await
@@ -90,9 +84,7 @@ async fn in_copy(conn: &mut SqliteConnection, access: &Access, rows: &[WriteRow]
     let columns = columns(conn, &access.table.name.name).await?;
     let copy = TableName {
         schema: None,
-        name: Ident::new(COPY).map_err(|_| StoreError::Unexpected {
-            what: "the name of the copy",
-        })?,
+        name: Ident::new(COPY).map_err(|_| StoreError::unexpected("the name of the copy"))?,
     };
     let name = copy.name.quoted();
     run(
@@ -119,7 +111,7 @@ async fn in_copy(conn: &mut SqliteConnection, access: &Access, rows: &[WriteRow]
 
 async fn put(conn: &mut SqliteConnection, access: &Access, rows: &[WriteRow]) -> Result<Tried> {
     let begun = Instant::now();
-    let written = update::write(conn, access, rows).await?;
+    let written = seal::write(conn, access, rows).await?;
     Ok(Tried {
         rows: written.rows,
         took: begun.elapsed(),
@@ -138,24 +130,16 @@ struct StoredColumn {
 async fn columns(conn: &mut SqliteConnection, table: &Ident) -> Result<Vec<StoredColumn>> {
     const COLUMNS: &str = "SELECT name, type, pk, (SELECT count(*) FROM pragma_table_xinfo(?1) AS p WHERE p.pk > 0) \
         FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
-    let rows = bound(COLUMNS, [Bind::Text(table.as_str().to_owned())])
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
-    let column = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0).map_err(fault::of)?;
-        let declared: String = row.try_get(1).map_err(fault::of)?;
-        let place: i64 = row.try_get(2).map_err(fault::of)?;
-        let keys: i64 = row.try_get(3).map_err(fault::of)?;
+    let rows = tuple(COLUMNS, [Bind::from(table.as_str())]);
+    let column = |(name, declared, place, keys): (String, String, i64, i64)| {
         Ok(StoredColumn {
             rowid: place == 1 && keys == 1 && declared.eq_ignore_ascii_case("INTEGER"),
-            name: Ident::new(name).map_err(|_| StoreError::Unexpected {
-                what: "the name of a column",
-            })?,
+            name: Ident::new(name).map_err(|_| StoreError::unexpected("the name of a column"))?,
             declared,
         })
     };
-    rows.iter().map(column).collect()
+    let rows = rows.fetch_all(conn).await?;
+    rows.into_iter().map(column).collect()
 }
 
 /// The columns of the copy: those of the table, and those that a backfill would add.
@@ -211,17 +195,13 @@ async fn indexes(
     const INDEXES: &str = "SELECT list.seq, list.\"unique\", info.name, info.coll \
         FROM pragma_index_list(?) AS list, pragma_index_xinfo(list.name) AS info \
         WHERE NOT list.partial AND info.key ORDER BY list.seq, info.seqno";
-    let rows = bound(INDEXES, [Bind::Text(table.as_str().to_owned())])
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+    // The name is NULL for an expression.
+    let rows: Vec<(i64, bool, Option<String>, String)> =
+        tuple(INDEXES, [Bind::from(table.as_str())])
+            .fetch_all(conn)
+            .await?;
     let mut indexes: Vec<(i64, bool, Option<Vec<String>>)> = Vec::new();
-    for row in &rows {
-        let seq: i64 = row.try_get(0).map_err(fault::of)?;
-        let unique: bool = row.try_get(1).map_err(fault::of)?;
-        // NULL for an expression.
-        let name: Option<String> = row.try_get(2).map_err(fault::of)?;
-        let collation: String = row.try_get(3).map_err(fault::of)?;
+    for (seq, unique, name, collation) in rows {
         let part = columns
             .iter()
             .find(|column| Some(column.name.as_str()) == name.as_deref())
@@ -281,47 +261,9 @@ async fn fill(
             names.join(", "),
             joined(&names, ", ", |name| format!("t.{name}")),
             shape.table,
-            update::same_key(shape).join(" AND "),
+            seal::same_key(shape).join(" AND "),
         );
-        bound(sql, binds)
-            .execute(&mut *conn)
-            .await
-            .map_err(fault::of)?;
+        bound(sql, binds).execute(&mut *conn).await?;
     }
     Ok(())
-}
-
-/// Keys that divide the table into ranges of equally many rows.
-pub(super) async fn sample_keys(
-    conn: &mut SqliteConnection,
-    table: &Table,
-    pieces: u32,
-) -> Result<Vec<KeyText>> {
-    let shape = Shape::read(conn, &Access::of(table.clone())).await?;
-    let rows = facts::row_count(conn, &table.name.name).await?;
-    let mut places = Vec::new();
-    for piece in 1..u64::from(pieces) {
-        let before = rows * piece / u64::from(pieces);
-        if before == 0 {
-            continue;
-        }
-        let sql = format!(
-            "SELECT {} FROM {} ORDER BY {} LIMIT 1 OFFSET {}",
-            shape.key_columns(),
-            shape.table,
-            shape.order(),
-            before - 1,
-        );
-        let row = bound(sql, [])
-            .fetch_optional(&mut *conn)
-            .await
-            .map_err(fault::of)?;
-        if let Some(row) = row {
-            let key: Result<Vec<KeyValue>> = (0..shape.keys.len())
-                .map(|column| KeyValue::read(&row, column))
-                .collect();
-            places.push(key_value::cursor(&key?));
-        }
-    }
-    Ok(places)
 }

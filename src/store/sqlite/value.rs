@@ -8,7 +8,7 @@
 
 use zeroize::Zeroizing;
 
-use super::statement::Bind;
+use super::sql::Bind;
 
 /// The prefix of the text form.
 pub(super) const SEALED_TEXT: &[u8] = b"ps1.";
@@ -153,10 +153,10 @@ impl Restored<'_> {
     /// A copy for the driver, which does not wipe its values.
     pub(super) fn bind(self) -> Bind {
         match self {
-            Self::Integer(value) => Bind::Integer(value),
+            Self::Integer(value) => Bind::from(value),
             Self::Real(value) => Bind::Real(value),
-            Self::Text(value) => Bind::Text(value.to_owned()),
-            Self::Blob(value) => Bind::Blob(value.to_vec()),
+            Self::Text(value) => Bind::from(value),
+            Self::Blob(value) => Bind::from(value.to_vec()),
         }
     }
 }

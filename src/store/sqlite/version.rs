@@ -97,9 +97,7 @@ pub(super) fn pack(rowid: Option<i64>, columns: &[SeenCell<'_>]) -> Zeroizing<Ve
 
 /// Unpacks the columns of a row.
 pub(super) fn unpack(packed: &[u8]) -> Result<RowVersion<'_>> {
-    let bad = || StoreError::Unexpected {
-        what: "a locator of another form than this store makes",
-    };
+    let bad = || StoreError::unexpected("a locator of another form than this store makes");
     let (mut rowid, mut columns, mut rest) = (None, Vec::new(), packed);
     while let Some((&tag, after)) = rest.split_first() {
         let (length, after) = after.split_first_chunk::<8>().ok_or_else(bad)?;

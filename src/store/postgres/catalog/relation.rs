@@ -4,7 +4,7 @@
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::{Tree, get, letter, map, query, rows_of_tree, sql};
+use super::{Tree, get, letter, query, rows_of_tree, sql};
 use crate::ident::{Ident, TableName};
 use crate::store::catalog::RelationKind;
 use crate::store::{StoreError, TableFacts};
@@ -115,15 +115,9 @@ pub(super) async fn names(
     conn: &mut PgConnection,
     schema: &str,
 ) -> Result<Vec<TableName>, StoreError> {
-    let rows = query(NAMES)
-        .bind(schema)
-        .fetch_all(conn)
-        .await
-        .map_err(map)?;
+    let rows = query(NAMES).bind(schema).fetch_all(conn).await?;
     let name = |row: &PgRow| {
-        let unexpected = |_| StoreError::Unexpected {
-            what: "a name that is none",
-        };
+        let unexpected = |_| StoreError::unexpected("a name that is none");
         Ok(TableName {
             schema: Some(Ident::new(get::<&str>(row, "schema")?).map_err(unexpected)?),
             name: Ident::new(get::<&str>(row, "name")?).map_err(unexpected)?,
@@ -147,8 +141,7 @@ pub(super) async fn read(
         .bind(schema)
         .bind(name.name.as_str())
         .fetch_optional(&mut *conn)
-        .await
-        .map_err(map)?;
+        .await?;
     let Some(row) = row else { return Ok(None) };
     let mut facts = TableFacts {
         schema: get(&row, "schema")?,
@@ -171,24 +164,16 @@ async fn first_schema(
     conn: &mut PgConnection,
     name: &TableName,
 ) -> Result<Option<String>, StoreError> {
-    sql::raw(sql::OWNERS_NAMES.to_owned())
-        .execute(&mut *conn)
-        .await
-        .map_err(map)?;
+    sql::run(conn, sql::OWNERS_NAMES).await?;
     let path = query("SELECT pg_catalog.current_schemas(false)::pg_catalog.text[] AS path")
         .fetch_one(&mut *conn)
-        .await
-        .map_err(map)?;
-    sql::raw(sql::SAFE_NAMES.to_owned())
-        .execute(&mut *conn)
-        .await
-        .map_err(map)?;
+        .await?;
+    sql::run(conn, sql::SAFE_NAMES).await?;
     let row = query(FIRST_SCHEMA)
         .bind(name.name.as_str())
         .bind(get::<Vec<String>>(&path, "path")?)
         .fetch_optional(conn)
-        .await
-        .map_err(map)?;
+        .await?;
     row.map(|row| get(&row, "schema")).transpose()
 }
 
@@ -205,11 +190,7 @@ pub(super) async fn measure(
     tree: &Tree,
     facts: &mut TableFacts,
 ) -> Result<(), StoreError> {
-    let row = query(SIZE)
-        .bind(tree.with_rows())
-        .fetch_one(conn)
-        .await
-        .map_err(map)?;
+    let row = query(SIZE).bind(tree.with_rows()).fetch_one(conn).await?;
     facts.rows = get(&row, "rows")?;
     facts.bytes = get(&row, "bytes")?;
     facts.row_bytes = get(&row, "row_bytes")?;
@@ -235,11 +216,7 @@ async fn tree(conn: &mut PgConnection, root: Oid) -> Result<Tree, StoreError> {
         members: vec![root],
         leaves: Vec::new(),
     };
-    let rows = query(PARTITIONS)
-        .bind(root)
-        .fetch_all(conn)
-        .await
-        .map_err(map)?;
+    let rows = query(PARTITIONS).bind(root).fetch_all(conn).await?;
     for row in &rows {
         let relid: Oid = get(row, "relid")?;
         // A leaf that was asked for by its own name is its own tree.
@@ -254,16 +231,11 @@ async fn tree(conn: &mut PgConnection, root: Oid) -> Result<Tree, StoreError> {
 }
 
 async fn root(conn: &mut PgConnection, oid: Oid) -> Result<Option<TableName>, StoreError> {
-    let row = query(ROOT)
-        .bind(oid)
-        .fetch_optional(conn)
-        .await
-        .map_err(map)?;
+    let row = query(ROOT).bind(oid).fetch_optional(conn).await?;
     let Some(row) = row else { return Ok(None) };
     let ident = |column| {
-        Ident::new(get::<&str>(&row, column)?).map_err(|_| StoreError::Unexpected {
-            what: "the name of a partitioned table",
-        })
+        Ident::new(get::<&str>(&row, column)?)
+            .map_err(|_| StoreError::unexpected("the name of a partitioned table"))
     };
     Ok(Some(TableName {
         schema: Some(ident("schema")?),

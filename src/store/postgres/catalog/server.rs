@@ -4,7 +4,7 @@
 
 use sqlx::postgres::PgConnection;
 
-use super::{get, map, query};
+use super::{get, query};
 use crate::ident::Ident;
 use crate::store::{ServerFacts, StoreError};
 
@@ -74,11 +74,7 @@ const OWN_TABLES: &str = "
 const GRANTED_PARAMETERS: i64 = 150_000;
 
 pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<ServerFacts, StoreError> {
-    let row = query(SERVER)
-        .bind(schema)
-        .fetch_one(&mut *conn)
-        .await
-        .map_err(map)?;
+    let row = query(SERVER).bind(schema).fetch_one(&mut *conn).await?;
     let mut facts = ServerFacts {
         version: format!("PostgreSQL {}", get::<&str>(&row, "version")?),
         version_num: get(&row, "version_num")?,
@@ -93,15 +89,12 @@ pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<Server
         long_transactions: get(&row, "long_transactions")?,
         ..ServerFacts::default()
     };
-    for row in query(LOGGING).fetch_all(&mut *conn).await.map_err(map)? {
+    for row in query(LOGGING).fetch_all(&mut *conn).await? {
         facts.statement_logging.push(get(&row, "setting")?);
     }
     facts.may_suppress_triggers = facts.superuser;
     if !facts.superuser && facts.version_num >= GRANTED_PARAMETERS {
-        let row = query(MAY_SUPPRESS)
-            .fetch_one(&mut *conn)
-            .await
-            .map_err(map)?;
+        let row = query(MAY_SUPPRESS).fetch_one(&mut *conn).await?;
         facts.may_suppress_triggers = get(&row, "allowed")?;
     }
     own_tables(conn, schema, &mut facts).await?;
@@ -115,12 +108,8 @@ async fn own_tables(
 ) -> Result<(), StoreError> {
     let own = Ident::new(schema).map_or_else(|_| schema.to_owned(), |name| name.label());
     let newest = query(NEWEST).bind(schema).fetch_one(&mut *conn).await;
-    facts.installed = get(&newest.map_err(map)?, "newest")?;
-    let rows = query(OWN_TABLES)
-        .bind(schema)
-        .fetch_all(conn)
-        .await
-        .map_err(map)?;
+    facts.installed = get(&newest?, "newest")?;
+    let rows = query(OWN_TABLES).bind(schema).fetch_all(conn).await?;
     for row in &rows {
         if !get::<bool>(row, "present")? {
             facts.installed = false;

@@ -3,7 +3,7 @@
 
 use sqlx::postgres::PgConnection;
 
-use super::{Tree, get, letter, map, query, rows_of_tree};
+use super::{Tree, get, letter, query, rows_of_tree};
 use crate::store::StoreError;
 use crate::store::catalog::{LeafFacts, TriggerFacts};
 
@@ -59,11 +59,7 @@ pub(super) async fn leaves(
     conn: &mut PgConnection,
     tree: &Tree,
 ) -> Result<Vec<LeafFacts>, StoreError> {
-    let rows = query(LEAVES)
-        .bind(&tree.leaves)
-        .fetch_all(conn)
-        .await
-        .map_err(map)?;
+    let rows = query(LEAVES).bind(&tree.leaves).fetch_all(conn).await?;
     let leaf = |row| {
         Ok(LeafFacts {
             relation: get(row, "relation")?,

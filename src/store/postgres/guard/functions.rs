@@ -7,6 +7,7 @@ use super::when::differs;
 use super::{Guard, GuardField, INSERT, UPDATE, index_digest};
 use crate::ident::Ident;
 use crate::quote;
+use crate::store::text::joined;
 
 /// A value is sealed under a key that is not active.
 const KEY_NOT_ACTIVE: &str = "PS002";
@@ -20,7 +21,7 @@ const NOT_ITS_TABLE: &str = "PS005";
 const SEAL_CHANGED: &str = "PS006";
 
 /// A comment in the source of a guard that undoes untrusted changes instead of refusing them.
-pub(in crate::store::postgres) const UNDONE: &str = "-- on_untrusted_seal = undo";
+pub(crate) const UNDONE: &str = "-- on_untrusted_seal = undo";
 
 /// A prefix of 16 bytes which no blind index begins with by chance. A trigger of the guard puts it
 /// before a blind index that the statement names, and the guard's last trigger removes it. One byte
@@ -203,11 +204,7 @@ impl Guard {
     /// What happens if an untrusted writer changes a sealed value but not its plaintext.
     fn untrusted(&self, field: &GuardField, own: &[&Ident]) -> String {
         if self.undoes {
-            let restore: Vec<String> = own
-                .iter()
-                .map(|c| format!("NEW.{0} := OLD.{0};", c.quoted()))
-                .collect();
-            return restore.join(" ");
+            return joined(own, " ", |c| format!("NEW.{0} := OLD.{0};", c.quoted()));
         }
         raise(
             SEAL_CHANGED,
@@ -372,7 +369,7 @@ fn key_id_of(value: &str, text: bool) -> String {
 /// The condition that a value has the text form: `ps1.`, then base64 whose first bytes are 0xE7,
 /// suite 1 or 2, and a key id below 2^31; at least 34 bytes in all. Collation "C", because the
 /// server does not match patterns under a nondeterministic one.
-pub(in crate::store::postgres) fn looks_sealed(value: &str) -> String {
+pub(crate) fn looks_sealed(value: &str) -> String {
     format!(
         "coalesce({value}::pg_catalog.text COLLATE pg_catalog.\"C\" ~ '^ps1[.]5w[EFIJ][A-Za-z0-9_-]{{43,}}$', false)"
     )

@@ -8,6 +8,7 @@ use super::{Guard, GuardField, mark};
 use crate::ident::Ident;
 use crate::quote;
 use crate::store::change::Change;
+use crate::store::text::joined;
 
 impl Guard {
     /// The engine inserts no rows, so the condition makes no exception for it.
@@ -33,18 +34,15 @@ impl Guard {
         }
         arms.push((Change::Restore, self.besides_restored()));
         arms.push((Change::Clear, self.besides_cleared()));
-        let arms: Vec<String> = arms
-            .into_iter()
-            .map(|(change, when)| {
-                let mark = quote::literal(&mark(change, &self.label));
-                format!("WHEN {mark} THEN {when}")
-            })
-            .collect();
+        let arms = joined(arms, " ", |(change, when)| {
+            let mark = quote::literal(&mark(change, &self.label));
+            format!("WHEN {mark} THEN {when}")
+        });
         // CASE evaluates the setting once. For an application's write no arm matches, and ELSE
         // decides.
         format!(
             "CASE pg_catalog.current_setting('phiseal.change', true) {} ELSE {} END",
-            arms.join(" "),
+            arms,
             differs(self.place().chain(self.fields.iter().flat_map(watched)))
         )
     }
@@ -140,8 +138,8 @@ fn watched(field: &GuardField) -> impl Iterator<Item = &Ident> {
 pub(super) fn differs<'a>(columns: impl IntoIterator<Item = &'a Ident>) -> String {
     let columns: Vec<String> = columns.into_iter().map(Ident::quoted).collect();
     let row = |version: &str| {
-        let all: Vec<String> = columns.iter().map(|c| format!("{version}.{c}")).collect();
-        format!("ROW({})", all.join(", "))
+        let all = joined(&columns, ", ", |c| format!("{version}.{c}"));
+        format!("ROW({})", all)
     };
     format!("pg_catalog.record_image_ne({}, {})", row("OLD"), row("NEW"))
 }

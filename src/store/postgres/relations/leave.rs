@@ -5,20 +5,15 @@ use sqlx::{Postgres, Row, Transaction};
 
 use super::super::PostgresStore;
 use super::super::committed;
-use super::super::fault::map;
 use super::super::guard;
-use super::super::sql::{query, raw};
+use super::super::sql::{query, raw, run};
+use super::gaps::{after_change, map_second_root};
 use super::guarded;
-use super::watch::{after_change, map_second_root};
 use crate::quote;
 use crate::store::{Result, Table};
 
 /// See [`crate::store::Store::forget_fields`].
-pub(in crate::store::postgres) async fn forget(
-    store: &PostgresStore,
-    label: &str,
-    columns: &[String],
-) -> Result<()> {
+pub(crate) async fn forget(store: &PostgresStore, label: &str, columns: &[String]) -> Result<()> {
     let fields = store.own("encrypted_field_metadata");
     let mut tx = store.begin().await?;
     query(format!(
@@ -28,26 +23,25 @@ pub(in crate::store::postgres) async fn forget(
     .bind(label.to_owned())
     .bind(columns.to_vec())
     .execute(&mut *tx)
-    .await
-    .map_err(map)?;
+    .await?;
     let left = query(format!(
         "SELECT EXISTS (SELECT FROM {fields} WHERE table_label = $1 AND state <> 'forgotten')"
     ))
     .bind(label.to_owned())
     .fetch_one(&mut *tx)
-    .await
-    .map_err(map)?;
-    if !left.try_get::<bool, _>(0).map_err(map)? {
+    .await?;
+    if !left.try_get::<bool, _>(0)? {
         leave(store, &mut tx, label).await?;
         for event in ["insert", "update"] {
-            raw(format!(
-                "DROP FUNCTION IF EXISTS {}.{}() CASCADE",
-                store.schema.quoted(),
-                guard::function_name(event, label)
-            ))
-            .execute(&mut *tx)
-            .await
-            .map_err(map)?;
+            run(
+                &mut tx,
+                format!(
+                    "DROP FUNCTION IF EXISTS {}.{}() CASCADE",
+                    store.schema.quoted(),
+                    guard::function_name(event, label)
+                ),
+            )
+            .await?;
         }
     }
     committed(tx).await
@@ -65,14 +59,13 @@ async fn leave(
     ))
     .bind(label.to_owned())
     .execute(&mut **tx)
-    .await
-    .map(|_| ())
-    .map_err(map)
+    .await?;
+    Ok(())
 }
 
 /// See [`crate::store::Store::rebind`]. Drops the triggers of the old table's guard; the guard of
 /// the new table has the same functions.
-pub(in crate::store::postgres) async fn rebind(store: &PostgresStore, table: &Table) -> Result<()> {
+pub(crate) async fn rebind(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
     let others = guarded(store, &mut tx).await?;
     let others = others.get(&guard::function_name("update", &table.label));
@@ -82,14 +75,15 @@ pub(in crate::store::postgres) async fn rebind(store: &PostgresStore, table: &Ta
         .filter(|other| **other != table.name)
     {
         for trigger in [guard::INSERT, guard::UPDATE] {
-            raw(format!(
-                "DROP TRIGGER IF EXISTS {} ON {}",
-                quote::identifier(trigger),
-                other.quoted()
-            ))
-            .execute(&mut *tx)
-            .await
-            .map_err(map)?;
+            run(
+                &mut tx,
+                format!(
+                    "DROP TRIGGER IF EXISTS {} ON {}",
+                    quote::identifier(trigger),
+                    other.quoted()
+                ),
+            )
+            .await?;
         }
     }
     leave(store, &mut tx, &table.label).await?;

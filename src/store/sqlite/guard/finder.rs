@@ -7,9 +7,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::words::differ;
 use crate::ident::Ident;
-use crate::store::sqlite::fault;
-use crate::store::sqlite::shape::{collations, joined, rowid};
-use crate::store::sqlite::statement::{Bind, bound};
+use crate::store::sqlite::select::{collations, rowid};
+use crate::store::sqlite::sql::{Bind, bound};
+use crate::store::text::joined;
 use crate::store::{Result, StoreError, Table};
 
 /// The condition that finds the row of `NEW` in the table.
@@ -42,15 +42,10 @@ pub(super) async fn this_row(conn: &mut SqliteConnection, table: &Table) -> Resu
 
 async fn primary_key(conn: &mut SqliteConnection, table: &str) -> Result<Vec<Ident>> {
     const KEY: &str = "SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk";
-    let rows = bound(KEY, [Bind::Text(table.to_owned())])
-        .fetch_all(conn)
-        .await
-        .map_err(fault::of)?;
+    let rows = bound(KEY, [Bind::from(table)]).fetch_all(conn).await?;
     let name = |row: &sqlx::sqlite::SqliteRow| {
-        let name: String = row.try_get(0).map_err(fault::of)?;
-        Ident::new(name).map_err(|_| StoreError::Unexpected {
-            what: "the name of a key column",
-        })
+        let name: String = row.try_get(0)?;
+        Ident::new(name).map_err(|_| StoreError::unexpected("the name of a key column"))
     };
     rows.iter().map(name).collect()
 }

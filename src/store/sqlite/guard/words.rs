@@ -1,10 +1,11 @@
 //! The SQL fragments of the guard's triggers: marks, refusals, comparisons, key ids. Each is an
 //! expression or a statement by itself. They compare old and new exactly.
 
-use super::super::mark::{change_of, number, numbers};
-use super::super::statement::literal;
+use super::super::sql::literal;
 use super::super::value::SEALED_TEXT;
+use super::mark::{change_of, number, numbers};
 use crate::ident::Ident;
+use crate::store::text::joined;
 
 const URL_SAFE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -141,14 +142,11 @@ pub(super) fn text_forms(column: &str) -> String {
 /// `ps1.` and the base64 of magic, suite and key id: 48 bits, so 8 whole characters.
 fn text_prefix(magic_and_suite: i64) -> String {
     let bits = magic_and_suite << 32;
-    let letters: Vec<String> = (0..8)
-        .rev()
-        .map(|place| {
-            format!(
-                "substr('{URL_SAFE}', ((({bits} | k.key_id) >> {}) & 63) + 1, 1)",
-                6 * place
-            )
-        })
-        .collect();
-    format!("'ps1.' || {}", letters.join(" || "))
+    let letters = joined((0..8).rev(), " || ", |place| {
+        format!(
+            "substr('{URL_SAFE}', ((({bits} | k.key_id) >> {}) & 63) + 1, 1)",
+            6 * place
+        )
+    });
+    format!("'ps1.' || {}", letters)
 }

@@ -1,31 +1,26 @@
 //! Gaps: what has to be compared because no valid guard covered it, or because a mark let writers
 //! past.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::super::connection::{commit, write_transaction};
-use super::super::ddl;
-use super::super::fault;
-use super::super::statement::{bound, run, statement};
+use super::super::connect::{commit, write_transaction};
+use super::super::prepare;
+use super::super::sql::{query, run, scalar};
 use super::{after_change, before_change, is_installed, note_gap, seen};
 use crate::store::{Gap, Result, Sealed, Table};
 
 /// Whether the table is not recorded yet and has no sealed value beside a plaintext.
-pub(in crate::store::sqlite) async fn is_fresh(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<bool> {
+pub(crate) async fn is_fresh(conn: &mut SqliteConnection, table: &Table) -> Result<bool> {
     if !is_installed(conn).await? {
         return Ok(true);
     }
     if seen(conn).await?.iter().any(|one| one.label == table.label) {
         return Ok(false);
     }
-    let there = ddl::columns(conn, table).await?;
+    let there = prepare::columns(conn, table).await?;
     let sealed: Vec<String> = (table.fields.iter())
         .filter_map(|field| match &field.sealed {
-            Sealed::Beside { column, .. } if ddl::has(&there, column) => {
+            Sealed::Beside { column, .. } if prepare::has(&there, column) => {
                 Some(format!("{} IS NOT NULL", column.quoted()))
             }
             _ => None,
@@ -39,15 +34,11 @@ pub(in crate::store::sqlite) async fn is_fresh(
         table.name.name.quoted(),
         sealed.join(" OR ")
     );
-    let row = bound(sql, []).fetch_one(conn).await.map_err(fault::of)?;
-    row.try_get(0).map_err(fault::of)
+    Ok(scalar(sql, []).fetch_one(conn).await?)
 }
 
 /// See [`crate::store::Store::note_relations`].
-pub(in crate::store::sqlite) async fn note(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<()> {
+pub(crate) async fn note(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     let fresh = is_fresh(&mut transaction, table).await?;
     before_change(&mut transaction).await?;
@@ -57,7 +48,7 @@ pub(in crate::store::sqlite) async fn note(
 }
 
 /// Records a gap for every table, because a mark let writers past the guards.
-pub(in crate::store::sqlite) async fn note_marks(conn: &mut SqliteConnection) -> Result<()> {
+pub(crate) async fn note_marks(conn: &mut SqliteConnection) -> Result<()> {
     run(
         conn,
         "UPDATE phiseal_sealed_relations SET gap = 'a mark let writers past its guard', \
@@ -69,10 +60,7 @@ pub(in crate::store::sqlite) async fn note_marks(conn: &mut SqliteConnection) ->
 }
 
 /// See [`crate::store::Store::gaps`].
-pub(in crate::store::sqlite) async fn gaps(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<Vec<Gap>> {
+pub(crate) async fn gaps(conn: &mut SqliteConnection, table: &Table) -> Result<Vec<Gap>> {
     let all = seen(conn).await?;
     let ours = all.into_iter().filter(|one| one.label == table.label);
     Ok(ours
@@ -88,7 +76,7 @@ pub(in crate::store::sqlite) async fn gaps(
 }
 
 /// See [`crate::store::Store::open_gaps`].
-pub(in crate::store::sqlite) async fn open_gaps(
+pub(crate) async fn open_gaps(
     conn: &mut SqliteConnection,
     label: &str,
     reason: &str,
@@ -104,7 +92,7 @@ pub(in crate::store::sqlite) async fn open_gaps(
 
 /// See [`crate::store::Store::close_gaps`]. When no table has a gap any more, the gaps by marks are
 /// closed too.
-pub(in crate::store::sqlite) async fn close_gaps(
+pub(crate) async fn close_gaps(
     conn: &mut SqliteConnection,
     label: &str,
     compared: &[Gap],
@@ -119,14 +107,13 @@ pub(in crate::store::sqlite) async fn close_gaps(
             left.push(gap.relation.clone());
             continue;
         }
-        statement(
+        query(
             "UPDATE phiseal_sealed_relations SET gap = NULL, gap_since = NULL, \
              compared_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE relation_id = ?",
         )
         .bind(one.id)
         .execute(&mut *transaction)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     }
     run(
         &mut transaction,

@@ -3,16 +3,15 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::super::connection::{commit, write_transaction};
-use super::super::fault;
+use super::super::connect::{commit, write_transaction};
 use super::super::guard;
-use super::super::statement::{Bind, bound, statement};
+use super::super::sql::{Bind, bound, query};
 use super::{UNEXPECTED, after_change, before_change, seen};
 use crate::ident::{Ident, TableName};
 use crate::store::{Result, Table};
 
 /// See [`crate::store::Store::forget_fields`].
-pub(in crate::store::sqlite) async fn forget(
+pub(crate) async fn forget(
     conn: &mut SqliteConnection,
     label: &str,
     columns: &[String],
@@ -20,24 +19,22 @@ pub(in crate::store::sqlite) async fn forget(
     let mut transaction = write_transaction(conn).await?;
     before_change(&mut transaction).await?;
     for column in columns {
-        statement(
+        query(
             "UPDATE phiseal_encrypted_field_metadata SET state = 'forgotten', \
              updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE table_label = ? AND column_label = ?",
         )
         .bind(label.to_owned())
         .bind(column.clone())
         .execute(&mut *transaction)
-        .await
-        .map_err(fault::of)?;
+        .await?;
     }
     let left = bound(
         "SELECT count(*) FROM phiseal_encrypted_field_metadata WHERE table_label = ? AND state <> 'forgotten'",
-        [Bind::Text(label.to_owned())],
+        [Bind::from(label)],
     )
     .fetch_one(&mut *transaction)
-    .await
-    .map_err(fault::of)?;
-    if left.try_get::<i64, _>(0).map_err(fault::of)? == 0 {
+    .await?;
+    if left.try_get::<i64, _>(0)? == 0 {
         leave(&mut transaction, label, None).await?;
     }
     after_change(&mut transaction, None, false).await?;
@@ -58,22 +55,18 @@ async fn leave(conn: &mut SqliteConnection, label: &str, but: Option<&TableName>
             guard::drop_all(conn, &name).await?;
         }
     }
-    statement(
+    query(
         "UPDATE phiseal_sealed_relations SET left_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') \
          WHERE table_label = ? AND left_at IS NULL",
     )
     .bind(label.to_owned())
     .execute(conn)
-    .await
-    .map(|_| ())
-    .map_err(fault::of)
+    .await?;
+    Ok(())
 }
 
 /// See [`crate::store::Store::rebind`].
-pub(in crate::store::sqlite) async fn rebind(
-    conn: &mut SqliteConnection,
-    table: &Table,
-) -> Result<()> {
+pub(crate) async fn rebind(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     before_change(&mut transaction).await?;
     leave(&mut transaction, &table.label, Some(&table.name)).await?;

@@ -1,11 +1,11 @@
 //! The condition under which the guard's trigger on UPDATE fires. Under the engine's mark, this
 //! condition alone decides what the engine may write.
 
-use super::super::super::mark::bits;
-use super::super::super::shape::joined;
+use super::super::mark::bits;
 use super::super::words::{changed, is_sealed_text};
 use super::{GuardText, InPlace};
 use crate::store::change::Change;
+use crate::store::text::joined;
 
 impl GuardText {
     /// Under the engine's mark: a change that the mark does not cover. Otherwise: any change that

@@ -1,0 +1,137 @@
+//! DDL around a restore: the columns that it writes into, and what is dropped after it.
+//! Owns the check that nothing is dropped whose plaintext does not exist.
+
+use sqlx::Row;
+
+use super::super::PostgresStore;
+use super::super::committed;
+use super::super::guard;
+use super::super::indexes;
+use super::super::relations;
+use super::super::sql::query;
+use super::{apply, columns_there};
+use crate::quote;
+use crate::store::text::joined;
+use crate::store::{Result, Sealed, StoreError, Table, TableField};
+
+/// Drops the sealed columns and the guard, after a restore. If other fields of the table need a
+/// guard, it is created again in the same transaction.
+pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<()> {
+    let mut tx = store.begin().await?;
+    let mut guard = guard::guard_of(store, &mut tx, table).await?;
+    let there = columns_there(&mut tx, table).await?;
+    committed(tx).await?;
+    let sweeps = indexes::sweep_indexes(store, table).await?;
+    let mut statements = Vec::new();
+    let mut drops = Vec::new();
+    let mut only_copies = Vec::new();
+    for field in &table.fields {
+        let Sealed::Beside { column, .. } = &field.sealed else {
+            only_copies.push(guard::looks_sealed(&field.column.quoted()));
+            continue;
+        };
+        if there.iter().any(|name| name == column.as_str()) {
+            let (sealed, plain) = (column.quoted(), field.column.quoted());
+            only_copies.push(format!("({sealed} IS NOT NULL AND {plain} IS NULL)"));
+        }
+        for column in [column]
+            .into_iter()
+            .chain(&field.index)
+            .chain(&field.index_next)
+        {
+            if there.iter().any(|name| name == column.as_str()) {
+                drops.push(format!("DROP COLUMN {}", column.quoted()));
+            }
+        }
+    }
+    let table_name = table.name.quoted();
+    if !only_copies.is_empty() {
+        // The check is repeated under the lock, because an application that seals may have written
+        // since the sweep. Readers wait only if columns are dropped. Rows that a row security
+        // policy hides are counted too.
+        statements.push(lock_for_look(&table_name, drops.is_empty()));
+        statements.push(super::super::sql::block(&format!(
+            "BEGIN IF EXISTS (SELECT 1 FROM {table_name} WHERE {}) THEN \
+             RAISE EXCEPTION USING ERRCODE = '{NOT_RESTORED}', MESSAGE = 'table'; END IF; END",
+            only_copies.join(" OR ")
+        )));
+    }
+    statements.push(relations::before_change(store, table));
+    statements.extend(guard.drop_statements());
+    statements.extend(
+        sweeps
+            .iter()
+            .map(|name| format!("DROP INDEX IF EXISTS {name}")),
+    );
+    if !drops.is_empty() {
+        statements.push(format!("ALTER TABLE {} {}", table_name, drops.join(", ")));
+    }
+    statements.push(format!(
+        "UPDATE {} SET blind_index_next = NULL WHERE table_label = {} AND blind_index_next IS NOT NULL",
+        store.own("encrypted_field_metadata"),
+        quote::literal(&table.label)
+    ));
+    guard
+        .fields
+        .retain(|field| !table.fields.iter().any(|gone| gone.column == field.plain));
+    if !guard.fields.is_empty() {
+        statements.extend(guard.statements());
+    }
+    statements.extend(relations::after_change(store, table, false));
+    match apply(store, &statements).await {
+        Err(StoreError::Refused { sqlstate }) if sqlstate == NOT_RESTORED => {
+            Err(StoreError::NotRestored {
+                table: table.label.clone(),
+            })
+        }
+        other => other,
+    }
+}
+
+/// The lock for this check. Readers wait if columns are dropped.
+fn lock_for_look(table: &str, columns_stay: bool) -> String {
+    let mode = match columns_stay {
+        true => "EXCLUSIVE",
+        false => "ACCESS EXCLUSIVE",
+    };
+    format!("LOCK TABLE {table} IN {mode} MODE; SET LOCAL row_security = off")
+}
+
+/// The SQLSTATE that the check before a drop raises.
+const NOT_RESTORED: &str = "PS105";
+
+/// Creates the columns that a restore writes to, with the type that the plaintext had.
+pub(crate) async fn make_plain_columns(store: &PostgresStore, table: &Table) -> Result<()> {
+    let mut tx = store.begin().await?;
+    let there = columns_there(&mut tx, table).await?;
+    committed(tx).await?;
+    let missing: Vec<&TableField> = (table.fields.iter())
+        .filter(|field| !there.iter().any(|name| name == field.column.as_str()))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut statements = Vec::new();
+    let types = missing.iter().map(|field| field.source_type.clone());
+    if !types_are_found(store, types.collect()).await? {
+        // An earlier version registered the application's types without their schema.
+        statements.push(super::super::sql::OWNERS_NAMES.to_owned());
+    }
+    let adds = joined(missing, ", ", |field| {
+        format!("ADD COLUMN {} {}", field.column.quoted(), field.source_type)
+    });
+    statements.push(format!("ALTER TABLE {} {}", table.name.quoted(), adds));
+    apply(store, &statements).await
+}
+
+/// Whether the server finds each of these types: its name has a schema, or it is one of the
+/// server's own.
+async fn types_are_found(store: &PostgresStore, types: Vec<String>) -> Result<bool> {
+    let mut tx = store.begin().await?;
+    let row = query("SELECT bool_and(to_regtype(t) IS NOT NULL) FROM unnest($1::text[]) AS t")
+        .bind(types)
+        .fetch_one(&mut *tx)
+        .await?;
+    committed(tx).await?;
+    Ok(row.try_get(0)?)
+}
