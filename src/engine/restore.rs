@@ -12,6 +12,7 @@ use super::procedure::{Procedure, Then};
 use super::report::TableReport;
 use super::steps::restore::Restore;
 use super::{Engine, Job};
+use crate::store::record::RESTORED;
 use crate::store::{FieldState, ProcedureKind, ProcedureRecord, Sealed};
 use crate::words::word_enum;
 
@@ -130,7 +131,7 @@ impl Procedure for RestoreAndDrop<'_> {
             RestorePhase::Drop => {
                 // One transaction also sets the fields' state and ends the procedure.
                 engine.store.drop_sealed(&self.job.table).await?;
-                Ok(Then::End("restored"))
+                Ok(Then::End(RESTORED))
             }
         }
     }

@@ -54,8 +54,9 @@ pub trait Catalog: Send + Sync {
     /// transaction on the table.
     async fn drop_sweep_index(&self, table: &Table) -> Result<Vec<String>>;
 
-    /// Drops the sealed columns, the blind index columns and the guard (`restore --drop-sealed`);
-    /// of an in-place table, only the guard.
+    /// Drops the sealed columns, the blind index columns and the guard (`restore --drop-sealed`); of
+    /// an in-place table, only the guard. The same transaction sets the fields' state to restored and
+    /// ends the procedure.
     async fn drop_sealed(&self, table: &Table) -> Result<()>;
 
     /// Creates the columns that a restore writes to, where they are missing.

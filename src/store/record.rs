@@ -45,6 +45,9 @@ word_enum! {
     }
 }
 
+/// The outcome of a restore that dropped the sealed columns.
+pub const RESTORED: &str = "restored";
+
 /// A procedure of several phases (`procedures`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcedureRecord {

@@ -129,6 +129,26 @@ pub(crate) async fn set_state<S: Session>(
     Ok(())
 }
 
+/// Sets the state of fields of one table to restored, as far as they are registered.
+#[cfg(feature = "sqlite")]
+pub(crate) async fn set_restored<S: Session>(
+    session: &mut S,
+    table_label: &str,
+    columns: &[String],
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET state = '{}', updated_at = {} WHERE table_label = $1 AND column_label = $2",
+        session.dialect().table("encrypted_field_metadata"),
+        FieldState::Restored,
+        session.dialect().now(),
+    );
+    for column in columns {
+        let update = statement(sql.clone()).bind(table_label).bind(column);
+        session.execute(update).await?;
+    }
+    Ok(())
+}
+
 /// Why the state of a field was not set.
 async fn refused_move<S: Session>(
     session: &mut S,

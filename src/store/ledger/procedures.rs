@@ -169,6 +169,27 @@ pub(crate) async fn finish<S: Session>(
     Ok(())
 }
 
+/// Ends the unfinished procedure of this kind and subject, if there is one.
+#[cfg(feature = "sqlite")]
+pub(crate) async fn finish_of<S: Session>(
+    session: &mut S,
+    kind: ProcedureKind,
+    subject: &str,
+    outcome: &str,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET finished_at = {}, outcome = $3 WHERE kind = $1 AND subject = $2 AND finished_at IS NULL",
+        session.dialect().table("procedures"),
+        session.dialect().now(),
+    );
+    let update = statement(sql)
+        .bind(kind.as_str())
+        .bind(subject)
+        .bind(outcome);
+    session.execute(update).await?;
+    Ok(())
+}
+
 /// The unfinished procedures, and the newest ones up to `limit`.
 pub(crate) async fn list<S: Session>(session: &mut S, limit: u32) -> Result<Vec<ProcedureRecord>> {
     let table = session.dialect().table("procedures");

@@ -11,8 +11,9 @@ use super::super::relations;
 use super::super::sql::query;
 use super::{apply, columns_there};
 use crate::quote;
+use crate::store::record::RESTORED;
 use crate::store::text::joined;
-use crate::store::{Result, Sealed, StoreError, Table, TableField};
+use crate::store::{FieldState, ProcedureKind, Result, Sealed, StoreError, Table, TableField};
 
 /// Drops the sealed columns and the guard, after a restore. If other fields of the table need a
 /// guard, it is created again in the same transaction.
@@ -71,6 +72,7 @@ pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<
         store.own("encrypted_field_metadata"),
         quote::literal(&table.label)
     ));
+    statements.extend(end_statements(store, table));
     guard
         .fields
         .retain(|field| !table.fields.iter().any(|gone| gone.column == field.plain));
@@ -86,6 +88,31 @@ pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<
         }
         other => other,
     }
+}
+
+/// The statements that record the end of a restore: the state of the fields and of the procedure.
+fn end_statements(store: &PostgresStore, table: &Table) -> [String; 2] {
+    let label = quote::literal(&table.label);
+    let columns: Vec<String> = table
+        .fields
+        .iter()
+        .map(|field| quote::literal(&field.label))
+        .collect();
+    [
+        format!(
+            "UPDATE {} SET state = '{}', updated_at = clock_timestamp() \
+             WHERE table_label = {label} AND column_label IN ({})",
+            store.own("encrypted_field_metadata"),
+            FieldState::Restored,
+            columns.join(", "),
+        ),
+        format!(
+            "UPDATE {} SET finished_at = clock_timestamp(), outcome = '{RESTORED}' \
+             WHERE kind = '{}' AND subject = {label} AND finished_at IS NULL",
+            store.own("procedures"),
+            ProcedureKind::Restore,
+        ),
+    ]
 }
 
 /// The lock for this check. Readers wait if columns are dropped.

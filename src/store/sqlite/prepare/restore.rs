@@ -11,8 +11,9 @@ use super::super::indexes;
 use super::super::relations;
 use super::super::sql::{run, scalar};
 use super::{columns, has};
-use crate::store::ledger::fields;
-use crate::store::{Result, Sealed, StoreError, Table, TableField};
+use crate::store::ledger::{fields, procedures};
+use crate::store::record::RESTORED;
+use crate::store::{ProcedureKind, Result, Sealed, StoreError, Table, TableField};
 
 /// The condition that a value could be in text form: `ps1.`, then base64 of at least 34 bytes, which
 /// begin with 0xE7, suite 1 or 2, and a key id below 2^31.
@@ -97,7 +98,11 @@ pub(crate) async fn drop_sealed(conn: &mut SqliteConnection, table: &Table) -> R
             run(&mut transaction, statement).await?;
         }
     }
-    // Guards the other fields of the table_name again, in the same transaction.
+    let mut session = SqliteSession(&mut *transaction);
+    let labels: Vec<String> = table.fields.iter().map(|one| one.label.clone()).collect();
+    fields::set_restored(&mut session, &table.label, &labels).await?;
+    procedures::finish_of(&mut session, ProcedureKind::Restore, &table.label, RESTORED).await?;
+    // Guards the other fields of the table again, in the same transaction.
     let mut rest = guard::with_registered(&mut transaction, table).await?;
     rest.fields.retain(|field| !is_named(field));
     rest.on_untrusted_seal.get_or_insert(way);
