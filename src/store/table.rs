@@ -170,3 +170,13 @@ pub enum Sealed {
     /// In the field's own column, in text form.
     InPlace,
 }
+
+impl Sealed {
+    /// The sealed column, if it is beside the plaintext.
+    pub(crate) fn beside(&self) -> Option<&Ident> {
+        match self {
+            Self::Beside { column, .. } => Some(column),
+            Self::InPlace => None,
+        }
+    }
+}

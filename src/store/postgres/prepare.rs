@@ -236,10 +236,7 @@ async fn missing_columns(
     let there = columns_there(tx, table).await?;
     let mut adds = Vec::new();
     for field in &table.fields {
-        let sealed = match &field.sealed {
-            Sealed::Beside { column, .. } => Some(column),
-            Sealed::InPlace => None,
-        };
+        let sealed = field.sealed.beside();
         for column in sealed.into_iter().chain(&field.index) {
             if !there.iter().any(|name| name == column.as_str()) {
                 adds.push(format!("ADD COLUMN {} bytea", column.quoted()));

@@ -70,18 +70,14 @@ pub(super) async fn cut_by_key(
     .and_then(|row| row.try_get(0))?;
     // Assumes forty rows a block; a wrong guess only makes the lanes less even.
     let percent = (SAMPLE_ROWS as f64 / 40.0 / pages as f64 * 100.0).clamp(0.001, 100.0);
-    let texts: Vec<String> = (0..table.keys.len())
-        .map(|i| format!("q.key{i}::text"))
-        .collect();
+    let texts = joined(0..table.keys.len(), ", ", |i| format!("q.key{i}::text"));
     let columns = joined(table.keys.iter().enumerate(), ", ", |(i, key)| {
         format!("t.{} AS key{i}", key.name.quoted())
     });
     let sql = format!(
-        "SELECT {} FROM (SELECT {}, row_number() OVER (ORDER BY {keys}) AS rn, count(*) OVER () AS n \
+        "SELECT {texts} FROM (SELECT {columns}, row_number() OVER (ORDER BY {keys}) AS rn, count(*) OVER () AS n \
            FROM ONLY {relation} AS t TABLESAMPLE SYSTEM ({percent:.3}) REPEATABLE (1)) AS q \
          WHERE q.rn < q.n AND q.rn % greatest(q.n / {pieces}, 1) = 0 ORDER BY q.rn LIMIT {}",
-        texts.join(", "),
-        columns,
         pieces - 1,
         keys = select::key_list(&table.keys, "t"),
     );

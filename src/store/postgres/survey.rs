@@ -110,14 +110,11 @@ async fn violating(
     constraint: &Unvalidated,
     limit: u32,
 ) -> Result<Vec<Violator>> {
-    let keys: Vec<String> = table
-        .keys
-        .iter()
-        .map(|key| format!("{}::text", key.name.quoted()))
-        .collect();
+    let keys = joined(&table.keys, ", ", |key| {
+        format!("{}::text", key.name.quoted())
+    });
     let sql = format!(
-        "SELECT {} FROM ONLY {relation} WHERE ({}) IS FALSE LIMIT {limit}",
-        keys.join(", "),
+        "SELECT {keys} FROM ONLY {relation} WHERE ({}) IS FALSE LIMIT {limit}",
         constraint.condition
     );
     let rows = all(store, sql).await?;
@@ -239,9 +236,11 @@ async fn sealed_columns_there(
     let names: Vec<String> = table
         .fields
         .iter()
-        .filter_map(|field| match &field.sealed {
-            Sealed::Beside { column, .. } => Some(column.as_str().to_owned()),
-            Sealed::InPlace => None,
+        .filter_map(|field| {
+            field
+                .sealed
+                .beside()
+                .map(|column| column.as_str().to_owned())
         })
         .collect();
     let wanted = names.len();

@@ -191,10 +191,7 @@ async fn missing(conn: &mut PgConnection, access: &Access) -> Result<String> {
     let absent = |column: &&Ident| !there.iter().any(|name| name == column.as_str());
     let mut sql = String::new();
     for field in &access.table.fields {
-        let sealed = match &field.sealed {
-            Sealed::Beside { column, .. } => Some(column),
-            Sealed::InPlace => None,
-        };
+        let sealed = field.sealed.beside();
         for column in sealed.into_iter().chain(&field.index).filter(absent) {
             sql.push_str(&format!(
                 "ALTER TABLE {COPY} ADD COLUMN {} bytea; ",

@@ -157,10 +157,7 @@ fn definitions(access: &Access, columns: &[StoredColumn]) -> Vec<String> {
         .collect();
     let missing = |name: &&Ident| !columns.iter().any(|column| column.name == **name);
     for field in &access.table.fields {
-        let sealed = match &field.sealed {
-            Sealed::Beside { column, .. } => Some(column),
-            Sealed::InPlace => None,
-        };
+        let sealed = field.sealed.beside();
         out.extend(
             sealed
                 .into_iter()

@@ -99,10 +99,7 @@ pub(crate) async fn has_no_seals(
         table
             .fields
             .iter()
-            .filter_map(|field| match &field.sealed {
-                crate::store::Sealed::Beside { column, .. } => Some(column),
-                crate::store::Sealed::InPlace => None,
-            })
+            .filter_map(|field| field.sealed.beside())
             .filter(|column| there.iter().any(|name| name == column.as_str())),
         " OR ",
         |column| format!("t.{} IS NOT NULL", column.quoted()),

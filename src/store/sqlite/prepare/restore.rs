@@ -84,10 +84,7 @@ pub(crate) async fn drop_sealed(conn: &mut SqliteConnection, table: &Table) -> R
             )
             .await?;
         }
-        let sealed = match &field.sealed {
-            Sealed::Beside { column, .. } => Some(column),
-            Sealed::InPlace => None,
-        };
+        let sealed = field.sealed.beside();
         for column in sealed
             .into_iter()
             .chain(&field.index)
