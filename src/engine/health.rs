@@ -14,13 +14,16 @@ use super::look::Database;
 use super::registered::JobsError;
 use crate::keys::{KeyRecord, RotationRecord};
 use crate::store::{
-    FieldRecord, LaneRecord, QuarantineRecord, RelationRecord, RunRecord, RunState, Transport,
+    FieldRecord, LaneRecord, ProcedureRecord, QuarantineRecord, RelationRecord, RunRecord,
+    RunState, Transport,
 };
 
 /// The most runs that are gathered; unfinished runs come first.
 const RUNS_MAX: u32 = 20;
 /// The most rotations that are gathered.
 const ROTATIONS_MAX: u32 = 10;
+/// The most procedures that are gathered.
+const PROCEDURES_MAX: u32 = 10;
 /// Tables of up to this many rows are counted in any case.
 const CENSUS_ROWS_MAX: u64 = 1_000_000;
 
@@ -38,6 +41,8 @@ pub struct Health {
     pub quarantine: Vec<QuarantineRecord>,
     /// Rotations and rewraps, the unfinished ones first.
     pub rotations: Vec<RotationRecord>,
+    /// Procedures of several phases, the unfinished ones first.
+    pub procedures: Vec<ProcedureRecord>,
     /// Values by key id, if they were counted.
     pub census: Option<Census>,
     /// The relations of registered tables.
@@ -75,6 +80,8 @@ impl Health {
         }
         let keys = store.key_records().await?;
         let rotations = store.rotations(ROTATIONS_MAX).await?;
+        let mut procedures = store.procedures(PROCEDURES_MAX).await?;
+        procedures.retain(|one| asked(&one.subject));
         let mut relations = store.sealed_relations().await?;
         relations.retain(|one| asked(&one.table_label));
         Ok(Self {
@@ -84,6 +91,7 @@ impl Health {
             keys,
             quarantine,
             rotations,
+            procedures,
             relations,
             guard_gaps: server.guard_gaps.clone(),
             now: store.audit_head().await?.now,

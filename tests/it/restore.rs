@@ -266,6 +266,40 @@ async fn an_interrupted_restore_resumes() {
 }
 
 #[tokio::test]
+async fn a_restore_that_drops_and_is_killed_goes_on_in_its_phase_and_is_recorded_once() {
+    let people = PEOPLE.replace("2000", "60000");
+    let fixture = Fixture::postgres("phases", &people, &beside("public.people", &["ssn"])).await;
+    fixture.json(&["backfill"]).await;
+    fixture.db().exec(&blank("people", &["ssn"])).await;
+    let mut running = fixture.phiseal(&["restore", "--drop-sealed"]).spawn();
+    let begun = "SELECT count(*) FROM phiseal.lanes l JOIN phiseal.runs USING (run_id)
+        WHERE runs.kind = 'restore' AND l.rows_written > 0";
+    while fixture.db().count(begun).await == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    running.signal(rustix::process::Signal::KILL);
+    running.wait().await;
+    fixture.db().settled().await;
+    let phase =
+        "SELECT phase FROM phiseal.procedures WHERE kind = 'restore' AND finished_at IS NULL";
+    assert_eq!(fixture.scalar(phase).await.as_deref(), Some("fill"));
+    let status = fixture.json(&["status"]).await;
+    assert_eq!(status["procedures"][0]["subject"], "public.people");
+    fixture.json(&["restore", "--drop-sealed"]).await;
+    let ended = "SELECT string_agg(phase || ' ' || outcome, ', ') FROM phiseal.procedures";
+    assert_eq!(
+        fixture.scalar(ended).await.as_deref(),
+        Some("drop restored")
+    );
+    let state = "SELECT state FROM phiseal.encrypted_field_metadata";
+    assert_eq!(fixture.scalar(state).await.as_deref(), Some("restored"));
+    assert_eq!(
+        differences(&fixture, "people", "saved", "id, ssn, note").await,
+        0
+    );
+}
+
+#[tokio::test]
 async fn no_plaintext_shows_in_the_servers_log_in_our_tables_or_in_the_output() {
     const CANARY: &str = "canary-7f3a91";
     let cluster = Cluster::start();

@@ -4,8 +4,8 @@ use super::Health;
 use crate::crypto::{KeyId, Purpose};
 use crate::keys::{KeyRecord, KeyStatus};
 use crate::store::{
-    LaneKind, LaneRecord, LaneTally, NewQuarantine, QuarantineRecord, QuarantineState, RunKind,
-    RunRecord, RunState,
+    LaneKind, LaneRecord, LaneTally, NewQuarantine, ProcedureKind, ProcedureRecord,
+    QuarantineRecord, QuarantineState, RunKind, RunRecord, RunState,
 };
 
 pub fn health() -> Health {
@@ -16,6 +16,7 @@ pub fn health() -> Health {
         keys: Vec::new(),
         quarantine: Vec::new(),
         rotations: Vec::new(),
+        procedures: Vec::new(),
         census: None,
         relations: Vec::new(),
         guard_gaps: Vec::new(),
@@ -37,6 +38,21 @@ pub fn run(run_id: i64, state: RunState) -> RunRecord {
         actor: "me@here".to_owned(),
         tally: LaneTally::default(),
         error_code: (state == RunState::Interrupted).then(|| "E0605".to_owned()),
+    }
+}
+
+pub fn procedure(finished: bool) -> ProcedureRecord {
+    ProcedureRecord {
+        procedure_id: 4,
+        kind: ProcedureKind::Restore,
+        subject: "public.patients".to_owned(),
+        params: "{}".to_owned(),
+        phase: "drop".to_owned(),
+        phase_since: "2026-03-19T00:00:00Z".to_owned(),
+        actor: "me@here".to_owned(),
+        started_at: "2026-03-18T00:00:00Z".to_owned(),
+        finished_at: finished.then(|| "2026-03-19T00:00:01Z".to_owned()),
+        outcome: finished.then(|| "restored".to_owned()),
     }
 }
 

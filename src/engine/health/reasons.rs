@@ -9,7 +9,9 @@ use crate::ident::TableName;
 use crate::keys::{Due, KeyStatus, RotationKind, RotationRecord};
 use crate::plural::counted;
 use crate::run::holder;
-use crate::store::{FieldRecord, Found, LaneRecord, QuarantineState, RunKind, RunRecord, RunState};
+use crate::store::{
+    FieldRecord, Found, LaneRecord, ProcedureKind, QuarantineState, RunKind, RunRecord, RunState,
+};
 
 /// Something that needs a person, with the object concerned. As text, it says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,17 @@ pub enum Reason {
     RotationUnfinished {
         /// The record's number.
         history_id: i64,
+    },
+    /// A procedure is not finished, and nobody works on it.
+    ProcedureUnfinished {
+        /// What it does.
+        kind: ProcedureKind,
+        /// What it works on.
+        subject: String,
+        /// The phase that comes next.
+        phase: String,
+        /// Since when.
+        since: String,
     },
     /// A run was interrupted.
     RunInterrupted {
@@ -120,6 +133,16 @@ pub enum Place {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ProcedureUnfinished {
+                kind,
+                subject,
+                phase,
+                since,
+            } => write!(
+                f,
+                "the {kind} of {subject} is unfinished, in phase {phase} since {since}: run the command again, which \
+                 goes on there"
+            ),
             Self::KeyDue { key, due } => write!(f, "key {key} is {due}: `phiseal rotate`"),
             Self::KeySuspended { key } => write!(
                 f,
@@ -207,6 +230,7 @@ impl fmt::Display for Place {
 pub(super) fn of(health: &Health) -> Vec<Reason> {
     let mut out = keys(health);
     out.extend(rotations(health));
+    out.extend(procedures(health));
     out.extend(runs(health));
     out.extend(lanes(health));
     out.extend(quarantine(health));
@@ -251,6 +275,28 @@ fn rotations(health: &Health) -> Vec<Reason> {
         .iter()
         .filter(|record| record.finished_at.is_none())
         .map(reason)
+        .collect()
+}
+
+/// A procedure whose table a worker has a lease on is under way.
+fn procedures(health: &Health) -> Vec<Reason> {
+    let is_held = |subject: &str| {
+        let run = |lane: &LaneRecord| health.runs.iter().find(|run| run.run_id == lane.run_id);
+        health.lanes.iter().any(|lane| {
+            lane.lease_left_seconds.is_some_and(|left| left > 0.0)
+                && run(lane).is_some_and(|run| run.table_label == subject)
+        })
+    };
+    health
+        .procedures
+        .iter()
+        .filter(|one| one.finished_at.is_none() && !is_held(&one.subject))
+        .map(|one| Reason::ProcedureUnfinished {
+            kind: one.kind,
+            subject: one.subject.clone(),
+            phase: one.phase.clone(),
+            since: one.phase_since.clone(),
+        })
         .collect()
 }
 

@@ -10,7 +10,7 @@ use crate::engine::health::Health;
 use crate::foreign::Foreign;
 use crate::keys::{KeyRecord, RotationRecord};
 use crate::run::holder;
-use crate::store::{FieldRecord, LaneRecord, LaneTally, RunRecord};
+use crate::store::{FieldRecord, LaneRecord, LaneTally, ProcedureRecord, RunRecord};
 
 pub fn object(health: &Health, attention: &[String]) -> Value {
     json!({
@@ -21,6 +21,7 @@ pub fn object(health: &Health, attention: &[String]) -> Value {
         "lanes": health.lanes.iter().map(lane).collect::<Vec<_>>(),
         "keys": health.keys.iter().map(|one| key(one, health.census.as_ref())).collect::<Vec<_>>(),
         "rotations": health.rotations.iter().map(rotate::object).collect::<Vec<_>>(),
+        "procedures": health.procedures.iter().map(procedure).collect::<Vec<_>>(),
         "quarantine": health.quarantine.iter().map(quarantine::object).collect::<Vec<_>>(),
         "attention": attention,
     })
@@ -36,7 +37,7 @@ pub fn text(health: &Health, attention: &[String]) -> String {
             .collect();
         lines.join("\n")
     };
-    let sections = [
+    let mut sections = vec![
         ("CONNECTION", connection::text(health.transport.as_ref())),
         ("FIELDS", fields_table(&health.fields)),
         ("RUNS", runs_text(&health.runs)),
@@ -46,6 +47,13 @@ pub fn text(health: &Health, attention: &[String]) -> String {
         ("QUARANTINE", quarantine::table(&health.quarantine)),
         ("NEEDS ATTENTION", attention),
     ];
+    if !health.procedures.is_empty() {
+        let before_quarantine = sections.len() - 2;
+        sections.insert(
+            before_quarantine,
+            ("PROCEDURES", procedures_table(&health.procedures)),
+        );
+    }
     let section = |(title, body): &(&str, String)| {
         let lines: Vec<String> = body.lines().map(|line| format!("  {line}")).collect();
         format!("{title}\n{}", lines.join("\n"))
@@ -55,6 +63,35 @@ pub fn text(health: &Health, attention: &[String]) -> String {
         .map(section)
         .collect::<Vec<_>>()
         .join("\n\n")
+}
+
+fn procedure(one: &ProcedureRecord) -> Value {
+    json!({
+        "procedure_id": one.procedure_id,
+        "kind": one.kind.as_str(),
+        "subject": one.subject,
+        "phase": one.phase,
+        "phase_since": one.phase_since,
+        "started_at": one.started_at,
+        "finished_at": one.finished_at,
+        "actor": one.actor,
+        "outcome": one.outcome,
+    })
+}
+
+fn procedures_table(procedures: &[ProcedureRecord]) -> String {
+    let row = |one: &ProcedureRecord| {
+        vec![
+            one.kind.to_string(),
+            one.subject.clone(),
+            one.outcome.clone().unwrap_or_else(|| one.phase.clone()),
+            one.finished_at
+                .clone()
+                .unwrap_or_else(|| one.phase_since.clone()),
+        ]
+    };
+    let head = ["KIND", "SUBJECT", "PHASE OR OUTCOME", "SINCE"];
+    section(procedures, row, &head, "none yet")
 }
 
 fn field(field: &FieldRecord) -> Value {
@@ -283,8 +320,20 @@ fn section<T>(all: &[T], row: impl Fn(&T) -> Vec<String>, head: &[&str], none: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::health::fixture::{health, key as key_record, lane, run as run_record};
+    use crate::engine::health::fixture::{
+        health, key as key_record, lane, procedure, run as run_record,
+    };
     use crate::store::RunState;
+
+    #[test]
+    fn a_procedure_is_shown_with_its_phase() {
+        let mut health = health();
+        health.procedures = vec![procedure(false)];
+        let text = text(&health, &[]);
+        assert!(text.contains("PROCEDURES\n  KIND"), "{text}");
+        assert!(text.contains("restore  public.patients  drop"), "{text}");
+        assert_eq!(object(&health, &[])["procedures"][0]["phase"], "drop");
+    }
 
     #[test]
     fn every_empty_section_says_so() {

@@ -1,6 +1,6 @@
 //! Each reason from the facts that give it, and its text.
 
-use super::super::fixture::{health, key, lane, quarantined, run};
+use super::super::fixture::{health, key, lane, procedure, quarantined, run};
 use super::*;
 
 fn reasons(health: &Health) -> Vec<String> {
@@ -23,6 +23,22 @@ fn nothing_is_said_where_all_is_well() {
         quarantined("aa", None, QuarantineState::Skipped),
         quarantined("bb", None, QuarantineState::Retry),
     ];
+    assert_eq!(reasons(&health), Vec::<String>::new());
+}
+
+#[test]
+fn an_unfinished_procedure_is_named_unless_somebody_works_on_its_table() {
+    let mut health = health();
+    health.procedures = vec![procedure(true), procedure(false)];
+    assert_eq!(
+        reasons(&health),
+        [
+            "the restore of public.patients is unfinished, in phase drop since 2026-03-19T00:00:00Z: \
+             run the command again, which goes on there"
+        ]
+    );
+    health.runs = vec![run(1, RunState::Running)];
+    health.lanes = vec![lane(1, Some(9.5), false)];
     assert_eq!(reasons(&health), Vec::<String>::new());
 }
 
