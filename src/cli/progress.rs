@@ -66,6 +66,16 @@ struct Bars {
     state: Mutex<(Counts, Option<ProgressBar>)>,
 }
 
+impl Bars {
+    /// Says something in a line above the bar, if there is one.
+    fn say_above(&self, bar: Option<&ProgressBar>, text: &str) {
+        match bar {
+            Some(bar) => bar.println(text),
+            None => self.output.say(text),
+        }
+    }
+}
+
 impl EventSink for Bars {
     fn emit(&self, event: Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,15 +88,7 @@ impl EventSink for Bars {
                 rows_before,
             } => {
                 counts.begin(kind, &table, rows_estimate);
-                let style = ProgressStyle::with_template(
-                    "{prefix} [{bar:20}] {percent:>3} %  {pos}/~{len}  {wide_msg}",
-                )
-                .unwrap_or_else(|_| ProgressStyle::default_bar())
-                .progress_chars("=> ");
-                let new = ProgressBar::new(rows_estimate.max(1)).with_style(style);
-                new.set_prefix(counts.name.clone());
-                new.set_position(rows_before);
-                *bar = Some(new);
+                *bar = Some(bar_of_table(&counts.name, rows_estimate, rows_before));
             }
             Event::Batch { rows, values } => {
                 counts.rows += rows;
@@ -105,13 +107,7 @@ impl EventSink for Bars {
                 kind,
                 subject,
                 phase,
-            } => {
-                let text = phase_text(kind, &subject, phase);
-                match bar {
-                    Some(bar) => bar.println(text),
-                    None => self.output.say(&text),
-                }
-            }
+            } => self.say_above(bar.as_ref(), &phase_text(kind, &subject, phase)),
             Event::Waiting { why } => {
                 if let Some(bar) = bar {
                     bar.set_message(format!("waiting: {}", Foreign(&why)));
@@ -134,13 +130,7 @@ impl EventSink for Bars {
                 code,
                 message,
                 hint,
-            } => {
-                let text = failed_text(&table, code, &message, &hint);
-                match bar {
-                    Some(bar) => bar.println(text),
-                    None => self.output.say(&text),
-                }
-            }
+            } => self.say_above(bar.as_ref(), &failed_text(&table, code, &message, &hint)),
             Event::Notice { text } => self.output.say(&text),
             Event::TableEnded { .. } => {
                 if let Some(bar) = bar.take() {
@@ -150,6 +140,18 @@ impl EventSink for Bars {
             }
         }
     }
+}
+
+fn bar_of_table(name: &str, rows_estimate: u64, rows_before: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{prefix} [{bar:20}] {percent:>3} %  {pos}/~{len}  {wide_msg}",
+    )
+    .unwrap_or_else(|_| ProgressStyle::default_bar())
+    .progress_chars("=> ");
+    let bar = ProgressBar::new(rows_estimate.max(1)).with_style(style);
+    bar.set_prefix(name.to_owned());
+    bar.set_position(rows_before);
+    bar
 }
 
 fn failed_text(table: &str, code: &str, message: &str, hint: &str) -> String {

@@ -2,7 +2,7 @@
 //! Owns whether one is begun, joined or finished, and which half of it is of cells and which of
 //! blind indexes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::outlook::Outlook;
 use super::{Finish, Finished, RotationRequest};
@@ -86,7 +86,7 @@ impl Engine {
         {
             return Err(refused);
         }
-        let begun = Instant::now();
+        let begun = self.stop.clock().now();
         let mut open = self.unfinished().await?;
         if open.is_empty() && outlook.keys.is_empty() {
             return Ok(None);
@@ -100,7 +100,7 @@ impl Engine {
         let (reach, grace) = (Reach::default(), rotation.grace);
         let mut rotated = self.finish_open(&open, reached, &reach, grace).await?;
         rotated.resumed = resumed;
-        rotated.seconds = begun.elapsed().as_secs_f64();
+        rotated.seconds = self.stop.clock().since(begun).as_secs_f64();
         Ok(Some(rotated))
     }
 
@@ -144,7 +144,7 @@ impl Engine {
         reach: &Reach,
         grace: Duration,
     ) -> Result<Rotated, EngineError> {
-        let begun = Instant::now();
+        let begun = self.stop.clock().now();
         let keys = self.store.key_records().await?;
         let is_of_cells = |record: &RotationRecord| {
             let to = keys.iter().find(|key| Some(key.key_id) == record.to_key_id);
@@ -184,7 +184,7 @@ impl Engine {
             resumed: false,
             gone: reached.gone,
             refused: reached.refused,
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds: self.stop.clock().since(begun).as_secs_f64(),
         })
     }
 

@@ -117,7 +117,7 @@ async fn a_rewrap_is_noted_when_it_stores_a_key_and_once_when_it_ends(fixture: F
         let told = clerk.told();
         assert_eq!(told.len(), notes);
         for one in told {
-            assert_eq!(one.records, [done.clone()]);
+            assert_eq!(one.records, std::slice::from_ref(&done));
         }
     }
     assert_eq!(own.head().await.0, 2);
