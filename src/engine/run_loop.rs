@@ -2,9 +2,11 @@
 //! the distribution of lanes. Workers of this process and of processes on other hosts claim lanes
 //! in the same way; nothing else coordinates them. Does not own the run's record.
 
+mod cut;
+mod lane_wait;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -12,124 +14,16 @@ use super::alike::Refusals;
 use super::commit::Committer;
 use super::context::RunContext;
 use super::error::EngineError;
-use super::events::Event;
 use super::pipeline::{LaneRange, Sink, work_range};
 use super::report::Tallied;
-use super::step::{ReadOrder, Reads};
 use super::sweep::sweep;
 use super::window_size::WindowSize;
-use crate::run::checkpoint::{Checkpoints, Slot};
-use crate::run::holder;
 use crate::store::{
-    Access, BatchWriter, Bound, Holder, LaneKind, LaneRecord, LaneStamp, NewLane, Next, PassKind,
-    Select, Store, StoreError,
+    BatchWriter, Holder, LaneKind, LaneRecord, LaneStamp, NewLane, Next, StoreError,
 };
-
-/// A table is cut into up to this many lanes for each worker, so that no worker is idle near the
-/// end.
-const LANES_PER_WORKER: u64 = 4;
-/// A worker gets more than one lane only if each has at least this many rows. A small lane has
-/// small windows, and each window costs a COMMIT.
-const ROWS_PER_SPARE_LANE: u64 = 50_000;
-/// A table with fewer rows than this is one lane.
-const ROWS_PER_LANE_MIN: u64 = 20_000;
-
-/// Cuts a table into lanes: ranges in storage order if the step allows it and the store can, else
-/// ranges of keys. In storage order, a relation without a row that needs work gets one empty range:
-/// the main pass would find nothing, and the sweep looks once more anyway.
-///
-/// # Errors
-/// Any error of the store.
-pub async fn cut_lanes(
-    store: &dyn Store,
-    access: &Access,
-    checkpoints: &Checkpoints,
-    workers: u32,
-    reads: &Reads,
-) -> Result<Vec<NewLane>, EngineError> {
-    let relations = store.relations(access).await?;
-    let rows = store.row_estimate(&access.table).await?;
-    let wanted = lanes_wanted(rows, workers);
-    let pieces = u32::try_from(wanted.div_ceil((relations.len() as u64).max(1))).unwrap_or(1);
-    let mut lanes = Vec::new();
-    for relation in relations {
-        let mut places = match reads.order {
-            ReadOrder::Storage(pass_kind) => {
-                store
-                    .cut_by_storage(access, &relation, pieces, pass_kind)
-                    .await?
-            }
-            ReadOrder::Keys => None,
-        };
-        if let (
-            ReadOrder::Storage(PassKind::Growing | PassKind::Rewriting),
-            Some([first @ Some(Bound::Heap(_)), ..]),
-        ) = (reads.order, places.as_deref())
-            && is_done(store, access, &relation, &reads.sweep).await?
-        {
-            places = Some(vec![first.clone(), first.clone()]);
-        }
-        // Each lane goes from one bound to the next. In key order, the first lane has no lower
-        // bound and the last one no upper bound.
-        let bounds: Vec<Option<Bound>> = match places {
-            Some(places) => places,
-            None => {
-                let keys = store.cut_by_key(&access.table, &relation, pieces).await?;
-                let keys = keys.into_iter().map(Bound::Key).map(Some);
-                [None].into_iter().chain(keys).chain([None]).collect()
-            }
-        };
-        for bound in bounds.windows(2) {
-            let lane_no = lane_number(lanes.len());
-            lanes.push(NewLane {
-                lane_no,
-                kind: LaneKind::Range,
-                relation: relation.clone(),
-                lower: encode(checkpoints, lane_no, Slot::Lower, bound[0].as_ref())?,
-                upper: encode(checkpoints, lane_no, Slot::Upper, bound[1].as_ref())?,
-            });
-        }
-    }
-    Ok(lanes)
-}
-
-/// How many lanes to cut a table of `rows` rows into. For 0 workers it is 0, which gives one lane
-/// for each relation.
-fn lanes_wanted(rows: u64, workers: u32) -> u64 {
-    let workers = u64::from(workers);
-    let each = (rows / (workers * ROWS_PER_SPARE_LANE).max(1)).clamp(1, LANES_PER_WORKER);
-    (workers * each).min(rows / ROWS_PER_LANE_MIN + 1)
-}
-
-/// Whether no row of a relation needs work. This only saves time: after a transient error the
-/// answer is `false`, and the relation is read.
-async fn is_done(
-    store: &dyn Store,
-    access: &Access,
-    relation: &str,
-    sweep: &Select,
-) -> Result<bool, EngineError> {
-    match store.any_left(access, relation, sweep).await {
-        Ok(any_left) => Ok(!any_left),
-        Err(error) if matches!(error.next(), Next::Stop | Next::Bisect) => Err(error.into()),
-        Err(_) => Ok(false),
-    }
-}
-
-fn lane_number(count: usize) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
-}
-
-fn encode(
-    checkpoints: &Checkpoints,
-    lane_no: i32,
-    place: Slot,
-    bound: Option<&Bound>,
-) -> Result<Option<Vec<u8>>, EngineError> {
-    Ok(bound
-        .map(|bound| checkpoints.encode(lane_no, place, bound))
-        .transpose()?)
-}
+pub(super) use cut::cut_lanes;
+use cut::is_done;
+use lane_wait::LaneWait;
 
 /// Works on a recorded run until nothing is left to do.
 ///
@@ -366,50 +260,6 @@ fn whole(relation: &str, lane_no: i32, kind: LaneKind) -> NewLane {
     }
 }
 
-/// Waiting for lanes that other workers hold.
-#[derive(Default)]
-struct LaneWait {
-    since: Option<Duration>,
-    leases: HashMap<i32, f64>,
-}
-
-impl LaneWait {
-    /// Waits half a second. If this process got no lane at all, fails with
-    /// [`EngineError::LanesHeld`] once a holder renews its lease, or the time of a lease is over.
-    async fn wait(
-        &mut self,
-        ctx: &RunContext,
-        open: &[&LaneRecord],
-        worked: bool,
-    ) -> Result<(), EngineError> {
-        let clock = ctx.stop.clock();
-        let since = *self.since.get_or_insert_with(|| clock.now());
-        let holder = open
-            .iter()
-            .find_map(|lane| lane.holder.as_deref())
-            .map_or_else(|| "nobody".to_owned(), holder::describe);
-        let renewed = open.iter().any(|lane| {
-            let left = lane.lease_left_seconds.unwrap_or_default();
-            self.leases
-                .insert(lane.lane_no, left)
-                .is_some_and(|before| left > before)
-        });
-        // [`Store::end_frozen`] ends a frozen holder some seconds after its lease.
-        let lease = Duration::from_secs(u64::from(ctx.settings.lease_seconds) + 10);
-        if !worked && (renewed || clock.since(since) > lease) {
-            return Err(EngineError::LanesHeld {
-                table: ctx.access.table.label.clone(),
-                holder,
-            });
-        }
-        ctx.events.emit(Event::Waiting {
-            why: format!("{} lanes held by {holder}", open.len()),
-        });
-        ctx.stop.sleep(Duration::from_millis(500)).await;
-        Ok(())
-    }
-}
-
 /// Returns the error for a table that refuses all rows for one cause, naming the triggers that may
 /// be that cause.
 pub(super) async fn all_refused(ctx: &RunContext, refused: Refusals) -> EngineError {
@@ -427,30 +277,5 @@ pub(super) async fn all_refused(ctx: &RunContext, refused: Refusals) -> EngineEr
             true => String::new(),
             false => format!(" (triggers of the table: {})", names.join(", ")),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_tables_have_few_lanes_and_large_ones_some_to_spare() {
-        for (rows, workers, lanes) in [
-            (0, 4, 1),
-            (1_000_000, 0, 0),
-            (19_999, 4, 1),
-            (60_000, 4, 4),
-            (100_000, 1, 2),
-            (100_000, 2, 2),
-            (1_000_000, 2, 8),
-            (1_000_000_000, 8, 32),
-        ] {
-            assert_eq!(
-                lanes_wanted(rows, workers),
-                lanes,
-                "{rows} rows, {workers} workers"
-            );
-        }
     }
 }

@@ -17,7 +17,7 @@ use super::sql::{Bind, bound, run, tuple};
 use crate::ident::{Ident, TableName};
 use crate::store::change::Change;
 use crate::store::text::joined;
-use crate::store::{Access, Result, Sealed, StoreError, Table, Trial, TrialTable, Tried, WriteRow};
+use crate::store::{Access, Result, StoreError, Table, Trial, TrialTable, Tried, WriteRow};
 
 /// The name of the temporary copy.
 const COPY: &str = "~phiseal_bench";
