@@ -16,7 +16,7 @@ use super::indexes::{self, Index, index_there, unique_indexes};
 use super::relations;
 use super::sql::{run, scalar, tuple};
 use super::table;
-use crate::store::{Result, Scope, Sealed, StoreError, Table};
+use crate::store::{Result, Scope, StoreError, Table};
 
 /// The number of attempts to get a lock. Each waits [`LOCK_WAIT_MS`], and the pauses between them
 /// grow.

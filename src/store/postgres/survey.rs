@@ -13,9 +13,7 @@ use super::wanted;
 use super::{PostgresStore, timed};
 use crate::store::survey::{Survey, Violator};
 use crate::store::text::joined;
-use crate::store::{
-    Access, KeyColumn, KeyKind, KeyText, Result, Scope, Sealed, Select, StoreError, Table,
-};
+use crate::store::{Access, KeyColumn, KeyKind, KeyText, Result, Scope, Select, StoreError, Table};
 
 /// About how many blocks of each relation the estimate of the remaining work reads.
 const PAGES: i64 = 4_000;

@@ -19,8 +19,7 @@ use super::timed;
 use crate::ident::Ident;
 use crate::store::change::Change;
 use crate::store::{
-    Access, Locator, Result, Sealed, StoreError, Trial, TrialTable, Tried, Triggers, WriteBatch,
-    WriteRow,
+    Access, Locator, Result, StoreError, Trial, TrialTable, Tried, Triggers, WriteBatch, WriteRow,
 };
 
 /// The name of the temporary copy.
