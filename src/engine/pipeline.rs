@@ -40,7 +40,7 @@ pub struct LaneRange {
     pub upto: Option<Bound>,
     /// Which row versions are read.
     pub versions: Visibility,
-    /// Whether rows come with the text of their keys; see [`Windows::single`].
+    /// Whether rows come with the text of their keys; as for rows that are read by themselves.
     pub with_key_text: bool,
 }
 

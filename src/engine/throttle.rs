@@ -7,8 +7,9 @@ use async_trait::async_trait;
 ///
 /// [`super::pages::Pages`] asks before each window, so every step, the sweep, verify and the samples
 /// of `plan` respect it. Rows that are read one by one, because of their size or because they are
-/// locked, belong to a window that was admitted. `bench` is not throttled: it measures reads at full
-/// speed.
+/// locked, belong to a window that was admitted. Not asked: `bench`, which measures reads at full
+/// speed; rows that are read by their keys because they break a constraint; counts and searches by
+/// the server alone.
 #[async_trait]
 pub trait Throttle: Send + Sync {
     /// Returns when the next window may be read. Must return at once after a request to stop.

@@ -34,7 +34,7 @@ pub trait Catalog: Send + Sync {
         Ok(())
     }
 
-    /// The statements that [`Store::prepare`] would run now, in order; empty if nothing is missing.
+    /// The statements that [`Catalog::prepare`] would run now, in order; empty if nothing is missing.
     async fn ddl(&self, table: &Table) -> Result<Vec<String>>;
 
     /// Creates the sealed columns, the blind index columns and the guard where they are missing.
@@ -49,7 +49,7 @@ pub trait Catalog: Send + Sync {
     /// `false` if that would take a long wait; the sweep then reads the whole relation in windows.
     async fn make_sweep_index(&self, access: &Access, relation: &str) -> Result<bool>;
 
-    /// Drops the indexes that [`Store::make_sweep_index`] created, including those of an
+    /// Drops the indexes that [`Catalog::make_sweep_index`] created, including those of an
     /// interrupted run. Returns the names of indexes that could not be dropped because of a long
     /// transaction on the table.
     async fn drop_sweep_index(&self, table: &Table) -> Result<Vec<String>>;
@@ -136,7 +136,7 @@ pub struct ServerFacts {
     /// (`view v`). As long as there is one, no column can be dropped or renamed.
     pub broken_objects: Vec<String>,
     /// Why the guards could not be relied on for a time, one message each; see
-    /// [`crate::store::Store::all_verified`].
+    /// [`crate::store::SealedRelations::all_verified`].
     pub guard_gaps: Vec<String>,
 }
 

@@ -18,7 +18,7 @@ pub trait SealedRelations: Send + Sync {
     /// not the one recorded last, a gap begins: its sealed values may be of an older plaintext.
     async fn note_relations(&self, table: &Table) -> Result<()>;
 
-    /// The relations of the table that have a gap, as [`Store::note_relations`] recorded them.
+    /// The relations of the table that have a gap, as [`SealedRelations::note_relations`] recorded them.
     async fn gaps(&self, table: &Table) -> Result<Vec<Gap>>;
 
     /// Records a gap for every relation of the table.

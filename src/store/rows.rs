@@ -81,7 +81,7 @@ pub trait Rows: Send + Sync {
 
     /// What a search of the whole database covers now: every relation that holds rows, and every
     /// column that may hold a sealed value, including those of our own tables. Quarantine and
-    /// cursors are left out, since [`Store::destroy_keys`] counts them.
+    /// cursors are left out, since [`Rows::destroy_keys`] counts them.
     async fn search_list(&self) -> Result<SearchList>;
 
     /// Searches one relation for values under these keys, with one statement and so one snapshot.
@@ -298,7 +298,7 @@ pub struct LaneUpdate {
 pub struct WriteBatch<'a> {
     /// The relation the rows are in.
     pub relation: &'a str,
-    /// [`Store::fingerprint`] of the relation when the run began.
+    /// [`crate::store::Catalog::fingerprint`] of the relation when the run began.
     pub fingerprint: &'a str,
     /// [`Page::storage`] of the page that the rows came from.
     pub storage: &'a str,

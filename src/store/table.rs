@@ -31,7 +31,7 @@ pub enum Scope {
     Attached,
     /// Also leaves that were detached and still exist.
     Detached,
-    /// Only these, as [`crate::store::Store::relations`] names them.
+    /// Only these, as [`crate::store::Catalog::relations`] names them.
     Only(Vec<String>),
 }
 

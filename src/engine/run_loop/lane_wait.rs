@@ -37,7 +37,7 @@ impl LaneWait {
                 .insert(lane.lane_no, left)
                 .is_some_and(|before| left > before)
         });
-        // [`Store::end_frozen`] ends a frozen holder some seconds after its lease.
+        // `Catalog::end_frozen` ends a frozen holder some seconds after its lease.
         let lease = Duration::from_secs(u64::from(ctx.settings.lease_seconds) + 10);
         if !worked && (renewed || clock.since(since) > lease) {
             return Err(EngineError::LanesHeld {

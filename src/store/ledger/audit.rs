@@ -32,7 +32,7 @@ pub trait AuditTable: Send + Sync {
     /// Includes rows that were not written by an appender, if they have a number.
     async fn audit_entries(&self, from: i64, limit: u32) -> Result<Vec<AuditRow>>;
 
-    /// A fault in the audit tables that [`Store::audit_entries`] and [`Store::audit_head`] cannot
+    /// A fault in the audit tables that [`AuditTable::audit_entries`] and [`AuditTable::audit_head`] cannot
     /// show.
     async fn audit_misfit(&self) -> Result<Option<AuditMisfit>>;
 }

@@ -256,12 +256,12 @@ pub(crate) async fn set_status<S: Session>(
     Ok(session.execute(update).await? == 1)
 }
 
-/// Destroys a key. A key that is still in use is deactivated first if `in_use` allows that;
+/// Destroys a key. A key that is still in use is deactivated first if `even_in_use` allows that;
 /// otherwise the key table refuses its destruction.
 pub(crate) async fn destroy<S: Session>(
     session: &mut S,
     key: &KeyRecord,
-    in_use: bool,
+    even_in_use: bool,
     actor: &str,
     reason: &str,
 ) -> Result<()> {
@@ -269,7 +269,7 @@ pub(crate) async fn destroy<S: Session>(
     if from == KeyStatus::Destroyed {
         return Ok(());
     }
-    if in_use && !from.may_become(KeyStatus::Destroyed) {
+    if even_in_use && !from.may_become(KeyStatus::Destroyed) {
         set_status(session, id, from, KeyStatus::Deactivated, actor, reason).await?;
         from = KeyStatus::Deactivated;
     }

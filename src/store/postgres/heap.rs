@@ -32,7 +32,7 @@ const PASSES_MUCH_GROWTH: u8 = 3;
 /// A fraction of a row's length.
 const GROWTH_MUCH: f64 = 0.5;
 
-/// Implements [`crate::store::Store::cut_by_storage`].
+/// Implements [`crate::store::Rows::cut_by_storage`].
 pub(super) async fn cut_by_storage(
     store: &PostgresStore,
     access: &Access,
@@ -82,7 +82,7 @@ async fn growth(store: &PostgresStore, access: &Access, relation: &str) -> Resul
     })
 }
 
-/// Implements [`crate::store::Store::horizon`].
+/// Implements [`crate::store::Rows::horizon`].
 pub(super) async fn horizon(store: &PostgresStore, relation: &str) -> Result<Option<Horizon>> {
     let storage_now = storage_now(store, relation).await?;
     Ok(storage_now.map(|(storage, oldest)| Horizon {

@@ -195,7 +195,7 @@ pub(super) async fn concurrently(
 }
 
 /// Creates the sweep's partial index of a relation's rows that still need work; see
-/// [`crate::store::Store::make_sweep_index`].
+/// [`crate::store::Catalog::make_sweep_index`].
 pub(super) async fn make_sweep_index(
     store: &PostgresStore,
     access: &Access,

@@ -147,7 +147,7 @@ pub(super) async fn make_indexes(
     Ok(())
 }
 
-/// Replaces the old columns by the new ones; see [`crate::store::Store::switch_indexes`].
+/// Replaces the old columns by the new ones; see [`crate::store::Rows::switch_indexes`].
 pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Result<bool> {
     let mut tx = store.begin().await?;
     run(&mut tx, LOCK_WAIT).await?;

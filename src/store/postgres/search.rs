@@ -74,7 +74,7 @@ const COLUMNS: &str = "
        AND NOT EXISTS (SELECT 1 FROM deep d WHERE d.oid = b.base)
      ORDER BY a.attrelid, a.attnum";
 
-/// Our own tables that [`crate::store::Store::destroy_keys`] counts, so the search leaves them out.
+/// Our own tables that [`crate::store::Rows::destroy_keys`] counts, so the search leaves them out.
 const COUNTED: [&str; 2] = ["quarantine", "lanes"];
 
 /// The list of everything to search.

@@ -161,7 +161,7 @@ pub struct RelationRecord {
 /// A relation whose sealed values must be compared with their plaintext.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
-    /// The relation, qualified and quoted, as [`crate::store::Store::relations`] names it.
+    /// The relation, qualified and quoted, as [`crate::store::Catalog::relations`] names it.
     pub relation: String,
     /// Its present guard. If it has another one later, the comparison did not cover every write.
     pub guard: String,

@@ -280,7 +280,7 @@ pub(super) async fn is_installed(conn: &mut SqliteConnection) -> Result<bool> {
     Ok(count > 0)
 }
 
-/// See [`crate::store::Store::sealed_relations`].
+/// See [`crate::store::SealedRelations::sealed_relations`].
 pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<RelationRecord>> {
     let mut records = Vec::new();
     for one in seen(conn).await? {

@@ -133,7 +133,7 @@ pub(crate) fn if_allowed(store: &PostgresStore, statement: &str) -> String {
     .to_owned()
 }
 
-/// See [`crate::store::Store::note_relations`].
+/// See [`crate::store::SealedRelations::note_relations`].
 pub(crate) async fn note(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;
     let no_seals_yet = has_no_seals(&mut tx, store, table).await?;
@@ -160,7 +160,7 @@ pub(super) fn map_second_root(table: &Table) -> impl Fn(sqlx::Error) -> StoreErr
     }
 }
 
-/// See [`crate::store::Store::gaps`].
+/// See [`crate::store::SealedRelations::gaps`].
 pub(crate) async fn gaps(store: &PostgresStore, table: &Table) -> Result<Vec<Gap>> {
     let mut tx = store.begin().await?;
     let rows = query(format!(
@@ -188,7 +188,7 @@ pub(crate) async fn gaps(store: &PostgresStore, table: &Table) -> Result<Vec<Gap
     rows.iter().map(gap).collect()
 }
 
-/// See [`crate::store::Store::open_gaps`].
+/// See [`crate::store::SealedRelations::open_gaps`].
 pub(crate) async fn open_gaps(store: &PostgresStore, label: &str, reason: &str) -> Result<()> {
     let mut tx = store.begin().await?;
     query(format!(
@@ -204,7 +204,7 @@ pub(crate) async fn open_gaps(store: &PostgresStore, label: &str, reason: &str) 
     committed(tx).await
 }
 
-/// See [`crate::store::Store::close_gaps`].
+/// See [`crate::store::SealedRelations::close_gaps`].
 pub(crate) async fn close_gaps(
     store: &PostgresStore,
     label: &str,

@@ -12,7 +12,7 @@ use super::guarded;
 use crate::quote;
 use crate::store::{Result, Table};
 
-/// See [`crate::store::Store::forget_fields`].
+/// See [`crate::store::SealedRelations::forget_fields`].
 pub(crate) async fn forget(store: &PostgresStore, label: &str, columns: &[String]) -> Result<()> {
     let fields = store.own("encrypted_field_metadata");
     let mut tx = store.begin().await?;
@@ -63,7 +63,7 @@ async fn leave(
     Ok(())
 }
 
-/// See [`crate::store::Store::rebind`]. Drops the triggers of the old table's guard; the guard of
+/// See [`crate::store::SealedRelations::rebind`]. Drops the triggers of the old table's guard; the guard of
 /// the new table has the same functions.
 pub(crate) async fn rebind(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = store.begin().await?;

@@ -37,7 +37,7 @@ pub(crate) async fn is_fresh(conn: &mut SqliteConnection, table: &Table) -> Resu
     Ok(scalar(sql, []).fetch_one(conn).await?)
 }
 
-/// See [`crate::store::Store::note_relations`].
+/// See [`crate::store::SealedRelations::note_relations`].
 pub(crate) async fn note(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     let fresh = is_fresh(&mut transaction, table).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn note_marks(conn: &mut SqliteConnection) -> Result<()> {
     .await
 }
 
-/// See [`crate::store::Store::gaps`].
+/// See [`crate::store::SealedRelations::gaps`].
 pub(crate) async fn gaps(conn: &mut SqliteConnection, table: &Table) -> Result<Vec<Gap>> {
     let all = seen(conn).await?;
     let ours = all.into_iter().filter(|one| one.label == table.label);
@@ -75,7 +75,7 @@ pub(crate) async fn gaps(conn: &mut SqliteConnection, table: &Table) -> Result<V
         .collect())
 }
 
-/// See [`crate::store::Store::open_gaps`].
+/// See [`crate::store::SealedRelations::open_gaps`].
 pub(crate) async fn open_gaps(
     conn: &mut SqliteConnection,
     label: &str,
@@ -90,7 +90,7 @@ pub(crate) async fn open_gaps(
     commit(transaction).await
 }
 
-/// See [`crate::store::Store::close_gaps`]. When no table has a gap any more, the gaps by marks are
+/// See [`crate::store::SealedRelations::close_gaps`]. When no table has a gap any more, the gaps by marks are
 /// closed too.
 pub(crate) async fn close_gaps(
     conn: &mut SqliteConnection,

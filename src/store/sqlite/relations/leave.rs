@@ -10,7 +10,7 @@ use super::{UNEXPECTED, after_change, before_change, seen};
 use crate::ident::{Ident, TableName};
 use crate::store::{Result, Table};
 
-/// See [`crate::store::Store::forget_fields`].
+/// See [`crate::store::SealedRelations::forget_fields`].
 pub(crate) async fn forget(
     conn: &mut SqliteConnection,
     label: &str,
@@ -65,7 +65,7 @@ async fn leave(conn: &mut SqliteConnection, label: &str, but: Option<&TableName>
     Ok(())
 }
 
-/// See [`crate::store::Store::rebind`].
+/// See [`crate::store::SealedRelations::rebind`].
 pub(crate) async fn rebind(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     let mut transaction = write_transaction(conn).await?;
     before_change(&mut transaction).await?;
