@@ -270,7 +270,8 @@ impl Engine {
                     Sealed::InPlace => FieldState::Opened,
                     Sealed::Beside { .. } => FieldState::Verified,
                 };
-                // A field that was finalized or restored stays what it is.
+                // A field whose state has no way to this one stays what it is: one that was never sealed,
+                // was restored, forgotten or finalized.
                 let may_become = registered.iter().any(|record| {
                     record.table_label == label
                         && record.column_label == name

@@ -1,8 +1,8 @@
 //! The contract between the engine and a database.
-//! Owns the traits and types of a round trip; contains no SQL and knows nothing of the plan file,
-//! of steps or of progress. Every method is one place where a run can be killed, and the fault
-//! tests interrupt each of them. All SQL that the engine runs is below `store/postgres` and
-//! `store/sqlite`.
+//! Owns the traits and types of a round trip; knows nothing of the plan file, of steps or of progress.
+//! Every method is one place where a run can be killed, and the fault tests interrupt each that a
+//! backfill calls. The SQL on our own tables is in `ledger`, all other SQL that the engine runs in
+//! `postgres` and `sqlite`.
 
 pub mod access;
 pub mod catalog;

@@ -103,11 +103,9 @@ impl EventSink for Bars {
                     }
                 }
             }
-            Event::Phase {
-                kind,
-                subject,
-                phase,
-            } => self.say_above(bar.as_ref(), &phase_text(kind, &subject, phase)),
+            Event::Phase { kind, table, phase } => {
+                self.say_above(bar.as_ref(), &phase_text(kind, &table, phase))
+            }
             Event::Waiting { why } => {
                 if let Some(bar) = bar {
                     bar.set_message(format!("waiting: {}", Foreign(&why)));
@@ -161,8 +159,8 @@ fn failed_text(table: &str, code: &str, message: &str, hint: &str) -> String {
     )
 }
 
-fn phase_text(kind: &str, subject: &str, phase: &str) -> String {
-    format!("{kind} {}: phase {phase}", Foreign(subject))
+fn phase_text(kind: &str, table: &str, phase: &str) -> String {
+    format!("{kind} {}: phase {phase}", Foreign(table))
 }
 
 fn search_text(place: &str, number: usize, of: usize) -> String {
@@ -214,11 +212,9 @@ impl EventSink for Lines {
                     ));
                 }
             }
-            Event::Phase {
-                kind,
-                subject,
-                phase,
-            } => self.output.say(&phase_text(kind, &subject, phase)),
+            Event::Phase { kind, table, phase } => {
+                self.output.say(&phase_text(kind, &table, phase))
+            }
             Event::Waiting { why } => {
                 if counts.waiting.as_ref() != Some(&why) {
                     let name = match counts.name.as_str() {

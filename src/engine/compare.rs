@@ -46,7 +46,7 @@ impl Engine {
                 break;
             }
             // Writing to a detached partition moved the counters by which its changes are detected.
-            self.stop.clock().sleep(COUNTERS_ARE_LATE).await;
+            self.stop.sleep(COUNTERS_ARE_LATE).await;
             self.store.note_relations(&job.table).await?;
         }
         Ok(all)

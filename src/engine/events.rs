@@ -25,10 +25,10 @@ pub enum Event {
     },
     /// A phase of a procedure begins.
     Phase {
-        /// What the procedure does: `restore`, `rotate` …
+        /// What the procedure does: `restore` …
         kind: &'static str,
-        /// What it works on.
-        subject: String,
+        /// The label of its table.
+        table: String,
         /// The phase.
         phase: &'static str,
     },

@@ -81,7 +81,7 @@ impl Health {
         let keys = store.key_records().await?;
         let rotations = store.rotations(ROTATIONS_MAX).await?;
         let mut procedures = store.procedures(PROCEDURES_MAX).await?;
-        procedures.retain(|one| asked(&one.subject));
+        procedures.retain(|one| asked(&one.table_label));
         let mut relations = store.sealed_relations().await?;
         relations.retain(|one| asked(&one.table_label));
         Ok(Self {

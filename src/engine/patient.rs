@@ -221,7 +221,7 @@ patient! { Ledger:
 }
 
 patient! { Procedures:
-    Repeatable begin_procedure(kind: ProcedureKind, subject: &str, phase: &str, params: &str, actor: &str) -> ProcedureRecord;
+    Repeatable begin_procedure(kind: ProcedureKind, table_label: &str, columns: &str, phase: &str, params: &str, actor: &str) -> ProcedureRecord;
     Repeatable set_phase(procedure_id: i64, from: &str, to: &str, params: Option<&str>) -> ();
     Repeatable finish_procedure(procedure_id: i64, outcome: &str) -> ();
     Look procedures(limit: u32) -> Vec<ProcedureRecord>;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::Engine;
 use super::error::EngineError;
 use super::events::Event;
-use crate::store::{ProcedureKind, ProcedureRecord, StoreError};
+use crate::store::{ProcedureKind, ProcedureRecord, StoreError, Table};
 
 /// What comes after a phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +33,17 @@ pub trait Procedure: Send {
     /// What it does.
     fn kind(&self) -> ProcedureKind;
 
-    /// What it works on: the label of a table, or the ids of keys. Two procedures of one kind and
-    /// subject are the same procedure.
-    fn subject(&self) -> String;
+    /// The table, with the fields that it works on. Two procedures of one kind for the same columns of
+    /// a table are the same procedure.
+    fn table(&self) -> &Table;
 
     /// Where it begins.
     fn first(&self) -> Self::Phase;
+
+    /// Where a call goes on that finds this phase recorded.
+    fn resumes_at(&self, recorded: Self::Phase) -> Self::Phase {
+        recorded
+    }
 
     /// Does one phase. `record` is the procedure as it is recorded.
     ///
@@ -62,36 +67,39 @@ impl Engine {
     pub async fn proceed<P: Procedure>(&self, procedure: &mut P) -> Result<(), EngineError> {
         let first: &'static str = procedure.first().into();
         let (kind, actor) = (procedure.kind(), &self.tenants.actor);
-        let mut record = self
+        let (label, columns) = (&procedure.table().label, procedure.table().column_labels());
+        let record = self
             .store
-            .begin_procedure(kind, &procedure.subject(), first, "{}", actor)
+            .begin_procedure(kind, label, &columns, first, "{}", actor)
             .await?;
+        let label = label.clone();
+        let recorded: P::Phase = record.phase.parse().map_err(|_| {
+            StoreError::unexpected("a phase of a procedure that this version does not know")
+        })?;
+        let mut stored: &'static str = recorded.into();
+        let mut phase = procedure.resumes_at(recorded);
         loop {
             if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }
-            let phase: P::Phase = record.phase.parse().map_err(|_| StoreError::Unexpected {
-                what: "a phase of a procedure that this version does not know",
-            })?;
+            let name: &'static str = phase.into();
+            if name != stored {
+                self.store
+                    .set_phase(record.procedure_id, stored, name, None)
+                    .await?;
+                stored = name;
+            }
             self.events.emit(Event::Phase {
                 kind: kind.as_str(),
-                subject: record.subject.clone(),
-                phase: phase.into(),
+                table: label.clone(),
+                phase: name,
             });
             match procedure.run(self, phase, &record).await? {
-                Then::Phase(next) => {
-                    let next: &'static str = next.into();
-                    self.store
-                        .set_phase(record.procedure_id, &record.phase, next, None)
-                        .await?;
-                    next.clone_into(&mut record.phase);
-                }
+                Then::Phase(next) => phase = next,
                 Then::Stay => return Ok(()),
                 Then::End(outcome) => {
-                    self.store
-                        .finish_procedure(record.procedure_id, outcome)
-                        .await?;
-                    return Ok(());
+                    let id = record.procedure_id;
+                    return Ok(self.store.finish_procedure(id, outcome).await?);
                 }
             }
         }

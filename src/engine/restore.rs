@@ -13,7 +13,7 @@ use super::report::TableReport;
 use super::steps::restore::Restore;
 use super::{Engine, Job};
 use crate::store::record::RESTORED;
-use crate::store::{FieldState, ProcedureKind, ProcedureRecord, Sealed};
+use crate::store::{FieldState, ProcedureKind, ProcedureRecord, RunKind, Sealed, Table};
 use crate::words::word_enum;
 
 word_enum! {
@@ -41,13 +41,15 @@ impl Engine {
     /// Any error that stops the run. Everything committed stays, and the same call resumes.
     pub async fn restore(&self, job: &Job, drop_sealed: bool) -> Result<TableReport, EngineError> {
         let fields = &job.table.fields;
-        let mut in_place: Vec<String> = Vec::new();
-        for field in fields {
-            if field.sealed == Sealed::InPlace {
-                in_place.push(field.label.clone());
-            }
-        }
-        if drop_sealed || in_place.len() == fields.len() {
+        let in_place: Vec<String> = fields
+            .iter()
+            .filter(|field| field.sealed == Sealed::InPlace)
+            .map(|field| field.label.clone())
+            .collect();
+        let open = self.store.open_run(&job.table.label).await?;
+        // A run of another kind refuses this one, and then there is no procedure to record.
+        let is_refused = open.is_some_and(|run| run.kind != RunKind::Restore);
+        if !is_refused && (drop_sealed || in_place.len() == fields.len()) {
             let mut restoring = RestoreAndDrop {
                 job,
                 leaves_nothing: drop_sealed,
@@ -57,7 +59,7 @@ impl Engine {
             return restoring.report.ok_or(EngineError::Worker);
         }
         let report = self.decrypt(job).await?;
-        if report.open_quarantine == 0 {
+        if report.open_quarantine == 0 && !in_place.is_empty() {
             self.store
                 .set_field_state(&job.table.label, &in_place, FieldState::Restored)
                 .await?;
@@ -98,11 +100,16 @@ impl Procedure for RestoreAndDrop<'_> {
         ProcedureKind::Restore
     }
 
-    fn subject(&self) -> String {
-        self.job.table.label.clone()
+    fn table(&self) -> &Table {
+        &self.job.table
     }
 
     fn first(&self) -> RestorePhase {
+        RestorePhase::Fill
+    }
+
+    /// The application may have sealed values since the call that filled.
+    fn resumes_at(&self, _recorded: RestorePhase) -> RestorePhase {
         RestorePhase::Fill
     }
 
@@ -126,8 +133,6 @@ impl Procedure for RestoreAndDrop<'_> {
                     Then::Stay
                 })
             }
-            // The call that filled was killed. The application may have sealed values since.
-            RestorePhase::Drop if self.report.is_none() => Ok(Then::Phase(RestorePhase::Fill)),
             RestorePhase::Drop => {
                 // One transaction also sets the fields' state and ends the procedure.
                 engine.store.drop_sealed(&self.job.table).await?;

@@ -106,6 +106,12 @@ coded! {
             holder: String,
         } = "E0602"("another run works on table {table}: {holder}"), exit: Held,
             hint: "let it finish, or stop it and run the command again; see `phiseal status`";
+        /// Another command has moved a field to a state from which this one's does not follow.
+        FieldMoved {
+            /// The labels of its table and column.
+            field: String,
+        } = "E0609"("another command has changed the state of field {field} meanwhile"), exit: Held,
+            hint: "see `phiseal fields list`, and run the command again if it still applies";
         /// Something that must exist does not (a table, a column, our own schema).
         Missing {
             /// What is missing.
@@ -231,6 +237,7 @@ impl StoreError {
             | Self::KeyNotActive
             | Self::SchemaChanged { .. }
             | Self::Held { .. }
+            | Self::FieldMoved { .. }
             | Self::Missing { .. }
             | Self::InTheWay { .. }
             | Self::OtherTable { .. }

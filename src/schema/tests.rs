@@ -131,8 +131,8 @@ async fn up_and_down_stop_at_the_version_asked_for() {
     assert_eq!(schema.down(Some(1)).await, Ok(vec![3, 2]));
     assert_eq!(schema.up(None).await, Ok(vec![2, 3, 4, 5, 6, 7, 8, 9]));
     assert_eq!(schema.down(None).await, Ok(vec![9]));
-    for missing in [schema.up(Some(9)).await, schema.down(Some(9)).await] {
-        assert_eq!(missing, Err(MigrateError::NoSuchVersion { version: 9 }));
+    for missing in [schema.up(Some(10)).await, schema.down(Some(10)).await] {
+        assert_eq!(missing, Err(MigrateError::NoSuchVersion { version: 10 }));
     }
 }
 
@@ -202,6 +202,7 @@ async fn status_tells_applied_pending_changed_and_unknown() {
             MigrationState::Pending,
             MigrationState::Pending,
             MigrationState::Pending,
+            MigrationState::Pending,
             MigrationState::Unknown,
         ]
     );
@@ -231,12 +232,12 @@ async fn a_database_of_a_newer_program_stops_up_and_down() {
     let mut conn = migrated().await;
     run(
         &mut conn,
-        "INSERT INTO phiseal_migrations_engine (version, name, checksum) VALUES (9, 'later', x'00')",
+        "INSERT INTO phiseal_migrations_engine (version, name, checksum) VALUES (10, 'later', x'00')",
     )
     .await
     .unwrap();
     let mut schema = Migrations::own_in_sqlite(&mut conn);
-    let refused = Err(MigrateError::UnknownApplied { version: 9 });
+    let refused = Err(MigrateError::UnknownApplied { version: 10 });
     assert_eq!(schema.up(None).await, refused);
     assert_eq!(schema.down(None).await, refused);
 }

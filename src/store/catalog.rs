@@ -10,8 +10,9 @@ use crate::store::{Access, ColumnSwitch, OpenTransaction, Result, Table};
 
 /// Facts about the server and its tables, and the columns, indexes and guards that a run needs.
 ///
-/// Contract: as [`Store`](crate::store::Store). The methods that create or drop indexes, and
-/// [`Catalog::end_frozen`], are several steps, each of which may be repeated.
+/// Contract: as [`Store`](crate::store::Store). The methods that create or drop columns or indexes, and
+/// [`Catalog::end_frozen`], are several steps, each of which may be repeated; the last step of
+/// [`Catalog::drop_sealed`] is one transaction.
 #[async_trait]
 pub trait Catalog: Send + Sync {
     /// What the server is, and which of its settings matter to the engine.
@@ -79,7 +80,7 @@ pub trait Catalog: Send + Sync {
     /// commits; see [`BatchWriter::write`].
     async fn fingerprint(&self, access: &Access, relation: &str) -> Result<String>;
 
-    /// The number of rows of the relation: in PostgreSQL as the statistics have it, in SQLite
+    /// The number of rows of the table: in PostgreSQL as the statistics have it, in SQLite
     /// exact.
     async fn row_estimate(&self, table: &Table) -> Result<u64>;
 

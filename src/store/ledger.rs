@@ -1,5 +1,5 @@
 //! Our own tables: fields, runs, lanes, quarantine, audit, keys and rotations.
-//! Owns the trait [`Ledger`] and its one implementation for every store that has [`OwnTables`]: one
+//! Owns the trait [`Ledger`] and its one implementation for every store that has [`PresentNames`]: one
 //! transaction for each method; the other traits are in the files of their tables. The functions in the files below take the caller's transaction, so that
 //! a batch, a switch or a destruction keeps its rows, cursor, quarantine and audit entry together. A
 //! database differs only in its [`Dialect`](dialect::Dialect).

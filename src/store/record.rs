@@ -30,12 +30,6 @@ word_enum! {
 word_enum! {
     /// What a procedure does.
     ProcedureKind {
-        /// Replaces keys by new versions.
-        Rotate = "rotate",
-        /// Replaces the keys of blind indexes.
-        Reindex = "reindex",
-        /// Destroys keys.
-        Destroy = "destroy",
         /// Restores the plaintext and drops the sealed columns.
         Restore = "restore",
         /// Removes the plaintext columns.
@@ -48,6 +42,9 @@ word_enum! {
 /// The outcome of a restore that dropped the sealed columns.
 pub const RESTORED: &str = "restored";
 
+/// The outcome of a procedure that another command made pointless.
+pub const GIVEN_UP: &str = "given up";
+
 /// A procedure of several phases (`procedures`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcedureRecord {
@@ -55,8 +52,10 @@ pub struct ProcedureRecord {
     pub procedure_id: i64,
     /// What it does.
     pub kind: ProcedureKind,
-    /// What it works on: the label of a table, or the ids of keys.
-    pub subject: String,
+    /// The label of the table that it works on.
+    pub table_label: String,
+    /// The labels of the columns, separated by `, `.
+    pub columns: String,
     /// What its phases have to know of each other, as JSON text.
     pub params: String,
     /// The phase that comes next; all before it are done.

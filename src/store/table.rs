@@ -46,6 +46,16 @@ pub enum UntrustedSeal {
 }
 
 impl Table {
+    /// The labels of its fields, separated by `, `, as a procedure records them.
+    pub fn column_labels(&self) -> String {
+        let labels: Vec<&str> = self
+            .fields
+            .iter()
+            .map(|field| field.label.as_str())
+            .collect();
+        labels.join(", ")
+    }
+
     /// Whether a key's text can only be a number or a uuid, so that it is not PHI by itself.
     pub fn key_is_plain(&self) -> bool {
         self.keys

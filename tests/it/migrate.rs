@@ -166,9 +166,9 @@ async fn a_checksum_does_not_depend_on_the_schema_but_on_the_file() {
     let stopped = Err(MigrateError::ChecksumDiffers { version: 3 });
     assert_eq!(up(&db, "phiseal").await, stopped);
     assert_eq!(down(&db, "phiseal", None).await, stopped);
-    db.exec("INSERT INTO other.migrations_engine VALUES (9, 'later', '')")
+    db.exec("INSERT INTO other.migrations_engine VALUES (10, 'later', '')")
         .await;
-    let stopped = Err(MigrateError::UnknownApplied { version: 9 });
+    let stopped = Err(MigrateError::UnknownApplied { version: 10 });
     assert_eq!(up(&db, "other").await, stopped);
     assert_eq!(down(&db, "other", None).await, stopped);
 }
@@ -185,7 +185,7 @@ async fn status_changes_nothing_and_tells_applied_from_pending() {
     assert_eq!(schema.up(Some(2)).await, Ok(vec![1, 2]));
     assert_eq!(schema.down(None).await, Ok(vec![2]));
     let all = schema.status().await.unwrap();
-    assert_eq!((all.len(), all[0].state), (8, MigrationState::Applied));
+    assert_eq!((all.len(), all[0].state), (9, MigrationState::Applied));
     let stamp = all[0].applied_at.as_deref().unwrap();
     assert!(stamp.len() == "2026-01-01T00:00:00.000Z".len() && stamp.ends_with('Z'));
     assert_eq!(
@@ -358,5 +358,5 @@ async fn down_is_refused_while_a_field_is_sealed_or_records_are_under_six_years_
     let db = migrated("migrate_old").await;
     db.exec(&new_entry("now() - interval '6 years 1 day'"))
         .await;
-    assert_eq!(down(&db, "phiseal", None).await, Ok(vec![8]));
+    assert_eq!(down(&db, "phiseal", None).await, Ok(vec![9]));
 }

@@ -265,38 +265,74 @@ async fn an_interrupted_restore_resumes() {
     );
 }
 
+/// What `procedures` says of the one restore: its phase, and its outcome or a dash.
+async fn phase(fixture: &Fixture) -> String {
+    let phase = "SELECT phase || ' ' || coalesce(outcome, '-') FROM phiseal.procedures ORDER BY procedure_id DESC LIMIT 1";
+    fixture.scalar(phase).await.unwrap_or_default()
+}
+
 #[tokio::test]
-async fn a_restore_that_drops_and_is_killed_goes_on_in_its_phase_and_is_recorded_once() {
-    let people = PEOPLE.replace("2000", "60000");
-    let fixture = Fixture::postgres("phases", &people, &beside("public.people", &["ssn"])).await;
+async fn a_restore_that_is_killed_before_it_drops_goes_on_and_is_recorded_once() {
+    let fixture = Fixture::postgres("phases", PEOPLE, &beside("public.people", &["ssn"])).await;
     fixture.json(&["backfill"]).await;
     fixture.db().exec(&blank("people", &["ssn"])).await;
+    // A reader keeps the columns from being dropped.
+    let mut reader = fixture.db().pool().acquire().await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT count(*) FROM people;")
+        .execute(&mut *reader)
+        .await
+        .unwrap();
     let mut running = fixture.phiseal(&["restore", "--drop-sealed"]).spawn();
-    let begun = "SELECT count(*) FROM phiseal.lanes l JOIN phiseal.runs USING (run_id)
-        WHERE runs.kind = 'restore' AND l.rows_written > 0";
-    while fixture.db().count(begun).await == 0 {
+    while phase(&fixture).await != "drop -" {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     running.signal(rustix::process::Signal::KILL);
     running.wait().await;
+    sqlx::raw_sql("ROLLBACK")
+        .execute(&mut *reader)
+        .await
+        .unwrap();
     fixture.db().settled().await;
-    let phase =
-        "SELECT phase FROM phiseal.procedures WHERE kind = 'restore' AND finished_at IS NULL";
-    assert_eq!(fixture.scalar(phase).await.as_deref(), Some("fill"));
     let status = fixture.json(&["status"]).await;
-    assert_eq!(status["procedures"][0]["subject"], "public.people");
-    fixture.json(&["restore", "--drop-sealed"]).await;
-    let ended = "SELECT string_agg(phase || ' ' || outcome, ', ') FROM phiseal.procedures";
+    let shown = &status["procedures"][0];
     assert_eq!(
-        fixture.scalar(ended).await.as_deref(),
-        Some("drop restored")
+        (&shown["table"], &shown["columns"]),
+        (&"public.people".into(), &"ssn".into())
     );
+    assert_eq!(
+        (&shown["phase"], &shown["outcome"]),
+        (&"drop".into(), &serde_json::Value::Null)
+    );
+    fixture.json(&["restore", "--drop-sealed"]).await;
+    assert_eq!(phase(&fixture).await, "drop restored");
+    let records = "SELECT count(*) FROM phiseal.procedures";
+    assert_eq!(fixture.db().count(records).await, 1);
     let state = "SELECT state FROM phiseal.encrypted_field_metadata";
     assert_eq!(fixture.scalar(state).await.as_deref(), Some("restored"));
-    assert_eq!(
-        differences(&fixture, "people", "saved", "id, ssn, note").await,
-        0
-    );
+    let left = differences(&fixture, "people", "saved", "id, ssn, note").await;
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_restore_that_waits_for_a_person_is_given_up_when_its_columns_are_sealed_again() {
+    let fixture = Fixture::postgres("given_up", PEOPLE, &beside("public.people", &["ssn"])).await;
+    fixture.json(&["backfill"]).await;
+    // Another plaintext, written past the guard, is not overwritten: a person has to look.
+    fixture
+        .db()
+        .exec(
+            "ALTER TABLE people DISABLE TRIGGER ALL; UPDATE people SET ssn = 'another' WHERE id = 7;
+             ALTER TABLE people ENABLE ALWAYS TRIGGER \"~phiseal_i\"; ALTER TABLE people ENABLE ALWAYS TRIGGER \"~phiseal_u\"",
+        )
+        .await;
+    fixture
+        .phiseal(&["restore", "--drop-sealed"])
+        .run()
+        .await
+        .expect_code(6);
+    assert_eq!(phase(&fixture).await, "fill -");
+    fixture.run(&["backfill"]).await;
+    assert_eq!(phase(&fixture).await, "fill given up");
 }
 
 #[tokio::test]

@@ -6,10 +6,10 @@ UPDATE {{schema}}.lanes SET kind = 'sweep' WHERE lane_no >= 1000000;
 
 CREATE TABLE {{schema}}.procedures (
     procedure_id bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind         text        NOT NULL CHECK (kind IN
-        ('rotate', 'reindex', 'destroy', 'restore', 'finalize', 'scrub')),
-    -- What it works on: the label of a table, or the ids of keys.
-    subject      text        NOT NULL,
+    kind         text        NOT NULL CHECK (kind IN ('restore', 'finalize', 'scrub')),
+    -- What it works on: the label of a table and the labels of columns, separated by ", ".
+    table_label  text        NOT NULL,
+    columns      text        NOT NULL,
     params       text        NOT NULL DEFAULT '{}',
     -- The phase that comes next: all before it are done.
     phase        text        NOT NULL,
@@ -22,8 +22,9 @@ CREATE TABLE {{schema}}.procedures (
     CHECK (finished_at IS NULL OR outcome IS NOT NULL)
 );
 
--- One unfinished procedure of a kind for each subject: whoever asks for it again goes on with it.
-CREATE UNIQUE INDEX procedures_one_open ON {{schema}}.procedures (kind, subject) WHERE finished_at IS NULL;
+-- One unfinished procedure of a kind for the same columns: whoever asks for it again goes on with it.
+CREATE UNIQUE INDEX procedures_one_open ON {{schema}}.procedures (kind, table_label, columns)
+    WHERE finished_at IS NULL;
 
 CREATE TRIGGER procedures_kept
     BEFORE DELETE OR TRUNCATE ON {{schema}}.procedures

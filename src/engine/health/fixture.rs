@@ -45,7 +45,8 @@ pub fn procedure(finished: bool) -> ProcedureRecord {
     ProcedureRecord {
         procedure_id: 4,
         kind: ProcedureKind::Restore,
-        subject: "public.patients".to_owned(),
+        table_label: "public.patients".to_owned(),
+        columns: "ssn".to_owned(),
         params: "{}".to_owned(),
         phase: "drop".to_owned(),
         phase_since: "2026-03-19T00:00:00Z".to_owned(),

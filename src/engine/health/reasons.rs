@@ -42,8 +42,8 @@ pub enum Reason {
     ProcedureUnfinished {
         /// What it does.
         kind: ProcedureKind,
-        /// What it works on.
-        subject: String,
+        /// The label of its table.
+        label: String,
         /// The phase that comes next.
         phase: String,
         /// Since when.
@@ -135,13 +135,13 @@ impl fmt::Display for Reason {
         match self {
             Self::ProcedureUnfinished {
                 kind,
-                subject,
+                label,
                 phase,
                 since,
             } => write!(
                 f,
-                "the {kind} of {subject} is unfinished, in phase {phase} since {since}: run the command again, which \
-                 goes on there"
+                "the {kind} of {label} was not finished (next: {phase}, since {since}): {}",
+                command(*kind)
             ),
             Self::KeyDue { key, due } => write!(f, "key {key} is {due}: `phiseal rotate`"),
             Self::KeySuspended { key } => write!(
@@ -278,26 +278,46 @@ fn rotations(health: &Health) -> Vec<Reason> {
         .collect()
 }
 
-/// A procedure whose table a worker has a lease on is under way.
+/// The command that goes on with a procedure.
+fn command(kind: ProcedureKind) -> &'static str {
+    match kind {
+        ProcedureKind::Restore => "`phiseal restore --drop-sealed`",
+        ProcedureKind::Finalize => "`phiseal finalize`",
+        ProcedureKind::Scrub => "`phiseal scrub`",
+    }
+}
+
+/// A procedure is under way if a worker has a lease on its table, or if its phase is young: between
+/// two runs of it nobody has a lease.
 fn procedures(health: &Health) -> Vec<Reason> {
-    let is_held = |subject: &str| {
+    let is_held = |label: &str| {
         let run = |lane: &LaneRecord| health.runs.iter().find(|run| run.run_id == lane.run_id);
         health.lanes.iter().any(|lane| {
             lane.lease_left_seconds.is_some_and(|left| left > 0.0)
-                && run(lane).is_some_and(|run| run.table_label == subject)
+                && run(lane).is_some_and(|run| run.table_label == label)
         })
     };
     health
         .procedures
         .iter()
-        .filter(|one| one.finished_at.is_none() && !is_held(&one.subject))
+        .filter(|one| one.finished_at.is_none() && !is_held(&one.table_label))
+        .filter(|one| !is_young(&one.phase_since, &health.now))
         .map(|one| Reason::ProcedureUnfinished {
             kind: one.kind,
-            subject: one.subject.clone(),
+            label: one.table_label.clone(),
             phase: one.phase.clone(),
             since: one.phase_since.clone(),
         })
         .collect()
+}
+
+/// Whether less than ten minutes lie between two times of the server.
+fn is_young(since: &str, now: &str) -> bool {
+    let times = (
+        since.parse::<jiff::Timestamp>(),
+        now.parse::<jiff::Timestamp>(),
+    );
+    matches!(times, (Ok(since), Ok(now)) if now.as_second() - since.as_second() < 600)
 }
 
 fn runs(health: &Health) -> impl Iterator<Item = Reason> {

@@ -236,7 +236,7 @@ pub(crate) async fn misfit<S: Session>(session: &mut S) -> Result<Option<AuditMi
     let (log, head) = (dialect.table("audit_log"), dialect.table("audit_head"));
     let sql = format!(
         "SELECT EXISTS (SELECT 1 FROM {log} WHERE NOT ({number})) AS unnumbered, \
-           (SELECT entry_id FROM {log} GROUP BY entry_id HAVING count(*) > 1 ORDER BY 1 LIMIT 1) AS twice, \
+           (SELECT entry_id FROM {log} WHERE {number} GROUP BY entry_id HAVING count(*) > 1 ORDER BY 1 LIMIT 1) AS twice, \
            (SELECT count(*) = 1 AND sum(CASE WHEN {number} AND {bytes} THEN 1 ELSE 0 END) = 1 FROM {head}) AS head",
         number = dialect.is_integer("entry_id"),
         bytes = dialect.is_bytes("mac"),
@@ -257,7 +257,7 @@ own_row!(Shape, "the audit log", |row| Self {
 });
 
 own_row!(AuditHead, "the head of the audit log", |row| Self {
-    entry_id: row.try_get("entry_id")?,
+    entry_id: present(row.try_get("entry_id"))?,
     mac: row
         .try_get::<Option<Vec<u8>>, _>("mac")?
         .unwrap_or_default(),
@@ -265,7 +265,7 @@ own_row!(AuditHead, "the head of the audit log", |row| Self {
 });
 
 own_row!(ChangeRow, "a change of a key", |row| Self {
-    transition_id: row.try_get("transition_id")?,
+    transition_id: present(row.try_get("transition_id"))?,
     columns: [
         row.try_get("key_id")?,
         row.try_get("from_status")?,

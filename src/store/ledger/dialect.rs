@@ -1,6 +1,6 @@
 //! What differs between databases in the SQL on our own tables.
 //! Owns the list of differences; a store implements it once. Everything else in `store/ledger` is
-//! SQL that PostgreSQL and SQLite (3.39 and later, the version that the program carries) read alike:
+//! SQL that PostgreSQL and SQLite from 3.39 on read alike; the program carries a newer SQLite:
 //! `$1` for values, `IS DISTINCT FROM`, `RETURNING`, `ON CONFLICT`, `UPDATE … FROM`.
 
 use crate::error::round_trip::StoreError;

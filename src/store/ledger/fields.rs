@@ -5,10 +5,12 @@
 use sqlx::Row;
 
 use super::dialect::Dialect;
+use super::procedures;
 use super::session::{Session, own_row, statement, unknown, word};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
-use crate::store::{FieldRecord, FieldState, Result, StoreError, Whereabouts};
+use crate::store::record::GIVEN_UP;
+use crate::store::{FieldRecord, FieldState, ProcedureKind, Result, StoreError, Whereabouts};
 
 const COLUMNS: &str = "table_label, column_label, schema_name, table_name, column_name, sealed_column, \
      blind_index_column, blind_index_normaliser, blind_index_bits, blind_index_next, \
@@ -126,6 +128,11 @@ pub(crate) async fn set_state<S: Session>(
             return Err(refused_move(session, table_label, column).await?);
         }
     }
+    if state == FieldState::Sealing {
+        // What is sealed again is not restored any more.
+        let restore = ProcedureKind::Restore;
+        procedures::finish_of(session, restore, table_label, None, GIVEN_UP).await?;
+    }
     Ok(())
 }
 
@@ -160,8 +167,8 @@ async fn refused_move<S: Session>(
         .iter()
         .any(|field| field.table_label == table_label && field.column_label == column);
     registered(u64::from(is_registered))?;
-    Ok(StoreError::Unexpected {
-        what: "a state of a field from which it cannot move to the next one",
+    Ok(StoreError::FieldMoved {
+        field: format!("{table_label}.{column}"),
     })
 }
 

@@ -1,10 +1,10 @@
 //! The table of wrapped data keys, `encryption_keys`.
 //! Owns the SQL that reads, inserts and changes keys. The table's own triggers refuse illegal changes
 //! of state. Sealing takes no lock on a key in PostgreSQL, so it does not delay these transactions: a
-//! transaction that saw the old key as active is still open when the state changes, and the rotation
+//! transaction that saw the old key as active may still be open when the state changes, and the rotation
 //! waits for it afterwards. In SQLite a writer holds the one write lock, so the handover waits for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -106,7 +106,8 @@ pub(crate) async fn insert<S: Session>(session: &mut S, new: &[NewKey]) -> Resul
     let ids: Vec<KeyId> = new.iter().map(|key| key.key_id).collect();
     // In SQLite a trigger refuses a taken id before ON CONFLICT is looked at.
     let known = records(session, Some(&ids)).await?;
-    let is_known = |key: &&NewKey| known.iter().any(|one| one.key_id == key.key_id);
+    let known: HashSet<KeyId> = known.iter().map(|one| one.key_id).collect();
+    let is_known = |key: &&NewKey| known.contains(&key.key_id);
     let free: Vec<&NewKey> = new.iter().filter(|key| !is_known(key)).collect();
     let mut inserted = Vec::with_capacity(free.len());
     for part in free.chunks(rows_at_once(11)) {
@@ -133,7 +134,8 @@ pub(crate) async fn insert<S: Session>(session: &mut S, new: &[NewKey]) -> Resul
             insert.then(" ON CONFLICT (key_id) DO NOTHING RETURNING CAST(key_id AS bigint)");
         inserted.extend(session.fetch::<Number>(insert).await?);
     }
-    let was_inserted = |id: &KeyId| inserted.iter().any(|row| row.0 == i64::from(id.get()));
+    let inserted: HashSet<i64> = inserted.into_iter().map(|row: Number| row.0).collect();
+    let was_inserted = |id: &KeyId| inserted.contains(&i64::from(id.get()));
     Ok(ids.into_iter().filter(|id| !was_inserted(id)).collect())
 }
 
@@ -159,12 +161,16 @@ pub(crate) async fn activate<S: Session>(
 /// Returns an error if one of these keys is not active.
 #[cfg(feature = "sqlite")]
 pub(crate) async fn require_active<S: Session>(session: &mut S, ids: &[KeyId]) -> Result<()> {
-    let keys = records(session, Some(ids)).await?;
-    let is_active = |id: &KeyId| {
-        keys.iter()
-            .any(|key| key.key_id == *id && key.status == KeyStatus::Active)
-    };
-    match ids.iter().all(is_active) {
+    let sql = format!(
+        "SELECT count(*) FROM {} WHERE status = 'active' AND key_id IN ({})",
+        session.dialect().table("encryption_keys"),
+        ids_of(ids)
+    );
+    let Number(active) = session.fetch_one(statement(sql), "the keys").await?;
+    let mut wanted = ids.to_vec();
+    wanted.sort_unstable();
+    wanted.dedup();
+    match usize::try_from(active) == Ok(wanted.len()) {
         true => Ok(()),
         false => Err(StoreError::KeyNotActive),
     }
@@ -256,25 +262,42 @@ pub(crate) async fn set_status<S: Session>(
     Ok(session.execute(update).await? == 1)
 }
 
-/// Destroys a key. A key that is still in use is deactivated first if `even_in_use` allows that;
-/// otherwise the key table refuses its destruction.
+/// Destroys keys, in at most two statements. Those that are still in use are deactivated first if
+/// `even_in_use` allows that; otherwise the key table refuses their destruction.
 pub(crate) async fn destroy<S: Session>(
     session: &mut S,
-    key: &KeyRecord,
+    keys: &[KeyRecord],
     even_in_use: bool,
     actor: &str,
     reason: &str,
 ) -> Result<()> {
-    let (id, mut from) = (key.key_id, key.status);
-    if from == KeyStatus::Destroyed {
-        return Ok(());
+    let there = keys.iter().filter(|key| key.status != KeyStatus::Destroyed);
+    let (ready, in_use): (Vec<_>, Vec<_>) =
+        there.partition(|key| key.status.may_become(KeyStatus::Destroyed));
+    let ids = |keys: &[&KeyRecord]| ids_of(keys.iter().map(|key| &key.key_id));
+    let table = session.dialect().table("encryption_keys");
+    if even_in_use && !in_use.is_empty() {
+        let sql = format!(
+            "UPDATE {table} SET status = 'deactivated', changed_by = $1, reason = $2 WHERE key_id IN ({})",
+            ids(&in_use)
+        );
+        session
+            .execute(statement(sql).bind(actor).bind(reason))
+            .await?;
     }
-    if even_in_use && !from.may_become(KeyStatus::Destroyed) {
-        set_status(session, id, from, KeyStatus::Deactivated, actor, reason).await?;
-        from = KeyStatus::Deactivated;
+    let all = [ready, in_use].concat();
+    let sql = format!(
+        "UPDATE {table} SET status = 'destroyed', changed_by = $1, reason = $2, wrapped_key = NULL \
+         WHERE key_id IN ({}) AND status <> 'destroyed'",
+        ids(&all)
+    );
+    let wiped = session
+        .execute(statement(sql).bind(actor).bind(reason))
+        .await?;
+    match wiped == all.len() as u64 {
+        true => Ok(()),
+        false => Err(StoreError::unexpected("a key that was not destroyed")),
     }
-    set_status(session, id, from, KeyStatus::Destroyed, actor, reason).await?;
-    Ok(())
 }
 
 /// Replaces wrapped keys. Skips a key that is destroyed or no longer under the expected wrapping key.

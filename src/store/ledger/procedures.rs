@@ -16,18 +16,19 @@ use crate::store::{ProcedureKind, ProcedureRecord, Result, StoreError};
 /// Contract: as [`Store`](super::Store).
 #[async_trait]
 pub trait Procedures: Send + Sync {
-    /// Begins a procedure in this phase, or returns the unfinished one of this kind and subject.
+    /// Begins a procedure in this phase, or returns the unfinished one of this kind and these columns.
     async fn begin_procedure(
         &self,
         kind: ProcedureKind,
-        subject: &str,
+        table_label: &str,
+        columns: &str,
         phase: &str,
         params: &str,
         actor: &str,
     ) -> Result<ProcedureRecord>;
 
     /// Moves an unfinished procedure from one phase to another, with new parameters if there are any.
-    /// Returns an error if it is in neither phase.
+    /// Returns [`StoreError::Held`] if it is in neither phase: another command has moved it on.
     async fn set_phase(
         &self,
         procedure_id: i64,
@@ -49,13 +50,20 @@ impl<S: OwnTables> Procedures for S {
     async fn begin_procedure(
         &self,
         kind: ProcedureKind,
-        subject: &str,
+        table_label: &str,
+        columns: &str,
         phase: &str,
         params: &str,
         actor: &str,
     ) -> Result<ProcedureRecord> {
         in_transaction!(self.begin_write(), |session| begin(
-            session, kind, subject, phase, params, actor
+            session,
+            kind,
+            table_label,
+            columns,
+            phase,
+            params,
+            actor
         ))
     }
 
@@ -88,44 +96,51 @@ impl<S: OwnTables> Procedures for S {
     }
 }
 
-fn select(dialect: &impl Dialect, rest: &str) -> String {
+fn columns_read(dialect: &impl Dialect) -> String {
     format!(
-        "SELECT procedure_id, kind, subject, params, phase, {} AS phase_since, actor, {} AS started_at, \
-           {} AS finished_at, outcome FROM {} {rest}",
+        "procedure_id, kind, table_label, columns, params, phase, {} AS phase_since, actor, \
+           {} AS started_at, {} AS finished_at, outcome",
         dialect.time_text("phase_since"),
         dialect.time_text("started_at"),
         dialect.time_text("finished_at"),
+    )
+}
+
+fn select(dialect: &impl Dialect, rest: &str) -> String {
+    format!(
+        "SELECT {} FROM {} {rest}",
+        columns_read(dialect),
         dialect.table("procedures"),
     )
 }
 
-/// Begins a procedure, or returns the unfinished one of this kind and subject.
+/// Begins a procedure, or returns the unfinished one of this kind and these columns.
 pub(crate) async fn begin<S: Session>(
     session: &mut S,
     kind: ProcedureKind,
-    subject: &str,
+    table_label: &str,
+    columns: &str,
     phase: &str,
     params: &str,
     actor: &str,
 ) -> Result<ProcedureRecord> {
+    // One statement, so that the unfinished one cannot end before it is read.
     let sql = format!(
-        "INSERT INTO {} (kind, subject, phase, params, actor) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (kind, subject) WHERE finished_at IS NULL DO NOTHING",
-        session.dialect().table("procedures")
+        "INSERT INTO {} AS p (kind, table_label, columns, phase, params, actor) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (kind, table_label, columns) WHERE finished_at IS NULL DO UPDATE SET actor = p.actor \
+         RETURNING {}",
+        session.dialect().table("procedures"),
+        columns_read(session.dialect()),
     );
     let insert = statement(sql)
         .bind(kind.as_str())
-        .bind(subject)
+        .bind(table_label)
+        .bind(columns)
         .bind(phase)
         .bind(params)
         .bind(actor);
-    session.execute(insert).await?;
-    let sql = select(
-        session.dialect(),
-        "WHERE kind = $1 AND subject = $2 AND finished_at IS NULL",
-    );
-    let open = statement(sql).bind(kind.as_str()).bind(subject);
-    session.fetch_one(open, "the procedure").await
+    session.fetch_one(insert, "the procedure").await
 }
 
 /// Moves an unfinished procedure on from one phase to another. An error if it is not in that phase.
@@ -149,7 +164,10 @@ pub(crate) async fn set_phase<S: Session>(
         .bind(params);
     match session.execute(update).await? {
         1 => Ok(()),
-        _ => Err(StoreError::missing("the phase of the procedure")),
+        _ => Err(StoreError::Held {
+            table: format!("of procedure {procedure_id}"),
+            holder: "another command has moved this procedure on".to_owned(),
+        }),
     }
 }
 
@@ -169,22 +187,24 @@ pub(crate) async fn finish<S: Session>(
     Ok(())
 }
 
-/// Ends the unfinished procedure of this kind and subject, if there is one.
-#[cfg(feature = "sqlite")]
+/// Ends the unfinished procedures of this kind on a table: all, or those of these columns.
 pub(crate) async fn finish_of<S: Session>(
     session: &mut S,
     kind: ProcedureKind,
-    subject: &str,
+    table_label: &str,
+    columns: Option<&str>,
     outcome: &str,
 ) -> Result<()> {
     let sql = format!(
-        "UPDATE {} SET finished_at = {}, outcome = $3 WHERE kind = $1 AND subject = $2 AND finished_at IS NULL",
+        "UPDATE {} SET finished_at = {}, outcome = $4 \
+         WHERE kind = $1 AND table_label = $2 AND ($3 IS NULL OR columns = $3) AND finished_at IS NULL",
         session.dialect().table("procedures"),
         session.dialect().now(),
     );
     let update = statement(sql)
         .bind(kind.as_str())
-        .bind(subject)
+        .bind(table_label)
+        .bind(columns)
         .bind(outcome);
     session.execute(update).await?;
     Ok(())
@@ -208,7 +228,8 @@ own_row!(
     |row| ProcedureRecord {
         procedure_id: row.try_get("procedure_id")?,
         kind: word(row, "kind")?,
-        subject: row.try_get("subject")?,
+        table_label: row.try_get("table_label")?,
+        columns: row.try_get("columns")?,
         params: row.try_get("params")?,
         phase: row.try_get("phase")?,
         phase_since: row.try_get("phase_since")?,

@@ -113,7 +113,7 @@ pub(crate) async fn close<S: Session>(session: &mut S, ends: &[RotationEnd]) -> 
            rows_resealed = coalesce(c.rows_resealed, 0), conflicts = coalesce(c.conflicts, 0), \
            quarantined = coalesce(c.quarantined, 0) \
          FROM e LEFT JOIN (SELECT history_id AS record, max(run_id) AS run_id, {}, {}, {}, {} \
-           FROM {counts} GROUP BY history_id) AS c ON c.record = e.id \
+           FROM {counts} WHERE history_id IN (SELECT id FROM e) GROUP BY history_id) AS c ON c.record = e.id \
          WHERE h.history_id = e.id AND h.finished_at IS NULL RETURNING history_id",
         sum("rows_found"),
         sum("rows_resealed"),
@@ -206,6 +206,21 @@ pub(crate) async fn transitions<S: Session>(
         id_list(ids.iter().map(|id| id.get()))
     );
     session.fetch(statement(sql)).await
+}
+
+/// Adds to the counters of rotations, one row for each key that values of this lane were sealed under.
+#[cfg(feature = "sqlite")]
+pub(crate) async fn count<S: Session>(
+    session: &mut S,
+    run_id: i64,
+    lane_no: i32,
+    counts: &[RotationCount],
+) -> Result<()> {
+    for part in counts.chunks(rows_at_once(8)) {
+        let add = add_counts(session.dialect(), run_id, lane_no, part);
+        session.execute(add).await?;
+    }
+    Ok(())
 }
 
 /// The statement that adds to the counters of rotations, one row for each key that values of this lane

@@ -6,6 +6,7 @@ use sqlx::Row;
 use super::dialect::Dialect;
 use super::lanes::{self, TALLY, tally};
 use super::session::{Number, Session, own_row, statement, word};
+use crate::store::record::GIVEN_UP;
 use crate::store::{Holder, LaneTally, NewLane, Result, RunRecord, RunState, StoreError};
 
 /// How long ending a run for good waits for a batch in progress.
@@ -176,7 +177,22 @@ pub(crate) async fn abandon<S: Session>(
     session.execute(statement(sql).bind(run_id)).await?;
     let ended = set_end(session, run_id, RunState::Failed, Some(error_code), true).await?;
     unfinished(ended)?;
+    give_up_restore(session, run_id).await?;
     Ok(None)
+}
+
+/// Ends the restore whose run was given up.
+async fn give_up_restore<S: Session>(session: &mut S, run_id: i64) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET finished_at = {}, outcome = $2 WHERE kind = 'restore' AND finished_at IS NULL \
+         AND table_label = (SELECT table_label FROM {} WHERE run_id = $1 AND kind = 'restore')",
+        session.dialect().table("procedures"),
+        session.dialect().now(),
+        session.dialect().table("runs"),
+    );
+    let update = statement(sql).bind(run_id).bind(GIVEN_UP);
+    session.execute(update).await?;
+    Ok(())
 }
 
 /// Marks an interrupted run as running again.

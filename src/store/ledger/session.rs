@@ -68,7 +68,7 @@ bind_from! {
 
 /// One statement with its values, the first of which is `$1`.
 pub(crate) struct Statement {
-    /// The text, which contains no value.
+    /// The text. It contains names, numbers and words of this program only; all else is bound.
     pub(crate) sql: String,
     /// The values.
     pub(crate) values: Vec<Bind>,
@@ -91,7 +91,8 @@ impl Statement {
 
     /// Appends a row of values to the text, as `($1, $2, …)`, after a comma unless it is the first.
     pub(crate) fn row(mut self, values: impl IntoIterator<Item = Bind>) -> Self {
-        let mut separator = if self.values.is_empty() { " (" } else { ", (" };
+        let is_first = self.sql.ends_with("VALUES");
+        let mut separator = if is_first { " (" } else { ", (" };
         for value in values {
             self.values.push(value);
             self.sql.push_str(separator);

@@ -170,11 +170,9 @@ pub(super) async fn destroy(
         return Ok(left);
     }
     let mut session = store.session(&mut tx);
-    for key in &records {
-        // A shredded tenant's key may still be in use.
-        let in_use = order.shred.is_some();
-        keys::destroy(&mut session, key, in_use, order.actor, order.reason).await?;
-    }
+    // A shredded tenant's keys may still be in use.
+    let in_use = order.shred.is_some();
+    keys::destroy(&mut session, &records, in_use, order.actor, order.reason).await?;
     audit::note(&mut store.session(&mut tx), order.note, &[], 0).await?;
     committed(tx).await?;
     Ok(Vec::new())

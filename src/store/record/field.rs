@@ -39,7 +39,6 @@ impl FieldState {
     /// Whether a field may move from this state to `next`. Every field may be forgotten, and a state
     /// may be set again.
     pub fn may_become(self, next: Self) -> bool {
-        let sealed_again = [Self::Sealing, Self::Sealed, Self::Verified, Self::Opened];
         let to: &[Self] = match self {
             Self::Declared | Self::Restored | Self::Forgotten => &[
                 Self::Declared,
@@ -48,11 +47,14 @@ impl FieldState {
                 Self::Restored,
             ],
             Self::Prepared => &[Self::Sealing, Self::Restored],
-            Self::Sealing | Self::Sealed | Self::Verified | Self::Opened => {
-                let plain_is_there = sealed_again.contains(&next);
-                return plain_is_there
-                    || matches!(next, Self::Finalized | Self::Restored | Self::Forgotten);
-            }
+            Self::Sealing | Self::Sealed | Self::Verified | Self::Opened => &[
+                Self::Sealing,
+                Self::Sealed,
+                Self::Verified,
+                Self::Opened,
+                Self::Finalized,
+                Self::Restored,
+            ],
             // Without a plaintext nothing can be sealed again; undoing or a restore makes one.
             Self::Finalized => &[Self::Sealed, Self::Scrubbed, Self::Restored],
             Self::Scrubbed => &[Self::Restored],

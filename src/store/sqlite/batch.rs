@@ -135,9 +135,8 @@ impl BatchWriter for SqliteWriter {
         let outcome = match self.stamp {
             Some(stamp) => {
                 let (run_id, lane_no) = (stamp.run_id, stamp.lane_no);
-                let add = rotations::add_counts(&SqliteDialect, run_id, lane_no, counts);
-                let added = SqliteSession(&mut self.conn).execute(add).await;
-                added.map(|_| ())
+                let session = &mut SqliteSession(&mut self.conn);
+                rotations::count(session, run_id, lane_no, counts).await
             }
             None => Err(StoreError::unexpected("counts without a lane")),
         };

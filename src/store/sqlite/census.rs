@@ -177,11 +177,10 @@ pub(super) async fn destroy(
         }
     }
     let mut session = SqliteSession(&mut *transaction);
-    for key in keys::records(&mut session, Some(order.keys)).await? {
-        // A shredded tenant's key may still be in use.
-        let in_use = order.shred.is_some();
-        keys::destroy(&mut session, &key, in_use, order.actor, order.reason).await?;
-    }
+    let records = keys::records(&mut session, Some(order.keys)).await?;
+    // A shredded tenant's keys may still be in use.
+    let in_use = order.shred.is_some();
+    keys::destroy(&mut session, &records, in_use, order.actor, order.reason).await?;
     audit::note(&mut session, order.note, &[], before).await?;
     commit(transaction).await?;
     // The WAL still holds the old pages. This empties it, unless a reader is active: then they

@@ -267,7 +267,7 @@ through! { Ledger:
 }
 
 through! { Procedures:
-    begin_procedure(kind: ProcedureKind, subject: &str, phase: &str, params: &str, actor: &str) -> ProcedureRecord;
+    begin_procedure(kind: ProcedureKind, table_label: &str, columns: &str, phase: &str, params: &str, actor: &str) -> ProcedureRecord;
     set_phase(procedure_id: i64, from: &str, to: &str, params: Option<&str>) -> ();
     finish_procedure(procedure_id: i64, outcome: &str) -> ();
     procedures(limit: u32) -> Vec<ProcedureRecord>;

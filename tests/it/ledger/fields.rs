@@ -215,7 +215,7 @@ async fn a_field_moves_to_no_state_that_its_present_one_does_not_allow(fixture: 
         .set_field_state("people", &two, FieldState::Verified)
         .await;
     assert!(
-        matches!(refused, Err(StoreError::Unexpected { .. })),
+        matches!(refused, Err(StoreError::FieldMoved { .. })),
         "{refused:?}"
     );
     let states: Vec<_> = store

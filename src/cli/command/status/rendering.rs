@@ -69,7 +69,8 @@ fn procedure(one: &ProcedureRecord) -> Value {
     json!({
         "procedure_id": one.procedure_id,
         "kind": one.kind.as_str(),
-        "subject": one.subject,
+        "table": one.table_label,
+        "columns": one.columns,
         "phase": one.phase,
         "phase_since": one.phase_since,
         "started_at": one.started_at,
@@ -83,14 +84,15 @@ fn procedures_table(procedures: &[ProcedureRecord]) -> String {
     let row = |one: &ProcedureRecord| {
         vec![
             one.kind.to_string(),
-            one.subject.clone(),
+            one.table_label.clone(),
+            one.columns.clone(),
             one.outcome.clone().unwrap_or_else(|| one.phase.clone()),
             one.finished_at
                 .clone()
                 .unwrap_or_else(|| one.phase_since.clone()),
         ]
     };
-    let head = ["KIND", "SUBJECT", "PHASE OR OUTCOME", "SINCE"];
+    let head = ["KIND", "TABLE", "COLUMNS", "PHASE OR OUTCOME", "SINCE"];
     section(procedures, row, &head, "none yet")
 }
 
@@ -331,7 +333,10 @@ mod tests {
         health.procedures = vec![procedure(false)];
         let text = text(&health, &[]);
         assert!(text.contains("PROCEDURES\n  KIND"), "{text}");
-        assert!(text.contains("restore  public.patients  drop"), "{text}");
+        assert!(
+            text.contains("restore  public.patients  ssn      drop"),
+            "{text}"
+        );
         assert_eq!(object(&health, &[])["procedures"][0]["phase"], "drop");
     }
 

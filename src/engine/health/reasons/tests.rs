@@ -33,13 +33,22 @@ fn an_unfinished_procedure_is_named_unless_somebody_works_on_its_table() {
     assert_eq!(
         reasons(&health),
         [
-            "the restore of public.patients is unfinished, in phase drop since 2026-03-19T00:00:00Z: \
-             run the command again, which goes on there"
+            "the restore of public.patients was not finished (next: drop, since 2026-03-19T00:00:00Z): \
+             `phiseal restore --drop-sealed`"
         ]
     );
+    health.procedures[1].phase_since = "2026-03-19T23:55:00.5Z".to_owned();
+    assert_eq!(reasons(&health), Vec::<String>::new());
+    let mut of_another = procedure(false);
+    of_another.table_label = "public.visits".to_owned();
+    health.procedures = vec![procedure(false), of_another];
     health.runs = vec![run(1, RunState::Running)];
     health.lanes = vec![lane(1, Some(9.5), false)];
-    assert_eq!(reasons(&health), Vec::<String>::new());
+    let left = reasons(&health);
+    assert!(
+        left.len() == 1 && left[0].contains("public.visits"),
+        "{left:?}"
+    );
 }
 
 #[test]

@@ -68,9 +68,11 @@ pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<
         statements.push(format!("ALTER TABLE {} {}", table_name, drops.join(", ")));
     }
     statements.push(format!(
-        "UPDATE {} SET blind_index_next = NULL WHERE table_label = {} AND blind_index_next IS NOT NULL",
+        "UPDATE {} SET blind_index_next = NULL WHERE table_label = {} AND column_label IN ({}) \
+         AND blind_index_next IS NOT NULL",
         store.own("encrypted_field_metadata"),
-        quote::literal(&table.label)
+        quote::literal(&table.label),
+        joined(&table.fields, ", ", |field| quote::literal(&field.label)),
     ));
     statements.extend(end_statements(store, table));
     guard
@@ -108,9 +110,10 @@ fn end_statements(store: &PostgresStore, table: &Table) -> [String; 2] {
         ),
         format!(
             "UPDATE {} SET finished_at = clock_timestamp(), outcome = '{RESTORED}' \
-             WHERE kind = '{}' AND subject = {label} AND finished_at IS NULL",
+             WHERE kind = '{}' AND table_label = {label} AND columns = {} AND finished_at IS NULL",
             store.own("procedures"),
             ProcedureKind::Restore,
+            quote::literal(&table.column_labels()),
         ),
     ]
 }

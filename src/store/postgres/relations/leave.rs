@@ -10,7 +10,9 @@ use super::super::sql::{query, raw, run};
 use super::gaps::{after_change, map_second_root};
 use super::guarded;
 use crate::quote;
-use crate::store::{Result, Table};
+use crate::store::ledger::procedures;
+use crate::store::record::GIVEN_UP;
+use crate::store::{ProcedureKind, Result, Table};
 
 /// See [`crate::store::SealedRelations::forget_fields`].
 pub(crate) async fn forget(store: &PostgresStore, label: &str, columns: &[String]) -> Result<()> {
@@ -44,6 +46,8 @@ pub(crate) async fn forget(store: &PostgresStore, label: &str, columns: &[String
             .await?;
         }
     }
+    let restore = ProcedureKind::Restore;
+    procedures::finish_of(&mut store.session(&mut tx), restore, label, None, GIVEN_UP).await?;
     committed(tx).await
 }
 

@@ -98,7 +98,15 @@ pub(crate) async fn drop_sealed(conn: &mut SqliteConnection, table: &Table) -> R
     let mut session = SqliteSession(&mut *transaction);
     let labels: Vec<String> = table.fields.iter().map(|one| one.label.clone()).collect();
     fields::set_restored(&mut session, &table.label, &labels).await?;
-    procedures::finish_of(&mut session, ProcedureKind::Restore, &table.label, RESTORED).await?;
+    let (restore, columns) = (ProcedureKind::Restore, table.column_labels());
+    procedures::finish_of(
+        &mut session,
+        restore,
+        &table.label,
+        Some(&columns),
+        RESTORED,
+    )
+    .await?;
     // Guards the other fields of the table again, in the same transaction.
     let mut rest = guard::with_registered(&mut transaction, table).await?;
     rest.fields.retain(|field| !is_named(field));

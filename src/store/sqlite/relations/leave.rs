@@ -4,11 +4,14 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::super::connect::{commit, write_transaction};
+use super::super::dialect::SqliteSession;
 use super::super::guard;
 use super::super::sql::{Bind, bound, query};
 use super::{UNEXPECTED, after_change, before_change, seen};
 use crate::ident::{Ident, TableName};
-use crate::store::{Result, Table};
+use crate::store::ledger::procedures;
+use crate::store::record::GIVEN_UP;
+use crate::store::{ProcedureKind, Result, Table};
 
 /// See [`crate::store::SealedRelations::forget_fields`].
 pub(crate) async fn forget(
@@ -38,6 +41,8 @@ pub(crate) async fn forget(
         leave(&mut transaction, label, None).await?;
     }
     after_change(&mut transaction, None, false).await?;
+    let session = &mut SqliteSession(&mut *transaction);
+    procedures::finish_of(session, ProcedureKind::Restore, label, None, GIVEN_UP).await?;
     commit(transaction).await
 }
 
