@@ -1,7 +1,8 @@
 //! Makes what the commands work with from the arguments: the plan, the store, the keys.
 
+mod plan_file;
+
 use std::collections::HashSet;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +16,14 @@ use crate::engine::preflight::Dialect;
 use crate::engine::retry::Patience;
 use crate::engine::{EventSink, RunSettings, Stop, Tenants};
 use crate::error::{Exit, Fault};
-use crate::foreign::Foreign;
-use crate::ident::{Ident, TableName};
+use crate::ident::Ident;
 use crate::keys::{KeyProvider, Keyring, ProviderSet};
-use crate::plan::{Lanes, Plan, TablePlan, default_schema};
+use crate::plan::{Lanes, Plan, default_schema};
 use crate::schema::MigrateError;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::{Access, SqliteStore};
 use crate::store::{ServerFacts, Store, StoreError};
-use crate::trust::{self, Refused};
+pub use plan_file::read_plan;
 
 /// How long a run waits for a failing database before it gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -40,45 +40,6 @@ pub struct Session {
     pub sqlite: bool,
     /// The same store as `store`, to observe while it waits for the database.
     patient: Arc<PatientStore>,
-}
-
-/// Reads the plan file. `tables` says whether the command works on tables.
-pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
-    let name = global.plan.display().to_string();
-    let text = plan_text(&global.plan).map_err(|refused| match refused {
-        Refused::Unreadable(error) => Fault {
-            code: "E0104",
-            message: format!(
-                "cannot read the plan file {}: {}",
-                Foreign(&name),
-                error.kind()
-            ),
-            hint: "name it with --plan, or have one written by `phiseal init`".to_owned(),
-            exit: Exit::Usage,
-        },
-        // The plan names the program that gives the key, and the columns that get plaintext.
-        Refused::Untrusted(found) => Fault {
-            code: "E0118",
-            message: format!("the plan file {} is not trusted: {found}", Foreign(&name)),
-            hint: found.hint(),
-            exit: Exit::Usage,
-        },
-    })?;
-    let mut plan = if tables {
-        Plan::parse(&name, &text)?
-    } else {
-        Plan::parse_settings(&name, &text)?
-    };
-    if tables {
-        plan.tables = chosen(plan.tables, &global.table)?;
-    }
-    Ok(plan)
-}
-
-fn plan_text(path: &Path) -> Result<String, Refused> {
-    let mut text = String::new();
-    trust::open(path)?.read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Where migrations run: the database, and the schema of phiseal's own tables. If the plan file has
@@ -132,42 +93,6 @@ pub struct DatabaseRoles {
     pub schema: Ident,
     pub role: Option<Ident>,
     pub owner: Option<Ident>,
-}
-
-/// The tables of the plan that `--table` names; all if it names none.
-fn chosen(tables: Vec<TablePlan>, wanted: &[String]) -> Result<Vec<TablePlan>, Fault> {
-    if wanted.is_empty() {
-        return Ok(tables);
-    }
-    let is = |table: &TablePlan, name: &str| {
-        table.label.as_deref() == Some(name)
-            || table.name.label() == name
-            || table.name.name.as_str() == name
-            || name
-                .parse::<TableName>()
-                .is_ok_and(|parsed| parsed == table.name)
-    };
-    for name in wanted {
-        if !tables.iter().any(|table| is(table, name)) {
-            return Err(Fault {
-                code: "E0105",
-                message: format!("the plan has no table {}", Foreign(name)),
-                hint: format!(
-                    "it has {}",
-                    tables
-                        .iter()
-                        .map(|table| Foreign(&table.name.label()).to_string())
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                ),
-                exit: Exit::Usage,
-            });
-        }
-    }
-    Ok(tables
-        .into_iter()
-        .filter(|table| wanted.iter().any(|name| is(table, name)))
-        .collect())
 }
 
 /// The URL from the command line, or else the plan's.

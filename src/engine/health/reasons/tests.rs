@@ -1,7 +1,9 @@
 //! Each reason from the facts that give it, and its text.
 
+use super::super::Health;
 use super::super::fixture::{health, key, lane, procedure, quarantined, run};
 use super::*;
+use crate::store::{QuarantineState, RunState};
 
 fn reasons(health: &Health) -> Vec<String> {
     of(health).iter().map(Reason::to_string).collect()

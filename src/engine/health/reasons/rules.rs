@@ -1,0 +1,210 @@
+//! The rules by which a fact becomes a reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Place, Reason};
+use crate::engine::health::Health;
+use crate::keys::{Due, KeyStatus, RotationKind, RotationRecord};
+use crate::run::holder;
+use crate::store::{FieldRecord, Found, LaneRecord, QuarantineState, RunRecord, RunState};
+
+/// The reasons in the order in which a person should read them.
+pub(in crate::engine::health) fn of(health: &Health) -> Vec<Reason> {
+    let mut out = keys(health);
+    out.extend(rotations(health));
+    out.extend(procedures(health));
+    out.extend(runs(health));
+    out.extend(lanes(health));
+    out.extend(quarantine(health));
+    out.extend(guards(health));
+    out.extend(places(health));
+    out.extend(relations(health));
+    out
+}
+
+fn keys(health: &Health) -> Vec<Reason> {
+    let due = health.keys.iter().filter_map(|key| {
+        Some(Reason::KeyDue {
+            key: key.key_id,
+            due: Due::of(key, &health.now)?,
+        })
+    });
+    let suspended = health
+        .keys
+        .iter()
+        .filter(|key| key.status == KeyStatus::Suspended)
+        .map(|key| Reason::KeySuspended { key: key.key_id });
+    due.chain(suspended).collect()
+}
+
+fn rotations(health: &Health) -> Vec<Reason> {
+    // A live lease means that a process is working on it.
+    let held = |lane: &LaneRecord| lane.lease_left_seconds.is_some_and(|left| left > 0.0);
+    if health.lanes.iter().any(held) {
+        return Vec::new();
+    }
+    let reason = |record: &RotationRecord| {
+        let history_id = record.history_id;
+        match record.kind {
+            RotationKind::Rewrap => Reason::RewrapUnfinished { history_id },
+            RotationKind::Rotate | RotationKind::Compromise => {
+                Reason::RotationUnfinished { history_id }
+            }
+        }
+    };
+    health
+        .rotations
+        .iter()
+        .filter(|record| record.finished_at.is_none())
+        .map(reason)
+        .collect()
+}
+
+/// A procedure is under way if a worker has a lease on its table, or if its phase is young: between
+/// two runs of it nobody has a lease.
+fn procedures(health: &Health) -> Vec<Reason> {
+    let is_held = |label: &str| {
+        let run = |lane: &LaneRecord| health.runs.iter().find(|run| run.run_id == lane.run_id);
+        health.lanes.iter().any(|lane| {
+            lane.lease_left_seconds.is_some_and(|left| left > 0.0)
+                && run(lane).is_some_and(|run| run.table_label == label)
+        })
+    };
+    health
+        .procedures
+        .iter()
+        .filter(|one| one.finished_at.is_none() && !is_held(&one.table_label))
+        .filter(|one| !is_young(&one.phase_since, &health.now))
+        .map(|one| Reason::ProcedureUnfinished {
+            kind: one.kind,
+            label: one.table_label.clone(),
+            phase: one.phase.clone(),
+            since: one.phase_since.clone(),
+        })
+        .collect()
+}
+
+/// Whether less than ten minutes lie between two times of the server.
+fn is_young(since: &str, now: &str) -> bool {
+    let times = (
+        since.parse::<jiff::Timestamp>(),
+        now.parse::<jiff::Timestamp>(),
+    );
+    matches!(times, (Ok(since), Ok(now)) if now.as_second() - since.as_second() < 600)
+}
+
+fn runs(health: &Health) -> impl Iterator<Item = Reason> {
+    let interrupted = health
+        .runs
+        .iter()
+        .filter(|run| run.state == RunState::Interrupted);
+    interrupted.map(|run| Reason::RunInterrupted {
+        run_id: run.run_id,
+        kind: run.kind,
+        label: run.table_label.clone(),
+        code: run.error_code.clone(),
+    })
+}
+
+fn lanes(health: &Health) -> impl Iterator<Item = Reason> {
+    let is_running = |run_id: i64| {
+        let running = |run: &RunRecord| run.run_id == run_id && run.state == RunState::Running;
+        health.runs.iter().any(running)
+    };
+    health
+        .lanes
+        .iter()
+        .filter(move |lane| !lane.done && is_running(lane.run_id))
+        .filter(|lane| lane.lease_left_seconds.is_some_and(|left| left <= 0.0))
+        .map(|lane| Reason::LaneLost {
+            lane_no: lane.lane_no,
+            run_id: lane.run_id,
+            holder: holder::describe(lane.holder.as_deref().unwrap_or_default()),
+        })
+}
+
+/// Counts rows, not faults: a row may have several.
+fn quarantine(health: &Health) -> Vec<Reason> {
+    let mut open: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let waiting = health
+        .quarantine
+        .iter()
+        .filter(|record| record.state == QuarantineState::Open);
+    for record in waiting {
+        let tags = open.entry(&record.row.table_label).or_default();
+        tags.insert(&record.row.row_tag);
+    }
+    open.iter()
+        .map(|(label, tags)| Reason::Quarantined {
+            label: (*label).to_owned(),
+            rows: tags.len(),
+        })
+        .collect()
+}
+
+fn guards(health: &Health) -> impl Iterator<Item = Reason> {
+    let gaps = health.guard_gaps.iter();
+    gaps.map(|why| Reason::GuardsMissed { why: why.clone() })
+}
+
+/// Fields whose table is not where it was recorded, by their text, each once.
+fn places(health: &Health) -> Vec<Reason> {
+    let mut out: Vec<Place> = health
+        .fields
+        .iter()
+        .filter(|field| field.state.may_hold_seals())
+        .flat_map(|field| places_of(health, field))
+        .collect();
+    out.sort_by_cached_key(Place::to_string);
+    out.dedup();
+    out.into_iter().map(Reason::Place).collect()
+}
+
+fn places_of(health: &Health, field: &FieldRecord) -> impl Iterator<Item = Place> {
+    let label = field.table_label.clone();
+    let is_recorded = || health.relations.iter().any(|one| one.table_label == label);
+    let found = match &field.place.found {
+        Found::Gone => Some(Place::Gone {
+            label: label.clone(),
+        }),
+        Found::Several(tables) => Some(Place::Several {
+            label: label.clone(),
+            tables: tables.clone(),
+        }),
+        Found::Guarded | Found::Named if !is_recorded() => Some(Place::NotRecorded {
+            label: label.clone(),
+        }),
+        Found::Known | Found::Guarded | Found::Named => None,
+    };
+    let renamed = field.place.renames.iter().map(move |(was, now)| {
+        let (label, was, now) = (label.clone(), was.clone(), now.clone());
+        Place::Renamed { label, was, now }
+    });
+    found.into_iter().chain(renamed)
+}
+
+/// Faults of the guards, and gaps: relations whose sealed values are not compared since a fault.
+fn relations(health: &Health) -> Vec<Reason> {
+    let is_active = |label: &str| {
+        let mut fields = health.fields.iter();
+        fields.any(|field| {
+            let plain = !field.place.plain_dropped;
+            field.table_label == label && field.state.may_hold_seals() && plain
+        })
+    };
+    let mut out = Vec::new();
+    for one in &health.relations {
+        let Some(relation) = one.now.as_ref().filter(|_| is_active(&one.table_label)) else {
+            continue;
+        };
+        out.extend(one.faults.iter().map(|fault| Reason::GuardFault {
+            relation: relation.clone(),
+            fault: fault.clone(),
+        }));
+        out.extend(one.gap.iter().map(|gap| Reason::NotCompared {
+            relation: relation.clone(),
+            gap: gap.clone(),
+        }));
+    }
+    out
+}
