@@ -1,5 +1,4 @@
-//! The rotation of blind index keys: a new column is filled beside the old one, then takes its
-//! place.
+//! The rotation of blind index keys: a new column is filled, then takes the place of the old one.
 //! Owns the order of the steps: make columns and guard; fill them with the run loop; make indexes;
 //! wait a grace period, in which every application loads the new key; switch columns and keys of
 //! all tables in one transaction; wait the grace period again; check every index, since an
