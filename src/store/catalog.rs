@@ -77,7 +77,7 @@ pub trait Catalog: Send + Sync {
     async fn relations(&self, access: &Access) -> Result<Vec<String>>;
 
     /// A digest of the relation's identity, columns and triggers. A batch compares it before it
-    /// commits; see [`BatchWriter::write`].
+    /// commits; see [`BatchWriter::write`](crate::store::BatchWriter::write).
     async fn fingerprint(&self, access: &Access, relation: &str) -> Result<String>;
 
     /// The number of rows of the table: in PostgreSQL as the statistics have it, in SQLite

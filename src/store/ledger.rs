@@ -1,8 +1,8 @@
 //! Our own tables: fields, runs, lanes, quarantine, audit, keys and rotations.
-//! Owns the trait [`Ledger`] and its one implementation for every store that has [`PresentNames`]: one
+//! Owns the trait [`Ledger`] and its one implementation for every store that has `PresentNames`: one
 //! transaction for each method; the other traits are in the files of their tables. The functions in the files below take the caller's transaction, so that
 //! a batch, a switch or a destruction keeps its rows, cursor, quarantine and audit entry together. A
-//! database differs only in its [`Dialect`](dialect::Dialect).
+//! database differs only in its `dialect::Dialect`.
 
 pub(crate) mod audit;
 pub(crate) mod dialect;
@@ -35,7 +35,7 @@ pub trait Ledger: Send + Sync {
     async fn fields(&self) -> Result<Vec<FieldRecord>>;
 
     /// Registers fields. A field that is already registered keeps its entry, which takes the
-    /// present names of its table and columns. Returns [`StoreError::OtherTable`] if another table
+    /// present names of its table and columns. Returns [`StoreError::OtherTable`](crate::store::StoreError::OtherTable) if another table
     /// has the label.
     async fn register_fields(&self, fields: &[FieldRecord]) -> Result<()>;
 
@@ -50,7 +50,7 @@ pub trait Ledger: Send + Sync {
     /// The unfinished run of a table, if there is one.
     async fn open_run(&self, table_label: &str) -> Result<Option<RunRecord>>;
 
-    /// Begins a run with its lanes. Returns [`StoreError::Held`] if another run of the table is
+    /// Begins a run with its lanes. Returns [`StoreError::Held`](crate::store::StoreError::Held) if another run of the table is
     /// unfinished.
     async fn begin_run(&self, run: &RunRecord, lanes: &[NewLane]) -> Result<i64>;
 

@@ -30,7 +30,7 @@ pub trait SealedRelations: Send + Sync {
     async fn close_gaps(&self, table_label: &str, compared: &[Gap]) -> Result<Vec<String>>;
 
     /// Records that every sealed value of the database was opened and compared. This closes what
-    /// [`ServerFacts::guard_gaps`] reports.
+    /// [`ServerFacts::guard_gaps`](crate::store::ServerFacts::guard_gaps) reports.
     async fn all_verified(&self) -> Result<()> {
         Ok(())
     }

@@ -137,8 +137,8 @@ pub trait PageReader: Send {
 #[async_trait]
 pub trait BatchWriter: Send {
     /// Opens the transaction, increments the lane's `seq` under its fence (this must change exactly
-    /// one row, else [`StoreError::FenceLost`]), stores the cursor, and checks that each key the
-    /// batch seals under is active (else [`StoreError::KeyNotActive`]). A store may send this with
+    /// one row, else [`StoreError::FenceLost`](crate::store::StoreError::FenceLost)), stores the cursor, and checks that each key the
+    /// batch seals under is active (else [`StoreError::KeyNotActive`](crate::store::StoreError::KeyNotActive)). A store may send this with
     /// the next call, and report its errors there.
     async fn begin(
         &mut self,
@@ -159,8 +159,8 @@ pub trait BatchWriter: Send {
     /// Writes all rows whose version is unchanged, in one statement. With `skip_locked`, rows that
     /// others have locked are left out; otherwise the write waits for them. Before COMMIT, under
     /// the write's lock, which keeps DDL out, the store compares `fingerprint` and the page's
-    /// storage; `write` or `commit` then returns [`StoreError::SchemaChanged`] or
-    /// [`StoreError::StorageChanged`].
+    /// storage; `write` or `commit` then returns [`StoreError::SchemaChanged`](crate::store::StoreError::SchemaChanged) or
+    /// [`StoreError::StorageChanged`](crate::store::StoreError::StorageChanged).
     async fn write(
         &mut self,
         access: &Access,
@@ -180,7 +180,7 @@ pub trait BatchWriter: Send {
         std::time::Duration::ZERO
     }
 
-    /// Adds to the lane's counters and commits. Returns [`StoreError::OutcomeUnknown`] if no answer
+    /// Adds to the lane's counters and commits. Returns [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown) if no answer
     /// to COMMIT arrived.
     async fn commit(&mut self, tally: &LaneTally) -> Result<()>;
 

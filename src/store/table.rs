@@ -63,7 +63,7 @@ impl Table {
             .all(|key| matches!(key.kind, KeyKind::Int | KeyKind::Uuid))
     }
 
-    /// The table once [`super::Store::make_plain_columns`] has made its plaintext columns.
+    /// The table once [`make_plain_columns`](crate::store::Catalog::make_plain_columns) has made its plaintext columns.
     pub fn with_plain_columns(&self) -> Self {
         let mut table = self.clone();
         for field in &mut table.fields {

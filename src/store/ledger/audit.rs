@@ -15,7 +15,7 @@ use crate::store::{AuditEntry, AuditHead, AuditMisfit, AuditRow, Result};
 
 /// The audit log. `run::audit` makes and checks the chain.
 ///
-/// Contract: as [`Store`](super::Store).
+/// Contract: as [`Store`](crate::store::Store).
 #[async_trait]
 pub trait AuditTable: Send + Sync {
     /// The end of the audit chain.

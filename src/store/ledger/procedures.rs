@@ -13,7 +13,7 @@ use crate::store::{ProcedureKind, ProcedureRecord, Result, StoreError};
 
 /// The phases of long procedures.
 ///
-/// Contract: as [`Store`](super::Store).
+/// Contract: as [`Store`](crate::store::Store).
 #[async_trait]
 pub trait Procedures: Send + Sync {
     /// Begins a procedure in this phase, or returns the unfinished one of this kind and these columns.

@@ -82,12 +82,16 @@ pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<
         statements.extend(guard.statements());
     }
     statements.extend(relations::after_change(store, table, false));
-    match apply(store, &statements).await {
-        Err(StoreError::Refused { sqlstate }) if sqlstate == NOT_RESTORED => {
-            Err(StoreError::NotRestored {
-                table: table.label.clone(),
-            })
-        }
+    let dropped = apply(store, &statements).await;
+    dropped.map_err(|error| not_restored(error, table))
+}
+
+/// Translates what the look under the lock raises.
+fn not_restored(error: StoreError, table: &Table) -> StoreError {
+    match error {
+        StoreError::Refused { sqlstate } if sqlstate == NOT_RESTORED => StoreError::NotRestored {
+            table: table.label.clone(),
+        },
         other => other,
     }
 }
