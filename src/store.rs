@@ -11,6 +11,7 @@ mod fault;
 pub mod ledger;
 pub mod locate;
 pub mod page;
+pub mod plaintext;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod record;
@@ -35,6 +36,10 @@ pub use ledger::{AuditTable, Ledger, Procedures};
 pub use page::{
     Bound, HeapPosition, Horizon, KeyText, Locator, Page, PageRequest, PageRow, PassKind, Select,
     Visibility, WriteRow, Written,
+};
+pub use plaintext::{
+    Dependent, FrozenState, PlainDefinition, Plaintext, Removal, UnsealedRows, constraint_name,
+    hidden_name,
 };
 pub use record::{
     AuditMisfit, AuditRow, FieldRecord, FieldState, Found, Gap, Holder, LaneKind, LaneRecord,
@@ -63,7 +68,15 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// [`StoreError::OutcomeUnknown`] it may be either. No method keeps session state between calls, so the
 /// engine works through a pooler in transaction mode.
 pub trait Store:
-    Catalog + SealedRelations + Rows + Ledger + Procedures + AuditTable + KeyTable + RotationTable
+    Catalog
+    + SealedRelations
+    + Rows
+    + Plaintext
+    + Ledger
+    + Procedures
+    + AuditTable
+    + KeyTable
+    + RotationTable
 {
 }
 
@@ -71,6 +84,7 @@ impl<S> Store for S where
     S: Catalog
         + SealedRelations
         + Rows
+        + Plaintext
         + Ledger
         + Procedures
         + AuditTable

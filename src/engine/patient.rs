@@ -20,12 +20,12 @@ use crate::keys::{
 };
 use crate::store::{
     Access, AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch,
-    Destruction, FieldRecord, FieldState, Gap, Holder, Horizon, IndexSwitch, KeyText, LaneRecord,
-    LaneStamp, LaneTally, Ledger, NewLane, NewQuarantine, Next, OpenTransaction, PageReader,
-    PassKind, ProcedureKind, ProcedureRecord, Procedures, QuarantineRecord, QuarantineState,
-    RelationRecord, Resealed, Result, Rows, RunRecord, RunState, SealedCount, SealedRelations,
-    SearchHit, SearchList, SearchRelation, Select, ServerFacts, Store, Survey, Table, TableFacts,
-    Trial, Violator,
+    Dependent, Destruction, FieldRecord, FieldState, FrozenState, Gap, Holder, Horizon,
+    IndexSwitch, KeyText, LaneRecord, LaneStamp, LaneTally, Ledger, NewLane, NewQuarantine, Next,
+    OpenTransaction, PageReader, PassKind, Plaintext, ProcedureKind, ProcedureRecord, Procedures,
+    QuarantineRecord, QuarantineState, RelationRecord, Removal, Resealed, Result, Rows, RunRecord,
+    RunState, SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select,
+    ServerFacts, Store, Survey, Table, TableFacts, Trial, UnsealedRows, Violator,
 };
 
 /// Wraps any store and repeats failed round trips.
@@ -199,6 +199,20 @@ patient! { Rows:
     Once switch_indexes(switch: &IndexSwitch<'_>) -> bool;
 }
 
+patient! { Plaintext:
+    Look writers(table: &Table) -> Vec<OpenTransaction>;
+    Look unsealed(table: &Table) -> Vec<UnsealedRows>;
+    Look plaintext_dependents(table: &Table) -> Vec<Dependent>;
+    Repeatable freeze(table: &Table) -> ();
+    Repeatable unfreeze(table: &Table) -> Vec<String>;
+    Look frozen_state(table: &Table) -> FrozenState;
+    Repeatable constrain(table: &Table, blank: bool) -> ();
+    Repeatable hide(table: &Table, state: &FrozenState) -> bool;
+    Repeatable remove_plaintext(table: &Table, removal: Removal, state: &FrozenState) -> bool;
+    Repeatable forget_statistics(table: &Table) -> Vec<String>;
+    Repeatable finish_plain_columns(table: &Table) -> Vec<String>;
+}
+
 patient! { Ledger:
     Look fields() -> Vec<FieldRecord>;
     Repeatable register_fields(fields: &[FieldRecord]) -> ();
@@ -223,6 +237,7 @@ patient! { Ledger:
 patient! { Procedures:
     Repeatable begin_procedure(kind: ProcedureKind, table_label: &str, columns: &str, phase: &str, params: &str, actor: &str) -> ProcedureRecord;
     Repeatable set_phase(procedure_id: i64, from: &str, to: &str, params: Option<&str>) -> ();
+    Repeatable set_report(procedure_id: i64, report: &str) -> ();
     Repeatable finish_procedure(procedure_id: i64, outcome: &str) -> ();
     Look procedures(limit: u32) -> Vec<ProcedureRecord>;
 }

@@ -138,6 +138,12 @@ coded! {
             table: String,
         } = "E0517"("values of table {table} are sealed whose plaintext is not there: nothing was dropped"), exit: Unverified,
             hint: "an application may have sealed meanwhile: stop it; or a row is in quarantine: `phiseal quarantine list`; then run the command again";
+        /// Plaintext is there that is not sealed, or something in the place of a sealed value.
+        NotSealed {
+            /// The table's label.
+            table: String,
+        } = "E0543"("table {table} holds plaintext that is not sealed, or what is no sealed value: nothing was dropped"), exit: Unverified,
+            hint: "`phiseal verify` lists what is wrong; then run the command again";
         /// Our role lacks a right.
         Denied {
             /// SQLSTATE.
@@ -242,6 +248,7 @@ impl StoreError {
             | Self::InTheWay { .. }
             | Self::OtherTable { .. }
             | Self::NotRestored { .. }
+            | Self::NotSealed { .. }
             | Self::Denied { .. }
             | Self::RoleRefused { .. }
             | Self::RoleChanged { .. }

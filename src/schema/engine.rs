@@ -34,6 +34,7 @@ pub(super) fn postgres_set() -> MigrationSet {
             7 "0007" "relations",
             8 "0008" "keys",
             9 "0009" "procedures",
+            10 "0010" "plaintext",
         ),
         down_guards: &[
             DownGuard {
@@ -73,6 +74,7 @@ pub(super) fn sqlite_set() -> MigrationSet {
             7 "0007" "relations",
             8 "0008" "keys",
             9 "0009" "procedures",
+            10 "0010" "plaintext",
         ),
         down_guards: &[
             DownGuard {

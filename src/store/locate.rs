@@ -121,6 +121,8 @@ mod tests {
             in_place: false,
             pad_to: 0,
             state: FieldState::Sealed,
+            frozen: false,
+            plaintext_definition: "{}".to_owned(),
             values_sealed: 0,
             place: crate::store::Whereabouts::default(),
         }

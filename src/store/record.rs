@@ -70,6 +70,8 @@ pub struct ProcedureRecord {
     pub finished_at: Option<String>,
     /// How it ended.
     pub outcome: Option<String>,
+    /// What it found and did, as JSON text.
+    pub report: String,
 }
 
 /// A quarantine entry that is not stored yet.

@@ -16,6 +16,7 @@ mod guard;
 mod indexes;
 mod key_range;
 mod key_value;
+mod plaintext;
 mod prepare;
 mod ranges;
 mod read;

@@ -170,6 +170,8 @@ fn record(table: &Table, field: &TableField, column: &ColumnPlan) -> FieldRecord
         in_place: field.sealed == Sealed::InPlace,
         pad_to: column.pad_to,
         state: FieldState::Declared,
+        frozen: false,
+        plaintext_definition: "{}".to_owned(),
         values_sealed: 0,
         place: crate::store::Whereabouts::default(),
     }

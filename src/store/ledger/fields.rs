@@ -15,7 +15,8 @@ use crate::store::{FieldRecord, FieldState, ProcedureKind, Result, StoreError, W
 const COLUMNS: &str = "table_label, column_label, schema_name, table_name, column_name, sealed_column, \
      blind_index_column, blind_index_normaliser, blind_index_bits, blind_index_next, \
      CAST(blind_index_key_id AS bigint) AS blind_index_key_id, tenant_column, key_columns, key_types, \
-     source_type, form = 'in_place' AS in_place, CAST(pad_to AS bigint) AS pad_to, state, values_sealed";
+     source_type, form = 'in_place' AS in_place, CAST(pad_to AS bigint) AS pad_to, state, frozen, \
+     plaintext_definition, values_sealed";
 
 /// What registration may change of a field that is registered already: its present names.
 const NAMES: [&str; 7] = [
@@ -233,6 +234,8 @@ own_row!(
         in_place: row.try_get("in_place")?,
         pad_to: u32::try_from(row.try_get::<i64, _>("pad_to")?).map_err(|_| unknown("pad_to"))?,
         state: word(row, "state")?,
+        frozen: row.try_get("frozen")?,
+        plaintext_definition: row.try_get("plaintext_definition")?,
         values_sealed: row.try_get("values_sealed")?,
         place: Whereabouts::default(),
     }

@@ -37,6 +37,9 @@ pub trait Procedures: Send + Sync {
         params: Option<&str>,
     ) -> Result<()>;
 
+    /// Stores the report of an unfinished procedure.
+    async fn set_report(&self, procedure_id: i64, report: &str) -> Result<()>;
+
     /// Ends a procedure; one that has ended keeps its outcome.
     async fn finish_procedure(&self, procedure_id: i64, outcome: &str) -> Result<()>;
 
@@ -83,6 +86,14 @@ impl<S: OwnTables> Procedures for S {
         ))
     }
 
+    async fn set_report(&self, procedure_id: i64, report: &str) -> Result<()> {
+        in_transaction!(self.begin_write(), |session| set_report(
+            session,
+            procedure_id,
+            report
+        ))
+    }
+
     async fn finish_procedure(&self, procedure_id: i64, outcome: &str) -> Result<()> {
         in_transaction!(self.begin_write(), |session| finish(
             session,
@@ -99,7 +110,7 @@ impl<S: OwnTables> Procedures for S {
 fn columns_read(dialect: &impl Dialect) -> String {
     format!(
         "procedure_id, kind, table_label, columns, params, phase, {} AS phase_since, actor, \
-           {} AS started_at, {} AS finished_at, outcome",
+           {} AS started_at, {} AS finished_at, outcome, report",
         dialect.time_text("phase_since"),
         dialect.time_text("started_at"),
         dialect.time_text("finished_at"),
@@ -171,6 +182,21 @@ pub(crate) async fn set_phase<S: Session>(
     }
 }
 
+/// Stores the report of an unfinished procedure.
+pub(crate) async fn set_report<S: Session>(
+    session: &mut S,
+    procedure_id: i64,
+    report: &str,
+) -> Result<()> {
+    let sql = format!(
+        "UPDATE {} SET report = $2 WHERE procedure_id = $1 AND finished_at IS NULL",
+        session.dialect().table("procedures"),
+    );
+    let update = statement(sql).bind(procedure_id).bind(report);
+    session.execute(update).await?;
+    Ok(())
+}
+
 /// Ends a procedure. One that has ended keeps its outcome.
 pub(crate) async fn finish<S: Session>(
     session: &mut S,
@@ -237,5 +263,6 @@ own_row!(
         started_at: row.try_get("started_at")?,
         finished_at: row.try_get("finished_at")?,
         outcome: row.try_get("outcome")?,
+        report: row.try_get("report")?,
     }
 );

@@ -55,9 +55,9 @@ impl FieldState {
                 Self::Finalized,
                 Self::Restored,
             ],
-            // Without a plaintext nothing can be sealed again; undoing or a restore makes one.
+            // Without a plaintext nothing can be sealed again; a restore makes one.
             Self::Finalized => &[Self::Sealed, Self::Scrubbed, Self::Restored],
-            Self::Scrubbed => &[Self::Restored],
+            Self::Scrubbed => &[Self::Sealed, Self::Restored],
         };
         self == next || next == Self::Forgotten || to.contains(&next)
     }
@@ -133,6 +133,10 @@ pub struct FieldRecord {
     pub pad_to: u32,
     /// The state of the field.
     pub state: FieldState,
+    /// Whether its guard takes no plaintext any more.
+    pub frozen: bool,
+    /// What its plaintext column was before it was removed, as JSON text.
+    pub plaintext_definition: String,
     /// The number of values that finished runs have sealed.
     pub values_sealed: i64,
     /// How its table was found.

@@ -16,7 +16,7 @@ use crate::store::{
     RunKind, RunRecord, RunState, Sealed, Select, Table, TableField,
 };
 
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../../../migrations/engine/sqlite/0001_keys.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0002_fields.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0003_runs.up.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../../../migrations/engine/sqlite/0007_relations.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0008_keys.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0009_procedures.up.sql"),
+    include_str!("../../../migrations/engine/sqlite/0010_plaintext.up.sql"),
 ];
 
 pub(super) struct Fixture {
@@ -207,6 +208,8 @@ fn registered(table: &Table, field: &TableField) -> FieldRecord {
         in_place: field.sealed == Sealed::InPlace,
         pad_to: 0,
         state: FieldState::Sealed,
+        frozen: false,
+        plaintext_definition: "{}".to_owned(),
         values_sealed: 0,
         place: crate::store::Whereabouts::default(),
     }

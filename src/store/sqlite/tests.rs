@@ -210,6 +210,8 @@ async fn a_field_is_registered_once_and_reads_back() {
         in_place: false,
         pad_to: 16,
         state: FieldState::Declared,
+        frozen: false,
+        plaintext_definition: "{}".to_owned(),
         values_sealed: 0,
         place: crate::store::Whereabouts::default(),
     };

@@ -41,6 +41,8 @@ fn field(own: &Own, table: &str, column: &str) -> FieldRecord {
         in_place: false,
         pad_to: 32,
         state: FieldState::Prepared,
+        frozen: false,
+        plaintext_definition: "{}".to_owned(),
         values_sealed: 0,
         place: Whereabouts::default(),
     }

@@ -14,7 +14,7 @@ on_both!(
 async fn migrate_goes_up_and_down(fixture: Fixture) {
     let fixture = fixture.planned();
     let pending = fixture.ask(&["migrate", "status"], 0).await;
-    assert_eq!(pending.as_array().unwrap().len(), 9);
+    assert_eq!(pending.as_array().unwrap().len(), 10);
     assert_eq!(
         pending[0],
         json!({"version": 1, "name": "keys", "state": "pending", "applied_at": null})
