@@ -207,7 +207,7 @@ patient! { Plaintext:
     Repeatable unfreeze(table: &Table) -> Vec<String>;
     Look frozen_state(table: &Table) -> FrozenState;
     Repeatable constrain(table: &Table, blank: bool) -> ();
-    Repeatable hide(table: &Table, state: &FrozenState) -> bool;
+    Repeatable hide(table: &Table, state: &FrozenState) -> Option<FrozenState>;
     Repeatable remove_plaintext(table: &Table, removal: Removal, state: &FrozenState) -> bool;
     Repeatable forget_statistics(table: &Table) -> Vec<String>;
     Repeatable finish_plain_columns(table: &Table) -> Vec<String>;

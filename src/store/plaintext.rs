@@ -50,9 +50,10 @@ pub trait Plaintext: Send + Sync {
     async fn constrain(&self, table: &Table, blank: bool) -> Result<()>;
 
     /// Gives the plaintext columns of fields beside a name that nobody knows ([`hidden_name`]), and
-    /// makes the guard for that name, in one transaction that first compares `state`. Returns `false`,
-    /// having done nothing, if the present state is another one.
-    async fn hide(&self, table: &Table, state: &FrozenState) -> Result<bool>;
+    /// makes the guard for that name, in one transaction that first compares `state`. Returns the
+    /// state afterwards; `None`, having done nothing, if the present state is another one than
+    /// `state`. Columns that are hidden already stay so.
+    async fn hide(&self, table: &Table, state: &FrozenState) -> Result<Option<FrozenState>>;
 
     /// Ends a finalize in one transaction: compares `state` under the lock, drops the plaintext columns of fields
     /// beside (with [`Removal::Blanked`], keeps them, after it looked that they are empty), makes the
@@ -144,10 +145,13 @@ pub struct PlainDefinition {
     pub not_null_carried: bool,
 }
 
+/// What the name of a hidden column begins with.
+pub(crate) const HIDDEN: &str = "~phiseal_hidden_";
+
 /// The name that a plaintext column has while it is hidden.
 pub fn hidden_name(table_label: &str, column_label: &str) -> String {
     let digest = super::change::label_digest(&format!("{table_label}\0{column_label}"));
-    format!("~phiseal_hidden_{}", hex::encode(digest))
+    format!("{HIDDEN}{}", hex::encode(digest))
 }
 
 /// The name of one of phiseal's constraints of a field: `sealed`, `form`, `blank`.

@@ -216,7 +216,7 @@ impl Catalog for PostgresStore {
     }
 
     async fn make_plain_columns(&self, table: &Table) -> Result<()> {
-        prepare::restore::make_plain_columns(self, table).await
+        plaintext::back::make_plain_columns(self, table).await
     }
 
     async fn prepare_reindex(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {

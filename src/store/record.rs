@@ -42,6 +42,9 @@ word_enum! {
 /// The outcome of a restore that dropped the sealed columns.
 pub const RESTORED: &str = "restored";
 
+/// The outcome of a finalize that removed the plaintext.
+pub const FINALIZED: &str = "finalized";
+
 /// The outcome of a procedure that another command made pointless.
 pub const GIVEN_UP: &str = "given up";
 

@@ -19,14 +19,66 @@ pub(super) use functions::{UNDONE, looks_sealed};
 /// A field as the guard knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GuardField {
-    pub plain: Ident,
-    /// The sealed column and whether it is a text column; `None` for an in-place field.
-    pub sealed: Option<(Ident, bool)>,
+    /// Its label.
+    pub label: String,
+    /// The column that holds the sealed values; for an in-place field, its only column.
+    pub holder: Ident,
+    /// Whether the holder is a text column.
+    pub text: bool,
+    /// Where the plaintext is.
+    pub plain: Plain,
     pub index: Option<Ident>,
     /// The column that takes the new blind index while the index key is rotated. Applications do
     /// not write it: the guard sets it to NULL when the sealed value changes, and the engine fills
     /// it again.
     pub next: Option<Ident>,
+    /// Whether the guard takes no plaintext any more.
+    pub frozen: bool,
+}
+
+/// Where the plaintext of a field is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// In a column beside the sealed value.
+    Beside(Ident),
+    /// In the sealed value's own column, until it is sealed.
+    InPlace,
+    /// Nowhere: its column was dropped.
+    Gone,
+}
+
+impl GuardField {
+    /// The plaintext column beside the sealed value.
+    fn beside(&self) -> Option<&Ident> {
+        match &self.plain {
+            Plain::Beside(column) => Some(column),
+            Plain::InPlace | Plain::Gone => None,
+        }
+    }
+
+    fn in_place(&self) -> bool {
+        self.plain == Plain::InPlace
+    }
+
+    /// The column in which a plaintext can be.
+    fn source(&self) -> Option<&Ident> {
+        match &self.plain {
+            Plain::Beside(column) => Some(column),
+            Plain::InPlace => Some(&self.holder),
+            Plain::Gone => None,
+        }
+    }
+
+    /// The column by which messages name the field.
+    fn name(&self) -> &str {
+        self.source().unwrap_or(&self.holder).as_str()
+    }
+
+    /// The columns beside the plaintext that only a sealer or the engine writes.
+    fn seals(&self) -> impl Iterator<Item = &Ident> {
+        let holder = (!self.in_place()).then_some(&self.holder);
+        holder.into_iter().chain(&self.index).chain(&self.next)
+    }
 }
 
 /// What the guard of one table is made from.

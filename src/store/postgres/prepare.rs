@@ -13,15 +13,19 @@ use super::PostgresStore;
 use super::committed;
 use super::guard::{self, Guard};
 use super::indexes::{self, Index, index_there, unique_indexes};
+use super::plaintext;
 use super::relations;
 use super::sql::{run, scalar, tuple};
 use super::table;
+use crate::ident::Ident;
 use crate::store::{Result, Scope, StoreError, Table};
 
 /// The number of attempts to get a lock. Each waits [`LOCK_WAIT_MS`], and the pauses between them
 /// grow.
-const ATTEMPTS: u32 = 12;
-const LOCK_WAIT_MS: u32 = 1000;
+const ATTEMPTS: u32 = 14;
+/// Below the server's `deadlock_timeout` (1 s by default), so that in a deadlock phiseal gives up and
+/// never the application.
+const LOCK_WAIT_MS: u32 = 400;
 
 /// The table's name in the form that `to_regclass` takes.
 pub(super) fn regclass(table: &Table) -> String {
@@ -177,30 +181,45 @@ fn made_by_another(sqlstate: &str) -> bool {
 /// Runs statements in one transaction with a short lock_timeout; tries again if a lock is not
 /// available.
 pub(super) async fn apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
-    if statements.is_empty() {
-        return Ok(());
+    match statements {
+        [] => Ok(()),
+        statements => patiently(|| try_apply(store, statements)).await,
     }
+}
+
+/// Tries something again that waits for a lock only briefly, with growing pauses.
+pub(super) async fn patiently<T, F>(mut once: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
     let mut pause = Duration::from_millis(100);
-    for attempt in 1.. {
-        match try_apply(store, statements).await {
+    let mut attempt = 1;
+    loop {
+        match once().await {
             Err(StoreError::Locked | StoreError::Busy { .. }) if attempt < ATTEMPTS => {
                 tracing::info!(attempt, "waiting for a lock on the table");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
+                attempt += 1;
             }
-            other => return other,
+            outcome => return outcome,
         }
     }
-    Ok(())
 }
 
-async fn try_apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
+/// Begins a transaction that waits for a lock only briefly.
+pub(super) async fn begin_briefly(store: &PostgresStore) -> Result<Transaction<'static, Postgres>> {
     let mut tx = store.begin().await?;
     run(
         &mut tx,
         format!("SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'"),
     )
     .await?;
+    Ok(tx)
+}
+
+async fn try_apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
+    let mut tx = begin_briefly(store).await?;
     for statement in statements {
         run(&mut tx, statement.clone()).await?;
     }
@@ -235,12 +254,18 @@ async fn missing_columns(
 ) -> Result<Vec<String>> {
     let there = columns_there(tx, table).await?;
     let mut adds = Vec::new();
+    let is_missing = |column: &Ident| !there.iter().any(|name| name == column.as_str());
     for field in &table.fields {
         let sealed = field.sealed.beside();
-        for column in sealed.into_iter().chain(&field.index) {
-            if !there.iter().any(|name| name == column.as_str()) {
-                adds.push(format!("ADD COLUMN {} bytea", column.quoted()));
-            }
+        for column in sealed
+            .into_iter()
+            .chain(&field.index)
+            .filter(|one| is_missing(one))
+        {
+            adds.push(format!("ADD COLUMN {} bytea", column.quoted()));
+        }
+        if let Some(column) = sealed.filter(|column| is_missing(column)) {
+            adds.push(plaintext::form_of_new(table, field, column));
         }
     }
     Ok(if adds.is_empty() {
@@ -256,7 +281,7 @@ async fn missing_columns(
 
 /// Whether the table has exactly the guard that this program would create, and whether it always
 /// fires, runs with the writer's rights, and cannot be used by others in a trigger of their own.
-async fn guard_is_there(
+pub(super) async fn guard_is_there(
     tx: &mut Transaction<'static, Postgres>,
     guard: &Guard,
     table: &Table,

@@ -53,6 +53,33 @@ fn guard_now(relation: &str) -> String {
     )
 }
 
+/// What identifies the guard of a relation as it is now; a relation without one is `none`.
+pub(super) fn guard_identity(relation: &str) -> String {
+    format!(
+        "CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_trigger AS x WHERE x.tgrelid = {relation} \
+           AND x.tgname = '~phiseal_u') THEN {} ELSE 'none' END",
+        guard_now(relation)
+    )
+}
+
+/// Records the numbers of columns that were renamed, so that they are found under their new names.
+pub(super) async fn record_columns(
+    store: &PostgresStore,
+    conn: &mut PgConnection,
+    table: &Table,
+) -> Result<()> {
+    query(format!(
+        "UPDATE {} AS r SET columns = ({}::pg_catalog.jsonb || r.columns::pg_catalog.jsonb)::pg_catalog.text \
+         WHERE r.table_label = $1 AND r.left_at IS NULL AND r.database = {DATABASE}",
+        store.own("sealed_relations"),
+        columns_of("r.relation::pg_catalog.oid"),
+    ))
+    .bind(table.label.clone())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The number of each column of a relation, by name, as JSON.
 fn columns_of(relation: &str) -> String {
     format!(

@@ -28,6 +28,7 @@ const UNVALIDATED: &str = "
                        WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1]) END AS condition
       FROM pg_constraint k
      WHERE k.conrelid = to_regclass($1) AND k.contype IN ('c', 'n') AND NOT k.convalidated
+       AND k.conname !~ '^phiseal_[a-z]+_[0-9a-f]{16}$'
        AND coalesce((to_jsonb(k) ->> 'conenforced')::bool, true)
      ORDER BY k.conname";
 

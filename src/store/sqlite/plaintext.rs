@@ -31,7 +31,7 @@ impl Plaintext for SqliteStore {
     async fn constrain(&self, _table: &Table, _blank: bool) -> Result<()> {
         Err(StoreError::unexpected("not yet"))
     }
-    async fn hide(&self, _table: &Table, _state: &FrozenState) -> Result<bool> {
+    async fn hide(&self, _table: &Table, _state: &FrozenState) -> Result<Option<FrozenState>> {
         Err(StoreError::unexpected("not yet"))
     }
     async fn remove_plaintext(

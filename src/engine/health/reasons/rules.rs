@@ -185,23 +185,26 @@ fn places_of(health: &Health, field: &FieldRecord) -> impl Iterator<Item = Place
 
 /// Faults of the guards, and gaps: relations whose sealed values are not compared since a fault.
 fn relations(health: &Health) -> Vec<Reason> {
-    let is_active = |label: &str| {
-        let mut fields = health.fields.iter();
-        fields.any(|field| {
-            let plain = !field.place.plain_dropped;
-            field.table_label == label && field.state.may_hold_seals() && plain
-        })
+    let sealed = |label: &str| {
+        let fields = health.fields.iter();
+        let ours = fields.filter(|field| field.table_label == label);
+        ours.filter(|field| field.state.may_hold_seals())
+            .collect::<Vec<_>>()
     };
     let mut out = Vec::new();
     for one in &health.relations {
-        let Some(relation) = one.now.as_ref().filter(|_| is_active(&one.table_label)) else {
+        let fields = sealed(&one.table_label);
+        let Some(relation) = one.now.as_ref().filter(|_| !fields.is_empty()) else {
             continue;
         };
         out.extend(one.faults.iter().map(|fault| Reason::GuardFault {
             relation: relation.clone(),
             fault: fault.clone(),
         }));
-        out.extend(one.gap.iter().map(|gap| Reason::NotCompared {
+        // Without its plaintext, a sealed value cannot be compared.
+        let comparable = fields.iter().any(|field| !field.place.plain_dropped);
+        let gap = one.gap.iter().filter(|_| comparable);
+        out.extend(gap.map(|gap| Reason::NotCompared {
             relation: relation.clone(),
             gap: gap.clone(),
         }));

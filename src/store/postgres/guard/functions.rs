@@ -19,6 +19,8 @@ const MOVED: &str = "PS004";
 const NOT_ITS_TABLE: &str = "PS005";
 /// An untrusted writer changes a sealed value but not its plaintext.
 const SEAL_CHANGED: &str = "PS006";
+/// A plaintext is written to a field that takes none any more.
+const FROZEN: &str = "PS007";
 
 /// A comment in the source of a guard that undoes untrusted changes instead of refusing them.
 pub(crate) const UNDONE: &str = "-- on_untrusted_seal = undo";
@@ -74,35 +76,48 @@ impl Guard {
     pub(super) fn insert_function(&self, name: &str) -> String {
         let mut body = String::new();
         for field in &self.fields {
-            body.push_str(&match &field.sealed {
-                Some((sealed, text)) => self.insert_beside(field, sealed, *text),
-                None => self.insert_in_place(field),
+            body.push_str(&match field.in_place() {
+                false => self.insert_beside(field),
+                true => self.insert_in_place(field),
             });
         }
         self.function(name, "INSERT", &declarations(""), &body)
     }
 
-    fn insert_beside(&self, field: &GuardField, sealed: &Ident, text: bool) -> String {
-        let s = format!("NEW.{}", sealed.quoted());
+    fn insert_beside(&self, field: &GuardField) -> String {
+        let s = format!("NEW.{}", field.holder.quoted());
+        let frozen = field.beside().filter(|_| field.frozen);
+        let frozen = frozen.map_or_else(String::new, |plain| {
+            format!(
+                "  IF NEW.{} IS NOT NULL THEN\n    {}\n  END IF;\n",
+                plain.quoted(),
+                refuse_plaintext(field)
+            )
+        });
+        let plain = field.beside().map_or_else(String::new, |plain| {
+            format!("NEW.{} IS NULL AND ", plain.quoted())
+        });
         format!(
-            "  IF trusted THEN\n    IF {s} IS NOT NULL THEN {required} END IF;{forget}\n\
-               ELSIF NEW.{plain} IS NULL AND {s} IS NOT NULL THEN\n    {refuse}\n\
+            "{frozen}  IF trusted THEN\n    IF {s} IS NOT NULL THEN {required} END IF;{forget}\n\
+               ELSIF {plain}{s} IS NOT NULL THEN\n    {refuse}\n\
                ELSE\n    {blank}\n  END IF;\n",
-            required = self.require(&key_id_of(&s, text)),
+            required = self.require(&key_id_of(&s, field.text)),
             forget = set_null(&field.next),
-            plain = field.plain.quoted(),
             refuse = raise(
                 NOT_TRUSTED,
-                field.plain.as_str(),
+                field.name(),
                 "a sealed value without its plaintext is taken from a trusted writer only",
                 "SET LOCAL phiseal.sealer = 'on'",
             ),
-            blank = blank(field, sealed),
+            blank = blank(field),
         )
     }
 
     fn insert_in_place(&self, field: &GuardField) -> String {
         let mut body = self.in_place_key(field);
+        if field.frozen {
+            body.push_str(&no_plaintext_in_place(field, "true"));
+        }
         if field.index.is_some() {
             body.push_str(&format!(
                 "  IF NOT trusted THEN{} END IF;\n",
@@ -124,15 +139,11 @@ impl Guard {
         }
         for field in &self.fields {
             body.push_str(&take_name(field));
-            body.push_str(&match &field.sealed {
-                Some((sealed, text)) => self.update_beside(field, sealed, *text),
-                None => self.update_in_place(field),
+            body.push_str(&match field.in_place() {
+                false => self.update_beside(field),
+                true => self.update_in_place(field),
             });
-            let value = field
-                .sealed
-                .as_ref()
-                .map_or(&field.plain, |(sealed, _)| sealed);
-            body.push_str(&keep_next(field, value));
+            body.push_str(&keep_next(field));
         }
         self.function(name, "UPDATE", &declare, &body)
     }
@@ -141,29 +152,48 @@ impl Guard {
     /// and, if the plaintext did not change, the plaintext is set to NULL. Otherwise, if the
     /// plaintext, the key or the tenant changes, the sealed value is set to NULL; if only the
     /// sealed value changes, that is refused or undone.
-    fn update_beside(&self, field: &GuardField, sealed: &Ident, text: bool) -> String {
-        let own: Vec<&Ident> = [sealed].into_iter().chain(&field.index).collect();
+    fn update_beside(&self, field: &GuardField) -> String {
+        let own: Vec<&Ident> = [&field.holder].into_iter().chain(&field.index).collect();
+        let (changed, clear) = match field.beside() {
+            Some(plain) => (
+                differs([plain]),
+                format!(
+                    "    IF NOT changed THEN NEW.{} := NULL; END IF;\n",
+                    plain.quoted()
+                ),
+            ),
+            None => ("false".to_owned(), String::new()),
+        };
+        // While the plaintext is there, a moved row is sealed again. While it is frozen, it cannot be.
+        let unsealable = match field.beside() {
+            Some(plain) if !field.frozen => format!(
+                "OLD.{p} IS NULL AND NEW.{p} IS NULL AND ",
+                p = plain.quoted()
+            ),
+            Some(_) | None => String::new(),
+        };
         format!(
-            "  changed := {changed};\n  resealed := {resealed};\n\
-             \x20 IF trusted AND resealed AND NEW.{s} IS NOT NULL THEN\n    {required}\n\
-             \x20   IF NOT changed THEN NEW.{p} := NULL; END IF;\n\
-             \x20 ELSIF moved AND OLD.{p} IS NULL AND NEW.{p} IS NULL AND OLD.{s} IS NOT NULL THEN\n    {refuse}\n\
+            "  changed := {changed};\n  resealed := {resealed};\n{frozen}\
+             \x20 IF trusted AND resealed AND NEW.{s} IS NOT NULL THEN\n    {required}\n{clear}\
+             \x20 ELSIF moved AND {unsealable}OLD.{s} IS NOT NULL THEN\n    {refuse}\n\
              \x20 ELSIF moved OR changed THEN\n    {blank}\n\
              \x20 ELSIF NOT trusted AND {own_changed} THEN\n    {untrusted}\n  END IF;\n{forgotten}",
-            changed = differs([&field.plain]),
-            resealed = differs([sealed]),
+            resealed = differs([&field.holder]),
+            frozen = frozen_update(field),
             own_changed = differs(own.iter().copied()),
             untrusted = self.untrusted(field, &own),
-            s = sealed.quoted(),
-            p = field.plain.quoted(),
-            required = self.require(&key_id_of(&format!("NEW.{}", sealed.quoted()), text)),
+            s = field.holder.quoted(),
+            required = self.require(&key_id_of(
+                &format!("NEW.{}", field.holder.quoted()),
+                field.text
+            )),
             refuse = raise(
                 MOVED,
-                field.plain.as_str(),
+                field.name(),
                 "the key or tenant of a row whose plaintext is gone cannot change: its sealed value would not open",
                 "seal the value again for the new key and tenant, in the same statement",
             ),
-            blank = blank(field, sealed),
+            blank = blank(field),
             forgotten = forgotten(field),
         )
     }
@@ -184,15 +214,19 @@ impl Guard {
             ),
             None => (String::new(), String::new()),
         };
+        let frozen = match field.frozen {
+            true => no_plaintext_in_place(field, "changed"),
+            false => String::new(),
+        };
         format!(
-            "  changed := {differs};\n  resealed := changed;\n\
+            "  changed := {differs};\n  resealed := changed;\n{frozen}\
              \x20 IF moved AND NOT (trusted AND changed) AND {sealed} THEN\n    {refuse}\n\
              \x20 ELSIF changed THEN\n  {key}{index}{alone}  END IF;\n{forgotten}",
-            differs = differs([&field.plain]),
-            sealed = looks_sealed(&format!("NEW.{}", field.plain.quoted())),
+            differs = differs([&field.holder]),
+            sealed = looks_sealed(&format!("NEW.{}", field.holder.quoted())),
             refuse = raise(
                 MOVED,
-                field.plain.as_str(),
+                field.name(),
                 "the key or tenant of a row sealed in place cannot change: its value would not open",
                 "write the value in the same statement: its plaintext, or sealed for the new key and tenant",
             ),
@@ -208,7 +242,7 @@ impl Guard {
         }
         raise(
             SEAL_CHANGED,
-            field.plain.as_str(),
+            field.name(),
             "a sealed value is changed by a trusted writer only",
             "leave its columns out; SET LOCAL phiseal.sealer = 'on' where the application seals; \
              or on_untrusted_seal = \"undo\" in the plan",
@@ -217,7 +251,7 @@ impl Guard {
 
     /// A value that looks sealed under a known key must be sealed under an active one.
     fn in_place_key(&self, field: &GuardField) -> String {
-        let value = format!("NEW.{}", field.plain.quoted());
+        let value = format!("NEW.{}", field.holder.quoted());
         format!(
             "  IF {} AND EXISTS (SELECT 1 FROM {}.encryption_keys k WHERE k.key_id = {id}) THEN\n    {}\n  END IF;\n",
             looks_sealed(&value),
@@ -312,12 +346,48 @@ fn forgotten(field: &GuardField) -> String {
     }
 }
 
-fn blank(field: &GuardField, sealed: &Ident) -> String {
+fn blank(field: &GuardField) -> String {
     format!(
         "NEW.{} := NULL;{}{}",
-        sealed.quoted(),
+        field.holder.quoted(),
         set_null(&field.index),
         set_null(&field.next)
+    )
+}
+
+/// What a frozen field with a plaintext column refuses of an UPDATE: any change of the plaintext,
+/// unless a sealer removes it together with the value it sealed, and a sealed value that is removed
+/// while its plaintext stays.
+fn frozen_update(field: &GuardField) -> String {
+    let Some(plain) = field.beside().filter(|_| field.frozen) else {
+        return String::new();
+    };
+    format!(
+        "  IF changed AND NOT (trusted AND resealed AND NEW.{p} IS NULL)\n\
+         \x20   OR trusted AND resealed AND NEW.{s} IS NULL AND NEW.{p} IS NOT NULL THEN\n    {}\n  END IF;\n",
+        refuse_plaintext(field),
+        p = plain.quoted(),
+        s = field.holder.quoted(),
+    )
+}
+
+/// What a frozen field in place refuses if `condition` holds: a value that is not in the sealed form.
+fn no_plaintext_in_place(field: &GuardField, condition: &str) -> String {
+    let value = format!("NEW.{}", field.holder.quoted());
+    format!(
+        "  IF {condition} AND {value} IS NOT NULL AND NOT {} THEN\n    {}\n  END IF;\n",
+        looks_sealed(&value),
+        refuse_plaintext(field),
+    )
+}
+
+fn refuse_plaintext(field: &GuardField) -> String {
+    raise(
+        FROZEN,
+        field.name(),
+        "this column takes no plaintext any more",
+        "seal the value in the application, write the sealed value only (SET LOCAL phiseal.sealer = 'on'), \
+         and leave the plaintext out; to delete a value, set both to NULL",
     )
 }
 
@@ -329,11 +399,11 @@ fn set_null(column: &Option<Ident>) -> String {
 
 /// The new blind index column changes only with its value: then it is set to NULL. Other changes of
 /// it are undone.
-fn keep_next(field: &GuardField, value: &Ident) -> String {
+fn keep_next(field: &GuardField) -> String {
     field.next.as_ref().map_or_else(String::new, |next| {
         format!(
             "  IF moved OR changed OR {} THEN NEW.{n} := NULL; ELSE NEW.{n} := OLD.{n}; END IF;\n",
-            differs([value]),
+            differs([&field.holder]),
             n = next.quoted()
         )
     })

@@ -7,60 +7,39 @@ use super::super::PostgresStore;
 use super::super::prepare::{column_types, regclass};
 use super::super::relations;
 use super::super::sql::{query, scalar};
-use super::{Guard, GuardField};
+use super::{Guard, GuardField, Plain};
 use crate::ident::Ident;
-use crate::store::{Result, Sealed, StoreError, Table, UntrustedSeal};
+use crate::store::{FieldRecord, Result, Sealed, StoreError, Table, TableField, UntrustedSeal};
 
 /// The guard that the table should have: for the registered fields and those that this plan adds.
+/// Only the registry says whether a field is frozen, so that no command thaws one by making the guard
+/// again.
 pub(crate) async fn guard_of(
     store: &PostgresStore,
     tx: &mut Transaction<'static, Postgres>,
     table: &Table,
 ) -> Result<Guard> {
-    let mut fields: Vec<GuardField> = table
-        .fields
-        .iter()
-        .filter(|field| field.plain_exists)
-        .map(|field| GuardField {
-            plain: field.column.clone(),
-            sealed: match &field.sealed {
-                Sealed::Beside { column, text } => Some((column.clone(), *text)),
-                Sealed::InPlace => None,
-            },
-            index: field.index.clone(),
-            next: field.index_next.clone(),
-        })
-        .collect();
     let there = column_types(tx, table).await?;
-    for record in relations::present_fields(store, tx).await? {
-        let plain = &record.column_name;
-        let known = fields.iter().any(|field| field.plain.as_str() == plain);
-        if record.table_label != table.label || !record.state.may_hold_seals() || known {
-            continue;
-        }
-        let is_there = |name: &String| there.iter().any(|(column, _)| column == name);
-        if !is_there(plain) {
-            continue;
-        }
-        let sealed = match &record.sealed_column {
-            Some(name) => {
-                let kind = there.iter().find(|(column, _)| column == name);
-                Some((
-                    ident(name.clone())?,
-                    kind.is_some_and(|(_, kind)| kind != "bytea"),
-                ))
-            }
-            None => None,
-        };
-        let named = |name: &Option<String>| name.clone().map(ident).transpose();
-        fields.push(GuardField {
-            plain: ident(plain.clone())?,
-            sealed,
-            index: named(&record.blind_index_column)?,
-            next: named(&record.blind_index_next)?,
-        });
+    let mut records: Vec<FieldRecord> = relations::present_fields(store, tx).await?;
+    records.retain(|record| record.table_label == table.label && record.state.may_hold_seals());
+    let mut fields = Vec::new();
+    for field in &table.fields {
+        let record = records.iter().find(|one| one.column_label == field.label);
+        fields.extend(planned(field, record, &there)?);
     }
-    fields.sort_by(|a, b| a.plain.cmp(&b.plain));
+    for record in &records {
+        let known = |field: &GuardField| {
+            field.label == record.column_label || field.name() == record.column_name
+        };
+        if !fields.iter().any(known) {
+            fields.extend(registered(record, &there)?);
+        }
+    }
+    fields.sort_by(|a, b| {
+        a.source()
+            .cmp(&b.source())
+            .then_with(|| a.holder.cmp(&b.holder))
+    });
     Ok(Guard {
         schema: store.schema.clone(),
         table: table.name.quoted(),
@@ -72,6 +51,76 @@ pub(crate) async fn guard_of(
         fields,
         undoes: undoes(store, tx, table).await?,
     })
+}
+
+/// The columns of a table, each with its type.
+type Columns = [(String, String)];
+
+fn is_there(columns: &Columns, name: &str) -> bool {
+    columns.iter().any(|(column, _)| column == name)
+}
+
+/// A field of the plan. Its sealed column may not be there yet. `None` if there is neither plaintext
+/// nor sealed value to guard.
+fn planned(
+    field: &TableField,
+    record: Option<&FieldRecord>,
+    columns: &Columns,
+) -> Result<Option<GuardField>> {
+    let plain = match record.filter(|_| !is_there(columns, field.column.as_str())) {
+        Some(record) => ident(record.column_name.clone())?,
+        None => field.column.clone(),
+    };
+    let has_plain = is_there(columns, plain.as_str());
+    let (holder, text, plain) = match &field.sealed {
+        Sealed::InPlace if has_plain => (plain, true, Plain::InPlace),
+        Sealed::Beside { column, text } if has_plain => {
+            (column.clone(), *text, Plain::Beside(plain))
+        }
+        Sealed::Beside { column, text } if is_there(columns, column.as_str()) => {
+            (column.clone(), *text, Plain::Gone)
+        }
+        Sealed::InPlace | Sealed::Beside { .. } => return Ok(None),
+    };
+    Ok(Some(GuardField {
+        label: field.label.clone(),
+        holder,
+        text,
+        plain,
+        index: field.index.clone(),
+        next: field.index_next.clone(),
+        frozen: record.is_some_and(|record| record.frozen),
+    }))
+}
+
+/// A field that the plan does not name. `None` if its columns are gone.
+fn registered(record: &FieldRecord, columns: &Columns) -> Result<Option<GuardField>> {
+    let has_plain = is_there(columns, &record.column_name);
+    let plain = || ident(record.column_name.clone());
+    let (holder, text, plain) = match &record.sealed_column {
+        None if has_plain => (plain()?, true, Plain::InPlace),
+        Some(sealed) => {
+            let kind = columns.iter().find(|(column, _)| column == sealed);
+            let plain = match (kind, has_plain) {
+                (_, true) => Plain::Beside(plain()?),
+                (Some(_), false) => Plain::Gone,
+                (None, false) => return Ok(None),
+            };
+            let text = kind.is_some_and(|(_, kind)| kind != "bytea");
+            (ident(sealed.clone())?, text, plain)
+        }
+        None => return Ok(None),
+    };
+    let named = |name: &Option<String>| name.clone().map(ident).transpose();
+    Ok(Some(GuardField {
+        label: record.column_label.clone(),
+        holder,
+        text,
+        plain,
+        index: named(&record.blind_index_column)?,
+        next: named(&record.blind_index_next)?,
+        frozen: record.frozen,
+    }))
 }
 
 /// Whether the guard undoes an untrusted change of a sealed value: as the table says, or else as

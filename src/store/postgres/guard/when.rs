@@ -15,11 +15,12 @@ impl Guard {
     pub(super) fn insert_when(&self) -> String {
         let mut written: Vec<String> = Vec::new();
         for field in &self.fields {
-            let own = field
-                .sealed
-                .as_ref()
-                .map_or(&field.plain, |(sealed, _)| sealed);
-            let columns = [own].into_iter().chain(&field.index).chain(&field.next);
+            let frozen = field.beside().filter(|_| field.frozen);
+            let columns = [&field.holder]
+                .into_iter()
+                .chain(&field.index)
+                .chain(&field.next)
+                .chain(frozen);
             written.extend(columns.map(|column| format!("NEW.{} IS NOT NULL", column.quoted())));
         }
         written.join(" OR ")
@@ -29,7 +30,7 @@ impl Guard {
     /// of a watched column.
     pub(super) fn update_when(&self) -> String {
         let mut arms = vec![(Change::Seal, self.besides_seals())];
-        if self.fields.iter().any(|field| field.sealed.is_none()) {
+        if self.fields.iter().any(GuardField::in_place) {
             arms.push((Change::InPlace, self.besides_seals_in_place()));
         }
         arms.push((Change::Restore, self.besides_restored()));
@@ -67,16 +68,14 @@ impl Guard {
         differs(
             self.fields
                 .iter()
-                .map(|field| &field.plain)
+                .filter_map(GuardField::source)
                 .chain(self.place()),
         )
     }
 
     fn besides_seals_in_place(&self) -> String {
-        let beside = self.fields.iter().filter(|field| field.sealed.is_some());
-        let mut any = vec![differs(
-            beside.map(|field| &field.plain).chain(self.place()),
-        )];
+        let beside = self.fields.iter().filter_map(GuardField::beside);
+        let mut any = vec![differs(beside.chain(self.place()))];
         any.extend(self.in_place().map(|column| {
             format!(
                 "NOT {} AND {}",
@@ -88,48 +87,44 @@ impl Guard {
     }
 
     fn besides_restored(&self) -> String {
-        let seals = self.fields.iter().flat_map(|field| watched(field).skip(1));
+        let seals = self.fields.iter().flat_map(GuardField::seals);
         let mut any = vec![differs(self.place().chain(seals))];
-        any.extend(self.fields.iter().map(|field| {
-            let was_there = match field.sealed {
-                Some(_) => format!("OLD.{} IS NOT NULL", field.plain.quoted()),
-                None => format!("NOT {}", begins_sealed("OLD", &field.plain)),
+        any.extend(self.fields.iter().filter_map(|field| {
+            let source = field.source()?;
+            let was_there = match field.in_place() {
+                false => format!("OLD.{} IS NOT NULL", source.quoted()),
+                true => format!("NOT {}", begins_sealed("OLD", source)),
             };
-            format!("{was_there} AND {}", differs([&field.plain]))
+            Some(format!("{was_there} AND {}", differs([source])))
         }));
         any.join(" OR ")
     }
 
     fn besides_cleared(&self) -> String {
-        let seals = self.fields.iter().flat_map(|field| watched(field).skip(1));
+        let seals = self.fields.iter().flat_map(GuardField::seals);
         let all = self.place().chain(seals).chain(self.in_place());
         let mut any = vec![differs(all)];
         any.extend(self.fields.iter().filter_map(|field| {
-            let (sealed, _) = field.sealed.as_ref()?;
+            let plain = field.beside()?;
             Some(format!(
                 "(NEW.{} IS NOT NULL OR NEW.{} IS NULL) AND {}",
-                field.plain.quoted(),
-                sealed.quoted(),
-                differs([&field.plain])
+                plain.quoted(),
+                field.holder.quoted(),
+                differs([plain])
             ))
         }));
         any.join(" OR ")
     }
 
     fn in_place(&self) -> impl Iterator<Item = &Ident> {
-        let fields = self.fields.iter().filter(|field| field.sealed.is_none());
-        fields.map(|field| &field.plain)
+        let fields = self.fields.iter().filter(|field| field.in_place());
+        fields.map(|field| &field.holder)
     }
 }
 
 /// The columns of a field, the plaintext first.
 fn watched(field: &GuardField) -> impl Iterator<Item = &Ident> {
-    let sealed = field.sealed.iter().map(|(name, _)| name);
-    [&field.plain]
-        .into_iter()
-        .chain(sealed)
-        .chain(&field.index)
-        .chain(&field.next)
+    field.source().into_iter().chain(field.seals())
 }
 
 /// The condition that an update changes the binary image of one of these columns. It is a function

@@ -1,19 +1,16 @@
-//! DDL around a restore: the columns that it writes into, and what is dropped after it.
+//! DDL after a restore: what is dropped then.
 //! Owns the check that nothing is dropped whose plaintext does not exist.
-
-use sqlx::Row;
 
 use super::super::PostgresStore;
 use super::super::committed;
 use super::super::guard;
 use super::super::indexes;
 use super::super::relations;
-use super::super::sql::query;
 use super::{apply, columns_there};
 use crate::quote;
 use crate::store::record::RESTORED;
 use crate::store::text::joined;
-use crate::store::{FieldState, ProcedureKind, Result, Sealed, StoreError, Table, TableField};
+use crate::store::{FieldState, ProcedureKind, Result, Sealed, StoreError, Table};
 
 /// Drops the sealed columns and the guard, after a restore. If other fields of the table need a
 /// guard, it is created again in the same transaction.
@@ -77,7 +74,7 @@ pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<
     statements.extend(end_statements(store, table));
     guard
         .fields
-        .retain(|field| !table.fields.iter().any(|gone| gone.column == field.plain));
+        .retain(|field| !table.fields.iter().any(|gone| gone.label == field.label));
     if !guard.fields.is_empty() {
         statements.extend(guard.statements());
     }
@@ -133,39 +130,3 @@ fn lock_for_look(table: &str, columns_stay: bool) -> String {
 
 /// The SQLSTATE that the check before a drop raises.
 const NOT_RESTORED: &str = "PS105";
-
-/// Creates the columns that a restore writes to, with the type that the plaintext had.
-pub(crate) async fn make_plain_columns(store: &PostgresStore, table: &Table) -> Result<()> {
-    let mut tx = store.begin().await?;
-    let there = columns_there(&mut tx, table).await?;
-    committed(tx).await?;
-    let missing: Vec<&TableField> = (table.fields.iter())
-        .filter(|field| !there.iter().any(|name| name == field.column.as_str()))
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let mut statements = Vec::new();
-    let types = missing.iter().map(|field| field.source_type.clone());
-    if !types_are_found(store, types.collect()).await? {
-        // An earlier version registered the application's types without their schema.
-        statements.push(super::super::sql::OWNERS_NAMES.to_owned());
-    }
-    let adds = joined(missing, ", ", |field| {
-        format!("ADD COLUMN {} {}", field.column.quoted(), field.source_type)
-    });
-    statements.push(format!("ALTER TABLE {} {}", table.name.quoted(), adds));
-    apply(store, &statements).await
-}
-
-/// Whether the server finds each of these types: its name has a schema, or it is one of the
-/// server's own.
-async fn types_are_found(store: &PostgresStore, types: Vec<String>) -> Result<bool> {
-    let mut tx = store.begin().await?;
-    let row = query("SELECT bool_and(to_regtype(t) IS NOT NULL) FROM unnest($1::text[]) AS t")
-        .bind(types)
-        .fetch_one(&mut *tx)
-        .await?;
-    committed(tx).await?;
-    Ok(row.try_get(0)?)
-}

@@ -6,6 +6,7 @@ use super::super::guard;
 use super::super::sql::{query, scalar};
 use crate::ident::{Ident, TableName};
 use crate::store::ledger::fields;
+use crate::store::plaintext::HIDDEN;
 use crate::store::{FieldRecord, Found, Result, StoreError};
 use sqlx::{PgConnection, Row};
 use std::collections::HashMap;
@@ -78,7 +79,10 @@ fn by_number(field: &mut FieldRecord, root: &RecordedRelation) {
         if let Some(Some(now)) = root.columns.get(name.as_str())
             && now != name
         {
-            renames.push((name.clone(), now.clone()));
+            // A hidden column was renamed by phiseal itself.
+            if !now.starts_with(HIDDEN) {
+                renames.push((name.clone(), now.clone()));
+            }
             name.clone_from(now);
         }
     };

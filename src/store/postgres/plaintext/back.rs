@@ -1,0 +1,235 @@
+//! The way back: undoing a finalize that is not finished, and a plaintext column that a restore makes
+//! again.
+//! Owns what the column gets back of what it was. NOT NULL comes last, once every row has its value.
+
+use super::super::PostgresStore;
+use super::super::committed;
+use super::super::prepare::{begin_briefly, patiently};
+use super::super::relations;
+use super::super::sql::{OWNERS_NAMES, SAFE_NAMES, run};
+use super::constraints::{drop_statements, relations_of, set_not_null};
+use super::{Held, held, lock, remake_guard, rename, set_field};
+use crate::quote;
+use crate::store::ledger::fields;
+use crate::store::{FieldState, PlainDefinition, Result, Table};
+
+/// See [`crate::store::Plaintext::unfreeze`].
+pub(super) async fn unfreeze(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
+    patiently(|| try_unfreeze(store, table)).await?;
+    finish_with(store, table, false).await
+}
+
+async fn try_unfreeze(store: &PostgresStore, table: &Table) -> Result<()> {
+    let mut tx = begin_briefly(store).await?;
+    lock(&mut tx, table).await?;
+    run(&mut tx, relations::before_change(store, table)).await?;
+    let held = held(store, &mut tx, table).await?;
+    for field in &held {
+        if field.is_hidden(table) {
+            rename(&mut tx, table, field.plain.as_ref(), &field.name).await?;
+        }
+        thaw(store, &mut tx, table, field).await?;
+    }
+    remake_guard(store, &mut tx, table, false).await?;
+    committed(tx).await
+}
+
+/// Takes back what a freeze and the constraints changed for a field whose plaintext column is there
+/// under its own name.
+async fn thaw(
+    store: &PostgresStore,
+    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    table: &Table,
+    field: &Held,
+) -> Result<()> {
+    let mut definition = field.definition()?;
+    let mut statements = drop_statements(tx, table, field).await?;
+    let column = format!("ALTER TABLE {} ALTER COLUMN", table.name.quoted());
+    if let (Some((sealed, _)), true) = (&field.sealed, definition.not_null_carried) {
+        statements.push(format!("{column} {} DROP NOT NULL", sealed.quoted()));
+        definition.not_null_carried = false;
+    }
+    if let Some(default) = &definition.default {
+        // A default may name the application's functions.
+        statements.push(OWNERS_NAMES.to_owned());
+        statements.push(format!(
+            "{column} {} SET DEFAULT {default}",
+            field.name.quoted()
+        ));
+        statements.push(SAFE_NAMES.to_owned());
+    }
+    if let Some(comment) = &definition.comment {
+        statements.push(format!(
+            "COMMENT ON COLUMN {}.{} IS {}",
+            table.name.quoted(),
+            field.name.quoted(),
+            quote::literal(comment)
+        ));
+    }
+    let label = quote::literal(&field.label);
+    let json = to_json(&definition)?;
+    let set = format!(
+        "frozen = false, plaintext_definition = {}",
+        quote::literal(&json)
+    );
+    statements.push(set_field(store, table, &label, &set));
+    for statement in statements {
+        run(tx, statement).await?;
+    }
+    let was_removed = matches!(
+        field.record.state,
+        FieldState::Finalized | FieldState::Scrubbed
+    );
+    if was_removed {
+        let labels = [field.label.clone()];
+        let mut session = store.session(tx);
+        fields::set_state(&mut session, &table.label, &labels, FieldState::Sealed).await?;
+    }
+    Ok(())
+}
+
+fn to_json(definition: &PlainDefinition) -> Result<String> {
+    serde_json::to_string(definition)
+        .map_err(|_| crate::store::StoreError::unexpected("a definition that is no JSON"))
+}
+
+/// Creates the columns that a restore writes to, where they are missing, each as it was recorded; a
+/// default comes after the column, since rows that are there would take it. A frozen field takes
+/// plaintext again.
+pub(crate) async fn make_plain_columns(store: &PostgresStore, table: &Table) -> Result<()> {
+    patiently(|| try_make(store, table)).await
+}
+
+async fn try_make(store: &PostgresStore, table: &Table) -> Result<()> {
+    let mut tx = begin_briefly(store).await?;
+    let fields = held(store, &mut tx, table).await?;
+    let is_done = |field: &Held| {
+        let is_named = field.plain.as_ref() == Some(&field.name);
+        is_named && !field.record.frozen && !is_removed(field)
+    };
+    if fields.iter().all(is_done) {
+        return committed(tx).await;
+    }
+    lock(&mut tx, table).await?;
+    run(&mut tx, relations::before_change(store, table)).await?;
+    for (field, described) in fields.iter().zip(&table.fields) {
+        // `restore --into` names another column than the registered one.
+        let is_own = is_own_name(store, &mut tx, table, field).await?;
+        if field.is_hidden(table) && is_own {
+            rename(&mut tx, table, field.plain.as_ref(), &field.name).await?;
+        } else if field.plain.as_ref() != Some(&field.name) {
+            let collation = field.definition()?.collation;
+            let collate = collation.map_or_else(String::new, |name| format!(" COLLATE {name}"));
+            let add = format!(
+                "ALTER TABLE {} ADD COLUMN {} {}{collate}",
+                table.name.quoted(),
+                field.name.quoted(),
+                described.source_type
+            );
+            if !is_known_type(&mut tx, &described.source_type).await? {
+                // An earlier version registered the application's types without their schema.
+                run(&mut tx, OWNERS_NAMES).await?;
+            }
+            run(&mut tx, add).await?;
+            run(&mut tx, SAFE_NAMES).await?;
+        }
+        if is_own && (field.record.frozen || is_removed(field)) {
+            thaw(store, &mut tx, table, field).await?;
+        }
+    }
+    remake_guard_as_recorded(store, &mut tx, table).await?;
+    committed(tx).await
+}
+
+fn is_removed(field: &Held) -> bool {
+    matches!(
+        field.record.state,
+        FieldState::Finalized | FieldState::Scrubbed
+    )
+}
+
+/// Whether the column that the table names is the registered one of the field.
+async fn is_own_name(
+    store: &PostgresStore,
+    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    table: &Table,
+    field: &Held,
+) -> Result<bool> {
+    let recorded = fields::recorded(&mut store.session(tx)).await?;
+    Ok(recorded.iter().any(|record| {
+        record.table_label == table.label
+            && record.column_label == field.label
+            && (record.column_name == field.name.as_str()
+                || field.record.column_name == field.name.as_str())
+    }))
+}
+
+/// Whether the server finds this type: its name has a schema, or it is one of the server's own.
+async fn is_known_type(
+    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    sql_type: &str,
+) -> Result<bool> {
+    Ok(
+        super::super::sql::scalar("SELECT to_regtype($1) IS NOT NULL")
+            .bind(sql_type.to_owned())
+            .fetch_one(&mut **tx)
+            .await?,
+    )
+}
+
+/// See [`crate::store::Plaintext::finish_plain_columns`].
+pub(super) async fn finish(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
+    finish_with(store, table, true).await
+}
+
+/// NOT NULL where it was and no row contradicts it. Returns the statements for a person, and forgets
+/// what was recorded. `dropped` says that the dependents went with their column.
+async fn finish_with(store: &PostgresStore, table: &Table, dropped: bool) -> Result<Vec<String>> {
+    let mut tx = store.begin().await?;
+    let held = held(store, &mut tx, table).await?;
+    committed(tx).await?;
+    let relations = relations_of(store, table).await?;
+    let mut left = Vec::new();
+    for field in &held {
+        let definition = field.definition()?;
+        if definition == PlainDefinition::default() || field.plain.as_ref() != Some(&field.name) {
+            continue;
+        }
+        if definition.not_null
+            && field.sealed.is_some()
+            && !set_not_null(store, table, &field.label, &field.name, &relations).await?
+        {
+            left.push(format!(
+                "ALTER TABLE {} ALTER COLUMN {} SET NOT NULL;",
+                table.name.quoted(),
+                field.name.quoted()
+            ));
+        }
+        if dropped {
+            left.extend(definition.dependents);
+        }
+        let label = quote::literal(&field.label);
+        let forget = set_field(store, table, &label, "plaintext_definition = '{}'");
+        super::super::prepare::apply(store, &[forget]).await?;
+    }
+    Ok(left)
+}
+
+/// Makes the guard for the columns as they are now and as the registry says.
+async fn remake_guard_as_recorded(
+    store: &PostgresStore,
+    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    table: &Table,
+) -> Result<()> {
+    relations::record_columns(store, tx, table).await?;
+    let guard = super::guard::guard_of(store, tx, table).await?;
+    if !guard.fields.is_empty() {
+        for statement in guard.statements() {
+            run(tx, statement).await?;
+        }
+    }
+    for statement in relations::after_change(store, table, false) {
+        run(tx, statement).await?;
+    }
+    Ok(())
+}
