@@ -10,6 +10,7 @@ mod log;
 pub(crate) mod new_file;
 pub(crate) mod output;
 mod progress;
+mod question;
 pub(crate) mod session;
 pub(crate) mod signal;
 

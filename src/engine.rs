@@ -17,6 +17,7 @@ pub mod error;
 pub mod estimate;
 pub mod events;
 pub mod failures;
+pub mod finalize;
 pub mod health;
 mod job_digest;
 pub mod look;

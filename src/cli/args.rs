@@ -5,6 +5,7 @@ mod keys;
 mod migrate;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -93,6 +94,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// New key version, re-seal, history row; finishes what was interrupted
     Rotate(RotateArgs),
+    /// Remove the plaintext: freeze, verify every value, constrain, drop
+    Finalize(FinalizeArgs),
     /// Decrypt back
     Restore(RestoreArgs),
     /// Measure a backfill of the plan's tables on a few batches of them, and say how long it takes
@@ -169,6 +172,54 @@ pub struct PlanArgs {
     /// Print the DDL that a backfill would run, for a DBA to run beforehand
     #[arg(long)]
     pub sql: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct FinalizeArgs {
+    /// Only this column (may be given several times)
+    #[arg(long = "column", value_name = "C")]
+    pub columns: Vec<String>,
+    /// What becomes of the plaintext columns; kept ones are not finalized
+    #[arg(long, value_enum, default_value = "drop")]
+    pub plaintext: PlaintextArg,
+    /// How long to look first whether an application still writes plaintext
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub observe: Duration,
+    /// How long the columns are hidden under another name before they are dropped
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    pub grace: Duration,
+    /// A row in quarantine whose values may be lost, by its tag (may be given several times)
+    #[arg(long, value_name = "TAG")]
+    pub give_up: Vec<String>,
+    /// Give the columns back to the application, as long as they are not removed
+    #[arg(long, conflicts_with_all = ["observe", "grace", "plaintext", "give_up", "dry_run"])]
+    pub undo: bool,
+    /// Only look: what is in the way, and what would be done; changes nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove without asking
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub going: Going,
+}
+
+/// What becomes of the plaintext columns.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum PlaintextArg {
+    /// They are dropped
+    Drop,
+    /// They stay, with NULL in every row
+    Blank,
+    /// They stay as they are, and take no plaintext any more
+    Keep,
+}
+
+/// A time such as `90s`, `10m` or `0s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time is written as 90s, 10m or 1h30m".to_owned();
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(parsed).map_err(|_| wrong())
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod backfill;
 mod bench;
 mod connection;
 mod fields;
+mod finalize;
 mod init;
 mod keys;
 mod migrate;
@@ -38,6 +39,7 @@ pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Backfill(args) => backfill::run(global, args.going, *output).await,
         Command::Verify(args) => verify::run(global, args.going, *output).await,
         Command::Rotate(args) => rotate::run(global, args, *output).await,
+        Command::Finalize(args) => finalize::run(global, args, *output).await,
         Command::Restore(args) => restore::run(global, args, *output).await,
         Command::Status(args) => status::run(global, args, *output).await,
         Command::Runs(args) => runs::run(global, args, *output).await,

@@ -1,6 +1,7 @@
 //! Errors of a run. Each names the place, never a value.
 
 use super::alike::Refusals;
+use super::finalize::FinalizeError;
 use crate::error::{Coded, coded};
 use crate::keys::{KeyError, KeyFaults};
 use crate::run::checkpoint::CheckpointError;
@@ -18,6 +19,8 @@ coded! {
         Keys(error: KeyFaults) = error(transparent);
         /// The audit chain is broken.
         Audit(error: crate::run::audit::Broken) = error(transparent);
+        /// A finalize does not go on.
+        Finalize(#[from] error: FinalizeError) = error(transparent);
         /// A transaction that began before the keys changed does not end.
         OldTransaction {
             /// Whose transaction it is.

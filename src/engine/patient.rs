@@ -237,6 +237,7 @@ patient! { Ledger:
 patient! { Procedures:
     Repeatable begin_procedure(kind: ProcedureKind, table_label: &str, columns: &str, phase: &str, params: &str, actor: &str) -> ProcedureRecord;
     Repeatable set_phase(procedure_id: i64, from: &str, to: &str, params: Option<&str>) -> ();
+    Look seconds_in_phase(procedure_id: i64) -> f64;
     Repeatable set_report(procedure_id: i64, report: &str) -> ();
     Repeatable finish_procedure(procedure_id: i64, outcome: &str) -> ();
     Look procedures(limit: u32) -> Vec<ProcedureRecord>;

@@ -107,6 +107,8 @@ pub enum RunPurpose {
         /// Then drop the sealed columns.
         drop_sealed: bool,
     },
+    /// Remove the plaintext.
+    Finalize,
     /// Open and compare values; writes no row of the table.
     Verify,
 }
@@ -131,6 +133,7 @@ impl RunPurpose {
         match self {
             Self::Rotate { indexes } => indexes,
             Self::Restore { drop_sealed } => drop_sealed,
+            Self::Finalize => true,
             Self::Backfill | Self::Verify => false,
         }
     }

@@ -7,10 +7,12 @@
 use std::str::FromStr;
 
 use async_trait::async_trait;
+use serde_json::json;
 
 use super::Engine;
 use super::error::EngineError;
 use super::events::Event;
+use crate::run::audit;
 use crate::store::{ProcedureKind, ProcedureRecord, StoreError, Table};
 
 /// What comes after a phase.
@@ -18,6 +20,8 @@ use crate::store::{ProcedureKind, ProcedureRecord, StoreError, Table};
 pub enum Then<P> {
     /// This phase. It may be an earlier one, if what it did was undone meanwhile.
     Phase(P),
+    /// This phase, with other parameters for it and the phases after it, as JSON text.
+    With(P, String),
     /// The same phase, in a later call: a person has to do something first.
     Stay,
     /// Nothing; the procedure ended with this outcome, which holds no value.
@@ -73,6 +77,12 @@ impl Engine {
             .begin_procedure(kind, label, &columns, first, "{}", actor)
             .await?;
         let label = label.clone();
+        let begun = if record.phase == first {
+            "begin"
+        } else {
+            "resume"
+        };
+        self.note_procedure(&record, begun).await?;
         let recorded: P::Phase = record.phase.parse().map_err(|_| {
             StoreError::unexpected("a phase of a procedure that this version does not know")
         })?;
@@ -96,12 +106,41 @@ impl Engine {
             });
             match procedure.run(self, phase, &record).await? {
                 Then::Phase(next) => phase = next,
+                Then::With(next, params) => {
+                    let name: &'static str = next.into();
+                    self.store
+                        .set_phase(record.procedure_id, stored, name, Some(&params))
+                        .await?;
+                    stored = name;
+                    phase = next;
+                }
                 Then::Stay => return Ok(()),
                 Then::End(outcome) => {
                     let id = record.procedure_id;
-                    return Ok(self.store.finish_procedure(id, outcome).await?);
+                    self.store.finish_procedure(id, outcome).await?;
+                    return self.note_procedure(&record, outcome).await;
                 }
             }
         }
+    }
+
+    /// Appends to the audit log what happened to a procedure.
+    pub(super) async fn note_procedure(
+        &self,
+        record: &ProcedureRecord,
+        what: &str,
+    ) -> Result<(), EngineError> {
+        if record.kind == ProcedureKind::Restore {
+            // Its run is noted.
+            return Ok(());
+        }
+        let action = format!("{}.{what}", record.kind);
+        let subject = json!({
+            "table": record.table_label,
+            "columns": record.columns,
+            "procedure_id": record.procedure_id,
+        });
+        let (keyring, actor) = (&self.tenants.keyring, &self.tenants.actor);
+        Ok(audit::append(self.store.as_ref(), keyring, actor, &action, &subject).await?)
     }
 }

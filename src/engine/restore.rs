@@ -40,6 +40,7 @@ impl Engine {
     /// # Errors
     /// Any error that stops the run. Everything committed stays, and the same call resumes.
     pub async fn restore(&self, job: &Job, drop_sealed: bool) -> Result<TableReport, EngineError> {
+        self.refuse_open_finalize(&job.table.label).await?;
         let fields = &job.table.fields;
         let in_place: Vec<String> = fields
             .iter()

@@ -26,7 +26,8 @@ pub trait Plaintext: Send + Sync {
     /// Everything that depends on the plaintext columns, except phiseal's own objects.
     async fn plaintext_dependents(&self, table: &Table) -> Result<Vec<Dependent>>;
 
-    /// From now on the guard takes no plaintext: in one transaction, the registry says that the
+    /// From now on the guard takes no plaintext: in one transaction, hidden columns get their names
+    /// back, the registry says that the
     /// fields are frozen, the plaintext columns lose default and NOT NULL, what they were is recorded
     /// ([`PlainDefinition`]), and the guard is made again if it is not the one it should be. What was
     /// recorded before is kept.

@@ -3,7 +3,9 @@
 //! file read-only, does not even change its journal mode, and works where the file may not be
 //! written.
 
-use crate::cli::args::{Audit, BenchArgs, Command, Fields, Keys, Migrate, Quarantine, Runs};
+use crate::cli::args::{
+    Audit, BenchArgs, Command, Fields, FinalizeArgs, Keys, Migrate, Quarantine, Runs,
+};
 use crate::store::sqlite::Access;
 
 /// How this command opens the file.
@@ -13,6 +15,7 @@ pub fn of(command: &Command) -> Access {
         Command::Migrate(migrate) => of_migrate(migrate),
         Command::Keys(keys) => of_keys(keys),
         Command::Bench(BenchArgs { write_sample }) => writes(*write_sample),
+        Command::Finalize(FinalizeArgs { dry_run, .. }) => writes(!*dry_run),
         Command::Fields(Fields::List) => Access::Look,
         Command::Fields(Fields::Forget(_) | Fields::Rebind(_)) => Access::Write,
         Command::Runs(Runs::List) => Access::Look,

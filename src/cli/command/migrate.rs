@@ -2,7 +2,6 @@
 //! SQL files.
 
 mod progress;
-mod question;
 mod rendering;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{Global, Migrate, ScratchArgs, Which};
 use crate::cli::output::Output;
+use crate::cli::question;
 use crate::cli::{session, signal};
 use crate::error::{Exit, Fault};
 use crate::schema::{
@@ -199,7 +199,7 @@ fn asked(migrations: &mut Migrations<'_>, error: &MigrateError) -> bool {
     let Some(losses) = error.losses() else {
         return false;
     };
-    let said = question::yes(losses);
+    let said = question::yes("this would drop:", losses, "drop it? There is no way back.");
     if said {
         migrations.allow(Allowed {
             drop_data: true,

@@ -14,14 +14,13 @@ use crate::cli::signal;
 use crate::engine::preflight::RunPurpose;
 use crate::engine::{Job, Stop, Total};
 use crate::error::{Exit, Fault};
-use crate::foreign::Foreign;
 use crate::ident::Ident;
 use crate::plural::counted;
 use crate::store::Sealed;
 
 pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<Exit, Fault> {
     let (mut session, server) = Session::installed(global, true).await?;
-    choose_columns(&mut session, args)?;
+    tables::choose_columns(&mut session, &args.columns)?;
     let stop = Stop::default();
     signal::watch(&stop, output);
     let events = progress::sink(output);
@@ -76,40 +75,6 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
     } else {
         Exit::Done
     })
-}
-
-/// Reduces the plan to the columns of `--column`.
-fn choose_columns(session: &mut Session, args: &RestoreArgs) -> Result<(), Fault> {
-    if args.columns.is_empty() {
-        return Ok(());
-    }
-    let mut found = Vec::new();
-    for table in &mut session.plan.tables {
-        table.columns.retain(|column| {
-            let wanted = args
-                .columns
-                .iter()
-                .find(|name| column.name.as_str() == name.as_str());
-            found.extend(wanted.cloned());
-            wanted.is_some()
-        });
-    }
-    session
-        .plan
-        .tables
-        .retain(|table| !table.columns.is_empty());
-    match args.columns.iter().find(|name| !found.contains(name)) {
-        None => Ok(()),
-        Some(name) => Err(Fault {
-            code: "E0112",
-            message: format!(
-                "the plan has no column {} in the chosen tables",
-                Foreign(name)
-            ),
-            hint: "name a column as the plan does".to_owned(),
-            exit: Exit::Usage,
-        }),
-    }
 }
 
 /// `--into`: writes the plaintext of the one field into another column.

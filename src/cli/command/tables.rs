@@ -4,10 +4,12 @@ use serde_json::{Value, json};
 
 use crate::cli::args::Going;
 use crate::cli::output::Output;
+use crate::cli::session::Session;
 use crate::engine::look::Look;
 use crate::engine::preflight::Finding;
 use crate::engine::{Failures, Job};
-use crate::error::Fault;
+use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 
 /// The jobs to work on, and, with `--keep-going`, the refusals of the other tables.
 ///
@@ -75,4 +77,40 @@ pub fn result(failures: Failures, value: &Value, text: &str, output: Output) -> 
     output.say("of the other tables:");
     output.say_lines(&lines);
     Err(worst.into())
+}
+
+/// Reduces the plan to the columns of `--column`.
+///
+/// # Errors
+/// E0112 if the plan has no such column.
+pub fn choose_columns(session: &mut Session, columns: &[String]) -> Result<(), Fault> {
+    if columns.is_empty() {
+        return Ok(());
+    }
+    let mut found = Vec::new();
+    for table in &mut session.plan.tables {
+        table.columns.retain(|column| {
+            let wanted = columns
+                .iter()
+                .find(|name| column.name.as_str() == name.as_str());
+            found.extend(wanted.cloned());
+            wanted.is_some()
+        });
+    }
+    session
+        .plan
+        .tables
+        .retain(|table| !table.columns.is_empty());
+    match columns.iter().find(|name| !found.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(Fault {
+            code: "E0112",
+            message: format!(
+                "the plan has no column {} in the chosen tables",
+                Foreign(name)
+            ),
+            hint: "name a column as the plan does".to_owned(),
+            exit: Exit::Usage,
+        }),
+    }
 }

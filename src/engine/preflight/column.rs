@@ -5,6 +5,7 @@
 use super::{Findings, Preflight, RunPurpose, column_of};
 use crate::store::FieldState;
 use crate::store::catalog::TableFacts;
+use crate::store::plaintext::HIDDEN;
 
 /// A less similar name would be a misleading suggestion.
 const LIKENESS_MIN: f64 = 0.6;
@@ -69,9 +70,10 @@ fn may_be_gone(p: &Preflight<'_>, field: &super::Field<'_>) -> bool {
     match p.purpose {
         // These runs use the registry, not the plan.
         RunPurpose::Rotate { .. } | RunPurpose::Restore { .. } => true,
-        RunPurpose::Backfill | RunPurpose::Verify => {
+        RunPurpose::Backfill | RunPurpose::Verify | RunPurpose::Finalize => {
+            let hidden = record.column_name.starts_with(HIDDEN);
             let dropped = record.place.plain_dropped && record.column_name == field.name();
-            field.finalized() || dropped
+            field.finalized() || dropped || hidden
         }
     }
 }

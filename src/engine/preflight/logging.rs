@@ -8,9 +8,10 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     if !p.server.statement_logging.is_empty() {
         let what = match p.purpose {
             RunPurpose::Restore { .. } => "plaintext that is written back",
-            RunPurpose::Backfill | RunPurpose::Rotate { .. } | RunPurpose::Verify => {
-                "sealed values and row keys"
-            }
+            RunPurpose::Backfill
+            | RunPurpose::Rotate { .. }
+            | RunPurpose::Verify
+            | RunPurpose::Finalize => "sealed values and row keys",
         };
         out.warn(
             "E0242",

@@ -79,7 +79,7 @@ fn written(purpose: RunPurpose, field: &Field<'_>) -> Vec<String> {
     let plain = field.name().to_owned();
     match purpose {
         RunPurpose::Verify => Vec::new(),
-        RunPurpose::Restore { .. } => vec![plain],
+        RunPurpose::Restore { .. } | RunPurpose::Finalize => vec![plain],
         RunPurpose::Backfill | RunPurpose::Rotate { .. } => {
             let sealed = field
                 .seal_into()
@@ -101,6 +101,9 @@ fn ownership(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
         .collect();
     if p.purpose == RunPurpose::Backfill && !guarded(table) {
         made.push("the guard's triggers".to_owned());
+    }
+    if p.purpose == RunPurpose::Finalize {
+        made.push("another guard, and constraints".to_owned());
     }
     if !made.is_empty() {
         out.refuse(

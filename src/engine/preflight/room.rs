@@ -38,7 +38,9 @@ fn made(p: &Preflight<'_>, table: &TableFacts) -> Vec<String> {
                     .map(|name| format!("{name}_next"))
                     .into_iter()
                     .collect(),
-                RunPurpose::Rotate { indexes: false } | RunPurpose::Verify => Vec::new(),
+                RunPurpose::Rotate { indexes: false }
+                | RunPurpose::Verify
+                | RunPurpose::Finalize => Vec::new(),
                 RunPurpose::Restore { .. } => vec![field.name().to_owned()],
             }
         })

@@ -11,7 +11,9 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
         let refused = match p.purpose {
             RunPurpose::Backfill => true,
             // Sealed values must stay reachable as long as that is possible.
-            RunPurpose::Rotate { .. } | RunPurpose::Restore { .. } => updates,
+            RunPurpose::Rotate { .. } | RunPurpose::Restore { .. } | RunPurpose::Finalize => {
+                updates
+            }
             RunPurpose::Verify => false,
         };
         if !refused {

@@ -37,6 +37,9 @@ pub trait Procedures: Send + Sync {
         params: Option<&str>,
     ) -> Result<()>;
 
+    /// For how many seconds an unfinished procedure has been in its phase, by the database's clock.
+    async fn seconds_in_phase(&self, procedure_id: i64) -> Result<f64>;
+
     /// Stores the report of an unfinished procedure.
     async fn set_report(&self, procedure_id: i64, report: &str) -> Result<()>;
 
@@ -83,6 +86,13 @@ impl<S: OwnTables> Procedures for S {
             from,
             to,
             params
+        ))
+    }
+
+    async fn seconds_in_phase(&self, procedure_id: i64) -> Result<f64> {
+        in_transaction!(self.begin_read(), |session| seconds_in_phase(
+            session,
+            procedure_id
         ))
     }
 
@@ -163,7 +173,8 @@ pub(crate) async fn set_phase<S: Session>(
     params: Option<&str>,
 ) -> Result<()> {
     let sql = format!(
-        "UPDATE {} SET phase = $3, phase_since = {}, params = coalesce($4, params) \
+        "UPDATE {} SET phase = $3, phase_since = CASE WHEN phase = $3 THEN phase_since ELSE {} END, \
+           params = coalesce($4, params) \
          WHERE procedure_id = $1 AND finished_at IS NULL AND phase IN ($2, $3)",
         session.dialect().table("procedures"),
         session.dialect().now(),
@@ -181,6 +192,28 @@ pub(crate) async fn set_phase<S: Session>(
         }),
     }
 }
+
+/// For how many seconds an unfinished procedure has been in its phase.
+pub(crate) async fn seconds_in_phase<S: Session>(
+    session: &mut S,
+    procedure_id: i64,
+) -> Result<f64> {
+    let sql = format!(
+        "SELECT {} FROM {} WHERE procedure_id = $1",
+        session.dialect().seconds_until("phase_since"),
+        session.dialect().table("procedures"),
+    );
+    let query = statement(sql).bind(procedure_id);
+    let until: Seconds = session.fetch_one(query, "the procedure").await?;
+    Ok(-until.0)
+}
+
+/// A number of seconds.
+struct Seconds(f64);
+
+own_row!(Seconds, "a time that is no number of seconds", |row| {
+    Seconds(row.try_get(0)?)
+});
 
 /// Stores the report of an unfinished procedure.
 pub(crate) async fn set_report<S: Session>(

@@ -265,6 +265,7 @@ async fn change_guard(
 async fn try_freeze(store: &PostgresStore, table: &Table) -> Result<()> {
     let mut tx = begin_briefly(store).await?;
     lock(&mut tx, table).await?;
+    show(store, &mut tx, table).await?;
     let held = held(store, &mut tx, table).await?;
     let mut statements = Vec::new();
     for field in &held {
@@ -301,6 +302,26 @@ async fn try_freeze(store: &PostgresStore, table: &Table) -> Result<()> {
     }
     change_guard(store, &mut tx, table, statements).await?;
     committed(tx).await
+}
+
+/// Gives hidden columns their names back.
+async fn show(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    table: &Table,
+) -> Result<()> {
+    let fields = held(store, tx, table).await?;
+    let hidden: Vec<&Held> = (fields.iter())
+        .filter(|field| field.is_hidden(table))
+        .collect();
+    if hidden.is_empty() {
+        return Ok(());
+    }
+    run(tx, relations::before_change(store, table)).await?;
+    for field in hidden {
+        rename(tx, table, field.plain.as_ref(), &field.name).await?;
+    }
+    remake_guard(store, tx, table, true).await
 }
 
 /// The statement that changes what the registry says of one field; `label` is a literal.

@@ -356,14 +356,14 @@ fn blank(field: &GuardField) -> String {
 }
 
 /// What a frozen field with a plaintext column refuses of an UPDATE: any change of the plaintext,
-/// unless a sealer removes it together with the value it sealed, and a sealed value that is removed
-/// while its plaintext stays.
+/// unless a sealer removes it and writes the sealed value or deletes both, and a sealed value that is
+/// removed while its plaintext stays.
 fn frozen_update(field: &GuardField) -> String {
     let Some(plain) = field.beside().filter(|_| field.frozen) else {
         return String::new();
     };
     format!(
-        "  IF changed AND NOT (trusted AND resealed AND NEW.{p} IS NULL)\n\
+        "  IF changed AND NOT (trusted AND NEW.{p} IS NULL AND (resealed OR NEW.{s} IS NULL))\n\
          \x20   OR trusted AND resealed AND NEW.{s} IS NULL AND NEW.{p} IS NOT NULL THEN\n    {}\n  END IF;\n",
         refuse_plaintext(field),
         p = plain.quoted(),

@@ -91,6 +91,16 @@ const OBJECTS: &str = "
       FROM used AS u JOIN pg_catalog.pg_statistic_ext AS s ON s.oid = u.objid AND u.classid = 'pg_statistic_ext'::regclass
       JOIN pg_catalog.pg_namespace AS n ON n.oid = s.stxnamespace
     UNION ALL
+    -- Code whose text names the column, and the table or one of its triggers: the server does not know it.
+    SELECT DISTINCT 'function whose text names it', p.oid::regprocedure::text, w.name, false, NULL, NULL, NULL::text[]
+      FROM unnest($2) AS w(name) CROSS JOIN pg_catalog.pg_proc AS p
+      JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+      JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang AND l.lanname IN ('plpgsql', 'sql')
+     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.proname !~ '^guard_(insert|update|named)_[0-9a-f]{16}$'
+       AND position(lower(w.name) IN lower(p.prosrc)) > 0
+       AND (position(lower((SELECT relname::text FROM pg_catalog.pg_class WHERE oid = to_regclass($1))) IN lower(p.prosrc)) > 0
+         OR EXISTS (SELECT FROM pg_catalog.pg_trigger AS t JOIN tree ON tree.relid = t.tgrelid WHERE t.tgfoid = p.oid))
+    UNION ALL
     SELECT 'publication', p.pubname::text, u.column, true,
            format('ALTER PUBLICATION %I DROP TABLE %s;', p.pubname, r.prrelid::regclass), NULL, NULL
       FROM used AS u JOIN pg_catalog.pg_publication_rel AS r ON r.oid = u.objid AND u.classid = 'pg_publication_rel'::regclass

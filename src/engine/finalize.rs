@@ -1,0 +1,484 @@
+//! Finalize: the plaintext leaves the table, the database proves it, and the application goes on.
+//! Owns the order. The guard takes no plaintext before anything is verified; every value that is there
+//! is opened and compared after that; a validated constraint says so; readers find the column gone
+//! before it is; and the removal compares, under its lock, that guard and constraints stood all the
+//! time. If they did not, it begins again at the freeze.
+
+mod look;
+mod refusal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+pub use look::Outlook;
+pub use refusal::FinalizeError;
+
+use super::error::EngineError;
+use super::events::Event;
+use super::procedure::{Procedure, Then};
+use super::report::TableReport;
+use super::wait::Waiting;
+use super::{Engine, Job};
+use crate::store::plaintext::HIDDEN;
+use crate::store::record::FINALIZED;
+use crate::store::{
+    FieldState, FrozenState, ProcedureKind, ProcedureRecord, Removal, Sealed, StoreError, Table,
+};
+use crate::words::word_enum;
+
+word_enum! {
+    /// The phases of a finalize.
+    FinalizePhase {
+        /// The guard takes no plaintext any more.
+        Freeze = "freeze",
+        /// Transactions that began before the freeze end.
+        Settle = "settle",
+        /// Seals what is left, and opens and compares every value.
+        Verify = "verify",
+        /// Constraints prove it.
+        Constrain = "constrain",
+        /// The plaintext columns get another name.
+        Hide = "hide",
+        /// Time for those who still read the columns to complain.
+        Grace = "grace",
+        /// The plaintext is set to NULL, row by row.
+        Blank = "blank",
+        /// The plaintext columns are dropped, or proven empty.
+        Remove = "remove",
+    }
+}
+
+impl From<FinalizePhase> for &'static str {
+    fn from(phase: FinalizePhase) -> Self {
+        phase.as_str()
+    }
+}
+
+word_enum! {
+    /// What becomes of the plaintext columns.
+    PlaintextFate {
+        /// They are dropped.
+        Drop = "drop",
+        /// They stay, with NULL in every row.
+        Blank = "blank",
+        /// They stay as they are, and take no plaintext any more. This is not a finalize.
+        Keep = "keep",
+    }
+}
+
+/// How often a finalize begins again at the freeze before it gives up.
+const ROUNDS_MAX: u32 = 5;
+/// The outcome of a procedure that keeps the plaintext.
+const KEPT: &str = "kept";
+/// The outcome of a finalize that was undone.
+const UNDONE: &str = "undone";
+/// The pause between two looks at the clock during the grace period.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How to finalize.
+#[derive(Debug, Clone)]
+pub struct FinalizeOptions {
+    /// What becomes of the plaintext columns.
+    pub fate: PlaintextFate,
+    /// How long to observe whether plaintext still comes.
+    pub observe: Duration,
+    /// How long the columns are hidden before they are dropped.
+    pub grace: Duration,
+    /// The tags of rows in quarantine whose values may be lost.
+    pub give_up: Vec<String>,
+}
+
+/// What a finalize did to one table.
+#[derive(Debug)]
+pub struct Finalized {
+    /// The table's label.
+    pub table: String,
+    /// The labels of its fields.
+    pub columns: Vec<String>,
+    /// What became of the plaintext.
+    pub fate: PlaintextFate,
+    /// Values that were opened and compared.
+    pub verified: u64,
+    /// Values that were set to NULL.
+    pub blanked: u64,
+    /// Whether it went on with what an earlier call began.
+    pub resumed: bool,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// What the phases of a finalize have to know of each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Params {
+    state: FrozenState,
+}
+
+impl Engine {
+    /// Removes the plaintext of the job's fields, or goes on with what an earlier call began.
+    ///
+    /// # Errors
+    /// Why it stops ([`FinalizeError`]), and any error of a run. What was reached stays, and the same
+    /// call goes on.
+    pub async fn finalize(
+        &self,
+        job: &Job,
+        options: &FinalizeOptions,
+    ) -> Result<Finalized, EngineError> {
+        let begun = self.stop.clock().now();
+        self.tenants.own()?;
+        let open = self.open_finalize(&job.table.label).await?;
+        if let Some(open) = open.as_ref().filter(|open| !is_of(open, &job.table)) {
+            return Err(unfinished(open).into());
+        }
+        if open.is_none() {
+            self.refuse_open_run(&job.table.label).await?;
+            let found = self.look_before_finalize(job, options.observe).await?;
+            found.refuse(&job.table.label, &options.give_up)?;
+        }
+        let shown = self.with_hidden_columns(job).await?;
+        let mut finalizing = Finalizing {
+            job: &shown,
+            options,
+            params: Params::default(),
+            rounds: 0,
+            verified: 0,
+            blanked: 0,
+        };
+        self.proceed(&mut finalizing).await?;
+        Ok(Finalized {
+            table: job.table.label.clone(),
+            columns: job.labels(),
+            fate: options.fate,
+            verified: finalizing.verified,
+            blanked: finalizing.blanked,
+            resumed: open.is_some(),
+            seconds: self.stop.clock().since(begun).as_secs_f64(),
+        })
+    }
+
+    /// Gives the plaintext columns of a finalize that is not finished, or that kept them, back to the
+    /// application. Returns the statements that are left for a person.
+    ///
+    /// # Errors
+    /// [`FinalizeError::Removed`]; what the store reports.
+    pub async fn undo_finalize(&self, job: &Job) -> Result<Vec<String>, EngineError> {
+        let label = &job.table.label;
+        let registered = self.store.fields().await?;
+        let removed = |state| matches!(state, FieldState::Finalized | FieldState::Scrubbed);
+        let is_removed = job.labels().iter().all(|name| {
+            registered.iter().any(|record| {
+                &record.table_label == label
+                    && &record.column_label == name
+                    && removed(record.state)
+            })
+        });
+        if is_removed {
+            let table = label.clone();
+            return Err(FinalizeError::Removed { table }.into());
+        }
+        let open = self.open_finalize(label).await?;
+        if let Some(open) = open.as_ref().filter(|open| !is_of(open, &job.table)) {
+            return Err(unfinished(open).into());
+        }
+        self.refuse_open_run(label).await?;
+        let left = self.store.unfreeze(&job.table).await?;
+        if let Some(open) = open {
+            self.store
+                .finish_procedure(open.procedure_id, UNDONE)
+                .await?;
+            self.note_procedure(&open, UNDONE).await?;
+        }
+        Ok(left)
+    }
+
+    /// The job as if the columns that an earlier call has hidden had their names: the freeze gives
+    /// these back.
+    async fn with_hidden_columns(&self, job: &Job) -> Result<Job, StoreError> {
+        let registered = self.store.fields().await?;
+        let mut shown = job.clone();
+        for field in &mut Arc::make_mut(&mut shown.table).fields {
+            field.plain_exists |= registered.iter().any(|record| {
+                record.table_label == job.table.label
+                    && record.column_label == field.label
+                    && record.column_name.starts_with(HIDDEN)
+            });
+        }
+        Ok(shown)
+    }
+
+    /// The unfinished finalize of a table.
+    async fn open_finalize(&self, label: &str) -> Result<Option<ProcedureRecord>, StoreError> {
+        let procedures = self.store.procedures(0).await?;
+        Ok(procedures.into_iter().find(|one| {
+            one.kind == ProcedureKind::Finalize
+                && one.table_label == label
+                && one.finished_at.is_none()
+        }))
+    }
+
+    /// Refuses if a finalize of the table is not finished.
+    pub(super) async fn refuse_open_finalize(&self, label: &str) -> Result<(), EngineError> {
+        match self.open_finalize(label).await? {
+            Some(open) => Err(unfinished(&open).into()),
+            None => Ok(()),
+        }
+    }
+
+    async fn refuse_open_run(&self, label: &str) -> Result<(), EngineError> {
+        match self.store.open_run(label).await? {
+            None => Ok(()),
+            Some(run) => Err(EngineError::OtherRun {
+                kind: run.kind.to_string(),
+                table: label.to_owned(),
+                why: "it is not finished".to_owned(),
+            }),
+        }
+    }
+}
+
+fn is_of(record: &ProcedureRecord, table: &Table) -> bool {
+    record.columns == table.column_labels()
+}
+
+fn unfinished(record: &ProcedureRecord) -> FinalizeError {
+    FinalizeError::Unfinished {
+        table: record.table_label.clone(),
+        phase: record.phase.clone(),
+    }
+}
+
+/// A finalize of one table.
+struct Finalizing<'a> {
+    job: &'a Job,
+    options: &'a FinalizeOptions,
+    params: Params,
+    /// How often it began again at the freeze.
+    rounds: u32,
+    verified: u64,
+    blanked: u64,
+}
+
+type Next = Result<Then<FinalizePhase>, EngineError>;
+
+#[async_trait]
+impl Procedure for Finalizing<'_> {
+    type Phase = FinalizePhase;
+
+    fn kind(&self) -> ProcedureKind {
+        ProcedureKind::Finalize
+    }
+
+    fn table(&self) -> &Table {
+        &self.job.table
+    }
+
+    fn first(&self) -> FinalizePhase {
+        FinalizePhase::Freeze
+    }
+
+    /// This call may want something else to become of the columns than the one that began. Hidden
+    /// columns get their names back first, which the freeze does.
+    fn resumes_at(&self, recorded: FinalizePhase) -> FinalizePhase {
+        let (phase, drops) = (recorded, self.options.fate == PlaintextFate::Drop);
+        match phase {
+            FinalizePhase::Hide | FinalizePhase::Grace | FinalizePhase::Remove if !drops => {
+                FinalizePhase::Freeze
+            }
+            FinalizePhase::Blank if self.options.fate != PlaintextFate::Blank => {
+                FinalizePhase::Constrain
+            }
+            phase => phase,
+        }
+    }
+
+    async fn run(
+        &mut self,
+        engine: &Engine,
+        phase: FinalizePhase,
+        record: &ProcedureRecord,
+    ) -> Next {
+        if self.params == Params::default() {
+            self.params = serde_json::from_str(&record.params)
+                .map_err(|_| StoreError::unexpected("the parameters of a finalize"))?;
+        }
+        match phase {
+            FinalizePhase::Freeze => self.freeze(engine).await,
+            FinalizePhase::Settle => self.settle(engine).await,
+            FinalizePhase::Verify => self.verify(engine).await,
+            FinalizePhase::Constrain => self.constrain(engine).await,
+            FinalizePhase::Hide => self.hide(engine).await,
+            FinalizePhase::Grace => self.grace(engine, record).await,
+            FinalizePhase::Blank => self.blank(engine).await,
+            FinalizePhase::Remove => self.remove(engine).await,
+        }
+    }
+}
+
+impl Finalizing<'_> {
+    async fn freeze(&mut self, engine: &Engine) -> Next {
+        engine.store.freeze(&self.job.table).await?;
+        self.params.state = engine.store.frozen_state(&self.job.table).await?;
+        self.with(FinalizePhase::Settle)
+    }
+
+    async fn settle(&self, engine: &Engine) -> Next {
+        let waiting = Waiting {
+            store: engine.store.as_ref(),
+            events: engine.events.as_ref(),
+            stop: &engine.stop,
+            patience: engine.settings.patience,
+        };
+        waiting.outlive_all().await?;
+        Ok(Then::Phase(FinalizePhase::Verify))
+    }
+
+    /// What was written between the last backfill and the freeze is sealed first.
+    async fn verify(&mut self, engine: &Engine) -> Next {
+        let label = &self.job.table.label;
+        if !engine.store.unsealed(&self.job.table).await?.is_empty()
+            || engine.store.open_run(label).await?.is_some()
+        {
+            engine.backfill(self.job).await?;
+        }
+        let TableReport { done, .. } = engine.verify(self.job).await?;
+        self.verified = done.seen.values_opened();
+        let mut tags = engine.quarantined_tags(self.job).await?;
+        tags.retain(|tag| !self.options.give_up.contains(tag));
+        let table = label.clone();
+        if done.seen.failed > 0 || done.seen.unsealed > 0 {
+            let (failed, unsealed) = (done.seen.failed, done.seen.unsealed);
+            return Err(FinalizeError::NotVerified {
+                table,
+                failed,
+                unsealed,
+            }
+            .into());
+        }
+        if !tags.is_empty() {
+            return Err(FinalizeError::Quarantined { table, tags }.into());
+        }
+        Ok(Then::Phase(FinalizePhase::Constrain))
+    }
+
+    async fn constrain(&mut self, engine: &Engine) -> Next {
+        let table = &self.job.table;
+        engine.store.constrain(table, false).await?;
+        let now = engine.store.frozen_state(table).await?;
+        if now.guard != self.params.state.guard || now.constraints.is_empty() {
+            return self.again(engine);
+        }
+        self.params.state = now;
+        let any_beside = (table.fields.iter()).any(|field| field.sealed != Sealed::InPlace);
+        match self.options.fate {
+            PlaintextFate::Keep => Ok(Then::End(KEPT)),
+            PlaintextFate::Blank if any_beside => self.with(FinalizePhase::Blank),
+            PlaintextFate::Drop if any_beside && !self.options.grace.is_zero() => {
+                self.with(FinalizePhase::Hide)
+            }
+            PlaintextFate::Drop | PlaintextFate::Blank => self.with(FinalizePhase::Remove),
+        }
+    }
+
+    async fn hide(&mut self, engine: &Engine) -> Next {
+        match engine
+            .store
+            .hide(&self.job.table, &self.params.state)
+            .await?
+        {
+            Some(state) => {
+                self.params.state = state;
+                self.with(FinalizePhase::Grace)
+            }
+            None => self.again(engine),
+        }
+    }
+
+    async fn grace(&self, engine: &Engine, record: &ProcedureRecord) -> Next {
+        loop {
+            let waited = engine.store.seconds_in_phase(record.procedure_id).await?;
+            let left = self.options.grace.as_secs_f64() - waited;
+            if left <= 0.0 {
+                engine.events.emit(Event::GoingOn);
+                return Ok(Then::Phase(FinalizePhase::Remove));
+            }
+            if engine.stop.is_requested() {
+                return Err(EngineError::Interrupted);
+            }
+            engine.events.emit(Event::Waiting {
+                why: format!(
+                    "for readers of the hidden columns to complain, {} s in all",
+                    self.options.grace.as_secs()
+                ),
+            });
+            engine.stop.sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn blank(&mut self, engine: &Engine) -> Next {
+        let table = &self.job.table;
+        let report = engine.blank(self.job).await?;
+        self.blanked = report.done.tally.values_written.unsigned_abs();
+        if report.open_quarantine > 0 {
+            let (table, tags) = (
+                table.label.clone(),
+                engine.quarantined_tags(self.job).await?,
+            );
+            return Err(FinalizeError::Quarantined { table, tags }.into());
+        }
+        engine.store.constrain(table, true).await?;
+        let now = engine.store.frozen_state(table).await?;
+        if now.guard != self.params.state.guard || now.constraints.is_empty() {
+            return self.again(engine);
+        }
+        self.params.state = now;
+        let columns = engine.store.forget_statistics(table).await?;
+        if !columns.is_empty() {
+            let table = table.label.clone();
+            return Err(FinalizeError::StatisticsShow { table, columns }.into());
+        }
+        self.with(FinalizePhase::Remove)
+    }
+
+    async fn remove(&mut self, engine: &Engine) -> Next {
+        let removal = match self.options.fate {
+            PlaintextFate::Drop => Removal::Dropped,
+            PlaintextFate::Blank | PlaintextFate::Keep => Removal::Blanked,
+        };
+        let removed = engine
+            .store
+            .remove_plaintext(&self.job.table, removal, &self.params.state)
+            .await?;
+        match removed {
+            true => Ok(Then::End(FINALIZED)),
+            false => self.again(engine),
+        }
+    }
+
+    /// The next phase, with the parameters as they are now.
+    fn with(&self, phase: FinalizePhase) -> Next {
+        let params = serde_json::to_string(&self.params)
+            .map_err(|_| StoreError::unexpected("parameters that are no JSON"))?;
+        Ok(Then::With(phase, params))
+    }
+
+    /// Begins again at the freeze: nobody knows what was written while the guard was not the one that
+    /// stood.
+    fn again(&mut self, engine: &Engine) -> Next {
+        self.rounds += 1;
+        let table = self.job.table.label.clone();
+        if self.rounds >= ROUNDS_MAX {
+            return Err(FinalizeError::Unsteady { table }.into());
+        }
+        engine.events.emit(Event::Notice {
+            text: format!(
+                "{}: its guard or a constraint is not the one that stood; verifying everything again",
+                crate::foreign::Foreign(&table)
+            ),
+        });
+        Ok(Then::Phase(FinalizePhase::Freeze))
+    }
+}
