@@ -356,8 +356,9 @@ impl Committer {
             .write(&self.ctx.access, &to_write, skip_locked)
             .await?;
         // In a restore, a value that a trigger rewrote would stay beside its sealed value and count
-        // as restored.
-        if !written.rewritten.is_empty() && self.ctx.step.kind() == RunKind::Restore {
+        // as restored. A plaintext that a trigger writes again would be cleared for ever.
+        let ends_here = matches!(self.ctx.step.kind(), RunKind::Restore | RunKind::Finalize);
+        if !written.rewritten.is_empty() && ends_here {
             return Err(self.rewritten().await);
         }
         for (at, stored) in &written.stored {

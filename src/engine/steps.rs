@@ -2,6 +2,7 @@
 //! no paging, transactions or retries.
 
 pub mod backfill;
+pub mod clear;
 pub mod reindex;
 pub mod restore;
 pub mod rotate;

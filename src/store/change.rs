@@ -19,24 +19,18 @@ pub(crate) enum Change {
     InPlace,
     /// Plaintext is written where there was none, or, in place, where there was a sealed value.
     Restore,
-    /// A plaintext with a sealed value is set to NULL. No step does this yet.
-    #[allow(
-        dead_code,
-        reason = "the guard knows it before the step that needs it is there"
-    )]
+    /// A plaintext with a sealed value is set to NULL.
     Clear,
 }
 
 impl Change {
     /// The change that a batch of these rows makes.
     pub(crate) fn of(access: &Access, rows: &[WriteRow]) -> Self {
-        let opens = |row: &WriteRow| {
-            row.cells
-                .iter()
-                .any(|cell| matches!(cell, WriteCell::Open(_)))
-        };
-        if rows.iter().any(opens) {
+        let any = |is: fn(&WriteCell) -> bool| rows.iter().flat_map(|row| &row.cells).any(is);
+        if any(|cell| matches!(cell, WriteCell::Open(_))) {
             Self::Restore
+        } else if any(|cell| matches!(cell, WriteCell::Clear)) {
+            Self::Clear
         } else if access.in_place() {
             Self::InPlace
         } else {

@@ -163,6 +163,8 @@ pub enum Select {
     UnsealedIndexed,
     /// Rows with a value to open or compare: a plaintext or a sealed value.
     Any,
+    /// Rows with a plaintext beside a sealed column, whether it is sealed or not.
+    Plaintext,
     /// Rows with a sealed value.
     Sealed,
     /// Rows with a value that is sealed under one of these keys according to its first bytes.
@@ -303,6 +305,8 @@ pub enum WriteCell {
     },
     /// Write a plaintext back (restore); it is sent by COPY.
     Open(Zeroizing<Vec<u8>>),
+    /// Set the plaintext to NULL. Its sealed value beside it stays.
+    Clear,
 }
 
 /// The content of each in-place field of a row after a write, in the order of the fields; `None`
@@ -318,7 +322,8 @@ pub struct Written {
     /// they were read, or rewritten by a trigger.
     pub missed: Vec<usize>,
     /// Those of `missed` in which a trigger changed the value during the write, so that the guard
-    /// removed the sealed value. For a restore: rows that hold another value now than was sent.
+    /// removed the sealed value. For a restore: rows that hold another value now than was sent. If a
+    /// plaintext was cleared: rows that hold one now.
     pub rewritten: Vec<usize>,
     /// Those of `missed` that are unchanged and unlocked: a trigger of the table suppressed the
     /// write.

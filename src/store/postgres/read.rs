@@ -203,7 +203,11 @@ impl Binds {
                     .push(Select::prefixes(keys).map(hex::encode).collect());
                 self.arrays.push(Select::text_prefixes(keys).collect());
             }
-            Select::Unsealed | Select::UnsealedIndexed | Select::Any | Select::Sealed => {}
+            Select::Unsealed
+            | Select::UnsealedIndexed
+            | Select::Any
+            | Select::Plaintext
+            | Select::Sealed => {}
         }
         self
     }

@@ -193,7 +193,7 @@ fn row_bytes(cells: &[WriteCell]) -> usize {
         .iter()
         .map(|cell| match cell {
             WriteCell::Open(value) => value.len() + 8,
-            WriteCell::Keep | WriteCell::Seal { .. } => 4,
+            WriteCell::Keep | WriteCell::Seal { .. } | WriteCell::Clear => 4,
         })
         .sum()
 }

@@ -1,4 +1,4 @@
-//! The statement that writes sealed values: one `UPDATE` for all rows of a batch.
+//! The statement that writes sealed values, or clears plaintext: one `UPDATE` for all rows of a batch.
 //! Owns its text and its arrays, and reads from its result what happened to each row.
 
 use sqlx::postgres::PgRow;
@@ -21,7 +21,7 @@ const VERSIONS: &str = "$2::pg_catalog.text[]::pg_catalog.xid[]";
 pub(super) const SAME_VERSION: &str =
     "t.ctid OPERATOR(pg_catalog.=) u.place AND t.xmin OPERATOR(pg_catalog.=) u.version";
 
-/// Writes sealed values with one `UPDATE … FROM unnest(…)`.
+/// Writes sealed values and clears plaintext with one `UPDATE … FROM unnest(…)`.
 pub(super) async fn seal_rows(
     conn: &mut PgConnection,
     access: &Access,
@@ -38,6 +38,7 @@ pub(super) async fn seal_rows(
             CellKind::Bytes => statement.bind(sealed_bytes(batch, column.field)),
             CellKind::Text => statement.bind(sealed_texts(batch, column.field)?),
             CellKind::Index => statement.bind(indexes(batch, column.field)),
+            CellKind::Cleared => statement.bind(cleared(batch, column.field)),
         };
     }
     let rows = timed(statement.fetch_all(&mut *conn))
@@ -103,16 +104,38 @@ enum CellKind {
     Bytes,
     Text,
     Index,
+    /// The plaintext column, with a flag for each row in place of a value.
+    Cleared,
+}
+
+impl CellKind {
+    /// The type of the bound array's elements.
+    fn sql_type(self) -> &'static str {
+        match self {
+            Self::Bytes | Self::Index => "pg_catalog.bytea",
+            Self::Text => "pg_catalog.text",
+            Self::Cleared => "pg_catalog.bool",
+        }
+    }
 }
 
 fn used_columns(access: &Access, batch: &WriteBatch<'_>) -> Vec<UpdateColumn> {
     let mut columns = Vec::new();
     for (at, field) in access.cells.iter().enumerate() {
-        let sealed = batch
-            .rows
-            .iter()
-            .filter(|row| matches!(row.cells.get(at), Some(WriteCell::Seal { .. })))
-            .count();
+        let count = |is: fn(&WriteCell) -> bool| {
+            let cells = batch.rows.iter().filter_map(|row| row.cells.get(at));
+            cells.filter(|cell| is(cell)).count()
+        };
+        let cleared = count(|cell| matches!(cell, WriteCell::Clear));
+        if cleared > 0 {
+            columns.push(UpdateColumn {
+                field: at,
+                kind: CellKind::Cleared,
+                name: field.source.name.quoted(),
+                partial: cleared < batch.rows.len(),
+            });
+        }
+        let sealed = count(|cell| matches!(cell, WriteCell::Seal { .. }));
         if sealed == 0 {
             continue;
         }
@@ -153,26 +176,32 @@ fn update_sql(
     let mut sealed_name = String::new();
     for (i, column) in columns.iter().enumerate() {
         let own = format!("u.c{i}");
-        if column.kind != CellKind::Index {
-            sealed_name.clone_from(&own);
-            // The guard sets a sealed value to NULL if a trigger changed the plaintext during the
-            // write.
-            kept.push(format!("({own} IS NULL OR t.{} IS NOT NULL)", column.name));
+        let name = &column.name;
+        match column.kind {
+            CellKind::Index => {}
+            CellKind::Bytes | CellKind::Text => {
+                sealed_name.clone_from(&own);
+                // The guard sets a sealed value to NULL if a trigger changed the plaintext during
+                // the write.
+                kept.push(format!("({own} IS NULL OR t.{name} IS NOT NULL)"));
+            }
+            CellKind::Cleared => kept.push(format!("(NOT {own} OR t.{name} IS NULL)")),
         }
-        sets.push(if column.partial {
-            format!(
-                "{name} = CASE WHEN {sealed_name} IS NULL THEN t.{name} ELSE {own} END",
-                name = column.name
-            )
-        } else {
-            format!("{} = {own}", column.name)
+        sets.push(match (column.kind, column.partial) {
+            (CellKind::Cleared, true) => {
+                format!("{name} = CASE WHEN {own} THEN NULL ELSE t.{name} END")
+            }
+            (CellKind::Cleared, false) => format!("{name} = NULL"),
+            (_, true) => {
+                format!("{name} = CASE WHEN {sealed_name} IS NULL THEN t.{name} ELSE {own} END")
+            }
+            (_, false) => format!("{name} = {own}"),
         });
-        let kind = if column.kind == CellKind::Text {
-            "pg_catalog.text"
-        } else {
-            "pg_catalog.bytea"
-        };
-        arrays.push(format!("pg_catalog.unnest(${}::{kind}[])", i + 3));
+        arrays.push(format!(
+            "pg_catalog.unnest(${}::{}[])",
+            i + 3,
+            column.kind.sql_type()
+        ));
         names.push(format!("c{i}"));
     }
     let (with, join) = skip_clause(relation, skip_locked);
@@ -246,6 +275,14 @@ fn sealed_texts<'a>(batch: &'a WriteBatch<'_>, field: usize) -> Result<Vec<Optio
 
 fn indexes<'a>(batch: &'a WriteBatch<'_>, field: usize) -> Vec<Option<&'a [u8]>> {
     cells(batch, field, |_, index| index)
+}
+
+/// For each row, whether its plaintext is cleared.
+fn cleared(batch: &WriteBatch<'_>, field: usize) -> Vec<bool> {
+    let cells = batch.rows.iter().map(|row| row.cells.get(field));
+    cells
+        .map(|cell| matches!(cell, Some(WriteCell::Clear)))
+        .collect()
 }
 
 /// One column of the batch's values. They are borrowed, since the driver copies them into its

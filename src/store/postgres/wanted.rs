@@ -38,6 +38,10 @@ fn need_field(field: &CellAccess, select: &Select, prefixes_bind: usize) -> Opti
         (Select::UnsealedSweep { .. }, None) => Some(format!(
             "({plain} IS NOT NULL AND NOT (left({plain}::text, 12) COLLATE \"C\" = ANY (${prefixes_bind}::text[])))"
         )),
+        (Select::Plaintext, Some(_)) => {
+            (field.source.exists).then(|| format!("{plain} IS NOT NULL"))
+        }
+        (Select::Plaintext, None) => None,
         (Select::Any, Some(sealed)) if field.source.exists => {
             Some(format!("{plain} IS NOT NULL OR {sealed} IS NOT NULL"))
         }

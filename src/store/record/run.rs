@@ -16,6 +16,8 @@ word_enum! {
         Reindex = "reindex",
         /// Writes plaintext back.
         Restore = "restore",
+        /// Sets plaintext to NULL whose sealed value opens to it.
+        Finalize = "finalize",
         /// Opens and compares; has no row in `runs`.
         Verify = "verify",
     }

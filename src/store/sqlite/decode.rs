@@ -42,7 +42,9 @@ impl CellsRead {
             value_bytes_max: request.value_bytes_max,
             only_unsealed: match request.select {
                 Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed => true,
-                Select::Any | Select::Sealed | Select::SealedUnder { .. } => false,
+                Select::Any | Select::Plaintext | Select::Sealed | Select::SealedUnder { .. } => {
+                    false
+                }
             },
             with_key_text: request.with_key_text,
             with_index: access.reads.index,

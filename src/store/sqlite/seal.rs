@@ -125,6 +125,7 @@ async fn stored(
                     kept &= is_blank == Some(false);
                 }
                 Some(WriteCell::Open(sent)) => kept &= bytes == Some(sent.as_slice()),
+                Some(WriteCell::Clear) => kept &= bytes.is_none(),
                 _ => {}
             }
             if shape.in_place() {

@@ -18,11 +18,15 @@ impl Shape {
                         format!("({plain} IS NOT NULL AND {sealed} IS NULL)")
                     }
                     Select::Any => format!("({plain} IS NOT NULL OR {sealed} IS NOT NULL)"),
+                    Select::Plaintext => format!("{plain} IS NOT NULL"),
                     Select::Sealed => format!("{sealed} IS NOT NULL"),
                     Select::SealedUnder { keys } => sealed_under(sealed, field.sealed_text, keys),
                 }),
                 (None, Some(sealed)) => match select {
-                    Select::Unsealed | Select::UnsealedSweep { .. } | Select::UnsealedIndexed => {}
+                    Select::Unsealed
+                    | Select::UnsealedSweep { .. }
+                    | Select::UnsealedIndexed
+                    | Select::Plaintext => {}
                     Select::Any | Select::Sealed => any.push(format!("{sealed} IS NOT NULL")),
                     Select::SealedUnder { keys } => {
                         any.push(sealed_under(sealed, field.sealed_text, keys));
@@ -42,6 +46,7 @@ impl Shape {
 fn in_place_wanted(column: &str, select: &Select) -> Result<String> {
     Ok(match select {
         Select::Unsealed | Select::Any => format!("{column} IS NOT NULL"),
+        Select::Plaintext => "0".to_owned(),
         Select::Sealed => looks_sealed(column),
         Select::SealedUnder { keys } => sealed_under(column, true, keys),
         Select::UnsealedIndexed => {

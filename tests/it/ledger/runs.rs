@@ -74,6 +74,7 @@ async fn a_run_is_read_back_as_it_began(fixture: Fixture) {
         RunKind::Rotate,
         RunKind::Reindex,
         RunKind::Restore,
+        RunKind::Finalize,
     ] {
         let new = RunRecord {
             kind,

@@ -161,6 +161,7 @@ fn set<'a>(cell: &'a WriteCell, field: &ShapeField, pieces: &mut Vec<Piece<'a>>)
             pieces.push(Cow::Borrowed(plain));
             Some(kind)
         }
+        WriteCell::Clear => Some(b'c'),
     }
 }
 
@@ -330,6 +331,10 @@ impl Bulk {
                 if let Some(column) = &field.plain {
                     self.set.push(format!("{column} = {value}"));
                 }
+            }
+            WriteCell::Clear => {
+                let cleared = field.plain.iter().map(|column| format!("{column} = NULL"));
+                self.set.extend(cleared);
             }
         }
     }

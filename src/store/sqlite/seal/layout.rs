@@ -21,8 +21,19 @@ pub(super) struct UpdateLayout<'a> {
     shape: &'a Shape,
     /// The compared columns: the tenant, then two for each field.
     compared: Vec<Option<&'a String>>,
-    /// For each field: whether some row seals it, and whether some row restores it.
-    sets: Vec<(bool, bool)>,
+    /// What is set of each field.
+    sets: Vec<FieldSets>,
+}
+
+/// What the rows of a batch set of one field.
+#[derive(Clone, Copy)]
+struct FieldSets {
+    /// Some row seals it.
+    seals: bool,
+    /// Some row restores it.
+    opens: bool,
+    /// Some row clears its plaintext.
+    clears: bool,
 }
 
 impl<'a> UpdateLayout<'a> {
@@ -51,10 +62,11 @@ impl<'a> UpdateLayout<'a> {
         let sets = (0..fields).map(|field| {
             let any =
                 |wanted: fn(&WriteCell) -> bool| rows.iter().any(|row| wanted(&row.cells[field]));
-            (
-                any(|cell| matches!(cell, WriteCell::Seal { .. })),
-                any(|cell| matches!(cell, WriteCell::Open(_))),
-            )
+            FieldSets {
+                seals: any(|cell| matches!(cell, WriteCell::Seal { .. })),
+                opens: any(|cell| matches!(cell, WriteCell::Open(_))),
+                clears: any(|cell| matches!(cell, WriteCell::Clear)),
+            }
         });
         Ok(Self {
             compared: compared.collect(),
@@ -77,8 +89,8 @@ impl<'a> UpdateLayout<'a> {
         for at in (0..self.compared.len()).filter(|at| self.compared[*at].is_some()) {
             names.extend([format!("c{at}"), format!("b{at}")]);
         }
-        for (at, (seals, opens)) in self.sets.iter().enumerate() {
-            if *seals {
+        for (at, sets) in self.sets.iter().enumerate() {
+            if sets.seals {
                 names.push(format!("s{at}"));
                 names.extend(
                     self.shape.fields[at]
@@ -87,8 +99,11 @@ impl<'a> UpdateLayout<'a> {
                         .map(|_| format!("i{at}")),
                 );
             }
-            if *opens {
+            if sets.opens {
                 names.push(format!("o{at}"));
+            }
+            if sets.clears {
+                names.push(format!("x{at}"));
             }
         }
         names
@@ -97,7 +112,11 @@ impl<'a> UpdateLayout<'a> {
     pub(super) fn assignments(&self) -> Vec<String> {
         let mut set = Vec::new();
         for (at, field) in self.shape.fields.iter().enumerate() {
-            let (seals, opens) = self.sets[at];
+            let FieldSets {
+                seals,
+                opens,
+                clears,
+            } = self.sets[at];
             let sealed = field.sealed.as_ref().or(field.plain.as_ref());
             if let Some(sealed) = sealed.filter(|_| seals) {
                 if field.in_place() && opens {
@@ -111,8 +130,15 @@ impl<'a> UpdateLayout<'a> {
                     "{index} = CASE WHEN v.s{at} IS NULL THEN t.{index} ELSE v.i{at} END"
                 ));
             }
-            if let Some(plain) = field.plain.as_ref().filter(|_| opens) {
-                set.push(format!("{plain} = coalesce(v.o{at}, t.{plain})"));
+            if let Some(plain) = field.plain.as_ref().filter(|_| opens || clears) {
+                let kept = match opens {
+                    true => format!("coalesce(v.o{at}, t.{plain})"),
+                    false => format!("t.{plain}"),
+                };
+                set.push(match clears {
+                    true => format!("{plain} = CASE WHEN v.x{at} THEN NULL ELSE {kept} END"),
+                    false => format!("{plain} = {kept}"),
+                });
             }
         }
         set
@@ -215,10 +241,10 @@ impl<'a> UpdateLayout<'a> {
             binds.extend([class, bytes]);
         }
         for (at, field) in self.shape.fields.iter().enumerate() {
-            let (seals, opens) = self.sets[at];
+            let sets = &self.sets[at];
             let (mut sealed, mut blind, mut opened) = (Bind::NULL, Bind::NULL, Bind::NULL);
             match &row.cells[at] {
-                WriteCell::Keep => {}
+                WriteCell::Keep | WriteCell::Clear => {}
                 WriteCell::Seal {
                     sealed: envelope,
                     index,
@@ -230,12 +256,16 @@ impl<'a> UpdateLayout<'a> {
                     opened = self.opened(field, bytes)?;
                 }
             }
-            if seals {
+            if sets.seals {
                 binds.push(sealed);
                 binds.extend(field.index.as_ref().map(|_| blind));
             }
-            if opens {
+            if sets.opens {
                 binds.push(opened);
+            }
+            if sets.clears {
+                let is_cleared = matches!(row.cells[at], WriteCell::Clear);
+                binds.push(Bind::from(i64::from(is_cleared)));
             }
         }
         Ok(())

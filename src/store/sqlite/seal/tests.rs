@@ -3,6 +3,7 @@
 use sqlx::Row;
 
 use super::UpdateLayout;
+use crate::store::page::WriteCell;
 use crate::store::sqlite::batch_fixture::{
     BatchFixture, TABLE, TALLY, beside, number_and_blob, seal, sealed,
 };
@@ -184,4 +185,49 @@ async fn the_rows_of_a_batch_are_found_by_their_key() {
             "{steps:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_cleared_plaintext_is_gone_and_its_sealed_value_stays() {
+    // The many rows are written by rowid in one statement, the few by key.
+    for (schema, rows) in [(CLEARED, 40), (CLEARED, 5), (&*without_rowid(), 40)] {
+        let schema = schema.replace("i < 40", &format!("i < {rows}"));
+        let mut bench = BatchFixture::new(&schema, beside()).await;
+        let writes: Vec<WriteRow> = (bench.read(Select::Plaintext).await.into_iter())
+            .enumerate()
+            .map(|(at, row)| WriteRow {
+                cells: vec![
+                    WriteCell::Clear,
+                    match at % 2 {
+                        0 => WriteCell::Keep,
+                        _ => WriteCell::Clear,
+                    },
+                ],
+                locator: row.locator,
+            })
+            .collect();
+        assert_eq!(writes.len(), rows);
+        let change = "UPDATE t SET ssn = 'changed', ssn_sealed = x'02' WHERE id = 3";
+        bench.fixture.unguarded(change).await;
+        bench.begin(stamp(&bench.lane)).await.unwrap();
+        assert_eq!(bench.write(&writes).await.unwrap().missed, [2]);
+        bench.writer.commit(&TALLY).await.unwrap();
+        let wrong = "SELECT quote(id) FROM t WHERE ssn_sealed IS NULL OR age_sealed IS NULL \
+            OR (ssn IS NOT NULL) <> (id = 3) OR (age IS NOT NULL) <> (id % 2 = 1)";
+        assert_eq!(bench.fixture.rows(wrong).await, Vec::<String>::new());
+        let left = bench.read(Select::Plaintext).await.len();
+        assert_eq!(
+            left,
+            rows.div_ceil(2),
+            "rows with an age, and the changed one"
+        );
+    }
+}
+
+const CLEARED: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, ssn TEXT, ssn_sealed BLOB, age INTEGER, age_sealed BLOB); \
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) \
+    INSERT INTO t SELECT i, 'ssn ' || i, x'01', i, x'01' FROM n";
+
+fn without_rowid() -> String {
+    CLEARED.replace("age_sealed BLOB)", "age_sealed BLOB) WITHOUT ROWID")
 }
