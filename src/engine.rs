@@ -75,7 +75,8 @@ use crate::crypto::IndexSpec;
 use crate::ident::Ident;
 use crate::plan::{TablePlan, TriggerPolicy};
 use crate::store::{
-    Access, FieldRecord, FieldState, Scope, Sealed, Store, Table, TableFacts, Triggers,
+    Access, FieldRecord, FieldState, Scope, Sealed, Store, StoreError, Table, TableFacts,
+    TableField, Triggers,
 };
 
 /// How long a write waits for a lock, in milliseconds. It is short, since the sweep processes rows
@@ -228,9 +229,7 @@ impl Engine {
 
     async fn seal_table(&self, job: &Job) -> Result<TableReport, EngineError> {
         let label = &job.table.label;
-        self.store
-            .set_field_state(label, &job.labels(), FieldState::Sealing)
-            .await?;
+        self.move_fields(job, FieldState::Sealing).await?;
         let fill = Arc::new(Reindex::filling(job));
         // An interrupted fill of indexes is an unfinished run of its own, which must end first.
         let open = self.store.open_run(label).await?;
@@ -245,11 +244,28 @@ impl Engine {
         }
         self.store.finish_indexes(&job.table).await?;
         if report.open_quarantine == 0 && !report.done.still_written {
-            self.store
-                .set_field_state(label, &job.labels(), FieldState::Sealed)
-                .await?;
+            self.move_fields(job, FieldState::Sealed).await?;
         }
         Ok(report)
+    }
+
+    /// Sets the state of those fields of the job that may have it. The others stay what they are: a
+    /// field without plaintext is not sealed again, and one that was restored is not verified.
+    async fn move_fields(&self, job: &Job, state: FieldState) -> Result<(), StoreError> {
+        let label = &job.table.label;
+        let registered = self.store.fields().await?;
+        let may_become = |name: &String| {
+            registered.iter().any(|record| {
+                &record.table_label == label
+                    && &record.column_label == name
+                    && record.state.may_become(state)
+            })
+        };
+        let labels: Vec<String> = job.labels().into_iter().filter(may_become).collect();
+        match labels.is_empty() {
+            true => Ok(()),
+            false => self.store.set_field_state(label, &labels, state).await,
+        }
     }
 
     /// Opens every sealed value and compares it with its plaintext, if that still exists.
@@ -266,23 +282,13 @@ impl Engine {
         let done = self.verify_only(job).await?;
         self.resolve_verified(&label, &done).await?;
         if done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty() {
-            let registered = self.store.fields().await?;
-            for (field, name) in job.table.fields.iter().zip(job.labels()) {
-                let state = match field.sealed {
-                    Sealed::InPlace => FieldState::Opened,
-                    Sealed::Beside { .. } => FieldState::Verified,
-                };
-                // A field whose state has no way to this one stays what it is: one that was never sealed,
-                // was restored, forgotten or finalized.
-                let may_become = registered.iter().any(|record| {
-                    record.table_label == label
-                        && record.column_label == name
-                        && record.state.may_become(state)
-                });
-                if may_become {
-                    self.store.set_field_state(&label, &[name], state).await?;
-                }
-            }
+            let (mut in_place, mut beside) = (job.clone(), job.clone());
+            let is_in_place = |field: &TableField| field.sealed == Sealed::InPlace;
+            let kept: Vec<bool> = job.table.fields.iter().map(is_in_place).collect();
+            in_place.keep(&kept);
+            beside.keep(&kept.iter().map(|kept| !kept).collect::<Vec<_>>());
+            self.move_fields(&in_place, FieldState::Opened).await?;
+            self.move_fields(&beside, FieldState::Verified).await?;
             self.end_gaps(job, &gaps, 0).await?;
         } else if done.seen.failed > 0 {
             self.store
@@ -299,6 +305,7 @@ impl Engine {
             open_quarantine: 0,
             seconds: self.stop.clock().since(begun).as_secs_f64(),
             compared: None,
+            statements: Vec::new(),
         })
     }
 
@@ -326,11 +333,7 @@ impl Engine {
     ///
     /// # Errors
     /// Any error that stops the run. Everything committed stays, and the same call resumes.
-    #[allow(
-        dead_code,
-        reason = "the phase of a finalize that blanks is not there yet"
-    )]
-    pub async fn blank(&self, job: &Job) -> Result<TableReport, EngineError> {
+    pub(crate) async fn blank(&self, job: &Job) -> Result<TableReport, EngineError> {
         // It seals the row keys of quarantine entries.
         self.tenants.own()?;
         self.run(job, Arc::new(Clear::new(job)), HashMap::new())

@@ -60,6 +60,9 @@ pub struct TableReport {
     pub seconds: f64,
     /// The report of the comparison of gaps, if there was one.
     pub compared: Option<Box<TableReport>>,
+    /// After a restore: the statements that make again what went with a plaintext column, for a
+    /// person.
+    pub statements: Vec<String>,
 }
 
 impl Tallied {

@@ -80,7 +80,11 @@ impl Engine {
         // An older version's guard would undo what this restore writes.
         self.store.prepare(&made.table).await?;
         let step = Arc::new(Restore::new(&made));
-        self.run(job, step, HashMap::new()).await
+        let mut report = self.run(job, step, HashMap::new()).await?;
+        if report.open_quarantine == 0 {
+            report.statements = self.store.finish_plain_columns(&job.table).await?;
+        }
+        Ok(report)
     }
 }
 

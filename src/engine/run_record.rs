@@ -76,6 +76,7 @@ impl Engine {
             open_quarantine,
             seconds: self.stop.clock().since(begun).as_secs_f64(),
             compared: None,
+            statements: Vec::new(),
         })
     }
 

@@ -14,6 +14,7 @@ use crate::cli::signal;
 use crate::engine::preflight::RunPurpose;
 use crate::engine::{Job, Stop, Total};
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::Ident;
 use crate::plural::counted;
 use crate::store::Sealed;
@@ -36,9 +37,13 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
         redirect(&mut jobs, into)?;
     }
     let mut reports = Vec::new();
+    let mut statements = Vec::new();
     for job in &jobs {
         match engine.restore(job, args.drop_sealed).await {
-            Ok(report) => reports.push(report),
+            Ok(mut report) => {
+                statements.append(&mut report.statements);
+                reports.push(report);
+            }
             Err(error) => failures.meet(&engine, job, jobs.len(), error)?,
         }
     }
@@ -54,6 +59,7 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
         "rows_per_second": per_second(tally.rows_written, total.seconds),
         "resumed": total.resumed,
         "lanes": total.done.lanes,
+        "statements": statements,
     });
     let mut text = format!(
         "restored {} in {}, {:.0} rows/s",
@@ -68,6 +74,12 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
         ));
     } else if args.drop_sealed {
         text.push_str("\nthe sealed columns and the guard are gone");
+    }
+    if !statements.is_empty() {
+        text.push_str("\nwhat went with the plaintext columns comes back with:");
+        for statement in &statements {
+            text.push_str(&format!("\n  {}", Foreign(statement)));
+        }
     }
     tables::result(failures, &value, &text, output)?;
     Ok(if total.open_quarantine > 0 {

@@ -192,7 +192,11 @@ async fn finish_with(store: &PostgresStore, table: &Table, dropped: bool) -> Res
     let mut left = Vec::new();
     for field in &held {
         let definition = field.definition()?;
-        if definition == PlainDefinition::default() || field.plain.as_ref() != Some(&field.name) {
+        let is_own = field.record.column_name == field.name.as_str();
+        if definition == PlainDefinition::default()
+            || !is_own
+            || field.plain.as_ref() != Some(&field.name)
+        {
             continue;
         }
         if definition.not_null
