@@ -26,7 +26,7 @@ coded! {
             /// Whose transaction it is.
             who: String,
         } = "E0608"("an older transaction does not end: {who}"),
-            hint: "it may still write under the old key: end it, or wait, then run the command again, which goes on";
+            hint: "it may still act on what was true before: end it, or wait, then run the command again, which goes on";
         /// A checkpoint cannot be read or written.
         Checkpoint(#[from] error: CheckpointError) = "E0604"(transparent), exit: Keys,
             hint: "`phiseal keys check`; if all keys are well, the checkpoint is damaged: give the run up with `phiseal runs \

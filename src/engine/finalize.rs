@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 pub use look::Outlook;
 pub use refusal::FinalizeError;
@@ -19,13 +20,16 @@ pub use refusal::FinalizeError;
 use super::error::EngineError;
 use super::events::Event;
 use super::procedure::{Procedure, Then};
+use super::quarantine::open_key;
 use super::report::TableReport;
 use super::wait::Waiting;
 use super::{Engine, Job};
+use crate::run::audit;
 use crate::store::plaintext::HIDDEN;
 use crate::store::record::FINALIZED;
 use crate::store::{
-    FieldState, FrozenState, ProcedureKind, ProcedureRecord, Removal, Sealed, StoreError, Table,
+    FieldState, FrozenState, KeyText, ProcedureKind, ProcedureRecord, QuarantineState, Removal,
+    Sealed, StoreError, Table,
 };
 use crate::words::word_enum;
 
@@ -339,6 +343,7 @@ impl Finalizing<'_> {
     /// What was written between the last backfill and the freeze is sealed first.
     async fn verify(&mut self, engine: &Engine) -> Next {
         let label = &self.job.table.label;
+        self.give_up(engine).await?;
         if !engine.store.unsealed(&self.job.table).await?.is_empty()
             || engine.store.open_run(label).await?.is_some()
         {
@@ -346,8 +351,7 @@ impl Finalizing<'_> {
         }
         let TableReport { done, .. } = engine.verify(self.job).await?;
         self.verified = done.seen.values_opened();
-        let mut tags = engine.quarantined_tags(self.job).await?;
-        tags.retain(|tag| !self.options.give_up.contains(tag));
+        let tags = engine.quarantined_tags(self.job).await?;
         let table = label.clone();
         if done.seen.failed > 0 || done.seen.unsealed > 0 {
             let (failed, unsealed) = (done.seen.failed, done.seen.unsealed);
@@ -362,6 +366,41 @@ impl Finalizing<'_> {
             return Err(FinalizeError::Quarantined { table, tags }.into());
         }
         Ok(Then::Phase(FinalizePhase::Constrain))
+    }
+
+    /// Deletes the values that the caller named as lost.
+    async fn give_up(&self, engine: &Engine) -> Result<(), EngineError> {
+        let (table, labels) = (&self.job.table, self.job.labels());
+        if self.options.give_up.is_empty() {
+            return Ok(());
+        }
+        for record in engine.quarantined_rows(self.job).await? {
+            if !self.options.give_up.contains(&record.row.row_tag) {
+                continue;
+            }
+            let text = open_key(&engine.tenants.keyring, &record);
+            let Some(key) = text.and_then(|text| serde_json::from_slice(&text).ok()) else {
+                continue;
+            };
+            let column = record.row.column_label.as_ref();
+            let field = column.and_then(|label| labels.iter().position(|one| one == label));
+            engine.store.give_up(table, field, &KeyText(key)).await?;
+            engine
+                .store
+                .set_quarantine_state(&[record.quarantine_id], QuarantineState::Resolved)
+                .await?;
+            let subject = json!({ "table": table.label, "row_tag": record.row.row_tag });
+            let (keyring, actor) = (&engine.tenants.keyring, &engine.tenants.actor);
+            audit::append(
+                engine.store.as_ref(),
+                keyring,
+                actor,
+                "finalize.give_up",
+                &subject,
+            )
+            .await?;
+        }
+        Ok(())
     }
 
     async fn constrain(&mut self, engine: &Engine) -> Next {

@@ -206,6 +206,7 @@ patient! { Plaintext:
     Repeatable freeze(table: &Table) -> ();
     Repeatable unfreeze(table: &Table) -> Vec<String>;
     Look frozen_state(table: &Table) -> FrozenState;
+    Repeatable give_up(table: &Table, field: Option<usize>, key: &KeyText) -> bool;
     Repeatable constrain(table: &Table, blank: bool) -> ();
     Repeatable hide(table: &Table, state: &FrozenState) -> Option<FrozenState>;
     Repeatable remove_plaintext(table: &Table, removal: Removal, state: &FrozenState) -> bool;

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{OpenTransaction, Result, Table};
+use super::{KeyText, OpenTransaction, Result, Table};
 
 /// The steps by which the plaintext leaves a table.
 ///
@@ -40,6 +40,11 @@ pub trait Plaintext: Send + Sync {
 
     /// What must stay as it is from the freeze to the end; see [`FrozenState`].
     async fn frozen_state(&self, table: &Table) -> Result<FrozenState>;
+
+    /// Deletes, in one row, the plaintext and the sealed value of the field at the position `field`,
+    /// as an application does that seals; with `None`, every plaintext that is not sealed. For rows
+    /// that a person gave up. Returns whether the row is there.
+    async fn give_up(&self, table: &Table, field: Option<usize>, key: &KeyText) -> Result<bool>;
 
     /// Adds and validates the constraints that prove what is so far true: each plaintext has a sealed
     /// value (with `blank`: there is no plaintext), and each sealed value has the form of one. Carries

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use phiseal::engine::EngineError;
+use phiseal::engine::finalize::FinalizeError;
 use phiseal::engine::registered::JobsError;
 use phiseal::error::Exit;
 use phiseal::keys::{KeyError, LoadError};
@@ -71,6 +72,7 @@ fn enums() -> [(&'static str, Codes); 7] {
         ("StoreError", StoreError::CODES),
         ("ValueError", ValueError::CODES),
         ("EngineError", EngineError::CODES),
+        ("FinalizeError", FinalizeError::CODES),
         ("JobsError", JobsError::CODES),
         ("MigrateError", MigrateError::CODES),
     ]

@@ -10,7 +10,7 @@ use super::refusal::FinalizeError;
 use crate::engine::error::EngineError;
 use crate::engine::events::Event;
 use crate::engine::{Engine, Job};
-use crate::store::{Dependent, QuarantineState, UnsealedRows};
+use crate::store::{Dependent, QuarantineRecord, QuarantineState, UnsealedRows};
 
 /// The pause between two looks at the sessions that write.
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
@@ -80,17 +80,24 @@ impl Engine {
 
     /// The tags of rows in quarantine that concern the job's fields, each once.
     pub(super) async fn quarantined_tags(&self, job: &Job) -> Result<Vec<String>, EngineError> {
-        let labels = job.labels();
-        let listed = self.store.quarantined(Some(&job.table.label)).await?;
-        let tags: BTreeSet<String> = (listed.into_iter())
-            .filter(|record| record.state != QuarantineState::Resolved)
-            .filter(|record| {
-                let column = record.row.column_label.as_ref();
-                column.is_none_or(|column| labels.contains(column))
-            })
-            .map(|record| record.row.row_tag)
-            .collect();
+        let rows = self.quarantined_rows(job).await?;
+        let tags: BTreeSet<String> = rows.into_iter().map(|one| one.row.row_tag).collect();
         Ok(tags.into_iter().collect())
+    }
+
+    /// The entries of the quarantine that concern the job's fields.
+    pub(super) async fn quarantined_rows(
+        &self,
+        job: &Job,
+    ) -> Result<Vec<QuarantineRecord>, EngineError> {
+        let labels = job.labels();
+        let mut listed = self.store.quarantined(Some(&job.table.label)).await?;
+        listed.retain(|record| {
+            let column = record.row.column_label.as_ref();
+            record.state != QuarantineState::Resolved
+                && column.is_none_or(|column| labels.contains(column))
+        });
+        Ok(listed)
     }
 }
 

@@ -6,6 +6,7 @@
 pub(super) mod back;
 mod constraints;
 mod dependents;
+mod give_up;
 mod statistics;
 
 use async_trait::async_trait;
@@ -22,8 +23,9 @@ use crate::quote;
 use crate::store::ledger::{fields, procedures};
 use crate::store::text::joined;
 use crate::store::{
-    Dependent, FieldRecord, FieldState, FrozenState, OpenTransaction, PlainDefinition, Plaintext,
-    ProcedureKind, Removal, Result, Sealed, StoreError, Table, UnsealedRows, hidden_name,
+    Dependent, FieldRecord, FieldState, FrozenState, KeyText, OpenTransaction, PlainDefinition,
+    Plaintext, ProcedureKind, Removal, Result, Sealed, StoreError, Table, UnsealedRows,
+    hidden_name,
 };
 pub(super) use constraints::form_of_new;
 
@@ -51,6 +53,10 @@ impl Plaintext for PostgresStore {
 
     async fn frozen_state(&self, table: &Table) -> Result<FrozenState> {
         in_transaction!(self.begin(), |tx| frozen_state(tx, table))
+    }
+
+    async fn give_up(&self, table: &Table, field: Option<usize>, key: &KeyText) -> Result<bool> {
+        patiently(|| give_up::try_give_up(self, table, field, key)).await
     }
 
     async fn constrain(&self, table: &Table, blank: bool) -> Result<()> {

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::SqliteStore;
 use crate::store::{
-    Dependent, FrozenState, OpenTransaction, Plaintext, Removal, Result, StoreError, Table,
-    UnsealedRows,
+    Dependent, FrozenState, KeyText, OpenTransaction, Plaintext, Removal, Result, StoreError,
+    Table, UnsealedRows,
 };
 
 #[async_trait]
@@ -26,6 +26,9 @@ impl Plaintext for SqliteStore {
         Err(StoreError::unexpected("not yet"))
     }
     async fn frozen_state(&self, _table: &Table) -> Result<FrozenState> {
+        Err(StoreError::unexpected("not yet"))
+    }
+    async fn give_up(&self, _table: &Table, _field: Option<usize>, _key: &KeyText) -> Result<bool> {
         Err(StoreError::unexpected("not yet"))
     }
     async fn constrain(&self, _table: &Table, _blank: bool) -> Result<()> {

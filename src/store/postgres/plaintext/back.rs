@@ -16,7 +16,7 @@ use crate::store::{FieldState, PlainDefinition, Result, Table};
 /// See [`crate::store::Plaintext::unfreeze`].
 pub(super) async fn unfreeze(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
     patiently(|| try_unfreeze(store, table)).await?;
-    finish_with(store, table, false).await
+    finish(store, table).await
 }
 
 async fn try_unfreeze(store: &PostgresStore, table: &Table) -> Result<()> {
@@ -28,21 +28,26 @@ async fn try_unfreeze(store: &PostgresStore, table: &Table) -> Result<()> {
         if field.is_hidden(table) {
             rename(&mut tx, table, field.plain.as_ref(), &field.name).await?;
         }
-        thaw(store, &mut tx, table, field).await?;
+        thaw(store, &mut tx, table, field, false).await?;
     }
     remake_guard(store, &mut tx, table, false).await?;
     committed(tx).await
 }
 
 /// Takes back what a freeze and the constraints changed for a field whose plaintext column is there
-/// under its own name.
+/// under its own name. `made` says that the column was just made: what depended on the one before went
+/// with it.
 async fn thaw(
     store: &PostgresStore,
     tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
     table: &Table,
     field: &Held,
+    made: bool,
 ) -> Result<()> {
     let mut definition = field.definition()?;
+    if !made {
+        definition.dependents.clear();
+    }
     let mut statements = drop_statements(tx, table, field).await?;
     let column = format!("ALTER TABLE {} ALTER COLUMN", table.name.quoted());
     if let (Some((sealed, _)), true) = (&field.sealed, definition.not_null_carried) {
@@ -115,6 +120,7 @@ async fn try_make(store: &PostgresStore, table: &Table) -> Result<()> {
     for (field, described) in fields.iter().zip(&table.fields) {
         // `restore --into` names another column than the registered one.
         let is_own = is_own_name(store, &mut tx, table, field).await?;
+        let made = field.plain.is_none();
         if field.is_hidden(table) && is_own {
             rename(&mut tx, table, field.plain.as_ref(), &field.name).await?;
         } else if field.plain.as_ref() != Some(&field.name) {
@@ -134,7 +140,7 @@ async fn try_make(store: &PostgresStore, table: &Table) -> Result<()> {
             run(&mut tx, SAFE_NAMES).await?;
         }
         if is_own && (field.record.frozen || is_removed(field)) {
-            thaw(store, &mut tx, table, field).await?;
+            thaw(store, &mut tx, table, field, made).await?;
         }
     }
     remake_guard_as_recorded(store, &mut tx, table).await?;
@@ -177,14 +183,9 @@ async fn is_known_type(
     )
 }
 
-/// See [`crate::store::Plaintext::finish_plain_columns`].
+/// See [`crate::store::Plaintext::finish_plain_columns`]. Also the end of an undo. Forgets what was
+/// recorded.
 pub(super) async fn finish(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
-    finish_with(store, table, true).await
-}
-
-/// NOT NULL where it was and no row contradicts it. Returns the statements for a person, and forgets
-/// what was recorded. `dropped` says that the dependents went with their column.
-async fn finish_with(store: &PostgresStore, table: &Table, dropped: bool) -> Result<Vec<String>> {
     let mut tx = store.begin().await?;
     let held = held(store, &mut tx, table).await?;
     committed(tx).await?;
@@ -209,9 +210,7 @@ async fn finish_with(store: &PostgresStore, table: &Table, dropped: bool) -> Res
                 field.name.quoted()
             ));
         }
-        if dropped {
-            left.extend(definition.dependents);
-        }
+        left.extend(definition.dependents);
         let label = quote::literal(&field.label);
         let forget = set_field(store, table, &label, "plaintext_definition = '{}'");
         super::super::prepare::apply(store, &[forget]).await?;
