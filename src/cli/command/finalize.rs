@@ -142,12 +142,12 @@ fn text(done: &Finalized) -> String {
     let verified = counted(done.verified, "value");
     match done.fate {
         PlaintextFate::Drop => format!(
-            "finalized {table}: {verified} verified; the plaintext of {columns} is dropped\n\
-             it is still in the database's files: `phiseal scrub`"
+            "finalized {table}: {verified} verified; no plaintext of {columns} is left in it\n\
+             the database's files still hold it: `phiseal scrub`"
         ),
         PlaintextFate::Blank => format!(
             "finalized {table}: {verified} verified; the plaintext of {columns} is NULL\n\
-             it is still in the database's files: `phiseal scrub`"
+             the database's files still hold it: `phiseal scrub`"
         ),
         PlaintextFate::Keep => format!(
             "{table}: {verified} verified; {columns} keep their plaintext and take no more of it\n\

@@ -253,7 +253,14 @@ async fn missing_columns(
     table: &Table,
 ) -> Result<Vec<String>> {
     let there = columns_there(tx, table).await?;
-    let mut adds = Vec::new();
+    let (mut adds, mut checks) = (Vec::new(), Vec::new());
+    // A table could not be attached as a partition any more if it has not the constraint, too.
+    let is_partitioned: bool = scalar(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = to_regclass($1) AND relkind <> 'r')",
+    )
+    .bind(regclass(table))
+    .fetch_one(&mut **tx)
+    .await?;
     let is_missing = |column: &Ident| !there.iter().any(|name| name == column.as_str());
     for field in &table.fields {
         let sealed = field.sealed.beside();
@@ -264,19 +271,20 @@ async fn missing_columns(
         {
             adds.push(format!("ADD COLUMN {} bytea", column.quoted()));
         }
-        if let Some(column) = sealed.filter(|column| is_missing(column)) {
-            adds.push(plaintext::form_of_new(table, field, column));
+        if let Some(column) = sealed.filter(|column| !is_partitioned && is_missing(column)) {
+            checks.extend(plaintext::form_of_new(table, field, column));
         }
     }
-    Ok(if adds.is_empty() {
-        Vec::new()
-    } else {
-        vec![format!(
-            "ALTER TABLE {} {}",
-            table.name.quoted(),
-            adds.join(", ")
-        )]
-    })
+    if adds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statements = vec![format!(
+        "ALTER TABLE {} {}",
+        table.name.quoted(),
+        adds.join(", ")
+    )];
+    statements.extend(checks);
+    Ok(statements)
 }
 
 /// Whether the table has exactly the guard that this program would create, and whether it always

@@ -32,6 +32,13 @@ impl Check {
         }
     }
 
+    fn drop(&self, relation: &str) -> String {
+        format!(
+            "ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {}",
+            quote::identifier(&self.name)
+        )
+    }
+
     /// What its comment says.
     fn comment(&self) -> String {
         format!("phiseal {}", hex::encode(label_digest(&self.condition)))
@@ -66,15 +73,11 @@ fn form(sealed: &Ident, text: bool) -> String {
     }
 }
 
-/// The clause that gives a sealed column which is just made its form check. No row has a value yet, so
-/// it costs no look at the rows.
-pub(crate) fn form_of_new(table: &Table, field: &TableField, sealed: &Ident) -> String {
+/// The statements that give a sealed column which is just made its form check. No row has a value yet,
+/// so it costs no look at the rows.
+pub(crate) fn form_of_new(table: &Table, field: &TableField, sealed: &Ident) -> [String; 2] {
     let check = Check::new(table, &field.label, FORM, form(sealed, false));
-    format!(
-        "ADD CONSTRAINT {} CHECK ({}) NOT VALID",
-        quote::identifier(&check.name),
-        check.condition
-    )
+    check.add(&table.name.quoted(), true)
 }
 
 const FORM: &str = "form";
@@ -117,9 +120,7 @@ pub(super) async fn constrain(store: &PostgresStore, table: &Table, blank: bool)
     committed(tx).await?;
     for field in &fields {
         for check in wanted(table, field, blank) {
-            for (relation, leaf) in &relations {
-                make_valid(store, table, relation, *leaf, &check).await?;
-            }
+            make_valid(store, table, &relations, &check).await?;
         }
         carry_not_null(store, table, field, &relations).await?;
     }
@@ -172,31 +173,48 @@ async fn present(store: &PostgresStore, relation: &str, check: &Check) -> Result
     })
 }
 
+/// Makes a constraint valid on every relation. If the table has it already, its relations inherit it,
+/// and are only validated.
 async fn make_valid(
     store: &PostgresStore,
     table: &Table,
-    relation: &str,
-    leaf: bool,
+    relations: &[(String, bool)],
     check: &Check,
 ) -> Result<()> {
-    let drop = format!(
-        "ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {}",
-        quote::identifier(&check.name)
-    );
-    match present(store, relation, check).await? {
-        Present::Valid => return Ok(()),
-        Present::NotValid if leaf => {}
-        Present::Nothing => apply(store, &check.add(relation, leaf)).await?,
-        Present::NotValid | Present::Other => {
-            let mut statements = vec![drop];
-            statements.extend(check.add(relation, leaf));
+    let Some((root, _)) = relations.last() else {
+        return Ok(());
+    };
+    let inherited = match present(store, root, check).await? {
+        Present::NotValid | Present::Valid => true,
+        Present::Other => {
+            apply(store, &[check.drop(root)]).await?;
+            false
+        }
+        Present::Nothing => false,
+    };
+    for (relation, leaf) in relations {
+        let is_root = relation == root;
+        let present = present(store, relation, check).await?;
+        let is_new = match present {
+            Present::Valid => continue,
+            Present::NotValid => false,
+            Present::Other if inherited && !is_root => false,
+            Present::Nothing | Present::Other => true,
+        };
+        if is_new {
+            let mut statements = match present {
+                Present::Other => vec![check.drop(relation)],
+                _ => Vec::new(),
+            };
+            statements.extend(check.add(relation, *leaf));
             apply(store, &statements).await?;
         }
+        // A relation without rows takes over what its partitions have proven.
+        if *leaf || !is_new {
+            patiently(|| validate(store, table, relation, &check.name)).await?;
+        }
     }
-    match leaf {
-        true => patiently(|| validate(store, table, relation, &check.name)).await,
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 /// Validates a constraint, which reads every row, but lets others read and write.
@@ -257,22 +275,16 @@ pub(super) async fn set_not_null(
     let condition = format!("{} IS NOT NULL", column.quoted());
     let check = Check::new(table, label, FILLED, condition);
     // The table comes first: a relation keeps what it inherits.
-    let drops = relations.iter().rev().map(|(relation, _)| {
-        format!(
-            "ALTER TABLE {relation} DROP CONSTRAINT IF EXISTS {}",
-            quote::identifier(&check.name)
-        )
-    });
-    let drops: Vec<String> = drops.collect();
-    for (relation, leaf) in relations {
-        match make_valid(store, table, relation, *leaf, &check).await {
-            Ok(()) => {}
-            Err(StoreError::NotSealed { .. }) => {
-                apply(store, &drops).await?;
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
+    let drops: Vec<String> = (relations.iter().rev())
+        .map(|(relation, _)| check.drop(relation))
+        .collect();
+    match make_valid(store, table, relations, &check).await {
+        Ok(()) => {}
+        Err(StoreError::NotSealed { .. }) => {
+            apply(store, &drops).await?;
+            return Ok(false);
         }
+        Err(error) => return Err(error),
     }
     let set = format!(
         "ALTER TABLE {} ALTER COLUMN {} SET NOT NULL",
@@ -314,8 +326,8 @@ pub(super) async fn state(
         "SELECT coalesce((SELECT md5(string_agg(k.conrelid || ':' || k.oid || ':' || k.conname, ',' \
              ORDER BY k.conrelid, k.conname)) \
            FROM pg_catalog.pg_constraint AS k WHERE k.conrelid IN (SELECT relid FROM {TREE} AS tree) \
-             AND k.conname = ANY ($2) HAVING bool_and(k.convalidated) \
-               AND bool_and(obj_description(k.oid, 'pg_constraint') IS NOT NULL)), ''), \
+             AND k.conname = ANY ($2) HAVING bool_and(k.convalidated) AND bool_and(k.conrelid <> to_regclass($1) \
+               OR obj_description(k.oid, 'pg_constraint') IS NOT NULL)), ''), \
            EXISTS (SELECT FROM {TREE} AS tree, unnest($3::text[]) AS r(name) WHERE NOT EXISTS \
              (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = tree.relid AND k.conname = r.name))"
     ))
@@ -338,7 +350,9 @@ pub(super) async fn drop_statements(
     field: &Held,
 ) -> Result<Vec<String>> {
     let mut statements = Vec::new();
-    for what in [SEALED, BLANK, FILLED] {
+    // In place, a plaintext has not the form of a sealed value.
+    let form = field.sealed.is_none().then_some(FORM);
+    for what in [SEALED, BLANK, FILLED].into_iter().chain(form) {
         let name = constraint_name(&table.label, &field.label, what);
         // A leaf whose constraint the table did not take over yet keeps its own.
         let sql = format!(
