@@ -54,6 +54,7 @@ pub fn procedure(finished: bool) -> ProcedureRecord {
         started_at: "2026-03-18T00:00:00Z".to_owned(),
         finished_at: finished.then(|| "2026-03-19T00:00:01Z".to_owned()),
         outcome: finished.then(|| "restored".to_owned()),
+        report: "{}".to_owned(),
     }
 }
 
