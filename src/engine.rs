@@ -18,6 +18,7 @@ pub mod estimate;
 pub mod events;
 pub mod failures;
 pub mod finalize;
+mod follow;
 pub mod health;
 mod job_digest;
 pub mod look;

@@ -149,6 +149,9 @@ pub struct Init {
 
 #[derive(Debug, Args)]
 pub struct BackfillArgs {
+    /// Afterwards go on sealing what applications write, until stopped
+    #[arg(long)]
+    pub follow: bool,
     #[command(flatten)]
     pub going: Going,
 }

@@ -36,7 +36,7 @@ pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Migrate(args) => migrate::run(global, args, *output).await,
         Command::Keys(args) => keys::run(global, args, *output).await,
         Command::Plan(args) => plan::run(global, args, *output).await,
-        Command::Backfill(args) => backfill::run(global, args.going, *output).await,
+        Command::Backfill(args) => backfill::run(global, args, *output).await,
         Command::Verify(args) => verify::run(global, args.going, *output).await,
         Command::Rotate(args) => rotate::run(global, args, *output).await,
         Command::Finalize(args) => finalize::run(global, args, *output).await,

@@ -1,6 +1,7 @@
 //! Progress: bars on a terminal, a line from time to time elsewhere.
 //! Owns what is shown during a run. All of it goes to stderr.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,9 +10,13 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use super::output::Output;
 use crate::engine::{Event, EventSink};
 use crate::foreign::Foreign;
+use crate::plural::counted;
 
 /// The time between two lines when stderr is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The same for each table that is followed.
+const FOLLOWED_EVERY: Duration = Duration::from_secs(60);
 
 /// The event sink that suits stderr: bars or lines.
 pub fn sink(output: Output) -> Arc<dyn EventSink> {
@@ -38,6 +43,8 @@ struct Counts {
     begun: Option<Instant>,
     said: Option<Instant>,
     waiting: Option<String>,
+    /// When each table that is followed was last spoken of.
+    followed: HashMap<String, Instant>,
 }
 
 impl Counts {
@@ -123,6 +130,11 @@ impl EventSink for Bars {
                     bar.set_message(format!("sweep, pass {pass}: {found} rows found"));
                 }
             }
+            Event::Following { .. } => {
+                counts.waiting = None;
+                let bar = bar.get_or_insert_with(ProgressBar::new_spinner);
+                bar.set_message(following_text(&event));
+            }
             Event::TableFailed {
                 table,
                 code,
@@ -157,6 +169,28 @@ fn failed_text(table: &str, code: &str, message: &str, hint: &str) -> String {
         "{} failed: error[{code}]: {message}; hint: {hint}; going on with the other tables",
         Foreign(table)
     )
+}
+
+/// How far behind a table is that is followed.
+fn following_text(event: &Event) -> String {
+    let Event::Following {
+        table,
+        rows_sealed,
+        rows_behind,
+        seconds_behind,
+    } = event
+    else {
+        return String::new();
+    };
+    let sealed = counted(*rows_sealed, "row");
+    let behind = match rows_behind {
+        0 => "nothing behind".to_owned(),
+        rows => format!(
+            "{} behind, by {seconds_behind:.1} s at most",
+            counted(*rows, "row")
+        ),
+    };
+    format!("following {}: {sealed} sealed, {behind}", Foreign(table))
 }
 
 fn phase_text(kind: &str, table: &str, phase: &str) -> String {
@@ -239,6 +273,13 @@ impl EventSink for Lines {
                         "{}: sweep, pass {pass}: {found} rows found",
                         counts.name
                     ));
+                }
+            }
+            Event::Following { ref table, .. } => {
+                let said = counts.followed.get(table);
+                if said.is_none_or(|said| said.elapsed() >= FOLLOWED_EVERY) {
+                    counts.followed.insert(table.clone(), Instant::now());
+                    self.output.say(&following_text(&event));
                 }
             }
             Event::TableFailed {

@@ -66,6 +66,17 @@ pub enum Event {
         /// What to do about it.
         hint: String,
     },
+    /// A table is followed after its backfill.
+    Following {
+        /// The table's label.
+        table: String,
+        /// How many rows were sealed since its backfill.
+        rows_sealed: u64,
+        /// At least how many rows have plaintext that is not sealed yet.
+        rows_behind: u64,
+        /// For how long, in seconds, the oldest of these rows may have been there.
+        seconds_behind: f64,
+    },
     /// Something that the operator should know; no work has begun.
     Notice {
         /// What it is, in one line.

@@ -224,6 +224,7 @@ patient! { Ledger:
     Repeatable end_run(run_id: i64, state: RunState, error_code: Option<&str>) -> LaneTally;
     Repeatable abandon_run(run_id: i64, error_code: &str, dead: &[Holder]) -> Option<Holder>;
     Repeatable resume_run(run_id: i64) -> ();
+    Repeatable reopen_run(run: &RunRecord) -> bool;
     Look runs(limit: u32) -> Vec<RunRecord>;
     Look lanes(run_id: i64) -> Vec<LaneRecord>;
     Repeatable claim_lane(run_id: i64, holder: &Holder, dead: &[Holder], lease_seconds: u32) -> Option<LaneRecord>;

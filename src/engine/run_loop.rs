@@ -128,7 +128,8 @@ async fn work_lanes(
     Ok(())
 }
 
-async fn claim(
+/// Claims a free lane of a run.
+pub(super) async fn claim(
     ctx: &RunContext,
     run_id: i64,
     holder: &Holder,
@@ -250,7 +251,8 @@ async fn add_lanes(
     }
 }
 
-fn whole(relation: &str, lane_no: i32, kind: LaneKind) -> NewLane {
+/// A lane of a whole relation.
+pub(super) fn whole(relation: &str, lane_no: i32, kind: LaneKind) -> NewLane {
     NewLane {
         lane_no,
         kind,

@@ -89,7 +89,7 @@ impl Engine {
         let kind = step.kind();
         let access = step.access();
         for _ in 0..3 {
-            if let Some(run) = self.store.open_run(&access.table.label).await? {
+            if let Some(run) = self.open_run_of_others(&access.table.label).await? {
                 let before = self.same_run(job, step, &run).await?;
                 self.store.resume_run(run.run_id).await?;
                 return Ok((run.run_id, true, before));
@@ -118,7 +118,7 @@ impl Engine {
         Err(EngineError::Worker)
     }
 
-    fn new_run(&self, job: &Job, step: &dyn Step) -> RunRecord {
+    pub(super) fn new_run(&self, job: &Job, step: &dyn Step) -> RunRecord {
         let access = step.access();
         let columns: Vec<&str> = access
             .cells
@@ -336,7 +336,7 @@ impl Engine {
         }
     }
 
-    async fn note(
+    pub(super) async fn note(
         &self,
         action: &str,
         run: &RunRecord,

@@ -49,12 +49,17 @@ impl Stop {
         *self.requested.borrow()
     }
 
+    /// Returns once a stop is requested.
+    pub async fn requested(&self) {
+        let mut requested = self.requested.clone();
+        let _ = requested.wait_for(|request| *request).await;
+    }
+
     /// Sleeps for `time`, or until a stop is requested.
     pub async fn sleep(&self, time: Duration) {
-        let mut requested = self.requested.clone();
         tokio::select! {
             biased;
-            _ = requested.wait_for(|request| *request) => {}
+            () = self.requested() => {}
             () = self.clock.sleep(time) => {}
         }
     }

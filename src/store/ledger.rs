@@ -80,6 +80,13 @@ pub trait Ledger: Send + Sync {
     /// Marks an interrupted run as running again.
     async fn resume_run(&self, run_id: i64) -> Result<()>;
 
+    /// Makes a run that is done an unfinished one again, with the lanes that it left open; does
+    /// nothing to an unfinished one. Returns `false` if the run failed.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`](super::StoreError::Held) if the table has another unfinished run.
+    async fn reopen_run(&self, run: &RunRecord) -> Result<bool>;
+
     /// At most `limit` runs: unfinished ones first, then the newest.
     async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>>;
 
@@ -228,6 +235,10 @@ impl<S: PresentNames> Ledger for S {
 
     async fn resume_run(&self, run_id: i64) -> Result<()> {
         in_transaction!(self.begin_write(), |session| runs::resume(session, run_id))
+    }
+
+    async fn reopen_run(&self, run: &RunRecord) -> Result<bool> {
+        in_transaction!(self.begin_write(), |session| runs::reopen(session, run))
     }
 
     async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>> {

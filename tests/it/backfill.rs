@@ -1,6 +1,7 @@
 //! `phiseal backfill`: every value it seals is opened by the oracle, and must be what the database
 //! itself says the value was; nothing else of the table may have changed.
 
+mod follow;
 mod in_place;
 mod row_keys;
 mod second_runs;

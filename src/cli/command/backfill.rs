@@ -1,9 +1,10 @@
-//! `phiseal backfill`: seals the columns of the plan. The same command resumes an interrupted run.
+//! `phiseal backfill`: seals the columns of the plan. The same command resumes an interrupted run, and
+//! with `--follow` goes on sealing.
 
 use serde_json::{Value, json};
 
 use super::tables;
-use crate::cli::args::{Global, Going};
+use crate::cli::args::{BackfillArgs, Global};
 use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
 use crate::cli::progress;
@@ -15,7 +16,7 @@ use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::plural::counted;
 
-pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, Fault> {
+pub async fn run(global: &Global, args: &BackfillArgs, output: Output) -> Result<Exit, Fault> {
     let (session, server) = Session::installed(global, true).await?;
     let stop = Stop::default();
     signal::watch(&stop, output);
@@ -24,9 +25,10 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
     let engine = session.engine(events, stop).await?;
     let look = session.database(&server).look(RunPurpose::Backfill).await?;
     tables::warn(&look, output);
-    let (jobs, mut failures) = tables::jobs_going(&look, going, output)?;
+    let (jobs, mut failures) = tables::jobs_going(&look, args.going, output)?;
     let mut reports = Vec::new();
     let mut compared = ComparedValues::default();
+    let mut sealed = Vec::new();
     for job in &jobs {
         let mut report = match engine.backfill(job).await {
             Ok(report) => report,
@@ -39,8 +41,16 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
             compared.add(&one);
             reports.push(*one);
         }
+        if args.follow {
+            // What is left at the end of following is told once.
+            report.open_quarantine = 0;
+            report.done.still_written = false;
+            report.done.indexes_left.clear();
+            sealed.push(job.clone());
+        }
         reports.push(report);
     }
+    reports.extend(engine.follow(&sealed).await?);
     let total = Total::of(reports);
     let clean = total.open_quarantine == 0 && failures.is_empty();
     let idle = total.done.tally.rows_found == 0 && clean && !compared.any;

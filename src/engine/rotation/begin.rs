@@ -92,7 +92,7 @@ impl Engine {
     async fn refuse_live_runs(&self, jobs: &[Job]) -> Result<(), EngineError> {
         let this = Process::this();
         for job in jobs {
-            let open = self.store.open_run(&job.table.label).await?;
+            let open = self.open_run_of_others(&job.table.label).await?;
             let Some(run) =
                 open.filter(|run| !matches!(run.kind, RunKind::Rotate | RunKind::Reindex))
             else {

@@ -11,7 +11,7 @@ impl Engine {
     /// Returns how many rows wait for a person. A resumed run in place may have passed such a row
     /// before it was interrupted, and its sweep treats what looks sealed as sealed; so there the
     /// entries wait for the next run.
-    pub(super) async fn close_quarantine(
+    pub(in crate::engine) async fn close_quarantine(
         &self,
         ctx: &RunContext,
         resumed: bool,

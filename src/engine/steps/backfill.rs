@@ -21,6 +21,8 @@ pub struct Backfill {
     sealed_prefixes: Vec<String>,
     /// Whether sealed values are opened and compared, too.
     compares: bool,
+    /// Whether only rows of the sweep's partial index are sealed.
+    follows: bool,
 }
 
 impl Backfill {
@@ -50,6 +52,16 @@ impl Backfill {
             columns: job.columns(),
             sealed_prefixes,
             compares,
+            follows: false,
+        }
+    }
+
+    /// The same for the sweeps of a table that is followed: they read through the partial index,
+    /// which whoever follows keeps.
+    pub fn following(self) -> Self {
+        Self {
+            follows: true,
+            ..self
         }
     }
 
@@ -114,8 +126,11 @@ impl Step for Backfill {
                 true => Select::Any,
                 false => Select::Unsealed,
             },
-            sweep: Select::UnsealedSweep {
-                sealed_prefixes: self.sealed_prefixes.clone(),
+            sweep: match self.follows {
+                true => Select::UnsealedIndexed,
+                false => Select::UnsealedSweep {
+                    sealed_prefixes: self.sealed_prefixes.clone(),
+                },
             },
             order: match self.compares || self.access.in_place() {
                 // In place, only this pass finds a value that looks sealed and does not open. A
@@ -123,7 +138,7 @@ impl Step for Backfill {
                 true => ReadOrder::Keys,
                 false => ReadOrder::Storage(PassKind::Growing),
             },
-            indexed_sweep: true,
+            indexed_sweep: !self.follows,
             ends_while_written: true,
         }
     }

@@ -205,6 +205,23 @@ pub(crate) async fn resume<S: Session>(session: &mut S, run_id: i64) -> Result<(
     unfinished(resumed == 1)
 }
 
+/// Makes a run that is done an unfinished one again; returns `false` if it failed. Does nothing to a
+/// run that is unfinished.
+pub(crate) async fn reopen<S: Session>(session: &mut S, run: &RunRecord) -> Result<bool> {
+    let sql = format!(
+        "UPDATE {} SET state = 'running', finished_at = NULL, error_code = NULL \
+         WHERE run_id = $1 AND (state = 'done' OR finished_at IS NULL)",
+        session.dialect().table("runs")
+    );
+    match session.execute(statement(sql).bind(run.run_id)).await {
+        Err(error) if session.dialect().is_duplicate(&error) => Err(StoreError::Held {
+            table: run.table_label.clone(),
+            holder: "an unfinished run".to_owned(),
+        }),
+        reopened => Ok(reopened? == 1),
+    }
+}
+
 fn unfinished(is_there: bool) -> Result<()> {
     match is_there {
         true => Ok(()),

@@ -209,14 +209,20 @@ pub(super) async fn make_sweep_index(
         super::wanted::unsealed,
     );
     let rest = format!("({}) WHERE {}", keys, needs);
-    if !is_quiet(store, table).await? {
-        return Ok(false);
-    }
     // The digest gives an index with other columns, left by an earlier run, another name.
     let digest = hex::encode(&Sha256::digest(rest.as_bytes())[..4]);
     let named = |ending: &str| (table.name.name).with_suffix(&format!("{SWEEP}_{digest}{ending}"));
     let names = leaf_names(store, table, &access.scope, named).await?;
     for (relation, name) in names.into_iter().filter(|(leaf, _)| leaf == relation) {
+        let mut tx = store.begin().await?;
+        let there = index_there(&mut tx, &relation, &name).await?;
+        committed(tx).await?;
+        if there {
+            continue;
+        }
+        if !is_quiet(store, table).await? {
+            return Ok(false);
+        }
         let index = Index {
             relation,
             name,

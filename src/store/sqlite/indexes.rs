@@ -34,8 +34,11 @@ pub(super) fn lookup_statement(table: &Table, column: &Ident, unique: bool) -> R
     ))
 }
 
-/// Creates the sweep's index.
+/// Creates the sweep's index, if it is not there.
 pub(super) async fn make_sweep_index(conn: &mut SqliteConnection, access: &Access) -> Result<()> {
+    if sweep_index(conn, access).await?.is_some() {
+        return Ok(());
+    }
     let mut transaction = connect::write_transaction(conn).await?;
     let wanted = sweep_statement(&mut transaction, access).await?;
     run(

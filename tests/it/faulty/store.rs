@@ -255,6 +255,7 @@ through! { Ledger:
     end_run(run_id: i64, state: RunState, error_code: Option<&str>) -> LaneTally;
     abandon_run(run_id: i64, error_code: &str, dead: &[Holder]) -> Option<Holder>;
     resume_run(run_id: i64) -> ();
+    reopen_run(run: &RunRecord) -> bool;
     runs(limit: u32) -> Vec<RunRecord>;
     lanes(run_id: i64) -> Vec<LaneRecord>;
     claim_lane(run_id: i64, holder: &Holder, dead: &[Holder], lease_seconds: u32) -> Option<LaneRecord>;
