@@ -340,6 +340,7 @@ impl Engine {
             open_quarantine,
             seconds: self.stop.clock().since(follower.begun).as_secs_f64(),
             compared: None,
+            statements: Vec::new(),
         })
     }
 }

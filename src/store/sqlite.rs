@@ -27,6 +27,7 @@ mod search;
 mod select;
 pub(crate) mod sql;
 mod survey;
+mod table_text;
 mod trial;
 mod value;
 mod version;
@@ -141,7 +142,7 @@ impl Catalog for SqliteStore {
     }
 
     async fn make_plain_columns(&self, table: &Table) -> Result<()> {
-        prepare::restore::make_plain_columns(&mut *self.control.lock().await, table).await
+        plaintext::back::make_plain_columns(&mut *self.control.lock().await, table).await
     }
 
     async fn prepare_reindex(&self, table: &Table, next: &[ColumnSwitch]) -> Result<()> {

@@ -11,7 +11,7 @@ mod finder;
 pub(super) mod mark;
 mod registered;
 mod text;
-mod words;
+pub(super) mod words;
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -53,7 +53,9 @@ pub(super) async fn triggers(
     };
     let this_row = finder::this_row(conn, table).await?;
     let rowid = rowid(conn, table.name.name.as_str()).await?.name;
-    let guard = GuardText::new(table, this_row, rowid, undoes);
+    // Only the registry says what is frozen, so that no command thaws a field by making its guard.
+    let frozen = registered::frozen(conn, &table.label).await?;
+    let guard = GuardText::new(table, this_row, rowid, undoes, &frozen);
     let insert = free_name(conn, &table.name, "i").await?;
     let update = free_name(conn, &table.name, "u").await?;
     let mut triggers = vec![

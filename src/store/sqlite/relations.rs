@@ -20,7 +20,8 @@ use sqlx::sqlite::SqliteConnection;
 use super::guard;
 use super::sql::{Bind, bound, query, run, scalar, tuple};
 use crate::ident::{Ident, TableName};
-use crate::store::{RelationRecord, Result, StoreError, Table};
+use crate::store::plaintext::HIDDEN;
+use crate::store::{FieldRecord, FieldState, RelationRecord, Result, StoreError, Table};
 pub(super) use gaps::{close_gaps, gaps, is_fresh, note, note_marks, open_gaps};
 pub(super) use leave::{forget, rebind};
 pub(super) use locate::{follow, locate, present_fields};
@@ -148,6 +149,23 @@ async fn guard_now(conn: &mut SqliteConnection, table: &str) -> Result<Option<St
     Ok(Some(format!("{}:{order}", hex::encode(digest.finalize()))))
 }
 
+/// What identifies the guard of a table as it is now, with the gap that is open; `None` if it has no
+/// guard, or one that phiseal did not make last.
+pub(super) async fn guard_identity(
+    conn: &mut SqliteConnection,
+    label: &str,
+) -> Result<Option<String>> {
+    const SINCE: &str = "SELECT coalesce(max(gap_since), '') FROM phiseal_sealed_relations \
+        WHERE table_label = ? AND left_at IS NULL AND gap IS NOT NULL";
+    let since: String = scalar(SINCE, [Bind::from(label)])
+        .fetch_one(&mut *conn)
+        .await?;
+    let all = seen(conn).await?;
+    let one = all.iter().find(|one| one.label == label);
+    let guard = one.and_then(|one| one.guard_now.as_ref().filter(|_| is_settled(one)));
+    Ok(guard.map(|guard| format!("{guard} {since}")))
+}
+
 /// Call before any guard changes: records a gap for each table whose guard is not the recorded one.
 /// A table that is gone loses its root page, so that no other table is taken for it.
 pub(super) async fn before_change(conn: &mut SqliteConnection) -> Result<()> {
@@ -201,6 +219,7 @@ pub(super) async fn after_change(
         };
         // Also records the positions of columns that phiseal has made.
         let mut columns = columns_now(conn, table_name).await?;
+        columns.retain(|name, _| !name.starts_with(HIDDEN));
         columns.extend(seen.columns.clone());
         let columns = serde_json::to_string(&columns).map_err(|_| UNEXPECTED)?;
         query(
@@ -314,9 +333,12 @@ pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<RelationReco
 pub(super) async fn columns_moved(conn: &mut SqliteConnection, label: &str) -> Result<()> {
     let mut fields = present_fields(conn).await?;
     fields.retain(|field| field.table_label == label);
-    let settled = fields
-        .iter()
-        .all(|field| field.place.renames.is_empty() && !field.place.plain_dropped);
+    // Phiseal itself drops the plaintext column of a finalized field.
+    let is_removed =
+        |field: &FieldRecord| matches!(field.state, FieldState::Finalized | FieldState::Scrubbed);
+    let settled = fields.iter().all(|field| {
+        field.place.renames.is_empty() && (!field.place.plain_dropped || is_removed(field))
+    });
     match fields.first() {
         Some(field) if settled => follow(conn, label, &field.table_name).await,
         _ => Ok(()),

@@ -48,8 +48,7 @@ async fn until(fixture: &Fixture, sql: &str, count: i64) {
     }
 }
 
-const UNSEALED: &str =
-    "SELECT count(*) FROM patients WHERE ssn IS NOT NULL AND ssn_sealed IS NULL";
+const UNSEALED: &str = "SELECT count(*) FROM patients WHERE ssn IS NOT NULL AND ssn_sealed IS NULL";
 
 async fn all_is_sealed(fixture: &Fixture) {
     until(fixture, UNSEALED, 0).await;
@@ -57,9 +56,7 @@ async fn all_is_sealed(fixture: &Fixture) {
 
 /// Starts it, and waits until the backfill before is over.
 async fn following(fixture: &Fixture) -> Running {
-    let mut running = fixture
-        .phiseal(&["backfill", "--follow", "--json"])
-        .spawn();
+    let mut running = fixture.phiseal(&["backfill", "--follow", "--json"]).spawn();
     assert!(running.says("following").await, "it ended");
     running
 }

@@ -6,11 +6,13 @@ use sqlx::sqlite::SqliteConnection;
 use super::super::relations;
 use super::super::sql::{Bind, scalar};
 use crate::ident::Ident;
+use crate::store::plaintext::HIDDEN;
 use crate::store::{FieldRecord, Result, Sealed, StoreError, Table, TableField};
 
 /// Adds to `table` the registered fields that it does not name, and the columns that
 /// the registry says take a new blind index. Leaves out columns that do not exist, since a trigger
-/// that names one would fail every write to the table.
+/// that names one would fail every write to the table. A plaintext column that is hidden is found
+/// under its hidden name.
 pub(crate) async fn with_registered(conn: &mut SqliteConnection, table: &Table) -> Result<Table> {
     let mut whole = table.clone();
     if !registry_is_there(conn).await? {
@@ -20,12 +22,14 @@ pub(crate) async fn with_registered(conn: &mut SqliteConnection, table: &Table) 
         if record.table_label != table.label {
             continue;
         }
-        let named = whole
-            .fields
-            .iter_mut()
-            .find(|field| field.column.as_str() == record.column_name);
+        let is_hidden = record.column_name.starts_with(HIDDEN);
+        let named = whole.fields.iter_mut().find(|field| {
+            field.column.as_str() == record.column_name
+                || (is_hidden && field.label == record.column_label)
+        });
         if let Some(field) = named {
             field.index_next = next(&record)?;
+            field.column = name(&record.column_name)?;
             continue;
         }
         if record.state.may_hold_seals() {
@@ -38,9 +42,22 @@ pub(crate) async fn with_registered(conn: &mut SqliteConnection, table: &Table) 
         {
             field.index_next = None;
         }
+        let plain = declared_type(conn, table, field.column.as_str()).await?;
+        field.plain_exists = plain.is_some();
     }
     whole.fields.sort_by(|a, b| a.column.cmp(&b.column));
     Ok(whole)
+}
+
+/// The labels of a table's fields that take no plaintext any more.
+pub(super) async fn frozen(conn: &mut SqliteConnection, table_label: &str) -> Result<Vec<String>> {
+    const FROZEN: &str = "SELECT column_label FROM phiseal_encrypted_field_metadata \
+        WHERE table_label = ? AND frozen ORDER BY 1";
+    if !registry_is_there(conn).await? {
+        return Ok(Vec::new());
+    }
+    let labels = scalar(FROZEN, [Bind::from(table_label)]);
+    Ok(labels.fetch_all(conn).await?)
 }
 
 /// The column that takes the new blind index of a field.

@@ -42,6 +42,8 @@ struct Beside {
     text: bool,
     index: Option<String>,
     next: Option<String>,
+    /// No plaintext is taken any more.
+    frozen: bool,
 }
 
 struct InPlace {
@@ -49,6 +51,7 @@ struct InPlace {
     index: Option<String>,
     /// See [`GuardText::nexts`].
     next: Option<String>,
+    frozen: bool,
 }
 
 impl Beside {
@@ -69,15 +72,22 @@ impl Beside {
             None => "1".to_owned(),
         }
     }
+
+    /// The plaintext column, if it is there and takes nothing any more.
+    fn frozen_plain(&self) -> Option<&String> {
+        self.plain.as_ref().filter(|_| self.frozen)
+    }
 }
 
 impl GuardText {
-    /// The guard of a table; `this_row` is the condition for the row of a trigger.
+    /// The guard of a table; `this_row` is the condition for the row of a trigger, `frozen` the labels
+    /// of the fields that take no plaintext.
     pub(super) fn new(
         table: &Table,
         this_row: String,
         rowid: Option<&'static str>,
         undoes: bool,
+        frozen: &[String],
     ) -> Self {
         let keys = table.keys.iter().map(|key| key.name.quoted());
         let tenant = table.tenant.as_ref().map(Ident::quoted);
@@ -96,17 +106,18 @@ impl GuardText {
             in_place: Vec::new(),
         };
         for field in &table.fields {
-            guard.add(field);
+            guard.add(field, frozen.contains(&field.label));
         }
         guard
     }
 
-    fn add(&mut self, field: &TableField) {
+    fn add(&mut self, field: &TableField, frozen: bool) {
         match &field.sealed {
             Sealed::InPlace => self.in_place.push(InPlace {
                 column: field.column.quoted(),
                 index: field.index.as_ref().map(Ident::quoted),
                 next: field.index_next.as_ref().map(Ident::quoted),
+                frozen,
             }),
             Sealed::Beside { column, text } => self.beside.push(Beside {
                 plain: field.plain_exists.then(|| field.column.quoted()),
@@ -114,6 +125,7 @@ impl GuardText {
                 text: *text,
                 index: field.index.as_ref().map(Ident::quoted),
                 next: field.index_next.as_ref().map(Ident::quoted),
+                frozen,
             }),
         }
     }
@@ -169,19 +181,19 @@ impl GuardText {
     /// The trigger on INSERT. It makes no exception for the engine, which inserts no rows.
     pub(super) fn on_insert(&self, name: &Ident) -> String {
         let kept = self.kept();
-        let mut carried: Vec<String> = kept
-            .iter()
+        let frozen = self.beside.iter().filter_map(Beside::frozen_plain);
+        let mut carried: Vec<String> = (kept.iter().copied().chain(frozen))
             .map(|column| format!("NEW.{column} IS NOT NULL"))
             .collect();
-        carried.extend(
-            self.in_place
-                .iter()
-                .map(|field| is_sealed_text("NEW", &field.column)),
-        );
+        carried.extend(self.in_place.iter().map(|field| match field.frozen {
+            true => format!("NEW.{} IS NOT NULL", field.column),
+            false => is_sealed_text("NEW", &field.column),
+        }));
         let mut body = self.own_table_only(name);
         if !kept.is_empty() {
             body.push(prove("1"));
         }
+        body.extend(self.refuse_inserted());
         for field in &self.beside {
             body.push(refuse(
                 &format!(
@@ -197,7 +209,7 @@ impl GuardText {
                 &format!(
                     "{} AND NEW.{sealed} IS NOT NULL AND NOT {}",
                     trusted(),
-                    self.active(&field.sealed, field.text),
+                    self.sealed_well(field),
                     sealed = field.sealed,
                 ),
                 KEY_NOT_ACTIVE,
@@ -240,6 +252,7 @@ impl GuardText {
         for field in &self.beside {
             body.extend(self.beside_refusals(field));
         }
+        body.extend(self.refuse_updated_in_place());
         for InPlace { column, index, .. } in &self.in_place {
             if let (Some(index), false) = (index, self.undoes) {
                 body.push(self.refuse_untrusted(&changed(column), &[index]));
@@ -278,8 +291,12 @@ impl GuardText {
                 self.carried(),
             ));
             body.extend(self.beside.iter().filter_map(|field| {
+                let plain = field.plain.as_ref()?;
                 let own = field.sealed_columns().chain(&field.next);
-                Some(self.second_look(field.plain.as_ref()?, &field.sealed, own))
+                Some(match field.frozen {
+                    true => self.refuse_rewritten(plain),
+                    false => self.second_look(plain, &field.sealed, own),
+                })
             }));
             for field in &self.in_place {
                 let made = field.index.iter().chain(&field.next);

@@ -7,6 +7,9 @@ use super::mark::{change_of, number, numbers};
 use crate::ident::Ident;
 use crate::store::text::joined;
 
+/// The length of the shortest sealed value, in bytes.
+const ENVELOPE_MIN: usize = 34;
+
 const URL_SAFE: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The numbers of marks that count for one table.
@@ -102,6 +105,8 @@ pub(super) const MOVED: &str = "PS004";
 pub(super) const NOT_ITS_TABLE: &str = "PS005";
 /// An untrusted writer changed a sealed value alone.
 pub(super) const SEAL_CHANGED: &str = "PS006";
+/// A plaintext is written to a field that takes none any more.
+pub(super) const FROZEN: &str = "PS007";
 
 /// Refuses the statement if a condition holds. SQLite has no codes for this, so the message begins
 /// with phiseal's.
@@ -128,6 +133,26 @@ pub(super) fn differ(one: &str, other: &str) -> String {
 pub(super) fn is_sealed_text(side: &str, column: &str) -> String {
     let prefix = String::from_utf8_lossy(SEALED_TEXT);
     format!("(typeof({side}.{column}) = 'text' AND substr({side}.{column}, 1, 4) = '{prefix}')")
+}
+
+/// The condition that a value has the text form of a sealed value: `ps1.`, then base64 of at least
+/// 34 bytes, which begin with 0xE7, suite 1 or 2, and a key id below 2^31.
+pub(in crate::store::sqlite) fn has_text_form(value: &str) -> String {
+    format!(
+        "(typeof({value}) = 'text' AND length({value}) >= 50 AND CAST(substr({value}, 1, 7) AS TEXT) \
+         IN ('ps1.5wE', 'ps1.5wF', 'ps1.5wI', 'ps1.5wJ'))"
+    )
+}
+
+/// The condition that a value has the form of a sealed value, as text or as bytes.
+pub(in crate::store::sqlite) fn has_form(value: &str, text: bool) -> String {
+    match text {
+        true => has_text_form(value),
+        false => format!(
+            "(typeof({value}) = 'blob' AND length({value}) >= {ENVELOPE_MIN} \
+             AND substr({value}, 1, 2) IN (x'e701', x'e702'))"
+        ),
+    }
 }
 
 /// The condition that the first twelve characters are those of key `k`, under either suite.

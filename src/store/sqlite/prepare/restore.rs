@@ -1,12 +1,11 @@
-//! DDL around a restore: the columns that it writes into, and what is dropped after it.
-//! Owns the check that nothing is dropped whose plaintext does not exist. A column's declared type is
-//! the only text of these statements that is not quoted.
+//! DDL after a restore: what is dropped then.
+//! Owns the check that nothing is dropped whose plaintext does not exist.
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::super::connect;
 use super::super::dialect::SqliteSession;
-use super::super::guard;
+use super::super::guard::{self, words::has_text_form};
 use super::super::indexes;
 use super::super::relations;
 use super::super::sql::{run, scalar};
@@ -14,14 +13,6 @@ use super::{columns, has};
 use crate::store::ledger::{fields, procedures};
 use crate::store::record::RESTORED;
 use crate::store::{ProcedureKind, Result, Sealed, StoreError, Table, TableField};
-
-/// The condition that a value could be in text form: `ps1.`, then base64 of at least 34 bytes, which
-/// begin with 0xE7, suite 1 or 2, and a key id below 2^31.
-fn could_be_sealed(column: &str) -> String {
-    format!(
-        "(typeof({column}) = 'text' AND length({column}) >= 50 AND {column} GLOB 'ps1.5w[EFIJ]*')"
-    )
-}
 
 /// Whether a sealed value exists whose plaintext does not.
 async fn holds_only_copies(conn: &mut SqliteConnection, table: &Table) -> Result<bool> {
@@ -35,7 +26,7 @@ async fn holds_only_copies(conn: &mut SqliteConnection, table: &Table) -> Result
                 conditions.push(format!("({sealed} IS NOT NULL AND {plain} IS NULL)"));
             }
             Sealed::Beside { .. } => {}
-            Sealed::InPlace => conditions.push(could_be_sealed(&plain)),
+            Sealed::InPlace => conditions.push(has_text_form(&plain)),
         }
     }
     if conditions.is_empty() {
@@ -68,7 +59,7 @@ pub(crate) async fn drop_sealed(conn: &mut SqliteConnection, table: &Table) -> R
     );
     run(&mut transaction, statement).await?;
     let there = columns(&mut transaction, table).await?;
-    let is_named = |field: &TableField| table.fields.iter().any(|one| one.column == field.column);
+    let is_named = |field: &TableField| table.fields.iter().any(|one| one.label == field.label);
     for field in whole.fields.iter().filter(|field| is_named(field)) {
         for index in field.index.iter().chain(&field.index_next) {
             let name = indexes::lookup_name(table, index)?.quoted();
@@ -119,36 +110,4 @@ pub(crate) async fn drop_sealed(conn: &mut SqliteConnection, table: &Table) -> R
     relations::after_change(&mut transaction, None, false).await?;
     relations::columns_moved(&mut transaction, &table.label).await?;
     connect::commit(transaction).await
-}
-
-/// Creates the columns that a restore writes into.
-pub(crate) async fn make_plain_columns(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
-    let mut transaction = connect::write_transaction(conn).await?;
-    let there = columns(&mut transaction, table).await?;
-    for field in table
-        .fields
-        .iter()
-        .filter(|field| !has(&there, &field.column))
-    {
-        let statement = format!(
-            "ALTER TABLE {} ADD COLUMN {} {}",
-            table.name.name.quoted(),
-            field.column.quoted(),
-            declared_type(field)?,
-        );
-        run(&mut transaction, statement).await?;
-    }
-    connect::commit(transaction).await
-}
-
-/// The declared type, if it consists of words and numbers only: other text could be more than a
-/// type.
-fn declared_type(field: &TableField) -> Result<&str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" _(),+-.".contains(&byte);
-    match field.source_type.bytes().all(plain) && !field.source_type.contains("--") {
-        true => Ok(&field.source_type),
-        false => Err(StoreError::unexpected(
-            "a source type that is more than a type",
-        )),
-    }
 }

@@ -6,6 +6,7 @@ use super::super::dialect::SqliteSession;
 use super::super::guard;
 use super::super::sql::query;
 use crate::store::ledger::fields;
+use crate::store::plaintext::{HIDDEN, hidden_name};
 use crate::store::{FieldRecord, Found, Result};
 use sqlx::sqlite::SqliteConnection;
 use std::collections::BTreeMap;
@@ -28,7 +29,10 @@ pub(crate) async fn locate(conn: &mut SqliteConnection, fields: &mut [FieldRecor
     for field in fields {
         match known.iter().find(|one| one.label == field.table_label) {
             Some(one) => by_place(conn, field, one).await?,
-            None => by_guard(conn, field).await?,
+            None => {
+                by_guard(conn, field).await?;
+                hide(field, &columns_now(conn, &field.table_name).await?);
+            }
         }
     }
     Ok(())
@@ -46,6 +50,8 @@ async fn by_place(
     field.place.found = Found::Known;
     move_to(field, now);
     let there = columns_now(conn, now).await?;
+    let plain = field.column_name.clone();
+    let is_hidden = hide(field, &there);
     let mut renames = Vec::new();
     let mut follow = |name: &mut String| {
         if let Some(now) = renamed(&one.columns, &there, name) {
@@ -53,10 +59,11 @@ async fn by_place(
             *name = now;
         }
     };
-    let plain = field.column_name.clone();
     let holder = field.sealed_column.clone().unwrap_or_else(|| plain.clone());
     field.place.holder_dropped = was_dropped(&one.columns, &there, &holder);
-    follow(&mut field.column_name);
+    if !is_hidden {
+        follow(&mut field.column_name);
+    }
     let others = [
         &mut field.sealed_column,
         &mut field.blind_index_column,
@@ -68,6 +75,17 @@ async fn by_place(
         field.column_name == plain && was_dropped(&one.columns, &there, &plain);
     field.place.renames.extend(renames);
     Ok(())
+}
+
+/// Gives a field the name of its hidden plaintext column, if it has one: phiseal itself renamed it, for
+/// a time.
+fn hide(field: &mut FieldRecord, there: &BTreeMap<String, i64>) -> bool {
+    let hidden = hidden_name(&field.table_label, &field.column_label);
+    let is_hidden = there.contains_key(&hidden) && !there.contains_key(&field.column_name);
+    if is_hidden {
+        field.column_name = hidden;
+    }
+    is_hidden
 }
 
 /// The new name of a renamed column: the name now at the column's position, if that name was not
@@ -164,6 +182,18 @@ pub(crate) async fn follow(conn: &mut SqliteConnection, label: &str, table: &str
     {
         columns.insert(name.clone(), DROPPED);
     }
+    // A hidden column keeps its name in the record.
+    let is_hidden_at = |place: &i64| {
+        let mut hidden = there.iter().filter(|(name, _)| name.starts_with(HIDDEN));
+        hidden.any(|(_, at)| at == place)
+    };
+    columns.retain(|name, _| !name.starts_with(HIDDEN));
+    columns.extend(
+        one.columns
+            .clone()
+            .into_iter()
+            .filter(|(_, at)| is_hidden_at(at)),
+    );
     let columns = serde_json::to_string(&columns).map_err(|_| UNEXPECTED)?;
     query("UPDATE phiseal_sealed_relations SET table_name = ?, columns = ? WHERE relation_id = ?")
         .bind(now.to_owned())

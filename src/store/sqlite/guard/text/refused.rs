@@ -1,5 +1,7 @@
 //! What the guard's triggers refuse: changes of sealed values that no sealer declared, and values
-//! under keys that are not active.
+//! under keys that are not active. `refused/frozen.rs` has what a frozen field refuses.
+
+mod frozen;
 
 use super::super::words::{
     KEY_NOT_ACTIVE, MOVED, NOT_ITS_TABLE, SEAL_CHANGED, changed, is_sealed_text,
@@ -54,7 +56,16 @@ impl GuardText {
 
     pub(super) fn beside_refusals(&self, field: &Beside) -> Vec<String> {
         let trusted_seal = format!("({} AND {})", trusted(), changed(&field.sealed));
-        let mut refusals = Vec::new();
+        // While the plaintext is there, a moved row is sealed again. While it is frozen, it cannot be.
+        let unsealable = match field.frozen {
+            true => "1".to_owned(),
+            false => format!(
+                "{} AND {}",
+                field.plain_is_null("OLD"),
+                field.plain_is_null("NEW")
+            ),
+        };
+        let mut refusals = self.refuse_updated(field);
         if !self.undoes {
             let own: Vec<&String> = field.sealed_columns().collect();
             refusals.push(self.refuse_untrusted(&field.plain_changed(), &own));
@@ -62,11 +73,9 @@ impl GuardText {
         refusals.extend([
             refuse(
                 &format!(
-                    "({}) AND OLD.{} IS NOT NULL AND {} AND {} AND NOT {trusted_seal}",
+                    "({}) AND OLD.{} IS NOT NULL AND {unsealable} AND NOT {trusted_seal}",
                     self.moved(),
                     field.sealed,
-                    field.plain_is_null("OLD"),
-                    field.plain_is_null("NEW"),
                 ),
                 MOVED,
                 "the key or tenant of a sealed value cannot change",
@@ -75,7 +84,7 @@ impl GuardText {
                 &format!(
                     "{trusted_seal} AND NEW.{} IS NOT NULL AND NOT {}",
                     field.sealed,
-                    self.active(&field.sealed, field.text),
+                    self.sealed_well(field),
                 ),
                 KEY_NOT_ACTIVE,
                 "the value is not sealed under an active key",
