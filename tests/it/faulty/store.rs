@@ -267,9 +267,26 @@ through! { Ledger:
     reseal_quarantine(rows: &[Resealed]) -> ();
 }
 
+through! { Plaintext:
+    writers(table: &Table) -> Vec<OpenTransaction>;
+    unsealed(table: &Table) -> Vec<UnsealedRows>;
+    plaintext_dependents(table: &Table) -> Vec<Dependent>;
+    freeze(table: &Table) -> ();
+    unfreeze(table: &Table) -> Vec<String>;
+    frozen_state(table: &Table) -> FrozenState;
+    give_up(table: &Table, field: Option<usize>, key: &KeyText) -> bool;
+    constrain(table: &Table, blank: bool) -> ();
+    hide(table: &Table, state: &FrozenState) -> Option<FrozenState>;
+    remove_plaintext(table: &Table, removal: Removal, state: &FrozenState) -> bool;
+    forget_statistics(table: &Table) -> Vec<String>;
+    finish_plain_columns(table: &Table) -> Vec<String>;
+}
+
 through! { Procedures:
     begin_procedure(kind: ProcedureKind, table_label: &str, columns: &str, phase: &str, params: &str, actor: &str) -> ProcedureRecord;
     set_phase(procedure_id: i64, from: &str, to: &str, params: Option<&str>) -> ();
+    seconds_in_phase(procedure_id: i64) -> f64;
+    set_report(procedure_id: i64, report: &str) -> ();
     finish_procedure(procedure_id: i64, outcome: &str) -> ();
     procedures(limit: u32) -> Vec<ProcedureRecord>;
 }
