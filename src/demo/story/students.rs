@@ -12,7 +12,7 @@ use super::{Story, kill_and_resume, make_keys, verify};
 use crate::cli::args::Global;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
-use crate::demo::program::{Answer, Killed, Progress, Watched};
+use crate::demo::program::{Answer, Killed, Progress, Watched, call};
 use crate::demo::reader::{self, Compared, Reader};
 use crate::demo::stage::Stage;
 use crate::demo::students;
@@ -21,7 +21,7 @@ use crate::plural::counted;
 
 /// Students stored in one transaction.
 const CLASS: i64 = 5_000;
-const STEPS: u32 = 7;
+const STEPS: u32 = 9;
 
 pub async fn play(
     stage: &Stage,
@@ -76,6 +76,7 @@ pub async fn play(
 
     story.begin("look at one row, and find it by its number");
     show(stage, &reader, rows.into(), &mut story).await?;
+    remove_plaintext(stage, &mut story).await?;
     Ok(Played {
         rows: rows.into(),
         values,
@@ -109,6 +110,19 @@ async fn enroll(stage: &Stage, rows: i64) -> Result<u64, Fault> {
     school.analyze().await?;
     school.close().await;
     Ok(values)
+}
+
+/// Removes the plaintext from the table, and then from the files. Nobody writes to the demo's table, so
+/// it need not be looked at first.
+async fn remove_plaintext(stage: &Stage, story: &mut Story) -> Result<(), Fault> {
+    story.begin("phiseal finalize: verify every value again, then drop the plaintext columns");
+    let finalize = ["finalize", "--observe", "0s", "--grace", "0s", "--yes"];
+    call(stage, &finalize, Progress::Hidden).await?;
+    story.end("no plaintext is left in the table; phiseal restore would bring it back");
+    story.begin("phiseal scrub: write the files anew, and search them for what was plaintext");
+    call(stage, &["scrub", "--yes"], Progress::Hidden).await?;
+    story.end("none is found in them");
+    Ok(())
 }
 
 async fn show(stage: &Stage, reader: &Reader, rows: i64, story: &mut Story) -> Result<(), Fault> {
