@@ -17,6 +17,7 @@ pub mod postgres;
 pub mod record;
 pub mod relations;
 pub mod rows;
+pub mod scrub;
 pub mod search;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -51,6 +52,10 @@ pub use rows::{
     BatchWriter, ColumnSwitch, Destruction, LaneUpdate, OpenTransaction, PageReader, Resealed,
     RotationCount, Rows, SealedCount, WriteBatch,
 };
+pub use scrub::{
+    EstateFact, Keeper, LogFacts, Method, ScrubFacts, ScrubStep, Scrubbing, StepKind,
+    StoredConstraint, StoredFile, StoredRelation,
+};
 pub use search::{SearchColumn, SearchForm, SearchHit, SearchList, SearchRelation, Unsearchable};
 pub use survey::{Survey, Violator};
 pub use switch::{IndexSwitch, LateRows, SwitchTable};
@@ -72,6 +77,7 @@ pub trait Store:
     + SealedRelations
     + Rows
     + Plaintext
+    + Scrubbing
     + Ledger
     + Procedures
     + AuditTable
@@ -85,6 +91,7 @@ impl<S> Store for S where
         + SealedRelations
         + Rows
         + Plaintext
+        + Scrubbing
         + Ledger
         + Procedures
         + AuditTable

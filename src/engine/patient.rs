@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use zeroize::Zeroizing;
 
 use super::clock::{Clock, RealClock};
 use super::events::{Event, EventSink};
@@ -21,11 +22,12 @@ use crate::keys::{
 use crate::store::{
     Access, AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch,
     Dependent, Destruction, FieldRecord, FieldState, FrozenState, Gap, Holder, Horizon,
-    IndexSwitch, KeyText, LaneRecord, LaneStamp, LaneTally, Ledger, NewLane, NewQuarantine, Next,
-    OpenTransaction, PageReader, PassKind, Plaintext, ProcedureKind, ProcedureRecord, Procedures,
-    QuarantineRecord, QuarantineState, RelationRecord, Removal, Resealed, Result, Rows, RunRecord,
-    RunState, SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select,
-    ServerFacts, Store, Survey, Table, TableFacts, Trial, UnsealedRows, Violator,
+    IndexSwitch, Keeper, KeyText, LaneRecord, LaneStamp, LaneTally, Ledger, Method, NewLane,
+    NewQuarantine, Next, OpenTransaction, PageReader, PassKind, Plaintext, ProcedureKind,
+    ProcedureRecord, Procedures, QuarantineRecord, QuarantineState, RelationRecord, Removal,
+    Resealed, Result, Rows, RunRecord, RunState, ScrubFacts, ScrubStep, Scrubbing, SealedCount,
+    SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, Store, StoredFile,
+    StoredRelation, Survey, Table, TableFacts, Trial, UnsealedRows, Violator,
 };
 
 /// Wraps any store and repeats failed round trips.
@@ -212,6 +214,20 @@ patient! { Plaintext:
     Repeatable remove_plaintext(table: &Table, removal: Removal, state: &FrozenState) -> bool;
     Repeatable forget_statistics(table: &Table) -> Vec<String>;
     Repeatable finish_plain_columns(table: &Table) -> Vec<String>;
+}
+
+patient! { Scrubbing:
+    Look scrub_facts(table: &Table) -> ScrubFacts;
+    Look row_horizon() -> String;
+    Look keepers(horizon: &str) -> Vec<Keeper>;
+    Repeatable rewrite_seconds(relation: &StoredRelation) -> Option<f64>;
+    Repeatable rewrite(relation: &StoredRelation, method: Method) -> String;
+    Repeatable scrub_step(step: &ScrubStep) -> ();
+    Repeatable checkpoint() -> ();
+    Repeatable switch_log() -> ();
+    Look log_files() -> Option<Vec<String>>;
+    Look stored_files(table: &Table) -> Vec<StoredFile>;
+    Look file_chunk(path: &str, from: u64, bytes: u32) -> Zeroizing<Vec<u8>>;
 }
 
 patient! { Ledger:

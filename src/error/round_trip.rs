@@ -144,6 +144,14 @@ coded! {
             table: String,
         } = "E0543"("table {table} holds plaintext that is not sealed, or what is no sealed value: nothing was dropped"), exit: Unverified,
             hint: "`phiseal verify` lists what is wrong; then run the command again";
+        /// A relation was to be rewritten and was left as it was.
+        NotRewritten {
+            /// The relation.
+            relation: String,
+            /// What left it.
+            why: String,
+        } = "E0626"("{relation} was not rewritten: {why}"), exit: Refused,
+            hint: "see the server's log; `phiseal scrub --dry-run` shows the rights that are needed, and `--method` takes another way";
         /// Our role lacks a right.
         Denied {
             /// SQLSTATE.
@@ -249,6 +257,7 @@ impl StoreError {
             | Self::OtherTable { .. }
             | Self::NotRestored { .. }
             | Self::NotSealed { .. }
+            | Self::NotRewritten { .. }
             | Self::Denied { .. }
             | Self::RoleRefused { .. }
             | Self::RoleChanged { .. }

@@ -38,6 +38,7 @@ mod read;
 mod reindex;
 mod relations;
 mod restore;
+mod scrub;
 mod seal;
 mod search;
 mod select;

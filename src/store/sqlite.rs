@@ -22,6 +22,7 @@ mod ranges;
 mod read;
 mod reindex;
 mod relations;
+mod scrub;
 mod seal;
 mod search;
 mod select;

@@ -10,9 +10,10 @@ mod relay;
 mod settings;
 mod tls;
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
 use url::Url;
@@ -35,6 +36,8 @@ pub(super) struct Connector {
     settings: Arc<ConnectionSettings>,
     /// `None` if the driver connects directly to a Unix socket.
     relay: Option<Arc<Relay>>,
+    /// The password of the URL.
+    password: Option<Arc<SecretString>>,
 }
 
 impl Connector {
@@ -69,7 +72,35 @@ impl Connector {
             options,
             settings,
             relay,
+            password: parameters.password.map(Arc::new),
         })
+    }
+
+    /// The same connection as libpq's environment, for a program of PostgreSQL. It connects by
+    /// itself, and so does not go through the relay.
+    pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let settings = &self.settings;
+        let mut set: Vec<(&'static str, OsString)> = vec![
+            ("PGHOST", settings.place.shown().into()),
+            ("PGPORT", settings.port.to_string().into()),
+            ("PGUSER", self.options.get_username().into()),
+            ("PGAPPNAME", "phiseal".into()),
+        ];
+        let database = self.options.get_database();
+        set.extend(database.map(|name| ("PGDATABASE", name.into())));
+        if let Endpoint::Tcp { address, .. } = &settings.place {
+            set.push(("PGSSLMODE", settings.mode.to_string().into()));
+            set.extend(address.map(|address| ("PGHOSTADDR", address.to_string().into())));
+        }
+        let roots = settings.sslrootcert.as_ref();
+        set.extend(roots.map(|roots| ("PGSSLROOTCERT", roots.into())));
+        if let Some((certificate, key)) = &settings.client {
+            set.push(("PGSSLCERT", certificate.into()));
+            set.push(("PGSSLKEY", key.into()));
+        }
+        let password = self.password.as_ref();
+        set.extend(password.map(|password| ("PGPASSWORD", password.expose_secret().into())));
+        set
     }
 
     /// Opens a session outside of the pool.

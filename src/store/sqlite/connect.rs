@@ -111,7 +111,7 @@ impl FileOpener {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.options.get_filename()
     }
 }
