@@ -37,6 +37,7 @@ pub mod rotation;
 pub mod run_loop;
 mod run_record;
 mod sample;
+pub mod scrub;
 pub mod search;
 mod stage_times;
 pub mod step;

@@ -116,6 +116,49 @@ coded! {
         /// The operating system gave no random bytes.
         NoRandomness = "E0902"("the operating system gave no random bytes"), exit: Bug,
             hint: "report this, with the log";
+        /// Fields that still have a plaintext, or may get one.
+        NotFinalized {
+            /// `public.patients.ssn (sealed)`, one after the other.
+            fields: String,
+        } = "E0620"("not finalized, so that plaintext is there or may come: {fields}"), exit: Refused,
+            hint: "run `phiseal finalize` first; `--table` and `--column` choose what is scrubbed";
+        /// The rewriting method that was asked for cannot be used.
+        NoSuchMethod {
+            /// Its word.
+            method: &'static str,
+            /// The relation.
+            relation: String,
+            /// Why.
+            why: String,
+        } = "E0621"("{relation} cannot be rewritten by {method}: {why}"), exit: Refused,
+            hint: "leave `--method` out; `phiseal scrub --dry-run` shows what is taken and why";
+        /// Plaintext was found after the rewriting.
+        PlaintextFound {
+            /// The table's label.
+            table: String,
+            /// Where, and how many values.
+            files: String,
+        } = "E0622"("plaintext of {table} is still in the files: {files}"), exit: Unverified,
+            hint: "run the command again; in a table's own files, a value that also stands in a column which is not \
+                sealed is found there; in the write-ahead log, see what keeps it: `phiseal scrub --dry-run`";
+        /// What sees old rows does not end.
+        OldRows {
+            /// Who.
+            who: String,
+        } = "E0623"("what still sees old rows does not end: {who}"),
+            hint: "a rewrite would keep these rows: end it, or wait, then run the command again, which goes on";
+        /// The lock of a table was not granted in all attempts.
+        NotGranted {
+            /// The relation.
+            relation: String,
+        } = "E0625"("no lock on {relation}: others use it all the time"),
+            hint: "run the command again at a quieter time: it goes on";
+        /// Our role may not rewrite a table.
+        MayNotRewrite {
+            /// The relation.
+            relation: String,
+        } = "E0627"("our role may not rewrite {relation}"), exit: Refused,
+            hint: "run it as the owner of the table, or of the database (`role` in the plan); from PostgreSQL 17 on, MAINTAIN on the table suffices";
         /// A field of the plan cannot be worked on as the registry has it.
         NotRegistered {
             /// `public.patients.ssn`.

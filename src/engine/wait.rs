@@ -51,7 +51,7 @@ impl Waiting<'_> {
             if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }
-            let who = names(before);
+            let who = names(before.iter().map(|one| one.who.as_str()));
             if self.stop.clock().since(begun) >= self.patience {
                 return Err(EngineError::OldTransaction { who });
             }
@@ -64,12 +64,12 @@ impl Waiting<'_> {
     }
 }
 
-/// Names the transactions for a message, at most [`NAMED_MAX`] of them.
-fn names(open: &[OpenTransaction]) -> String {
-    let named = open.iter().take(NAMED_MAX).map(|one| one.who.as_str());
-    let mut names = named.collect::<Vec<_>>().join("; ");
-    if open.len() > NAMED_MAX {
-        names.push_str(&format!("; {} more", open.len() - NAMED_MAX));
+/// Names those who are waited for in a message, at most [`NAMED_MAX`] of them.
+pub(super) fn names<'a>(who: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let all = who.len();
+    let mut names = who.take(NAMED_MAX).collect::<Vec<_>>().join("; ");
+    if all > NAMED_MAX {
+        names.push_str(&format!("; {} more", all - NAMED_MAX));
     }
     names
 }

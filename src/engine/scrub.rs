@@ -1,0 +1,407 @@
+//! Scrubbing a table: what the database still holds of the plaintext of finalized columns is
+//! rewritten, and then looked for.
+//! Owns the order of the phases, and when a field counts as scrubbed. The actions are in
+//! `scrub/act.rs`; the report, which each phase leaves behind, in `scrub/report.rs`.
+
+mod act;
+mod canary;
+mod method;
+mod report;
+mod search;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::error::EngineError;
+use super::procedure::{Procedure, Then};
+use super::{Engine, Job};
+use crate::run::audit;
+use crate::run::holder;
+use crate::store::{
+    FieldState, Method, ProcedureKind, ProcedureRecord, ScrubFacts, StoredRelation, Table,
+};
+use crate::words::word_enum;
+
+pub use act::{LOG_BYTES_MAX, log_work};
+pub use method::{Chosen, choose};
+pub use report::{
+    CHECKLIST, ColumnLooked, FilesLooked, FoundIn, LogDone, Rewritten, ScrubReport, StepDone,
+};
+
+/// The outcome of a scrub that left no plaintext.
+const SCRUBBED: &str = "scrubbed";
+/// The outcome of a scrub after which plaintext was found.
+const NOT_CLEAN: &str = "not clean";
+/// How many files a message names.
+const NAMED_MAX: usize = 5;
+
+word_enum! {
+    /// The phases of a scrub.
+    ScrubPhase {
+        /// Waits for those who see old rows.
+        Wait = "wait",
+        /// Rewrites the relations.
+        Rewrite = "rewrite",
+        /// Clears statistics, views and texts of statements.
+        Statistics = "statistics",
+        /// Overwrites the log.
+        Log = "wal",
+        /// Looks for plaintext.
+        Look = "look",
+    }
+}
+
+impl From<ScrubPhase> for &'static str {
+    fn from(phase: ScrubPhase) -> Self {
+        phase.as_str()
+    }
+}
+
+/// What a scrub would do.
+#[derive(Debug, Clone)]
+pub struct ScrubPlan {
+    /// The label of the table.
+    pub table: String,
+    /// What is known.
+    pub facts: ScrubFacts,
+    /// Each relation with its method.
+    pub relations: Vec<PlannedRewrite>,
+}
+
+/// A relation that would be rewritten.
+#[derive(Debug, Clone)]
+pub struct PlannedRewrite {
+    /// The relation.
+    pub relation: StoredRelation,
+    /// The method.
+    pub chosen: Chosen,
+    /// How long the application waits for it, in seconds; `None` if it does not, or nobody knows.
+    pub blocked_seconds: Option<f64>,
+}
+
+impl ScrubPlan {
+    /// Whether the application would wait for a rewrite.
+    pub fn blocks(&self) -> bool {
+        self.relations.iter().any(|one| one.chosen.method.blocks())
+    }
+}
+
+impl Engine {
+    /// What a scrub of the table would do; changes nothing, except that a sample is copied into a
+    /// temporary table for an estimate.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFinalized`], [`EngineError::NoSuchMethod`], [`EngineError::MayNotRewrite`],
+    /// [`EngineError::OtherRun`], and what the store reports.
+    pub async fn scrub_plan(
+        &self,
+        job: &Job,
+        wish: Option<Method>,
+    ) -> Result<ScrubPlan, EngineError> {
+        self.refuse_unfinalized(job).await?;
+        let facts = self.store.scrub_facts(&job.table).await?;
+        self.refuse_open_runs(job, &facts).await?;
+        let mut relations = Vec::new();
+        for relation in &facts.relations {
+            let chosen = act::chosen(wish, &facts, relation)?;
+            let blocked_seconds = match chosen.method.blocks() {
+                true => self.store.rewrite_seconds(relation).await?,
+                false => None,
+            };
+            relations.push(PlannedRewrite {
+                relation: relation.clone(),
+                chosen,
+                blocked_seconds,
+            });
+        }
+        Ok(ScrubPlan {
+            table: job.table.label.clone(),
+            facts,
+            relations,
+        })
+    }
+
+    /// Rewrites what may still hold plaintext of the job's fields and looks for it, or goes on with
+    /// a scrub that was interrupted.
+    ///
+    /// # Errors
+    /// As [`Engine::scrub_plan`]; [`EngineError::OldRows`], [`EngineError::NotGranted`];
+    /// [`EngineError::PlaintextFound`]. The same call goes on, or begins again.
+    pub async fn scrub(&self, job: &Job, wish: Option<Method>) -> Result<ScrubReport, EngineError> {
+        self.refuse_unfinalized(job).await?;
+        let facts = self.store.scrub_facts(&job.table).await?;
+        self.refuse_open_runs(job, &facts).await?;
+        for relation in &facts.relations {
+            act::chosen(wish, &facts, relation)?;
+        }
+        let mut scrub = Scrub {
+            job,
+            wish,
+            report: None,
+        };
+        self.proceed(&mut scrub).await?;
+        let report = scrub.report.ok_or(EngineError::Worker)?;
+        match report.found() {
+            [] => Ok(report),
+            found => Err(EngineError::PlaintextFound {
+                table: job.table.label.clone(),
+                files: named(found),
+            }),
+        }
+    }
+
+    /// Refuses fields that are not finalized: what is still there as plaintext cannot be scrubbed.
+    async fn refuse_unfinalized(&self, job: &Job) -> Result<(), EngineError> {
+        let registered = self.store.fields().await?;
+        let state = |label: &str| {
+            let mut fields = registered.iter();
+            let field = fields
+                .find(|field| field.table_label == job.table.label && field.column_label == label);
+            field.map(|field| field.state)
+        };
+        let is_done = |state| matches!(state, Some(FieldState::Finalized | FieldState::Scrubbed));
+        let open: Vec<String> = (job.table.fields.iter())
+            .map(|field| (&field.label, state(&field.label)))
+            .filter(|(_, state)| !is_done(*state))
+            .map(|(label, state)| {
+                let state = state.map_or("not registered", FieldState::as_str);
+                format!("{}.{label} ({state})", job.table.label)
+            })
+            .collect();
+        match open.is_empty() {
+            true => Ok(()),
+            false => Err(EngineError::NotFinalized {
+                fields: open.join(", "),
+            }),
+        }
+    }
+
+    /// Refuses while a run of the table is unfinished; if the whole file is rewritten, while a run
+    /// of any table is, since its cursor may be a rowid, which that can change.
+    async fn refuse_open_runs(&self, job: &Job, facts: &ScrubFacts) -> Result<(), EngineError> {
+        let mut labels = vec![job.table.label.clone()];
+        if facts.relations.iter().any(|one| one.whole_file) {
+            let fields = self.store.fields().await?;
+            labels.extend(fields.into_iter().map(|field| field.table_label));
+            labels.sort();
+            labels.dedup();
+        }
+        for label in labels {
+            let Some(run) = self.store.open_run(&label).await? else {
+                continue;
+            };
+            let lanes = self.store.lanes(run.run_id).await?;
+            let held = lanes
+                .iter()
+                .find(|lane| lane.lease_left_seconds.is_some_and(|left| left > 0.0))
+                .and_then(|lane| lane.holder.as_deref());
+            return Err(EngineError::OtherRun {
+                kind: run.kind.to_string(),
+                table: run.table_label,
+                why: held.map_or_else(
+                    || "it was interrupted".to_owned(),
+                    |held| format!("it is under way, held by {}", holder::describe(held)),
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    async fn note_scrub(
+        &self,
+        action: &str,
+        record: &ProcedureRecord,
+        outcome: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let subject = json!({
+            "table": record.table_label,
+            "columns": record.columns,
+            "procedure_id": record.procedure_id,
+            "outcome": outcome,
+        });
+        let (store, keyring) = (self.store.as_ref(), &self.tenants.keyring);
+        audit::append(store, keyring, &self.tenants.actor, action, &subject).await?;
+        Ok(())
+    }
+}
+
+/// The files for a message, at most [`NAMED_MAX`] of them.
+fn named(found: &[FoundIn]) -> String {
+    let name = |one: &FoundIn| format!("{} ({}): {} values", one.file, one.what, one.values);
+    let mut names: Vec<String> = found.iter().take(NAMED_MAX).map(name).collect();
+    if found.len() > NAMED_MAX {
+        names.push(format!("{} more files", found.len() - NAMED_MAX));
+    }
+    names.join("; ")
+}
+
+/// One scrub.
+struct Scrub<'a> {
+    job: &'a Job,
+    wish: Option<Method>,
+    /// What was done so far; `None` before the first phase of this call.
+    report: Option<ScrubReport>,
+}
+
+#[async_trait]
+impl Procedure for Scrub<'_> {
+    type Phase = ScrubPhase;
+
+    fn kind(&self) -> ProcedureKind {
+        ProcedureKind::Scrub
+    }
+
+    fn table(&self) -> &Table {
+        &self.job.table
+    }
+
+    fn first(&self) -> ScrubPhase {
+        ScrubPhase::Wait
+    }
+
+    async fn run(
+        &mut self,
+        engine: &Engine,
+        phase: ScrubPhase,
+        record: &ProcedureRecord,
+    ) -> Result<Then<ScrubPhase>, EngineError> {
+        let facts = engine.store.scrub_facts(&self.job.table).await?;
+        let mut report = match self.report.take() {
+            Some(report) => report,
+            None => begin(engine, self.job, record, &facts).await?,
+        };
+        let then = self
+            .phase(engine, phase, record, &facts, &mut report)
+            .await?;
+        save(engine, record, &report).await?;
+        if let Then::End(outcome) = &then {
+            engine
+                .note_scrub("scrub.end", record, Some(outcome))
+                .await?;
+        }
+        self.report = Some(report);
+        Ok(then)
+    }
+}
+
+impl Scrub<'_> {
+    async fn phase(
+        &self,
+        engine: &Engine,
+        phase: ScrubPhase,
+        record: &ProcedureRecord,
+        facts: &ScrubFacts,
+        report: &mut ScrubReport,
+    ) -> Result<Then<ScrubPhase>, EngineError> {
+        Ok(match phase {
+            ScrubPhase::Wait => {
+                let (horizon, keepers) = engine.outlive_old_rows().await?;
+                report.horizon = Some(horizon).filter(|horizon| !horizon.is_empty());
+                report.catalog_keepers = keepers;
+                Then::Phase(ScrubPhase::Rewrite)
+            }
+            ScrubPhase::Rewrite => {
+                for relation in &facts.relations {
+                    let is_done = |one: &Rewritten| one.relation == relation.name;
+                    if report.relations.iter().any(is_done) {
+                        continue;
+                    }
+                    let chosen = act::chosen(self.wish, facts, relation)?;
+                    let done = engine.rewrite(relation, chosen).await?;
+                    report.relations.push(done);
+                    save(engine, record, report).await?;
+                    if engine.stop.is_requested() {
+                        return Err(EngineError::Interrupted);
+                    }
+                }
+                Then::Phase(ScrubPhase::Statistics)
+            }
+            ScrubPhase::Statistics => {
+                report.steps = engine.clear(facts).await?;
+                Then::Phase(ScrubPhase::Log)
+            }
+            ScrubPhase::Log => {
+                engine.overwrite_log(facts, report).await?;
+                Then::Phase(ScrubPhase::Look)
+            }
+            ScrubPhase::Look => self.look(engine, facts, report).await?,
+        })
+    }
+
+    /// Looks for plaintext. Without the right to read the files, the evidence has to do.
+    async fn look(
+        &self,
+        engine: &Engine,
+        facts: &ScrubFacts,
+        report: &mut ScrubReport,
+    ) -> Result<Then<ScrubPhase>, EngineError> {
+        let table = &self.job.table;
+        let files = match &facts.unread {
+            Some(why) => FilesLooked {
+                not_searched: Some(why.clone()),
+                ..FilesLooked::default()
+            },
+            None => {
+                let canaries = engine.canaries(self.job).await?;
+                engine.search_files(table, canaries).await?
+            }
+        };
+        report.files = Some(files);
+        report.logical.clone_from(&facts.constraints);
+        report.estate.clone_from(&facts.estate);
+        report.ended.clone_from(&facts.now);
+        if !report.found().is_empty() {
+            return Ok(Then::End(NOT_CLEAN));
+        }
+        engine
+            .store
+            .set_field_state(&table.label, &self.job.labels(), FieldState::Scrubbed)
+            .await?;
+        Ok(Then::End(SCRUBBED))
+    }
+}
+
+/// The report so far: that of an interrupted scrub, or a new one, whose beginning is noted.
+async fn begin(
+    engine: &Engine,
+    job: &Job,
+    record: &ProcedureRecord,
+    facts: &ScrubFacts,
+) -> Result<ScrubReport, EngineError> {
+    let stored: Option<ScrubReport> = serde_json::from_str(&record.report).ok();
+    if let Some(report) = stored.filter(|report| !report.began.is_empty()) {
+        return Ok(report);
+    }
+    engine.note_scrub("scrub.begin", record, None).await?;
+    let (label, actor) = (&job.table.label, &engine.tenants.actor);
+    let report = ScrubReport::begin(label, job.labels(), actor, &facts.server, &facts.now);
+    save(engine, record, &report).await?;
+    Ok(report)
+}
+
+async fn save(
+    engine: &Engine,
+    record: &ProcedureRecord,
+    report: &ScrubReport,
+) -> Result<(), EngineError> {
+    let text = serde_json::to_string(report).map_err(|_| EngineError::Worker)?;
+    engine.store.set_report(record.procedure_id, &text).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_few_files_and_counts_the_others() {
+        let found = |file: &str| FoundIn {
+            file: file.to_owned(),
+            what: "log".to_owned(),
+            values: 3,
+        };
+        assert_eq!(named(&[found("a")]), "a (log): 3 values");
+        let many: Vec<FoundIn> = ["a", "b", "c", "d", "e", "f", "g"].map(found).into();
+        assert!(named(&many).ends_with("; 2 more files"));
+    }
+}
