@@ -98,6 +98,8 @@ pub enum Command {
     Finalize(FinalizeArgs),
     /// Decrypt back
     Restore(RestoreArgs),
+    /// Rewrite what the database's files still hold of removed plaintext, and look for it
+    Scrub(ScrubArgs),
     /// Measure a backfill of the plan's tables on a few batches of them, and say how long it takes
     Bench(BenchArgs),
     /// Fields, runs, lanes, keys and quarantine
@@ -238,6 +240,36 @@ pub struct RestoreArgs {
     pub drop_sealed: bool,
     #[command(flatten)]
     pub going: Going,
+}
+
+#[derive(Debug, Args)]
+pub struct ScrubArgs {
+    /// Only this column (may be given several times)
+    #[arg(long = "column", value_name = "C")]
+    pub columns: Vec<String>,
+    /// How tables are rewritten
+    #[arg(long, value_enum, default_value = "auto")]
+    pub method: MethodArg,
+    /// Only look: what would be done, with which right, and for how long it blocks; changes nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Rewrite without asking, also where the application waits for it
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// How tables are rewritten.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum MethodArg {
+    /// The one that disturbs least
+    Auto,
+    /// REPACK (CONCURRENTLY), from PostgreSQL 19
+    Repack,
+    /// VACUUM FULL: nobody reads or writes the table meanwhile
+    VacuumFull,
+    /// The extension and program pg_repack
+    #[value(name = "pg_repack", alias = "pg-repack")]
+    PgRepack,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ mod quarantine;
 mod restore;
 mod rotate;
 mod runs;
+mod scrub;
 mod status;
 mod tables;
 mod verify;
@@ -41,6 +42,7 @@ pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Rotate(args) => rotate::run(global, args, *output).await,
         Command::Finalize(args) => finalize::run(global, args, *output).await,
         Command::Restore(args) => restore::run(global, args, *output).await,
+        Command::Scrub(args) => scrub::run(global, args, *output).await,
         Command::Status(args) => status::run(global, args, *output).await,
         Command::Runs(args) => runs::run(global, args, *output).await,
         Command::Fields(args) => fields::run(global, args, *output).await,

@@ -4,7 +4,7 @@
 //! written.
 
 use crate::cli::args::{
-    Audit, BenchArgs, Command, Fields, FinalizeArgs, Keys, Migrate, Quarantine, Runs,
+    Audit, BenchArgs, Command, Fields, FinalizeArgs, Keys, Migrate, Quarantine, Runs, ScrubArgs,
 };
 use crate::store::sqlite::Access;
 
@@ -16,6 +16,7 @@ pub fn of(command: &Command) -> Access {
         Command::Keys(keys) => of_keys(keys),
         Command::Bench(BenchArgs { write_sample }) => writes(*write_sample),
         Command::Finalize(FinalizeArgs { dry_run, .. }) => writes(!*dry_run),
+        Command::Scrub(ScrubArgs { dry_run, .. }) => writes(!*dry_run),
         Command::Fields(Fields::List) => Access::Look,
         Command::Fields(Fields::Forget(_) | Fields::Rebind(_)) => Access::Write,
         Command::Runs(Runs::List) => Access::Look,
