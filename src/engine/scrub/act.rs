@@ -208,9 +208,11 @@ impl Engine {
                 needs: needs.clone(),
                 not_done: Some(why.clone()),
             };
-            report
-                .steps
-                .extend(facts.log.statements.iter().map(not_done));
+            report.log = None;
+            let log = &facts.log.statements;
+            // An interrupted call may have recorded them.
+            report.steps.retain(|step| !log.contains(&step.statement));
+            report.steps.extend(log.iter().map(not_done));
             return Ok(());
         }
         let before = self.store.log_files().await?.unwrap_or_default();
@@ -222,13 +224,12 @@ impl Engine {
             if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }
-            self.events.emit(Event::Searching {
-                place: "the write-ahead log is overwritten".to_owned(),
-                number: usize::try_from(at).unwrap_or(usize::MAX).saturating_add(1),
-                of: now.len(),
+            self.events.emit(Event::Waiting {
+                why: format!("the write-ahead log to be overwritten: {at} of {files} files"),
             });
             self.store.switch_log().await?;
         }
+        self.events.emit(Event::GoingOn);
         self.store.checkpoint().await?;
         let after = self.store.log_files().await?.unwrap_or_default();
         let kept = before.iter().filter(|file| after.contains(file)).count() as u64;

@@ -50,7 +50,7 @@ const STORED_AS_IS: [&str; 11] = [
 /// The values of all columns.
 pub(super) struct Canaries {
     /// The values.
-    pub(super) needles: Needles,
+    pub(super) needles: Arc<Needles>,
     /// How many of each column.
     pub(super) columns: Vec<ColumnLooked>,
 }
@@ -122,7 +122,7 @@ impl Engine {
                 }
             }
         }
-        Ok(chosen(&job.table.fields, met))
+        chosen(&job.table.fields, met)
     }
 
     fn few_rows(
@@ -175,7 +175,10 @@ fn open(
 }
 
 /// The values that are searched for, and what is said of each column.
-fn chosen(fields: &[TableField], met: Vec<Vec<Zeroizing<Vec<u8>>>>) -> Canaries {
+fn chosen(
+    fields: &[TableField],
+    met: Vec<Vec<Zeroizing<Vec<u8>>>>,
+) -> Result<Canaries, EngineError> {
     let mut needles = Vec::new();
     let mut columns = Vec::new();
     for (field, met) in fields.iter().zip(met) {
@@ -199,10 +202,10 @@ fn chosen(fields: &[TableField], met: Vec<Vec<Zeroizing<Vec<u8>>>>) -> Canaries 
         });
         needles.extend(kept);
     }
-    Canaries {
-        needles: Arc::new(needles),
+    Ok(Canaries {
+        needles: Arc::new(Needles::new(needles)?),
         columns,
-    }
+    })
 }
 
 #[cfg(test)]

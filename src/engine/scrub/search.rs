@@ -2,11 +2,10 @@
 //! Owns how a file is read in parts, so that a value which lies across two of them is found. Tells
 //! how many values were found, never which.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use memchr::memmem;
-use rayon::prelude::*;
+use aho_corasick::AhoCorasick;
 use zeroize::Zeroizing;
 
 use super::canary::Canaries;
@@ -17,24 +16,48 @@ use crate::store::{StoreError, StoredFile, Table};
 
 /// The size of a part.
 const PART_BYTES: u32 = 4 << 20;
+/// How many bytes of a value are looked for first.
+const BEGINNING: usize = 4;
 
-/// The values that are searched for; each is wiped when dropped. `memmem` keeps no copy of one.
-pub(super) type Needles = Arc<Vec<Zeroizing<Vec<u8>>>>;
+/// The values that are searched for. Each is wiped when dropped. The automaton cannot be wiped, so it
+/// knows only how they begin.
+pub(super) struct Needles {
+    values: Vec<Zeroizing<Vec<u8>>>,
+    /// The values with each beginning, in the order of the automaton's patterns.
+    beginning_with: Vec<Vec<usize>>,
+    beginnings: AhoCorasick,
+    longest: usize,
+}
+
+impl Needles {
+    /// Takes values of [`BEGINNING`] bytes or more; shorter ones are never found.
+    pub(super) fn new(values: Vec<Zeroizing<Vec<u8>>>) -> Result<Self, EngineError> {
+        let mut groups: BTreeMap<[u8; BEGINNING], Vec<usize>> = BTreeMap::new();
+        for (at, value) in values.iter().enumerate() {
+            if let Some(beginning) = value.first_chunk() {
+                groups.entry(*beginning).or_default().push(at);
+            }
+        }
+        Ok(Self {
+            beginnings: AhoCorasick::new(groups.keys()).map_err(|_| EngineError::Worker)?,
+            beginning_with: groups.into_values().collect(),
+            longest: values.iter().map(|one| one.len()).max().unwrap_or(0),
+            values,
+        })
+    }
+}
 
 /// The search of one file.
 struct FileSearch {
-    needles: Needles,
-    /// The length of the longest needle.
-    longest: usize,
+    needles: Arc<Needles>,
     /// The end of the part before, to which the next one is added.
     tail: Zeroizing<Vec<u8>>,
     found: BTreeSet<usize>,
 }
 
 impl FileSearch {
-    fn new(needles: &Needles) -> Self {
+    fn new(needles: &Arc<Needles>) -> Self {
         Self {
-            longest: needles.iter().map(|one| one.len()).max().unwrap_or(0),
             needles: Arc::clone(needles),
             tail: Zeroizing::default(),
             found: BTreeSet::new(),
@@ -46,14 +69,19 @@ impl FileSearch {
         let mut all = Zeroizing::new(Vec::with_capacity(self.tail.len() + part.len()));
         all.extend_from_slice(&self.tail);
         all.extend_from_slice(part);
-        let hits: Vec<usize> = (self.needles.par_iter().enumerate())
-            .filter(|(at, needle)| {
-                !self.found.contains(at) && memmem::find(&all, needle.as_slice()).is_some()
-            })
-            .map(|(at, _)| at)
-            .collect();
-        self.found.extend(hits);
-        let keep = all.len().min(self.longest.saturating_sub(1));
+        for begins in self
+            .needles
+            .beginnings
+            .find_overlapping_iter(all.as_slice())
+        {
+            let rest = &all[begins.start()..];
+            for at in &self.needles.beginning_with[begins.pattern().as_usize()] {
+                if rest.starts_with(&self.needles.values[*at]) {
+                    self.found.insert(*at);
+                }
+            }
+        }
+        let keep = all.len().min(self.needles.longest.saturating_sub(1));
         self.tail = Zeroizing::new(all[all.len() - keep..].to_vec());
     }
 }
@@ -94,7 +122,7 @@ impl Engine {
     async fn search_file(
         &self,
         file: &StoredFile,
-        needles: &Needles,
+        needles: &Arc<Needles>,
     ) -> Result<(u64, u64), EngineError> {
         let mut search = FileSearch::new(needles);
         let mut from = 0;
@@ -130,7 +158,8 @@ mod tests {
         let needles = needles
             .iter()
             .map(|one| Zeroizing::new(one.as_bytes().to_vec()));
-        let mut search = FileSearch::new(&Arc::new(needles.collect()));
+        let needles = Needles::new(needles.collect()).unwrap();
+        let mut search = FileSearch::new(&Arc::new(needles));
         for part in parts {
             search.part(part.as_bytes());
         }
@@ -156,5 +185,11 @@ mod tests {
         assert!(found(&["12345678"], &[]).is_empty());
         assert!(found(&["12345678"], &["1234567", "x8"]).is_empty());
         assert!(found(&[], &["12345678"]).is_empty());
+    }
+
+    #[test]
+    fn values_that_begin_alike_or_lie_in_each_other_are_told_apart() {
+        let needles = ["aaaaaaaaab", "aaaaaaaaac", "aaaaaaaa"];
+        assert_eq!(found(&needles, &["aaaaaaaaaaac"]), [1, 2]);
     }
 }

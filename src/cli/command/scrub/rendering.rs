@@ -92,10 +92,10 @@ pub fn plan_text(plan: &ScrubPlan) -> String {
     let mut lines = Lines::default();
     lines.head(&format!("scrub of {} would, in this order:", plan.table));
     for one in &plan.relations {
-        lines.item(&format!(
-            "{} (right: owner of it; we have it)",
-            rewrite(one)
-        ));
+        lines.item(&rewrite(one));
+        if !one.relation.whole_file {
+            lines.item("  right: the owner of the table, or of the database; we have it");
+        }
         lines.item(&format!("  {}: {}", one.chosen.method, one.chosen.why));
     }
     for step in &facts.steps {
