@@ -130,8 +130,8 @@ impl Engine {
         record: &ProcedureRecord,
         what: &str,
     ) -> Result<(), EngineError> {
-        if record.kind == ProcedureKind::Restore {
-            // Its run is noted.
+        // Others have notes of their own.
+        if record.kind != ProcedureKind::Finalize {
             return Ok(());
         }
         let action = format!("{}.{what}", record.kind);
