@@ -7,6 +7,7 @@
 pub(super) mod back;
 mod dependents;
 mod give_up;
+mod held;
 mod rebuild;
 mod remove;
 
@@ -15,22 +16,19 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteStore;
 use super::connect::{commit, read_transaction, write_transaction};
-use super::dialect::SqliteSession;
 use super::fence;
 use super::guard;
-use super::guard::words::{has_form, has_text_form};
 use super::prepare::{columns, has};
 use super::relations;
 use super::sql::{Bind, bound, run, scalar};
 use super::table_text::TableText;
 use super::table_text::column::nullable;
 use crate::ident::Ident;
-use crate::store::ledger::fields;
 use crate::store::{
-    Dependent, FieldRecord, FieldState, FrozenState, KeyText, OpenTransaction, PlainDefinition,
-    Plaintext, Removal, Result, Sealed, StoreError, Table, UnsealedRows, UntrustedSeal,
-    hidden_name,
+    Dependent, FrozenState, KeyText, OpenTransaction, Plaintext, Removal, Result, StoreError,
+    Table, UnsealedRows, UntrustedSeal,
 };
+use held::{Held, held, name};
 
 /// Each step has a connection of its own, which is closed if the step fails: a pragma that it set ends
 /// with it.
@@ -108,113 +106,6 @@ impl Plaintext for SqliteStore {
     async fn finish_plain_columns(&self, table: &Table) -> Result<Vec<String>> {
         back::finish(&mut self.opener.open().await?, table).await
     }
-}
-
-/// A field of the table, and where its columns are now.
-struct Held {
-    label: String,
-    /// The name that its plaintext column should have.
-    name: Ident,
-    /// The name that it has; `None` if it is not there.
-    plain: Option<Ident>,
-    /// The sealed column, and whether it is a text column; `None` in place.
-    sealed: Option<(Ident, bool)>,
-    index: Option<Ident>,
-    /// Whether `name` is the registered column, and not another one to restore into.
-    is_own: bool,
-    record: Option<FieldRecord>,
-}
-
-impl Held {
-    /// The plaintext column beside a sealed value.
-    fn beside(&self) -> Option<&Ident> {
-        self.plain.as_ref().filter(|_| self.sealed.is_some())
-    }
-
-    fn definition(&self) -> Result<PlainDefinition> {
-        let Some(record) = &self.record else {
-            return Ok(PlainDefinition::default());
-        };
-        serde_json::from_str(&record.plaintext_definition)
-            .map_err(|_| StoreError::unexpected("the definition of a plaintext column"))
-    }
-
-    fn is_frozen(&self) -> bool {
-        self.record.as_ref().is_some_and(|record| record.frozen)
-    }
-
-    fn is_removed(&self) -> bool {
-        self.record.as_ref().is_some_and(|record| {
-            matches!(record.state, FieldState::Finalized | FieldState::Scrubbed)
-        })
-    }
-
-    fn hidden(&self, table: &Table) -> Result<Ident> {
-        name(hidden_name(&table.label, &self.label))
-    }
-
-    fn is_hidden(&self, table: &Table) -> Result<bool> {
-        Ok(self.plain.as_ref() == Some(&self.hidden(table)?))
-    }
-
-    /// The condition that a row has a plaintext of this field that is not sealed.
-    fn is_unsealed(&self) -> Option<String> {
-        let plain = self.plain.as_ref()?.quoted();
-        let is_sealed = match &self.sealed {
-            Some((sealed, _)) => format!("{} IS NOT NULL", sealed.quoted()),
-            None => has_text_form(&plain),
-        };
-        Some(format!("({plain} IS NOT NULL AND NOT {is_sealed})"))
-    }
-
-    /// The condition that what is in the place of a sealed value is none.
-    fn is_malformed(&self) -> Option<String> {
-        let (sealed, text) = self.sealed.as_ref()?;
-        let sealed = sealed.quoted();
-        let form = has_form(&sealed, *text);
-        Some(format!("({sealed} IS NOT NULL AND NOT {form})"))
-    }
-}
-
-fn name(text: String) -> Result<Ident> {
-    Ident::new(text).map_err(|_| StoreError::unexpected("a column name in the registry"))
-}
-
-/// The fields of the table as they are now.
-async fn held(conn: &mut SqliteConnection, table: &Table) -> Result<Vec<Held>> {
-    let there = columns(conn, table).await?;
-    let recorded = fields::recorded(&mut SqliteSession(&mut *conn)).await?;
-    let records = relations::present_fields(conn).await?;
-    let mut held = Vec::with_capacity(table.fields.len());
-    for field in &table.fields {
-        let is_field =
-            |one: &&FieldRecord| one.table_label == table.label && one.column_label == field.label;
-        let record = records.iter().find(is_field);
-        let mut names = recorded.iter().find(is_field).into_iter().chain(record);
-        let is_own = names.any(|one| field.column.as_str().eq_ignore_ascii_case(&one.column_name));
-        let hidden = name(hidden_name(&table.label, &field.label))?;
-        let present = record.map(|record| name(record.column_name.clone()));
-        let mut names = [
-            Some(field.column.clone()),
-            Some(hidden),
-            present.transpose()?,
-        ]
-        .into_iter()
-        .flatten();
-        held.push(Held {
-            label: field.label.clone(),
-            name: field.column.clone(),
-            plain: names.find(|name| has(&there, name)),
-            sealed: match &field.sealed {
-                Sealed::Beside { column, text } => Some((column.clone(), *text)),
-                Sealed::InPlace => None,
-            },
-            index: field.index.clone(),
-            is_own,
-            record: record.cloned(),
-        });
-    }
-    Ok(held)
 }
 
 /// How many rows meet one of the conditions.
@@ -332,7 +223,10 @@ async fn freeze(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     }
     if !is_changed && held.iter().all(Held::is_frozen) {
         let whole = guard::with_registered(&mut transaction, table).await?;
-        if guard::missing(&mut transaction, &whole).await?.is_empty() {
+        let stands = relations::guard_identity(&mut transaction, &table.label)
+            .await?
+            .is_some();
+        if stands && guard::missing(&mut transaction, &whole).await?.is_empty() {
             return commit(transaction).await;
         }
     }
@@ -352,6 +246,8 @@ async fn freeze(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
         rebuild::rebuild(&mut transaction, table, &text).await?;
     }
     end_change(&mut transaction, table, way).await?;
+    // What an early version prepared is not recorded yet.
+    relations::after_change(&mut transaction, Some(table), false).await?;
     commit(transaction).await
 }
 
@@ -373,8 +269,9 @@ async fn show(conn: &mut SqliteConnection, table: &Table) -> Result<()> {
     end_change(conn, table, way).await
 }
 
-/// See [`FrozenState`]. The guard is compared by text, by name and by its place in the schema, so that
-/// one which was gone for a time is not taken for the same; see `relations.rs`.
+/// See [`FrozenState`]. The guard is compared by text and by its place in the schema, so that one which
+/// was gone for a time is not taken for the same. (`PRAGMA schema_version` would also change with each
+/// index of a sweep and each table of the application.)
 async fn frozen_state(conn: &mut SqliteConnection, table: &Table) -> Result<FrozenState> {
     let identity = relations::guard_identity(conn, &table.label).await?;
     let definition = fence::fingerprint(conn, table).await?;

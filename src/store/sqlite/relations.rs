@@ -149,21 +149,25 @@ async fn guard_now(conn: &mut SqliteConnection, table: &str) -> Result<Option<St
     Ok(Some(format!("{}:{order}", hex::encode(digest.finalize()))))
 }
 
-/// What identifies the guard of a table as it is now, with the gap that is open; `None` if it has no
-/// guard, or one that phiseal did not make last.
+/// What identifies the guard of a table as it is now: the places of its triggers in the schema, which
+/// no trigger that is made again has; `None` if it has no guard, or not the recorded one.
 pub(super) async fn guard_identity(
     conn: &mut SqliteConnection,
     label: &str,
 ) -> Result<Option<String>> {
-    const SINCE: &str = "SELECT coalesce(max(gap_since), '') FROM phiseal_sealed_relations \
-        WHERE table_label = ? AND left_at IS NULL AND gap IS NOT NULL";
-    let since: String = scalar(SINCE, [Bind::from(label)])
-        .fetch_one(&mut *conn)
-        .await?;
+    const PLACES: &str = "SELECT group_concat(place) FROM (SELECT name || ':' || rowid AS place FROM sqlite_schema \
+        WHERE tbl_name = ?1 COLLATE NOCASE AND (type = 'table' OR type = 'trigger' AND substr(name, 1, length(?2)) = ?2) \
+        ORDER BY name)";
     let all = seen(conn).await?;
     let one = all.iter().find(|one| one.label == label);
-    let guard = one.and_then(|one| one.guard_now.as_ref().filter(|_| is_settled(one)));
-    Ok(guard.map(|guard| format!("{guard} {since}")))
+    let Some(now) = one
+        .filter(|one| is_settled(one))
+        .and_then(|one| one.now.as_ref())
+    else {
+        return Ok(None);
+    };
+    let binds = [now.as_str(), guard::GUARD_PREFIX].map(Bind::from);
+    Ok(scalar(PLACES, binds).fetch_one(conn).await?)
 }
 
 /// Call before any guard changes: records a gap for each table whose guard is not the recorded one.

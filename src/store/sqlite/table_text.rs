@@ -65,6 +65,7 @@ impl TableText {
     }
 
     /// The statement.
+    #[cfg(test)]
     pub(super) fn sql(&self) -> &str {
         &self.sql
     }

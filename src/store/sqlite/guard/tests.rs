@@ -2,6 +2,7 @@
 //! triggers.
 
 mod engine;
+mod frozen;
 mod in_place;
 mod marks;
 mod next;

@@ -119,14 +119,15 @@ async fn set_autoincrement(conn: &mut SqliteConnection, table: &Table, last: i64
     Ok(())
 }
 
-/// The references that lead nowhere, by table. A key that SQLite cannot check leaves the list empty.
-async fn broken_keys(conn: &mut SqliteConnection) -> Result<Vec<(String, i64)>> {
+/// The references that lead nowhere, by table; `None` if there is a key that SQLite cannot check, since
+/// what it refers to is not unique.
+async fn broken_keys(conn: &mut SqliteConnection) -> Result<Option<Vec<(String, i64)>>> {
     const BROKEN: &str =
         "SELECT \"table\", count(*) FROM pragma_foreign_key_check GROUP BY 1 ORDER BY 1";
     let found = tuple(BROKEN, []).fetch_all(conn).await;
     match found.map_err(StoreError::from) {
-        Ok(found) => Ok(found),
-        Err(StoreError::Refused { .. }) => Ok(Vec::new()),
+        Ok(found) => Ok(Some(found)),
+        Err(StoreError::Refused { .. }) => Ok(None),
         Err(other) => Err(other),
     }
 }

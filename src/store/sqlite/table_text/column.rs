@@ -111,12 +111,12 @@ pub(in crate::store::sqlite) fn nullable(declaration: &str) -> Option<String> {
     (kept.len() < parts.len()).then(|| kept.join(" "))
 }
 
-/// Whether two declarations consist of the same tokens.
+/// Whether two declarations consist of the same tokens, however their names are quoted.
 pub(in crate::store::sqlite) fn is_same(one: &str, other: &str) -> bool {
     let words = |text: &str| {
         let tokens = tokens(text)?;
-        let words = tokens.iter().map(|token| token.text(text).to_owned());
-        Some(words.collect::<Vec<_>>())
+        let word = |token: &Token| (token.text(text).starts_with('\''), token.name(text));
+        Some(tokens.iter().map(word).collect::<Vec<_>>())
     };
     words(one) == words(other)
 }
