@@ -65,7 +65,7 @@ fn documented() -> Vec<(String, String)> {
 }
 
 /// The error enums, each with its own codes and their exit status.
-fn enums() -> [(&'static str, Codes); 7] {
+fn enums() -> [(&'static str, Codes); 8] {
     [
         ("KeyError", KeyError::CODES),
         ("LoadError", LoadError::CODES),

@@ -14,6 +14,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// What goes wrong at the chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,6 +281,20 @@ through! { Plaintext:
     remove_plaintext(table: &Table, removal: Removal, state: &FrozenState) -> bool;
     forget_statistics(table: &Table) -> Vec<String>;
     finish_plain_columns(table: &Table) -> Vec<String>;
+}
+
+through! { Scrubbing:
+    scrub_facts(table: &Table) -> ScrubFacts;
+    row_horizon() -> String;
+    keepers(horizon: &str) -> Vec<Keeper>;
+    rewrite_seconds(relation: &StoredRelation) -> Option<f64>;
+    rewrite(relation: &StoredRelation, method: Method) -> String;
+    scrub_step(step: &ScrubStep) -> ();
+    checkpoint() -> ();
+    switch_log() -> ();
+    log_files() -> Option<Vec<String>>;
+    stored_files(table: &Table) -> Vec<StoredFile>;
+    file_chunk(path: &str, from: u64, bytes: u32) -> Zeroizing<Vec<u8>>;
 }
 
 through! { Procedures:
