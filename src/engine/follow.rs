@@ -47,6 +47,8 @@ struct Follower {
     /// The request to stop in the middle of a sweep; it comes later than the one to stop following.
     stop: Stop,
     relations: Vec<String>,
+    /// Whether all of them have the sweep's index.
+    indexed: bool,
     /// The definition of each relation when following began.
     fingerprints: HashMap<String, String>,
     /// The run that was opened last, and when it began.
@@ -89,6 +91,10 @@ impl Engine {
         for job in jobs.iter().filter(has_plaintext) {
             followers.push(self.begin_following(job).await?);
         }
+        if followers.is_empty() {
+            // Nothing that could be written as plaintext.
+            return Ok(Vec::new());
+        }
         let clock = self.stop.clock();
         while !self.stop.is_requested() {
             let mut pause = LOOK_EVERY;
@@ -100,6 +106,8 @@ impl Engine {
             }
             self.stop.sleep(pause).await;
         }
+        // Values may be under keys that another process has made.
+        self.reload().await?;
         let mut reports = Vec::new();
         for follower in followers {
             reports.push(self.end_following(follower).await?);
@@ -111,7 +119,7 @@ impl Engine {
         let stop = Stop::with_clock(Arc::clone(self.stop.clock()));
         let now = self.stop.clock().now();
         let mut fingerprints = HashMap::new();
-        let ctx = self.following(job, &stop, None, &fingerprints).await?;
+        let ctx = (self.following(job, &stop, None, &fingerprints, false)).await?;
         let relations = self.store.relations(&ctx.access).await?;
         for relation in &relations {
             let print = self.store.fingerprint(&ctx.access, relation).await?;
@@ -122,6 +130,7 @@ impl Engine {
             job: job.clone(),
             stop,
             relations,
+            indexed: false,
             fingerprints,
             run: None,
             writer: None,
@@ -139,16 +148,18 @@ impl Engine {
         Ok(follower)
     }
 
-    /// What the looks and sweeps of a table share: a step that reads through the index, and the
-    /// faults that are known by now.
+    /// What the looks and sweeps of a table share: a step that reads through the index, if it is
+    /// there, and the faults that are known by now.
     async fn following(
         &self,
         job: &Job,
         stop: &Stop,
         run: Option<&RunRecord>,
         fingerprints: &HashMap<String, String>,
+        indexed: bool,
     ) -> Result<Arc<RunContext>, EngineError> {
-        let step = Backfill::new(job, &self.tenants.keyring.snapshot(), false).following();
+        let keys = self.tenants.keyring.snapshot();
+        let step = Backfill::new(job, &keys, false).following(indexed);
         // A look lists nothing, so it needs no run.
         let run_id = run.map_or(0, |run| run.run_id);
         let mut ctx = self
@@ -170,11 +181,11 @@ impl Engine {
             }
             .into());
         }
+        // Without it looks take longer, and so are rarer.
+        follower.indexed = true;
         for relation in &follower.relations {
-            // Without it looks take longer, and so are rarer.
-            self.store
-                .make_sweep_index(&follower.ctx.access, relation)
-                .await?;
+            let access = &follower.ctx.access;
+            follower.indexed &= self.store.make_sweep_index(access, relation).await?;
         }
         if follower.ctx.known_faults.retries_any() {
             self.close_quarantine(&follower.ctx, true).await?;
@@ -188,7 +199,7 @@ impl Engine {
         let run = follower.run.as_ref().map(|(run, _)| run);
         let (job, stop) = (&follower.job, &follower.stop);
         follower.ctx = self
-            .following(job, stop, run, &follower.fingerprints)
+            .following(job, stop, run, &follower.fingerprints, follower.indexed)
             .await?;
         Ok(())
     }
@@ -260,8 +271,7 @@ impl Engine {
             Err(error) => self.after_failure(follower, error).await,
         };
         if matches!(outcome, Ok(Sealing::Held)) {
-            // Another process has joined the run and has its lane, and so will end it.
-            follower.run = None;
+            self.leave_run(follower, run_id).await?;
             return outcome;
         }
         self.close_following_run(follower, run_id, stamp, &outcome)

@@ -88,7 +88,8 @@ impl Engine {
     ) -> Result<(i64, bool, LaneTally), EngineError> {
         let kind = step.kind();
         let access = step.access();
-        for _ in 0..3 {
+        // A follower may begin another run between the two.
+        for _ in 0..10 {
             if let Some(run) = self.open_run_of_others(&access.table.label).await? {
                 let before = self.same_run(job, step, &run).await?;
                 self.store.resume_run(run.run_id).await?;

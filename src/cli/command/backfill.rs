@@ -50,7 +50,9 @@ pub async fn run(global: &Global, args: &BackfillArgs, output: Output) -> Result
         }
         reports.push(report);
     }
-    reports.extend(engine.follow(&sealed).await?);
+    if args.follow {
+        reports.extend(engine.follow(&sealed).await?);
+    }
     let total = Total::of(reports);
     let clean = total.open_quarantine == 0 && failures.is_empty();
     let idle = total.done.tally.rows_found == 0 && clean && !compared.any;

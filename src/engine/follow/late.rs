@@ -14,18 +14,23 @@ use crate::engine::sweep::sweep;
 use crate::engine::{run_loop, worked_page};
 use crate::store::{LaneStamp, PageRequest, Select};
 
-/// The most rows that a look reads at a time.
+/// The most rows that a look reads at a time through the index, and without it.
 const LOOK_ROWS: u32 = 500;
+const LOOK_ROWS_UNINDEXED: u32 = 20_000;
 
 /// How many rows of a relation need work: none, or those of the first page that has any.
 pub(super) async fn late_rows(ctx: &Arc<RunContext>, relation: &str) -> Result<u64, EngineError> {
-    let select = Select::UnsealedIndexed;
+    let select = ctx.step.reads().sweep;
     if !(ctx.store.any_left(&ctx.access, relation, &select)).await? {
         return Ok(0);
     }
+    let rows_max = match select {
+        Select::UnsealedIndexed => LOOK_ROWS,
+        _ => LOOK_ROWS_UNINDEXED,
+    };
     let request = PageRequest {
         with_key_text: true,
-        ..ctx.request(relation, select, LOOK_ROWS)
+        ..ctx.request(relation, select, rows_max)
     };
     let mut pages = Pages::new(ctx.page_source(), request);
     while let Some(streamed) = pages.next().await? {

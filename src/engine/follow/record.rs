@@ -123,6 +123,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Leaves a run whose lane another process has, and which that process will end; or, if all its
+    /// lanes are done, ends it again.
+    pub(super) async fn leave_run(
+        &self,
+        follower: &mut Follower,
+        run_id: i64,
+    ) -> Result<(), EngineError> {
+        follower.run = None;
+        let lanes = self.store.lanes(run_id).await?;
+        if lanes.iter().all(|lane| lane.done) {
+            self.store.end_run(run_id, RunState::Done, None).await?;
+        }
+        Ok(())
+    }
+
     /// Writes the end of a follower's run into the audit log, with all that it did.
     pub(super) async fn note_following_end(
         &self,

@@ -21,8 +21,8 @@ pub struct Backfill {
     sealed_prefixes: Vec<String>,
     /// Whether sealed values are opened and compared, too.
     compares: bool,
-    /// Whether only rows of the sweep's partial index are sealed.
-    follows: bool,
+    /// For the sweeps of a table that is followed: whether they read through the partial index.
+    follows: Option<bool>,
 }
 
 impl Backfill {
@@ -52,15 +52,15 @@ impl Backfill {
             columns: job.columns(),
             sealed_prefixes,
             compares,
-            follows: false,
+            follows: None,
         }
     }
 
-    /// The same for the sweeps of a table that is followed: they read through the partial index,
-    /// which whoever follows keeps.
-    pub fn following(self) -> Self {
+    /// The same for the sweeps of a table that is followed: they make no partial index, but read
+    /// through it, if it is there.
+    pub fn following(self, indexed: bool) -> Self {
         Self {
-            follows: true,
+            follows: Some(indexed),
             ..self
         }
     }
@@ -127,8 +127,8 @@ impl Step for Backfill {
                 false => Select::Unsealed,
             },
             sweep: match self.follows {
-                true => Select::UnsealedIndexed,
-                false => Select::UnsealedSweep {
+                Some(true) => Select::UnsealedIndexed,
+                Some(false) | None => Select::UnsealedSweep {
                     sealed_prefixes: self.sealed_prefixes.clone(),
                 },
             },
@@ -138,7 +138,7 @@ impl Step for Backfill {
                 true => ReadOrder::Keys,
                 false => ReadOrder::Storage(PassKind::Growing),
             },
-            indexed_sweep: !self.follows,
+            indexed_sweep: self.follows.is_none(),
             ends_while_written: true,
         }
     }
