@@ -57,6 +57,16 @@ impl Counts {
         (self.rows as f64 / seconds, self.values as f64 / seconds)
     }
 
+    /// Whether a table that is followed is to be spoken of again; notes that it is.
+    fn is_due(&mut self, table: &str) -> bool {
+        let said = self.followed.get(table);
+        let is_due = said.is_none_or(|said| said.elapsed() >= FOLLOWED_EVERY);
+        if is_due {
+            self.followed.insert(table.to_owned(), Instant::now());
+        }
+        is_due
+    }
+
     fn begin(&mut self, kind: &str, table: &str, total: u64) {
         *self = Self {
             name: format!("{kind} {}", Foreign(table)),
@@ -276,9 +286,7 @@ impl EventSink for Lines {
                 }
             }
             Event::Following { ref table, .. } => {
-                let said = counts.followed.get(table);
-                if said.is_none_or(|said| said.elapsed() >= FOLLOWED_EVERY) {
-                    counts.followed.insert(table.clone(), Instant::now());
+                if counts.is_due(table) {
                     self.output.say(&following_text(&event));
                 }
             }
