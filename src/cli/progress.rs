@@ -285,10 +285,8 @@ impl EventSink for Lines {
                     ));
                 }
             }
-            Event::Following { ref table, .. } => {
-                if counts.is_due(table) {
-                    self.output.say(&following_text(&event));
-                }
+            Event::Following { ref table, .. } if counts.is_due(table) => {
+                self.output.say(&following_text(&event));
             }
             Event::TableFailed {
                 table,
@@ -297,7 +295,7 @@ impl EventSink for Lines {
                 hint,
             } => self.output.say(&failed_text(&table, code, &message, &hint)),
             Event::Notice { text } => self.output.say(&text),
-            Event::TableEnded { .. } => {}
+            Event::Following { .. } | Event::TableEnded { .. } => {}
         }
     }
 }
