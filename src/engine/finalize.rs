@@ -233,7 +233,7 @@ impl Engine {
     }
 
     async fn refuse_open_run(&self, label: &str) -> Result<(), EngineError> {
-        match self.store.open_run(label).await? {
+        match self.open_run_of_others(label).await? {
             None => Ok(()),
             Some(run) => Err(EngineError::OtherRun {
                 kind: run.kind.to_string(),

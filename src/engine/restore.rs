@@ -47,7 +47,7 @@ impl Engine {
             .filter(|field| field.sealed == Sealed::InPlace)
             .map(|field| field.label.clone())
             .collect();
-        let open = self.store.open_run(&job.table.label).await?;
+        let open = self.open_run_of_others(&job.table.label).await?;
         // A run of another kind refuses this one, and then there is no procedure to record.
         let is_refused = open.is_some_and(|run| run.kind != RunKind::Restore);
         if !is_refused && (drop_sealed || in_place.len() == fields.len()) {
