@@ -53,6 +53,8 @@ struct Row {
     relation: Option<String>,
     detached: Vec<String>,
     state: &'static str,
+    /// Whether its guard takes no plaintext any more.
+    frozen: bool,
     health: Vec<String>,
 }
 
@@ -64,6 +66,7 @@ impl Row {
             "relation": self.relation,
             "detached": self.detached,
             "state": self.state,
+            "frozen": self.frozen,
             "health": if self.health.is_empty() { "good".to_owned() } else { self.health.join("; ") },
         })
     }
@@ -76,7 +79,10 @@ impl Row {
         vec![
             format!("{}.{}", self.table, self.column),
             self.relation.clone().unwrap_or_else(|| "gone".to_owned()),
-            self.state.to_owned(),
+            match self.frozen {
+                true => format!("{}, frozen", self.state),
+                false => self.state.to_owned(),
+            },
             health,
         ]
     }
@@ -102,6 +108,7 @@ fn row(field: &FieldRecord, relations: &[RelationRecord]) -> Row {
         relation,
         detached,
         state: field.state.as_str(),
+        frozen: field.frozen,
         health: match field.state.may_hold_seals() {
             true => health(field, &ours),
             false => Vec::new(),
