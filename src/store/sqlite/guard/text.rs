@@ -9,8 +9,7 @@ mod when;
 
 use self::made::forget;
 use super::words::{
-    KEY_NOT_ACTIVE, MOVED, Marks, NOT_TRUSTED, UNMARK, changed, is_sealed_text, prove, refuse,
-    trusted,
+    KEY_NOT_ACTIVE, Marks, NOT_TRUSTED, UNMARK, changed, is_sealed_text, prove, refuse, trusted,
 };
 use crate::ident::Ident;
 use crate::store::text::joined;
@@ -252,25 +251,11 @@ impl GuardText {
         for field in &self.beside {
             body.extend(self.beside_refusals(field));
         }
-        body.extend(self.refuse_updated_in_place());
-        for InPlace { column, index, .. } in &self.in_place {
-            if let (Some(index), false) = (index, self.undoes) {
-                body.push(self.refuse_untrusted(&changed(column), &[index]));
-            }
-            body.push(refuse(
-                &format!(
-                    "({}) AND {} AND NOT ({} AND {})",
-                    self.moved(),
-                    is_sealed_text("NEW", column),
-                    trusted(),
-                    changed(column),
-                ),
-                MOVED,
-                "the key or tenant of a sealed value cannot change",
-            ));
-            let condition = format!("{} AND {}", changed(column), is_sealed_text("NEW", column));
-            body.push(self.refuse_inactive(column, &condition));
-        }
+        body.extend(
+            self.in_place
+                .iter()
+                .flat_map(|field| self.in_place_refusals(field)),
+        );
         if !self.kept().is_empty() {
             let beside = self.beside.iter().flat_map(|field| self.assignments(field));
             let in_place = self.in_place.iter().flat_map(|field| {

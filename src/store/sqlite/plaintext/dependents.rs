@@ -224,7 +224,7 @@ fn columns(reading: &Reading<'_>, found: &mut Found<'_>) {
         for part in parts(declaration).unwrap_or_default() {
             match part.kind.as_str() {
                 "UNIQUE" if own => {
-                    let blocks = !reading.has_successor(found, &[column.clone()]);
+                    let blocks = !reading.has_successor(found, std::slice::from_ref(&column));
                     found.add("unique constraint", "UNIQUE of the column", blocks);
                 }
                 "CHECK" if own => {

@@ -223,7 +223,7 @@ async fn no_other_command_thaws_a_frozen_field_and_a_trigger_does_not_either() {
         fixture.store.prepare(&table).await.unwrap();
         fixture
             .exec(
-                "CREATE TRIGGER fills AFTER UPDATE ON t WHEN NEW.other = 'fill' BEGIN \
+                "CREATE TRIGGER fills AFTER UPDATE ON t WHEN NEW.other = 'fill' AND NEW.ssn IS NULL BEGIN \
                    UPDATE t SET ssn = 'new' WHERE id = NEW.id; END; \
                    CREATE TRIGGER fills_new AFTER INSERT ON t WHEN NEW.other = 'fill' BEGIN \
                    UPDATE t SET ssn = 'new' WHERE id = NEW.id; END",

@@ -93,6 +93,28 @@ impl GuardText {
         refusals
     }
 
+    pub(super) fn in_place_refusals(&self, field: &InPlace) -> Vec<String> {
+        let column = &field.column;
+        let mut refusals = Vec::from_iter(Self::refuse_updated_in_place(field));
+        if let (Some(index), false) = (&field.index, self.undoes) {
+            refusals.push(self.refuse_untrusted(&changed(column), &[index]));
+        }
+        refusals.push(refuse(
+            &format!(
+                "({}) AND {} AND NOT ({} AND {})",
+                self.moved(),
+                is_sealed_text("NEW", column),
+                trusted(),
+                changed(column),
+            ),
+            MOVED,
+            "the key or tenant of a sealed value cannot change",
+        ));
+        let condition = format!("{} AND {}", changed(column), is_sealed_text("NEW", column));
+        refusals.push(self.refuse_inactive(column, &condition));
+        refusals
+    }
+
     /// In place, no writer may write text sealed under a known key that is not active, and a sealer
     /// must write text sealed under an active key. Other text may be plaintext.
     pub(super) fn refuse_inactive(&self, column: &str, condition: &str) -> String {

@@ -4,7 +4,7 @@
 use super::super::super::words::{
     FROZEN, changed, differ, has_form, has_text_form, refuse, trusted,
 };
-use super::super::{Beside, GuardText};
+use super::super::{Beside, GuardText, InPlace};
 
 /// Names no value, and says what to do.
 const REASON: &str = "the plaintext of this column is being removed: write the sealed value only";
@@ -39,13 +39,10 @@ impl GuardText {
     }
 
     /// Refuses an UPDATE in place that writes anything but a sealed value.
-    pub(in super::super) fn refuse_updated_in_place(&self) -> Vec<String> {
-        let frozen = self.in_place.iter().filter(|field| field.frozen);
-        let refusal = |column: &String| {
-            let condition = format!("{} AND {}", changed(column), no_sealed_text(column));
-            refuse(&condition, FROZEN, REASON)
-        };
-        frozen.map(|field| refusal(&field.column)).collect()
+    pub(in super::super) fn refuse_updated_in_place(field: &InPlace) -> Option<String> {
+        let column = field.frozen.then_some(&field.column)?;
+        let condition = format!("{} AND {}", changed(column), no_sealed_text(column));
+        Some(refuse(&condition, FROZEN, REASON))
     }
 
     /// Refuses the statement if another trigger of the table wrote a plaintext while this one ran.
