@@ -46,6 +46,7 @@ mod rights;
 mod rotate;
 mod rows;
 mod schemas;
+mod scrub;
 mod support;
 mod tls;
 mod trust;
