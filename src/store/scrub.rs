@@ -173,8 +173,8 @@ pub struct LogFacts {
     pub files: Option<u64>,
     /// The size of each.
     pub file_bytes: u64,
-    /// The statements for a person, in order.
-    pub statements: Vec<String>,
+    /// The statements for a person, in order, each with the right that it takes.
+    pub statements: Vec<(String, String)>,
     /// The rights that are missing; empty if we may do it.
     pub missing: Vec<String>,
     /// What keeps old log, each named.

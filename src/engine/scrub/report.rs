@@ -100,10 +100,13 @@ pub struct LogDone {
 
 /// What was found in the live files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FilesLooked {
     /// Why the files were not searched; `None` if they were. Then the evidence is that each file is
     /// another one than before, and that no older snapshot was left.
     pub not_searched: Option<String>,
+    /// What was left out, and why.
+    pub left_out: Vec<String>,
     /// How many files.
     pub files: u64,
     /// Their size.

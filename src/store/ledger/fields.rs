@@ -134,6 +134,11 @@ pub(crate) async fn set_state<S: Session>(
         let restore = ProcedureKind::Restore;
         procedures::finish_of(session, restore, table_label, None, GIVEN_UP).await?;
     }
+    if !matches!(state, FieldState::Scrubbed | FieldState::Declared) {
+        // What was rewritten before holds plaintext again, or did so until now.
+        let scrub = ProcedureKind::Scrub;
+        procedures::finish_of(session, scrub, table_label, None, GIVEN_UP).await?;
+    }
     Ok(())
 }
 

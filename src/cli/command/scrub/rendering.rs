@@ -2,49 +2,17 @@
 //! Owns the words and the width of the text. Keeps the three levels apart: what the database proves,
 //! what stands in the live files, and what lies elsewhere.
 
+mod lines;
+
 use serde_json::{Value, json};
 
+use self::lines::Lines;
 use crate::cli::figures::{bytes, duration, rounded};
 use crate::engine::scrub::{
     CHECKLIST, FilesLooked, PlannedRewrite, ScrubPlan, ScrubReport, log_work,
 };
 use crate::plural::counted;
 use crate::store::EstateFact;
-
-/// The width of the text.
-const WIDTH: usize = 80;
-
-/// Lines with a common beginning.
-#[derive(Default)]
-struct Lines(Vec<String>);
-
-impl Lines {
-    fn head(&mut self, text: &str) {
-        self.wrapped("", text);
-    }
-
-    fn item(&mut self, text: &str) {
-        self.wrapped("  ", text);
-    }
-
-    /// Breaks a text between words; a word that is longer stays whole, since it may be a name.
-    fn wrapped(&mut self, indent: &str, text: &str) {
-        let mut line = indent.to_owned();
-        for word in text.split_whitespace() {
-            let is_empty = line.trim().is_empty();
-            if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
-                self.0.push(std::mem::take(&mut line));
-                line = format!("{indent}  {word}");
-                continue;
-            }
-            if !is_empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        self.0.push(line);
-    }
-}
 
 /// How long the application waits for a rewrite, and how much log is written.
 pub fn announced(plan: &ScrubPlan) -> Vec<String> {
@@ -112,7 +80,12 @@ pub fn plan_text(plan: &ScrubPlan) -> String {
             counted(files, "file"),
             bytes(files * facts.log.file_bytes)
         )),
-        Err(why) => lines.item(&format!("leave the write-ahead log as it is: {why}")),
+        Err(why) => {
+            lines.item(&format!("leave the write-ahead log as it is: {why}"));
+            for right in &facts.log.missing {
+                lines.item(&format!("  right: {right}; we do not have it"));
+            }
+        }
     }
     for keeper in &facts.log.keepers {
         lines.item(&format!("  old log is kept by: {keeper}"));
@@ -128,7 +101,7 @@ pub fn plan_text(plan: &ScrubPlan) -> String {
         .map(|step| &step.statement)
         .collect();
     if log_work(&facts.log).is_err() {
-        left.extend(&facts.log.statements);
+        left.extend(facts.log.statements.iter().map(|(statement, _)| statement));
     }
     for_the_dba(&mut lines, &left);
     lines.0.join("\n")
@@ -167,6 +140,8 @@ pub fn plan_object(plan: &ScrubPlan) -> Value {
     let steps = facts.steps.iter().map(
         |step| json!({ "statement": step.statement, "needs": step.needs, "allowed": step.allowed }),
     );
+    let statements = (facts.log.statements.iter())
+        .map(|(statement, needs)| json!({ "statement": statement, "needs": needs }));
     let log = log_work(&facts.log);
     json!({
         "table": plan.table,
@@ -176,7 +151,8 @@ pub fn plan_object(plan: &ScrubPlan) -> Value {
             "files": log.as_ref().ok(),
             "bytes": log.as_ref().ok().map(|files| files * facts.log.file_bytes),
             "not_done": log.as_ref().err(),
-            "statements": facts.log.statements,
+            "statements": statements.collect::<Vec<_>>(),
+            "missing": facts.log.missing,
             "keepers": facts.log.keepers,
         },
         "files_not_searched": facts.unread,
@@ -281,6 +257,9 @@ fn searched(lines: &mut Lines, looked: &FilesLooked) {
         "{} searched, {size}: nothing was found",
         counted(looked.files, "file")
     ));
+    for left_out in &looked.left_out {
+        lines.item(&format!("left out: {left_out}"));
+    }
     for column in &looked.columns {
         let values = counted(column.values, "value");
         lines.item(&match &column.none {
@@ -292,6 +271,7 @@ fn searched(lines: &mut Lines, looked: &FilesLooked) {
 
 #[cfg(test)]
 mod tests {
+    use super::lines::WIDTH;
     use super::*;
     use crate::engine::scrub::{Chosen, ColumnLooked, LogDone, Rewritten, StepDone};
     use crate::store::{LogFacts, Method, ScrubFacts, StoredConstraint, StoredRelation};

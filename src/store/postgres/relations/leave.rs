@@ -46,8 +46,9 @@ pub(crate) async fn forget(store: &PostgresStore, label: &str, columns: &[String
             .await?;
         }
     }
-    let restore = ProcedureKind::Restore;
-    procedures::finish_of(&mut store.session(&mut tx), restore, label, None, GIVEN_UP).await?;
+    for kind in ProcedureKind::ALL {
+        procedures::finish_of(&mut store.session(&mut tx), kind, label, None, GIVEN_UP).await?;
+    }
     committed(tx).await
 }
 

@@ -215,14 +215,27 @@ async fn log(conn: &mut PgConnection, version: i64) -> Result<LogFacts> {
     Ok(LogFacts {
         files: files.map(|files| files.len() as u64),
         file_bytes: file_bytes.unsigned_abs(),
-        statements: vec![
-            format!("{SWITCH}; CHECKPOINT"),
-            format!("as often as pg_wal has files then: {SWITCH}"),
-            "CHECKPOINT".to_owned(),
-        ],
+        statements: log_statements(),
         missing,
         keepers: estate::log_keepers(conn).await?,
     })
+}
+
+/// What overwrites the log, for a person.
+fn log_statements() -> Vec<(String, String)> {
+    const SWITCH: &str = "SELECT pg_logical_emit_message(false, 'phiseal', ''), pg_switch_wal()";
+    let switch = "EXECUTE on pg_switch_wal()";
+    [
+        (SWITCH.to_owned(), switch),
+        ("CHECKPOINT".to_owned(), "pg_checkpoint"),
+        (
+            format!("as often as pg_wal has files then: {SWITCH}"),
+            switch,
+        ),
+        ("CHECKPOINT".to_owned(), "pg_checkpoint"),
+    ]
+    .map(|(statement, right)| (statement, right.to_owned()))
+    .into()
 }
 
 /// Why the files cannot be read. Paths within the data folder need no more than this.

@@ -42,7 +42,9 @@ const STATEMENTS: &str = "pg_stat_tmp/pgss_query_texts.stat";
 
 /// The files of a table and of the log.
 pub(super) async fn of_table(store: &PostgresStore, table: &Table) -> Result<Vec<StoredFile>> {
-    let relations = table::relations(store, table, &Scope::Attached).await?;
+    let mut relations = table::relations(store, table, &Scope::Attached).await?;
+    // Views read a partitioned table by its root.
+    relations.push(table.name.quoted());
     let mut tx = store.begin_as_login().await?;
     let rows: Vec<(String, String)> = tuple(FILES).bind(relations).fetch_all(&mut *tx).await?;
     let log = of_log(&mut tx).await?.unwrap_or_default();

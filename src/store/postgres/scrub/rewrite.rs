@@ -13,6 +13,12 @@ use crate::store::{Method, Result, ScrubStep, StepKind, StoreError, StoredRelati
 
 /// Below the usual `deadlock_timeout` of one second.
 const LOCK_WAIT: &str = "400ms";
+const SHORT_LOCK: &str = "SET lock_timeout = '400ms'";
+/// A rewrite takes as long as it takes; not every version knows both limits.
+const NO_TIME_LIMIT: &str = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+     WHERE name IN ('statement_timeout', 'transaction_timeout')";
+const AS_BEFORE: &str = "RESET ROLE; SELECT pg_catalog.set_config(name, reset_val, false) FROM pg_catalog.pg_settings \
+     WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')";
 /// How many bytes of rows a sample copies.
 const SAMPLE_BYTES: u64 = 32 << 20;
 /// How long a sample may take before it is given up.
@@ -69,15 +75,9 @@ async fn alone(store: &PostgresStore, statement: &str, in_role: bool) -> Result<
     let mut conn = store.connector.connect().await?;
     let role = store.opening.role().filter(|_| in_role);
     let role = role.map_or_else(String::new, |role| format!("SET ROLE {}; ", role.quoted()));
-    run(
-        &mut conn,
-        format!("{role}SET lock_timeout = '{LOCK_WAIT}'; SET statement_timeout = 0"),
-    )
-    .await?;
+    run(&mut conn, format!("{NO_TIME_LIMIT}; {role}{SHORT_LOCK}")).await?;
     let done = run(&mut conn, statement).await;
-    let _ = raw("RESET lock_timeout; RESET statement_timeout; RESET ROLE")
-        .execute(&mut conn)
-        .await;
+    let _ = raw(AS_BEFORE).execute(&mut conn).await;
     done
 }
 

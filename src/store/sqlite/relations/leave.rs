@@ -42,7 +42,9 @@ pub(crate) async fn forget(
     }
     after_change(&mut transaction, None, false).await?;
     let session = &mut SqliteSession(&mut *transaction);
-    procedures::finish_of(session, ProcedureKind::Restore, label, None, GIVEN_UP).await?;
+    for kind in ProcedureKind::ALL {
+        procedures::finish_of(session, kind, label, None, GIVEN_UP).await?;
+    }
     commit(transaction).await
 }
 
