@@ -22,8 +22,8 @@ use crate::store::{
 };
 use crate::words::word_enum;
 
-pub use act::{LOG_BYTES_MAX, log_work};
-pub use method::{Chosen, choose};
+pub use act::log_work;
+pub use method::Chosen;
 pub use report::{
     CHECKLIST, ColumnLooked, FilesLooked, FoundIn, LogDone, Rewritten, ScrubReport, StepDone,
 };

@@ -22,7 +22,7 @@ const ATTEMPTS: u32 = 30;
 const PAUSE: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The log is not overwritten if that writes more.
-pub const LOG_BYTES_MAX: u64 = 16 << 30;
+const LOG_BYTES_MAX: u64 = 16 << 30;
 
 /// How many files of the log are to be ended, so that each that exists is overwritten.
 ///
@@ -221,13 +221,15 @@ impl Engine {
         self.store.checkpoint().await?;
         let now = self.store.log_files().await?.unwrap_or_default();
         let files = now.len() as u64;
-        for at in 0..files {
+        if files > 0 {
+            self.events.emit(Event::Waiting {
+                why: format!("{files} files of the write-ahead log that are overwritten"),
+            });
+        }
+        for _ in 0..files {
             if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }
-            self.events.emit(Event::Waiting {
-                why: format!("the write-ahead log to be overwritten: {at} of {files} files"),
-            });
             self.store.switch_log().await?;
         }
         self.events.emit(Event::GoingOn);
