@@ -231,7 +231,7 @@ impl Engine {
 
     async fn seal_table(&self, job: &Job) -> Result<TableReport, EngineError> {
         let label = &job.table.label;
-        self.move_fields(job, FieldState::Sealing).await?;
+        let sealing = self.move_fields(job, FieldState::Sealing).await?;
         let fill = Arc::new(Reindex::filling(job));
         // An interrupted fill of indexes is an unfinished run of its own, which must end first.
         let open = self.store.open_run(label).await?;
@@ -246,14 +246,15 @@ impl Engine {
         }
         self.store.finish_indexes(&job.table).await?;
         if report.open_quarantine == 0 && !report.done.still_written {
-            self.move_fields(job, FieldState::Sealed).await?;
+            self.set_states(label, &sealing, FieldState::Sealed).await?;
         }
         Ok(report)
     }
 
-    /// Sets the state of those fields of the job that may have it. The others stay what they are: a
-    /// field without plaintext is not sealed again, and one that was restored is not verified.
-    async fn move_fields(&self, job: &Job, state: FieldState) -> Result<(), StoreError> {
+    /// Sets the state of those fields of the job that may have it, and returns their labels. The others
+    /// stay what they are: a field without plaintext is not sealed again, and one that was restored is
+    /// not verified.
+    async fn move_fields(&self, job: &Job, state: FieldState) -> Result<Vec<String>, StoreError> {
         let label = &job.table.label;
         let registered = self.store.fields().await?;
         let may_become = |name: &String| {
@@ -264,9 +265,19 @@ impl Engine {
             })
         };
         let labels: Vec<String> = job.labels().into_iter().filter(may_become).collect();
-        match labels.is_empty() {
+        self.set_states(label, &labels, state).await?;
+        Ok(labels)
+    }
+
+    async fn set_states(
+        &self,
+        label: &str,
+        fields: &[String],
+        state: FieldState,
+    ) -> Result<(), StoreError> {
+        match fields.is_empty() {
             true => Ok(()),
-            false => self.store.set_field_state(label, &labels, state).await,
+            false => self.store.set_field_state(label, fields, state).await,
         }
     }
 

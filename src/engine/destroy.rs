@@ -107,6 +107,7 @@ impl Engine {
         if records.is_empty() {
             return Err(KeyError::NoneOfTenant.into());
         }
+        self.refuse_any_open_finalize().await?;
         let keys: Vec<KeyId> = records.iter().map(|record| record.key_id).collect();
         self.refuse_open_rotation(&keys).await?;
         self.outlive_snapshots().await?;

@@ -24,12 +24,14 @@ use super::quarantine::open_key;
 use super::report::TableReport;
 use super::wait::Waiting;
 use super::{Engine, Job};
+use crate::error::Coded;
 use crate::run::audit;
+use crate::run::holder::{self, Process};
 use crate::store::plaintext::HIDDEN;
 use crate::store::record::FINALIZED;
 use crate::store::{
-    FieldState, FrozenState, KeyText, ProcedureKind, ProcedureRecord, QuarantineState, Removal,
-    Sealed, StoreError, Table,
+    FieldState, FrozenState, Holder, KeyText, ProcedureKind, ProcedureRecord, QuarantineState,
+    Removal, RunKind, Sealed, StoreError, Table,
 };
 use crate::words::word_enum;
 
@@ -114,11 +116,22 @@ pub struct Finalized {
     pub seconds: f64,
 }
 
+/// What an undo left for a person.
+#[derive(Debug)]
+pub struct Undone {
+    /// Statements that could not be run while rows contradict them.
+    pub statements: Vec<String>,
+    /// Whether values may be NULL already that were plaintext.
+    pub blanked: bool,
+}
+
 /// What the phases of a finalize have to know of each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Params {
     state: FrozenState,
+    /// Values that the last verification opened and compared.
+    verified: u64,
 }
 
 impl Engine {
@@ -138,6 +151,9 @@ impl Engine {
         if let Some(open) = open.as_ref().filter(|open| !is_of(open, &job.table)) {
             return Err(unfinished(open).into());
         }
+        if options.fate != PlaintextFate::Blank {
+            self.end_blanking(&job.table.label).await?;
+        }
         if open.is_none() {
             self.refuse_open_run(&job.table.label).await?;
             let found = self.look_before_finalize(job, options.observe).await?;
@@ -149,15 +165,15 @@ impl Engine {
             options,
             params: Params::default(),
             rounds: 0,
-            verified: 0,
             blanked: 0,
         };
         self.proceed(&mut finalizing).await?;
+        self.tell_detached(&job.table.label).await?;
         Ok(Finalized {
             table: job.table.label.clone(),
             columns: job.labels(),
             fate: options.fate,
-            verified: finalizing.verified,
+            verified: finalizing.params.verified,
             blanked: finalizing.blanked,
             resumed: open.is_some(),
             seconds: self.stop.clock().since(begun).as_secs_f64(),
@@ -165,11 +181,11 @@ impl Engine {
     }
 
     /// Gives the plaintext columns of a finalize that is not finished, or that kept them, back to the
-    /// application. Returns the statements that are left for a person.
+    /// application.
     ///
     /// # Errors
     /// [`FinalizeError::Removed`]; what the store reports.
-    pub async fn undo_finalize(&self, job: &Job) -> Result<Vec<String>, EngineError> {
+    pub async fn undo_finalize(&self, job: &Job) -> Result<Undone, EngineError> {
         let label = &job.table.label;
         let registered = self.store.fields().await?;
         let removed = |state| matches!(state, FieldState::Finalized | FieldState::Scrubbed);
@@ -188,15 +204,43 @@ impl Engine {
         if let Some(open) = open.as_ref().filter(|open| !is_of(open, &job.table)) {
             return Err(unfinished(open).into());
         }
+        let blanked = self.end_blanking(label).await?;
         self.refuse_open_run(label).await?;
-        let left = self.store.unfreeze(&job.table).await?;
+        // A process that still works on it notices that it ended.
         if let Some(open) = open {
             self.store
                 .finish_procedure(open.procedure_id, UNDONE)
                 .await?;
             self.note_procedure(&open, UNDONE).await?;
         }
-        Ok(left)
+        let statements = self.store.unfreeze(&job.table).await?;
+        Ok(Undone {
+            statements,
+            blanked,
+        })
+    }
+
+    /// Ends an unfinished run that blanks the table; returns whether there was one.
+    async fn end_blanking(&self, label: &str) -> Result<bool, EngineError> {
+        let open = self.store.open_run(label).await?;
+        let Some(run) = open.filter(|run| run.kind == RunKind::Finalize) else {
+            return Ok(false);
+        };
+        let this = Process::this();
+        let lanes = self.store.lanes(run.run_id).await?;
+        let dead: Vec<Holder> = (lanes.into_iter())
+            .filter_map(|lane| lane.holder)
+            .filter(|holder| this.is_dead(holder))
+            .map(Holder)
+            .collect();
+        let code = EngineError::Interrupted.code();
+        match self.store.abandon_run(run.run_id, code, &dead).await? {
+            None => Ok(true),
+            Some(holder) => Err(EngineError::LanesHeld {
+                table: label.to_owned(),
+                holder: holder::describe(&holder.0),
+            }),
+        }
     }
 
     /// The job as if the columns that an earlier call has hidden had their names: the freeze gives
@@ -232,6 +276,35 @@ impl Engine {
         }
     }
 
+    /// Says which relations were detached from the table, since they keep their plaintext.
+    async fn tell_detached(&self, label: &str) -> Result<(), EngineError> {
+        let relations = self.store.sealed_relations().await?;
+        let detached = relations.into_iter().filter(|one| !one.attached);
+        for now in detached
+            .filter(|one| one.table_label == label)
+            .filter_map(|one| one.now)
+        {
+            self.events.emit(Event::Notice {
+                text: format!(
+                    "warning: {} was detached from {} and keeps its plaintext",
+                    now.label(),
+                    crate::foreign::Foreign(label)
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Refuses while a finalize of any table is not finished: its plaintext would go although the keys
+    /// of some values went before.
+    pub(super) async fn refuse_any_open_finalize(&self) -> Result<(), EngineError> {
+        let procedures = self.store.procedures(0).await?;
+        let open = procedures
+            .iter()
+            .find(|one| one.kind == ProcedureKind::Finalize && one.finished_at.is_none());
+        open.map_or(Ok(()), |open| Err(unfinished(open).into()))
+    }
+
     async fn refuse_open_run(&self, label: &str) -> Result<(), EngineError> {
         match self.open_run_of_others(label).await? {
             None => Ok(()),
@@ -262,7 +335,6 @@ struct Finalizing<'a> {
     params: Params,
     /// How often it began again at the freeze.
     rounds: u32,
-    verified: u64,
     blanked: u64,
 }
 
@@ -292,8 +364,9 @@ impl Procedure for Finalizing<'_> {
             FinalizePhase::Hide | FinalizePhase::Grace | FinalizePhase::Remove if !drops => {
                 FinalizePhase::Freeze
             }
+            // A part of the rows is blanked: all of it begins again.
             FinalizePhase::Blank if self.options.fate != PlaintextFate::Blank => {
-                FinalizePhase::Constrain
+                FinalizePhase::Freeze
             }
             phase => phase,
         }
@@ -317,7 +390,7 @@ impl Procedure for Finalizing<'_> {
             FinalizePhase::Hide => self.hide(engine).await,
             FinalizePhase::Grace => self.grace(engine, record).await,
             FinalizePhase::Blank => self.blank(engine).await,
-            FinalizePhase::Remove => self.remove(engine).await,
+            FinalizePhase::Remove => self.remove(engine, record).await,
         }
     }
 }
@@ -350,7 +423,7 @@ impl Finalizing<'_> {
             engine.backfill(self.job).await?;
         }
         let TableReport { done, .. } = engine.verify(self.job).await?;
-        self.verified = done.seen.values_opened();
+        self.params.verified = done.seen.values_opened();
         let tags = engine.quarantined_tags(self.job).await?;
         let table = label.clone();
         if done.seen.failed > 0 || done.seen.unsealed > 0 {
@@ -365,7 +438,7 @@ impl Finalizing<'_> {
         if !tags.is_empty() {
             return Err(FinalizeError::Quarantined { table, tags }.into());
         }
-        Ok(Then::Phase(FinalizePhase::Constrain))
+        self.with(FinalizePhase::Constrain)
     }
 
     /// Deletes the values that the caller named as lost.
@@ -482,11 +555,13 @@ impl Finalizing<'_> {
         self.with(FinalizePhase::Remove)
     }
 
-    async fn remove(&mut self, engine: &Engine) -> Next {
+    async fn remove(&mut self, engine: &Engine, record: &ProcedureRecord) -> Next {
         let removal = match self.options.fate {
             PlaintextFate::Drop => Removal::Dropped,
             PlaintextFate::Blank | PlaintextFate::Keep => Removal::Blanked,
         };
+        // Noted before: a kill after the removal must not leave it without an entry.
+        engine.note_procedure(record, "remove").await?;
         let removed = engine
             .store
             .remove_plaintext(&self.job.table, removal, &self.params.state)

@@ -149,6 +149,8 @@ pub struct PlainDefinition {
     pub dependents: Vec<String>,
     /// Whether the sealed column took over NOT NULL.
     pub not_null_carried: bool,
+    /// Whether the column was dropped.
+    pub dropped: bool,
 }
 
 /// What the name of a hidden column begins with.

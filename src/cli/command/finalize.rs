@@ -32,6 +32,8 @@ pub async fn run(global: &Global, args: &FinalizeArgs, output: Output) -> Result
     let (jobs, failures) = tables::jobs_going(&look, args.going, output)?;
     let jobs = look.sealed_only(jobs, false)?;
     if args.undo {
+        let left = unfinished(&look, jobs.clone());
+        let jobs = if left.is_empty() { jobs } else { left };
         return undo(&engine, &jobs, output).await;
     }
     let options = options(args);
@@ -244,14 +246,20 @@ fn steps(options: &FinalizeOptions) -> String {
 async fn undo(engine: &Engine, jobs: &[Job], output: Output) -> Result<Exit, Fault> {
     let mut left = Vec::new();
     let mut undone = Vec::new();
+    let mut blanked = false;
     for job in jobs {
-        left.extend(engine.undo_finalize(job).await?);
+        let one = engine.undo_finalize(job).await?;
+        left.extend(one.statements);
+        blanked |= one.blanked;
         undone.push(job.table.label.clone());
     }
     let mut lines: Vec<String> = undone
         .iter()
         .map(|label| format!("{} takes plaintext again", Foreign(label)))
         .collect();
+    if blanked {
+        lines.push("some of it is NULL already: `phiseal restore` fills it".to_owned());
+    }
     if !left.is_empty() {
         lines.push(
             "rows were written without plaintext meanwhile: `phiseal restore` fills them; then run"
@@ -260,7 +268,7 @@ async fn undo(engine: &Engine, jobs: &[Job], output: Output) -> Result<Exit, Fau
         lines.extend(left.iter().map(|sql| format!("  {}", Foreign(sql))));
     }
     output.result(
-        &json!({ "tables": undone, "statements": left }),
+        &json!({ "tables": undone, "statements": left, "blanked": blanked }),
         &lines.join("\n"),
     );
     Ok(Exit::Done)

@@ -14,6 +14,7 @@ use crate::cli::signal;
 use crate::engine::preflight::RunPurpose;
 use crate::engine::{Job, Stop, Total};
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::Ident;
 use crate::plural::counted;
 use crate::store::Sealed;

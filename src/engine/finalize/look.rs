@@ -13,7 +13,7 @@ use crate::engine::{Engine, Job};
 use crate::store::{Dependent, QuarantineRecord, QuarantineState, UnsealedRows};
 
 /// The pause between two looks at the sessions that write.
-const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+const SAMPLE_EVERY: Duration = Duration::from_millis(30);
 
 /// What was found.
 #[derive(Debug, Clone, Default)]

@@ -199,12 +199,12 @@ pub(crate) async fn seconds_in_phase<S: Session>(
     procedure_id: i64,
 ) -> Result<f64> {
     let sql = format!(
-        "SELECT {} FROM {} WHERE procedure_id = $1",
+        "SELECT {} FROM {} WHERE procedure_id = $1 AND finished_at IS NULL",
         session.dialect().seconds_until("phase_since"),
         session.dialect().table("procedures"),
     );
     let query = statement(sql).bind(procedure_id);
-    let until: Seconds = session.fetch_one(query, "the procedure").await?;
+    let until: Seconds = session.fetch_one(query, "the unfinished procedure").await?;
     Ok(-until.0)
 }
 

@@ -12,6 +12,7 @@ mod when;
 use crate::ident::Ident;
 use crate::quote;
 use crate::store::change::{Change, label_digest};
+use crate::store::plaintext::HIDDEN;
 pub(super) use registered::guard_of;
 
 pub(super) use functions::{UNDONE, looks_sealed};
@@ -69,9 +70,16 @@ impl GuardField {
         }
     }
 
-    /// The column by which messages name the field.
+    /// The column by which messages name the field. Applications do not know a hidden one.
     fn name(&self) -> &str {
-        self.source().unwrap_or(&self.holder).as_str()
+        let shown = self.source().filter(|_| !self.is_hidden());
+        shown.unwrap_or(&self.holder).as_str()
+    }
+
+    /// Whether the plaintext column has a name that no application knows.
+    fn is_hidden(&self) -> bool {
+        self.beside()
+            .is_some_and(|plain| plain.as_str().starts_with(HIDDEN))
     }
 
     /// The columns beside the plaintext that only a sealer or the engine writes.
@@ -214,6 +222,12 @@ impl Guard {
             },
         };
         arguments.strip_suffix(b"\0") == Some(when.as_bytes())
+    }
+
+    /// Whether the guard of this field watches a plaintext column beside the sealed value.
+    pub(super) fn watches(&self, label: &str) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|field| field.label == label && field.beside().is_some())
     }
 
     /// The number of the guard's triggers.

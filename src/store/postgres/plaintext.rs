@@ -24,7 +24,7 @@ use crate::store::ledger::{fields, procedures};
 use crate::store::text::joined;
 use crate::store::{
     Dependent, FieldRecord, FieldState, FrozenState, KeyText, OpenTransaction, PlainDefinition,
-    Plaintext, ProcedureKind, Removal, Result, Sealed, StoreError, Table, UnsealedRows,
+    Plaintext, ProcedureKind, Removal, Result, Sealed, StoreError, Table, TableField, UnsealedRows,
     hidden_name,
 };
 pub(super) use constraints::form_of_new;
@@ -140,7 +140,16 @@ async fn held(
             .ok_or_else(|| StoreError::missing("a registered field"))?;
         let hidden = name(hidden_name(&table.label, &field.label))?;
         let present = name(record.column_name.clone())?;
-        let plain = [&field.column, &hidden, &present]
+        if is_there(&hidden) && is_there(&field.column) && hidden != field.column {
+            return Err(StoreError::InTheWay {
+                what: format!(
+                    "{}.{}, made again beside the hidden column,",
+                    table.label,
+                    field.column.as_str()
+                ),
+            });
+        }
+        let plain = [&hidden, &field.column, &present]
             .into_iter()
             .find(|name| is_there(name));
         out.push(Held {
@@ -279,8 +288,7 @@ async fn try_freeze(store: &PostgresStore, table: &Table) -> Result<()> {
         let definition = dependents::definition(store, &mut tx, table, field).await?;
         let label = quote::literal(&field.label);
         if !recorded {
-            let json = serde_json::to_string(&definition)
-                .map_err(|_| StoreError::unexpected("a definition that is no JSON"))?;
+            let json = to_json(&definition)?;
             statements.push(set_field(
                 store,
                 table,
@@ -344,13 +352,22 @@ async fn frozen_state(
     tx: &mut Transaction<'static, Postgres>,
     table: &Table,
 ) -> Result<FrozenState> {
+    let hidden = |field: &TableField| hidden_name(&table.label, &field.label);
     let bound: Vec<String> = (table.keys.iter().map(|key| &key.name))
         .chain(&table.tenant)
+        .chain(table.fields.iter().map(|field| &field.column))
+        .chain(
+            table
+                .fields
+                .iter()
+                .filter_map(|field| field.sealed.beside()),
+        )
         .map(|name| name.as_str().to_owned())
+        .chain(table.fields.iter().map(hidden))
         .collect();
     let row = query(format!(
         "SELECT md5(string_agg(tree.relid::oid || ' ' || {guard} || ' ' || coalesce((SELECT \
-           string_agg(a.attnum || ':' || a.atttypid || ':' || a.atttypmod, ',' ORDER BY a.attnum) \
+           string_agg(a.attname || ':' || a.attnum || ':' || a.atttypid || ':' || a.atttypmod, ',' ORDER BY a.attnum) \
              FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = tree.relid AND a.attname = ANY ($2) \
                AND NOT a.attisdropped), ''), ';' ORDER BY tree.relid::oid)) FROM {TREE} AS tree \
          JOIN pg_catalog.pg_class AS c ON c.oid = tree.relid",
@@ -396,6 +413,11 @@ async fn try_hide(
         rename(&mut tx, table, field.plain.as_ref(), &hidden).await?;
     }
     remake_guard(store, &mut tx, table, true).await?;
+    let guard = guard::guard_of(store, &mut tx, table).await?;
+    let watched = shown.iter().all(|field| guard.watches(&field.label));
+    if !watched {
+        return Err(StoreError::unexpected("a hidden column without its guard"));
+    }
     let state = frozen_state(&mut tx, table).await?;
     committed(tx).await?;
     Ok(Some(state))
@@ -463,6 +485,7 @@ async fn try_remove(
     }
     let held = held(store, &mut tx, table).await?;
     if removal == Removal::Dropped {
+        record_late(store, &mut tx, table, &held).await?;
         run(&mut tx, relations::before_change(store, table)).await?;
         drop_columns(store, &mut tx, table, &held).await?;
         remake_guard(store, &mut tx, table, true).await?;
@@ -480,6 +503,54 @@ async fn try_remove(
     .await?;
     committed(tx).await?;
     Ok(true)
+}
+
+/// Looks once more, under the lock, for what depends on the columns: what was made since the freeze is
+/// recorded, too, or refuses the removal. Says in the record that the columns were dropped.
+async fn record_late(
+    store: &PostgresStore,
+    tx: &mut Transaction<'static, Postgres>,
+    table: &Table,
+    held: &[Held],
+) -> Result<()> {
+    for one in dependents::of(store, tx, table).await? {
+        if one.blocks {
+            return Err(StoreError::InTheWay {
+                what: format!(
+                    "{} {}, on a plaintext column of {},",
+                    one.kind, one.name, table.label
+                ),
+            });
+        }
+    }
+    for field in held.iter().filter(|field| field.beside().is_some()) {
+        let mut definition = field.definition()?;
+        let now = dependents::definition(store, tx, table, field).await?;
+        for statement in now.dependents {
+            // The server quotes a hidden name, and not always the column's own.
+            let bare = |sql: &String| sql.replace('"', "");
+            let is_known = definition
+                .dependents
+                .iter()
+                .any(|one| bare(one) == bare(&statement));
+            if !is_known {
+                definition.dependents.push(statement);
+            }
+        }
+        definition.dropped = true;
+        let set = format!(
+            "plaintext_definition = {}",
+            quote::literal(&to_json(&definition)?)
+        );
+        let label = quote::literal(&field.label);
+        run(tx, set_field(store, table, &label, &set)).await?;
+    }
+    Ok(())
+}
+
+fn to_json(definition: &PlainDefinition) -> Result<String> {
+    serde_json::to_string(definition)
+        .map_err(|_| StoreError::unexpected("a definition that is no JSON"))
 }
 
 /// Drops the plaintext columns beside sealed values. Never with CASCADE: the server refuses while

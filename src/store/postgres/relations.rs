@@ -62,14 +62,15 @@ pub(super) fn guard_identity(relation: &str) -> String {
     )
 }
 
-/// Records the numbers of columns that were renamed, so that they are found under their new names.
+/// Records the numbers that columns have now. A name that no column has now keeps its number, so that
+/// a hidden column is found.
 pub(super) async fn record_columns(
     store: &PostgresStore,
     conn: &mut PgConnection,
     table: &Table,
 ) -> Result<()> {
     query(format!(
-        "UPDATE {} AS r SET columns = ({}::pg_catalog.jsonb || r.columns::pg_catalog.jsonb)::pg_catalog.text \
+        "UPDATE {} AS r SET columns = (r.columns::pg_catalog.jsonb || {}::pg_catalog.jsonb)::pg_catalog.text \
          WHERE r.table_label = $1 AND r.left_at IS NULL AND r.database = {DATABASE}",
         store.own("sealed_relations"),
         columns_of("r.relation::pg_catalog.oid"),

@@ -9,7 +9,9 @@ use super::super::relations;
 use super::super::sql::{query, scalar};
 use super::{Guard, GuardField, Plain};
 use crate::ident::Ident;
-use crate::store::{FieldRecord, Result, Sealed, StoreError, Table, TableField, UntrustedSeal};
+use crate::store::{
+    FieldRecord, Result, Sealed, StoreError, Table, TableField, UntrustedSeal, hidden_name,
+};
 
 /// The guard that the table should have: for the registered fields and those that this plan adds.
 /// Only the registry says whether a field is frozen, so that no command thaws one by making the guard
@@ -25,7 +27,7 @@ pub(crate) async fn guard_of(
     let mut fields = Vec::new();
     for field in &table.fields {
         let record = records.iter().find(|one| one.column_label == field.label);
-        fields.extend(planned(field, record, &there)?);
+        fields.extend(planned(field, record, &there, &table.label)?);
     }
     for record in &records {
         let known = |field: &GuardField| {
@@ -66,12 +68,19 @@ fn planned(
     field: &TableField,
     record: Option<&FieldRecord>,
     columns: &Columns,
+    table_label: &str,
 ) -> Result<Option<GuardField>> {
-    let plain = match record.filter(|_| !is_there(columns, field.column.as_str())) {
-        Some(record) => ident(record.column_name.clone())?,
-        None => field.column.clone(),
-    };
-    let has_plain = is_there(columns, plain.as_str());
+    let hidden = hidden_name(table_label, &field.label);
+    let present = record.map(|record| record.column_name.clone());
+    let names = [
+        Some(hidden),
+        Some(field.column.as_str().to_owned()),
+        present,
+    ];
+    let mut names = names.into_iter().flatten();
+    let plain = names.find(|name| is_there(columns, name));
+    let has_plain = plain.is_some();
+    let plain = plain.map_or_else(|| Ok(field.column.clone()), ident)?;
     let (holder, text, plain) = match &field.sealed {
         Sealed::InPlace if has_plain => (plain, true, Plain::InPlace),
         Sealed::Beside { column, text } if has_plain => {
@@ -95,8 +104,11 @@ fn planned(
 
 /// A field that the plan does not name. `None` if its columns are gone.
 fn registered(record: &FieldRecord, columns: &Columns) -> Result<Option<GuardField>> {
-    let has_plain = is_there(columns, &record.column_name);
-    let plain = || ident(record.column_name.clone());
+    let hidden = hidden_name(&record.table_label, &record.column_label);
+    let mut names = [hidden, record.column_name.clone()].into_iter();
+    let name = names.find(|name| is_there(columns, name));
+    let has_plain = name.is_some();
+    let plain = || ident(name.clone().unwrap_or_default());
     let (holder, text, plain) = match &record.sealed_column {
         None if has_plain => (plain()?, true, Plain::InPlace),
         Some(sealed) => {

@@ -8,10 +8,10 @@ use super::super::prepare::{begin_briefly, patiently};
 use super::super::relations;
 use super::super::sql::{OWNERS_NAMES, SAFE_NAMES, run};
 use super::constraints::{drop_statements, relations_of, set_not_null};
-use super::{Held, held, lock, remake_guard, rename, set_field};
+use super::{Held, held, lock, remake_guard, rename, set_field, to_json};
 use crate::quote;
 use crate::store::ledger::fields;
-use crate::store::{FieldState, PlainDefinition, Result, Table};
+use crate::store::{FieldState, Result, Table};
 
 /// See [`crate::store::Plaintext::unfreeze`].
 pub(super) async fn unfreeze(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
@@ -25,6 +25,10 @@ async fn try_unfreeze(store: &PostgresStore, table: &Table) -> Result<()> {
     run(&mut tx, relations::before_change(store, table)).await?;
     let held = held(store, &mut tx, table).await?;
     for field in &held {
+        // A field that is not frozen has nothing to give back.
+        if !field.record.frozen && !field.is_hidden(table) {
+            continue;
+        }
         if field.is_hidden(table) {
             rename(&mut tx, table, field.plain.as_ref(), &field.name).await?;
         }
@@ -48,6 +52,7 @@ async fn thaw(
     if !made {
         definition.dependents.clear();
     }
+    definition.dropped = false;
     let mut statements = drop_statements(tx, table, field).await?;
     let column = format!("ALTER TABLE {} ALTER COLUMN", table.name.quoted());
     if let (Some((sealed, _)), true) = (&field.sealed, definition.not_null_carried) {
@@ -71,6 +76,13 @@ async fn thaw(
             quote::literal(comment)
         ));
     }
+    if !made && is_removed(field) {
+        // Its statistics were switched off when it was blanked.
+        statements.push(format!(
+            "{column} {} SET STATISTICS -1",
+            field.name.quoted()
+        ));
+    }
     let label = quote::literal(&field.label);
     let json = to_json(&definition)?;
     let set = format!(
@@ -91,11 +103,6 @@ async fn thaw(
         fields::set_state(&mut session, &table.label, &labels, FieldState::Sealed).await?;
     }
     Ok(())
-}
-
-fn to_json(definition: &PlainDefinition) -> Result<String> {
-    serde_json::to_string(definition)
-        .map_err(|_| crate::store::StoreError::unexpected("a definition that is no JSON"))
 }
 
 /// Creates the columns that a restore writes to, where they are missing, each as it was recorded; a
@@ -126,11 +133,12 @@ async fn try_make(store: &PostgresStore, table: &Table) -> Result<()> {
         } else if field.plain.as_ref() != Some(&field.name) {
             let collation = field.definition()?.collation;
             let collate = collation.map_or_else(String::new, |name| format!(" COLLATE {name}"));
+            let base = base_of_domain(&mut tx, &described.source_type).await?;
             let add = format!(
                 "ALTER TABLE {} ADD COLUMN {} {}{collate}",
                 table.name.quoted(),
                 field.name.quoted(),
-                described.source_type
+                base.as_ref().unwrap_or(&described.source_type)
             );
             if !is_known_type(&mut tx, &described.source_type).await? {
                 // An earlier version registered the application's types without their schema.
@@ -138,9 +146,14 @@ async fn try_make(store: &PostgresStore, table: &Table) -> Result<()> {
             }
             run(&mut tx, add).await?;
             run(&mut tx, SAFE_NAMES).await?;
+            if base.is_some() {
+                remember_domain(store, &mut tx, table, field, &described.source_type).await?;
+            }
         }
         if is_own && (field.record.frozen || is_removed(field)) {
-            thaw(store, &mut tx, table, field, made).await?;
+            let now = held(store, &mut tx, table).await?;
+            let now = now.iter().find(|one| one.label == field.label);
+            thaw(store, &mut tx, table, now.unwrap_or(field), made).await?;
         }
     }
     remake_guard_as_recorded(store, &mut tx, table).await?;
@@ -170,6 +183,47 @@ async fn is_own_name(
     }))
 }
 
+/// The type under a domain that has a constraint or a default: a column that is just made would break
+/// the one, and be filled by the other.
+async fn base_of_domain(
+    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    sql_type: &str,
+) -> Result<Option<String>> {
+    Ok(super::super::sql::scalar(
+        "SELECT pg_catalog.format_type(y.typbasetype, y.typtypmod) FROM pg_catalog.pg_type AS y \
+         WHERE y.oid = pg_catalog.to_regtype($1) AND y.typtype = 'd' AND (y.typnotnull OR y.typdefault IS NOT NULL \
+           OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.contypid = y.oid))",
+    )
+    .bind(sql_type.to_owned())
+    .fetch_optional(&mut **tx)
+    .await?)
+}
+
+/// Records the statement by which a person gives the column its domain once every row has its value.
+async fn remember_domain(
+    store: &PostgresStore,
+    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    table: &Table,
+    field: &Held,
+    domain: &str,
+) -> Result<()> {
+    let mut definition = field.definition()?;
+    definition.dependents.push(format!(
+        "ALTER TABLE {} ALTER COLUMN {} TYPE {domain};",
+        table.name.quoted(),
+        field.name.quoted()
+    ));
+    let set = format!(
+        "plaintext_definition = {}",
+        quote::literal(&to_json(&definition)?)
+    );
+    run(
+        tx,
+        set_field(store, table, &quote::literal(&field.label), &set),
+    )
+    .await
+}
+
 /// Whether the server finds this type: its name has a schema, or it is one of the server's own.
 async fn is_known_type(
     tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
@@ -194,7 +248,7 @@ pub(super) async fn finish(store: &PostgresStore, table: &Table) -> Result<Vec<S
     for field in &held {
         let definition = field.definition()?;
         let is_own = field.record.column_name == field.name.as_str();
-        if definition == PlainDefinition::default()
+        if field.record.plaintext_definition == "{}"
             || !is_own
             || field.plain.as_ref() != Some(&field.name)
         {

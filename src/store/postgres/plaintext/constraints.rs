@@ -252,15 +252,28 @@ async fn carry_not_null(
     if !definition.not_null || definition.not_null_carried {
         return Ok(());
     }
-    if !set_not_null(store, table, &field.label, sealed, relations).await? {
+    if is_not_null(store, table, sealed).await?
+        || !set_not_null(store, table, &field.label, sealed, relations).await?
+    {
         return Ok(());
     }
     definition.not_null_carried = true;
-    let json = serde_json::to_string(&definition)
-        .map_err(|_| StoreError::unexpected("a definition that is no JSON"))?;
+    let json = super::to_json(&definition)?;
     let set = format!("plaintext_definition = {}", quote::literal(&json));
     let label = quote::literal(&field.label);
     apply(store, &[set_field(store, table, &label, &set)]).await
+}
+
+async fn is_not_null(store: &PostgresStore, table: &Table, column: &Ident) -> Result<bool> {
+    in_transaction!(store.begin(), |tx| {
+        super::scalar(
+            "SELECT coalesce((SELECT attnotnull FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass($1) \
+               AND attname = $2 AND NOT attisdropped), false)",
+        )
+        .bind(regclass(table))
+        .bind(column.as_str().to_owned())
+        .fetch_one(&mut **tx)
+    })
 }
 
 /// Makes a column NOT NULL. A constraint that was validated before spares the server the look at the

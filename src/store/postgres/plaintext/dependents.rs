@@ -86,6 +86,24 @@ const OBJECTS: &str = "
      WHERE k.conparentid = 0 AND k.conname !~ '^phiseal_' AND k.contype IN ('f', 'u', 'p', 'x', 'c')
        AND k.coninhcount = 0
     UNION ALL
+    SELECT 'sequence', s.oid::regclass::text, u.column, true, format('ALTER SEQUENCE %s OWNED BY NONE;', s.oid::regclass),
+           NULL, NULL
+      FROM used AS u JOIN pg_catalog.pg_class AS s ON s.oid = u.objid AND u.classid = 'pg_class'::regclass
+        AND s.relkind = 'S' JOIN pg_catalog.pg_attribute AS a ON a.attrelid = u.refobjid AND a.attnum = u.attnum
+     WHERE a.attidentity = ''
+    UNION ALL
+    SELECT 'identity', a.attname::text, a.attname::text, true,
+           format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY;', a.attrelid::regclass, a.attname), NULL, NULL
+      FROM pg_catalog.pg_attribute AS a JOIN tree ON tree.relid = a.attrelid AND tree.level = 0
+     WHERE a.attname::text = ANY ($2) AND NOT a.attisdropped AND a.attidentity <> ''
+    UNION ALL
+    SELECT 'privilege', x.privilege_type, a.attname::text, false, NULL,
+           format('GRANT %s (%I) ON %s TO %s%s;', x.privilege_type, a.attname, a.attrelid::regclass,
+             CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
+             CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), NULL
+      FROM pg_catalog.pg_attribute AS a JOIN tree ON tree.relid = a.attrelid AND tree.level = 0, aclexplode(a.attacl) AS x
+     WHERE a.attname::text = ANY ($2) AND NOT a.attisdropped
+    UNION ALL
     SELECT 'statistics', s.stxname::text, u.column, false, format('DROP STATISTICS %I.%I;', n.nspname, s.stxname),
            pg_get_statisticsobjdef(s.oid) || ';', NULL
       FROM used AS u JOIN pg_catalog.pg_statistic_ext AS s ON s.oid = u.objid AND u.classid = 'pg_statistic_ext'::regclass
@@ -96,7 +114,7 @@ const OBJECTS: &str = "
       FROM unnest($2) AS w(name) CROSS JOIN pg_catalog.pg_proc AS p
       JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
       JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang AND l.lanname IN ('plpgsql', 'sql')
-     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.proname !~ '^guard_(insert|update|named)_[0-9a-f]{16}$'
+     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname <> $3 AND p.proname !~ '^guard_(insert|update|named)_[0-9a-f]{16}$'
        AND position(lower(w.name) IN lower(p.prosrc)) > 0
        AND (position(lower((SELECT relname::text FROM pg_catalog.pg_class WHERE oid = to_regclass($1))) IN lower(p.prosrc)) > 0
          OR EXISTS (SELECT FROM pg_catalog.pg_trigger AS t JOIN tree ON tree.relid = t.tgrelid WHERE t.tgfoid = p.oid))
@@ -131,11 +149,17 @@ pub(super) async fn of(
     let rows = query(format!("WITH tree AS {TREE}, {OBJECTS}"))
         .bind(regclass(table))
         .bind(columns)
+        .bind(store.schema.as_str().to_owned())
         .fetch_all(&mut **tx)
         .await?;
-    rows.iter()
+    let all: Result<Vec<Dependent>> = rows
+        .iter()
         .map(|row| dependent(row, table, &fields, &unique))
-        .collect()
+        .collect();
+    let mut all = all?;
+    // A constraint over two columns is one object.
+    all.dedup_by(|a, b| (&a.kind, &a.name, &a.create) == (&b.kind, &b.name, &b.create));
+    Ok(all)
 }
 
 async fn unique_indexes(
@@ -166,13 +190,21 @@ fn dependent(
         && field
             .zip(columns)
             .is_some_and(|(field, columns)| has_successor(table, field, &column, &columns, unique));
+    // A hidden column had another name when its dependents were made.
+    let shown = |sql: Option<String>| {
+        let names = field.and_then(|field| Some((field.plain.as_ref()?, &field.name)));
+        sql.map(|sql| match names {
+            Some((now, own)) if now != own => sql.replace(&now.quoted(), &own.quoted()),
+            _ => sql,
+        })
+    };
     Ok(Dependent {
         blocks: row.try_get::<bool, _>("blocks")? && !is_replaced,
         column: field.map_or(column, |field| field.label.clone()),
         kind,
         name: row.try_get("name")?,
         drop: row.try_get("drop")?,
-        create: row.try_get("create")?,
+        create: shown(row.try_get("create")?),
     })
 }
 
@@ -236,5 +268,6 @@ pub(super) async fn definition(
             .filter_map(|one| one.create)
             .collect(),
         not_null_carried: false,
+        dropped: false,
     })
 }
