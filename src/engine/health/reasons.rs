@@ -81,6 +81,13 @@ pub enum Reason {
     },
     /// A registered table or column is not where it was.
     Place(Place),
+    /// A plaintext column that was dropped is there again.
+    PlaintextBack {
+        /// The label of the table.
+        label: String,
+        /// The column.
+        column: String,
+    },
     /// A relation's guard is not as it should be.
     GuardFault {
         /// The relation.
@@ -140,6 +147,11 @@ impl fmt::Display for Reason {
                 f,
                 "the {kind} of {label} was not finished (next: {phase}, since {since}): {}",
                 command(*kind)
+            ),
+            Self::PlaintextBack { label, column } => write!(
+                f,
+                "{label}.{column} was finalized, and a column of that name is there again: drop it, or \
+                 `phiseal restore`"
             ),
             Self::KeyDue { key, due } => write!(f, "key {key} is {due}: `phiseal rotate`"),
             Self::KeySuspended { key } => write!(

@@ -6,6 +6,7 @@ use super::{Field, Findings, Preflight, column_of, key};
 use crate::ident::{Ident, TableName};
 use crate::plan::{ColumnPlan, SealTo, TablePlan};
 use crate::store::catalog::TableFacts;
+use crate::store::plaintext::HIDDEN;
 use crate::store::{FieldRecord, Found};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
@@ -255,7 +256,13 @@ fn frozen(
     }
     let planned = field.name();
     let is_there = |name: &str| column_of(table, name).is_some();
-    if record.column_name != planned && is_there(planned) && is_there(&record.column_name) {
+    // What was made again beside a hidden column is refused by who finds it there.
+    let hidden = record.column_name.starts_with(HIDDEN);
+    if record.column_name != planned
+        && !hidden
+        && is_there(planned)
+        && is_there(&record.column_name)
+    {
         changed(p, at, "plaintext column", &record.column_name, planned, out);
     }
     let sealed = field.seal_into().map(Ident::as_str);

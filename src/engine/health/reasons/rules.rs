@@ -6,7 +6,10 @@ use super::{Place, Reason};
 use crate::engine::health::Health;
 use crate::keys::{Due, KeyStatus, RotationKind, RotationRecord};
 use crate::run::holder;
-use crate::store::{FieldRecord, Found, LaneRecord, QuarantineState, RunRecord, RunState};
+use crate::store::{
+    FieldRecord, FieldState, Found, LaneRecord, PlainDefinition, QuarantineState, RunRecord,
+    RunState,
+};
 
 /// The reasons in the order in which a person should read them.
 pub(in crate::engine::health) fn of(health: &Health) -> Vec<Reason> {
@@ -18,6 +21,7 @@ pub(in crate::engine::health) fn of(health: &Health) -> Vec<Reason> {
     out.extend(quarantine(health));
     out.extend(guards(health));
     out.extend(places(health));
+    out.extend(back(health));
     out.extend(relations(health));
     out
 }
@@ -181,6 +185,24 @@ fn places_of(health: &Health, field: &FieldRecord) -> impl Iterator<Item = Place
         Place::Renamed { label, was, now }
     });
     found.into_iter().chain(renamed)
+}
+
+/// Plaintext columns that were dropped and are there again: their guard takes no plaintext, but did not
+/// stand while they were made.
+fn back(health: &Health) -> Vec<Reason> {
+    let is_back = |field: &&FieldRecord| {
+        let definition: PlainDefinition =
+            serde_json::from_str(&field.plaintext_definition).unwrap_or_default();
+        let removed = matches!(field.state, FieldState::Finalized | FieldState::Scrubbed);
+        removed && definition.dropped && !field.place.plain_dropped
+    };
+    let fields = health.fields.iter().filter(is_back);
+    fields
+        .map(|field| Reason::PlaintextBack {
+            label: field.table_label.clone(),
+            column: field.column_label.clone(),
+        })
+        .collect()
 }
 
 /// Faults of the guards, and gaps: relations whose sealed values are not compared since a fault.

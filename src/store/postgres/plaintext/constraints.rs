@@ -207,7 +207,11 @@ async fn make_valid(
                 _ => Vec::new(),
             };
             statements.extend(check.add(relation, *leaf));
-            apply(store, &statements).await?;
+            match apply(store, &statements).await {
+                // Another process has just made it.
+                Err(StoreError::Refused { sqlstate }) if sqlstate == "42710" => {}
+                outcome => outcome?,
+            }
         }
         // A relation without rows takes over what its partitions have proven.
         if *leaf || !is_new {

@@ -6,7 +6,7 @@ use super::super::guard;
 use super::super::sql::{query, scalar};
 use crate::ident::{Ident, TableName};
 use crate::store::ledger::fields;
-use crate::store::plaintext::HIDDEN;
+use crate::store::plaintext::{HIDDEN, hidden_name};
 use crate::store::{FieldRecord, Found, Result, StoreError};
 use sqlx::{PgConnection, Row};
 use std::collections::HashMap;
@@ -47,8 +47,30 @@ pub(crate) async fn locate(
         if field.place.found == Found::Named && !is_there(conn, field).await? {
             field.place.found = Found::Gone;
         }
+        // In a restored dump the numbers are not known, but a hidden column keeps its hidden name.
+        let hidden = hidden_name(&field.table_label, &field.column_label);
+        if field.frozen
+            && matches!(field.place.found, Found::Guarded | Found::Named)
+            && has_column(conn, field, &hidden).await?
+        {
+            field.column_name = hidden;
+        }
     }
     Ok(())
+}
+
+/// Whether the field's table has a column of this name.
+async fn has_column(conn: &mut PgConnection, field: &FieldRecord, name: &str) -> Result<bool> {
+    Ok(scalar(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3 AND NOT a.attisdropped)",
+    )
+    .bind(field.schema_name.clone())
+    .bind(field.table_name.clone())
+    .bind(name.to_owned())
+    .fetch_one(&mut *conn)
+    .await?)
 }
 
 /// Whether a table with the field's recorded name exists.

@@ -12,6 +12,7 @@ use super::words::{
     KEY_NOT_ACTIVE, Marks, NOT_TRUSTED, UNMARK, changed, is_sealed_text, prove, refuse, trusted,
 };
 use crate::ident::Ident;
+use crate::store::plaintext::HIDDEN;
 use crate::store::text::joined;
 use crate::store::{Sealed, Table, TableField};
 
@@ -73,6 +74,12 @@ impl Beside {
     }
 
     /// The plaintext column, if it is there and takes nothing any more.
+    /// Whether the plaintext column has a name that no application knows.
+    fn is_hidden(&self) -> bool {
+        let plain = self.plain.as_deref().unwrap_or_default();
+        plain.trim_start_matches('"').starts_with(HIDDEN)
+    }
+
     fn frozen_plain(&self) -> Option<&String> {
         self.plain.as_ref().filter(|_| self.frozen)
     }

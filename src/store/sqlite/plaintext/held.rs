@@ -96,9 +96,18 @@ pub(super) async fn held(conn: &mut SqliteConnection, table: &Table) -> Result<V
         let is_own = names.any(|one| field.column.as_str().eq_ignore_ascii_case(&one.column_name));
         let hidden = name(hidden_name(&table.label, &field.label))?;
         let present = record.map(|record| name(record.column_name.clone()));
+        if has(&there, &hidden) && has(&there, &field.column) && hidden != field.column {
+            return Err(StoreError::InTheWay {
+                what: format!(
+                    "{}.{}, made again beside the hidden column,",
+                    table.label,
+                    field.column.as_str()
+                ),
+            });
+        }
         let mut names = [
-            Some(field.column.clone()),
             Some(hidden),
+            Some(field.column.clone()),
             present.transpose()?,
         ]
         .into_iter()

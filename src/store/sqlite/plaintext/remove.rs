@@ -9,11 +9,15 @@ use super::super::dialect::SqliteSession;
 use super::super::sql::{Bind, run, tuple};
 use super::super::table_text::TableText;
 use super::super::table_text::column::parts;
-use super::{Held, begin_change, check, end_change, held, is_still, rebuild, text_of};
+use super::{
+    Held, begin_change, check, dependents, end_change, held, is_still, rebuild, set_frozen, text_of,
+};
 use crate::ident::Ident;
 use crate::store::ledger::{fields, procedures};
 use crate::store::record::FINALIZED;
-use crate::store::{FieldState, FrozenState, ProcedureKind, Removal, Result, StoreError, Table};
+use crate::store::{
+    FieldState, FrozenState, PlainDefinition, ProcedureKind, Removal, Result, StoreError, Table,
+};
 
 pub(super) async fn remove(
     conn: &mut SqliteConnection,
@@ -34,6 +38,7 @@ pub(super) async fn remove(
     let plain: Vec<&Ident> = held.iter().filter_map(Held::beside).collect();
     let way = match removal == Removal::Dropped && !plain.is_empty() {
         true => {
+            record_late(&mut transaction, table, &held).await?;
             let way = begin_change(&mut transaction, table).await?;
             drop_columns(&mut transaction, table, &plain).await?;
             Some(way)
@@ -57,6 +62,45 @@ pub(super) async fn remove(
     }
     commit(transaction).await?;
     Ok(true)
+}
+
+/// Looks once more for what depends on the columns: what was made since the freeze is recorded, too, or
+/// refuses the removal. Says in the record that the columns were dropped.
+async fn record_late(conn: &mut SqliteConnection, table: &Table, held: &[Held]) -> Result<()> {
+    for one in dependents::of(conn, table, held).await? {
+        if one.blocks {
+            return Err(StoreError::InTheWay {
+                what: format!(
+                    "{} {}, on a plaintext column of {},",
+                    one.kind, one.name, table.label
+                ),
+            });
+        }
+    }
+    for field in held.iter().filter(|field| field.beside().is_some()) {
+        let mut definition = field.definition()?;
+        let now = dependents::definition(conn, table, field).await?;
+        let now: PlainDefinition = serde_json::from_str(&now)
+            .map_err(|_| StoreError::unexpected("the definition of a plaintext column"))?;
+        let hidden = field.hidden(table)?;
+        // A hidden column had another name when its dependents were made.
+        let bare = |sql: &str| {
+            sql.replace(hidden.as_str(), field.name.as_str())
+                .replace('"', "")
+        };
+        for statement in now.dependents {
+            let known = |one: &String| bare(one) == bare(&statement);
+            if !definition.dependents.iter().any(known) {
+                let own = statement.replace(&hidden.quoted(), &field.name.quoted());
+                definition.dependents.push(own);
+            }
+        }
+        definition.dropped = true;
+        let json = serde_json::to_string(&definition)
+            .map_err(|_| StoreError::unexpected("a definition that is no JSON"))?;
+        set_frozen(conn, table, &field.label, true, &json).await?;
+    }
+    Ok(())
 }
 
 /// Drops the columns, and the indexes on them. The guard is dropped already.

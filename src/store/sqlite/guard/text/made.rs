@@ -38,10 +38,14 @@ impl GuardText {
             ));
         }
         if let Some(plain) = &field.plain {
+            // A sealer that deletes a value cannot name a hidden column.
+            let sealed = match field.is_hidden() {
+                true => String::new(),
+                false => format!(" AND NEW.{} IS NOT NULL", field.sealed),
+            };
             set.push(format!(
-                "{plain} = CASE WHEN {trusted} AND {written} AND NEW.{} IS NOT NULL AND NOT {} \
+                "{plain} = CASE WHEN {trusted} AND {written}{sealed} AND NOT {} \
                  THEN NULL ELSE {plain} END",
-                field.sealed,
                 field.plain_changed(),
             ));
         }

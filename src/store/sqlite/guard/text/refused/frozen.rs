@@ -28,9 +28,14 @@ impl GuardText {
         };
         let sealed = &field.sealed;
         let resealed = format!("{} AND {}", trusted(), changed(sealed));
+        let removed = match field.is_hidden() {
+            true => String::new(),
+            false => {
+                format!(" OR ({resealed} AND NEW.{sealed} IS NULL AND NEW.{plain} IS NOT NULL)")
+            }
+        };
         let condition = format!(
-            "(({} AND NOT ({} AND NEW.{plain} IS NULL AND ({} OR NEW.{sealed} IS NULL))) \
-             OR ({resealed} AND NEW.{sealed} IS NULL AND NEW.{plain} IS NOT NULL))",
+            "(({} AND NOT ({} AND NEW.{plain} IS NULL AND ({} OR NEW.{sealed} IS NULL))){removed})",
             changed(plain),
             trusted(),
             changed(sealed),
