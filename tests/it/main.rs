@@ -24,6 +24,7 @@ mod dump;
 mod error_docs;
 mod examples;
 mod faulty;
+mod finalize;
 mod foreign_text;
 mod guard;
 mod harness;

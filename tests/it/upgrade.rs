@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The tables of the plan, their columns, and how many values each has.
-const TABLES: [(&str, &[(&str, usize)]); 5] = [
+pub const TABLES: [(&str, &[(&str, usize)]); 5] = [
     ("people", &[("ssn", 60), ("name", 52), ("note", 60)]),
     ("clinics", &[("phone", 40)]),
     ("visits", &[("reason", 165)]),
@@ -24,7 +24,7 @@ fn stored(name: &str) -> PathBuf {
 }
 
 /// As it is after a dump of version 0.1.0 was restored: without the guards' UPDATE triggers.
-async fn postgres() -> Fixture {
+pub async fn postgres() -> Fixture {
     let db = database("upgrade").await;
     let file = stored("postgres.sql").display().to_string();
     ran(
@@ -52,12 +52,16 @@ async fn a_postgres_database_of_0_1_0_with_its_guards_goes_on() {
 
 #[tokio::test]
 async fn a_sqlite_file_of_0_1_0_goes_on() {
+    goes_on(sqlite_file().await).await;
+}
+
+pub async fn sqlite_file() -> Fixture {
     let file = sqlite().await;
     file.exec(include_str!("upgrade/sqlite.sql")).await;
     let project = Project::with_key(include_str!("upgrade/wrapping.key").trim());
     project.plan(&file.url(), include_str!("upgrade/sqlite.toml"));
     let base = Base::Sqlite(file);
-    goes_on(Fixture { base, project }).await;
+    Fixture { base, project }
 }
 
 async fn json(fixture: &Fixture, args: &[&str], code: i32) -> Value {
@@ -71,7 +75,7 @@ async fn json(fixture: &Fixture, args: &[&str], code: i32) -> Value {
         .json()
 }
 
-fn planned(fixture: &Fixture, table: &str) -> String {
+pub fn planned(fixture: &Fixture, table: &str) -> String {
     match fixture.base {
         Base::Postgres(_) => format!("public.{table}"),
         Base::Sqlite(_) => table.to_owned(),
@@ -196,7 +200,7 @@ async fn the_row_is_in_quarantine(fixture: &Fixture) {
 }
 
 // Every value of the plan's tables opens to what it was, `waiting` of them are not sealed.
-async fn every_value_is_as_it_was(fixture: &Fixture, waiting: usize) {
+pub async fn every_value_is_as_it_was(fixture: &Fixture, waiting: usize) {
     truth(fixture).await;
     let keys = fixture.keys().await;
     let ledger = &mut NonceLedger::default();
