@@ -43,7 +43,7 @@ bench-compare: ## two saved runs, OLD and NEW: fails where a ratio lost a tenth
 soak: ## kills, faults, writers and random DDL for SOAK_SECONDS while keys are rotated; SOAK_ROWS a table of each schema; fuzzing; a pooler; other servers
 	@tests/ensure-tools.sh cc c++ postgres
 	fuzz/run $(FUZZ_SECONDS)
-	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- crash faulty live rotate --nocapture
+	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- crash faulty finalize live rotate --nocapture
 	PHISEAL_DDL_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- ddl:: --nocapture
 	PHISEAL_SOAK_ROWS=$(SOAK_ROWS) $(CARGO) test --release --locked --test it -- demo::sets odd::names goes_up_from_every_version --include-ignored --nocapture
 	@tests/ensure-tools.sh pgbouncer

@@ -5,6 +5,7 @@
 mod changed;
 mod given_back;
 mod kills;
+mod meanwhile;
 mod partitions;
 mod phases;
 mod refusals;
@@ -13,6 +14,7 @@ mod way;
 
 use crate::backfill::beside;
 use crate::oracle::{Cell, KeyPart, NonceLedger, row_key, seal};
+use crate::support::phiseal::Running;
 use crate::support::{Base, Fixture};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -144,8 +146,13 @@ async fn until_phase(fixture: &Fixture, phase: &str) {
 /// Begins a finalize that would wait for long at the end of this phase, and kills it there.
 async fn stopped_at(fixture: &Fixture, phase: &str, more: &[&str]) {
     let more = [&["--grace", "600s"], more].concat();
-    let mut run = fixture.phiseal(&arguments(&more)).spawn();
+    let run = fixture.phiseal(&arguments(&more)).spawn();
     until_phase(fixture, phase).await;
+    kill(fixture, run).await;
+}
+
+/// Kills a run, and waits until the server does nothing more for it.
+async fn kill(fixture: &Fixture, mut run: Running) {
     run.signal(Signal::KILL);
     run.wait().await;
     if let Base::Postgres(db) = &fixture.base {

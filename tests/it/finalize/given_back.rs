@@ -4,8 +4,7 @@ use super::{
     as_it_was, differences, finalize, guard_says, has, next_phase, number, on_both, sealed, state,
     stopped_at, trusted, undo,
 };
-use crate::support::{Base, Fixture};
-use rustix::process::Signal;
+use crate::support::Fixture;
 use std::time::Instant;
 
 /// It takes plaintext as if there had been no finalize.
@@ -70,29 +69,28 @@ async fn while_older_transactions_are_waited_for() {
     takes_plaintext(&fixture, "settle").await;
 }
 
+/// Begins to set values to NULL, and is killed once some are. `false` if it was quicker.
+async fn half_blanked(fixture: &Fixture) -> bool {
+    let blanks = super::arguments(&["--plaintext", "blank"]);
+    let run = fixture.phiseal(&blanks).spawn();
+    let gone = "SELECT count(*) FROM people WHERE ssn IS NULL";
+    let deadline = Instant::now() + super::PATIENCE;
+    while number(fixture, gone).await == 0 {
+        assert!(Instant::now() < deadline, "nothing was set to NULL");
+        tokio::time::sleep(super::LOOK).await;
+    }
+    super::kill(fixture, run).await;
+    state(fixture, "ssn").await != "finalized"
+}
+
 on_both!(in_the_middle_of_a_blank, 20_000, half_blank);
 
 async fn half_blank(fixture: Fixture) {
-    let blanks = super::arguments(&["--plaintext", "blank"]);
-    let mut run = fixture.phiseal(&blanks).spawn();
-    let gone = "SELECT count(*) FROM people WHERE ssn IS NULL";
-    let deadline = Instant::now() + super::PATIENCE;
-    while number(&fixture, gone).await == 0
-        && next_phase(&fixture).await.as_deref() != Some("remove")
-    {
-        assert!(Instant::now() < deadline, "nothing was set to NULL");
-    }
-    run.signal(Signal::KILL);
-    run.wait().await;
-    if let Base::Postgres(db) = &fixture.base {
-        db.settled().await;
-    }
-    let said = fixture.run(&["finalize", "--undo"]).await;
-    if state(&fixture, "ssn").await == "finalized" {
-        return; // It was quicker than the kill.
+    if !half_blanked(&fixture).await {
+        return;
     }
     // Some values are NULL now, and it says what brings them back.
-    let said = said.expect_code(0);
+    let said = fixture.run(&["finalize", "--undo"]).await.expect_code(0);
     assert!(said.stdout.contains("restore"), "{}", said.stdout);
     fixture.json(&["restore"]).await;
     as_it_was(&fixture).await;
@@ -104,16 +102,7 @@ async fn half_blank(fixture: Fixture) {
 on_both!(a_blank_that_becomes_a_drop, 20_000, blank_then_drop);
 
 async fn blank_then_drop(fixture: Fixture) {
-    let blanks = super::arguments(&["--plaintext", "blank"]);
-    let mut run = fixture.phiseal(&blanks).spawn();
-    let gone = "SELECT count(*) FROM people WHERE ssn IS NULL";
-    while number(&fixture, gone).await == 0 {}
-    run.signal(Signal::KILL);
-    run.wait().await;
-    if let Base::Postgres(db) = &fixture.base {
-        db.settled().await;
-    }
-    if state(&fixture, "ssn").await == "finalized" {
+    if !half_blanked(&fixture).await {
         return;
     }
     finalize(&fixture, &[], 0).await;

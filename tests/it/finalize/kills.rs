@@ -3,8 +3,7 @@
 
 use super::{as_the_ledger_says, columns, finalize, on_both, sealed_as_saved, state};
 use crate::backfill::beside;
-use crate::support::{Base, Fixture};
-use rustix::process::Signal;
+use crate::support::Fixture;
 use std::time::Duration;
 
 /// The application of another test, a process of its own: it writes sealed values alone, to rows of
@@ -43,13 +42,9 @@ impl Draw {
 /// Calls it until it ends by itself, killed so many times before.
 async fn killed(fixture: &Fixture, draw: &mut Draw, more: &[&str], within: u64) {
     for _ in 0..kills() {
-        let mut run = fixture.phiseal(&super::arguments(more)).spawn();
+        let run = fixture.phiseal(&super::arguments(more)).spawn();
         tokio::time::sleep(Duration::from_millis(draw.below(within))).await;
-        run.signal(Signal::KILL);
-        run.wait().await;
-        if let Base::Postgres(db) = &fixture.base {
-            db.settled().await;
-        }
+        super::kill(fixture, run).await;
     }
     fixture.run(&super::arguments(more)).await.expect_code(0);
 }
@@ -129,15 +124,11 @@ on_both!(undone_after_kills, 3_000, undone);
 async fn undone(fixture: Fixture) {
     let mut draw = Draw::new();
     for _ in 0..kills() {
-        let mut run = fixture
+        let run = fixture
             .phiseal(&super::arguments(&["--grace", "600s"]))
             .spawn();
         tokio::time::sleep(Duration::from_millis(draw.below(900))).await;
-        run.signal(Signal::KILL);
-        run.wait().await;
-        if let Base::Postgres(db) = &fixture.base {
-            db.settled().await;
-        }
+        super::kill(&fixture, run).await;
         super::undo(&fixture).await;
         super::as_it_was(&fixture).await;
         assert_eq!(super::next_phase(&fixture).await, None);

@@ -156,7 +156,7 @@ async fn a_partition_that_is_detached_with_its_plaintext_is_not_passed_over() {
 #[tokio::test]
 async fn a_frozen_leaf_takes_no_plaintext_either() {
     let fixture = partitioned("finalize_leaf").await;
-    let mut run = fixture
+    let run = fixture
         .phiseal(&super::arguments(&["--grace", "600s"]))
         .spawn();
     until_phase(&fixture, "grace").await;
@@ -165,7 +165,6 @@ async fn a_frozen_leaf_takes_no_plaintext_either() {
         let write = format!("UPDATE people_a SET \"{name}\" = 'plaintext' WHERE id = 5");
         assert_eq!(guard_says(&fixture, &write).await, "PS007");
     }
-    run.signal(rustix::process::Signal::KILL);
-    run.wait().await;
+    super::kill(&fixture, run).await;
     finalize(&fixture, &[], 0).await;
 }

@@ -341,9 +341,11 @@ on_both!(a_person_who_does_not_agree, 10, not_agreed);
 
 async fn not_agreed(fixture: Fixture) {
     // Nobody to ask, and no --yes.
-    let args = ["finalize", "--observe", "0s", "--grace", "0s", "--json"];
-    let run = fixture.run(&args).await;
-    assert_ne!(run.code(), Some(0));
+    let args = ["finalize", "--observe", "0s", "--grace", "0s"];
+    assert_eq!(fixture.refused(&args, 2).await, "E0618");
     assert!(has(&fixture, "ssn").await);
     assert_eq!(next_phase(&fixture).await, None);
+    // To keep the plaintext needs no consent.
+    let keep = [&args[..], &["--plaintext", "keep"]].concat();
+    fixture.json(&keep).await;
 }
