@@ -5,7 +5,7 @@
 use super::left_in;
 use crate::oracle::{FieldCheck, Keys, NonceLedger, Source};
 use crate::support::database::Database;
-use crate::support::{Phiseal, database};
+use crate::support::{Phiseal, Project, database};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use std::path::Path;
@@ -232,6 +232,71 @@ async fn every_run_makes_up_the_same() {
     let large = std::env::var_os("PHISEAL_SOAK_ROWS").map(|_| &WHITE_CROSS);
     for set in [&FACILITY, &WEBQX].into_iter().chain(large) {
         expect_the_same_twice(set).await;
+    }
+}
+
+/// The plaintext of every PHI column of a set goes, and the files hold none of it. What depends on a
+/// column is dropped first, with the statements that finalize itself prints.
+async fn expect_finalized_and_scrubbed(set: &Set) {
+    let made = kept(set, rows()).await;
+    let project = Project::with_key(&made.key_line);
+    let run = |args: &[&str]| {
+        let running = project.phiseal(args).timeout(Duration::from_secs(60 * 60));
+        let key = project.key_file();
+        running
+            .env("DATABASE_URL", made.db.url())
+            .env("PHISEAL_KEY_FILE", key)
+            .run()
+    };
+    run(&["init", "--set", set.name]).await.expect_code(0);
+    let look = run(&["finalize", "--observe", "0s", "--dry-run", "--json"]).await;
+    let found = look.json();
+    for table in found["tables"].as_array().unwrap() {
+        for one in table["dependents"].as_array().unwrap() {
+            if one["blocks"] == true {
+                let drop = one["drop"].as_str().unwrap_or_else(|| panic!("{one}"));
+                made.db.exec(drop).await;
+            }
+        }
+    }
+    let columns = made.db.rows(PHI).await.len();
+    assert!(columns > 0);
+    let finalize = [
+        "finalize",
+        "--observe",
+        "0s",
+        "--grace",
+        "0s",
+        "--yes",
+        "--json",
+    ];
+    let done = run(&finalize).await.expect_code(0).json();
+    let verified: i64 = (done["tables"].as_array().unwrap().iter())
+        .map(|table| table["values_verified"].as_i64().unwrap())
+        .sum();
+    assert_eq!(verified, made.said["values"].as_i64().unwrap(), "{done}");
+    assert!(made.db.rows(PHI).await.is_empty(), "PHI columns are left");
+    run(&["scrub", "--yes", "--json"]).await.expect_code(0);
+    let listed = run(&["fields", "list", "--json"])
+        .await
+        .expect_code(0)
+        .json();
+    let listed = listed.as_array().unwrap();
+    assert_eq!(listed.len(), columns);
+    assert!(listed.iter().all(|field| field["state"] == "scrubbed"));
+    run(&["restore", "--json"]).await.expect_code(0);
+    assert_eq!(
+        made.db.rows(PHI).await.len(),
+        columns,
+        "with their comments"
+    );
+}
+
+#[tokio::test]
+#[ignore = "minutes: make soak"]
+async fn the_plaintext_of_every_set_is_finalized_and_scrubbed() {
+    for set in [&FACILITY, &WEBQX, &WHITE_CROSS] {
+        expect_finalized_and_scrubbed(set).await;
     }
 }
 

@@ -306,20 +306,6 @@ through! { Procedures:
     procedures(limit: u32) -> Vec<ProcedureRecord>;
 }
 
-through! { Scrubbing:
-    scrub_facts(table: &Table) -> ScrubFacts;
-    row_horizon() -> String;
-    keepers(horizon: &str) -> Vec<Keeper>;
-    rewrite_seconds(relation: &StoredRelation) -> Option<f64>;
-    rewrite(relation: &StoredRelation, method: Method) -> String;
-    scrub_step(step: &ScrubStep) -> ();
-    checkpoint() -> ();
-    switch_log() -> ();
-    log_files() -> Option<Vec<String>>;
-    stored_files(table: &Table) -> Vec<StoredFile>;
-    file_chunk(path: &str, from: u64, bytes: u32) -> Zeroizing<Vec<u8>>;
-}
-
 through! { AuditTable:
     audit_head() -> AuditHead;
     note(note: &dyn Notary) -> ();

@@ -141,8 +141,8 @@ async fn a_partition_that_is_detached_with_its_plaintext_is_not_passed_over() {
     fixture
         .exec("ALTER TABLE people_b DETACH PARTITION people_bb")
         .await;
-    let run = fixture.run(&super::arguments(&["--grace", "0s", "--column", "ssn"]));
-    let run = run.await;
+    let arguments = super::arguments(&["--grace", "0s", "--column", "ssn"]);
+    let run = fixture.run(&arguments).await;
     let left = columns(&fixture, "people_bb", "~phiseal").await;
     if run.code() == Some(0) && !left.is_empty() {
         // It may end for the table, but says where plaintext is left, then and later.

@@ -267,12 +267,8 @@ async fn names_with_quotes_capitals_and_63_bytes() {
         let done = fixture.json(&super::arguments(more)).await;
         assert_eq!(done["tables"][0]["values_verified"], 100, "{done}");
         fixture.json(&["restore"]).await;
-        let differ = super::differences(
-            &fixture,
-            "\"People \"\"é\"",
-            "saved",
-            &format!("\"Id é\", {}", quoted.join(", ")),
-        );
+        let compared = format!("\"Id é\", {}", quoted.join(", "));
+        let differ = super::differences(&fixture, "\"People \"\"é\"", "saved", &compared);
         assert_eq!(differ.await, 0);
     }
 }
