@@ -1,0 +1,94 @@
+// A model with a sealed column in TypeORM; docs/adopting.md walks through it.
+// STEP=1: reads both forms and writes plaintext. STEP=2: reads both and seals what it writes.
+// STEP=3: the plaintext is out of the model, as it must be for `phiseal finalize`.
+import { readFileSync } from "node:fs";
+import { DataSource, EntitySchema, In } from "typeorm";
+import { Field, Keys } from "../phiseal.mjs";
+
+const step = Number(process.env.STEP ?? 3);
+const Patient = new EntitySchema({
+  name: "Patient",
+  tableName: "patients",
+  columns: {
+    id: { type: "bigint", primary: true },
+    name: { type: "text" },
+    note: { type: "text", nullable: true },
+    ...(step < 3 ? { ssn: { type: "text", nullable: true } } : {}),
+    ssn_sealed: { type: "bytea", nullable: true },
+    ssn_bidx: { type: "bytea", nullable: true },
+  },
+});
+const db = await new DataSource({ type: "postgres", url: process.env.DATABASE_URL, entities: [Patient], synchronize: false }).initialize();
+const patients = db.getRepository(Patient);
+const keys = new Keys(readFileSync(process.env.PHISEAL_KEY_FILE, "utf8"), (sql) => db.query(sql));
+const ssn = new Field(keys, "public.patients", "ssn", { normalise: "digits" });
+
+// Reading: the sealed value wins; the plaintext counts only where there is none yet.
+async function ssnOf(patient) {
+  if (patient.ssn_sealed) return [await ssn.open([["int", patient.id]], patient.ssn_sealed), "sealed"];
+  return step < 3 && patient.ssn != null ? [patient.ssn, "plaintext"] : [null, "none"];
+}
+
+// Looking up: by the blind index, and by the plaintext where there is no index yet.
+async function find(value) {
+  const either = [{ ssn_bidx: In(await ssn.lookups(value)) }];
+  if (step < 3) either.push({ ssn: value });
+  return patients.find({ where: either, order: { id: "ASC" } });
+}
+
+// Writing: the plaintext stays out, and the guard clears what is there. To remove a value, remove all forms of it.
+async function sealed(id, value) {
+  if (value == null) return { ssn_sealed: null, ssn_bidx: null, ...(step < 3 ? { ssn: null } : {}) };
+  return { ssn_sealed: await ssn.seal([["int", id]], value), ssn_bidx: await ssn.index(value) };
+}
+
+// A transaction that may write sealed values. Run again with fresh keys where the key was rotated away a moment ago.
+async function sealing(work, again = true) {
+  try {
+    return await db.transaction(async (manager) => {
+      await manager.query("SET LOCAL phiseal.sealer = 'on'");
+      return work(manager.getRepository(Patient));
+    });
+  } catch (error) {
+    if (!again || error.driverError?.code !== "PS002") throw error;
+    await keys.load();
+    return sealing(work, false);
+  }
+}
+
+async function create(name, value) {
+  // A sealed value is bound to its row's key, so the key is taken first.
+  const [{ id }] = await db.query("SELECT nextval(pg_get_serial_sequence('patients', 'id')) AS id");
+  if (step < 2) await patients.insert({ id, name, ssn: value });
+  else await sealing(async (repository) => repository.insert({ id, name, ...(await sealed(id, value)) }));
+  return id;
+}
+
+// update() writes the columns it is given. save() compares an entity with the row and writes back what differs,
+// also where the row is newer than the entity.
+async function change(id, value) {
+  if (step < 2) return patients.update(id, { ssn: value });
+  return sealing(async (repository) => repository.update(id, await sealed(id, value)));
+}
+
+const show = async (patient) => {
+  const [value, form] = await ssnOf(patient);
+  console.log(`${patient.id} ${patient.name}: ${value ?? ""} (${form})`);
+};
+const one = (id) => patients.findOneByOrFail({ id });
+const [command, ...args] = process.argv.slice(2);
+try {
+  if (command === "show") await show(await one(args[0]));
+  if (command === "find") for (const patient of await find(args[0])) await show(patient);
+  if (command === "create") await show(await one(await create(...args)));
+  if (command === "change") await change(args[0], args[1] ?? null).then(async () => show(await one(args[0])));
+  if (command === "rename") { // an ordinary write: it names no other column
+    await patients.update(args[0], { name: args[1] });
+    await show(await one(args[0]));
+  }
+} catch (error) {
+  console.log(`${error.name} ${error.driverError?.code ?? ""}: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  await db.destroy();
+}
