@@ -42,6 +42,14 @@ class Patient(models.Model):
     class Meta:
         app_label, db_table, managed = "clinic", "patients", False
 
+    def save(self, *args, **kwargs):
+        """save() writes back every column that it once loaded, also where the row is newer than the object. This keeps
+        it away from the sealed columns, and from the plaintext once that is not written."""
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            out = {"id", "ssn_sealed", "ssn_bidx", *(["ssn"] if STEP > 1 else []), *self.get_deferred_fields()}
+            kwargs["update_fields"] = [f.name for f in self._meta.concrete_fields if f.name not in out]
+        super().save(*args, **kwargs)
+
     def ssn_and_form(self):
         """Reading: the sealed value wins; the plaintext counts only where there is none yet."""
         if self.ssn_sealed is not None:
@@ -89,8 +97,7 @@ def create(name, value):
 
 
 def change(id, value):
-    """update() writes the columns it is given; save() without update_fields writes back every column it once loaded."""
-    if STEP < 2:
+    if STEP < 2 and value is not None:
         return Patient.objects.filter(id=id).update(ssn=value)
     return sealing(lambda: Patient.objects.filter(id=id).update(**sealed(id, value)))
 
@@ -108,10 +115,10 @@ if __name__ == "__main__":
         elif command == "change":
             change(args[0], args[1] if len(args) > 1 else None)
             Patient.objects.get(id=args[0]).show()
-        elif command == "rename":  # an ordinary write: it names no other column
+        elif command == "rename":  # an ordinary write
             patient = Patient.objects.get(id=args[0])
             patient.name = args[1]
-            patient.save(update_fields=["name"])
+            patient.save()
             patient.show()
     except Error as error:
         print(f"{type(error).__name__} {getattr(error.__cause__, 'sqlstate', '')}: {str(error).splitlines()[0]}")

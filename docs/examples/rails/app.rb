@@ -60,7 +60,7 @@ class Patient < ActiveRecord::Base
   end
 
   def self.change(id, value)
-    return find(id).update!(ssn: value) if STEP < 2
+    return find(id).update!(ssn: value) if STEP < 2 && value
 
     sealing { find(id).tap { |patient| patient.seal(value) }.save! }
   end

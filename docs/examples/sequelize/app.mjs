@@ -60,7 +60,7 @@ async function create(name, value) {
 }
 
 async function change(id, value) {
-  if (step < 2) return Patient.update({ ssn: value }, { where: { id } });
+  if (step < 2 && value != null) return Patient.update({ ssn: value }, { where: { id } });
   return sealing(async (transaction) => Patient.update(await sealed(id, value), { where: { id }, transaction }));
 }
 
@@ -74,7 +74,7 @@ try {
   if (command === "find") for (const patient of await find(args[0])) await show(patient);
   if (command === "create") await show(await Patient.findByPk((await create(...args)).id));
   if (command === "change") await change(args[0], args[1] ?? null).then(async () => show(await Patient.findByPk(args[0])));
-  if (command === "rename") { // an ordinary write: it names no other column
+  if (command === "rename") { // an ordinary write; save() writes what was changed only, too
     await Patient.update({ name: args[1] }, { where: { id: args[0] } });
     await show(await Patient.findByPk(args[0]));
   }

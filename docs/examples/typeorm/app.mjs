@@ -6,6 +6,8 @@ import { DataSource, EntitySchema, In } from "typeorm";
 import { Field, Keys } from "../phiseal.mjs";
 
 const step = Number(process.env.STEP ?? 3);
+// save() compares an entity with the row and writes back whatever differs, also where the row is newer than the
+// entity. `update: false` keeps it away from the sealed columns, and from the plaintext once that is not written.
 const Patient = new EntitySchema({
   name: "Patient",
   tableName: "patients",
@@ -13,9 +15,9 @@ const Patient = new EntitySchema({
     id: { type: "bigint", primary: true },
     name: { type: "text" },
     note: { type: "text", nullable: true },
-    ...(step < 3 ? { ssn: { type: "text", nullable: true } } : {}),
-    ssn_sealed: { type: "bytea", nullable: true },
-    ssn_bidx: { type: "bytea", nullable: true },
+    ...(step < 3 ? { ssn: { type: "text", nullable: true, update: step < 2 } } : {}),
+    ssn_sealed: { type: "bytea", nullable: true, update: false },
+    ssn_bidx: { type: "bytea", nullable: true, update: false },
   },
 });
 const db = await new DataSource({ type: "postgres", url: process.env.DATABASE_URL, entities: [Patient], synchronize: false }).initialize();
@@ -36,9 +38,8 @@ async function find(value) {
   return patients.find({ where: either, order: { id: "ASC" } });
 }
 
-// Writing: the plaintext stays out, and the guard clears what is there. To remove a value, remove all forms of it.
+// Writing: the plaintext stays out, and the guard clears what is there.
 async function sealed(id, value) {
-  if (value == null) return { ssn_sealed: null, ssn_bidx: null, ...(step < 3 ? { ssn: null } : {}) };
   return { ssn_sealed: await ssn.seal([["int", id]], value), ssn_bidx: await ssn.index(value) };
 }
 
@@ -47,7 +48,7 @@ async function sealing(work, again = true) {
   try {
     return await db.transaction(async (manager) => {
       await manager.query("SET LOCAL phiseal.sealer = 'on'");
-      return work(manager.getRepository(Patient));
+      return work(manager);
     });
   } catch (error) {
     if (!again || error.driverError?.code !== "PS002") throw error;
@@ -60,15 +61,18 @@ async function create(name, value) {
   // A sealed value is bound to its row's key, so the key is taken first.
   const [{ id }] = await db.query("SELECT nextval(pg_get_serial_sequence('patients', 'id')) AS id");
   if (step < 2) await patients.insert({ id, name, ssn: value });
-  else await sealing(async (repository) => repository.insert({ id, name, ...(await sealed(id, value)) }));
+  else await sealing(async (manager) => manager.insert(Patient, { id, name, ...(await sealed(id, value)) }));
   return id;
 }
 
-// update() writes the columns it is given. save() compares an entity with the row and writes back what differs,
-// also where the row is newer than the entity.
 async function change(id, value) {
-  if (step < 2) return patients.update(id, { ssn: value });
-  return sealing(async (repository) => repository.update(id, await sealed(id, value)));
+  if (step < 2 && value != null) return patients.update(id, { ssn: value });
+  return sealing(async (manager) => {
+    // To remove a value, remove all forms of it.
+    if (value == null) return manager.query(`UPDATE patients SET ${step < 3 ? "ssn = NULL, " : ""}ssn_sealed = NULL, ssn_bidx = NULL WHERE id = $1`, [id]);
+    const { ssn_sealed, ssn_bidx } = await sealed(id, value);
+    return manager.query("UPDATE patients SET ssn_sealed = $2, ssn_bidx = $3 WHERE id = $1", [id, ssn_sealed, ssn_bidx]);
+  });
 }
 
 const show = async (patient) => {
@@ -82,9 +86,11 @@ try {
   if (command === "find") for (const patient of await find(args[0])) await show(patient);
   if (command === "create") await show(await one(await create(...args)));
   if (command === "change") await change(args[0], args[1] ?? null).then(async () => show(await one(args[0])));
-  if (command === "rename") { // an ordinary write: it names no other column
-    await patients.update(args[0], { name: args[1] });
-    await show(await one(args[0]));
+  if (command === "rename") { // an ordinary write
+    const patient = await one(args[0]);
+    patient.name = args[1];
+    await patients.save(patient);
+    await show(patient);
   }
 } catch (error) {
   console.log(`${error.name} ${error.driverError?.code ?? ""}: ${error.message}`);
