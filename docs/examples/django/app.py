@@ -68,9 +68,7 @@ def find(value):
 
 
 def sealed(id, value):
-    """Writing: the plaintext stays out, and the guard clears what is there. To remove a value, remove all forms of it."""
-    if value is None:
-        return {"ssn_sealed": None, "ssn_bidx": None} | ({"ssn": None} if STEP < 3 else {})
+    """Writing: the plaintext stays out, and the guard clears what is there."""
     return {"ssn_sealed": SSN.seal([("int", id)], value), "ssn_bidx": SSN.index(value)}
 
 
@@ -99,7 +97,15 @@ def create(name, value):
 def change(id, value):
     if STEP < 2 and value is not None:
         return Patient.objects.filter(id=id).update(ssn=value)
-    return sealing(lambda: Patient.objects.filter(id=id).update(**sealed(id, value)))
+
+    def work():
+        row = Patient.objects.filter(id=id)
+        row.update(**sealed(id, "" if value is None else value))
+        if value is None:
+            # Removing a value takes two writes: the first has cleared the plaintext, whether the model knows it or not.
+            row.update(ssn_sealed=None, ssn_bidx=None)
+
+    sealing(work)
 
 
 if __name__ == "__main__":

@@ -27,10 +27,8 @@ class Patient < ActiveRecord::Base
     found.order(:id)
   end
 
-  # Writing: the plaintext stays out, and the guard clears what is there. To remove a value, remove all forms of it.
+  # Writing: the plaintext stays out, and the guard clears what is there.
   def seal(value)
-    return assign_attributes({ ssn_sealed: nil, ssn_bidx: nil }.merge(STEP < 3 ? { ssn: nil } : {})) if value.nil?
-
     assign_attributes(ssn_sealed: SSN.seal([[:int, id]], value), ssn_bidx: SSN.index(value))
   end
 
@@ -62,7 +60,13 @@ class Patient < ActiveRecord::Base
   def self.change(id, value)
     return find(id).update!(ssn: value) if STEP < 2 && value
 
-    sealing { find(id).tap { |patient| patient.seal(value) }.save! }
+    sealing do
+      patient = find(id)
+      patient.seal(value.to_s)
+      patient.save!
+      # Removing a value takes two writes: the first has cleared the plaintext, whether the model knows it or not.
+      patient.update!(ssn_sealed: nil, ssn_bidx: nil) if value.nil?
+    end
   end
 
   def show

@@ -32,9 +32,8 @@ async function find(value) {
   return Patient.findAll({ where: { [Op.or]: either }, order: ["id"] });
 }
 
-// Writing: the plaintext stays out, and the guard clears what is there. To remove a value, remove all forms of it.
+// Writing: the plaintext stays out, and the guard clears what is there.
 async function sealed(id, value) {
-  if (value == null) return { ssn_sealed: null, ssn_bidx: null, ...(step < 3 ? { ssn: null } : {}) };
   return { ssn_sealed: await ssn.seal([["int", id]], value), ssn_bidx: await ssn.index(value) };
 }
 
@@ -61,7 +60,11 @@ async function create(name, value) {
 
 async function change(id, value) {
   if (step < 2 && value != null) return Patient.update({ ssn: value }, { where: { id } });
-  return sealing(async (transaction) => Patient.update(await sealed(id, value), { where: { id }, transaction }));
+  return sealing(async (transaction) => {
+    await Patient.update(await sealed(id, value ?? ""), { where: { id }, transaction });
+    // Removing a value takes two writes: the first has cleared the plaintext, whether the model knows it or not.
+    if (value == null) await Patient.update({ ssn_sealed: null, ssn_bidx: null }, { where: { id }, transaction });
+  });
 }
 
 const show = async (patient) => {

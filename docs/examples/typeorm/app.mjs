@@ -68,10 +68,11 @@ async function create(name, value) {
 async function change(id, value) {
   if (step < 2 && value != null) return patients.update(id, { ssn: value });
   return sealing(async (manager) => {
-    // To remove a value, remove all forms of it.
-    if (value == null) return manager.query(`UPDATE patients SET ${step < 3 ? "ssn = NULL, " : ""}ssn_sealed = NULL, ssn_bidx = NULL WHERE id = $1`, [id]);
-    const { ssn_sealed, ssn_bidx } = await sealed(id, value);
-    return manager.query("UPDATE patients SET ssn_sealed = $2, ssn_bidx = $3 WHERE id = $1", [id, ssn_sealed, ssn_bidx]);
+    const update = "UPDATE patients SET ssn_sealed = $2, ssn_bidx = $3 WHERE id = $1";
+    const { ssn_sealed, ssn_bidx } = await sealed(id, value ?? "");
+    await manager.query(update, [id, ssn_sealed, ssn_bidx]);
+    // Removing a value takes two writes: the first has cleared the plaintext, whether the model knows it or not.
+    if (value == null) await manager.query(update, [id, null, null]);
   });
 }
 
