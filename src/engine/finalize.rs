@@ -157,7 +157,7 @@ impl Engine {
         if open.is_none() {
             self.refuse_open_run(&job.table.label).await?;
             let found = self.look_before_finalize(job, options.observe).await?;
-            found.refuse(&job.table.label, &options.give_up)?;
+            found.refuse(&job.table.label, options)?;
         }
         let shown = self.with_hidden_columns(job).await?;
         let mut finalizing = Finalizing {

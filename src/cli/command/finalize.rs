@@ -171,7 +171,7 @@ async fn dry_run(
         let found = engine.look_before_finalize(job, options.observe).await?;
         tables.push(outlook_object(job, &found));
         lines.push(outlook_text(job, &found, options));
-        if let Err(why) = found.refuse(&job.table.label, &options.give_up) {
+        if let Err(why) = found.refuse(&job.table.label, options) {
             refused.get_or_insert(why);
         }
     }
@@ -181,11 +181,10 @@ async fn dry_run(
         None => Ok(Exit::Done),
         Some(why) => {
             let fault = Fault::from(crate::engine::EngineError::from(why));
-            output.say(&format!(
-                "would be refused[{}]: {}",
-                fault.code, fault.message
-            ));
-            output.say(&format!("  hint: {}", fault.hint));
+            let message = format!("would be refused[{}]: {}", fault.code, fault.message);
+            let hint = format!("  hint: {}", fault.hint);
+            let lines: Vec<&str> = message.lines().chain([hint.as_str()]).collect();
+            output.say_lines(&lines);
             Ok(fault.exit)
         }
     }

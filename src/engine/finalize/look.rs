@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::refusal::FinalizeError;
+use super::{FinalizeOptions, PlaintextFate};
 use crate::engine::error::EngineError;
 use crate::engine::events::Event;
 use crate::engine::{Engine, Job};
@@ -106,10 +107,11 @@ impl Outlook {
     ///
     /// # Errors
     /// The reason.
-    pub fn refuse(self, table: &str, given_up: &[String]) -> Result<(), FinalizeError> {
-        let table = table.to_owned();
+    pub fn refuse(self, table: &str, options: &FinalizeOptions) -> Result<(), FinalizeError> {
+        let (table, given_up) = (table.to_owned(), &options.give_up);
+        let hides = options.fate == PlaintextFate::Drop && !options.grace.is_zero();
         let mut objects = self.dependents;
-        objects.retain(|one| one.blocks);
+        objects.retain(|one| one.blocks || hides && one.kind == "publication of all columns");
         if !objects.is_empty() {
             return Err(FinalizeError::Dependents { table, objects });
         }

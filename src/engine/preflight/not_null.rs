@@ -1,4 +1,5 @@
-//! E0245: NOT NULL on a plaintext column that has a sealed one beside it.
+//! E0245 and E0269: NOT NULL or a default on a plaintext column that has a sealed one beside it. Neither
+//! hinders a backfill, but both hinder an application that seals and leaves the plaintext out.
 
 use super::{Findings, Preflight, RunPurpose};
 
@@ -14,7 +15,19 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 p.plan,
                 Some(field.name()),
                 "the column is NOT NULL",
-                "nothing to do now; give the sealed column NOT NULL when this one is dropped",
+                "nothing to do now; take it off before an application leaves the plaintext out: `phiseal finalize` \
+                 does, and gives it to the sealed column",
+            );
+        }
+        let has_default = field.column.is_some_and(|column| column.has_default);
+        if has_default && !field.in_place() {
+            out.warn(
+                "E0269",
+                p.plan,
+                Some(field.name()),
+                "the column has a default: it would stand beside the value of an application that seals and leaves the \
+                 plaintext out, and be taken for a newer one",
+                "drop the default before an application seals its own values",
             );
         }
     }

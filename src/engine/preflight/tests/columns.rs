@@ -79,7 +79,10 @@ fn what_is_on_the_plaintext_is_only_a_warning_beside() {
     assert_warned(&World::beside(), ON_PLAINTEXT);
     assert_warned(
         &World::beside(),
-        &[("not null", |w| w.ssn().not_null = true, "E0245")],
+        &[
+            ("not null", |w| w.ssn().not_null = true, "E0245"),
+            ("default", |w| w.ssn().has_default = true, "E0269"),
+        ],
     );
 }
 

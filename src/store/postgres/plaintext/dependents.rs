@@ -119,6 +119,16 @@ const OBJECTS: &str = "
        AND (position(lower((SELECT relname::text FROM pg_catalog.pg_class WHERE oid = to_regclass($1))) IN lower(p.prosrc)) > 0
          OR EXISTS (SELECT FROM pg_catalog.pg_trigger AS t JOIN tree ON tree.relid = t.tgrelid WHERE t.tgfoid = p.oid))
     UNION ALL
+    SELECT DISTINCT 'publication of all columns', p.pubname::text, w.name, false,
+           '-- a subscriber stops at a hidden column: --grace 0s, or publish other columns by name', NULL, NULL::text[]
+      FROM unnest($2) AS w(name), pg_catalog.pg_publication AS p
+     WHERE (p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS r JOIN tree ON tree.relid = r.prrelid
+              WHERE r.prpubid = p.oid AND (to_jsonb(r) ->> 'prattrs') IS NULL)
+            OR EXISTS (SELECT FROM pg_catalog.pg_publication_tables AS t JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass($1)
+              JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+              WHERE t.pubname = p.pubname AND t.schemaname = n.nspname AND t.tablename = c.relname
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS r WHERE r.prpubid = p.oid)))
+    UNION ALL
     SELECT 'publication', p.pubname::text, u.column, true,
            format('ALTER PUBLICATION %I DROP TABLE %s;', p.pubname, r.prrelid::regclass), NULL, NULL
       FROM used AS u JOIN pg_catalog.pg_publication_rel AS r ON r.oid = u.objid AND u.classid = 'pg_publication_rel'::regclass
