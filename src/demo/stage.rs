@@ -125,6 +125,11 @@ impl Stage {
         self.folder().join("wrapping.key")
     }
 
+    /// Whether the database is a file of the demo's own.
+    pub fn is_file(&self) -> bool {
+        matches!(self.place, Place::Sqlite)
+    }
+
     /// The database's URL. Holds a password, perhaps.
     pub fn url(&self) -> SecretString {
         match &self.place {

@@ -116,7 +116,7 @@ async fn kept_schemas_stay_and_are_named() {
 async fn an_interrupted_demo_says_so_and_leaves_nothing_in_sqlite() {
     let tmp = tempfile::tempdir().unwrap();
     let mut running = demo(tmp.path(), &["--json"]).spawn();
-    assert!(running.says("3/7").await);
+    assert!(running.says("3/").await);
     running.signal(Signal::INT);
     let said = running.wait().await.expect_code(5).json();
     assert_eq!(said["error"]["code"], "E0605");
@@ -128,7 +128,7 @@ async fn an_interrupted_demo_leaves_nothing_in_postgres() {
     let tmp = tempfile::tempdir().unwrap();
     let database = database("demo_interrupted").await;
     let mut running = demo(tmp.path(), &["--database-url", &database.url()]).spawn();
-    assert!(running.says("3/7").await);
+    assert!(running.says("3/").await);
     running.signal(Signal::TERM);
     running.wait().await.expect_code(5);
     assert_eq!(schemas(&database).await, [] as [String; 0]);

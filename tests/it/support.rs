@@ -15,7 +15,7 @@ pub mod sqlite;
 
 pub use database::{database, database_with};
 pub use fixture::{Base, Fixture};
-pub use marks::{marked, marked_in_sqlite, unguarded};
+pub use marks::{formless, marked, marked_in_sqlite, unguarded};
 pub use phiseal::Phiseal;
 pub use project::Project;
 pub use sqlite::sqlite;

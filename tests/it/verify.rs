@@ -3,7 +3,7 @@
 use crate::backfill::beside;
 use crate::live::Application;
 use crate::oracle::{Cell, KeyPart, row_key, seal};
-use crate::support::{Fixture, unguarded};
+use crate::support::{Fixture, formless, unguarded};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +32,7 @@ async fn forge(fixture: &Fixture, statements: &str) {
 }
 
 async fn forge_in(fixture: &Fixture, table: &str, statements: &str) {
+    fixture.db().exec(&formless(table)).await;
     fixture.db().exec(&unguarded(table, statements)).await;
 }
 

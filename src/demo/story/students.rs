@@ -21,7 +21,9 @@ use crate::plural::counted;
 
 /// Students stored in one transaction.
 const CLASS: i64 = 5_000;
-const STEPS: u32 = 9;
+/// Without the scrub, which is for a file of the demo's own: on a server it would rewrite what is
+/// everybody's.
+const STEPS: u32 = 8;
 
 pub async fn play(
     stage: &Stage,
@@ -29,7 +31,7 @@ pub async fn play(
     rows: u32,
     output: Output,
 ) -> Result<Played, Fault> {
-    let mut story = Story::new(output, STEPS);
+    let mut story = Story::new(output, STEPS + u32::from(stage.is_file()));
 
     story.begin("make up the students and store them in plaintext");
     let values = enroll(stage, i64::from(rows)).await?;
@@ -119,6 +121,9 @@ async fn remove_plaintext(stage: &Stage, story: &mut Story) -> Result<(), Fault>
     let finalize = ["finalize", "--observe", "0s", "--grace", "0s", "--yes"];
     call(stage, &finalize, Progress::Hidden).await?;
     story.end("no plaintext is left in the table; phiseal restore would bring it back");
+    if !stage.is_file() {
+        return Ok(());
+    }
     story.begin("phiseal scrub: write the files anew, and search them for what was plaintext");
     call(stage, &["scrub", "--yes"], Progress::Hidden).await?;
     story.end("none is found in them");

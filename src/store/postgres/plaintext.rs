@@ -528,7 +528,7 @@ async fn record_late(
         let now = dependents::definition(store, tx, table, field).await?;
         for statement in now.dependents {
             // The server quotes a hidden name, and not always the column's own.
-            let bare = |sql: &String| sql.replace('"', "");
+            let bare = |sql: &String| sql.chars().filter(|c| *c != '"').collect::<String>();
             let is_known = definition
                 .dependents
                 .iter()

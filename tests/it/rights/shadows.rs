@@ -116,6 +116,8 @@ const COMMANDS: &[&[&str]] = &[
     &["audit", "head"],
     &["verify"],
     &["migrate", "verify"],
+    &["finalize", "--observe", "1s", "--grace", "1s", "--yes"],
+    &["scrub", "--yes"],
     &["restore", "--drop-sealed"],
     &["migrate", "up"],
 ];

@@ -2,7 +2,7 @@
 
 use super::{active, all_under, json, number, on_both, postgres};
 use crate::oracle::NonceLedger;
-use crate::support::{Fixture, marked};
+use crate::support::{Fixture, formless, marked};
 use std::time::Duration;
 
 on_both!(rotates_only_when_due_and_says_so, 300, due);
@@ -285,6 +285,7 @@ async fn keys_that_differ_in_a_letters_case_are_told_apart() {
 async fn values_that_do_not_open_leave_a_remainder_and_their_key() {
     let fixture = postgres("rotate_remainder", 300).await;
     let before = active(&fixture, "cell").await;
+    fixture.exec(&formless("public.patients")).await;
     // With its plaintext beside it, each would be sealed from that.
     fixture
         .exec(&marked("clear", "public.patients",

@@ -28,6 +28,15 @@ pub fn marked_in_sqlite(change: &str, label: &str, sql: &str) -> String {
     )
 }
 
+/// Drops the checks of the form of sealed values, so that a test can put something else there.
+pub fn formless(table: &str) -> String {
+    format!(
+        "DO $$ DECLARE k record; BEGIN FOR k IN SELECT conname FROM pg_constraint WHERE conrelid = '{table}'::regclass \
+         AND conname LIKE 'phiseal\\_form\\_%' LOOP EXECUTE format('ALTER TABLE {table} DROP CONSTRAINT %I', k.conname); \
+         END LOOP; END $$;"
+    )
+}
+
 /// Statements in PostgreSQL while the guard of a table is switched off, as an owner does who means to.
 pub fn unguarded(table: &str, sql: &str) -> String {
     let each = |does: &str| {

@@ -84,9 +84,9 @@ async fn record_late(conn: &mut SqliteConnection, table: &Table, held: &[Held]) 
             .map_err(|_| StoreError::unexpected("the definition of a plaintext column"))?;
         let hidden = field.hidden(table)?;
         // A hidden column had another name when its dependents were made.
-        let bare = |sql: &str| {
-            sql.replace(hidden.as_str(), field.name.as_str())
-                .replace('"', "")
+        let bare = |sql: &str| -> String {
+            let shown = sql.replace(hidden.as_str(), field.name.as_str());
+            shown.chars().filter(|c| *c != '"').collect()
         };
         for statement in now.dependents {
             let known = |one: &String| bare(one) == bare(&statement);
