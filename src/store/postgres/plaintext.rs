@@ -1,12 +1,15 @@
 //! Taking the plaintext of sealed fields out of a table, and giving its column back.
-//! Owns the transactions of the freeze, of hiding and of the removal. Which constraints there are is
-//! in `plaintext/constraints.rs`, what depends on a column in `plaintext/dependents.rs`, and the way
+//! Owns the transactions of the freeze and of hiding; the removal is in `plaintext/remove.rs`. Which
+//! constraints there are is in `plaintext/constraints.rs`, what depends on a column in `plaintext/dependents.rs`, and the way
 //! back in `plaintext/back.rs`.
 
 pub(super) mod back;
 mod constraints;
 mod dependents;
 mod give_up;
+mod held;
+mod remove;
+mod seen;
 mod statistics;
 
 use async_trait::async_trait;
@@ -28,15 +31,16 @@ use crate::store::{
     hidden_name,
 };
 pub(super) use constraints::form_of_new;
+use held::{Held, held, name};
 
 #[async_trait]
 impl Plaintext for PostgresStore {
     async fn writers(&self, table: &Table) -> Result<Vec<OpenTransaction>> {
-        writers(self, table).await
+        seen::writers(self, table).await
     }
 
     async fn unsealed(&self, table: &Table) -> Result<Vec<UnsealedRows>> {
-        unsealed(self, table).await
+        seen::unsealed(self, table).await
     }
 
     async fn plaintext_dependents(&self, table: &Table) -> Result<Vec<Dependent>> {
@@ -73,10 +77,10 @@ impl Plaintext for PostgresStore {
         removal: Removal,
         state: &FrozenState,
     ) -> Result<bool> {
-        if is_removed(self, table).await? {
+        if remove::is_removed(self, table).await? {
             return Ok(true);
         }
-        patiently(|| try_remove(self, table, removal, state)).await
+        patiently(|| remove::try_remove(self, table, removal, state)).await
     }
 
     async fn forget_statistics(&self, table: &Table) -> Result<Vec<String>> {
@@ -88,153 +92,9 @@ impl Plaintext for PostgresStore {
     }
 }
 
-/// A field of the table, and where its columns are now.
-struct Held {
-    label: String,
-    /// The name that its plaintext column should have.
-    name: Ident,
-    /// The name that it has; `None` if it is not there.
-    plain: Option<Ident>,
-    /// The sealed column, and whether it is a text column; `None` in place.
-    sealed: Option<(Ident, bool)>,
-    index: Option<Ident>,
-    record: FieldRecord,
-}
-
-impl Held {
-    /// The plaintext column beside the sealed value.
-    fn beside(&self) -> Option<(&Ident, &Ident)> {
-        match (&self.plain, &self.sealed) {
-            (Some(plain), Some((sealed, _))) => Some((plain, sealed)),
-            _ => None,
-        }
-    }
-
-    fn definition(&self) -> Result<PlainDefinition> {
-        serde_json::from_str(&self.record.plaintext_definition)
-            .map_err(|_| StoreError::unexpected("the definition of a plaintext column"))
-    }
-
-    fn is_hidden(&self, table: &Table) -> bool {
-        let hidden = hidden_name(&table.label, &self.label);
-        self.plain
-            .as_ref()
-            .is_some_and(|name| name.as_str() == hidden)
-    }
-}
-
-/// The fields of the table as they are now.
-async fn held(
-    store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-) -> Result<Vec<Held>> {
-    let there = column_types(tx, table).await?;
-    let is_there = |name: &Ident| there.iter().any(|(column, _)| column == name.as_str());
-    let records = relations::present_fields(store, tx).await?;
-    let mut out = Vec::new();
-    for field in &table.fields {
-        let record = records
-            .iter()
-            .find(|one| one.table_label == table.label && one.column_label == field.label)
-            .ok_or_else(|| StoreError::missing("a registered field"))?;
-        let hidden = name(hidden_name(&table.label, &field.label))?;
-        let present = name(record.column_name.clone())?;
-        if is_there(&hidden) && is_there(&field.column) && hidden != field.column {
-            return Err(StoreError::InTheWay {
-                what: format!(
-                    "{}.{}, made again beside the hidden column,",
-                    table.label,
-                    field.column.as_str()
-                ),
-            });
-        }
-        let plain = [&hidden, &field.column, &present]
-            .into_iter()
-            .find(|name| is_there(name));
-        out.push(Held {
-            label: field.label.clone(),
-            name: field.column.clone(),
-            plain: plain.cloned(),
-            sealed: match &field.sealed {
-                Sealed::Beside { column, text } => Some((column.clone(), *text)),
-                Sealed::InPlace => None,
-            },
-            index: field.index.clone(),
-            record: record.clone(),
-        });
-    }
-    Ok(out)
-}
-
-fn name(text: String) -> Result<Ident> {
-    Ident::new(text).map_err(|_| StoreError::unexpected("a column name in the registry"))
-}
-
 /// The table and all its partitions, those that hold rows first.
 const TREE: &str = "(SELECT t.relid, t.level, t.isleaf FROM pg_catalog.pg_partition_tree(to_regclass($1)) AS t \
      UNION ALL SELECT to_regclass($1), 0, true WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(to_regclass($1))))";
-
-async fn writers(store: &PostgresStore, table: &Table) -> Result<Vec<OpenTransaction>> {
-    // The login sees more of other sessions than a role without rights of its own.
-    let mut tx = store.begin_as_login().await?;
-    let rows: Vec<(String, String)> = tuple(format!(
-        "SELECT DISTINCT coalesce(a.backend_xid::text, ''), 'role ' || coalesce(a.usename, '?') || \
-           coalesce(', application ' || nullif(a.application_name, ''), '') \
-         FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid \
-         WHERE l.granted AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' \
-           AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
-           AND l.relation IN (SELECT relid FROM {TREE} AS tree) \
-           AND a.pid <> pg_backend_pid() AND a.application_name <> 'phiseal' LIMIT 100"
-    ))
-    .bind(regclass(table))
-    .fetch_all(&mut *tx)
-    .await?;
-    committed(tx).await?;
-    let transaction = |(id, who)| OpenTransaction { id, who };
-    Ok(rows.into_iter().map(transaction).collect())
-}
-
-async fn unsealed(store: &PostgresStore, table: &Table) -> Result<Vec<UnsealedRows>> {
-    let mut tx = store.begin().await?;
-    let held = held(store, &mut tx, table).await?;
-    let conditions: Vec<String> = held.iter().filter_map(is_unsealed).collect();
-    if conditions.is_empty() {
-        return committed(tx).await.map(|()| Vec::new());
-    }
-    run(
-        &mut tx,
-        "SET LOCAL statement_timeout = 0; SET LOCAL row_security = off",
-    )
-    .await?;
-    let rows: Vec<(String, i64)> = tuple(format!(
-        "SELECT t.xmin::text, count(*) FROM {} AS t WHERE {} GROUP BY 1 ORDER BY 2 DESC LIMIT 1000",
-        table.name.quoted(),
-        conditions.join(" OR ")
-    ))
-    .fetch_all(&mut *tx)
-    .await?;
-    committed(tx).await?;
-    let rows = rows.into_iter().map(|(transaction, rows)| UnsealedRows {
-        transaction,
-        rows: rows.unsigned_abs(),
-    });
-    Ok(rows.collect())
-}
-
-/// The condition that a row `t` has a plaintext of this field that is not sealed.
-fn is_unsealed(field: &Held) -> Option<String> {
-    let plain = format!("t.{}", field.plain.as_ref()?.quoted());
-    Some(match &field.sealed {
-        Some((sealed, _)) => {
-            format!("({plain} IS NOT NULL AND t.{} IS NULL)", sealed.quoted())
-        }
-        None => format!(
-            "({plain} IS NOT NULL AND NOT {})",
-            guard::looks_sealed(&plain)
-        ),
-    })
-}
 
 /// The guard of the table, with these fields frozen or not.
 async fn guard_with(
@@ -462,132 +322,6 @@ async fn remake_guard(
     Ok(())
 }
 
-/// Whether an earlier call removed the plaintext, but did not hear of it.
-async fn is_removed(store: &PostgresStore, table: &Table) -> Result<bool> {
-    let mut tx = store.begin().await?;
-    let held = held(store, &mut tx, table).await?;
-    committed(tx).await?;
-    Ok(held
-        .iter()
-        .all(|field| field.record.state == FieldState::Finalized))
-}
-
-async fn try_remove(
-    store: &PostgresStore,
-    table: &Table,
-    removal: Removal,
-    state: &FrozenState,
-) -> Result<bool> {
-    let mut tx = begin_briefly(store).await?;
-    lock(&mut tx, table).await?;
-    if !is_same(state, &frozen_state(&mut tx, table).await?) {
-        return Ok(false);
-    }
-    let held = held(store, &mut tx, table).await?;
-    if removal == Removal::Dropped {
-        record_late(store, &mut tx, table, &held).await?;
-        run(&mut tx, relations::before_change(store, table)).await?;
-        drop_columns(store, &mut tx, table, &held).await?;
-        remake_guard(store, &mut tx, table, true).await?;
-    }
-    let labels: Vec<String> = held.iter().map(|field| field.label.clone()).collect();
-    let mut session = store.session(&mut tx);
-    fields::set_state(&mut session, &table.label, &labels, FieldState::Finalized).await?;
-    procedures::finish_of(
-        &mut session,
-        ProcedureKind::Finalize,
-        &table.label,
-        Some(&table.column_labels()),
-        crate::store::record::FINALIZED,
-    )
-    .await?;
-    committed(tx).await?;
-    Ok(true)
-}
-
-/// Looks once more, under the lock, for what depends on the columns: what was made since the freeze is
-/// recorded, too, or refuses the removal. Says in the record that the columns were dropped.
-async fn record_late(
-    store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-    held: &[Held],
-) -> Result<()> {
-    for one in dependents::of(store, tx, table).await? {
-        if one.blocks {
-            return Err(StoreError::InTheWay {
-                what: format!(
-                    "{} {}, on a plaintext column of {},",
-                    one.kind, one.name, table.label
-                ),
-            });
-        }
-    }
-    for field in held.iter().filter(|field| field.beside().is_some()) {
-        let mut definition = field.definition()?;
-        let now = dependents::definition(store, tx, table, field).await?;
-        for statement in now.dependents {
-            // The server quotes a hidden name, and not always the column's own.
-            let bare = |sql: &String| sql.chars().filter(|c| *c != '"').collect::<String>();
-            let is_known = definition
-                .dependents
-                .iter()
-                .any(|one| bare(one) == bare(&statement));
-            if !is_known {
-                definition.dependents.push(statement);
-            }
-        }
-        definition.dropped = true;
-        let set = format!(
-            "plaintext_definition = {}",
-            quote::literal(&to_json(&definition)?)
-        );
-        let label = quote::literal(&field.label);
-        run(tx, set_field(store, table, &label, &set)).await?;
-    }
-    Ok(())
-}
-
-fn to_json(definition: &PlainDefinition) -> Result<String> {
-    serde_json::to_string(definition)
-        .map_err(|_| StoreError::unexpected("a definition that is no JSON"))
-}
-
-/// Drops the plaintext columns beside sealed values. Never with CASCADE: the server refuses while
-/// something of the application depends on one.
-async fn drop_columns(
-    store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-    held: &[Held],
-) -> Result<()> {
-    let columns: Vec<&Ident> = held
-        .iter()
-        .filter_map(|field| field.beside().map(|(plain, _)| plain))
-        .collect();
-    if columns.is_empty() {
-        return Ok(());
-    }
-    // The guard's conditions name the columns.
-    let guard = guard::guard_of(store, tx, table).await?;
-    for statement in guard.drop_statements() {
-        run(tx, statement).await?;
-    }
-    let drops = joined(columns, ", ", |column| {
-        format!("DROP COLUMN {}", column.quoted())
-    });
-    let sql = format!("ALTER TABLE {} {drops}", table.name.quoted());
-    run(tx, sql).await.map_err(|error| match error {
-        StoreError::Refused { sqlstate } if sqlstate == "2BP01" => StoreError::InTheWay {
-            what: format!(
-                "an object that depends on a plaintext column of {}",
-                table.label
-            ),
-        },
-        other => other,
-    })
-}
-
 /// One value of a query about the table, whose name is bound as `$1`.
 async fn texts_of(
     tx: &mut Transaction<'static, Postgres>,
@@ -598,4 +332,9 @@ async fn texts_of(
         .bind(regclass(table))
         .fetch_all(&mut **tx)
         .await?)
+}
+
+fn to_json(definition: &PlainDefinition) -> Result<String> {
+    serde_json::to_string(definition)
+        .map_err(|_| StoreError::unexpected("a definition that is no JSON"))
 }
