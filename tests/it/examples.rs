@@ -59,6 +59,17 @@ fn both_examples_find_every_worked_blind_index() {
     }
 }
 
+/// The modules that the examples of adopting share seal as well.
+#[test]
+fn both_modules_open_seal_and_index_every_worked_value() {
+    let all = vectors();
+    let count = |name: &str| all[name].as_array().unwrap().len();
+    for reader in readers() {
+        let done = reader.module_over("tests/vectors/format1.json");
+        assert_eq!(done, count("cells") + count("blind_indexes"), "{reader:?}");
+    }
+}
+
 #[test]
 fn both_examples_have_at_most_forty_lines() {
     for text in [

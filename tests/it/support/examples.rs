@@ -61,6 +61,26 @@ impl Reader {
         }
     }
 
+    /// Runs the module of this language over a file of worked values; how many it opened or indexed.
+    pub fn module_over(self, vectors: &str) -> usize {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let (program, script) = match self {
+            Self::Node => ("node", "vectors.mjs"),
+            Self::Python => ("python3", "vectors.py"),
+        };
+        let output = Command::new(program)
+            .arg(format!("{root}/tests/it/examples/{script}"))
+            .arg(format!("{root}/docs/examples"))
+            .arg(format!("{root}/{vectors}"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.trim().parse().unwrap()
+    }
+
     fn runs(self) -> bool {
         let (program, code) = match self {
             Self::Node => (
