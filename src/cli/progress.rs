@@ -121,7 +121,8 @@ impl EventSink for Bars {
                 }
             }
             Event::Phase { kind, table, phase } => {
-                self.say_above(bar.as_ref(), &phase_text(kind, &table, phase))
+                self.say_above(bar.as_ref(), &phase_text(kind, &table, phase));
+                counts.name = format!("{kind} {}", Foreign(&table));
             }
             Event::Waiting { why } => {
                 if let Some(bar) = bar {
@@ -257,7 +258,8 @@ impl EventSink for Lines {
                 }
             }
             Event::Phase { kind, table, phase } => {
-                self.output.say(&phase_text(kind, &table, phase))
+                self.output.say(&phase_text(kind, &table, phase));
+                counts.name = format!("{kind} {}", Foreign(&table));
             }
             Event::Waiting { why } => {
                 if counts.waiting.as_ref() != Some(&why) {

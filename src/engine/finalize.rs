@@ -138,8 +138,13 @@ impl Engine {
             params: Params::default(),
             rounds: 0,
             blanked: 0,
+            at: None,
         };
-        self.proceed(&mut finalizing).await?;
+        if let Err(error) = self.proceed(&mut finalizing).await {
+            return Err(self
+                .overtaken(&job.table.label, finalizing.at, error)
+                .await?);
+        }
         self.tell_detached(&job.table.label).await?;
         Ok(Finalized {
             table: job.table.label.clone(),

@@ -1,6 +1,6 @@
 //! What else is under way on a table, and whether a finalize, or what meets one, may begin.
 
-use super::FinalizeError;
+use super::{FinalizeError, FinalizePhase};
 use crate::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::engine::events::Event;
@@ -30,6 +30,30 @@ impl Engine {
                 holder: holder::describe(&holder.0),
             }),
         }
+    }
+
+    /// What stopped a phase: another process that has moved the finalize on, if one has, or else the
+    /// error.
+    pub(super) async fn overtaken(
+        &self,
+        label: &str,
+        at: Option<FinalizePhase>,
+        error: EngineError,
+    ) -> Result<EngineError, EngineError> {
+        if matches!(error, EngineError::Interrupted | EngineError::Finalize(_)) || error.ends_all()
+        {
+            return Ok(error);
+        }
+        let open = self.open_finalize(label).await?;
+        let phase = open.map(|open| open.phase);
+        Ok(match phase.as_deref() == at.map(FinalizePhase::as_str) {
+            true => error,
+            false => StoreError::Held {
+                table: label.to_owned(),
+                holder: "another command has moved the finalize on, or undone it".to_owned(),
+            }
+            .into(),
+        })
     }
 
     /// The unfinished finalize of a table.

@@ -46,6 +46,8 @@ pub(super) struct Finalizing<'a> {
     /// How often it began again at the freeze.
     pub(super) rounds: u32,
     pub(super) blanked: u64,
+    /// The phase of this process.
+    pub(super) at: Option<FinalizePhase>,
 }
 
 type Next = Result<Then<FinalizePhase>, EngineError>;
@@ -88,6 +90,7 @@ impl Procedure for Finalizing<'_> {
         phase: FinalizePhase,
         record: &ProcedureRecord,
     ) -> Next {
+        self.at = Some(phase);
         if self.params == Params::default() {
             self.params = serde_json::from_str(&record.params)
                 .map_err(|_| StoreError::unexpected("the parameters of a finalize"))?;
@@ -126,6 +129,8 @@ impl Finalizing<'_> {
     /// What was written between the last backfill and the freeze is sealed first.
     async fn verify(&mut self, engine: &Engine) -> Next {
         let label = &self.job.table.label;
+        // A rotation may have ended since this process loaded the keys.
+        engine.reload().await?;
         self.give_up(engine).await?;
         if !engine.store.unsealed(&self.job.table).await?.is_empty()
             || engine.store.open_run(label).await?.is_some()

@@ -26,7 +26,12 @@ async fn goes_on(fixture: Fixture) {
     assert_eq!(done["tables"][0]["values_verified"], 100, "{done}");
     sealed_as_saved(&fixture, &["ssn", "note"]).await;
     assert_eq!(next_phase(&fixture).await, None);
-    let actions = ["finalize.begin", "finalize.resume", "finalize.finalized"];
+    let actions = [
+        "finalize.begin",
+        "finalize.resume",
+        "finalize.remove",
+        "finalize.finalized",
+    ];
     assert_eq!(audited(&fixture).await, actions);
 }
 

@@ -29,7 +29,7 @@ async fn dropped(fixture: Fixture) {
     assert_eq!(state(&fixture, "ssn").await, "finalized");
     assert_eq!(
         audited(&fixture).await,
-        ["finalize.begin", "finalize.finalized"]
+        ["finalize.begin", "finalize.remove", "finalize.finalized"]
     );
 
     assert_eq!(fixture.json(&["restore"]).await["values_restored"], 100);
@@ -225,7 +225,11 @@ async fn a_column_of_a_domain_comes_back() {
     let done = done.run().await;
     // Refused before anything is removed, or restored as it was.
     if done.code() == Some(0) {
-        fixture.json(&["restore"]).await;
+        // A domain with a condition is for a person: to give it to the column takes a long lock.
+        let restored = fixture.json(&["restore"]).await;
+        for statement in restored["statements"].as_array().unwrap() {
+            fixture.exec(statement.as_str().unwrap()).await;
+        }
     }
     let differ = "SELECT count(*) FROM people JOIN saved USING (id)
         WHERE people.ssn IS DISTINCT FROM saved.ssn OR people.note IS DISTINCT FROM saved.note";

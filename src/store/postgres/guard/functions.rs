@@ -366,7 +366,7 @@ fn frozen_update(field: &GuardField) -> String {
         // A sealer that deletes a value cannot name the hidden column.
         return format!(
             "  IF trusted AND resealed AND NEW.{s} IS NULL AND NOT changed THEN NEW.{p} := NULL; changed := true; END IF;\n\
-             \x20 IF changed AND NOT (trusted AND NEW.{p} IS NULL) THEN\n    {}\n  END IF;\n",
+             \x20 IF changed AND NOT (trusted AND NEW.{p} IS NULL AND (resealed OR NEW.{s} IS NULL)) THEN\n    {}\n  END IF;\n",
             refuse_plaintext(field),
             p = plain.quoted(),
             s = field.holder.quoted(),

@@ -27,6 +27,8 @@ pub(super) async fn give_up(
             .map(|part| Bind::from(part.as_str()))
             .collect::<Vec<_>>()
     };
+    // The mark of a sealer counts only while foreign keys are checked, and that is said before.
+    run(conn, "PRAGMA foreign_keys = ON").await?;
     let mut transaction = write_transaction(conn).await?;
     let exists = format!("SELECT EXISTS (SELECT 1 FROM {name} WHERE {condition})");
     let found: bool = scalar(exists, binds()).fetch_one(&mut *transaction).await?;
