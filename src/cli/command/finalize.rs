@@ -49,7 +49,7 @@ pub async fn run(global: &Global, args: &FinalizeArgs, output: Output) -> Result
         return dry_run(&engine, &jobs, &options, output).await;
     }
     if options.fate != PlaintextFate::Keep {
-        let columns: Vec<String> = jobs.iter().flat_map(|job| places(job)).collect();
+        let columns: Vec<String> = jobs.iter().flat_map(places).collect();
         question::agreed(
             args.yes,
             "this removes the plaintext of:",

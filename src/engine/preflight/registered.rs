@@ -254,16 +254,9 @@ fn frozen(
         );
         return;
     }
-    let planned = field.name();
-    let is_there = |name: &str| column_of(table, name).is_some();
-    // What was made again beside a hidden column is refused by who finds it there.
-    let hidden = record.column_name.starts_with(HIDDEN);
-    if record.column_name != planned
-        && !hidden
-        && is_there(planned)
-        && is_there(&record.column_name)
-    {
-        changed(p, at, "plaintext column", &record.column_name, planned, out);
+    if is_another_column(table, record, field.name()) {
+        let (registered, planned) = (&record.column_name, field.name());
+        changed(p, at, "plaintext column", registered, planned, out);
     }
     let sealed = field.seal_into().map(Ident::as_str);
     if !is_same_column(table, record.sealed_column.as_deref(), sealed) {
@@ -315,6 +308,17 @@ fn frozen(
             out,
         );
     }
+}
+
+/// Whether the plan names another plaintext column than the registered one. What was made again beside
+/// a hidden column is refused by who finds it there.
+fn is_another_column(table: &TableFacts, record: &FieldRecord, planned: &str) -> bool {
+    let is_there = |name: &str| column_of(table, name).is_some();
+    let registered = &record.column_name;
+    registered != planned
+        && !registered.starts_with(HIDDEN)
+        && is_there(planned)
+        && is_there(registered)
 }
 
 /// Whether the name is the same, or was renamed: the old column is gone and the new one exists.

@@ -18,17 +18,14 @@ use sqlx::{Postgres, Row, Transaction};
 use super::PostgresStore;
 use super::committed;
 use super::guard::{self, Guard};
-use super::prepare::{begin_briefly, column_types, guard_is_there, patiently, regclass};
+use super::prepare::{begin_briefly, guard_is_there, patiently, regclass};
 use super::relations;
-use super::sql::{query, run, scalar, tuple};
+use super::sql::{query, run, scalar};
 use crate::ident::Ident;
 use crate::quote;
-use crate::store::ledger::{fields, procedures};
-use crate::store::text::joined;
 use crate::store::{
-    Dependent, FieldRecord, FieldState, FrozenState, KeyText, OpenTransaction, PlainDefinition,
-    Plaintext, ProcedureKind, Removal, Result, Sealed, StoreError, Table, TableField, UnsealedRows,
-    hidden_name,
+    Dependent, FrozenState, KeyText, OpenTransaction, PlainDefinition, Plaintext, Removal, Result,
+    StoreError, Table, TableField, UnsealedRows, hidden_name,
 };
 pub(super) use constraints::form_of_new;
 use held::{Held, held, name};

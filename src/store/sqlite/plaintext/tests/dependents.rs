@@ -6,7 +6,7 @@ use crate::store::sqlite::fixture::Fixture;
 
 #[tokio::test]
 async fn each_dependent_is_found_and_said_to_be_in_the_way_or_not() {
-    let (mut fixture, mut table) = sealed(
+    let (mut fixture, table) = sealed(
         "id INTEGER PRIMARY KEY, ssn TEXT UNIQUE CHECK (ssn <> other) REFERENCES ref (v), other TEXT, \
          upper_ssn TEXT AS (upper(ssn)), CHECK (length(ssn) < 20), CHECK (ssn > id), UNIQUE (ssn, other)",
     )
@@ -63,7 +63,19 @@ async fn each_dependent_is_found_and_said_to_be_in_the_way_or_not() {
         named.create.as_deref(),
         Some("CREATE VIEW named AS SELECT ssn FROM t;")
     );
-    // Without a unique blind index nothing takes the place of the uniqueness.
+}
+
+#[tokio::test]
+async fn without_a_unique_blind_index_nothing_takes_the_place_of_a_uniqueness() {
+    let (mut fixture, mut table) =
+        sealed("id INTEGER PRIMARY KEY, ssn TEXT UNIQUE, other TEXT, UNIQUE (ssn, other)").await;
+    fixture
+        .exec(
+            "CREATE UNIQUE INDEX once ON t (ssn); \
+             CREATE UNIQUE INDEX partial_one ON t (other) WHERE ssn IS NULL",
+        )
+        .await
+        .unwrap();
     table.fields[0].index = None;
     let all = fixture.store.plaintext_dependents(&table).await.unwrap();
     let blocking = all
