@@ -92,7 +92,10 @@ async fn two_backfills_at_once_share_the_work_or_one_says_who_has_it() {
             match finished.code() {
                 Some(0) => sealed += finished.json()["values_sealed"].as_u64().unwrap(),
                 Some(8) => assert!(finished.stdout.contains("E060"), "{}", finished.stdout),
-                code => panic!("round {round}: exit {code:?}: {}", finished.stderr),
+                code => panic!(
+                    "round {round}: exit {code:?}: {}{}",
+                    finished.stdout, finished.stderr
+                ),
             }
         }
         assert_eq!(sealed, u64::from(ROWS), "round {round}");

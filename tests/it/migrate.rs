@@ -169,9 +169,9 @@ async fn a_checksum_does_not_depend_on_the_schema_but_on_the_file() {
     let stopped = Err(MigrateError::ChecksumDiffers { version: 3 });
     assert_eq!(up(&db, "phiseal").await, stopped);
     assert_eq!(down(&db, "phiseal", None).await, stopped);
-    db.exec("INSERT INTO other.migrations_engine VALUES (10, 'later', '')")
+    db.exec("INSERT INTO other.migrations_engine VALUES (11, 'later', '')")
         .await;
-    let stopped = Err(MigrateError::UnknownApplied { version: 10 });
+    let stopped = Err(MigrateError::UnknownApplied { version: 11 });
     assert_eq!(up(&db, "other").await, stopped);
     assert_eq!(down(&db, "other", None).await, stopped);
 }

@@ -17,7 +17,7 @@ use crate::foreign::Foreign;
 use crate::ident::TableName;
 use crate::plural::counted;
 use crate::run::audit;
-use crate::store::{FieldRecord, Found, RelationRecord, ServerFacts};
+use crate::store::{FieldRecord, FieldState, Found, RelationRecord, ServerFacts};
 
 /// Runs one `fields` subcommand.
 ///
@@ -71,6 +71,13 @@ impl Row {
         })
     }
 
+    /// Whether its plaintext is gone, which says that it is frozen.
+    fn is_removed(&self) -> bool {
+        [FieldState::Finalized, FieldState::Scrubbed]
+            .map(FieldState::as_str)
+            .contains(&self.state)
+    }
+
     fn line(&self) -> Vec<String> {
         let health = match self.health.as_slice() {
             [] => "good".to_owned(),
@@ -79,7 +86,7 @@ impl Row {
         vec![
             format!("{}.{}", self.table, self.column),
             self.relation.clone().unwrap_or_else(|| "gone".to_owned()),
-            match self.frozen {
+            match self.frozen && !self.is_removed() {
                 true => format!("{}, frozen", self.state),
                 false => self.state.to_owned(),
             },

@@ -5,6 +5,7 @@
 //! binary image: IS DISTINCT FROM ignores case in citext, does not tell `1.0` from `1.00`, and
 //! fails on json. No message contains a value.
 
+mod frozen;
 mod functions;
 mod registered;
 mod when;

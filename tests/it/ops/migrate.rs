@@ -27,7 +27,7 @@ async fn migrate_goes_up_and_down(fixture: Fixture) {
     );
     assert_eq!(
         fixture.ask(&up, 0).await,
-        json!({"applied": [3, 4, 5, 6, 7, 8, 9]})
+        json!({"applied": [3, 4, 5, 6, 7, 8, 9, 10]})
     );
     assert_eq!(fixture.ask(&up, 0).await, json!({"applied": []}));
     let again = fixture.run(&up).await.expect_code(0);

@@ -3,6 +3,7 @@
 //! guard refuses"). A function runs with the rights of the role that writes the row, but has its
 //! own search path and settings.
 
+use super::frozen::{frozen_update, no_plaintext_in_place, refuse_plaintext};
 use super::when::differs;
 use super::{Guard, GuardField, INSERT, UPDATE, index_digest};
 use crate::ident::Ident;
@@ -19,8 +20,6 @@ const MOVED: &str = "PS004";
 const NOT_ITS_TABLE: &str = "PS005";
 /// An untrusted writer changes a sealed value but not its plaintext.
 const SEAL_CHANGED: &str = "PS006";
-/// A plaintext is written to a field that takes none any more.
-const FROZEN: &str = "PS007";
 
 /// A comment in the source of a guard that undoes untrusted changes instead of refusing them.
 pub(crate) const UNDONE: &str = "-- on_untrusted_seal = undo";
@@ -355,52 +354,6 @@ fn blank(field: &GuardField) -> String {
     )
 }
 
-/// What a frozen field with a plaintext column refuses of an UPDATE: any change of the plaintext,
-/// unless a sealer removes it and writes the sealed value or deletes both, and a sealed value that is
-/// removed while its plaintext stays.
-fn frozen_update(field: &GuardField) -> String {
-    let Some(plain) = field.beside().filter(|_| field.frozen) else {
-        return String::new();
-    };
-    if field.is_hidden() {
-        // A sealer that deletes a value cannot name the hidden column.
-        return format!(
-            "  IF trusted AND resealed AND NEW.{s} IS NULL AND NOT changed THEN NEW.{p} := NULL; changed := true; END IF;\n\
-             \x20 IF changed AND NOT (trusted AND NEW.{p} IS NULL AND (resealed OR NEW.{s} IS NULL)) THEN\n    {}\n  END IF;\n",
-            refuse_plaintext(field),
-            p = plain.quoted(),
-            s = field.holder.quoted(),
-        );
-    }
-    format!(
-        "  IF changed AND NOT (trusted AND NEW.{p} IS NULL AND (resealed OR NEW.{s} IS NULL))\n\
-         \x20   OR trusted AND resealed AND NEW.{s} IS NULL AND NEW.{p} IS NOT NULL THEN\n    {}\n  END IF;\n",
-        refuse_plaintext(field),
-        p = plain.quoted(),
-        s = field.holder.quoted(),
-    )
-}
-
-/// What a frozen field in place refuses if `condition` holds: a value that is not in the sealed form.
-fn no_plaintext_in_place(field: &GuardField, condition: &str) -> String {
-    let value = format!("NEW.{}", field.holder.quoted());
-    format!(
-        "  IF {condition} AND {value} IS NOT NULL AND NOT {} THEN\n    {}\n  END IF;\n",
-        looks_sealed(&value),
-        refuse_plaintext(field),
-    )
-}
-
-fn refuse_plaintext(field: &GuardField) -> String {
-    raise(
-        FROZEN,
-        field.name(),
-        "this column takes no plaintext any more",
-        "seal the value in the application, write the sealed value only (SET LOCAL phiseal.sealer = 'on'), \
-         and leave the plaintext out; to delete a value, set both to NULL",
-    )
-}
-
 fn set_null(column: &Option<Ident>) -> String {
     column.as_ref().map_or_else(String::new, |column| {
         format!(" NEW.{} := NULL;", column.quoted())
@@ -419,7 +372,7 @@ fn keep_next(field: &GuardField) -> String {
     })
 }
 
-fn raise(sqlstate: &str, column: &str, message: &str, hint: &str) -> String {
+pub(super) fn raise(sqlstate: &str, column: &str, message: &str, hint: &str) -> String {
     let option = |name: &str, text: &str| match text {
         "" => String::new(),
         text => format!(", {name} = {}", quote::literal(text)),

@@ -134,11 +134,13 @@ async fn try_make(store: &PostgresStore, table: &Table) -> Result<()> {
             let collation = field.definition()?.collation;
             let collate = collation.map_or_else(String::new, |name| format!(" COLLATE {name}"));
             let base = base_of_domain(&mut tx, &described.source_type).await?;
+            // A domain's own default would fill the rows that are there.
             let add = format!(
-                "ALTER TABLE {} ADD COLUMN {} {}{collate}",
-                table.name.quoted(),
-                field.name.quoted(),
-                base.as_ref().unwrap_or(&described.source_type)
+                "ALTER TABLE {table_name} ADD COLUMN {column} {}{collate} DEFAULT NULL; \
+                 ALTER TABLE {table_name} ALTER COLUMN {column} DROP DEFAULT",
+                base.as_ref().unwrap_or(&described.source_type),
+                table_name = table.name.quoted(),
+                column = field.name.quoted(),
             );
             if !is_known_type(&mut tx, &described.source_type).await? {
                 // An earlier version registered the application's types without their schema.
@@ -183,16 +185,16 @@ async fn is_own_name(
     }))
 }
 
-/// The type under a domain that has a constraint or a default: a column that is just made would break
-/// the one, and be filled by the other.
+/// The type under a domain that takes no NULL: a column that is just made has nothing else.
 async fn base_of_domain(
     tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
     sql_type: &str,
 ) -> Result<Option<String>> {
     Ok(super::super::sql::scalar(
         "SELECT pg_catalog.format_type(y.typbasetype, y.typtypmod) FROM pg_catalog.pg_type AS y \
-         WHERE y.oid = pg_catalog.to_regtype($1) AND y.typtype = 'd' AND (y.typnotnull OR y.typdefault IS NOT NULL \
-           OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.contypid = y.oid))",
+         WHERE y.oid = pg_catalog.to_regtype($1) AND y.typtype = 'd' AND (y.typnotnull \
+           OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.contypid = y.oid \
+             AND pg_catalog.pg_get_constraintdef(k.oid) ~* '\\mnull\\M'))",
     )
     .bind(sql_type.to_owned())
     .fetch_optional(&mut **tx)
@@ -209,7 +211,7 @@ async fn remember_domain(
 ) -> Result<()> {
     let mut definition = field.definition()?;
     definition.dependents.push(format!(
-        "ALTER TABLE {} ALTER COLUMN {} TYPE {domain};",
+        "ALTER TABLE {} ALTER COLUMN {} TYPE {domain}; -- after restore --drop-sealed",
         table.name.quoted(),
         field.name.quoted()
     ));
