@@ -15,7 +15,7 @@ use super::{KeyText, OpenTransaction, Result, Table};
 #[async_trait]
 pub trait Plaintext: Send + Sync {
     /// The sessions that hold the lock of a writer on the table now, each with the number of its
-    /// transaction. Empty in SQLite.
+    /// transaction, and, without a number, those that may write to it. Empty in SQLite.
     async fn writers(&self, table: &Table) -> Result<Vec<OpenTransaction>>;
 
     /// The plaintext that is not sealed, by the transaction that wrote it; at most 1,000 of them.

@@ -52,20 +52,16 @@ impl Engine {
     }
 
     /// The sessions that wrote to the table during `observe`, by their transaction.
-    async fn watch_writers(
-        &self,
-        job: &Job,
-        observe: Duration,
-    ) -> Result<HashMap<String, String>, EngineError> {
+    async fn watch_writers(&self, job: &Job, observe: Duration) -> Result<Seen, EngineError> {
         let clock = self.stop.clock();
         let begun = clock.now();
-        let mut seen = HashMap::new();
+        let mut seen = Seen::new();
         while clock.since(begun) < observe {
             if self.stop.is_requested() {
                 return Err(EngineError::Interrupted);
             }
             for writer in self.store.writers(&job.table).await? {
-                seen.insert(writer.id, writer.who);
+                seen.entry(writer.id).or_default().insert(writer.who);
             }
             self.events.emit(Event::Waiting {
                 why: format!(
@@ -133,16 +129,28 @@ impl Outlook {
     }
 }
 
-/// The sessions that wrote unsealed rows.
-fn matched(unsealed: &[UnsealedRows], seen: &HashMap<String, String>) -> Vec<String> {
-    let writers: BTreeSet<&String> = unsealed
-        .iter()
-        .filter_map(|rows| seen.get(&rows.transaction))
-        .collect();
-    if writers.is_empty() && !unsealed.is_empty() {
-        // Its transaction was too short to be met: whoever writes to the table may be the one.
-        let all: BTreeSet<&String> = seen.values().collect();
-        return all.into_iter().cloned().collect();
+/// Sessions by the transaction in which they were seen to write; under the empty name those that may.
+type Seen = HashMap<String, BTreeSet<String>>;
+
+/// The sessions that wrote unsealed rows. If their transactions were too short to be met: those that
+/// were seen to write anything, or else those that may.
+fn matched(unsealed: &[UnsealedRows], seen: &Seen) -> Vec<String> {
+    if unsealed.is_empty() {
+        return Vec::new();
+    }
+    let mut writers: BTreeSet<&String> = BTreeSet::new();
+    for rows in unsealed.iter().filter(|rows| !rows.transaction.is_empty()) {
+        writers.extend(seen.get(&rows.transaction).into_iter().flatten());
+    }
+    if writers.is_empty() {
+        let met = seen
+            .iter()
+            .filter(|(transaction, _)| !transaction.is_empty());
+        writers.extend(met.flat_map(|(_, who)| who));
+    }
+    if writers.is_empty() {
+        let may = seen.get("").into_iter().flatten();
+        return may.map(|who| format!("perhaps {who}")).collect();
     }
     writers.into_iter().cloned().collect()
 }

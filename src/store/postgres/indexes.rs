@@ -254,7 +254,12 @@ pub(super) async fn drop_sweep_index(store: &PostgresStore, table: &Table) -> Re
         match run(&mut conn, drop).await {
             // A transaction reads the table, or another process drops the index.
             Ok(())
-            | Err(StoreError::Denied { .. } | StoreError::Locked | StoreError::Busy { .. }) => {}
+            | Err(
+                StoreError::Denied { .. }
+                | StoreError::Locked
+                | StoreError::Busy { .. }
+                | StoreError::Missing { .. },
+            ) => {}
             Err(error) => return Err(error),
         }
     }

@@ -46,11 +46,11 @@ async fn migrate_goes_up_and_down(fixture: Fixture) {
     assert!(text.starts_with("VERSION  NAME"), "{text}");
 
     let down = ["migrate", "down"];
-    assert_eq!(fixture.ask(&down, 0).await, json!({"undone": [9]}));
+    assert_eq!(fixture.ask(&down, 0).await, json!({"undone": [10]}));
     let all = ["migrate", "down", "--to", "0"];
     assert_eq!(
         fixture.ask(&all, 0).await,
-        json!({"undone": [8, 7, 6, 5, 4, 3, 2, 1]})
+        json!({"undone": [9, 8, 7, 6, 5, 4, 3, 2, 1]})
     );
     assert_eq!(fixture.ask(&all, 0).await, json!({"undone": []}));
 }

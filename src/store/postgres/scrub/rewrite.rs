@@ -14,11 +14,13 @@ use crate::store::{Method, Result, ScrubStep, StepKind, StoreError, StoredRelati
 /// Below the usual `deadlock_timeout` of one second.
 const LOCK_WAIT: &str = "400ms";
 const SHORT_LOCK: &str = "SET lock_timeout = '400ms'";
-/// A rewrite takes as long as it takes; not every version knows both limits.
+/// A rewrite takes as long as it takes; not every version knows both limits. Outside of a transaction
+/// the session has the role's own search path, so every operator has its schema.
 const NO_TIME_LIMIT: &str = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
-     WHERE name IN ('statement_timeout', 'transaction_timeout')";
+     WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['statement_timeout', 'transaction_timeout']::pg_catalog.text[])";
 const AS_BEFORE: &str = "RESET ROLE; SELECT pg_catalog.set_config(name, reset_val, false) FROM pg_catalog.pg_settings \
-     WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')";
+     WHERE name OPERATOR(pg_catalog.=) \
+       ANY (ARRAY['lock_timeout', 'statement_timeout', 'transaction_timeout']::pg_catalog.text[])";
 /// How many bytes of rows a sample copies.
 const SAMPLE_BYTES: u64 = 32 << 20;
 /// How long a sample may take before it is given up.
