@@ -224,5 +224,5 @@ async fn every_column_takes_the_classes_that_strict_took_and_no_other() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 130);
+    assert_eq!(asked, 132);
 }

@@ -86,12 +86,13 @@ async fn record_late(conn: &mut SqliteConnection, table: &Table, held: &[Held]) 
         // A hidden column had another name when its dependents were made.
         let bare = |sql: &str| -> String {
             let shown = sql.replace(hidden.as_str(), field.name.as_str());
-            shown.chars().filter(|c| *c != '"').collect()
+            let bare = shown.chars().filter(|c| *c != '"');
+            bare.collect::<String>().to_lowercase()
         };
         for statement in now.dependents {
             let known = |one: &String| bare(one) == bare(&statement);
             if !definition.dependents.iter().any(known) {
-                let own = statement.replace(&hidden.quoted(), &field.name.quoted());
+                let own = statement.replace(hidden.as_str(), field.name.as_str());
                 definition.dependents.push(own);
             }
         }

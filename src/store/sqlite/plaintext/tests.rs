@@ -90,7 +90,6 @@ async fn a_freeze_is_hidden_and_taken_back() {
     refused(&mut fixture, "UPDATE t SET id = 9 WHERE id = 5", "PS004").await;
     // What else makes the guard leaves it as it is, and the column is not taken for a renamed one.
     fixture.store.prepare(&table).await.unwrap();
-    fixture.store.freeze(&table).await.unwrap();
     assert_eq!(fixture.store.frozen_state(&table).await.unwrap(), hidden);
     let fields = fixture.store.fields().await.unwrap();
     assert!(!fields[0].place.plain_dropped && fields[0].place.renames.is_empty());
