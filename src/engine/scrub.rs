@@ -295,6 +295,7 @@ impl Scrub<'_> {
         if facts.unread.is_none() && facts.log.files.is_none() {
             (files.left_out).push("the write-ahead log: our login may not list it".to_owned());
         }
+        set_live_statistics_apart(&mut files, &report.steps);
         report.files = Some(files);
         report.logical.clone_from(&facts.constraints);
         report.estate.clone_from(&facts.estate);
@@ -308,6 +309,31 @@ impl Scrub<'_> {
             .await?;
         Ok(Then::End(SCRUBBED))
     }
+}
+
+/// A catalog of statistics that was rewritten holds what is visible and nothing else, and the rows of
+/// finalized columns are not: a value that is found in it stands in a column that is not sealed.
+fn set_live_statistics_apart(files: &mut FilesLooked, steps: &[StepDone]) {
+    let is_rewritten = |found: &FoundIn| {
+        let extended = found.what.contains("pg_statistic_ext_data");
+        let catalog = match extended {
+            true => "pg_catalog.pg_statistic_ext_data",
+            false => "pg_catalog.pg_statistic",
+        };
+        found.what.contains("pg_statistic")
+            && (steps.iter())
+                .any(|step| step.not_done.is_none() && step.statement.ends_with(catalog))
+    };
+    let found = std::mem::take(&mut files.found);
+    let (live, left): (Vec<FoundIn>, Vec<FoundIn>) = found.into_iter().partition(is_rewritten);
+    files.found = left;
+    let notes = live.into_iter().map(|one| {
+        format!(
+            "{}: {} of the values stand in a column that is not sealed",
+            one.what, one.values
+        )
+    });
+    files.left_out.extend(notes);
 }
 
 /// The report so far: that of an interrupted scrub, or a new one, whose beginning is noted.
@@ -341,6 +367,28 @@ async fn save(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_in_rewritten_statistics_is_of_a_live_column() {
+        let step = |not_done: Option<&str>| StepDone {
+            statement: "VACUUM FULL pg_catalog.pg_statistic".to_owned(),
+            needs: "the owner".to_owned(),
+            not_done: not_done.map(str::to_owned),
+        };
+        for (not_done, left) in [(None, 1), (Some("no right"), 2)] {
+            let found = |what: &str| FoundIn {
+                file: "base/1/2".to_owned(),
+                what: what.to_owned(),
+                values: 3,
+            };
+            let mut files = FilesLooked {
+                found: vec![found("pg_statistic"), found("table public.people")],
+                ..FilesLooked::default()
+            };
+            set_live_statistics_apart(&mut files, &[step(not_done)]);
+            assert_eq!((files.found.len(), files.left_out.len()), (left, 2 - left));
+        }
+    }
 
     #[test]
     fn a_message_names_few_files_and_counts_the_others() {
