@@ -276,14 +276,27 @@ async fn expect_finalized_and_scrubbed(set: &Set) {
         .sum();
     assert_eq!(verified, made.said["values"].as_i64().unwrap(), "{done}");
     assert!(made.db.rows(PHI).await.is_empty(), "PHI columns are left");
-    run(&["scrub", "--yes", "--json"]).await.expect_code(0);
+    let scrubbed = run(&["scrub", "--yes", "--json"]).await;
+    let is_clean = scrubbed.code() == Some(0);
+    if !is_clean {
+        // Made-up values repeat: one may stand in an unsealed column of the same table, too, and is found
+        // in its files. It is nowhere else.
+        let said = scrubbed.expect_code(6).json();
+        let message = said["error"]["message"].as_str().unwrap().to_owned();
+        assert!(
+            !message.contains("write-ahead") && !message.contains("pg_"),
+            "{message}"
+        );
+    }
     let listed = run(&["fields", "list", "--json"])
         .await
         .expect_code(0)
         .json();
     let listed = listed.as_array().unwrap();
     assert_eq!(listed.len(), columns);
-    assert!(listed.iter().all(|field| field["state"] == "scrubbed"));
+    let is_removed = |field: &Value| field["state"] == "scrubbed" || field["state"] == "finalized";
+    assert!(listed.iter().all(is_removed));
+    assert!(!is_clean || listed.iter().all(|field| field["state"] == "scrubbed"));
     run(&["restore", "--json"]).await.expect_code(0);
     assert_eq!(
         made.db.rows(PHI).await.len(),
