@@ -118,6 +118,15 @@ pub mod schema {
 pub mod foreign;
 #[cfg(not(feature = "testing"))]
 mod foreign;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+#[allow(dead_code, reason = "the program is not there to use all of it")]
+pub mod pace;
+#[cfg(all(
+    any(feature = "postgres", feature = "sqlite"),
+    not(feature = "testing")
+))]
+mod pace;
 #[cfg(all(feature = "cli", not(feature = "testing")))]
 mod plan;
 #[cfg(feature = "testing")]

@@ -4,6 +4,7 @@
 //! Always holds: a `Plan` needs no further check of its own.
 
 mod faults;
+pub mod pace;
 pub mod propose;
 mod reader;
 mod setting;
@@ -95,6 +96,8 @@ pub struct RunSettings {
     pub value_bytes_max: u64,
     /// The lease of a lane.
     pub lease: Duration,
+    /// How fast runs go, and when.
+    pub pace: pace::PaceSettings,
 }
 
 /// How many lanes a run works on at once.

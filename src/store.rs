@@ -10,6 +10,7 @@ pub(crate) mod change;
 mod fault;
 pub mod ledger;
 pub mod locate;
+pub mod pacing;
 pub mod page;
 pub mod plaintext;
 #[cfg(feature = "postgres")]
@@ -34,6 +35,9 @@ use crate::keys::{KeyTable, RotationTable};
 pub use access::{Access, CellAccess, ColumnsRead, SourceColumn, Triggers};
 pub use catalog::{Catalog, ServerFacts, TableFacts};
 pub use ledger::{AuditTable, Ledger, Procedures};
+pub use pacing::{
+    Activity, Conditions, PaceReport, PaceRequest, PaceTable, Pacing, Replica, WaitingSession,
+};
 pub use page::{
     Bound, HeapPosition, Horizon, KeyText, Locator, Page, PageRequest, PageRow, PassKind, Select,
     Visibility, WriteRow, Written,

@@ -296,6 +296,7 @@ impl Session {
         RunSettings {
             workers,
             batch_target: run.batch_target,
+            pace: run.pace.clone(),
             batch_bytes_max: run.batch_bytes_max,
             value_bytes_max: run.value_bytes_max,
             lease_seconds: u32::try_from(run.lease.as_secs()).unwrap_or(15),

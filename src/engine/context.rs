@@ -15,6 +15,7 @@ use super::stop::Stop;
 use super::tenants::Tenants;
 use super::throttle::Throttle;
 use crate::crypto::KeyId;
+use crate::plan::pace::PaceSettings;
 use crate::run::checkpoint::Checkpoints;
 use crate::run::holder::Process;
 use crate::store::{Access, PageRequest, Select, Store};
@@ -34,6 +35,8 @@ pub struct RunSettings {
     pub lease_seconds: u32,
     /// How long a failing round trip is repeated.
     pub patience: Duration,
+    /// How fast runs go, and when.
+    pub pace: PaceSettings,
     /// How long the sweep goes on with rows that stay locked before the run gives up.
     pub converge_within: Duration,
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::faults::Faults;
+use super::pace::PaceSettings;
 use super::reader::{At, Section, shown, suggestion};
 use super::setting::is_variable;
 use super::size::{bytes, shown_bytes};
@@ -46,6 +47,7 @@ impl Default for RunSettings {
             batch_bytes_max: 4 << 20,
             value_bytes_max: 16 << 20,
             lease: Duration::from_secs(15),
+            pace: PaceSettings::default(),
         }
     }
 }
@@ -122,6 +124,7 @@ pub(super) fn run(root: &Section<'_>, faults: &mut Faults) -> RunSettings {
         value_bytes_max: size(&section, "value_bytes_max", VALUE_BYTES, faults)
             .unwrap_or(defaults.value_bytes_max),
         lease: lease.map_or(defaults.lease, Duration::from_secs),
+        pace: defaults.pace,
     };
     if run.lease < run.batch_target * LEASE_PER_BATCH_TARGET {
         let message = "a lease must last at least four times 'batch_target_ms'".to_owned();

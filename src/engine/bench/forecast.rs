@@ -290,6 +290,7 @@ mod tests {
             value_bytes_max: 16 << 20,
             lease_seconds: 15,
             patience: Duration::from_secs(1),
+            pace: crate::plan::pace::PaceSettings::default(),
             converge_within: Duration::from_secs(1),
         }
     }

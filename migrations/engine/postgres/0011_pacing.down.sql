@@ -1,0 +1,3 @@
+DROP TABLE {{schema}}.pace_probe;
+DROP TABLE {{schema}}.pace_reports;
+DROP TABLE {{schema}}.pace_requests;

@@ -1,0 +1,2 @@
+DROP TABLE phiseal_pace_reports;
+DROP TABLE phiseal_pace_requests;
