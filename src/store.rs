@@ -84,9 +84,12 @@ pub trait Store:
     + Scrubbing
     + Ledger
     + Procedures
+    + PaceTable
     + AuditTable
     + KeyTable
     + RotationTable
+    + Pacing
+    + PaceTable
 {
 }
 
@@ -98,8 +101,11 @@ impl<S> Store for S where
         + Scrubbing
         + Ledger
         + Procedures
+        + PaceTable
         + AuditTable
         + KeyTable
         + RotationTable
+    + Pacing
+    + PaceTable
 {
 }

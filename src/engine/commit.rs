@@ -41,6 +41,11 @@ pub struct Committer {
     uncounted: LaneTally,
     /// How long messages of the present worked page spent on the network.
     on_the_way: Duration,
+    /// The lane's counters when it was claimed, and what its pages reported since.
+    at_claim: LaneTally,
+    reported: LaneTally,
+    /// Whether the server may answer a COMMIT before the batch is on its disk.
+    may_be_lost: bool,
 }
 
 /// The result of committing a worked page.
@@ -61,6 +66,8 @@ pub struct Committed {
 pub enum NotCommitted {
     /// The table was rewritten, so the page must be read again.
     ReadAgain,
+    /// The server crashed and lost batches, rows and cursor together: the lane is as this record says.
+    WentBack(Box<LaneRecord>),
     /// The run must stop.
     Stop(EngineError),
 }
@@ -72,22 +79,47 @@ impl<E: Into<EngineError>> From<E> for NotCommitted {
 }
 
 impl Committer {
-    /// Creates a committer for the lane of `stamp`, which this process holds.
+    /// Creates a committer for a lane that this process holds.
     pub fn new(
         ctx: Arc<RunContext>,
         writer: Box<dyn BatchWriter>,
-        stamp: LaneStamp,
-        relation: String,
+        lane: &LaneRecord,
     ) -> Self {
         Self {
             ctx,
             writer,
-            stamp,
-            relation,
+            stamp: LaneStamp {
+                run_id: lane.run_id,
+                lane_no: lane.lane_no,
+                fence: lane.fence,
+                seq: lane.seq,
+            },
+            relation: lane.relation.clone(),
             unknown: None,
             uncounted: LaneTally::default(),
             on_the_way: Duration::ZERO,
+            at_claim: lane.tally,
+            reported: LaneTally::default(),
+            may_be_lost: false,
         }
+    }
+
+    /// From now on, batches that list nothing and do not end the lane may be answered before they
+    /// are on the server's disk.
+    pub fn may_be_lost(&mut self) {
+        self.may_be_lost = true;
+    }
+
+    /// Goes on from what the server still has of the lane. Returns what to add to the counts that
+    /// were reported.
+    pub fn go_back(&mut self, lane: &LaneRecord) -> LaneTally {
+        self.stamp.seq = lane.seq;
+        self.unknown = None;
+        self.uncounted = LaneTally::default();
+        let kept = lane.tally - self.at_claim;
+        let correction = kept - self.reported;
+        self.reported = kept;
+        correction
     }
 
     /// Returns the connection, so that the next lane can use it.
@@ -101,7 +133,7 @@ impl Committer {
     }
 
     /// Commits a worked page. Its batches are committed in order, and the last one moves the lane's
-    /// cursor to `cursor`, if it is given.
+    /// cursor to `cursor`, if it is given. With `is_last`, all are on the server's disk afterwards.
     ///
     /// # Errors
     /// [`NotCommitted`]; batches that were committed before stay committed.
@@ -109,6 +141,7 @@ impl Committer {
         &mut self,
         worked: WorkedPage,
         cursor: Option<&Bound>,
+        is_last: bool,
     ) -> Result<Committed, NotCommitted> {
         let found = worked.rows.iter().filter(|row| row.needs_work()).count();
         let encode = |bound| {
@@ -119,6 +152,7 @@ impl Committer {
             listed: self.list_faults(&worked),
             found: i64::try_from(found).unwrap_or(i64::MAX),
             cursor: cursor.map(encode).transpose().map_err(EngineError::from)?,
+            is_last,
         };
         let page_writes = PageWrites::new(worked, end);
         self.on_the_way = Duration::ZERO;
@@ -131,6 +165,7 @@ impl Committer {
             self.uncounted = done.tally;
             return Err(error);
         }
+        self.reported += done.tally;
         let worked = page_writes.into_page();
         self.count_unusable(&worked).await?;
         done.seen = worked.seen;
@@ -145,7 +180,8 @@ impl Committer {
     pub async fn renew(&mut self) -> Result<(), NotCommitted> {
         let nothing = WorkedPage::empty(self.ctx.tenants.keyring.snapshot());
         // `commit` took the counts that are not reported yet. The next worked page reports them.
-        self.uncounted = self.commit(nothing, None).await?.tally;
+        self.uncounted = self.commit(nothing, None, false).await?.tally;
+        self.reported -= self.uncounted;
         Ok(())
     }
 
@@ -206,6 +242,13 @@ impl Committer {
                 Err(CommitFailure::Store(error)) => error,
                 Err(CommitFailure::Stop(error)) => return Err(NotCommitted::Stop(error)),
             };
+            if matches!(error, StoreError::FenceLost)
+                && let Some(lane) = self.went_back().await?
+            {
+                return Err(NotCommitted::WentBack(Box::new(lane)));
+            }
+            // Somebody waited for this batch; the rows that it waited for itself come later.
+            skip_locked |= error.was_cancelled();
             match error.next() {
                 Next::SkipLocked if !skip_locked => {
                     skip_locked = true;
@@ -246,6 +289,7 @@ impl Committer {
             page_writes.writes(batch)
         };
         let advance = LaneUpdate {
+            durable: !self.may_be_lost || page_writes.end.is_last,
             cursor: page_writes.end.cursor.clone().filter(|_| batch.closes),
             lease_seconds: self.ctx.settings.lease_seconds,
         };

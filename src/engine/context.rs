@@ -20,6 +20,9 @@ use crate::run::checkpoint::Checkpoints;
 use crate::run::holder::Process;
 use crate::store::{Access, PageRequest, Select, Store};
 
+/// A window of so many rows that need no work takes a few milliseconds.
+const WINDOW_ROWS_SHORT: u32 = 1000;
+
 /// The limits of a run. They may differ when an interrupted run is resumed.
 #[derive(Debug, Clone)]
 pub struct RunSettings {
@@ -91,6 +94,17 @@ impl RunContext {
             stop: self.stop.clone(),
             throttle: Arc::clone(&self.throttle),
             patience: Some(self.settings.patience),
+        }
+    }
+
+    /// How many rows a window looks at whose size does not follow from the time of batches: at most
+    /// `most`, and few while an application is active.
+    pub fn window_rows(&self, most: u32) -> u32 {
+        let target = self.settings.batch_target;
+        let most = most.min(self.throttle.window_rows_max());
+        match self.throttle.batch_target(target) < target {
+            true => most.min(WINDOW_ROWS_SHORT),
+            false => most,
         }
     }
 

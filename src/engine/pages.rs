@@ -11,7 +11,7 @@ use super::error::EngineError;
 use super::events::EventSink;
 use super::retry::Patience;
 use super::stop::Stop;
-use super::throttle::Throttle;
+use super::throttle::{Admission, Throttle};
 use crate::store::{
     Access, KeyText, Locator, Page, PageReader, PageRequest, PageRow, Store, StoreError, Visibility,
 };
@@ -40,6 +40,8 @@ pub struct StreamedPage {
     pub page: Page,
     /// It is the last page of its window.
     pub closes_window: bool,
+    /// Kept until the page's rows are committed.
+    pub admission: Admission,
 }
 
 /// A stream of pages: for each window the rows that fit into it, then each larger row by itself.
@@ -53,6 +55,8 @@ pub struct Pages {
     /// The bound of the window after the last one; `None` once the range is read.
     after_window: Option<crate::store::Bound>,
     ended: bool,
+    /// Of the present window, while pages of it are to come.
+    admission: Admission,
     /// Rows that a window may look at while the stream looks for a row that cannot be read.
     narrow: Option<u32>,
     /// Rows come without their values.
@@ -77,6 +81,7 @@ impl Pages {
             large: VecDeque::new(),
             after_window: None,
             ended: false,
+            admission: Admission::default(),
             narrow: None,
             without_values: false,
         }
@@ -123,8 +128,12 @@ impl Pages {
         if self.source.stop.is_requested() {
             return Err(EngineError::Interrupted);
         }
-        self.source.throttle.admit().await;
+        self.admission = self.source.throttle.admit().await;
+        if self.source.stop.is_requested() {
+            return Err(EngineError::Interrupted);
+        }
         let mut page = self.window().await?;
+        self.admission.rows(page.rows.len());
         self.after_window = page.next.take();
         self.ended = self.after_window.is_none();
         self.large = page.rows.extract_if(.., |row| row.large).collect();
@@ -146,9 +155,14 @@ impl Pages {
             true => self.after_window.take(),
             false => None,
         };
+        let admission = match closes_window {
+            true => std::mem::take(&mut self.admission),
+            false => self.admission.clone(),
+        };
         StreamedPage {
             page,
             closes_window,
+            admission,
         }
     }
 

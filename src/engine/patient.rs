@@ -19,11 +19,12 @@ use crate::keys::{
     AuditEntry, AuditHead, Handover, KeyRecord, KeyStatus, KeyTable, KeyTransition, NewKey, Notary,
     Rewrapped, RotationEnd, RotationPeriod, RotationRecord, RotationTable,
 };
+use crate::pace::PaceRequestKind;
 use crate::store::{
-    Access, AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch,
+    Access, Activity, AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch, Conditions, Pacing,
     Dependent, Destruction, FieldRecord, FieldState, FrozenState, Gap, Holder, Horizon,
     IndexSwitch, Keeper, KeyText, LaneRecord, LaneStamp, LaneTally, Ledger, Method, NewLane,
-    NewQuarantine, Next, OpenTransaction, PageReader, PassKind, Plaintext, ProcedureKind,
+    NewQuarantine, Next, OpenTransaction, PaceReport, PaceRequest, PaceTable, PageReader, PassKind, Plaintext, ProcedureKind,
     ProcedureRecord, Procedures, QuarantineRecord, QuarantineState, RelationRecord, Removal,
     Resealed, Result, Rows, RunRecord, RunState, ScrubFacts, ScrubStep, Scrubbing, SealedCount,
     SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, Store, StoredFile,
@@ -148,6 +149,30 @@ patient! { RotationTable:
     Repeatable finish_rewrap(history_id: i64, note: &dyn Notary) -> RotationRecord;
 }
 
+/// Signals are not repeated: one that comes late says nothing.
+#[async_trait]
+impl Pacing for PatientStore {
+    async fn activity(&self, table: &Table) -> Result<Option<Activity>> {
+        self.inner.activity(table).await
+    }
+
+    async fn conditions(&self, table: &Table) -> Result<Option<Conditions>> {
+        self.inner.conditions(table).await
+    }
+
+    async fn probe(&self) -> Result<Option<Duration>> {
+        self.inner.probe().await
+    }
+
+    async fn give_way(&self, ours: &[i32]) -> Result<()> {
+        self.inner.give_way(ours).await
+    }
+
+    fn transactions_begun(&self) -> u64 {
+        self.inner.transactions_begun()
+    }
+}
+
 patient! { Catalog:
     Look server() -> ServerFacts;
     Look table(name: &TableName) -> Option<TableFacts>;
@@ -259,6 +284,15 @@ patient! { Procedures:
     Repeatable set_report(procedure_id: i64, report: &str) -> ();
     Repeatable finish_procedure(procedure_id: i64, outcome: &str) -> ();
     Look procedures(limit: u32) -> Vec<ProcedureRecord>;
+}
+
+patient! { PaceTable:
+    Look pace_requests() -> Vec<PaceRequest>;
+    Repeatable put_pace_request(request: &PaceRequest) -> ();
+    Repeatable withdraw_pace_request(kind: PaceRequestKind, table_label: Option<&str>) -> u64;
+    Repeatable report_pace(report: &PaceReport) -> ();
+    Repeatable withdraw_pace_report(holder: &str, table_label: &str) -> ();
+    Look pace_reports() -> Vec<PaceReport>;
 }
 
 patient! { AuditTable:

@@ -16,6 +16,8 @@ use super::events::Event;
 use super::pages::Pages;
 use super::report::Tallied;
 use super::stage_times::{Stage, StageTimes};
+use super::sweep::renew;
+use super::throttle::Admission;
 use super::window_size::WindowSize;
 use super::worked_page::{self, WorkedPage};
 use crate::run::checkpoint::Slot;
@@ -100,6 +102,13 @@ pub async fn work_range(
                 window_size.slower();
                 ctx.stop.sleep(Duration::from_millis(200)).await;
             }
+            Err(NotCommitted::WentBack(lane)) => {
+                let Sink::Committed(committer) = sink else {
+                    return Err(EngineError::Worker);
+                };
+                *range = LaneRange::left(ctx, &lane)?;
+                tallied.tally += committer.go_back(&lane);
+            }
             Err(NotCommitted::Stop(error)) => return Err(error),
         }
         if ctx.stop.is_requested() {
@@ -176,7 +185,7 @@ async fn drain(
         if ctx.stop.is_requested() {
             return Err(EngineError::Interrupted.into());
         }
-        let Some(worked) = stages.worked_pages.recv().await else {
+        let Some(worked) = next_page(ctx, sink, stages).await? else {
             return Err(EngineError::Worker.into());
         };
         let InWindow {
@@ -191,7 +200,7 @@ async fn drain(
                     .times
                     .time(
                         Stage::Writing,
-                        committer.commit(worked, window.next.as_ref()),
+                        committer.commit(worked, window.next.as_ref(), window.is_last()),
                     )
                     .await?;
                 tallied.add(&done);
@@ -207,7 +216,8 @@ async fn drain(
             // Network time does not depend on the window size, so it does not count here.
             let took = ctx.stop.clock().since(begun);
             window_size.on_the_way(on_the_way, took);
-            window_size.took(window.rows, took.saturating_sub(on_the_way));
+            let target = ctx.throttle.batch_target(ctx.settings.batch_target);
+            window_size.took(window.rows, took.saturating_sub(on_the_way), target);
         }
         ctx.events.emit(event);
         if window.closed {
@@ -216,6 +226,30 @@ async fn drain(
                 None => return Ok(()),
             }
         }
+    }
+}
+
+/// The next worked page. Renews the lease meanwhile: a run may be paused for hours, and keeps its
+/// lanes.
+async fn next_page(
+    ctx: &RunContext,
+    sink: &mut Sink,
+    stages: &mut PageStages,
+) -> Result<Option<Result<InWindow<WorkedPage>, EngineError>>, NotCommitted> {
+    let Sink::Committed(committer) = sink else {
+        return Ok(stages.worked_pages.recv().await);
+    };
+    let third = Duration::from_secs(u64::from(ctx.settings.lease_seconds)) / 3;
+    loop {
+        tokio::select! {
+            biased;
+            worked = stages.worked_pages.recv() => return Ok(worked),
+            () = ctx.stop.sleep(third) => {}
+        }
+        if ctx.stop.is_requested() {
+            return Err(EngineError::Interrupted.into());
+        }
+        renew(committer).await?;
     }
 }
 
@@ -252,6 +286,13 @@ struct InWindow<P> {
     window: Window,
 }
 
+impl Window {
+    /// Whether the page is the last one of its range.
+    fn is_last(&self) -> bool {
+        self.closed && self.next.is_none()
+    }
+}
+
 /// The window of a page.
 struct Window {
     /// The most rows that it looked at.
@@ -262,6 +303,8 @@ struct Window {
     next: Option<Bound>,
     /// A permit for a page with a large value; only one such page is in the stages at a time.
     _large: Option<OwnedSemaphorePermit>,
+    /// Ends the throttle's window once the page is committed.
+    _admission: Admission,
 }
 
 async fn read(
@@ -298,7 +341,9 @@ async fn read_pages(
             let permit = Arc::clone(&one_large).acquire_owned().await;
             Some(permit.map_err(|_| EngineError::Worker)?)
         } else {
-            window_rows = (window_size.rows() >> smaller).max(1);
+            let target = ctx.throttle.batch_target(ctx.settings.batch_target);
+            window_rows = (window_size.rows_for(target) >> smaller).max(1);
+            window_rows = window_rows.min(ctx.throttle.window_rows_max());
             smaller = smaller.saturating_sub(1);
             pages.request.rows_max = window_rows;
             None
@@ -312,6 +357,7 @@ async fn read_pages(
                 closed: streamed.closes_window,
                 next: streamed.page.next.take(),
                 _large: large,
+                _admission: streamed.admission,
             },
             page: streamed.page,
         };

@@ -19,7 +19,7 @@ use super::report::Tallied;
 use super::sweep::sweep;
 use super::window_size::WindowSize;
 use crate::store::{
-    BatchWriter, Holder, LaneKind, LaneRecord, LaneStamp, NewLane, Next, StoreError,
+    BatchWriter, Holder, LaneKind, LaneRecord, NewLane, Next, StoreError,
 };
 pub(super) use cut::cut_lanes;
 use cut::is_done;
@@ -111,7 +111,7 @@ async fn work_lanes(
         let ctx = Arc::clone(ctx);
         workers.spawn(async move {
             let mut tallied = Tallied::default();
-            let window_size = Arc::new(WindowSize::new(ctx.settings.batch_target));
+            let window_size = Arc::new(WindowSize::new());
             let holder = ctx.process.worker(number);
             let mut writer = None;
             while !ctx.stop.is_requested() {
@@ -155,18 +155,13 @@ async fn work_lane(
     window_size: &Arc<WindowSize>,
     kept: &mut Option<Box<dyn BatchWriter>>,
 ) -> Result<(), EngineError> {
-    let stamp = LaneStamp {
-        run_id: lane.run_id,
-        lane_no: lane.lane_no,
-        fence: lane.fence,
-        seq: lane.seq,
-    };
     // With a distant server, a new connection for each lane would cost about a second.
     let writer = match kept.take() {
         Some(writer) => writer,
         None => ctx.store.writer().await?,
     };
-    let mut committer = Committer::new(Arc::clone(ctx), writer, stamp, lane.relation.clone());
+    let mut committer = Committer::new(Arc::clone(ctx), writer, &lane);
+    let stamp = committer.stamp();
     let (outcome, stamp) = if lane.kind == LaneKind::Sweep {
         let outcome = sweep(ctx, &mut committer, &lane.relation, tallied).await;
         tallied.sweeps += usize::from(outcome.is_ok());
@@ -175,6 +170,7 @@ async fn work_lane(
         (outcome, stamp)
     } else {
         let mut range = LaneRange::left(ctx, &lane)?;
+        committer.may_be_lost();
         let mut sink = Sink::Committed(committer);
         let outcome = work_range(ctx, &mut range, &mut sink, tallied, window_size).await;
         let stamp = match sink {

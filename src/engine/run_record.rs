@@ -16,7 +16,7 @@ use super::events::Event;
 use super::quarantine::KnownFaults;
 use super::report::{TableReport, Tallied};
 use super::step::Step;
-use super::throttle::Unthrottled;
+use super::throttle::{Observer, Pacer, Unthrottled};
 use super::{Engine, Job, job_digest, run_loop};
 use crate::crypto::KeyId;
 use crate::keys::KeyStatus;
@@ -200,6 +200,17 @@ impl Engine {
             // A verification lists again whatever fails.
             if run_id.is_some() { &listed } else { &[] },
         );
+        let process = Process::this();
+        let throttle = Arc::new(Pacer::start(Observer {
+            store: Arc::clone(&self.store),
+            settings: self.settings.pace.clone(),
+            events: Arc::clone(&self.events),
+            stop: self.stop.clone(),
+            access: Arc::clone(&access),
+            kind: step.kind(),
+            run_id,
+            holder: process.worker(0).0,
+        }));
         Ok(RunContext {
             store: Arc::clone(&self.store),
             checkpoints: self.checkpoints(&access.table),
@@ -210,12 +221,12 @@ impl Engine {
             settings: self.settings.clone(),
             events: Arc::clone(&self.events),
             stop: self.stop.clone(),
-            throttle: Arc::new(Unthrottled),
+            throttle,
             known_faults,
             alike: Alike::default(),
             fingerprints,
             rotations: HashMap::new(),
-            process: Process::this(),
+            process,
             run_id,
         })
     }

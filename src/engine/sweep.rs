@@ -146,9 +146,10 @@ async fn with_lease_renewed<T>(
     }
 }
 
-async fn renew(committer: &mut Committer) -> Result<(), EngineError> {
+pub(super) async fn renew(committer: &mut Committer) -> Result<(), EngineError> {
     match committer.renew().await {
-        Ok(()) | Err(NotCommitted::ReadAgain) => Ok(()),
+        // The next batch meets the same and acts on it.
+        Ok(()) | Err(NotCommitted::ReadAgain | NotCommitted::WentBack(_)) => Ok(()),
         Err(NotCommitted::Stop(error)) => Err(error),
     }
 }
@@ -182,7 +183,7 @@ impl Sweep<'_> {
             select: select.clone(),
             rows_max: match select {
                 Select::UnsealedIndexed => INDEXED_ROWS,
-                _ => WINDOW_ROWS,
+                _ => self.ctx.window_rows(WINDOW_ROWS),
             },
             ..range.request(self.ctx)
         };
@@ -190,8 +191,16 @@ impl Sweep<'_> {
         let mut all = Counted::default();
         let before = std::mem::take(&mut self.missed);
         self.held = 0;
-        while let Some(streamed) = pages.next().await? {
+        loop {
+            // The run may be paused for hours.
+            let next = with_lease_renewed(self.ctx, self.committer, pages.next()).await?;
+            let Some(streamed) = next else {
+                break;
+            };
             all += self.commit(streamed.page, &before).await?;
+            if *select != Select::UnsealedIndexed {
+                pages.request.rows_max = self.ctx.window_rows(WINDOW_ROWS);
+            }
         }
         let Counted {
             found,
@@ -241,7 +250,7 @@ impl Sweep<'_> {
             .map(|row| row.read.key_text.clone())
             .collect();
         let seal_keys: Vec<_> = (0..keys.len()).map(|at| worked.seal_keys(&[at])).collect();
-        let missed = match self.committer.commit(worked, None).await {
+        let missed = match self.committer.commit(worked, None, true).await {
             Ok(done) => {
                 self.tallied.add(&done);
                 self.ctx.events.emit(Event::Batch {
@@ -252,6 +261,10 @@ impl Sweep<'_> {
             }
             // The next pass reads the page again.
             Err(NotCommitted::ReadAgain) => needed,
+            Err(NotCommitted::WentBack(lane)) => {
+                self.tallied.tally += self.committer.go_back(&lane);
+                needed
+            }
             Err(NotCommitted::Stop(error)) => return Err(error),
         };
         for at in missed {

@@ -1,7 +1,21 @@
-//! The seam for pacing: something that may delay a run's reads for the sake of the application.
-//! Owns the trait and the throttle that never delays. Measures nothing itself.
+//! The throttle of a run: what delays its reads for the sake of the application and the server.
+//! Owns the trait, and the throttle that never delays. `pacer.rs` has the one of runs: `observer.rs`
+//! watches the server, `stops.rs` says what stops a run, `duty.rs` which share of the time it works,
+//! `activity.rs` whether anybody else is active.
+
+mod activity;
+mod duty;
+mod observer;
+mod pacer;
+mod stops;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+
+pub use observer::Observer;
+pub use pacer::Pacer;
 
 /// Delays the reads of a run.
 ///
@@ -12,8 +26,42 @@ use async_trait::async_trait;
 /// the server alone.
 #[async_trait]
 pub trait Throttle: Send + Sync {
-    /// Returns when the next window may be read. Must return at once after a request to stop.
-    async fn admit(&self);
+    /// Returns when the next window may be read. What it returns is kept until the rows of the window
+    /// are committed: while a run rests between windows, the next one is not admitted before. Must
+    /// return at once after a request to stop.
+    async fn admit(&self) -> Admission;
+
+    /// How long a batch should take, if the plan wants `target`.
+    fn batch_target(&self, target: Duration) -> Duration {
+        target
+    }
+
+    /// The most rows that a window may hold.
+    fn window_rows_max(&self) -> u32 {
+        u32::MAX
+    }
+
+    /// The run has ended.
+    async fn end(&self) {}
+}
+
+/// A window that was admitted. Its work ends when the last clone is dropped.
+#[derive(Clone, Default)]
+pub struct Admission(Option<Arc<dyn Work>>);
+
+/// The work on a window, which ends when this is dropped.
+trait Work: Send + Sync {
+    /// Notes that the window holds rows.
+    fn rows(&self, rows: u64);
+}
+
+impl Admission {
+    /// Notes how many rows the window holds.
+    pub fn rows(&self, rows: usize) {
+        if let Some(work) = &self.0 {
+            work.rows(rows as u64);
+        }
+    }
 }
 
 /// Admits every window at once.
@@ -21,5 +69,7 @@ pub struct Unthrottled;
 
 #[async_trait]
 impl Throttle for Unthrottled {
-    async fn admit(&self) {}
+    async fn admit(&self) -> Admission {
+        Admission::default()
+    }
 }

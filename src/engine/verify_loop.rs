@@ -146,7 +146,7 @@ async fn count_ranges(
         let queue = Arc::clone(&queue);
         workers.spawn(async move {
             let mut tallied = Tallied::default();
-            let window_size = Arc::new(WindowSize::new(ctx.settings.batch_target));
+            let window_size = Arc::new(WindowSize::new());
             loop {
                 let Some(mut range) = queue.lock().await.next() else {
                     return Ok(tallied);
@@ -207,11 +207,12 @@ async fn count_range(
         ..ctx.page_source()
     };
     let request = PageRequest {
-        rows_max: ROWS_MAX,
+        rows_max: ctx.window_rows(ROWS_MAX),
         ..range.request(ctx)
     };
     let mut pages = Pages::through(source, request, reader);
     while let Some(streamed) = pages.next().await? {
+        pages.request.rows_max = ctx.window_rows(ROWS_MAX);
         let worked = worked_page::work(ctx, streamed.page).await?;
         let event = count(ctx, &worked, tallied).await?;
         ctx.events.emit(event);

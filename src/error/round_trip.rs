@@ -233,6 +233,12 @@ impl StoreError {
         }
     }
 
+    /// Whether the server cancelled the statement: after a time limit, or because another session
+    /// waited for it.
+    pub fn was_cancelled(&self) -> bool {
+        matches!(self, Self::Busy { sqlstate } if sqlstate == "57014")
+    }
+
     /// What to do next. For an error of unknown cause: stop.
     pub fn next(&self) -> Next {
         match self {

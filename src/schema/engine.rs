@@ -35,6 +35,7 @@ pub(super) fn postgres_set() -> MigrationSet {
             8 "0008" "keys",
             9 "0009" "procedures",
             10 "0010" "plaintext",
+            11 "0011" "pacing",
         ),
         down_guards: &[
             DownGuard {
@@ -75,6 +76,7 @@ pub(super) fn sqlite_set() -> MigrationSet {
             8 "0008" "keys",
             9 "0009" "procedures",
             10 "0010" "plaintext",
+            11 "0011" "pacing",
         ),
         down_guards: &[
             DownGuard {

@@ -121,7 +121,7 @@ async fn up_applies_all_in_order_and_a_second_up_nothing() {
     let mut schema = Migrations::own_in_sqlite(&mut conn);
     assert_eq!(
         schema.up(None).await,
-        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
     );
     assert_eq!(schema.up(None).await, Ok(vec![]));
 }
@@ -132,8 +132,8 @@ async fn up_and_down_stop_at_the_version_asked_for() {
     let mut schema = Migrations::own_in_sqlite(&mut conn);
     assert_eq!(schema.up(Some(3)).await, Ok(vec![1, 2, 3]));
     assert_eq!(schema.down(Some(1)).await, Ok(vec![3, 2]));
-    assert_eq!(schema.up(None).await, Ok(vec![2, 3, 4, 5, 6, 7, 8, 9, 10]));
-    assert_eq!(schema.down(None).await, Ok(vec![10]));
+    assert_eq!(schema.up(None).await, Ok(vec![2, 3, 4, 5, 6, 7, 8, 9, 10, 11]));
+    assert_eq!(schema.down(None).await, Ok(vec![11]));
     for missing in [schema.up(Some(99)).await, schema.down(Some(99)).await] {
         assert_eq!(missing, Err(MigrateError::NoSuchVersion { version: 99 }));
     }
@@ -144,7 +144,7 @@ async fn up_after_down_makes_the_same_catalog_and_down_leaves_no_table_of_ours()
     let mut conn = migrated().await;
     let before = catalog(&mut conn).await;
     let undone = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
-    assert_eq!(undone, Ok(vec![10, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
+    assert_eq!(undone, Ok(vec![11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
     let left: Vec<String> = catalog(&mut conn)
         .await
         .into_iter()
@@ -170,7 +170,7 @@ async fn status_tells_applied_pending_changed_and_unknown() {
     let mut conn = empty().await;
     let states = |all: Vec<MigrationStatus>| all.into_iter().map(|s| s.state).collect::<Vec<_>>();
     let fresh = Migrations::own_in_sqlite(&mut conn).status().await.unwrap();
-    assert_eq!(states(fresh), [MigrationState::Pending; 10]);
+    assert_eq!(states(fresh), [MigrationState::Pending; 11]);
     assert!(
         catalog(&mut conn).await.is_empty(),
         "status changes nothing"
@@ -193,7 +193,7 @@ async fn status_tells_applied_pending_changed_and_unknown() {
         all[0].applied_at.as_ref().unwrap().len(),
         "2026-01-01T00:00:00.000Z".len()
     );
-    assert_eq!(all[10].version, 77);
+    assert_eq!(all[11].version, 77);
     assert_eq!(
         states(all),
         [
@@ -236,12 +236,12 @@ async fn a_database_of_a_newer_program_stops_up_and_down() {
     let mut conn = migrated().await;
     run(
         &mut conn,
-        "INSERT INTO phiseal_migrations_engine (version, name, checksum) VALUES (11, 'later', x'00')",
+        "INSERT INTO phiseal_migrations_engine (version, name, checksum) VALUES (12, 'later', x'00')",
     )
     .await
     .unwrap();
     let mut schema = Migrations::own_in_sqlite(&mut conn);
-    let refused = Err(MigrateError::UnknownApplied { version: 11 });
+    let refused = Err(MigrateError::UnknownApplied { version: 12 });
     assert_eq!(schema.up(None).await, refused);
     assert_eq!(schema.down(None).await, refused);
 }
@@ -270,7 +270,7 @@ async fn a_failing_migration_leaves_nothing_of_itself_and_keeps_those_before() {
     run(&mut conn, "DROP TABLE phiseal_lanes").await.unwrap();
     assert_eq!(
         Migrations::own_in_sqlite(&mut conn).up(None).await,
-        Ok(vec![3, 4, 5, 6, 7, 8, 9, 10])
+        Ok(vec![3, 4, 5, 6, 7, 8, 9, 10, 11])
     );
 }
 
@@ -297,7 +297,7 @@ async fn a_second_migrator_waits_for_the_lock_and_says_when_it_gives_up() {
     let (applied, released) = tokio::join!(schema.up(None), release);
     assert_eq!(
         (applied, released.is_ok()),
-        (Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), true)
+        (Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), true)
     );
 }
 
@@ -316,7 +316,7 @@ async fn down_is_refused_while_a_field_is_sealed() {
         run(&mut conn, new_field(state)).await.unwrap();
         let refused = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
         let expected = MigrateError::Refused {
-            version: 10,
+            version: 11,
             refusal: Refusal::SealedFields,
         };
         assert_eq!(refused, Err(expected), "{state}");
@@ -325,7 +325,7 @@ async fn down_is_refused_while_a_field_is_sealed() {
         let mut conn = migrated().await;
         run(&mut conn, new_field(state)).await.unwrap();
         let undone = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
-        assert_eq!(undone, Ok(vec![10, 9, 8, 7, 6, 5, 4, 3, 2, 1]), "{state}");
+        assert_eq!(undone, Ok(vec![11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]), "{state}");
     }
 }
 
@@ -340,7 +340,7 @@ async fn down_is_refused_while_audit_entries_are_under_six_years_old() {
     .unwrap();
     let refused = Migrations::own_in_sqlite(&mut conn).down(None).await;
     let expected = MigrateError::Refused {
-        version: 10,
+        version: 11,
         refusal: Refusal::YoungAudit,
     };
     assert_eq!(refused, Err(expected));
@@ -351,7 +351,7 @@ async fn down_is_refused_while_audit_entries_are_under_six_years_old() {
         .unwrap();
     assert_eq!(
         Migrations::own_in_sqlite(&mut conn).down(None).await,
-        Ok(vec![10])
+        Ok(vec![11])
     );
 }
 
@@ -361,7 +361,7 @@ async fn down_is_refused_while_rotation_history_is_under_six_years_old() {
     rotated(&mut conn).await;
     let refused = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
     let expected = MigrateError::Refused {
-        version: 10,
+        version: 11,
         refusal: Refusal::YoungHistory,
     };
     assert_eq!(refused, Err(expected));
@@ -376,5 +376,5 @@ async fn down_is_refused_while_rotation_history_is_under_six_years_old() {
     .await
     .unwrap();
     let undone = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
-    assert_eq!(undone, Ok(vec![10, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
+    assert_eq!(undone, Ok(vec![11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
 }

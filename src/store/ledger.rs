@@ -10,6 +10,7 @@ pub(crate) mod fields;
 mod key_changes;
 pub(crate) mod keys;
 pub(crate) mod lanes;
+mod pace;
 pub(crate) mod procedures;
 pub(crate) mod quarantine;
 pub(crate) mod rotations;

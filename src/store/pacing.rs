@@ -164,12 +164,6 @@ pub trait Pacing: Send + Sync {
         Ok(None)
     }
 
-    /// The mean time of one execution of other programs' statements since the statistics were reset:
-    /// how many executions, and their milliseconds in all. `None` where nobody counts them.
-    async fn statement_times(&self) -> Result<Option<(u64, f64)>> {
-        Ok(None)
-    }
-
     /// Asks the server to cancel what one of our own sessions does, so that another one need not wait
     /// for it.
     async fn give_way(&self, _ours: &[i32]) -> Result<()> {

@@ -31,6 +31,7 @@ mod indexes;
 mod key_order;
 pub(crate) mod opening;
 pub(crate) mod own_schema;
+mod pacing;
 mod plaintext;
 mod prepare;
 mod ranges;

@@ -287,6 +287,9 @@ pub struct ColumnSwitch {
 /// What a batch writes to its lane's row, besides the counters.
 #[derive(Debug, Clone, Default)]
 pub struct LaneUpdate {
+    /// Whether the server must have the batch on its disk before it answers. Otherwise a crash of the
+    /// server may undo the batch, its rows together with the cursor.
+    pub durable: bool,
     /// The new cursor, encoded (and sealed if it may contain PHI); `None` leaves the old one.
     pub cursor: Option<Vec<u8>>,
     /// How long the lease lasts from now on, in seconds.

@@ -42,7 +42,7 @@ use crate::ident::{Ident, TableName};
 use crate::store::access;
 use crate::store::{
     BatchWriter, Bound, Catalog, ColumnSwitch, Destruction, Gap, Horizon, IndexSwitch, KeyText,
-    OpenTransaction, PageReader, PassKind, RelationRecord, Result, Rows, SealedCount,
+    OpenTransaction, Pacing, PageReader, PassKind, RelationRecord, Result, Rows, SealedCount,
     SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, Survey, Table,
     TableFacts, Trial, Violator,
 };
@@ -217,6 +217,10 @@ impl SealedRelations for SqliteStore {
         relations::rebind(&mut *self.control.lock().await, table).await
     }
 }
+
+/// SQLite keeps no statistics, so runs are paced by requests and limits only.
+#[async_trait]
+impl Pacing for SqliteStore {}
 
 #[async_trait]
 impl Rows for SqliteStore {

@@ -7,14 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 // What every module may use of ours.
-const BASE: [&str; 8] = [
-    "error", "foreign", "ident", "plural", "quote", "secret", "trust", "words",
+const BASE: [&str; 9] = [
+    "error", "foreign", "ident", "pace", "plural", "quote", "secret", "trust", "words",
 ];
 
 // A module, and the other modules it may use. What is not listed may use all but cli, as `error`
 // does, which knows every module's errors. lib, main, cli and demo may use everything.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("foreign", &[]),
+    ("pace", &[]),
     ("plural", &[]),
     ("quote", &[]),
     ("trust", &[]),

@@ -6,6 +6,7 @@ mod audit;
 mod fields;
 mod keys;
 mod lanes;
+mod pace;
 mod procedures;
 mod quarantine;
 mod rewrap;
@@ -117,6 +118,7 @@ impl Own {
     /// A store may find out at COMMIT only that the lane is no longer as the stamp says.
     async fn try_batch(&self, stamp: &LaneStamp, cursor: &[u8]) -> Result<(), StoreError> {
         let advance = LaneUpdate {
+            durable: true,
             cursor: Some(cursor.to_vec()),
             lease_seconds: 60,
         };

@@ -20,7 +20,7 @@ async fn migrated(name: &str) -> Database {
     let db = database(name).await;
     assert_eq!(
         up(&db, "phiseal").await,
-        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
     );
     db
 }
@@ -136,19 +136,19 @@ async fn up_after_down_makes_the_same_catalog_whatever_the_schema_is_called() {
     let db = database("migrate_catalog").await;
     assert_eq!(
         up(&db, ODD_SCHEMA).await,
-        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
     );
     assert_eq!(up(&db, ODD_SCHEMA).await, Ok(vec![]));
     let before = catalog(&db).await;
     let undone = down(&db, ODD_SCHEMA, Some(0)).await;
-    assert_eq!(undone, Ok(vec![10, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
+    assert_eq!(undone, Ok(vec![11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]));
     let left = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class
                 WHERE relkind = 'r' AND relnamespace::regnamespace::text !~ '^(pg_|information)'";
     let left = db.scalar(left).await;
     assert_eq!(left.as_deref(), Some("migration_lock migrations_engine"));
     assert_eq!(
         up(&db, ODD_SCHEMA).await,
-        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
     );
     assert_eq!(catalog(&db).await, before);
 }
@@ -158,7 +158,7 @@ async fn a_checksum_does_not_depend_on_the_schema_but_on_the_file() {
     let db = migrated("migrate_checksum").await;
     assert_eq!(
         up(&db, "other").await,
-        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+        Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
     );
     let differing = "SELECT count(*) FROM phiseal.migrations_engine
                      NATURAL FULL JOIN other.migrations_engine AS o (version, name, checksum, o_at, o_progress)
@@ -169,9 +169,9 @@ async fn a_checksum_does_not_depend_on_the_schema_but_on_the_file() {
     let stopped = Err(MigrateError::ChecksumDiffers { version: 3 });
     assert_eq!(up(&db, "phiseal").await, stopped);
     assert_eq!(down(&db, "phiseal", None).await, stopped);
-    db.exec("INSERT INTO other.migrations_engine VALUES (11, 'later', '')")
+    db.exec("INSERT INTO other.migrations_engine VALUES (12, 'later', '')")
         .await;
-    let stopped = Err(MigrateError::UnknownApplied { version: 11 });
+    let stopped = Err(MigrateError::UnknownApplied { version: 12 });
     assert_eq!(up(&db, "other").await, stopped);
     assert_eq!(down(&db, "other", None).await, stopped);
 }
@@ -188,7 +188,7 @@ async fn status_changes_nothing_and_tells_applied_from_pending() {
     assert_eq!(schema.up(Some(2)).await, Ok(vec![1, 2]));
     assert_eq!(schema.down(None).await, Ok(vec![2]));
     let all = schema.status().await.unwrap();
-    assert_eq!((all.len(), all[0].state), (10, MigrationState::Applied));
+    assert_eq!((all.len(), all[0].state), (11, MigrationState::Applied));
     let stamp = all[0].applied_at.as_deref().unwrap();
     assert!(stamp.len() == "2026-01-01T00:00:00.000Z".len() && stamp.ends_with('Z'));
     assert_eq!(
@@ -227,7 +227,7 @@ async fn two_migrators_at_once_apply_each_migration_once() {
     let (one, two) = tokio::join!(up(&db, "phiseal"), up(&db, "phiseal"));
     let mut applied = [one.unwrap(), two.unwrap()].concat();
     applied.sort_unstable();
-    assert_eq!(applied, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(applied, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
 }
 
 #[tokio::test]
@@ -254,7 +254,7 @@ async fn a_migrator_waits_for_another_that_is_in_the_middle_of_its_work() {
         before
     };
     let (applied, before) = tokio::join!(up(&db, "phiseal"), release);
-    assert_eq!((applied, before), (Ok(vec![2, 3, 4, 5, 6, 7, 8, 9, 10]), 1));
+    assert_eq!((applied, before), (Ok(vec![2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), 1));
 }
 
 #[tokio::test]
@@ -273,7 +273,7 @@ async fn down_does_not_overlook_a_field_that_is_being_sealed() {
     assert_eq!(
         refused,
         Err(MigrateError::Refused {
-            version: 10,
+            version: 11,
             refusal
         })
     );
@@ -293,7 +293,7 @@ async fn a_failing_migration_leaves_nothing_of_itself_and_keeps_those_before() {
     let runs = "SELECT count(*) FROM pg_class WHERE relname = 'runs'";
     assert_eq!(db.count(runs).await, 0);
     db.exec("DROP TABLE phiseal.lanes").await;
-    assert_eq!(up(&db, "phiseal").await, Ok(vec![3, 4, 5, 6, 7, 8, 9, 10]));
+    assert_eq!(up(&db, "phiseal").await, Ok(vec![3, 4, 5, 6, 7, 8, 9, 10, 11]));
 }
 
 #[tokio::test]
@@ -307,7 +307,7 @@ async fn a_role_that_may_not_create_schemas_migrates_one_that_is_its_own() {
         .unwrap()
         .up(None)
         .await;
-    assert_eq!(ours, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
+    assert_eq!(ours, Ok(vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]));
     let denied = Migrations::own_in_postgres(&mut conn, "new")
         .unwrap()
         .up(None)
@@ -324,7 +324,7 @@ async fn a_role_that_may_not_create_schemas_migrates_one_that_is_its_own() {
 async fn down_is_refused_while_a_field_is_sealed_or_records_are_under_six_years_old() {
     let refused = |refusal| {
         Err(MigrateError::Refused {
-            version: 10,
+            version: 11,
             refusal,
         })
     };
@@ -348,7 +348,7 @@ async fn down_is_refused_while_a_field_is_sealed_or_records_are_under_six_years_
     .await;
     assert_eq!(
         down(&db, "phiseal", Some(0)).await,
-        Ok(vec![10, 9, 8, 7, 6, 5, 4, 3, 2, 1])
+        Ok(vec![11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1])
     );
 
     let db = migrated("migrate_young").await;
@@ -361,5 +361,5 @@ async fn down_is_refused_while_a_field_is_sealed_or_records_are_under_six_years_
     let db = migrated("migrate_old").await;
     db.exec(&new_entry("now() - interval '6 years 1 day'"))
         .await;
-    assert_eq!(down(&db, "phiseal", None).await, Ok(vec![10]));
+    assert_eq!(down(&db, "phiseal", None).await, Ok(vec![11]));
 }

@@ -26,7 +26,7 @@ CREATE TABLE {{schema}}.pace_reports (
     transactions        bigint           NOT NULL,
     reported_at         timestamptz      NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (holder, table_label)
-);
+) WITH (fillfactor = 20);
 
 -- Rows that a probe updates, to see how long a small transaction takes.
 CREATE TABLE {{schema}}.pace_probe (

@@ -20,6 +20,8 @@ pub(super) struct PageWrites {
 /// What the last batch of a page does besides writing rows.
 #[derive(Default)]
 pub(super) struct PageEnd {
+    /// The page is the last one of its lane.
+    pub(super) is_last: bool,
     /// It moves the lane's cursor to this bound, in its stored form.
     pub(super) cursor: Option<Vec<u8>>,
     /// It lists the rows and values that the step could not process.

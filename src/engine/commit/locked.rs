@@ -58,6 +58,7 @@ impl Committer {
         seal_keys: &[KeyId],
     ) -> Result<LockedRow, CommitFailure> {
         let advance = LaneUpdate {
+            durable: true,
             cursor: None,
             lease_seconds: self.ctx.settings.lease_seconds,
         };

@@ -77,7 +77,12 @@ pub(super) async fn sweep_late(
                 break;
             }
         };
-        let mut committer = Committer::new(Arc::clone(&ctx), writer, stamp, relation.clone());
+        let lane = LaneRecord {
+            relation: relation.clone(),
+            seq: stamp.seq,
+            ..lane.clone()
+        };
+        let mut committer = Committer::new(Arc::clone(&ctx), writer, &lane);
         outcome = sweep(&ctx, &mut committer, relation, &mut tallied).await;
         stamp = committer.stamp();
         if outcome.is_err() {

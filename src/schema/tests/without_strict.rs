@@ -163,7 +163,7 @@ async fn the_history_that_an_earlier_program_made_strict_is_so_no_more() {
     .await;
     assert_eq!(strict, 0);
     let versions: i64 = one(&mut conn, "SELECT count(*) FROM phiseal_migrations_engine").await;
-    assert_eq!(versions, 10);
+    assert_eq!(versions, 11);
 }
 
 #[tokio::test]

@@ -55,6 +55,8 @@ pub(super) struct Writer {
     ahead: String,
     /// Statements that are sent with COMMIT.
     last: String,
+    /// The open transaction is to be on the server's disk before COMMIT is answered.
+    durable: bool,
     way: TravelTime,
 }
 
@@ -109,6 +111,7 @@ impl Writer {
             definition: None,
             ahead: String::new(),
             last: String::new(),
+            durable: true,
             way: TravelTime::default(),
         }
     }
@@ -137,6 +140,7 @@ impl Writer {
         self.lane = Some((stamp.run_id, stamp.lane_no));
         self.definition = None;
         self.last.clear();
+        self.durable = advance.durable;
         self.way.trips = 0;
         self.ahead = format!(
             "{} {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL phiseal.run = '{}'; \
@@ -289,6 +293,8 @@ impl BatchWriter for Writer {
     }
 
     async fn quarantine(&mut self, rows: &[NewQuarantine]) -> Result<()> {
+        // What a person has to look at is not lost with the server.
+        self.durable = true;
         let schema = self.schema.clone();
         let begun = self.send("", "").await;
         self.undo(begun).await?;
@@ -305,8 +311,12 @@ impl BatchWriter for Writer {
     async fn commit(&mut self, tally: &LaneTally) -> Result<()> {
         let definition = self.definition.take().unwrap_or_default();
         let sql = format!(
-            "{} {UNMARK} {}{}{} {} COMMIT",
+            "{} {UNMARK} {} {}{}{} {} COMMIT",
             std::mem::take(&mut self.ahead),
+            match self.durable {
+                true => "",
+                false => "SET LOCAL synchronous_commit = off;",
+            },
             definition.compare,
             std::mem::take(&mut self.last),
             self.tally_sql(tally)?,

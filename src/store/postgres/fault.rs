@@ -60,7 +60,7 @@ fn by_state(sqlstate: String, constraint: Option<String>) -> StoreError {
         (_, "42703") => StoreError::missing("a column"),
         (_, "3F000") => StoreError::missing("the schema of our own tables"),
         (_, "53100") => StoreError::DiskFull,
-        // 57014 means a statement timeout here, as nobody else cancels our statements.
+        // 57014: a statement timeout, or the run gave up its batch because another session waited.
         (_, "57014" | "40001" | "40P01" | "55006") | ("53" | "58", _) => {
             StoreError::Busy { sqlstate }
         }

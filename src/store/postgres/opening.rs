@@ -5,6 +5,9 @@
 //! functions, operators and types, and each statement has the rights of the plan's role, if the
 //! plan names one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sqlx::AssertSqlSafe;
 
 use super::sql::SAFE_NAMES;
@@ -25,6 +28,8 @@ const NO_LIMITS: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_c
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Opening {
     role: Option<Ident>,
+    /// How many transactions this and its clones have begun.
+    begun: Arc<AtomicU64>,
 }
 
 impl Opening {
@@ -32,7 +37,13 @@ impl Opening {
     pub(crate) fn new(role: Option<&Ident>) -> Self {
         Self {
             role: role.cloned(),
+            begun: Arc::default(),
         }
+    }
+
+    /// How many transactions this and its clones have begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// The statements that begin a transaction. `mode` is its isolation level, with READ ONLY if it
@@ -43,6 +54,7 @@ impl Opening {
 
     /// The settings for a transaction that has already begun.
     pub(crate) fn settings(&self) -> String {
+        self.begun.fetch_add(1, Ordering::Relaxed);
         match &self.role {
             Some(role) => format!("{SAFE_NAMES} {NO_LIMITS} SET LOCAL ROLE {};", role.quoted()),
             None => format!("{SAFE_NAMES} {NO_LIMITS}"),

@@ -159,6 +159,25 @@ impl std::ops::AddAssign for LaneTally {
     }
 }
 
+impl std::ops::SubAssign for LaneTally {
+    fn sub_assign(&mut self, other: Self) {
+        self.rows_found -= other.rows_found;
+        self.rows_written -= other.rows_written;
+        self.values_written -= other.values_written;
+        self.conflicts -= other.conflicts;
+        self.quarantined -= other.quarantined;
+    }
+}
+
+impl std::ops::Sub for LaneTally {
+    type Output = Self;
+
+    fn sub(mut self, other: Self) -> Self {
+        self -= other;
+        self
+    }
+}
+
 /// The holder of a lane, named `host/boot id/pid/start time/worker`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder(pub String);

@@ -68,6 +68,7 @@ impl BatchFixture {
 
     pub(super) async fn begin(&mut self, stamp: LaneStamp) -> Result<(), StoreError> {
         let advance = LaneUpdate {
+            durable: true,
             cursor: Some(b"cursor".to_vec()),
             lease_seconds: 30,
         };

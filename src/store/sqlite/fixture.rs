@@ -16,7 +16,7 @@ use crate::store::{
     RunKind, RunRecord, RunState, Sealed, Select, Table, TableField,
 };
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../../../migrations/engine/sqlite/0001_keys.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0002_fields.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0003_runs.up.sql"),
@@ -27,6 +27,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../../../migrations/engine/sqlite/0008_keys.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0009_procedures.up.sql"),
     include_str!("../../../migrations/engine/sqlite/0010_plaintext.up.sql"),
+    include_str!("../../../migrations/engine/sqlite/0011_pacing.up.sql"),
 ];
 
 pub(super) struct Fixture {

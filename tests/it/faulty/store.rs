@@ -9,6 +9,7 @@ use phiseal::keys::{
     ChangeRow, Handover, KeyRecord, KeyStatus, KeyTable, KeyTransition, NewKey, Notary, Rewrapped,
     RotationEnd, RotationPeriod, RotationRecord, RotationTable,
 };
+use phiseal::pace::PaceRequestKind;
 use phiseal::store::*;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -304,6 +305,15 @@ through! { Procedures:
     set_report(procedure_id: i64, report: &str) -> ();
     finish_procedure(procedure_id: i64, outcome: &str) -> ();
     procedures(limit: u32) -> Vec<ProcedureRecord>;
+}
+
+through! { PaceTable:
+    pace_requests() -> Vec<PaceRequest>;
+    put_pace_request(request: &PaceRequest) -> ();
+    withdraw_pace_request(kind: PaceRequestKind, table_label: Option<&str>) -> u64;
+    report_pace(report: &PaceReport) -> ();
+    withdraw_pace_report(holder: &str, table_label: &str) -> ();
+    pace_reports() -> Vec<PaceReport>;
 }
 
 through! { AuditTable:

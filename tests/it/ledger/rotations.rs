@@ -224,6 +224,7 @@ fn counted(rows: i64) -> RotationCounts {
 }
 
 const ADVANCE: LaneUpdate = LaneUpdate {
+    durable: true,
     cursor: None,
     lease_seconds: 30,
 };

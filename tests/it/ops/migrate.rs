@@ -14,7 +14,7 @@ on_both!(
 async fn migrate_goes_up_and_down(fixture: Fixture) {
     let fixture = fixture.planned();
     let pending = fixture.ask(&["migrate", "status"], 0).await;
-    assert_eq!(pending.as_array().unwrap().len(), 10);
+    assert_eq!(pending.as_array().unwrap().len(), 11);
     assert_eq!(
         pending[0],
         json!({"version": 1, "name": "keys", "state": "pending", "applied_at": null})
@@ -27,7 +27,7 @@ async fn migrate_goes_up_and_down(fixture: Fixture) {
     );
     assert_eq!(
         fixture.ask(&up, 0).await,
-        json!({"applied": [3, 4, 5, 6, 7, 8, 9, 10]})
+        json!({"applied": [3, 4, 5, 6, 7, 8, 9, 10, 11]})
     );
     assert_eq!(fixture.ask(&up, 0).await, json!({"applied": []}));
     let again = fixture.run(&up).await.expect_code(0);
@@ -46,11 +46,11 @@ async fn migrate_goes_up_and_down(fixture: Fixture) {
     assert!(text.starts_with("VERSION  NAME"), "{text}");
 
     let down = ["migrate", "down"];
-    assert_eq!(fixture.ask(&down, 0).await, json!({"undone": [10]}));
+    assert_eq!(fixture.ask(&down, 0).await, json!({"undone": [11]}));
     let all = ["migrate", "down", "--to", "0"];
     assert_eq!(
         fixture.ask(&all, 0).await,
-        json!({"undone": [9, 8, 7, 6, 5, 4, 3, 2, 1]})
+        json!({"undone": [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]})
     );
     assert_eq!(fixture.ask(&all, 0).await, json!({"undone": []}));
 }

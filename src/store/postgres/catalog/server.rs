@@ -62,7 +62,9 @@ const OWN_TABLES: &str = "
                    ('key_transition_entries', 'SELECT INSERT'), ('rotation_counts', 'SELECT INSERT UPDATE'),
                    ('encrypted_field_metadata', 'SELECT INSERT UPDATE'),
                    ('runs', 'SELECT INSERT UPDATE'), ('lanes', 'SELECT INSERT UPDATE'),
-                   ('procedures', 'SELECT INSERT UPDATE'),
+                   ('procedures', 'SELECT INSERT UPDATE'), ('pace_probe', 'SELECT UPDATE'),
+                   ('pace_requests', 'SELECT INSERT UPDATE DELETE'),
+                   ('pace_reports', 'SELECT INSERT UPDATE DELETE'),
                    ('quarantine', 'SELECT INSERT UPDATE'), ('sealed_relations', 'SELECT INSERT UPDATE'), ('audit_log', 'SELECT INSERT'), ('audit_head', 'SELECT UPDATE'))
            AS t (name, needs)
       LEFT JOIN pg_namespace n ON n.nspname = $1

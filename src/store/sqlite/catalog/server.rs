@@ -10,7 +10,7 @@ use super::{broken, one};
 use crate::store::{Result, ServerFacts};
 
 /// phiseal's own tables, all of which must exist.
-const OWN_TABLES: [&str; 15] = [
+const OWN_TABLES: [&str; 17] = [
     "phiseal_encryption_keys",
     "phiseal_key_rotation_history",
     "phiseal_key_transition_entries",
@@ -18,6 +18,8 @@ const OWN_TABLES: [&str; 15] = [
     "phiseal_runs",
     "phiseal_lanes",
     "phiseal_procedures",
+    "phiseal_pace_requests",
+    "phiseal_pace_reports",
     "phiseal_quarantine",
     "phiseal_audit_log",
     "phiseal_audit_head",

@@ -1,0 +1,181 @@
+//! Signals of the server for the pace of runs, and the probe.
+//! Owns the SQL that reads them with an ordinary role's rights. What a role may not read, the server
+//! shows as NULL; such a signal is named and not used. Judges nothing.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::sql::{query, raw, scalar};
+use super::{PostgresStore, committed, prepare, timed};
+use crate::store::{Activity, Conditions, Pacing, Replica, Result, Table, WaitingSession};
+
+/// The sessions of phiseal, whatever they do, by the name that every role can read.
+const OURS: &str = "application_name LIKE 'phiseal%'";
+
+/// The clock, the transactions and the log. Of sessions of other roles only the number, the database
+/// and the application's name are shown to everybody.
+fn activity_sql() -> String {
+    format!(
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS micros, \
+           (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datid IS NOT NULL AND usesysid IS NOT NULL \
+              AND NOT {OURS} AND coalesce(backend_type, 'client backend') = 'client backend')::int4 AS sessions, \
+           (SELECT sum(xact_commit + xact_rollback) FROM pg_catalog.pg_stat_database)::int8 AS transactions, \
+           (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8 AS wal"
+    )
+}
+
+/// Sessions of others that wait for a lock: behind one of ours, or on the whole table `$1`. Before
+/// version 14 the server does not tell since when.
+fn waits_sql() -> String {
+    format!(
+        "SELECT 'process ' || l.pid || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || ')' AS who, \
+           greatest(coalesce(extract(epoch FROM clock_timestamp() \
+             - (to_jsonb(l) ->> 'waitstart')::timestamptz), 0), 0)::float8 AS waited, \
+           (SELECT b.pid FROM pg_catalog.pg_stat_activity AS b \
+             WHERE b.pid = ANY (pg_blocking_pids(l.pid)) AND b.{OURS} LIMIT 1) AS ours, \
+           coalesce(l.locktype = 'relation' AND l.relation IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) \
+             UNION SELECT to_regclass($1)::oid), false) AS on_table \
+         FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid \
+         WHERE NOT l.granted AND NOT a.{OURS}"
+    )
+}
+
+/// Slots, archive, vacuum and the data folder.
+const CONDITIONS: &str = "
+    SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8 AS wal,
+      ARRAY(SELECT slot_name::text FROM pg_catalog.pg_replication_slots WHERE wal_status = 'unreserved'
+        OR safe_wal_size < pg_size_bytes(current_setting('max_slot_wal_keep_size')) / 4) AS slots,
+      current_setting('archive_mode') <> 'off'
+        AND coalesce(r.last_failed_time > coalesce(r.last_archived_time, '-infinity'), false) AS archive_fails,
+      CASE WHEN current_setting('archive_mode') <> 'off' AND r.last_archived_wal ~ '^[0-9A-F]{24}$' THEN
+        greatest((pg_current_wal_lsn() - '0/0'::pg_lsn) / s.bytes - 1 - (('x' || substr(r.last_archived_wal, 9, 8))::bit(32)::int8
+          * (4294967296 / s.bytes) + ('x' || substr(r.last_archived_wal, 17, 8))::bit(32)::int8), 0) ELSE 0 END::int8 AS archive_waits,
+      ARRAY(SELECT c.oid::regclass::text FROM pg_catalog.pg_class AS c
+        WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) UNION SELECT to_regclass($1)::oid)
+          AND c.relfrozenxid <> '0' AND age(c.relfrozenxid) > current_setting('autovacuum_freeze_max_age')::int4
+          AND EXISTS (SELECT FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+            WHERE l.granted AND l.mode = 'ShareUpdateExclusiveLock' AND l.relation IN (c.oid, c.reltoastrelid)
+              AND a.usesysid IS NULL)) AS wraparound,
+      CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END AS folder
+    FROM pg_catalog.pg_stat_archiver AS r, LATERAL (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS bytes) AS s";
+
+const REPLICAS: &str = "
+    SELECT coalesce(application_name, '') AS name, (replay_lsn - '0/0'::pg_lsn)::int8 AS replayed, state IS NULL AS hidden
+      FROM pg_catalog.pg_stat_replication WHERE state IS NULL OR state IN ('streaming', 'catchup')";
+
+const NO_REPLICAS: &str = "how far the standbys are (GRANT pg_monitor allows it)";
+
+#[async_trait]
+impl Pacing for PostgresStore {
+    async fn activity(&self, table: &Table) -> Result<Option<Activity>> {
+        let mut tx = self.begin().await?;
+        let row = query(activity_sql()).fetch_one(&mut *tx).await?;
+        let mut activity = Activity {
+            micros: row.try_get("micros")?,
+            other_sessions: unsigned(i64::from(row.try_get::<i32, _>("sessions")?)),
+            transactions: row.try_get::<i64, _>("transactions")?.unsigned_abs(),
+            wal_bytes: row.try_get::<i64, _>("wal")?.unsigned_abs(),
+            ..Activity::default()
+        };
+        let waits = query(waits_sql())
+            .bind(prepare::regclass(table))
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in waits {
+            let session = waiting(&row)?;
+            if row.try_get("on_table")? && session.ours.is_none() {
+                activity.waiters.push(session);
+            } else if session.ours.is_some() {
+                activity.blocked.push(session);
+            }
+        }
+        committed(tx).await?;
+        Ok(Some(activity))
+    }
+
+    async fn conditions(&self, table: &Table) -> Result<Option<Conditions>> {
+        let mut tx = self.begin().await?;
+        let row = query(CONDITIONS)
+            .bind(prepare::regclass(table))
+            .fetch_one(&mut *tx)
+            .await?;
+        let mut conditions = Conditions {
+            wal_bytes: row.try_get::<i64, _>("wal")?.unsigned_abs(),
+            slots_short: row.try_get("slots")?,
+            archive_fails: row.try_get("archive_fails")?,
+            archive_waits: row.try_get::<i64, _>("archive_waits")?.unsigned_abs(),
+            wraparound: row.try_get("wraparound")?,
+            ..Conditions::default()
+        };
+        let folder: Option<String> = row.try_get("folder")?;
+        for row in query(REPLICAS).fetch_all(&mut *tx).await? {
+            if row.try_get("hidden")? {
+                conditions.not_readable = vec![NO_REPLICAS.to_owned()];
+                continue;
+            }
+            conditions.replicas.push(Replica {
+                name: row.try_get("name")?,
+                replayed_bytes: (row.try_get::<Option<i64>, _>("replayed")?).map(i64::unsigned_abs),
+            });
+        }
+        committed(tx).await?;
+        // A path of another host says nothing about this one.
+        conditions.disk_free = folder
+            .filter(|_| self.connector.transport().local)
+            .and_then(|folder| rustix::fs::statvfs(folder.as_str()).ok())
+            .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        Ok(Some(conditions))
+    }
+
+    async fn probe(&self) -> Result<Option<Duration>> {
+        let slot = std::process::id() % SLOTS;
+        let table = self.own("pace_probe");
+        let mut tx = self.begin().await?;
+        let begun = Instant::now();
+        let read = format!("SELECT counter FROM {table} WHERE slot = {}", (slot + 1) % SLOTS);
+        message(&mut tx, read).await?;
+        let write = format!("UPDATE {table} SET counter = counter + 1 WHERE slot = {slot}");
+        message(&mut tx, write).await?;
+        committed(tx).await?;
+        Ok(Some(begun.elapsed()))
+    }
+
+    async fn give_way(&self, ours: &[i32]) -> Result<()> {
+        // Only the role that logged in can cancel its own sessions.
+        let mut tx = self.begin_as_login().await?;
+        scalar::<bool>(format!(
+            "SELECT pg_catalog.pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a \
+             WHERE a.pid = ANY ($1) AND a.{OURS} AND a.usename = session_user"
+        ))
+        .bind(ours.to_vec())
+        .fetch_all(&mut *tx)
+        .await?;
+        committed(tx).await
+    }
+
+    fn transactions_begun(&self) -> u64 {
+        self.opening.begun()
+    }
+}
+
+/// The rows of `pace_probe`.
+const SLOTS: u32 = 64;
+
+async fn message(conn: &mut PgConnection, sql: String) -> Result<()> {
+    timed(raw(sql).execute(conn)).await.map(|_| ())
+}
+
+fn waiting(row: &PgRow) -> Result<WaitingSession> {
+    Ok(WaitingSession {
+        who: row.try_get("who")?,
+        waited: Duration::from_secs_f64(row.try_get::<f64, _>("waited")?.max(0.0)),
+        ours: row.try_get("ours")?,
+    })
+}
+
+fn unsigned(count: i64) -> u32 {
+    u32::try_from(count).unwrap_or_default()
+}
