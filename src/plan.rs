@@ -27,7 +27,7 @@ use faults::Faults;
 pub use faults::{PlanFault, PlanFaults};
 use reader::Section;
 pub use setting::{Setting, SettingUnset};
-pub use settings::default_schema;
+pub use settings::{default_schema, duration};
 
 /// The longest plan file, in bytes. A longer file is probably not a plan.
 pub const PLAN_BYTES_MAX: usize = 1 << 20;

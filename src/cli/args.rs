@@ -222,9 +222,7 @@ pub enum PlaintextArg {
 
 /// A time such as `90s`, `10m` or `0s`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "a time is written as 90s, 10m or 1h30m".to_owned();
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(parsed).map_err(|_| wrong())
+    crate::plan::duration(text).ok_or_else(|| "a time is written as 90s, 10m or 1h30m".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -63,20 +63,26 @@ impl Window {
         }
     }
 
-    /// When the window opens next after a time, in microseconds since 1970.
+    /// When the window opens next after a time, in microseconds since 1970. Where the clock is set forward
+    /// over that time of the day, it is when the clock is set.
     #[must_use]
     pub fn opens_after(&self, micros: i64) -> Option<i64> {
-        let now = Timestamp::from_microsecond(micros)
-            .ok()?
-            .to_zoned_datetime(self.zone.clone());
-        [0_i64, 1].into_iter().find_map(|days| {
-            let day = now.date().checked_add(days.days()).ok()?;
-            let opens = day
-                .to_datetime(self.from)
-                .to_zoned_datetime(self.zone.clone())
-                .ok()?;
-            (opens > now).then(|| opens.timestamp().as_microsecond())
-        })
+        const DAYS: i64 = 3;
+        let now = Timestamp::from_microsecond(micros).ok()?;
+        let today = now.to_zoned_datetime(self.zone.clone()).date();
+        let days = (0..=DAYS).filter_map(|days| today.checked_add(days.days()).ok());
+        let by_clock = days.flat_map(|day| {
+            let opens = self.zone.to_ambiguous_timestamp(day.to_datetime(self.from));
+            // Two where the clock is set back over it.
+            [opens.earlier().ok(), opens.later().ok()]
+        });
+        let clock_is_set = self.zone.following(now).take(2);
+        by_clock
+            .flatten()
+            .chain(clock_is_set.map(|transition| transition.timestamp()))
+            .map(Timestamp::as_microsecond)
+            .filter(|opens| *opens > micros && self.is_open(*opens) && !self.is_open(*opens - 1))
+            .min()
     }
 }
 

@@ -96,6 +96,7 @@ rotate_every = "quarter"          # month, quarter, year, or days such as "90d"
 
 [run]                             # may change between an interruption and its resumption
 lanes = "auto"                    # or 1 to 64
+pace = "polite"                   # leaves room for the application; or "fast", or "windowed" with a window
 batch_target_ms = 250
 batch_bytes_max = "4MiB"
 value_bytes_max = "16MiB"         # larger values one at a time

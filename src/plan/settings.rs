@@ -1,5 +1,7 @@
 //! The sections `[database]`, `[keys]` and `[run]`: where and how to work.
-//! Owns their keys, ranges and defaults.
+//! Owns their keys, ranges and defaults; those of the pace are in `pace`.
+
+mod pace;
 
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use super::size::{bytes, shown_bytes};
 use super::{DatabaseSettings, KeySettings, Lanes, ProviderSettings, RunSettings, Setting};
 use crate::ident::{Ident, IdentError};
 use crate::keys::RotationPeriod;
+pub use pace::duration;
 
 const DATABASE: &[&str] = &["url", "schema", "role", "owner", "wal"];
 const KEYS: &[&str] = &[
@@ -28,6 +31,12 @@ const RUN: &[&str] = &[
     "batch_bytes_max",
     "value_bytes_max",
     "lease_seconds",
+    "pace",
+    "rows_per_second_max",
+    "wal_mb_per_second_max",
+    "replica_lag_max",
+    "window",
+    "time_zone",
 ];
 const PROVIDERS: &[&str] = &["file", "env", "command"];
 
@@ -124,7 +133,7 @@ pub(super) fn run(root: &Section<'_>, faults: &mut Faults) -> RunSettings {
         value_bytes_max: size(&section, "value_bytes_max", VALUE_BYTES, faults)
             .unwrap_or(defaults.value_bytes_max),
         lease: lease.map_or(defaults.lease, Duration::from_secs),
-        pace: defaults.pace,
+        pace: pace::pace(&section, faults),
     };
     if run.lease < run.batch_target * LEASE_PER_BATCH_TARGET {
         let message = "a lease must last at least four times 'batch_target_ms'".to_owned();

@@ -1,5 +1,6 @@
 //! Tests of whole plan files: what is read, how faults are reported, and random text.
 
+mod pace;
 mod refusals;
 
 use std::time::Duration;
@@ -7,8 +8,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
+use self::pace::window;
+use super::pace::PaceSettings;
 use super::*;
 use crate::error::{Coded, Exit};
+use crate::pace::Pace;
 
 /// The plan file of the documentation, with every key.
 const FULL: &str = r#"[database]
@@ -30,6 +34,12 @@ batch_target_ms = 100
 batch_bytes_max = 1048576
 value_bytes_max = "512MiB"
 lease_seconds = 30
+pace = "windowed"
+rows_per_second_max = 5000
+wal_mb_per_second_max = 8
+replica_lag_max = "1m30s"
+window = "22:00-05:30"
+time_zone = "Europe/Berlin"
 [[table]]
 name = "public.patients"
 label = "clinic.patients"
@@ -98,6 +108,13 @@ fn every_key_is_read() {
         batch_bytes_max: 1 << 20,
         value_bytes_max: 512 << 20,
         lease: Duration::from_secs(30),
+        pace: PaceSettings {
+            pace: Pace::Windowed,
+            rows_per_second_max: Some(5000),
+            wal_bytes_per_second_max: Some(8 << 20),
+            replica_lag_max: Duration::from_secs(90),
+            window: Some(window("22:00", "05:30", "Europe/Berlin")),
+        },
     };
     assert_eq!(plan.run, run);
     let table = &plan.tables[0];

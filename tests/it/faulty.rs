@@ -122,6 +122,10 @@ impl Small {
                 batch_bytes_max: 300,
                 value_bytes_max: 1 << 20,
                 lease_seconds: 1,
+                pace: phiseal::plan::pace::PaceSettings {
+                    pace: phiseal::pace::Pace::Fast,
+                    ..Default::default()
+                },
                 patience: Duration::from_secs(5),
                 converge_within: Duration::from_secs(5),
             },

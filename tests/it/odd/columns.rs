@@ -94,6 +94,10 @@ async fn seal(fixture: &Fixture) {
             batch_bytes_max: 1 << 20,
             value_bytes_max: 1 << 20,
             lease_seconds: 5,
+            pace: phiseal::plan::pace::PaceSettings {
+                pace: phiseal::pace::Pace::Fast,
+                ..Default::default()
+            },
             patience: Duration::from_secs(5),
             converge_within: Duration::from_secs(5),
         },
