@@ -331,9 +331,13 @@ impl Engine {
         let label = job.table.label.clone();
         let step = Arc::new(Verify::new(job));
         let rows_estimate = self.store.row_estimate(&job.table).await?;
-        let ctx = Arc::new(self.context(step, None, HashMap::new()).await?);
+        let ctx = Arc::new(
+            self.context(step, None, HashMap::new(), throttle::LOOK_EVERY)
+                .await?,
+        );
         self.begin_table(&ctx, rows_estimate, 0);
         let done = verify_loop::verify_loop(&ctx).await;
+        ctx.throttle.end().await;
         self.events.emit(Event::TableEnded {
             table: label.clone(),
         });

@@ -105,7 +105,7 @@ impl<S> Store for S where
         + AuditTable
         + KeyTable
         + RotationTable
-    + Pacing
-    + PaceTable
+        + Pacing
+        + PaceTable
 {
 }

@@ -135,6 +135,7 @@ impl EventSink for Bars {
                 bar.set_message(search_text(&place, number, of));
             }
             Event::GoingOn => counts.waiting = None,
+            Event::Paced { .. } => {}
             Event::Sweep { pass, found } => {
                 counts.waiting = None;
                 if let Some(bar) = bar {
@@ -279,6 +280,7 @@ impl EventSink for Lines {
                 }
             }
             Event::GoingOn => counts.waiting = None,
+            Event::Paced { .. } => {}
             Event::Sweep { pass, found } => {
                 if found > 0 {
                     self.output.say(&format!(

@@ -22,8 +22,8 @@ use super::step::StepCounts;
 use super::worked_page::WorkedPage;
 use crate::run::checkpoint::Slot;
 use crate::store::{
-    BatchWriter, Bound, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Next, RunKind, StoreError,
-    WriteBatch, WriteRow, Written,
+    BatchWriter, Bound, LaneRecord, LaneStamp, LaneTally, LaneUpdate, NewQuarantine, Next, RunKind,
+    StoreError, WriteBatch, WriteRow, Written,
 };
 
 pub use locked::LockedRow;
@@ -80,11 +80,7 @@ impl<E: Into<EngineError>> From<E> for NotCommitted {
 
 impl Committer {
     /// Creates a committer for a lane that this process holds.
-    pub fn new(
-        ctx: Arc<RunContext>,
-        writer: Box<dyn BatchWriter>,
-        lane: &LaneRecord,
-    ) -> Self {
+    pub fn new(ctx: Arc<RunContext>, writer: Box<dyn BatchWriter>, lane: &LaneRecord) -> Self {
         Self {
             ctx,
             writer,

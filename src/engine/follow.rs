@@ -22,7 +22,7 @@ use super::error::EngineError;
 use super::events::Event;
 use super::report::{TableReport, Tallied};
 use super::steps::backfill::Backfill;
-use super::{Engine, Job, Stop};
+use super::{Engine, Job, Stop, throttle};
 use crate::store::{BatchWriter, Next, RunRecord, StoreError};
 use late::{Waits, late_rows, sweep_late};
 
@@ -163,7 +163,12 @@ impl Engine {
         // A look lists nothing, so it needs no run.
         let run_id = run.map_or(0, |run| run.run_id);
         let mut ctx = self
-            .context(Arc::new(step), Some(run_id), fingerprints.clone())
+            .context(
+                Arc::new(step),
+                Some(run_id),
+                fingerprints.clone(),
+                throttle::LOOK_SELDOM,
+            )
             .await?;
         ctx.stop = stop.clone();
         ctx.events = Arc::new(Waits(Arc::clone(&self.events)));
@@ -340,6 +345,7 @@ impl Engine {
         done.still_written |= follower.rows_behind > 0;
         done.indexes_left = self.store.drop_sweep_index(&follower.job.table).await?;
         let open_quarantine = self.close_quarantine(&follower.ctx, true).await?;
+        follower.ctx.throttle.end().await;
         self.events.emit(Event::TableEnded {
             table: label.clone(),
         });

@@ -21,14 +21,15 @@ use crate::keys::{
 };
 use crate::pace::PaceRequestKind;
 use crate::store::{
-    Access, Activity, AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch, Conditions, Pacing,
-    Dependent, Destruction, FieldRecord, FieldState, FrozenState, Gap, Holder, Horizon,
+    Access, Activity, AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch,
+    Conditions, Dependent, Destruction, FieldRecord, FieldState, FrozenState, Gap, Holder, Horizon,
     IndexSwitch, Keeper, KeyText, LaneRecord, LaneStamp, LaneTally, Ledger, Method, NewLane,
-    NewQuarantine, Next, OpenTransaction, PaceReport, PaceRequest, PaceTable, PageReader, PassKind, Plaintext, ProcedureKind,
-    ProcedureRecord, Procedures, QuarantineRecord, QuarantineState, RelationRecord, Removal,
-    Resealed, Result, Rows, RunRecord, RunState, ScrubFacts, ScrubStep, Scrubbing, SealedCount,
-    SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, Store, StoredFile,
-    StoredRelation, Survey, Table, TableFacts, Trial, UnsealedRows, Violator,
+    NewQuarantine, Next, OpenTransaction, PaceReport, PaceRequest, PaceTable, Pacing, PageReader,
+    PassKind, Plaintext, ProcedureKind, ProcedureRecord, Procedures, QuarantineRecord,
+    QuarantineState, RelationRecord, Removal, Resealed, Result, Rows, RunRecord, RunState,
+    ScrubFacts, ScrubStep, Scrubbing, SealedCount, SealedRelations, SearchHit, SearchList,
+    SearchRelation, Select, ServerFacts, Store, StoredFile, StoredRelation, Survey, Table,
+    TableFacts, Trial, UnsealedRows, Violator,
 };
 
 /// Wraps any store and repeats failed round trips.

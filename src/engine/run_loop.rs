@@ -18,9 +18,7 @@ use super::pipeline::{LaneRange, Sink, work_range};
 use super::report::Tallied;
 use super::sweep::sweep;
 use super::window_size::WindowSize;
-use crate::store::{
-    BatchWriter, Holder, LaneKind, LaneRecord, NewLane, Next, StoreError,
-};
+use crate::store::{BatchWriter, Holder, LaneKind, LaneRecord, NewLane, Next, StoreError};
 pub(super) use cut::cut_lanes;
 use cut::is_done;
 use lane_wait::LaneWait;

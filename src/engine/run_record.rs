@@ -6,6 +6,7 @@ mod quarantined;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use super::events::Event;
 use super::quarantine::KnownFaults;
 use super::report::{TableReport, Tallied};
 use super::step::Step;
-use super::throttle::{Observer, Pacer, Unthrottled};
+use super::throttle::{self, Observer, Pacer};
 use super::{Engine, Job, job_digest, run_loop};
 use crate::crypto::KeyId;
 use crate::keys::KeyStatus;
@@ -44,7 +45,9 @@ impl Engine {
             let print = self.store.fingerprint(&access, &relation).await?;
             fingerprints.insert(relation, print);
         }
-        let mut ctx = self.context(step, Some(run_id), fingerprints).await?;
+        let mut ctx = self
+            .context(step, Some(run_id), fingerprints, throttle::LOOK_EVERY)
+            .await?;
         ctx.rotations = rotations;
         let ctx = Arc::new(ctx);
         self.begin_table(&ctx, rows_estimate, before.rows_found.unsigned_abs());
@@ -64,6 +67,7 @@ impl Engine {
         if let Err(EngineError::AllRefused { refused, .. }) = &outcome {
             self.try_again_later(&ctx, run_id, refused).await?;
         }
+        ctx.throttle.end().await;
         self.events.emit(Event::TableEnded {
             table: job.table.label.clone(),
         });
@@ -189,6 +193,7 @@ impl Engine {
         step: Arc<dyn Step>,
         run_id: Option<i64>,
         fingerprints: HashMap<String, String>,
+        look_every: Duration,
     ) -> Result<RunContext, EngineError> {
         let access = Arc::clone(step.access());
         let listed = self.store.quarantined(Some(&access.table.label)).await?;
@@ -210,6 +215,7 @@ impl Engine {
             kind: step.kind(),
             run_id,
             holder: process.worker(0).0,
+            look_every,
         }));
         Ok(RunContext {
             store: Arc::clone(&self.store),

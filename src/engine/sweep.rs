@@ -308,7 +308,9 @@ impl Sweep<'_> {
                 Ok(true)
             }
             Ok(LockedRow::Nothing) => Ok(true),
-            Ok(LockedRow::NotNow) | Err(NotCommitted::ReadAgain) => Ok(false),
+            Ok(LockedRow::NotNow) | Err(NotCommitted::ReadAgain | NotCommitted::WentBack(_)) => {
+                Ok(false)
+            }
             Err(NotCommitted::Stop(error)) => Err(error),
         }
     }

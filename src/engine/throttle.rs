@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use observer::Observer;
+pub use observer::{LOOK_EVERY, LOOK_SELDOM, Observer};
 pub use pacer::Pacer;
 
 /// Delays the reads of a run.

@@ -18,6 +18,7 @@ use super::pipeline::{LaneRange, Sink, count, work_range};
 use super::report::Tallied;
 use super::run_loop::{cut_lanes, join};
 use super::step::{ReadOrder, Reads};
+use super::throttle::Unthrottled;
 use super::window_size::{ROWS_MAX, WindowSize};
 use super::worked_page;
 use crate::run::checkpoint::Slot;
@@ -202,17 +203,18 @@ async fn count_range(
     tallied: &mut Tallied,
 ) -> Result<Box<dyn PageReader>, EngineError> {
     // Another connection would have another snapshot, so a failed read is not repeated here.
+    // It does not rest either: while a snapshot is held, vacuum removes no dead rows of the application.
     let source = PageSource {
         patience: None,
+        throttle: Arc::new(Unthrottled),
         ..ctx.page_source()
     };
     let request = PageRequest {
-        rows_max: ctx.window_rows(ROWS_MAX),
+        rows_max: ROWS_MAX,
         ..range.request(ctx)
     };
     let mut pages = Pages::through(source, request, reader);
     while let Some(streamed) = pages.next().await? {
-        pages.request.rows_max = ctx.window_rows(ROWS_MAX);
         let worked = worked_page::work(ctx, streamed.page).await?;
         let event = count(ctx, &worked, tallied).await?;
         ctx.events.emit(event);

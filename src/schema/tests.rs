@@ -132,7 +132,10 @@ async fn up_and_down_stop_at_the_version_asked_for() {
     let mut schema = Migrations::own_in_sqlite(&mut conn);
     assert_eq!(schema.up(Some(3)).await, Ok(vec![1, 2, 3]));
     assert_eq!(schema.down(Some(1)).await, Ok(vec![3, 2]));
-    assert_eq!(schema.up(None).await, Ok(vec![2, 3, 4, 5, 6, 7, 8, 9, 10, 11]));
+    assert_eq!(
+        schema.up(None).await,
+        Ok(vec![2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    );
     assert_eq!(schema.down(None).await, Ok(vec![11]));
     for missing in [schema.up(Some(99)).await, schema.down(Some(99)).await] {
         assert_eq!(missing, Err(MigrateError::NoSuchVersion { version: 99 }));
@@ -325,7 +328,11 @@ async fn down_is_refused_while_a_field_is_sealed() {
         let mut conn = migrated().await;
         run(&mut conn, new_field(state)).await.unwrap();
         let undone = Migrations::own_in_sqlite(&mut conn).down(Some(0)).await;
-        assert_eq!(undone, Ok(vec![11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]), "{state}");
+        assert_eq!(
+            undone,
+            Ok(vec![11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
+            "{state}"
+        );
     }
 }
 

@@ -38,6 +38,7 @@ mod odd;
 mod ops;
 mod oracle;
 mod ordinary;
+mod pace;
 mod patients;
 mod places;
 mod pooler;

@@ -254,7 +254,10 @@ async fn a_migrator_waits_for_another_that_is_in_the_middle_of_its_work() {
         before
     };
     let (applied, before) = tokio::join!(up(&db, "phiseal"), release);
-    assert_eq!((applied, before), (Ok(vec![2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), 1));
+    assert_eq!(
+        (applied, before),
+        (Ok(vec![2, 3, 4, 5, 6, 7, 8, 9, 10, 11]), 1)
+    );
 }
 
 #[tokio::test]
@@ -293,7 +296,10 @@ async fn a_failing_migration_leaves_nothing_of_itself_and_keeps_those_before() {
     let runs = "SELECT count(*) FROM pg_class WHERE relname = 'runs'";
     assert_eq!(db.count(runs).await, 0);
     db.exec("DROP TABLE phiseal.lanes").await;
-    assert_eq!(up(&db, "phiseal").await, Ok(vec![3, 4, 5, 6, 7, 8, 9, 10, 11]));
+    assert_eq!(
+        up(&db, "phiseal").await,
+        Ok(vec![3, 4, 5, 6, 7, 8, 9, 10, 11])
+    );
 }
 
 #[tokio::test]

@@ -32,6 +32,10 @@ impl Committer {
         seal_keys: &[KeyId],
     ) -> Result<LockedRow, NotCommitted> {
         match self.locked_attempt(request, key, seal_keys).await {
+            Ok(LockedRow::Written(done)) => {
+                self.reported += done.tally;
+                Ok(LockedRow::Written(done))
+            }
             Ok(done) => Ok(done),
             Err(CommitFailure::Stop(error)) => Err(NotCommitted::Stop(error)),
             Err(CommitFailure::Store(error)) => match error.next() {
@@ -40,10 +44,13 @@ impl Committer {
                     Ok(LockedRow::NotNow)
                 }
                 Next::ResolveCommit => Ok(match self.resolve_unknown_commit().await? {
-                    Some(BatchEnd::Committed(tally, _)) => LockedRow::Written(Committed {
-                        tally,
-                        ..Committed::default()
-                    }),
+                    Some(BatchEnd::Committed(tally, _)) => {
+                        self.reported += tally;
+                        LockedRow::Written(Committed {
+                            tally,
+                            ..Committed::default()
+                        })
+                    }
                     Some(BatchEnd::Split) | None => LockedRow::NotNow,
                 }),
                 Next::Stop => Err(NotCommitted::Stop(error.into())),

@@ -100,7 +100,9 @@ impl Committer {
                 tally,
                 ..Committed::default()
             })),
-            Ok(BatchEnd::Split) | Err(NotCommitted::ReadAgain) => Ok(LockedRow::NotNow),
+            Ok(BatchEnd::Split) | Err(NotCommitted::ReadAgain | NotCommitted::WentBack(_)) => {
+                Ok(LockedRow::NotNow)
+            }
             Err(NotCommitted::Stop(error)) => Err(CommitFailure::Stop(error)),
         }
     }

@@ -29,7 +29,7 @@ impl Committer {
     }
 
     /// The lane, if the server crashed and lost batches of ours; `None` if another worker has it.
-    pub(super) async fn went_back(&self) -> Result<Option<LaneRecord>, NotCommitted> {
+    pub(super) async fn went_back(&mut self) -> Result<Option<LaneRecord>, NotCommitted> {
         let lane = self.stored_lane().await?;
         Ok(Some(lane).filter(|lane| lane.fence == self.stamp.fence && self.is_behind(lane)))
     }
@@ -43,7 +43,7 @@ impl Committer {
     }
 
     /// The lane's row once no transaction can be changing it.
-    async fn stored_lane(&self) -> Result<LaneRecord, NotCommitted> {
+    async fn stored_lane(&mut self) -> Result<LaneRecord, NotCommitted> {
         let mut patience = self.ctx.patience();
         loop {
             match self

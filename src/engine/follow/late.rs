@@ -12,7 +12,7 @@ use crate::engine::pages::Pages;
 use crate::engine::report::Tallied;
 use crate::engine::sweep::sweep;
 use crate::engine::{run_loop, worked_page};
-use crate::store::{LaneStamp, PageRequest, Select};
+use crate::store::{LaneRecord, LaneStamp, PageRequest, Select};
 
 /// The most rows that a look reads at a time through the index, and without it.
 const LOOK_ROWS: u32 = 500;

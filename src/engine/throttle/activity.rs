@@ -72,7 +72,8 @@ impl Counts {
     /// Transactions of others in a second, at least, over this time; `None` if it is not covered.
     #[allow(clippy::cast_precision_loss, reason = "a rate")]
     fn others(&self, now: &Count, over: Duration, late: f64) -> Option<f64> {
-        let then = (self.kept.iter().rev()).find(|count| now.at.saturating_sub(count.at) >= over)?;
+        let then =
+            (self.kept.iter().rev()).find(|count| now.at.saturating_sub(count.at) >= over)?;
         let seconds = now.at.saturating_sub(then.at).as_secs_f64();
         let (server, ours) = (now.server - then.server, now.ours - then.ours);
         let (server, ours) = (server as f64 / seconds, ours as f64 / seconds);
@@ -89,7 +90,13 @@ mod tests {
     use super::*;
 
     /// Counts every quarter of a second for so many seconds; returns the last judgement.
-    fn go(counts: &mut Counts, at: &mut (f64, f64, f64), seconds: f64, ours: f64, others: f64) -> bool {
+    fn go(
+        counts: &mut Counts,
+        at: &mut (f64, f64, f64),
+        seconds: f64,
+        ours: f64,
+        others: f64,
+    ) -> bool {
         let mut idle = false;
         let ticks = seconds * 4.0;
         let mut tick = 0.0;
@@ -98,7 +105,11 @@ mod tests {
             at.0 += 0.25;
             at.1 += ours / 4.0;
             at.2 += others / 4.0;
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a test")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a test"
+            )]
             let count = Count {
                 at: Duration::from_secs_f64(at.0),
                 other_sessions: 3,
@@ -122,7 +133,10 @@ mod tests {
         };
         assert!(Counts::default().add(count));
         let other_sessions = 1;
-        assert!(!Counts::default().add(Count { other_sessions, ..count }));
+        assert!(!Counts::default().add(Count {
+            other_sessions,
+            ..count
+        }));
     }
 
     #[test]

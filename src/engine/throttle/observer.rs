@@ -19,17 +19,23 @@ use crate::plan::pace::PaceSettings;
 use crate::store::{Access, PaceReport, Result, RunKind, Store, WaitingSession};
 
 /// The pause between two looks at the server's activity.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Every so many looks the requests are read, the share of time is set, and the conditions are read.
-const REQUESTS_EVERY: u64 = 2;
-const DUTY_EVERY: u64 = 4;
-const CONDITIONS_EVERY: u64 = 8;
+pub const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The same for a table that is followed all day.
+pub const LOOK_SELDOM: Duration = Duration::from_secs(1);
+/// How often requests are read, the share of time is set, and the conditions are read, at most.
+const REQUESTS_EVERY: Duration = Duration::from_millis(500);
+const DUTY_EVERY: Duration = Duration::from_secs(1);
+const CONDITIONS_EVERY: Duration = Duration::from_secs(2);
 /// A look that takes longer has failed.
 const LOOK_MAX: Duration = Duration::from_secs(5);
 /// A wait that is shorter is not spoken of.
 const SAID_AFTER: Duration = Duration::from_secs(1);
 /// The pause between two probes.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
+/// After so many failures, what does not work is said.
+const FAILS_OFTEN: u32 = 4;
+const NOT_SEEN: &str = "the server does not tell how busy it is, so runs rest as if it were; `phiseal speed fast` ends that";
+const NO_PROBE: &str = "the probe of the pace fails, so runs rest as much as at their beginning; `phiseal speed fast` ends that";
 /// A report of another process that is older does not count.
 const LIVE: f64 = 5.0;
 
@@ -51,6 +57,8 @@ pub struct Observer {
     pub run_id: Option<i64>,
     /// This process.
     pub holder: String,
+    /// The pause between two looks.
+    pub look_every: Duration,
 }
 
 impl Observer {
@@ -59,6 +67,7 @@ impl Observer {
         let samples = Arc::new(Mutex::new(Samples::default()));
         let probing = probe(
             Arc::clone(&self.store),
+            Arc::clone(&self.events),
             Arc::clone(shared),
             Arc::clone(&samples),
         );
@@ -78,6 +87,7 @@ struct Known {
     processes: usize,
     their_transactions: u64,
     activity_at: Option<Duration>,
+    looks_failed: u32,
     conditions_at: Option<Duration>,
     activity_stop: Option<String>,
     conditions_stop: Option<String>,
@@ -99,6 +109,7 @@ async fn watch(observer: Observer, shared: Arc<Shared>, samples: Arc<Mutex<Sampl
         processes: 1,
         their_transactions: 0,
         activity_at: None,
+        looks_failed: 0,
         conditions_at: None,
         activity_stop: None,
         conditions_stop: None,
@@ -107,28 +118,35 @@ async fn watch(observer: Observer, shared: Arc<Shared>, samples: Arc<Mutex<Sampl
         reported: None,
         rows_before: (now, 0),
     };
-    for tick in 0_u64.. {
-        if shared.stop.is_requested() {
-            return;
-        }
-        if tick % REQUESTS_EVERY == 0 {
+    let mut due = [now; 3];
+    while !shared.stop.is_requested() {
+        let now = shared.now();
+        let mut is_due = |at: usize, every: Duration| {
+            let is_due = now >= due[at];
+            if is_due {
+                due[at] = now + every;
+            }
+            is_due
+        };
+        let looks = is_due(1, CONDITIONS_EVERY);
+        if is_due(0, REQUESTS_EVERY) {
             observer.requests(&mut known).await;
         }
         observer.activity(&mut known, &shared).await;
-        if tick % CONDITIONS_EVERY == 0 {
+        if looks {
             observer.conditions(&mut known, shared.now()).await;
         }
-        if tick % DUTY_EVERY == 0 {
+        if is_due(2, DUTY_EVERY) {
             let samples = samples.lock().unwrap_or_else(PoisonError::into_inner);
             known.duty = duty::next(known.duty, samples.slowdown());
         }
         observer.decide(&mut known, &shared);
         observer.say(&mut known, &shared);
         let waits = known.closed.as_ref().map(|(why, _)| why.clone());
-        if tick % CONDITIONS_EVERY == 0 || waits != known.reported {
+        if looks || waits != known.reported {
             observer.report(&mut known, &shared, waits).await;
         }
-        shared.stop.sleep(LOOK_EVERY).await;
+        shared.stop.sleep(observer.look_every).await;
     }
 }
 
@@ -173,7 +191,12 @@ impl Observer {
                 shared.set_micros(system_micros());
                 known.idle = true;
             }
-            None => {}
+            None => {
+                known.looks_failed += 1;
+                if known.activity_at.is_none() && known.looks_failed == FAILS_OFTEN {
+                    say_once(self.events.as_ref(), NOT_SEEN);
+                }
+            }
         }
     }
 
@@ -186,17 +209,15 @@ impl Observer {
     }
 
     async fn conditions(&self, known: &mut Known, now: Duration) {
-        let Some(Some(conditions)) = quickly(self.store.conditions(&self.access.table)).await else {
+        let Some(Some(conditions)) = quickly(self.store.conditions(&self.access.table)).await
+        else {
             return;
         };
         known.conditions_at = Some(now);
         known.conditions_stop = known.stops.of_conditions(&self.settings, &conditions, now);
         for signal in &conditions.not_readable {
-            if is_new(signal) {
-                self.events.emit(Event::Notice {
-                    text: format!("the pace does not depend on {signal}: the role may not read it"),
-                });
-            }
+            let text = format!("the pace does not depend on {signal}: the role may not read it");
+            say_once(self.events.as_ref(), &text);
         }
     }
 
@@ -299,7 +320,13 @@ impl Observer {
 }
 
 /// Times small transactions while the run works and while it rests.
-async fn probe(store: Arc<dyn Store>, shared: Arc<Shared>, samples: Arc<Mutex<Samples>>) {
+async fn probe(
+    store: Arc<dyn Store>,
+    events: Arc<dyn EventSink>,
+    shared: Arc<Shared>,
+    samples: Arc<Mutex<Samples>>,
+) {
+    let mut fails = 0;
     loop {
         shared.stop.sleep(PROBE_EVERY).await;
         let gate = *shared.gate.borrow();
@@ -318,7 +345,11 @@ async fn probe(store: Arc<dyn Store>, shared: Arc<Shared>, samples: Arc<Mutex<Sa
                 () = shared.stop.sleep(LOOK_EVERY) => continue,
             }
         }
-        let Ok(Ok(Some(took))) = tokio::time::timeout(LOOK_MAX, store.probe()).await else {
+        let Some(Some(took)) = quickly(store.probe()).await else {
+            fails += 1;
+            if fails == FAILS_OFTEN {
+                say_once(events.as_ref(), NO_PROBE);
+            }
             continue;
         };
         if at_rest == shared.is_working() && at_rest {
@@ -332,14 +363,20 @@ async fn probe(store: Arc<dyn Store>, shared: Arc<Shared>, samples: Arc<Mutex<Sa
 /// What has been said in this process.
 static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Whether this was not said yet; notes that it is.
-fn is_new(text: &str) -> bool {
+/// Says something, if it was not said yet.
+fn say_once(events: &dyn EventSink, text: &str) {
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    said.insert(text.to_owned())
+    if said.insert(text.to_owned()) {
+        events.emit(Event::Notice {
+            text: text.to_owned(),
+        });
+    }
 }
 
 /// The time of this host, in microseconds since 1970.
 fn system_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -252,7 +252,9 @@ impl Throttle for Pacer {
     fn window_rows_max(&self) -> u32 {
         // Four windows a second, so that rows come evenly.
         let limit = self.shared.state().rows_per_second_max;
-        limit.map_or(u32::MAX, |rows| u32::try_from(rows / 4).unwrap_or(u32::MAX).max(1))
+        limit.map_or(u32::MAX, |rows| {
+            u32::try_from(rows / 4).unwrap_or(u32::MAX).max(1)
+        })
     }
 
     async fn end(&self) {

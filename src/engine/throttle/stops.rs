@@ -54,7 +54,10 @@ impl Wanted {
         if let Some(paused) = &self.paused {
             return Some(paused.clone());
         }
-        let window = settings.window.as_ref().filter(|_| self.pace == Pace::Windowed)?;
+        let window = settings
+            .window
+            .as_ref()
+            .filter(|_| self.pace == Pace::Windowed)?;
         (!window.is_open(micros)).then(|| format!("the window {window} is closed"))
     }
 }
@@ -99,7 +102,10 @@ impl Stops {
 
     #[allow(clippy::cast_precision_loss, reason = "a rate")]
     fn log_rate(&mut self, limit: Option<u64>, bytes: u64, now: Duration) -> Option<String> {
-        let (then, before) = self.log_before.replace((now, bytes)).unwrap_or((now, bytes));
+        let (then, before) = self
+            .log_before
+            .replace((now, bytes))
+            .unwrap_or((now, bytes));
         let limit_bytes = limit? as f64;
         let earned = limit_bytes * now.saturating_sub(then).as_secs_f64();
         let grown = bytes.saturating_sub(before) as f64;
@@ -129,12 +135,7 @@ impl Stops {
         lag.or_else(|| of_the_rest(conditions))
     }
 
-    fn replica_lag(
-        &self,
-        limit: Duration,
-        replicas: &[Replica],
-        now: Duration,
-    ) -> Option<String> {
+    fn replica_lag(&self, limit: Duration, replicas: &[Replica], now: Duration) -> Option<String> {
         let limit = match self.lagging {
             true => limit.mul_f64(CAUGHT_UP),
             false => limit,
@@ -159,14 +160,18 @@ impl Stops {
 
 fn of_the_rest(conditions: &Conditions) -> Option<String> {
     if let Some(slot) = conditions.slots_short.first() {
-        return Some(format!("replication slot {slot} is about to lose the log that it needs"));
+        return Some(format!(
+            "replication slot {slot} is about to lose the log that it needs"
+        ));
     }
     if conditions.archive_fails {
         return Some("the server cannot archive its write-ahead log".to_owned());
     }
     if conditions.archive_waits > ARCHIVE_WAITS_MAX {
         let waits = conditions.archive_waits;
-        return Some(format!("{waits} files of the write-ahead log wait to be archived"));
+        return Some(format!(
+            "{waits} files of the write-ahead log wait to be archived"
+        ));
     }
     if let Some(relation) = conditions.wraparound.first() {
         return Some(format!("a vacuum against wraparound works on {relation}"));
@@ -214,7 +219,10 @@ mod tests {
         assert_eq!(of("public.t", &[]).pace, Pace::Polite);
         assert_eq!(of("public.u", &all).pace, Pace::Fast);
         let wanted = of("public.t", &all);
-        assert_eq!((wanted.pace, wanted.rows_per_second_max), (Pace::Polite, Some(7)));
+        assert_eq!(
+            (wanted.pace, wanted.rows_per_second_max),
+            (Pace::Polite, Some(7))
+        );
         assert_eq!(wanted.stop(&settings, 0), None);
         let paused = of("public.other", &all).stop(&settings, 0);
         assert_eq!(paused.unwrap(), "paused by Ana since 2026-01-02T03:04:05Z");
@@ -236,12 +244,18 @@ mod tests {
         let stop = |at: i64| Wanted::of(&settings, &[], "t").stop(&settings, at);
         assert_eq!(stop(hour(23)), None);
         assert_eq!(stop(hour(4)), None);
-        assert_eq!(stop(hour(5)).unwrap(), "the window 22:00-05:00 UTC is closed");
+        assert_eq!(
+            stop(hour(5)).unwrap(),
+            "the window 22:00-05:00 UTC is closed"
+        );
         let fast = PaceRequest {
             pace: Some(Pace::Fast),
             ..request(PaceRequestKind::Speed, "t")
         };
-        assert_eq!(Wanted::of(&settings, &[fast], "t").stop(&settings, hour(5)), None);
+        assert_eq!(
+            Wanted::of(&settings, &[fast], "t").stop(&settings, hour(5)),
+            None
+        );
     }
 
     fn at(seconds: u64) -> Duration {
@@ -266,7 +280,10 @@ mod tests {
         assert_eq!(look(0, 1000, Some(1000)), None);
         assert_eq!(look(2, 2000, Some(1000)), None);
         assert_eq!(look(12, 2000, Some(1000)), None);
-        assert_eq!(look(13, 2000, Some(1000)).unwrap(), "standby s1 is 11 s behind");
+        assert_eq!(
+            look(13, 2000, Some(1000)).unwrap(),
+            "standby s1 is 11 s behind"
+        );
         // Not to be read is not behind.
         assert_eq!(look(14, 2000, None), None);
         assert!(look(16, 9000, Some(1000)).is_some());
@@ -292,7 +309,10 @@ mod tests {
         assert_eq!(look(0, 0), None);
         assert_eq!(look(1000, 1 << 20), None);
         let fast = look(2000, 4 << 20).unwrap();
-        assert_eq!(fast, "the write-ahead log grows by more than 1 MiB a second");
+        assert_eq!(
+            fast,
+            "the write-ahead log grows by more than 1 MiB a second"
+        );
         assert!(look(3000, 4 << 20).is_some());
         assert_eq!(look(4100, 4 << 20), None);
     }
@@ -303,22 +323,58 @@ mod tests {
         let base = Conditions::default;
         let names = || vec!["x".to_owned()];
         let cases = [
-            (Conditions { slots_short: names(), ..base() }, "replication slot x"),
-            (Conditions { archive_fails: true, ..base() }, "cannot archive"),
-            (Conditions { archive_waits: 43, ..base() }, "43 files"),
-            (Conditions { wraparound: names(), ..base() }, "wraparound works on x"),
-            (Conditions { disk_free: Some(5 << 20), ..base() }, "5 MiB left"),
+            (
+                Conditions {
+                    slots_short: names(),
+                    ..base()
+                },
+                "replication slot x",
+            ),
+            (
+                Conditions {
+                    archive_fails: true,
+                    ..base()
+                },
+                "cannot archive",
+            ),
+            (
+                Conditions {
+                    archive_waits: 43,
+                    ..base()
+                },
+                "43 files",
+            ),
+            (
+                Conditions {
+                    wraparound: names(),
+                    ..base()
+                },
+                "wraparound works on x",
+            ),
+            (
+                Conditions {
+                    disk_free: Some(5 << 20),
+                    ..base()
+                },
+                "5 MiB left",
+            ),
         ];
         for (conditions, words) in cases {
             let stop = Stops::default().of_conditions(&settings, &conditions, at(1));
-            assert!(stop.as_ref().is_some_and(|stop| stop.contains(words)), "{stop:?}");
+            assert!(
+                stop.as_ref().is_some_and(|stop| stop.contains(words)),
+                "{stop:?}"
+            );
         }
         let fine = Conditions {
             archive_waits: 42,
             disk_free: Some(2 << 30),
             ..base()
         };
-        assert_eq!(Stops::default().of_conditions(&settings, &fine, at(1)), None);
+        assert_eq!(
+            Stops::default().of_conditions(&settings, &fine, at(1)),
+            None
+        );
     }
 
     #[test]
@@ -336,7 +392,11 @@ mod tests {
         activity.blocked = vec![session(99)];
         assert_eq!(of(&activity), None);
         activity.waiters = vec![session(0)];
-        assert!(of(&activity).unwrap().ends_with("waits for a lock on the table"));
+        assert!(
+            of(&activity)
+                .unwrap()
+                .ends_with("waits for a lock on the table")
+        );
         activity.blocked = vec![session(100)];
         assert!(of(&activity).unwrap().ends_with("waited for rows of ours"));
     }

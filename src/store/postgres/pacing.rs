@@ -135,7 +135,10 @@ impl Pacing for PostgresStore {
         let table = self.own("pace_probe");
         let mut tx = self.begin().await?;
         let begun = Instant::now();
-        let read = format!("SELECT counter FROM {table} WHERE slot = {}", (slot + 1) % SLOTS);
+        let read = format!(
+            "SELECT counter FROM {table} WHERE slot = {}",
+            (slot + 1) % SLOTS
+        );
         message(&mut tx, read).await?;
         let write = format!("UPDATE {table} SET counter = counter + 1 WHERE slot = {slot}");
         message(&mut tx, write).await?;

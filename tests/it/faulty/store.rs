@@ -307,13 +307,40 @@ through! { Procedures:
     procedures(limit: u32) -> Vec<ProcedureRecord>;
 }
 
-through! { PaceTable:
-    pace_requests() -> Vec<PaceRequest>;
-    put_pace_request(request: &PaceRequest) -> ();
-    withdraw_pace_request(kind: PaceRequestKind, table_label: Option<&str>) -> u64;
-    report_pace(report: &PaceReport) -> ();
-    withdraw_pace_report(holder: &str, table_label: &str) -> ();
-    pace_reports() -> Vec<PaceReport>;
+/// The signals for a run's pace come from a task of its own, at no fixed moment: they are not counted
+/// and do not fail.
+#[async_trait]
+impl Pacing for FaultyStore {}
+
+#[async_trait]
+impl PaceTable for FaultyStore {
+    async fn pace_requests(&self) -> Result<Vec<PaceRequest>> {
+        self.inner.pace_requests().await
+    }
+
+    async fn put_pace_request(&self, request: &PaceRequest) -> Result<()> {
+        self.inner.put_pace_request(request).await
+    }
+
+    async fn withdraw_pace_request(
+        &self,
+        kind: PaceRequestKind,
+        table_label: Option<&str>,
+    ) -> Result<u64> {
+        self.inner.withdraw_pace_request(kind, table_label).await
+    }
+
+    async fn report_pace(&self, report: &PaceReport) -> Result<()> {
+        self.inner.report_pace(report).await
+    }
+
+    async fn withdraw_pace_report(&self, holder: &str, table_label: &str) -> Result<()> {
+        self.inner.withdraw_pace_report(holder, table_label).await
+    }
+
+    async fn pace_reports(&self) -> Result<Vec<PaceReport>> {
+        self.inner.pace_reports().await
+    }
 }
 
 through! { AuditTable:

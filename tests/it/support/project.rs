@@ -52,8 +52,16 @@ impl Project {
     }
 
     /// Writes the plan: this database, the wrapping key file, and the given tables
-    /// (TOML, beginning with `[[table]]`).
+    /// (TOML, beginning with `[run]` or `[[table]]`). Runs do not rest, unless the tables name a pace or
+    /// the variable [`PACE_VARIABLE`] does.
     pub fn plan(&self, url: &str, tables: &str) -> &Self {
+        let pace = std::env::var(PACE_VARIABLE).unwrap_or_else(|_| "fast".to_owned());
+        let paced = format!("[run]\npace = {pace:?}\n");
+        let tables = match (tables.contains("\npace = "), tables.contains("[run]\n")) {
+            (true, _) => tables.to_owned(),
+            (false, true) => tables.replacen("[run]\n", &paced, 1),
+            (false, false) => format!("{tables}\n{paced}"),
+        };
         let plan = format!(
             "[database]\nurl = {url:?}\n\n[keys]\nprovider = \"file\"\npath = {:?}\n\n{tables}\n",
             self.key_file(),
@@ -74,6 +82,10 @@ impl Project {
         Phiseal::new(args).cwd(self.dir())
     }
 }
+
+/// The pace of runs in tests that name none: whoever runs the tests with `polite` tests every kill and
+/// fault beside a throttle.
+const PACE_VARIABLE: &str = "PHISEAL_TEST_PACE";
 
 /// Writes a fresh wrapping key, mode 0600, and returns its line.
 pub fn write_key_file(path: &Path) -> String {

@@ -1,0 +1,211 @@
+//! Runs that leave room: they wait for operators, standbys, the archive and locks, say so, go on, and
+//! lose nothing meanwhile.
+
+mod server;
+
+use crate::oracle::NonceLedger;
+use crate::support::Fixture;
+use crate::support::phiseal::Running;
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+const TABLE: &str = "public.visits";
+
+fn ddl(rows: u32) -> String {
+    format!(
+        "CREATE TABLE visits (id int PRIMARY KEY, ssn text, seen int NOT NULL DEFAULT 0);
+         INSERT INTO visits SELECT i, lpad(i::text, 9, '0') FROM generate_series(1, {rows}) i;
+         CREATE TABLE saved AS TABLE visits"
+    )
+}
+
+fn plan(run: &str) -> String {
+    format!(
+        "[run]\n{run}\n[[table]]\nname = \"{TABLE}\"\n\
+         [[table.column]]\nname = \"ssn\"\nseal_into = \"ssn_sealed\"\n"
+    )
+}
+
+/// Every value is sealed once, opens, and is what it was.
+async fn all_sealed(fixture: &Fixture) {
+    let mut ledger = NonceLedger::default();
+    let checked = fixture
+        .check_against((TABLE, "ssn"), "saved", &mut ledger)
+        .await;
+    checked.expect_all_sealed();
+    let rows = fixture.db().count("SELECT count(*) FROM saved").await;
+    assert_eq!(checked.rows, usize::try_from(rows).unwrap());
+    assert_eq!(checked.opened, checked.equal);
+    let written = "SELECT sum(rows_written) FROM phiseal.lanes";
+    assert_eq!(fixture.db().count(written).await, rows);
+    assert_eq!((ledger.cell_repeats, ledger.key_repeats), (0, 0));
+}
+
+async fn sealed(fixture: &Fixture) -> i64 {
+    let there = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'visits'::regclass AND attname = 'ssn_sealed'";
+    match fixture.db().count(there).await {
+        0 => 0,
+        _ => {
+            (fixture.db())
+                .count("SELECT count(ssn_sealed) FROM visits")
+                .await
+        }
+    }
+}
+
+async fn until_sealed(fixture: &Fixture, rows: i64) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while sealed(fixture).await < rows {
+        assert!(Instant::now() < deadline, "nothing was sealed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What the process that works says that it waits for.
+async fn waits_for(fixture: &Fixture) -> Option<String> {
+    let sql = "SELECT waits_for FROM phiseal.pace_reports ORDER BY reported_at DESC LIMIT 1";
+    fixture.scalar(sql).await
+}
+
+async fn until_waits_for(fixture: &Fixture, words: &str) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let why = waits_for(fixture).await;
+        if why.as_ref().is_some_and(|why| why.contains(words)) {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "it waits for {why:?}, not {words}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Ends a run that must do well.
+async fn ends_well(run: Running, fixture: &Fixture) {
+    run.wait().await.expect_code(0);
+    all_sealed(fixture).await;
+}
+
+#[tokio::test]
+async fn a_pause_outlives_the_process_that_obeys_it_and_ends_by_a_request_only() {
+    let run = "batch_target_ms = 10\nrows_per_second_max = 4000\nlanes = 1\nlease_seconds = 2";
+    let fixture = Fixture::postgres("pace_pause", &ddl(20_000), &plan(run)).await;
+    let mut first = fixture.project.phiseal(&["backfill"]).spawn();
+    until_sealed(&fixture, 500).await;
+    let paused = fixture.json(&["pause", "--json"]).await;
+    assert_eq!(paused["acknowledged"], true, "{paused}");
+    let before = sealed(&fixture).await;
+    // Longer than its lease: it renews it.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(sealed(&fixture).await, before, "a paused run seals");
+    let leased = "SELECT count(*) FROM phiseal.lanes WHERE state = 'open' AND lease_until > clock_timestamp()";
+    assert_eq!(fixture.db().count(leased).await, 1, "it lost its lane");
+    first.signal(Signal::KILL);
+    first.wait().await;
+    let second = fixture.project.phiseal(&["backfill"]).spawn();
+    until_waits_for(&fixture, "paused by").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(sealed(&fixture).await, before, "the next process seals");
+    fixture.json(&["resume", "--json"]).await;
+    ends_well(second, &fixture).await;
+}
+
+#[tokio::test]
+async fn a_paused_run_ends_at_once_when_it_is_asked_to() {
+    let run = "batch_target_ms = 10\nrows_per_second_max = 4000\nlanes = 1";
+    let fixture = Fixture::postgres("pace_stop", &ddl(20_000), &plan(run)).await;
+    let mut first = fixture.project.phiseal(&["backfill"]).spawn();
+    until_sealed(&fixture, 500).await;
+    fixture.json(&["pause", "--json"]).await;
+    first.signal(Signal::TERM);
+    first.wait().await.expect_code(5);
+    fixture.json(&["resume", "--json"]).await;
+    fixture.backfill().await;
+    all_sealed(&fixture).await;
+}
+
+#[tokio::test]
+async fn a_closed_window_keeps_a_run_waiting_until_it_is_hurried() {
+    let hour = |offset: i64| {
+        let now = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_hours(offset));
+        now.unwrap().strftime("%H:%M").to_string()
+    };
+    let run = format!(
+        "pace = \"windowed\"\nwindow = \"{}-{}\"\nlanes = 1",
+        hour(2),
+        hour(4)
+    );
+    let fixture = Fixture::postgres("pace_window", &ddl(500), &plan(&run)).await;
+    let backfill = fixture.project.phiseal(&["backfill"]).spawn();
+    until_waits_for(&fixture, "is closed").await;
+    assert_eq!(sealed(&fixture).await, 0);
+    fixture.json(&["speed", "fast", "--json"]).await;
+    ends_well(backfill, &fixture).await;
+}
+
+#[tokio::test]
+async fn a_limit_of_rows_holds_over_the_whole_run() {
+    let run = "rows_per_second_max = 400\nlanes = 2";
+    let fixture = Fixture::postgres("pace_rows", &ddl(1500), &plan(run)).await;
+    let begun = Instant::now();
+    let backfill = fixture.project.phiseal(&["backfill"]).spawn();
+    ends_well(backfill, &fixture).await;
+    // The last window need not be waited for.
+    assert!(
+        begun.elapsed() >= Duration::from_secs(3),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_is_locked_for_long_keeps_neither_the_run_nor_the_application() {
+    let run = "pace = \"polite\"\nlanes = 1";
+    let fixture = Fixture::postgres("pace_row", &ddl(3000), &plan(run)).await;
+    let mut holder = fixture.db().connection().await;
+    sqlx::raw_sql("BEGIN; SELECT FROM visits WHERE id = 700 FOR UPDATE")
+        .execute(&mut holder)
+        .await
+        .unwrap();
+    let backfill = fixture.project.phiseal(&["backfill"]).spawn();
+    // The application's writes next to that row never wait long.
+    for id in (600..800).filter(|id| *id != 700) {
+        let sql =
+            format!("SET lock_timeout = '2s'; UPDATE visits SET seen = seen + 1 WHERE id = {id}");
+        fixture.exec(&sql).await;
+    }
+    until_sealed(&fixture, 2999).await;
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    backfill.wait().await.expect_code(0);
+    assert_eq!(sealed(&fixture).await, 3000);
+    let seen = "SELECT sum(seen) FROM visits";
+    assert_eq!(fixture.db().count(seen).await, 199, "an update was lost");
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_whole_table_comes_first() {
+    let run = "pace = \"fast\"\nbatch_target_ms = 10\nrows_per_second_max = 4000\nlanes = 1";
+    let fixture = Fixture::postgres("pace_waiter", &ddl(20_000), &plan(run)).await;
+    let backfill = fixture.project.phiseal(&["backfill"]).spawn();
+    until_sealed(&fixture, 500).await;
+    let mut reader = fixture.db().connection().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE visits IN ACCESS SHARE MODE")
+        .execute(&mut reader)
+        .await
+        .unwrap();
+    let mut owner = fixture.db().connection().await;
+    let waits = tokio::spawn(async move {
+        sqlx::raw_sql(
+            "SET application_name = 'migration'; LOCK TABLE visits IN ACCESS EXCLUSIVE MODE",
+        )
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    });
+    until_waits_for(&fixture, "(migration) waits for a lock on the table").await;
+    sqlx::raw_sql("COMMIT").execute(&mut reader).await.unwrap();
+    waits.await.unwrap();
+    ends_well(backfill, &fixture).await;
+}
