@@ -46,6 +46,7 @@ pub mod stop;
 pub mod sweep;
 pub mod tenants;
 pub mod throttle;
+pub mod under_way;
 mod verify_loop;
 mod violators;
 pub mod wait;

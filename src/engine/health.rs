@@ -1,4 +1,4 @@
-//! How the tables of one database are: fields, runs, lanes, keys and quarantine, and what of them
+//! How the tables of one database are: fields, runs, lanes, keys, pace and quarantine, and what of them
 //! needs a person. Owns what is gathered; what it means is in `reasons`. Needs no key.
 
 #[cfg(test)]
@@ -12,10 +12,11 @@ pub use reasons::Reason;
 use super::census::{self, Census};
 use super::look::Database;
 use super::registered::JobsError;
+use super::under_way;
 use crate::keys::{KeyRecord, RotationRecord};
 use crate::store::{
-    FieldRecord, LaneRecord, ProcedureRecord, QuarantineRecord, RelationRecord, RunRecord,
-    RunState, Transport,
+    FieldRecord, LaneRecord, PaceReport, PaceRequest, ProcedureRecord, QuarantineRecord,
+    RelationRecord, RunRecord, RunState, Transport,
 };
 
 /// The most runs that are gathered; unfinished runs come first.
@@ -43,6 +44,10 @@ pub struct Health {
     pub rotations: Vec<RotationRecord>,
     /// Procedures of several phases, the unfinished ones first.
     pub procedures: Vec<ProcedureRecord>,
+    /// What the processes that live report, the newest first.
+    pub pace: Vec<PaceReport>,
+    /// What operators ask of runs.
+    pub requests: Vec<PaceRequest>,
     /// Values by key id, if they were counted.
     pub census: Option<Census>,
     /// The relations of registered tables.
@@ -84,7 +89,13 @@ impl Health {
         procedures.retain(|one| asked(&one.table_label));
         let mut relations = store.sealed_relations().await?;
         relations.retain(|one| asked(&one.table_label));
+        let mut pace = under_way::live(store.pace_reports().await?);
+        pace.retain(|one| asked(&one.table_label));
+        let mut requests = store.pace_requests().await?;
+        requests.retain(|one| one.table_label.is_empty() || asked(&one.table_label));
         Ok(Self {
+            pace,
+            requests,
             fields,
             runs,
             lanes,
@@ -128,7 +139,8 @@ async fn try_count(database: &Database<'_>, asked: bool) -> Result<Option<Census
     Ok(Some(census::take(database.store, &tables).await?))
 }
 
-fn is_unfinished(run: &RunRecord) -> bool {
+/// Whether a run can still be worked on.
+pub(super) fn is_unfinished(run: &RunRecord) -> bool {
     match run.state {
         RunState::Running | RunState::Interrupted => true,
         RunState::Done | RunState::Failed => false,

@@ -64,6 +64,11 @@ pub fn describe(holder: &str) -> String {
     )
 }
 
+/// Whether two holders are workers of one process.
+pub fn is_same_process(one: &str, other: &str) -> bool {
+    parse(one).is_some_and(|process| parse(other) == Some(process))
+}
+
 fn parse(holder: &str) -> Option<Process> {
     let mut parts = holder.split('/');
     let process = Process {
@@ -143,6 +148,9 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_not_declared_dead() {
         assert!(!Process::this().is_dead("nonsense"));
+        assert!(!is_same_process("nonsense", "nonsense"));
+        assert!(is_same_process("h/b/12/99/0", "h/b/12/99/3"));
+        assert!(!is_same_process("h/b/12/99/0", "h/b/12/98/0"));
         assert_eq!(describe("nonsense"), "an unknown process");
         assert_eq!(describe("h/b/12/99/0"), "process 12 on h");
     }

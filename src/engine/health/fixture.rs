@@ -3,9 +3,10 @@
 use super::Health;
 use crate::crypto::{KeyId, Purpose};
 use crate::keys::{KeyRecord, KeyStatus};
+use crate::pace::PaceRequestKind;
 use crate::store::{
-    LaneKind, LaneRecord, LaneTally, NewQuarantine, ProcedureKind, ProcedureRecord,
-    QuarantineRecord, QuarantineState, RunKind, RunRecord, RunState,
+    LaneKind, LaneRecord, LaneTally, NewQuarantine, PaceReport, PaceRequest, ProcedureKind,
+    ProcedureRecord, QuarantineRecord, QuarantineState, RunKind, RunRecord, RunState,
 };
 
 pub fn health() -> Health {
@@ -17,6 +18,8 @@ pub fn health() -> Health {
         quarantine: Vec::new(),
         rotations: Vec::new(),
         procedures: Vec::new(),
+        pace: Vec::new(),
+        requests: Vec::new(),
         census: None,
         relations: Vec::new(),
         guard_gaps: Vec::new(),
@@ -116,5 +119,32 @@ pub fn quarantined(tag: &str, column: Option<&str>, state: QuarantineState) -> Q
         state,
         created_at: "2026-01-01T00:00:00Z".to_owned(),
         resolved_at: None,
+    }
+}
+
+pub fn pause(label: &str, since: &str) -> PaceRequest {
+    PaceRequest {
+        table_label: label.to_owned(),
+        kind: PaceRequestKind::Pause,
+        pace: None,
+        rows_per_second_max: None,
+        seconds: None,
+        actor: "me@here".to_owned(),
+        requested_at: since.to_owned(),
+    }
+}
+
+pub fn report(waits_for: Option<&str>) -> PaceReport {
+    PaceReport {
+        holder: "host/boot/4711/99/0".to_owned(),
+        table_label: "public.patients".to_owned(),
+        kind: "backfill".to_owned(),
+        run_id: Some(1),
+        duty: 0.03,
+        waits_for: waits_for.map(str::to_owned),
+        waits_seconds: if waits_for.is_some() { 74.0 } else { 0.0 },
+        rows_per_second: 1234.5,
+        transactions: 9,
+        seconds_ago: 1.0,
     }
 }

@@ -58,6 +58,15 @@ pub enum Reason {
         /// The code of the error that ended it.
         code: Option<String>,
     },
+    /// Runs have been paused for more than a day.
+    Paused {
+        /// The label of their table; empty for all tables.
+        label: String,
+        /// Who asked for it.
+        actor: String,
+        /// Since when.
+        since: String,
+    },
     /// The holder of a lane no longer renews its lease.
     LaneLost {
         /// The lane.
@@ -177,6 +186,26 @@ impl fmt::Display for Reason {
                     write!(f, " ({code})")?;
                 }
                 f.write_str(": run the command again to resume")
+            }
+            Self::Paused {
+                label,
+                actor,
+                since,
+            } => {
+                let (tables, command) = match label.as_str() {
+                    "" => (
+                        "runs of all tables".to_owned(),
+                        "`phiseal resume`".to_owned(),
+                    ),
+                    label => (
+                        format!("runs of {label}"),
+                        format!("`phiseal resume --table {label}`"),
+                    ),
+                };
+                write!(
+                    f,
+                    "{tables} have been paused for more than a day, since {since} by {actor}: {command}"
+                )
             }
             Self::LaneLost {
                 lane_no,

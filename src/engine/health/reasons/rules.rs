@@ -5,11 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Place, Reason};
 use crate::engine::health::Health;
 use crate::keys::{Due, KeyStatus, RotationKind, RotationRecord};
+use crate::pace::PaceRequestKind;
 use crate::run::holder;
 use crate::store::{
     FieldRecord, FieldState, Found, LaneRecord, PlainDefinition, QuarantineState, RunRecord,
     RunState,
 };
+
+/// Until then nobody has to look at a phase, in seconds.
+const TEN_MINUTES: i64 = 600;
+/// Until then nobody has to look at a pause, in seconds.
+const A_DAY: i64 = 86_400;
 
 /// The reasons in the order in which a person should read them.
 pub(in crate::engine::health) fn of(health: &Health) -> Vec<Reason> {
@@ -17,6 +23,7 @@ pub(in crate::engine::health) fn of(health: &Health) -> Vec<Reason> {
     out.extend(rotations(health));
     out.extend(procedures(health));
     out.extend(runs(health));
+    out.extend(paused(health));
     out.extend(lanes(health));
     out.extend(quarantine(health));
     out.extend(guards(health));
@@ -78,7 +85,7 @@ fn procedures(health: &Health) -> Vec<Reason> {
         .procedures
         .iter()
         .filter(|one| one.finished_at.is_none() && !is_held(&one.table_label))
-        .filter(|one| !is_young(&one.phase_since, &health.now))
+        .filter(|one| !is_young(&one.phase_since, &health.now, TEN_MINUTES))
         .map(|one| Reason::ProcedureUnfinished {
             kind: one.kind,
             label: one.table_label.clone(),
@@ -88,13 +95,13 @@ fn procedures(health: &Health) -> Vec<Reason> {
         .collect()
 }
 
-/// Whether less than ten minutes lie between two times of the server.
-fn is_young(since: &str, now: &str) -> bool {
+/// Whether less than so many seconds lie between two times of the server.
+fn is_young(since: &str, now: &str, seconds: i64) -> bool {
     let times = (
         since.parse::<jiff::Timestamp>(),
         now.parse::<jiff::Timestamp>(),
     );
-    matches!(times, (Ok(since), Ok(now)) if now.as_second() - since.as_second() < 600)
+    matches!(times, (Ok(since), Ok(now)) if now.as_second() - since.as_second() < seconds)
 }
 
 fn runs(health: &Health) -> impl Iterator<Item = Reason> {
@@ -107,6 +114,20 @@ fn runs(health: &Health) -> impl Iterator<Item = Reason> {
         kind: run.kind,
         label: run.table_label.clone(),
         code: run.error_code.clone(),
+    })
+}
+
+/// Pauses that somebody may have forgotten.
+fn paused(health: &Health) -> impl Iterator<Item = Reason> {
+    let pauses = health
+        .requests
+        .iter()
+        .filter(|one| one.kind == PaceRequestKind::Pause)
+        .filter(|one| !is_young(&one.requested_at, &health.now, A_DAY));
+    pauses.map(|one| Reason::Paused {
+        label: one.table_label.clone(),
+        actor: one.actor.clone(),
+        since: one.requested_at.clone(),
     })
 }
 

@@ -1,8 +1,9 @@
 //! Each reason from the facts that give it, and its text.
 
 use super::super::Health;
-use super::super::fixture::{health, key, lane, procedure, quarantined, run};
+use super::super::fixture::{health, key, lane, pause, procedure, quarantined, run};
 use super::*;
+use crate::pace::PaceRequestKind;
 use crate::store::{QuarantineState, RunState};
 
 fn reasons(health: &Health) -> Vec<String> {
@@ -90,6 +91,25 @@ fn a_lane_whose_lease_is_over_under_a_running_run_is_named_with_its_holder() {
     let reasons = reasons(&health);
     assert_eq!(reasons.len(), 1);
     assert!(reasons[0].starts_with("lane 3 of run 1 has lost its holder, process 4711 on host"));
+}
+
+#[test]
+fn a_pause_is_named_once_it_is_a_day_old() {
+    let mut health = health();
+    health.requests = vec![
+        pause("", "2026-03-19T00:00:01.000000Z"),
+        pause("public.patients", "2026-03-19T00:00:00.000000Z"),
+    ];
+    let mut speed = pause("", "2026-03-01T00:00:00.000000Z");
+    speed.kind = PaceRequestKind::Speed;
+    health.requests.push(speed);
+    assert_eq!(
+        reasons(&health),
+        [
+            "runs of public.patients have been paused for more than a day, since 2026-03-19T00:00:00.000000Z by \
+             me@here: `phiseal resume --table public.patients`"
+        ]
+    );
 }
 
 #[test]
