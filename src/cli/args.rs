@@ -3,6 +3,7 @@
 
 mod keys;
 mod migrate;
+mod pace;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +14,9 @@ pub use self::keys::{
     Compromise, Destroy, KeyMove, KeyPurpose, Keys, NewKeys, RewrapTo, RotateArgs, Search,
 };
 pub use self::migrate::{Migrate, ScratchArgs, Which};
+pub use self::pace::{PaceArg, Speed, SpeedArg};
 use crate::ident::TableName;
+use crate::pace::Pace;
 use crate::store::sqlite::Access;
 
 /// The plan file where `--plan` names none.
@@ -54,6 +57,9 @@ pub struct Global {
     /// What the command does to a file of SQLite: `access` of the command says it.
     #[arg(skip)]
     pub access: Access,
+    /// How fast the command's runs go, over the plan: `Command::pace` says it.
+    #[arg(skip)]
+    pub pace: Option<Pace>,
 }
 
 impl Global {
@@ -102,7 +108,13 @@ pub enum Command {
     Scrub(ScrubArgs),
     /// Measure a backfill of the plan's tables on a few batches of them, and say how long it takes
     Bench(BenchArgs),
-    /// Fields, runs, lanes, keys and quarantine
+    /// Have runs stop where they are, those under way and the next ones, until they are resumed
+    Pause,
+    /// Have paused runs go on
+    Resume,
+    /// Ask runs to go at another pace for a time, or show what is asked
+    Speed(Speed),
+    /// Fields, runs, lanes, keys, pace and quarantine
     Status(Status),
     /// Registered fields: where each is by now, and how it is
     #[command(subcommand)]
@@ -164,12 +176,15 @@ pub struct VerifyArgs {
     pub going: Going,
 }
 
-/// What becomes of the other tables where one is refused.
+/// What becomes of the other tables where one is refused, and how fast all are worked on.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Going {
     /// Work on the other tables where preflight refuses one
     #[arg(long)]
     pub keep_going: bool,
+    /// How fast to go, over the plan
+    #[arg(long, value_enum, value_name = "PACE")]
+    pub pace: Option<PaceArg>,
 }
 
 #[derive(Debug, Args)]

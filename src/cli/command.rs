@@ -10,6 +10,7 @@ mod finalize;
 mod init;
 mod keys;
 mod migrate;
+mod pace;
 mod plan;
 mod quarantine;
 mod restore;
@@ -30,6 +31,7 @@ use crate::error::{Exit, Fault};
 /// Whatever ended the command, as a fault to show to the user.
 pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
     cli.global.access = access::of(&cli.command);
+    cli.global.pace = cli.command.pace();
     let global = &cli.global;
     match &cli.command {
         Command::Demo(args) => crate::demo::run(global, args, *output).await,
@@ -43,6 +45,9 @@ pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Finalize(args) => finalize::run(global, args, *output).await,
         Command::Restore(args) => restore::run(global, args, *output).await,
         Command::Scrub(args) => scrub::run(global, args, *output).await,
+        Command::Pause => pace::pause(global, *output).await,
+        Command::Resume => pace::resume(global, *output).await,
+        Command::Speed(args) => pace::speed(global, args, *output).await,
         Command::Status(args) => status::run(global, args, *output).await,
         Command::Runs(args) => runs::run(global, args, *output).await,
         Command::Fields(args) => fields::run(global, args, *output).await,

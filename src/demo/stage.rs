@@ -150,6 +150,7 @@ impl Stage {
     /// What a command started here would be given.
     pub fn global(&self, global: &Global) -> Global {
         Global {
+            pace: None,
             plan: self.plan_path(),
             database_url: Some(self.url().expose_secret().to_owned()),
             json: true,

@@ -6,6 +6,7 @@ mod bench;
 mod init;
 mod keys;
 mod migrate;
+mod pace;
 mod quarantine;
 mod status;
 

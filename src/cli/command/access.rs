@@ -14,6 +14,7 @@ pub fn of(command: &Command) -> Access {
         Command::Init(_) | Command::Plan(_) | Command::Status(_) => Access::Look,
         Command::Migrate(migrate) => of_migrate(migrate),
         Command::Keys(keys) => of_keys(keys),
+        Command::Speed(args) => writes(args.pace.is_some() || args.rows_per_second.is_some()),
         Command::Bench(BenchArgs { write_sample }) => writes(*write_sample),
         Command::Finalize(FinalizeArgs { dry_run, .. }) => writes(!*dry_run),
         Command::Scrub(ScrubArgs { dry_run, .. }) => writes(!*dry_run),
@@ -33,7 +34,9 @@ pub fn of(command: &Command) -> Access {
         | Command::Backfill(_)
         | Command::Verify(_)
         | Command::Rotate(_)
-        | Command::Restore(_) => Access::Write,
+        | Command::Restore(_)
+        | Command::Pause
+        | Command::Resume => Access::Write,
     }
 }
 

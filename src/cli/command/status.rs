@@ -1,4 +1,4 @@
-//! `phiseal status`: fields, runs, lanes, keys and quarantine, and what of them needs a person.
+//! `phiseal status`: fields, runs, lanes, keys, pace and quarantine, and what of them needs a person.
 //! Needs no wrapping key, so that a monitor can run it.
 
 mod rendering;

@@ -1,4 +1,5 @@
-//! How the commands that work on several tables show what preflight found, and which tables failed.
+//! How the commands that work on several tables show what preflight found, which tables failed, and which
+//! name was probably meant.
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,9 @@ use crate::engine::preflight::Finding;
 use crate::engine::{Failures, Job};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+
+/// The least similarity for a suggestion; a less similar name would mislead.
+const LIKENESS_MIN: f64 = 0.6;
 
 /// The jobs to work on, and, with `--keep-going`, the refusals of the other tables.
 ///
@@ -113,4 +117,21 @@ pub fn choose_columns(session: &mut Session, columns: &[String]) -> Result<(), F
             exit: Exit::Usage,
         }),
     }
+}
+
+/// The table most similar to `wanted`, if any is, compared with and without its schema.
+pub fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
+    let bare = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let likeness = |name: &str| {
+        let whole =
+            strsim::normalized_damerau_levenshtein(&wanted.to_lowercase(), &name.to_lowercase());
+        let parts = strsim::normalized_damerau_levenshtein(&bare(wanted), &bare(name));
+        whole.max(parts)
+    };
+    names
+        .iter()
+        .map(|name| (likeness(name), name.as_str()))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
 }

@@ -37,6 +37,10 @@ pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
     } else {
         Plan::parse_settings(&name, &text)?
     };
+    if let Some(pace) = global.pace {
+        plan.run.pace.pace = pace;
+        plan.run.pace.window = None;
+    }
     if tables {
         plan.tables = chosen(plan.tables, &global.table)?;
     }

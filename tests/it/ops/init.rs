@@ -49,6 +49,7 @@ async fn init_writes_a_plan_that_works(fixture: Fixture) {
     assert!(!plan.contains(&url), "{plan}");
     assert!(plan.contains("# tenant_column = "), "{plan}");
     assert!(plan.contains("patients_email"), "{plan}");
+    assert!(plan.contains("\npace = \"polite\" "), "{plan}");
 
     // It never writes over a plan.
     let again = run(&args).await.expect_code(2).json();

@@ -3,6 +3,7 @@
 //! sealing; its findings become notes in the proposal.
 
 use super::guess;
+use crate::cli::command::tables::nearest;
 use crate::engine::preflight::{
     Dialect, Finding, Findings, KeysHave, Level, Preflight, Refused, RunPurpose, check,
 };
@@ -13,9 +14,6 @@ use crate::plan::propose::{self, Proposal, ProposedColumn, ProposedIndex, Propos
 use crate::plan::{ColumnPlan, Plan, SealTo, TablePlan, TriggerPolicy};
 use crate::store::catalog::{ColumnFacts, TableFacts};
 use crate::store::{ServerFacts, Store};
-
-/// The least similarity for a suggestion; a less similar name would mislead.
-const LIKENESS_MIN: f64 = 0.6;
 
 /// Reads the tables from the catalog and proposes to seal those of `columns` that each has.
 ///
@@ -160,23 +158,6 @@ fn verbatim(name: &str) -> Option<TableName> {
         schema,
         name: Ident::new(table).ok()?,
     })
-}
-
-/// The name most similar to `wanted`, compared with and without its schema.
-fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
-    let bare = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
-    let likeness = |name: &str| {
-        let whole =
-            strsim::normalized_damerau_levenshtein(&wanted.to_lowercase(), &name.to_lowercase());
-        let parts = strsim::normalized_damerau_levenshtein(&bare(wanted), &bare(name));
-        whole.max(parts)
-    };
-    names
-        .iter()
-        .map(|name| (likeness(name), name.as_str()))
-        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }
 
 /// The column of this name, either spelled as in the catalog or parsed as SQL.

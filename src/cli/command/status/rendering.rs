@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::columns::{self, or_nothing};
+use crate::cli::command::pace::rendering as pace;
 use crate::cli::command::{connection, quarantine, rotate};
 use crate::crypto::Purpose;
 use crate::engine::census::Census;
@@ -22,6 +23,8 @@ pub fn object(health: &Health, attention: &[String]) -> Value {
         "keys": health.keys.iter().map(|one| key(one, health.census.as_ref())).collect::<Vec<_>>(),
         "rotations": health.rotations.iter().map(rotate::object).collect::<Vec<_>>(),
         "procedures": health.procedures.iter().map(procedure).collect::<Vec<_>>(),
+        "pace": health.pace.iter().map(pace::report_object).collect::<Vec<_>>(),
+        "requests": health.requests.iter().map(|one| pace::request_object(one, &health.now)).collect::<Vec<_>>(),
         "quarantine": health.quarantine.iter().map(quarantine::object).collect::<Vec<_>>(),
         "attention": attention,
     })
@@ -47,12 +50,16 @@ pub fn text(health: &Health, attention: &[String]) -> String {
         ("QUARANTINE", quarantine::table(&health.quarantine)),
         ("NEEDS ATTENTION", attention),
     ];
+    let mut add = |title, body| sections.insert(sections.len() - 2, (title, body));
     if !health.procedures.is_empty() {
-        let before_quarantine = sections.len() - 2;
-        sections.insert(
-            before_quarantine,
-            ("PROCEDURES", procedures_table(&health.procedures)),
-        );
+        add("PROCEDURES", procedures_table(&health.procedures));
+    }
+    if !health.pace.is_empty() {
+        add("AT WORK NOW", pace::reports_table(&health.pace));
+    }
+    if !health.requests.is_empty() {
+        let requests = pace::requests_table(&health.requests, &health.now);
+        add("REQUESTS TO RUNS", requests);
     }
     let section = |(title, body): &(&str, String)| {
         let lines: Vec<String> = body.lines().map(|line| format!("  {line}")).collect();
@@ -320,74 +327,4 @@ fn section<T>(all: &[T], row: impl Fn(&T) -> Vec<String>, head: &[&str], none: &
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::health::fixture::{
-        health, key as key_record, lane, procedure, run as run_record,
-    };
-    use crate::store::RunState;
-
-    #[test]
-    fn a_procedure_is_shown_with_its_phase() {
-        let mut health = health();
-        health.procedures = vec![procedure(false)];
-        let text = text(&health, &[]);
-        assert!(text.contains("PROCEDURES\n  KIND"), "{text}");
-        assert!(
-            text.contains("restore  public.patients  ssn      drop"),
-            "{text}"
-        );
-        assert_eq!(object(&health, &[])["procedures"][0]["phase"], "drop");
-    }
-
-    #[test]
-    fn every_empty_section_says_so() {
-        let text = text(&health(), &[]);
-        for line in [
-            "FIELDS\n  no fields",
-            "RUNS\n  no runs",
-            "LANES OF UNFINISHED RUNS\n  no lanes",
-            "KEYS\n  no keys",
-            "QUARANTINE\n  no rows in quarantine",
-            "NEEDS ATTENTION\n  nothing",
-        ] {
-            assert!(text.contains(line), "{line} in\n{text}");
-        }
-    }
-
-    #[test]
-    fn the_object_has_the_lists_scripts_rely_on() {
-        let mut health = health();
-        health.keys = vec![key_record(7)];
-        health.runs = vec![run_record(1, RunState::Running)];
-        health.lanes = vec![lane(1, Some(2.5), false)];
-        let object = object(&health, &["x".to_owned()]);
-        let lists = [
-            "warnings",
-            "fields",
-            "runs",
-            "lanes",
-            "keys",
-            "quarantine",
-            "attention",
-        ];
-        for list in lists {
-            assert!(object[list].is_array(), "{list}");
-        }
-        assert_eq!(
-            object["keys"][0],
-            json!({
-                "key_id": 7, "purpose": "cell", "tenant": "", "status": "active", "version": 1,
-                "rows": null, "rotation_due_at": null
-            })
-        );
-        assert_eq!(object["lanes"][0]["lease_left_seconds"], json!(2.5));
-        assert_eq!(object["runs"][0]["rows_found"], json!(0));
-    }
-
-    #[test]
-    fn a_lane_names_its_holder_for_people() {
-        let text = lanes_table(&[lane(1, Some(2.4), false)]);
-        assert!(text.contains("process 4711 on host  2 s"), "{text}");
-    }
-}
+mod tests;
