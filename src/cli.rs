@@ -9,7 +9,7 @@ pub(crate) mod figures;
 mod log;
 pub(crate) mod new_file;
 pub(crate) mod output;
-mod progress;
+pub(crate) mod progress;
 mod question;
 pub(crate) mod session;
 pub(crate) mod signal;

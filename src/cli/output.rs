@@ -36,6 +36,17 @@ impl Output {
         matches!(self.log, LogFormat::Text) && std::io::stderr().is_terminal()
     }
 
+    /// Whether results are JSON.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints how a run is, as a JSON object, in a line on stderr.
+    pub fn progress(self, object: &Value) {
+        let mut err = std::io::stderr().lock();
+        let _ = writeln!(err, "{}", foreign::json(&object.to_string()));
+    }
+
     /// Prints the result in the chosen format. `text` has no line break at its end.
     pub fn result(self, value: &Value, text: &str) {
         let mut out = std::io::stdout().lock();

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::stage::{KEY_VARIABLE, SET_URL_VARIABLE, Stage, URL_VARIABLE};
 use crate::cli::output::Output;
+use crate::cli::progress::FOR_PEOPLE;
 use crate::error::{Exit, Fault};
 use crate::store::{RunRecord, Store, StoreError};
 
@@ -147,6 +148,7 @@ fn start(stage: &Stage, arguments: &[&str], progress: Progress) -> Result<Child,
         .env(URL_VARIABLE, stage.url().expose_secret())
         .env(SET_URL_VARIABLE, stage.url().expose_secret())
         .env(KEY_VARIABLE, stage.key_path())
+        .env(FOR_PEOPLE, "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(match progress {

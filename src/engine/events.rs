@@ -37,6 +37,11 @@ pub enum Event {
         /// What it waits for.
         why: String,
     },
+    /// How much of the time the run works, measured lately.
+    Paced {
+        /// The share, 0 to 1.
+        duty: f64,
+    },
     /// A search of the whole database begins with a relation.
     Searching {
         /// The relation's name.
