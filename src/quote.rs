@@ -31,6 +31,16 @@ pub fn sqlite_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// Texts as the text of an array of PostgreSQL: `{"a","b\\"c"}`. To stand in a statement it becomes a
+/// [`literal`].
+pub fn array(texts: &[String]) -> String {
+    let quoted = texts.iter().map(|text| {
+        let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"{escaped}\"")
+    });
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
 /// The body of a function or of a `DO` block, in a dollar quote with a tag that does not occur in
 /// it.
 pub fn body(text: &str) -> String {
@@ -57,6 +67,13 @@ mod tests {
         assert_eq!(literal("it's"), "'it''s'");
         assert_eq!(literal("a\\'b\n"), " E'a\\\\''b\n'");
         assert_eq!(sqlite_literal("a\\'b"), "'a\\''b'");
+    }
+
+    #[test]
+    fn an_array_is_read_back_as_its_texts() {
+        let texts = ["a", "b,\"c\\", ""].map(str::to_owned);
+        assert_eq!(array(&texts), r#"{"a","b,\"c\\",""}"#);
+        assert_eq!(array(&[]), "{}");
     }
 
     #[test]

@@ -53,11 +53,6 @@ pub enum Event {
     },
     /// The run goes on after waiting.
     GoingOn,
-    /// The share of the time that the run works changed.
-    Paced {
-        /// The share, 0 to 1.
-        duty: f64,
-    },
     /// A pass of the sweep ended.
     Sweep {
         /// The pass's number, from 1.

@@ -28,15 +28,24 @@ use crate::store::{
     PageRequest, Result, RotationCount, StoreError, Triggers, WriteBatch, Written,
 };
 
-/// The settings of a batch. An application's triggers may read `phiseal.engine`; the guard reads
-/// `phiseal.change`, which is set while rows are written. If the client is gone or frozen, a
-/// timeout ends the session and frees its locks: the idle timeout if the server waits for a
-/// command, the TCP timeout if nobody takes its answer. The write must be a nested loop by `ctid`:
-/// a plan that scanned the whole table for each batch would make the run's time grow with the
-/// square of the table.
-pub(super) const BATCH_SETTINGS: &str = "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; SET LOCAL synchronous_commit TO DEFAULT; \
-     SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL tcp_user_timeout = '20s'; \
-     SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;";
+/// The settings of a batch, with this value of `synchronous_commit`. An application's triggers may
+/// read `phiseal.engine`; the guard reads `phiseal.change`, which is set while rows are written. If
+/// the client is gone or frozen, a timeout ends the session and frees its locks: the idle timeout if
+/// the server waits for a command, the TCP timeout if nobody takes its answer. The write must be a
+/// nested loop by `ctid`: a plan that scanned the whole table for each batch would make the run's
+/// time grow with the square of the table. A statement that fails is logged without its values.
+pub(super) fn batch_settings(synchronous_commit: &str) -> String {
+    format!(
+        "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; \
+         SET LOCAL synchronous_commit TO {synchronous_commit}; \
+         SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL tcp_user_timeout = '20s'; \
+         SET LOCAL log_parameter_max_length_on_error = 0; SET LOCAL jit = off; \
+         SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
+    )
+}
+
+/// Commits wait as the role or the database says.
+pub(super) const AS_USUAL: &str = "DEFAULT";
 
 /// The number of messages of the statement that writes rows: its text, then its values.
 const WRITE_TRIPS: u32 = 2;
@@ -143,10 +152,9 @@ impl Writer {
         self.durable = advance.durable;
         self.way.trips = 0;
         self.ahead = format!(
-            "{} {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL phiseal.run = '{}'; \
-             SET LOCAL lock_timeout = '2s'; {}",
+            "{} {TEXT_SETTINGS} {} SET LOCAL lock_timeout = '2s'; {}",
             self.opening.begin(READ_COMMITTED),
-            stamp.run_id,
+            batch_settings(AS_USUAL),
             fence_sql(&self.schema, stamp, advance, keys)
         );
         Ok(())

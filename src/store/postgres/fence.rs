@@ -12,100 +12,130 @@ use crate::quote;
 use crate::store::text::joined;
 use crate::store::{Access, LaneStamp, LaneUpdate, Result, StoreError, Triggers, WriteBatch};
 
-/// The block that moves the lane on and checks the keys, in one round trip with BEGIN. A batch so
-/// waits for the server five times instead of thirteen; the difference was a third of its time. The
-/// text takes only numbers, and the cursor as hex digits.
+/// The statements that move the lane on and check the keys, in one round trip with BEGIN. A batch so
+/// waits for the server five times instead of thirteen; the difference was a third of its time.
+///
+/// pg_stat_statements keeps one entry for each text of a `DO` or `SET`, but takes the values out of
+/// a `SELECT`. So the blocks of a batch have the same text every time, and read the batch's values
+/// from settings, which a `SELECT` before them sets.
 pub(super) fn fence_sql(
     schema: &Ident,
     stamp: &LaneStamp,
     advance: &LaneUpdate,
     keys: &[KeyId],
 ) -> String {
+    let cursor = advance.cursor.as_ref().map(hex::encode);
+    let batch = [
+        stamp.run_id.to_string(),
+        stamp.lane_no.to_string(),
+        stamp.fence.to_string(),
+        stamp.seq.to_string(),
+        advance.lease_seconds.to_string(),
+        cursor.map_or_else(|| "NULL".to_owned(), |cursor| format!("\"{cursor}\"")),
+    ];
+    let keys = joined(keys, ",", KeyId::to_string);
+    let values = set_sql(&[
+        ("phiseal.run", &stamp.run_id.to_string()),
+        ("phiseal.batch", &format!("{{{}}}", batch.join(","))),
+        ("phiseal.keys", &format!("{{{keys}}}")),
+    ]);
+    format!("{values} {}", fence_block(schema))
+}
+
+/// The block after these values. It reads the keys without a lock, as the guard does. Locks of
+/// successive batches would block a key change; instead, a key change waits for the transactions
+/// that were open when it committed.
+///
+/// It also names the session after the run and the lane, and keeps bound values out of the server's
+/// log if the role may do so.
+fn fence_block(schema: &Ident) -> String {
     let schema = schema.quoted();
-    let cursor = advance.cursor.as_ref().map_or_else(
-        || "cursor".to_owned(),
-        |cursor| format!("decode('{}', 'hex')", hex::encode(cursor)),
-    );
-    let ids: Vec<String> = keys.iter().map(KeyId::to_string).collect();
-    // Reads the keys without a lock, as the guard does. Locks of successive batches would block a
-    // key change; instead, a key change waits for the transactions that were open when it
-    // committed.
-    let hold = if ids.is_empty() {
-        String::new()
-    } else {
-        format!(
-            " PERFORM 1 FROM {schema}.encryption_keys WHERE key_id IN ({}) AND status = 'active'; \
-             GET DIAGNOSTICS held = ROW_COUNT; \
-             IF held <> {} THEN RAISE EXCEPTION USING ERRCODE = '{KEY_NOT_ACTIVE}', MESSAGE = 'key'; END IF;",
-            ids.join(", "),
-            ids.len()
-        )
-    };
     block(&format!(
-        "DECLARE held bigint; BEGIN \
-         UPDATE {schema}.lanes SET seq = seq + 1, cursor = {cursor}, \
-           lease_until = clock_timestamp() + make_interval(secs => {lease}), updated_at = clock_timestamp() \
-           WHERE run_id = {run} AND lane_no = {lane} AND fence = {fence} AND seq = {seq} AND state = 'open'; \
-         IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '{FENCE_LOST}', MESSAGE = 'fence'; END IF;{hold} END",
-        lease = advance.lease_seconds,
-        run = stamp.run_id,
-        lane = stamp.lane_no,
-        fence = stamp.fence,
-        seq = stamp.seq,
+        "DECLARE _batch text[] := current_setting('phiseal.batch'); \
+           _keys int8[] := current_setting('phiseal.keys'); _held int8; _quiet bool; \
+         BEGIN \
+         UPDATE {schema}.lanes SET seq = seq + 1, cursor = coalesce(decode(_batch[6], 'hex'), cursor), \
+           lease_until = clock_timestamp() + make_interval(secs => _batch[5]::float8), updated_at = clock_timestamp() \
+           WHERE run_id = _batch[1]::int8 AND lane_no = _batch[2]::int4 AND fence = _batch[3]::int8 \
+             AND seq = _batch[4]::int8 AND state = 'open'; \
+         IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '{FENCE_LOST}', MESSAGE = 'fence'; END IF; \
+         SELECT count(*) INTO _held FROM {schema}.encryption_keys WHERE key_id = ANY (_keys) AND status = 'active'; \
+         IF _held <> cardinality(_keys) THEN RAISE EXCEPTION USING ERRCODE = '{KEY_NOT_ACTIVE}', MESSAGE = 'key'; END IF; \
+         PERFORM set_config('application_name', 'phiseal ' || r.kind || ' ' || _batch[1] || '/' || _batch[2], true) \
+           FROM {schema}.runs AS r WHERE r.run_id = _batch[1]::int8; \
+         _quiet := current_setting('is_superuser') = 'on'; \
+         IF NOT _quiet AND current_setting('server_version_num')::int4 >= 150000 THEN \
+           _quiet := has_parameter_privilege('log_parameter_max_length', 'SET'); END IF; \
+         IF _quiet THEN PERFORM set_config('log_parameter_max_length', '0', true); END IF; END",
     ))
 }
 
-/// The block before the write. It locks the table, which keeps DDL out until COMMIT, and compares
-/// the table's definition, so that no trigger fires which preflight did not see. Before PostgreSQL
-/// 16, a role that may only update columns cannot lock the table; its write is checked afterwards,
-/// like every write. The block also resets a `session_replication_role` that another client of a
-/// pooler may have left, which would keep triggers from firing.
+/// The statement that sets these settings for the transaction.
+fn set_sql(settings: &[(&str, &str)]) -> String {
+    let set = joined(settings, ", ", |(name, value)| {
+        let (name, value) = (quote::literal(name), quote::literal(value));
+        format!("pg_catalog.set_config({name}, {value}, true)")
+    });
+    format!("SELECT {set};")
+}
+
+/// The statements before the write. They lock the table, which keeps DDL out until COMMIT, and
+/// compare the table's definition, so that no trigger fires which preflight did not see. Before
+/// PostgreSQL 16, a role that may only update columns cannot lock the table; its write is checked
+/// afterwards, like every write. The block also resets a `session_replication_role` that another
+/// client of a pooler may have left, which would keep triggers from firing.
 pub(super) fn enter_sql(access: &Access, batch: &WriteBatch<'_>) -> String {
-    let relation = quote::literal(batch.relation);
     let origin = if access.triggers == Triggers::Suppressed {
         ""
     } else {
         "IF current_setting('session_replication_role') <> 'origin' THEN \
-         PERFORM set_config('session_replication_role', 'origin', true); END IF;"
+         PERFORM set_config('session_replication_role', 'origin', true); END IF; "
     };
-    block(&format!(
-        "BEGIN {origin} IF has_table_privilege({relation}, 'UPDATE') THEN \
-         LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; END IF; \
-         IF {} IS DISTINCT FROM {} THEN RAISE EXCEPTION USING ERRCODE = '{SCHEMA_CHANGED}', MESSAGE = 'table'; \
-         END IF; END",
-        batch.relation,
-        fingerprint_of(access, &relation),
-        quote::literal(batch.fingerprint),
-    ))
+    let enter = block(&format!(
+        "BEGIN {origin}IF has_table_privilege({RELATION}, 'UPDATE') THEN \
+         EXECUTE 'LOCK TABLE ONLY ' || {RELATION} || ' IN ROW EXCLUSIVE MODE'; END IF; \
+         IF {} IS DISTINCT FROM {DEFINITION} THEN {}; END IF; END",
+        fingerprint_expression(RELATION, COLUMNS),
+        raise(SCHEMA_CHANGED),
+    ));
+    format!("{} {enter}", definition_sql(access, batch, None))
 }
 
-fn fingerprint_of(access: &Access, relation: &str) -> String {
-    let columns = joined(&worked_columns(access), ", ", |name| quote::literal(name));
-    fingerprint_expression(relation, &format!("ARRAY[{}]::pg_catalog.text[]", columns))
+/// The settings that the blocks read.
+const RELATION: &str = "current_setting('phiseal.relation')";
+const COLUMNS: &str = "current_setting('phiseal.columns')::pg_catalog.text[]";
+const DEFINITION: &str = "current_setting('phiseal.definition')";
+
+/// The statement that sets what [`enter_sql`] and [`compare_sql`] compare with. Each of them sets it
+/// again, since code of the table's owner that ran in between may have changed it.
+fn definition_sql(access: &Access, batch: &WriteBatch<'_>, role: Option<&Ident>) -> String {
+    set_sql(&[
+        ("phiseal.relation", batch.relation),
+        ("phiseal.columns", &quote::array(&worked_columns(access))),
+        ("phiseal.definition", batch.fingerprint),
+        ("phiseal.storage", batch.storage),
+        ("phiseal.role", role.map_or("", Ident::as_str)),
+    ])
 }
 
-/// The block after the write: compares the relation's definition and storage, and the role. The
-/// lock that the write holds keeps DDL out until COMMIT.
+fn raise(sqlstate: &str) -> String {
+    format!("RAISE EXCEPTION USING ERRCODE = '{sqlstate}', MESSAGE = 'table'")
+}
+
+/// The statements after the write: they compare the relation's definition and storage, and the
+/// role. The lock that the write holds keeps DDL out until COMMIT.
 pub(super) fn compare_sql(access: &Access, batch: &WriteBatch<'_>, role: Option<&Ident>) -> String {
-    let relation = quote::literal(batch.relation);
-    let print = fingerprint_of(access, &relation);
-    let code =
-        |sqlstate| format!("RAISE EXCEPTION USING ERRCODE = '{sqlstate}', MESSAGE = 'table'");
-    let role = role.map_or_else(String::new, |role| {
-        format!(
-            " IF current_user IS DISTINCT FROM {} THEN {}; END IF;",
-            quote::literal(role.as_str()),
-            code(ROLE_CHANGED)
-        )
-    });
-    block(&format!(
-        "BEGIN{role} IF {print} IS DISTINCT FROM {} THEN {}; \
-         ELSIF pg_relation_filenode(to_regclass({relation}))::text IS DISTINCT FROM {} THEN {}; END IF; END",
-        quote::literal(batch.fingerprint),
-        code(SCHEMA_CHANGED),
-        quote::literal(batch.storage),
-        code(STORAGE_CHANGED),
-    ))
+    let compare = block(&format!(
+        "BEGIN IF current_user IS DISTINCT FROM coalesce(nullif(current_setting('phiseal.role'), ''), current_user) \
+         THEN {}; END IF; IF {} IS DISTINCT FROM {DEFINITION} THEN {}; \
+         ELSIF pg_relation_filenode(to_regclass({RELATION}))::text IS DISTINCT FROM current_setting('phiseal.storage') \
+         THEN {}; END IF; END",
+        raise(ROLE_CHANGED),
+        fingerprint_expression(RELATION, COLUMNS),
+        raise(SCHEMA_CHANGED),
+        raise(STORAGE_CHANGED),
+    ));
+    format!("{} {compare}", definition_sql(access, batch, role))
 }
 
 /// The definition of a relation as far as a batch depends on it: identity, the columns a run works

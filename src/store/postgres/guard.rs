@@ -138,9 +138,11 @@ pub(super) fn mark(change: Change, label: &str) -> String {
     format!("{} {}", change.word(), hex::encode(label_digest(label)))
 }
 
-/// The statement that sets it for the rest of the transaction or until [`UNMARK`].
+/// The statement that sets it for the rest of the transaction or until [`UNMARK`]. As a SELECT it has
+/// one entry in pg_stat_statements for all tables.
 pub(super) fn mark_sql(change: Change, label: &str) -> String {
-    format!("SET LOCAL phiseal.change = '{}';", mark(change, label))
+    let mark = quote::literal(&mark(change, label));
+    format!("SELECT pg_catalog.set_config('phiseal.change', {mark}, true);")
 }
 
 /// Clears the setting: the engine changes nothing more in this transaction.

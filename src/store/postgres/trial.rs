@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sqlx::{PgConnection, Row};
 use zeroize::Zeroizing;
 
-use super::batch::BATCH_SETTINGS;
+use super::batch::{AS_USUAL, batch_settings};
 use super::connect::Connector;
 use super::guard::mark_sql;
 use super::opening::{Opening, READ_COMMITTED};
@@ -111,8 +111,9 @@ impl Trial for PostgresTrial {
 
 async fn begin(conn: &mut PgConnection, opening: &Opening, more: &str) -> Result<()> {
     let sql = format!(
-        "{} {TEXT_SETTINGS} {BATCH_SETTINGS} SET LOCAL lock_timeout = '2s';{more}",
-        opening.begin(READ_COMMITTED)
+        "{} {TEXT_SETTINGS} {} SET LOCAL lock_timeout = '2s';{more}",
+        opening.begin(READ_COMMITTED),
+        batch_settings(AS_USUAL)
     );
     timed(raw(sql).execute(conn)).await.map(|_| ())
 }
