@@ -99,7 +99,7 @@ impl PostgresStore {
     /// error.
     pub async fn connect_as(url: &str, schema: &Ident, role: Option<&Ident>) -> Result<Self> {
         let connector = Connector::new(url, None)?;
-        let first = connector.connect().await?;
+        let first = connector.connect("login").await?;
         // One real connection shows that connecting works; the pool then opens its own.
         let _ = first.close().await;
         Ok(Self {
@@ -123,7 +123,7 @@ impl PostgresStore {
     /// # Errors
     /// As [`PostgresStore::connect`].
     pub async fn raw_connection_to(url: &str, database: Option<&str>) -> Result<PgConnection> {
-        Connector::new(url, database)?.connect().await
+        Connector::new(url, database)?.connect("migrate").await
     }
 
     /// The name of one of our tables, qualified and quoted.
@@ -331,7 +331,7 @@ impl Rows for PostgresStore {
     }
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
-        let conn = self.connector.connect().await?;
+        let conn = self.connector.connect("read").await?;
         Ok(Box::new(read::Reader::new(
             self.connector.clone(),
             self.opening.clone(),
@@ -340,7 +340,7 @@ impl Rows for PostgresStore {
     }
 
     async fn writer(&self) -> Result<Box<dyn BatchWriter>> {
-        let conn = self.connector.connect().await?;
+        let conn = self.connector.connect("write").await?;
         Ok(Box::new(batch::Writer::new(
             self.connector.clone(),
             self.opening.clone(),
@@ -350,7 +350,7 @@ impl Rows for PostgresStore {
     }
 
     async fn trial(&self) -> Result<Box<dyn Trial>> {
-        let conn = self.connector.connect().await?;
+        let conn = self.connector.connect("bench").await?;
         Ok(Box::new(trial::PostgresTrial::new(
             self.connector.clone(),
             self.opening.clone(),

@@ -137,7 +137,7 @@ async fn terminated_backends_are_replaced_and_the_run_ends_well() {
         fixture
             .exec(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                 WHERE application_name = 'phiseal' AND datname = current_database()",
+                 WHERE application_name LIKE 'phiseal%' AND datname = current_database()",
             )
             .await;
     }
@@ -241,7 +241,7 @@ async fn a_frozen_session_that_holds_a_lane_beyond_its_lease_is_ended() {
     // What it would hold, had it been frozen in the middle of a batch.
     let mut frozen = fixture.db().connection().await;
     let hold =
-        "SET application_name = 'phiseal'; BEGIN; SELECT lane_no FROM phiseal.lanes FOR UPDATE";
+        "SET application_name = 'phiseal backfill 1/0'; BEGIN; SELECT lane_no FROM phiseal.lanes FOR UPDATE";
     sqlx::raw_sql(hold).execute(&mut frozen).await.unwrap();
     assert_eq!(fixture.backfill().await["resumed"], true);
     nothing_lost_or_done_twice(&fixture, &mut NonceLedger::default()).await;

@@ -144,7 +144,7 @@ impl Writer {
         keys: &[KeyId],
     ) -> Result<()> {
         if self.conn.is_none() {
-            self.conn = Some(self.connector.connect().await?);
+            self.conn = Some(self.connector.connect("write").await?);
         }
         self.lane = Some((stamp.run_id, stamp.lane_no));
         self.definition = None;

@@ -26,6 +26,9 @@ use parameters::Parameters;
 use relay::{NOT_NOW, REFUSED, Relay};
 use settings::{ConnectionSettings, Endpoint};
 
+/// How every name of a session of ours begins; see [`super::sql::OURS`].
+const APPLICATION: &str = "phiseal";
+
 /// The greatest number of open connections in the pool.
 const POOL_MAX: u32 = 8;
 
@@ -84,7 +87,7 @@ impl Connector {
             ("PGHOST", settings.place.shown().into()),
             ("PGPORT", settings.port.to_string().into()),
             ("PGUSER", self.options.get_username().into()),
-            ("PGAPPNAME", "phiseal".into()),
+            ("PGAPPNAME", APPLICATION.into()),
         ];
         let database = self.options.get_database();
         set.extend(database.map(|name| ("PGDATABASE", name.into())));
@@ -103,12 +106,14 @@ impl Connector {
         set
     }
 
-    /// Opens a session outside of the pool.
+    /// Opens a session outside of the pool. The server shows it as `phiseal` and its purpose.
     ///
     /// # Errors
     /// Why the session could not be opened.
-    pub(super) async fn connect(&self) -> Result<PgConnection> {
-        match tokio::time::timeout(CONNECT_MAX, self.options.connect()).await {
+    pub(super) async fn connect(&self, purpose: &str) -> Result<PgConnection> {
+        let name = format!("{APPLICATION} {purpose}");
+        let options = self.options.clone().application_name(&name);
+        match tokio::time::timeout(CONNECT_MAX, options.connect()).await {
             Ok(answer) => answer.map_err(|error| self.explain(error, connecting)),
             Err(_) => Err(StoreError::Unreachable {
                 reason: "no answer in time".to_owned(),
@@ -202,7 +207,7 @@ fn driver(parameters: &Parameters, settings: &ConnectionSettings) -> Result<PgCo
     // forms are set in each transaction.
     Ok(options
         .ssl_mode(PgSslMode::Disable)
-        .application_name("phiseal")
+        .application_name(APPLICATION)
         .extra_float_digits(None)
         .statement_cache_capacity(0)
         .disable_statement_logging())

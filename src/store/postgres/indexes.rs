@@ -183,7 +183,7 @@ pub(super) async fn concurrently(
     let schema = leaf.schema.as_ref().map(|s| format!("{}.", s.quoted()));
     let qualified = format!("{}{}", schema.unwrap_or_default(), name.quoted());
     let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
-    let mut conn = store.connector.connect().await?;
+    let mut conn = store.connector.connect("index").await?;
     wait_at_most(&mut conn, lock_timeout).await?;
     run(&mut conn, drop.clone()).await?;
     let made = run(&mut conn, index.create()).await;
@@ -247,7 +247,7 @@ pub(super) async fn drop_sweep_index(store: &PostgresStore, table: &Table) -> Re
     if there.is_empty() {
         return Ok(there);
     }
-    let mut conn = store.connector.connect().await?;
+    let mut conn = store.connector.connect("index").await?;
     wait_at_most(&mut conn, Some(LOCK_TIMEOUT)).await?;
     for name in there {
         let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");

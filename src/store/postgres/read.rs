@@ -179,7 +179,7 @@ impl Reader {
     async fn connection(&mut self, keeps_snapshot: bool) -> Result<(PgConnection, bool)> {
         let in_snapshot = std::mem::take(&mut self.in_snapshot);
         let Some(mut conn) = self.conn.take() else {
-            return Ok((self.connector.connect().await?, false));
+            return Ok((self.connector.connect("read").await?, false));
         };
         if in_snapshot && !keeps_snapshot {
             timed(raw("COMMIT").execute(&mut conn)).await?;

@@ -2,7 +2,7 @@
 //! Owns the SQL for that. Describes a session by its process id and application, never by its query.
 
 use super::committed;
-use super::sql::{query, scalar};
+use super::sql::{OURS, query, scalar};
 use super::{PostgresStore, prepare};
 use crate::store::{Result, Table};
 
@@ -10,15 +10,15 @@ use crate::store::{Result, Table};
 /// queries.
 pub(super) async fn blockers(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
     in_transaction!(store.begin(), |tx| {
-        scalar(
+        scalar(format!(
         "SELECT DISTINCT 'process ' || a.pid || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || ', ' \
               || a.state || ' for ' || extract(epoch FROM clock_timestamp() - a.xact_start)::int8 || ' s)' \
          FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
          WHERE l.granted AND l.relation IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) \
                UNION SELECT to_regclass($1)::oid) \
            AND l.mode <> 'AccessShareLock' AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL \
-           AND a.application_name <> 'phiseal' ORDER BY 1 LIMIT 10",
-    )
+           AND NOT a.{OURS} ORDER BY 1 LIMIT 10",
+    ))
     .bind(prepare::regclass(table))
     .fetch_all(&mut **tx)
     })
@@ -46,11 +46,11 @@ pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()>
     }
     // Only the role that logged in can see its own sessions and end them.
     let mut tx = store.begin_as_login().await?;
-    query(
+    query(format!(
         "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a \
-         WHERE a.pid = ANY ($1) AND a.application_name = 'phiseal' AND a.usename = session_user \
+         WHERE a.pid = ANY ($1) AND a.{OURS} AND a.usename = session_user \
            AND a.wait_event_type = 'Client' AND a.state_change < clock_timestamp() - make_interval(secs => $2)",
-    )
+    ))
     .bind(late)
     .bind(FROZEN_AFTER_SECONDS)
     .fetch_all(&mut *tx)

@@ -67,6 +67,10 @@ pub(crate) const TEXT_SETTINGS: &str = "SET LOCAL DateStyle = 'ISO, YMD'; \
      SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; \
      SET LOCAL row_security = off;";
 
+/// The condition that a row of `pg_stat_activity` is a session of phiseal. Their names are `phiseal`,
+/// or that and a purpose: `phiseal read`, `phiseal backfill 12/3` (run and lane).
+pub(super) const OURS: &str = "application_name ~ '^phiseal( |$)'";
+
 /// A PL/pgSQL block that is run at once.
 pub(super) fn block(body: &str) -> String {
     format!("DO {}; ", quote::body(&format!(" {body} ")))

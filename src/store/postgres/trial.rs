@@ -46,7 +46,7 @@ impl PostgresTrial {
     async fn conn(&mut self) -> Result<PgConnection> {
         match self.conn.take() {
             Some(conn) => Ok(conn),
-            None => self.connector.connect().await,
+            None => self.connector.connect("bench").await,
         }
     }
 

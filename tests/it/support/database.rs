@@ -122,7 +122,7 @@ impl Database {
     /// the server may still do.
     pub async fn settled(&self) {
         let left = "SELECT count(*) FROM pg_stat_activity
-            WHERE application_name = 'phiseal' AND datname = current_database()";
+            WHERE application_name ~ '^phiseal( |$)' AND datname = current_database()";
         let deadline = Instant::now() + Duration::from_secs(120);
         while self.count(left).await > 0 {
             assert!(Instant::now() < deadline, "sessions of a killed process");

@@ -4,12 +4,15 @@
 
 use sqlx::postgres::PgConnection;
 
+use super::super::sql::{self, OURS};
 use super::{get, query};
 use crate::ident::Ident;
 use crate::store::{ServerFacts, StoreError};
 
-const SERVER: &str = "
-    SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
+/// Binds the schema of our own tables.
+fn server_sql() -> String {
+    format!(
+        "SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
            current_setting('server_version_num')::int8 AS version_num,
            current_setting('server_encoding') AS encoding,
            pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only,
@@ -24,7 +27,9 @@ const SERVER: &str = "
              WHERE datname = current_database() AND pid <> pg_backend_pid()
                AND backend_type = 'client backend'
                AND xact_start < clock_timestamp() - interval '1 minute'
-               AND application_name <> 'phiseal') AS long_transactions";
+               AND NOT {OURS}) AS long_transactions"
+    )
+}
 
 /// Each setting with the value that keeps statements out of the log. A setting is NULL if its
 /// module is not loaded or the server is too old for it.
@@ -76,7 +81,10 @@ const OWN_TABLES: &str = "
 const GRANTED_PARAMETERS: i64 = 150_000;
 
 pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<ServerFacts, StoreError> {
-    let row = query(SERVER).bind(schema).fetch_one(&mut *conn).await?;
+    let row = sql::query(server_sql())
+        .bind(schema)
+        .fetch_one(&mut *conn)
+        .await?;
     let mut facts = ServerFacts {
         version: format!("PostgreSQL {}", get::<&str>(&row, "version")?),
         version_num: get(&row, "version_num")?,

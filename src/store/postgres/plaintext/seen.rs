@@ -4,7 +4,7 @@ use super::super::PostgresStore;
 use super::super::committed;
 use super::super::guard;
 use super::super::prepare::regclass;
-use super::super::sql::{run, tuple};
+use super::super::sql::{OURS, run, tuple};
 use super::{Held, TREE, held};
 use crate::store::{OpenTransaction, Result, Table, UnsealedRows};
 
@@ -18,10 +18,10 @@ pub(super) async fn writers(store: &PostgresStore, table: &Table) -> Result<Vec<
          WHERE l.granted AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' \
            AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
            AND l.relation IN (SELECT relid FROM {TREE} AS tree) \
-           AND a.pid <> pg_backend_pid() AND a.application_name <> 'phiseal' \
+           AND a.pid <> pg_backend_pid() AND NOT a.{OURS} \
          UNION SELECT '', 'role ' || a.usename || coalesce(', application ' || nullif(a.application_name, ''), '') \
          FROM pg_catalog.pg_stat_activity AS a WHERE a.datname = current_database() AND a.usesysid IS NOT NULL \
-           AND a.pid <> pg_backend_pid() AND a.application_name <> 'phiseal' \
+           AND a.pid <> pg_backend_pid() AND NOT a.{OURS} \
            AND has_table_privilege(a.usesysid, to_regclass($1)::oid, 'INSERT, UPDATE') LIMIT 200"
     ))
     .bind(regclass(table))

@@ -74,7 +74,7 @@ pub(super) async fn step(store: &PostgresStore, step: &ScrubStep) -> Result<()> 
 /// Runs a statement outside of a transaction block. Behind a pooler another client uses the session
 /// afterwards, so its settings are taken back.
 async fn alone(store: &PostgresStore, statement: &str, in_role: bool) -> Result<()> {
-    let mut conn = store.connector.connect().await?;
+    let mut conn = store.connector.connect("scrub").await?;
     let role = store.opening.role().filter(|_| in_role);
     let role = role.map_or_else(String::new, |role| format!("SET ROLE {}; ", role.quoted()));
     run(&mut conn, format!("{NO_TIME_LIMIT}; {role}{SHORT_LOCK}")).await?;
