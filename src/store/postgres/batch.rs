@@ -17,7 +17,7 @@ use super::opening::{Opening, READ_COMMITTED};
 use super::read::{key_binds, page_rows, unbounded};
 use super::seal::seal_rows;
 use super::select::{Cut, Rows};
-use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, raw};
+use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, raw, set_local};
 use super::{restore, timed};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
@@ -35,13 +35,18 @@ use crate::store::{
 /// nested loop by `ctid`: a plan that scanned the whole table for each batch would make the run's
 /// time grow with the square of the table. A statement that fails is logged without its values.
 pub(super) fn batch_settings(synchronous_commit: &str) -> String {
-    format!(
-        "SET LOCAL phiseal.engine = 'on'; SET LOCAL statement_timeout = '60s'; \
-         SET LOCAL synchronous_commit TO {synchronous_commit}; \
-         SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL tcp_user_timeout = '20s'; \
-         SET LOCAL log_parameter_max_length_on_error = 0; SET LOCAL jit = off; \
-         SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
-    )
+    const ALWAYS: &str = set_local!(
+        "phiseal.engine" = "on",
+        "statement_timeout" = "60s",
+        "idle_in_transaction_session_timeout" = "10s",
+        "tcp_user_timeout" = "20s",
+        "log_parameter_max_length_on_error" = "0",
+        "jit" = "off",
+        "enable_seqscan" = "off",
+        "enable_hashjoin" = "off",
+        "enable_mergejoin" = "off",
+    );
+    format!("{ALWAYS} SET LOCAL synchronous_commit TO {synchronous_commit};")
 }
 
 /// Commits wait as the role or the database says.

@@ -8,7 +8,7 @@ mod window;
 use sqlx::{PgConnection, Row};
 
 use super::committed;
-use super::sql::{raw, tuple};
+use super::sql::{raw, set_local, tuple};
 use super::{PostgresStore, timed};
 use crate::crypto::envelope::OVERHEAD_BYTES;
 use crate::quote;
@@ -19,9 +19,14 @@ pub(super) use window::Window;
 const RANGE_SCANS: i32 = 140_000;
 /// Settings that leave the planner only one plan, the scan of a range of places in order: no index
 /// and no scan of the whole table.
-pub(super) const SETTINGS: &str = "SET LOCAL enable_tidscan = on; SET LOCAL enable_seqscan = off; \
-     SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off; \
-     SET LOCAL max_parallel_workers_per_gather = 0;";
+pub(super) const SETTINGS: &str = set_local!(
+    "enable_tidscan" = "on",
+    "enable_seqscan" = "off",
+    "enable_indexscan" = "off",
+    "enable_indexonlyscan" = "off",
+    "enable_bitmapscan" = "off",
+    "max_parallel_workers_per_gather" = "0",
+);
 
 /// The number of passes of a scan that writes rows again. With more passes, more new versions stay
 /// in their block, where no index has to change; but each pass reads every block once more.

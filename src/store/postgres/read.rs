@@ -14,7 +14,7 @@ use super::decode::{Places, decode_cut, decode_page, decode_uncut};
 use super::fault::of_rows;
 use super::opening::Opening;
 use super::select::{self, Cut, Rows};
-use super::sql::{TEXT_SETTINGS, query, raw};
+use super::sql::{TEXT_SETTINGS, query, raw, set_local};
 use super::{heap, timed};
 use crate::store::{
     Access, Bound, KeyText, Locator, Page, PageReader, PageRequest, Result, Select, StoreError,
@@ -23,8 +23,11 @@ use crate::store::{
 
 /// The statement timeout is long, since a window with no rows to return may take long; a page never
 /// waits for locks beyond 5 seconds.
-pub(super) const READ_SETTINGS: &str =
-    "SET LOCAL jit = off; SET LOCAL statement_timeout = '240s'; SET LOCAL lock_timeout = '5s';";
+pub(super) const READ_SETTINGS: &str = set_local!(
+    "jit" = "off",
+    "statement_timeout" = "240s",
+    "lock_timeout" = "5s",
+);
 
 /// The reader cuts windows itself as long as no row has more bytes than this. What it then discards
 /// for lack of room is at most one page, which is read again.

@@ -45,6 +45,19 @@ pub(crate) async fn run(conn: &mut PgConnection, sql: impl Into<String>) -> Resu
     Ok(())
 }
 
+/// The statement that makes these settings for the transaction. As one SELECT they have one entry in
+/// pg_stat_statements, which keeps one for the text of each SET.
+macro_rules! set_local {
+    ($first:literal = $its:literal $(, $name:literal = $value:literal)* $(,)?) => {
+        concat!(
+            "SELECT pg_catalog.set_config('", $first, "', '", $its, "', true)",
+            $(", pg_catalog.set_config('", $name, "', '", $value, "', true)",)*
+            ";"
+        )
+    };
+}
+pub(super) use set_local;
+
 /// How each of our transactions resolves names and reads strings. `pg_temp` is listed, as the last
 /// schema, because otherwise the server searches it first for tables and types (PostgreSQL
 /// documentation, "search_path").
@@ -62,10 +75,14 @@ pub(crate) const OWNERS_NAMES: &str = "SET LOCAL search_path TO DEFAULT; \
 /// The settings of every transaction in which the server makes the text of values. With
 /// `row_security` off, a row security policy raises an error instead of hiding rows
 /// (docs/FORMAT.md, "Plaintext bytes").
-pub(crate) const TEXT_SETTINGS: &str = "SET LOCAL DateStyle = 'ISO, YMD'; \
-     SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; \
-     SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; \
-     SET LOCAL row_security = off;";
+pub(crate) const TEXT_SETTINGS: &str = set_local!(
+    "DateStyle" = "ISO, YMD",
+    "IntervalStyle" = "postgres",
+    "TimeZone" = "UTC",
+    "extra_float_digits" = "1",
+    "bytea_output" = "hex",
+    "row_security" = "off",
+);
 
 /// The condition that a row of `pg_stat_activity` is a session of phiseal. Their names are `phiseal`,
 /// or that and a purpose: `phiseal read`, `phiseal backfill 12/3` (run and lane).
