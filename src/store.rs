@@ -33,7 +33,7 @@ pub use crate::error::round_trip::{Next, StoreError};
 pub use crate::keys::{AuditEntry, AuditHead};
 use crate::keys::{KeyTable, RotationTable};
 pub use access::{Access, CellAccess, ColumnsRead, SourceColumn, Triggers};
-pub use catalog::{Catalog, ServerFacts, TableFacts};
+pub use catalog::{Catalog, Ddl, ServerFacts, TableFacts};
 pub use ledger::{AuditTable, Ledger, Procedures};
 pub use pacing::{
     Activity, Conditions, PaceReport, PaceRequest, PaceTable, Pacing, Replica, WaitingSession,

@@ -22,10 +22,10 @@ use crate::keys::{
 use crate::pace::PaceRequestKind;
 use crate::store::{
     Access, Activity, AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch,
-    Conditions, Dependent, Destruction, FieldRecord, FieldState, FrozenState, Gap, Holder, Horizon,
-    IndexSwitch, Keeper, KeyText, LaneRecord, LaneStamp, LaneTally, Ledger, Method, NewLane,
-    NewQuarantine, Next, OpenTransaction, PaceReport, PaceRequest, PaceTable, Pacing, PageReader,
-    PassKind, Plaintext, ProcedureKind, ProcedureRecord, Procedures, QuarantineRecord,
+    Conditions, Ddl, Dependent, Destruction, FieldRecord, FieldState, FrozenState, Gap, Holder,
+    Horizon, IndexSwitch, Keeper, KeyText, LaneRecord, LaneStamp, LaneTally, Ledger, Method,
+    NewLane, NewQuarantine, Next, OpenTransaction, PaceReport, PaceRequest, PaceTable, Pacing,
+    PageReader, PassKind, Plaintext, ProcedureKind, ProcedureRecord, Procedures, QuarantineRecord,
     QuarantineState, RelationRecord, Removal, Resealed, Result, Rows, RunRecord, RunState,
     ScrubFacts, ScrubStep, Scrubbing, SealedCount, SealedRelations, SearchHit, SearchList,
     SearchRelation, Select, ServerFacts, Store, StoredFile, StoredRelation, Survey, Table,
@@ -180,7 +180,7 @@ patient! { Catalog:
     Look table_names() -> Vec<TableName>;
     Look check_ownership(owner: Option<&Ident>) -> ();
     Repeatable start_writing() -> ();
-    Look ddl(table: &Table) -> Vec<String>;
+    Look ddl(table: &Table) -> Ddl;
     Repeatable prepare(table: &Table) -> ();
     Repeatable finish_indexes(table: &Table) -> ();
     Repeatable make_sweep_index(access: &Access, relation: &str) -> bool;

@@ -35,8 +35,9 @@ pub trait Catalog: Send + Sync {
         Ok(())
     }
 
-    /// The statements that [`Catalog::prepare`] would run now, in order; empty if nothing is missing.
-    async fn ddl(&self, table: &Table) -> Result<Vec<String>>;
+    /// The statements that [`Catalog::prepare`] would run now, and those that
+    /// [`Catalog::finish_indexes`] will; empty if nothing is missing.
+    async fn ddl(&self, table: &Table) -> Result<Ddl>;
 
     /// Creates the sealed columns, the blind index columns and the guard where they are missing.
     /// Waits for locks only briefly, and tries only a bounded number of times.
@@ -94,6 +95,25 @@ pub trait Catalog: Send + Sync {
     /// Ends frozen sessions: engine sessions that hold a lane in an open transaction beyond their
     /// lease while the server waits for their next command. Their locks would otherwise remain.
     async fn end_frozen(&self, run_id: i64) -> Result<()>;
+}
+
+/// The statements that a table needs, each list in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ddl {
+    /// Before the first row is sealed, in one transaction.
+    pub together: Vec<String>,
+    /// Before the first row is sealed, each outside of a transaction, after `together`.
+    pub alone: Vec<String>,
+    /// After the backfill, each outside of a transaction. The backfill makes these indexes itself if
+    /// its role owns the table.
+    pub later: Vec<String>,
+}
+
+impl Ddl {
+    /// Whether nothing is missing before the first row is sealed.
+    pub fn is_empty(&self) -> bool {
+        self.together.is_empty() && self.alone.is_empty()
+    }
 }
 
 /// The server and its settings.

@@ -59,7 +59,7 @@ use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::store::{
-    Access, BatchWriter, Bound, Catalog, ColumnSwitch, Destruction, Gap, Horizon, IndexSwitch,
+    Access, BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, Gap, Horizon, IndexSwitch,
     KeyText, OpenTransaction, PageReader, PassKind, RelationRecord, Result, Rows, SealedCount,
     SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, StoreError,
     Survey, Table, TableFacts, Trial, Violator,
@@ -193,7 +193,7 @@ impl Catalog for PostgresStore {
         committed(tx).await
     }
 
-    async fn ddl(&self, table: &Table) -> Result<Vec<String>> {
+    async fn ddl(&self, table: &Table) -> Result<Ddl> {
         prepare::missing(self, table).await
     }
 

@@ -41,10 +41,10 @@ use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::store::access;
 use crate::store::{
-    BatchWriter, Bound, Catalog, ColumnSwitch, Destruction, Gap, Horizon, IndexSwitch, KeyText,
-    OpenTransaction, Pacing, PageReader, PassKind, RelationRecord, Result, Rows, SealedCount,
-    SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, Survey, Table,
-    TableFacts, Trial, Violator,
+    BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, Gap, Horizon, IndexSwitch,
+    KeyText, OpenTransaction, Pacing, PageReader, PassKind, RelationRecord, Result, Rows,
+    SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts,
+    Survey, Table, TableFacts, Trial, Violator,
 };
 
 /// A SQLite database file.
@@ -115,8 +115,12 @@ impl Catalog for SqliteStore {
         guard::mark::start_writing(&mut *self.control.lock().await).await
     }
 
-    async fn ddl(&self, table: &Table) -> Result<Vec<String>> {
-        prepare::missing(&mut *self.control.lock().await, table).await
+    async fn ddl(&self, table: &Table) -> Result<Ddl> {
+        let together = prepare::missing(&mut *self.control.lock().await, table).await?;
+        Ok(Ddl {
+            together,
+            ..Ddl::default()
+        })
     }
 
     async fn prepare(&self, table: &Table) -> Result<()> {

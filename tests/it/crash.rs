@@ -240,8 +240,7 @@ async fn a_frozen_session_that_holds_a_lane_beyond_its_lease_is_ended() {
     fixture.db().settled().await;
     // What it would hold, had it been frozen in the middle of a batch.
     let mut frozen = fixture.db().connection().await;
-    let hold =
-        "SET application_name = 'phiseal backfill 1/0'; BEGIN; SELECT lane_no FROM phiseal.lanes FOR UPDATE";
+    let hold = "SET application_name = 'phiseal backfill 1/0'; BEGIN; SELECT lane_no FROM phiseal.lanes FOR UPDATE";
     sqlx::raw_sql(hold).execute(&mut frozen).await.unwrap();
     assert_eq!(fixture.backfill().await["resumed"], true);
     nothing_lost_or_done_twice(&fixture, &mut NonceLedger::default()).await;

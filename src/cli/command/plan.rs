@@ -1,5 +1,7 @@
 //! `phiseal plan`: runs preflight; changes nothing.
 
+mod script;
+
 use serde_json::{Value, json};
 
 use super::connection;
@@ -42,7 +44,8 @@ pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exi
         if let Some(job) = &job
             && !refused
         {
-            ddl.extend(session.store.ddl(&job.table).await?);
+            let statements = session.store.ddl(&job.table).await?;
+            ddl.push((table.plan.name.label(), statements));
         }
         let name = table.plan.name.label();
         tables.push((
@@ -56,15 +59,19 @@ pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exi
     warnings.extend(findings(&look, false));
     let mut refusals: Vec<Value> = keys.iter().map(of_keys).collect();
     refusals.extend(findings(&look, true));
+    let first: Vec<&String> = (ddl.iter())
+        .flat_map(|(_, ddl)| ddl.together.iter().chain(&ddl.alone))
+        .collect();
     let value = json!({
         "connection": connection::object(transport),
         "refusals": refusals,
         "warnings": warnings,
         "tables": tables.iter().map(|(name, estimate, _)| object(name, estimate)).collect::<Vec<_>>(),
-        "ddl": ddl,
+        "ddl": first,
+        "ddl_after_backfill": ddl.iter().flat_map(|(_, ddl)| &ddl.later).collect::<Vec<_>>(),
     });
     if args.sql {
-        output.sql(&value, &sql(&ddl))?;
+        output.sql(&value, &script::script(&ddl))?;
     } else {
         let warning = connection::warning_text(transport);
         let trouble = keys.iter().map(|fault| {
@@ -73,7 +80,7 @@ pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exi
                 fault.code, fault.message, fault.hint
             )
         });
-        let rest = text(&look, &tables, &ddl, keys.is_some());
+        let rest = text(&look, &tables, first.len(), keys.is_some());
         let lines: Vec<String> = warning.into_iter().chain(trouble).chain([rest]).collect();
         output.result(&value, &lines.join("\n"));
     }
@@ -155,27 +162,7 @@ fn findings(look: &Look, refusals: bool) -> Vec<Value> {
         .collect()
 }
 
-fn sql(ddl: &[String]) -> String {
-    if ddl.is_empty() {
-        return "-- nothing to do: columns and guards are there".to_owned();
-    }
-    // PostgreSQL refuses CREATE INDEX CONCURRENTLY in a transaction.
-    let (alone, together): (Vec<&String>, Vec<&String>) = ddl
-        .iter()
-        .partition(|statement| statement.contains(" INDEX CONCURRENTLY "));
-    let mut lines = Vec::new();
-    if !together.is_empty() {
-        lines.push("BEGIN;".to_owned());
-        // With the search path of the session, a name could mean an object that another role made.
-        lines.push("SET LOCAL search_path = pg_catalog, pg_temp;".to_owned());
-        lines.extend(together.iter().map(|statement| format!("{statement};")));
-        lines.push("COMMIT;".to_owned());
-    }
-    lines.extend(alone.iter().map(|statement| format!("{statement};")));
-    lines.join("\n")
-}
-
-fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: &[String], keys: bool) -> String {
+fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: usize, keys: bool) -> String {
     let mut out = Vec::new();
     for (name, e, sampled) in tables {
         out.push(format!(
@@ -208,10 +195,9 @@ fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: &[String], keys: 
             }
         }
     }
-    if !ddl.is_empty() {
+    if ddl > 0 {
         out.push(format!(
-            "{} statements of DDL are to be run first; see them with `phiseal plan --sql`",
-            ddl.len()
+            "{ddl} statements of DDL are to be run first; see them with `phiseal plan --sql`"
         ));
     }
     if !keys && look.tables.iter().all(|table| !table.findings.refused()) {

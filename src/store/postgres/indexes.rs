@@ -27,16 +27,34 @@ const LOCK_TIMEOUT: &str = "5s";
 const LOOKS: u32 = 10;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// The unique lookup indexes. They are created before the first row is sealed, so that a duplicate
-/// is refused at its own row.
-pub(super) async fn unique_indexes(store: &PostgresStore, table: &Table) -> Result<Vec<Index>> {
+/// The lookup indexes, either those that are unique or the others. Unique ones are created before
+/// the first row is sealed, so that a duplicate is refused at its own row; the others after the main
+/// pass, because they would prevent HOT updates.
+pub(super) async fn lookups(
+    store: &PostgresStore,
+    table: &Table,
+    unique: bool,
+) -> Result<Vec<Index>> {
     let mut out = Vec::new();
-    for field in table.fields.iter().filter(|f| f.index_unique) {
+    for field in table.fields.iter().filter(|f| f.index_unique == unique) {
         if let Some(index) = &field.index {
-            out.extend(indexes_of(store, table, index, true).await?);
+            out.extend(indexes_of(store, table, index, unique).await?);
         }
     }
     Ok(out)
+}
+
+/// The statements that create an index, without the invalid one that a failure left; none if it is
+/// there.
+pub(super) async fn missing(
+    tx: &mut Transaction<'static, Postgres>,
+    index: &Index,
+) -> Result<Vec<String>> {
+    Ok(match validity(tx, &index.relation, &index.name).await? {
+        Some(true) => Vec::new(),
+        Some(false) => vec![index.drop()?, index.create()],
+        None => vec![index.create()],
+    })
 }
 
 /// An index that is created without blocking writers.
@@ -57,6 +75,17 @@ impl Index {
             self.relation,
             self.rest
         )
+    }
+
+    fn drop(&self) -> Result<String> {
+        let leaf: TableName =
+            (self.relation.parse()).map_err(|_| StoreError::unexpected("a relation's name"))?;
+        let schema = leaf.schema.as_ref().map(|s| format!("{}.", s.quoted()));
+        Ok(format!(
+            "DROP INDEX CONCURRENTLY IF EXISTS {}{}",
+            schema.unwrap_or_default(),
+            self.name.quoted()
+        ))
     }
 }
 
@@ -109,24 +138,29 @@ pub(super) async fn index_there(
     table: &str,
     name: &Ident,
 ) -> Result<bool> {
-    let valid: Option<bool> = scalar(
+    Ok(validity(tx, table, name).await? == Some(true))
+}
+
+/// Whether an index is valid; `None` if there is none of this name.
+async fn validity(
+    tx: &mut Transaction<'static, Postgres>,
+    table: &str,
+    name: &Ident,
+) -> Result<Option<bool>> {
+    Ok(scalar(
         "SELECT i.indisvalid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          WHERE i.indrelid = to_regclass($1) AND c.relname = $2",
     )
     .bind(table.to_owned())
     .bind(name.as_str().to_owned())
     .fetch_optional(&mut **tx)
-    .await?;
-    Ok(valid == Some(true))
+    .await?)
 }
 
-/// Creates the lookup indexes that are not unique. This happens after the main pass, because they
-/// would prevent HOT updates.
+/// Creates the lookup indexes that are not unique.
 pub(super) async fn lookup_indexes(store: &PostgresStore, table: &Table) -> Result<()> {
-    for field in table.fields.iter().filter(|f| !f.index_unique) {
-        if let Some(index) = &field.index {
-            lookup_index(store, table, index, false).await?;
-        }
+    for index in lookups(store, table, false).await? {
+        concurrently(store, &index, None).await?;
     }
     Ok(())
 }
@@ -169,20 +203,13 @@ pub(super) async fn concurrently(
     index: &Index,
     lock_timeout: Option<&str>,
 ) -> Result<()> {
-    let name = &index.name;
     let mut tx = store.begin().await?;
-    let there = index_there(&mut tx, &index.relation, name).await?;
+    let there = index_there(&mut tx, &index.relation, &index.name).await?;
     committed(tx).await?;
     if there {
         return Ok(());
     }
-    let leaf: TableName = index
-        .relation
-        .parse()
-        .map_err(|_| StoreError::unexpected("a relation's name"))?;
-    let schema = leaf.schema.as_ref().map(|s| format!("{}.", s.quoted()));
-    let qualified = format!("{}{}", schema.unwrap_or_default(), name.quoted());
-    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
+    let drop = index.drop()?;
     let mut conn = store.connector.connect("index").await?;
     wait_at_most(&mut conn, lock_timeout).await?;
     run(&mut conn, drop.clone()).await?;

@@ -12,13 +12,13 @@ use sqlx::{Postgres, Transaction};
 use super::PostgresStore;
 use super::committed;
 use super::guard::{self, Guard};
-use super::indexes::{self, Index, index_there, unique_indexes};
+use super::indexes::{self, Index};
 use super::plaintext;
 use super::relations;
 use super::sql::{run, scalar, tuple};
 use super::table;
 use crate::ident::Ident;
-use crate::store::{Result, Scope, StoreError, Table};
+use crate::store::{Ddl, Result, Scope, StoreError, Table};
 
 /// The number of attempts to get a lock. Each waits [`LOCK_WAIT_MS`], and the pauses between them
 /// grow.
@@ -32,18 +32,25 @@ pub(super) fn regclass(table: &Table) -> String {
     table.name.quoted()
 }
 
-/// The statements that `prepare` would run now.
-pub(super) async fn missing(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
-    let mut statements = missing_in_transaction(store, table).await?;
-    let mut tx = store.begin().await?;
-    let table_name = regclass(table);
-    for index in unique_indexes(store, table).await.or_else(absent)? {
-        if !index_there(&mut tx, &table_name, &index.name).await? {
-            statements.push(index.create());
+/// The statements that `prepare` would run now, and those of the lookup indexes.
+pub(super) async fn missing(store: &PostgresStore, table: &Table) -> Result<Ddl> {
+    let together = missing_in_transaction(store, table).await?;
+    let (mut alone, mut later) = (Vec::new(), Vec::new());
+    for (unique, statements) in [(true, &mut alone), (false, &mut later)] {
+        let mut tx = store.begin().await?;
+        for index in indexes::lookups(store, table, unique)
+            .await
+            .or_else(absent)?
+        {
+            statements.extend(indexes::missing(&mut tx, &index).await?);
         }
+        committed(tx).await?;
     }
-    committed(tx).await?;
-    Ok(statements)
+    Ok(Ddl {
+        together,
+        alone,
+        later,
+    })
 }
 
 /// A table that does not exist has no leaves and so no indexes.
@@ -102,7 +109,7 @@ pub(super) async fn prepare(store: &PostgresStore, table: &Table) -> Result<()> 
         }
     }
     retire_old_function(store).await?;
-    for index in unique_indexes(store, table).await? {
+    for index in indexes::lookups(store, table, true).await? {
         indexes::concurrently(store, &index, None).await?;
     }
     // Some server versions do not copy ENABLE ALWAYS to the triggers of partitions, so it is set on

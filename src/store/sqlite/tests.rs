@@ -340,7 +340,7 @@ async fn what_prepare_made_is_not_made_again_and_is_all_taken_away() {
     table.fields[0].index_unique = true;
     let schema = "SELECT sql FROM sqlite_schema WHERE tbl_name NOT LIKE 'phiseal%' ORDER BY name";
     let before = fixture.rows(schema).await;
-    assert_eq!(fixture.store.ddl(&table).await.unwrap().len(), 5);
+    assert_eq!(fixture.store.ddl(&table).await.unwrap().together.len(), 5);
     fixture.store.prepare(&table).await.unwrap();
     assert!(fixture.store.ddl(&table).await.unwrap().is_empty());
     fixture.store.prepare(&table).await.unwrap();

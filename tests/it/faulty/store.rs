@@ -185,7 +185,7 @@ through! { Catalog:
     table(name: &TableName) -> Option<TableFacts>;
     table_names() -> Vec<TableName>;
     check_ownership(owner: Option<&Ident>) -> ();
-    ddl(table: &Table) -> Vec<String>;
+    ddl(table: &Table) -> Ddl;
     prepare(table: &Table) -> ();
     finish_indexes(table: &Table) -> ();
     make_sweep_index(access: &Access, relation: &str) -> bool;
