@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How long the first connection is retried: enough for a pooler that restarts, and not too long
 /// for a user who mistyped a port.
 const FIRST_CONNECTION: Duration = Duration::from_secs(5);
+/// The shortest target of a batch.
+const SHORTEST_BATCH: Duration = Duration::from_millis(10);
 /// How long a sweep retries rows that others hold locked before the run gives up.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(300);
 
@@ -38,6 +40,8 @@ pub struct Session {
     pub plan: Plan,
     pub store: Arc<dyn Store>,
     pub sqlite: bool,
+    /// The server logs statements that take so long.
+    logged_from: Option<Duration>,
     /// The same store as `store`, to observe while it waits for the database.
     patient: Arc<PatientStore>,
 }
@@ -172,6 +176,7 @@ impl Session {
             plan,
             store,
             sqlite,
+            logged_from: None,
             patient,
         })
     }
@@ -191,8 +196,9 @@ impl Session {
 
     /// As [`Session::open`], but fails if phiseal's own tables are missing.
     pub async fn installed(global: &Global, tables: bool) -> Result<(Self, ServerFacts), Fault> {
-        let session = Self::open(global, tables).await?;
+        let mut session = Self::open(global, tables).await?;
         let server = session.store.server().await?;
+        session.logged_from = server.batch_log.from_ms.map(Duration::from_millis);
         if !server.installed {
             return Err(Fault {
                 code: "E0515",
@@ -295,7 +301,7 @@ impl Session {
         };
         RunSettings {
             workers,
-            batch_target: run.batch_target,
+            batch_target: below(self.logged_from, run.batch_target),
             pace: run.pace.clone(),
             batch_bytes_max: run.batch_bytes_max,
             value_bytes_max: run.value_bytes_max,
@@ -322,6 +328,15 @@ impl Session {
     }
 }
 
+/// The target of a batch that stays out of the server's log: half of the time from which statements
+/// are logged. A target below [`SHORTEST_BATCH`] is not worth what it costs.
+fn below(logged_from: Option<Duration>, target: Duration) -> Duration {
+    match logged_from.map(|from| from / 2) {
+        Some(half) if half >= SHORTEST_BATCH => target.min(half),
+        _ => target,
+    }
+}
+
 /// The user and the host that run the program, for records.
 pub fn actor() -> String {
     let user = ["USER", "LOGNAME"]
@@ -332,4 +347,24 @@ pub fn actor() -> String {
         .map(|name| name.trim().to_owned())
         .unwrap_or_default();
     format!("{user}@{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_stay_below_what_the_server_logs() {
+        let ms = Duration::from_millis;
+        for (logged_from, target) in [
+            (None, 250),
+            (Some(200), 100),
+            (Some(1000), 250),
+            (Some(20), 10),
+            (Some(19), 250),
+            (Some(0), 250),
+        ] {
+            assert_eq!(below(logged_from.map(ms), ms(250)), ms(target));
+        }
+    }
 }

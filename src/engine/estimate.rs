@@ -21,6 +21,9 @@ const WAL_RECORD_BYTES: f64 = 60.0;
 /// uuid key and three more indexes, two cores, PostgreSQL 15.
 const ROWS_PER_SECOND: f64 = 50_000.0;
 
+/// Characters of a row's place and version in the log, each with quotes and a comma.
+const LOGGED_PLACE_BYTES: f64 = 24.0;
+
 /// The time that a few windows took.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
@@ -97,6 +100,17 @@ pub fn backfill(
         wal_bytes: (growth + records + pages) as u64,
         seconds: (rows * seconds_per_row).ceil() as u64,
     }
+}
+
+/// Bytes by which the server's log grows if it takes each batch with its bound values: those of a
+/// row are its place, its version, and each sealed value and blind index as hex digits.
+pub fn log_bytes(table: &TableFacts, plan: &TablePlan) -> u64 {
+    let sealed: f64 = plan
+        .columns
+        .iter()
+        .map(|column| added_bytes(table, column))
+        .sum();
+    (table.rows.max(0) as f64 * (2.0 * sealed + LOGGED_PLACE_BYTES)) as u64
 }
 
 /// The bytes that one column adds to a row.

@@ -138,6 +138,8 @@ pub struct ServerFacts {
     /// Settings that may copy statements into the server's log: `log_statement` if not `none`,
     /// `log_min_duration_statement` if not -1, `auto_explain` if loaded.
     pub statement_logging: Vec<String>,
+    /// What of a batch the server logs.
+    pub batch_log: BatchLog,
     /// The number of prepared transactions of this database.
     pub prepared_transactions: i64,
     /// The number of sessions of this database, except ours, that have been in a transaction for
@@ -159,6 +161,17 @@ pub struct ServerFacts {
     /// Why the guards could not be relied on for a time, one message each; see
     /// [`crate::store::SealedRelations::all_verified`].
     pub guard_gaps: Vec<String>,
+}
+
+/// What of a batch the server logs. A batch leaves its values out of the log if its role may say so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BatchLog {
+    /// Statements that take at least so many milliseconds are logged
+    /// (`log_min_duration_statement`); `None` if that is off.
+    pub from_ms: Option<u64>,
+    /// The settings for which the server logs a batch with its bound values however short it is, such
+    /// as `log_statement = all`; empty if it does not.
+    pub with_values: Vec<String>,
 }
 
 /// The kind of a relation.

@@ -1,8 +1,9 @@
 //! E0242: settings and statistics that keep copies of values sent to the server or stored in the
-//! table. Values are bound, so the text of a statement has none; but the server may log its
-//! parameters.
+//! table. E0285: how much of the server's log that will be. Values are bound, so the text of a
+//! statement has none; but the server may log its parameters.
 
 use super::{Findings, Preflight, RunPurpose, listed};
+use crate::engine::estimate;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     if !p.server.statement_logging.is_empty() {
@@ -25,6 +26,22 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 "ALTER ROLE {} SET these to their quiet values, or guard the log as you guard the table",
                 p.server.role
             ),
+        );
+    }
+    let writes_seals = matches!(p.purpose, RunPurpose::Backfill | RunPurpose::Rotate { .. });
+    let settings = &p.server.batch_log.with_values;
+    if let (Some(table), true, false) = (p.table, writes_seals, settings.is_empty()) {
+        out.warn(
+            "E0285",
+            p.plan,
+            None,
+            format!(
+                "the server's log will grow by about {} MB: it takes every batch with its values, by {}",
+                estimate::log_bytes(table, p.plan).div_ceil(1_000_000),
+                listed(settings)
+            ),
+            "set log_parameter_max_length = 0, or GRANT SET ON PARAMETER log_parameter_max_length to the role \
+             (PostgreSQL 15); a batch then leaves its values out",
         );
     }
     for (table, field) in p.fields() {

@@ -99,6 +99,11 @@ fn what_a_person_should_know_is_a_warning() {
                 "E0242",
             ),
             (
+                "values in the log",
+                |w| w.server.batch_log.with_values = names(&["log_statement = all"]),
+                "E0285",
+            ),
+            (
                 "statistics",
                 |w| w.table().extended_statistics = names(&["ssn"]),
                 "E0242",

@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnection;
 use super::super::sql::{self, OURS};
 use super::{get, query};
 use crate::ident::Ident;
+use crate::store::catalog::BatchLog;
 use crate::store::{ServerFacts, StoreError};
 
 /// Binds the schema of our own tables.
@@ -44,8 +45,32 @@ const LOGGING: &str = "
      WHERE current_setting(s.name, true) NOT IN (s.quiet, '')
      ORDER BY s.name";
 
-const MAY_SUPPRESS: &str =
-    "SELECT has_parameter_privilege('session_replication_role', 'SET') AS allowed";
+/// The settings for which the server logs even short statements with their bound values. A shorter
+/// batch than [`SHORTEST_BATCH_MS`] is not tried. `auto_explain` has bound values since PostgreSQL 16.
+const LOGS_VALUES: &str = "
+    SELECT s.name || ' = ' || current_setting(s.name) AS setting
+      FROM pg_settings s
+     WHERE CASE s.name
+             WHEN 'log_statement' THEN s.setting = 'all'
+             WHEN 'log_min_duration_statement' THEN s.setting::int8 BETWEEN 0 AND $2
+             WHEN 'log_min_duration_sample' THEN s.setting::int8 BETWEEN 0 AND $2
+               AND current_setting('log_statement_sample_rate') <> '0'
+             WHEN 'log_transaction_sample_rate' THEN s.setting::float8 > 0
+             WHEN 'auto_explain.log_min_duration' THEN s.setting::int8 BETWEEN 0 AND $2
+               AND coalesce(current_setting('auto_explain.log_parameter_max_length', true), '0') <> '0'
+             ELSE false END
+       AND CASE s.name WHEN 'auto_explain.log_min_duration' THEN true
+             ELSE NOT $1 AND current_setting('log_parameter_max_length', true) <> '0' END
+     ORDER BY s.name";
+
+const LOGGED_FROM: &str = "
+    SELECT setting::int8 AS milliseconds FROM pg_settings
+     WHERE name = 'log_min_duration_statement' AND setting::int8 >= 0";
+
+/// What our role may set beyond what every role may.
+const MAY_SET: &str =
+    "SELECT has_parameter_privilege('session_replication_role', 'SET') AS suppress,
+            has_parameter_privilege('log_parameter_max_length', 'SET') AS quiet";
 
 /// Whether the functions of our own tables run with the rights of their caller, as the newest
 /// migration defines them.
@@ -77,6 +102,9 @@ const OWN_TABLES: &str = "
            AND c.relkind IN ('r', 'p')
      ORDER BY t.name";
 
+/// Statements that are logged from fewer milliseconds on are all logged.
+const SHORTEST_BATCH_MS: i64 = 19;
+
 /// The version from which on the right to set a parameter can be granted.
 const GRANTED_PARAMETERS: i64 = 150_000;
 
@@ -103,12 +131,27 @@ pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<Server
         facts.statement_logging.push(get(&row, "setting")?);
     }
     facts.may_suppress_triggers = facts.superuser;
+    let mut may_quiet = facts.superuser;
     if !facts.superuser && facts.version_num >= GRANTED_PARAMETERS {
-        let row = query(MAY_SUPPRESS).fetch_one(&mut *conn).await?;
-        facts.may_suppress_triggers = get(&row, "allowed")?;
+        let row = query(MAY_SET).fetch_one(&mut *conn).await?;
+        facts.may_suppress_triggers = get(&row, "suppress")?;
+        may_quiet = get(&row, "quiet")?;
     }
+    facts.batch_log = batch_log(conn, may_quiet).await?;
     own_tables(conn, schema, &mut facts).await?;
     Ok(facts)
+}
+
+async fn batch_log(conn: &mut PgConnection, may_quiet: bool) -> Result<BatchLog, StoreError> {
+    let mut log = BatchLog::default();
+    if let Some(row) = query(LOGGED_FROM).fetch_optional(&mut *conn).await? {
+        log.from_ms = u64::try_from(get::<i64>(&row, "milliseconds")?).ok();
+    }
+    let settings = query(LOGS_VALUES).bind(may_quiet).bind(SHORTEST_BATCH_MS);
+    for row in settings.fetch_all(conn).await? {
+        log.with_values.push(get(&row, "setting")?);
+    }
+    Ok(log)
 }
 
 async fn own_tables(
