@@ -1,13 +1,12 @@
 //! Samples a table: reads a few windows and seals them in memory, to estimate how long the whole
 //! takes.
-//! Changes nothing. Writing is not measured, since it would leave dead rows behind; the time of a
-//! plain UPDATE stands in for it.
+//! Changes nothing. Writing is not measured, since it would leave dead rows behind.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::columns::{Cell, Columns, LastKeys};
-use super::estimate::Sample;
+use super::estimate::{Sample, SealedLength};
 use super::pages::{PageSource, Pages};
 use super::throttle::Unthrottled;
 use super::{Engine, EngineError, Job};
@@ -18,9 +17,6 @@ use crate::store::{Page, PageRequest, Select};
 /// How many windows are read.
 const WINDOWS: u32 = 3;
 const WINDOW_ROWS: u32 = 1000;
-/// Seconds for a plain `UPDATE` of a 250-byte row with a uuid key and three more indexes (two
-/// cores, PostgreSQL 15), without the time to read it.
-const WRITE_SECONDS_PER_ROW: f64 = 16e-6;
 
 impl Engine {
     /// Reads and seals a few windows; `None` if the table is empty.
@@ -57,29 +53,51 @@ impl Engine {
         let mut pages = Pages::new(source, request);
         let begun = Instant::now();
         let (mut rows, mut windows) = (0u64, 0);
+        let mut lengths = vec![Length::default(); columns.fields().len()];
         while windows < WINDOWS
             && let Some(streamed) = pages.next().await?
         {
             rows += streamed.page.rows.len() as u64;
-            seal_in_memory(&columns, &keys, &streamed.page)?;
+            seal_in_memory(&columns, &keys, &streamed.page, &mut lengths)?;
             windows += u32::from(streamed.closes_window);
         }
         if rows == 0 {
             return Ok(None);
         }
-        #[allow(clippy::cast_precision_loss, reason = "a few thousand rows")]
-        let writing = rows as f64 * WRITE_SECONDS_PER_ROW;
         Ok(Some(Sample {
             rows,
-            seconds: begun.elapsed().as_secs_f64() + writing,
+            seconds: begun.elapsed().as_secs_f64(),
             lanes: self.settings.workers.min(2),
+            sealed: lengths.iter().map(|length| length.among(rows)).collect(),
         }))
     }
 }
 
-/// Seals every value of a page and drops the result. For a tenant without keys, uses the keys
+/// The sealed values of a column: how many, and their bytes.
+#[derive(Clone, Copy, Default)]
+struct Length {
+    values: u64,
+    bytes: u64,
+}
+
+impl Length {
+    #[allow(clippy::cast_precision_loss, reason = "a few thousand rows")]
+    fn among(self, rows: u64) -> SealedLength {
+        SealedLength {
+            bytes: self.bytes as f64 / self.values.max(1) as f64,
+            share: self.values as f64 / rows.max(1) as f64,
+        }
+    }
+}
+
+/// Seals every value of a page and measures the result. For a tenant without keys, uses the keys
 /// without a tenant or seals nothing: only the time counts.
-fn seal_in_memory(columns: &Columns, keys: &KeySet, page: &Page) -> Result<(), EngineError> {
+fn seal_in_memory(
+    columns: &Columns,
+    keys: &KeySet,
+    page: &Page,
+    lengths: &mut [Length],
+) -> Result<(), EngineError> {
     let values = page.rows.len() * columns.fields().len();
     let mut nonces = NonceBatch::draw(values).map_err(|_| EngineError::NoRandomness)?;
     let mut last_keys = LastKeys::default();
@@ -95,7 +113,12 @@ fn seal_in_memory(columns: &Columns, keys: &KeySet, page: &Page) -> Result<(), E
                     field,
                     row_key,
                 };
-                let _ = columns.seal(keys, &mut last_keys, cell, nonce, plain, false);
+                if let Ok((sealed, _)) =
+                    columns.seal(keys, &mut last_keys, cell, nonce, plain, false)
+                {
+                    lengths[field].values += 1;
+                    lengths[field].bytes += sealed.len() as u64;
+                }
             }
         }
     }

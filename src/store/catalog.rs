@@ -217,6 +217,8 @@ pub struct TableFacts {
     pub rows: i64,
     /// The size of the table with its TOAST and indexes, in bytes.
     pub bytes: i64,
+    /// The size of the rows' pages alone, without TOAST and indexes, in bytes; 0 in SQLite.
+    pub heap_bytes: i64,
     /// The average size of a row from the statistics, in bytes.
     pub row_bytes: i64,
     /// Columns in order.
@@ -352,6 +354,10 @@ pub struct IndexFacts {
     pub unique: bool,
     /// The columns it uses, including those in expressions and predicates.
     pub columns: Vec<String>,
+    /// Its size in bytes; 0 in SQLite.
+    pub bytes: i64,
+    /// Whether neighbours in it are neighbours in the table, too.
+    pub follows_storage: bool,
 }
 
 /// A CHECK or EXCLUDE constraint.

@@ -51,15 +51,29 @@ const fn two() -> u8 {
 /// What a scan in storage order does to the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassKind {
-    /// Each row is written again and becomes longer by the sealed values.
-    Growing,
-    /// Each row is written again with about the same length.
+    /// Each row is written again.
     Rewriting,
     /// Rows are only read.
     Looking,
 }
 
+/// The number of passes of a scan that writes rows again. With more passes, more new versions stay
+/// in their block, where no index has to change; but each pass reads every block once more. Measured
+/// in docs/decisions/0031.
+pub(crate) const PASSES: u8 = 8;
+
 impl HeapPosition {
+    /// The number of passes where a block has so many rows. A pass takes at least two rows of a
+    /// block, since the room of one dead version is too small for a longer one.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the range just before"
+    )]
+    pub fn passes_for(rows_a_block: f64) -> u8 {
+        (rows_a_block / 2.0).clamp(1.0, f64::from(PASSES)) as u8
+    }
+
     /// The beginning of `block` in the first pass of a range that begins with it.
     pub fn begin(storage: &str, block: u32, passes: u8) -> Self {
         Self {

@@ -305,12 +305,12 @@ impl Rows for PostgresStore {
 
     async fn cut_by_storage(
         &self,
-        access: &Access,
+        _access: &Access,
         relation: &str,
         pieces: u32,
         pass_kind: PassKind,
     ) -> Result<Option<Vec<Option<Bound>>>> {
-        let places = heap::cut_by_storage(self, access, relation, pieces, pass_kind).await?;
+        let places = heap::cut_by_storage(self, relation, pieces, pass_kind).await?;
         Ok(places.map(|places| places.into_iter().map(Bound::Heap).map(Some).collect()))
     }
 

@@ -12,7 +12,7 @@ use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::engine::bench::forecast::Forecast;
 use crate::engine::bench::{Bench, Measured};
-use crate::engine::estimate::{self, Estimate};
+use crate::engine::estimate::{self, Conditions, Estimate};
 use crate::engine::look::Look;
 use crate::engine::{EngineError, Job, Stop};
 use crate::error::{Exit, Fault};
@@ -85,7 +85,7 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
         let forecast = Forecast::of(&measured, rows, (place, look.dialect), &settings);
         tables.push(Benched {
             name: plan.name.label(),
-            estimate: estimate::backfill(&facts, plan, None, None),
+            estimate: estimate::backfill(&facts, plan, Conditions::default()),
             measured,
             forecast,
         });

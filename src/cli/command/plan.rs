@@ -10,7 +10,7 @@ use crate::cli::args::{Global, PlanArgs};
 use crate::cli::figures::{bytes, duration};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
-use crate::engine::estimate::{self, Estimate, Sample};
+use crate::engine::estimate::{self, Conditions, Estimate, Sample};
 use crate::engine::look::Look;
 use crate::engine::preflight::{RunPurpose, surveyed};
 use crate::engine::{Job, NoEvents, Stop};
@@ -48,9 +48,14 @@ pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exi
             ddl.push((table.plan.name.label(), statements));
         }
         let name = table.plan.name.label();
+        let conditions = Conditions {
+            sample: sample.as_ref(),
+            left: survey.left,
+            horizon_stands: server.long_transactions > 0,
+        };
         tables.push((
             name,
-            estimate::backfill(facts, &table.plan, sample, survey.left),
+            estimate::backfill(facts, &table.plan, conditions),
             sample.is_some(),
         ));
     }

@@ -41,10 +41,8 @@ pub async fn cut_lanes(
             }
             ReadOrder::Keys => None,
         };
-        if let (
-            ReadOrder::Storage(PassKind::Growing | PassKind::Rewriting),
-            Some([first @ Some(Bound::Heap(_)), ..]),
-        ) = (reads.order, places.as_deref())
+        if let (ReadOrder::Storage(PassKind::Rewriting), Some([first @ Some(Bound::Heap(_)), ..])) =
+            (reads.order, places.as_deref())
             && is_done(store, access, &relation, &reads.sweep).await?
         {
             places = Some(vec![first.clone(), first.clone()]);

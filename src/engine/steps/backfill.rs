@@ -136,7 +136,7 @@ impl Step for Backfill {
                 // In place, only this pass finds a value that looks sealed and does not open. A
                 // comparison must not miss a row because it moved.
                 true => ReadOrder::Keys,
-                false => ReadOrder::Storage(PassKind::Growing),
+                false => ReadOrder::Storage(PassKind::Rewriting),
             },
             indexed_sweep: self.follows.is_none(),
             ends_while_written: true,

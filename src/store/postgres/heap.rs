@@ -8,11 +8,10 @@ mod window;
 use sqlx::{PgConnection, Row};
 
 use super::committed;
-use super::sql::{raw, set_local, tuple};
+use super::sql::{raw, scalar, set_local, tuple};
 use super::{PostgresStore, timed};
-use crate::crypto::envelope::OVERHEAD_BYTES;
 use crate::quote;
-use crate::store::{Access, HeapPosition, Horizon, PassKind, Result, StoreError};
+use crate::store::{HeapPosition, Horizon, PassKind, Result, StoreError};
 pub(super) use window::Window;
 
 /// The first server version that scans a range of places.
@@ -28,19 +27,9 @@ pub(super) const SETTINGS: &str = set_local!(
     "max_parallel_workers_per_gather" = "0",
 );
 
-/// The number of passes of a scan that writes rows again. With more passes, more new versions stay
-/// in their block, where no index has to change; but each pass reads every block once more.
-const PASSES: u8 = 8;
-/// The number of passes where rows grow by more than [`GROWTH_MUCH`]. Most of them leave their
-/// block in any case. Measured in docs/decisions/0010.
-const PASSES_MUCH_GROWTH: u8 = 3;
-/// A fraction of a row's length.
-const GROWTH_MUCH: f64 = 0.5;
-
 /// Implements [`crate::store::Rows::cut_by_storage`].
 pub(super) async fn cut_by_storage(
     store: &PostgresStore,
-    access: &Access,
     relation: &str,
     pieces: u32,
     pass_kind: PassKind,
@@ -51,40 +40,24 @@ pub(super) async fn cut_by_storage(
     };
     let passes = match pass_kind {
         PassKind::Looking => 1,
-        PassKind::Rewriting => PASSES,
-        PassKind::Growing if growth(store, access, relation).await? > GROWTH_MUCH => {
-            PASSES_MUCH_GROWTH
-        }
-        PassKind::Growing => PASSES,
+        PassKind::Rewriting => HeapPosition::passes_for(rows_a_block(store, relation).await?),
     };
     Ok(Some(bounds(&storage, pieces, passes)))
 }
 
-/// By what fraction of its length a row grows when all fields are sealed, according to the server's
-/// statistics; 0 without statistics.
-async fn growth(store: &PostgresStore, access: &Access, relation: &str) -> Result<f64> {
-    let names: Vec<String> = (access.cells.iter())
-        .filter(|field| field.beside().is_some())
-        .map(|field| field.source.name.as_str().to_owned())
-        .collect();
-    let overhead = OVERHEAD_BYTES * names.len();
+/// How many rows a block has, according to the server's statistics; many without statistics.
+async fn rows_a_block(store: &PostgresStore, relation: &str) -> Result<f64> {
     let mut tx = store.begin().await?;
-    let row: Option<(f64, Option<f64>)> = tuple(
-        "SELECT (SELECT coalesce(sum(s.avg_width), 0)::float8 FROM pg_catalog.pg_stats s \
-           WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND NOT s.inherited AND s.attname = ANY ($2)), \
-         CASE WHEN c.reltuples > 0 THEN pg_relation_size(c.oid)::float8 / c.reltuples END \
-         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.oid = to_regclass($1)",
+    let found: Option<f64> = scalar(
+        "SELECT reltuples::float8 / nullif(relpages, 0) FROM pg_catalog.pg_class \
+         WHERE oid = to_regclass($1) AND reltuples > 0",
     )
     .bind(relation.to_owned())
-    .bind(names)
     .fetch_optional(&mut *tx)
-    .await?;
+    .await?
+    .flatten();
     committed(tx).await?;
-    Ok(match row {
-        Some((width, Some(length))) => (width + overhead as f64) / length,
-        _ => 0.0,
-    })
+    Ok(found.unwrap_or(f64::INFINITY))
 }
 
 /// Implements [`crate::store::Rows::horizon`].

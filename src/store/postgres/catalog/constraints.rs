@@ -18,7 +18,13 @@ const INDEXES: &str = "
                           WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                             AND d.refclassid = 'pg_class'::regclass
                             AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))
-                  ORDER BY a.attnum) AS columns
+                  ORDER BY a.attnum) AS columns,
+           coalesce((SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree(i.indexrelid) t),
+                    pg_relation_size(ic.oid))::int8 AS bytes,
+           EXISTS (SELECT FROM pg_stats s JOIN pg_attribute a ON a.attname = s.attname
+                     JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE c.oid = i.indrelid AND a.attnum = i.indkey[0] AND s.schemaname = n.nspname
+                      AND s.tablename = c.relname AND abs(s.correlation) > 0.9) AS follows_storage
       FROM pg_index i
       JOIN pg_class ic ON ic.oid = i.indexrelid
       JOIN pg_am am ON am.oid = ic.relam
@@ -69,6 +75,8 @@ pub(super) async fn indexes(
             method: get(row, "method")?,
             unique: get(row, "is_unique")?,
             columns: get(row, "columns")?,
+            bytes: get(row, "bytes")?,
+            follows_storage: get(row, "follows_storage")?,
         })
     };
     rows.iter().map(index).collect()

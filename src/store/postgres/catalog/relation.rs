@@ -108,6 +108,7 @@ const SIZE: &str = "
                                        pg_stat_get_live_tuples(oid)::float8 AS live) AS counted
     )
     SELECT coalesce(sum(rows), 0)::int8 AS rows, coalesce(sum(total), 0)::int8 AS bytes,
+           coalesce(sum(heap), 0)::int8 AS heap_bytes,
            coalesce(sum(width * rows) / nullif(sum(rows), 0), max(width), 0)::int8 AS row_bytes
       FROM estimate";
 
@@ -193,6 +194,7 @@ pub(super) async fn measure(
     let row = query(SIZE).bind(tree.with_rows()).fetch_one(conn).await?;
     facts.rows = get(&row, "rows")?;
     facts.bytes = get(&row, "bytes")?;
+    facts.heap_bytes = get(&row, "heap_bytes")?;
     facts.row_bytes = get(&row, "row_bytes")?;
     Ok(())
 }

@@ -159,7 +159,8 @@ impl Window {
 mod tests {
     use super::*;
     use crate::store::Horizon;
-    use crate::store::postgres::heap::{PASSES, bounds};
+    use crate::store::page::PASSES;
+    use crate::store::postgres::heap::bounds;
 
     fn storage(id: &str, blocks: u32) -> Storage {
         Storage {

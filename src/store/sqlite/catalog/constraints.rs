@@ -29,7 +29,7 @@ pub(super) async fn indexes(
                 name: index.clone(),
                 method: "btree".to_owned(),
                 unique,
-                columns: Vec::new(),
+                ..IndexFacts::default()
             });
             if unique {
                 facts.keys.push(KeyFacts {
