@@ -7,6 +7,7 @@ pub mod alike;
 pub mod bench;
 pub mod census;
 pub mod clock;
+pub mod closing;
 pub mod columns;
 pub mod commit;
 mod compare;
@@ -241,11 +242,14 @@ impl Engine {
                 .await?;
         }
         let step = Backfill::new(job, &self.tenants.keyring.snapshot(), false);
+        let usage = self.usage(&job.table).await;
         let mut report = self.run(job, Arc::new(step), HashMap::new()).await?;
         if self.lacks_indexes(fill.access()).await? {
             report.open_quarantine = self.run(job, fill, HashMap::new()).await?.open_quarantine;
         }
         self.store.finish_indexes(&job.table).await?;
+        // With the indexes that were made after the run.
+        report.done.closing = self.closing(&job.table, usage).await;
         if report.open_quarantine == 0 && !report.done.still_written {
             self.set_states(label, &sealing, FieldState::Sealed).await?;
         }

@@ -28,6 +28,7 @@ pub mod table;
 mod text;
 pub mod transport;
 pub mod trial;
+pub mod usage;
 
 pub use crate::error::round_trip::{Next, StoreError};
 pub use crate::keys::{AuditEntry, AuditHead};
@@ -66,6 +67,7 @@ pub use switch::{IndexSwitch, LateRows, SwitchTable};
 pub use table::{KeyColumn, KeyKind, Scope, Sealed, Table, TableField, UntrustedSeal};
 pub use transport::{SslMode, Transport};
 pub use trial::{Trial, TrialTable, Tried};
+pub use usage::{Counters, Usage};
 
 /// The result of a round trip.
 pub type Result<T> = std::result::Result<T, StoreError>;

@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod backfill;
 mod bench;
+mod closing;
 mod connection;
 mod fields;
 mod finalize;

@@ -29,7 +29,7 @@ use crate::store::{
     QuarantineState, RelationRecord, Removal, Resealed, Result, Rows, RunRecord, RunState,
     ScrubFacts, ScrubStep, Scrubbing, SealedCount, SealedRelations, SearchHit, SearchList,
     SearchRelation, Select, ServerFacts, Store, StoredFile, StoredRelation, Survey, Table,
-    TableFacts, Trial, UnsealedRows, Violator,
+    TableFacts, Trial, UnsealedRows, Usage, Violator,
 };
 
 /// Wraps any store and repeats failed round trips.
@@ -219,6 +219,7 @@ patient! { Rows:
     Look reader() -> Box<dyn PageReader>;
     Look writer() -> Box<dyn BatchWriter>;
     Look trial() -> Box<dyn Trial>;
+    Look usage(table: &Table) -> Usage;
     Look census(table: &Table, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
     Look search_list() -> SearchList;
     Look search(place: &SearchRelation, keys: &[KeyId]) -> Vec<SearchHit>;

@@ -1,6 +1,7 @@
 //! What a run did: the counts of this invocation and the failures that it found. Owns the sums, not
 //! the counters in `lanes`.
 
+use super::closing::Closing;
 use super::commit::Committed;
 use super::context::RunContext;
 use super::step::StepCounts;
@@ -30,6 +31,8 @@ pub struct Tallied {
     /// Sweep indexes that could not be dropped, because a transaction has been using the table for
     /// long.
     pub indexes_left: Vec<String>,
+    /// How the files grew, and what the server counted meanwhile; `None` if nothing was measured.
+    pub closing: Option<Closing>,
 }
 
 /// A value that does not open, or is not what it should be.
@@ -106,6 +109,10 @@ impl Tallied {
         self.still_written |= other.still_written;
         self.sweeps += other.sweeps;
         self.indexes_left.extend(other.indexes_left);
+        match (&mut self.closing, other.closing) {
+            (Some(closing), Some(other)) => closing.add(other),
+            (closing, other) => *closing = closing.take().or(other),
+        }
     }
 }
 

@@ -39,6 +39,7 @@ impl Engine {
         let begun = self.stop.clock().now();
         let access = Arc::clone(step.access());
         let rows_estimate = self.store.row_estimate(&access.table).await?;
+        let usage = self.usage(&access.table).await;
         let (run_id, resumed, before) = self.open_or_begin(job, step.as_ref()).await?;
         let mut fingerprints = HashMap::new();
         for relation in self.store.relations(&access).await? {
@@ -71,8 +72,9 @@ impl Engine {
         self.events.emit(Event::TableEnded {
             table: job.table.label.clone(),
         });
-        let done = self.end(&ctx, run_id, outcome).await?;
+        let mut done = self.end(&ctx, run_id, outcome).await?;
         let open_quarantine = self.close_quarantine(&ctx, resumed).await?;
+        done.closing = self.closing(&ctx.access.table, usage).await;
         Ok(TableReport {
             table: job.table.label.clone(),
             done,

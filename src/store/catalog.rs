@@ -2,11 +2,13 @@
 //! Owns the trait and the types of the facts: the stores fill them, and the checks read them. They
 //! hold no values of rows.
 
+mod server;
+
 use async_trait::async_trait;
 
 use crate::ident::{Ident, TableName};
-use crate::store::transport::Transport;
 use crate::store::{Access, ColumnSwitch, OpenTransaction, Result, Table};
+pub use server::{BatchLog, ServerFacts};
 
 /// Facts about the server and its tables, and the columns, indexes and guards that a run needs.
 ///
@@ -114,64 +116,6 @@ impl Ddl {
     pub fn is_empty(&self) -> bool {
         self.together.is_empty() && self.alone.is_empty()
     }
-}
-
-/// The server and its settings.
-#[derive(Debug, Clone, Default)]
-pub struct ServerFacts {
-    /// `PostgreSQL 15.4`, `SQLite 3.50`.
-    pub version: String,
-    /// The version as a number: 150004, 3050000.
-    pub version_num: i64,
-    /// Database encoding, such as `UTF8`.
-    pub encoding: String,
-    /// Whether it is a standby, or a database opened read only.
-    pub read_only: bool,
-    /// Our role.
-    pub role: String,
-    /// The role that logged in; not our role if the plan names one.
-    pub login: String,
-    /// Whether that role is a superuser.
-    pub login_superuser: bool,
-    /// Whether our role is a superuser.
-    pub superuser: bool,
-    /// Settings that may copy statements into the server's log: `log_statement` if not `none`,
-    /// `log_min_duration_statement` if not -1, `auto_explain` if loaded.
-    pub statement_logging: Vec<String>,
-    /// What of a batch the server logs.
-    pub batch_log: BatchLog,
-    /// The number of prepared transactions of this database.
-    pub prepared_transactions: i64,
-    /// The number of sessions of this database, except ours, that have been in a transaction for
-    /// over a minute.
-    pub long_transactions: i64,
-    /// Whether our role may switch off the application's triggers (`session_replication_role`).
-    pub may_suppress_triggers: bool,
-    /// Rights on our own tables that our role lacks, such as `INSERT on phiseal.runs`.
-    pub missing_privileges: Vec<String>,
-    /// Whether our role lacks the right to create functions in our own schema.
-    pub create_denied: bool,
-    /// Whether our own tables are installed, in the version that this program needs.
-    pub installed: bool,
-    /// How the connection is protected; `None` in SQLite.
-    pub transport: Option<Transport>,
-    /// SQLite: views and triggers anywhere in the file that name something which does not exist
-    /// (`view v`). As long as there is one, no column can be dropped or renamed.
-    pub broken_objects: Vec<String>,
-    /// Why the guards could not be relied on for a time, one message each; see
-    /// [`crate::store::SealedRelations::all_verified`].
-    pub guard_gaps: Vec<String>,
-}
-
-/// What of a batch the server logs. A batch leaves its values out of the log if its role may say so.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BatchLog {
-    /// Statements that take at least so many milliseconds are logged
-    /// (`log_min_duration_statement`); `None` if that is off.
-    pub from_ms: Option<u64>,
-    /// The settings for which the server logs a batch with its bound values however short it is, such
-    /// as `log_statement = all`; empty if it does not.
-    pub with_values: Vec<String>,
 }
 
 /// The kind of a relation.

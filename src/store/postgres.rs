@@ -48,6 +48,7 @@ pub(crate) mod sql;
 mod survey;
 mod table;
 mod trial;
+mod usage;
 mod wanted;
 
 use std::time::Duration;
@@ -62,7 +63,7 @@ use crate::store::{
     Access, BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, Gap, Horizon, IndexSwitch,
     KeyText, OpenTransaction, PageReader, PassKind, RelationRecord, Result, Rows, SealedCount,
     SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, StoreError,
-    Survey, Table, TableFacts, Trial, Violator,
+    Survey, Table, TableFacts, Trial, Usage, Violator,
 };
 use connect::Connector;
 use opening::Opening;
@@ -356,6 +357,10 @@ impl Rows for PostgresStore {
             self.opening.clone(),
             conn,
         )))
+    }
+
+    async fn usage(&self, table: &Table) -> Result<Usage> {
+        usage::usage(self, table).await
     }
 
     async fn census(

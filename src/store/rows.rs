@@ -7,7 +7,7 @@ use super::trial::Trial;
 use super::{
     Access, Bound, Horizon, IndexSwitch, KeyText, LaneStamp, LaneTally, Locator, NewQuarantine,
     Page, PageRequest, PassKind, Result, SearchHit, SearchList, SearchRelation, Select, Survey,
-    Table, Violator, WriteRow, Written,
+    Table, Usage, Violator, WriteRow, Written,
 };
 use crate::crypto::KeyId;
 use crate::ident::Ident;
@@ -65,6 +65,9 @@ pub trait Rows: Send + Sync {
 
     /// Opens a connection on which batches are tried and rolled back.
     async fn trial(&self) -> Result<Box<dyn Trial>>;
+
+    /// What the table's files take, and what was done to its rows.
+    async fn usage(&self, table: &Table) -> Result<Usage>;
 
     /// How many values of a relation each key seals, in a range of row keys. The server compares
     /// the first bytes of each value exactly, in one scan of the range.

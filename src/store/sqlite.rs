@@ -44,7 +44,7 @@ use crate::store::{
     BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, Gap, Horizon, IndexSwitch,
     KeyText, OpenTransaction, Pacing, PageReader, PassKind, RelationRecord, Result, Rows,
     SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts,
-    Survey, Table, TableFacts, Trial, Violator,
+    Survey, Table, TableFacts, Trial, Usage, Violator,
 };
 
 /// A SQLite database file.
@@ -294,6 +294,14 @@ impl Rows for SqliteStore {
     async fn trial(&self) -> Result<Box<dyn Trial>> {
         let conn = self.opener.open().await?;
         Ok(Box::new(trial::SqliteTrial::new(conn)))
+    }
+
+    async fn usage(&self, _table: &Table) -> Result<Usage> {
+        let mut conn = self.control.lock().await;
+        Ok(Usage {
+            table_bytes: catalog::file_bytes(&mut conn).await?.unsigned_abs(),
+            ..Usage::default()
+        })
     }
 
     /// Uses a connection of its own, since it may take a while.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::tables;
+use super::{closing, tables};
 use crate::cli::args::{BackfillArgs, Global};
 use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
@@ -86,6 +86,7 @@ fn object(total: &Total, compared: &ComparedValues) -> Value {
         "lanes": total.done.lanes,
         "values_compared": compared.values,
         "values_mended": compared.mended,
+        "closing": closing::object(total.done.closing.as_ref()),
     })
 }
 
@@ -124,6 +125,9 @@ fn text(total: &Total, compared: &ComparedValues, left: &[String], idle: bool) -
             Foreign(index)
         )
     }));
+    if !idle {
+        lines.extend(closing::lines(total.done.closing.as_ref()));
+    }
     if total.open_quarantine > 0 {
         lines.push(format!(
             "{} in quarantine: see `phiseal quarantine list`",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::tables;
+use super::{closing, tables};
 use crate::cli::args::{Global, RestoreArgs};
 use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
@@ -60,6 +60,7 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
         "resumed": total.resumed,
         "lanes": total.done.lanes,
         "statements": statements,
+        "closing": closing::object(total.done.closing.as_ref()),
     });
     let mut text = format!(
         "restored {} in {}, {:.0} rows/s",
@@ -74,6 +75,9 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
         ));
     } else if args.drop_sealed {
         text.push_str("\nthe sealed columns and the guard are gone");
+    }
+    for line in closing::lines(total.done.closing.as_ref()) {
+        text.push_str(&format!("\n{line}"));
     }
     if !statements.is_empty() {
         text.push_str("\nwhat went with the plaintext columns comes back with:");

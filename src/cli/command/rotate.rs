@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::closing;
 use super::keys::destroy;
 use crate::cli::args::{Global, KeyPurpose, RotateArgs};
 use crate::cli::figures::{per_second, rounded};
@@ -110,7 +111,7 @@ fn not_due(output: Output) -> Exit {
     let value = json!({
         "history_id": null, "from_key_ids": [], "to_key_id": null, "rows_found": 0, "rows_resealed": 0,
         "conflicts": 0, "quarantined": 0, "resumed": false, "outcome": "not due", "seconds": 0.0,
-        "rows_per_second": 0.0, "rotations": [],
+        "rows_per_second": 0.0, "rotations": [], "closing": null,
     });
     output.result(&value, "not due: no key's rotation date has come");
     Exit::Done
@@ -140,6 +141,7 @@ fn say(rotated: &Rotated, output: Output) {
         "rotations": closed.iter().map(object).collect::<Vec<_>>(),
         "not_there": gone,
         "searched": beyond.map(destroy::object),
+        "closing": closing::object(done.closing.as_ref()),
     });
     let mut lines: Vec<String> = closed.iter().map(line).collect();
     lines.push(format!(
@@ -149,6 +151,7 @@ fn say(rotated: &Rotated, output: Output) {
         rounded(seconds),
         counted(tally.conflicts, "conflict"),
     ));
+    lines.extend(closing::lines(done.closing.as_ref()));
     let listed = tally.quarantined > 0 || (gone.is_empty() && beyond.is_none());
     if rotated.leaves_values() && listed {
         lines.push(

@@ -159,6 +159,14 @@ fn mentioned(facts: &TableFacts, sql: &str) -> Vec<String> {
     columns.map(|column| column.name.clone()).collect()
 }
 
+/// The bytes of the whole file, without its journal or log.
+pub(super) async fn file_bytes(conn: &mut SqliteConnection) -> Result<i64> {
+    let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+    Ok(scalar(sql.to_owned(), std::iter::empty::<Bind>())
+        .fetch_one(conn)
+        .await?)
+}
+
 /// The bytes of the pages of the table and its indexes.
 async fn bytes(conn: &mut SqliteConnection, facts: &TableFacts) -> Result<i64> {
     let names = std::iter::once(&facts.name).chain(facts.indexes.iter().map(|index| &index.name));

@@ -226,6 +226,7 @@ through! { Rows:
     search_list() -> SearchList;
     search(place: &SearchRelation, keys: &[KeyId]) -> Vec<SearchHit>;
     destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
+    usage(table: &Table) -> Usage;
     plaintext_of(table: &Table, tenant: &str) -> u64;
     switch_indexes(switch: &IndexSwitch<'_>) -> bool;
     {
