@@ -3,6 +3,7 @@
 //! indexes. A copy is a database made from a template, file by file, so that it is the same each
 //! time; then a checkpoint, so that each contestant pays for the full pages it logs.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use sqlx::postgres::PgConnectOptions;
@@ -38,10 +39,12 @@ const REPORTED: [&str; 10] = [
 /// The plaintext columns of `students`, in the order in which more of them are sealed.
 const COLUMNS: [&str; 4] = ["ssn", "phone", "address", "dob"];
 
-/// The server and the operator's folder.
+/// The server, the operator's folder and the program.
 pub struct Fixture {
     cluster: Cluster,
     dir: tempfile::TempDir,
+    /// The program that is measured; that of this build, unless somebody sets another.
+    pub program: PathBuf,
 }
 
 /// A fresh database.
@@ -54,9 +57,15 @@ pub struct Database<'a> {
 impl Fixture {
     /// Starts the server.
     pub fn start() -> Self {
+        Self::start_with(SETTINGS)
+    }
+
+    /// The same with these settings, which must load pg_stat_statements.
+    pub fn start_with(settings: &[&str]) -> Self {
         let fixture = Self {
-            cluster: Cluster::start_with(SETTINGS),
+            cluster: Cluster::start_with(settings),
             dir: tempfile::tempdir().unwrap(),
+            program: env!("CARGO_BIN_EXE_phiseal").into(),
         };
         fixture.phiseal(&["keys", "new-wrapping-key", "wrapping.key"]);
         fixture
@@ -160,8 +169,9 @@ impl Fixture {
             .env("PHISEAL_LOG", "phiseal=debug"))
     }
 
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_phiseal"));
+    /// The same, not started yet.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
         command.args(args).current_dir(self.dir());
         command
     }

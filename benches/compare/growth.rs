@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::common::{number, save, setting};
 use crate::contestants::{CONSTANT_BYTES, floor_sql};
 use crate::fixture::{Database, Fixture, beside, students};
-use crate::{chosen, machine, number, save};
+use crate::{chosen, machine};
 
 /// What was measured.
 #[derive(Default, Serialize, Deserialize)]
@@ -109,7 +110,7 @@ pub async fn run(target: &Path) {
             bench.rows(most).await;
         }
     }
-    if crate::setting("PHISEAL_BENCH_ONLY").is_none() && most >= 1_000_000 {
+    if setting("PHISEAL_BENCH_ONLY").is_none() && most >= 1_000_000 {
         crate::page::write_all(target);
     }
 }

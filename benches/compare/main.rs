@@ -27,6 +27,7 @@
 mod chart;
 #[path = "../../tests/it/support/cluster.rs"]
 mod cluster;
+mod common;
 mod contestants;
 mod fixture;
 mod growth;
@@ -37,16 +38,13 @@ mod record;
 mod regress;
 mod shares;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
+use common::{ROWS_WORTH_A_PAGE, named_in, number, save, setting, target};
 use contestants::{CONTESTANTS, Contestant, Kind, Stage};
 use fixture::Fixture;
 use record::Record;
-
-/// Where a whole run begins: what is smaller goes into no page.
-const ROWS_WORTH_A_PAGE: u64 = 1_000_000;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -84,35 +82,9 @@ fn block_on(work: impl Future<Output = ()>) {
     tokio::runtime::Runtime::new().unwrap().block_on(work);
 }
 
-/// A variable of the environment that is not empty.
-fn setting(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// A number from the environment.
-fn number(name: &str, default: u64) -> u64 {
-    setting(name).map_or(default, |text| {
-        text.replace('_', "")
-            .parse()
-            .unwrap_or_else(|_| panic!("{name}: {text} is not a number"))
-    })
-}
-
 /// Whether something is to run.
 fn chosen(name: &str) -> bool {
-    setting("PHISEAL_BENCH_ONLY").is_none_or(|only| only.split(',').any(|one| one == name))
-}
-
-/// The folder that everything goes to.
-fn target() -> PathBuf {
-    // The program lies in target/release.
-    let dir = Path::new(env!("CARGO_BIN_EXE_phiseal"))
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("bench");
-    fs::create_dir_all(&dir).unwrap();
-    dir
+    named_in("PHISEAL_BENCH_ONLY", name)
 }
 
 async fn compare(target: &Path) {
@@ -192,11 +164,4 @@ fn order(round: u32) -> impl Iterator<Item = &'static Contestant> {
     let shift = round as usize * groups.len() / 3;
     groups.rotate_left(shift % CONTESTANTS.len());
     groups.into_iter().flatten()
-}
-
-/// Writes what was measured, readable and in a fixed order.
-fn save<T: serde::Serialize>(path: &Path, what: &T) {
-    let mut text = serde_json::to_string_pretty(what).unwrap();
-    text.push('\n');
-    fs::write(path, text).unwrap();
 }

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use crate::chart::{Bar, Line, bars, lines, number};
+use crate::common::{between, listed, newest, save};
 use crate::contestants::CONTESTANTS;
 use crate::growth::Growth;
-use crate::record::{Mark, Record};
-use crate::save;
+use crate::record::{Mark, Record, marks_table};
 
 /// Writes all pages from the records in `target`, or where one is missing from that of the page as it
 /// stands.
@@ -39,36 +39,14 @@ pub fn write_all(target: &Path) {
     println!("written: {}", page.display());
 }
 
-/// What was measured last: in the target folder, or what is committed.
-fn newest<T: serde::de::DeserializeOwned>(target: &Path, docs: &Path, name: &str) -> Option<T> {
-    let text = fs::read_to_string(target.join(name))
-        .or_else(|_| fs::read_to_string(docs.join(name)))
-        .ok()?;
-    Some(serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}")))
-}
-
-/// The text with what stands between two markers replaced.
-fn between(text: &str, name: &str, new: &str) -> String {
-    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
-    let (before, rest) = text
-        .split_once(&begin)
-        .unwrap_or_else(|| panic!("no {begin}"));
-    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
-    format!("{before}{begin}{new}{end}{after}")
-}
-
 fn conditions(record: &Record) -> String {
-    let list = |map: &std::collections::BTreeMap<String, String>| -> String {
-        let items: Vec<String> = map.iter().map(|(k, v)| format!("{k} {v}")).collect();
-        items.join(", ")
-    };
     format!(
         "{} rows, {} rounds. {}. {}. Server: {}.\n",
         number(record.rows as f64),
         record.rounds,
-        list(&record.machine),
-        list(&record.versions),
-        list(&record.settings)
+        listed(&record.machine),
+        listed(&record.versions),
+        listed(&record.settings)
     )
 }
 
@@ -138,22 +116,7 @@ pub fn marks(record: &Record, growth: Option<&Growth>) -> String {
             ));
         }
     }
-    let mut out = "| mark | goal | measured | |\n| --- | --- | ---: | --- |\n".to_owned();
-    for mark in all {
-        out.push_str(&format!(
-            "| {} | {} | {:.2}{} | {} |\n",
-            mark.what,
-            mark.goal_text(),
-            mark.reached,
-            mark.unit,
-            if mark.is_reached() {
-                "reached"
-            } else {
-                "not reached"
-            }
-        ));
-    }
-    out
+    marks_table(&all)
 }
 
 fn rates(record: &Record) -> String {

@@ -188,10 +188,7 @@ impl Record {
         at_most
             .into_iter()
             .filter_map(|(what, reached, goal, unit)| {
-                Some(Mark {
-                    unit,
-                    ..Mark::at_least(what, reached?, goal)
-                })
+                Some(Mark::at_most(what, reached?, goal, unit))
             })
             .collect()
     }
@@ -205,8 +202,10 @@ pub struct Mark {
     pub goal: f64,
     /// The number reached.
     pub reached: f64,
-    /// What the numbers are; a ratio is to be at least the goal, anything else at most.
+    /// What the numbers are.
     pub unit: &'static str,
+    /// Whether the goal is a limit that the number must not pass.
+    pub limit: bool,
 }
 
 impl Mark {
@@ -217,23 +216,53 @@ impl Mark {
             goal,
             reached,
             unit: "×",
+            limit: false,
+        }
+    }
+
+    /// A limit that is to be kept.
+    pub fn at_most(what: &'static str, reached: f64, goal: f64, unit: &'static str) -> Self {
+        Self {
+            what,
+            goal,
+            reached,
+            unit,
+            limit: true,
         }
     }
 
     /// Whether it is.
     pub fn is_reached(&self) -> bool {
-        if self.unit == "×" {
-            self.reached >= self.goal
-        } else {
+        if self.limit {
             self.reached <= self.goal
+        } else {
+            self.reached >= self.goal
         }
     }
 
     /// The goal with its direction.
     pub fn goal_text(&self) -> String {
-        let sign = if self.unit == "×" { "≥" } else { "≤" };
+        let sign = if self.limit { "≤" } else { "≥" };
         format!("{sign} {}{}", self.goal, self.unit)
     }
+}
+
+/// A line for each goal, reached or not.
+pub fn marks_table(marks: &[Mark]) -> String {
+    let mut out = "| mark | goal | measured | |\n| --- | --- | ---: | --- |\n".to_owned();
+    for mark in marks {
+        let verdict = if mark.is_reached() {
+            "reached"
+        } else {
+            "not reached"
+        };
+        let goal = mark.goal_text();
+        out.push_str(&format!(
+            "| {} | {goal} | {:.2}{} | {verdict} |\n",
+            mark.what, mark.reached, mark.unit
+        ));
+    }
+    out
 }
 
 /// The middle one, or the mean of the two in the middle.
