@@ -2,7 +2,7 @@
 # target needs is installed by tests/ensure-tools.sh, which says so, or says what to do.
 
 .POSIX:
-.PHONY: help demo test bench bench-growth bench-compare soak lint doc
+.PHONY: help demo test bench bench-live bench-growth bench-compare soak lint doc
 
 CARGO = cargo
 # Most tests wait for a server more than they compute.
@@ -36,6 +36,10 @@ bench: ## phiseal beside the alternatives: an hour of measuring, and docs/BENCHM
 bench-growth: ## how cost grows with rows, lanes, columns and the size of values; 30 GB of disk
 	@tests/ensure-tools.sh cc postgres
 	PHISEAL_BENCH=growth $(CARGO) bench --locked --bench compare
+
+bench-live: ## what an application feels of phiseal at 20, 40 and 60 % of the machine: three quarters of an hour
+	@tests/ensure-tools.sh cc postgres
+	$(CARGO) bench --locked --bench live
 
 bench-compare: ## two saved runs, OLD and NEW: fails where a ratio lost a tenth
 	$(CARGO) bench --locked --bench compare -- regress $(OLD) $(NEW)
