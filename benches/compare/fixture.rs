@@ -223,6 +223,11 @@ impl Database<'_> {
         row.get(0)
     }
 
+    /// Leaves it, so that nobody but the program has a session there.
+    pub async fn close(self) {
+        self.conn.close().await.unwrap();
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         self.fixture.url(&self.name)

@@ -71,7 +71,7 @@ const MINIATURE: Size = Size {
     rows: 2000,
     seconds: 3,
     slices: 2,
-    slices_short: 2,
+    slices_short: 0,
     saturated: 1,
     warm: 1,
     rounds: 1,
@@ -229,7 +229,7 @@ async fn compared(
     size: Size,
     live: &mut Live,
 ) {
-    if !chosen(name) {
+    if !chosen(name) || size.slices_short == 0 {
         return;
     }
     if pace.is_some() && control == Control::Signals {

@@ -19,7 +19,7 @@ pub struct Size {
     pub seconds: u64,
     /// Slices of a run.
     pub slices: u32,
-    /// Slices of a run that is there for comparison.
+    /// Slices of a run that is there for comparison; 0 for no such run.
     pub slices_short: u32,
     /// Seconds for which the machine is saturated.
     pub saturated: u64,
@@ -158,9 +158,9 @@ pub async fn alone(
         for at in 0..kinds.len() {
             let (name, program, pace) = &kinds[(at + round) % kinds.len()];
             fixture.program.clone_from(program);
-            let database = fixture.fresh("clinic", &plan(*pace)).await;
+            // Another session would be a reason to begin slowly.
+            fixture.fresh("clinic", &plan(*pace)).await.close().await;
             let ran = fixture.phiseal(&["backfill", "--json"]);
-            drop(database);
             let rate = size.rows as f64 / ran.seconds;
             println!("alone, {name:<8} {:>8.2} s {rate:>9.0} rows/s", ran.seconds);
             live.alone.entry((*name).to_owned()).or_default().push(rate);

@@ -15,6 +15,7 @@
 mod arrows;
 mod backfill;
 mod bad_input;
+mod bench_live;
 mod cli_docs;
 mod compare;
 mod crash;
