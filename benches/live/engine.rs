@@ -56,6 +56,8 @@ pub struct Engine<'a> {
     log: PathBuf,
     /// Commands begun so far, without those that went on with one.
     pub commands: u32,
+    /// The longest that `pause` or `resume` took, in seconds.
+    pub slowest_reaction: f64,
 }
 
 impl<'a> Engine<'a> {
@@ -68,6 +70,7 @@ impl<'a> Engine<'a> {
             child: None,
             log: fixture.dir().join("engine.log"),
             commands: 0,
+            slowest_reaction: 0.0,
         }
     }
 
@@ -179,8 +182,10 @@ impl<'a> Engine<'a> {
     }
 
     /// Runs `pause` or `resume`. Either may find no run: a command begins or ends just now.
-    fn told(&self, word: &str) {
+    fn told(&mut self, word: &str) {
+        let begun = Instant::now();
         let output = self.fixture.command(&[word]).output().unwrap();
+        self.slowest_reaction = self.slowest_reaction.max(begun.elapsed().as_secs_f64());
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             eprintln!("phiseal {word}: {}: {}", output.status, said.trim());
@@ -199,6 +204,13 @@ impl Drop for Engine<'_> {
             let _ = child.wait();
         }
     }
+}
+
+/// Whether a run is amid its rows: some of its ranges are not done.
+pub async fn is_amid(database: &mut Database<'_>) -> bool {
+    let ranges = "SELECT count(*) FROM phiseal.lanes JOIN phiseal.runs USING (run_id) \
+         WHERE finished_at IS NULL AND lanes.state = 'open' AND lanes.kind = 'range'";
+    database.number(ranges).await > 0.0
 }
 
 /// Rows that all runs of the database have written.

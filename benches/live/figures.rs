@@ -45,6 +45,8 @@ pub struct Slice {
     pub begin: f64,
     /// When it ended.
     pub end: f64,
+    /// Whether there were rows for the engine to write all the time: no run ended in it or began.
+    pub whole: bool,
     /// Rows that the engine wrote in it.
     pub rows: u64,
     /// p99 of the load in it, in milliseconds; 0 where nothing began.
@@ -148,6 +150,9 @@ pub struct Run {
     pub resting: Latency,
     /// Commands of the engine that were begun: more than one where the table was done before the end.
     pub commands: u32,
+    /// The longest that the engine took to stop or to go on when it was told, in seconds; 0 where it
+    /// is told by signals.
+    pub slowest_reaction: f64,
     /// Transactions that failed.
     pub failed: u64,
     /// Updates of the application that are not in the table at the end; negative where there are
@@ -200,9 +205,11 @@ impl Run {
         (seconds > 0.0).then(|| rows as f64 / seconds)
     }
 
-    /// Rows a second in the working slice with the fewest.
+    /// Rows a second in the working slice with the fewest, of those with work all the time: at its
+    /// end a run looks for rows that came late and waits for older transactions.
     pub fn least_progress(&self) -> Option<f64> {
-        self.worked().map(Slice::rate).min_by(f64::total_cmp)
+        let whole = self.worked().filter(|slice| slice.whole);
+        whole.map(Slice::rate).min_by(f64::total_cmp)
     }
 }
 
@@ -266,7 +273,9 @@ impl Live {
             .filter_map(|(what, name, goal)| Some(Mark::at_most(what, ratio(name)?, goal, "×")));
         limits
             .chain(self.progress())
+            .chain(self.reaction())
             .chain(self.lost())
+            .chain(self.fast_alone())
             .chain(self.as_fast_as_before())
             .collect()
     }
@@ -285,6 +294,23 @@ impl Live {
             unit: "",
             ..Mark::at_least(what, least, 1.0)
         })
+    }
+
+    /// `pause` and `resume` act within a second.
+    fn reaction(&self) -> Option<Mark> {
+        let all = self.runs.iter().map(|run| run.slowest_reaction);
+        let slowest = all
+            .filter(|seconds| *seconds > 0.0)
+            .max_by(f64::total_cmp)?;
+        let what = "the slowest `pause` or `resume`";
+        Some(Mark::at_most(what, slowest, 1.0, " s"))
+    }
+
+    /// Full speed while nobody else is there.
+    fn fast_alone(&self) -> Option<Mark> {
+        let ratio = self.alone("polite")? / self.alone("fast")?;
+        let what = "the default pace with nobody else there, of `pace = \"fast\"`";
+        Some(Mark::at_least(what, ratio, 0.9))
     }
 
     fn lost(&self) -> Option<Mark> {

@@ -274,7 +274,7 @@ fn check(live: &Live) {
         assert_eq!((run.failed, run.updates_lost), (0, 0), "{}", run.name);
         assert!(run.resting.transactions > 0, "{}: no load", run.name);
         assert!(run.working.transactions > 0, "{}: no load", run.name);
-        let progress = run.least_progress();
+        let progress = run.rows_per_second();
         assert!(progress.is_none_or(|rows| rows > 0.0), "{}", run.name);
     }
     assert!(live.run("polite_20").is_some() && live.alone("polite").is_some());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::engine::{Control, Engine, rows_written};
+use crate::engine::{Control, Engine, is_amid, rows_written};
 use crate::figures::{Live, Run, Slice};
 use crate::fixture::{Database, Fixture};
 use crate::load::{self, LOST, Load};
@@ -91,7 +91,8 @@ pub async fn run(
         percent: part.percent,
         rate,
         slices,
-        commands: engine.map_or(0, |engine| engine.commands),
+        commands: engine.as_ref().map_or(0, |engine| engine.commands),
+        slowest_reaction: engine.map_or(0.0, |engine| engine.slowest_reaction),
         failed,
         updates_lost: database.number(&format!("SELECT {LOST}")).await as i64,
         ..Run::default()
@@ -113,7 +114,7 @@ async fn slice(
         Some(engine) => engine.pause(database).await,
         None => {}
     }
-    let before = written(engine.as_ref(), database).await;
+    let begun = Standing::of(engine.as_ref(), database).await;
     let begin = now();
     let until = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < until {
@@ -123,19 +124,35 @@ async fn slice(
         tokio::time::sleep(LOOK).await;
     }
     let end = now();
+    let ended = Standing::of(engine.as_ref(), database).await;
     Slice {
         working,
         begin,
         end,
-        rows: written(engine.as_ref(), database).await - before,
+        whole: begun.amid && ended.amid && begun.commands == ended.commands,
+        rows: ended.rows - begun.rows,
         p99_ms: 0.0,
     }
 }
 
-async fn written(engine: Option<&Engine<'_>>, database: &mut Database<'_>) -> u64 {
-    match engine {
-        Some(_) => rows_written(database).await,
-        None => 0,
+/// How far the engine is; nowhere without one.
+#[derive(Default)]
+struct Standing {
+    commands: u32,
+    amid: bool,
+    rows: u64,
+}
+
+impl Standing {
+    async fn of(engine: Option<&Engine<'_>>, database: &mut Database<'_>) -> Self {
+        let Some(engine) = engine else {
+            return Self::default();
+        };
+        Self {
+            commands: engine.commands,
+            amid: is_amid(database).await,
+            rows: rows_written(database).await,
+        }
     }
 }
 

@@ -52,6 +52,7 @@ fn run(working_ms: f64, resting_ms: f64) -> (Run, Vec<Transaction>) {
             working,
             begin,
             end: begin + 10.0,
+            whole: working,
             rows: if working { 5000 } else { 0 },
             p99_ms: 0.0,
         });
@@ -81,6 +82,7 @@ fn slices_with_and_without_the_engine_are_compared_without_their_edges() {
     assert_eq!(run.resting.worst_second, 2.0);
     assert_eq!(run.ratio(), Some(1.5));
     assert_eq!(run.rows_per_second(), Some(500.0));
+    assert_eq!(run.least_progress(), Some(500.0));
     assert_eq!(run.slices[0].p99_ms, 2.0);
     assert_eq!(run.slices[1].p99_ms, 30.0);
 }
@@ -100,6 +102,15 @@ fn a_second_with_few_transactions_is_not_the_worst() {
     all.push(one(1.5, 500.0));
     let latency = Latency::of(std::iter::once(&slice), &all, 0.0);
     assert_eq!((latency.worst_second, latency.transactions), (1.0, 21));
+}
+
+#[test]
+fn progress_is_judged_where_there_was_work_all_the_time() {
+    let (mut run, _) = run(3.0, 2.0);
+    (run.slices[1].rows, run.slices[1].whole) = (10, false);
+    assert_eq!(run.least_progress(), Some(500.0));
+    run.slices[3].whole = false;
+    assert_eq!(run.least_progress(), None);
 }
 
 #[test]
@@ -159,13 +170,32 @@ fn a_mark_of_the_live_load_is_reached_by_figures_or_not_at_all() {
 }
 
 #[test]
+fn a_run_reacts_within_a_second_and_is_fast_alone() {
+    let mut live = Live::default();
+    live.alone.insert("polite".to_owned(), vec![95.0]);
+    live.alone.insert("fast".to_owned(), vec![100.0]);
+    let slow = Run {
+        slowest_reaction: 1.2,
+        ..Run::default()
+    };
+    live.runs = vec![Run::default(), slow];
+    let marks = live.marks();
+    let reached = |what: &str| {
+        let mark = marks.iter().find(|mark| mark.what.contains(what));
+        mark.map(Mark::is_reached)
+    };
+    assert_eq!(reached("slowest `pause`"), Some(false));
+    assert_eq!(reached("nobody else there, of `pace"), Some(true));
+}
+
+#[test]
 fn the_fast_pace_may_lose_what_the_rounds_before_differ_by() {
     let of = |fast: f64| {
         let mut live = Live::default();
         live.alone
             .insert("before".to_owned(), vec![90.0, 100.0, 110.0]);
         live.alone.insert("fast".to_owned(), vec![fast]);
-        live.marks()[0].is_reached()
+        live.marks().last().unwrap().is_reached()
     };
     assert!(of(91.0));
     assert!(!of(89.0));
