@@ -85,6 +85,7 @@ fn latency(of: &Latency) -> String {
 /// What the slices of runs without an engine differ by.
 fn noise(live: &Live) -> String {
     let mut percents: Vec<u32> = live.runs.iter().map(|run| run.percent).collect();
+    percents.sort_unstable();
     percents.dedup();
     let mut parts = Vec::new();
     for percent in percents {
