@@ -4,10 +4,8 @@
 #[path = "../../benches/live/figures.rs"]
 #[allow(dead_code, reason = "the benchmark uses all of it")]
 mod figures;
-#[path = "../../benches/compare/record.rs"]
-#[allow(dead_code, reason = "the benchmarks use all of it")]
-mod record;
 
+use crate::compare::record;
 use figures::{Latency, Live, Run, Slice, Transaction, percentile};
 use record::{Mark, marks_table};
 

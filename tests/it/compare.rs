@@ -1,8 +1,8 @@
 //! What `make bench` makes of its figures: medians, ratios, marks, and the comparison of two runs.
 
 #[path = "../../benches/compare/record.rs"]
-#[allow(dead_code, reason = "the benchmark uses all of it")]
-mod record;
+#[allow(dead_code, reason = "the benchmarks use all of it")]
+pub(crate) mod record;
 #[path = "../../benches/compare/regress.rs"]
 mod regress;
 
