@@ -180,7 +180,7 @@ pub fn floor_sql() -> String {
 }
 
 fn in_place() -> String {
-    "[run]\nlanes = \"auto\"\n[[table]]\nname = \"public.students\"\n[[table.column]]\nname = \"ssn\"\n\
+    "[run]\nlanes = \"auto\"\npace = \"fast\"\n[[table]]\nname = \"public.students\"\n[[table.column]]\nname = \"ssn\"\n\
      in_place = \"application-reads-both-forms\"\n"
         .to_owned()
 }

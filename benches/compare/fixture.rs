@@ -294,9 +294,11 @@ pub fn students_in_parts(rows: u64) -> String {
     )
 }
 
-/// The `[run]` and `[[table]]` sections for so many columns sealed beside the plaintext.
+/// The `[run]` and `[[table]]` sections for so many columns sealed beside the plaintext. The open
+/// connection of the benchmark is no reason to go slowly.
 pub fn beside(lanes: &str, columns: usize) -> String {
-    let mut plan = format!("[run]\nlanes = {lanes}\n[[table]]\nname = \"public.students\"\n");
+    let mut plan =
+        format!("[run]\nlanes = {lanes}\npace = \"fast\"\n[[table]]\nname = \"public.students\"\n");
     for column in &COLUMNS[..columns] {
         plan.push_str(&format!(
             "[[table.column]]\nname = \"{column}\"\nseal_into = \"{column}_sealed\"\n"
