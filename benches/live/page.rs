@@ -89,21 +89,23 @@ fn noise(live: &Live) -> String {
     percents.dedup();
     let mut parts = Vec::new();
     for percent in percents {
-        let ratios: Vec<String> = live
-            .noise(percent)
-            .iter()
-            .map(|ratio| format!("{ratio:.2}"))
+        let runs: Vec<String> = live
+            .idle(percent)
+            .filter_map(|run| {
+                let (odd, even) = (run.working.p99, run.resting.p99);
+                Some(format!("{odd:.2} and {even:.2} ms ({:.2})", run.ratio()?))
+            })
             .collect();
-        if !ratios.is_empty() {
-            parts.push(format!("{} at {percent} %", ratios.join(" and ")));
+        if !runs.is_empty() {
+            parts.push(format!("at {percent} % {}", runs.join(", then ")));
         }
     }
     if parts.is_empty() {
         return String::new();
     }
     format!(
-        "Noise: the same length with no engine at all, p99 of odd slices of that of even ones: {}.\n",
-        parts.join(", ")
+        "Noise: the same length with no engine at all, p99 of odd slices and of even ones, and their ratio: {}.\n",
+        parts.join("; ")
     )
 }
 
