@@ -216,6 +216,7 @@ async fn runs(fixture: &Fixture, looked: &Looked<'_>) {
 
 async fn mistakes(fixture: &Fixture, looked: &Looked<'_>, table: &str) {
     looked.fails(&["plan", "--table", EVIL]).await;
+    looked.fails(&["pause", "--table", EVIL]).await;
     looked.fails(&["restore", "--column", EVIL]).await;
     looked
         .fails(&["quarantine", "show", EVIL, "--output", "x"])

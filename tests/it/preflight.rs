@@ -236,6 +236,7 @@ async fn a_role_learns_what_it_may_not_do_and_what_is_hidden_from_it() {
          ALTER TABLE clinic.t ENABLE ROW LEVEL SECURITY;
          GRANT USAGE ON SCHEMA phiseal TO {0};
          GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA phiseal TO {0};
+         GRANT DELETE ON phiseal.pace_requests, phiseal.pace_reports TO {0};
          REVOKE INSERT ON phiseal.runs FROM {0};",
         role.name
     ))

@@ -122,7 +122,9 @@ fn object(counts: &mut Counts, event: &Event, now: Instant) -> Option<Value> {
             hint,
         } => {
             let more = json!({ "table": table, "code": code, "message": message, "hint": hint });
-            Some(with(state(counts, "failed", now), more))
+            let failed = with(state(counts, "failed", now), more);
+            counts.end();
+            Some(failed)
         }
         Event::Notice { text } => {
             let notice = state(counts, "notice", now);

@@ -4,7 +4,7 @@ use super::*;
 
 /// Each case: which line of `SHORT` is replaced, by what, the line of the only fault, and what its
 /// message or hint must say.
-fn refuses(cases: &[(usize, &str, usize, &str)]) {
+pub(super) fn refuses(cases: &[(usize, &str, usize, &str)]) {
     for (number, lines, line, says) in cases {
         let found = faults(&with_line(*number, lines));
         assert_eq!(found.len(), 1, "{lines}: {found:?}");
@@ -115,125 +115,6 @@ fn each_wrong_run_setting_is_refused_at_its_line() {
             "'lease_seconds' must be from 2 to 3600",
         ),
     ]);
-}
-
-#[test]
-fn each_wrong_pace_is_refused_at_its_line() {
-    refuses(&[
-        (7, "pace = 'polit'", 7, "did you mean 'polite'?"),
-        (7, "pace = 'slow'", 7, "one of: polite, fast, windowed"),
-        (7, "pace = 1", 7, "'pace' must be a string, not an integer"),
-        (
-            7,
-            "paces = 'windowed'\nwindow = '22:00-05:00'",
-            7,
-            "did you mean 'pace'?",
-        ),
-        (
-            7,
-            "pace = 'windowed'",
-            6,
-            "[run] lacks 'window' (write window = \"22:00-05:00\")",
-        ),
-        (
-            7,
-            "pace = 'windowed'\nwindows = '22:00-05:00'",
-            8,
-            "did you mean 'window'?",
-        ),
-        (
-            7,
-            "window = '22:00-05:00'",
-            7,
-            "'window' does not go with pace 'polite'",
-        ),
-        (
-            7,
-            "pace = 'fast'\nwindow = '22:00-05:00'",
-            8,
-            "'window' does not go with pace 'fast' (write pace = \"windowed\"",
-        ),
-        (
-            7,
-            "time_zone = 'Europe/Berlin'",
-            7,
-            "'time_zone' does not go with pace 'polite'",
-        ),
-        (
-            7,
-            "rows_per_second_max = 0",
-            7,
-            "must be from 1 to 1000000000",
-        ),
-        (
-            7,
-            "rows_per_second_max = '5'",
-            7,
-            "must be an integer, not a string",
-        ),
-        (
-            7,
-            "wal_mb_per_second_max = 0",
-            7,
-            "must be from 1 to 1000000",
-        ),
-        (
-            7,
-            "replica_lag_max = 10",
-            7,
-            "must be a string, not an integer",
-        ),
-        (
-            7,
-            "replica_lag_max = '10'",
-            7,
-            "is no time: '10' (written as 10s",
-        ),
-        (7, "replica_lag_max = '-10s'", 7, "is no time: '-10s'"),
-        (7, "replica_lag_max = '0s'", 7, "must be from 1s to 24h"),
-        (7, "replica_lag_max = '25h'", 7, "must be from 1s to 24h"),
-    ]);
-}
-
-#[test]
-fn each_wrong_window_is_refused_at_its_line() {
-    for window in [
-        "22:00",
-        "22-05",
-        "22:00-5:00",
-        "22:00 - 05:00",
-        "22:00-24:00",
-        "22:60-05:00",
-        "+2:00-05:00",
-        "22:00-05:00-06:00",
-        "10pm-5am",
-    ] {
-        let lines = format!("pace = 'windowed'\nwindow = '{window}'");
-        let says = format!("'window' cannot be '{window}' (two times of the day");
-        refuses(&[(7, &lines, 8, &says)]);
-    }
-    let windowed = "pace = 'windowed'\nwindow = ";
-    for (rest, line, says) in [
-        ("'05:00-05:00'", 8, "closes when it opens"),
-        ("5", 8, "'window' must be a string"),
-        (
-            "'22:00-05:00'\ntime_zone = 'Europe/Berln'",
-            9,
-            "unknown time zone 'Europe/Berln' (did you mean 'Europe/Berlin'?)",
-        ),
-        (
-            "'22:00-05:00'\ntime_zone = 'here'",
-            9,
-            "an IANA name such as \"Europe/Berlin\"",
-        ),
-        (
-            "'22:00-05:00'\ntime_zone = ''",
-            9,
-            "'time_zone' must not be empty",
-        ),
-    ] {
-        refuses(&[(7, &format!("{windowed}{rest}"), line, says)]);
-    }
 }
 
 #[test]

@@ -47,6 +47,7 @@ const LOOKING: [(&[&str], i32); 17] = [
     (&["audit", "verify"], 0),
     (&["audit", "head"], 0),
     (&["quarantine", "list"], 0),
+    (&["speed"], 0),
     (&["bench"], 0),
     (&["migrate", "status"], 0),
     (&["migrate", "up", "--dry-run"], 0),
