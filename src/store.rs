@@ -29,6 +29,7 @@ mod text;
 pub mod transport;
 pub mod trial;
 pub mod usage;
+pub mod waits;
 
 pub use crate::error::round_trip::{Next, StoreError};
 pub use crate::keys::{AuditEntry, AuditHead};
@@ -68,6 +69,7 @@ pub use table::{KeyColumn, KeyKind, Scope, Sealed, Table, TableField, UntrustedS
 pub use transport::{SslMode, Transport};
 pub use trial::{Trial, TrialTable, Tried};
 pub use usage::{Counters, Usage};
+pub use waits::Waits;
 
 /// The result of a round trip.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -92,6 +94,7 @@ pub trait Store:
     + RotationTable
     + Pacing
     + PaceTable
+    + Waits
 {
 }
 
@@ -109,5 +112,6 @@ impl<S> Store for S where
         + RotationTable
         + Pacing
         + PaceTable
+        + Waits
 {
 }

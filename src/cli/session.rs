@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST_CONNECTION: Duration = Duration::from_secs(5);
 /// The shortest target of a batch.
 const SHORTEST_BATCH: Duration = Duration::from_millis(10);
+/// How many connections a run uses besides one for each lane.
+const CONNECTIONS_BESIDE: u32 = 3;
 /// How long a sweep retries rows that others hold locked before the run gives up.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(300);
 
@@ -120,6 +122,8 @@ pub async fn connect(
     access: Access,
 ) -> Result<Arc<dyn Store>, Fault> {
     let mut patience = Patience::new(FIRST_CONNECTION);
+    // A server that is full answers, so the URL is right.
+    let mut patience_if_full = Patience::new(PATIENCE);
     loop {
         let opened: Result<Arc<dyn Store>, StoreError> = if is_sqlite(url) {
             SqliteStore::open(url.expose_secret(), access)
@@ -135,7 +139,14 @@ pub async fn connect(
             Err(error) => error,
         };
         let may_pass = error.may_pass_soon() && !is_sqlite(url);
-        match patience.after(&error).filter(|_| may_pass) {
+        let pause = match error.is_full() {
+            true => {
+                tracing::warn!("waiting: {error}");
+                patience_if_full.after(&error)
+            }
+            false => patience.after(&error),
+        };
+        match pause.filter(|_| may_pass) {
             Some(pause) => tokio::time::sleep(pause).await,
             None => return Err(error.into()),
         }
@@ -197,7 +208,7 @@ impl Session {
     /// As [`Session::open`], but fails if phiseal's own tables are missing.
     pub async fn installed(global: &Global, tables: bool) -> Result<(Self, ServerFacts), Fault> {
         let mut session = Self::open(global, tables).await?;
-        let server = session.store.server().await?;
+        let server = session.server().await?;
         session.logged_from = server.batch_log.from_ms.map(Duration::from_millis);
         if !server.installed {
             return Err(Fault {
@@ -213,8 +224,15 @@ impl Session {
             return Ok((session, server));
         }
         session.store.start_writing().await?;
-        let server = session.store.server().await?;
+        let server = session.server().await?;
         Ok((session, server))
+    }
+
+    /// Facts of the server, for a command that works on tables.
+    pub async fn server(&self) -> Result<ServerFacts, Fault> {
+        let mut server = self.store.server().await?;
+        server.connections_needed = self.settings().workers + CONNECTIONS_BESIDE;
+        Ok(server)
     }
 
     /// The labels of the tables that `--table` names; `None`, for all tables, if it names none. The

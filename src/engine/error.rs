@@ -12,7 +12,7 @@ coded! {
     #[derive(Debug, thiserror::Error)]
     pub enum EngineError, exit: NotConverging {
         /// A round trip failed for good.
-        Store(#[from] error: StoreError) = error(transparent);
+        Store(error: StoreError) = error(transparent);
         /// A key is not there or may not be used.
         Key(#[from] error: KeyError) = error(transparent);
         /// Several keys are not there or may not be used.
@@ -165,6 +165,15 @@ coded! {
             place: String,
         } = "E0304"("{place} is not registered: nothing of it was sealed yet"), exit: Refused,
             hint: "run `phiseal backfill` first";
+    }
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Interrupted => Self::Interrupted,
+            other => Self::Store(other),
+        }
     }
 }
 

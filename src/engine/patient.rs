@@ -1,8 +1,11 @@
-//! A store that repeats every round trip which fails for a reason that may pass. Owns after which
-//! failures a call may be repeated. Batches and pages are not repeated here: their callers know
-//! more about their state.
+//! A store that repeats every round trip which fails for a reason that may pass, and watches each one
+//! (`patient/watcher.rs`). Owns after which failures a call may be repeated. Batches and pages are
+//! watched and not repeated here: their callers know more about their state.
 
-use std::sync::{Arc, OnceLock};
+mod watched;
+mod watcher;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,15 +31,17 @@ use crate::store::{
     PageReader, PassKind, Plaintext, ProcedureKind, ProcedureRecord, Procedures, QuarantineRecord,
     QuarantineState, RelationRecord, Removal, Resealed, Result, Rows, RunRecord, RunState,
     ScrubFacts, ScrubStep, Scrubbing, SealedCount, SealedRelations, SearchHit, SearchList,
-    SearchRelation, Select, ServerFacts, Store, StoredFile, StoredRelation, Survey, Table,
-    TableFacts, Trial, UnsealedRows, Usage, Violator,
+    SearchRelation, Select, ServerFacts, Store, StoreError, StoredFile, StoredRelation, Survey,
+    Table, TableFacts, Trial, UnsealedRows, Usage, Violator, Waits,
 };
+use watched::{WatchedReader, WatchedWriter};
+use watcher::Watcher;
 
 /// Wraps any store and repeats failed round trips.
 pub struct PatientStore {
     inner: Arc<dyn Store>,
     limit: Duration,
-    watch: OnceLock<(Stop, Arc<dyn EventSink>)>,
+    watcher: Arc<Watcher>,
 }
 
 /// After which failures a round trip may be repeated.
@@ -56,16 +61,16 @@ impl PatientStore {
     /// Repeats each round trip for up to `limit`, counted from its first failure.
     pub fn new(inner: Arc<dyn Store>, limit: Duration) -> Self {
         Self {
+            watcher: Arc::new(Watcher::new(Arc::clone(&inner))),
             inner,
             limit,
-            watch: OnceLock::new(),
         }
     }
 
     /// Sets where waiting is reported and whose request to stop ends it. Only the first call
     /// counts.
     pub fn watch(&self, stop: &Stop, events: &Arc<dyn EventSink>) {
-        let _ = self.watch.set((stop.clone(), Arc::clone(events)));
+        self.watcher.watch(stop, events);
     }
 
     async fn again<T, F>(&self, kind: RetryKind, mut work: impl FnMut() -> F + Send) -> Result<T>
@@ -73,15 +78,21 @@ impl PatientStore {
         T: Send,
         F: Future<Output = Result<T>> + Send,
     {
-        let mut patience = match self.watch.get() {
+        // What a call did that is given up while it commits is not known.
+        let given_up = match kind {
+            RetryKind::Once => StoreError::OutcomeUnknown,
+            RetryKind::Look | RetryKind::Repeatable => StoreError::Interrupted,
+        };
+        let watch = self.watcher.watch.get();
+        let mut patience = match watch {
             Some((stop, _)) => Patience::by(stop.clock(), self.limit),
             None => Patience::new(self.limit),
         };
         let mut waited = false;
         loop {
-            let error = match work().await {
+            let error = match self.watcher.over(given_up.clone(), work()).await {
                 Ok(answer) => {
-                    if let (true, Some((_, events))) = (waited, self.watch.get()) {
+                    if let (true, Some((_, events))) = (waited, watch) {
                         events.emit(Event::GoingOn);
                     }
                     return Ok(answer);
@@ -94,19 +105,17 @@ impl PatientStore {
                 Next::SkipLocked => kind == RetryKind::Look,
                 Next::Bisect | Next::Reread | Next::Stop => false,
             };
-            if !may_pass
-                || self
-                    .watch
-                    .get()
-                    .is_some_and(|(stop, _)| stop.is_requested())
-            {
+            if !may_pass {
                 return Err(error);
+            }
+            if watch.is_some_and(|(stop, _)| stop.is_requested()) {
+                return Err(StoreError::Interrupted);
             }
             let Some(pause) = patience.after(&error) else {
                 return Err(error);
             };
             waited = true;
-            match self.watch.get() {
+            match watch {
                 Some((stop, events)) => {
                     events.emit(Event::Waiting {
                         why: error.to_string(),
@@ -120,12 +129,13 @@ impl PatientStore {
 }
 
 macro_rules! patient {
-    ($seam:ident: $($kind:ident $call:ident($($arg:ident: $type:ty),*) -> $answer:ty;)+) => {
+    ($seam:ident: $($kind:ident $call:ident($($arg:ident: $type:ty),*) -> $answer:ty;)+ $({ $($more:tt)* })?) => {
         #[async_trait]
         impl $seam for PatientStore {
             $(async fn $call(&self, $($arg: $type),*) -> Result<$answer> {
                 self.again(RetryKind::$kind, || self.inner.$call($($arg),*)).await
             })+
+            $($($more)*)?
         }
     };
 }
@@ -216,8 +226,6 @@ patient! { Rows:
     Look survey(table: &Table) -> Survey;
     Look violators(table: &Table, relation: &str, limit: u32) -> Vec<Violator>;
     Look any_left(access: &Access, relation: &str, select: &Select) -> bool;
-    Look reader() -> Box<dyn PageReader>;
-    Look writer() -> Box<dyn BatchWriter>;
     Look trial() -> Box<dyn Trial>;
     Look usage(table: &Table) -> Usage;
     Look census(table: &Table, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;
@@ -226,6 +234,17 @@ patient! { Rows:
     Once destroy_keys(order: &Destruction<'_>) -> Vec<SealedCount>;
     Look plaintext_of(table: &Table, tenant: &str) -> u64;
     Once switch_indexes(switch: &IndexSwitch<'_>) -> bool;
+    {
+        async fn reader(&self) -> Result<Box<dyn PageReader>> {
+            let reader = self.again(RetryKind::Look, || self.inner.reader()).await?;
+            Ok(Box::new(WatchedReader::new(&self.watcher, reader)))
+        }
+
+        async fn writer(&self) -> Result<Box<dyn BatchWriter>> {
+            let writer = self.again(RetryKind::Look, || self.inner.writer()).await?;
+            Ok(Box::new(WatchedWriter::new(&self.watcher, writer)))
+        }
+    }
 }
 
 patient! { Plaintext:
@@ -303,4 +322,19 @@ patient! { AuditTable:
     Once append_audit(entry: &AuditEntry, expected: &AuditHead) -> bool;
     Look audit_entries(from: i64, limit: u32) -> Vec<AuditRow>;
     Look audit_misfit() -> Option<AuditMisfit>;
+}
+
+#[async_trait]
+impl Waits for PatientStore {
+    async fn waits(&self) -> Result<Vec<String>> {
+        self.inner.waits().await
+    }
+
+    async fn interrupt(&self) -> Result<()> {
+        self.inner.interrupt().await
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.inner.notices()
+    }
 }

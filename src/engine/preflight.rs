@@ -7,6 +7,7 @@ mod blind_index;
 mod broken_object;
 mod check_constraint;
 mod column;
+mod connections;
 mod few_distinct;
 mod finding;
 mod foreign_key;
@@ -31,6 +32,7 @@ mod row_security;
 mod rule;
 mod sealed_column;
 mod server;
+mod standby;
 mod storage_class;
 mod surveyed;
 mod tenant;
@@ -143,6 +145,8 @@ type Check = fn(&Preflight<'_>, &mut Findings);
 
 const CHECKS: &[Check] = &[
     server::check,
+    connections::check,
+    standby::check,
     usable_key::check,
     broken_object::check,
     guard_gap::check,

@@ -152,6 +152,17 @@ coded! {
             why: String,
         } = "E0626"("{relation} was not rewritten: {why}"), exit: Refused,
             hint: "see the server's log; `phiseal scrub --dry-run` shows the rights that are needed, and `--method` takes another way";
+        /// A transaction that is older than an index does not end.
+        IndexWaits {
+            /// The index.
+            index: String,
+            /// Whose transaction it is.
+            who: String,
+        } = "E0546"("index {index} was not built, because an older transaction does not end: {who}"), exit: NotConverging,
+            hint: "end it, or wait, then run the command again: only the index is left to be built";
+        /// A request to stop ended a wait.
+        Interrupted = "E0545"("interrupted"), exit: Interrupted,
+            hint: "run the same command again: it resumes";
         /// Our role lacks a right.
         Denied {
             /// SQLSTATE.
@@ -223,7 +234,15 @@ pub enum Next {
 /// The reason of [`StoreError::Unreachable`] if the server has no database of the URL's name.
 pub const NO_SUCH_DATABASE: &str = "the server has no database of that name";
 
+/// The reason of [`StoreError::Unreachable`] if the server or the role has no connection left.
+pub const NO_FREE_CONNECTION: &str = "the server has no free connection, SQLSTATE 53300";
+
 impl StoreError {
+    /// Whether the server answers, but has no connection left.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Unreachable { reason } if reason == NO_FREE_CONNECTION)
+    }
+
     /// Whether a first connection may succeed soon, because a server or a pooler is starting.
     pub fn may_pass_soon(&self) -> bool {
         match self {
@@ -264,6 +283,8 @@ impl StoreError {
             | Self::NotRestored { .. }
             | Self::NotSealed { .. }
             | Self::NotRewritten { .. }
+            | Self::IndexWaits { .. }
+            | Self::Interrupted
             | Self::Denied { .. }
             | Self::RoleRefused { .. }
             | Self::RoleChanged { .. }

@@ -118,6 +118,15 @@ impl Ddl {
     }
 }
 
+/// The synchronous standbys, whose confirmation a COMMIT waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standbys {
+    /// How many must confirm.
+    pub asked: u32,
+    /// How many are there that can; `None` if our role may not see that.
+    pub there: Option<i64>,
+}
+
 /// The kind of a relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RelationKind {

@@ -1,9 +1,9 @@
 //! The PostgreSQL store: its connections and transactions, and the dispatch of each method to the
 //! file that implements it.
-//! Owns the time limit of a round trip; only `connect.rs` opens connections. Every transaction is
-//! explicit, and READ COMMITTED, except that a verification reads the rows which came since it
-//! began in REPEATABLE READ. Every setting is SET LOCAL and no statement is prepared by name, so
-//! that the store works through a pooler in transaction mode.
+//! Owns the time limit of a round trip; only `connect.rs` opens connections, and `lent.rs` says how
+//! many. Every transaction is explicit, and READ COMMITTED, except that a verification reads the
+//! rows which came since it began in REPEATABLE READ. Every setting is SET LOCAL and no statement is
+//! prepared by name, so that the store works through a pooler in transaction mode.
 
 /// Does something in a transaction of its own, and commits it:
 /// `in_transaction!(store.begin(), |tx| read(tx))`.
@@ -17,10 +17,12 @@ macro_rules! in_transaction {
     }};
 }
 
+mod alone;
 mod batch;
 mod catalog;
 mod census;
 mod connect;
+mod ddl_lock;
 mod decode;
 mod dialect;
 pub(crate) mod fault;
@@ -29,6 +31,7 @@ mod guard;
 mod heap;
 mod indexes;
 mod key_order;
+mod lent;
 pub(crate) mod opening;
 pub(crate) mod own_schema;
 mod pacing;
@@ -49,6 +52,7 @@ mod survey;
 mod table;
 mod trial;
 mod usage;
+mod waits;
 mod wanted;
 
 use std::time::Duration;
@@ -66,7 +70,9 @@ use crate::store::{
     Survey, Table, TableFacts, Trial, Usage, Violator,
 };
 use connect::Connector;
+use lent::Turns;
 use opening::Opening;
+use waits::Notes;
 
 /// How long one round trip may take. After that, its connection is given up.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(300);
@@ -79,6 +85,8 @@ pub struct PostgresStore {
     pool: PgPool,
     schema: Ident,
     opening: Opening,
+    turns: Turns,
+    notes: Notes,
 }
 
 impl PostgresStore {
@@ -108,6 +116,8 @@ impl PostgresStore {
             connector,
             schema: schema.clone(),
             opening: Opening::new(role),
+            turns: Turns::default(),
+            notes: Notes::default(),
         })
     }
 
@@ -130,24 +140,6 @@ impl PostgresStore {
     /// The name of one of our tables, qualified and quoted.
     fn own(&self, table: &str) -> String {
         format!("{}.{table}", self.schema.quoted())
-    }
-
-    async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
-        self.pool
-            .begin_with(self.opening.begin_read_committed())
-            .await
-            .map_err(|error| {
-                self.opening
-                    .refusal(self.connector.explain(error, StoreError::from))
-            })
-    }
-
-    /// A transaction with the rights of the login; see [`Opening::begin_as_login`].
-    async fn begin_as_login(&self) -> Result<Transaction<'static, Postgres>> {
-        self.pool
-            .begin_with(Opening::begin_as_login())
-            .await
-            .map_err(|error| self.connector.explain(error, StoreError::from))
     }
 }
 
@@ -172,6 +164,9 @@ impl Catalog for PostgresStore {
     async fn server(&self) -> Result<ServerFacts> {
         let mut tx = self.begin().await?;
         let mut facts = catalog::server_facts(&mut tx, self.schema.as_str()).await?;
+        committed(tx).await?;
+        let mut tx = self.begin_as_login().await?;
+        catalog::capacity(&mut tx, &mut facts).await?;
         committed(tx).await?;
         facts.transport = Some(self.connector.transport());
         Ok(facts)
@@ -332,11 +327,11 @@ impl Rows for PostgresStore {
     }
 
     async fn reader(&self) -> Result<Box<dyn PageReader>> {
-        let conn = self.connector.connect("read").await?;
         Ok(Box::new(read::Reader::new(
             self.connector.clone(),
+            self.pool.clone(),
+            self.turns.clone(),
             self.opening.clone(),
-            conn,
         )))
     }
 

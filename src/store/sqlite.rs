@@ -44,7 +44,7 @@ use crate::store::{
     BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, Gap, Horizon, IndexSwitch,
     KeyText, OpenTransaction, Pacing, PageReader, PassKind, RelationRecord, Result, Rows,
     SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts,
-    Survey, Table, TableFacts, Trial, Usage, Violator,
+    Survey, Table, TableFacts, Trial, Usage, Violator, Waits,
 };
 
 /// A SQLite database file.
@@ -91,6 +91,9 @@ impl SqliteStore {
 fn relation_name(table: &TableName) -> String {
     table.name.quoted()
 }
+
+/// SQLite does not tell what a connection waits for.
+impl Waits for SqliteStore {}
 
 #[async_trait]
 impl Catalog for SqliteStore {

@@ -20,7 +20,7 @@ use crate::store::{ServerFacts, Survey};
 
 pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exit, Fault> {
     let session = Session::open(global, true).await?;
-    let server = session.store.server().await?;
+    let server = session.server().await?;
     let mut look = session.database(&server).look(RunPurpose::Backfill).await?;
     // A DBA who asks for the DDL need not have the key.
     let keys = match args.sql {

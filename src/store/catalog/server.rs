@@ -1,5 +1,6 @@
 //! Facts about the server, which preflight judges.
 
+use super::Standbys;
 use crate::store::transport::Transport;
 
 /// The server and its settings.
@@ -47,6 +48,15 @@ pub struct ServerFacts {
     /// Why the guards could not be relied on for a time, one message each; see
     /// [`crate::store::SealedRelations::all_verified`].
     pub guard_gaps: Vec<String>,
+    /// How many connections our login may have at the moment, with those that it has; `None` in
+    /// SQLite.
+    pub connections_free: Option<i64>,
+    /// The limit that leaves no more: `max_connections` …
+    pub connections_limit: String,
+    /// How many connections the command uses at most; 0 if that is not known.
+    pub connections_needed: u32,
+    /// Whom a COMMIT waits for; `None` if for nobody.
+    pub standbys: Option<Standbys>,
 }
 
 /// What of a batch the server logs. A batch leaves its values out of the log if its role may say so.

@@ -3,6 +3,7 @@
 //! extension and no superuser, and takes no lock beyond that of a plain read. The caller wraps each
 //! function in one transaction, so that all reads go to one backend.
 
+mod capacity;
 mod code;
 mod columns;
 mod constraints;
@@ -29,6 +30,17 @@ pub(super) async fn server_facts(
     schema: &str,
 ) -> Result<ServerFacts, StoreError> {
     server::read(conn, schema).await
+}
+
+/// Adds what the server must have for a run; the caller's transaction has the rights of the login.
+///
+/// # Errors
+/// Those of the round trips.
+pub(super) async fn capacity(
+    conn: &mut PgConnection,
+    facts: &mut ServerFacts,
+) -> Result<(), StoreError> {
+    capacity::read(conn, facts).await
 }
 
 /// Everything the catalog says about one relation; `None` if no relation has this name. A name

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::committed;
+use super::ddl_lock::{begin_briefly, settle};
 use super::key_order::{self, Side};
 use super::sql::{query, raw, run, scalar, tuple};
 use super::wanted::sealed_under;
@@ -17,9 +18,6 @@ use crate::store::text::joined;
 use crate::store::{
     Access, Destruction, KeyText, OpenTransaction, Result, Sealed, SealedCount, Select, Table,
 };
-
-/// How long a destruction waits for writers before it fails and is tried again.
-const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL row_security = off;";
 
 /// Counts the values in a range of keys of one relation.
 pub(super) async fn count(
@@ -142,8 +140,9 @@ pub(super) async fn destroy(
     store: &PostgresStore,
     order: &Destruction<'_>,
 ) -> Result<Vec<SealedCount>> {
-    let mut tx = store.begin().await?;
-    run(&mut tx, LOCK_WAIT).await?;
+    // If a relation's lock is not granted soon, the caller tries again.
+    let mut tx = begin_briefly(store).await?;
+    run(&mut tx, "SET LOCAL row_security = off").await?;
     // The keys are locked first, as in every transaction that changes keys.
     let ids: Vec<i32> = order.keys.iter().map(|id| id.get().cast_signed()).collect();
     let records = keys::locked(&mut store.session(&mut tx), order.keys).await?;
@@ -175,6 +174,7 @@ pub(super) async fn destroy(
     keys::destroy(&mut session, &records, in_use, order.actor, order.reason).await?;
     audit::note(&mut store.session(&mut tx), order.note, &[], 0).await?;
     committed(tx).await?;
+    settle(store).await?;
     Ok(Vec::new())
 }
 

@@ -20,6 +20,7 @@ use url::Url;
 
 use super::CONNECT_MAX;
 use super::fault::connecting;
+use super::lent::POOL_MAX;
 use crate::store::transport::{SslMode, Transport};
 use crate::store::{Result, StoreError};
 use parameters::Parameters;
@@ -28,9 +29,6 @@ use settings::{ConnectionSettings, Endpoint};
 
 /// How every name of a session of ours begins; see [`super::sql::OURS`].
 const APPLICATION: &str = "phiseal";
-
-/// The greatest number of open connections in the pool.
-const POOL_MAX: u32 = 8;
 
 /// Opens connections to one database. Clones share a relay.
 #[derive(Clone)]

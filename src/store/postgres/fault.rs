@@ -4,7 +4,7 @@
 
 use sqlx::error::DatabaseError;
 
-use crate::error::round_trip::NO_SUCH_DATABASE;
+use crate::error::round_trip::{NO_FREE_CONNECTION, NO_SUCH_DATABASE};
 use crate::store::StoreError;
 
 /// The error that the server answers with.
@@ -20,6 +20,9 @@ pub(super) fn connecting(error: sqlx::Error) -> StoreError {
             match state.as_str() {
                 "3D000" => StoreError::Unreachable {
                     reason: NO_SUCH_DATABASE.to_owned(),
+                },
+                "53300" => StoreError::Unreachable {
+                    reason: NO_FREE_CONNECTION.to_owned(),
                 },
                 s if s.starts_with("28") => StoreError::LoginRefused { sqlstate: state },
                 _ => StoreError::Unreachable {

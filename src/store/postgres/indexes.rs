@@ -1,30 +1,30 @@
-//! Our indexes on the application's tables: those for lookups by blind index, and those for the
-//! sweep.
-//! Owns their names and how they are created and dropped: concurrently, so that no writer waits,
-//! and on leaf partitions, since PostgreSQL cannot do so on a partitioned table.
+//! Our indexes on the application's tables: those for lookups by blind index; those that a run needs
+//! for a time are in `indexes/sweep.rs`.
+//! Owns how indexes are created: concurrently, so that no writer waits, and on leaf partitions,
+//! since PostgreSQL cannot do so on a partitioned table. Also owns what a build waits for.
+
+mod sweep;
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 
 use super::PostgresStore;
+use super::alone::Alone;
 use super::committed;
-use super::sql::{raw, run, scalar};
-use super::table;
+use super::sql::scalar;
+use super::{table, waits};
 use crate::ident::{Ident, IdentError, TableName};
-use crate::store::text::joined;
-use crate::store::{Access, Result, Scope, StoreError, Table};
+use crate::store::{Result, Scope, StoreError, Table};
+pub(super) use sweep::{drop_sweep_index, make_look_index, make_sweep_index, sweep_indexes};
 
-/// The end of the names of the sweep's indexes, before a digest; on a partition a number follows.
-const SWEEP: &str = "_phiseal_sweep";
-/// The partitions of a table, and the table itself. Binds its name.
-const LEAVES: &str =
-    "SELECT relid FROM pg_partition_tree(to_regclass($1)) UNION SELECT to_regclass($1)::oid";
-/// How long creating the sweep's index waits for each transaction that blocks it.
-const LOCK_TIMEOUT: &str = "5s";
-/// The number of checks whether transactions have left a table, and the pause between them.
-const LOOKS: u32 = 10;
+/// How long an index of the sweep waits for each transaction that blocks it.
+const LOCK_WAIT: &str = "5s";
+/// How long an index for lookups waits for each older transaction.
+const OLD_TRANSACTION_MAX: &str = "10min";
+/// How long the removal of an index that was not built waits.
+const DROP_WAIT: &str = "1s";
+/// The pause between two looks at who uses a table.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The lookup indexes, either those that are unique or the others. Unique ones are created before
@@ -120,7 +120,7 @@ pub(super) async fn lookup_index(
     unique: bool,
 ) -> Result<()> {
     for index in indexes_of(store, table, column, unique).await? {
-        concurrently(store, &index, None).await?;
+        concurrently(store, &index, Wait::InTheOpen).await?;
     }
     Ok(())
 }
@@ -160,7 +160,7 @@ async fn validity(
 /// Creates the lookup indexes that are not unique.
 pub(super) async fn lookup_indexes(store: &PostgresStore, table: &Table) -> Result<()> {
     for index in lookups(store, table, false).await? {
-        concurrently(store, &index, None).await?;
+        concurrently(store, &index, Wait::InTheOpen).await?;
     }
     Ok(())
 }
@@ -196,156 +196,121 @@ pub(super) fn suffixes(leaves: &[String]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Creates an index without blocking writers. Waits for each older transaction up to
-/// `lock_timeout`, or without a limit. Drops an invalid index of an earlier failure first.
-pub(super) async fn concurrently(
-    store: &PostgresStore,
-    index: &Index,
-    lock_timeout: Option<&str>,
-) -> Result<()> {
+/// How an index waits for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Not for long: the sweep can do without its index.
+    Briefly,
+    /// For a vacuum of the table as long as it takes, and for each older transaction up to a limit;
+    /// the operator is told.
+    InTheOpen,
+}
+
+impl Wait {
+    fn lock_wait(self) -> &'static str {
+        match self {
+            Self::Briefly => LOCK_WAIT,
+            Self::InTheOpen => OLD_TRANSACTION_MAX,
+        }
+    }
+}
+
+/// Creates an index without blocking writers. Drops an invalid index of an earlier failure first.
+///
+/// # Errors
+/// [`StoreError::Locked`] or, where it waits in the open, [`StoreError::IndexWaits`] if an older
+/// transaction does not end.
+pub(super) async fn concurrently(store: &PostgresStore, index: &Index, wait: Wait) -> Result<()> {
+    let leaf: TableName = index
+        .relation
+        .parse()
+        .map_err(|_| StoreError::unexpected("a relation's name"))?;
+    let schema = leaf.schema.as_ref().map(|s| format!("{}.", s.quoted()));
+    let qualified = format!("{}{}", schema.unwrap_or_default(), index.name.quoted());
     let mut tx = store.begin().await?;
-    let there = index_there(&mut tx, &index.relation, &index.name).await?;
+    let valid = validity(&mut tx, &index.relation, &index.name).await?;
     committed(tx).await?;
-    if there {
-        return Ok(());
+    match valid {
+        Some(true) => return Ok(()),
+        Some(false) => store.notes.tell(format!(
+            "index {qualified} is INVALID, as an attempt to build it left it; it is dropped and built again"
+        )),
+        None => {}
     }
-    let drop = index.drop()?;
-    let mut conn = store.connector.connect("index").await?;
-    wait_at_most(&mut conn, lock_timeout).await?;
-    run(&mut conn, drop.clone()).await?;
-    let made = run(&mut conn, index.create()).await;
+    if wait == Wait::InTheOpen {
+        until_maintained(store, &index.relation).await?;
+    }
+    let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {qualified}");
+    let mut session = Alone::open(store, None, wait.lock_wait()).await?;
+    let made = remake(store, &mut session, index, &qualified, (&drop, valid)).await;
     if made.is_err() {
-        let _ = raw(drop).execute(&mut conn).await;
-    }
-    wait_as_before(&mut conn, lock_timeout).await;
-    made
-}
-
-/// Creates the sweep's partial index of a relation's rows that still need work; see
-/// [`crate::store::Catalog::make_sweep_index`].
-pub(super) async fn make_sweep_index(
-    store: &PostgresStore,
-    access: &Access,
-    relation: &str,
-) -> Result<bool> {
-    let table = &access.table;
-    let keys = joined(&table.keys, ", ", |key| key.name.quoted());
-    let needs = joined(
-        access.cells.iter().filter(|field| field.source.exists),
-        " OR ",
-        super::wanted::unsealed,
-    );
-    let rest = format!("({}) WHERE {}", keys, needs);
-    // The digest gives an index with other columns, left by an earlier run, another name.
-    let digest = hex::encode(&Sha256::digest(rest.as_bytes())[..4]);
-    let named = |ending: &str| (table.name.name).with_suffix(&format!("{SWEEP}_{digest}{ending}"));
-    let names = leaf_names(store, table, &access.scope, named).await?;
-    for (relation, name) in names.into_iter().filter(|(leaf, _)| leaf == relation) {
-        let mut tx = store.begin().await?;
-        let there = index_there(&mut tx, &relation, &name).await?;
-        committed(tx).await?;
-        if there {
-            continue;
-        }
-        if !is_quiet(store, table).await? {
-            return Ok(false);
-        }
-        let index = Index {
-            relation,
-            name,
-            unique: false,
-            rest: rest.clone(),
+        // Whoever held the build up may hold this up, too.
+        let dropped = match session.wait_at_most(DROP_WAIT).await {
+            Ok(()) => session.run(drop).await,
+            Err(error) => Err(error),
         };
-        match concurrently(store, &index, Some(LOCK_TIMEOUT)).await {
-            Ok(()) => {}
-            Err(StoreError::Denied { .. } | StoreError::Locked | StoreError::Busy { .. }) => {
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
+        if dropped.is_err() {
+            store.notes.tell(format!(
+                "index {qualified} may be left INVALID; the next run drops it"
+            ));
         }
     }
-    Ok(true)
-}
-
-/// Drops the sweep's indexes, including those of other runs. Returns those that still exist
-/// afterwards.
-pub(super) async fn drop_sweep_index(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
-    let there = sweep_indexes(store, table).await?;
-    if there.is_empty() {
-        return Ok(there);
+    session.close().await;
+    match (made, wait) {
+        (
+            Err(Failed {
+                error: StoreError::Locked,
+                held_by,
+            }),
+            Wait::InTheOpen,
+        ) => Err(StoreError::IndexWaits {
+            index: qualified,
+            who: held_by.unwrap_or_else(|| "see pg_stat_activity".to_owned()),
+        }),
+        (made, _) => made.map_err(|failed| failed.error),
     }
-    let mut conn = store.connector.connect("index").await?;
-    wait_at_most(&mut conn, Some(LOCK_TIMEOUT)).await?;
-    for name in there {
-        let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
-        match run(&mut conn, drop).await {
-            // A transaction reads the table, or another process drops the index.
-            Ok(())
-            | Err(
-                StoreError::Denied { .. }
-                | StoreError::Locked
-                | StoreError::Busy { .. }
-                | StoreError::Missing { .. },
-            ) => {}
-            Err(error) => return Err(error),
-        }
+}
+
+/// Why an index was not built.
+struct Failed {
+    error: StoreError,
+    /// Who was last seen to hold it up.
+    held_by: Option<String>,
+}
+
+/// Drops the index if it is there, and creates it.
+async fn remake(
+    store: &PostgresStore,
+    session: &mut Alone,
+    index: &Index,
+    qualified: &str,
+    (drop, valid): (&str, Option<bool>),
+) -> std::result::Result<(), Failed> {
+    let create = index.create();
+    let mut statements = vec![(format!("the build of index {qualified}"), create.as_str())];
+    if valid.is_some() {
+        statements.insert(0, (format!("the removal of index {qualified}"), drop));
     }
-    wait_as_before(&mut conn, Some(LOCK_TIMEOUT)).await;
-    sweep_indexes(store, table).await
-}
-
-/// The names of the sweep's existing indexes, valid or not, quoted.
-pub(super) async fn sweep_indexes(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
-    let sql = format!(
-        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i \
-         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE i.indrelid IN ({LEAVES}) AND c.relname ~ '{SWEEP}(_[0-9a-f]{{8}})?(_[0-9]+)?$' ORDER BY 1"
-    );
-    in_transaction!(store.begin(), |tx| scalar(sql)
-        .bind(super::prepare::regclass(table))
-        .fetch_all(&mut **tx))
-}
-
-/// Whether no other transaction has used the table throughout the checks. An index could be neither
-/// created nor dropped before such a transaction ends. VACUUM does not count, because autovacuum
-/// gives way.
-async fn is_quiet(store: &PostgresStore, table: &Table) -> Result<bool> {
-    let sql = format!(
-        "SELECT DISTINCT virtualtransaction FROM pg_catalog.pg_locks \
-         WHERE relation IN ({LEAVES}) AND granted AND pid <> pg_backend_pid() \
-           AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
-           AND mode <> 'ShareUpdateExclusiveLock'"
-    );
-    let mut before: Option<Vec<String>> = None;
-    for _ in 0..LOOKS {
-        let mut tx = store.begin().await?;
-        let now: Vec<String> = scalar(sql.clone())
-            .bind(super::prepare::regclass(table))
-            .fetch_all(&mut *tx)
-            .await?;
-        committed(tx).await?;
-        let still = before.get_or_insert_with(|| now.clone());
-        still.retain(|one| now.contains(one));
-        if still.is_empty() {
-            return Ok(true);
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-    Ok(false)
-}
-
-async fn wait_at_most(conn: &mut PgConnection, lock_timeout: Option<&str>) -> Result<()> {
-    if let Some(time) = lock_timeout {
-        let set = format!("SET lock_timeout = '{time}'");
-        run(conn, set).await?;
+    for (what, statement) in statements {
+        let note = store.notes.running(what, statement);
+        session.run(statement).await.map_err(|error| Failed {
+            error,
+            held_by: note.held_by(),
+        })?;
     }
     Ok(())
 }
 
-/// Behind a pooler, another client uses the session afterwards.
-async fn wait_as_before(conn: &mut PgConnection, lock_timeout: Option<&str>) {
-    if lock_timeout.is_some() {
-        let _ = raw("RESET lock_timeout").execute(conn).await;
+/// Waits until nobody vacuums or analyses the relation: an index build would wait for a vacuum, and
+/// end one that the server began by itself.
+async fn until_maintained(store: &PostgresStore, relation: &str) -> Result<()> {
+    let note = store.notes.open("");
+    loop {
+        let who = waits::maintainers(store, relation).await?;
+        if who.is_empty() {
+            return Ok(());
+        }
+        note.say(format!("the vacuum of {relation}: {}", who.join("; ")));
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }

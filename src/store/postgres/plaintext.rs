@@ -17,8 +17,9 @@ use sqlx::{Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::committed;
+use super::ddl_lock::{begin_briefly, patiently};
 use super::guard::{self, Guard};
-use super::prepare::{begin_briefly, guard_is_there, patiently, regclass};
+use super::prepare::{guard_is_there, regclass};
 use super::relations;
 use super::sql::{query, run, scalar};
 use crate::ident::Ident;
@@ -45,7 +46,7 @@ impl Plaintext for PostgresStore {
     }
 
     async fn freeze(&self, table: &Table) -> Result<()> {
-        patiently(|| try_freeze(self, table)).await
+        patiently(self, &regclass(table), || try_freeze(self, table)).await
     }
 
     async fn unfreeze(&self, table: &Table) -> Result<Vec<String>> {
@@ -57,7 +58,11 @@ impl Plaintext for PostgresStore {
     }
 
     async fn give_up(&self, table: &Table, field: Option<usize>, key: &KeyText) -> Result<bool> {
-        patiently(|| give_up::try_give_up(self, table, field, key)).await
+        let name = regclass(table);
+        patiently(self, &name, || {
+            give_up::try_give_up(self, table, field, key)
+        })
+        .await
     }
 
     async fn constrain(&self, table: &Table, blank: bool) -> Result<()> {
@@ -65,7 +70,7 @@ impl Plaintext for PostgresStore {
     }
 
     async fn hide(&self, table: &Table, state: &FrozenState) -> Result<Option<FrozenState>> {
-        patiently(|| try_hide(self, table, state)).await
+        patiently(self, &regclass(table), || try_hide(self, table, state)).await
     }
 
     async fn remove_plaintext(
@@ -77,7 +82,11 @@ impl Plaintext for PostgresStore {
         if remove::is_removed(self, table).await? {
             return Ok(true);
         }
-        patiently(|| remove::try_remove(self, table, removal, state)).await
+        let name = regclass(table);
+        patiently(self, &name, || {
+            remove::try_remove(self, table, removal, state)
+        })
+        .await
     }
 
     async fn forget_statistics(&self, table: &Table) -> Result<Vec<String>> {

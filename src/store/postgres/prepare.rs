@@ -1,7 +1,6 @@
 //! DDL on the application's tables: sealed columns, guard, indexes.
-//! Owns how DDL waits for locks: briefly and a bounded number of times, so that the application's
-//! statements do not queue behind it for long. All of it adds something, except what
-//! `prepare/restore.rs` drops.
+//! Owns which statements are missing, and their order. All of it adds something, except what
+//! `prepare/restore.rs` drops. How DDL waits for locks is in `ddl_lock.rs`.
 
 pub(super) mod restore;
 
@@ -11,8 +10,9 @@ use sqlx::{Postgres, Transaction};
 
 use super::PostgresStore;
 use super::committed;
+use super::ddl_lock::{begin_briefly, patiently};
 use super::guard::{self, Guard};
-use super::indexes::{self, Index};
+use super::indexes::{self, Index, Wait};
 use super::plaintext;
 use super::relations;
 use super::sql::{run, scalar, tuple};
@@ -20,12 +20,10 @@ use super::table;
 use crate::ident::Ident;
 use crate::store::{Ddl, Result, Scope, StoreError, Table};
 
-/// The number of attempts to get a lock. Each waits [`LOCK_WAIT_MS`], and the pauses between them
-/// grow.
-const ATTEMPTS: u32 = 14;
-/// Below the server's `deadlock_timeout` (1 s by default), so that in a deadlock phiseal gives up and
-/// never the application.
-const LOCK_WAIT_MS: u32 = 400;
+/// How often statements are made anew because another engine ran some of them meanwhile, and the
+/// pause before.
+const REPEATS: u32 = 14;
+const REPEAT_AFTER: Duration = Duration::from_millis(100);
 
 /// The table's name in the form that `to_regclass` takes.
 pub(super) fn regclass(table: &Table) -> String {
@@ -96,11 +94,11 @@ pub(super) async fn prepare(store: &PostgresStore, table: &Table) -> Result<()> 
     // missing when this loop looks again.
     for attempt in 1.. {
         let statements = missing_in_transaction(store, table).await?;
-        match apply(store, &statements).await {
+        match apply(store, table, &statements).await {
             Err(StoreError::Refused { sqlstate })
-                if attempt < ATTEMPTS && made_by_another(&sqlstate) =>
+                if attempt < REPEATS && made_by_another(&sqlstate) =>
             {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(REPEAT_AFTER).await;
             }
             outcome => {
                 outcome?;
@@ -110,7 +108,7 @@ pub(super) async fn prepare(store: &PostgresStore, table: &Table) -> Result<()> 
     }
     retire_old_function(store).await?;
     for index in indexes::lookups(store, table, true).await? {
-        indexes::concurrently(store, &index, None).await?;
+        indexes::concurrently(store, &index, Wait::InTheOpen).await?;
     }
     // Some server versions do not copy ENABLE ALWAYS to the triggers of partitions, so it is set on
     // each.
@@ -149,7 +147,7 @@ pub(super) async fn prepare(store: &PostgresStore, table: &Table) -> Result<()> 
     }
     late.insert(0, relations::before_change(store, table));
     late.extend(relations::after_change(store, table, false));
-    apply(store, &late).await
+    apply(store, table, &late).await
 }
 
 /// Drops a function that guards of an earlier version called, once no such guard is left.
@@ -185,44 +183,17 @@ fn made_by_another(sqlstate: &str) -> bool {
     matches!(sqlstate, "42701" | "42710" | "42P07" | "42723" | "XX000")
 }
 
-/// Runs statements in one transaction with a short lock_timeout; tries again if a lock is not
-/// available.
-pub(super) async fn apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
+/// Runs statements in one transaction, which waits for the table's lock only briefly; tries again if
+/// the lock is not granted.
+pub(super) async fn apply(
+    store: &PostgresStore,
+    table: &Table,
+    statements: &[String],
+) -> Result<()> {
     match statements {
         [] => Ok(()),
-        statements => patiently(|| try_apply(store, statements)).await,
+        statements => patiently(store, &regclass(table), || try_apply(store, statements)).await,
     }
-}
-
-/// Tries something again that waits for a lock only briefly, with growing pauses.
-pub(super) async fn patiently<T, F>(mut once: impl FnMut() -> F) -> Result<T>
-where
-    F: Future<Output = Result<T>>,
-{
-    let mut pause = Duration::from_millis(100);
-    let mut attempt = 1;
-    loop {
-        match once().await {
-            Err(StoreError::Locked | StoreError::Busy { .. }) if attempt < ATTEMPTS => {
-                tracing::info!(attempt, "waiting for a lock on the table");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(5));
-                attempt += 1;
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Begins a transaction that waits for a lock only briefly.
-pub(super) async fn begin_briefly(store: &PostgresStore) -> Result<Transaction<'static, Postgres>> {
-    let mut tx = store.begin().await?;
-    run(
-        &mut tx,
-        format!("SET LOCAL lock_timeout = '{LOCK_WAIT_MS}ms'"),
-    )
-    .await?;
-    Ok(tx)
 }
 
 async fn try_apply(store: &PostgresStore, statements: &[String]) -> Result<()> {

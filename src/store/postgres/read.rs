@@ -1,17 +1,18 @@
 //! Reading pages.
-//! Owns the reading connection and its snapshot, and decides who cuts a window to size: the reader,
-//! or the server if rows are large. Takes no row locks. A page is one statement and so one
-//! snapshot.
+//! Owns the connection that a page is read on and its snapshot, and decides who cuts a window to
+//! size: the reader, or the server if rows are large. Takes no row locks. A page is one statement
+//! and so one snapshot.
 
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sqlx::PgConnection;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgPool, PgRow};
 
 use super::connect::Connector;
 use super::decode::{Places, decode_cut, decode_page, decode_uncut};
 use super::fault::of_rows;
+use super::lent::{Lent, Turns};
 use super::opening::Opening;
 use super::select::{self, Cut, Rows};
 use super::sql::{TEXT_SETTINGS, query, raw, set_local};
@@ -37,12 +38,15 @@ const WINDOWS_CUT_BY_SERVER: u32 = 8;
 /// More rows than any window has.
 const ROWS_ANY: u32 = 1_000_000;
 
-/// A connection that reads pages.
+/// Reads pages, each in a transaction of its own on a connection of the pool. A verification keeps a
+/// connection instead: it has no writer, and reads many pages in one snapshot.
 pub(super) struct Reader {
     connector: Connector,
+    pool: PgPool,
+    turns: Turns,
     opening: Opening,
-    conn: Option<PgConnection>,
-    /// The connection is in a transaction that keeps one snapshot for all windows.
+    own: Option<PgConnection>,
+    /// The own connection is in a transaction that keeps one snapshot for all windows.
     in_snapshot: bool,
     /// The number of next windows that the server cuts.
     cut_by_server: u32,
@@ -52,12 +56,29 @@ pub(super) struct Reader {
     answers_take: Option<Duration>,
 }
 
+/// The connection that a page is read on.
+enum PageConnection {
+    Own(PgConnection),
+    Lent(Lent),
+}
+
+impl PageConnection {
+    fn conn(&mut self) -> Result<&mut PgConnection> {
+        match self {
+            Self::Own(conn) => Ok(conn),
+            Self::Lent(lent) => lent.conn(),
+        }
+    }
+}
+
 impl Reader {
-    pub(super) fn new(connector: Connector, opening: Opening, conn: PgConnection) -> Self {
+    pub(super) fn new(connector: Connector, pool: PgPool, turns: Turns, opening: Opening) -> Self {
         Self {
             connector,
+            pool,
+            turns,
             opening,
-            conn: Some(conn),
+            own: None,
             in_snapshot: false,
             cut_by_server: 0,
             fitting: None,
@@ -123,13 +144,15 @@ impl Reader {
             Visibility::All | Visibility::Before(_) => "READ COMMITTED",
         };
         let keeps = isolation == "REPEATABLE READ";
-        let (mut conn, in_snapshot) = self.connection(keeps).await?;
+        let is_verification = !matches!(request.versions, Visibility::All);
+        let (mut taken, in_snapshot) = self.connection(is_verification, keeps).await?;
+        let conn = taken.conn()?;
         let begin = match in_snapshot {
             true => String::new(),
             false => begin_sql(&self.opening, isolation, heap::SETTINGS),
         };
         let asked = Instant::now();
-        let storage = heap::Storage::now(&mut conn, &begin, &request.relation).await?;
+        let storage = heap::Storage::now(conn, &begin, &request.relation).await?;
         let took = self
             .answers_take
             .map_or(asked.elapsed(), |known| known.min(asked.elapsed()));
@@ -137,12 +160,8 @@ impl Reader {
         let (upto, versions) = (request.upto.as_ref(), &request.versions);
         let window = heap::Window::new(after, upto, &storage, versions, took)?;
         let rows = Rows::Heap(request, window.condition(&request.versions));
-        let rows = page_rows(&mut conn, access, &rows, cut, binds(request)).await?;
-        if !keeps {
-            timed(raw("COMMIT").execute(&mut conn)).await?;
-        }
-        self.in_snapshot = keeps;
-        self.conn = Some(conn);
+        let rows = page_rows(conn, access, &rows, cut, binds(request)).await?;
+        self.done_with(taken, keeps).await?;
         Ok((rows, Places::InStorage(window)))
     }
 
@@ -157,37 +176,58 @@ impl Reader {
     ) -> Result<Vec<PgRow>> {
         let since = matches!(rows, Rows::Window(request) if matches!(request.versions, Visibility::Since(_)));
         let joins = since || matches!(rows, Rows::ByVersion(_));
-        let (mut conn, in_snapshot) = self.connection(joins).await?;
+        let is_verification =
+            matches!(rows, Rows::Window(request) if !matches!(request.versions, Visibility::All));
+        let (mut taken, in_snapshot) = self.connection(is_verification, joins).await?;
+        let conn = taken.conn()?;
         if !in_snapshot {
             let (isolation, settings) = match since {
                 true => ("REPEATABLE READ", heap::SETTINGS),
                 false => ("READ COMMITTED", ""),
             };
             let begin = begin_sql(&self.opening, isolation, settings);
-            timed(raw(begin).execute(&mut conn)).await?;
+            timed(raw(begin).execute(&mut *conn)).await?;
         }
-        let rows = page_rows(&mut conn, access, &rows, cut, binds).await?;
-        let stays = in_snapshot || since;
-        if !stays {
-            timed(raw("COMMIT").execute(&mut conn)).await?;
-        }
-        self.in_snapshot = stays;
-        self.conn = Some(conn);
+        let rows = page_rows(conn, access, &rows, cut, binds).await?;
+        self.done_with(taken, in_snapshot || since).await?;
         Ok(rows)
     }
 
-    /// Takes the connection out and says whether it is in its snapshot, which ends here unless
+    /// Takes a connection for a page, and says whether it is in its snapshot, which ends here unless
     /// `keeps_snapshot`. A caller that fails does not put the connection back, so a failure ends
     /// both.
-    async fn connection(&mut self, keeps_snapshot: bool) -> Result<(PgConnection, bool)> {
+    async fn connection(
+        &mut self,
+        is_verification: bool,
+        keeps_snapshot: bool,
+    ) -> Result<(PageConnection, bool)> {
         let in_snapshot = std::mem::take(&mut self.in_snapshot);
-        let Some(mut conn) = self.conn.take() else {
-            return Ok((self.connector.connect("read").await?, false));
+        let Some(mut conn) = self.own.take() else {
+            let taken = match is_verification {
+                true => PageConnection::Own(self.connector.connect("read").await?),
+                false => PageConnection::Lent(
+                    Lent::take(&self.pool, &self.turns, &self.connector).await?,
+                ),
+            };
+            return Ok((taken, false));
         };
         if in_snapshot && !keeps_snapshot {
             timed(raw("COMMIT").execute(&mut conn)).await?;
         }
-        Ok((conn, in_snapshot && keeps_snapshot))
+        Ok((PageConnection::Own(conn), in_snapshot && keeps_snapshot))
+    }
+
+    /// Ends the page's transaction, unless its snapshot is kept, and puts the connection back.
+    async fn done_with(&mut self, mut taken: PageConnection, keeps_snapshot: bool) -> Result<()> {
+        if !keeps_snapshot {
+            timed(raw("COMMIT").execute(taken.conn()?)).await?;
+        }
+        match taken {
+            PageConnection::Own(conn) => self.own = Some(conn),
+            PageConnection::Lent(lent) => lent.give_back(),
+        }
+        self.in_snapshot = keeps_snapshot;
+        Ok(())
     }
 }
 

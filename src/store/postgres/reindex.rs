@@ -8,6 +8,7 @@ use sqlx::{Postgres, Row, Transaction};
 
 use super::PostgresStore;
 use super::committed;
+use super::ddl_lock::{begin_briefly, settle};
 use super::decode::{Places, decode_cut};
 use super::prepare::{self, apply};
 use super::read::{binds, page_rows};
@@ -25,9 +26,6 @@ use crate::store::{
     Access, ColumnSwitch, IndexSwitch, LateRows, PageRequest, Result, Select, StoreError,
     SwitchTable, Table, Triggers, UntrustedSeal, Visibility, WriteBatch, WriteRow,
 };
-
-/// How long the switch waits for a table's lock before it fails and is tried again.
-const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL row_security = off;";
 
 /// Creates the new columns, records them, and extends the guard to them.
 pub(super) async fn prepare_columns(
@@ -63,7 +61,7 @@ pub(super) async fn prepare_columns(
         ));
     }
     statements.extend(inherit);
-    apply(store, &statements).await?;
+    apply(store, table, &statements).await?;
     // From here on the guard also sets the new column to NULL when a value changes; it has been
     // empty until now.
     prepare::prepare(store, &table.with_next(next)).await
@@ -149,8 +147,9 @@ pub(super) async fn make_indexes(
 
 /// Replaces the old columns by the new ones; see [`crate::store::Rows::switch_indexes`].
 pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Result<bool> {
-    let mut tx = store.begin().await?;
-    run(&mut tx, LOCK_WAIT).await?;
+    // If a table's lock is not granted soon, the caller tries again.
+    let mut tx = begin_briefly(store).await?;
+    run(&mut tx, "SET LOCAL row_security = off").await?;
     let (handovers, due) = (order.handovers, order.due);
     if !keys::hand_over(&mut store.session(&mut tx), handovers, due, order.actor).await? {
         return Err(StoreError::unexpected(
@@ -195,6 +194,7 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
     }
     audit::note(&mut store.session(&mut tx), order.note, &[], 0).await?;
     committed(tx).await?;
+    settle(store).await?;
     Ok(true)
 }
 

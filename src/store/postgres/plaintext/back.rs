@@ -4,7 +4,8 @@
 
 use super::super::PostgresStore;
 use super::super::committed;
-use super::super::prepare::{begin_briefly, patiently};
+use super::super::ddl_lock::{begin_briefly, patiently};
+use super::super::prepare::{apply, regclass};
 use super::super::relations;
 use super::super::sql::{OWNERS_NAMES, SAFE_NAMES, run};
 use super::constraints::{drop_statements, relations_of, set_not_null};
@@ -15,7 +16,7 @@ use crate::store::{FieldState, Result, Table};
 
 /// See [`crate::store::Plaintext::unfreeze`].
 pub(super) async fn unfreeze(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
-    patiently(|| try_unfreeze(store, table)).await?;
+    patiently(store, &regclass(table), || try_unfreeze(store, table)).await?;
     finish(store, table).await
 }
 
@@ -109,7 +110,7 @@ async fn thaw(
 /// default comes after the column, since rows that are there would take it. A frozen field takes
 /// plaintext again.
 pub(crate) async fn make_plain_columns(store: &PostgresStore, table: &Table) -> Result<()> {
-    patiently(|| try_make(store, table)).await
+    patiently(store, &regclass(table), || try_make(store, table)).await
 }
 
 async fn try_make(store: &PostgresStore, table: &Table) -> Result<()> {
@@ -269,7 +270,7 @@ pub(super) async fn finish(store: &PostgresStore, table: &Table) -> Result<Vec<S
         left.extend(definition.dependents);
         let label = quote::literal(&field.label);
         let forget = set_field(store, table, &label, "plaintext_definition = '{}'");
-        super::super::prepare::apply(store, &[forget]).await?;
+        apply(store, table, &[forget]).await?;
     }
     Ok(left)
 }

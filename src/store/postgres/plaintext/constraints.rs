@@ -8,8 +8,9 @@ use sqlx::{Postgres, Row, Transaction};
 
 use super::super::PostgresStore;
 use super::super::committed;
+use super::super::ddl_lock::{begin_briefly, patiently};
 use super::super::guard;
-use super::super::prepare::{apply, begin_briefly, patiently, regclass};
+use super::super::prepare::{apply, regclass};
 use super::super::sql::{query, run, tuple};
 use super::{Held, TREE, held, set_field, texts_of};
 use crate::ident::Ident;
@@ -187,7 +188,7 @@ async fn make_valid(
     let inherited = match present(store, root, check).await? {
         Present::NotValid | Present::Valid => true,
         Present::Other => {
-            apply(store, &[check.drop(root)]).await?;
+            apply(store, table, &[check.drop(root)]).await?;
             false
         }
         Present::Nothing => false,
@@ -207,7 +208,7 @@ async fn make_valid(
                 _ => Vec::new(),
             };
             statements.extend(check.add(relation, *leaf));
-            match apply(store, &statements).await {
+            match apply(store, table, &statements).await {
                 // Another process has just made it.
                 Err(StoreError::Refused { sqlstate }) if sqlstate == "42710" => {}
                 outcome => outcome?,
@@ -215,7 +216,10 @@ async fn make_valid(
         }
         // A relation without rows takes over what its partitions have proven.
         if *leaf || !is_new {
-            patiently(|| validate(store, table, relation, &check.name)).await?;
+            patiently(store, &regclass(table), || {
+                validate(store, table, relation, &check.name)
+            })
+            .await?;
         }
     }
     Ok(())
@@ -265,7 +269,7 @@ async fn carry_not_null(
     let json = super::to_json(&definition)?;
     let set = format!("plaintext_definition = {}", quote::literal(&json));
     let label = quote::literal(&field.label);
-    apply(store, &[set_field(store, table, &label, &set)]).await
+    apply(store, table, &[set_field(store, table, &label, &set)]).await
 }
 
 async fn is_not_null(store: &PostgresStore, table: &Table, column: &Ident) -> Result<bool> {
@@ -298,7 +302,7 @@ pub(super) async fn set_not_null(
     match make_valid(store, table, relations, &check).await {
         Ok(()) => {}
         Err(StoreError::NotSealed { .. }) => {
-            apply(store, &drops).await?;
+            apply(store, table, &drops).await?;
             return Ok(false);
         }
         Err(error) => return Err(error),
@@ -309,7 +313,7 @@ pub(super) async fn set_not_null(
         column.quoted()
     );
     let statements: Vec<String> = [set].into_iter().chain(drops).collect();
-    apply(store, &statements).await?;
+    apply(store, table, &statements).await?;
     Ok(true)
 }
 

@@ -3,7 +3,7 @@
 
 use super::super::PostgresStore;
 use super::super::committed;
-use super::super::prepare::begin_briefly;
+use super::super::ddl_lock::begin_briefly;
 use super::super::sql::{query, run};
 use super::{Held, held};
 use crate::store::locate::MICROSECONDS;

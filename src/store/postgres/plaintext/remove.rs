@@ -5,8 +5,8 @@ use sqlx::{Postgres, Transaction};
 
 use super::super::PostgresStore;
 use super::super::committed;
+use super::super::ddl_lock::begin_briefly;
 use super::super::guard;
-use super::super::prepare::begin_briefly;
 use super::super::relations;
 use super::super::sql::run;
 use super::{

@@ -5,7 +5,8 @@
 
 use super::super::PostgresStore;
 use super::super::committed;
-use super::super::prepare::{apply, patiently, regclass};
+use super::super::ddl_lock::{begin_briefly, patiently};
+use super::super::prepare::{apply, regclass};
 use super::super::sql::{run, scalar};
 use super::{Held, TREE, held};
 use crate::store::text::joined;
@@ -32,8 +33,8 @@ pub(super) async fn forget(store: &PostgresStore, table: &Table) -> Result<Vec<S
         });
         format!("ALTER TABLE {} {sets}", table.name.quoted())
     };
-    apply(store, &[target(100)]).await?;
-    patiently(|| {
+    apply(store, table, &[target(100)]).await?;
+    patiently(store, &regclass(table), || {
         analyze(
             store,
             table,
@@ -41,7 +42,7 @@ pub(super) async fn forget(store: &PostgresStore, table: &Table) -> Result<Vec<S
         )
     })
     .await?;
-    apply(store, &[target(0)]).await?;
+    apply(store, table, &[target(0)]).await?;
     shown(
         store,
         table,
@@ -54,7 +55,7 @@ pub(super) async fn forget(store: &PostgresStore, table: &Table) -> Result<Vec<S
 }
 
 async fn analyze(store: &PostgresStore, table: &Table, columns: String) -> Result<()> {
-    let mut tx = super::begin_briefly(store).await?;
+    let mut tx = begin_briefly(store).await?;
     let sql = format!(
         "SET LOCAL statement_timeout = 0; ANALYZE {} ({columns})",
         table.name.quoted()

@@ -19,13 +19,12 @@ pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<
     let mut guard = guard::guard_of(store, &mut tx, table).await?;
     let there = columns_there(&mut tx, table).await?;
     committed(tx).await?;
-    let sweeps = indexes::sweep_indexes(store, table).await?;
     let mut statements = Vec::new();
     let mut drops = Vec::new();
     let mut only_copies = Vec::new();
     for field in &table.fields {
         let Sealed::Beside { column, .. } = &field.sealed else {
-            only_copies.push(guard::looks_sealed(&field.column.quoted()));
+            only_copies.push(looks_sealed(&field.column.quoted()));
             continue;
         };
         if there.iter().any(|name| name == column.as_str()) {
@@ -43,17 +42,20 @@ pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<
         }
     }
     let table_name = table.name.quoted();
+    let only_copies = only_copies.join(" OR ");
     if !only_copies.is_empty() {
-        // The check is repeated under the lock, because an application that seals may have written
-        // since the sweep. Readers wait only if columns are dropped. Rows that a row security
-        // policy hides are counted too.
+        // The check is under the lock, because an application that seals may have written since the
+        // sweep. Readers wait only if columns are dropped. Rows that a row security policy hides are
+        // counted too. The index, whose build reads the table without a lock that anybody waits
+        // for, has what came since its build, too, so the check does not read the table.
+        indexes::make_look_index(store, table, &only_copies).await?;
         statements.push(lock_for_look(&table_name, drops.is_empty()));
         statements.push(super::super::sql::block(&format!(
-            "BEGIN IF EXISTS (SELECT 1 FROM {table_name} WHERE {}) THEN \
-             RAISE EXCEPTION USING ERRCODE = '{NOT_RESTORED}', MESSAGE = 'table'; END IF; END",
-            only_copies.join(" OR ")
+            "BEGIN IF EXISTS (SELECT 1 FROM {table_name} WHERE {only_copies}) THEN \
+             RAISE EXCEPTION USING ERRCODE = '{NOT_RESTORED}', MESSAGE = 'table'; END IF; END"
         )));
     }
+    let sweeps = indexes::sweep_indexes(store, table).await?;
     statements.push(relations::before_change(store, table));
     statements.extend(guard.drop_statements());
     statements.extend(
@@ -79,8 +81,12 @@ pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<
         statements.extend(guard.statements());
     }
     statements.extend(relations::after_change(store, table, false));
-    let dropped = apply(store, &statements).await;
-    dropped.map_err(|error| not_restored(error, table))
+    let dropped = apply(store, table, &statements).await;
+    let dropped = dropped.map_err(|error| not_restored(error, table));
+    if matches!(dropped, Err(StoreError::NotRestored { .. })) {
+        indexes::drop_sweep_index(store, table).await?;
+    }
+    dropped
 }
 
 /// Translates what the look under the lock raises.
@@ -125,7 +131,16 @@ fn lock_for_look(table: &str, columns_stay: bool) -> String {
         true => "EXCLUSIVE",
         false => "ACCESS EXCLUSIVE",
     };
-    format!("LOCK TABLE {table} IN {mode} MODE; SET LOCAL row_security = off")
+    // Old statistics may say that nearly every row is looked for, and then the server would not use
+    // the index.
+    format!(
+        "LOCK TABLE {table} IN {mode} MODE; SET LOCAL row_security = off; SET LOCAL enable_seqscan = off"
+    )
+}
+
+/// As the guard has it, with the schema of its operator.
+fn looks_sealed(column: &str) -> String {
+    guard::looks_sealed(column).replacen(" ~ ", " OPERATOR(pg_catalog.~) ", 1)
 }
 
 /// The SQLSTATE that the check before a drop raises.

@@ -6,21 +6,13 @@
 use std::time::Instant;
 
 use super::super::PostgresStore;
+use super::super::alone::Alone;
 use super::super::committed;
-use super::super::sql::{OWNERS_NAMES, raw, run, scalar};
+use super::super::ddl_lock::{LOCK_WAIT, begin_briefly, settle};
+use super::super::sql::{OWNERS_NAMES, run, scalar};
 use super::pg_repack;
 use crate::store::{Method, Result, ScrubStep, StepKind, StoreError, StoredRelation};
 
-/// Below the usual `deadlock_timeout` of one second.
-const LOCK_WAIT: &str = "400ms";
-const SHORT_LOCK: &str = "SET lock_timeout = '400ms'";
-/// A rewrite takes as long as it takes; not every version knows both limits. Outside of a transaction
-/// the session has the role's own search path, so every operator has its schema.
-const NO_TIME_LIMIT: &str = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
-     WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['statement_timeout', 'transaction_timeout']::pg_catalog.text[])";
-const AS_BEFORE: &str = "RESET ROLE; SELECT pg_catalog.set_config(name, reset_val, false) FROM pg_catalog.pg_settings \
-     WHERE name OPERATOR(pg_catalog.=) \
-       ANY (ARRAY['lock_timeout', 'statement_timeout', 'transaction_timeout']::pg_catalog.text[])";
 /// How many bytes of rows a sample copies.
 const SAMPLE_BYTES: u64 = 32 << 20;
 /// How long a sample may take before it is given up.
@@ -57,11 +49,11 @@ pub(super) async fn step(store: &PostgresStore, step: &ScrubStep) -> Result<()> 
             changed(store, object, &before).await.map(drop)
         }
         StepKind::View => {
-            let mut tx = store.begin().await?;
+            let mut tx = begin_briefly(store).await?;
             run(&mut tx, OWNERS_NAMES).await?;
-            run(&mut tx, format!("SET LOCAL lock_timeout = '{LOCK_WAIT}'")).await?;
             run(&mut tx, format!("REFRESH MATERIALIZED VIEW {object}")).await?;
-            committed(tx).await
+            committed(tx).await?;
+            settle(store).await
         }
         StepKind::Statements => {
             let mut tx = store.begin_as_login().await?;
@@ -71,16 +63,14 @@ pub(super) async fn step(store: &PostgresStore, step: &ScrubStep) -> Result<()> 
     }
 }
 
-/// Runs a statement outside of a transaction block. Behind a pooler another client uses the session
-/// afterwards, so its settings are taken back.
+/// Runs a statement outside of a transaction block, which gives up if its lock is not granted soon.
 async fn alone(store: &PostgresStore, statement: &str, in_role: bool) -> Result<()> {
-    let mut conn = store.connector.connect("scrub").await?;
     let role = store.opening.role().filter(|_| in_role);
-    let role = role.map_or_else(String::new, |role| format!("SET ROLE {}; ", role.quoted()));
-    run(&mut conn, format!("{NO_TIME_LIMIT}; {role}{SHORT_LOCK}")).await?;
-    let done = run(&mut conn, statement).await;
-    let _ = raw(AS_BEFORE).execute(&mut conn).await;
-    done
+    let mut session = Alone::open(store, role, LOCK_WAIT).await?;
+    let done = session.run(statement).await;
+    session.close().await;
+    done?;
+    settle(store).await
 }
 
 /// The numbers of the files of a relation and of its TOAST table.
