@@ -55,3 +55,4 @@ mod tls;
 mod trust;
 mod upgrade;
 mod verify;
+mod waits;

@@ -96,7 +96,7 @@ async fn waits_for(
 pub(super) async fn settle(store: &PostgresStore) -> Result<()> {
     let mut tx = store.begin().await?;
     // Only a transaction with a number of its own has a COMMIT that a standby must have.
-    query("SELECT pg_current_xact_id()")
+    query("SELECT pg_current_xact_id()::text")
         .fetch_all(&mut *tx)
         .await?;
     committed(tx).await

@@ -8,12 +8,9 @@ use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::sql::{query, raw, scalar};
+use super::sql::{OURS, query, raw, scalar};
 use super::{PostgresStore, committed, prepare, timed};
 use crate::store::{Activity, Conditions, Pacing, Replica, Result, Table, WaitingSession};
-
-/// The sessions of phiseal, whatever they do, by the name that every role can read.
-const OURS: &str = "application_name LIKE 'phiseal%'";
 
 /// The clock, the transactions and the log. Of sessions of other roles only the number, the database
 /// and the application's name are shown to everybody.

@@ -160,6 +160,22 @@ macro_rules! through {
     };
 }
 
+/// Looks at waits, and takes notices, beside the round trips that are counted.
+#[async_trait]
+impl Waits for FaultyStore {
+    async fn waits(&self) -> Result<Vec<String>> {
+        self.inner.waits().await
+    }
+
+    async fn interrupt(&self) -> Result<()> {
+        self.inner.interrupt().await
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.inner.notices()
+    }
+}
+
 through! { KeyTable:
     key_records() -> Vec<KeyRecord>;
     key_records_by_id(ids: &[KeyId]) -> Vec<KeyRecord>;

@@ -1,7 +1,7 @@
 //! Tests of the checks of server, table, key and triggers.
 
 use super::*;
-use crate::store::catalog::{ForeignKeyFacts, LeafFacts, TriggerFacts};
+use crate::store::catalog::{ForeignKeyFacts, LeafFacts, Standbys, TriggerFacts};
 
 fn trigger(name: &str, enabled: char) -> TriggerFacts {
     TriggerFacts {
@@ -110,6 +110,11 @@ fn what_a_person_should_know_is_a_warning() {
             ),
             ("prepared", |w| w.server.prepared_transactions = 1, "E0243"),
             ("long", |w| w.server.long_transactions = 2, "E0243"),
+            (
+                "standbys that cannot be seen",
+                |w| w.server.standbys = Some(standbys(1, None)),
+                "E0272",
+            ),
             (
                 "one partition",
                 |w| {
@@ -384,4 +389,28 @@ fn before_update_triggers_are_refused_in_place_whatever_the_plan_says() {
         });
         assert_eq!(beside.refusals(), [""; 0]);
     }
+}
+
+fn standbys(asked: u32, there: Option<i64>) -> Standbys {
+    Standbys { asked, there }
+}
+
+#[test]
+fn what_the_server_does_not_have_for_a_run_refuses_it() {
+    let with = |change: fn(&mut ServerFacts)| World::beside().with(|w| change(&mut w.server));
+    let connections = |needed, free| {
+        World::beside().with(|w| {
+            w.server.connections_needed = needed;
+            w.server.connections_free = free;
+        })
+    };
+    assert_eq!(connections(7, Some(6)).refusals(), ["E0270"]);
+    assert_eq!(connections(7, Some(7)).refusals(), [""; 0]);
+    assert_eq!(connections(7, None).refusals(), [""; 0]);
+    let missing = with(|server| server.standbys = Some(standbys(2, Some(1))));
+    assert_eq!(missing.refusals(), ["E0271"]);
+    let there = with(|server| server.standbys = Some(standbys(2, Some(2))));
+    assert_eq!(there.refusals(), [""; 0]);
+    let unseen = with(|server| server.standbys = Some(standbys(1, None)));
+    assert_eq!(unseen.refusals(), [""; 0]);
 }
