@@ -103,10 +103,7 @@ async fn limits_of_the_role_end_no_index_build_and_an_invalid_index_is_named_and
         format!("SELECT indisvalid FROM pg_index WHERE indexrelid = 'public.{index}'::regclass");
     let mut free = fixture.db().connection().await;
     run(&mut free, "SET statement_timeout = 0; SET lock_timeout = 0").await;
-    assert_eq!(
-        rows_of(&mut free, &valid).await[0][0].as_deref(),
-        Some("t")
-    );
+    assert_eq!(rows_of(&mut free, &valid).await[0][0].as_deref(), Some("t"));
 }
 
 #[tokio::test]

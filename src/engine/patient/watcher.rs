@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 /// How long a round trip may go on once a stop is requested. A COMMIT mostly ends in this time.
 const AFTER_STOP: Duration = Duration::from_secs(3);
+/// The same for each round trip after that, by which a run ends in order.
+const LATER: Duration = Duration::from_millis(1500);
 /// What is said if the look gets no answer.
 const NO_ANSWER: &str = "a free connection, or an answer of the database";
 
@@ -30,6 +32,8 @@ pub(super) struct Watcher {
     pub(super) watch: OnceLock<(Stop, Arc<dyn EventSink>)>,
     /// Held by the one that looks: what it finds holds for all round trips.
     looking: Mutex<()>,
+    /// When the stop was first seen.
+    stopped: OnceLock<Instant>,
 }
 
 impl Watcher {
@@ -38,6 +42,7 @@ impl Watcher {
             store,
             watch: OnceLock::new(),
             looking: Mutex::new(()),
+            stopped: OnceLock::new(),
         }
     }
 
@@ -103,10 +108,12 @@ impl Watcher {
     /// Ends some time after a stop is requested, in which the store may cancel what takes long.
     async fn end(&self, stop: &Stop) {
         stop.requested().await;
+        let stopped = self.stopped.get_or_init(Instant::now);
+        let rest = AFTER_STOP.saturating_sub(stopped.elapsed()).max(LATER);
         let cancel = async {
             let _ = timeout(ANSWER_MAX, self.store.interrupt()).await;
         };
-        tokio::join!(cancel, sleep(AFTER_STOP));
+        tokio::join!(cancel, sleep(rest));
     }
 }
 

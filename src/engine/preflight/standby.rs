@@ -1,6 +1,7 @@
 //! E0271 and E0272: synchronous standbys, which every COMMIT waits for.
 
 use super::{Findings, Preflight};
+use crate::plural::counted;
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     let Some(standbys) = p.server.standbys else {
@@ -13,7 +14,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             format!(
-                "synchronous_standby_names asks for {asked} synchronous standbys and {there} are there: a COMMIT would not end"
+                "synchronous_standby_names asks for {}, and {there} are there: a COMMIT would not end",
+                counted(asked, "synchronous standby")
             ),
             "bring them back, or take them out of synchronous_standby_names until they are",
         ),

@@ -142,8 +142,12 @@ impl Drop for Note {
 impl Waits for PostgresStore {
     async fn waits(&self) -> Result<Vec<String>> {
         let mut waits = self.notes.waits();
-        for waiting in sessions(self).await? {
-            let text = waiting.text(&self.notes);
+        let (committing, others): (Vec<_>, Vec<_>) =
+            (sessions(self).await?.into_iter()).partition(|waiting| waiting.standby);
+        if !committing.is_empty() {
+            waits.push(of_commits(&committing));
+        }
+        for text in others.iter().map(|waiting| waiting.text(&self.notes)) {
             if !waits.contains(&text) {
                 waits.push(text);
             }
@@ -187,12 +191,6 @@ struct Waiting {
 impl Waiting {
     fn text(&self, notes: &Notes) -> String {
         let who = self.held_by.as_deref();
-        if self.standby {
-            return format!(
-                "a COMMIT that the synchronous standby has not confirmed (our process {})",
-                self.pid
-            );
-        }
         let held = who.map_or_else(String::new, |who| format!(": {who}"));
         let what = notes.of_query(&self.query, who);
         match (&self.phase, what) {
@@ -204,6 +202,15 @@ impl Waiting {
             (None, None) => format!("a lock{held}"),
         }
     }
+}
+
+/// What sessions wait for whose COMMIT waits for a standby.
+fn of_commits(waiting: &[Waiting]) -> String {
+    let pids: Vec<String> = waiting.iter().map(|one| one.pid.to_string()).collect();
+    format!(
+        "the synchronous standby, which has not confirmed a COMMIT of process {}",
+        pids.join(", ")
+    )
 }
 
 type Row = (i32, String, bool, Option<String>, Option<String>);
@@ -310,10 +317,7 @@ mod tests {
         assert_eq!(build.held_by().as_deref(), Some(who));
         let other = waiting("SELECT 1", None, Some(who)).text(&notes);
         assert_eq!(other, format!("a lock: {who}"));
-        let commit = Waiting {
-            standby: true,
-            ..waiting("COMMIT", None, None)
-        };
-        assert!(commit.text(&notes).contains("synchronous standby"));
+        let commits = [waiting("COMMIT", None, None), waiting("COMMIT", None, None)];
+        assert!(of_commits(&commits).ends_with("a COMMIT of process 7, 7"));
     }
 }
