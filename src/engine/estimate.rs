@@ -21,9 +21,10 @@ const SPLIT_FROM: f64 = 0.11;
 /// How fast pages split beyond that, as a share of the index for a share of added bytes.
 const SPLIT_SLOPE: f64 = 5.0;
 /// The server removes dead entries instead of splitting a page, if they point into few blocks
-/// (nbtdedup.c, bottom-up deletion) and one transaction did not fill the page.
+/// (nbtdedup.c, bottom-up deletion). It cannot where one transaction fills the page.
 const FEW_BLOCKS_ROWS: u32 = 20;
-const SPLIT_PEAK: f64 = 0.14;
+const FILLED_FROM: f64 = 0.1;
+const FILLED_SLOPE: f64 = 50.0;
 /// An entry of a blind index: 4 of line pointer, 8 of header, 32 of value, in pages two thirds full.
 const BLIND_ENTRY_BYTES: f64 = 48.0 / 0.67;
 /// Bytes of log for an update beside what it adds to the row: headers, block references, both line
@@ -195,15 +196,13 @@ fn in_heap(
 /// By which share of itself an index grows.
 fn split_share(index: &IndexFacts, block: &Block, stay: Stay, rows: i64) -> f64 {
     let entry = index.bytes as f64 * LEAF_FILLED / rows.max(1) as f64;
-    let added = stay.leave * SECOND_ENTRY_BYTES / entry.max(1.0);
-    let removable = index.follows_storage
-        && block.pruned
-        && block.rows >= FEW_BLOCKS_ROWS
-        && stay.peak < SPLIT_PEAK;
-    match removable {
-        true => 0.0,
-        false => ((added - SPLIT_FROM) * SPLIT_SLOPE).clamp(0.0, 1.0),
-    }
+    let second = SECOND_ENTRY_BYTES / entry.max(1.0);
+    let removable = index.follows_storage && block.pruned && block.rows >= FEW_BLOCKS_ROWS;
+    let share = match removable {
+        true => (stay.peak * second - FILLED_FROM) * FILLED_SLOPE,
+        false => (stay.leave * second - SPLIT_FROM) * SPLIT_SLOPE,
+    };
+    share.clamp(0.0, 1.0)
 }
 
 /// In SQLite: a row is replaced in its place, and the journal or log takes each changed page.

@@ -30,6 +30,9 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     }
     let writes_seals = matches!(p.purpose, RunPurpose::Backfill | RunPurpose::Rotate { .. });
     let settings = &p.server.batch_log.with_values;
+    // A duration is logged when values are bound and when the statement has run, both with the values.
+    let by_duration = |setting: &String| !setting.starts_with("log_statement ");
+    let times = 1 + u64::from(settings.iter().any(by_duration));
     if let (Some(table), true, false) = (p.table, writes_seals, settings.is_empty()) {
         out.warn(
             "E0285",
@@ -37,7 +40,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             None,
             format!(
                 "the server's log will grow by about {} MB: it takes every batch with its values, by {}",
-                estimate::log_bytes(table, p.plan).div_ceil(1_000_000),
+                (estimate::log_bytes(table, p.plan) * times).div_ceil(1_000_000),
                 listed(settings)
             ),
             "set log_parameter_max_length = 0, or GRANT SET ON PARAMETER log_parameter_max_length to the role \

@@ -25,7 +25,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             format!("{long} sessions have been in a transaction for over a minute"),
-            "adding columns and the guard waits for those that use the table; see pg_stat_activity",
+            "adding columns and the guard waits for those that use the table, and while one is open, no dead row version \
+             makes room: table and indexes may double; see pg_stat_activity",
         );
     }
 }
