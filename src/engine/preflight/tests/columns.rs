@@ -48,6 +48,7 @@ const ON_PLAINTEXT: &[Case] = &[
                 method: "gin".to_owned(),
                 unique: false,
                 columns: names(&["ssn"]),
+                ..IndexFacts::default()
             })
         },
         "E0232",
@@ -107,6 +108,7 @@ fn indexes_and_constraints_of_our_own_are_passed_over() {
             method: "btree".to_owned(),
             unique: false,
             columns: names(&["id", "ssn"]),
+            ..IndexFacts::default()
         };
         w.table().indexes = vec![index("patients_phiseal_sweep")];
         w.table().checks.push(ConstraintFacts {

@@ -36,7 +36,7 @@ fn state(path: &Path) -> (Vec<u8>, Option<Vec<u8>>, Vec<String>) {
     (fs::read(path).unwrap(), fs::read(wal).ok(), names)
 }
 
-const LOOKING: [(&[&str], i32); 17] = [
+const LOOKING: [(&[&str], i32); 18] = [
     (&["plan"], 0),
     (&["plan", "--sql"], 0),
     (&["status"], 0),

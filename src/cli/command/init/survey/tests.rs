@@ -27,6 +27,7 @@ fn over(name: &str, unique: bool, columns: &[&str]) -> IndexFacts {
         method: "btree".to_owned(),
         unique,
         columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+        ..IndexFacts::default()
     }
 }
 
