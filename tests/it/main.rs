@@ -34,6 +34,7 @@ mod ledger;
 mod limits;
 mod live;
 mod migrate;
+mod neighbour;
 mod network;
 mod odd;
 mod ops;
