@@ -97,6 +97,8 @@ pub struct Conditions<'a> {
     pub left: Option<f64>,
     /// Whether an old transaction keeps the server from removing dead versions during the run.
     pub horizon_stands: bool,
+    /// Whether the run reads in key order, so that it meets all rows of a block at once.
+    pub key_order: bool,
 }
 
 /// Estimates a backfill of the columns of `plan`.
@@ -115,7 +117,7 @@ pub fn backfill(table: &TableFacts, plan: &TablePlan, on: Conditions<'_>) -> Est
     let rows = (all * left).ceil();
     let width = width::of(table, plan, on.sample);
     let written = match table.heap_bytes > 0 {
-        true => in_heap(table, plan, (rows, width), on.horizon_stands),
+        true => in_heap(table, plan, (rows, width), on),
         false => in_file(table, plan, (rows, width)),
     };
     let work = match on.sample {
@@ -152,7 +154,7 @@ fn in_heap(
     table: &TableFacts,
     plan: &TablePlan,
     (rows, width): (f64, Width),
-    horizon_stands: bool,
+    on: Conditions<'_>,
 ) -> Written {
     if rows < 1.0 {
         return Written::default();
@@ -164,9 +166,13 @@ fn in_heap(
         rows: a_block.round() as u32,
         old: width.old,
         new: width.new,
-        pruned: !horizon_stands,
+        pruned: !on.horizon_stands,
     };
-    let stay = block.after(HeapPosition::passes_for(a_block));
+    let passes = match on.key_order {
+        true => 1,
+        false => HeapPosition::passes_for(a_block),
+    };
+    let stay = block.after(passes);
     let leaving = rows * stay.leave;
     let moved = leaving * (width.new + POINTER_BYTES);
     let blind = plan

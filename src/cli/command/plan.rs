@@ -16,6 +16,7 @@ use crate::engine::preflight::{RunPurpose, surveyed};
 use crate::engine::{Job, NoEvents, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::plan::{SealTo, TablePlan};
 use crate::store::{ServerFacts, Survey};
 
 pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exit, Fault> {
@@ -48,16 +49,13 @@ pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exi
             ddl.push((table.plan.name.label(), statements));
         }
         let name = table.plan.name.label();
-        let conditions = Conditions {
+        let on = Conditions {
             sample: sample.as_ref(),
             left: survey.left,
-            horizon_stands: server.long_transactions > 0,
+            ..conditions(&server, &table.plan)
         };
-        tables.push((
-            name,
-            estimate::backfill(facts, &table.plan, conditions),
-            sample.is_some(),
-        ));
+        let estimate = estimate::backfill(facts, &table.plan, on);
+        tables.push((name, estimate, sample.is_some()));
     }
     let transport = server.transport.as_ref();
     let mut warnings = connection::warnings(transport);
@@ -79,14 +77,9 @@ pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exi
         output.sql(&value, &script::script(&ddl))?;
     } else {
         let warning = connection::warning_text(transport);
-        let trouble = keys.iter().map(|fault| {
-            format!(
-                "refused[{}] {}\n  hint: {}",
-                fault.code, fault.message, fault.hint
-            )
-        });
         let rest = text(&look, &tables, first.len(), keys.is_some());
-        let lines: Vec<String> = warning.into_iter().chain(trouble).chain([rest]).collect();
+        let lines = warning.into_iter().chain(keys.iter().map(trouble));
+        let lines: Vec<String> = lines.chain([rest]).collect();
         output.result(&value, &lines.join("\n"));
     }
     let refused = look.tables.iter().any(|table| table.findings.refused());
@@ -95,6 +88,27 @@ pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exi
     } else {
         Exit::Done
     })
+}
+
+/// The first version of PostgreSQL whose tables a run reads in storage order.
+const STORAGE_ORDER: i64 = 140_000;
+
+/// What server and plan say of a run; a table with a column that is sealed in place is read in key
+/// order.
+fn conditions(server: &ServerFacts, plan: &TablePlan) -> Conditions<'static> {
+    let in_place = (plan.columns.iter()).any(|column| column.target == SealTo::InPlace);
+    Conditions {
+        horizon_stands: server.long_transactions > 0,
+        key_order: server.version_num < STORAGE_ORDER || in_place,
+        ..Conditions::default()
+    }
+}
+
+fn trouble(fault: &Fault) -> String {
+    format!(
+        "refused[{}] {}\n  hint: {}",
+        fault.code, fault.message, fault.hint
+    )
 }
 
 fn object(name: &str, estimate: &Estimate) -> Value {
@@ -171,7 +185,7 @@ fn text(look: &Look, tables: &[(String, Estimate, bool)], ddl: usize, keys: bool
     let mut out = Vec::new();
     for (name, e, sampled) in tables {
         out.push(format!(
-            "{}: ~{} rows{}, ~{}; the backfill takes ~{}{}, grows the table by ~{} before VACUUM, writes ~{} of WAL",
+            "{}: ~{} rows{}, ~{}; the backfill takes ~{}{}, grows table and indexes by ~{}, writes ~{} of WAL",
             Foreign(name),
             e.rows,
             match e.rows_left < e.rows {

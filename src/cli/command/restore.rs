@@ -62,6 +62,17 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
         "statements": statements,
         "closing": closing::object(total.done.closing.as_ref()),
     });
+    let text = text(&total, &statements, args.drop_sealed);
+    tables::result(failures, &value, &text, output)?;
+    Ok(if total.open_quarantine > 0 {
+        Exit::Unverified
+    } else {
+        Exit::Done
+    })
+}
+
+fn text(total: &Total, statements: &[String], drop_sealed: bool) -> String {
+    let tally = total.done.tally;
     let mut text = format!(
         "restored {} in {}, {:.0} rows/s",
         counted(tally.values_written, "value"),
@@ -73,7 +84,7 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
             "\n{} with something that was not overwritten or does not open: see `phiseal quarantine list`",
             counted(total.open_quarantine, "row")
         ));
-    } else if args.drop_sealed {
+    } else if drop_sealed {
         text.push_str("\nthe sealed columns and the guard are gone");
     }
     for line in closing::lines(total.done.closing.as_ref()) {
@@ -81,16 +92,11 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
     }
     if !statements.is_empty() {
         text.push_str("\nwhat went with the plaintext columns comes back with:");
-        for statement in &statements {
+        for statement in statements {
             text.push_str(&format!("\n  {}", Foreign(statement)));
         }
     }
-    tables::result(failures, &value, &text, output)?;
-    Ok(if total.open_quarantine > 0 {
-        Exit::Unverified
-    } else {
-        Exit::Done
-    })
+    text
 }
 
 /// `--into`: writes the plaintext of the one field into another column.
