@@ -210,6 +210,7 @@ async fn status_tells_applied_pending_changed_and_unknown() {
             MigrationState::Pending,
             MigrationState::Pending,
             MigrationState::Pending,
+            MigrationState::Pending,
             MigrationState::Unknown,
         ]
     );

@@ -131,7 +131,6 @@ fn zone(text: At<&str>, faults: &mut Faults) -> Option<TimeZone> {
 
 /// The time zone whose name is most like this one, if any is.
 fn nearest_zone(name: &str) -> Option<String> {
-    const LIKE_MAX: usize = 3;
     const NAME_MAX: usize = 40;
     if name.len() > NAME_MAX {
         return None;
@@ -139,8 +138,8 @@ fn nearest_zone(name: &str) -> Option<String> {
     let name = name.to_lowercase();
     let names = jiff::tz::db().available().map(|zone| zone.to_string());
     let distances = names.map(|zone| (strsim::osa_distance(&name, &zone.to_lowercase()), zone));
-    let (distance, zone) = distances.min()?;
-    (distance <= LIKE_MAX).then_some(zone)
+    let near = distances.filter(|(distance, zone)| *distance <= (zone.len() / 3).max(1));
+    near.min().map(|(_, zone)| zone)
 }
 
 /// How far a standby may be behind.
