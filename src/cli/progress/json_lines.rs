@@ -96,6 +96,24 @@ fn object(counts: &mut Counts, event: &Event, now: Instant) -> Option<Value> {
                 with(notice, json!({ "text": search_text(place, *number, *of) }))
             })
         }
+        Event::Sweep { .. } | Event::Following { .. } | Event::TableFailed { .. } => {
+            with_members(counts, event, now)
+        }
+        Event::Notice { text } => {
+            let notice = state(counts, "notice", now);
+            Some(with(notice, json!({ "text": text })))
+        }
+        Event::TableEnded { table } => {
+            let end = with(state(counts, "end", now), json!({ "table": table }));
+            counts.end();
+            Some(end)
+        }
+    }
+}
+
+/// What is said of an event with members of its own.
+fn with_members(counts: &mut Counts, event: &Event, now: Instant) -> Option<Value> {
+    match event {
         Event::Sweep { pass, found } => {
             let more = json!({ "pass": pass, "rows_found": found });
             (*found > 0).then(|| in_phase(counts, "sweep", more, now))
@@ -126,15 +144,7 @@ fn object(counts: &mut Counts, event: &Event, now: Instant) -> Option<Value> {
             counts.end();
             Some(failed)
         }
-        Event::Notice { text } => {
-            let notice = state(counts, "notice", now);
-            Some(with(notice, json!({ "text": text })))
-        }
-        Event::TableEnded { table } => {
-            let end = with(state(counts, "end", now), json!({ "table": table }));
-            counts.end();
-            Some(end)
-        }
+        _ => None,
     }
 }
 

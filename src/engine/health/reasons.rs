@@ -59,14 +59,7 @@ pub enum Reason {
         code: Option<String>,
     },
     /// Runs have been paused for more than a day.
-    Paused {
-        /// The label of their table; empty for all tables.
-        label: String,
-        /// Who asked for it.
-        actor: String,
-        /// Since when.
-        since: String,
-    },
+    Paused(Paused),
     /// The holder of a lane no longer renews its lease.
     LaneLost {
         /// The lane.
@@ -111,6 +104,17 @@ pub enum Reason {
         /// Why it has a gap.
         gap: String,
     },
+}
+
+/// A pause that somebody may have forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// The label of the table whose runs are paused; empty for all tables.
+    pub label: String,
+    /// Who asked for it.
+    pub actor: String,
+    /// Since when.
+    pub since: String,
 }
 
 /// Why a registered table or column is not where it was.
@@ -187,26 +191,7 @@ impl fmt::Display for Reason {
                 }
                 f.write_str(": run the command again to resume")
             }
-            Self::Paused {
-                label,
-                actor,
-                since,
-            } => {
-                let (tables, command) = match label.as_str() {
-                    "" => (
-                        "runs of all tables".to_owned(),
-                        "`phiseal resume`".to_owned(),
-                    ),
-                    label => (
-                        format!("runs of {label}"),
-                        format!("`phiseal resume --table {label}`"),
-                    ),
-                };
-                write!(
-                    f,
-                    "{tables} have been paused for more than a day, since {since} by {actor}: {command}"
-                )
-            }
+            Self::Paused(paused) => paused.fmt(f),
             Self::LaneLost {
                 lane_no,
                 run_id,
@@ -233,6 +218,20 @@ impl fmt::Display for Reason {
                 relation.label()
             ),
         }
+    }
+}
+
+impl fmt::Display for Paused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (tables, option) = match self.label.as_str() {
+            "" => ("all tables".to_owned(), String::new()),
+            label => (label.to_owned(), format!(" --table {label}")),
+        };
+        write!(
+            f,
+            "runs of {tables} have been paused for more than a day, since {} by {}: `phiseal resume{option}`",
+            self.since, self.actor
+        )
     }
 }
 

@@ -241,7 +241,7 @@ pub fn reports_table(reports: &[PaceReport]) -> String {
 /// For how many seconds a process has waited by now; 0 if it does not.
 fn waited(report: &PaceReport) -> f64 {
     match report.waits_for {
-        Some(_) => report.waits_seconds + report.seconds_ago,
+        Some(_) => report.waits_seconds + report.seconds_ago.max(0.0),
         None => 0.0,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Place, Reason};
+use super::{Paused, Place, Reason};
 use crate::engine::health::Health;
 use crate::keys::{Due, KeyStatus, RotationKind, RotationRecord};
 use crate::pace::PaceRequestKind;
@@ -124,10 +124,12 @@ fn paused(health: &Health) -> impl Iterator<Item = Reason> {
         .iter()
         .filter(|one| one.kind == PaceRequestKind::Pause)
         .filter(|one| !is_young(&one.requested_at, &health.now, A_DAY));
-    pauses.map(|one| Reason::Paused {
-        label: one.table_label.clone(),
-        actor: one.actor.clone(),
-        since: one.requested_at.clone(),
+    pauses.map(|one| {
+        Reason::Paused(Paused {
+            label: one.table_label.clone(),
+            actor: one.actor.clone(),
+            since: one.requested_at.clone(),
+        })
     })
 }
 
