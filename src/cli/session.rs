@@ -124,6 +124,7 @@ pub async fn connect(
     let mut patience = Patience::new(FIRST_CONNECTION);
     // A server that is full answers, so the URL is right.
     let mut patience_if_full = Patience::new(PATIENCE);
+    let mut said = false;
     loop {
         let opened: Result<Arc<dyn Store>, StoreError> = if is_sqlite(url) {
             SqliteStore::open(url.expose_secret(), access)
@@ -141,7 +142,9 @@ pub async fn connect(
         let may_pass = error.may_pass_soon() && !is_sqlite(url);
         let pause = match error.is_full() {
             true => {
-                tracing::warn!("waiting: {error}");
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!("waiting: {error}");
+                }
                 patience_if_full.after(&error)
             }
             false => patience.after(&error),
