@@ -22,7 +22,8 @@ pub(super) use sweep::{drop_sweep_index, make_look_index, make_sweep_index, swee
 const LOCK_WAIT: &str = "5s";
 /// How long an index for lookups waits for each older transaction.
 const OLD_TRANSACTION_MAX: &str = "10min";
-/// How long the removal of an index that was not built waits.
+/// How long the removal of an index waits that is of no use: less than a command has to end in once
+/// it is asked to stop.
 const DROP_WAIT: &str = "1s";
 /// The pause between two looks at who uses a table.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

@@ -8,7 +8,7 @@ use super::super::alone::Alone;
 use super::super::committed;
 use super::super::sql::scalar;
 use super::super::{PostgresStore, prepare, wanted};
-use super::{Index, LOCK_WAIT, LOOK_AGAIN, Wait, concurrently, index_there, leaf_names};
+use super::{DROP_WAIT, Index, LOOK_AGAIN, Wait, concurrently, index_there, leaf_names};
 use crate::ident::Ident;
 use crate::store::text::joined;
 use crate::store::{Access, Result, Scope, StoreError, Table};
@@ -102,7 +102,7 @@ pub(in crate::store::postgres) async fn drop_sweep_index(
     if there.is_empty() {
         return Ok(there);
     }
-    let mut session = Alone::open(store, None, LOCK_WAIT).await?;
+    let mut session = Alone::open(store, None, DROP_WAIT).await?;
     for name in there {
         let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS {name}");
         match session.run(drop).await {
