@@ -57,6 +57,7 @@ impl EventSink for Bars {
                     if bar.length().is_some_and(|length| bar.position() > length) {
                         bar.set_length(bar.position());
                     }
+                    bar.set_style(style(WORKING));
                     bar.set_message(rate_text(counts, bar.eta(), now));
                 }
             }
@@ -99,6 +100,7 @@ impl EventSink for Bars {
             Event::Notice { text } => self.output.say(&text),
             Event::TableEnded { .. } => {
                 if let Some(bar) = bar.take() {
+                    bar.set_style(style(WORKING));
                     bar.set_message(rates_text(counts, now));
                     bar.abandon();
                 }
@@ -119,25 +121,33 @@ impl Ticking for Bars {
 /// Shows what the run waits for, and for how long by now.
 fn show_wait(counts: &Counts, bar: Option<&ProgressBar>, now: Instant) {
     if let (Some(bar), Some((why, waited))) = (bar, counts.waits(now)) {
+        bar.set_style(style(WAITING));
         bar.set_message(waiting_text(why, waited));
     }
 }
 
+/// What a bar looks like while the run works. What matters most comes first: a terminal of 80 columns
+/// cuts the end off.
+const WORKING: &str = "{prefix} [{bar:12}] {percent:>3} %  {wide_msg}";
+/// The same while it waits: the reason takes the place of the bar.
+const WAITING: &str = "{prefix} {percent:>3} %  {wide_msg}";
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
 fn bar_of_table(name: &str, rows_estimate: u64, rows_before: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template(
-        "{prefix} [{bar:20}] {percent:>3} %  {pos}/~{len}  {wide_msg}",
-    )
-    .unwrap_or_else(|_| ProgressStyle::default_bar())
-    .progress_chars("=> ");
-    let bar = ProgressBar::new(rows_estimate.max(1)).with_style(style);
+    let bar = ProgressBar::new(rows_estimate.max(1)).with_style(style(WORKING));
     bar.set_prefix(name.to_owned());
     bar.set_position(rows_before);
     bar
 }
 
 fn rate_text(counts: &Counts, left: Duration, now: Instant) -> String {
-    let left = HumanDuration(left);
-    let text = format!("{}, {left:#} left", rates_text(counts, now));
+    let (rows, _) = counts.rates(now);
+    let text = format!("{rows:.0} rows/s, {:#} left", HumanDuration(left));
     match duty_text(counts.duty) {
         Some(duty) => format!("{text}, {duty}"),
         None => text,
