@@ -209,3 +209,45 @@ async fn whoever_waits_for_the_whole_table_comes_first() {
     waits.await.unwrap();
     ends_well(backfill, &fixture).await;
 }
+
+#[tokio::test]
+async fn killed_while_it_rests_or_works_it_is_resumed_and_nothing_is_lost() {
+    let run = "pace = \"polite\"\nlanes = 2\nlease_seconds = 2";
+    let fixture = Fixture::postgres("pace_kills", &ddl(6000), &plan(run)).await;
+    // Another session: the run does not think that it is alone.
+    let other = fixture.db().connection().await;
+    for kill in 0..6_u64 {
+        let mut run = fixture.project.phiseal(&["backfill"]).spawn();
+        tokio::time::sleep(Duration::from_millis(300 + kill * 170)).await;
+        run.signal(Signal::KILL);
+        run.wait().await;
+    }
+    drop(other);
+    let run = (fixture.project).phiseal(&["backfill", "--pace", "fast"]);
+    run.run().await.expect_code(0);
+    all_sealed(&fixture).await;
+}
+
+#[tokio::test]
+async fn progress_says_what_a_run_waits_for_on_a_terminal_and_in_json() {
+    let run = "batch_target_ms = 10\nrows_per_second_max = 2000\nlanes = 1";
+    let fixture = Fixture::postgres("pace_said", &ddl(4000), &plan(run)).await;
+    fixture.json(&["pause", "--json"]).await;
+    let mut text = fixture.project.phiseal(&["backfill"]).spawn();
+    assert!(text.says("waiting").await, "nothing is said of the pause");
+    text.signal(Signal::TERM);
+    let said = text.wait().await.expect_code(5).stderr.clone();
+    assert!(said.contains("paused by"), "{said}");
+    let run = fixture.project.phiseal(&["backfill", "--json"]).spawn();
+    until_waits_for(&fixture, "paused by").await;
+    fixture.json(&["resume", "--json"]).await;
+    let said = run.wait().await.expect_code(0).stderr.clone();
+    let events: Vec<serde_json::Value> = (said.lines())
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let of = |kind: &str| events.iter().find(|event| event["event"] == kind);
+    let waiting = of("waiting").unwrap_or_else(|| panic!("{said}"));
+    assert!(waiting["waits_for"].as_str().unwrap().contains("paused by"));
+    assert!(of("going_on").is_some(), "{said}");
+    assert!(of("end").is_some(), "{said}");
+}

@@ -14,10 +14,10 @@ use super::{Admission, Throttle, Work, duty};
 use crate::engine::stop::Stop;
 use crate::store::Store;
 
-/// While a run rests between windows, a batch takes at most about this long. On two cores, longer
-/// batches lengthened the tail of an application's latency at the same share of the time, and
-/// shorter ones spent most of it on their own round trips (docs/decisions/0030).
-const SHORT_BATCH: Duration = Duration::from_millis(10);
+/// While a run rests between windows, a batch takes at most about this long. Shorter ones spend most of
+/// it on their own round trips, and at the same share of the time the application's tail is the same
+/// (docs/decisions/0030).
+const SHORT_BATCH: Duration = Duration::from_millis(20);
 
 /// Whether windows are admitted.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,6 +5,7 @@ use sqlx::{Postgres, Row, Transaction};
 
 use super::super::PostgresStore;
 use super::super::committed;
+use super::super::ddl_lock::{begin_briefly, patiently};
 use super::super::guard;
 use super::super::sql::{query, raw, run};
 use super::gaps::{after_change, map_second_root};
@@ -16,8 +17,12 @@ use crate::store::{ProcedureKind, Result, Table};
 
 /// See [`crate::store::SealedRelations::forget_fields`].
 pub(crate) async fn forget(store: &PostgresStore, label: &str, columns: &[String]) -> Result<()> {
+    patiently(store, label, || forget_once(store, label, columns)).await
+}
+
+async fn forget_once(store: &PostgresStore, label: &str, columns: &[String]) -> Result<()> {
     let fields = store.own("encrypted_field_metadata");
-    let mut tx = store.begin().await?;
+    let mut tx = begin_briefly(store).await?;
     query(format!(
         "UPDATE {fields} SET state = 'forgotten', updated_at = pg_catalog.clock_timestamp() \
          WHERE table_label = $1 AND column_label = ANY ($2)"
@@ -71,7 +76,12 @@ async fn leave(
 /// See [`crate::store::SealedRelations::rebind`]. Drops the triggers of the old table's guard; the guard of
 /// the new table has the same functions.
 pub(crate) async fn rebind(store: &PostgresStore, table: &Table) -> Result<()> {
-    let mut tx = store.begin().await?;
+    let name = table.name.quoted();
+    patiently(store, &name, || rebind_once(store, table)).await
+}
+
+async fn rebind_once(store: &PostgresStore, table: &Table) -> Result<()> {
+    let mut tx = begin_briefly(store).await?;
     let others = guarded(store, &mut tx).await?;
     let others = others.get(&guard::function_name("update", &table.label));
     for other in others
