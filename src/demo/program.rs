@@ -19,6 +19,10 @@ use crate::cli::progress::FOR_PEOPLE;
 use crate::error::{Exit, Fault};
 use crate::store::{RunRecord, Store, StoreError};
 
+/// Nobody waits for another application of the server during a demo.
+pub const BACKFILL: [&str; 3] = ["backfill", "--pace", "fast"];
+pub const VERIFY: [&str; 3] = ["verify", "--pace", "fast"];
+
 /// More tables than any set has.
 const RUNS_MAX: u32 = 1_000;
 
@@ -95,7 +99,7 @@ pub async fn kill_backfill(
     rows: u64,
 ) -> Result<Killed, Fault> {
     let begun = Instant::now();
-    let arguments = ["backfill"];
+    let arguments = BACKFILL;
     let mut slot = stage.child.lock().await;
     let child = slot.insert(start(stage, &arguments, progress)?);
     let told = tell(child, progress);

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use indicatif::HumanCount;
 
-use super::program::{Answer, Killed, Progress, Watched, call, kill_backfill};
+use super::program::{Answer, BACKFILL, Killed, Progress, VERIFY, Watched, call, kill_backfill};
 use super::stage::Stage;
 use crate::cli::output::Output;
 use crate::error::Fault;
@@ -96,7 +96,7 @@ async fn kill_and_resume(
     ));
 
     story.begin("phiseal backfill, the same command again");
-    let resumed = call(stage, &["backfill"], progress).await?;
+    let resumed = call(stage, &BACKFILL, progress).await?;
     story.end(&format!(
         "resumed, {} more rows",
         HumanCount(resumed.count("rows_sealed"))
@@ -112,7 +112,7 @@ async fn verify(
     how: &str,
 ) -> Result<Answer, Fault> {
     story.begin(&format!("phiseal verify{how}"));
-    let verify = call(stage, &["verify"], progress).await?;
+    let verify = call(stage, &VERIFY, progress).await?;
     story.end(&format!(
         "{} values opened, {} failed",
         HumanCount(verify.count("values_verified")),

@@ -137,7 +137,7 @@ async fn terminated_backends_are_replaced_and_the_run_ends_well() {
         fixture
             .exec(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                 WHERE application_name LIKE 'phiseal%' AND datname = current_database()",
+                 WHERE application_name ~ '^phiseal( |$)' AND datname = current_database()",
             )
             .await;
     }

@@ -118,7 +118,16 @@ async fn enroll(stage: &Stage, rows: i64) -> Result<u64, Fault> {
 /// it need not be looked at first.
 async fn remove_plaintext(stage: &Stage, story: &mut Story) -> Result<(), Fault> {
     story.begin("phiseal finalize: verify every value again, then drop the plaintext columns");
-    let finalize = ["finalize", "--observe", "0s", "--grace", "0s", "--yes"];
+    let finalize = [
+        "finalize",
+        "--pace",
+        "fast",
+        "--observe",
+        "0s",
+        "--grace",
+        "0s",
+        "--yes",
+    ];
     call(stage, &finalize, Progress::Hidden).await?;
     story.end("no plaintext is left in the table; phiseal restore would bring it back");
     if !stage.is_file() {

@@ -119,7 +119,7 @@ async fn watch(observer: Observer, shared: Arc<Shared>, samples: Arc<Mutex<Sampl
         rows_before: (now, 0),
     };
     let mut due = [now; 3];
-    while !shared.stop.is_requested() {
+    while !shared.is_over() {
         let now = shared.now();
         let mut is_due = |at: usize, every: Duration| {
             let is_due = now >= due[at];
@@ -146,7 +146,7 @@ async fn watch(observer: Observer, shared: Arc<Shared>, samples: Arc<Mutex<Sampl
         if looks || waits != known.reported {
             observer.report(&mut known, &shared, waits).await;
         }
-        shared.stop.sleep(observer.look_every).await;
+        shared.sleep(observer.look_every).await;
     }
 }
 
@@ -328,10 +328,10 @@ async fn probe(
 ) {
     let mut fails = 0;
     loop {
-        shared.stop.sleep(PROBE_EVERY).await;
+        shared.sleep(PROBE_EVERY).await;
         let gate = *shared.gate.borrow();
         let paced = matches!(gate, Gate::Open { duty } if duty < 1.0);
-        if shared.stop.is_requested() {
+        if shared.is_over() {
             return;
         }
         let Some(micros) = shared.micros().filter(|_| paced) else {
@@ -342,7 +342,7 @@ async fn probe(
             // A probe that says something about work begins with a window.
             tokio::select! {
                 () = shared.begun.notified() => {}
-                () = shared.stop.sleep(LOOK_EVERY) => continue,
+                () = shared.sleep(LOOK_EVERY) => continue,
             }
         }
         let Some(Some(took)) = quickly(store.probe()).await else {

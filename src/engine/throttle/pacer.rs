@@ -19,6 +19,9 @@ use crate::store::Store;
 /// (docs/decisions/0030).
 const SHORT_BATCH: Duration = Duration::from_millis(20);
 
+/// How long a run that has ended waits for its observer.
+const END_MAX: Duration = Duration::from_secs(3);
+
 /// Whether windows are admitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Gate {
@@ -48,6 +51,8 @@ pub(super) struct Shared {
     turn: Arc<Semaphore>,
     /// Wakes the probe at the beginning of a window.
     pub begun: Notify,
+    /// Whether the run has ended.
+    ended: watch::Sender<bool>,
     state: Mutex<State>,
 }
 
@@ -70,6 +75,20 @@ struct State {
 impl Shared {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is nothing more to watch.
+    pub fn is_over(&self) -> bool {
+        *self.ended.borrow() || self.stop.is_requested()
+    }
+
+    /// Sleeps for a time, or until there is nothing more to watch.
+    pub async fn sleep(&self, time: Duration) {
+        let mut ended = self.ended.subscribe();
+        tokio::select! {
+            _ = ended.wait_for(|ended| *ended) => {}
+            () = self.stop.sleep(time) => {}
+        }
     }
 
     pub fn now(&self) -> Duration {
@@ -162,7 +181,7 @@ impl Drop for Window {
 /// The throttle of one run over one table. Its tasks end when it is dropped.
 pub struct Pacer {
     shared: Arc<Shared>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
     store: Arc<dyn Store>,
     holder: String,
     table_label: String,
@@ -176,6 +195,7 @@ impl Pacer {
             stop: observer.stop.clone(),
             turn: Arc::new(Semaphore::new(1)),
             begun: Notify::new(),
+            ended: watch::Sender::new(false),
             state: Mutex::default(),
         });
         let (store, holder) = (Arc::clone(&observer.store), observer.holder.clone());
@@ -183,7 +203,7 @@ impl Pacer {
         let tasks = observer.start(&shared);
         Self {
             shared,
-            tasks,
+            tasks: Mutex::new(tasks),
             store,
             holder,
             table_label,
@@ -193,7 +213,8 @@ impl Pacer {
 
 impl Drop for Pacer {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        for task in tasks.iter() {
             task.abort();
         }
     }
@@ -258,11 +279,19 @@ impl Throttle for Pacer {
     }
 
     async fn end(&self) {
-        for task in &self.tasks {
-            task.abort();
+        self.shared.ended.send_replace(true);
+        let tasks = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *tasks)
+        };
+        for mut task in tasks {
+            // A task that is aborted amid a round trip costs a connection.
+            if tokio::time::timeout(END_MAX, &mut task).await.is_err() {
+                task.abort();
+            }
         }
         let withdrawn = (self.store).withdraw_pace_report(&self.holder, &self.table_label);
         // Best effort: a report that is old does not count.
-        let _ = tokio::time::timeout(Duration::from_secs(5), withdrawn).await;
+        let _ = tokio::time::timeout(END_MAX, withdrawn).await;
     }
 }

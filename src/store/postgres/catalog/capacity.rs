@@ -76,6 +76,7 @@ fn asked(names: &str) -> u32 {
     let rest = ["FIRST", "ANY"]
         .iter()
         .find_map(|word| upper.strip_prefix(word))
+        .filter(|rest| rest.starts_with(char::is_whitespace))
         .map(str::trim_start)
         .filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
         .unwrap_or(&upper);
