@@ -56,8 +56,13 @@ pub(super) struct Shared {
     state: Mutex<State>,
 }
 
+/// How long a run works before it rests for the first time: a small table is done by then.
+const BEFORE_FIRST_REST: Duration = Duration::from_millis(300);
+
 #[derive(Default)]
 struct State {
+    /// For how long the run has worked without resting for it.
+    worked_freely: Duration,
     /// No window before this moment of the process's clock.
     rests_until: Duration,
     /// The most rows in a second, and when the next row is due.
@@ -171,8 +176,13 @@ impl Work for Window {
 impl Drop for Window {
     fn drop(&mut self) {
         let now = self.shared.now();
-        let rest = duty::rest_after(now.saturating_sub(self.begun), self.duty);
+        let worked = now.saturating_sub(self.begun);
         let mut state = self.shared.state();
+        let rest = match state.worked_freely < BEFORE_FIRST_REST {
+            true => Duration::ZERO,
+            false => duty::rest_after(worked, self.duty),
+        };
+        state.worked_freely += worked;
         state.working = state.working.saturating_sub(1);
         state.rests_until = state.rests_until.max(now + rest);
     }

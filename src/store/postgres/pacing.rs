@@ -24,7 +24,12 @@ fn activity_sql() -> String {
     )
 }
 
-/// Sessions of others that wait for a lock: behind one of ours, or on the whole table `$1`. Before
+/// A session `b` that writes a batch in this database: `phiseal backfill 12/3`. Only a batch may be
+/// given up for others; it is repeated.
+const BATCHES: &str =
+    "b.datname = current_database() AND b.application_name ~ '^phiseal [a-z]+ [0-9]+/[0-9]+$'";
+
+/// Sessions of this database that wait for a lock: behind a batch, or on the whole table `$1`. Before
 /// version 14 the server does not tell since when.
 fn waits_sql() -> String {
     format!(
@@ -32,11 +37,11 @@ fn waits_sql() -> String {
            greatest(coalesce(extract(epoch FROM clock_timestamp() \
              - (to_jsonb(l) ->> 'waitstart')::timestamptz), 0), 0)::float8 AS waited, \
            (SELECT b.pid FROM pg_catalog.pg_stat_activity AS b \
-             WHERE b.pid = ANY (pg_blocking_pids(l.pid)) AND b.{OURS} LIMIT 1) AS ours, \
+             WHERE b.pid = ANY (pg_blocking_pids(l.pid)) AND {BATCHES} LIMIT 1) AS ours, \
            coalesce(l.locktype = 'relation' AND l.relation IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) \
              UNION SELECT to_regclass($1)::oid), false) AS on_table \
          FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid \
-         WHERE NOT l.granted AND NOT a.{OURS}"
+         WHERE NOT l.granted AND a.datname = current_database() AND NOT a.{OURS}"
     )
 }
 
@@ -147,8 +152,8 @@ impl Pacing for PostgresStore {
         // Only the role that logged in can cancel its own sessions.
         let mut tx = self.begin_as_login().await?;
         scalar::<bool>(format!(
-            "SELECT pg_catalog.pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a \
-             WHERE a.pid = ANY ($1) AND a.{OURS} AND a.usename = session_user"
+            "SELECT pg_catalog.pg_cancel_backend(b.pid) FROM pg_catalog.pg_stat_activity AS b \
+             WHERE b.pid = ANY ($1) AND {BATCHES} AND b.usename = session_user"
         ))
         .bind(ours.to_vec())
         .fetch_all(&mut *tx)
