@@ -29,7 +29,7 @@ async fn a_standby_that_falls_behind_stops_the_run_until_it_has_caught_up() {
     until_sealed(&fixture, 500).await;
     standby.psql("SELECT pg_wal_replay_pause()");
     until_waits_for(&fixture, "standby walreceiver is").await;
-    let before = sealed(&fixture).await;
+    let before = settled(&fixture).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(
         sealed(&fixture).await,
@@ -122,7 +122,7 @@ async fn an_archive_that_fails_stops_the_run_until_it_works() {
     until_sealed(&fixture, 500).await;
     archive_by(&fixture, "false").await;
     until_waits_for(&fixture, "cannot archive").await;
-    let before = sealed(&fixture).await;
+    let before = settled(&fixture).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(
         sealed(&fixture).await,
