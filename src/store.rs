@@ -93,7 +93,6 @@ pub trait Store:
     + KeyTable
     + RotationTable
     + Pacing
-    + PaceTable
     + Waits
 {
 }
@@ -111,7 +110,6 @@ impl<S> Store for S where
         + KeyTable
         + RotationTable
         + Pacing
-        + PaceTable
         + Waits
 {
 }

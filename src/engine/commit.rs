@@ -106,18 +106,6 @@ impl Committer {
         self.may_be_lost = true;
     }
 
-    /// Goes on from what the server still has of the lane. Returns what to add to the counts that
-    /// were reported.
-    pub fn go_back(&mut self, lane: &LaneRecord) -> LaneTally {
-        self.stamp.seq = lane.seq;
-        self.unknown = None;
-        self.uncounted = LaneTally::default();
-        let kept = lane.tally - self.at_claim;
-        let correction = kept - self.reported;
-        self.reported = kept;
-        correction
-    }
-
     /// Returns the connection, so that the next lane can use it.
     pub fn into_writer(self) -> Box<dyn BatchWriter> {
         self.writer

@@ -1,9 +1,22 @@
-//! Finds out what a COMMIT without an answer did. Owns that decision; the caller repeats the batch.
+//! Finds out what became of batches: of a COMMIT without an answer, and of those that a crash of the
+//! server took along. Owns that decision; the caller repeats the batch, or goes on from the lane.
 
 use super::{BatchEnd, Committer, NotCommitted};
-use crate::store::{LaneRecord, Next, StoreError};
+use crate::store::{LaneRecord, LaneTally, Next, StoreError};
 
 impl Committer {
+    /// Goes on from what the server still has of the lane. Returns what to add to the counts that
+    /// were reported.
+    pub fn go_back(&mut self, lane: &LaneRecord) -> LaneTally {
+        self.stamp.seq = lane.seq;
+        self.unknown = None;
+        self.uncounted = LaneTally::default();
+        let kept = lane.tally - self.at_claim;
+        let correction = kept - self.reported;
+        self.reported = kept;
+        correction
+    }
+
     /// Decides by the lane's row, read under a lock. `None`: the transaction was not committed.
     pub(super) async fn resolve_unknown_commit(
         &mut self,

@@ -352,7 +352,7 @@ async fn probe(
             }
             continue;
         };
-        if at_rest == shared.is_working() && at_rest {
+        if at_rest && shared.is_working() {
             continue;
         }
         let mut samples = samples.lock().unwrap_or_else(PoisonError::into_inner);
