@@ -16,7 +16,9 @@ use phiseal::engine::preflight::Dialect;
 use phiseal::engine::{Engine, Job, NoEvents, RunSettings, Stop, Tenants};
 use phiseal::ident::Ident;
 use phiseal::keys::{Issuer, Keyring, LocalProvider, RotationPeriod};
+use phiseal::pace::Pace;
 use phiseal::plan::Plan;
+use phiseal::plan::pace::PaceSettings;
 use phiseal::schema::{Link, SetChoice};
 use phiseal::store::Store;
 use phiseal::store::postgres::PostgresStore;
@@ -189,6 +191,10 @@ pub fn engine(bench: &Bench, lanes: u32) -> Engine {
             value_bytes_max: plan.run.value_bytes_max,
             lease_seconds: 15,
             patience: Duration::from_secs(30),
+            pace: PaceSettings {
+                pace: Pace::Fast,
+                ..PaceSettings::default()
+            },
             converge_within: Duration::from_secs(60),
         },
         events: Arc::new(NoEvents),

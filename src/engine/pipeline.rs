@@ -26,7 +26,7 @@ use crate::store::{Bound, LaneRecord, Page, PageRequest, Visibility};
 /// Where the worked pages of a lane go.
 pub enum Sink {
     /// Into the database, together with the lane's cursor.
-    Committed(Committer),
+    Committed(Box<Committer>),
     /// Nowhere: a verification only counts, and lists what failed.
     Counting,
 }

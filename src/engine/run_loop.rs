@@ -109,7 +109,7 @@ async fn work_lanes(
         let ctx = Arc::clone(ctx);
         workers.spawn(async move {
             let mut tallied = Tallied::default();
-            let window_size = Arc::new(WindowSize::new());
+            let window_size = Arc::new(WindowSize::default());
             let holder = ctx.process.worker(number);
             let mut writer = None;
             while !ctx.stop.is_requested() {
@@ -169,7 +169,7 @@ async fn work_lane(
     } else {
         let mut range = LaneRange::left(ctx, &lane)?;
         committer.may_be_lost();
-        let mut sink = Sink::Committed(committer);
+        let mut sink = Sink::Committed(Box::new(committer));
         let outcome = work_range(ctx, &mut range, &mut sink, tallied, window_size).await;
         let stamp = match sink {
             Sink::Committed(committer) => {

@@ -147,7 +147,7 @@ async fn count_ranges(
         let queue = Arc::clone(&queue);
         workers.spawn(async move {
             let mut tallied = Tallied::default();
-            let window_size = Arc::new(WindowSize::new());
+            let window_size = Arc::new(WindowSize::default());
             loop {
                 let Some(mut range) = queue.lock().await.next() else {
                     return Ok(tallied);

@@ -17,16 +17,18 @@ const ROWS_MIN: u32 = 50;
 /// The largest window size, in rows.
 pub const ROWS_MAX: u32 = 20_000;
 
-impl WindowSize {
+impl Default for WindowSize {
     /// Starts with 1000 rows.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             rows: AtomicU32::new(ROWS_FIRST),
             far: AtomicBool::new(false),
             target: AtomicU64::new(0),
         }
     }
+}
 
+impl WindowSize {
     /// The size of the next window, in rows.
     pub fn rows(&self) -> u32 {
         self.rows.load(Ordering::Relaxed)
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn pace_settles_where_a_batch_takes_its_target_time() {
-        let window_size = WindowSize::new();
+        let window_size = WindowSize::default();
         for _ in 0..20 {
             // 20 microseconds a row.
             window_size.took(
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn pace_stays_within_its_bounds() {
-        let window_size = WindowSize::new();
+        let window_size = WindowSize::default();
         for _ in 0..20 {
             window_size.took(window_size.rows(), Duration::from_secs(60), TARGET);
         }
@@ -118,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_shorter_target_makes_the_next_window_smaller_at_once() {
-        let window_size = WindowSize::new();
+        let window_size = WindowSize::default();
         assert_eq!(window_size.rows_for(TARGET), ROWS_FIRST);
         assert_eq!(window_size.rows_for(TARGET / 5), ROWS_FIRST / 5);
         assert_eq!(window_size.rows_for(TARGET), ROWS_FIRST / 5);

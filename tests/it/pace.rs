@@ -167,30 +167,6 @@ async fn a_limit_of_rows_holds_over_the_whole_run() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_locked_for_long_keeps_neither_the_run_nor_the_application() {
-    let run = "pace = \"polite\"\nlanes = 1";
-    let fixture = Fixture::postgres("pace_row", &ddl(800), &plan(run)).await;
-    let mut holder = fixture.db().connection().await;
-    sqlx::raw_sql("BEGIN; SELECT FROM visits WHERE id = 300 FOR UPDATE")
-        .execute(&mut holder)
-        .await
-        .unwrap();
-    let backfill = fixture.project.phiseal(&["backfill"]).spawn();
-    // The application's writes next to that row never wait long.
-    for id in (200..400).filter(|id| *id != 300) {
-        let sql =
-            format!("SET lock_timeout = '2s'; UPDATE visits SET seen = seen + 1 WHERE id = {id}");
-        fixture.exec(&sql).await;
-    }
-    until_sealed(&fixture, 799).await;
-    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
-    backfill.wait().await.expect_code(0);
-    assert_eq!(sealed(&fixture).await, 800);
-    let seen = "SELECT sum(seen) FROM visits";
-    assert_eq!(fixture.db().count(seen).await, 199, "an update was lost");
-}
-
-#[tokio::test]
 async fn whoever_waits_for_the_whole_table_comes_first() {
     let run = "pace = \"fast\"\nbatch_target_ms = 10\nrows_per_second_max = 4000\nlanes = 1";
     let fixture = Fixture::postgres("pace_waiter", &ddl(20_000), &plan(run)).await;

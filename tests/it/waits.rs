@@ -104,6 +104,9 @@ async fn limits_of_the_role_end_no_index_build_and_an_invalid_index_is_named_and
     let mut free = fixture.db().connection().await;
     run(&mut free, "SET statement_timeout = 0; SET lock_timeout = 0").await;
     assert_eq!(rows_of(&mut free, &valid).await[0][0].as_deref(), Some("t"));
+    // The limits would end what cleans up after the test, too.
+    let name_of = fixture.db().name();
+    run(&mut free, &format!("ALTER DATABASE {name_of} RESET ALL")).await;
 }
 
 #[tokio::test]
