@@ -202,6 +202,6 @@ mod tests {
         let rests = (0..LONG_EVERY * 100)
             .filter(|tenth| resting_for(tenth * PERIOD / 100).is_some())
             .count();
-        assert!(rests >= 30 && rests <= 150, "{rests}");
+        assert!((30..=150).contains(&rests), "{rests}");
     }
 }

@@ -193,6 +193,12 @@ fn each_wrong_pace_is_refused_at_its_line() {
             7,
             "'time_zone' does not go with pace 'polite'",
         ),
+    ]);
+}
+
+#[test]
+fn each_wrong_limit_of_the_pace_is_refused_at_its_line() {
+    refuses(&[
         (
             7,
             "rows_per_second_max = 0",
