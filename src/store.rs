@@ -34,6 +34,7 @@ pub mod waits;
 pub use crate::error::round_trip::{Next, StoreError};
 pub use crate::keys::{AuditEntry, AuditHead};
 use crate::keys::{KeyTable, RotationTable};
+pub use crate::pace::{Pace, PaceRequestKind};
 pub use access::{Access, CellAccess, ColumnsRead, SourceColumn, Triggers};
 pub use catalog::{Catalog, Ddl, ServerFacts, TableFacts};
 pub use ledger::{AuditTable, Ledger, Procedures};

@@ -16,9 +16,9 @@ pub struct PaceRequest {
     pub table_label: String,
     /// What is asked.
     pub kind: PaceRequestKind,
-    /// The pace that is asked for; only with [`PaceRequestKind::Speed`].
+    /// The pace that is asked for; only in a request for a speed.
     pub pace: Option<Pace>,
-    /// The most rows in a second; only with [`PaceRequestKind::Speed`].
+    /// The most rows in a second; only in a request for a speed.
     pub rows_per_second_max: Option<i64>,
     /// For how many seconds the request holds; `None` until it is withdrawn. When it is read: how
     /// many are left.
