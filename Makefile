@@ -37,7 +37,7 @@ bench-growth: ## how cost grows with rows, lanes, columns and the size of values
 	@tests/ensure-tools.sh cc postgres
 	PHISEAL_BENCH=growth $(CARGO) bench --locked --bench compare
 
-bench-live: ## what an application feels of phiseal at 20, 40 and 60 % of the machine: three quarters of an hour
+bench-live: ## what an application feels of phiseal at 20, 40 and 60 % of the machine: half an hour
 	@tests/ensure-tools.sh cc postgres
 	$(CARGO) bench --locked --bench live
 

@@ -7,7 +7,7 @@
 //! | variable | meaning | default |
 //! | --- | --- | --- |
 //! | `PHISEAL_LIVE_ROWS` | rows of the table | 1000000 |
-//! | `PHISEAL_LIVE_SECONDS` | seconds of a slice | 20 |
+//! | `PHISEAL_LIVE_SECONDS` | seconds of a slice | 12 |
 //! | `PHISEAL_LIVE_ONLY` | names of runs, `polite_20` or `idle` or `alone`, with commas between | all |
 //! | `PHISEAL_LIVE_BEFORE` | an earlier program, whose throughput alone `fast` is compared with | none |
 //! | `PHISEAL_LIVE_PROGRAM` | the program that is measured | that of this build |
@@ -64,7 +64,7 @@ const SETTINGS: &[&str] = &[
 /// The loads, in hundredths of saturation.
 const LOADS: [u32; 3] = [20, 40, 60];
 /// A slice shorter than this says little.
-const SECONDS_WORTH_A_PAGE: u64 = 20;
+const SECONDS_WORTH_A_PAGE: u64 = 12;
 
 /// As `--test` runs it: it shows that everything works, and its figures mean nothing.
 const MINIATURE: Size = Size {
