@@ -1,6 +1,7 @@
 //! The throttle of a run: what delays its reads for the sake of the application and the server.
 //! Owns the trait, and the throttle that never delays. `pacer.rs` has the one of runs: `observer.rs`
-//! watches the server, `stops.rs` says what stops a run, `duty.rs` which share of the time it works,
+//! watches the server, `wanted.rs` what the
+//! operator asked for, `stops.rs` says what else stops a run, `duty.rs` which share of the time it works,
 //! `activity.rs` whether anybody else is active.
 
 mod activity;
@@ -8,6 +9,7 @@ mod duty;
 mod observer;
 mod pacer;
 mod stops;
+mod wanted;
 
 use std::sync::Arc;
 use std::time::Duration;
