@@ -73,11 +73,10 @@ pub trait PaceTable: Send + Sync {
         table_label: Option<&str>,
     ) -> Result<u64>;
 
-    /// Adds or replaces the report of a process about a table. Deletes reports that are older than
-    /// a day.
+    /// Adds or replaces the report of a process about a table.
     async fn report_pace(&self, report: &PaceReport) -> Result<()>;
 
-    /// Deletes the report of a process about a table.
+    /// Deletes the report of a process about a table, and all reports that are older than a day.
     async fn withdraw_pace_report(&self, holder: &str, table_label: &str) -> Result<()>;
 
     /// All reports, the newest first.

@@ -115,7 +115,7 @@ async fn withdraw_request<S: Session>(
     session.execute(held).await
 }
 
-/// Adds or replaces a report, and deletes those that are older than a day.
+/// Adds or replaces a report.
 async fn put_report<S: Session>(session: &mut S, report: &PaceReport) -> Result<()> {
     let dialect = session.dialect();
     let table = dialect.table("pace_reports");
@@ -129,10 +129,6 @@ async fn put_report<S: Session>(session: &mut S, report: &PaceReport) -> Result<
            reported_at = excluded.reported_at",
         dialect.now(),
     );
-    let old = format!(
-        "DELETE FROM {table} WHERE reported_at < {}",
-        dialect.seconds_from_now("$1")
-    );
     let put = statement(put)
         .bind(&report.holder)
         .bind(&report.table_label)
@@ -144,22 +140,22 @@ async fn put_report<S: Session>(session: &mut S, report: &PaceReport) -> Result<
         .bind(report.rows_per_second)
         .bind(report.transactions);
     session.execute(put).await?;
-    session
-        .execute(statement(old).bind(-REPORT_KEPT_SECONDS))
-        .await?;
     Ok(())
 }
 
+/// Deletes a report, and those that are older than a day.
 async fn withdraw_report<S: Session>(
     session: &mut S,
     holder: &str,
     table_label: &str,
 ) -> Result<()> {
+    let dialect = session.dialect();
     let sql = format!(
-        "DELETE FROM {} WHERE holder = $1 AND table_label = $2",
-        session.dialect().table("pace_reports")
+        "DELETE FROM {} WHERE (holder = $1 AND table_label = $2) OR reported_at < {}",
+        dialect.table("pace_reports"),
+        dialect.seconds_from_now("$3"),
     );
-    let delete = statement(sql).bind(holder).bind(table_label);
+    let delete = (statement(sql).bind(holder).bind(table_label)).bind(-REPORT_KEPT_SECONDS);
     session.execute(delete).await?;
     Ok(())
 }

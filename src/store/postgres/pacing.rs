@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
 
 use super::sql::{OURS, query, raw, scalar};
 use super::{PostgresStore, committed, prepare, timed};
@@ -29,11 +29,12 @@ fn activity_sql() -> String {
 const BATCHES: &str =
     "b.datname = current_database() AND b.application_name ~ '^phiseal [a-z]+ [0-9]+/[0-9]+$'";
 
-/// Sessions of this database that wait for a lock: behind a batch, or on the whole table `$1`. Before
-/// version 14 the server does not tell since when.
-fn waits_sql() -> String {
+/// With each, the sessions of this database that wait for a lock: behind a batch, or on the whole table
+/// `$1`. Before version 14 the server does not tell since when.
+fn activity_and_waits_sql() -> String {
+    let activity = activity_sql();
     format!(
-        "SELECT 'process ' || l.pid || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || ')' AS who, \
+        "SELECT now.*, waiting.* FROM ({activity}) AS now LEFT JOIN LATERAL (SELECT 'process ' || l.pid || ' (' || coalesce(nullif(a.application_name, ''), 'no name') || ')' AS who, \
            greatest(coalesce(extract(epoch FROM clock_timestamp() \
              - (to_jsonb(l) ->> 'waitstart')::timestamptz), 0), 0)::float8 AS waited, \
            (SELECT b.pid FROM pg_catalog.pg_stat_activity AS b \
@@ -41,11 +42,11 @@ fn waits_sql() -> String {
            coalesce(l.locktype = 'relation' AND l.relation IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) \
              UNION SELECT to_regclass($1)::oid), false) AS on_table \
          FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid \
-         WHERE NOT l.granted AND a.datname = current_database() AND NOT a.{OURS}"
+         WHERE NOT l.granted AND a.datname = current_database() AND NOT a.{OURS}) AS waiting ON true"
     )
 }
 
-/// Slots, archive, vacuum and the data folder.
+/// Slots, archive, vacuum and the data folder; with each, the standbys.
 const CONDITIONS: &str = "
     SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8 AS wal,
       ARRAY(SELECT slot_name::text FROM pg_catalog.pg_replication_slots WHERE wal_status = 'unreserved'
@@ -61,12 +62,12 @@ const CONDITIONS: &str = "
           AND EXISTS (SELECT FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
             WHERE l.granted AND l.mode = 'ShareUpdateExclusiveLock' AND l.relation IN (c.oid, c.reltoastrelid)
               AND a.usesysid IS NULL)) AS wraparound,
-      CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END AS folder
-    FROM pg_catalog.pg_stat_archiver AS r, LATERAL (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS bytes) AS s";
-
-const REPLICAS: &str = "
-    SELECT coalesce(application_name, '') AS name, (replay_lsn - '0/0'::pg_lsn)::int8 AS replayed, state IS NULL AS hidden
-      FROM pg_catalog.pg_stat_replication WHERE state IS NULL OR state IN ('streaming', 'catchup')";
+      CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END AS folder,
+      standby.name, (standby.replay_lsn - '0/0'::pg_lsn)::int8 AS replayed, standby.hidden
+    FROM pg_catalog.pg_stat_archiver AS r
+      CROSS JOIN LATERAL (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS bytes) AS s
+      LEFT JOIN LATERAL (SELECT coalesce(application_name, '') AS name, replay_lsn, state IS NULL AS hidden
+        FROM pg_catalog.pg_stat_replication WHERE state IS NULL OR state IN ('streaming', 'catchup')) AS standby ON true";
 
 const NO_REPLICAS: &str = "how far the standbys are (GRANT pg_monitor allows it)";
 
@@ -74,20 +75,19 @@ const NO_REPLICAS: &str = "how far the standbys are (GRANT pg_monitor allows it)
 impl Pacing for PostgresStore {
     async fn activity(&self, table: &Table) -> Result<Option<Activity>> {
         let mut tx = self.begin().await?;
-        let row = query(activity_sql()).fetch_one(&mut *tx).await?;
-        let mut activity = Activity {
-            micros: row.try_get("micros")?,
-            other_sessions: unsigned(i64::from(row.try_get::<i32, _>("sessions")?)),
-            transactions: row.try_get::<i64, _>("transactions")?.unsigned_abs(),
-            wal_bytes: row.try_get::<i64, _>("wal")?.unsigned_abs(),
-            ..Activity::default()
-        };
-        let waits = query(waits_sql())
+        let rows = query(activity_and_waits_sql())
             .bind(prepare::regclass(table))
             .fetch_all(&mut *tx)
             .await?;
-        for row in waits {
-            let session = waiting(&row)?;
+        let mut activity = Activity::default();
+        for row in rows {
+            activity.micros = row.try_get("micros")?;
+            activity.other_sessions = unsigned(i64::from(row.try_get::<i32, _>("sessions")?));
+            activity.transactions = row.try_get::<i64, _>("transactions")?.unsigned_abs();
+            activity.wal_bytes = row.try_get::<i64, _>("wal")?.unsigned_abs();
+            let Some(session) = waiting(&row)? else {
+                continue;
+            };
             if row.try_get("on_table")? && session.ours.is_none() {
                 activity.waiters.push(session);
             } else if session.ours.is_some() {
@@ -100,28 +100,28 @@ impl Pacing for PostgresStore {
 
     async fn conditions(&self, table: &Table) -> Result<Option<Conditions>> {
         let mut tx = self.begin().await?;
-        let row = query(CONDITIONS)
+        let rows = query(CONDITIONS)
             .bind(prepare::regclass(table))
-            .fetch_one(&mut *tx)
+            .fetch_all(&mut *tx)
             .await?;
-        let mut conditions = Conditions {
-            wal_bytes: row.try_get::<i64, _>("wal")?.unsigned_abs(),
-            slots_short: row.try_get("slots")?,
-            archive_fails: row.try_get("archive_fails")?,
-            archive_waits: row.try_get::<i64, _>("archive_waits")?.unsigned_abs(),
-            wraparound: row.try_get("wraparound")?,
-            ..Conditions::default()
-        };
-        let folder: Option<String> = row.try_get("folder")?;
-        for row in query(REPLICAS).fetch_all(&mut *tx).await? {
-            if row.try_get("hidden")? {
-                conditions.not_readable = vec![NO_REPLICAS.to_owned()];
-                continue;
+        let mut conditions = Conditions::default();
+        let mut folder: Option<String> = None;
+        for row in rows {
+            conditions.wal_bytes = row.try_get::<i64, _>("wal")?.unsigned_abs();
+            conditions.slots_short = row.try_get("slots")?;
+            conditions.archive_fails = row.try_get("archive_fails")?;
+            conditions.archive_waits = row.try_get::<i64, _>("archive_waits")?.unsigned_abs();
+            conditions.wraparound = row.try_get("wraparound")?;
+            folder = row.try_get("folder")?;
+            match (row.try_get("name")?, row.try_get("hidden")?) {
+                (Some(name), Some(false)) => conditions.replicas.push(Replica {
+                    name,
+                    replayed_bytes: (row.try_get::<Option<i64>, _>("replayed")?)
+                        .map(i64::unsigned_abs),
+                }),
+                (Some(_), _) => conditions.not_readable = vec![NO_REPLICAS.to_owned()],
+                (None, _) => {}
             }
-            conditions.replicas.push(Replica {
-                name: row.try_get("name")?,
-                replayed_bytes: (row.try_get::<Option<i64>, _>("replayed")?).map(i64::unsigned_abs),
-            });
         }
         committed(tx).await?;
         // A path of another host says nothing about this one.
@@ -137,13 +137,12 @@ impl Pacing for PostgresStore {
         let table = self.own("pace_probe");
         let mut tx = self.begin().await?;
         let begun = Instant::now();
-        let read = format!(
-            "SELECT counter FROM {table} WHERE slot = {}",
+        let sql = format!(
+            "UPDATE {table} SET counter = counter + 1 WHERE slot = {slot} \
+             RETURNING (SELECT counter FROM {table} WHERE slot = {})",
             (slot + 1) % SLOTS
         );
-        message(&mut tx, read).await?;
-        let write = format!("UPDATE {table} SET counter = counter + 1 WHERE slot = {slot}");
-        message(&mut tx, write).await?;
+        timed(raw(sql).execute(&mut *tx)).await?;
         committed(tx).await?;
         Ok(Some(begun.elapsed()))
     }
@@ -169,16 +168,16 @@ impl Pacing for PostgresStore {
 /// The rows of `pace_probe`.
 const SLOTS: u32 = 64;
 
-async fn message(conn: &mut PgConnection, sql: String) -> Result<()> {
-    timed(raw(sql).execute(conn)).await.map(|_| ())
-}
-
-fn waiting(row: &PgRow) -> Result<WaitingSession> {
-    Ok(WaitingSession {
-        who: row.try_get("who")?,
+/// The session that waits, if the row has one.
+fn waiting(row: &PgRow) -> Result<Option<WaitingSession>> {
+    let Some(who) = row.try_get("who")? else {
+        return Ok(None);
+    };
+    Ok(Some(WaitingSession {
+        who,
         waited: Duration::from_secs_f64(row.try_get::<f64, _>("waited")?.max(0.0)),
         ours: row.try_get("ours")?,
-    })
+    }))
 }
 
 fn unsigned(count: i64) -> u32 {

@@ -13,7 +13,7 @@ on_both!(
     a_second_request_of_a_kind_replaces_the_first_and_other_tables_keep_theirs,
     requests_are_withdrawn_for_one_table_or_for_all,
     a_process_has_one_report_a_table_and_the_newest_comes_first,
-    a_report_of_yesterday_goes_with_the_next_one,
+    a_report_of_yesterday_goes_when_a_process_withdraws_its_own,
     no_word_is_stored_that_no_program_knows,
 );
 
@@ -193,7 +193,7 @@ async fn a_process_has_one_report_a_table_and_the_newest_comes_first(fixture: Fi
     assert_eq!(left, ["t", "u"]);
 }
 
-async fn a_report_of_yesterday_goes_with_the_next_one(fixture: Fixture) {
+async fn a_report_of_yesterday_goes_when_a_process_withdraws_its_own(fixture: Fixture) {
     let own = Own::new(fixture).await;
     own.store.report_pace(&report(1, "t")).await.unwrap();
     own.store.report_pace(&report(2, "t")).await.unwrap();
@@ -211,9 +211,13 @@ async fn a_report_of_yesterday_goes_with_the_next_one(fixture: Fixture) {
     assert_eq!(old.len(), 2);
     assert!(old[1].seconds_ago > 80_000.0, "{old:?}");
     own.store.report_pace(&report(3, "t")).await.unwrap();
+    own.store
+        .withdraw_pace_report("here/boot/3/9/0", "t")
+        .await
+        .unwrap();
     let left = own.store.pace_reports().await.unwrap();
     let left: Vec<&str> = left.iter().map(|one| one.holder.as_str()).collect();
-    assert_eq!(left, ["here/boot/3/9/0", "here/boot/2/9/0"]);
+    assert_eq!(left, ["here/boot/2/9/0"]);
 }
 
 async fn no_word_is_stored_that_no_program_knows(fixture: Fixture) {
