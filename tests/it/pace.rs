@@ -151,6 +151,76 @@ async fn a_closed_window_keeps_a_run_waiting_until_it_is_hurried() {
     ends_well(backfill, &fixture).await;
 }
 
+/// A window that has been open for an hour and closes at the next full minute that is some seconds
+/// away, by the clock of the database.
+async fn closing_window(fixture: &Fixture) -> String {
+    let sql = "SELECT to_char(t - interval '1 hour', 'HH24:MI') || '-' || to_char(t, 'HH24:MI') FROM \
+        (SELECT date_trunc('minute', now() AT TIME ZONE 'UTC' + interval '70 seconds')) AS at (t)";
+    fixture.scalar(sql).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_window_that_closes_in_mid_run_stops_it_and_what_was_done_stays() {
+    // The limit makes the run longer than the window.
+    let rows = "batch_target_ms = 10\nrows_per_second_max = 500\nlanes = 1";
+    let fixture = Fixture::postgres("pace_closes", &ddl(60_000), &plan(rows)).await;
+    let window = closing_window(&fixture).await;
+    let run = format!("{rows}\npace = \"windowed\"\nwindow = \"{window}\"\ntime_zone = \"UTC\"");
+    fixture.project.plan(&fixture.url(), &plan(&run));
+    let backfill = fixture.project.phiseal(&["backfill"]).spawn();
+    until_sealed(&fixture, 500).await;
+    until_waits_for(&fixture, &format!("the window {window} UTC is closed")).await;
+    let closed = settled(&fixture).await;
+    assert!((500..60_000).contains(&closed), "{closed}");
+    assert_eq!(
+        settled(&fixture).await,
+        closed,
+        "it works in a closed window"
+    );
+    let faster = ["speed", "fast", "--rows-per-second", "1000000"];
+    fixture.json(&faster).await;
+    ends_well(backfill, &fixture).await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_locked_for_a_minute_keeps_nobody_else_waiting() {
+    let run = "batch_target_ms = 20\npace = \"polite\"\nlanes = 1";
+    let fixture = Fixture::postgres("pace_row_lock", &ddl(0), &plan(run)).await;
+    // The table is prepared: what follows takes no lock of the whole table.
+    fixture.backfill().await;
+    let filled =
+        "INSERT INTO visits SELECT i, lpad(i::text, 9, '0') FROM generate_series(1, 5000) i;
+         INSERT INTO saved SELECT id, ssn, seen FROM visits; ANALYZE visits";
+    fixture.exec(filled).await;
+    let mut owner = fixture.db().connection().await;
+    let lock = "BEGIN; SELECT FROM visits WHERE id = 2500 FOR UPDATE";
+    sqlx::raw_sql(lock).execute(&mut owner).await.unwrap();
+    let locked = Instant::now();
+    let backfill = fixture.project.phiseal(&["backfill"]).spawn();
+    let mut application = fixture.db().connection().await;
+    let timeout = "SET lock_timeout = '2s'; SET application_name = 'application'";
+    sqlx::raw_sql(timeout)
+        .execute(&mut application)
+        .await
+        .unwrap();
+    let mut updates = 0;
+    while locked.elapsed() < Duration::from_secs(60) {
+        let neighbour = 2400 + updates % 200 + i64::from(updates % 200 >= 100);
+        sqlx::query("UPDATE visits SET seen = seen + 1 WHERE id = $1")
+            .bind(i32::try_from(neighbour).unwrap())
+            .execute(&mut application)
+            .await
+            .unwrap();
+        updates += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut owner).await.unwrap();
+    ends_well(backfill, &fixture).await;
+    let seen = fixture.db().count("SELECT sum(seen) FROM visits").await;
+    assert_eq!(seen, updates);
+    assert!(updates > 100, "{updates}");
+}
+
 #[tokio::test]
 async fn a_limit_of_rows_holds_over_the_whole_run() {
     let run = "rows_per_second_max = 400\nlanes = 2";
