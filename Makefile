@@ -1,5 +1,5 @@
-# Everything a newcomer needs: `make help`. Debian and a Rust toolchain are enough; what else a
-# target needs is installed by tests/ensure-tools.sh, which says so, or says what to do.
+# Everything a newcomer needs: `make help`. Debian and Rust from rustup are enough. tests/ensure-tools.sh installs
+# what else a target needs and says so, or says what to do.
 
 .POSIX:
 .PHONY: help demo test bench bench-live bench-growth bench-compare soak lint doc
@@ -21,31 +21,31 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 demo: ## seal, kill, resume and verify on an embedded database, in a minute
-	@tests/ensure-tools.sh cc
+	@tests/ensure-tools.sh cargo cc
 	$(CARGO) run --release --locked -- demo
 
 test: ## all tests, against a PostgreSQL of their own (or PHISEAL_TEST_DATABASE_URL)
-	@tests/ensure-tools.sh cc postgres
+	@tests/ensure-tools.sh cargo cc postgres
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked
 
 bench: ## phiseal beside the alternatives: an hour of measuring, and docs/BENCHMARKS.md from it
-	@tests/ensure-tools.sh cc postgres
+	@tests/ensure-tools.sh cargo cc postgres
 	$(CARGO) bench --locked --bench seal --bench batch --bench pipeline --bench rotate --bench network
 	$(CARGO) bench --locked --bench compare
 
 bench-growth: ## how cost grows with rows, lanes, columns and the size of values; 30 GB of disk
-	@tests/ensure-tools.sh cc postgres
+	@tests/ensure-tools.sh cargo cc postgres
 	PHISEAL_BENCH=growth $(CARGO) bench --locked --bench compare
 
 bench-live: ## what an application feels of phiseal at 20, 40 and 60 % of the machine: half an hour
-	@tests/ensure-tools.sh cc postgres
+	@tests/ensure-tools.sh cargo cc postgres
 	$(CARGO) bench --locked --bench live
 
 bench-compare: ## two saved runs, OLD and NEW: fails where a ratio lost a tenth
 	$(CARGO) bench --locked --bench compare -- regress $(OLD) $(NEW)
 
 soak: ## kills, faults, writers and random DDL for SOAK_SECONDS while keys are rotated; SOAK_ROWS a table of each schema; fuzzing; a pooler; other servers
-	@tests/ensure-tools.sh cc c++ postgres
+	@tests/ensure-tools.sh cargo cc c++ postgres
 	fuzz/run $(FUZZ_SECONDS)
 	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- crash faulty finalize live rotate --nocapture
 	PHISEAL_DDL_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- ddl:: --nocapture
