@@ -1,5 +1,6 @@
 //! Makes what the commands work with from the arguments: the plan, the store, the keys.
 
+mod host;
 mod plan_file;
 
 use std::collections::HashSet;
@@ -23,6 +24,7 @@ use crate::schema::MigrateError;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::{Access, SqliteStore};
 use crate::store::{ServerFacts, Store, StoreError};
+pub use host::actor;
 pub use plan_file::read_plan;
 
 /// How long a run waits for a failing database before it gives up.
@@ -121,6 +123,7 @@ pub async fn connect(
     role: Option<&Ident>,
     access: Access,
 ) -> Result<Arc<dyn Store>, Fault> {
+    host::require_proc()?;
     let mut patience = Patience::new(FIRST_CONNECTION);
     // A server that is full answers, so the URL is right.
     let mut patience_if_full = Patience::new(PATIENCE);
@@ -356,18 +359,6 @@ fn below(logged_from: Option<Duration>, target: Duration) -> Duration {
         Some(half) if half >= SHORTEST_BATCH => target.min(half),
         _ => target,
     }
-}
-
-/// The user and the host that run the program, for records.
-pub fn actor() -> String {
-    let user = ["USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| environment(name))
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
-    let host = std::fs::read_to_string(Path::new("/proc/sys/kernel/hostname"))
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_default();
-    format!("{user}@{host}")
 }
 
 #[cfg(test)]

@@ -56,6 +56,12 @@ impl Process {
     }
 }
 
+/// Whether the system says which processes live, in /proc. Without it, holders are not distinct, and a process
+/// that died cannot be told from one at work.
+pub fn processes_are_told() -> bool {
+    start_time(std::process::id()).is_some()
+}
+
 /// The holder for a message: `process 4711 on host`.
 pub fn describe(holder: &str) -> String {
     parse(holder).map_or_else(
