@@ -125,6 +125,10 @@ async fn a_run_uses_a_connection_for_each_lane_and_three_more() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         done.await.unwrap().expect_code(0);
+        // The server notices a moment later that the process has closed its connections.
+        while fixture.db().count(of_ours).await > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 

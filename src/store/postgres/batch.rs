@@ -157,9 +157,10 @@ impl Writer {
         self.durable = advance.durable;
         self.way.trips = 0;
         self.ahead = format!(
-            "{} {TEXT_SETTINGS} {} SET LOCAL lock_timeout = '2s'; {}",
+            "{} {TEXT_SETTINGS} {} {} {}",
             self.opening.begin(READ_COMMITTED),
             batch_settings(AS_USUAL),
+            set_local!("lock_timeout" = "2s"),
             fence_sql(&self.schema, stamp, advance, keys)
         );
         Ok(())
@@ -231,7 +232,7 @@ impl Writer {
             _ => (String::new(), WRITE_TRIPS),
         };
         let settings = format!(
-            "SET LOCAL lock_timeout = '{locks}ms';{replica} {} {make} {names} {}",
+            "SELECT pg_catalog.set_config('lock_timeout', '{locks}ms', true);{replica} {} {make} {names} {}",
             enter_sql(access, batch),
             mark_sql(change, &access.table.label)
         );
@@ -328,7 +329,7 @@ impl BatchWriter for Writer {
             std::mem::take(&mut self.ahead),
             match self.durable {
                 true => "",
-                false => "SET LOCAL synchronous_commit = off;",
+                false => set_local!("synchronous_commit" = "off"),
             },
             definition.compare,
             std::mem::take(&mut self.last),

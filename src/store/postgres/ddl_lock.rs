@@ -13,7 +13,7 @@ use sqlx::{Postgres, Transaction};
 
 use super::PostgresStore;
 use super::committed;
-use super::sql::{query, run};
+use super::sql::{query, run, set_local};
 use super::waits;
 use crate::store::{Result, StoreError};
 
@@ -32,7 +32,10 @@ pub(super) async fn begin_briefly(store: &PostgresStore) -> Result<Transaction<'
     let mut tx = store.begin().await?;
     run(
         &mut tx,
-        format!("SET LOCAL lock_timeout = '{LOCK_WAIT}'; SET LOCAL synchronous_commit = local"),
+        format!(
+            "SELECT pg_catalog.set_config('lock_timeout', '{LOCK_WAIT}', true); {}",
+            set_local!("synchronous_commit" = "local")
+        ),
     )
     .await?;
     Ok(tx)

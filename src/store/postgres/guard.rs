@@ -10,6 +10,7 @@ mod functions;
 mod registered;
 mod when;
 
+use super::sql::set_local;
 use crate::ident::Ident;
 use crate::quote;
 use crate::store::change::{Change, label_digest};
@@ -146,7 +147,7 @@ pub(super) fn mark_sql(change: Change, label: &str) -> String {
 }
 
 /// Clears the setting: the engine changes nothing more in this transaction.
-pub(super) const UNMARK: &str = "SET LOCAL phiseal.change = '';";
+pub(super) const UNMARK: &str = set_local!("phiseal.change" = "");
 
 impl Guard {
     /// The statements that create the guard, replacing an existing one.

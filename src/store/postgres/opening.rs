@@ -27,7 +27,7 @@ const NO_LIMITS: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_c
      WHERE pg_catalog.current_setting(name, true) <> '0'; \
      SELECT pg_catalog.set_config('client_connection_check_interval', '2s', true) \
      WHERE pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL \
-       AND pg_catalog.version() LIKE '%linux%'; SET LOCAL jit = off;";
+       AND pg_catalog.version() LIKE '%linux%'; SELECT pg_catalog.set_config('jit', 'off', true);";
 
 /// How transactions begin. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -108,7 +108,7 @@ mod tests {
     fn the_role_of_the_plan_is_set_in_every_transaction() {
         let plain = Opening::default().begin(READ_COMMITTED);
         assert!(plain.starts_with(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path = pg_catalog, pg_temp;"
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)"
         ));
         assert!(plain.contains("statement_timeout"));
         assert!(!plain.contains("ROLE"));

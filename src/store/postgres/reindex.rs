@@ -15,7 +15,7 @@ use super::read::{binds, page_rows};
 use super::relations;
 use super::seal::seal_rows;
 use super::select::{Cut, Rows};
-use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, run, scalar};
+use super::sql::{OWNERS_NAMES, SAFE_NAMES, TEXT_SETTINGS, query, run, scalar, set_local};
 use super::{guard, indexes};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
@@ -149,7 +149,7 @@ pub(super) async fn make_indexes(
 pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Result<bool> {
     // If a table's lock is not granted soon, the caller tries again.
     let mut tx = begin_briefly(store).await?;
-    run(&mut tx, "SET LOCAL row_security = off").await?;
+    run(&mut tx, set_local!("row_security" = "off")).await?;
     let (handovers, due) = (order.handovers, order.due);
     if !keys::hand_over(&mut store.session(&mut tx), handovers, due, order.actor).await? {
         return Err(StoreError::unexpected(

@@ -61,8 +61,10 @@ pub(super) use set_local;
 /// How each of our transactions resolves names and reads strings. `pg_temp` is listed, as the last
 /// schema, because otherwise the server searches it first for tables and types (PostgreSQL
 /// documentation, "search_path").
-pub(crate) const SAFE_NAMES: &str = "SET LOCAL search_path = pg_catalog, pg_temp; \
-     SET LOCAL standard_conforming_strings = on;";
+pub(crate) const SAFE_NAMES: &str = set_local!(
+    "search_path" = "pg_catalog, pg_temp",
+    "standard_conforming_strings" = "on",
+);
 
 /// The application's own search path, with temporary objects last, for code of the table's owner
 /// that our write runs. Until [`SAFE_NAMES`] is set again, every name in our statements must have
