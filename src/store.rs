@@ -17,6 +17,7 @@ pub mod plaintext;
 pub mod postgres;
 pub mod record;
 pub mod relations;
+pub mod right;
 pub mod rows;
 pub mod scrub;
 pub mod search;
@@ -55,6 +56,7 @@ pub use record::{
     QuarantineState, RelationRecord, RunKind, RunRecord, RunState, Whereabouts,
 };
 pub use relations::SealedRelations;
+pub use right::{Right, Securable};
 pub use rows::{
     BatchWriter, ColumnSwitch, Destruction, LaneUpdate, OpenTransaction, PageReader, Resealed,
     RotationCount, Rows, SealedCount, WriteBatch,

@@ -67,8 +67,8 @@ impl Database<'_> {
         }
         let server = ServerFacts {
             installed: true,
-            missing_privileges: Vec::new(),
-            create_denied: false,
+            missing_rights: Vec::new(),
+            create_denied: None,
             ..self.server.clone()
         };
         let installed = Database {

@@ -7,7 +7,7 @@ mod server;
 use async_trait::async_trait;
 
 use crate::ident::{Ident, TableName};
-use crate::store::{Access, ColumnSwitch, OpenTransaction, Result, Table};
+use crate::store::{Access, ColumnSwitch, OpenTransaction, Result, Right, Table};
 pub use server::{BatchLog, ServerFacts};
 
 /// Facts about the server and its tables, and the columns, indexes and guards that a run needs.
@@ -209,8 +209,8 @@ pub struct TableFacts {
     pub replica_identity_full: bool,
     /// Whether row-level security would hide rows from our role.
     pub row_security_applies: bool,
-    /// Rights that our role lacks, such as `UPDATE on public.patients`.
-    pub missing_privileges: Vec<String>,
+    /// Rights that our role lacks: `SELECT` and `UPDATE`, each by itself, and `USAGE` on the schema.
+    pub missing_rights: Vec<Right>,
     /// Whether our role owns the table, so that it may add columns and triggers.
     pub owner: bool,
     /// The role that owns the table; empty in SQLite.

@@ -8,9 +8,9 @@ use phiseal::engine::preflight::{Dialect, KeysHave, Preflight, RunPurpose, check
 use phiseal::ident::Ident;
 use phiseal::plan::{ColumnPlan, SealTo, TablePlan, TriggerPolicy};
 use phiseal::schema::Migrations;
-use phiseal::store::Catalog;
 use phiseal::store::catalog::{RelationKind, ServerFacts, TableFacts};
 use phiseal::store::postgres::PostgresStore;
+use phiseal::store::{Catalog, Right};
 
 use crate::backfill::beside as tables;
 use crate::support::database::Database;
@@ -89,6 +89,10 @@ async fn installed(db: &Database) {
     let mut conn = db.connection().await;
     let mut schema = Migrations::own_in_postgres(&mut conn, "phiseal").unwrap();
     schema.up(None).await.unwrap();
+}
+
+fn shown(rights: &[Right]) -> Vec<String> {
+    rights.iter().map(ToString::to_string).collect()
 }
 
 fn names<'a>(of: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
@@ -242,15 +246,32 @@ async fn a_role_learns_what_it_may_not_do_and_what_is_hidden_from_it() {
     ))
     .await;
     let mine = server(&role.url).await;
-    assert!(!mine.superuser && !mine.may_suppress_triggers && mine.create_denied && mine.installed);
-    assert_eq!(names(&mine.missing_privileges), ["INSERT on phiseal.runs"]);
+    assert!(!mine.superuser && !mine.may_suppress_triggers && mine.installed);
+    let create = mine.create_denied.as_ref().map(ToString::to_string);
+    assert_eq!(create.as_deref(), Some("CREATE on schema phiseal"));
+    assert_eq!(shown(&mine.missing_rights), ["INSERT on phiseal.runs"]);
     let t = facts_at(&role.url, "clinic.t").await;
     let missing = [
         "SELECT on clinic.t",
         "UPDATE on clinic.t",
         "USAGE on schema clinic",
     ];
-    assert_eq!(names(&t.missing_privileges), missing);
+    assert_eq!(shown(&t.missing_rights), missing);
+    // Each statement is complete: run as it stands, it gives the right.
+    let rights = mine.missing_rights.iter().chain(&t.missing_rights);
+    for right in rights.chain(&mine.create_denied) {
+        db.exec(&right.grant_to(&role.name)).await;
+    }
+    let given = server(&role.url).await;
+    assert!(given.missing_rights.is_empty() && given.create_denied.is_none());
+    let given = facts_at(&role.url, "clinic.t").await;
+    assert!(given.missing_rights.is_empty());
+    db.exec(&format!(
+        "REVOKE INSERT ON phiseal.runs FROM {0}; REVOKE CREATE ON SCHEMA phiseal FROM {0};
+         REVOKE ALL ON clinic.t FROM {0}; REVOKE USAGE ON SCHEMA clinic FROM {0}",
+        role.name
+    ))
+    .await;
     assert!(t.row_security_applies && !t.owner && t.columns[2].update_denied);
 
     db.exec(&format!(
@@ -260,7 +281,7 @@ async fn a_role_learns_what_it_may_not_do_and_what_is_hidden_from_it() {
     ))
     .await;
     let t = facts_at(&role.url, "clinic.t").await;
-    assert!(t.missing_privileges.is_empty() && !t.row_security_applies);
+    assert!(t.missing_rights.is_empty() && !t.row_security_applies);
     assert!(t.columns[1].update_denied && !t.columns[2].update_denied);
     let (refusals, _) = judged(&mine, &t, &beside("clinic.t", "ssn"));
     assert_eq!(refusals, ["E0217", "E0218", "E0218"]);

@@ -1,61 +1,59 @@
-//! E0217 and E0218: privileges that phiseal's role lacks, and objects that only an owner can make.
+//! E0217 and E0218: rights that phiseal's role lacks, each with its GRANT, and objects that only an
+//! owner can make.
 //! A DBA may have prepared everything from `plan --sql`; then the role need not own the table.
 
 use super::{Field, Findings, Preflight, RunPurpose, column_of, listed};
-use crate::ident::Ident;
-use crate::quote;
+use crate::ident::{Ident, TableName};
 use crate::store::catalog::TableFacts;
+use crate::store::right::{Right, Securable, grant_membership};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     let role = &p.server.role;
-    let mut missing: Vec<String> = p.server.missing_privileges.clone();
+    let mut missing: Vec<Right> = p.server.missing_rights.clone();
     if let Some(table) = p.table {
-        let of_table = table.missing_privileges.iter();
+        let of_table = table.missing_rights.iter();
         missing.extend(
             of_table
-                .filter(|line| p.writes() || !line.starts_with("UPDATE"))
+                .filter(|right| p.writes() || !right.includes("UPDATE"))
                 .cloned(),
         );
         missing.extend(denied_columns(p, table));
     }
-    for privilege in missing {
+    for right in missing {
         out.refuse(
             "E0217",
             p.plan,
             None,
-            format!("our role {role} lacks {privilege}"),
-            format!(
-                "GRANT {} TO {}",
-                privilege
-                    .replacen(" on ", " ON ", 1)
-                    .replacen("ON schema", "ON SCHEMA", 1),
-                Ident::new(role.as_str())
-                    .map_or_else(|_| quote::identifier(role), |name| name.label())
-            ),
+            format!("the role {role} lacks {right}"),
+            right.grant_to(role),
         );
     }
     let Some(table) = p.table else { return };
     if !table.owner {
         ownership(p, table, out);
     }
-    if p.server.create_denied && p.purpose == RunPurpose::Backfill && !guarded(table) {
+    let create = p.server.create_denied.as_ref();
+    if let Some(create) = create.filter(|_| p.purpose == RunPurpose::Backfill && !guarded(table)) {
         out.refuse(
             "E0218",
             p.plan,
             None,
-            format!("our role {role} may not create the guard's functions in our own schema"),
-            "GRANT CREATE on that schema, or let its owner run the statements of `phiseal plan --sql`",
+            format!("the role {role} lacks {create}, which the guard's functions need"),
+            format!(
+                "{} Or let the owner of that schema run the statements of `phiseal plan --sql`",
+                create.grant_to(role)
+            ),
         );
     }
 }
 
-/// `UPDATE (a, b) on t` for existing columns that the run writes and the role may not.
-fn denied_columns(p: &Preflight<'_>, table: &TableFacts) -> Option<String> {
+/// `UPDATE` of the existing columns that the run writes and the role may not.
+fn denied_columns(p: &Preflight<'_>, table: &TableFacts) -> Option<Right> {
     // The whole table has been reported already.
     if table
-        .missing_privileges
+        .missing_rights
         .iter()
-        .any(|line| line.starts_with("UPDATE"))
+        .any(|right| right.includes("UPDATE"))
     {
         return None;
     }
@@ -67,11 +65,11 @@ fn denied_columns(p: &Preflight<'_>, table: &TableFacts) -> Option<String> {
     if denied.is_empty() {
         return None;
     }
-    Some(format!(
-        "UPDATE ({}) on {}",
-        listed(denied),
-        p.plan.name.label()
-    ))
+    let name = TableName {
+        schema: Ident::new(table.schema.as_str()).ok(),
+        name: p.plan.name.name.clone(),
+    };
+    Some(Right::new(["UPDATE"], Securable::Columns(name, denied)))
 }
 
 /// The columns of a field that the run writes.
@@ -111,11 +109,17 @@ fn ownership(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
             p.plan,
             None,
             format!(
-                "our role {} does not own the table, and these are still to be made: {}",
+                "the role {} does not own the table, and these are still to be made: {}",
                 p.server.role,
                 listed(made)
             ),
-            "let its owner run the statements of `phiseal plan --sql`, then run this again",
+            format!(
+                "let the owner {} run the statements of `phiseal plan --sql`, then run this again; or run \
+                 phiseal as the owner: {} and `role = \"{}\"` under [database] in the plan",
+                table.owned_by,
+                grant_membership(&table.owned_by, &p.server.login),
+                table.owned_by,
+            ),
         );
     }
     for (table, field) in p.fields() {
@@ -132,8 +136,14 @@ fn ownership(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
                 "E0218",
                 p.plan,
                 Some(field.name()),
-                format!("there is no index on {name} yet, and our role does not own the table"),
-                "let its owner create it once the backfill is done",
+                format!(
+                    "there is no index on {name} yet, and the role {} does not own the table",
+                    p.server.role
+                ),
+                format!(
+                    "let the owner {} create it once the backfill is done",
+                    table.owned_by
+                ),
             );
         }
     }

@@ -3,6 +3,7 @@
 
 mod columns;
 mod registry;
+mod rights;
 mod room;
 mod tables;
 

@@ -4,8 +4,8 @@
 
 use super::{Dialect, Findings, Preflight};
 use crate::plan::{SealTo, TriggerPolicy};
-use crate::quote;
 use crate::store::catalog::TriggerFacts;
+use crate::store::{Right, Securable};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     let Some(table) = p.table.filter(|_| p.writes()) else {
@@ -141,12 +141,12 @@ fn suppression(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             format!(
-                "our role {role} may not set session_replication_role, so nothing can be suppressed"
+                "the role {role} may not set session_replication_role, so nothing can be suppressed"
             ),
             format!(
-                "GRANT SET ON PARAMETER session_replication_role TO {} (PostgreSQL 15 and later), \
-                 use a superuser, or say triggers = \"fire\"",
-                quote::identifier(role)
+                "{} (PostgreSQL 15 and later), use a superuser, or say triggers = \"fire\"",
+                Right::new(["SET"], Securable::Parameter("session_replication_role"))
+                    .grant_to(role)
             ),
         ),
         Dialect::Postgres => {}

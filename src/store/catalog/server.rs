@@ -1,6 +1,7 @@
 //! Facts about the server, which preflight judges.
 
 use super::Standbys;
+use crate::store::Right;
 use crate::store::transport::Transport;
 
 /// The server and its settings.
@@ -34,10 +35,12 @@ pub struct ServerFacts {
     pub long_transactions: i64,
     /// Whether our role may switch off the application's triggers (`session_replication_role`).
     pub may_suppress_triggers: bool,
-    /// Rights on our own tables that our role lacks, such as `INSERT on phiseal.runs`.
-    pub missing_privileges: Vec<String>,
-    /// Whether our role lacks the right to create functions in our own schema.
-    pub create_denied: bool,
+    /// Rights on our own tables that our role lacks, of those that a run needs.
+    pub missing_rights: Vec<Right>,
+    /// The right to create functions in our own schema, if our role lacks it.
+    pub create_denied: Option<Right>,
+    /// The right to create our own schema, if it does not exist and our role lacks it.
+    pub schema_denied: Option<Right>,
     /// Whether our own tables are installed, in the version that this program needs.
     pub installed: bool,
     /// How the connection is protected; `None` in SQLite.

@@ -1,9 +1,10 @@
 //! Tests of the checks of server, table, key and triggers.
 
+use super::rights::{create, rights};
 use super::*;
 use crate::store::catalog::{ForeignKeyFacts, LeafFacts, Standbys, TriggerFacts};
 
-fn trigger(name: &str, enabled: char) -> TriggerFacts {
+pub(super) fn trigger(name: &str, enabled: char) -> TriggerFacts {
     TriggerFacts {
         name: name.to_owned(),
         row: true,
@@ -41,16 +42,16 @@ fn what_a_server_or_table_lacks_is_refused() {
             ),
             (
                 "no SELECT",
-                |w| w.table().missing_privileges = names(&["SELECT on public.patients"]),
+                |w| w.table().missing_rights = rights("SELECT", "public.patients"),
                 "E0217",
             ),
             (
                 "own tables",
-                |w| w.server.missing_privileges = names(&["INSERT on phiseal.runs"]),
+                |w| w.server.missing_rights = rights("INSERT", "phiseal.runs"),
                 "E0217",
             ),
             ("no owner", |w| w.table().owner = false, "E0218"),
-            ("no CREATE", |w| w.server.create_denied = true, "E0218"),
+            ("no CREATE", |w| w.server.create_denied = create(), "E0218"),
             (
                 "published",
                 |w| w.table().publications = names(&["p"]),
@@ -146,39 +147,6 @@ fn what_a_person_should_know_is_a_warning() {
             ),
         ],
     );
-}
-
-#[test]
-fn a_table_prepared_by_its_owner_needs_no_ownership() {
-    let prepared = |w: &mut World| {
-        w.server.create_denied = true;
-        w.table().owner = false;
-        w.table().columns.push(column("ssn_sealed", "bytea"));
-        w.table().guard = vec![trigger("~phiseal_i", 'A'), trigger("~phiseal_u", 'A')];
-    };
-    assert_eq!(World::beside().with(prepared).check(), Findings::default());
-    let disabled = World::beside()
-        .with(prepared)
-        .with(|w| w.table().guard[1].enabled = 'D');
-    assert_eq!(disabled.refusals(), ["E0218", "E0218"]);
-    let unguarded_leaf = World::beside().with(prepared).with(|w| {
-        w.server.create_denied = false;
-        w.table().leaves = vec![LeafFacts::default()];
-    });
-    assert_eq!(unguarded_leaf.refusals(), ["E0218"]);
-}
-
-#[test]
-fn columns_that_our_role_may_not_write_are_refused_and_those_it_only_reads_are_not() {
-    let mut world = World::beside();
-    world.ssn().update_denied = true;
-    world.table().columns.push(column("ssn_sealed", "bytea"));
-    assert_eq!(world.refusals(), [""; 0]);
-    world.purpose = RunPurpose::Restore { drop_sealed: false };
-    assert_eq!(world.refusals(), ["E0217"]);
-    world.purpose = RunPurpose::Verify;
-    world.table().missing_privileges = names(&["UPDATE on public.patients"]);
-    assert_eq!(world.refusals(), [""; 0]);
 }
 
 #[test]

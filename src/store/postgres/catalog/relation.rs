@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::{Tree, get, letter, query, rows_of_tree, sql};
 use crate::ident::{Ident, TableName};
 use crate::store::catalog::RelationKind;
-use crate::store::{StoreError, TableFacts};
+use crate::store::{Right, Securable, StoreError, TableFacts};
 
 /// Looks the relation up by name. `to_regclass` would raise an error if our role may not use the
 /// schema.
@@ -56,17 +56,17 @@ const TREE: &str = "
      WHERE c.oid = ANY ($2) AND $1::oid IS NOT NULL";
 
 const PRIVILEGES: &str = "
-    SELECT DISTINCT 'USAGE on schema ' || quote_ident(n.nspname) AS missing
+    SELECT DISTINCT 'USAGE' AS privilege, n.nspname::text AS schema, NULL AS name
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.oid = ANY ($2) AND $1::oid IS NOT NULL AND NOT has_schema_privilege(n.oid, 'USAGE')
      UNION ALL
-    SELECT p.name || ' on ' || format('%I.%I', n.nspname, c.relname)
+    SELECT p.name, n.nspname::text, c.relname::text
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
            (VALUES ('SELECT'), ('UPDATE')) AS p (name)
      WHERE c.oid = ANY ($2)
        AND CASE p.name WHEN 'SELECT' THEN NOT has_table_privilege(c.oid, 'SELECT')
                        ELSE NOT has_any_column_privilege(c.oid, 'UPDATE') END
-     ORDER BY 1";
+     ORDER BY 1, 2, 3";
 
 /// The view includes FOR ALL TABLES, FOR TABLES IN SCHEMA and publishing via the root, in every
 /// version. Ancestors count, since one of them may be published in place of a partition.
@@ -232,6 +232,22 @@ async fn tree(conn: &mut PgConnection, root: Oid) -> Result<Tree, StoreError> {
     Ok(tree)
 }
 
+/// The right that a row of [`PRIVILEGES`] names.
+fn missing(row: &PgRow) -> Result<Right, StoreError> {
+    let ident = |name: &str| {
+        Ident::new(name).map_err(|_| StoreError::unexpected("the name of a table or schema"))
+    };
+    let schema: &str = get(row, "schema")?;
+    let on = match get::<Option<&str>>(row, "name")? {
+        None => Securable::Schema(schema.to_owned()),
+        Some(name) => Securable::Table(TableName {
+            schema: Some(ident(schema)?),
+            name: ident(name)?,
+        }),
+    };
+    Ok(Right::new([get::<&str>(row, "privilege")?], on))
+}
+
 async fn root(conn: &mut PgConnection, oid: Oid) -> Result<Option<TableName>, StoreError> {
     let row = query(ROOT).bind(oid).fetch_optional(conn).await?;
     let Some(row) = row else { return Ok(None) };
@@ -266,7 +282,7 @@ async fn about_tree(
         facts.row_bytes_max = get::<i64>(&row, "block_bytes")? - PAGE_BYTES;
     }
     for row in rows_of_tree(conn, tree, PRIVILEGES).await? {
-        facts.missing_privileges.push(get(&row, "missing")?);
+        facts.missing_rights.push(missing(&row)?);
     }
     for row in rows_of_tree(conn, tree, PUBLICATIONS).await? {
         facts.publications.push(get(&row, "name")?);

@@ -6,9 +6,9 @@ use sqlx::postgres::PgConnection;
 
 use super::super::sql::{self, OURS};
 use super::{get, query};
-use crate::ident::Ident;
+use crate::ident::{Ident, TableName};
 use crate::store::catalog::BatchLog;
-use crate::store::{ServerFacts, StoreError};
+use crate::store::{Right, Securable, ServerFacts, StoreError};
 
 /// Binds the schema of our own tables.
 fn server_sql() -> String {
@@ -22,6 +22,9 @@ fn server_sql() -> String {
            coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false) AS superuser,
            coalesce((SELECT NOT has_schema_privilege(oid, 'CREATE') FROM pg_namespace
                       WHERE nspname = $1), false) AS create_denied,
+           current_database()::text AS database,
+           NOT has_database_privilege(current_database(), 'CREATE')
+             AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1) AS schema_denied,
            (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database())
              AS prepared_transactions,
            (SELECT count(*) FROM pg_stat_activity
@@ -113,6 +116,7 @@ pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<Server
         .bind(schema)
         .fetch_one(&mut *conn)
         .await?;
+    let database: String = get(&row, "database")?;
     let mut facts = ServerFacts {
         version: format!("PostgreSQL {}", get::<&str>(&row, "version")?),
         version_num: get(&row, "version_num")?,
@@ -122,7 +126,10 @@ pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<Server
         login: get(&row, "login")?,
         login_superuser: get(&row, "login_superuser")?,
         superuser: get(&row, "superuser")?,
-        create_denied: get(&row, "create_denied")?,
+        create_denied: get::<bool>(&row, "create_denied")?
+            .then(|| Right::new(["CREATE"], Securable::Schema(schema.to_owned()))),
+        schema_denied: get::<bool>(&row, "schema_denied")?
+            .then(|| Right::new(["CREATE"], Securable::Database(database))),
         prepared_transactions: get(&row, "prepared_transactions")?,
         long_transactions: get(&row, "long_transactions")?,
         ..ServerFacts::default()
@@ -159,7 +166,8 @@ async fn own_tables(
     schema: &str,
     facts: &mut ServerFacts,
 ) -> Result<(), StoreError> {
-    let own = Ident::new(schema).map_or_else(|_| schema.to_owned(), |name| name.label());
+    let ident =
+        |name: &str| Ident::new(name).map_err(|_| StoreError::unexpected("the name of a schema"));
     let newest = query(NEWEST).bind(schema).fetch_one(&mut *conn).await;
     facts.installed = get(&newest?, "newest")?;
     let rows = query(OWN_TABLES).bind(schema).fetch_all(conn).await?;
@@ -171,12 +179,17 @@ async fn own_tables(
         let name: &str = get(row, "name")?;
         let missing: Vec<String> = get(row, "missing")?;
         if missing == ["USAGE"] {
-            facts.missing_privileges = vec![format!("USAGE on schema {}", own)];
+            let own = Securable::Schema(schema.to_owned());
+            facts.missing_rights = vec![Right::new(missing, own)];
             break;
         }
         if !missing.is_empty() {
-            let line = format!("{} on {}.{name}", missing.join(", "), own);
-            facts.missing_privileges.push(line);
+            let table = TableName {
+                schema: Some(ident(schema)?),
+                name: ident(name)?,
+            };
+            let right = Right::new(missing, Securable::Table(table));
+            facts.missing_rights.push(right);
         }
     }
     Ok(())
