@@ -9,6 +9,7 @@
 
 mod coded;
 pub mod round_trip;
+pub(crate) mod sqlstate;
 pub mod tls_fault;
 
 use std::fmt;

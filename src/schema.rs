@@ -25,7 +25,6 @@ mod scratch;
 mod script;
 mod set;
 mod sqlite;
-mod sqlstates;
 mod version;
 
 pub use adopt::Adopted;

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use crate::error::sqlstate;
+
 /// This many refusals for one cause, with no row written between them, stop a run.
 pub const ALIKE_MAX: usize = 1000;
 
@@ -24,7 +26,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)?;
         if let Some(sqlstate) = &self.sqlstate {
-            write!(f, ", SQLSTATE {sqlstate}")?;
+            write!(f, ", {}", sqlstate::shown(sqlstate))?;
         }
         match &self.constraint {
             Some(constraint) => write!(f, ", constraint {constraint}"),

@@ -4,6 +4,7 @@
 //! never leave the stores.
 
 use crate::error::coded;
+use crate::error::sqlstate::shown;
 use crate::error::tls_fault::TlsFault;
 
 coded! {
@@ -26,7 +27,7 @@ coded! {
         LoginRefused {
             /// SQLSTATE.
             sqlstate: String,
-        } = "E0503"("the database refused the login (SQLSTATE {sqlstate})"),
+        } = "E0503"("the database refused the login ({})", shown(sqlstate)),
             hint: "check the user, the password and pg_hba.conf";
         /// The server has no TLS, but `sslmode` requires it.
         NoTls {
@@ -66,7 +67,7 @@ coded! {
         Busy {
             /// SQLSTATE.
             sqlstate: String,
-        } = "E0507"("the database was too busy or short of something (SQLSTATE {sqlstate})"),
+        } = "E0507"("the database was too busy or short of something ({})", shown(sqlstate)),
             hint: "run the command again: it resumes";
         /// No space is left for the database.
         DiskFull = "E0508"("the database has no space left"),
@@ -77,7 +78,7 @@ coded! {
             sqlstate: String,
             /// The constraint's name.
             constraint: Option<String>,
-        } = "E0509"("the database refused a value (SQLSTATE {sqlstate}{})",
+        } = "E0509"("the database refused a value ({}{})", shown(sqlstate),
             constraint.as_ref().map(|c| format!(", constraint {c}")).unwrap_or_default()), exit: Unverified,
             hint: "see `phiseal quarantine list`";
         /// Another worker has claimed the lane.
@@ -167,7 +168,7 @@ coded! {
         Denied {
             /// SQLSTATE.
             sqlstate: String,
-        } = "E0510"("permission denied (SQLSTATE {sqlstate})"), exit: Refused,
+        } = "E0510"("permission denied ({})", shown(sqlstate)), exit: Refused,
             hint: "see `phiseal plan` for the privileges that are needed";
         /// The login cannot act as the role that the plan names.
         RoleRefused {
@@ -175,7 +176,7 @@ coded! {
             role: String,
             /// SQLSTATE.
             sqlstate: String,
-        } = "E0540"("the login may not act as the role {role} of the plan (SQLSTATE {sqlstate})"), exit: Refused,
+        } = "E0540"("the login may not act as the role {role} of the plan ({})", shown(sqlstate)), exit: Refused,
             hint: format!(
                         "GRANT {} to the login, or correct `role` in the [database] section of the plan",
                         crate::quote::identifier(role)
@@ -207,8 +208,8 @@ coded! {
         Refused {
             /// The SQLSTATE, or SQLite's error code.
             sqlstate: String,
-        } = "E0514"("the database refused the statement (SQLSTATE {sqlstate})"),
-            hint: "look the SQLSTATE up; if the server's state does not explain it, report it";
+        } = "E0514"("the database refused the statement ({})", shown(sqlstate)),
+            hint: "the server's log has its message; if that does not explain it, report it";
     }
 }
 

@@ -6,9 +6,8 @@ mod doing;
 
 pub use self::doing::Doing;
 use super::set::Version;
-use super::sqlstates::named;
 use super::version::shown;
-use crate::error::coded;
+use crate::error::{coded, sqlstate};
 use crate::foreign::Foreign;
 use crate::schema::platform_sets::PLATFORM_SETS;
 use crate::trust::Untrusted;
@@ -106,7 +105,7 @@ coded! {
         NoScratch {
             /// SQLSTATE.
             sqlstate: String,
-        } = "E0714"("no scratch database could be made to compare with (SQLSTATE {})", named(sqlstate)),
+        } = "E0714"("no scratch database could be made to compare with ({})", sqlstate::shown(sqlstate)),
             hint: "use a role that may create databases, or name an empty one with --scratch-database-url";
         /// The database given for comparing is in use.
         ScratchInUse {
@@ -141,9 +140,9 @@ coded! {
             done: usize,
             /// All its parts.
             of: usize,
-        } = "E0717"("migration {} stopped at line {line} of its file (SQLSTATE {}); {done} of its {of} parts, those \
+        } = "E0717"("migration {} stopped at line {line} of its file ({}); {done} of its {of} parts, those \
              above that line, are {} and recorded",
-            shown(*version), named(sqlstate), if *undoing { "undone" } else { "applied" }),
+            shown(*version), sqlstate::shown(sqlstate), if *undoing { "undone" } else { "applied" }),
             hint: "mend what stopped it, then run the same command: it goes on from that line";
         /// It must be undone as a whole before anything is applied again.
         PartlyUndone {
@@ -159,7 +158,7 @@ coded! {
             sqlstate: String,
             /// The constraint that was broken, where one was.
             constraint: Option<String>,
-        } = "E0707"("the database refused {doing} (SQLSTATE {}{})", named(sqlstate),
+        } = "E0707"("the database refused {doing} ({}{})", sqlstate::shown(sqlstate),
             constraint.as_ref().map(|name| format!("; constraint {name}")).unwrap_or_default()),
             hint: doing.hint_after_refusal(sqlstate);
         /// A migration of a folder or set failed: where, and what was committed before.

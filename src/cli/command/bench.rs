@@ -15,7 +15,7 @@ use crate::engine::bench::{Bench, Measured};
 use crate::engine::estimate::{self, Conditions, Estimate};
 use crate::engine::look::Look;
 use crate::engine::{EngineError, Job, Stop};
-use crate::error::{Exit, Fault};
+use crate::error::{Exit, Fault, sqlstate};
 use crate::foreign::Foreign;
 use crate::store::catalog::{ColumnFacts, TableFacts};
 use crate::store::{Sealed, StoreError, TrialTable};
@@ -146,8 +146,9 @@ fn not_measured(error: EngineError, place: TrialTable, job: &Job) -> Fault {
         EngineError::Store(StoreError::Denied { sqlstate }) if place == TrialTable::Copy => Fault {
             code: "E0521",
             message: format!(
-                "the role may not make a temporary copy of rows of {} (SQLSTATE {sqlstate})",
-                Foreign(&job.table.name.label())
+                "the role may not make a temporary copy of rows of {} ({})",
+                Foreign(&job.table.name.label()),
+                sqlstate::shown(&sqlstate)
             ),
             hint: "GRANT TEMPORARY ON the database and SELECT ON the table, or measure with --write-sample"
                 .to_owned(),

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Value, json};
 
+use super::tables;
 use crate::cli::args::{Global, Quarantine};
 use crate::cli::columns::{self, or_nothing};
 use crate::cli::output::Output;
 use crate::cli::session::{Session, actor};
+use crate::error::sqlstate::named;
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::plural::counted;
@@ -18,8 +20,7 @@ use crate::run::audit;
 use crate::store::{QuarantineRecord, QuarantineState};
 
 pub async fn run(global: &Global, args: &Quarantine, output: Output) -> Result<Exit, Fault> {
-    let (session, _) = Session::installed(global, !global.table.is_empty()).await?;
-    let labels = session.labels(global).await?;
+    let (session, _, labels) = tables::listing(global).await?;
     let listed = listed(&session, labels.as_ref()).await?;
     match args {
         Quarantine::List => {
@@ -91,7 +92,7 @@ pub fn table(listed: &[QuarantineRecord]) -> String {
             record.row.step.clone(),
             record.state.to_string(),
             record.row.reason.clone(),
-            or_nothing(record.row.sqlstate.as_deref()),
+            or_nothing(record.row.sqlstate.as_deref().map(named).as_deref()),
             or_nothing(record.row.constraint_name.as_deref()),
             record.created_at.clone(),
         ]

@@ -60,8 +60,8 @@ impl Doing {
                  may not make it there"
             }
             _ => {
-                "nothing of that migration was applied; look the SQLSTATE up in PostgreSQL's list of \
-                 error codes (42501: the role may not make what the migration makes)"
+                "nothing of that migration was applied; the server's log has its message \
+                 (42501: the role may not make what the migration makes)"
             }
         }
     }

@@ -291,7 +291,7 @@ async fn a_failure_names_its_file_and_line_its_constraint_and_what_was_applied_b
     for word in [
         "2_rows.sql: ",
         "line 2",
-        "23505, unique_violation",
+        "SQLSTATE 23505 unique_violation",
         "constraint only_once",
         "applied before it: 1",
     ] {
