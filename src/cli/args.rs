@@ -4,6 +4,7 @@
 mod keys;
 mod migrate;
 mod pace;
+mod value;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub use self::keys::{
 };
 pub use self::migrate::{Migrate, ScratchArgs, Which};
 pub use self::pace::{PaceArg, Speed, SpeedArg};
+use self::value::{duration, whole_number};
 use crate::ident::TableName;
 use crate::pace::Pace;
 use crate::store::sqlite::Access;
@@ -134,7 +136,7 @@ pub enum Command {
 pub struct Demo {
     /// Students to make up, at least 2000 [default: 100000]; with --set, rows of each table
     /// [default: 1000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole_number(1_u32, 10_000_000))]
     pub rows: Option<u32>,
     /// Instead of students, fill and seal the tables of this migration set: white_cross, facility
     /// or webqx
@@ -233,11 +235,6 @@ pub enum PlaintextArg {
     Blank,
     /// They stay as they are, and take no plaintext any more
     Keep,
-}
-
-/// A time such as `90s`, `10m` or `0s`.
-fn duration(text: &str) -> Result<Duration, String> {
-    crate::plan::duration(text).ok_or_else(|| "a time is written as 90s, 10m or 1h30m".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::error::{Exit, Fault};
+use crate::error::{Exit, Fault, io_fault};
 use crate::foreign::Foreign;
 
 /// Writes a new file with this mode (less the umask); it is durable when the function returns.
@@ -50,7 +50,7 @@ fn not_written(path: &Path, error: &io::Error) -> Fault {
         message: format!(
             "{} cannot be written: {}",
             Foreign(&path.to_string_lossy()),
-            error.kind()
+            io_fault::words(error)
         ),
         hint: "check that its directory exists, can be written and has space".to_owned(),
         exit: Exit::Usage,

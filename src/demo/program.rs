@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::stage::{KEY_VARIABLE, SET_URL_VARIABLE, Stage, URL_VARIABLE};
 use crate::cli::output::Output;
 use crate::cli::progress::FOR_PEOPLE;
-use crate::error::{Exit, Fault};
+use crate::error::{Exit, Fault, io_fault};
 use crate::store::{RunRecord, Store, StoreError};
 
 /// Nobody waits for another application of the server during a demo.
@@ -283,7 +283,10 @@ fn failed(arguments: &[&str], status: ExitStatus, value: &Value) -> Fault {
 fn unstarted(error: &std::io::Error) -> Fault {
     Fault {
         code: "E0907",
-        message: format!("the program cannot start itself: {}", error.kind()),
+        message: format!(
+            "the program cannot start itself: {}",
+            io_fault::words(error)
+        ),
         hint: "see the limits of the process".to_owned(),
         exit: Exit::Bug,
     }

@@ -16,7 +16,7 @@ use super::rows::SampleSet;
 use super::school::School;
 use crate::cli::args::Global;
 use crate::cli::new_file;
-use crate::error::{Exit, Fault};
+use crate::error::{Exit, Fault, io_fault};
 use crate::foreign::Foreign;
 use crate::ident::{Ident, IdentError};
 use crate::store::StoreError;
@@ -205,7 +205,11 @@ impl Stage {
         let path = self.folder().to_owned();
         self.folder.close().map_err(|error| Fault {
             code: "E0905",
-            message: format!("cannot remove {}: {}", path.display(), error.kind()),
+            message: format!(
+                "cannot remove {}: {}",
+                path.display(),
+                io_fault::words(&error)
+            ),
             hint: "remove the folder by hand; it holds nothing but made-up data".to_owned(),
             exit: Exit::Bug,
         })?;
@@ -374,7 +378,10 @@ fn own_file() -> Fault {
 fn no_folder(error: &std::io::Error) -> Fault {
     Fault {
         code: "E0905",
-        message: format!("cannot make the demo's temporary folder: {}", error.kind()),
+        message: format!(
+            "cannot make the demo's temporary folder: {}",
+            io_fault::words(error)
+        ),
         hint: "set TMPDIR to a folder that can be written to".to_owned(),
         exit: Exit::Bug,
     }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use super::lifecycle::KeyStatus;
 use crate::crypto::{KeyId, Purpose};
-use crate::error::coded;
 use crate::error::round_trip::StoreError;
+use crate::error::{coded, io_fault};
 use crate::trust::Untrusted;
 
 coded! {
@@ -60,7 +60,7 @@ coded! {
             path: PathBuf,
             /// The cause.
             source: io::Error,
-        } = "E0405"("key file {path} cannot be read"),
+        } = "E0405"("key file {path} cannot be read: {}", io_fault::words(source)),
             hint: "check the path under [keys]; a new one is made by `phiseal keys new-wrapping-key PATH`";
         /// A new wrapping key would overwrite an existing file.
         FileExists {
@@ -74,7 +74,7 @@ coded! {
             path: PathBuf,
             /// The cause.
             source: io::Error,
-        } = "E0407"("the wrapping key could not be written to {path}"),
+        } = "E0407"("the wrapping key could not be written to {path}: {}", io_fault::words(source)),
             hint: "check that the directory exists, can be written and has space, then run it again";
         /// The key line does not decode to 32 bytes.
         LineLength {
@@ -109,7 +109,7 @@ coded! {
             program: String,
             /// The cause.
             source: io::Error,
-        } = "E0413"("key command {program} could not be started"),
+        } = "E0413"("key command {program} could not be started: {}", io_fault::words(source)),
             hint: "check that the program is installed and executable; no shell is used, each argument is its own string";
         /// The key command ended with a failure each time it was tried.
         CommandFailed {

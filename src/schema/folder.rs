@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::error::MigrateError;
 use super::files::SqlFile;
 use super::names::{is_flyways, looks_like_a_migration};
+use crate::error::io_fault;
 use crate::trust::{self, Refused, Untrusted};
 
 /// What was found in a folder.
@@ -29,7 +30,7 @@ pub(super) struct Found {
 /// migration nor ends with `.sql` is none.
 pub(super) fn read(path: &Path) -> Result<Found, MigrateError> {
     let walk = Walk::of(path).map_err(|error| MigrateError::Folder {
-        faults: vec![format!("{}: {}", path.display(), error.kind())],
+        faults: vec![format!("{}: {}", path.display(), io_fault::words(&error))],
     })?;
     let mut found = Found {
         faults: walk.faults,
@@ -67,7 +68,8 @@ impl Found {
         match read {
             Ok(read) => return Some(read),
             Err(Refused::Unreadable(error)) => {
-                self.faults.push(format!("{name}: {}", error.kind()));
+                self.faults
+                    .push(format!("{name}: {}", io_fault::words(&error)));
             }
             Err(Refused::Untrusted(found)) => self.untrusted.push(found),
         }
@@ -115,7 +117,8 @@ impl Walk {
                 if !name.starts_with('.')
                     && let Err(error) = self.search(&entry.path(), &below, deep)
                 {
-                    self.faults.push(format!("{within}: {}", error.kind()));
+                    self.faults
+                        .push(format!("{within}: {}", io_fault::words(&error)));
                 }
             } else if is_of_migrations(&name) && is_folder {
                 self.faults.push(format!(

@@ -10,6 +10,7 @@ use super::error::MigrateError;
 use super::folder;
 use super::names::{FileName, is_flyways};
 use super::version;
+use crate::error::io_fault;
 
 /// How the newest file of a folder is named.
 enum Convention {
@@ -32,7 +33,8 @@ enum Convention {
 /// [`MigrateError::Folder`]: the folder cannot be read or written, or the name is no name.
 pub fn new_files(dir: &Path, name: &str) -> Result<Vec<String>, MigrateError> {
     let fault = |why: String| MigrateError::Folder { faults: vec![why] };
-    let io = |error: std::io::Error| fault(format!("{}: {}", dir.display(), error.kind()));
+    let io =
+        |error: std::io::Error| fault(format!("{}: {}", dir.display(), io_fault::words(&error)));
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if name.is_empty() || !name.chars().all(fits) {
         return Err(fault(format!(
@@ -46,7 +48,7 @@ pub fn new_files(dir: &Path, name: &str) -> Result<Vec<String>, MigrateError> {
             .write(true)
             .create_new(true)
             .open(dir.join(file));
-        made.map_err(|error| fault(format!("{file}: {}", error.kind())))?;
+        made.map_err(|error| fault(format!("{file}: {}", io_fault::words(&error))))?;
     }
     Ok(pair)
 }

@@ -115,7 +115,7 @@ pub struct RotateArgs {
     pub reason: String,
     /// How long applications may go on with the keys they have loaded, in seconds: a new blind
     /// index is switched to after that
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = super::value::whole_number(0_u64, 86_400))]
     pub grace: u64,
     #[command(flatten)]
     pub going: Going,

@@ -17,7 +17,7 @@ pub struct Speed {
     #[arg(value_enum, value_name = "PACE")]
     pub pace: Option<SpeedArg>,
     /// The most rows in a second, of each process
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
+    #[arg(long, value_name = "N", value_parser = super::value::whole_number(1_i64, 1_000_000_000))]
     pub rows_per_second: Option<i64>,
     /// For how long [default: 24h]
     #[arg(long = "for", value_name = "TIME", value_parser = period)]

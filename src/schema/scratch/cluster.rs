@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::error::io_fault;
 use crate::trust;
 
 /// Below /tmp, since the path of a socket holds 107 bytes.
@@ -69,7 +70,7 @@ impl Cluster {
             .prefix("phiseal-scratch-")
             .tempdir_in(ROOM);
         let dir = room
-            .map_err(|error| format!("{ROOM}: {}", error.kind()))?
+            .map_err(|error| format!("{ROOM}: {}", io_fault::words(&error)))?
             .keep();
         let begun = Self::begin(&bin, &dir, major);
         if begun.is_err() {
@@ -81,7 +82,8 @@ impl Cluster {
     }
 
     fn begin(bin: &Path, dir: &Path, major: u32) -> Result<Self, String> {
-        let failed = |error: std::io::Error| format!("{}: {}", dir.display(), error.kind());
+        let failed =
+            |error: std::io::Error| format!("{}: {}", dir.display(), io_fault::words(&error));
         let user = unprivileged_user()?;
         let password = random_word();
         let file = dir.join("password");

@@ -21,6 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
+use crate::error::io_fault;
 use crate::error::tls_fault::TlsFault;
 use crate::store::transport::SslMode;
 
@@ -117,7 +118,7 @@ fn certificates(path: &str, parameter: &str) -> Result<Vec<CertificateDer<'stati
 fn read(path: &str, parameter: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     std::fs::read(Path::new(path))
         .map(Zeroizing::new)
-        .map_err(|error| format!("{parameter} cannot be read: {}", error.kind()))
+        .map_err(|error| format!("{parameter} cannot be read: {}", io_fault::words(&error)))
 }
 
 /// Asks for TLS. Reads exactly one byte: any bytes that follow it unencrypted would later be taken

@@ -10,6 +10,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::super::PostgresStore;
+use crate::error::io_fault;
 use crate::store::{Result, StoreError};
 use crate::trust::{self, Refused};
 
@@ -50,10 +51,15 @@ pub(super) async fn run(store: &PostgresStore, relation: &str) -> Result<()> {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| failed(format!("pg_repack did not start: {}", error.kind())))?;
+        .map_err(|error| {
+            failed(format!(
+                "pg_repack did not start: {}",
+                io_fault::words(&error)
+            ))
+        })?;
     match child.wait().await {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(failed(format!("pg_repack ended with {status}"))),
-        Err(error) => Err(failed(format!("pg_repack: {}", error.kind()))),
+        Err(error) => Err(failed(format!("pg_repack: {}", io_fault::words(&error)))),
     }
 }
