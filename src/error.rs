@@ -8,6 +8,7 @@
 //! E07xx migrations, E09xx faults of the program.
 
 mod coded;
+pub mod connect_fault;
 pub(crate) mod io_fault;
 pub mod round_trip;
 pub(crate) mod sqlstate;

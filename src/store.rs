@@ -29,6 +29,7 @@ pub mod table;
 mod text;
 pub mod transport;
 pub mod trial;
+mod url;
 pub mod usage;
 pub mod waits;
 

@@ -3,7 +3,10 @@
 //! table, column and constraint. The MESSAGE and DETAIL of a database error may quote values and
 //! never leave the stores.
 
+use std::sync::Arc;
+
 use crate::error::coded;
+use crate::error::connect_fault::{ConnectFault, PasswordSource, Place, login_hint, login_refused};
 use crate::error::sqlstate::shown;
 use crate::error::tls_fault::TlsFault;
 
@@ -13,10 +16,12 @@ coded! {
     pub enum StoreError, exit: Unreachable {
         /// No connection could be opened.
         Unreachable {
-            /// A class such as `connection refused`, never the URL.
-            reason: String,
-        } = "E0501"("cannot connect to the database ({reason})"),
-            hint: "check that the server runs and can be reached, then run the command again: it resumes";
+            /// Where it was to go.
+            place: Arc<Place>,
+            /// Why it could not.
+            fault: ConnectFault,
+        } = "E0501"("cannot connect to {place}: {fault}"),
+            hint: fault.hint(place);
         /// The URL is not valid.
         BadUrl {
             /// What is wrong with it, never the URL.
@@ -25,33 +30,37 @@ coded! {
             hint: "give a URL such as postgres://user@host:5432/name or sqlite:///path/to/file.db; its parameters are in docs/CLI.md";
         /// The server refused the login.
         LoginRefused {
+            /// The server, the database and the user.
+            place: Arc<Place>,
             /// SQLSTATE.
             sqlstate: String,
-        } = "E0503"("the database refused the login ({})", shown(sqlstate)),
-            hint: "check the user, the password and pg_hba.conf";
+            /// Where the password came from.
+            password: PasswordSource,
+        } = "E0503"("cannot log in to {place}: {} ({})", login_refused(sqlstate), shown(sqlstate)),
+            hint: login_hint(sqlstate, *password);
         /// The server has no TLS, but `sslmode` requires it.
         NoTls {
-            /// The host, as the URL names it.
-            host: String,
+            /// The server, the database and the user.
+            place: Arc<Place>,
             /// The mode in force.
             mode: &'static str,
-        } = "E0530"("the server at {host} has no TLS, and sslmode={mode} does not go without"),
+        } = "E0530"("cannot connect to {place}: the server has no TLS, which sslmode={mode} requires"),
             hint: "turn TLS on at the server (ssl = on); sslmode=disable or prefer in the URL goes without, and then whoever is on the way reads and changes all that is sent, plaintext included";
         /// The TLS handshake failed; another machine may be answering.
         Tls {
-            /// The host, as the URL names it.
-            host: String,
+            /// The server, the database and the user.
+            place: Arc<Place>,
             /// The cause.
             fault: TlsFault,
-        } = "E0531"("no TLS with the server at {host}: {fault}"),
+        } = "E0531"("cannot connect to {place}: no TLS with the server: {fault}"),
             hint: fault.hint();
         /// The server asks for a login method that would reveal the password, or that the URL excludes.
         LoginMethod {
-            /// The host, as the URL names it.
-            host: String,
+            /// The server, the database and the user.
+            place: Arc<Place>,
             /// The method it asks for.
             method: &'static str,
-        } = "E0532"("the server at {host} asks for {method}, which this connection does not allow; nothing was sent"),
+        } = "E0532"("cannot log in to {place}: the server asks for {method}, which this connection does not allow; nothing was sent"),
             hint: "use sslmode=verify-full, or scram-sha-256 at the server (password_encryption, pg_hba.conf); or, knowing that whoever answers gets the password, allow the method in the URL: require_auth=password, md5 or none";
         /// The connection was lost before COMMIT was sent, so nothing was written.
         ConnectionLost = "E0504"("the connection was lost"),
@@ -169,7 +178,7 @@ coded! {
             /// SQLSTATE.
             sqlstate: String,
         } = "E0510"("permission denied ({})", shown(sqlstate)), exit: Refused,
-            hint: "see `phiseal plan` for the privileges that are needed";
+            hint: "the server's log names the object: its owner or a superuser grants phiseal's role the right, or makes the change; a policy of row-level security refuses so, too";
         /// The login cannot act as the role that the plan names.
         RoleRefused {
             /// The role's name.
@@ -197,7 +206,7 @@ coded! {
             hint: hint;
         /// The server is a standby, or the transaction is read only.
         ReadOnly = "E0511"("the database is read only"),
-            hint: "connect to the primary";
+            hint: "connect to the primary server; for an SQLite file, see that the file and its folder may be written";
         /// The database returned something that this program never wrote.
         Unexpected {
             /// What was unexpected.
@@ -232,22 +241,34 @@ pub enum Next {
     Stop,
 }
 
-/// The reason of [`StoreError::Unreachable`] if the server has no database of the URL's name.
-pub const NO_SUCH_DATABASE: &str = "the server has no database of that name";
-
-/// The reason of [`StoreError::Unreachable`] if the server or the role has no connection left.
-pub const NO_FREE_CONNECTION: &str = "the server has no free connection, SQLSTATE 53300";
-
 impl StoreError {
+    /// No connection, and where it was to go is not known here.
+    pub(crate) fn unreachable(fault: ConnectFault) -> Self {
+        Self::Unreachable {
+            place: Arc::new(Place::Unknown),
+            fault,
+        }
+    }
+
+    /// The same error, with the place that was not known where it was met.
+    pub(crate) fn at(mut self, known: &Arc<Place>) -> Self {
+        if let Self::Unreachable { place, .. } | Self::LoginRefused { place, .. } = &mut self
+            && **place == Place::Unknown
+        {
+            *place = Arc::clone(known);
+        }
+        self
+    }
+
     /// Whether the server answers, but has no connection left.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Unreachable { reason } if reason == NO_FREE_CONNECTION)
+        matches!(self, Self::Unreachable { fault, .. } if *fault == ConnectFault::Full)
     }
 
     /// Whether a first connection may succeed soon, because a server or a pooler is starting.
     pub fn may_pass_soon(&self) -> bool {
         match self {
-            Self::Unreachable { reason } => reason != NO_SUCH_DATABASE,
+            Self::Unreachable { fault, .. } => fault.may_pass_soon(),
             Self::ConnectionLost => true,
             _ => false,
         }

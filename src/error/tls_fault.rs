@@ -20,7 +20,9 @@ pub enum TlsFault {
     BadCertificate,
     /// The server ended the handshake.
     ServerRefused,
-    /// No TLS version or cipher in common, or the answer was not TLS.
+    /// The answer was not TLS.
+    NotTls,
+    /// No TLS version or cipher in common.
     Handshake,
 }
 
@@ -34,6 +36,7 @@ impl fmt::Display for TlsFault {
             Self::NotYetValid => "its certificate is not valid yet",
             Self::BadCertificate => "its certificate cannot be accepted",
             Self::ServerRefused => "the server ended the handshake",
+            Self::NotTls => "what answers there speaks no TLS, and may be no PostgreSQL server",
             Self::Handshake => "the handshake did not succeed",
         })
     }
@@ -59,6 +62,9 @@ impl TlsFault {
             }
             Self::ServerRefused => {
                 "see the server's log; it may want a client certificate: sslcert= and sslkey= in the URL"
+            }
+            Self::NotTls => {
+                "correct host and port in the URL, or see what listens there; PostgreSQL's usual port is 5432"
             }
             Self::Handshake => {
                 "the server must speak TLS 1.2 or 1.3; see its log and ssl_min_protocol_version"

@@ -117,8 +117,10 @@ coded! {
         ScratchUnreachable {
             /// Why, without its URL.
             reason: String,
+            /// What to do about that.
+            hint: String,
         } = "E0719"("the scratch database: {reason}"), exit: Unreachable,
-            hint: "see that the server takes one more connection";
+            hint: hint;
         /// What the migrations make is not what is there.
         CannotAdopt {
             /// Every missing or different object.

@@ -19,6 +19,7 @@ use super::catalog::Catalog;
 use super::error::{Doing, Failure, MigrateError};
 use super::postgres::{BEGIN, Schema, failure, run};
 use super::set::{Migration, SetKind};
+use crate::error::Coded;
 use crate::store::StoreError;
 use crate::store::postgres::PostgresStore;
 use crate::store::postgres::opening::Opening;
@@ -209,6 +210,7 @@ async fn connect(url: &SecretString, database: Option<&str>) -> Result<PgConnect
     connected.map_err(|error: StoreError| {
         Failure::Stop(MigrateError::ScratchUnreachable {
             reason: error.to_string(),
+            hint: error.hint(),
         })
     })
 }

@@ -9,6 +9,7 @@ use super::StoreError;
 use super::postgres;
 #[cfg(feature = "sqlite")]
 use super::sqlite;
+use crate::error::connect_fault::ConnectFault;
 
 impl StoreError {
     /// What our own code or tables should not have made.
@@ -35,9 +36,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::BeginFailed
             | sqlx::Error::PoolClosed => Self::ConnectionLost,
-            sqlx::Error::PoolTimedOut => Self::Unreachable {
-                reason: "no connection in time".to_owned(),
-            },
+            sqlx::Error::PoolTimedOut => Self::unreachable(ConnectFault::NoneFree),
             sqlx::Error::Configuration(_) => Self::BadUrl {
                 reason: "not a SQLite URL this program understands".to_owned(),
             },

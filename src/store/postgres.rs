@@ -62,6 +62,7 @@ use sqlx::postgres::PgPool;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use crate::crypto::KeyId;
+use crate::error::connect_fault::Place;
 use crate::ident::{Ident, TableName};
 use crate::store::{
     Access, BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, Gap, Horizon, IndexSwitch,
@@ -119,6 +120,14 @@ impl PostgresStore {
             turns: Turns::default(),
             notes: Notes::default(),
         })
+    }
+
+    /// The server, the database and the user that a URL names, for messages. Connects to nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::BadUrl`].
+    pub fn place_of(url: &str) -> Result<Place> {
+        Connector::place_of(url)
     }
 
     /// Opens a connection for the migrator, which begins and ends its own transactions.

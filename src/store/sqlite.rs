@@ -38,6 +38,7 @@ use async_trait::async_trait;
 
 pub use self::connect::Access;
 use crate::crypto::KeyId;
+use crate::error::connect_fault::Place;
 use crate::ident::{Ident, TableName};
 use crate::store::access;
 use crate::store::{
@@ -60,7 +61,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`crate::store::StoreError::BadUrl`] if the URL names no file, `Unreachable` if the file is
-    /// missing or cannot be opened, `Refused` if it is no database.
+    /// missing, cannot be opened or is no database.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::open(url, Access::Write).await
     }
@@ -76,6 +77,14 @@ impl SqliteStore {
             opener,
             control: connect::Control::new(conn),
         })
+    }
+
+    /// The file that a URL names, for messages.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError::BadUrl`].
+    pub fn place_of(url: &str) -> Result<Place> {
+        Ok(connect::FileOpener::new(url, Access::Look)?.place())
     }
 
     /// A connection for the migrator, which makes its own transactions.

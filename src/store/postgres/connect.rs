@@ -5,8 +5,10 @@
 //! relay has its own.
 
 mod login;
+mod of_libpq;
 mod parameters;
 mod relay;
+mod scheme;
 mod settings;
 mod tls;
 
@@ -19,8 +21,10 @@ use sqlx::{ConnectOptions, PgConnection};
 use url::Url;
 
 use super::CONNECT_MAX;
-use super::fault::connecting;
+use super::fault::{beginning, connecting};
 use super::lent::POOL_MAX;
+use crate::error::connect_fault::{ConnectFault, PasswordSource, Place};
+use crate::error::io_fault;
 use crate::store::transport::{SslMode, Transport};
 use crate::store::{Result, StoreError};
 use parameters::Parameters;
@@ -39,6 +43,8 @@ pub(super) struct Connector {
     relay: Option<Arc<Relay>>,
     /// The password of the URL.
     password: Option<Arc<SecretString>>,
+    /// For messages.
+    place: Arc<Place>,
 }
 
 impl Connector {
@@ -49,22 +55,24 @@ impl Connector {
     /// [`StoreError::BadUrl`] with every fault of the URL and of libpq's environment variables;
     /// [`StoreError::Unreachable`] if no socket can be opened for the relay.
     pub(super) fn new(url: &str, database: Option<&str>) -> Result<Self> {
-        let parameters = Parameters::parse(url).map_err(bad_url)?;
-        let environment = |name: &str| std::env::var(name).ok();
-        let settings =
-            ConnectionSettings::settle(&parameters, environment, usual_host).map_err(bad_url)?;
+        let (parameters, settings) = read(url)?;
         let mut options = driver(&parameters, &settings)?;
         if let Some(database) = database {
             options = options.database(database);
         }
         let settings = Arc::new(settings);
+        let place = Arc::new(place(&settings, &options));
         let mut relay = None;
         // A Unix socket needs no TLS, and the relay need not check the login unless the URL asks
         // for that.
         if matches!(settings.place, Endpoint::Tcp { .. }) || settings.methods.is_some() {
-            let opened = Relay::open(Arc::clone(&settings), client_config(&settings)?);
-            let opened = opened.map_err(|error| StoreError::Unreachable {
-                reason: format!("no socket for the driver: {}", error.kind()),
+            let (settings, to) = (Arc::clone(&settings), Arc::clone(&place));
+            let tls = client_config(&settings)?;
+            let opened = Relay::open(settings, tls, to);
+            let opened = opened.map_err(|error| {
+                let reason = io_fault::words(&error);
+                let reason = format!("phiseal cannot open a socket of its own: {reason}");
+                StoreError::unreachable(ConnectFault::System { reason }).at(&place)
             })?;
             options = options.socket(opened.folder());
             relay = Some(Arc::new(opened));
@@ -74,7 +82,17 @@ impl Connector {
             settings,
             relay,
             password: parameters.password.map(Arc::new),
+            place,
         })
+    }
+
+    /// The server, the database and the user that a URL names, for messages. Opens nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::BadUrl`].
+    pub(super) fn place_of(url: &str) -> Result<Place> {
+        let (parameters, settings) = read(url)?;
+        Ok(place(&settings, &driver(&parameters, &settings)?))
     }
 
     /// The same connection as libpq's environment, for a program of PostgreSQL. It connects by
@@ -112,10 +130,12 @@ impl Connector {
         let name = format!("{APPLICATION} {purpose}");
         let options = self.options.clone().application_name(&name);
         match tokio::time::timeout(CONNECT_MAX, options.connect()).await {
-            Ok(answer) => answer.map_err(|error| self.explain(error, connecting)),
-            Err(_) => Err(StoreError::Unreachable {
-                reason: "no answer in time".to_owned(),
+            Ok(answer) => answer.map_err(|error| {
+                self.refusal(&error)
+                    .unwrap_or_else(|| connecting(error, self.password_source()))
+                    .at(&self.place)
             }),
+            Err(_) => Err(StoreError::unreachable(NO_ANSWER).at(&self.place)),
         }
     }
 
@@ -130,21 +150,29 @@ impl Connector {
             .connect_lazy_with(self.options.clone())
     }
 
-    /// The cause of a driver's error: the relay's error if the relay refused the connection, else
-    /// the result of `otherwise`.
-    pub(super) fn explain(
-        &self,
-        error: sqlx::Error,
-        otherwise: fn(sqlx::Error) -> StoreError,
-    ) -> StoreError {
-        let told = error.as_database_error().and_then(|error| error.code());
-        let refused = told.is_some_and(|code| code == REFUSED || code == NOT_NOW);
-        let refusal = self
-            .relay
-            .as_ref()
-            .filter(|_| refused)
-            .and_then(|relay| relay.refusal());
-        refusal.unwrap_or_else(|| otherwise(error))
+    /// Why the pool gave no connection, or none in a transaction.
+    pub(super) fn explain(&self, error: sqlx::Error) -> StoreError {
+        self.refusal(&error)
+            .unwrap_or_else(|| beginning(error, self.password_source()))
+            .at(&self.place)
+    }
+
+    /// The relay's error, if the relay refused the connection and told the driver.
+    fn refusal(&self, error: &sqlx::Error) -> Option<StoreError> {
+        let told = error.as_database_error()?.code()?;
+        let relay = self.relay.as_ref()?;
+        (told == REFUSED || told == NOT_NOW)
+            .then(|| relay.refusal())
+            .flatten()
+    }
+
+    fn password_source(&self) -> PasswordSource {
+        let variable = || std::env::var_os("PGPASSWORD").is_some();
+        match &self.password {
+            Some(_) => PasswordSource::Url,
+            None if variable() => PasswordSource::Variable,
+            None => PasswordSource::File,
+        }
     }
 
     /// How the sessions are protected on the network. `encrypted` is that of the last session.
@@ -156,6 +184,31 @@ impl Connector {
             sslmode: tcp.then_some(self.settings.mode),
             encrypted: self.relay.as_ref().is_some_and(|relay| relay.encrypted()),
         }
+    }
+}
+
+/// How long opening a connection may take, as a cause.
+const NO_ANSWER: ConnectFault = ConnectFault::NoAnswer {
+    seconds: CONNECT_MAX.as_secs(),
+};
+
+fn read(url: &str) -> Result<(Parameters, ConnectionSettings)> {
+    let parameters = Parameters::parse(url).map_err(bad_url)?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let settings =
+        ConnectionSettings::settle(&parameters, environment, usual_host).map_err(bad_url)?;
+    Ok((parameters, settings))
+}
+
+fn place(settings: &ConnectionSettings, options: &PgConnectOptions) -> Place {
+    let user = options.get_username().to_owned();
+    let database = options.get_database();
+    Place::Server {
+        host: settings.place.shown(),
+        port: settings.port,
+        // As the server does it where none is named.
+        database: database.map_or_else(|| user.clone(), str::to_owned),
+        user,
     }
 }
 

@@ -2,9 +2,13 @@
 //! SQLSTATE and the constraint's name. MESSAGE and DETAIL may quote values (`invalid input syntax
 //! for type date: "…"`).
 
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
 use sqlx::error::DatabaseError;
 
-use crate::error::round_trip::{NO_FREE_CONNECTION, NO_SUCH_DATABASE};
+use crate::error::connect_fault::{ConnectFault, PasswordSource, Place};
+use crate::error::io_fault;
 use crate::store::StoreError;
 
 /// The error that the server answers with.
@@ -12,32 +16,72 @@ pub(in crate::store) fn of_answer(answer: &dyn DatabaseError) -> StoreError {
     by_state(sqlstate(answer), answer.constraint().map(str::to_owned))
 }
 
-/// Translates the error of opening a connection.
-pub(super) fn connecting(error: sqlx::Error) -> StoreError {
-    match error {
+/// Translates the error of opening a session. `password` says where the password came from.
+pub(super) fn connecting(error: sqlx::Error, password: PasswordSource) -> StoreError {
+    StoreError::unreachable(match error {
         sqlx::Error::Database(error) => {
-            let state = sqlstate(error.as_ref());
-            match state.as_str() {
-                "3D000" => StoreError::Unreachable {
-                    reason: NO_SUCH_DATABASE.to_owned(),
-                },
-                "53300" => StoreError::Unreachable {
-                    reason: NO_FREE_CONNECTION.to_owned(),
-                },
-                s if s.starts_with("28") => StoreError::LoginRefused { sqlstate: state },
-                _ => StoreError::Unreachable {
-                    reason: format!("SQLSTATE {state}"),
-                },
+            let sqlstate = sqlstate(error.as_ref());
+            match sqlstate.as_str() {
+                "3D000" => ConnectFault::NoDatabase,
+                "42501" => ConnectFault::MayNotConnect,
+                "53300" => ConnectFault::Full,
+                "57P03" => ConnectFault::NotNow,
+                state if state.starts_with("28") => {
+                    return StoreError::LoginRefused {
+                        place: Arc::new(Place::Unknown),
+                        sqlstate,
+                        password,
+                    };
+                }
+                _ => ConnectFault::Answered { sqlstate },
             }
         }
-        sqlx::Error::Io(error) => StoreError::Unreachable {
-            reason: error.kind().to_string(),
-        },
-        sqlx::Error::Tls(_) => StoreError::Unreachable {
-            reason: "TLS failed".to_owned(),
-        },
-        _ => StoreError::Unreachable {
-            reason: "the connection failed".to_owned(),
+        sqlx::Error::PoolTimedOut => ConnectFault::NoneFree,
+        sqlx::Error::Io(error) => of_socket(&error),
+        // The driver reads messages of the server that are none.
+        sqlx::Error::Protocol(_) => ConnectFault::NotPostgres,
+        _ => ConnectFault::Closed,
+    })
+}
+
+/// Translates the error of taking a connection out of the pool and beginning a transaction on it: of
+/// opening the session, if there was none, or of the statement.
+pub(super) fn beginning(error: sqlx::Error, password: PasswordSource) -> StoreError {
+    let refused = match &error {
+        sqlx::Error::Database(error) => {
+            let state = sqlstate(error.as_ref());
+            state.starts_with("28") || matches!(state.as_str(), "3D000" | "53300")
+        }
+        sqlx::Error::PoolTimedOut => true,
+        _ => false,
+    };
+    match refused {
+        true => connecting(error, password),
+        false => error.into(),
+    }
+}
+
+/// Translates the error of a Unix socket.
+pub(super) fn of_socket(error: &io::Error) -> ConnectFault {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => ConnectFault::NoSocket,
+        ErrorKind::PermissionDenied => ConnectFault::SocketDenied,
+        _ => of_network(error),
+    }
+}
+
+/// Translates the error of a connection to another process or machine.
+pub(super) fn of_network(error: &io::Error) -> ConnectFault {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => ConnectFault::Refused,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => ConnectFault::NoRoute,
+        ErrorKind::InvalidData => ConnectFault::NotPostgres,
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof => ConnectFault::Closed,
+        _ => ConnectFault::System {
+            reason: io_fault::words(error),
         },
     }
 }

@@ -42,13 +42,13 @@ impl PostgresStore {
     ) -> Result<Transaction<'static, Postgres>> {
         let begin = || self.pool.begin_with(AssertSqlSafe(sql.0.clone()));
         let begun = once_free(&self.pool, begin).await;
-        begun.map_err(|error| self.connector.explain(error, StoreError::from))
+        begun.map_err(|error| self.connector.explain(error))
     }
 
     /// A connection of the pool, outside of a transaction.
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>> {
         let acquired = once_free(&self.pool, || self.pool.acquire()).await;
-        acquired.map_err(|error| self.connector.explain(error, StoreError::from))
+        acquired.map_err(|error| self.connector.explain(error))
     }
 }
 
@@ -88,7 +88,7 @@ impl Lent {
     pub(super) async fn take(pool: &PgPool, turns: &Turns, connector: &Connector) -> Result<Self> {
         let turn = turns.next().await?;
         let acquired = once_free(pool, || pool.acquire()).await;
-        let conn = acquired.map_err(|error| connector.explain(error, StoreError::from))?;
+        let conn = acquired.map_err(|error| connector.explain(error))?;
         Ok(Self {
             conn: Some(conn),
             _turn: turn,

@@ -4,6 +4,7 @@
 //! file keeps its journal mode unless WAL was requested; a command that only looks opens the file
 //! read-only.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
 
 use super::fault;
 use super::sql::{bound, run};
+use crate::error::connect_fault::{ConnectFault, Place};
+use crate::store::url::unknown_parameter;
 use crate::store::{Result, StoreError};
 
 /// How long a statement waits for another writer.
@@ -50,15 +53,33 @@ impl FileOpener {
 
     /// Opens one connection.
     pub(super) async fn open(&self) -> Result<SqliteConnection> {
-        match self.access {
+        let opened = match self.access {
             Access::Look => self.look().await,
             Access::Write => connect(&self.options).await,
-            Access::WriteInWal => {
-                let mut conn = connect(&self.options).await?;
-                put_into_wal(&mut conn).await?;
-                Ok(conn)
+            Access::WriteInWal => match connect(&self.options).await {
+                Ok(mut conn) => put_into_wal(&mut conn).await.map(|()| conn),
+                refused => refused,
+            },
+        };
+        opened.map_err(|error| self.explained(error))
+    }
+
+    /// The error with the file and, where SQLite only says that the file cannot be opened, why.
+    fn explained(&self, error: StoreError) -> StoreError {
+        let error = match error {
+            StoreError::Unreachable { .. } => StoreError::unreachable(cause(self.path())),
+            StoreError::Refused { sqlstate } if sqlstate == NOT_SQLITE => {
+                StoreError::unreachable(ConnectFault::NotSqlite)
             }
-        }
+            other => other,
+        };
+        error.at(&Arc::new(self.place()))
+    }
+
+    /// The file, with its whole path.
+    pub(super) fn place(&self) -> Place {
+        let path = self.path();
+        Place::File(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
     }
 
     async fn look(&self) -> Result<SqliteConnection> {
@@ -116,6 +137,47 @@ impl FileOpener {
     }
 }
 
+/// The name of SQLite's result code for a file that is no database.
+const NOT_SQLITE: &str = "SQLITE_NOTADB";
+
+/// Why a file could not be opened, as far as the file system tells.
+fn cause(path: &Path) -> ConnectFault {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    match path.metadata() {
+        Ok(found) if found.is_dir() => ConnectFault::IsFolder,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            match folder.is_none_or(|folder| folder.is_dir()) {
+                true => ConnectFault::NoFile,
+                false => ConnectFault::NoFolder,
+            }
+        }
+        _ => ConnectFault::FileDenied,
+    }
+}
+
+/// The parameters of a URL, with the values that `mode` may have.
+const PARAMETERS: [&str; 4] = ["mode", "cache", "immutable", "vfs"];
+const MODES: [&str; 3] = ["ro", "rw", "rwc"];
+
+/// Refuses parameters that would be ignored or mean something else. No value is named: it may be a
+/// part of something secret.
+fn check_parameters(url: &str) -> Result<()> {
+    let (_, query) = url.split_once('?').unwrap_or_default();
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let reason = match name {
+            "mode" if MODES.contains(&value) => continue,
+            "mode" => format!("mode is not one of {}", MODES.join(", ")),
+            name if PARAMETERS.contains(&name) => continue,
+            name => unknown_parameter(name, &PARAMETERS),
+        };
+        return Err(StoreError::BadUrl { reason });
+    }
+    Ok(())
+}
+
 fn options(url: &str) -> Result<SqliteConnectOptions> {
     let bad = |reason: &str| StoreError::BadUrl {
         reason: reason.to_owned(),
@@ -126,7 +188,8 @@ fn options(url: &str) -> Result<SqliteConnectOptions> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(bad("a database in memory cannot be resumed"));
     }
-    let options: SqliteConnectOptions = url.parse()?;
+    check_parameters(url.trim_end())?;
+    let options: SqliteConnectOptions = url.trim_end().parse()?;
     if options.get_filename().as_os_str().is_empty() {
         return Err(bad("it names no file"));
     }

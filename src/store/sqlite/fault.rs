@@ -4,6 +4,7 @@
 
 use sqlx::error::DatabaseError;
 
+use crate::error::connect_fault::ConnectFault;
 use crate::store::StoreError;
 
 /// The error that SQLite answers with.
@@ -45,9 +46,7 @@ fn of_code(code: i32, message: &str) -> StoreError {
         5 | 6 | 7 | 15 | 17 => StoreError::Busy { sqlstate },
         8 => StoreError::ReadOnly,
         13 => StoreError::DiskFull,
-        14 => StoreError::Unreachable {
-            reason: "the database file cannot be opened".to_owned(),
-        },
+        14 => StoreError::unreachable(ConnectFault::FileDenied),
         // Errors raised by a guard begin with its codes.
         19 if message.starts_with("phiseal PS002: ") => StoreError::KeyNotActive,
         19 if message.starts_with("phiseal PS005: ") => StoreError::Refused {

@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 use super::SqliteStore;
 use super::catalog;
 use super::sql::{bound, run, scalar, tuple};
+use crate::error::connect_fault::ConnectFault;
+use crate::error::io_fault;
 use crate::store::ledger::dialect::Dialect;
 use crate::store::{
     EstateFact, Keeper, LogFacts, Method, Result, ScrubFacts, ScrubStep, Scrubbing, StoreError,
@@ -151,8 +153,9 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.map_err(|_| StoreError::unexpected("the end of a thread"))?;
-    done.map_err(|error| StoreError::Unreachable {
-        reason: format!("a file cannot be read: {}", error.kind()),
+    done.map_err(|error| {
+        let reason = format!("a file cannot be read: {}", io_fault::words(&error));
+        StoreError::unreachable(ConnectFault::System { reason })
     })
 }
 

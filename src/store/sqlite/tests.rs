@@ -1,8 +1,9 @@
 //! Tests of the store as a whole: connecting, keys, registry, quarantine, audit, DDL.
 
-use super::SqliteStore;
 use super::fixture::{Fixture, access, ident, request, run, table, with};
+use super::{Access, SqliteStore};
 use crate::crypto::{KeyId, Purpose};
+use crate::error::connect_fault::ConnectFault;
 use crate::keys::{KeyStatus, KeyTable, NewKey, RotationPeriod, Unnoted};
 use crate::store::{
     AuditEntry, FieldRecord, FieldState, NewQuarantine, QuarantineState, Select, StoreError,
@@ -13,10 +14,7 @@ use crate::store::{AuditTable, Catalog, Ledger};
 async fn a_missing_file_is_refused_unless_the_url_says_create() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", dir.path().join("a.db").display());
-    assert!(matches!(
-        SqliteStore::connect(&url).await,
-        Err(StoreError::Unreachable { .. })
-    ));
+    assert_eq!(cause(&url).await, ConnectFault::NoFile);
     SqliteStore::connect(&format!("{url}?mode=rwc"))
         .await
         .unwrap();
@@ -31,6 +29,7 @@ async fn what_is_no_file_or_no_database_is_refused() {
         "sqlite://?mode=memory",
         "sqlite://",
         "sqlite://x?mode=odd",
+        "sqlite://x?mod=rwc",
     ] {
         assert!(
             matches!(
@@ -43,12 +42,31 @@ async fn what_is_no_file_or_no_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("text");
     std::fs::write(&path, [b'x'; 8192]).unwrap();
-    let refused = SqliteStore::connect(&format!("sqlite://{}", path.display()))
-        .await
-        .err();
-    assert!(
-        matches!(refused, Some(StoreError::Refused { sqlstate }) if sqlstate == "SQLITE_NOTADB")
-    );
+    for (place, fault) in [
+        (path.clone(), ConnectFault::NotSqlite),
+        (dir.path().to_owned(), ConnectFault::IsFolder),
+        (dir.path().join("none/a.db"), ConnectFault::NoFolder),
+    ] {
+        assert_eq!(cause(&format!("sqlite://{}", place.display())).await, fault);
+    }
+    let message = SqliteStore::connect("sqlite://nothing here.db").await.err();
+    let whole = std::env::current_dir().unwrap().join("nothing here.db");
+    let message = message.unwrap().to_string();
+    assert!(message.contains(whole.to_str().unwrap()), "{message}");
+}
+
+/// Why the file of this URL is not opened, whatever a command does to it.
+async fn cause(url: &str) -> ConnectFault {
+    let mut causes = Vec::new();
+    for access in [Access::Look, Access::Write, Access::WriteInWal] {
+        match SqliteStore::open(url, access).await.err() {
+            Some(StoreError::Unreachable { fault, .. }) => causes.push(fault),
+            other => panic!("{other:?}"),
+        }
+    }
+    causes.dedup();
+    assert_eq!(causes.len(), 1, "{causes:?}");
+    causes.remove(0)
 }
 
 #[tokio::test]

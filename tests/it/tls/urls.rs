@@ -76,10 +76,13 @@ async fn faults_of_a_url_and_of_its_files_are_named_without_their_values() {
         ("password=canary47", "password is given twice"),
         ("require_auth=canary47", "require_auth is not a list"),
         ("hostaddr=canary47", "hostaddr is not an IP address"),
-        ("options=canary47", "does not know the parameter options"),
+        (
+            "options=canary47",
+            "does not use the parameter options: set the variable PGOPTIONS",
+        ),
         (
             "channel_binding=require",
-            "does not know the parameter channel_binding",
+            "channel_binding may only be disable or prefer here",
         ),
         ("sslrootcert=/canary47", "sslrootcert cannot be read"),
         ("sslrootcert=/dev/null", "sslrootcert has no certificate"),
@@ -110,9 +113,12 @@ async fn faults_of_a_url_and_of_its_files_are_named_without_their_values() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_told_as_such() {
     for (url, part) in [
-        ("postgres://127.0.0.1:1/d", "connection refused"),
+        ("postgres://127.0.0.1:1/d", "nothing listens there"),
         ("postgres://nowhere.invalid/d", "no address"),
-        ("postgres://u@%2Fno%2Fsuch%2Ffolder/d", "not found"),
+        (
+            "postgres://u@%2Fno%2Fsuch%2Ffolder/d",
+            "nothing listens on that socket",
+        ),
     ] {
         let error = refusal(&connects(url).run().await, "E0501");
         assert!(error["message"].as_str().unwrap().contains(part), "{error}");

@@ -5,10 +5,12 @@
 
 use std::io;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
+use crate::error::connect_fault::{ConnectFault, Place};
 use crate::store::StoreError;
 
 /// The longest message, in either direction, before the login is done. libpq accepts 2000 bytes for
@@ -79,20 +81,18 @@ pub(super) async fn watch<C, S>(
     client: &mut C,
     server: &mut S,
     allowed: Methods,
-    host: &str,
+    place: &Arc<Place>,
 ) -> Result<Login, StoreError>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let carried = carry(client, server, allowed, host).await;
+    let carried = carry(client, server, allowed, place).await;
     match carried {
         Ok(login) => Ok(login),
         Err(Stopped::Refused(error)) => Err(error),
         Err(Stopped::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(StoreError::Unreachable {
-                reason: "what answered is no PostgreSQL server".to_owned(),
-            })
+            Err(StoreError::unreachable(ConnectFault::NotPostgres))
         }
         Err(Stopped::Io(_)) => Ok(Login::Ended),
     }
@@ -113,7 +113,7 @@ async fn carry<C, S>(
     client: &mut C,
     server: &mut S,
     allowed: Methods,
-    host: &str,
+    place: &Arc<Place>,
 ) -> Result<Login, Stopped>
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -130,7 +130,7 @@ where
                 let request = Request::read(&said, proven)?;
                 if let Some(method) = request.refused(allowed) {
                     return Err(Stopped::Refused(StoreError::LoginMethod {
-                        host: host.to_owned(),
+                        place: Arc::clone(place),
                         method,
                     }));
                 }

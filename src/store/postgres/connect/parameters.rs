@@ -6,10 +6,12 @@
 use std::net::IpAddr;
 
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
 use super::login::Methods;
+use super::of_libpq;
+use super::scheme::after_scheme;
 use crate::store::transport::{SslMode, UnknownSslMode};
+use crate::store::url::unknown_parameter;
 
 /// The known parameters, with libpq's names
 /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>).
@@ -27,9 +29,7 @@ const PARAMETERS: &[&str] = &[
     "user",
 ];
 
-/// A longer name is not a parameter's and may be a part of a value.
-const NAME_CHARS_MAX: usize = 40;
-
+const UNENCODED: &str = "the user, the password or a parameter has a / ? # or @ in it as it is, which ends that part of a URL";
 const ENCODE: &str = "write each of / ? # @ % in a user, password or parameter percent-encoded, as %2F %3F %23 %40 %25";
 
 /// What the URL sets. The environment and the defaults decide the rest.
@@ -54,24 +54,29 @@ impl Parameters {
     /// # Errors
     /// Every fault that was found, as one text.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        if !(text.starts_with("postgres://") || text.starts_with("postgresql://")) {
-            return Err("it does not begin with postgres:// or sqlite:".to_owned());
-        }
-        let url =
-            Url::parse(text).map_err(|error| format!("it is not a URL ({error}); {ENCODE}"))?;
+        // A secret that was read from a file often ends with a line break.
+        let rest = after_scheme(text.trim_end())?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
         // Otherwise `postgres://user:1#secret@host/` would mean the host `user`, and the rest would
         // be ignored.
-        let (_, after) = text.split_once("://").unwrap_or_default();
-        let rest = after.find(['/', '?', '#']).map_or("", |at| &after[at..]);
-        if url.fragment().is_some() || rest.contains('@') {
-            return Err(format!("it has a # or an @ where none belongs; {ENCODE}"));
+        if rest.contains('@') {
+            return Err(format!("{UNENCODED}; {ENCODE}"));
         }
+        if rest.contains('#') {
+            return Err(format!(
+                "it has a #, which a database URL has nowhere; {ENCODE}"
+            ));
+        }
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let mut read = UrlParameters::default();
-        read.authority(&url);
-        for pair in url.query().unwrap_or_default().split('&') {
-            if !pair.is_empty() {
-                read.parameter(pair);
-            }
+        read.authority(authority);
+        let name = path.trim_start_matches('/');
+        if !name.is_empty() {
+            read.set("dbname", name);
+        }
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            read.parameter(pair);
         }
         if read.faults.is_empty() {
             Ok(read.found)
@@ -89,24 +94,31 @@ struct UrlParameters {
 }
 
 impl UrlParameters {
-    fn authority(&mut self, url: &Url) {
-        if !url.username().is_empty() {
-            self.set("user", url.username());
+    /// Reads `user:password@host:port`, of which each part may be missing.
+    fn authority(&mut self, text: &str) {
+        let (login, address) = text.rsplit_once('@').unwrap_or(("", text));
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        // An IPv6 address has brackets here, and only here.
+        let (host, port) = match address
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once(']'))
+        {
+            Some((host, port)) => (host, port.strip_prefix(':').unwrap_or(port)),
+            None => address.split_once(':').unwrap_or((address, "")),
+        };
+        for (name, value) in [("user", user), ("password", password), ("host", host)] {
+            if !value.is_empty() {
+                self.set(name, value);
+            }
         }
-        if let Some(password) = url.password() {
-            self.set("password", password);
-        }
-        if let Some(host) = url.host_str().filter(|host| !host.is_empty()) {
-            // An IPv6 address has brackets here, and only here.
-            let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-            self.set("host", bare.unwrap_or(host));
-        }
-        if let Some(port) = url.port() {
-            self.set("port", &port.to_string());
-        }
-        let path = url.path().trim_start_matches('/');
-        if !path.is_empty() {
-            self.set("dbname", path);
+        if !port.is_empty() {
+            let before = self.faults.len();
+            self.set("port", port);
+            // `postgres://user:password/name`
+            if self.faults.len() > before && login.is_empty() {
+                self.faults
+                    .push("a user and password need an @ and the host behind them".to_owned());
+            }
         }
     }
 
@@ -114,9 +126,16 @@ impl UrlParameters {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if PARAMETERS.contains(&name) {
             self.set(name, value);
-        } else {
-            self.faults.push(unknown(name));
+            return;
         }
+        let of_libpq = decode(value)
+            .ok()
+            .and_then(|value| of_libpq::judged(name, value.expose_secret()));
+        let fault = match of_libpq {
+            Some(judged) => judged.err(),
+            None => Some(unknown_parameter(name, PARAMETERS)),
+        };
+        self.faults.extend(fault);
     }
 
     fn set(&mut self, name: &str, encoded: &str) {
@@ -198,28 +217,6 @@ fn decode(text: &str) -> Result<SecretString, String> {
     Ok(SecretString::from(decoded))
 }
 
-fn unknown(name: &str) -> String {
-    // A name that is not a plain word may be a part of a value, so the message does not repeat it.
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(bare) {
-        return "it has a parameter that phiseal does not know".to_owned();
-    }
-    let near = PARAMETERS
-        .iter()
-        .map(|known| (strsim::osa_distance(&name.to_lowercase(), known), known))
-        .filter(|(distance, known)| *distance <= (known.len() / 3).max(1))
-        .min();
-    match near {
-        Some((_, known)) => {
-            format!("phiseal does not know the parameter {name}: did you mean {known}?")
-        }
-        None => format!(
-            "phiseal does not know the parameter {name}; it knows {}",
-            PARAMETERS.join(", ")
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,8 +266,48 @@ mod tests {
         assert!(faults("postgres://h/d?sslmod=disable").contains("did you mean sslmode?"));
         assert!(faults("postgres://h/d?ssl-mode=require").contains("did you mean sslmode?"));
         assert!(faults("postgres://h/d?SSLMODE=require").contains("did you mean sslmode?"));
-        assert!(faults("postgres://h/d?channel_binding=x").contains("channel_binding; it knows"));
+        assert!(faults("postgres://h/d?colour=x").contains("colour; it knows dbname, host"));
         assert!(!faults("postgres://h/d?channel_binding=xyzzy").contains("xyzzy"));
+        assert!(Parameters::parse("postgres://h/d?connect_timeout=5").is_ok());
+    }
+
+    #[test]
+    fn what_ends_the_password_too_early_is_told_as_that() {
+        for url in [
+            "postgres://u:pass/word@h/d",
+            "postgres://u:pass?word@h/d",
+            "postgres://u:pass#word@h/d",
+            "postgres://u:5/word@h:5432/d?sslmode=prefer",
+        ] {
+            let said = faults(url);
+            assert!(
+                said.starts_with("the user, the password or a parameter has a /"),
+                "{said}"
+            );
+            assert!(said.contains("%2F %3F %23 %40 %25"), "{said}");
+        }
+        let said = faults("postgres://u:p%w@h/d");
+        assert!(said.contains("password has a % without two"), "{said}");
+        let said = faults("postgres://u:word/d");
+        assert!(
+            said.contains("need an @ and the host behind them"),
+            "{said}"
+        );
+        assert!(faults("postgres://h/d#word").contains("it has a #"));
+        // These have one meaning only.
+        let read = |url| Parameters::parse(url).unwrap();
+        for (url, password) in [
+            ("postgres://u:a@b@h/d", "a@b"),
+            ("postgres://u:a:b@h/d", "a:b"),
+            ("postgres://u:a b@h/d\n", "a b"),
+        ] {
+            let read = read(url);
+            assert_eq!(read.password.unwrap().expose_secret(), password);
+            assert_eq!(
+                (read.host.as_deref(), read.dbname.as_deref()),
+                (Some("h"), Some("d"))
+            );
+        }
     }
 
     #[test]

@@ -18,10 +18,13 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::super::fault::{of_network, of_socket};
 use super::super::{CONNECT_MAX, ROUND_TRIP_MAX};
+use super::NO_ANSWER;
 use super::login::{self, Login, Methods};
 use super::settings::{ConnectionSettings, Endpoint, is_localhost};
 use super::tls::{self, Answer};
+use crate::error::connect_fault::{ConnectFault, Place};
 use crate::store::transport::SslMode;
 use crate::store::{Next, StoreError};
 
@@ -54,6 +57,8 @@ pub(super) struct Relay {
 /// Where sessions go, and how the last one ended.
 struct RelayState {
     settings: Arc<ConnectionSettings>,
+    /// For messages.
+    place: Arc<Place>,
     tls: Option<Arc<ClientConfig>>,
     refusal: Mutex<Option<StoreError>>,
     encrypted: AtomicBool,
@@ -64,13 +69,14 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Relay {
-    /// Begins to listen. `tls` is `None` if the settings ask for no TLS.
+    /// Begins to listen. `tls` is `None` if the settings ask for no TLS; `place` is for messages.
     ///
     /// # Errors
     /// The system's error if it provides no socket.
     pub(super) fn open(
         settings: Arc<ConnectionSettings>,
         tls: Option<Arc<ClientConfig>>,
+        place: Arc<Place>,
     ) -> io::Result<Self> {
         let (folder, kept) = folder()?;
         // The driver derives the socket's name in this way, as libpq does.
@@ -79,6 +85,7 @@ impl Relay {
         let listener = UnixListener::bind(PathBuf::from(socket))?;
         let state = Arc::new(RelayState {
             settings,
+            place,
             tls,
             refusal: Mutex::new(None),
             encrypted: AtomicBool::new(false),
@@ -164,8 +171,9 @@ async fn serve(mut client: UnixStream, state: Arc<RelayState>) {
         Ok(Ok(Some(server))) => return pass_on(client, server).await,
         Ok(Ok(None)) => return,
         Ok(Err(refusal)) => refusal,
-        Err(_) => unreachable("no answer in time"),
-    };
+        Err(_) => StoreError::unreachable(NO_ANSWER),
+    }
+    .at(&state.place);
     let code = match refusal.next() {
         Next::Reconnect => NOT_NOW,
         _ => REFUSED,
@@ -195,8 +203,7 @@ impl RelayState {
             None if safe => Methods::ALL,
             None => Methods::SECRET_STAYS,
         };
-        let host = self.settings.place.shown();
-        match login::watch(client, &mut server, allowed, &host).await? {
+        match login::watch(client, &mut server, allowed, &self.place).await? {
             Login::Done => Ok(Some(server)),
             Login::Ended => Ok(None),
         }
@@ -209,7 +216,8 @@ impl RelayState {
         let (name, address) = match &settings.place {
             Endpoint::Socket(folder) => {
                 let path = folder.join(format!(".s.PGSQL.{}", settings.port));
-                let server = UnixStream::connect(path).await.map_err(|e| failed(&e))?;
+                let server = UnixStream::connect(path).await;
+                let server = server.map_err(|e| StoreError::unreachable(of_socket(&e)))?;
                 return Ok((Box::new(server), true));
             }
             Endpoint::Tcp { name, address } => (name, address),
@@ -229,10 +237,10 @@ impl RelayState {
                 let server = tls::handshake(server, config, name).await;
                 let server = server.map_err(|fault| match fault {
                     Some(fault) => StoreError::Tls {
-                        host: settings.place.shown(),
+                        place: Arc::clone(&self.place),
                         fault,
                     },
-                    None => unreachable("the connection was lost during the TLS handshake"),
+                    None => StoreError::unreachable(ConnectFault::Closed),
                 })?;
                 self.encrypted.store(true, Ordering::Relaxed);
                 Ok((Box::new(server), settings.mode.verifies()))
@@ -242,7 +250,7 @@ impl RelayState {
                 Ok((Box::new(server), false))
             }
             Answer::No => Err(StoreError::NoTls {
-                host: settings.place.shown(),
+                place: Arc::clone(&self.place),
                 mode: settings.mode.as_str(),
             }),
         }
@@ -251,12 +259,13 @@ impl RelayState {
 
 async fn look_up(name: &str, port: u16) -> Result<Vec<SocketAddr>, StoreError> {
     let found = tokio::net::lookup_host((name, port)).await;
-    let found = found.map_err(|_| unreachable("the host's name has no address"))?;
+    let unknown = || StoreError::unreachable(ConnectFault::UnknownHost);
+    let found = found.map_err(|_| unknown())?;
     // `localhost` gets the weaker defaults of a local connection, so it must be this machine.
     let usable = |address: &SocketAddr| !is_localhost(name) || address.ip().is_loopback();
     let found: Vec<_> = found.filter(usable).collect();
     if found.is_empty() {
-        return Err(unreachable("the host's name has no address"));
+        return Err(unknown());
     }
     Ok(found)
 }
@@ -281,16 +290,7 @@ fn watch(server: &TcpStream) -> rustix::io::Result<()> {
 }
 
 fn failed(error: &io::Error) -> StoreError {
-    unreachable(&match error.kind() {
-        io::ErrorKind::InvalidData => "what answered is no PostgreSQL server".to_owned(),
-        kind => kind.to_string(),
-    })
-}
-
-fn unreachable(reason: &str) -> StoreError {
-    StoreError::Unreachable {
-        reason: reason.to_owned(),
-    }
+    StoreError::unreachable(of_network(error))
 }
 
 /// An ErrorResponse message with this code and no text.

@@ -137,7 +137,7 @@ where
         b'N' => Ok(Answer::No),
         // An old server without room for another session answers `E` with an unencrypted message.
         // Nothing that is not encrypted is believed (CVE-2024-10977).
-        b'E' => Err(io::ErrorKind::ConnectionRefused.into()),
+        b'E' => Err(io::ErrorKind::ConnectionAborted.into()),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
@@ -179,6 +179,7 @@ fn fault(error: &rustls::Error) -> TlsFault {
             _ => TlsFault::BadCertificate,
         },
         rustls::Error::AlertReceived(_) => TlsFault::ServerRefused,
+        rustls::Error::InvalidMessage(_) => TlsFault::NotTls,
         _ => TlsFault::Handshake,
     }
 }
