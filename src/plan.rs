@@ -7,6 +7,7 @@ mod faults;
 pub mod pace;
 pub mod propose;
 mod reader;
+mod relative;
 mod setting;
 mod settings;
 mod size;
@@ -16,10 +17,11 @@ mod tests;
 
 use std::time::Duration;
 
+use secrecy::SecretString;
 use toml::de::DeTable;
 
 use crate::crypto::Normaliser;
-use crate::ident::{Ident, TableName};
+use crate::ident::{Ident, IdentError, TableName};
 use crate::keys::RotationPeriod;
 use crate::words::word_enum;
 
@@ -81,6 +83,8 @@ pub enum ProviderSettings {
     Env(String),
     /// A program and its arguments, never empty. The program prints the key line.
     Command(Vec<String>),
+    /// There is no plan file that says where: see [`Plan::of_database`].
+    Unplanned,
 }
 
 /// How to work. These settings may change between an interruption and its resumption.
@@ -221,6 +225,30 @@ impl Plan {
     /// As [`Plan::parse`].
     pub fn parse_settings(file_name: &str, text: &str) -> Result<Self, PlanFaults> {
         read(file_name, text, Tables::Optional)
+    }
+
+    /// The plan of a command that was given a database and no plan file: every setting has its
+    /// default, there are no tables, and nothing says where the wrapping key is.
+    ///
+    /// # Errors
+    /// Never: see [`default_schema`].
+    pub fn of_database(url: SecretString) -> Result<Self, IdentError> {
+        Ok(Self {
+            database: DatabaseSettings {
+                url: Setting::Literal(url),
+                schema: default_schema()?,
+                role: None,
+                owner: None,
+                wal: false,
+            },
+            keys: KeySettings {
+                provider: ProviderSettings::Unplanned,
+                rotate_every: RotationPeriod::Quarter,
+                previous: Vec::new(),
+            },
+            run: RunSettings::default(),
+            tables: Vec::new(),
+        })
     }
 }
 

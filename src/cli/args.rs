@@ -6,7 +6,7 @@ mod migrate;
 mod pace;
 mod value;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,7 +21,7 @@ use crate::ident::TableName;
 use crate::pace::Pace;
 use crate::store::sqlite::Access;
 
-/// The plan file where `--plan` names none.
+/// The name of a plan file that is looked for, and of the one that `init` writes.
 pub const DEFAULT_PLAN: &str = "phiseal.toml";
 
 /// Seal PHI columns of a live database under versioned keys: resumable, verified, proven.
@@ -36,14 +36,10 @@ pub struct Cli {
 
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// The plan file
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        default_value = DEFAULT_PLAN
-    )]
-    pub plan: PathBuf,
+    /// The plan file [default: that of PHISEAL_PLAN, phiseal.toml in this folder or one above, or
+    /// /etc/phiseal/phiseal.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// The database, over the plan's: postgres://user@host/name or sqlite:///path
     #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
@@ -65,6 +61,12 @@ pub struct Global {
 }
 
 impl Global {
+    /// The plan file that `init` writes: the one that `--plan` names, or phiseal.toml in the working
+    /// directory.
+    pub fn plan_to_write(&self) -> &Path {
+        self.plan.as_deref().unwrap_or(Path::new(DEFAULT_PLAN))
+    }
+
     /// The same, for a command that only looks so far.
     pub fn looking(&self) -> Self {
         Self {

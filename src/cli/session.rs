@@ -2,6 +2,8 @@
 
 mod host;
 mod plan_file;
+mod plan_place;
+mod target;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,22 +12,27 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::args::{DEFAULT_PLAN, Global};
+use super::args::Global;
 use crate::engine::look::Database;
 use crate::engine::patient::PatientStore;
 use crate::engine::preflight::Dialect;
 use crate::engine::retry::Patience;
 use crate::engine::{EventSink, RunSettings, Stop, Tenants};
+use crate::error::connect_fault::Place;
 use crate::error::{Exit, Fault};
+use crate::foreign::Foreign;
 use crate::ident::Ident;
 use crate::keys::{KeyProvider, Keyring, ProviderSet};
-use crate::plan::{Lanes, Plan, default_schema};
-use crate::schema::MigrateError;
+use crate::plan::{Lanes, Plan};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::{Access, SqliteStore};
 use crate::store::{ServerFacts, Store, StoreError};
 pub use host::actor;
-pub use plan_file::read_plan;
+use plan_file::read_plan;
+pub use plan_place::plan_of_variable;
+use plan_place::{no_plan, plan_place};
+pub use target::migration_target;
+use target::{database_url, in_mode, place_of, unplanned};
 
 /// How long a run waits for a failing database before it gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -44,71 +51,12 @@ pub struct Session {
     pub plan: Plan,
     pub store: Arc<dyn Store>,
     pub sqlite: bool,
+    /// The database, for messages.
+    place: Place,
     /// The server logs statements that take so long.
     logged_from: Option<Duration>,
     /// The same store as `store`, to observe while it waits for the database.
     patient: Arc<PatientStore>,
-}
-
-/// Where migrations run: the database, and the schema of phiseal's own tables. If the plan file has
-/// its usual name and does not exist, the URL comes from `--database-url` or, for `platforms`, from
-/// DATABASE_URL: the platforms' tables are made before any plan.
-pub fn migration_target(
-    global: &Global,
-    platforms: bool,
-) -> Result<(SecretString, DatabaseRoles, Access), Fault> {
-    if global.plan == Path::new(DEFAULT_PLAN) && !global.plan.exists() {
-        let from_environment = || environment("DATABASE_URL").filter(|url| !url.is_empty());
-        let url = match &global.database_url {
-            Some(url) => Some(url.clone()),
-            None if platforms => from_environment(),
-            None => None,
-        };
-        if let Some(url) = url {
-            let schema = default_schema().map_err(|_| MigrateError::SchemaName)?;
-            let roles = DatabaseRoles {
-                schema,
-                role: None,
-                owner: None,
-            };
-            return Ok((SecretString::from(url), roles, global.access));
-        }
-        let hint = match platforms {
-            true => "name it with --database-url or DATABASE_URL, or write a plan file that does",
-            false => "name it with --database-url, or write a plan file that does",
-        };
-        return Err(Fault {
-            code: "E0754",
-            message: "no database is named".to_owned(),
-            hint: hint.to_owned(),
-            exit: Exit::Usage,
-        });
-    }
-    let plan = read_plan(global, false)?;
-    let url = database_url(global, &plan)?;
-    let access = in_mode(global, &plan);
-    let database = plan.database;
-    let roles = DatabaseRoles {
-        schema: database.schema,
-        role: database.role,
-        owner: database.owner,
-    };
-    Ok((url, roles, access))
-}
-
-/// The schema of phiseal's own tables, and the roles that the plan names.
-pub struct DatabaseRoles {
-    pub schema: Ident,
-    pub role: Option<Ident>,
-    pub owner: Option<Ident>,
-}
-
-/// The URL from the command line, or else the plan's.
-pub fn database_url(global: &Global, plan: &Plan) -> Result<SecretString, Fault> {
-    match &global.database_url {
-        Some(url) => Ok(SecretString::from(url.clone())),
-        None => Ok(plan.database.url.resolve(&environment)?),
-    }
 }
 
 pub fn is_sqlite(url: &SecretString) -> bool {
@@ -159,12 +107,9 @@ pub async fn connect(
     }
 }
 
-/// How the command opens an SQLite file, in the journal mode that the plan asks for.
-fn in_mode(global: &Global, plan: &Plan) -> Access {
-    match global.access {
-        Access::Write if plan.database.wal => Access::WriteInWal,
-        access => access,
-    }
+/// Whether a plan file is named or found.
+pub fn has_plan(global: &Global) -> bool {
+    plan_place(global).is_some()
 }
 
 pub fn environment(name: &str) -> Option<String> {
@@ -172,9 +117,14 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 impl Session {
-    /// Opens plan and database. phiseal's own tables may be missing.
+    /// Opens plan and database. phiseal's own tables may be missing. A command that does not work on
+    /// tables needs no plan file if `--database-url` names the database.
     pub async fn open(global: &Global, tables: bool) -> Result<Self, Fault> {
-        let plan = read_plan(global, tables)?;
+        let plan = match (plan_place(global), &global.database_url) {
+            (Some(place), _) => read_plan(global, &place, tables)?,
+            (None, Some(url)) if !tables => unplanned(url.clone())?,
+            (None, _) => return Err(no_plan()),
+        };
         let url = database_url(global, &plan)?;
         let sqlite = is_sqlite(&url);
         let database = &plan.database;
@@ -193,6 +143,7 @@ impl Session {
             plan,
             store,
             sqlite,
+            place: place_of(&url)?,
             logged_from: None,
             patient,
         })
@@ -219,10 +170,11 @@ impl Session {
         if !server.installed {
             return Err(Fault {
                 code: "E0515",
-                message:
-                    "phiseal's own tables are not in this database, or older than this program"
+                message: session.not_installed(),
+                hint:
+                    "run `phiseal migrate up`; if it was run, correct the database in the URL, or \
+                       `schema` under [database] in the plan"
                         .to_owned(),
-                hint: "run `phiseal migrate up`".to_owned(),
                 exit: Exit::Refused,
             });
         }
@@ -232,6 +184,20 @@ impl Session {
         session.store.start_writing().await?;
         let server = session.server().await?;
         Ok((session, server))
+    }
+
+    fn not_installed(&self) -> String {
+        let schema = match self.sqlite {
+            true => String::new(),
+            false => {
+                let schema = self.plan.database.schema.label();
+                format!("in schema {} of ", Foreign(&schema))
+            }
+        };
+        format!(
+            "phiseal's own tables are not {schema}{}, or are older than this program",
+            self.place
+        )
     }
 
     /// Facts of the server, for a command that works on tables.

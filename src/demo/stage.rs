@@ -151,7 +151,7 @@ impl Stage {
     pub fn global(&self, global: &Global) -> Global {
         Global {
             pace: None,
-            plan: self.plan_path(),
+            plan: Some(self.plan_path()),
             database_url: Some(self.url().expose_secret().to_owned()),
             json: true,
             table: Vec::new(),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ProviderSettings;
-use crate::error::{Coded, Exit};
+use crate::error::coded;
 use crate::keys::ProviderConfig;
 
 /// A setting whose value may be secret: a database URL, or where a key is kept.
@@ -19,12 +19,21 @@ pub enum Setting {
     Env(String),
 }
 
-/// The environment variable of a setting is not set or is empty.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("environment variable {name} is not set or is empty")]
-pub struct SettingUnset {
-    /// The variable's name.
-    pub name: String,
+coded! {
+    /// Why a setting has no value.
+    #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+    pub enum SettingUnset, exit: Usage {
+        /// The environment variable of the setting is not set or is empty.
+        Variable {
+            /// The variable's name.
+            name: String,
+        } = "E0103"("environment variable {name} is not set or is empty"),
+            hint: format!("set {name}, or write the value into the plan file");
+        /// The setting stands in a plan file, and there is none.
+        Unplanned = "E0127"("this command needs the wrapping key, and no plan file says where it is"),
+            hint: "name the plan file with --plan FILE or the variable PHISEAL_PLAN, or run the command in its folder: \
+                its [keys] section names the wrapping key; --database-url names the database only";
+    }
 }
 
 impl Setting {
@@ -41,7 +50,7 @@ impl Setting {
             Self::Literal(value) => Ok(value.clone()),
             Self::Env(name) => match env(name).filter(|value| !value.is_empty()) {
                 Some(value) => Ok(SecretString::from(value)),
-                None => Err(SettingUnset { name: name.clone() }),
+                None => Err(SettingUnset::Variable { name: name.clone() }),
             },
         }
     }
@@ -60,7 +69,7 @@ impl ProviderSettings {
     /// does, but does not read a variable that holds a key.
     ///
     /// # Errors
-    /// If the path's variable is not set, or is empty.
+    /// If the path's variable is not set or is empty, or if there is no plan file.
     pub fn resolve(
         &self,
         env: &dyn Fn(&str) -> Option<String>,
@@ -71,21 +80,8 @@ impl ProviderSettings {
             }
             Self::Env(name) => ProviderConfig::Env(name.clone()),
             Self::Command(words) => ProviderConfig::Command(words.clone()),
+            Self::Unplanned => return Err(SettingUnset::Unplanned),
         })
-    }
-}
-
-impl Coded for SettingUnset {
-    fn code(&self) -> &'static str {
-        "E0103"
-    }
-
-    fn hint(&self) -> String {
-        format!("set {}, or write the value into the plan file", self.name)
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
     }
 }
 
@@ -98,6 +94,7 @@ pub(super) fn is_variable(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Coded, Exit};
 
     #[test]
     fn a_variable_is_looked_up_only_when_resolved_and_named_when_missing() {
@@ -118,7 +115,13 @@ mod tests {
         let expected = ProviderConfig::File(PathBuf::from("/k"));
         assert_eq!(file("env:KEY_FILE"), Ok(expected.clone()));
         assert_eq!(file("/k"), Ok(expected));
-        assert_eq!(file("env:OTHER").unwrap_err().name, "OTHER");
+        let other = "OTHER".to_owned();
+        assert_eq!(
+            file("env:OTHER"),
+            Err(SettingUnset::Variable { name: other })
+        );
+        let unplanned = ProviderSettings::Unplanned.resolve(&env).unwrap_err();
+        assert_eq!((unplanned.code(), unplanned.exit()), ("E0127", Exit::Usage));
         let named = ProviderSettings::Env("OTHER".to_owned()).resolve(&env);
         assert_eq!(named, Ok(ProviderConfig::Env("OTHER".to_owned())));
     }

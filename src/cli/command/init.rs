@@ -30,8 +30,9 @@ pub async fn run(global: &Global, args: &Init, output: Output) -> Result<Exit, F
     if global.table.is_empty() {
         return Err(no_table());
     }
-    if global.plan.symlink_metadata().is_ok() {
-        return Err(new_file::exists(&global.plan));
+    let plan = global.plan_to_write();
+    if plan.symlink_metadata().is_ok() {
+        return Err(new_file::exists(plan));
     }
     let url = database_url(global)?;
     let schema = default_schema().map_err(|_| no_table())?;
@@ -43,15 +44,9 @@ pub async fn run(global: &Global, args: &Init, output: Output) -> Result<Exit, F
         &args.columns,
     )
     .await?;
-    new_file::write(
-        &global.plan,
-        PLAN_MODE,
-        propose::render(&proposal).as_bytes(),
-    )?;
-    output.result(
-        &object(&global.plan, &proposal),
-        &text(&global.plan, &proposal),
-    );
+    new_file::write(plan, PLAN_MODE, propose::render(&proposal).as_bytes())?;
+    output.result(&object(plan, &proposal), &text(plan, &proposal));
+    warn_of_variable(plan, output);
     if global.database_url.is_some() {
         output.say(
             "the plan reads the database's URL from DATABASE_URL: set it, or give --database-url \
@@ -65,17 +60,31 @@ pub async fn run(global: &Global, args: &Init, output: Output) -> Result<Exit, F
 fn of_set(global: &Global, set: &str, output: Output) -> Result<Exit, Fault> {
     let text = platform_plan(set)?;
     let tables = Plan::parse(set, text)?.tables;
-    new_file::write(&global.plan, PLAN_MODE, text.as_bytes())?;
+    let plan = global.plan_to_write();
+    new_file::write(plan, PLAN_MODE, text.as_bytes())?;
     let columns: usize = tables.iter().map(|table| table.columns.len()).sum();
     output.result(
-        &json!({ "plan": global.plan, "set": set, "tables": tables.len(), "columns": columns }),
+        &json!({ "plan": plan, "set": set, "tables": tables.len(), "columns": columns }),
         &format!(
             "wrote {}: {columns} PHI columns of {} tables; nothing was changed",
-            Foreign(&global.plan.to_string_lossy()),
+            Foreign(&plan.to_string_lossy()),
             tables.len()
         ),
     );
+    warn_of_variable(plan, output);
     Ok(Exit::Done)
+}
+
+/// Says if the other commands will read another plan file than the one that was written.
+fn warn_of_variable(written: &Path, output: Output) {
+    let named = session::plan_of_variable();
+    if let Some(named) = named.filter(|named| named.as_path() != written) {
+        output.say(&format!(
+            "the variable PHISEAL_PLAN names {}: commands without --plan read that file, and not {}",
+            named.display(),
+            written.display(),
+        ));
+    }
 }
 
 fn database_url(global: &Global) -> Result<SecretString, Fault> {

@@ -2,7 +2,7 @@
 //! Owns the order: the request is written and noted first, then the processes at work are waited for.
 //! Each of them reads the requests by itself; nothing is sent to it.
 
-mod asked;
+pub mod asked;
 pub mod rendering;
 
 use std::time::Duration;

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::status::{run_object, runs_text};
+use super::tables;
 use crate::cli::args::{Abandon, Global, Runs};
 use crate::cli::output::Output;
 use crate::cli::session::{Session, actor};
@@ -30,8 +31,7 @@ pub async fn run(global: &Global, runs: &Runs, output: Output) -> Result<Exit, F
 }
 
 async fn list(global: &Global, output: Output) -> Result<Exit, Fault> {
-    let (session, _) = Session::installed(global, !global.table.is_empty()).await?;
-    let labels = session.labels(global).await?;
+    let (session, _, labels) = tables::listing(global).await?;
     let mut runs = session.store.runs(RUNS_MAX).await?;
     runs.retain(|run| {
         labels

@@ -5,15 +5,14 @@ mod rendering;
 
 pub use rendering::{run_object, runs_text};
 
+use super::tables;
 use crate::cli::args::{Global, Status};
 use crate::cli::output::Output;
-use crate::cli::session::Session;
 use crate::engine::health::{Health, Reason};
 use crate::error::{Exit, Fault};
 
 pub async fn run(global: &Global, args: &Status, output: Output) -> Result<Exit, Fault> {
-    let (session, server) = Session::installed(global, !global.table.is_empty()).await?;
-    let labels = session.labels(global).await?;
+    let (session, server, labels) = tables::listing(global).await?;
     let database = session.database(&server);
     let health = Health::gather(&database, labels.as_ref(), args.census).await?;
     let attention: Vec<String> = health.reasons().iter().map(Reason::to_string).collect();

@@ -1,19 +1,44 @@
-//! How the commands that work on several tables show what preflight found, which tables failed, and which
-//! name was probably meant.
+//! The tables that a command lists, how the commands that work on several tables show what preflight
+//! found and which tables failed, and which name was probably meant.
+
+use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::cli::args::Going;
+use super::pace::asked::Asked;
+use crate::cli::args::{Global, Going};
 use crate::cli::output::Output;
-use crate::cli::session::Session;
+use crate::cli::session::{self, Session};
 use crate::engine::look::Look;
 use crate::engine::preflight::Finding;
 use crate::engine::{Failures, Job};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
+use crate::store::ServerFacts;
 
 /// The least similarity for a suggestion; a less similar name would mislead.
 const LIKENESS_MIN: f64 = 0.6;
+
+/// The session of a command that lists, and the labels of the tables that `--table` names; `None`,
+/// for all, if it names none. They are tables of the plan or, without a plan file, registered ones.
+///
+/// # Errors
+/// What opening the session reports; E0105 or E0120 for a table that nobody knows.
+pub async fn listing(
+    global: &Global,
+) -> Result<(Session, ServerFacts, Option<HashSet<String>>), Fault> {
+    let narrowed = !global.table.is_empty();
+    let by_plan = narrowed && session::has_plan(global);
+    let (session, server) = Session::installed(global, by_plan).await?;
+    let labels = match narrowed && !by_plan {
+        true => {
+            let asked = Asked::named(&session, &global.table).await?;
+            Some(asked.tables().iter().cloned().collect())
+        }
+        false => session.labels(global).await?,
+    };
+    Ok((session, server, labels))
+}
 
 /// The jobs to work on, and, with `--keep-going`, the refusals of the other tables.
 ///

@@ -1,42 +1,42 @@
 //! Reading the plan file, and choosing its tables by `--table`.
+//! Owns that a plan file that was found elsewhere than in the working directory is named on stderr,
+//! once.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Once;
 
+use super::plan_place::{Found, PlanPlace};
 use crate::cli::args::Global;
-use crate::error::{Exit, Fault};
+use crate::cli::output::Output;
+use crate::error::{Exit, Fault, io_fault};
 use crate::foreign::Foreign;
 use crate::ident::TableName;
 use crate::plan::{Plan, TablePlan};
 use crate::trust::{self, Refused};
 
 /// Reads the plan file. `tables` says whether the command works on tables.
-pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
-    let name = global.plan.display().to_string();
-    let text = plan_text(&global.plan).map_err(|refused| match refused {
-        Refused::Unreadable(error) => Fault {
-            code: "E0104",
-            message: format!(
-                "cannot read the plan file {}: {}",
-                Foreign(&name),
-                error.kind()
-            ),
-            hint: "name it with --plan, or have one written by `phiseal init`".to_owned(),
-            exit: Exit::Usage,
-        },
-        // The plan names the program that gives the key, and the columns that get plaintext.
-        Refused::Untrusted(found) => Fault {
-            code: "E0118",
-            message: format!("the plan file {} is not trusted: {found}", Foreign(&name)),
-            hint: found.hint(),
-            exit: Exit::Usage,
-        },
-    })?;
+///
+/// # Errors
+/// What is wrong with the file, or with who could have written it.
+pub fn read_plan(global: &Global, place: &PlanPlace, tables: bool) -> Result<Plan, Fault> {
+    let name = place.path.display().to_string();
+    let (file, text) = opened(&place.path).map_err(|refused| refusal(place, refused))?;
+    if place.how.is_elsewhere() {
+        static SAID: Once = Once::new();
+        let output = Output::new(global.json, global.log_format);
+        SAID.call_once(|| output.say(&format!("using the plan file {name}")));
+    }
     let mut plan = if tables {
         Plan::parse(&name, &text)?
     } else {
         Plan::parse_settings(&name, &text)?
     };
+    // A pipe such as /dev/stdin is in no folder of the user's.
+    if file.metadata().is_ok_and(|found| found.is_file()) {
+        plan.resolve_paths_from(place.path.parent().unwrap_or(Path::new("")));
+    }
     if let Some(pace) = global.pace {
         plan.run.pace.pace = pace;
         plan.run.pace.window = None;
@@ -47,10 +47,45 @@ pub fn read_plan(global: &Global, tables: bool) -> Result<Plan, Fault> {
     Ok(plan)
 }
 
-fn plan_text(path: &Path) -> Result<String, Refused> {
+fn opened(path: &Path) -> Result<(File, String), Refused> {
     let mut text = String::new();
-    trust::open(path)?.read_to_string(&mut text)?;
-    Ok(text)
+    let mut file = trust::open(path)?;
+    file.read_to_string(&mut text)?;
+    Ok((file, text))
+}
+
+fn refusal(place: &PlanPlace, refused: Refused) -> Fault {
+    let name = place.path.to_string_lossy();
+    let name = Foreign(&name);
+    let above = match place.how {
+        Found::Above => ", found above the working directory,",
+        Found::System | Found::Named | Found::Here => "",
+    };
+    match refused {
+        Refused::Unreadable(error) => Fault {
+            code: "E0104",
+            message: format!(
+                "cannot read the plan file {name}{above}: {}",
+                io_fault::words(&error)
+            ),
+            hint: "name another one with --plan, or have one written by `phiseal init`".to_owned(),
+            exit: Exit::Usage,
+        },
+        // The plan names the program that gives the key, and the columns that get plaintext.
+        Refused::Untrusted(found) => Fault {
+            code: "E0118",
+            message: format!("the plan file {name}{above} is not trusted: {found}"),
+            hint: match place.how {
+                // Whoever put it there may want it to be used.
+                Found::Above => format!(
+                    "if it is not yours, name yours with --plan or PHISEAL_PLAN; if it is: {}",
+                    found.hint()
+                ),
+                Found::System | Found::Named | Found::Here => found.hint(),
+            },
+            exit: Exit::Usage,
+        },
+    }
 }
 
 /// The tables of the plan that `--table` names; all if it names none.

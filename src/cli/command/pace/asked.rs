@@ -1,4 +1,5 @@
-//! The tables that `pause`, `resume` and `speed` mean: all, or those that `--table` names.
+//! The tables that `pause`, `resume`, `speed`, and lists without a plan file, mean: all, or those that
+//! `--table` names.
 //! Owns how a name is found, in the registry and among unfinished runs: the plan file may be of another
 //! host and name other tables.
 
