@@ -24,6 +24,7 @@ mod verify;
 
 use super::args::{Cli, Command};
 use super::output::Output;
+use super::session;
 use crate::error::{Exit, Fault};
 
 /// Runs one command.
@@ -33,6 +34,13 @@ use crate::error::{Exit, Fault};
 pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
     cli.global.access = access::of(&cli.command);
     cli.global.pace = cli.command.pace();
+    match dispatched(&cli, output).await {
+        Ok(exit) => Ok(exit),
+        Err(fault) => Err(session::explained(&cli, fault).await),
+    }
+}
+
+async fn dispatched(cli: &Cli, output: &Output) -> Result<Exit, Fault> {
     let global = &cli.global;
     match &cli.command {
         Command::Demo(args) => crate::demo::run(global, args, *output).await,

@@ -1,5 +1,6 @@
 //! Makes what the commands work with from the arguments: the plan, the store, the keys.
 
+mod explained;
 mod host;
 mod plan_file;
 mod plan_place;
@@ -27,7 +28,8 @@ use crate::plan::{Lanes, Plan};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::{Access, SqliteStore};
 use crate::store::{ServerFacts, Store, StoreError};
-pub use host::actor;
+mod explained;
+mod host;
 use plan_file::read_plan;
 pub use plan_place::plan_of_variable;
 use plan_place::{no_plan, plan_place};
