@@ -26,6 +26,7 @@ mod error_docs;
 mod examples;
 mod faulty;
 mod finalize;
+mod finding;
 mod foreign_text;
 mod guard;
 mod harness;

@@ -4,7 +4,7 @@
 mod authority;
 mod hostile;
 mod logins;
-mod server;
+pub mod server;
 mod urls;
 
 use crate::support::Phiseal;
