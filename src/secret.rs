@@ -1,5 +1,5 @@
 //! Keeps secrets out of core dumps and swap.
-//! Owns the only unsafe code of the crate, one call of `mlock`. Does not know what is secret.
+//! Owns the only unsafe code of the library, one call of `mlock`. Does not know what is secret.
 //! If pages cannot be locked (a container may forbid it), the program goes on; if core dumps cannot
 //! be turned off, it must not.
 

@@ -3,7 +3,7 @@
 
 use crate::backfill::beside;
 use crate::support::phiseal::Finished;
-use crate::support::{Fixture, Project, database_with};
+use crate::support::{Fixture, Phiseal, Project, database_with, skipped, sqlite};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -291,4 +291,34 @@ async fn a_full_disk_loses_nothing_and_the_next_run_goes_on() {
     assert_eq!(fixture.file().scalar(different).await.as_deref(), Some("0"));
     fixture.json_code(&["backfill"], 0).await;
     assert_eq!(fixture.expect_sealed("t", &["note"], "saved").await, 6000);
+}
+
+#[tokio::test]
+async fn without_proc_no_command_opens_a_database() {
+    let flags = match rustix::process::getuid().is_root() {
+        true => "-m",
+        false => "-rm",
+    };
+    let hidden = "mount -t tmpfs none /proc && exec \"$@\"";
+    let inside = [flags, "sh", "-c", hidden, "sh"];
+    let allowed = Phiseal::instead("unshare", [&inside[..], &["true"]].concat());
+    if allowed.run().await.code() != Some(0) {
+        return skipped("this user may not hide /proc");
+    }
+    let (file, project) = (sqlite().await, Project::new());
+    let url = file.url();
+    let command = [
+        env!("CARGO_BIN_EXE_phiseal"),
+        "init",
+        "--table",
+        "t",
+        "--column",
+        "ssn",
+        "--json",
+        "--database-url",
+        &url,
+    ];
+    let run = Phiseal::instead("unshare", [&inside[..], &command].concat());
+    let error = error_of(&run.cwd(project.dir()).run().await, 1);
+    assert_eq!(error["code"], "E0908");
 }

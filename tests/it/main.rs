@@ -22,6 +22,7 @@ mod crash;
 mod ddl;
 mod demo;
 mod dump;
+mod ensure_tools;
 mod error_docs;
 mod examples;
 mod faulty;

@@ -6,7 +6,7 @@ mod life;
 mod once;
 mod tenants;
 mod wrapping;
-mod writers;
+pub mod writers;
 
 use crate::oracle::NonceLedger;
 use crate::support::Fixture;

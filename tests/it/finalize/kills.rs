@@ -3,12 +3,9 @@
 
 use super::{as_the_ledger_says, columns, finalize, on_both, sealed_as_saved, state};
 use crate::backfill::beside;
+use crate::rotate::writers::sealing_application;
 use crate::support::Fixture;
 use std::time::Duration;
-
-/// The application of another test, a process of its own: it writes sealed values alone, to rows of
-/// its own, and to the ledger.
-const WRITER: &str = "rotate::writers::an_application_that_seals";
 
 /// How many kills; `make soak` has more.
 fn kills() -> u64 {
@@ -62,18 +59,10 @@ async fn under_a_writer(name: &str, fate: &str) {
     fixture.backfill().await;
     let mut draw = Draw::new();
     let seconds = 2 * kills();
-    let mut sealing = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", WRITER, "--nocapture"])
-        .env("PHISEAL_WRITER_URL", fixture.url())
-        .env("PHISEAL_WRITER_KEY", fixture.project.key_file())
-        .env("PHISEAL_WRITER_SECONDS", seconds.to_string())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let sealing = sealing_application(&fixture, seconds);
     let more = ["--plaintext", fate, "--grace", "1s"];
     killed(&fixture, &mut draw, &more, 1_500).await;
-    let ended = sealing.wait().await.unwrap();
-    assert!(ended.success(), "the sealing application failed");
+    sealing.wait().await.expect_code(0);
     as_the_ledger_says(&fixture, "public.live", "ssn", "ledger").await;
     assert_eq!(state(&fixture, "ssn").await, "finalized");
     assert!(columns(&fixture, "live", "~phiseal").await.is_empty());

@@ -5,7 +5,8 @@
 use super::{active, json, number};
 use crate::live::{Application, draw, everyday};
 use crate::oracle::NonceLedger;
-use crate::support::Fixture;
+use crate::support::phiseal::Running;
+use crate::support::{Fixture, Phiseal};
 use phiseal::crypto::KeyPart;
 use phiseal::ident::Ident;
 use phiseal::keys::{KeyCache, ProviderConfig};
@@ -48,14 +49,7 @@ async fn no_update_is_lost_while_keys_are_rotated_under_a_sealing_application() 
         );
     }
     let begun = Instant::now();
-    let mut sealing = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", WRITER, "--nocapture"])
-        .env("PHISEAL_WRITER_URL", fixture.url())
-        .env("PHISEAL_WRITER_KEY", fixture.project.key_file())
-        .env("PHISEAL_WRITER_SECONDS", seconds().to_string())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+    let sealing = sealing_application(&fixture, seconds());
     let mut rotations = 0;
     while begun.elapsed() < Duration::from_secs(seconds()) {
         let done = fixture.project.phiseal(&["rotate", "--json"]);
@@ -63,10 +57,7 @@ async fn no_update_is_lost_while_keys_are_rotated_under_a_sealing_application() 
         done.expect_code(0);
         rotations += 1;
     }
-    assert!(
-        sealing.wait().await.unwrap().success(),
-        "the sealing application failed"
-    );
+    sealing.wait().await.expect_code(0);
     let transactions = unaware.stop().await;
     let sealed = number(&fixture, "SELECT count(*) FROM live WHERE id % 10 = 7").await;
     println!(
@@ -94,6 +85,21 @@ async fn no_update_is_lost_while_keys_are_rotated_under_a_sealing_application() 
         assert_eq!(under, [key], "{column}");
     }
     assert_eq!((ledger.cell_repeats, ledger.key_repeats), (0, 0));
+}
+
+/// Starts the test below as a process of its own. What it prints, its `test result:` line above all, is kept out
+/// of the output of this run, and shown if it fails.
+pub fn sealing_application(fixture: &Fixture, seconds: u64) -> Running {
+    let itself = std::env::current_exe().unwrap();
+    Phiseal::instead(
+        itself.to_str().unwrap(),
+        ["--ignored", "--exact", WRITER, "--nocapture"],
+    )
+    .env("PHISEAL_WRITER_URL", fixture.url())
+    .env("PHISEAL_WRITER_KEY", fixture.project.key_file())
+    .env("PHISEAL_WRITER_SECONDS", seconds.to_string())
+    .timeout(Duration::from_secs(seconds + 300))
+    .spawn()
 }
 
 /// The process that seals with the library: inserts and updates sealed values alone, rows of its
