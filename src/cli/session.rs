@@ -7,7 +7,6 @@ mod plan_place;
 mod target;
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +27,8 @@ use crate::plan::{Lanes, Plan};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::{Access, SqliteStore};
 use crate::store::{ServerFacts, Store, StoreError};
-mod explained;
-mod host;
+pub use explained::explained;
+pub use host::actor;
 use plan_file::read_plan;
 pub use plan_place::plan_of_variable;
 use plan_place::{no_plan, plan_place};
