@@ -2,11 +2,13 @@
 # what else a target needs and says so, or says what to do.
 
 .POSIX:
-.PHONY: help demo test bench bench-live bench-growth bench-compare soak lint doc
+.PHONY: help demo test dist bench bench-live bench-growth bench-compare soak lint doc
 
 CARGO = cargo
 # Most tests wait for a server more than they compute.
 TEST_THREADS = 8
+# `release` builds packages of a larger program, in seconds after `make demo`.
+DIST_PROFILE = packaged
 SOAK_SECONDS = 600
 FUZZ_SECONDS = 60
 SOAK_ROWS = 20000
@@ -27,6 +29,10 @@ demo: ## seal, kill, resume and verify on an embedded database, in a minute
 test: ## all tests, against a PostgreSQL of their own (or PHISEAL_TEST_DATABASE_URL)
 	@tests/ensure-tools.sh cargo cc postgres
 	RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked
+
+dist: ## packages, in target/dist: an archive, a .deb, a container image; packaging/try.sh tries them
+	@tests/ensure-tools.sh cargo cc
+	packaging/build.sh $(DIST_PROFILE)
 
 bench: ## phiseal beside the alternatives: an hour of measuring, and docs/BENCHMARKS.md from it
 	@tests/ensure-tools.sh cargo cc postgres
