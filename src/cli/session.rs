@@ -124,7 +124,7 @@ impl Session {
         let plan = match (plan_place(global), &global.database_url) {
             (Some(place), _) => read_plan(global, &place, tables)?,
             (None, Some(url)) if !tables => unplanned(url.clone())?,
-            (None, _) => return Err(no_plan()),
+            (None, _) => return Err(no_plan(tables)),
         };
         let url = database_url(global, &plan)?;
         let sqlite = is_sqlite(&url);

@@ -47,7 +47,7 @@ impl fmt::Display for Place {
                 }
                 write!(f, " as user {user}")
             }
-            Self::File(path) => write!(f, "the file {}", Foreign(&path.to_string_lossy())),
+            Self::File(path) => write!(f, "the SQLite file {}", Foreign(&path.to_string_lossy())),
             Self::Unknown => f.write_str("the database"),
         }
     }
@@ -108,6 +108,14 @@ pub enum ConnectFault {
 }
 
 impl ConnectFault {
+    /// What could not be done with the place.
+    pub(crate) fn verb(place: &Place) -> &'static str {
+        match place {
+            Place::File(_) => "open",
+            Place::Server { .. } | Place::Unknown => "connect to",
+        }
+    }
+
     /// Whether the next attempt may succeed soon, with nothing corrected.
     pub fn may_pass_soon(&self) -> bool {
         match self {
@@ -241,10 +249,10 @@ impl fmt::Display for ConnectFault {
             }
             Self::NoneFree => f.write_str("no connection was free in time"),
             Self::System { reason } => f.write_str(reason),
-            Self::NoFile => f.write_str("there is no such file"),
+            Self::NoFile => f.write_str("it does not exist"),
             Self::NoFolder => f.write_str("its folder does not exist"),
             Self::IsFolder => f.write_str("it is a folder"),
-            Self::FileDenied => f.write_str("the file cannot be opened"),
+            Self::FileDenied => f.write_str("SQLite cannot open it"),
             Self::NotSqlite => f.write_str("it is no SQLite database"),
         }
     }
@@ -265,7 +273,7 @@ pub enum PasswordSource {
 pub(crate) fn login_refused(sqlstate: &str) -> &'static str {
     match sqlstate {
         "28P01" => "the password is wrong, or there is no such user",
-        "28000" => "the server does not let this user in this way",
+        "28000" => "the server rejects this user or this connection",
         _ => "the server refused the login",
     }
 }
@@ -273,18 +281,16 @@ pub(crate) fn login_refused(sqlstate: &str) -> &'static str {
 /// What to do about a refused login.
 pub(crate) fn login_hint(sqlstate: &str, password: PasswordSource) -> String {
     if sqlstate != "28P01" {
-        return "see the server's log, which says why: there may be no such role, it may have NOLOGIN, or \
-                pg_hba.conf has no line for this user, database and address, with TLS or without"
+        return "the server's log says which it is: there is no such role, it has NOLOGIN, or pg_hba.conf has \
+                no line for this user, database and address (with TLS, or without it)"
             .to_owned();
     }
     let came = match password {
         PasswordSource::Url => {
-            "the password is that of the URL: correct it there, and write each of / ? # @ % : in it \
+            "the URL has this password: correct it there, and write each of / ? # @ % : in it \
              percent-encoded, as %2F %3F %23 %40 %25 %3A"
         }
-        PasswordSource::Variable => {
-            "the password is that of the variable PGPASSWORD: correct it there, or write it into the URL"
-        }
+        PasswordSource::Variable => "the variable PGPASSWORD has this password: correct it there",
         PasswordSource::File => {
             "the URL has no password and PGPASSWORD is not set: add a line for this host, port, database \
              and user to ~/.pgpass, or set one of them"
@@ -320,7 +326,7 @@ mod tests {
             ),
             (
                 Place::File(PathBuf::from("/a\u{1b}b.db")),
-                r"the file /a\u{1b}b.db",
+                r"the SQLite file /a\u{1b}b.db",
             ),
         ] {
             assert_eq!(place.to_string(), text);
@@ -345,7 +351,7 @@ mod tests {
     fn a_wrong_password_is_told_with_where_it_came_from() {
         let hint = |password| login_hint("28P01", password);
         assert!(hint(PasswordSource::Url).contains("%40"));
-        assert!(hint(PasswordSource::Variable).contains("PGPASSWORD: correct it"));
+        assert!(hint(PasswordSource::Variable).contains("PGPASSWORD has this password"));
         assert!(hint(PasswordSource::File).contains("the URL has no password"));
         assert!(login_hint("28000", PasswordSource::Url).contains("pg_hba.conf"));
     }

@@ -20,7 +20,7 @@ coded! {
             place: Arc<Place>,
             /// Why it could not.
             fault: ConnectFault,
-        } = "E0501"("cannot connect to {place}: {fault}"),
+        } = "E0501"("cannot {} {place}: {fault}", ConnectFault::verb(place)),
             hint: fault.hint(place);
         /// The URL is not valid.
         BadUrl {
@@ -44,7 +44,7 @@ coded! {
             place: Arc<Place>,
             /// The mode in force.
             mode: &'static str,
-        } = "E0530"("cannot connect to {place}: the server has no TLS, which sslmode={mode} requires"),
+        } = "E0530"("cannot connect to {place}: the server has no TLS, and sslmode={mode} needs it"),
             hint: "turn TLS on at the server (ssl = on); sslmode=disable or prefer in the URL goes without, and then whoever is on the way reads and changes all that is sent, plaintext included";
         /// The TLS handshake failed; another machine may be answering.
         Tls {
@@ -218,7 +218,7 @@ coded! {
             /// The SQLSTATE, or SQLite's error code.
             sqlstate: String,
         } = "E0514"("the database refused the statement ({})", shown(sqlstate)),
-            hint: "the server's log has its message; if that does not explain it, report it";
+            hint: "if the server's log does not explain it, report it";
     }
 }
 

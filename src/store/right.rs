@@ -14,15 +14,22 @@ pub enum Securable {
     Database(String),
     /// A schema.
     Schema(String),
-    /// A table or a view.
-    Table(TableName),
+    /// Tables or views, at least one.
+    Tables(Vec<TableName>),
     /// Columns of a table or a view.
     Columns(TableName, Vec<String>),
     /// A setting of the server, for a privilege such as `SET`.
     Parameter(&'static str),
 }
 
-/// One or more privileges on one object.
+impl Securable {
+    /// One table or view.
+    pub fn table(name: TableName) -> Self {
+        Self::Tables(vec![name])
+    }
+}
+
+/// One or more privileges on one object, or on several tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Right {
     privileges: Vec<String>,
@@ -50,6 +57,26 @@ impl Right {
         (!kept.privileges.is_empty()).then_some(kept)
     }
 
+    /// The same rights in as few statements as possible: tables with the same privileges come
+    /// together.
+    pub fn together(rights: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut out: Vec<Self> = Vec::new();
+        for right in rights {
+            let same = out.iter_mut().find_map(|one| match &mut one.on {
+                Securable::Tables(names) if one.privileges == right.privileges => Some(names),
+                _ => None,
+            });
+            match (same, right.on) {
+                (Some(names), Securable::Tables(more)) => names.extend(more),
+                (_, on) => out.push(Self {
+                    privileges: right.privileges,
+                    on,
+                }),
+            }
+        }
+        out
+    }
+
     /// The statement that gives the right to a role, with a semicolon:
     /// `GRANT SELECT, INSERT ON TABLE "phiseal"."runs" TO "engine";`.
     pub fn grant_to(&self, role: &str) -> String {
@@ -64,9 +91,11 @@ impl Right {
         let on = match &self.on {
             Securable::Database(name) => format!("DATABASE {}", quote::identifier(name)),
             Securable::Schema(name) => format!("SCHEMA {}", quote::identifier(name)),
-            Securable::Table(name) | Securable::Columns(name, _) => {
-                format!("TABLE {}", name.quoted())
+            Securable::Tables(names) => {
+                let quoted: Vec<String> = names.iter().map(TableName::quoted).collect();
+                format!("TABLE {}", quoted.join(", "))
             }
+            Securable::Columns(name, _) => format!("TABLE {}", name.quoted()),
             Securable::Parameter(name) => format!("PARAMETER {name}"),
         };
         format!(
@@ -93,7 +122,10 @@ impl fmt::Display for Right {
         match &self.on {
             Securable::Database(name) => write!(f, " on database {}", label(name)),
             Securable::Schema(name) => write!(f, " on schema {}", label(name)),
-            Securable::Table(name) => write!(f, " on {name}"),
+            Securable::Tables(names) => {
+                let labels: Vec<String> = names.iter().map(TableName::label).collect();
+                write!(f, " on {}", labels.join(", "))
+            }
             Securable::Columns(name, columns) => write!(f, " ({}) on {name}", columns.join(", ")),
             Securable::Parameter(name) => write!(f, " on parameter {name}"),
         }
@@ -118,7 +150,7 @@ mod tests {
             (
                 Right::new(
                     ["SELECT", "INSERT"],
-                    Securable::Table(table("phiseal.runs")),
+                    Securable::table(table("phiseal.runs")),
                 ),
                 r#"GRANT SELECT, INSERT ON TABLE "phiseal"."runs" TO "en""gine";"#,
             ),
@@ -157,7 +189,7 @@ mod tests {
     fn a_message_quotes_only_names_that_need_it() {
         let own = Right::new(
             ["INSERT", "UPDATE"],
-            Securable::Table(table("phiseal.runs")),
+            Securable::table(table("phiseal.runs")),
         );
         assert_eq!(own.to_string(), "INSERT, UPDATE on phiseal.runs");
         let schema = Right::new(["USAGE"], Securable::Schema("My".to_owned()));
@@ -166,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_a_reader_needs_is_part_of_what_is_missing() {
-        let on = Securable::Table(table("phiseal.runs"));
+        let on = Securable::table(table("phiseal.runs"));
         let missing = Right::new(["SELECT", "INSERT"], on.clone());
         assert!(missing.includes("INSERT") && !missing.includes("UPDATE"));
         let reads = |privilege: &str| privilege == "SELECT";
@@ -175,5 +207,29 @@ mod tests {
             Some(Right::new(["SELECT"], on.clone()))
         );
         assert_eq!(Right::new(["INSERT"], on).only(reads), None);
+    }
+
+    #[test]
+    fn tables_with_the_same_privileges_come_into_one_statement() {
+        let on = |privilege, name| Right::new([privilege], Securable::table(table(name)));
+        let schema = Right::new(["SELECT"], Securable::Schema("s".to_owned()));
+        let rights = [
+            on("SELECT", "p.a"),
+            on("UPDATE", "p.a"),
+            schema,
+            on("SELECT", "p.b"),
+        ];
+        let statements: Vec<String> = Right::together(rights)
+            .iter()
+            .map(|right| right.grant_to("me"))
+            .collect();
+        assert_eq!(
+            statements,
+            [
+                r#"GRANT SELECT ON TABLE "p"."a", "p"."b" TO "me";"#,
+                r#"GRANT UPDATE ON TABLE "p"."a" TO "me";"#,
+                r#"GRANT SELECT ON SCHEMA "s" TO "me";"#,
+            ]
+        );
     }
 }

@@ -58,9 +58,12 @@ async fn granted(
         true => of_tables(&looking).await.unwrap_or_default(),
         false => Vec::new(),
     };
-    let statements: Vec<String> = missing(&server, of_tables)
+    let missing = missing(&server, of_tables);
+    let needed = missing
         .iter()
-        .filter_map(|right| right.only(|privilege| is_needed(&cli.global, privilege)))
+        .filter_map(|right| right.only(|privilege| is_needed(&cli.global, privilege)));
+    let statements: Vec<String> = Right::together(needed)
+        .iter()
         .map(|right| right.grant_to(&server.role))
         .collect();
     if statements.is_empty() {

@@ -58,8 +58,9 @@ pub fn plan_of_variable() -> Option<PathBuf> {
     Some(PathBuf::from(value))
 }
 
-/// The fault of a command that needs a plan file where there is none.
-pub fn no_plan() -> Fault {
+/// The fault of a command that needs a plan file where there is none. `tables` says whether it needs the
+/// tables that a plan names.
+pub fn no_plan(tables: bool) -> Fault {
     let here = std::env::current_dir().ok();
     let folders: Vec<String> = candidates(None, None, here.as_deref())
         .iter()
@@ -72,13 +73,18 @@ pub fn no_plan() -> Fault {
     Fault {
         code: "E0126",
         message: format!(
-            "there is no plan file: {DEFAULT_PLAN} was looked for in {}",
+            "there is no plan file{}: {DEFAULT_PLAN} was looked for in {}",
+            if tables { " that names the tables" } else { "" },
             folders.join(", ")
         ),
         hint: format!(
             "go to its folder, name it with --plan FILE or the variable {VARIABLE}, or have one \
-             written by `phiseal init`; commands that only read or change phiseal's own tables, such as \
-             `phiseal status`, need no plan file but --database-url"
+             written by `phiseal init`{}",
+            match tables {
+                true => "",
+                false =>
+                    "; this command may need no more than the database: try --database-url URL",
+            }
         ),
         exit: Exit::Usage,
     }

@@ -68,6 +68,9 @@ impl FileOpener {
     fn explained(&self, error: StoreError) -> StoreError {
         let error = match error {
             StoreError::Unreachable { .. } => StoreError::unreachable(cause(self.path())),
+            StoreError::Refused { .. } if self.path().is_dir() => {
+                StoreError::unreachable(ConnectFault::IsFolder)
+            }
             StoreError::Refused { sqlstate } if sqlstate == NOT_SQLITE => {
                 StoreError::unreachable(ConnectFault::NotSqlite)
             }

@@ -169,7 +169,7 @@ async fn a_wrong_password_is_told_with_where_it_came_from() {
     says(
         &error,
         "database postgres at 127.0.0.1:",
-        "the password is that of the URL",
+        "the URL has this password",
     );
     says(&error, "as user scram: the password is wrong", "%40");
     says(&error, "SQLSTATE 28P01 invalid_password", "");
@@ -189,7 +189,7 @@ async fn a_wrong_password_is_told_with_where_it_came_from() {
         "the URL has no password and PGPASSWORD is not set",
     );
     let (error, _) = failed(status().env("PGPASSWORD", "wrong"), "E0503").await;
-    says(&error, "", "that of the variable PGPASSWORD");
+    says(&error, "", "the variable PGPASSWORD has this password");
     status()
         .env("PGPASSWORD", CANARY)
         .run()
@@ -205,7 +205,11 @@ async fn a_password_that_ends_the_url_too_early_is_recognised() {
             "E0502",
         )
         .await;
-        says(&error, "the user, the password or a parameter has a /", "");
+        says(
+            &error,
+            "the password, the user or a parameter contains / ? # or @",
+            "",
+        );
         says(&error, "%2F %3F %23 %40 %25", "");
     }
     let error = told("postgres://me:canary47%zz@127.0.0.1:1/app", "E0502").await;

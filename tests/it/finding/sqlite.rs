@@ -17,13 +17,13 @@ async fn a_file_that_cannot_be_opened_is_named_with_its_whole_path_and_why() {
         (
             "sqlite:gone.db",
             "gone.db",
-            "there is no such file",
+            "it does not exist",
             "?mode=rwc",
         ),
         (
             "sqlite://gone.db",
             "gone.db",
-            "there is no such file",
+            "it does not exist",
             "?mode=rwc",
         ),
         (
@@ -54,7 +54,7 @@ async fn a_file_that_cannot_be_opened_is_named_with_its_whole_path_and_why() {
         ] {
             let args = [command, &["--database-url", url]].concat();
             let (error, stderr) = failed(at(&folder, &args), "E0501").await;
-            let place = format!("the file {}: {why}", folder.join(file).display());
+            let place = format!("the SQLite file {}: {why}", folder.join(file).display());
             assert!(
                 text(&error, "message").contains(&place),
                 "{url} {command:?}: {error}"

@@ -8,7 +8,7 @@ use crate::store::{Right, Securable};
 pub(super) fn rights(privilege: &str, table: &str) -> Vec<Right> {
     vec![Right::new(
         [privilege],
-        Securable::Table(table.parse().unwrap()),
+        Securable::table(table.parse().unwrap()),
     )]
 }
 
@@ -57,7 +57,7 @@ fn the_hint_of_a_missing_right_is_the_whole_statement_that_gives_it() {
         w.server.login = "deploy".to_owned();
         w.server.missing_rights = vec![Right::new(
             ["INSERT", "UPDATE"],
-            Securable::Table("phiseal.runs".parse().unwrap()),
+            Securable::table("phiseal.runs".parse().unwrap()),
         )];
         w.table().schema = "public".to_owned();
         w.table().owned_by = "clinic".to_owned();

@@ -240,7 +240,7 @@ fn missing(row: &PgRow) -> Result<Right, StoreError> {
     let schema: &str = get(row, "schema")?;
     let on = match get::<Option<&str>>(row, "name")? {
         None => Securable::Schema(schema.to_owned()),
-        Some(name) => Securable::Table(TableName {
+        Some(name) => Securable::table(TableName {
             schema: Some(ident(schema)?),
             name: ident(name)?,
         }),

@@ -188,9 +188,10 @@ async fn own_tables(
                 schema: Some(ident(schema)?),
                 name: ident(name)?,
             };
-            let right = Right::new(missing, Securable::Table(table));
+            let right = Right::new(missing, Securable::table(table));
             facts.missing_rights.push(right);
         }
     }
+    facts.missing_rights = Right::together(std::mem::take(&mut facts.missing_rights));
     Ok(())
 }

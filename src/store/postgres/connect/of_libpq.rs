@@ -28,7 +28,7 @@ const PARAMETERS: &[(&str, Fate)] = &[
         "channel_binding",
         Only(
             &["disable", "prefer"],
-            "SCRAM is without channel binding here: sslmode=verify-full has the server prove who it is",
+            "phiseal has no channel binding; sslmode=verify-full has the server prove who it is",
         ),
     ),
     // Always UTF8.
@@ -172,7 +172,7 @@ mod tests {
             (
                 "channel_binding",
                 "require",
-                "may only be disable or prefer here: SCRAM",
+                "may only be disable or prefer here: phiseal has no",
             ),
             ("gssencmode", "require", "no Kerberos"),
             ("ssl_min_protocol_version", "TLSv1.3", "TLS 1.2 is accepted"),

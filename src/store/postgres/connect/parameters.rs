@@ -29,7 +29,7 @@ const PARAMETERS: &[&str] = &[
     "user",
 ];
 
-const UNENCODED: &str = "the user, the password or a parameter has a / ? # or @ in it as it is, which ends that part of a URL";
+const UNENCODED: &str = "the password, the user or a parameter contains / ? # or @ unencoded, which ends that part of a URL";
 const ENCODE: &str = "write each of / ? # @ % in a user, password or parameter percent-encoded, as %2F %3F %23 %40 %25";
 
 /// What the URL sets. The environment and the defaults decide the rest.
@@ -281,7 +281,7 @@ mod tests {
         ] {
             let said = faults(url);
             assert!(
-                said.starts_with("the user, the password or a parameter has a /"),
+                said.starts_with("the password, the user or a parameter contains / ? # or @"),
                 "{said}"
             );
             assert!(said.contains("%2F %3F %23 %40 %25"), "{said}");
