@@ -27,7 +27,7 @@ coded! {
             tags: Vec<String>,
         } = "E0611"("{table}: {} in quarantine, and the plaintext may be the only copy: {}",
             counted(.tags.len() as u64, "row"), some(.tags)), exit: Unverified,
-            hint: "see `phiseal quarantine list`; mend the rows and run `phiseal quarantine retry` and `phiseal backfill`, or \
+            hint: "see `phiseal quarantine list`; correct the rows and run `phiseal quarantine retry` and `phiseal backfill`, or \
                 name each row whose values may be lost: `--give-up TAG`";
         /// Objects depend on a plaintext column.
         Dependents {
@@ -48,7 +48,7 @@ coded! {
             unsealed: u64,
         } = "E0613"("{table}: {} not open or not what it should be, {} not sealed: the plaintext stays",
             does(*.failed), counted(*.unsealed, "value")), exit: Unverified,
-            hint: "`phiseal verify` lists them; the freeze stays on: mend the values and run the command again, or \
+            hint: "`phiseal verify` lists them; the columns stay frozen: correct the values and run the command again, or \
                 `phiseal finalize --undo`";
         /// The server's statistics still show values of a blanked column.
         StatisticsShow {
@@ -63,7 +63,7 @@ coded! {
             /// The table's label.
             table: String,
         } = "E0615"("{table}: the plaintext is gone, which cannot be undone"),
-            hint: "`phiseal restore` decrypts it back, as long as its keys live";
+            hint: "`phiseal restore` decrypts it into the column again, as long as its keys exist";
         /// A finalize of the table is not finished.
         Unfinished {
             /// The table's label.

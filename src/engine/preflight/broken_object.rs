@@ -6,15 +6,15 @@ use super::{Findings, Preflight};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     for object in &p.server.broken_objects {
-        let hint = "drop it, or make again what it names: `SELECT` from it, or a write to its table, says what is missing";
+        let hint = "drop it, or recreate what it refers to; `SELECT` from it, or a write to its table, names what is missing";
         if p.purpose.drops_columns() {
             let what = format!(
-                "{object} names what is not there, so that no column of the file can be dropped"
+                "{object} refers to something that does not exist, so SQLite cannot drop any column of the file"
             );
             out.refuse("E0246", p.plan, None, what, hint);
         } else {
             let what = format!(
-                "{object} names what is not there: a rotation of blind indexes and `restore --drop-sealed` are refused"
+                "{object} refers to something that does not exist, so SQLite cannot drop columns: rotating a blind index and `restore --drop-sealed` will be refused"
             );
             out.warn("E0246", p.plan, None, what, hint);
         }

@@ -7,8 +7,9 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
         let checks = (table.checks.iter())
             .filter(|check| field.is_in(&check.columns) && !is_ours(&check.name));
         for check in checks {
-            let what = format!("constraint {} looks at the plaintext", check.name);
-            let remedy = "drop the constraint, and let the application check before it seals";
+            let what = format!("constraint {} checks the plaintext", check.name);
+            let remedy =
+                "drop the constraint, and let the application check the value before it seals it";
             p.in_the_way(out, "E0230", &field, what, remedy);
         }
     }

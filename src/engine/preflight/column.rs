@@ -59,7 +59,7 @@ fn new_name(p: &Preflight<'_>, name: &str) -> Option<String> {
         .flat_map(|record| &record.place.renames);
     let (_, now) = renamed.into_iter().find(|(was, _)| was == name)?;
     Some(format!(
-        "the column is called {now} now: write that in the plan"
+        "the column is now called {now}: write that name in the plan"
     ))
 }
 

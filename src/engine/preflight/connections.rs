@@ -14,7 +14,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 p.server.connections_limit,
                 free.max(0)
             ),
-            "end sessions that nobody needs, or raise the limit, or set fewer `lanes` in the [run] section of the plan: \
+            "close idle sessions, raise the limit, or set fewer `lanes` in the [run] section of the plan: \
              a run uses lanes + 3",
         );
     }

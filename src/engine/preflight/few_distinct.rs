@@ -31,7 +31,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 "E0237",
                 p.plan,
                 Some(field.name()),
-                format!("a blind index would give its values away: {what}"),
+                format!("a blind index would reveal its values: {what}"),
                 "leave the blind index out, or write force = true into it if the risk is understood",
             );
         }

@@ -20,7 +20,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                     key.other, key.name
                 )
             };
-            let remedy = "drop the foreign key, and refer by another column";
+            let remedy = "drop the foreign key, and refer to another column";
             p.in_the_way(out, "E0231", &field, what, remedy);
         }
     }

@@ -10,15 +10,15 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 "E0233",
                 p.plan,
                 Some(field.name()),
-                "the column is generated: nothing can be written into it, and the guard cannot see its new value",
-                "seal the columns it is made from, and drop it",
+                "the column is generated: nobody can write to it, and the guard cannot see its new value",
+                "seal the columns from which it is generated, and drop it",
             );
         }
         let readers = (table.dependents.iter())
             .filter(|d| d.kind == "generated column" && field.is_in(&d.columns));
         for reader in readers {
             let what = format!(
-                "generated column {} is made from it, and keeps what it shows",
+                "generated column {} is computed from it, and keeps the plaintext readable",
                 reader.name
             );
             p.in_the_way(out, "E0233", &field, what, "drop the generated column");

@@ -10,8 +10,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             gap.clone(),
-            "any command that writes puts this program's guards there and no mark; then `phiseal verify` of all \
-             tables opens and compares every value",
+            "any command that writes installs this program's guards; afterwards run `phiseal verify` on all tables, which \
+             decrypts and compares every value",
         );
     }
 }

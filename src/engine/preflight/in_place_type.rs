@@ -13,14 +13,14 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
         // The check of widths refuses char(n).
         if !takes_text(p.dialect, column) {
             let what = match &column.domain {
-                Some(domain) => format!("the column is of the domain {domain}"),
+                Some(domain) => format!("the column has the domain {domain}"),
                 None => format!("the column is of type {}", column.sql_type),
             };
             out.refuse(
                 "E0228",
                 p.plan,
                 Some(field.name()),
-                format!("{what}, which does not take sealed text"),
+                format!("{what}, which cannot hold sealed text"),
                 "seal into a column beside it (seal_into), or change its type to text",
             );
         }

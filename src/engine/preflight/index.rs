@@ -17,10 +17,10 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             .filter(|index| !is_ours(&index.name) && !named_elsewhere(&index.name));
         for index in indexes {
             let what = format!(
-                "index {} ({}) is over the plaintext",
+                "index {} ({}) contains the plaintext",
                 index.name, index.method
             );
-            let remedy = "drop the index; a blind index takes its place for equality only";
+            let remedy = "drop the index; a blind index can replace it for equality searches only";
             p.in_the_way(out, "E0232", &field, what, remedy);
         }
     }

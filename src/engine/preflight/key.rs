@@ -129,11 +129,11 @@ fn another_than_primary(
         p.plan,
         None,
         format!(
-            "the primary key {} cannot be the row key ({why}); the unique key ({}) is taken",
+            "the primary key {} cannot identify sealed rows ({why}); the unique key ({}) is used instead",
             primary.name,
             listed(names)
         ),
-        "keep it unique and NOT NULL for as long as values are sealed: they are bound to it",
+        "keep it unique and NOT NULL as long as the table has sealed values: they are bound to it",
     );
 }
 
@@ -147,8 +147,8 @@ pub(super) fn column(
     let gone = || {
         refusal(
             "E0209",
-            "the row key was registered with this column, which is no longer there",
-            "give the column its name back; no sealed value opens without its row key",
+            "sealed values of this table are bound to this key column, which no longer exists",
+            "rename the column back; no sealed value can be decrypted without its row key",
         )
     };
     let facts = column_of(table, name).ok_or_else(gone)?;
@@ -156,15 +156,15 @@ pub(super) fn column(
     if plan.columns.iter().any(|column| column.name == ident) {
         return Err(refusal(
             "E0208",
-            "the column is part of the row key, and so cannot be sealed itself",
-            "give the table a key that is no PHI",
+            "the column is part of the row key, so it cannot be sealed itself",
+            "give the table a key that contains no PHI",
         ));
     }
     if facts.generated {
         return Err(refusal(
             "E0208",
-            "the key column is generated, and the guard cannot see its new value",
-            "make the columns it is made from the key",
+            "the key column is generated, so the guard cannot see its new value",
+            "use the columns from which it is generated as the key",
         ));
     }
     let kind = match dialect {
@@ -178,7 +178,7 @@ pub(super) fn column(
         return Err(refusal(
             "E0208",
             format!("values of type {} cannot be in a row key", facts.sql_type),
-            "their text can change without a write to the row: use an integer, uuid, text, numeric, \
+            "the text of such a value depends on settings: use an integer, uuid, text, numeric, \
              date, timestamp, bytea or boolean, or give the table another unique key over NOT NULL columns of such \
              types, NOT DEFERRABLE, which is then taken",
         ));
@@ -253,7 +253,7 @@ fn frozen(table: &TableFacts, record: &FieldRecord) -> Result<Vec<String>, KeyRe
         return Err(refusal(
             "E0209",
             format!(
-                "the row key was registered as ({}), which is no longer unique and NOT NULL",
+                "sealed values of this table are bound to the key ({}), which is no longer unique and NOT NULL",
                 listed(columns)
             ),
             "add a unique constraint over these columns: the row key of sealed values never changes",
@@ -300,7 +300,7 @@ fn cascades(p: &Preflight<'_>, table: &TableFacts, key: &[String], out: &mut Fin
                     "foreign key {} lets table {} change this column of the row key",
                     foreign.name, foreign.other
                 ),
-                "such a change blanks the seal, which is made again; once the plaintext is gone it is refused",
+                "such a change sets the sealed value to NULL, and the next backfill seals it again; once the plaintext is gone, the change is refused",
             );
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 listed(&p.server.statement_logging)
             ),
             format!(
-                "ALTER ROLE {} SET these to their quiet values, or guard the log as you guard the table",
+                "ALTER ROLE {} SET these to values that log less, or protect the log as you protect the table",
                 p.server.role
             ),
         );
@@ -39,7 +39,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             format!(
-                "the server's log will grow by about {} MB: it takes every batch with its values, by {}",
+                "the server's log will grow by about {} MB: it records every batch with its values, because of {}",
                 (estimate::log_bytes(table, p.plan) * times).div_ceil(1_000_000),
                 listed(settings)
             ),
@@ -58,7 +58,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 p.plan,
                 Some(field.name()),
                 "extended statistics keep values of this column",
-                "DROP STATISTICS once the plaintext is gone: they keep samples of it",
+                "run run DROP STATISTICS once the plaintext is gone: they keep samples of it",
             );
         }
     }

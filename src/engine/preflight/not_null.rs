@@ -15,8 +15,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 p.plan,
                 Some(field.name()),
                 "the column is NOT NULL",
-                "nothing to do now; take it off before an application leaves the plaintext out: `phiseal finalize` \
-                 does, and gives it to the sealed column",
+                "nothing to do now: `phiseal finalize` drops NOT NULL and sets it on the sealed column; an application that \
+                 stops writing the plaintext before that needs it dropped",
             );
         }
         let has_default = field.column.is_some_and(|column| column.has_default);
@@ -25,8 +25,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 "E0269",
                 p.plan,
                 Some(field.name()),
-                "the column has a default: it would stand beside the value of an application that seals and leaves the \
-                 plaintext out, and be taken for a newer one",
+                "the column has a default: when an application writes only the sealed value, the default would appear as \
+                 plaintext, and phiseal would take it for a newer value",
                 "drop the default before an application seals its own values",
             );
         }

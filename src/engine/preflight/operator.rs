@@ -19,8 +19,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             format!(
-                "our role {role} is a superuser, and code of other roles runs with its rights: of the table's \
-                 owner {owner}{}",
+                "phiseal's role {role} is a superuser, so triggers and functions that others wrote run with superuser rights: \
+                 those of the table's owner {owner}{}",
                 also(&table.code_of_others)
             ),
             "log in as a role that has no rights of its own and is a member of the owner, with `role` under \
@@ -32,8 +32,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             format!(
-                "the login {login} is a superuser: the role {role} lowers the rights of ordinary code, and \
-                 holds back nobody who wants them back"
+                "the login {login} is a superuser: the role {role} limits ordinary code, but hostile code in a trigger can \
+                 return to superuser rights"
             ),
             format!("log in as a role that has no rights of its own and is a member of {role}"),
         );
@@ -44,14 +44,14 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             format!(
-                "code that a write of this table runs could go back from the role {role} to the rights of the \
-                 login {}: {}",
+                "code that runs when this table is written could switch from the role {role} back to the login \
+                 {}: {}",
                 p.server.login,
                 listed(&table.switching)
             ),
             format!(
-                "log in as {}, without `role` in the plan; or let a superuser own these functions once they \
-                 are read",
+                "log in as {}, without `role` in the plan; or review these functions and let a superuser own \
+                 them",
                 quote::identifier(role)
             ),
         );

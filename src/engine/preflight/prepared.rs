@@ -15,7 +15,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             format!(
                 "{prepared} prepared transactions hold their locks and snapshots until resolved"
             ),
-            "see pg_prepared_xacts; COMMIT PREPARED or ROLLBACK PREPARED what was forgotten",
+            "look at pg_prepared_xacts, and COMMIT PREPARED or ROLLBACK PREPARED those that were forgotten",
         );
     }
     let long = p.server.long_transactions;

@@ -26,7 +26,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 p.plan,
                 None,
                 format!("it is published by {names}: every sealed row goes to the subscribers"),
-                "see that each subscriber has the same columns, or its replication stops",
+                "make sure that each subscriber has the same columns; otherwise its replication stops",
             );
         } else {
             let columns = listed(missing);

@@ -26,7 +26,7 @@ impl Refused {
             .map(|finding| format!("  [{}] {finding}\n      {}", finding.code, finding.hint))
             .collect();
         format!(
-            "preflight refuses for {} reasons\n{}",
+            "preflight found {} reasons to refuse\n{}",
             many.len(),
             lines.join("\n")
         )

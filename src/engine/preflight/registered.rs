@@ -131,9 +131,9 @@ fn has_its_label(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) -> b
             "E0241",
             p.plan,
             None,
-            format!("label {label} belongs to a table that is not there any more, and this is another one"),
-            "if it was made to take the other's place, `phiseal fields rebind` compares every value first; if the \
-             other is gone for good, `phiseal fields forget`; or give this table a label of its own in the plan",
+            format!("label {label} belongs to a table that no longer exists, and this is a different table"),
+            "if this table replaces the other, run `phiseal fields rebind`, which compares every value first; if the other \
+             is gone for good, run `phiseal fields forget`; otherwise give this table a label of its own in the plan",
         ),
         Found::Several(tables) => out.refuse(
             "E0241",
@@ -143,8 +143,8 @@ fn has_its_label(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) -> b
                 "several tables carry the guard of label {label}: {}",
                 super::listed(tables.iter().map(TableName::label))
             ),
-            "one of them was the other once: say which is the one of the label with `phiseal fields rebind`, and give \
-             the other a label of its own in the plan",
+            "one is a copy of the other: name the one that keeps the label with `phiseal fields rebind`, and give the other \
+             a label of its own in the plan",
         ),
         Found::Known | Found::Guarded | Found::Named if is_same_table(record, table) => return true,
         Found::Known | Found::Guarded | Found::Named => out.refuse(
@@ -152,8 +152,8 @@ fn has_its_label(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) -> b
             p.plan,
             None,
             format!("label {label} belongs to table {}", table_of(record)),
-            "labels are never used twice: give this table a label of its own in the plan; if it was made to take the \
-             other's place, `phiseal fields rebind`",
+            "a label belongs to one table: give this table a label of its own in the plan; if it replaces the other, run \
+             `phiseal fields rebind`",
         ),
     }
     false
@@ -180,8 +180,8 @@ fn renamed(p: &Preflight<'_>, records: &[&FieldRecord], out: &mut Findings) {
             "E0252",
             p.plan,
             None,
-            format!("{was} was registered, and is called {now} now"),
-            "the next backfill, or what `phiseal plan --sql` prints, makes the guard for the new name; the label stays",
+            format!("{was} has been renamed to {now}"),
+            "nothing to do: the next backfill, or the statements of `phiseal plan --sql`, create the guard for the new name; the label stays",
         );
     }
 }
@@ -204,7 +204,7 @@ fn column_label(
                 "the label of this column belongs to column {}",
                 record.column_name
             ),
-            "labels are never used twice: give the table another label, or the column another name",
+            "a label belongs to one column: give the table another label, or the column another name",
         );
     }
 }
@@ -344,7 +344,7 @@ fn changed(
         "E0240",
         p.plan,
         column,
-        format!("its {what} is registered as {registered}, and would now be {planned}"),
-        "what values were sealed with is frozen: set it back in the plan, or restore first",
+        format!("its {what} was {registered} when its values were sealed, and the plan now says {planned}"),
+        "sealed values depend on it: write the old value in the plan, or run `phiseal restore` first",
     );
 }

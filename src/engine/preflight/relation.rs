@@ -37,7 +37,7 @@ fn name(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
             "E0268",
             p.plan,
             None,
-            "no guard can stand on a table of this name: in a trigger it means the row before or after",
+            "a table of this name cannot have the guard: inside a trigger the name means the row before or after the change",
             "ALTER TABLE … RENAME TO another name",
         );
     }
@@ -52,21 +52,21 @@ fn new_name(p: &Preflight<'_>) -> Option<String> {
     let mut renames = p.registered.iter().flat_map(|record| &record.place.renames);
     let (_, now) = renames.find(|(was, _)| is_this(was))?;
     Some(format!(
-        "the table is called {now} now: write that in the plan"
+        "the table is now called {now}: write that name in the plan"
     ))
 }
 
 fn kind(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
     let refused = match table.kind {
         RelationKind::Table | RelationKind::Partitioned | RelationKind::Partition => None,
-        RelationKind::View => Some(("a view", "name the table below it")),
+        RelationKind::View => Some(("a view", "name the table that it reads")),
         RelationKind::MaterializedView => Some((
             "a materialized view",
-            "name the table below it, and refresh it afterwards: it holds copies",
+            "name the table that it reads, and refresh it afterwards: it holds copies",
         )),
         RelationKind::Foreign => Some((
             "a foreign table",
-            "connect to the server that has its rows, and seal them there",
+            "connect to the server that stores its rows, and seal them there",
         )),
         RelationKind::Other => Some(("not a table", "name a table")),
     };
@@ -100,7 +100,7 @@ fn kind(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
             "E0203",
             p.plan,
             None,
-            format!("it is a partition of {root}, the others are left as they are"),
+            format!("it is a partition of {root}; the other partitions stay unsealed"),
             format!("name {root} in the plan to seal them all"),
         );
     }
@@ -113,7 +113,7 @@ fn storage(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
             p.plan,
             None,
             format!("its rows are stored by the access method {method}, not heap"),
-            "the version of a row is known of heap tables only: ALTER TABLE … SET ACCESS METHOD heap",
+            "phiseal needs row versions, which only heap tables have: ALTER TABLE … SET ACCESS METHOD heap",
         );
     }
     if table.inheritance {
@@ -122,7 +122,7 @@ fn storage(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
             p.plan,
             None,
             "it inherits from another table or is inherited from",
-            "rows of children would be missed or read twice: make them partitions, or end it with NO INHERIT",
+            "rows of child tables would be missed or read twice: make them partitions, or end the inheritance with NO INHERIT",
         );
     }
     if table.unlogged && p.purpose == RunPurpose::Backfill {
@@ -131,7 +131,7 @@ fn storage(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
             p.plan,
             None,
             "it is unlogged: a crash of the server empties it, and replicas never have it",
-            "nothing to do if that is meant",
+            "nothing to do if this is intended",
         );
     }
 }

@@ -55,7 +55,7 @@ fn columns(p: &Preflight<'_>, table: &TableFacts, new: &[String], out: &mut Find
             p.plan,
             None,
             format!(
-                "the table is made of a composite type, so no column can be added: {}",
+                "the table is defined by a composite type, so no column can be added: {}",
                 listed(new)
             ),
             "ALTER TABLE … NOT OF makes it a table of its own; or add the columns to the type (ALTER TYPE … ADD \
@@ -71,7 +71,7 @@ fn columns(p: &Preflight<'_>, table: &TableFacts, new: &[String], out: &mut Find
             p.plan,
             None,
             format!(
-                "{wanted} columns are to be added, and there is room for {} of the {} that a table can have{}",
+                "phiseal would add {wanted} columns, and the table has room for {} of the {} that a table can have{}",
                 free.max(0),
                 table.columns_max,
                 match dropped {
@@ -79,8 +79,8 @@ fn columns(p: &Preflight<'_>, table: &TableFacts, new: &[String], out: &mut Find
                     _ => String::new(),
                 }
             ),
-            "a copy of the table gives dropped columns back (pg_dump, or CREATE TABLE … LIKE); or seal some of the \
-             columns in a table of their own",
+            "copying the table (pg_dump, or CREATE TABLE … LIKE) frees the room of dropped columns; or move some of the \
+             columns into a table of their own",
         );
     }
 }

@@ -8,7 +8,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             "E0219",
             p.plan,
             None,
-            format!("row-level security hides rows from our role {}", p.server.role),
+            format!("row-level security hides rows from phiseal's role {}", p.server.role),
             "use a role with BYPASSRLS, or the owner where the table has no FORCE ROW LEVEL SECURITY",
         );
     }

@@ -20,7 +20,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             continue;
         }
         let what = match updates {
-            true => "takes the UPDATE statements of a run",
+            true => "replaces the UPDATE statements of a run",
             false => "rewrites what applications send to the table",
         };
         out.refuse(

@@ -59,7 +59,7 @@ pub(super) fn restrictions(
         faults.push("as a generated column".to_owned());
     }
     if column.has_default {
-        faults.push("with a default, which would look sealed".to_owned());
+        faults.push("with a default, which would look like a sealed value".to_owned());
     }
     // Finalize copies NOT NULL to it, and adds constraints of its own.
     if column.not_null && !field.finalized() {

@@ -14,18 +14,18 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             format!(
-                "synchronous_standby_names asks for {}, and {there} are there: a COMMIT would not end",
+                "synchronous_standby_names requires {}, and {there} are connected: a COMMIT would never return",
                 counted(asked, "synchronous standby")
             ),
-            "bring them back, or take them out of synchronous_standby_names until they are",
+            "start them, or remove them from synchronous_standby_names until they run",
         ),
         Some(_) => {}
         None => out.warn(
             "E0272",
             p.plan,
             None,
-            format!("role {} cannot see whether the synchronous standbys are there", p.server.login),
-            "GRANT pg_monitor to it; if one is not there, every COMMIT waits, and says so",
+            format!("role {} cannot see whether the synchronous standbys are connected", p.server.login),
+            "GRANT pg_monitor to it; if a standby is missing, every COMMIT waits, and phiseal says so",
         ),
     }
 }

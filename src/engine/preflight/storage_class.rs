@@ -14,9 +14,9 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             "E0258",
             p.plan,
             None,
-            "the file stores its text as UTF-16, and only values of UTF-8 are sealed",
-            "load it into a file of UTF-8, as in `sqlite3 old.db .dump | sqlite3 new.db`; values sealed already are given \
-             back by `phiseal restore`",
+            "the file stores its text as UTF-16, and phiseal seals only UTF-8",
+            "load it into a UTF-8 file, as in `sqlite3 old.db .dump | sqlite3 new.db`; run `phiseal restore` first if \
+             values are sealed already",
         );
     }
     for (_, field) in p.fields() {
@@ -32,10 +32,10 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 p.plan,
                 Some(field.name()),
                 format!(
-                    "its values are of several storage classes: {}",
+                    "its values have several storage classes: {}",
                     listed(&classes)
                 ),
-                "bring them to one, as in UPDATE … SET x = CAST(x AS TEXT)",
+                "convert them to one class, as in UPDATE … SET x = CAST(x AS TEXT)",
             );
         }
     }

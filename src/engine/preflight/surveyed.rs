@@ -13,11 +13,11 @@ pub fn surveyed(plan: &TablePlan, survey: &Survey, out: &mut Findings) {
             plan,
             None,
             format!(
-                "{} the constraint {constraint}, which was added NOT VALID: no update of such a row is taken, and \
-                 the server would write the whole row into its log. They are not sent, and listed in quarantine",
+                "{} the constraint {constraint}, which was added NOT VALID: the server refuses every update of such a row and \
+                 writes the whole row into its log, so phiseal does not send it and lists it in quarantine",
                 counted(*rows, "row breaks", "rows break")
             ),
-            "mend these rows and VALIDATE the constraint, or drop it",
+            "correct these rows and VALIDATE the constraint, or drop it",
         );
     }
     for (column, rows) in &survey.formless {
@@ -26,12 +26,11 @@ pub fn surveyed(plan: &TablePlan, survey: &Survey, out: &mut Findings) {
             plan,
             Some(column),
             format!(
-                "{} a key without a fixed form here (a date before the year 1 or after 9999, infinity, NaN): they \
-                 cannot be sealed, and go to quarantine",
+                "{} a key that the format does not allow (a date before the year 1 or after 9999, infinity, NaN): they \
+                 cannot be sealed, and are listed in quarantine",
                 counted(*rows, "row has", "rows have")
             ),
-            "give these rows a key of another value; or give the table another unique key before its first field is \
-             sealed",
+            "give these rows another key; or give the table another unique key before its first column is sealed",
         );
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             Some(name),
             "the tenant column is generated, and the guard cannot see its new value",
-            "name the column it is made from",
+            "name the column from which it is generated",
         );
     }
     if p.dialect == Dialect::Postgres && key::kind_of(facts).is_none() {
@@ -32,7 +32,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             "E0212",
             p.plan,
             Some(name),
-            format!("the tenant column is of type {}, whose text can change by itself", facts.sql_type),
+            format!("the tenant column is of type {}, whose text depends on settings", facts.sql_type),
             "use a column of an integer, uuid, text, numeric, date, timestamp, bytea or boolean type",
         );
     }
@@ -41,7 +41,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             "E0212",
             p.plan,
             Some(name),
-            "the tenant column may be NULL; such rows go to quarantine, as empty ones do",
+            "the tenant column may be NULL; rows whose tenant is NULL or empty are listed in quarantine",
             "give each row a tenant, then SET NOT NULL",
         );
     }

@@ -31,7 +31,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             format!(
-                "trigger {} fires after the guard, and may change what the guard looked at",
+                "trigger {} fires after phiseal's guard, and may change a value that the guard has already checked",
                 trigger.name
             ),
             "rename it: triggers fire in the order of their names, byte by byte, and this one must come before ~phiseal",
@@ -89,7 +89,7 @@ fn will_fire<'t>(
         p.plan,
         None,
         format!("{what} will fire for every row that is written"),
-        format!("see that {they} no copy of OLD.* with the plaintext"),
+        format!("make sure that {they} no copy of OLD.* with the plaintext"),
     );
 }
 
@@ -101,7 +101,7 @@ fn fired(p: &Preflight<'_>, trigger: &TriggerFacts, out: &mut Findings) {
             p.plan,
             None,
             format!("trigger {name} fires on UPDATE, for every row that is written"),
-            "read what it does, then say triggers = \"fire\" or \"suppress\" in the plan",
+            "read what it does, then set triggers = \"fire\" or \"suppress\" in the plan",
         ),
         // `suppression` refuses this for the whole table.
         TriggerPolicy::Suppress if p.dialect == Dialect::Sqlite => {}
@@ -112,14 +112,14 @@ fn fired(p: &Preflight<'_>, trigger: &TriggerFacts, out: &mut Findings) {
             p.plan,
             None,
             format!("trigger {name} fires under the replica role too, so it cannot be suppressed"),
-            "ALTER TABLE … ENABLE TRIGGER makes it an ordinary one; or say triggers = \"fire\"",
+            "ALTER TABLE … ENABLE TRIGGER makes it an ordinary one; or set triggers = \"fire\"",
         ),
         TriggerPolicy::Suppress => out.warn(
             "E0224",
             p.plan,
             None,
             format!("trigger {name} will not see the rows that are written"),
-            "see that nothing depends on it, such as a search index or an updated_at",
+            "make sure that nothing depends on it, such as a search index or an updated_at column",
         ),
         // Reported together for the whole table.
         TriggerPolicy::Fire | TriggerPolicy::Refuse => {}
@@ -134,7 +134,7 @@ fn suppression(p: &Preflight<'_>, out: &mut Findings) {
             p.plan,
             None,
             "SQLite has no way to suppress triggers",
-            "say triggers = \"fire\", or drop the trigger",
+            "set triggers = \"fire\", or drop the trigger",
         ),
         Dialect::Postgres if !p.server.may_suppress_triggers => out.refuse(
             "E0226",
@@ -144,7 +144,7 @@ fn suppression(p: &Preflight<'_>, out: &mut Findings) {
                 "the role {role} may not set session_replication_role, so nothing can be suppressed"
             ),
             format!(
-                "{} (PostgreSQL 15 and later), use a superuser, or say triggers = \"fire\"",
+                "{} (PostgreSQL 15 and later), use a superuser, or set triggers = \"fire\"",
                 Right::new(["SET"], Securable::Parameter("session_replication_role"))
                     .grant_to(role)
             ),

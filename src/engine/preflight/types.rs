@@ -20,7 +20,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 p.plan,
                 Some(field.name()),
                 format!("values of type {} cannot be sealed", column.sql_type),
-                "its text depends on settings or on the catalog: change the type, to numeric or text for instance",
+                "its text depends on settings or on the catalog: change the type, for example to numeric or text",
             );
         } else if column.base_schema != "pg_catalog"
             && column.base_type != "citext"
@@ -31,7 +31,7 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 p.plan,
                 Some(field.name()),
                 format!("{} is a type of an extension", column.sql_type),
-                "see that its text depends on no setting, and that casting the text gives the value back",
+                "make sure that its text depends on no setting, and that casting the text back gives the same value",
             );
         }
     }
@@ -52,8 +52,8 @@ fn large_object(p: &Preflight<'_>, name: &str, column: &ColumnFacts, out: &mut F
              readable in pg_largeobject",
             column.sql_type
         ),
-        "move the content into a bytea column (lo_get), seal that, and unlink the large objects (lo_unlink); values \
-         sealed already are given back by `phiseal restore`",
+        "move the content into a bytea column (lo_get), seal that, and unlink the large objects (lo_unlink); run `phiseal \
+         restore` first if values are sealed already",
     );
 }
 

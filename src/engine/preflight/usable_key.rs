@@ -12,9 +12,9 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             "E0216",
             p.plan,
             None,
-            "there is no usable key of purpose cell",
-            "see `phiseal keys list`: a suspended key is taken back by `phiseal keys resume`, and replaced by \
-             `phiseal rotate` after that; where there is none, make one with `phiseal keys create`",
+            "there is no active key that encrypts values (purpose cell)",
+            "see `phiseal keys list`: take a suspended key back into use with `phiseal keys resume`, then replace it with \
+             `phiseal rotate`; if there is no key, make one with `phiseal keys create`",
         );
     }
     let indexed = p
@@ -27,8 +27,8 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             "E0216",
             p.plan,
             None,
-            "there is no usable key of purpose blind_index, and the plan has a blind index",
-            "see `phiseal keys list`: a suspended key is taken back by `phiseal keys resume`; where there is none, \
+            "the plan has a blind index, and there is no active key for it (purpose blind_index)",
+            "see `phiseal keys list`: take a suspended key back into use with `phiseal keys resume`; if there is no key, \
              make one with `phiseal keys create --purpose blind_index`",
         );
     }

@@ -27,13 +27,13 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
                 "{chars} characters can need {} when sealed",
                 sealed_chars_max(chars, field.plan.pad_to)
             ),
-            None => "blanks at the end are not kept".to_owned(),
+            None => "spaces at the end are not kept".to_owned(),
         };
         out.refuse(
             "E0227",
             p.plan,
             Some(field.name()),
-            format!("{} does not take sealed text: {need}", column.sql_type),
+            format!("{} cannot hold sealed text: {need}", column.sql_type),
             format!(
                 "ALTER TABLE {} ALTER COLUMN {} TYPE text",
                 p.plan.name.quoted(),
