@@ -100,23 +100,38 @@ fn ownership(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
     if p.purpose == RunPurpose::Backfill && !guarded(table) {
         made.push("the guard's triggers".to_owned());
     }
-    if p.purpose == RunPurpose::Finalize {
-        made.push("another guard, and constraints".to_owned());
-    }
+    let has_index = p
+        .fields()
+        .any(|(_, field)| field.plan.blind_index.is_some());
+    let by_owner = match p.purpose {
+        RunPurpose::Finalize => Some("another guard, and constraints"),
+        RunPurpose::Rotate { indexes: true } if has_index => {
+            Some("new columns of the blind indexes, and another guard")
+        }
+        RunPurpose::Restore { drop_sealed: true } => Some("the sealed columns and the guard"),
+        _ => None,
+    };
+    made.extend(by_owner.map(str::to_owned));
     if !made.is_empty() {
         out.refuse(
             "E0218",
             p.plan,
             None,
             format!(
-                "the role {} does not own the table, and these are still to be made: {}",
+                "the role {} does not own the table, and only its owner may make or drop: {}",
                 p.server.role,
                 listed(made)
             ),
             format!(
-                "let the owner {} run the statements of `phiseal plan --sql`, then run this again; or run \
-                 phiseal as the owner: {} and `role = \"{}\"` under [database] in the plan",
-                table.owned_by,
+                "{}run phiseal as the owner: {} and `role = \"{}\"` under [database] in the plan",
+                match by_owner {
+                    // There is no script for what comes in the middle of a command.
+                    Some(_) => String::new(),
+                    None => format!(
+                        "let the owner {} run the statements of `phiseal plan --sql`, then run this again; or ",
+                        table.owned_by
+                    ),
+                },
                 grant_membership(&table.owned_by, &p.server.login),
                 table.owned_by,
             ),

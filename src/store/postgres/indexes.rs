@@ -158,12 +158,26 @@ async fn validity(
     .await?)
 }
 
-/// Creates the lookup indexes that are not unique.
+/// Creates the lookup indexes that are not unique. Leaves those on relations that our role does not
+/// own to the owner: preflight has said so.
 pub(super) async fn lookup_indexes(store: &PostgresStore, table: &Table) -> Result<()> {
     for index in lookups(store, table, false).await? {
-        concurrently(store, &index, Wait::InTheOpen).await?;
+        if is_ours(store, &index.relation).await? {
+            concurrently(store, &index, Wait::InTheOpen).await?;
+        }
     }
     Ok(())
+}
+
+/// Whether our role has the rights of the relation's owner.
+async fn is_ours(store: &PostgresStore, relation: &str) -> Result<bool> {
+    in_transaction!(store.begin(), |tx| {
+        scalar(
+        "SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1)"
+    )
+    .bind(relation.to_owned())
+    .fetch_one(&mut **tx)
+    })
 }
 
 /// The leaves, each with the name of its index. CREATE INDEX CONCURRENTLY works only on leaves, and
