@@ -1,6 +1,7 @@
 //! The arguments, as clap reads them. The options of [`Global`] are taken before or after the
 //! command.
 
+mod audit;
 mod keys;
 mod migrate;
 mod pace;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::audit::{Audit, AuditList};
 pub use self::keys::{
     Compromise, Destroy, KeyMove, KeyPurpose, Keys, NewKeys, RewrapTo, RotateArgs, Search,
 };
@@ -129,7 +131,7 @@ pub enum Command {
     /// Rows that could not be processed
     #[command(subcommand)]
     Quarantine(Quarantine),
-    /// The audit chain
+    /// The audit log: who did what to keys and tables
     #[command(subcommand)]
     Audit(Audit),
 }
@@ -378,16 +380,4 @@ pub enum Quarantine {
         #[arg(required = true)]
         tags: Vec<String>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Audit {
-    /// Check the whole chain
-    Verify {
-        /// A head noted elsewhere: finds a cut-off end, too
-        #[arg(long, value_name = "HEAD")]
-        head: Option<String>,
-    },
-    /// Print the value to note elsewhere
-    Head,
 }

@@ -1,9 +1,9 @@
 //! Writes new files for a person. The file must not exist; it is written whole or not at all.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Exit, Fault, io_fault};
 use crate::foreign::Foreign;
@@ -13,22 +13,69 @@ use crate::foreign::Foreign;
 /// # Errors
 /// E0106 if something of that name exists; E0108 if it cannot be written, and then it is removed.
 pub fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Fault> {
-    let opened = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path);
-    let mut file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists(path)),
-        Err(error) => return Err(not_written(path, &error)),
-    };
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(|error| {
-        // Half a file would block the next attempt.
-        let _ = std::fs::remove_file(path);
-        not_written(path, &error)
-    })
+    let mut file = NewFile::create(path, mode)?;
+    file.write(bytes)?;
+    file.finish()
+}
+
+/// A new file that is written piece by piece. Dropped without [`NewFile::finish`], it is removed:
+/// half a file would block the next attempt.
+pub struct NewFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+    is_whole: bool,
+}
+
+impl NewFile {
+    /// Creates the file with this mode (less the umask).
+    ///
+    /// # Errors
+    /// E0106 if something of that name exists; E0108 if it cannot be created.
+    pub fn create(path: &Path, mode: u32) -> Result<Self, Fault> {
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(path);
+        match opened {
+            Ok(file) => Ok(Self {
+                path: path.to_owned(),
+                file: BufWriter::new(file),
+                is_whole: false,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
+            Err(error) => Err(not_written(path, &error)),
+        }
+    }
+
+    /// Appends these bytes.
+    ///
+    /// # Errors
+    /// E0108.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|error| not_written(&self.path, &error))
+    }
+
+    /// Keeps the file; it is durable when the function returns.
+    ///
+    /// # Errors
+    /// E0108.
+    pub fn finish(mut self) -> Result<(), Fault> {
+        let flushed = self.file.flush();
+        let durable = flushed.and_then(|()| self.file.get_ref().sync_all());
+        durable.map_err(|error| not_written(&self.path, &error))?;
+        self.is_whole = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// The fault E0106: something of that name exists.
@@ -36,7 +83,7 @@ pub fn exists(path: &Path) -> Fault {
     Fault {
         code: "E0106",
         message: format!(
-            "{} exists, and is not written over",
+            "{} exists already and was not changed",
             Foreign(&path.to_string_lossy())
         ),
         hint: "name another file, or move this one away".to_owned(),
@@ -44,7 +91,8 @@ pub fn exists(path: &Path) -> Fault {
     }
 }
 
-fn not_written(path: &Path, error: &io::Error) -> Fault {
+/// The fault E0108: the file cannot be written.
+pub fn not_written(path: &Path, error: &io::Error) -> Fault {
     Fault {
         code: "E0108",
         message: format!(
@@ -72,6 +120,21 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(write(&path, 0o600, b"two").unwrap_err().code, "E0106");
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
+    }
+
+    #[test]
+    fn a_file_that_is_not_finished_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.jsonl");
+        let mut file = NewFile::create(&path, 0o600).unwrap();
+        file.write(b"half").unwrap();
+        drop(file);
+        assert!(!path.exists());
+        let mut file = NewFile::create(&path, 0o600).unwrap();
+        file.write(b"one\n").unwrap();
+        file.write(b"two\n").unwrap();
+        file.finish().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\n");
     }
 
     #[test]

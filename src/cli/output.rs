@@ -60,6 +60,15 @@ impl Output {
         };
     }
 
+    /// Prints one of many JSON objects, in a line on stdout.
+    ///
+    /// # Errors
+    /// What the operating system reports, such as a full disk behind a redirection.
+    pub fn record(self, object: &Value) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}", foreign::json(&object.to_string()))
+    }
+
     /// Prints SQL unescaped, so that it can be run: names in SQL cannot be escaped.
     ///
     /// # Errors

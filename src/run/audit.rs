@@ -6,23 +6,23 @@
 
 mod chain;
 mod note;
+mod noted;
+mod pages;
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use self::chain::walk;
 pub use self::note::{Created, Note};
+pub use self::noted::{BadHead, NotedHead};
+pub use self::pages::Pages;
 use crate::crypto::Purpose;
 use crate::error::{Coded, Exit};
-use crate::keys::{Key, Keyring};
+use crate::keys::{ChangeRow, Key, Keyring};
 use crate::store::{AuditEntry, AuditHead, AuditMisfit, Store, StoreError};
 
 /// How often an append is tried again because another one came first.
 const ATTEMPTS: u32 = 50;
-
-/// Length of a MAC (HMAC-SHA-256).
-const MAC_BYTES: usize = 32;
 
 /// Why the chain does not verify, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,65 +105,6 @@ impl Coded for Broken {
 
     fn exit(&self) -> Exit {
         Exit::Unverified
-    }
-}
-
-/// A head of the chain to be noted elsewhere, in text form `ENTRY_ID:MAC`, the MAC in hex digits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotedHead {
-    /// The number of the last entry; 0 for an empty chain.
-    pub entry_id: i64,
-    /// The MAC of the last entry; empty for an empty chain.
-    pub mac: Vec<u8>,
-}
-
-/// The text is not a [`NotedHead`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a head is a number, a colon and the hex digits of a MAC")]
-pub struct BadHead;
-
-impl From<&AuditHead> for NotedHead {
-    fn from(head: &AuditHead) -> Self {
-        Self {
-            entry_id: head.entry_id,
-            mac: head.mac.clone(),
-        }
-    }
-}
-
-impl fmt::Display for NotedHead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.entry_id, hex::encode(&self.mac))
-    }
-}
-
-impl FromStr for NotedHead {
-    type Err = BadHead;
-
-    fn from_str(text: &str) -> Result<Self, BadHead> {
-        let (number, mac) = text.trim().split_once(':').ok_or(BadHead)?;
-        let entry_id = number.parse().map_err(|_| BadHead)?;
-        let mac = hex::decode(mac).map_err(|_| BadHead)?;
-        // Only an empty chain has no MAC, and then there is nothing to compare with.
-        let whole = match entry_id {
-            0 => mac.is_empty(),
-            _ => entry_id > 0 && mac.len() == MAC_BYTES,
-        };
-        whole.then_some(Self { entry_id, mac }).ok_or(BadHead)
-    }
-}
-
-impl Coded for BadHead {
-    fn code(&self) -> &'static str {
-        "E0109"
-    }
-
-    fn hint(&self) -> String {
-        "give it as `phiseal audit head` printed it".to_owned()
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
     }
 }
 
@@ -325,6 +266,39 @@ pub async fn contains(
     }
 }
 
+/// The head of the chain, and all changes of keys' states that its entries can name.
+///
+/// # Errors
+/// What the store reports.
+pub async fn head_with_changes(
+    store: &dyn Store,
+) -> Result<(AuditHead, Vec<ChangeRow>), StoreError> {
+    for _ in 0..ATTEMPTS {
+        let before = store.audit_head().await?;
+        let changes = all_changes(store).await?;
+        let head = store.audit_head().await?;
+        // An entry and the changes that it names are committed together.
+        if (head.entry_id, &head.mac) == (before.entry_id, &before.mac) {
+            return Ok((head, changes));
+        }
+    }
+    Err(too_many())
+}
+
+async fn all_changes(store: &dyn Store) -> Result<Vec<ChangeRow>, StoreError> {
+    const PAGE: u32 = 5000;
+    let mut changes: Vec<ChangeRow> = Vec::new();
+    let mut from = i64::MIN;
+    loop {
+        let page = store.key_changes(from, PAGE).await?;
+        let Some(next) = page.last().and_then(|row| row.transition_id.checked_add(1)) else {
+            return Ok(changes);
+        };
+        from = next;
+        changes.extend(page);
+    }
+}
+
 /// What the MAC covers: every column but itself, each preceded by its length.
 fn covered(entry: &AuditEntry) -> Vec<u8> {
     let mut out = Vec::new();
@@ -340,45 +314,4 @@ fn covered(entry: &AuditEntry) -> Vec<u8> {
     push(&entry.key_id.to_be_bytes());
     push(&entry.prev_mac);
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_noted_head_reads_back_as_it_was_printed() {
-        for noted in [
-            NotedHead {
-                entry_id: 0,
-                mac: Vec::new(),
-            },
-            NotedHead {
-                entry_id: 12,
-                mac: vec![0xab; MAC_BYTES],
-            },
-        ] {
-            assert_eq!(noted.to_string().parse(), Ok(noted));
-        }
-    }
-
-    #[test]
-    fn what_is_no_head_is_refused() {
-        let short = format!("3:{}", "ab".repeat(31));
-        let empty_with_mac = format!("0:{}", "ab".repeat(32));
-        let negative = format!("-1:{}", "ab".repeat(32));
-        for bad in [
-            "",
-            "12",
-            "12:",
-            "x:00",
-            "12:zz",
-            ":",
-            &short,
-            &empty_with_mac,
-            &negative,
-        ] {
-            assert_eq!(bad.parse::<NotedHead>(), Err(BadHead), "{bad}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //! result and every refusal with its exit code.
 
 mod audit;
+mod audit_log;
 mod bench;
 mod init;
 mod keys;

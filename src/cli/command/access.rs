@@ -27,7 +27,9 @@ pub fn of(command: &Command) -> Access {
         Command::Quarantine(
             Quarantine::Show { .. } | Quarantine::Retry { .. } | Quarantine::Skip { .. },
         ) => Access::Write,
-        Command::Audit(Audit::Verify { .. } | Audit::Head) => Access::Look,
+        Command::Audit(
+            Audit::Verify { .. } | Audit::Head | Audit::List(_) | Audit::Export { .. },
+        ) => Access::Look,
         // A verification writes to the quarantine list. `rotate --if-due` first opens the file
         // read-only, by itself, to see whether a key is due.
         Command::Demo(_)

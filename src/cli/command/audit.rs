@@ -1,4 +1,8 @@
-//! `phiseal audit`: checks the audit chain, and prints its head for the operator to note elsewhere.
+//! `phiseal audit`: checks the audit log, lists and exports it, and prints its head for the operator to
+//! save elsewhere. Only the check needs the wrapping key.
+
+mod export;
+mod list;
 
 use serde_json::json;
 
@@ -12,6 +16,8 @@ pub async fn run(global: &Global, args: &Audit, output: Output) -> Result<Exit, 
     match args {
         Audit::Verify { head } => verify(global, head.as_deref(), output).await,
         Audit::Head => head(global, output).await,
+        Audit::List(args) => list::run(global, args, output).await,
+        Audit::Export { output: path } => export::run(global, path, output).await,
     }
 }
 
@@ -27,16 +33,19 @@ async fn verify(global: &Global, noted: Option<&str>, output: Output) -> Result<
     let now_noted = NotedHead::from(&head).to_string();
     let entries = usize::try_from(head.entry_id).unwrap_or_default();
     let compared = if noted.is_some() {
-        ", and has the head that was noted"
+        " and contains the saved head"
     } else {
         ""
     };
     output.result(
         &json!({ "verified": true, "entries": entries, "head": now_noted }),
-        &format!("the audit chain holds, entries: {entries}{compared}\nhead  {now_noted}",),
+        &format!(
+            "The audit log is intact{compared}: {}.\nhead  {now_noted}",
+            entries_counted(entries)
+        ),
     );
     if noted.is_none() {
-        output.say("a cut-off end is found only by comparing with a head noted elsewhere: --head");
+        output.say("To find entries deleted at the end, compare with a head saved earlier: --head");
     }
     Ok(Exit::Done)
 }
@@ -50,4 +59,12 @@ async fn head(global: &Global, output: Output) -> Result<Exit, Fault> {
         &noted,
     );
     Ok(Exit::Done)
+}
+
+/// `1 entry`, `2 entries`.
+fn entries_counted(count: usize) -> String {
+    match count {
+        1 => "1 entry".to_owned(),
+        _ => format!("{count} entries"),
+    }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::note::{CHANGES, digest, parse_ranges};
-use super::{ATTEMPTS, ATTEST, Broken, LogPosition, covered, too_many};
+use super::pages::Pages;
+use super::{ATTEMPTS, ATTEST, Broken, LogPosition, all_changes, covered, too_many};
 use crate::crypto::KeyId;
 use crate::keys::{ChangeRow, KeyError, Keyring};
 use crate::store::{AuditEntry, AuditHead, AuditRow, Store, StoreError};
@@ -18,15 +19,16 @@ pub(super) async fn walk(
     store: &dyn Store,
     keyring: &Keyring,
 ) -> Result<Result<(AuditHead, Named), Broken>, StoreError> {
-    const PAGE: u32 = 1000;
     if let Some(misfit) = store.audit_misfit().await? {
         return Ok(Err(misfit.into()));
     }
     let mut chain = Chain::new(keyring);
-    // Also reads numbers that `append` never gives.
-    let mut from = i64::MIN;
+    let mut pages = Pages::all();
     loop {
-        let rows = store.audit_entries(from, PAGE).await?;
+        let rows = pages.next(store).await?;
+        if rows.is_empty() {
+            break;
+        }
         for row in &rows {
             if row.entry_id != chain.next() {
                 let head = store.audit_head().await?;
@@ -36,10 +38,6 @@ pub(super) async fn walk(
                 return Ok(Err(Broken::at(row.entry_id, what)));
             }
         }
-        let Some(next) = rows.last().and_then(|row| row.entry_id.checked_add(1)) else {
-            break;
-        };
-        from = next;
     }
     // Reads the head after the entries, since others may have appended meanwhile.
     for _ in 0..ATTEMPTS {
@@ -47,7 +45,7 @@ pub(super) async fn walk(
         if chain.ends_at(&head) {
             return Ok(chain.end(head));
         }
-        let more = store.audit_entries(chain.next(), PAGE).await?;
+        let more = store.audit_entries(chain.next(), 1).await?;
         let broken = match more.first() {
             Some(row) if row.entry_id == chain.next() && head.entry_id >= row.entry_id => chain
                 .take(row)
@@ -189,20 +187,13 @@ impl Named {
     /// changes on, some entry must name every change, except the creation of keys that seal nothing
     /// yet.
     pub(super) async fn check(&self, store: &dyn Store) -> Result<Result<(), Broken>, StoreError> {
-        const PAGE: u32 = 5000;
         if self.changes.is_empty() {
             return Ok(Ok(()));
         }
-        let mut rows = BTreeMap::new();
-        let mut from = i64::MIN;
-        loop {
-            let page = store.key_changes(from, PAGE).await?;
-            let Some(next) = page.last().and_then(|row| row.transition_id.checked_add(1)) else {
-                break;
-            };
-            from = next;
-            rows.extend(page.into_iter().map(|row| (row.transition_id, row)));
-        }
+        let changes = all_changes(store).await?;
+        let rows: BTreeMap<i64, ChangeRow> = (changes.into_iter())
+            .map(|row| (row.transition_id, row))
+            .collect();
         let mut unnamed: BTreeMap<i64, &ChangeRow> =
             rows.iter().map(|(id, row)| (*id, row)).collect();
         for named in &self.changes {

@@ -36,7 +36,7 @@ fn state(path: &Path) -> (Vec<u8>, Option<Vec<u8>>, Vec<String>) {
     (fs::read(path).unwrap(), fs::read(wal).ok(), names)
 }
 
-const LOOKING: [(&[&str], i32); 18] = [
+const LOOKING: [(&[&str], i32); 20] = [
     (&["plan"], 0),
     (&["plan", "--sql"], 0),
     (&["status"], 0),
@@ -46,6 +46,8 @@ const LOOKING: [(&[&str], i32); 18] = [
     (&["keys", "check"], 0),
     (&["audit", "verify"], 0),
     (&["audit", "head"], 0),
+    (&["audit", "list"], 0),
+    (&["audit", "export", "--output", "-"], 0),
     (&["quarantine", "list"], 0),
     (&["speed"], 0),
     (&["bench"], 0),
