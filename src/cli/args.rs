@@ -2,6 +2,7 @@
 //! command.
 
 mod audit;
+mod grants;
 mod keys;
 mod migrate;
 mod pace;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::audit::{Audit, AuditList};
+pub use self::grants::{Grants, RoleArg};
 pub use self::keys::{
     Compromise, Destroy, KeyMove, KeyPurpose, Keys, NewKeys, RewrapTo, RotateArgs, Search,
 };
@@ -131,6 +133,8 @@ pub enum Command {
     /// Rows that could not be processed
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Print the GRANTs that a role needs, for psql; changes nothing
+    Grants(Grants),
     /// The audit log: who did what to keys and tables
     #[command(subcommand)]
     Audit(Audit),

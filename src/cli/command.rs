@@ -8,6 +8,7 @@ mod closing;
 mod connection;
 mod fields;
 mod finalize;
+mod grants;
 mod init;
 mod keys;
 mod migrate;
@@ -62,6 +63,7 @@ async fn dispatched(cli: &Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Fields(args) => fields::run(global, args, *output).await,
         Command::Quarantine(args) => quarantine::run(global, args, *output).await,
         Command::Bench(args) => bench::run(global, args, *output).await,
+        Command::Grants(args) => grants::run(global, args, *output).await,
         Command::Audit(args) => audit::run(global, args, *output).await,
     }
 }

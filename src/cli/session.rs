@@ -169,15 +169,7 @@ impl Session {
         let server = session.server().await?;
         session.logged_from = server.batch_log.from_ms.map(Duration::from_millis);
         if !server.installed {
-            return Err(Fault {
-                code: "E0515",
-                message: session.not_installed(),
-                hint:
-                    "run `phiseal migrate up`; if it was run, correct the database in the URL, or \
-                       `schema` under [database] in the plan"
-                        .to_owned(),
-                exit: Exit::Refused,
-            });
+            return Err(session.not_installed());
         }
         if global.access == Access::Look {
             return Ok((session, server));
@@ -187,7 +179,8 @@ impl Session {
         Ok((session, server))
     }
 
-    fn not_installed(&self) -> String {
+    /// phiseal's own tables are missing.
+    pub fn not_installed(&self) -> Fault {
         let schema = match self.sqlite {
             true => String::new(),
             false => {
@@ -195,10 +188,17 @@ impl Session {
                 format!("in schema {} of ", Foreign(&schema))
             }
         };
-        format!(
-            "phiseal's own tables are not {schema}{}, or are older than this program",
-            self.place
-        )
+        Fault {
+            code: "E0515",
+            message: format!(
+                "phiseal's own tables are not {schema}{}, or are older than this program",
+                self.place
+            ),
+            hint: "run `phiseal migrate up`; if it was run, correct the database in the URL, or \
+                   `schema` under [database] in the plan"
+                .to_owned(),
+            exit: Exit::Refused,
+        }
     }
 
     /// Facts of the server, for a command that works on tables.

@@ -3,6 +3,7 @@
 //! Owns which tables are reached, and why others are not. How a table's plan is made from the
 //! registry is in `plan`, the jobs of tables that are not where they were are in `moved`.
 
+mod known;
 mod moved;
 mod plan;
 
@@ -14,6 +15,7 @@ use crate::foreign::Foreign;
 use crate::ident::TableName;
 use crate::store::{Access, Scope, StoreError};
 
+pub use known::Known;
 pub use plan::name_of;
 
 /// The registered tables that may hold sealed values, under their present names.

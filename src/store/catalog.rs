@@ -215,6 +215,12 @@ pub struct TableFacts {
     pub owner: bool,
     /// The role that owns the table; empty in SQLite.
     pub owned_by: String,
+    /// The table itself, then all its partitions; empty in SQLite.
+    pub relations: Vec<OwnedRelation>,
+    /// Whether it has row-level security, for whoever it applies to.
+    pub row_security: bool,
+    /// The sequences of its serial and identity columns.
+    pub sequences: Vec<TableName>,
     /// Whether that role is a superuser.
     pub owner_is_superuser: bool,
     /// Whether our role is not the login.
@@ -228,6 +234,17 @@ pub struct TableFacts {
     pub leaves: Vec<LeafFacts>,
     /// Columns whose values extended statistics keep.
     pub extended_statistics: Vec<String>,
+}
+
+/// A table or partition, and who owns it.
+#[derive(Debug, Clone)]
+pub struct OwnedRelation {
+    /// Its name.
+    pub name: TableName,
+    /// The role that owns it.
+    pub owner: String,
+    /// Whether that role is a superuser.
+    pub owner_is_superuser: bool,
 }
 
 /// One leaf of a partitioned table.

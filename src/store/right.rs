@@ -18,6 +18,8 @@ pub enum Securable {
     Tables(Vec<TableName>),
     /// Columns of a table or a view.
     Columns(TableName, Vec<String>),
+    /// A sequence.
+    Sequence(TableName),
     /// A setting of the server, for a privilege such as `SET`.
     Parameter(&'static str),
 }
@@ -96,6 +98,7 @@ impl Right {
                 format!("TABLE {}", quoted.join(", "))
             }
             Securable::Columns(name, _) => format!("TABLE {}", name.quoted()),
+            Securable::Sequence(name) => format!("SEQUENCE {}", name.quoted()),
             Securable::Parameter(name) => format!("PARAMETER {name}"),
         };
         format!(
@@ -127,6 +130,7 @@ impl fmt::Display for Right {
                 write!(f, " on {}", labels.join(", "))
             }
             Securable::Columns(name, columns) => write!(f, " ({}) on {name}", columns.join(", ")),
+            Securable::Sequence(name) => write!(f, " on sequence {name}"),
             Securable::Parameter(name) => write!(f, " on parameter {name}"),
         }
     }

@@ -15,6 +15,10 @@ pub struct ServerFacts {
     pub encoding: String,
     /// Whether it is a standby, or a database opened read only.
     pub read_only: bool,
+    /// The name of the database; empty in SQLite.
+    pub database: String,
+    /// The role that owns the schema of our own tables; empty if there is no such schema.
+    pub own_owner: String,
     /// Our role.
     pub role: String,
     /// The role that logged in; not our role if the plan names one.

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use super::{Tree, get, letter, query, rows_of_tree, sql};
 use crate::ident::{Ident, TableName};
-use crate::store::catalog::RelationKind;
+use crate::store::catalog::{OwnedRelation, RelationKind};
 use crate::store::{Right, Securable, StoreError, TableFacts};
 
 /// Looks the relation up by name. `to_regclass` would raise an error if our role may not use the
@@ -43,6 +43,7 @@ const TREE: &str = "
            bool_or(c.relpersistence = 'u') AS unlogged,
            bool_or(c.relreplident = 'f') AS replica_identity_full,
            bool_or(row_security_active(c.oid)) AS row_security_applies,
+           bool_or(c.relrowsecurity) AS row_security,
            bool_and(pg_has_role(c.relowner, 'USAGE')) AS owner,
            (SELECT r.rolname::text FROM pg_class t JOIN pg_roles r ON r.oid = t.relowner
              WHERE t.oid = $1) AS owned_by,
@@ -67,6 +68,22 @@ const PRIVILEGES: &str = "
        AND CASE p.name WHEN 'SELECT' THEN NOT has_table_privilege(c.oid, 'SELECT')
                        ELSE NOT has_any_column_privilege(c.oid, 'UPDATE') END
      ORDER BY 1, 2, 3";
+
+/// The relation that was asked for comes first.
+const RELATIONS: &str = "
+    SELECT n.nspname::text AS schema, c.relname::text AS name, r.rolname::text AS owner, r.rolsuper AS superuser
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+     WHERE c.oid = ANY ($2) ORDER BY c.oid <> $1, 1, 2";
+
+/// The sequences of serial and identity columns. An INSERT needs no right on that of an identity
+/// column, but an application that takes the key first, to seal for it, does.
+const SEQUENCES: &str = "
+    SELECT DISTINCT n.nspname::text AS schema, s.relname::text AS name
+      FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+      JOIN pg_namespace n ON n.oid = s.relnamespace
+     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+       AND d.refobjid = $1 AND d.deptype IN ('a', 'i') AND $2::oid[] IS NOT NULL
+     ORDER BY 1, 2";
 
 /// The view includes FOR ALL TABLES, FOR TABLES IN SCHEMA and publishing via the root, in every
 /// version. Ancestors count, since one of them may be published in place of a partition.
@@ -234,31 +251,28 @@ async fn tree(conn: &mut PgConnection, root: Oid) -> Result<Tree, StoreError> {
 
 /// The right that a row of [`PRIVILEGES`] names.
 fn missing(row: &PgRow) -> Result<Right, StoreError> {
-    let ident = |name: &str| {
-        Ident::new(name).map_err(|_| StoreError::unexpected("the name of a table or schema"))
-    };
-    let schema: &str = get(row, "schema")?;
     let on = match get::<Option<&str>>(row, "name")? {
-        None => Securable::Schema(schema.to_owned()),
-        Some(name) => Securable::table(TableName {
-            schema: Some(ident(schema)?),
-            name: ident(name)?,
-        }),
+        None => Securable::Schema(get(row, "schema")?),
+        Some(_) => Securable::table(qualified(row)?),
     };
     Ok(Right::new([get::<&str>(row, "privilege")?], on))
 }
 
 async fn root(conn: &mut PgConnection, oid: Oid) -> Result<Option<TableName>, StoreError> {
     let row = query(ROOT).bind(oid).fetch_optional(conn).await?;
-    let Some(row) = row else { return Ok(None) };
+    row.as_ref().map(qualified).transpose()
+}
+
+/// The columns `schema` and `name` of a row.
+fn qualified(row: &PgRow) -> Result<TableName, StoreError> {
     let ident = |column| {
-        Ident::new(get::<&str>(&row, column)?)
-            .map_err(|_| StoreError::unexpected("the name of a partitioned table"))
+        Ident::new(get::<&str>(row, column)?)
+            .map_err(|_| StoreError::unexpected("the name of a relation"))
     };
-    Ok(Some(TableName {
+    Ok(TableName {
         schema: Some(ident("schema")?),
         name: ident("name")?,
-    }))
+    })
 }
 
 async fn about_tree(
@@ -271,6 +285,7 @@ async fn about_tree(
         facts.unlogged = get(&row, "unlogged")?;
         facts.replica_identity_full = get(&row, "replica_identity_full")?;
         facts.row_security_applies = get(&row, "row_security_applies")?;
+        facts.row_security = get(&row, "row_security")?;
         facts.owner = get(&row, "owner")?;
         facts.owned_by = get(&row, "owned_by")?;
         facts.owner_is_superuser = get(&row, "owner_is_superuser")?;
@@ -283,6 +298,16 @@ async fn about_tree(
     }
     for row in rows_of_tree(conn, tree, PRIVILEGES).await? {
         facts.missing_rights.push(missing(&row)?);
+    }
+    for row in rows_of_tree(conn, tree, RELATIONS).await? {
+        facts.relations.push(OwnedRelation {
+            name: qualified(&row)?,
+            owner: get(&row, "owner")?,
+            owner_is_superuser: get(&row, "superuser")?,
+        });
+    }
+    for row in rows_of_tree(conn, tree, SEQUENCES).await? {
+        facts.sequences.push(qualified(&row)?);
     }
     for row in rows_of_tree(conn, tree, PUBLICATIONS).await? {
         facts.publications.push(get(&row, "name")?);

@@ -1,13 +1,14 @@
 //! Reads the server, its settings, our role, and whether our own tables exist.
-//! Owns the list of settings that may copy statements with their values into the server's log, and
-//! the list of rights that our role needs on each of our own tables.
+//! Owns the list of settings that may copy statements with their values into the server's log.
 
 use sqlx::postgres::PgConnection;
 
 use super::super::sql::{self, OURS};
 use super::{get, query};
 use crate::ident::{Ident, TableName};
+use crate::quote;
 use crate::store::catalog::BatchLog;
+use crate::store::own_tables::OWN_TABLES;
 use crate::store::{Right, Securable, ServerFacts, StoreError};
 
 /// Binds the schema of our own tables.
@@ -17,6 +18,8 @@ fn server_sql() -> String {
            current_setting('server_version_num')::int8 AS version_num,
            current_setting('server_encoding') AS encoding,
            pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only,
+           current_database()::text AS database,
+           coalesce((SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = $1), '')::text AS own_owner,
            current_user::text AS role, session_user::text AS login,
            coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = session_user), false) AS login_superuser,
            coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = current_user), false) AS superuser,
@@ -82,28 +85,23 @@ const NEWEST: &str = "
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
      WHERE n.nspname = $1 AND p.proname = 'encryption_keys_moved'";
 
-/// Our tables, with the rights that the engine needs on each.
-const OWN_TABLES: &str = "
-    SELECT t.name, c.oid IS NOT NULL AS present,
+/// Our tables: whether each is there, and which rights our role lacks of those that a run needs.
+fn own_tables_sql() -> String {
+    let tables = OWN_TABLES
+        .map(|(name, needs)| format!("({}, {})", quote::literal(name), quote::literal(needs)));
+    format!(
+        "SELECT t.name, c.oid IS NOT NULL AS present,
            CASE WHEN NOT has_schema_privilege(n.oid, 'USAGE') THEN ARRAY['USAGE']
                 ELSE ARRAY(SELECT p FROM unnest(string_to_array(t.needs, ' ')) AS p
                             WHERE NOT has_table_privilege(c.oid, p))
            END AS missing
-      FROM (VALUES ('encryption_keys', 'SELECT INSERT UPDATE'),
-                   ('key_rotation_history', 'SELECT INSERT UPDATE'),
-                   ('key_transitions', 'SELECT INSERT'),
-                   ('key_transition_entries', 'SELECT INSERT'), ('rotation_counts', 'SELECT INSERT UPDATE'),
-                   ('encrypted_field_metadata', 'SELECT INSERT UPDATE'),
-                   ('runs', 'SELECT INSERT UPDATE'), ('lanes', 'SELECT INSERT UPDATE'),
-                   ('procedures', 'SELECT INSERT UPDATE'), ('pace_probe', 'SELECT UPDATE'),
-                   ('pace_requests', 'SELECT INSERT UPDATE DELETE'),
-                   ('pace_reports', 'SELECT INSERT UPDATE DELETE'),
-                   ('quarantine', 'SELECT INSERT UPDATE'), ('sealed_relations', 'SELECT INSERT UPDATE'), ('audit_log', 'SELECT INSERT'), ('audit_head', 'SELECT UPDATE'))
-           AS t (name, needs)
-      LEFT JOIN pg_namespace n ON n.nspname = $1
-      LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.name
-           AND c.relkind IN ('r', 'p')
-     ORDER BY t.name";
+          FROM (VALUES {}) AS t (name, needs)
+          LEFT JOIN pg_namespace n ON n.nspname = $1
+          LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.name AND c.relkind IN ('r', 'p')
+         ORDER BY t.name",
+        tables.join(", ")
+    )
+}
 
 /// Statements that are logged from fewer milliseconds on are all logged.
 const SHORTEST_BATCH_MS: i64 = 19;
@@ -122,6 +120,8 @@ pub(super) async fn read(conn: &mut PgConnection, schema: &str) -> Result<Server
         version_num: get(&row, "version_num")?,
         encoding: get(&row, "encoding")?,
         read_only: get(&row, "read_only")?,
+        database: get(&row, "database")?,
+        own_owner: get(&row, "own_owner")?,
         role: get(&row, "role")?,
         login: get(&row, "login")?,
         login_superuser: get(&row, "login_superuser")?,
@@ -170,7 +170,10 @@ async fn own_tables(
         |name: &str| Ident::new(name).map_err(|_| StoreError::unexpected("the name of a schema"));
     let newest = query(NEWEST).bind(schema).fetch_one(&mut *conn).await;
     facts.installed = get(&newest?, "newest")?;
-    let rows = query(OWN_TABLES).bind(schema).fetch_all(conn).await?;
+    let rows = sql::query(own_tables_sql())
+        .bind(schema)
+        .fetch_all(conn)
+        .await?;
     for row in &rows {
         if !get::<bool>(row, "present")? {
             facts.installed = false;

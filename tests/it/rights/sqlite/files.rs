@@ -36,7 +36,7 @@ fn state(path: &Path) -> (Vec<u8>, Option<Vec<u8>>, Vec<String>) {
     (fs::read(path).unwrap(), fs::read(wal).ok(), names)
 }
 
-const LOOKING: [(&[&str], i32); 20] = [
+const LOOKING: [(&[&str], i32); 21] = [
     (&["plan"], 0),
     (&["plan", "--sql"], 0),
     (&["status"], 0),
@@ -48,6 +48,7 @@ const LOOKING: [(&[&str], i32); 20] = [
     (&["audit", "head"], 0),
     (&["audit", "list"], 0),
     (&["audit", "export", "--output", "-"], 0),
+    (&["grants", "auditor", "--to", "x"], 0),
     (&["quarantine", "list"], 0),
     (&["speed"], 0),
     (&["bench"], 0),
