@@ -48,6 +48,7 @@ pub mod sweep;
 pub mod tenants;
 pub mod throttle;
 pub mod under_way;
+mod verification;
 mod verify_loop;
 mod violators;
 pub mod wait;
@@ -73,14 +74,12 @@ use step::Step;
 use steps::backfill::Backfill;
 use steps::clear::Clear;
 use steps::reindex::Reindex;
-use steps::verify::Verify;
 
 use crate::crypto::IndexSpec;
 use crate::ident::Ident;
 use crate::plan::{TablePlan, TriggerPolicy};
 use crate::store::{
-    Access, FieldRecord, FieldState, Scope, Sealed, Store, StoreError, Table, TableFacts,
-    TableField, Triggers,
+    Access, FieldRecord, FieldState, Scope, Store, StoreError, Table, TableFacts, Triggers,
 };
 
 /// How long a write waits for a lock, in milliseconds. It is short, since the sweep processes rows
@@ -284,69 +283,6 @@ impl Engine {
             true => Ok(()),
             false => self.store.set_field_state(label, fields, state).await,
         }
-    }
-
-    /// Opens every sealed value and compares it with its plaintext, if that still exists.
-    ///
-    /// # Errors
-    /// Any error that stops the verification; the next one starts from the beginning. Values that
-    /// fail are counted and are not errors.
-    pub async fn verify(&self, job: &Job) -> Result<TableReport, EngineError> {
-        let begun = self.stop.clock().now();
-        let label = job.table.label.clone();
-        self.store.note_relations(&job.table).await?;
-        let mut gaps = self.store.gaps(&job.table).await?;
-        gaps.retain(|gap| gap.attached);
-        let done = self.verify_only(job).await?;
-        self.resolve_verified(&label, &done).await?;
-        if done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty() {
-            let (mut in_place, mut beside) = (job.clone(), job.clone());
-            let is_in_place = |field: &TableField| field.sealed == Sealed::InPlace;
-            let kept: Vec<bool> = job.table.fields.iter().map(is_in_place).collect();
-            in_place.keep(&kept);
-            beside.keep(&kept.iter().map(|kept| !kept).collect::<Vec<_>>());
-            self.move_fields(&in_place, FieldState::Opened).await?;
-            self.move_fields(&beside, FieldState::Verified).await?;
-            self.end_gaps(job, &gaps, 0).await?;
-        } else if done.seen.failed > 0 {
-            self.store
-                .open_gaps(
-                    &label,
-                    "verify found values that are not what they should be",
-                )
-                .await?;
-        }
-        Ok(TableReport {
-            table: label,
-            done,
-            resumed: false,
-            open_quarantine: 0,
-            seconds: self.stop.clock().since(begun).as_secs_f64(),
-            compared: None,
-            statements: Vec::new(),
-        })
-    }
-
-    /// Opens every sealed value of the job's fields and compares it with its plaintext. Writes
-    /// nothing but quarantine entries for values that failed.
-    ///
-    /// # Errors
-    /// Any error that stops it. Values that fail are counted and are not errors.
-    pub async fn verify_only(&self, job: &Job) -> Result<Tallied, EngineError> {
-        let label = job.table.label.clone();
-        let step = Arc::new(Verify::new(job));
-        let rows_estimate = self.store.row_estimate(&job.table).await?;
-        let ctx = Arc::new(
-            self.context(step, None, HashMap::new(), throttle::LOOK_EVERY)
-                .await?,
-        );
-        self.begin_table(&ctx, rows_estimate, 0);
-        let done = verify_loop::verify_loop(&ctx).await;
-        ctx.throttle.end().await;
-        self.events.emit(Event::TableEnded {
-            table: label.clone(),
-        });
-        done
     }
 
     /// Sets every plaintext beside a sealed value to NULL once the sealed value has opened to it, or

@@ -182,6 +182,9 @@ pub struct BackfillArgs {
 
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
+    /// Write the result and what was found to this new file, as JSON, mode 0600
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     #[command(flatten)]
     pub going: Going,
 }

@@ -50,7 +50,7 @@ async fn dispatched(cli: &Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Keys(args) => keys::run(global, args, *output).await,
         Command::Plan(args) => plan::run(global, args, *output).await,
         Command::Backfill(args) => backfill::run(global, args, *output).await,
-        Command::Verify(args) => verify::run(global, args.going, *output).await,
+        Command::Verify(args) => verify::run(global, args, *output).await,
         Command::Rotate(args) => rotate::run(global, args, *output).await,
         Command::Finalize(args) => finalize::run(global, args, *output).await,
         Command::Restore(args) => restore::run(global, args, *output).await,

@@ -179,6 +179,17 @@ impl Session {
         Ok((session, server))
     }
 
+    /// As [`Session::installed`], for a verification: where the role or the database takes no writes,
+    /// it is opened for reading only.
+    pub async fn verifying(global: &Global) -> Result<(Self, ServerFacts), Fault> {
+        let looked = Self::installed(&global.looking(), true).await?;
+        if looked.1.unrecorded().is_some() {
+            return Ok(looked);
+        }
+        drop(looked);
+        Self::installed(global, true).await
+    }
+
     /// phiseal's own tables are missing.
     pub fn not_installed(&self) -> Fault {
         let schema = match self.sqlite {

@@ -82,6 +82,8 @@ pub struct RunContext {
     pub process: Process,
     /// The run's id; `None` for a verification, which is not recorded in `runs`.
     pub run_id: Option<i64>,
+    /// Whether anything is written to the database; a verification may only read it.
+    pub records: bool,
 }
 
 impl RunContext {

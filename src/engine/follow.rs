@@ -168,6 +168,7 @@ impl Engine {
                 Some(run_id),
                 fingerprints.clone(),
                 throttle::LOOK_SELDOM,
+                true,
             )
             .await?;
         ctx.stop = stop.clone();

@@ -171,8 +171,8 @@ impl Pacing for PatientStore {
         self.inner.conditions(table).await
     }
 
-    async fn probe(&self) -> Result<Option<Duration>> {
-        self.inner.probe().await
+    async fn probe(&self, writes: bool) -> Result<Option<Duration>> {
+        self.inner.probe(writes).await
     }
 
     async fn give_way(&self, ours: &[i32]) -> Result<()> {

@@ -253,7 +253,8 @@ async fn next_page(
     }
 }
 
-/// Counts the values of a verified worked page, and lists those that failed.
+/// Counts the values of a verified worked page, and lists those that failed in the quarantine, if
+/// this verification records anything.
 ///
 /// # Errors
 /// Any error of the store.
@@ -265,10 +266,10 @@ pub async fn count(
     let mut listed = Vec::new();
     for row in worked.rows.iter().filter(|row| !row.work.faults.is_empty()) {
         tallied.failed_row(ctx, row);
-        listed.extend(
-            ctx.known_faults
-                .list(None, &row.read, &row.key, &row.work.faults),
-        );
+        if ctx.records {
+            let faults = &row.work.faults;
+            listed.extend(ctx.known_faults.list(None, &row.read, &row.key, faults));
+        }
     }
     if !listed.is_empty() {
         ctx.store.add_quarantine(&listed).await?;

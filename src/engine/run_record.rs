@@ -47,7 +47,7 @@ impl Engine {
             fingerprints.insert(relation, print);
         }
         let mut ctx = self
-            .context(step, Some(run_id), fingerprints, throttle::LOOK_EVERY)
+            .context(step, Some(run_id), fingerprints, throttle::LOOK_EVERY, true)
             .await?;
         ctx.rotations = rotations;
         let ctx = Arc::new(ctx);
@@ -196,6 +196,7 @@ impl Engine {
         run_id: Option<i64>,
         fingerprints: HashMap<String, String>,
         look_every: Duration,
+        records: bool,
     ) -> Result<RunContext, EngineError> {
         let access = Arc::clone(step.access());
         let listed = self.store.quarantined(Some(&access.table.label)).await?;
@@ -218,6 +219,7 @@ impl Engine {
             run_id,
             holder: process.worker(0).0,
             look_every,
+            records,
         }));
         Ok(RunContext {
             store: Arc::clone(&self.store),
@@ -236,6 +238,7 @@ impl Engine {
             rotations: HashMap::new(),
             process,
             run_id,
+            records,
         })
     }
 

@@ -217,6 +217,8 @@ pub struct TableFacts {
     pub owned_by: String,
     /// The table itself, then all its partitions; empty in SQLite.
     pub relations: Vec<OwnedRelation>,
+    /// Columns that our role may not read, `ctid` and `xmin` among them.
+    pub unreadable_columns: Vec<String>,
     /// Whether it has row-level security, for whoever it applies to.
     pub row_security: bool,
     /// The sequences of its serial and identity columns.

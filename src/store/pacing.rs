@@ -157,9 +157,9 @@ pub trait Pacing: Send + Sync {
         Ok(None)
     }
 
-    /// Reads a row by its key and updates another one, as a small application would, and commits
-    /// durably. Returns how long that took.
-    async fn probe(&self) -> Result<Option<Duration>> {
+    /// Reads a row by its key and, if `writes`, updates another one, as a small application would,
+    /// and commits durably. Returns how long that took.
+    async fn probe(&self, _writes: bool) -> Result<Option<Duration>> {
         Ok(None)
     }
 

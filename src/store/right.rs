@@ -47,6 +47,11 @@ impl Right {
         }
     }
 
+    /// What it is on.
+    pub fn on(&self) -> &Securable {
+        &self.on
+    }
+
     /// Whether this privilege is among them.
     pub fn includes(&self, privilege: &str) -> bool {
         self.privileges.iter().any(|one| one == privilege)

@@ -1,5 +1,6 @@
 //! Nobody gains rights through phiseal, and nobody else's objects run with the operator's rights.
 
+mod auditor;
 mod grants;
 mod guard_functions;
 mod names;

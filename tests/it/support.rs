@@ -12,6 +12,7 @@ pub mod phiseal;
 pub mod project;
 pub mod proxy;
 pub mod sqlite;
+pub mod standby;
 
 pub use database::{database, database_with};
 pub use fixture::{Base, Fixture};

@@ -32,8 +32,8 @@ pub fn of(command: &Command) -> Access {
         Command::Audit(
             Audit::Verify { .. } | Audit::Head | Audit::List(_) | Audit::Export { .. },
         ) => Access::Look,
-        // A verification writes to the quarantine list. `rotate --if-due` first opens the file
-        // read-only, by itself, to see whether a key is due.
+        // A verification writes to the quarantine list, and `rotate --if-due` rotates. Both first open
+        // the file read-only, by themselves, to see whether they write at all.
         Command::Demo(_)
         | Command::Backfill(_)
         | Command::Verify(_)

@@ -24,7 +24,10 @@ pub async fn run(global: &Global, args: &Audit, output: Output) -> Result<Exit, 
 async fn verify(global: &Global, noted: Option<&str>, output: Output) -> Result<Exit, Fault> {
     let noted: Option<NotedHead> = noted.map(str::parse).transpose()?;
     let (session, _) = Session::installed(global, false).await?;
-    let tenants = session.tenants().await?;
+    let tenants = match session.tenants().await {
+        Ok(tenants) => tenants,
+        Err(fault) => return Err(without_key(fault, output)),
+    };
     let store = session.store.as_ref();
     let head = audit::verify(store, &tenants.keyring).await??;
     if let Some(noted) = &noted {
@@ -59,6 +62,18 @@ async fn head(global: &Global, output: Output) -> Result<Exit, Fault> {
         &noted,
     );
     Ok(Exit::Done)
+}
+
+/// Says what is possible without the wrapping key, if that is why the command ends.
+fn without_key(fault: Fault, output: Output) -> Fault {
+    if fault.exit == Exit::Keys {
+        output.say_lines(&[
+            "Without the wrapping key no entry's MAC can be checked, so nothing was verified.",
+            "`phiseal audit export` needs no key: another program can check the order of the entries",
+            "in that file, and whether any is missing, but not what they say.",
+        ]);
+    }
+    fault
 }
 
 /// `1 entry`, `2 entries`.

@@ -1,11 +1,14 @@
-//! `phiseal verify`: opens and compares every row.
+//! `phiseal verify`: opens and compares every row. A role that may only read verifies as well; then
+//! nothing is recorded in the database.
+
+mod report;
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::tables;
-use crate::cli::args::{Global, Going};
+use crate::cli::args::{Global, VerifyArgs};
 use crate::cli::figures::per_second;
 use crate::cli::output::Output;
 use crate::cli::progress;
@@ -17,27 +20,57 @@ use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::plural::counted;
 use crate::store::FieldRecord;
+use report::Report;
 
-pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, Fault> {
-    let (session, server) = Session::installed(global, true).await?;
+pub async fn run(global: &Global, args: &VerifyArgs, output: Output) -> Result<Exit, Fault> {
+    let (session, server) = Session::verifying(global).await?;
+    let unrecorded = server.unrecorded();
+    if let Some(why) = &unrecorded {
+        output.say(&format!(
+            "{why}: this verification writes nothing to the database (--report FILE keeps its result)"
+        ));
+    }
+    let report = args.report.as_deref().map(Report::begin).transpose()?;
     let stop = Stop::default();
     signal::watch(&stop, output);
     let events = progress::sink(output);
-    let engine = session.engine(events, stop).await?;
+    let engine = match session.engine(events, stop).await {
+        Ok(engine) => engine,
+        Err(fault) => return Err(without_key(fault, output)),
+    };
     let look = session.database(&server).look(RunPurpose::Verify).await?;
     tables::warn(&look, output);
-    let (jobs, mut failures) = tables::jobs_going(&look, going, output)?;
+    let (jobs, mut failures) = tables::jobs_going(&look, args.going, output)?;
     let jobs = look.sealed_only(jobs, false)?;
     let mut reports = Vec::new();
     for job in &jobs {
-        match engine.verify(job).await {
+        let verified = match unrecorded {
+            None => engine.verify(job).await,
+            Some(_) => engine.verify_unrecorded(job).await,
+        };
+        match verified {
             Ok(report) => reports.push(report),
             Err(error) => failures.meet(&engine, job, jobs.len(), error)?,
         }
     }
     let total = Total::of(reports);
     let done = &total.done;
-    let value = json!({
+    let value = object(done);
+    let text = text(done, total.seconds, unrecorded.is_none());
+    if let Some(report) = report {
+        report.write(&server, &jobs, done, &value)?;
+    }
+    tables::result(failures, &value, &text, output)?;
+    let good = done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty();
+    if good && unrecorded.is_none() && is_all(&look.registered, &jobs) {
+        session.store.all_verified().await?;
+    }
+    Ok(if good { Exit::Done } else { Exit::Unverified })
+}
+
+/// The result for `--json`.
+fn object(done: &Tallied) -> Value {
+    json!({
         "rows_verified": done.seen.rows_opened,
         "values_verified": done.seen.values_opened(),
         "failed": done.seen.failed,
@@ -49,13 +82,17 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
             "row_tag": failure.row_tag,
             "reason": failure.reason,
         })).collect::<Vec<_>>(),
-    });
+    })
+}
+
+/// The result for people, with the first failures; `records` says whether all are in quarantine.
+fn text(done: &Tallied, seconds: f64, records: bool) -> String {
     let rows = i64::try_from(done.seen.rows_opened).unwrap_or(i64::MAX);
     let mut text = format!(
         "verified {} in {}, {:.0} rows/s; {} failed, {} unsealed",
         counted(done.seen.values_opened(), "value"),
         counted(done.seen.rows_opened, "row"),
-        per_second(rows, total.seconds),
+        per_second(rows, seconds),
         done.seen.failed,
         done.seen.unsealed,
     );
@@ -72,14 +109,24 @@ pub async fn run(global: &Global, going: Going, output: Output) -> Result<Exit, 
         ));
     }
     if done.failures.len() > 20 {
-        text.push_str("\n  … the others with `phiseal quarantine list`");
+        text.push_str(match records {
+            true => "\n  … the others with `phiseal quarantine list`",
+            false => "\n  … the others with `--report FILE`",
+        });
     }
-    tables::result(failures, &value, &text, output)?;
-    let good = done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty();
-    if good && is_all(&look.registered, &jobs) {
-        session.store.all_verified().await?;
+    text
+}
+
+/// Says what is possible without the wrapping key, if that is why the command ends.
+fn without_key(fault: Fault, output: Output) -> Fault {
+    if fault.exit == Exit::Keys {
+        output.say_lines(&[
+            "Without the wrapping key no value can be opened, so nothing was verified.",
+            "What needs no key: `phiseal status --census` counts the values by the key that they name,",
+            "`phiseal audit export` writes the audit log, whose order other programs can check.",
+        ]);
     }
-    Ok(if good { Exit::Done } else { Exit::Unverified })
+    fault
 }
 
 /// Whether the jobs cover all registered fields that may hold sealed values.

@@ -2,21 +2,20 @@
 //! owner can make.
 //! A DBA may have prepared everything from `plan --sql`; then the role need not own the table.
 
-use super::{Field, Findings, Preflight, RunPurpose, column_of, listed};
+use super::{Field, Findings, Preflight, RunPurpose, column_of, listed, resolve};
 use crate::ident::{Ident, TableName};
 use crate::store::catalog::TableFacts;
+use crate::store::grants::verified_columns;
 use crate::store::right::{Right, Securable, grant_membership};
 
 pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
     let role = &p.server.role;
-    let mut missing: Vec<Right> = p.server.missing_rights.clone();
+    let mut missing = on_own_tables(p);
     if let Some(table) = p.table {
-        let of_table = table.missing_rights.iter();
-        missing.extend(
-            of_table
-                .filter(|right| p.writes() || !right.includes("UPDATE"))
-                .cloned(),
-        );
+        match p.writes() {
+            true => missing.extend(table.missing_rights.iter().cloned()),
+            false => missing.extend(to_verify(p, table)),
+        }
         missing.extend(denied_columns(p, table));
     }
     for right in missing {
@@ -45,6 +44,38 @@ pub(super) fn check(p: &Preflight<'_>, out: &mut Findings) {
             ),
         );
     }
+}
+
+/// What the role lacks on phiseal's own tables. A verification that records nothing only reads them.
+fn on_own_tables(p: &Preflight<'_>) -> Vec<Right> {
+    let missing = p.server.missing_rights.iter();
+    match p.writes() || p.server.unrecorded().is_none() {
+        true => missing.cloned().collect(),
+        false => missing
+            .filter_map(|right| right.only(|one| matches!(one, "SELECT" | "USAGE")))
+            .collect(),
+    }
+}
+
+/// What a verification lacks on the table: the schema, or some of the columns that it reads.
+fn to_verify(p: &Preflight<'_>, table: &TableFacts) -> Vec<Right> {
+    let columns = resolve(p.plan, table, p.registered, p.dialect)
+        .map(|resolved| verified_columns(&resolved, table));
+    // Without a row key nothing is read; another check says so.
+    let Ok(columns) = columns else {
+        return Vec::new();
+    };
+    let is_denied = (columns.iter()).any(|name| table.unreadable_columns.contains(name));
+    let read = |right: &Right| match right.on() {
+        Securable::Table(name) if right.includes("SELECT") => is_denied.then(|| {
+            Right::new(
+                ["SELECT"],
+                Securable::Columns(name.clone(), columns.clone()),
+            )
+        }),
+        _ => right.only(|one| one == "USAGE"),
+    };
+    table.missing_rights.iter().filter_map(read).collect()
 }
 
 /// `UPDATE` of the existing columns that the run writes and the role may not.

@@ -60,6 +60,9 @@ pub struct Observer {
     pub holder: String,
     /// The pause between two looks.
     pub look_every: Duration,
+    /// Whether anything is written to the database. If not, the probe only reads, and the run does
+    /// not report its pace.
+    pub records: bool,
 }
 
 impl Observer {
@@ -71,6 +74,7 @@ impl Observer {
             Arc::clone(&self.events),
             Arc::clone(shared),
             Arc::clone(&samples),
+            self.records,
         );
         let watching = watch(self, Arc::clone(shared), samples);
         vec![tokio::spawn(watching), tokio::spawn(probing)]
@@ -300,8 +304,7 @@ impl Observer {
             transactions: i64::try_from(self.store.transactions_begun()).unwrap_or(i64::MAX),
             seconds_ago: 0.0,
         };
-        // Best effort: a role that may only read verifies as well.
-        if quickly(self.store.report_pace(&report)).await.is_some() {
+        if !self.records || quickly(self.store.report_pace(&report)).await.is_some() {
             known.reported = waits;
         }
         if let Some(reports) = quickly(self.store.pace_reports()).await {
@@ -326,6 +329,7 @@ async fn probe(
     events: Arc<dyn EventSink>,
     shared: Arc<Shared>,
     samples: Arc<Mutex<Samples>>,
+    writes: bool,
 ) {
     let mut fails = 0;
     loop {
@@ -346,7 +350,7 @@ async fn probe(
                 () = shared.sleep(LOOK_EVERY) => continue,
             }
         }
-        let Some(Some(took)) = quickly(store.probe()).await else {
+        let Some(Some(took)) = quickly(store.probe(writes)).await else {
             fails += 1;
             if fails == FAILS_OFTEN {
                 say_once(events.as_ref(), NO_PROBE);

@@ -195,6 +195,8 @@ pub struct Pacer {
     store: Arc<dyn Store>,
     holder: String,
     table_label: String,
+    /// Whether the run reports its pace.
+    reports: bool,
 }
 
 impl Pacer {
@@ -210,6 +212,7 @@ impl Pacer {
         });
         let (store, holder) = (Arc::clone(&observer.store), observer.holder.clone());
         let table_label = observer.access.table.label.clone();
+        let reports = observer.records;
         let tasks = observer.start(&shared);
         Self {
             shared,
@@ -217,6 +220,7 @@ impl Pacer {
             store,
             holder,
             table_label,
+            reports,
         }
     }
 }
@@ -299,6 +303,9 @@ impl Throttle for Pacer {
             if tokio::time::timeout(END_MAX, &mut task).await.is_err() {
                 task.abort();
             }
+        }
+        if !self.reports {
+            return;
         }
         let withdrawn = (self.store).withdraw_pace_report(&self.holder, &self.table_label);
         // Best effort: a report that is old does not count.

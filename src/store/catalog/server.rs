@@ -1,6 +1,7 @@
 //! Facts about the server, which preflight judges.
 
 use super::Standbys;
+use crate::foreign::Foreign;
 use crate::store::Right;
 use crate::store::transport::Transport;
 
@@ -41,6 +42,8 @@ pub struct ServerFacts {
     pub may_suppress_triggers: bool,
     /// Rights on our own tables that our role lacks, of those that a run needs.
     pub missing_rights: Vec<Right>,
+    /// Whether our role may write to none of our own tables.
+    pub reads_only: bool,
     /// The right to create functions in our own schema, if our role lacks it.
     pub create_denied: Option<Right>,
     /// The right to create our own schema, if it does not exist and our role lacks it.
@@ -64,6 +67,17 @@ pub struct ServerFacts {
     pub connections_needed: u32,
     /// Whom a COMMIT waits for; `None` if for nobody.
     pub standbys: Option<Standbys>,
+}
+
+impl ServerFacts {
+    /// Why a verification records nothing in the database; `None` if it does.
+    pub fn unrecorded(&self) -> Option<String> {
+        if self.read_only {
+            return Some("the database takes no writes".to_owned());
+        }
+        let role = Foreign(&self.role);
+        (self.reads_only).then(|| format!("the role {role} may only read phiseal's tables"))
+    }
 }
 
 /// What of a batch the server logs. A batch leaves its values out of the log if its role may say so.

@@ -20,9 +20,14 @@ fn activity_sql() -> String {
            (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datid IS NOT NULL AND usesysid IS NOT NULL \
               AND NOT {OURS} AND coalesce(backend_type, 'client backend') = 'client backend')::int4 AS sessions, \
            (SELECT sum(xact_commit + xact_rollback) FROM pg_catalog.pg_stat_database)::int8 AS transactions, \
-           (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8 AS wal"
+           ({WAL} - '0/0'::pg_lsn)::int8 AS wal"
     )
 }
+
+/// The end of the log; of a standby, of what it has received.
+const WAL: &str = "CASE WHEN pg_is_in_recovery() \
+    THEN coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), '0/0'::pg_lsn) \
+    ELSE pg_current_wal_insert_lsn() END";
 
 /// A session `b` that writes a batch in this database: `phiseal backfill 12/3`. Only a batch may be
 /// given up for others; it is repeated.
@@ -46,7 +51,8 @@ fn activity_and_waits_sql() -> String {
     )
 }
 
-/// Slots, archive, vacuum and the data folder; with each, the standbys.
+/// Slots, archive, vacuum and the data folder; with each, the standbys. Of a standby nothing, since
+/// nobody writes there.
 const CONDITIONS: &str = "
     SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8 AS wal,
       ARRAY(SELECT slot_name::text FROM pg_catalog.pg_replication_slots WHERE wal_status = 'unreserved'
@@ -67,7 +73,8 @@ const CONDITIONS: &str = "
     FROM pg_catalog.pg_stat_archiver AS r
       CROSS JOIN LATERAL (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS bytes) AS s
       LEFT JOIN LATERAL (SELECT coalesce(application_name, '') AS name, replay_lsn, state IS NULL AS hidden
-        FROM pg_catalog.pg_stat_replication WHERE state IS NULL OR state IN ('streaming', 'catchup')) AS standby ON true";
+        FROM pg_catalog.pg_stat_replication WHERE state IS NULL OR state IN ('streaming', 'catchup')) AS standby ON true
+    WHERE NOT pg_is_in_recovery()";
 
 const NO_REPLICAS: &str = "how far the standbys are (GRANT pg_monitor allows it)";
 
@@ -104,6 +111,9 @@ impl Pacing for PostgresStore {
             .bind(prepare::regclass(table))
             .fetch_all(&mut *tx)
             .await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
         let mut conditions = Conditions::default();
         let mut folder: Option<String> = None;
         for row in rows {
@@ -132,16 +142,19 @@ impl Pacing for PostgresStore {
         Ok(Some(conditions))
     }
 
-    async fn probe(&self) -> Result<Option<Duration>> {
+    async fn probe(&self, writes: bool) -> Result<Option<Duration>> {
         let slot = std::process::id() % SLOTS;
         let table = self.own("pace_probe");
         let mut tx = self.begin().await?;
         let begun = Instant::now();
-        let sql = format!(
-            "UPDATE {table} SET counter = counter + 1 WHERE slot = {slot} \
-             RETURNING (SELECT counter FROM {table} WHERE slot = {})",
-            (slot + 1) % SLOTS
-        );
+        let next = (slot + 1) % SLOTS;
+        let read = format!("SELECT counter FROM {table} WHERE slot = {next}");
+        let sql = match writes {
+            true => format!(
+                "UPDATE {table} SET counter = counter + 1 WHERE slot = {slot} RETURNING ({read})"
+            ),
+            false => read,
+        };
         timed(raw(sql).execute(&mut *tx)).await?;
         committed(tx).await?;
         Ok(Some(begun.elapsed()))

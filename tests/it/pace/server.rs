@@ -4,6 +4,7 @@
 use super::{all_sealed, ddl, ends_well, plan, sealed, settled, until_sealed, until_waits_for};
 use crate::support::cluster::{Cluster, bin_dir};
 use crate::support::database::Database;
+use crate::support::standby::Standby;
 use crate::support::{Base, Fixture, skipped};
 use std::time::{Duration, Instant};
 
@@ -40,76 +41,6 @@ async fn a_standby_that_falls_behind_stops_the_run_until_it_has_caught_up() {
     ends_well(backfill, &fixture).await;
     drop(standby);
     drop(fixture);
-}
-
-/// A standby of a cluster, in the cluster's folder; stopped when dropped.
-struct Standby<'a> {
-    cluster: &'a Cluster,
-    port: u16,
-}
-
-impl<'a> Standby<'a> {
-    fn of(cluster: &'a Cluster) -> Self {
-        let bin = bin_dir().unwrap();
-        let dir = cluster.dir().join("standby");
-        let dir = dir.to_str().unwrap();
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        cluster.runs(
-            &bin.join("pg_basebackup"),
-            &[
-                "-d",
-                &cluster.url("postgres"),
-                "-D",
-                dir,
-                "-R",
-                "-c",
-                "fast",
-            ],
-        );
-        // A standby needs at least what the command line of its primary gives.
-        let options = format!(
-            "-p {port} -k {} -c max_connections=200 -c max_prepared_transactions=5",
-            cluster.dir().display()
-        );
-        cluster.runs(
-            &bin.join("pg_ctl"),
-            &[
-                "-D",
-                dir,
-                "-o",
-                &options,
-                "-l",
-                "standby.log",
-                "-w",
-                "start",
-            ],
-        );
-        Self { cluster, port }
-    }
-
-    fn psql(&self, sql: &str) {
-        let bin = bin_dir().unwrap();
-        let url = format!("postgres://postgres@127.0.0.1:{}/postgres", self.port);
-        self.cluster.runs(
-            &bin.join("psql"),
-            &["-v", "ON_ERROR_STOP=1", "-c", sql, &url],
-        );
-    }
-}
-
-impl Drop for Standby<'_> {
-    fn drop(&mut self) {
-        let bin = bin_dir().unwrap();
-        let dir = self.cluster.dir().join("standby");
-        self.cluster.runs(
-            &bin.join("pg_ctl"),
-            &["-D", dir.to_str().unwrap(), "-m", "immediate", "stop"],
-        );
-    }
 }
 
 #[tokio::test]

@@ -75,6 +75,13 @@ const RELATIONS: &str = "
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
      WHERE c.oid = ANY ($2) ORDER BY c.oid <> $1, 1, 2";
 
+const UNREADABLE_COLUMNS: &str = "
+    SELECT DISTINCT a.attname::text AS name FROM pg_attribute a
+     WHERE a.attrelid = ANY ($2) AND $1::oid IS NOT NULL AND NOT a.attisdropped
+       AND (a.attnum > 0 OR a.attname IN ('ctid', 'xmin'))
+       AND NOT has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+     ORDER BY 1";
+
 /// The sequences of serial and identity columns. An INSERT needs no right on that of an identity
 /// column, but an application that takes the key first, to seal for it, does.
 const SEQUENCES: &str = "
@@ -305,6 +312,9 @@ async fn about_tree(
             owner: get(&row, "owner")?,
             owner_is_superuser: get(&row, "superuser")?,
         });
+    }
+    for row in rows_of_tree(conn, tree, UNREADABLE_COLUMNS).await? {
+        facts.unreadable_columns.push(get(&row, "name")?);
     }
     for row in rows_of_tree(conn, tree, SEQUENCES).await? {
         facts.sequences.push(qualified(&row)?);

@@ -85,7 +85,8 @@ const NEWEST: &str = "
       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
      WHERE n.nspname = $1 AND p.proname = 'encryption_keys_moved'";
 
-/// Our tables: whether each is there, and which rights our role lacks of those that a run needs.
+/// Our tables: whether each is there, which rights our role lacks of those that a run needs, and
+/// whether it may write there at all.
 fn own_tables_sql() -> String {
     let tables = OWN_TABLES
         .map(|(name, needs)| format!("({}, {})", quote::literal(name), quote::literal(needs)));
@@ -94,7 +95,8 @@ fn own_tables_sql() -> String {
            CASE WHEN NOT has_schema_privilege(n.oid, 'USAGE') THEN ARRAY['USAGE']
                 ELSE ARRAY(SELECT p FROM unnest(string_to_array(t.needs, ' ')) AS p
                             WHERE NOT has_table_privilege(c.oid, p))
-           END AS missing
+           END AS missing,
+           coalesce(has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE'), false) AS writable
           FROM (VALUES {}) AS t (name, needs)
           LEFT JOIN pg_namespace n ON n.nspname = $1
           LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.name AND c.relkind IN ('r', 'p')
@@ -174,6 +176,11 @@ async fn own_tables(
         .bind(schema)
         .fetch_all(conn)
         .await?;
+    let mut writable = false;
+    for row in &rows {
+        writable |= get::<bool>(row, "writable")?;
+    }
+    facts.reads_only = !writable;
     for row in &rows {
         if !get::<bool>(row, "present")? {
             facts.installed = false;

@@ -208,18 +208,33 @@ async fn a_file_in_a_folder_that_takes_no_writes_is_looked_at_in_either_journal_
             .await
             .unwrap();
         app.close().await.unwrap();
+        // A user who may not read the key file has the key in the environment.
+        let plan = fs::read_to_string(fixture.project.plan_file()).unwrap();
+        let file = format!(
+            "provider = \"file\"\npath = {:?}",
+            fixture.project.key_file()
+        );
+        let variable = "provider = \"env\"\nvariable = \"PHISEAL_KEY\"";
+        assert!(plan.contains(&file), "{plan}");
+        fixture.project.plan_text(&plan.replace(&file, variable));
         for_reading_only(&fixture);
         let before = state(&path(&fixture));
         for args in [
             &["status", "--check"][..],
             &["keys", "list"],
             &["audit", "head"],
+            &["audit", "list"],
+            &["verify"],
             &["quarantine", "list"],
             &["migrate", "status"],
             &["migrate", "up", "--dry-run"],
             &["rotate", "--if-due"],
         ] {
-            let done = phiseal(&fixture, args).without_rights().run().await;
+            let done = phiseal(&fixture, args)
+                .env("PHISEAL_KEY", fixture.project.key_line())
+                .without_rights()
+                .run()
+                .await;
             assert_eq!(
                 done.status.code(),
                 Some(0),
