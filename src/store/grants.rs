@@ -83,7 +83,7 @@ fn on_own(schema: &Ident, table: &str, privileges: &[&str]) -> Right {
         schema: Some(schema.clone()),
         name: Ident::new(table).unwrap_or_else(|_| schema.clone()),
     };
-    Right::new(privileges.iter().copied(), Securable::Table(name))
+    Right::new(privileges.iter().copied(), Securable::table(name))
 }
 
 /// The columns of a table that a verification reads, in the spelling of the catalog: place and
@@ -201,7 +201,7 @@ impl Granting<'_> {
         }
         rights.extend(self.usage("to find the tables and the types of their keys"));
         for relation in self.tables.iter().flat_map(|one| &one.facts.relations) {
-            let table = Securable::Table(relation.name.clone());
+            let table = Securable::table(relation.name.clone());
             rights.push((Right::new(["SELECT"], table), "to read rows"));
         }
         for one in self.tables {
