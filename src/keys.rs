@@ -24,7 +24,7 @@ pub(crate) mod fake;
 
 pub use cache::{KEYS_AGE_MAX, KeyCache, LoadError};
 #[cfg(feature = "cli")]
-pub use due::{Due, NOTICE_DAYS};
+pub use due::Due;
 pub use error::KeyError;
 #[cfg(feature = "cli")]
 pub(crate) use examine::examine;

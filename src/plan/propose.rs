@@ -92,7 +92,8 @@ schema = "phiseal"                # where phiseal's own tables live
 [keys]
 provider = "file"                 # or "env" with variable, "command" with command
 path = "env:PHISEAL_KEY_FILE"     # made by `phiseal keys new-wrapping-key PATH`
-rotate_every = "quarter"          # month, quarter, year, or days such as "90d"
+rotate_every = "quarter"          # calendar quarter: due 1 Jan, 1 Apr, 1 Jul, 1 Oct at 00:00 UTC;
+                                  # or month, year (also of the calendar), or days such as "90d"
 
 [run]                             # may change between an interruption and its resumption
 lanes = "auto"                    # or 1 to 64

@@ -4,7 +4,6 @@
 //! `$1` for values, `IS DISTINCT FROM`, `RETURNING`, `ON CONFLICT`, `UPDATE … FROM`.
 
 use crate::error::round_trip::StoreError;
-use crate::keys::RotationPeriod;
 
 /// The SQL of one database, as far as it is not the same everywhere. Each method returns the text of
 /// an expression or a clause. A `value` is a placeholder such as `$2`; a `column` may be qualified.
@@ -29,9 +28,6 @@ pub(crate) trait Dialect: Clone + Send + Sync {
 
     /// How many seconds from now a stored time is; negative once it is over.
     fn seconds_until(&self, column: &str) -> String;
-
-    /// The beginning of the next period, 00:00 UTC, as it is stored.
-    fn next_period(&self, period: RotationPeriod) -> String;
 
     /// The clause that locks the rows of a SELECT until the transaction ends; empty where a writing
     /// transaction is the only writer anyway.

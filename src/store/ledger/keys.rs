@@ -12,7 +12,7 @@ use sqlx::Row;
 use super::audit;
 use super::dialect::Dialect;
 use super::session::{
-    Bind, Number, OwnTables, OwnTransaction, Session, id_list, in_transaction, key, own_row,
+    Bind, Number, OwnTables, OwnTransaction, Session, Text, id_list, in_transaction, key, own_row,
     rows_at_once, statement, word,
 };
 use crate::crypto::KeyId;
@@ -145,17 +145,26 @@ pub(crate) async fn activate<S: Session>(
     ids: &[KeyId],
     due: RotationPeriod,
 ) -> Result<()> {
+    let due = due_at(session, due).await?;
     let sql = format!(
         "UPDATE {} SET status = 'active', changed_by = created_by, rotation_due_at = {} \
          WHERE key_id IN ({}) AND status = 'pre_active'",
         session.dialect().table("encryption_keys"),
-        session.dialect().next_period(due),
+        session.dialect().time_value("$1"),
         ids_of(ids)
     );
-    match session.execute(statement(sql)).await? == ids.len() as u64 {
+    match session.execute(statement(sql).bind(due)).await? == ids.len() as u64 {
         true => Ok(()),
         false => Err(StoreError::missing("the pre-active key")),
     }
+}
+
+/// When a key is due that becomes active now, by the database's clock.
+async fn due_at<S: Session>(session: &mut S, period: RotationPeriod) -> Result<String> {
+    let sql = format!("SELECT {}", session.dialect().now_text());
+    let Text(now) = session.fetch_one(statement(sql), "the time").await?;
+    let due = period.due_after(&now);
+    due.ok_or_else(|| StoreError::unexpected("a time of another form than the database writes"))
 }
 
 /// Returns an error if one of these keys is not active.
@@ -194,37 +203,39 @@ pub(crate) async fn hand_over<S: Session>(
     {
         return Ok(false);
     }
+    let due = due_at(session, due).await?;
     let old = handovers
         .iter()
         .filter(|h| h.from_is != h.from_becomes)
         .map(|h| (h.from, h.from_becomes, &h.reason));
-    move_all(session, old.collect(), due, actor).await?;
+    move_all(session, old.collect(), &due, actor).await?;
     let new = handovers
         .iter()
         .filter(|h| h.to_is != h.to_becomes)
         .map(|h| (h.to, h.to_becomes, &h.reason));
-    move_all(session, new.collect(), due, actor).await?;
+    move_all(session, new.collect(), &due, actor).await?;
     Ok(true)
 }
 
 async fn move_all<S: Session>(
     session: &mut S,
     moves: Vec<(KeyId, KeyStatus, &String)>,
-    due: RotationPeriod,
+    due: &str,
     actor: &str,
 ) -> Result<()> {
     let table = session.dialect().table("encryption_keys");
-    let due = session.dialect().next_period(due);
-    for part in moves.chunks(rows_at_once(4)) {
-        let mut update = statement("WITH m (key_id, status, reason, actor) AS (VALUES");
+    for part in moves.chunks(rows_at_once(5)) {
+        let mut update = statement("WITH m (key_id, status, reason, actor, due) AS (VALUES");
         for (id, status, reason) in part {
             update = update.row([
                 (*id).into(),
                 status.as_str().into(),
                 Bind::from(*reason),
                 actor.into(),
+                due.into(),
             ]);
         }
+        let due = session.dialect().time_value("m.due");
         let update = update.then(&format!(
             ") UPDATE {table} AS k SET status = m.status, changed_by = m.actor, \
                reason = CASE WHEN m.status = 'active' THEN k.reason ELSE m.reason END, \

@@ -249,6 +249,10 @@ pub(crate) use own_row;
 pub(crate) struct Number(pub(crate) i64);
 own_row!(Number, "a number", |row| Self(row.try_get(0)?));
 
+/// One text.
+pub(crate) struct Text(pub(crate) String);
+own_row!(Text, "a text", |row| Self(row.try_get(0)?));
+
 /// A column that holds one of a fixed set of words.
 pub(crate) fn word<'r, R: Row, T: FromStr>(row: &'r R, column: &'static str) -> sqlx::Result<T>
 where

@@ -11,7 +11,6 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use super::sql::{query, run, time_text};
 use super::{PostgresStore, committed, relations, timed};
 use crate::ident::Ident;
-use crate::keys::RotationPeriod;
 use crate::store::ledger::PresentNames;
 use crate::store::ledger::dialect::Dialect;
 use crate::store::ledger::session::{Bind, OwnRow, OwnTables, OwnTransaction, Session, Statement};
@@ -48,20 +47,6 @@ impl Dialect for PostgresDialect {
 
     fn seconds_until(&self, column: &str) -> String {
         format!("extract(epoch FROM {column} - clock_timestamp())::float8")
-    }
-
-    fn next_period(&self, period: RotationPeriod) -> String {
-        let next = |unit: &str, step: &str| {
-            format!(
-                "(date_trunc('{unit}', clock_timestamp() AT TIME ZONE 'UTC') + interval '{step}') AT TIME ZONE 'UTC'"
-            )
-        };
-        match period {
-            RotationPeriod::Month => next("month", "1 month"),
-            RotationPeriod::Quarter => next("quarter", "3 months"),
-            RotationPeriod::Year => next("year", "1 year"),
-            RotationPeriod::Days(days) => next("day", &format!("{days} days")),
-        }
     }
 
     fn for_update(&self) -> &'static str {

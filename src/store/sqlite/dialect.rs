@@ -10,7 +10,6 @@ use sqlx::sqlite::SqliteConnection;
 use super::connect::ControlTransaction;
 use super::sql::bound;
 use super::{SqliteStore, relations};
-use crate::keys::RotationPeriod;
 use crate::store::ledger::PresentNames;
 use crate::store::ledger::dialect::Dialect;
 use crate::store::ledger::session::statement as ledger_statement;
@@ -51,19 +50,6 @@ impl Dialect for SqliteDialect {
 
     fn seconds_until(&self, column: &str) -> String {
         format!("(julianday({column}) - julianday('now')) * 86400.0")
-    }
-
-    fn next_period(&self, period: RotationPeriod) -> String {
-        let modifiers = match period {
-            RotationPeriod::Month => "'start of month', '+1 month'".to_owned(),
-            // The month after the quarter's last, counted from January.
-            RotationPeriod::Quarter => "'start of year', \
-                printf('+%d months', (CAST(strftime('%m', 'now') AS INTEGER) + 2) / 3 * 3)"
-                .to_owned(),
-            RotationPeriod::Year => "'start of year', '+1 year'".to_owned(),
-            RotationPeriod::Days(days) => format!("'start of day', '+{days} days'"),
-        };
-        format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', {modifiers})")
     }
 
     fn for_update(&self) -> &'static str {
@@ -170,32 +156,5 @@ impl PresentNames for SqliteStore {
         field: &FieldRecord,
     ) -> Result<()> {
         relations::follow(&mut transaction.0, label, &field.table_name).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sqlx::{Connection, Row};
-
-    #[tokio::test]
-    async fn a_key_is_due_on_the_first_day_of_the_next_period() {
-        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        for (due, now, day) in [
-            (RotationPeriod::Month, "2024-12-31 23:59", "2025-01-01"),
-            (RotationPeriod::Quarter, "2024-01-01 00:00", "2024-04-01"),
-            (RotationPeriod::Quarter, "2024-03-31 23:59", "2024-04-01"),
-            (RotationPeriod::Quarter, "2024-11-30 12:00", "2025-01-01"),
-            (RotationPeriod::Year, "2024-02-29 12:00", "2025-01-01"),
-            (RotationPeriod::Days(90), "2024-01-01 12:00", "2024-03-31"),
-        ] {
-            let next = SqliteDialect.next_period(due);
-            let next = next.replace("'now'", &format!("'{now}'"));
-            let row = crate::store::sqlite::sql::query(format!("SELECT substr({next}, 1, 10)"))
-                .fetch_one(&mut conn)
-                .await
-                .unwrap();
-            assert_eq!(row.get::<String, _>(0), day, "{due} {now}");
-        }
     }
 }
