@@ -6,6 +6,7 @@ pub(crate) mod args;
 pub(crate) mod columns;
 pub(crate) mod command;
 pub(crate) mod figures;
+pub(crate) mod lines;
 mod log;
 pub(crate) mod new_file;
 pub(crate) mod output;

@@ -26,6 +26,7 @@ pub mod look;
 pub mod pages;
 pub mod patient;
 pub mod pipeline;
+pub mod phi;
 pub mod preflight;
 pub mod procedure;
 pub mod quarantine;

@@ -9,6 +9,7 @@ pub mod catalog;
 pub(crate) mod change;
 mod fault;
 pub mod grants;
+pub mod forms;
 pub mod ledger;
 pub mod locate;
 pub mod own_tables;
@@ -41,6 +42,7 @@ use crate::keys::{KeyTable, RotationTable};
 pub use crate::pace::{Pace, PaceRequestKind};
 pub use access::{Access, CellAccess, ColumnsRead, SourceColumn, Triggers};
 pub use catalog::{Catalog, Ddl, ServerFacts, TableFacts};
+pub use forms::{Form, FormCounts};
 pub use ledger::{AuditTable, Ledger, Procedures};
 pub use pacing::{
     Activity, Conditions, PaceReport, PaceRequest, PaceTable, Pacing, Replica, WaitingSession,

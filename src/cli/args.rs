@@ -3,6 +3,7 @@
 
 mod audit;
 mod grants;
+mod init;
 mod keys;
 mod migrate;
 mod pace;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::audit::{Audit, AuditList};
 pub use self::grants::{Grants, RoleArg};
+pub use self::init::Init;
 pub use self::keys::{
     Compromise, Destroy, KeyMove, KeyPurpose, Keys, NewKeys, RewrapTo, RotateArgs, Search,
 };
@@ -92,7 +94,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Everything below on an embedded database, in a minute; needs nothing
     Demo(Demo),
-    /// Look at the tables of --table and propose a plan file for them, or write that of a set
+    /// Propose a plan file: for columns you name, for all PHI that a schema seems to hold, or of a set
     Init(Init),
     /// Schema migrations: phiseal's own, the sets shipped here, or a folder
     #[command(subcommand)]
@@ -154,21 +156,6 @@ pub struct Demo {
     /// they are
     #[arg(long)]
     pub keep: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Init {
-    /// A column to seal (may be given several times)
-    #[arg(
-        long = "column",
-        value_name = "C",
-        required_unless_present = "set",
-        conflicts_with = "set"
-    )]
-    pub columns: Vec<String>,
-    /// Write the plan file of this migration set: white_cross, facility or webqx
-    #[arg(long, value_name = "NAME")]
-    pub set: Option<String>,
 }
 
 #[derive(Debug, Args)]

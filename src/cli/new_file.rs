@@ -83,10 +83,10 @@ pub fn exists(path: &Path) -> Fault {
     Fault {
         code: "E0106",
         message: format!(
-            "{} exists already and was not changed",
+            "{} already exists, and phiseal does not overwrite it",
             Foreign(&path.to_string_lossy())
         ),
-        hint: "name another file, or move this one away".to_owned(),
+        hint: "name another file, or move this one away first".to_owned(),
         exit: Exit::Usage,
     }
 }

@@ -25,14 +25,14 @@ use crate::keys::{
 use crate::pace::PaceRequestKind;
 use crate::store::{
     Access, Activity, AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch,
-    Conditions, Ddl, Dependent, Destruction, FieldRecord, FieldState, FrozenState, Gap, Holder,
-    Horizon, IndexSwitch, Keeper, KeyText, LaneRecord, LaneStamp, LaneTally, Ledger, Method,
-    NewLane, NewQuarantine, Next, OpenTransaction, PaceReport, PaceRequest, PaceTable, Pacing,
-    PageReader, PassKind, Plaintext, ProcedureKind, ProcedureRecord, Procedures, QuarantineRecord,
-    QuarantineState, RelationRecord, Removal, Resealed, Result, Rows, RunRecord, RunState,
-    ScrubFacts, ScrubStep, Scrubbing, SealedCount, SealedRelations, SearchHit, SearchList,
-    SearchRelation, Select, ServerFacts, Store, StoreError, StoredFile, StoredRelation, Survey,
-    Table, TableFacts, Trial, UnsealedRows, Usage, Violator, Waits,
+    Conditions, Ddl, Dependent, Destruction, FieldRecord, FieldState, FormCounts, FrozenState, Gap,
+    Holder, Horizon, IndexSwitch, Keeper, KeyText, LaneRecord, LaneStamp, LaneTally, Ledger,
+    Method, NewLane, NewQuarantine, Next, OpenTransaction, PaceReport, PaceRequest, PaceTable,
+    Pacing, PageReader, PassKind, Plaintext, ProcedureKind, ProcedureRecord, Procedures,
+    QuarantineRecord, QuarantineState, RelationRecord, Removal, Resealed, Result, Rows, RunRecord,
+    RunState, ScrubFacts, ScrubStep, Scrubbing, SealedCount, SealedRelations, SearchHit,
+    SearchList, SearchRelation, Select, ServerFacts, Store, StoreError, StoredFile, StoredRelation,
+    Survey, Table, TableFacts, Trial, UnsealedRows, Usage, Violator, Waits,
 };
 use watched::{WatchedReader, WatchedWriter};
 use watcher::Watcher;
@@ -235,6 +235,11 @@ patient! { Rows:
     Look plaintext_of(table: &Table, tenant: &str) -> u64;
     Once switch_indexes(switch: &IndexSwitch<'_>) -> bool;
     {
+        /// Not repeated: a table that is busy is judged without its values.
+        async fn forms(&self, table: &TableName, columns: &[Ident]) -> Result<Vec<FormCounts>> {
+            self.inner.forms(table, columns).await
+        }
+
         async fn reader(&self) -> Result<Box<dyn PageReader>> {
             let reader = self.again(RetryKind::Look, || self.inner.reader()).await?;
             Ok(Box::new(WatchedReader::new(&self.watcher, reader)))

@@ -44,6 +44,10 @@ pub struct ProposedColumn {
     pub source_type: String,
     /// The blind index for a column that has an index. It is only written as a comment.
     pub blind_index: Option<ProposedIndex>,
+    /// Why it is proposed; empty if the user named it.
+    pub reasons: Vec<String>,
+    /// Whether it is to be sealed. Otherwise it is only written as a comment, for a person to decide.
+    pub active: bool,
     /// What the reader should know of the column.
     pub warnings: Vec<String>,
 }
@@ -60,7 +64,8 @@ pub struct ProposedIndex {
 /// Writes the plan file.
 ///
 /// Tenant columns and blind indexes are comments to be uncommented: both cannot change once a value
-/// is sealed, and an index shows which values are equal.
+/// is sealed, and an index shows which values are equal. So are columns that are not active; a table
+/// without active ones is a comment as a whole.
 pub fn render(proposal: &Proposal) -> String {
     let mut out = String::from(HEAD);
     for warning in &proposal.warnings {
@@ -70,10 +75,7 @@ pub fn render(proposal: &Proposal) -> String {
     let mut tables = tables.filter(|table| !table.columns.is_empty()).peekable();
     if tables.peek().is_none() {
         out.push('\n');
-        comment(
-            &mut out,
-            "No column looked like PHI by its name. Add by hand:",
-        );
+        comment(&mut out, "No column looks like PHI. Add by hand:");
         out.push_str(EXAMPLE);
     }
     for table in tables {
@@ -117,19 +119,39 @@ fn render_table(out: &mut String, table: &ProposedTable) {
     taken.extend(table.columns.iter().map(|column| folded(&column.name)));
     taken.extend(table.tenant_column.iter().map(folded));
 
-    out.push_str("\n[[table]]\n");
-    line(out, "name", &quoted(&table.name.label()));
+    let mut head = String::from("[[table]]\n");
+    line(&mut head, "name", &quoted(&table.name.label()));
     for warning in &table.warnings {
-        comment(out, &format!("Note: {warning}"));
+        comment(&mut head, &format!("Note: {warning}"));
     }
     if let Some(tenant) = &table.tenant_column {
-        comment(out, "Looks like the tenant. To bind every value to it:");
-        out.push_str("# ");
-        line(out, "tenant_column", &quoted(&tenant.label()));
+        comment(
+            &mut head,
+            "Looks like the tenant. To bind every value to it:",
+        );
+        head.push_str("# ");
+        line(&mut head, "tenant_column", &quoted(&tenant.label()));
     }
-    line(out, "triggers", "\"refuse\"");
-    for column in &table.columns {
-        render_column(out, column, &mut taken);
+    line(&mut head, "triggers", "\"refuse\"");
+    let (active, others): (Vec<_>, Vec<_>) = table.columns.iter().partition(|one| one.active);
+    out.push('\n');
+    push(out, &head, !active.is_empty());
+    for column in active.into_iter().chain(others) {
+        let mut text = String::new();
+        render_column(&mut text, column, &mut taken);
+        out.push('\n');
+        push(out, &text, column.active);
+    }
+}
+
+/// Adds lines of the file, as comments unless they are active.
+fn push(out: &mut String, text: &str, active: bool) {
+    for line in text.lines() {
+        if !active && !line.starts_with('#') {
+            out.push_str("# ");
+        }
+        out.push_str(line);
+        out.push('\n');
     }
 }
 
@@ -137,8 +159,10 @@ fn render_column(out: &mut String, column: &ProposedColumn, taken: &mut HashSet<
     let Some(sealed) = free_name(&column.name, "_sealed", taken) else {
         return;
     };
-    out.push('\n');
     comment(out, &column.source_type);
+    for reason in &column.reasons {
+        comment(out, reason);
+    }
     for warning in &column.warnings {
         comment(out, &format!("Note: {warning}"));
     }
@@ -231,7 +255,17 @@ mod tests {
                 normaliser: Normaliser::Digits,
                 unique,
             }),
+            reasons: Vec::new(),
+            active: true,
             warnings: vec!["a view\nreads it\u{7f}".to_owned()],
+        }
+    }
+
+    fn inactive(name: &str) -> ProposedColumn {
+        ProposedColumn {
+            reasons: vec!["low: perhaps\na name".to_owned()],
+            active: false,
+            ..column(name, Some(false))
         }
     }
 
@@ -292,6 +326,32 @@ mod tests {
         assert_eq!(targets[0], &SealTo::Beside(ident("ssn_sealed2")));
         let cut = format!("{}_sealed", "\u{e9}".repeat(28));
         assert_eq!(targets[1], &SealTo::Beside(ident(&cut)));
+    }
+
+    #[test]
+    fn a_column_that_is_not_active_is_a_comment_that_can_be_uncommented() {
+        let both = table("public", "a", vec![inactive("note"), column("ssn", None)]);
+        let none = table("public", "b", vec![inactive("note")]);
+        let text = render(&Proposal {
+            tables: vec![both, none],
+            warnings: Vec::new(),
+        });
+        let plan = Plan::parse("p", &text).unwrap();
+        assert_eq!(plan.tables.len(), 1);
+        assert_eq!(plan.tables[0].columns.len(), 1);
+        assert!(text.contains("\n# low: perhaps\\na name\n"), "{text}");
+
+        let uncommented: String = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.starts_with("[[") || rest.contains(" = \"") => rest,
+                _ => line,
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let plan = Plan::parse("p", &uncommented).unwrap();
+        let columns = |at: usize| plan.tables[at].columns.len();
+        assert_eq!((columns(0), columns(1)), (2, 1));
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod decode;
 mod dialect;
 pub(crate) mod fault;
 mod fence;
+mod forms;
 mod guard;
 mod heap;
 mod indexes;
@@ -65,10 +66,10 @@ use crate::crypto::KeyId;
 use crate::error::connect_fault::Place;
 use crate::ident::{Ident, TableName};
 use crate::store::{
-    Access, BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, Gap, Horizon, IndexSwitch,
-    KeyText, OpenTransaction, PageReader, PassKind, RelationRecord, Result, Rows, SealedCount,
-    SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts, StoreError,
-    Survey, Table, TableFacts, Trial, Usage, Violator,
+    Access, BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, FormCounts, Gap, Horizon,
+    IndexSwitch, KeyText, OpenTransaction, PageReader, PassKind, RelationRecord, Result, Rows,
+    SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts,
+    StoreError, Survey, Table, TableFacts, Trial, Usage, Violator,
 };
 use connect::Connector;
 use lent::Turns;
@@ -325,6 +326,10 @@ impl Rows for PostgresStore {
 
     async fn survey(&self, table: &Table) -> Result<Survey> {
         survey::look(self, table).await
+    }
+
+    async fn forms(&self, table: &TableName, columns: &[Ident]) -> Result<Vec<FormCounts>> {
+        forms::count(self, table, columns).await
     }
 
     async fn violators(&self, table: &Table, relation: &str, limit: u32) -> Result<Vec<Violator>> {

@@ -5,12 +5,12 @@ use async_trait::async_trait;
 
 use super::trial::Trial;
 use super::{
-    Access, Bound, Horizon, IndexSwitch, KeyText, LaneStamp, LaneTally, Locator, NewQuarantine,
-    Page, PageRequest, PassKind, Result, SearchHit, SearchList, SearchRelation, Select, Survey,
-    Table, Usage, Violator, WriteRow, Written,
+    Access, Bound, FormCounts, Horizon, IndexSwitch, KeyText, LaneStamp, LaneTally, Locator,
+    NewQuarantine, Page, PageRequest, PassKind, Result, SearchHit, SearchList, SearchRelation,
+    Select, Survey, Table, Usage, Violator, WriteRow, Written,
 };
 use crate::crypto::KeyId;
-use crate::ident::Ident;
+use crate::ident::{Ident, TableName};
 use crate::keys::{Notary, RotationCounts};
 
 /// The rows of the application's tables.
@@ -47,6 +47,11 @@ pub trait Rows: Send + Sync {
     /// Looks at all rows, for a plan, without reading a value: how much is left to seal, and which
     /// rows no run can write.
     async fn survey(&self, table: &Table) -> Result<Survey>;
+
+    /// Matches a sample of the values of these columns against every [`Form`](super::Form), in a transaction that only
+    /// reads. Returns counts in the order of `columns`. The database does the matching, so no value leaves it. A table
+    /// that is locked or takes longer than some seconds is an error.
+    async fn forms(&self, table: &TableName, columns: &[Ident]) -> Result<Vec<FormCounts>>;
 
     /// Rows of the relation that break a constraint which applies to writes only (NOT VALID), at
     /// most `limit` for each constraint. When the server refuses such a row, it may print it in its

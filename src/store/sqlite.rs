@@ -12,6 +12,7 @@ mod decode;
 mod dialect;
 pub(crate) mod fault;
 mod fence;
+mod forms;
 mod guard;
 mod indexes;
 mod key_range;
@@ -42,9 +43,9 @@ use crate::error::connect_fault::Place;
 use crate::ident::{Ident, TableName};
 use crate::store::access;
 use crate::store::{
-    BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, Gap, Horizon, IndexSwitch,
-    KeyText, OpenTransaction, Pacing, PageReader, PassKind, RelationRecord, Result, Rows,
-    SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts,
+    BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, FormCounts, Gap, Horizon,
+    IndexSwitch, KeyText, OpenTransaction, Pacing, PageReader, PassKind, RelationRecord, Result,
+    Rows, SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts,
     Survey, Table, TableFacts, Trial, Usage, Violator, Waits,
 };
 
@@ -276,6 +277,10 @@ impl Rows for SqliteStore {
 
     async fn survey(&self, table: &Table) -> Result<Survey> {
         survey::look(&mut *self.control.lock().await, table).await
+    }
+
+    async fn forms(&self, table: &TableName, columns: &[Ident]) -> Result<Vec<FormCounts>> {
+        forms::count(&mut *self.control.lock().await, table, columns).await
     }
 
     /// Always empty: SQLite checks a constraint for all rows when it is made, and writes no log of

@@ -9,6 +9,7 @@ mod keys;
 mod migrate;
 mod pace;
 mod quarantine;
+mod phi;
 mod status;
 
 /// Runs each test on both databases: `name(fixture)` is the test's body.

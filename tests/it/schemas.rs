@@ -10,6 +10,7 @@ mod dump;
 mod folder;
 mod locks;
 mod losses;
+mod marks;
 mod met;
 mod security;
 mod sets;

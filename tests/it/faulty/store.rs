@@ -236,6 +236,7 @@ through! { Rows:
     cut_by_storage(access: &Access, relation: &str, pieces: u32, pass_kind: PassKind) -> Option<Vec<Option<Bound>>>;
     horizon(relation: &str) -> Option<Horizon>;
     survey(table: &Table) -> Survey;
+    forms(table: &TableName, columns: &[Ident]) -> Vec<FormCounts>;
     violators(table: &Table, relation: &str, limit: u32) -> Vec<Violator>;
     any_left(access: &Access, relation: &str, select: &Select) -> bool;
     census(table: &Table, relation: &str, after: Option<&KeyText>, upto: Option<&KeyText>) -> Vec<SealedCount>;

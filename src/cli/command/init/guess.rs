@@ -2,6 +2,7 @@
 //! A wrong guess does no harm: the proposal holds it only as a comment.
 
 use crate::crypto::Normaliser;
+use crate::engine::phi::words;
 use crate::store::catalog::TableFacts;
 
 /// Names of tenant columns in lower case without underscores, the likeliest first.
@@ -74,37 +75,10 @@ fn is_text(base_type: &str) -> bool {
         .any(|part| base_type.contains(part))
 }
 
-/// Splits `homePhone_number` into `home`, `phone`, `number`.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut after_small = false;
-    for c in name.chars() {
-        let parts = !c.is_alphanumeric() || (c.is_uppercase() && after_small);
-        if parts {
-            words.push(String::new());
-        }
-        if let Some(word) = words.last_mut()
-            && c.is_alphanumeric()
-        {
-            word.extend(c.to_lowercase());
-        }
-        after_small = c.is_lowercase() || c.is_numeric();
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::catalog::ColumnFacts;
-
-    #[test]
-    fn names_are_read_in_every_common_spelling() {
-        assert_eq!(words("homePhone_number"), ["home", "phone", "number"]);
-        assert_eq!(words("SSN"), ["ssn"]);
-        assert_eq!(words("\"Last Name\""), ["last", "name"]);
-    }
 
     #[test]
     fn what_makes_values_equal_is_guessed_by_name_and_type() {

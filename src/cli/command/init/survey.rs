@@ -15,6 +15,14 @@ use crate::plan::{ColumnPlan, Plan, SealTo, TablePlan, TriggerPolicy};
 use crate::store::catalog::{ColumnFacts, TableFacts};
 use crate::store::{ServerFacts, Store};
 
+/// What is proposed of the tables and columns that the user named.
+pub struct Surveyed {
+    /// What is proposed.
+    pub proposal: Proposal,
+    /// What a person has to fix before it can be sealed.
+    pub problems: Vec<Finding>,
+}
+
 /// Reads the tables from the catalog and proposes to seal those of `columns` that each has.
 ///
 /// # Errors
@@ -25,15 +33,8 @@ pub async fn propose(
     sqlite: bool,
     tables: &[String],
     columns: &[String],
-) -> Result<Proposal, Fault> {
-    let look = PlanFacts {
-        server: store.server().await?,
-        dialect: if sqlite {
-            Dialect::Sqlite
-        } else {
-            Dialect::Postgres
-        },
-    };
+) -> Result<Surveyed, Fault> {
+    let look = PlanFacts::of(store, sqlite).await?;
     let mut found: Vec<TableFacts> = Vec::new();
     for name in tables {
         let facts = table(store, &look, name).await?;
@@ -49,20 +50,39 @@ pub async fn propose(
     }
     // Parses the rendered proposal, so that preflight checks the names as the user will have them.
     let plan = Plan::parse("the proposed plan", &propose::render(&proposal))?;
+    let mut problems = Vec::new();
     for ((table, facts), plan) in proposal.tables.iter_mut().zip(&found).zip(&plan.tables) {
-        note(table, &look.findings(plan, Some(facts)));
+        let findings = look.findings(plan, Some(facts));
+        note(table, &findings);
+        problems.extend(findings.refusals().cloned());
     }
-    Ok(proposal)
+    Ok(Surveyed { proposal, problems })
 }
 
-struct PlanFacts {
-    server: ServerFacts,
+/// What preflight needs to know besides a table and its plan.
+pub(super) struct PlanFacts {
+    pub(super) server: ServerFacts,
     dialect: Dialect,
 }
 
 impl PlanFacts {
-    fn findings(&self, plan: &TablePlan, facts: Option<&TableFacts>) -> Findings {
-        // The proposal needs no notes about missing phiseal tables and keys.
+    /// Asks the server.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub(super) async fn of(store: &dyn Store, sqlite: bool) -> Result<Self, Fault> {
+        Ok(Self {
+            server: store.server().await?,
+            dialect: if sqlite {
+                Dialect::Sqlite
+            } else {
+                Dialect::Postgres
+            },
+        })
+    }
+
+    /// What preflight finds; that phiseal's own tables and keys are missing is no finding here.
+    pub(super) fn findings(&self, plan: &TablePlan, facts: Option<&TableFacts>) -> Findings {
         let server = ServerFacts {
             installed: true,
             ..self.server.clone()
@@ -198,41 +218,51 @@ fn plan_of(facts: &TableFacts, columns: &[&String]) -> Result<TablePlan, Fault> 
 }
 
 fn proposed(facts: &TableFacts, wanted: &[String]) -> Result<ProposedTable, Fault> {
-    let mut columns: Vec<ProposedColumn> = Vec::new();
+    let mut columns: Vec<&ColumnFacts> = Vec::new();
     for found in wanted.iter().filter_map(|name| column(facts, name)) {
-        let name = ident(&found.name)?;
-        if columns.iter().any(|column| column.name == name) {
-            continue;
+        if !columns.iter().any(|column| column.name == found.name) {
+            columns.push(found);
         }
-        columns.push(ProposedColumn {
-            name,
-            source_type: found.sql_type.clone(),
-            blind_index: index(facts, found),
-            warnings: Vec::new(),
-        });
     }
-    let name = physical(facts)?;
     if columns.is_empty() {
         return Err(Fault {
             code: "E0107",
             message: format!(
-                "{}: it has none of the columns that were named",
-                Foreign(&name.label())
+                "{} has none of the columns that were named",
+                Foreign(&physical(facts)?.label())
             ),
             hint: "leave the table out, or name a column of it".to_owned(),
             exit: Exit::Refused,
         });
     }
+    table_of(facts, &columns)
+}
+
+/// The proposal to seal these columns of a table.
+pub(super) fn table_of(
+    facts: &TableFacts,
+    columns: &[&ColumnFacts],
+) -> Result<ProposedTable, Fault> {
     let sealed: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let tenant_column = guess::tenant(facts, &sealed).map(ident).transpose()?;
+    let columns = columns.iter().map(|found| {
+        Ok(ProposedColumn {
+            name: ident(&found.name)?,
+            source_type: found.sql_type.clone(),
+            blind_index: index(facts, found),
+            reasons: Vec::new(),
+            active: true,
+            warnings: Vec::new(),
+        })
+    });
+    let columns = columns.collect::<Result<_, Fault>>()?;
     Ok(ProposedTable {
-        name,
+        name: physical(facts)?,
         tenant_column,
-        existing: facts
-            .columns
-            .iter()
-            .map(|column| ident(&column.name))
-            .collect::<Result<_, _>>()?,
+        // A name that is too long for a plan collides with none in it.
+        existing: (facts.columns.iter())
+            .filter_map(|column| Ident::new(column.name.as_str()).ok())
+            .collect(),
         columns,
         warnings: Vec::new(),
     })
@@ -258,10 +288,10 @@ fn index(facts: &TableFacts, column: &ColumnFacts) -> Option<ProposedIndex> {
 }
 
 /// Adds each finding as a note to its column, or to the table.
-fn note(table: &mut ProposedTable, findings: &Findings) {
+pub(super) fn note(table: &mut ProposedTable, findings: &Findings) {
     for finding in findings.all() {
         let stands = match finding.level {
-            Level::Refusal => "stands in the way: ",
+            Level::Refusal => "to fix: ",
             Level::Warning => "",
         };
         let text = format!(
@@ -279,7 +309,7 @@ fn note(table: &mut ProposedTable, findings: &Findings) {
     }
 }
 
-fn physical(facts: &TableFacts) -> Result<TableName, Fault> {
+pub(super) fn physical(facts: &TableFacts) -> Result<TableName, Fault> {
     let schema = match facts.schema.as_str() {
         "" => None,
         schema => Some(ident(schema)?),
@@ -290,7 +320,7 @@ fn physical(facts: &TableFacts) -> Result<TableName, Fault> {
     })
 }
 
-fn ident(name: &str) -> Result<Ident, Fault> {
+pub(super) fn ident(name: &str) -> Result<Ident, Fault> {
     Ident::new(name).map_err(|_| no_name(name))
 }
 

@@ -2,12 +2,10 @@
 //! Owns the words and the width of the text. Keeps the three levels apart: what the database proves,
 //! what stands in the live files, and what lies elsewhere.
 
-mod lines;
-
 use serde_json::{Value, json};
 
-use self::lines::Lines;
 use crate::cli::figures::{bytes, duration, rounded};
+use crate::cli::lines::Lines;
 use crate::engine::scrub::{
     CHECKLIST, FilesLooked, PlannedRewrite, ScrubPlan, ScrubReport, log_work,
 };
@@ -271,8 +269,8 @@ fn searched(lines: &mut Lines, looked: &FilesLooked) {
 
 #[cfg(test)]
 mod tests {
-    use super::lines::WIDTH;
     use super::*;
+    use crate::cli::lines::WIDTH;
     use crate::engine::scrub::{Chosen, ColumnLooked, LogDone, Rewritten, StepDone};
     use crate::store::{LogFacts, Method, ScrubFacts, StoredConstraint, StoredRelation};
 
