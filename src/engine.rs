@@ -3,6 +3,7 @@
 //! of the run loop. The engine names no database driver and prints nothing. Rows and cursor commit
 //! together, so a crash at any instant loses nothing and repeats nothing.
 
+pub mod ahead;
 pub mod alike;
 pub mod bench;
 pub mod census;
@@ -25,8 +26,8 @@ mod job_digest;
 pub mod look;
 pub mod pages;
 pub mod patient;
-pub mod pipeline;
 pub mod phi;
+pub mod pipeline;
 pub mod preflight;
 pub mod procedure;
 pub mod quarantine;

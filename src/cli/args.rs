@@ -246,6 +246,12 @@ pub struct RestoreArgs {
     /// Drop the sealed columns and the guard once every value is restored
     #[arg(long)]
     pub drop_sealed: bool,
+    /// Only look: what would be restored, made and dropped, and what is in the way; changes nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Drop without asking
+    #[arg(long)]
+    pub yes: bool,
     #[command(flatten)]
     pub going: Going,
 }
@@ -319,6 +325,9 @@ pub struct Forget {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// Forget without asking
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

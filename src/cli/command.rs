@@ -1,6 +1,7 @@
 //! The commands. Each one gets its arguments and an [`Output`], and returns its exit code.
 
 mod access;
+mod ahead;
 mod audit;
 mod backfill;
 mod bench;

@@ -1,9 +1,11 @@
 //! Destroys keys, and with them every value that is still sealed under them.
-//! Owns the conditions for that; crypto-shredding of a tenant, below, asks for fewer. The key may no longer seal; no rotation of it is open; older
-//! transactions have ended; the whole database was searched; a census under a lock counted zero;
+//! Owns the conditions for that; crypto-shredding of a tenant, below, asks for fewer. `ahead` looks whether they are
+//! met. The key may no longer seal; no rotation of it is open; older transactions have ended; the whole database was searched; a census under a lock counted zero;
 //! and the audit chain was attested under the key that is active now, since the entries under the
 //! destroyed key can never be checked again. One transaction destroys the keys and writes the audit
 //! entry.
+
+mod ahead;
 
 use serde_json::{Value, json};
 
@@ -14,6 +16,8 @@ use crate::crypto::{KeyId, Purpose};
 use crate::keys::{KeyError, KeyRecord, KeyStatus, RotationKind};
 use crate::run::audit::{self, Note};
 use crate::store::{Access, Destruction, SealedCount};
+pub use ahead::DestroyAhead;
+use ahead::is_replaced;
 
 /// What was destroyed.
 #[derive(Debug)]
@@ -97,23 +101,12 @@ impl Engine {
         tenant: &str,
         order: &DestroyRequest<'_>,
     ) -> Result<Destroyed, EngineError> {
-        let records: Vec<KeyRecord> = self
-            .store
-            .key_records()
-            .await?
-            .into_iter()
-            .filter(|record| record.tenant == tenant && record.status != KeyStatus::Destroyed)
-            .collect();
-        if records.is_empty() {
-            return Err(KeyError::NoneOfTenant.into());
-        }
+        let records = self.keys_of_tenant(tenant).await?;
         self.refuse_any_open_finalize().await?;
         let keys: Vec<KeyId> = records.iter().map(|record| record.key_id).collect();
         self.refuse_open_rotation(&keys).await?;
         self.outlive_snapshots().await?;
-        let census = super::census::take(self.store.as_ref(), order.tables).await?;
-        let registered: u64 = keys.iter().filter_map(|id| census.get(id)).sum();
-        let searched = self.search(&keys, order.reach).await?;
+        let (searched, values_lost) = self.values_under(&keys, order).await?;
         self.wipe(&records, order, Some(tenant), &searched).await?;
         let mut plaintext_left = 0;
         for access in order.tables {
@@ -121,11 +114,34 @@ impl Engine {
         }
         Ok(Destroyed {
             keys,
-            // The search counts registered columns too, so the two are not added.
-            values_lost: registered.max(searched.values()),
+            values_lost,
             plaintext_left,
             searched: (!order.reach.registered_only).then_some(searched),
         })
+    }
+
+    /// The keys of a tenant that are not destroyed, at least one.
+    async fn keys_of_tenant(&self, tenant: &str) -> Result<Vec<KeyRecord>, EngineError> {
+        let mut records = self.store.key_records().await?;
+        records.retain(|one| one.tenant == tenant && one.status != KeyStatus::Destroyed);
+        match records.is_empty() {
+            true => Err(KeyError::NoneOfTenant.into()),
+            false => Ok(records),
+        }
+    }
+
+    /// Searches for values under these keys, and counts them.
+    async fn values_under(
+        &self,
+        keys: &[KeyId],
+        order: &DestroyRequest<'_>,
+    ) -> Result<(Searched, u64), EngineError> {
+        let census = super::census::take(self.store.as_ref(), order.tables).await?;
+        let registered: u64 = keys.iter().filter_map(|id| census.get(id)).sum();
+        let searched = self.search(keys, order.reach).await?;
+        // The search counts registered columns too, so the two are not added.
+        let values = registered.max(searched.values());
+        Ok((searched, values))
     }
 
     /// The record of a key. A suspended key that another active key has replaced is deactivated
@@ -135,12 +151,7 @@ impl Engine {
         let unknown = KeyError::Unknown { key_id };
         let record = records.iter().find(|one| one.key_id == key_id);
         let record = record.ok_or(unknown)?.clone();
-        let replaced = records.iter().any(|one| {
-            one.status == KeyStatus::Active
-                && one.tenant == record.tenant
-                && one.purpose == record.purpose
-        });
-        if record.status != KeyStatus::Suspended || !replaced {
+        if record.status != KeyStatus::Suspended || !is_replaced(&record, &records) {
             return Ok(record);
         }
         let (from, to) = (KeyStatus::Suspended, KeyStatus::Deactivated);

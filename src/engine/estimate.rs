@@ -1,15 +1,17 @@
 //! Estimates what sealing a table will take: rows, bytes, growth, write-ahead log, time.
-//! Owns the formulae and their sources; `estimate/width.rs` has the lengths of rows, and
-//! `estimate/block.rs` what happens to a block. Reads statistics, so every number is approximate and
+//! Owns the formulae and their sources; `estimate/width.rs` has the lengths of rows, `estimate/block.rs`
+//! what happens to a block, and `estimate/rewrite.rs` the runs that write rows again. Reads statistics, so every number is approximate and
 //! is shown with a `~`.
 
 mod block;
+mod rewrite;
 mod width;
 
 use crate::plan::TablePlan;
 use crate::store::HeapPosition;
 use crate::store::catalog::{IndexFacts, TableFacts};
 use block::{BLOCK_BYTES, Block, POINTER_BYTES, Stay};
+pub use rewrite::{Rewrite, rewrite};
 use width::Width;
 
 /// The second version of a key shares one entry with the first (nbtdedup.c): a row's place, aligned.
@@ -113,12 +115,22 @@ pub struct Conditions<'a> {
 ///   the machine
 pub fn backfill(table: &TableFacts, plan: &TablePlan, on: Conditions<'_>) -> Estimate {
     let left = on.left.unwrap_or(1.0);
-    let all = table.rows.max(0) as f64;
-    let rows = (all * left).ceil();
+    let rows = (table.rows.max(0) as f64 * left).ceil();
+    let blind = plan.columns.iter().filter(|one| one.blind_index.is_some());
     let width = width::of(table, plan, on.sample);
+    whole(table, blind.count(), (rows, width), on)
+}
+
+/// Estimates a run that writes so many rows, and builds so many blind indexes.
+fn whole(
+    table: &TableFacts,
+    blind: usize,
+    (rows, width): (f64, Width),
+    on: Conditions<'_>,
+) -> Estimate {
     let written = match table.heap_bytes > 0 {
-        true => in_heap(table, plan, (rows, width), on),
-        false => in_file(table, plan, (rows, width)),
+        true => in_heap(table, blind, (rows, width), on),
+        false => in_file(table, blind, (rows, width)),
     };
     let work = match on.sample {
         Some(sample) if sample.rows > 0 => sample.seconds / sample.rows as f64,
@@ -132,7 +144,7 @@ pub fn backfill(table: &TableFacts, plan: &TablePlan, on: Conditions<'_>) -> Est
         _ => (write + rows * work) / 2.0,
     };
     Estimate {
-        rows: all as u64,
+        rows: table.rows.max(0) as u64,
         rows_left: rows as u64,
         bytes: table.bytes.max(0) as u64,
         growth_bytes: written.growth as u64,
@@ -152,7 +164,7 @@ struct Written {
 /// In PostgreSQL.
 fn in_heap(
     table: &TableFacts,
-    plan: &TablePlan,
+    blind: usize,
     (rows, width): (f64, Width),
     on: Conditions<'_>,
 ) -> Written {
@@ -175,11 +187,7 @@ fn in_heap(
     let stay = block.after(passes);
     let leaving = rows * stay.leave;
     let moved = leaving * (width.new + POINTER_BYTES);
-    let blind = plan
-        .columns
-        .iter()
-        .filter(|column| column.blind_index.is_some());
-    let new_indexes = table.rows.max(0) as f64 * share * BLIND_ENTRY_BYTES * blind.count() as f64;
+    let new_indexes = table.rows.max(0) as f64 * share * BLIND_ENTRY_BYTES * blind as f64;
     let splits: f64 = (table.indexes.iter())
         .map(|index| index.bytes as f64 * share * split_share(index, &block, stay, table.rows))
         .sum();
@@ -212,13 +220,9 @@ fn split_share(index: &IndexFacts, block: &Block, stay: Stay, rows: i64) -> f64 
 }
 
 /// In SQLite: a row is replaced in its place, and the journal or log takes each changed page.
-fn in_file(table: &TableFacts, plan: &TablePlan, (rows, width): (f64, Width)) -> Written {
+fn in_file(table: &TableFacts, blind: usize, (rows, width): (f64, Width)) -> Written {
     let share = rows / (table.rows.max(1) as f64);
-    let blind = plan
-        .columns
-        .iter()
-        .filter(|column| column.blind_index.is_some());
-    let growth = rows * (width.added.max(0.0) + BLIND_ENTRY_BYTES * blind.count() as f64);
+    let growth = rows * (width.added.max(0.0) + BLIND_ENTRY_BYTES * blind as f64);
     Written {
         growth,
         wal: growth + table.bytes.max(0) as f64 * share,

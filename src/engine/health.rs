@@ -26,7 +26,7 @@ const ROTATIONS_MAX: u32 = 10;
 /// The most procedures that are gathered.
 const PROCEDURES_MAX: u32 = 10;
 /// Tables of up to this many rows are counted in any case.
-const CENSUS_ROWS_MAX: u64 = 1_000_000;
+pub(super) const CENSUS_ROWS_MAX: u64 = 1_000_000;
 
 /// What is known of the registered tables.
 pub struct Health {

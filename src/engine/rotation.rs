@@ -1,5 +1,5 @@
 //! Finishes a key rotation: re-seals every value that is sealed under a superseded key. How a
-//! rotation begins is in `begin`, what there is to rotate in `outlook`, and the way from beginning
+//! rotation begins is in `begin`, what there is to rotate in `outlook`, what it would do in `ahead`, and the way from beginning
 //! to end in `whole`.
 //! Owns the safe order. In `begin`, the new key is stored and read back, and one transaction
 //! activates it and deactivates the old key. Here, the run loop re-seals everything older; the
@@ -7,6 +7,7 @@
 //! closed. After an interruption at any point the open record says what is still to be done. Until
 //! it is closed no new rotation of that key begins: another request joins it.
 
+mod ahead;
 mod begin;
 mod notes;
 mod outlook;
@@ -33,6 +34,7 @@ use crate::keys::{KeyRecord, RotationEnd, RotationKind, RotationRecord};
 use crate::store::{Access, Next, OpenTransaction, RunKind, Select, StoreError};
 use superseded::{KeyIndex, older_keys, rotation_of_each};
 
+pub use ahead::RotationAhead;
 pub use begin::RotationRequest;
 pub use outlook::{KeySelection, Outlook};
 pub use whole::{Rotated, Rotation};

@@ -270,8 +270,12 @@ coded! {
             from: KeyStatus,
             /// The state that was asked for.
             to: KeyStatus,
-        } = "E0440"("key {key_id} is {from}, and does not become {to}"),
-            hint: "see `phiseal keys show KEY`; only an active key is suspended, only a suspended one resumed, and a key that still seals is replaced by `phiseal rotate` before it is destroyed";
+        } = "E0440"("key {key_id} is {from}; a key cannot become {to} from that state"),
+            hint: match (from, to) {
+                (KeyStatus::PreActive | KeyStatus::Active, KeyStatus::Destroyed) => "replace it first: `phiseal rotate`, \
+                    with `--purpose blind_index` for a key of blind indexes",
+                _ => "see `phiseal keys show KEY`: only an active key can be suspended, only a suspended one resumed",
+            };
         /// Values are still sealed under a key that is to be destroyed.
         StillUsed {
             /// The key.

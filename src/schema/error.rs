@@ -192,8 +192,8 @@ coded! {
             /// Tables with their rows, and sealed columns with their values.
             losses: Vec<String>,
         } = "E0751"("undoing migration {} would drop:{}", shown(*version), below(losses)),
-            hint: "it was not undone; if its rows are to be lost, add --drop-data; sealed values are given \
-                back first with `phiseal restore --drop-sealed`",
+            hint: "it was not undone; if its rows are to be lost, add --drop-data, and --yes where there is no \
+                terminal; sealed values are given back first with `phiseal restore --drop-sealed`",
             lines: true;
         /// There is nowhere to build the set without reaching what must not change.
         NoCage {

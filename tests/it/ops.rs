@@ -4,12 +4,13 @@
 mod audit;
 mod audit_log;
 mod bench;
+mod dry_run;
 mod init;
 mod keys;
 mod migrate;
 mod pace;
-mod quarantine;
 mod phi;
+mod quarantine;
 mod status;
 
 /// Runs each test on both databases: `name(fixture)` is the test's body.

@@ -94,7 +94,7 @@ async fn patients_and_their_encounters_are_sealed_through_one_plan() {
             &format!("UPDATE patients SET {blank}"),
         ))
         .await;
-    fixture.json(&["restore", "--drop-sealed"]).await;
+    fixture.json(&["restore", "--drop-sealed", "--yes"]).await;
     for table in ["patients", "encounters"] {
         let different = format!(
             "SELECT count(*) FROM (SELECT t::text FROM {table} t EXCEPT SELECT t::text FROM saved_{table} t) q"

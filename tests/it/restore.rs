@@ -89,7 +89,7 @@ async fn columns_that_were_dropped_are_made_again_with_the_type_they_had() {
             .exec(&format!("ALTER TABLE every DROP COLUMN {column}"))
             .await;
     }
-    fixture.json(&["restore", "--drop-sealed"]).await;
+    fixture.json(&["restore", "--drop-sealed", "--yes"]).await;
     let all = format!("id, other, {}", columns.join(", "));
     assert_eq!(differences(&fixture, "every", "saved", &all).await, 0);
     let shape = |table: &str| {
@@ -115,7 +115,9 @@ async fn another_plaintext_that_stands_there_is_listed_and_left() {
     fixture.json(&["backfill"]).await;
     fixture.db().exec(&blank("people", &["ssn"])).await;
     fixture.db().exec(&stray()).await;
-    let done = fixture.json_code(&["restore", "--drop-sealed"], 6).await;
+    let done = fixture
+        .json_code(&["restore", "--drop-sealed", "--yes"], 6)
+        .await;
     assert_eq!(
         (&done["rows_restored"], &done["quarantined"]),
         (&1999.into(), &1.into())
@@ -176,7 +178,9 @@ async fn a_row_that_is_left_keeps_its_seal_whoever_listed_it() {
     let listed = fixture.json(&["quarantine", "list"]).await;
     let tag = listed[0]["tag"].as_str().unwrap();
     fixture.json(&["quarantine", "skip", tag]).await;
-    fixture.json_code(&["restore", "--drop-sealed"], 6).await;
+    fixture
+        .json_code(&["restore", "--drop-sealed", "--yes"], 6)
+        .await;
     let kept =
         "SELECT count(*) FROM people WHERE id = 7 AND ssn = 'stray' AND ssn_sealed IS NOT NULL";
     assert_eq!(fixture.db().count(kept).await, 1);
@@ -191,7 +195,7 @@ async fn a_row_that_is_left_keeps_its_seal_whoever_listed_it() {
         .await;
     fixture.json(&["quarantine", "retry", tag]).await;
     assert_eq!(fixture.json_code(&["verify"], 6).await["unsealed"], 1);
-    fixture.json(&["restore", "--drop-sealed"]).await;
+    fixture.json(&["restore", "--drop-sealed", "--yes"]).await;
     let gone = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'people'::regclass AND attname = 'ssn_sealed'";
     assert_eq!(fixture.db().count(gone).await, 0);
 }
@@ -222,7 +226,7 @@ async fn dropping_the_sealed_columns_leaves_the_table_as_it_was_before() {
     let fixture = Fixture::postgres("drop_sealed", PEOPLE, &plan).await;
     fixture.json(&["backfill"]).await;
     fixture.db().exec(&blank("people", &["ssn", "note"])).await;
-    fixture.json(&["restore", "--drop-sealed"]).await;
+    fixture.json(&["restore", "--drop-sealed", "--yes"]).await;
     assert_eq!(
         differences(&fixture, "people", "saved", "id, ssn, note").await,
         0
@@ -282,7 +286,9 @@ async fn a_restore_that_is_killed_before_it_drops_goes_on_and_is_recorded_once()
         .execute(&mut *reader)
         .await
         .unwrap();
-    let mut running = fixture.phiseal(&["restore", "--drop-sealed"]).spawn();
+    let mut running = fixture
+        .phiseal(&["restore", "--drop-sealed", "--yes"])
+        .spawn();
     while phase(&fixture).await != "drop -" {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -303,7 +309,7 @@ async fn a_restore_that_is_killed_before_it_drops_goes_on_and_is_recorded_once()
         (&shown["phase"], &shown["outcome"]),
         (&"drop".into(), &serde_json::Value::Null)
     );
-    fixture.json(&["restore", "--drop-sealed"]).await;
+    fixture.json(&["restore", "--drop-sealed", "--yes"]).await;
     assert_eq!(phase(&fixture).await, "drop restored");
     let records = "SELECT count(*) FROM phiseal.procedures";
     assert_eq!(fixture.db().count(records).await, 1);
@@ -326,7 +332,7 @@ async fn a_restore_that_waits_for_a_person_is_given_up_when_its_columns_are_seal
         )
         .await;
     fixture
-        .phiseal(&["restore", "--drop-sealed"])
+        .phiseal(&["restore", "--drop-sealed", "--yes"])
         .run()
         .await
         .expect_code(6);
@@ -442,7 +448,9 @@ async fn sqlite_values_come_back_with_their_class() {
         "[[table.column]]\nname = \"note\"\nin_place = \"application-reads-both-forms\"\n";
     let fixture = Fixture::sqlite(sql, &(beside("t", &columns) + in_place)).await;
     fixture.json_code(&["backfill"], 0).await;
-    let done = fixture.json_code(&["restore", "--drop-sealed"], 0).await;
+    let done = fixture
+        .json_code(&["restore", "--drop-sealed", "--yes"], 0)
+        .await;
     assert_eq!(done["values_restored"], 300);
     let different = "SELECT count(*) FROM (SELECT id, name, typeof(weight), weight, n, typeof(n), hex(scan), typeof(scan), note FROM t
         EXCEPT SELECT id, name, typeof(weight), weight, n, typeof(n), hex(scan), typeof(scan), note FROM saved)";

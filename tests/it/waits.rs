@@ -201,7 +201,7 @@ async fn a_restore_that_drops_leaves_no_index_behind_whether_it_drops_or_refuses
     fixture.backfill().await;
     let indexes = "SELECT count(*) FROM pg_indexes WHERE indexname LIKE '%phiseal_sweep%'";
     fixture
-        .run(&["restore", "--drop-sealed"])
+        .run(&["restore", "--drop-sealed", "--yes"])
         .await
         .expect_code(0);
     assert_eq!(fixture.scalar(indexes).await.unwrap(), "0");

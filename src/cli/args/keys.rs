@@ -16,11 +16,11 @@ pub enum Keys {
     },
     /// Make a data key and, once it is proven durable, activate it
     Create(NewKeys),
-    /// All data keys, without the keys
+    /// List data keys (without the key material)
     List,
-    /// One data key, without the key
+    /// One data key (without the key material) and every change of its state
     Show {
-        /// Its id
+        /// Key id, from `keys list`
         #[arg(value_parser = key_id)]
         key_id: KeyId,
     },
@@ -34,8 +34,8 @@ pub enum Keys {
     Resume(KeyMove),
     /// Declare a key compromised, and seal everything under it again under another
     Compromise(Compromise),
-    /// Wipe a key that nothing is sealed under any more; or, with --tenant, a tenant's keys, whose
-    /// values then never open again
+    /// Destroy a key under which nothing is sealed any more; or, with --tenant, all keys of a tenant,
+    /// whose values can then never be opened again
     Destroy(Destroy),
 }
 
@@ -51,7 +51,7 @@ pub struct RewrapTo {
 
 #[derive(Debug, Args)]
 pub struct KeyMove {
-    /// Its id
+    /// Key id, from `keys list`
     #[arg(value_parser = key_id)]
     pub key_id: KeyId,
     /// Why, for the record
@@ -80,15 +80,19 @@ pub struct Search {
 
 #[derive(Debug, Args)]
 pub struct Destroy {
-    /// Its id
+    /// Key id, from `keys list`
     #[arg(value_parser = key_id, required_unless_present = "tenant", conflicts_with = "tenant")]
     pub key_id: Option<KeyId>,
     /// All keys of this tenant, whatever is sealed under them (crypto-shredding)
     #[arg(long, value_name = "T", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub tenant: Option<String>,
-    /// The key id, or the tenant, once more: there is no way back
+    /// The key id, or the tenant, once more: there is no way back. Needed where there is no terminal
+    /// to ask at
     #[arg(long, value_name = "KEY-ID")]
     pub confirm: Option<String>,
+    /// Only look: search for values under the keys, and say what would be destroyed; changes nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
@@ -98,9 +102,14 @@ pub struct Destroy {
 
 #[derive(Debug, Args)]
 pub struct RotateArgs {
-    /// Only the keys that are due, and only if one is: for schedulers
+    /// Only the keys that are due, and only if one is: for schedulers. `rotate_every` in the plan says
+    /// when: a quarter is one of the calendar, in UTC
     #[arg(long)]
     pub if_due: bool,
+    /// Only look: which keys and how many values, for how long, and what is in the way; changes
+    /// nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Make a new key even though the last rotation left values behind and its key is not due
     #[arg(long)]
     pub new_key: bool,

@@ -27,9 +27,12 @@ pub enum Migrate {
         /// Undo all after this version; 0 undoes everything
         #[arg(long, value_name = "VERSION")]
         to: Option<String>,
-        /// Drop tables that hold rows, and sealed columns
+        /// Drop tables that hold rows, and sealed columns; asks first
         #[arg(long)]
         drop_data: bool,
+        /// With --drop-data, drop without asking
+        #[arg(long, requires = "drop_data")]
+        yes: bool,
         /// Say what would be run and what would be refused, and change nothing
         #[arg(long)]
         dry_run: bool,
@@ -38,9 +41,12 @@ pub enum Migrate {
     Redo {
         #[command(flatten)]
         which: Which,
-        /// Drop tables that hold rows, and sealed columns
+        /// Drop tables that hold rows, and sealed columns; asks first
         #[arg(long)]
         drop_data: bool,
+        /// With --drop-data, drop without asking
+        #[arg(long, requires = "drop_data")]
+        yes: bool,
         /// Say what would be run and what would be refused, and change nothing
         #[arg(long)]
         dry_run: bool,

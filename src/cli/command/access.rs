@@ -4,7 +4,8 @@
 //! written.
 
 use crate::cli::args::{
-    Audit, BenchArgs, Command, Fields, FinalizeArgs, Keys, Migrate, Quarantine, Runs, ScrubArgs,
+    Audit, BenchArgs, Command, Destroy, Fields, FinalizeArgs, Keys, Migrate, Quarantine,
+    RestoreArgs, RotateArgs, Runs, ScrubArgs,
 };
 use crate::store::sqlite::Access;
 
@@ -20,6 +21,9 @@ pub fn of(command: &Command) -> Access {
         Command::Bench(BenchArgs { write_sample }) => writes(*write_sample),
         Command::Finalize(FinalizeArgs { dry_run, .. }) => writes(!*dry_run),
         Command::Scrub(ScrubArgs { dry_run, .. }) => writes(!*dry_run),
+        // `rotate --if-due` first opens the file read-only, by itself, to see whether a key is due.
+        Command::Rotate(RotateArgs { dry_run, .. }) => writes(!*dry_run),
+        Command::Restore(RestoreArgs { dry_run, .. }) => writes(!*dry_run),
         Command::Fields(Fields::List) => Access::Look,
         Command::Fields(Fields::Forget(_) | Fields::Rebind(_)) => Access::Write,
         Command::Runs(Runs::List) => Access::Look,
@@ -32,13 +36,11 @@ pub fn of(command: &Command) -> Access {
         Command::Audit(
             Audit::Verify { .. } | Audit::Head | Audit::List(_) | Audit::Export { .. },
         ) => Access::Look,
-        // A verification writes to the quarantine list, and `rotate --if-due` rotates. Both first open
-        // the file read-only, by themselves, to see whether they write at all.
+        // A verification writes to the quarantine list. It first opens the file read-only, by itself, to
+        // see whether it may write at all.
         Command::Demo(_)
         | Command::Backfill(_)
         | Command::Verify(_)
-        | Command::Rotate(_)
-        | Command::Restore(_)
         | Command::Pause
         | Command::Resume => Access::Write,
     }
@@ -62,8 +64,8 @@ fn of_keys(keys: &Keys) -> Access {
         | Keys::Rewrap(_)
         | Keys::Suspend(_)
         | Keys::Resume(_)
-        | Keys::Compromise(_)
-        | Keys::Destroy(_) => Access::Write,
+        | Keys::Compromise(_) => Access::Write,
+        Keys::Destroy(Destroy { dry_run, .. }) => writes(!*dry_run),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::cli::args::{Fields, Forget, Global, Rebind};
 use crate::cli::columns;
 use crate::cli::output::Output;
 use crate::cli::progress;
+use crate::cli::question;
 use crate::cli::session::{Session, actor};
 use crate::cli::signal;
 use crate::engine::census;
@@ -175,6 +176,15 @@ async fn forget(global: &Global, args: &Forget, output: Output) -> Result<Exit, 
         .iter()
         .map(|field| field.column_label.clone())
         .collect();
+    let lines: Vec<String> = (columns.iter())
+        .map(|column| format!("{}.{column}", args.label))
+        .collect();
+    question::agreed(
+        args.yes,
+        "this makes phiseal forget what is registered of:",
+        &lines,
+        "Values of these fields in other places (backups, detached tables) are not counted any more. Go on?",
+    )?;
     session.store.forget_fields(&args.label, &columns).await?;
     note(
         &session,

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::tables;
+use super::{ahead, tables};
 use crate::cli::args::{FinalizeArgs, Global, PlaintextArg};
 use crate::cli::figures::rounded;
 use crate::cli::output::Output;
@@ -14,7 +14,7 @@ use crate::cli::signal;
 use crate::engine::finalize::{FinalizeOptions, Finalized, Outlook, PlaintextFate};
 use crate::engine::look::Look;
 use crate::engine::preflight::RunPurpose;
-use crate::engine::{Engine, Failures, Job, Stop};
+use crate::engine::{Engine, EngineError, Failures, Job, Stop};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::plural::counted;
@@ -177,17 +177,8 @@ async fn dry_run(
     }
     let value = json!({ "tables": tables, "would_refuse": refused.is_some() });
     output.result(&value, &lines.join("\n"));
-    match refused {
-        None => Ok(Exit::Done),
-        Some(why) => {
-            let fault = Fault::from(crate::engine::EngineError::from(why));
-            let message = format!("would be refused[{}]: {}", fault.code, fault.message);
-            let hint = format!("  hint: {}", fault.hint);
-            let lines: Vec<&str> = message.lines().chain([hint.as_str()]).collect();
-            output.say_lines(&lines);
-            Ok(fault.exit)
-        }
-    }
+    let refused = refused.map(|why| Fault::from(EngineError::from(why)));
+    Ok(ahead::conclude(refused, output))
 }
 
 fn outlook_object(job: &Job, found: &Outlook) -> Value {

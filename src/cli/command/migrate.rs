@@ -111,27 +111,19 @@ async fn work(
             let to = version(migrations, to)?;
             would_undo(migrations, to, "would_undo", "nothing to undo").await?
         }
-        Migrate::Down { to, .. } => {
+        Migrate::Down {
+            to, drop_data, yes, ..
+        } => {
             let to = version(migrations, to)?;
-            let mut undone = migrations.down(to).await;
-            if let Err(error) = &undone
-                && asked(migrations, error)
-            {
-                undone = migrations.down(to).await;
-            }
-            done(migrations, &undone?, "undone", "nothing to undo")
+            let undone = down(migrations, to, (*drop_data, *yes)).await?;
+            done(migrations, &undone, "undone", "nothing to undo")
         }
         Migrate::Redo { dry_run: true, .. } => {
             would_undo(migrations, None, "would_redo", "nothing to redo").await?
         }
-        Migrate::Redo { .. } => {
-            let mut redone = migrations.redo().await;
-            if let Err(error) = &redone
-                && asked(migrations, error)
-            {
-                redone = migrations.redo().await;
-            }
-            done(migrations, &redone?, "redone", "nothing to redo")
+        Migrate::Redo { drop_data, yes, .. } => {
+            let redone = redo(migrations, (*drop_data, *yes)).await?;
+            done(migrations, &redone, "redone", "nothing to redo")
         }
         Migrate::Status { .. } => {
             let all = migrations.status().await?;
@@ -152,6 +144,41 @@ async fn work(
         }
         Migrate::New { .. } => Done::of(Value::Null, String::new()),
     })
+}
+
+/// Undoes migrations; asks before anything is dropped.
+async fn down(
+    migrations: &mut Migrations<'_>,
+    to: Option<Version>,
+    (drop_data, yes): (bool, bool),
+) -> Result<Vec<Version>, Fault> {
+    if drop_data {
+        agreed(migrations, to, yes).await?;
+    }
+    let mut undone = migrations.down(to).await;
+    if let Err(error) = &undone
+        && asked(migrations, error)
+    {
+        undone = migrations.down(to).await;
+    }
+    Ok(undone?)
+}
+
+/// Undoes a migration and applies it again; asks before anything is dropped.
+async fn redo(
+    migrations: &mut Migrations<'_>,
+    (drop_data, yes): (bool, bool),
+) -> Result<Vec<Version>, Fault> {
+    if drop_data {
+        agreed(migrations, None, yes).await?;
+    }
+    let mut redone = migrations.redo().await;
+    if let Err(error) = &redone
+        && asked(migrations, error)
+    {
+        redone = migrations.redo().await;
+    }
+    Ok(redone?)
 }
 
 /// Compares the database with what the migrations build.
@@ -194,12 +221,32 @@ async fn would_undo(
     ))
 }
 
+/// Asks before `--drop-data` drops anything.
+///
+/// # Errors
+/// E0618 if it would, and neither a person nor `--yes` says that it may.
+async fn agreed(
+    migrations: &mut Migrations<'_>,
+    to: Option<Version>,
+    yes: bool,
+) -> Result<(), Fault> {
+    let losses = migrations.losses(to).await?;
+    let lines: Vec<String> = losses.into_iter().flat_map(|(_, lines)| lines).collect();
+    match lines.is_empty() {
+        true => Ok(()),
+        false => question::agreed(yes, DROPS, &lines, DROP_IT),
+    }
+}
+
+const DROPS: &str = "this would drop:";
+const DROP_IT: &str = "Drop it? There is no way back.";
+
 /// Asks the person at the terminal whether to drop data, and allows it if the answer is yes.
 fn asked(migrations: &mut Migrations<'_>, error: &MigrateError) -> bool {
     let Some(losses) = error.losses() else {
         return false;
     };
-    let said = question::yes("this would drop:", losses, "drop it? There is no way back.");
+    let said = question::yes(DROPS, losses, DROP_IT);
     if said {
         migrations.allow(Allowed {
             drop_data: true,

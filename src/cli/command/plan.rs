@@ -52,7 +52,7 @@ pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exi
         let on = Conditions {
             sample: sample.as_ref(),
             left: survey.left,
-            ..conditions(&server, &table.plan)
+            ..conditions(&server, is_in_place(&table.plan))
         };
         let estimate = estimate::backfill(facts, &table.plan, on);
         tables.push((name, estimate, sample.is_some()));
@@ -93,10 +93,12 @@ pub async fn run(global: &Global, args: &PlanArgs, output: Output) -> Result<Exi
 /// The first version of PostgreSQL whose tables a run reads in storage order.
 const STORAGE_ORDER: i64 = 140_000;
 
-/// What server and plan say of a run; a table with a column that is sealed in place is read in key
-/// order.
-fn conditions(server: &ServerFacts, plan: &TablePlan) -> Conditions<'static> {
-    let in_place = (plan.columns.iter()).any(|column| column.target == SealTo::InPlace);
+fn is_in_place(plan: &TablePlan) -> bool {
+    (plan.columns.iter()).any(|column| column.target == SealTo::InPlace)
+}
+
+/// What the server says of a run; a table with a column that is sealed in place is read in key order.
+pub(super) fn conditions(server: &ServerFacts, in_place: bool) -> Conditions<'static> {
     Conditions {
         horizon_stands: server.long_transactions > 0,
         key_order: server.version_num < STORAGE_ORDER || in_place,

@@ -2,22 +2,25 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{closing, tables};
+use super::plan::conditions;
+use super::{ahead, closing, tables};
 use crate::cli::args::{Global, RestoreArgs};
 use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
 use crate::cli::progress;
+use crate::cli::question;
 use crate::cli::session::Session;
 use crate::cli::signal;
+use crate::engine::ahead::RestoreAhead;
 use crate::engine::preflight::RunPurpose;
-use crate::engine::{Job, Stop, Total};
+use crate::engine::{Engine, Failures, Job, Stop, Total};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::ident::Ident;
 use crate::plural::counted;
-use crate::store::Sealed;
+use crate::store::{Sealed, ServerFacts};
 
 pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<Exit, Fault> {
     let (mut session, server) = Session::installed(global, true).await?;
@@ -31,20 +34,58 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
     };
     let look = session.database(&server).look(purpose).await?;
     tables::warn(&look, output);
-    let (jobs, mut failures) = tables::jobs_going(&look, args.going, output)?;
+    let (jobs, failures) = tables::jobs_going(&look, args.going, output)?;
     let mut jobs = look.sealed_only(jobs, args.drop_sealed)?;
     if let Some(into) = &args.into {
         redirect(&mut jobs, into)?;
     }
+    if args.dry_run {
+        return dry_run(&engine, &jobs, args.drop_sealed, &server, output).await;
+    }
+    if args.drop_sealed {
+        let columns: Vec<String> = jobs.iter().flat_map(dropped).collect();
+        question::agreed(
+            args.yes,
+            "once every value is restored, this drops:",
+            &columns,
+            "The plaintext is then unprotected again, and applications that seal fail. Go on?",
+        )?;
+    }
+    restore(&engine, &jobs, args.drop_sealed, failures, output).await
+}
+
+/// The columns that go with the sealed values: `public.patients.ssn_sealed`.
+fn dropped(job: &Job) -> Vec<String> {
+    let label = &job.table.label;
+    let fields = job.table.fields.iter();
+    fields
+        .flat_map(|field| {
+            let sealed = match &field.sealed {
+                Sealed::Beside { column, .. } => Some(column),
+                Sealed::InPlace => None,
+            };
+            sealed.into_iter().chain(&field.index)
+        })
+        .map(|column| format!("{label}.{}", column.as_str()))
+        .collect()
+}
+
+async fn restore(
+    engine: &Engine,
+    jobs: &[Job],
+    drop_sealed: bool,
+    mut failures: Failures,
+    output: Output,
+) -> Result<Exit, Fault> {
     let mut reports = Vec::new();
     let mut statements = Vec::new();
-    for job in &jobs {
-        match engine.restore(job, args.drop_sealed).await {
+    for job in jobs {
+        match engine.restore(job, drop_sealed).await {
             Ok(mut report) => {
                 statements.append(&mut report.statements);
                 reports.push(report);
             }
-            Err(error) => failures.meet(&engine, job, jobs.len(), error)?,
+            Err(error) => failures.meet(engine, job, jobs.len(), error)?,
         }
     }
     let total = Total::of(reports);
@@ -62,13 +103,64 @@ pub async fn run(global: &Global, args: &RestoreArgs, output: Output) -> Result<
         "statements": statements,
         "closing": closing::object(total.done.closing.as_ref()),
     });
-    let text = text(&total, &statements, args.drop_sealed);
+    let text = text(&total, &statements, drop_sealed);
     tables::result(failures, &value, &text, output)?;
     Ok(if total.open_quarantine > 0 {
         Exit::Unverified
     } else {
         Exit::Done
     })
+}
+
+async fn dry_run(
+    engine: &Engine,
+    jobs: &[Job],
+    drop_sealed: bool,
+    server: &ServerFacts,
+    output: Output,
+) -> Result<Exit, Fault> {
+    let mut tables = Vec::new();
+    for job in jobs {
+        let on = conditions(server, false);
+        tables.push(engine.look_before_restore(job, drop_sealed, on).await?);
+    }
+    let lines: Vec<String> = tables.iter().flat_map(ahead_lines).collect();
+    let value = json!({
+        "would_refuse": tables.iter().any(|table| table.refused.is_some()),
+        "tables": tables.iter().map(ahead_object).collect::<Vec<_>>(),
+    });
+    output.result(&value, &lines.join("\n"));
+    let refused = tables.into_iter().find_map(|table| table.refused);
+    Ok(ahead::conclude(refused.map(Fault::from), output))
+}
+
+fn ahead_object(found: &RestoreAhead) -> Value {
+    let mut value = ahead::object(&found.table);
+    value["makes"] = json!(found.makes);
+    value["drops"] = json!(found.drops);
+    value["quarantined"] = json!(found.quarantined);
+    value
+}
+
+fn ahead_lines(found: &RestoreAhead) -> Vec<String> {
+    let mut lines = ahead::lines(&found.table, "decrypted and compared");
+    let named = |columns: &[String]| Foreign(&columns.join(", ")).to_string();
+    if !found.makes.is_empty() {
+        lines.push(format!("  would make: {}", named(&found.makes)));
+    }
+    if !found.drops.is_empty() {
+        lines.push(format!(
+            "  would drop at the end: {}, and the guard",
+            named(&found.drops)
+        ));
+        if found.quarantined > 0 {
+            lines.push(format!(
+                "  but {} in quarantine: nothing is dropped while there are any",
+                counted(found.quarantined, "row")
+            ));
+        }
+    }
+    lines
 }
 
 fn text(total: &Total, statements: &[String], drop_sealed: bool) -> String {

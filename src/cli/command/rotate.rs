@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::closing;
 use super::keys::destroy;
+use super::plan::conditions;
+use super::{ahead, closing};
 use crate::cli::args::{Global, KeyPurpose, RotateArgs};
 use crate::cli::figures::{per_second, rounded};
 use crate::cli::output::Output;
@@ -16,10 +17,10 @@ use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::crypto::{KeyId, Purpose};
 use crate::engine::Stop;
-use crate::engine::rotation::{KeySelection, Outlook, Rotated, Rotation};
+use crate::engine::rotation::{KeySelection, Outlook, Rotated, Rotation, RotationAhead};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
-use crate::keys::RotationRecord;
+use crate::keys::{KeyRecord, RotationRecord};
 use crate::plural::counted;
 
 pub async fn run(global: &Global, args: &RotateArgs, output: Output) -> Result<Exit, Fault> {
@@ -58,10 +59,61 @@ pub async fn run(global: &Global, args: &RotateArgs, output: Output) -> Result<E
         keep_going: args.going.keep_going,
         grace: Duration::from_secs(args.grace),
     };
+    if args.dry_run {
+        let on = conditions(&server, false);
+        return would(engine.look_before_rotation(&rotation, on).await?, output);
+    }
     match engine.rotate(&rotation).await? {
         Some(rotated) => conclude(rotated, output),
         None => Ok(not_due(output)),
     }
+}
+
+/// Shows what a rotation would do.
+fn would(found: RotationAhead, output: Output) -> Result<Exit, Fault> {
+    let ids =
+        |keys: &[KeyRecord]| -> Vec<u32> { keys.iter().map(|key| key.key_id.get()).collect() };
+    let value = json!({
+        "would_refuse": found.refused.is_some(),
+        "would_finish": found.open.iter().map(object).collect::<Vec<_>>(),
+        "would_replace": ids(&found.keys),
+        "would_retry_under": ids(&found.again),
+        "tables": found.tables.iter().map(ahead::object).collect::<Vec<_>>(),
+        "not_there": found.gone,
+    });
+    let mut lines: Vec<String> = (found.open.iter())
+        .map(|record| format!("would finish {}, and begin no other", line(record)))
+        .collect();
+    lines.extend((found.keys.iter()).map(|key| format!("would replace {}", told(key))));
+    lines.extend((found.again.iter()).map(|key| {
+        format!(
+            "would try again what the last rotation left behind, under {}",
+            told(key)
+        )
+    }));
+    lines.extend((found.tables.iter()).flat_map(|table| ahead::lines(table, "sealed again")));
+    if !found.gone.is_empty() {
+        lines.push(format!(
+            "registered, but not in this database any more: {}",
+            Foreign(&found.gone.join(", "))
+        ));
+    }
+    output.result(&value, &lines.join("\n"));
+    Ok(ahead::conclude(found.refused.map(Fault::from), output))
+}
+
+/// A key for a person: `key 7 (cell, version 2, tenant clinic-7)`.
+fn told(key: &KeyRecord) -> String {
+    let tenant = match key.tenant.as_str() {
+        "" => String::new(),
+        tenant => format!(", tenant {}", Foreign(tenant)),
+    };
+    format!(
+        "key {} ({}, version {}{tenant})",
+        key.key_id,
+        key.purpose.as_str(),
+        key.version
+    )
 }
 
 /// Refuses `--table`: a key serves all tables.
@@ -74,8 +126,8 @@ pub fn refuse_tables(global: &Global) -> Result<(), Fault> {
     }
     Err(Fault {
         code: "E0116",
-        message: "--table has no meaning here: a key is of all tables".to_owned(),
-        hint: "leave it out; --tenant narrows a rotation to one tenant".to_owned(),
+        message: "--table has no meaning here: a key is used by all tables".to_owned(),
+        hint: "leave it out; --tenant limits the command to the keys of one tenant".to_owned(),
         exit: Exit::Usage,
     })
 }
@@ -87,7 +139,7 @@ pub fn refuse_tables(global: &Global) -> Result<(), Fault> {
 pub fn conclude(mut rotated: Rotated, output: Output) -> Result<Exit, Fault> {
     if let Some(refused) = rotated.refused.take() {
         output.say(&format!(
-            "{} sealed again so far; what refuses a table keeps the record open, and is:",
+            "{} sealed again so far; the rotation stays open, because a table is refused:",
             counted(rotated.finished.done.tally.rows_written, "row")
         ));
         return Err(refused.into());
@@ -102,7 +154,7 @@ pub fn conclude(mut rotated: Rotated, output: Output) -> Result<Exit, Fault> {
 fn warn_suspended(outlook: &Outlook, output: Output) {
     for key_id in &outlook.suspended {
         output.say(&format!(
-            "warning: key {key_id} is suspended, and is not rotated until it is resumed"
+            "warning: key {key_id} is suspended, so it is not rotated until you resume it (`phiseal keys resume`)"
         ));
     }
 }
@@ -144,12 +196,15 @@ fn say(rotated: &Rotated, output: Output) {
         "closing": closing::object(done.closing.as_ref()),
     });
     let mut lines: Vec<String> = closed.iter().map(line).collect();
+    let retried = match tally.conflicts {
+        0 => String::new(),
+        rows => format!("; {} changed meanwhile and retried", counted(rows, "row")),
+    };
     lines.push(format!(
-        "this run sealed {} again, {:.0} rows/s, {} s; {} retried",
+        "this run sealed {} again, {:.0} rows/s, {} s{retried}",
         counted(tally.rows_written, "row"),
         per_second(tally.rows_written, seconds),
         rounded(seconds),
-        counted(tally.conflicts, "conflict"),
     ));
     lines.extend(closing::lines(done.closing.as_ref()));
     let listed = tally.quarantined > 0 || (gone.is_empty() && beyond.is_none());
@@ -161,7 +216,7 @@ fn say(rotated: &Rotated, output: Output) {
     }
     if !gone.is_empty() {
         lines.push(format!(
-            "registered and not there, so nobody knows what is sealed in them: {}",
+            "registered, but not in this database any more, so what is sealed in them is unknown: {}",
             Foreign(&gone.join(", "))
         ));
     }
@@ -177,7 +232,7 @@ fn say(rotated: &Rotated, output: Output) {
             .iter()
             .map(|one| format!("{} ({})", one.name, one.why));
         lines.push(format!(
-            "not searched: {}; look into them otherwise, then name each with --except",
+            "not searched: {}; check them in another way, then name each with --except",
             Foreign(&names.collect::<Vec<_>>().join(", "))
         ));
     }

@@ -89,7 +89,7 @@ impl Engine {
     /// Refuses if a live worker holds a lane of a run of another kind: that run would fail, since
     /// its key is no longer active. An interrupted run does not matter: the old key still opens
     /// values, and when the run resumes it seals under the new key.
-    async fn refuse_live_runs(&self, jobs: &[Job]) -> Result<(), EngineError> {
+    pub(super) async fn refuse_live_runs(&self, jobs: &[Job]) -> Result<(), EngineError> {
         let this = Process::this();
         for job in jobs {
             let open = self.open_run_of_others(&job.table.label).await?;
@@ -219,7 +219,7 @@ impl Engine {
     /// Handovers to the key that is already active, where the last rotation to it left values
     /// behind and the key is not due. The values that are left go to that key, and no new key is
     /// made.
-    async fn remainders(
+    pub(super) async fn remainders(
         &self,
         froms: &[KeyRecord],
         order: &RotationRequest,

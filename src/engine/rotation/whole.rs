@@ -31,6 +31,20 @@ pub struct Rotation<'a> {
     pub grace: Duration,
 }
 
+impl Rotation<'_> {
+    /// The request to begin it.
+    pub(super) fn request(&self) -> RotationRequest {
+        let outlook = self.outlook.clone();
+        RotationRequest {
+            keys: outlook.keys,
+            reason: self.reason.clone(),
+            new_key: self.new_key,
+            since: outlook.since,
+            open: outlook.open,
+        }
+    }
+}
+
 /// What was done, and what could not be done.
 #[derive(Debug)]
 pub struct Rotated {
@@ -110,14 +124,7 @@ impl Engine {
         jobs: &[Job],
         rotation: &Rotation<'_>,
     ) -> Result<Vec<RotationRecord>, EngineError> {
-        let outlook = rotation.outlook.clone();
-        let request = RotationRequest {
-            keys: outlook.keys,
-            reason: rotation.reason.clone(),
-            new_key: rotation.new_key,
-            since: outlook.since,
-            open: outlook.open,
-        };
+        let request = rotation.request();
         let before = self.store.key_records().await?;
         let started = self.begin_rotation(jobs, &request).await?;
         let was_active = |record: &RotationRecord| {

@@ -67,7 +67,7 @@ async fn every_leaf_is_finalized_and_restored() {
         }
     }
     fixture.json(&["restore"]).await;
-    fixture.json(&["restore", "--drop-sealed"]).await;
+    fixture.json(&["restore", "--drop-sealed", "--yes"]).await;
     let left = "SELECT count(*) FROM pg_constraint WHERE conname LIKE 'phiseal\\_%'";
     assert_eq!(number(&fixture, left).await, 0);
 }

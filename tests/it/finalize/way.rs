@@ -63,7 +63,7 @@ async fn blanked(fixture: Fixture) {
     assert_eq!(guard_says(&fixture, write).await, "PS007");
     fixture.json(&["restore"]).await;
     as_it_was(&fixture).await;
-    fixture.json(&["restore", "--drop-sealed"]).await;
+    fixture.json(&["restore", "--drop-sealed", "--yes"]).await;
     assert_eq!(columns(&fixture, "people", "ssn").await, ["ssn"]);
 }
 
@@ -230,7 +230,7 @@ async fn a_column_of_a_domain_comes_back() {
         let printed = restored["statements"].as_array().unwrap();
         assert_eq!(printed.len(), 1, "{restored}");
         assert_eq!(differing(&fixture).await, 0);
-        fixture.json(&["restore", "--drop-sealed"]).await;
+        fixture.json(&["restore", "--drop-sealed", "--yes"]).await;
         fixture.exec(printed[0].as_str().unwrap()).await;
     }
     assert_eq!(differing(&fixture).await, 0);

@@ -102,7 +102,7 @@ async fn restored(fixture: Fixture) {
     fixture
         .exec("CREATE TABLE copy AS SELECT id, ssn_sealed, ssn_bidx FROM patients")
         .await;
-    json(&fixture, &["restore", "--drop-sealed"], 0).await;
+    json(&fixture, &["restore", "--drop-sealed", "--yes"], 0).await;
     // The application goes on with what it sealed.
     let kind = match fixture.base {
         Base::Postgres(_) => "bytea",

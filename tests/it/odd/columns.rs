@@ -62,7 +62,7 @@ async fn a_column_of_large_objects_is_refused_and_what_was_sealed_before_comes_b
     json(&fixture, &["rotate"], 0).await;
     let clear = "UPDATE doc SET n = NULL";
     fixture.exec(&marked("clear", "public.doc", clear)).await;
-    let restored = json(&fixture, &["restore", "--drop-sealed"], 0).await;
+    let restored = json(&fixture, &["restore", "--drop-sealed", "--yes"], 0).await;
     assert_eq!(restored["values_restored"], 40, "{restored}");
     let same = "SELECT count(*) FROM doc WHERE n = (5000 + id)::oid";
     assert_eq!(number(&fixture, same).await, 40);
@@ -132,7 +132,7 @@ async fn of_encoding(encoding: &str) {
     fixture
         .exec(&marked_in_sqlite("clear", "note", clear))
         .await;
-    let restored = json(&fixture, &["restore", "--drop-sealed"], 0).await;
+    let restored = json(&fixture, &["restore", "--drop-sealed", "--yes"], 0).await;
     assert_eq!(restored["values_restored"], 7, "{restored}");
     let differs =
         "SELECT count(*) FROM (SELECT id, body, typeof(body), scan, typeof(scan) FROM note

@@ -160,7 +160,7 @@ async fn every_command(fixture: &Fixture, tables: &[Table]) {
         }
     }
     json(fixture, &["restore"], 0).await;
-    json(fixture, &["restore", "--drop-sealed"], 0).await;
+    json(fixture, &["restore", "--drop-sealed", "--yes"], 0).await;
     for table in tables {
         let [_, value, _, place, ..] = table.roles;
         let back = format!(
@@ -225,7 +225,7 @@ async fn tables_called_like_a_list_of_ours() {
         json(&fixture, &["rotate"], 0).await;
         assert_eq!(json(&fixture, &["verify"], 0).await["values_verified"], 6);
         json(&fixture, &["status", "--census"], 0).await;
-        json(&fixture, &["restore", "--drop-sealed"], 0).await;
+        json(&fixture, &["restore", "--drop-sealed", "--yes"], 0).await;
     }
 }
 

@@ -190,7 +190,7 @@ async fn a_row_that_no_run_would_write_is_no_trouble() {
     json(&fixture, &["backfill"], 0).await;
     json(&fixture, &["verify"], 0).await;
     json(&fixture, &["restore"], 0).await;
-    json(&fixture, &["restore", "--drop-sealed"], 0).await;
+    json(&fixture, &["restore", "--drop-sealed", "--yes"], 0).await;
     let left = "SELECT count(*) FROM phiseal.quarantine";
     assert_eq!(number(&fixture, left).await, 0);
 }

@@ -171,7 +171,15 @@ async fn after_a_restore_of_what_is_in_place_the_rest_can_still_be_verified_and_
         assert_eq!(json(&fixture, &["verify"], 0).await["values_verified"], 6);
         json(
             &fixture,
-            &["restore", "--table", "s", "--column", "w", "--drop-sealed"],
+            &[
+                "restore",
+                "--table",
+                "s",
+                "--column",
+                "w",
+                "--drop-sealed",
+                "--yes",
+            ],
             0,
         )
         .await;
@@ -181,7 +189,7 @@ async fn after_a_restore_of_what_is_in_place_the_rest_can_still_be_verified_and_
         assert_eq!(number(&fixture, plain).await, 2);
         assert_eq!(json(&fixture, &["verify"], 0).await["values_verified"], 2);
         json(&fixture, &["rotate"], 0).await;
-        json(&fixture, &["restore", "--drop-sealed"], 0).await;
+        json(&fixture, &["restore", "--drop-sealed", "--yes"], 0).await;
         let left = match fixture.base {
             Base::Postgres(_) => {
                 "SELECT (SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'

@@ -135,6 +135,7 @@ async fn dropped_columns_stand_in_nobodys_way(fixture: Fixture) {
         "phone",
         "--reason",
         "retired",
+        "--yes",
     ];
     let first = active(&fixture).await;
     if backfill.code() != Some(0) {

@@ -106,7 +106,7 @@ async fn a_renamed_table_is_the_same_table(fixture: Fixture) {
 
 async fn a_field_ends_only_when_nothing_is_sealed_any_more(fixture: Fixture) {
     let label = named(&fixture, "notes");
-    let forget = ["fields", "forget", &label, "--reason", "retired"];
+    let forget = ["fields", "forget", &label, "--reason", "retired", "--yes"];
     let (code, _) = refused(&fixture, &forget, 3).await;
     assert_eq!(code, "E0254");
     fixture.exec("DROP TABLE notes").await;

@@ -72,8 +72,9 @@ async fn fields_are_forgotten_once_nothing_of_them_is_found() {
     for postgres in [true, false] {
         let fixture = notes("forgotten", postgres).await;
         let label = if postgres { "public.notes" } else { "notes" };
-        let forget = ["fields", "forget", label, "--reason", "the study is over"];
-        let (code, _) = refused(&fixture, &forget, 3).await;
+        let unasked = ["fields", "forget", label, "--reason", "the study is over"];
+        let forget = [&unasked[..], &["--yes"]].concat();
+        let (code, _) = refused(&fixture, &unasked, 3).await;
         assert_eq!(code, "E0254");
         let (code, _) = refused(
             &fixture,
@@ -85,6 +86,11 @@ async fn fields_are_forgotten_once_nothing_of_them_is_found() {
         fixture.exec("DROP TABLE notes").await;
         let (content, attention) = check(&fixture).await;
         assert!(!content && attention.contains("is gone"), "{attention}");
+        let (code, said) = refused(&fixture, &unasked, 2).await;
+        assert_eq!(code, "E0618");
+        assert!(said.contains(&format!("{label}.note")), "{said}");
+        let (content, _) = check(&fixture).await;
+        assert!(!content);
         run(&fixture, &forget).await.expect_code(0);
         let (content, attention) = check(&fixture).await;
         assert!(content, "{attention}");

@@ -108,7 +108,7 @@ async fn no_name_ends_its_quote_in_what_is_run_or_printed() {
             assert_eq!(fixture.db().count(&blank).await, 1, "{name}");
         }
         assert_eq!(fixture.backfill().await["rows_sealed"], NAMES.len());
-        let restore = &["restore", "--drop-sealed"];
+        let restore = &["restore", "--drop-sealed", "--yes"];
         fixture.project.phiseal(restore).run().await.expect_code(0);
         for name in NAMES {
             let kept = format!(

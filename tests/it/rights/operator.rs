@@ -70,7 +70,7 @@ async fn with_the_role_of_the_plan_it_runs_with_the_owners_rights() {
         &["verify"],
         &["rotate"],
         &["status", "--check"],
-        &["restore", "--drop-sealed"],
+        &["restore", "--drop-sealed", "--yes"],
     ] {
         project.phiseal(command).run().await.expect_code(0);
     }

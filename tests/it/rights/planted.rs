@@ -35,7 +35,7 @@ async fn an_operator_over_the_domain_of_a_key_is_not_run() {
         &["backfill"],
         &["verify"],
         &["rotate"],
-        &["restore", "--drop-sealed"],
+        &["restore", "--drop-sealed", "--yes"],
     ] {
         fixture.project.phiseal(command).run().await.expect_code(0);
         assert_eq!(fixture.db().count(RAN).await, 0, "{command:?}");

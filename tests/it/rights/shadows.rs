@@ -121,7 +121,7 @@ const COMMANDS: &[&[&str]] = &[
     &["migrate", "verify"],
     &["finalize", "--observe", "1s", "--grace", "1s", "--yes"],
     &["scrub", "--yes"],
-    &["restore", "--drop-sealed"],
+    &["restore", "--drop-sealed", "--yes"],
     &["migrate", "up"],
 ];
 
@@ -214,7 +214,7 @@ seal_into = "note_sealed"
     let rotate = fixture.project.phiseal(&["rotate", "--json"]).run().await;
     let rotated = rotate.expect_code(0).json();
     assert_eq!(rotated["rows_resealed"], 6000, "{rotated}");
-    let restore = &["restore", "--drop-sealed"];
+    let restore = &["restore", "--drop-sealed", "--yes"];
     fixture.project.phiseal(restore).run().await.expect_code(0);
     for table in ["codes", "pairs"] {
         let same =

@@ -70,7 +70,7 @@ async fn no_way_back_is_run_as_the_way_up_whatever_marks_it() {
             let (code, message) = refused(&db, &["down", "--dir", path], 3).await;
             assert_eq!(code, "E0751", "{mark}");
             assert!(message.contains("table public.visit: 1 row"), "{message}");
-            let down = migrate(&db, &["down", "--dir", path, "--drop-data"], 0).await;
+            let down = migrate(&db, &["down", "--dir", path, "--drop-data", "--yes"], 0).await;
             assert_eq!(down, json!({ "undone": [1] }), "{mark}");
             let there = "SELECT count(*) FROM pg_class WHERE relname = 'visit'";
             assert_eq!(db.count(there).await, 0, "{mark}");

@@ -250,7 +250,7 @@ async fn the_history_is_the_logins_whatever_role_a_file_sets_and_settings_end_wi
         db.scalar("SELECT made_by FROM public.b").await.as_deref(),
         Some("postgres")
     );
-    let down = ["down", "--dir", path, "--to", "0", "--drop-data"];
+    let down = ["down", "--dir", path, "--to", "0", "--drop-data", "--yes"];
     assert_eq!(migrate(&db, &down, 0).await, json!({ "undone": [2, 1] }));
 }
 

@@ -87,6 +87,7 @@ async fn every_convention_runs_and_goes_back() {
     let down = [
         "down",
         "--drop-data",
+        "--yes",
         "--dir",
         &path,
         "--to",
@@ -100,7 +101,7 @@ async fn every_convention_runs_and_goes_back() {
     assert_eq!(tables(&db).await, "a b e");
     migrate(
         &db,
-        &["down", "--drop-data", "--dir", &path, "--to", "0"],
+        &["down", "--drop-data", "--yes", "--dir", &path, "--to", "0"],
         0,
     )
     .await;
@@ -213,7 +214,7 @@ async fn what_takes_no_transaction_goes_on_where_it_failed_and_an_invalid_index_
     assert_eq!(tables(&db).await, "t u v");
     migrate(
         &db,
-        &["down", "--drop-data", "--dir", &path, "--to", "0"],
+        &["down", "--drop-data", "--yes", "--dir", &path, "--to", "0"],
         0,
     )
     .await;
@@ -236,14 +237,14 @@ async fn a_way_back_that_fails_half_way_is_finished_before_anything_is_applied()
     let path = path(&dir);
     migrate(&db, &["up", "--dir", &path], 0).await;
     db.exec("CREATE VIEW reader AS SELECT id FROM t").await;
-    let (code, _) = refused(&db, &["down", "--drop-data", "--dir", &path], 3).await;
+    let (code, _) = refused(&db, &["down", "--drop-data", "--yes", "--dir", &path], 3).await;
     assert_eq!(code, "E0717");
     let (code, _) = refused(&db, &["up", "--dir", &path], 3).await;
     assert_eq!(code, "E0718");
     let status = migrate(&db, &["status", "--dir", &path], 0).await;
     assert_eq!(status[0]["state"], "partly_undone");
     db.exec("DROP VIEW reader").await;
-    let down = migrate(&db, &["down", "--drop-data", "--dir", &path], 0).await;
+    let down = migrate(&db, &["down", "--drop-data", "--yes", "--dir", &path], 0).await;
     assert_eq!(down, json!({ "undone": [1] }));
     assert_eq!(tables(&db).await, "");
 }
@@ -272,7 +273,7 @@ async fn no_way_back_tables_in_the_way_and_changed_files_are_refused_beforehand(
     // Nothing is undone where not all of it can be.
     let (code, _) = refused(
         &db,
-        &["down", "--drop-data", "--dir", &path, "--to", "0"],
+        &["down", "--drop-data", "--yes", "--dir", &path, "--to", "0"],
         3,
     )
     .await;
@@ -285,7 +286,7 @@ async fn no_way_back_tables_in_the_way_and_changed_files_are_refused_beforehand(
     let (code, _) = refused(&db, &["verify", "--dir", &path], 3).await;
     assert_eq!(code, "E0701");
     fs::remove_file(dir.path().join("migrations/1_a.sql")).unwrap();
-    let (code, _) = refused(&db, &["down", "--drop-data", "--dir", &path], 3).await;
+    let (code, _) = refused(&db, &["down", "--drop-data", "--yes", "--dir", &path], 3).await;
     assert_eq!(code, "E0702");
 }
 
@@ -423,7 +424,7 @@ async fn a_partly_applied_file_may_be_mended_below_and_its_way_back_may_fail_and
     assert_eq!(refused(&db, &["up", "--dir", &path], 3).await.0, "E0717");
     // The way back fails at its first statement: the record stays what it was.
     assert_eq!(
-        refused(&db, &["down", "--drop-data", "--dir", &path], 3)
+        refused(&db, &["down", "--drop-data", "--yes", "--dir", &path], 3)
             .await
             .0,
         "E0707"

@@ -26,9 +26,13 @@ async fn undoing_a_set_that_holds_rows_is_refused_with_counts_and_changes_nothin
     let (code, message) = refused(&db, &down, 3).await;
     assert_eq!(code, "E0751");
     assert!(message.contains("table public.tenant: 2 rows"), "{message}");
+    let unasked = [&down[..], &["--drop-data"]].concat();
+    let (code, message) = refused(&db, &unasked, 2).await;
+    assert_eq!(code, "E0618");
+    assert!(message.contains("table public.tenant: 2 rows"), "{message}");
     assert_eq!(db.count("SELECT count(*) FROM tenant").await, 2);
     migrate(&db, &["up", "--set", "facility"], 0).await;
-    migrate(&db, &[&down[..], &["--drop-data"]].concat(), 0).await;
+    migrate(&db, &[&down[..], &["--drop-data", "--yes"]].concat(), 0).await;
     let left = "SELECT count(*) FROM pg_class WHERE relname = 'tenant'";
     assert_eq!(db.count(left).await, 0);
 }

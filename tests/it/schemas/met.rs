@@ -12,7 +12,15 @@ use crate::support::database;
 use crate::support::database::Database;
 
 const UP: [&str; 3] = ["up", "--set", "facility"];
-const DOWN: [&str; 6] = ["down", "--drop-data", "--to", "0", "--set", "facility"];
+const DOWN: [&str; 7] = [
+    "down",
+    "--drop-data",
+    "--yes",
+    "--to",
+    "0",
+    "--set",
+    "facility",
+];
 
 async fn gives(db: &Database, sql: &str, expected: &str) {
     assert_eq!(db.scalar(sql).await.as_deref(), Some(expected), "{sql}");
@@ -307,7 +315,15 @@ async fn webqx_users_that_are_there_keep_their_rows_and_stay_on_the_way_down() {
     gives(&db, "SELECT count(*) FROM users", "1").await;
     migrate(
         &db,
-        &["down", "--drop-data", "--to", "0", "--set", "webqx"],
+        &[
+            "down",
+            "--drop-data",
+            "--yes",
+            "--to",
+            "0",
+            "--set",
+            "webqx",
+        ],
         0,
     )
     .await;

@@ -39,13 +39,13 @@ pub async fn run(global: &Global, wish: &NewKeys, output: Output) -> Result<Exit
     }
     if keyring.active("", Purpose::Cell).is_none() {
         output.say(
-            "not in the audit chain: it begins with the first cell key that is for no tenant, \
-             which every run needs; make it with `phiseal keys create`",
+            "There is no audit log yet: it begins with the first cell key without a tenant, which every run needs. \
+             Create it with `phiseal keys create`.",
         );
     }
     for purpose in wanted.iter().filter(|purpose| !missing.contains(purpose)) {
         output.say(&format!(
-            "a {} key is active already, and stays",
+            "There is an active {} key already; it was left as it is.",
             purpose.as_str()
         ));
     }

@@ -1,29 +1,29 @@
 //! `phiseal keys destroy`: destroys a key under which nothing is sealed, or all keys of a tenant
-//! (crypto-shredding). This cannot be undone, so it asks for confirmation and states what it cannot
-//! know.
+//! (crypto-shredding). This cannot be undone, so it asks for the name of what is destroyed once more, and states which
+//! copies phiseal cannot reach.
 
 use serde_json::{Value, json};
 
 use crate::cli::args::{Destroy, Global, Search};
+use crate::cli::command::ahead;
 use crate::cli::command::rotate::refuse_tables;
 use crate::cli::output::Output;
 use crate::cli::progress;
+use crate::cli::question;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::engine::Stop;
-use crate::engine::destroy::{DestroyRequest, Destroyed};
+use crate::engine::destroy::{DestroyAhead, DestroyRequest, Destroyed};
 use crate::engine::search::{Reach, Searched};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::plural::counted;
 use crate::store::Unsearchable;
 
-/// What a census of one database cannot know.
-const UNKNOWABLE: &str = "what this cannot know: other databases and files with copies of values, and what somebody \
-     writes later where no guard is, were not searched; backups and replicas of the database, its write-ahead log, and the \
-     old version of the key's row until VACUUM still hold the wrapped key, and backups of the tables values under \
-     it; they open for as long as the wrapping key exists: to be final, `phiseal keys rewrap` to another wrapping \
-     key, and destroy every copy of the old one";
+/// What phiseal cannot reach.
+const UNKNOWABLE: &str = "Copies that phiseal cannot reach: backups, replicas, write-ahead log and dead rows still hold \
+     this key, and backups hold values under it. Other databases and files were not searched. To make the destruction \
+     final, move to a new wrapping key (`phiseal keys rewrap`) and destroy every copy of the old one.";
 
 pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit, Fault> {
     refuse_tables(global)?;
@@ -32,13 +32,8 @@ pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit
         (None, Some(tenant)) => tenant.clone(),
         (None, None) => String::new(),
     };
-    if args.confirm.as_deref() != Some(named.as_str()) {
-        return Err(Fault {
-            code: "E0115",
-            message: "a destruction is confirmed by naming what is destroyed once more".to_owned(),
-            hint: format!("add --confirm {}; there is no way back", Foreign(&named)),
-            exit: Exit::Usage,
-        });
+    if !args.dry_run {
+        confirm(args, &named)?;
     }
     let (session, server) = Session::installed(global, false).await?;
     let stop = Stop::default();
@@ -52,6 +47,16 @@ pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit
         reason: &args.reason,
         reach: &reach,
     };
+    if args.dry_run {
+        let found = match (args.key_id, &args.tenant) {
+            (Some(key_id), _) => engine.look_before_destroy(key_id, &order).await?,
+            (None, tenant) => {
+                let tenant = tenant.as_deref().unwrap_or_default();
+                engine.look_before_shred(tenant, &order).await?
+            }
+        };
+        return Ok(would(found, args.tenant.is_some(), output));
+    }
     let done = match (args.key_id, &args.tenant) {
         (Some(key_id), _) => engine.destroy(key_id, &order).await?,
         (None, tenant) => {
@@ -61,6 +66,55 @@ pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit
     };
     say(&done, args.tenant.is_some(), output);
     Ok(Exit::Done)
+}
+
+/// Goes on if `--confirm` names what is destroyed, or a person at the terminal types it.
+fn confirm(args: &Destroy, named: &str) -> Result<(), Fault> {
+    let what = match &args.tenant {
+        Some(tenant) => format!(
+            "This destroys every key of tenant {}: its values can then never be opened again.",
+            Foreign(tenant)
+        ),
+        None => format!(
+            "This destroys key {}. There is no way back.",
+            Foreign(named)
+        ),
+    };
+    let confirmed = match &args.confirm {
+        Some(confirmed) => confirmed == named,
+        None => question::types(&what, named),
+    };
+    match confirmed {
+        true => Ok(()),
+        false => Err(Fault {
+            code: "E0115",
+            message: "nothing was destroyed: the destruction was not confirmed".to_owned(),
+            hint: format!("add --confirm {}; there is no way back", Foreign(named)),
+            exit: Exit::Usage,
+        }),
+    }
+}
+
+/// Shows what a destruction would find.
+fn would(found: DestroyAhead, shredded: bool, output: Output) -> Exit {
+    let value = json!({
+        "would_destroy": found.keys.iter().map(|id| id.get()).collect::<Vec<_>>(),
+        "would_refuse": found.refused.is_some(),
+        "values_lost": found.values_lost,
+        "searched": found.searched.as_ref().map(object),
+        "unknown": UNKNOWABLE,
+    });
+    let ids: Vec<String> = found.keys.iter().map(ToString::to_string).collect();
+    let mut lines = vec![format!("would destroy key {}", ids.join(", "))];
+    if shredded {
+        lines.push(format!(
+            "{} of this tenant would never open again",
+            counted(found.values_lost, "value")
+        ));
+    }
+    lines.push(coverage(found.searched.as_ref()));
+    output.result(&value, &lines.join("\n"));
+    ahead::conclude(found.refused.map(Fault::from), output)
 }
 
 /// How far to search for sealed values.
@@ -109,7 +163,7 @@ fn say(done: &Destroyed, shredded: bool, output: Output) {
         "unknown": UNKNOWABLE,
     });
     let mut lines = vec![format!(
-        "{} destroyed: the wrapped key is wiped, its record and its history stay",
+        "{} destroyed: the wrapped key is deleted; its record and its history stay",
         counted(done.keys.len(), "key")
     )];
     if shredded {

@@ -59,8 +59,8 @@ pub async fn run(global: &Global, args: &RewrapTo, output: Output) -> Result<Exi
         &value,
         &format!(
             "{} under wrapping key {}; every one was read back and compared\n\
-             now name it under [keys] in the plan, in the place of the old one; keep the old one \
-             for as long as backups from before are kept, and destroy it with them",
+             Now put the new wrapping key into the plan, under [keys]. Keep the old one as long as you keep backups \
+             made before, and destroy it together with them.",
             counted(record.counts.rows_resealed, "data key"),
             to.reference()
         ),

@@ -12,8 +12,8 @@ pub fn run(path: &Path, output: Output) -> Result<Exit, Fault> {
     let reference = write_new_wrapping_key(path)?;
     output.result(&json!({ "path": path, "reference": reference }), &reference);
     output.say(&format!(
-        "written to {}: whoever loses this file loses every value sealed under it, for good; \
-         back it up now, and again together with the table encryption_keys, but not beside it",
+        "Written to {}. Back it up now, apart from the backups of the database: without this file no value sealed \
+         under it can ever be opened again.",
         path.display()
     ));
     Ok(Exit::Done)

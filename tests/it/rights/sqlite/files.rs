@@ -144,7 +144,7 @@ async fn commands_that_write_keep_the_journal_mode_and_a_copy_is_whole() {
             &["rotate", "--purpose", "blind_index", "--grace", "0"],
             &["quarantine", "retry"],
             &["bench", "--write-sample"],
-            &["restore", "--drop-sealed"],
+            &["restore", "--drop-sealed", "--yes"],
         ] {
             phiseal(&fixture, args).run().await.expect_code(0);
             assert_eq!(journal_mode(&fixture), mode, "{args:?}");

@@ -173,7 +173,7 @@ async fn a_view_that_is_broken_is_named_before_a_rotation_of_indexes_begins() {
             "0",
             "--json",
         ][..],
-        &["restore", "--drop-sealed", "--json"],
+        &["restore", "--drop-sealed", "--yes", "--json"],
     ] {
         let refused = phiseal(&fixture, args).run().await.expect_code(3).json();
         assert_eq!(refused["error"]["code"], "E0246", "{args:?}");
