@@ -6,6 +6,8 @@ mod rendering;
 mod schema;
 mod survey;
 
+use std::path::Path;
+
 use secrecy::SecretString;
 use serde_json::json;
 

@@ -67,12 +67,14 @@ fn to_verify(p: &Preflight<'_>, table: &TableFacts) -> Vec<Right> {
     };
     let is_denied = (columns.iter()).any(|name| table.unreadable_columns.contains(name));
     let read = |right: &Right| match right.on() {
-        Securable::Table(name) if right.includes("SELECT") => is_denied.then(|| {
-            Right::new(
-                ["SELECT"],
-                Securable::Columns(name.clone(), columns.clone()),
-            )
-        }),
+        Securable::Tables(names) if right.includes("SELECT") => {
+            names.first().filter(|_| is_denied).map(|name| {
+                Right::new(
+                    ["SELECT"],
+                    Securable::Columns(name.clone(), columns.clone()),
+                )
+            })
+        }
         _ => right.only(|one| one == "USAGE"),
     };
     table.missing_rights.iter().filter_map(read).collect()
