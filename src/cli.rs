@@ -14,22 +14,25 @@ pub(crate) mod progress;
 mod question;
 pub(crate) mod session;
 pub(crate) mod signal;
+mod usage;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::error::{Exit, Fault};
-use crate::foreign::Foreign;
-use args::Cli;
 use output::Output;
+use usage::Asked;
 
 /// Parses the arguments, runs the command, and returns its exit code.
 pub fn main() -> ExitCode {
-    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
-        Ok(cli) => cli,
-        Err(error) => return usage(&error, &arguments),
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match usage::read(&arguments) {
+        Ok(Asked::Command(cli)) => *cli,
+        Ok(Asked::Page(page)) => {
+            output::page(&page.to_string());
+            return Exit::Done.into();
+        }
+        Err(fault) => return early(&arguments).fault(&fault),
     };
     let output = Output::new(cli.global.json, cli.global.log_format);
     if crate::secret::disable_core_dumps().is_err() {
@@ -61,28 +64,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints what clap returned instead of arguments: help and version on stdout, anything else as a
-/// fault.
-fn usage(error: &clap::Error, arguments: &[std::ffi::OsString]) -> ExitCode {
-    use clap::error::ErrorKind;
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let _ = error.print();
-            Exit::Done.into()
-        }
-        _ => {
-            let output = Output::new(
-                arguments.iter().any(|argument| argument == "--json"),
-                args::LogFormat::Text,
-            );
-            let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or_default();
-            output.fault(&Fault {
-                code: "E0101",
-                message: Foreign(first.trim_start_matches("error: ")).to_string(),
-                hint: "see `phiseal --help`, or `phiseal COMMAND --help`".to_owned(),
-                exit: Exit::Usage,
-            })
-        }
-    }
+/// How to print where the arguments could not be read: as far as they say so.
+fn early(arguments: &[OsString]) -> Output {
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let log_format = match usage::value_of(arguments, "--log-format") {
+        Some("json") => args::LogFormat::Json,
+        _ => args::LogFormat::Text,
+    };
+    Output::new(json, log_format)
 }

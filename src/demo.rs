@@ -84,15 +84,14 @@ async fn cleared<T>(
     }
 }
 
-/// As the parser of the arguments says it of a number out of range.
+/// As the command line says it of a number out of range.
 fn too_few(rows: u32) -> Fault {
     Fault {
         code: "E0101",
         message: format!(
-            "invalid value '{rows}' for '--rows <N>': without --set it must be a whole number from \
-             {STUDENTS_MIN} to 10000000"
+            "--rows <N> cannot be '{rows}': write a whole number from {STUDENTS_MIN} to 10000000"
         ),
-        hint: "see `phiseal --help`, or `phiseal COMMAND --help`".to_owned(),
+        hint: "see `phiseal demo --help`".to_owned(),
         exit: Exit::Usage,
     }
 }

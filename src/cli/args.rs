@@ -1,38 +1,46 @@
-//! The arguments, as clap reads them. The options of [`Global`] are taken before or after the
-//! command.
+//! The arguments, as clap reads them, and the first sentence of their help. The options of [`Global`]
+//! are accepted before or after the command.
 
 mod audit;
 mod grants;
+mod help;
 mod init;
 mod keys;
 mod migrate;
 mod pace;
+mod records;
+mod removal;
 mod value;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::audit::{Audit, AuditList};
 pub use self::grants::{Grants, RoleArg};
+pub use self::help::{Parsed, command, parse};
 pub use self::init::Init;
 pub use self::keys::{
     Compromise, Destroy, KeyMove, KeyPurpose, Keys, NewKeys, RewrapTo, RotateArgs, Search,
 };
 pub use self::migrate::{Migrate, ScratchArgs, Which};
 pub use self::pace::{PaceArg, Speed, SpeedArg};
+pub use self::records::{Abandon, Fields, Forget, Quarantine, Rebind, Runs};
+pub use self::removal::{FinalizeArgs, MethodArg, PlaintextArg, RestoreArgs, ScrubArgs};
 use self::value::{duration, whole_number};
-use crate::ident::TableName;
 use crate::pace::Pace;
 use crate::store::sqlite::Access;
 
 /// The name of a plan file that is looked for, and of the one that `init` writes.
 pub const DEFAULT_PLAN: &str = "phiseal.toml";
 
-/// Seal PHI columns of a live database under versioned keys: resumable, verified, proven.
+/// Encrypt the PHI columns of a live PostgreSQL or SQLite database
+///
+/// PHI is protected health information. phiseal encrypts ("seals") the columns that a plan file names
+/// while applications keep working, verifies every value, rotates the keys, and removes the plaintext.
+/// Every command that works on data can be stopped at any time and run again.
 #[derive(Debug, Parser)]
-#[command(name = "phiseal", version, max_term_width = 100)]
+#[command(name = "phiseal", version)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -41,23 +49,31 @@ pub struct Cli {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The plan file [default: that of PHISEAL_PLAN, phiseal.toml in this folder or one above, or
+    /// The plan file [default: that of PHISEAL_PLAN, phiseal.toml in this folder or one above it, or
     /// /etc/phiseal/phiseal.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub plan: Option<PathBuf>,
-    /// The database, over the plan's: postgres://user@host/name or sqlite:///path
+    /// The database, instead of the plan's: postgres://USER@HOST/NAME or sqlite:///PATH
     #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// One JSON object on stdout instead of text
+    /// Print the result as one JSON value
     #[arg(long, global = true)]
     pub json: bool,
-    /// Only this table of the plan (may be given several times)
-    #[arg(long, global = true, value_name = "T")]
-    pub table: Vec<String>,
-    /// How log lines on stderr look
-    #[arg(long, global = true, value_enum, default_value = "text")]
+    /// The format of log lines on stderr
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_short_help = true
+    )]
     pub log_format: LogFormat,
+    /// The tables that `--table` names: `parse` fills it in.
+    #[arg(skip)]
+    pub table: Vec<String>,
     /// What the command does to a file of SQLite: `access` of the command says it.
     #[arg(skip)]
     pub access: Access,
@@ -84,83 +100,128 @@ impl Global {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum LogFormat {
-    /// For people
+    /// Lines for people
     Text,
-    /// One JSON object a line, for collectors
+    /// One JSON object a line, for log collectors
     Json,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Everything below on an embedded database, in a minute; needs nothing
+    /// Try everything on made-up data, in about a minute
+    ///
+    /// Makes up students, encrypts them, is killed, resumes, verifies every value, and searches for a
+    /// name. Uses an SQLite file of its own; needs no plan, no keys and no server.
     Demo(Demo),
-    /// Propose a plan file: for columns you name, for all PHI that a schema seems to hold, or of a set
+    /// Propose a plan file: for columns you name, or for a whole schema
+    ///
+    /// With --schema it looks at all tables and proposes the columns that seem to hold PHI. The database
+    /// is not changed.
     Init(Init),
-    /// Schema migrations: phiseal's own, the sets shipped here, or a folder
+    /// Create phiseal's own tables; run SQL migrations
+    ///
+    /// Without --set or --dir, the migrations are those of phiseal's own tables.
     #[command(subcommand)]
     Migrate(Migrate),
-    /// Wrapping keys and data keys
+    /// Create, list, check, rewrap, suspend or destroy keys
+    ///
+    /// Data keys encrypt values. They are stored in the database, encrypted ("wrapped") under the
+    /// wrapping key, which stays outside of it.
     #[command(subcommand)]
     Keys(Keys),
-    /// Preflight: what would happen, what stands in the way, how long; changes nothing
+    /// Check what a backfill would do; changes nothing
+    ///
+    /// Lists everything that stands in the way, the DDL that would run, and how long the backfill would
+    /// take. Also tries the wrapping key and every data key. Exits with 3 if anything is refused.
     Plan(PlanArgs),
-    /// Seal; run it again to resume
+    /// Encrypt the columns of the plan; run it again to resume
+    ///
+    /// Reads rows in batches, encrypts their values, and writes them in short transactions, while
+    /// applications keep working. If it is interrupted, run it again: it continues where it stopped.
     Backfill(BackfillArgs),
-    /// Open and compare every row
+    /// Decrypt every value and compare it with its plaintext
+    ///
+    /// Where the plaintext is already removed, it checks that every value can be decrypted. Exits with 6
+    /// if a value is wrong or not encrypted.
     Verify(VerifyArgs),
-    /// New key version, re-seal, history row; finishes what was interrupted
+    /// Encrypt every value again under a new data key
+    ///
+    /// Makes a new version of each active key and encrypts all values under it, in every registered
+    /// table. A rotation that was interrupted is finished first, and then no other is begun.
     Rotate(RotateArgs),
-    /// Remove the plaintext: freeze, verify every value, constrain, drop
+    /// Remove the plaintext columns once every value is verified
+    ///
+    /// Checks that no application writes plaintext any more, verifies every value, hides the columns for
+    /// a time, and then drops them. Asks before it removes anything. Run it again to continue.
     Finalize(FinalizeArgs),
-    /// Decrypt back
+    /// Decrypt the sealed columns back into plaintext columns
+    ///
+    /// The sealed columns stay, unless --drop-sealed is given.
     Restore(RestoreArgs),
-    /// Rewrite what the database's files still hold of removed plaintext, and look for it
+    /// Remove what the database's files still hold of removed plaintext
+    ///
+    /// Dropped columns leave their values in tables, statistics and the write-ahead log. This rewrites
+    /// them, then searches the files for the plaintext, and lists what only a DBA can do.
     Scrub(ScrubArgs),
-    /// Measure a backfill of the plan's tables on a few batches of them, and say how long it takes
+    /// Estimate how long a backfill takes, from a sample
+    ///
+    /// Reads batches from several places of each table, encrypts them in memory, and writes them into a
+    /// temporary copy. Changes nothing; needs neither keys nor phiseal's own tables.
     Bench(BenchArgs),
-    /// Have runs stop where they are, those under way and the next ones, until they are resumed
+    /// Make runs wait, current and later ones, until `phiseal resume`
+    ///
+    /// Works from any terminal or host: the request is stored in the database.
     Pause,
-    /// Have paused runs go on
+    /// Let paused runs continue
     Resume,
-    /// Ask runs to go at another pace for a time, or show what is asked
+    /// Change the pace of current and later runs for a time
+    ///
+    /// Without arguments, shows what was requested.
     Speed(Speed),
-    /// Fields, runs, lanes, keys, pace and quarantine
+    /// Show columns, runs, keys, and what needs attention
+    ///
+    /// Needs no wrapping key.
     Status(Status),
-    /// Registered fields: where each is by now, and how it is
+    /// List the registered columns, or change their registration
     #[command(subcommand)]
     Fields(Fields),
-    /// Runs of all tables
+    /// List runs, or abandon one
     #[command(subcommand)]
     Runs(Runs),
-    /// Rows that could not be processed
+    /// List or retry rows that could not be processed
     #[command(subcommand)]
     Quarantine(Quarantine),
-    /// Print the GRANTs that a role needs, for psql; changes nothing
+    /// Print the GRANTs that a role needs, for psql
+    ///
+    /// Prints complete statements for the owner, the engine, an application or an auditor. Changes
+    /// nothing.
     Grants(Grants),
-    /// The audit log: who did what to keys and tables
+    /// List, check or export the audit log
+    ///
+    /// Each entry of the audit log holds a digest of the one before it, so a change of an old entry
+    /// shows.
     #[command(subcommand)]
     Audit(Audit),
 }
 
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Students to make up, at least 2000 [default: 100000]; with --set, rows of each table
-    /// [default: 1000]
+    /// How many students to make up (default 100000, at least 2000); with --set, how many rows for each
+    /// table (default 1000)
     #[arg(long, value_name = "N", value_parser = whole_number(1_u32, 10_000_000))]
     pub rows: Option<u32>,
-    /// Instead of students, fill and seal the tables of this migration set: white_cross, facility
-    /// or webqx
+    /// Instead of students, fill and encrypt the tables of this migration set: white_cross, facility or
+    /// webqx. Needs a PostgreSQL server (--database-url)
     #[arg(long, value_name = "NAME")]
     pub set: Option<String>,
-    /// Keep the files (SQLite), the schemas (PostgreSQL) or the database (--set), and say where
-    /// they are
+    /// Keep the SQLite file, the schemas or the database, and print where they are
     #[arg(long)]
     pub keep: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct BackfillArgs {
-    /// Afterwards go on sealing what applications write, until stopped
+    /// When done, keep running and encrypt what applications write
     #[arg(long)]
     pub follow: bool,
     #[command(flatten)]
@@ -179,208 +240,35 @@ pub struct VerifyArgs {
 /// What becomes of the other tables where one is refused, and how fast all are worked on.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Going {
-    /// Work on the other tables where preflight refuses one
+    /// If preflight refuses a table, continue with the others
     #[arg(long)]
     pub keep_going: bool,
-    /// How fast to go, over the plan
+    /// How much of the server to use, instead of the plan's pace
     #[arg(long, value_enum, value_name = "PACE")]
     pub pace: Option<PaceArg>,
 }
 
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// Print the DDL that a backfill would run, for a DBA to run beforehand
+    /// Print the DDL that a backfill would run, as a script for a DBA to run beforehand
     #[arg(long)]
     pub sql: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct FinalizeArgs {
-    /// Only this column (may be given several times)
-    #[arg(long = "column", value_name = "C")]
-    pub columns: Vec<String>,
-    /// What becomes of the plaintext columns; kept ones are not finalized
-    #[arg(long, value_enum, default_value = "drop")]
-    pub plaintext: PlaintextArg,
-    /// How long to look first whether an application still writes plaintext
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
-    pub observe: Duration,
-    /// How long the columns are hidden under another name before they are dropped
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
-    pub grace: Duration,
-    /// A row in quarantine whose values may be lost, by its tag (may be given several times)
-    #[arg(long, value_name = "TAG")]
-    pub give_up: Vec<String>,
-    /// Give the columns back to the application, as long as they are not removed
-    #[arg(long, conflicts_with_all = ["observe", "grace", "plaintext", "give_up", "dry_run"])]
-    pub undo: bool,
-    /// Only look: what is in the way, and what would be done; changes nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Remove without asking
-    #[arg(long)]
-    pub yes: bool,
-    #[command(flatten)]
-    pub going: Going,
-}
-
-/// What becomes of the plaintext columns.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum PlaintextArg {
-    /// They are dropped
-    Drop,
-    /// They stay, with NULL in every row
-    Blank,
-    /// They stay as they are, and take no plaintext any more
-    Keep,
-}
-
-#[derive(Debug, Args)]
-pub struct RestoreArgs {
-    /// Only this column (may be given several times)
-    #[arg(long = "column", value_name = "C")]
-    pub columns: Vec<String>,
-    /// Write into this column instead; made if absent (one column at a time)
-    #[arg(long, value_name = "NAME")]
-    pub into: Option<String>,
-    /// Drop the sealed columns and the guard once every value is restored
-    #[arg(long)]
-    pub drop_sealed: bool,
-    /// Only look: what would be restored, made and dropped, and what is in the way; changes nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Drop without asking
-    #[arg(long)]
-    pub yes: bool,
-    #[command(flatten)]
-    pub going: Going,
-}
-
-#[derive(Debug, Args)]
-pub struct ScrubArgs {
-    /// Only this column (may be given several times)
-    #[arg(long = "column", value_name = "C")]
-    pub columns: Vec<String>,
-    /// How tables are rewritten
-    #[arg(long, value_enum, default_value = "auto")]
-    pub method: MethodArg,
-    /// Only look: what would be done, with which right, and for how long it blocks; changes nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Rewrite without asking, also where the application waits for it
-    #[arg(long)]
-    pub yes: bool,
-}
-
-/// How tables are rewritten.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum MethodArg {
-    /// The one that disturbs least
-    Auto,
-    /// REPACK (CONCURRENTLY), from PostgreSQL 19
-    Repack,
-    /// VACUUM FULL: nobody reads or writes the table meanwhile
-    VacuumFull,
-    /// The extension and program pg_repack
-    #[value(name = "pg_repack", alias = "pg-repack")]
-    PgRepack,
-}
-
-#[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Write the sample into the tables themselves and roll it back, instead of into a temporary
-    /// copy: closer to the truth, but it locks these rows, fires triggers, and leaves dead rows
+    /// Write the sample into the tables themselves and roll it back. More exact, but it locks these rows
+    /// meanwhile, fires triggers, and leaves dead rows
     #[arg(long)]
     pub write_sample: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Exit with 10 when something is due, overdue or needs a person
+    /// Exit with 10 if something is due, overdue, or needs attention
     #[arg(long)]
     pub check: bool,
-    /// Count the values under each key, whatever the size of the tables
+    /// Count the values under each key even in tables with more than a million rows
     #[arg(long)]
     pub census: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Fields {
-    /// Every field with its table, state and health
-    List,
-    /// End fields whose column or table is gone for good; refused while sealed values of them are found
-    Forget(Forget),
-    /// Make another table, which took the place of the one before, the table of a label: opens and compares
-    /// every value of it first
-    Rebind(Rebind),
-}
-
-#[derive(Debug, Args)]
-pub struct Forget {
-    /// The label of the table, as `fields list` shows it
-    pub label: String,
-    /// Only this column
-    #[arg(long, value_name = "C")]
-    pub column: Option<String>,
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
-    /// Forget without asking
-    #[arg(long)]
-    pub yes: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Rebind {
-    /// The label of the table, as `fields list` shows it
-    pub label: String,
-    /// The table that has taken its place
-    #[arg(long, value_name = "TABLE")]
-    pub to: TableName,
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Runs {
-    /// Every run, those that are unfinished first
-    List,
-    /// End an unfinished run that cannot be resumed, or is not to be; what it did stays
-    Abandon(Abandon),
-}
-
-#[derive(Debug, Args)]
-pub struct Abandon {
-    /// Its number, or the label of its table
-    #[arg(value_name = "RUN")]
-    pub run: String,
-    /// Why, for the record
-    #[arg(long, value_name = "TEXT", default_value = "abandoned")]
-    pub reason: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Quarantine {
-    /// The rows, by tag
-    List,
-    /// Write the key of a row to a file of mode 0600, so that it can be looked at
-    Show {
-        /// Its tag: 16 hex digits
-        tag: String,
-        /// The file; must not exist
-        #[arg(long, value_name = "FILE")]
-        output: PathBuf,
-    },
-    /// Have the next run try rows again
-    Retry {
-        /// Their tags; all when none is given
-        tags: Vec<String>,
-    },
-    /// Leave rows as they are, and stop reporting them
-    Skip {
-        /// Their tags
-        #[arg(required = true)]
-        tags: Vec<String>,
-    },
 }

@@ -19,6 +19,15 @@ use super::args::LogFormat;
 use crate::error::{Exit, Fault};
 use crate::foreign::{self, Foreign};
 
+/// Prints a page of help to stdout.
+pub fn page(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // clap indents empty lines, too. A reader that closed the pipe is no error of ours.
+    for line in text.lines() {
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
 /// The chosen output format.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {

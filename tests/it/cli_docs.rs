@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What one `--help` page names.
-struct Help {
-    commands: Vec<String>,
-    options: BTreeSet<String>,
+pub struct Help {
+    pub commands: Vec<String>,
+    pub options: BTreeSet<String>,
+    text: String,
 }
 
 async fn help(path: &[String]) -> Help {
@@ -15,6 +16,8 @@ async fn help(path: &[String]) -> Help {
     let text = Phiseal::new(arguments).run().await.expect_code(0).stdout;
     let mut commands = Vec::new();
     let mut options = BTreeSet::new();
+    // Every other heading is one of a group of commands.
+    let no_commands = ["", "Arguments", "Options", "Global options", "Examples"];
     let mut section = "";
     for line in text.lines() {
         if !line.starts_with(' ') && line.ends_with(':') {
@@ -22,40 +25,52 @@ async fn help(path: &[String]) -> Help {
         }
         let first = line.split_whitespace().next().unwrap_or_default();
         // Descriptions that wrap are indented deeper.
-        if section == "Commands" && line.starts_with("  ") && !line.starts_with("   ") {
+        let is_entry = line.starts_with("  ") && !line.starts_with("   ");
+        if is_entry && !no_commands.contains(&section) {
             commands.push(first.to_owned());
         }
-        if section == "Options" && line.trim_start().starts_with('-') {
+        if section.ends_with("ptions") && line.trim_start().starts_with('-') {
             let named = line.split([' ', ',']).filter(|word| word.starts_with("--"));
             options.extend(named.map(str::to_owned));
         }
     }
     commands.retain(|name| name != "help");
-    Help { commands, options }
+    Help {
+        commands,
+        options,
+        text,
+    }
 }
 
-/// Every command that is run as it stands, with its options.
-async fn program() -> Vec<(String, BTreeSet<String>)> {
+/// Every page of help, from the first one on: the words of the command, and the page.
+pub async fn pages() -> Vec<(Vec<String>, Help)> {
     let mut found = Vec::new();
     let mut open: Vec<Vec<String>> = vec![Vec::new()];
     while let Some(path) = open.pop() {
         let page = help(&path).await;
-        if page.commands.is_empty() {
-            found.push((format!("phiseal {}", path.join(" ")), page.options));
+        for command in &page.commands {
+            open.push(path.iter().cloned().chain([command.clone()]).collect());
         }
-        for command in page.commands {
-            open.push(path.iter().cloned().chain([command]).collect());
-        }
+        found.push((path, page));
     }
     found
 }
 
-fn page() -> String {
+/// Every command that is run as it stands, with its options.
+async fn program() -> Vec<(String, BTreeSet<String>)> {
+    let pages = pages().await.into_iter();
+    pages
+        .filter(|(_, page)| page.commands.is_empty())
+        .map(|(path, page)| (format!("phiseal {}", path.join(" ")), page.options))
+        .collect()
+}
+
+pub fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CLI.md");
     std::fs::read_to_string(path).unwrap()
 }
 
-fn section<'a>(page: &'a str, title: &str) -> &'a str {
+pub fn section<'a>(page: &'a str, title: &str) -> &'a str {
     let begin = page
         .find(&format!("\n## {title}\n"))
         .expect("no such section")
@@ -96,9 +111,9 @@ async fn every_command_of_the_program_is_in_the_page_and_every_one_in_the_page_i
 async fn every_option_stands_in_the_row_of_its_command_and_none_that_is_not_there() {
     let page = page();
     let documented = documented(&page);
-    let common: BTreeSet<String> = section(&page, "Commands")
+    let common: BTreeSet<String> = section(&page, "Options")
         .lines()
-        .filter(|line| line.starts_with("| `--"))
+        .filter(|line| line.starts_with("| `-"))
         .flat_map(options_named)
         .collect();
     for (command, options) in program().await {
@@ -120,6 +135,37 @@ async fn every_option_stands_in_the_row_of_its_command_and_none_that_is_not_ther
             unknown.is_empty(),
             "{command}: not in the program: {unknown:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn every_page_of_help_has_examples_and_fits_80_columns() {
+    let pages = pages().await;
+    assert!(pages.len() > 40, "the help was not understood");
+    for (path, page) in pages {
+        let name = ["phiseal".to_owned()].into_iter().chain(path.clone());
+        let name = name.collect::<Vec<_>>().join(" ");
+        let (_, examples) = page
+            .text
+            .split_once("\nExamples:\n")
+            .unwrap_or_else(|| panic!("{name} has no examples"));
+        let examples: Vec<&str> = examples
+            .lines()
+            .filter(|line| line.starts_with("  phiseal"))
+            .collect();
+        assert!((1..=3).contains(&examples.len()), "{name}: {examples:?}");
+        if page.commands.is_empty() {
+            let own = examples.iter().any(|line| line.contains(&name));
+            assert!(own, "{name}: {examples:?}");
+        }
+        let short = path.iter().cloned().chain(["-h".to_owned()]);
+        let short = Phiseal::new(short).run().await.expect_code(0).stdout;
+        assert!(!short.contains("Examples:"), "{name}");
+        assert!(short.len() < page.text.len(), "{name}");
+        for line in page.text.lines().chain(short.lines()) {
+            assert!(line.chars().count() <= 80, "{name}: {line}");
+            assert_eq!(line, line.trim_end(), "{name}");
+        }
     }
 }
 

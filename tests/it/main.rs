@@ -17,6 +17,7 @@ mod backfill;
 mod bad_input;
 mod bench_live;
 mod cli_docs;
+mod command_line;
 mod compare;
 mod crash;
 mod ddl;

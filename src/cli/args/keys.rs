@@ -5,56 +5,70 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Going;
+use super::value::whole_number;
 use crate::crypto::KeyId;
 
 #[derive(Debug, Subcommand)]
 pub enum Keys {
-    /// Make a wrapping key and write it to a new file of mode 0600
+    /// Create a wrapping key and write it to a new file
+    ///
+    /// The file has mode 0600. Keep a copy of it: without the wrapping key nothing can be decrypted.
     NewWrappingKey {
-        /// The file; must not exist
+        /// The file to write; it must not exist
         path: PathBuf,
     },
-    /// Make a data key and, once it is proven durable, activate it
+    /// Create data keys and activate them
+    ///
+    /// Creates only keys that are missing. A key becomes active after it was read back and unwrapped.
     Create(NewKeys),
-    /// List data keys (without the key material)
+    /// List all data keys (metadata only)
     List,
-    /// One data key (without the key material) and every change of its state
+    /// Show a data key (metadata only) and its changes of state
     Show {
-        /// Key id, from `keys list`
+        /// The id of the key, from `phiseal keys list`
         #[arg(value_parser = key_id)]
         key_id: KeyId,
     },
-    /// Unwrap every key and compare its check value; touches nothing (the restore drill)
+    /// Unwrap every data key and check it; changes nothing
+    ///
+    /// Run it after a restore of the database or of the wrapping key.
     Check,
-    /// Move every data key under another wrapping key; touches no row
+    /// Wrap every data key under another wrapping key
+    ///
+    /// Changes no encrypted value. Afterwards name the new wrapping key in the plan file.
     Rewrap(RewrapTo),
-    /// Set an active key aside: it opens, but seals nothing until it is resumed
+    /// Stop using an active key for new values; it still decrypts
     Suspend(KeyMove),
-    /// Take a suspended key back into use
+    /// Use a suspended key again
     Resume(KeyMove),
-    /// Declare a key compromised, and seal everything under it again under another
+    /// Declare a key compromised, and encrypt its values under another
+    ///
+    /// Records the compromise first, then encrypts every value of the key under the active or a new key,
+    /// and searches the whole database for values that are left.
     Compromise(Compromise),
-    /// Destroy a key under which nothing is sealed any more; or, with --tenant, all keys of a tenant,
-    /// whose values can then never be opened again
+    /// Destroy a key that no value needs, or all keys of a tenant
+    ///
+    /// Searches the whole database for values of the key first. With --tenant, the values of the tenant
+    /// can never be decrypted again (crypto-shredding).
     Destroy(Destroy),
 }
 
 #[derive(Debug, Args)]
 pub struct RewrapTo {
-    /// The new wrapping key: file:PATH, env:NAME or command:PROGRAM ARGUMENTS
+    /// The new wrapping key: file:PATH, env:NAME or "command:PROGRAM ARGUMENTS"
     #[arg(long, value_name = "PROVIDER")]
     pub to: String,
-    /// Why, for the record
+    /// Why, for the audit log
     #[arg(long, value_name = "TEXT", default_value = "rewrap")]
     pub reason: String,
 }
 
 #[derive(Debug, Args)]
 pub struct KeyMove {
-    /// Key id, from `keys list`
+    /// The id of the key, from `phiseal keys list`
     #[arg(value_parser = key_id)]
     pub key_id: KeyId,
-    /// Why, for the record
+    /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
 }
@@ -70,30 +84,30 @@ pub struct Compromise {
 /// How far values are looked for.
 #[derive(Debug, Args)]
 pub struct Search {
-    /// A relation that cannot be searched, and was looked into otherwise (repeatable)
+    /// A table that phiseal cannot search, and that you checked by other means (repeatable)
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub except: Vec<String>,
-    /// Count what is registered, and search nothing else: for very large databases
+    /// Search only registered tables, for very large databases
     #[arg(long)]
     pub registered_only: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Destroy {
-    /// Key id, from `keys list`
+    /// The id of the key, from `phiseal keys list`
     #[arg(value_parser = key_id, required_unless_present = "tenant", conflicts_with = "tenant")]
     pub key_id: Option<KeyId>,
-    /// All keys of this tenant, whatever is sealed under them (crypto-shredding)
+    /// Destroy all keys of this tenant, although values are encrypted under them
     #[arg(long, value_name = "T", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub tenant: Option<String>,
-    /// The key id, or the tenant, once more: there is no way back. Needed where there is no terminal
-    /// to ask at
+    /// The key id or the tenant again, as confirmation: a destroyed key cannot be recovered. Required
+    /// where no terminal is
     #[arg(long, value_name = "KEY-ID")]
     pub confirm: Option<String>,
-    /// Only look: search for values under the keys, and say what would be destroyed; changes nothing
+    /// Search for values of the keys and show what would be destroyed; change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Why, for the record
+    /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
     #[command(flatten)]
@@ -102,29 +116,29 @@ pub struct Destroy {
 
 #[derive(Debug, Args)]
 pub struct RotateArgs {
-    /// Only the keys that are due, and only if one is: for schedulers. `rotate_every` in the plan says
-    /// when: a quarter is one of the calendar, in UTC
+    /// Rotate only keys that are due, of both purposes; for schedulers. `rotate_every` in the plan says
+    /// when; "quarter" is a calendar quarter in UTC
     #[arg(long)]
     pub if_due: bool,
-    /// Only look: which keys and how many values, for how long, and what is in the way; changes
+    /// Show which keys and how many values, how long it takes and what stands in the way; change
     /// nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Make a new key even though the last rotation left values behind and its key is not due
+    /// Make a new key even if the last rotation left values behind and its key is not due
     #[arg(long)]
     pub new_key: bool,
-    /// Which keys; `cell` when not given, with --if-due those that are due
-    #[arg(long, value_enum)]
+    /// Which keys to rotate: `cell` by default, with --if-due both
+    #[arg(long, value_enum, value_name = "PURPOSE")]
     pub purpose: Option<KeyPurpose>,
-    /// Only this tenant's keys
+    /// Only the keys of this tenant
     #[arg(long, value_name = "T")]
     pub tenant: Option<String>,
-    /// Why, for the record
+    /// Why, for the audit log
     #[arg(long, value_name = "TEXT", default_value = "scheduled rotation")]
     pub reason: String,
-    /// How long applications may go on with the keys they have loaded, in seconds: a new blind
-    /// index is switched to after that
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = super::value::whole_number(0_u64, 86_400))]
+    /// How long applications may keep using keys that they have loaded, before a new blind index
+    /// replaces the old one
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = whole_number(0_u64, 86_400))]
     pub grace: u64,
     #[command(flatten)]
     pub going: Going,
@@ -132,13 +146,13 @@ pub struct RotateArgs {
 
 #[derive(Debug, Args)]
 pub struct NewKeys {
-    /// What for; both when not given
-    #[arg(long, value_enum)]
+    /// What the key is for; without it, one key for each purpose
+    #[arg(long, value_enum, value_name = "PURPOSE")]
     pub purpose: Option<KeyPurpose>,
-    /// For one tenant (tenants met by a backfill get theirs by themselves)
-    #[arg(long, value_name = "T", default_value = "")]
+    /// For this tenant. A backfill creates the keys of the tenants that it finds
+    #[arg(long, value_name = "T", default_value = "", hide_default_value = true)]
     pub tenant: String,
-    /// Why, for the record
+    /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }
@@ -152,9 +166,9 @@ fn key_id(text: &str) -> Result<KeyId, &'static str> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KeyPurpose {
-    /// Seals values
+    /// Encrypts values
     Cell,
-    /// Makes blind indexes
+    /// Computes blind indexes, by which applications search
     #[value(name = "blind_index", alias = "blind-index")]
     BlindIndex,
 }

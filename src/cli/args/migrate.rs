@@ -6,64 +6,73 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub enum Migrate {
-    /// Apply what is pending
+    /// Apply the migrations that are pending
     Up {
         #[command(flatten)]
         which: Which,
-        /// Stop after this version
+        /// Apply up to this version
         #[arg(long, value_name = "VERSION")]
         to: Option<String>,
-        /// Apply what is older than an applied migration too
+        /// Also apply migrations that are older than an applied one
         #[arg(long)]
         allow_out_of_order: bool,
-        /// Say what would be run, and change nothing
+        /// Print the SQL, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Undo the migration that was applied last
+    /// Undo the newest applied migration
+    ///
+    /// Refused while it would drop tables that hold rows, or sealed columns, unless --drop-data is given or a
+    /// person at the terminal agrees.
     Down {
         #[command(flatten)]
         which: Which,
-        /// Undo all after this version; 0 undoes everything
+        /// Undo every migration after this version; 0 undoes all
         #[arg(long, value_name = "VERSION")]
         to: Option<String>,
-        /// Drop tables that hold rows, and sealed columns; asks first
+        /// Also drop tables that hold rows, and sealed columns
         #[arg(long)]
         drop_data: bool,
-        /// With --drop-data, drop without asking
+        /// With --drop-data: do not ask; required where no terminal is
         #[arg(long, requires = "drop_data")]
         yes: bool,
-        /// Say what would be run and what would be refused, and change nothing
+        /// Print the SQL and what would be refused, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Undo the migration that was applied last, and apply it again
+    /// Undo the newest applied migration, and apply it again
     Redo {
         #[command(flatten)]
         which: Which,
-        /// Drop tables that hold rows, and sealed columns; asks first
+        /// Also drop tables that hold rows, and sealed columns
         #[arg(long)]
         drop_data: bool,
-        /// With --drop-data, drop without asking
+        /// With --drop-data: do not ask; required where no terminal is
         #[arg(long, requires = "drop_data")]
         yes: bool,
-        /// Say what would be run and what would be refused, and change nothing
+        /// Print the SQL and what would be refused, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// What is applied and what is pending
+    /// List the migrations, applied and pending
     Status {
         #[command(flatten)]
         which: Which,
     },
-    /// Compare the database with what the applied migrations make
+    /// Compare the database with what its migrations create
+    ///
+    /// Runs the applied migrations in a scratch database and compares the definitions. Exits with 6 if they
+    /// differ.
     Verify {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         scratch: ScratchArgs,
     },
-    /// Take over a database that another tool built: compare, then write down as applied
+    /// Take over a database that another tool migrated
+    ///
+    /// Compares like `verify`, then records the migrations as applied. Refused if anything is missing or
+    /// different.
     Adopt {
         #[command(flatten)]
         which: Which,
@@ -72,15 +81,17 @@ pub enum Migrate {
         /// Adopt up to this version
         #[arg(long, value_name = "VERSION")]
         to: Option<String>,
-        /// Compare only, and change nothing
+        /// Compare, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Write an empty pair of files, named as the others of the folder
+    /// Write empty files for a new migration
+    ///
+    /// They are numbered after the newest migration of the folder and named like the others.
     New {
-        /// What it is about, for the files' names
+        /// What the migration does, for the names of the files
         name: String,
-        /// The folder
+        /// The folder of the migrations
         #[arg(long, value_name = "PATH")]
         dir: PathBuf,
     },
@@ -89,13 +100,13 @@ pub enum Migrate {
 /// Whose migrations; phiseal's own tables where neither is given.
 #[derive(Debug, Args)]
 pub struct Which {
-    /// A platform's schema: white_cross, facility or webqx
+    /// Migrations of a platform that ships with phiseal: white_cross, facility or webqx
     #[arg(long, value_name = "NAME", conflicts_with = "dir")]
     pub set: Option<String>,
-    /// The SQL files in this folder
+    /// Migrations in this folder of SQL files
     #[arg(long, value_name = "PATH")]
     pub dir: Option<PathBuf>,
-    /// What a placeholder ${NAME} of the folder's files stands for (may be given several times)
+    /// The value of the placeholder ${NAME} in the files (repeatable)
     #[arg(
         long = "var",
         value_name = "NAME=VALUE",
@@ -114,7 +125,7 @@ fn placeholder(text: &str) -> Result<(String, String), String> {
 
 #[derive(Debug, Args)]
 pub struct ScratchArgs {
-    /// An empty database to build the set in, instead of one made for it and dropped
+    /// An empty database to run the migrations in, instead of a temporary one
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub scratch_database_url: Option<String>,
 }

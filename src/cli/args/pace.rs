@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Command, duration};
+use super::Command;
+use super::value::duration;
 use crate::pace::Pace;
 
 /// The longest time that a request holds.
@@ -12,35 +13,34 @@ const PERIOD_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 #[derive(Debug, Args)]
 pub struct Speed {
-    /// The pace that is asked for; `plan` withdraws what was asked. Without arguments: what is asked
-    /// now
+    /// The pace; `plan` withdraws the request
     #[arg(value_enum, value_name = "PACE")]
     pub pace: Option<SpeedArg>,
-    /// The most rows in a second, of each process
+    /// At most this many rows a second, in each process
     #[arg(long, value_name = "N", value_parser = super::value::whole_number(1_i64, 1_000_000_000))]
     pub rows_per_second: Option<i64>,
-    /// For how long [default: 24h]
+    /// How long the request holds [default: 24h]
     #[arg(long = "for", value_name = "TIME", value_parser = period)]
     pub period: Option<Duration>,
 }
 
-/// What is asked of running runs.
+/// What is asked of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SpeedArg {
-    /// Rests for the application
+    /// Leave room for applications
     Polite,
-    /// Never rests
+    /// Use all of the server
     Fast,
-    /// As the plan says
+    /// What the plan file says
     Plan,
 }
 
 /// How fast this command's runs go, over the plan.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum PaceArg {
-    /// Rests for the application
+    /// Leave room for applications
     Polite,
-    /// Never rests
+    /// Use all of the server
     Fast,
 }
 
@@ -66,7 +66,7 @@ impl Command {
 fn period(text: &str) -> Result<Duration, String> {
     let period = duration(text)?;
     match period.is_zero() || period > PERIOD_MAX {
-        true => Err("a request holds from 1s to 366 days".to_owned()),
+        true => Err("write a time from 1s to 366 days, such as 8h".to_owned()),
         false => Ok(period),
     }
 }

@@ -15,7 +15,7 @@ where
     move |text| {
         let number: Option<T> = text.parse().ok();
         let within = number.filter(|number| (min..=max).contains(number));
-        within.ok_or_else(|| format!("it must be a whole number from {min} to {max}"))
+        within.ok_or_else(|| format!("write a whole number from {min} to {max}"))
     }
 }
 
@@ -34,7 +34,7 @@ mod tests {
         assert_eq!((rows("2"), rows("10")), (Ok(2), Ok(10)));
         for wrong in ["1", "11", "-3", "x", "", "2.5"] {
             let said = rows(wrong).unwrap_err();
-            assert_eq!(said, "it must be a whole number from 2 to 10", "{wrong}");
+            assert_eq!(said, "write a whole number from 2 to 10", "{wrong}");
         }
     }
 }

@@ -24,7 +24,6 @@ use crate::keys::{KeyRecord, RotationRecord};
 use crate::plural::counted;
 
 pub async fn run(global: &Global, args: &RotateArgs, output: Output) -> Result<Exit, Fault> {
-    refuse_tables(global)?;
     let selection = KeySelection {
         purpose: args.purpose.map(|purpose| match purpose {
             KeyPurpose::Cell => Purpose::Cell,
@@ -114,22 +113,6 @@ fn told(key: &KeyRecord) -> String {
         key.purpose.as_str(),
         key.version
     )
-}
-
-/// Refuses `--table`: a key serves all tables.
-///
-/// # Errors
-/// E0116 if `--table` is given.
-pub fn refuse_tables(global: &Global) -> Result<(), Fault> {
-    if global.table.is_empty() {
-        return Ok(());
-    }
-    Err(Fault {
-        code: "E0116",
-        message: "--table has no meaning here: a key is used by all tables".to_owned(),
-        hint: "leave it out; --tenant limits the command to the keys of one tenant".to_owned(),
-        exit: Exit::Usage,
-    })
 }
 
 /// Prints what was done and what could not be done.

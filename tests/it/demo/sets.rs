@@ -373,6 +373,6 @@ async fn fewer_students_than_can_be_killed_among_are_refused_as_before() {
         said["error"]["message"]
             .as_str()
             .unwrap()
-            .contains("2000..=10000000")
+            .contains("from 2000 to 10000000")
     );
 }

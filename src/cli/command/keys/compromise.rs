@@ -17,7 +17,6 @@ use crate::error::{Exit, Fault};
 use crate::keys::{KeyError, KeyStatus, Unnoted};
 
 pub async fn run(global: &Global, args: &Compromise, output: Output) -> Result<Exit, Fault> {
-    rotate::refuse_tables(global)?;
     let begun = Instant::now();
     let (session, server) = Session::installed(global, false).await?;
     let stop = Stop::default();

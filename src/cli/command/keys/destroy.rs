@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{Destroy, Global, Search};
 use crate::cli::command::ahead;
-use crate::cli::command::rotate::refuse_tables;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::question;
@@ -26,7 +25,6 @@ const UNKNOWABLE: &str = "Copies that phiseal cannot reach: backups, replicas, w
      final, move to a new wrapping key (`phiseal keys rewrap`) and destroy every copy of the old one.";
 
 pub async fn run(global: &Global, args: &Destroy, output: Output) -> Result<Exit, Fault> {
-    refuse_tables(global)?;
     let named = match (&args.key_id, &args.tenant) {
         (Some(key_id), _) => key_id.to_string(),
         (None, Some(tenant)) => tenant.clone(),
