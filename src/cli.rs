@@ -3,6 +3,7 @@
 //! this module uses clap and indicatif, prints, and chooses exit codes.
 
 pub(crate) mod args;
+pub(crate) mod color;
 pub(crate) mod columns;
 pub(crate) mod command;
 pub(crate) mod figures;
@@ -19,22 +20,29 @@ mod usage;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::ValueEnum;
+
 use crate::error::{Exit, Fault};
+use args::Parsed;
+use color::When;
 use output::Output;
 use usage::Asked;
 
 /// Parses the arguments, runs the command, and returns its exit code.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match usage::read(&arguments) {
-        Ok(Asked::Command(cli)) => *cli,
+    let Parsed {
+        cli, command: name, ..
+    } = match usage::read(&arguments) {
+        Ok(Asked::Command(parsed)) => *parsed,
         Ok(Asked::Page(page)) => {
-            output::page(&page.to_string());
+            early(&arguments).page(&page);
             return Exit::Done.into();
         }
         Err(fault) => return early(&arguments).fault(&fault),
     };
-    let output = Output::new(cli.global.json, cli.global.log_format);
+    let global = &cli.global;
+    let output = Output::new(global.json, global.log_format, global.color).quiet(global.quiet);
     if crate::secret::disable_core_dumps().is_err() {
         return output.fault(&Fault {
             code: "E0903",
@@ -43,7 +51,9 @@ pub fn main() -> ExitCode {
             exit: Exit::Bug,
         });
     }
-    log::start(cli.global.log_format, output);
+    if let Err(fault) = log::start(global, &name, output) {
+        return output.fault(&fault);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -58,8 +68,13 @@ pub fn main() -> ExitCode {
             });
         }
     };
+    let file = output.file_only();
+    file.say(concat!("started, version ", env!("CARGO_PKG_VERSION")));
     match runtime.block_on(command::run(cli, &output)) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => {
+            file.say(&format!("ended with exit code {}", exit.number()));
+            exit.into()
+        }
         Err(fault) => output.fault(&fault),
     }
 }
@@ -71,5 +86,7 @@ fn early(arguments: &[OsString]) -> Output {
         Some("json") => args::LogFormat::Json,
         _ => args::LogFormat::Text,
     };
-    Output::new(json, log_format)
+    let color =
+        usage::value_of(arguments, "--color").and_then(|when| When::from_str(when, true).ok());
+    Output::new(json, log_format, color.unwrap_or_default())
 }

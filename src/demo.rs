@@ -12,10 +12,12 @@ mod school;
 mod stage;
 mod story;
 mod students;
+mod url;
 
 use std::time::Instant;
 
 use indicatif::HumanCount;
+use tracing::Level;
 
 use crate::cli::args::{Demo, Global};
 use crate::cli::output::Output;
@@ -78,7 +80,7 @@ async fn cleared<T>(
         (Ok(played), Ok(files)) => Ok((played, files)),
         (Ok(_), Err(fault)) | (Err(fault), Ok(_)) => Err(fault),
         (Err(fault), Err(also)) => {
-            output.say(&also.to_string());
+            output.insist(Level::ERROR, &[&also.to_string()]);
             Err(fault)
         }
     }

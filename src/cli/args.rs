@@ -12,9 +12,11 @@ mod records;
 mod removal;
 mod value;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::PossibleValue;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::audit::{Audit, AuditList};
 pub use self::grants::{Grants, RoleArg};
@@ -28,6 +30,7 @@ pub use self::pace::{PaceArg, Speed, SpeedArg};
 pub use self::records::{Abandon, Fields, Forget, Quarantine, Rebind, Runs};
 pub use self::removal::{FinalizeArgs, MethodArg, PlaintextArg, RestoreArgs, ScrubArgs};
 use self::value::{duration, whole_number};
+use crate::cli::color::When;
 use crate::pace::Pace;
 use crate::store::sqlite::Access;
 
@@ -61,7 +64,26 @@ pub struct Global {
     /// Print the result as one JSON value
     #[arg(long, global = true)]
     pub json: bool,
-    /// The format of log lines on stderr
+    /// Say only errors and results
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Also log what happens: -v steps, -vv details, -vvv everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colors
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    pub color: When,
+    /// Also append messages, progress and errors to this file
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub log_file: Option<PathBuf>,
+    /// The format of messages on stderr and in the log file
     #[arg(
         long,
         global = true,
@@ -95,6 +117,27 @@ impl Global {
             access: Access::Look,
             ..self.clone()
         }
+    }
+
+    /// The options about output on stderr, for a command that this one starts.
+    pub fn passed_on(&self) -> Vec<OsString> {
+        let named = |value: Option<PossibleValue>| value.map(|value| value.get_name().to_owned());
+        let mut passed = Vec::new();
+        if let Some(format) = named(self.log_format.to_possible_value()) {
+            passed.push(OsString::from(format!("--log-format={format}")));
+        }
+        if let Some(when) = named(self.color.to_possible_value()) {
+            passed.push(OsString::from(format!("--color={when}")));
+        }
+        if let Some(file) = &self.log_file {
+            passed.push(OsString::from("--log-file"));
+            passed.push(file.clone().into_os_string());
+        }
+        if self.quiet {
+            passed.push(OsString::from("--quiet"));
+        }
+        passed.resize(passed.len() + usize::from(self.verbose), "--verbose".into());
+        passed
     }
 }
 

@@ -1,8 +1,9 @@
-//! Writes results to stdout and all else to stderr, as text or as one JSON object a line.
+//! Writes results to stdout and all else to stderr and into the log file, as text or as one JSON object
+//! a line.
 //! With `--json`, stdout always gets one object: the result or the fault.
-//! All output is free of control and format characters except its own line breaks, so that no name,
-//! reason or message can control a terminal. Only `sql` writes text as it is, and never to a
-//! terminal.
+//! All output is free of control and format characters except its own line breaks and colours, so
+//! that no name, reason or message can control a terminal. Only `sql` writes what others wrote
+//! as it is, and never to a terminal. Files and pipes get colours only where the user asks for them.
 
 #![allow(
     clippy::print_stdout,
@@ -13,36 +14,68 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use clap::builder::StyledStr;
+use serde_json::{Map, Value, json};
+use tracing::Level;
 
 use super::args::LogFormat;
+use super::color::{self, When};
+use super::log::{self, Record};
 use crate::error::{Exit, Fault};
 use crate::foreign::{self, Foreign};
 
-/// Prints a page of help to stdout.
-pub fn page(text: &str) {
-    let mut out = std::io::stdout().lock();
-    // clap indents empty lines, too. A reader that closed the pipe is no error of ours.
-    for line in text.lines() {
-        let _ = writeln!(out, "{}", line.trim_end());
-    }
-}
+/// The part of the program that a record of the command line comes from.
+const TARGET: &str = "phiseal";
 
 /// The chosen output format.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     json: bool,
     log: LogFormat,
+    color: When,
+    quiet: bool,
+    to_file: bool,
+    to_stderr: bool,
 }
 
 impl Output {
-    pub fn new(json: bool, log: LogFormat) -> Self {
-        Self { json, log }
+    pub fn new(json: bool, log: LogFormat, color: When) -> Self {
+        Self {
+            json,
+            log,
+            color,
+            quiet: false,
+            to_file: true,
+            to_stderr: true,
+        }
+    }
+
+    /// The same, which says only errors and results.
+    pub fn quiet(self, quiet: bool) -> Self {
+        Self { quiet, ..self }
+    }
+
+    /// Whether only errors and results are said.
+    pub fn is_quiet(self) -> bool {
+        self.quiet
     }
 
     /// Whether to draw progress bars: stderr is a terminal and the log format is text.
     pub fn draws(self) -> bool {
-        matches!(self.log, LogFormat::Text) && std::io::stderr().is_terminal()
+        !self.logs_json() && std::io::stderr().is_terminal()
+    }
+
+    /// Prints a page of help to stdout.
+    pub fn page(self, page: &StyledStr) {
+        let mut out = std::io::stdout().lock();
+        let text = match self.color.holds(out.is_terminal()) {
+            true => page.ansi().to_string(),
+            false => page.to_string(),
+        };
+        // clap indents empty lines, too. A reader that closed the pipe is no error of ours.
+        for line in text.lines() {
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
     }
 
     /// Whether results are JSON.
@@ -50,10 +83,42 @@ impl Output {
         self.json
     }
 
-    /// Prints how a run is, as a JSON object, in a line on stderr.
-    pub fn progress(self, object: &Value) {
-        let mut err = std::io::stderr().lock();
-        let _ = writeln!(err, "{}", foreign::json(&object.to_string()));
+    /// Whether log lines are JSON.
+    pub fn logs_json(self) -> bool {
+        matches!(self.log, LogFormat::Json)
+    }
+
+    /// The same, which writes nothing into the log file.
+    pub fn without_file(self) -> Self {
+        Self {
+            to_file: false,
+            ..self
+        }
+    }
+
+    /// The same, which writes into the log file only.
+    pub fn file_only(self) -> Self {
+        Self {
+            to_file: true,
+            to_stderr: false,
+            ..self
+        }
+    }
+
+    /// Logs how a run is: a JSON object, with a line for people that says the same.
+    pub fn progress(self, object: Map<String, Value>, line: &str) {
+        let json = Value::Object(object.clone()).to_string();
+        let level = match object.get("event") {
+            Some(event) if event == "failed" => Level::ERROR,
+            _ => Level::INFO,
+        };
+        let record = Record::new(level, TARGET, line, object);
+        self.emit(&record, &foreign::json(&json), !self.quiet);
+    }
+
+    /// Logs an event of the program.
+    pub fn event(self, record: &Record) {
+        self.emit(record, &record.line(), record.is_error() || !self.quiet);
     }
 
     /// Prints the result in the chosen format. `text` has no line break at its end.
@@ -107,22 +172,58 @@ impl Output {
         self.say_lines(&[line]);
     }
 
-    /// Prints lines that belong together to stderr; in JSON, as one object.
+    /// Prints lines that belong together to stderr, unless only errors and results are wanted; in
+    /// JSON, as one object.
     pub fn say_lines(self, lines: &[&str]) {
+        let is_warning = lines
+            .first()
+            .is_some_and(|line| line.starts_with("warning"));
+        let level = if is_warning { Level::WARN } else { Level::INFO };
+        self.lines(level, lines, !self.quiet);
+    }
+
+    /// As [`Output::say_lines`], for errors beside the one that ends the command, and for results that
+    /// go to stderr: they are printed even if only errors and results are wanted.
+    pub fn insist(self, level: Level, lines: &[&str]) {
+        self.lines(level, lines, true);
+    }
+
+    fn lines(self, level: Level, lines: &[&str], shown: bool) {
         let lines: Vec<String> = lines.iter().map(|line| Foreign(line).to_string()).collect();
         let text = lines.join("\n");
+        let record = Record::new(level, TARGET, text.as_str(), Map::new());
+        self.emit(&record, &text, shown);
+    }
+
+    /// Writes a record into the log file and, if it is `shown`, to stderr: as text, or as JSON.
+    fn emit(self, record: &Record, text: &str, shown: bool) {
+        // An empty line parts others on a screen, and says nothing in a log.
+        if text.is_empty() && (self.logs_json() || !self.to_stderr) {
+            return;
+        }
+        if self.to_file && !text.is_empty() {
+            log::append(record);
+        }
+        if !shown || !self.to_stderr {
+            return;
+        }
         let mut err = std::io::stderr().lock();
         let _ = match self.log {
-            LogFormat::Text => writeln!(err, "{text}"),
-            LogFormat::Json => {
-                let object = json!({ "level": "INFO", "fields": { "message": text } });
-                writeln!(err, "{object}")
+            LogFormat::Json => writeln!(err, "{}", record.json()),
+            LogFormat::Text if self.color.holds(err.is_terminal()) => {
+                writeln!(err, "{}", color::painted(text))
             }
+            LogFormat::Text => writeln!(err, "{text}"),
         };
     }
 
-    /// Prints a fault, and returns its exit code.
+    /// Prints a fault, and returns its exit code. With `--json` it goes to stdout.
     pub fn fault(self, fault: &Fault) -> ExitCode {
+        let mut members = Map::new();
+        members.insert("code".to_owned(), json!(fault.code));
+        members.insert("hint".to_owned(), json!(fault.hint));
+        members.insert("exit_code".to_owned(), json!(fault.exit.number()));
+        let record = Record::new(Level::ERROR, TARGET, fault.message.as_str(), members);
         if self.json {
             let object = json!({
                 "error": { "code": fault.code, "message": fault.message, "hint": fault.hint },
@@ -130,22 +231,9 @@ impl Output {
             });
             let object = object.to_string();
             let _ = writeln!(std::io::stdout(), "{}", foreign::json(&object));
-        } else {
-            match self.log {
-                LogFormat::Text => {
-                    let text = fault.to_string();
-                    let _ = writeln!(std::io::stderr(), "{}", foreign::lines(&text));
-                }
-                LogFormat::Json => {
-                    let object = json!({ "level": "ERROR", "fields": {
-                        "code": fault.code, "message": fault.message, "hint": fault.hint,
-                        "exit_code": fault.exit.number(),
-                    } });
-                    let object = object.to_string();
-                    let _ = writeln!(std::io::stderr(), "{}", foreign::json(&object));
-                }
-            }
         }
+        let text = fault.to_string();
+        self.emit(&record, &foreign::lines(&text), !self.json);
         fault.exit.into()
     }
 }

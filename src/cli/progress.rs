@@ -1,5 +1,6 @@
-//! Progress: bars on a terminal, a line from time to time elsewhere, JSON lines with `--json`.
-//! Owns what is shown during a run, and the words of it. All of it goes to stderr.
+//! Progress: bars on a terminal, a line from time to time elsewhere and in the log file, JSON lines with
+//! `--json` and `--log-format json`.
+//! Owns what is shown during a run, and the words of it. All of it goes to stderr or the log file.
 
 mod bars;
 mod counts;
@@ -9,11 +10,13 @@ mod lines;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use tracing::Level;
+
 use self::bars::Bars;
 use self::json_lines::JsonLines;
 use self::lines::Lines;
-use super::figures;
 use super::output::Output;
+use super::{figures, log};
 use crate::engine::{Event, EventSink};
 use crate::foreign::Foreign;
 use crate::plural::counted;
@@ -22,14 +25,68 @@ use crate::plural::counted;
 /// their results as JSON.
 pub const FOR_PEOPLE: &str = "PHISEAL_DEMO_PROGRESS";
 
-/// The event sink that suits stderr: bars, lines or JSON lines.
+/// The event sink that suits stderr (bars, lines or JSON lines), and the log file if there is one.
 pub fn sink(output: Output) -> Arc<dyn EventSink> {
-    if output.is_json() && std::env::var_os(FOR_PEOPLE).is_none() {
+    let mut sinks = vec![on_stderr(output.without_file())];
+    if log::has_file() {
+        sinks.push(in_file(output.file_only()));
+    }
+    Arc::new(Sinks(sinks))
+}
+
+fn on_stderr(output: Output) -> Arc<dyn EventSink> {
+    let wants_json = output.is_json() && std::env::var_os(FOR_PEOPLE).is_none();
+    if output.is_quiet() {
+        Arc::new(Failures(output))
+    } else if wants_json || output.logs_json() {
         ticking(JsonLines::new(output))
     } else if output.draws() {
         ticking(Bars::new(output))
     } else {
         ticking(Lines::new(output))
+    }
+}
+
+fn in_file(output: Output) -> Arc<dyn EventSink> {
+    match output.logs_json() {
+        true => ticking(JsonLines::new(output)),
+        false => ticking(Lines::new(output)),
+    }
+}
+
+/// Passes events on to several sinks, and to the log, which says what its records are about.
+struct Sinks(Vec<Arc<dyn EventSink>>);
+
+impl EventSink for Sinks {
+    fn emit(&self, event: Event) {
+        let begins = matches!(event, Event::TableBegun { .. });
+        if begins {
+            log::follow(&event);
+        }
+        for sink in &self.0 {
+            sink.emit(event.clone());
+        }
+        if !begins {
+            log::follow(&event);
+        }
+    }
+}
+
+/// Says which tables failed, and nothing else: with `--quiet`.
+struct Failures(Output);
+
+impl EventSink for Failures {
+    fn emit(&self, event: Event) {
+        if let Event::TableFailed {
+            table,
+            code,
+            message,
+            hint,
+        } = &event
+        {
+            let text = failed_text(table, code, message, hint);
+            self.0.insist(Level::ERROR, &[&text]);
+        }
     }
 }
 
@@ -83,7 +140,7 @@ fn duty_text(duty: Option<f64>) -> Option<String> {
 
 fn failed_text(table: &str, code: &str, message: &str, hint: &str) -> String {
     format!(
-        "{} failed: error[{code}]: {message}; hint: {hint}; going on with the other tables",
+        "{} failed: error[{code}]: {message}; hint: {hint}; continuing with the other tables",
         Foreign(table)
     )
 }

@@ -28,7 +28,7 @@ pub fn watch(stop: &Stop, output: Output) {
             }
             requested = true;
             stop.request();
-            output.say("stopping after the batch at hand; once more stops at once");
+            output.say("stopping after the current batch; a second signal quits immediately");
         }
     });
 }

@@ -11,14 +11,14 @@ use std::ffi::OsString;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args::{self, Cli, Command};
+use super::args::{self, Command, Parsed};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 
 /// What the arguments ask for.
 pub enum Asked {
     /// A command.
-    Command(Box<Cli>),
+    Command(Box<Parsed>),
     /// A page of help, or the version: to stdout.
     Page(StyledStr),
 }
@@ -29,10 +29,7 @@ pub enum Asked {
 /// E0101 if clap does not understand them; E0116 or E0122 where `--table` means nothing.
 pub fn read(arguments: &[OsString]) -> Result<Asked, Fault> {
     let error = match args::parse(arguments) {
-        Ok(parsed) if parsed.takes_table || parsed.cli.global.table.is_empty() => {
-            return Ok(Asked::Command(Box::new(parsed.cli)));
-        }
-        Ok(parsed) => return Err(without_tables(&parsed.cli.command, &parsed.command)),
+        Ok(parsed) => return checked(parsed),
         Err(error) => error,
     };
     match error.kind() {
@@ -41,6 +38,24 @@ pub fn read(arguments: &[OsString]) -> Result<Asked, Fault> {
         | ErrorKind::DisplayVersion => Ok(Asked::Page(error.render())),
         _ => Err(explained(&error, &command_of(arguments))),
     }
+}
+
+/// Refuses what clap cannot: it may stand on either side of the command.
+fn checked(parsed: Parsed) -> Result<Asked, Fault> {
+    let global = &parsed.cli.global;
+    let name = format!("phiseal {}", parsed.command);
+    if !parsed.takes_table && !global.table.is_empty() {
+        return Err(without_tables(&parsed.cli.command, &name));
+    }
+    if global.quiet && global.verbose > 0 {
+        return Err(Fault {
+            code: "E0101",
+            message: "--quiet cannot be used together with --verbose".to_owned(),
+            hint: format!("leave one of them out; see `{name} --help`"),
+            exit: Exit::Usage,
+        });
+    }
+    Ok(Asked::Command(Box::new(parsed)))
 }
 
 /// Refuses `--table` where it means nothing.

@@ -148,6 +148,11 @@ fn start(stage: &Stage, arguments: &[&str], progress: Progress) -> Result<Child,
         .arg("--plan")
         .arg(stage.plan_path())
         .arg("--json")
+        .args(match progress {
+            Progress::Shown => stage.passed_on.as_slice(),
+            // Nobody sees it, or only as text within a line of the demo's own.
+            Progress::Lines(_) | Progress::Hidden => &[],
+        })
         .args(arguments)
         .env(URL_VARIABLE, stage.url().expose_secret())
         .env(SET_URL_VARIABLE, stage.url().expose_secret())

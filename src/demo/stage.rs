@@ -3,6 +3,7 @@
 //! Owns all that the demo makes, and its removal, whichever way the demo ends.
 //! Never writes a database URL that it was given anywhere: the plan file names a variable.
 
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::sync::Mutex;
 
 use super::rows::SampleSet;
 use super::school::School;
+use super::url::with_database;
 use crate::cli::args::Global;
 use crate::cli::new_file;
 use crate::error::{Exit, Fault, io_fault};
@@ -38,6 +40,8 @@ const FEW_ROWS: u32 = 20_000;
 pub struct Stage {
     folder: TempDir,
     place: Place,
+    /// The options about output on stderr, for the commands of the demo.
+    pub passed_on: Vec<OsString>,
     /// The program that is running, to be killed if the demo ends first.
     pub child: Mutex<Option<Child>>,
 }
@@ -65,7 +69,7 @@ impl Stage {
             Some(url) if url.starts_with("sqlite:") => return Err(own_file()),
             Some(url) => postgres(url).map_err(|_| bad_name())?,
         };
-        let stage = Self::at(place)?;
+        let stage = Self::at(place, global)?;
         new_file::write(&stage.plan_path(), 0o600, stage.plan(rows).as_bytes())?;
         Ok(stage)
     }
@@ -77,14 +81,15 @@ impl Stage {
             _ => return Err(no_server(set)),
         };
         let name = random_name().map_err(|_| bad_name())?;
-        Self::at(Place::Database {
+        let place = Place::Database {
             server: SecretString::from(server.clone()),
             url: SecretString::from(with_database(server, name.as_str())),
             name,
-        })
+        };
+        Self::at(place, global)
     }
 
-    fn at(place: Place) -> Result<Self, Fault> {
+    fn at(place: Place, global: &Global) -> Result<Self, Fault> {
         let folder = tempfile::Builder::new()
             .prefix("phiseal-demo-")
             .permissions(std::fs::Permissions::from_mode(0o700))
@@ -93,6 +98,7 @@ impl Stage {
         Ok(Self {
             folder,
             place,
+            passed_on: global.passed_on(),
             child: Mutex::new(None),
         })
     }
@@ -155,8 +161,7 @@ impl Stage {
             database_url: Some(self.url().expose_secret().to_owned()),
             json: true,
             table: Vec::new(),
-            log_format: global.log_format,
-            access: global.access,
+            ..global.clone()
         }
     }
 
@@ -318,19 +323,6 @@ fn random_name() -> Result<Ident, IdentError> {
     ))
 }
 
-/// The same server, user and options, and another database.
-fn with_database(url: &str, name: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
-    let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let server = place.split_once('/').map_or(place, |(server, _)| server);
-    let options: Vec<&str> = options
-        .split('&')
-        .filter(|option| !option.is_empty() && !option.starts_with("dbname="))
-        .collect();
-    let sign = if options.is_empty() { "" } else { "?" };
-    format!("{scheme}://{server}/{name}{sign}{}", options.join("&"))
-}
-
 /// Whoever is still connected is sent away: a killed process may be.
 async fn drop_database(server: &SecretString, name: &Ident) -> Result<(), Fault> {
     let gone = SampleSet::drop_database(server.expose_secret(), name).await;
@@ -384,25 +376,5 @@ fn no_folder(error: &std::io::Error) -> Fault {
         ),
         hint: "set TMPDIR to a folder that can be written to".to_owned(),
         exit: Exit::Bug,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_database_of_a_url_is_another() {
-        let url = |url| with_database(url, "d");
-        assert_eq!(url("postgres://u:p@h:5433/app"), "postgres://u:p@h:5433/d");
-        assert_eq!(url("postgres://h"), "postgres://h/d");
-        assert_eq!(
-            url("postgresql://h/app?sslmode=require&dbname=x"),
-            "postgresql://h/d?sslmode=require"
-        );
-        assert_eq!(
-            url("postgres:///app?host=/run/pg"),
-            "postgres:///d?host=/run/pg"
-        );
     }
 }

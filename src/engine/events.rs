@@ -11,6 +11,8 @@ pub enum Event {
         kind: &'static str,
         /// The table's label.
         table: String,
+        /// The number of the run; a verification has none.
+        run: Option<i64>,
         /// How many rows the table has, by its statistics.
         rows_estimate: u64,
         /// How many rows an interrupted run had found before.

@@ -246,6 +246,7 @@ impl Engine {
         self.events.emit(Event::TableBegun {
             kind: ctx.step.kind().as_str(),
             table: ctx.access.table.label.clone(),
+            run: ctx.run_id,
             rows_estimate,
             rows_before,
         });

@@ -1,6 +1,8 @@
 //! The command line as somebody meets it who does not know the program: help, mistakes, colours, how
 //! much is said, and logs.
 
+mod logs;
+
 use serde_json::Value;
 
 use crate::support::phiseal::Finished;
@@ -250,5 +252,53 @@ async fn a_table_is_taken_by_commands_on_tables_and_refused_by_the_others() {
         let args = [args, &["--json"]].concat();
         let said = project.phiseal(&args).run().await.expect_code(2).json();
         assert_eq!(said["error"]["code"], "E0104", "{args:?}: {said}");
+    }
+}
+
+/// Under a pseudo-terminal, stdout and stderr together.
+async fn on_a_terminal(args: &str, variables: &[(&str, &str)]) -> String {
+    let command = format!("{} {args}", env!("CARGO_BIN_EXE_phiseal"));
+    let mut program = Phiseal::instead("script", ["-qec", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh");
+    for (name, value) in variables {
+        program = program.env(name, value);
+    }
+    program.run().await.stdout
+}
+
+#[tokio::test]
+async fn colours_are_for_terminals_unless_they_are_asked_for() {
+    const ESCAPE: char = '\u{1b}';
+    for (args, what) in [("--help", "Usage:"), ("backfil", "error[E0101]:")] {
+        assert!(on_a_terminal(args, &[]).await.contains(ESCAPE), "{args}");
+        let plain = [
+            on_a_terminal(args, &[("NO_COLOR", "1")]).await,
+            on_a_terminal(args, &[("TERM", "dumb")]).await,
+            on_a_terminal(&format!("--color never {args}"), &[]).await,
+            on_a_terminal(&format!("{args} --color=never"), &[]).await,
+        ];
+        for text in plain {
+            assert!(text.contains(what) && !text.contains(ESCAPE), "{text:?}");
+        }
+        for (more, variables, coloured) in [
+            (&[][..], &[("TERM", "xterm")][..], false),
+            (&["--color", "auto"], &[("TERM", "xterm")], false),
+            (&["--color", "always"], &[("NO_COLOR", "1")], true),
+            (&[], &[("CLICOLOR_FORCE", "1")], true),
+            (&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+        ] {
+            let mut program = Phiseal::new([&[args], more].concat());
+            for (name, value) in variables {
+                program = program.env(name, value);
+            }
+            let done = program.run().await;
+            let text = format!("{}{}", done.stdout, done.stderr);
+            assert_eq!(
+                text.contains(ESCAPE),
+                coloured,
+                "{more:?} {variables:?}: {text:?}"
+            );
+        }
     }
 }

@@ -108,27 +108,29 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     let matches = command.try_get_matches_from_mut(arguments)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     cli.global.table = tables(arguments);
-    let (mut at, mut matches) = (&command, &matches);
-    while let Some((name, below)) = matches.subcommand() {
-        matches = below;
-        match at.find_subcommand(name) {
-            Some(found) => at = found,
-            None => break,
-        }
+    let mut names = Vec::new();
+    let mut below = &matches;
+    while let Some((name, matches)) = below.subcommand() {
+        names.push(name);
+        below = matches;
     }
+    let at = names
+        .iter()
+        .try_fold(&command, |at, name| at.find_subcommand(name));
     Ok(Parsed {
         cli,
         takes_table: at
-            .get_arguments()
+            .into_iter()
+            .flat_map(Command::get_arguments)
             .any(|arg| arg.get_id() == TABLE && !arg.is_hide_set()),
-        command: at.get_bin_name().unwrap_or_default().to_owned(),
+        command: names.join(" "),
     })
 }
 
 /// Arguments that clap understood.
 pub struct Parsed {
     pub cli: Cli,
-    /// The command, such as `phiseal keys list`.
+    /// The command, such as `keys list`.
     pub command: String,
     /// Whether `--table` means anything to it.
     pub takes_table: bool,
@@ -241,7 +243,7 @@ mod tests {
     fn commands(line: &str) -> Vec<Vec<OsString>> {
         let line = line.replace("\"$(cat /mnt/elsewhere/head)\"", "HEAD");
         let commands = line.split(" && ").map(|command| {
-            let command = command.split(" > ").next().unwrap_or_default();
+            let command = command.split(['>', '|']).next().unwrap_or_default();
             let parts = command.split('"').enumerate();
             let words = parts.flat_map(|(number, part)| match number % 2 {
                 0 => part.split_whitespace().map(OsString::from).collect(),
@@ -277,7 +279,7 @@ mod tests {
         assert_eq!(inner.cli.global.table, ["a"]);
         assert!(inner.takes_table);
         let keys = parse(&words("phiseal keys list --table a")).unwrap();
-        assert_eq!(keys.command, "phiseal keys list");
+        assert_eq!(keys.command, "keys list");
         assert!(!keys.takes_table);
     }
 }

@@ -59,6 +59,6 @@ pub fn conclude(refused: Option<Fault>, output: Output) -> Exit {
     let message = format!("would be refused[{}]: {}", fault.code, fault.message);
     let hint = format!("  hint: {}", fault.hint);
     let lines: Vec<&str> = message.lines().chain([hint.as_str()]).collect();
-    output.say_lines(&lines);
+    output.insist(tracing::Level::ERROR, &lines);
     fault.exit
 }

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
+use tracing::Level;
 
 use super::pace::asked::Asked;
 use crate::cli::args::{Global, Going};
@@ -56,13 +57,16 @@ pub fn jobs_going(
     let (jobs, refused) = look.jobs_of_able()?;
     for refused in refused {
         let fault = Fault::from(refused.clone());
-        output.say_lines(&[
-            &format!(
-                "refused[{}]: {}; going on with the other tables",
-                fault.code, fault.message
-            ),
-            &format!("  hint: {}", fault.hint),
-        ]);
+        output.insist(
+            Level::ERROR,
+            &[
+                &format!(
+                    "refused[{}]: {}; continuing with the other tables",
+                    fault.code, fault.message
+                ),
+                &format!("  hint: {}", fault.hint),
+            ],
+        );
         failures.add(refused);
     }
     Ok((jobs, failures))
@@ -103,8 +107,8 @@ pub fn result(failures: Failures, value: &Value, text: &str, output: Output) -> 
         return Ok(());
     };
     let lines: Vec<&str> = text.lines().collect();
-    output.say("of the other tables:");
-    output.say_lines(&lines);
+    output.insist(Level::INFO, &["results of the other tables:"]);
+    output.insist(Level::INFO, &lines);
     Err(worst.into())
 }
 

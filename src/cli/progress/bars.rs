@@ -46,6 +46,7 @@ impl EventSink for Bars {
                 table,
                 rows_estimate,
                 rows_before,
+                ..
             } => {
                 counts.begin(kind, &table, rows_estimate, now);
                 *bar = Some(bar_of_table(&counts.name(), rows_estimate, rows_before));
@@ -54,9 +55,7 @@ impl EventSink for Bars {
                 counts.add(rows, values);
                 if let Some(bar) = bar {
                     bar.inc(rows);
-                    if bar.length().is_some_and(|length| bar.position() > length) {
-                        bar.set_length(bar.position());
-                    }
+                    bar.set_length(bar.position().max(bar.length().unwrap_or_default()));
                     bar.set_style(style(WORKING));
                     bar.set_message(rate_text(counts, bar.eta(), now));
                 }

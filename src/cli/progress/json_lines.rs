@@ -32,7 +32,10 @@ impl JsonLines {
         if let Some(mut object) = object(&mut counts) {
             let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ");
             object["time"] = json!(time.to_string());
-            self.output.progress(&object);
+            let line = line(&object);
+            if let Value::Object(object) = object {
+                self.output.progress(object, &line);
+            }
         }
     }
 }
@@ -58,12 +61,14 @@ fn object(counts: &mut Counts, event: &Event, now: Instant) -> Option<Value> {
         Event::TableBegun {
             kind,
             table,
+            run,
             rows_estimate,
             rows_before,
         } => {
             counts.begin(kind, table, *rows_estimate, now);
             let begin = state(counts, "begin", now);
-            Some(with(begin, json!({ "rows_before": rows_before })))
+            let more = json!({ "run": run, "rows_before": rows_before });
+            Some(with(begin, more))
         }
         Event::Batch { rows, values } => {
             counts.add(*rows, *values);
@@ -171,6 +176,25 @@ fn state(counts: &Counts, event: &str, now: Instant) -> Value {
     })
 }
 
+/// The same as a line for people, for logs.
+fn line(object: &Value) -> String {
+    let text = |name: &str| object[name].as_str().unwrap_or_default();
+    let what = match text("event") {
+        "begin" => "begins".to_owned(),
+        "end" => "ends".to_owned(),
+        "progress" => format!("{} rows so far", object["rows"]),
+        "waiting" => format!("waiting: {}", text("waits_for")),
+        "going_on" => format!("continues after {} s", object["waits_seconds"]),
+        "phase" => format!("phase {}", text("phase")),
+        "failed" => return text("message").to_owned(),
+        _ => return text("text").to_owned(),
+    };
+    match (text("kind"), text("table")) {
+        ("", _) => what,
+        (kind, table) => format!("{kind} {table}: {what}"),
+    }
+}
+
 /// An object with the members of another one.
 fn with(mut object: Value, more: Value) -> Value {
     if let (Some(members), Value::Object(more)) = (object.as_object_mut(), more) {
@@ -197,6 +221,7 @@ mod tests {
         let begin = Event::TableBegun {
             kind: "backfill",
             table: "public.t".to_owned(),
+            run: Some(3),
             rows_estimate: 100,
             rows_before: 7,
         };
@@ -205,7 +230,8 @@ mod tests {
             begin,
             json!({
                 "event": "begin", "kind": "backfill", "table": "public.t", "rows": 0, "rows_estimate": 100,
-                "rows_per_second": 0.0, "duty": null, "waits_for": null, "waits_seconds": 0.0, "rows_before": 7
+                "rows_per_second": 0.0, "duty": null, "waits_for": null, "waits_seconds": 0.0, "run": 3,
+                "rows_before": 7
             })
         );
         object(&mut counts, &Event::Paced { duty: 0.25 }, now);

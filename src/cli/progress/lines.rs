@@ -1,7 +1,9 @@
-//! A line from time to time, where stderr is no terminal.
+//! A line from time to time, where stderr is no terminal, and in the log file.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+use tracing::Level;
 
 use super::counts::Counts;
 use super::{
@@ -25,23 +27,27 @@ impl Lines {
         }
     }
 
-    fn say(&self, line: impl FnOnce(&mut Counts) -> Option<String>) {
+    fn say(&self, level: Level, line: impl FnOnce(&mut Counts) -> Option<String>) {
         let mut counts = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = line(&mut counts) {
-            self.output.say(&line);
+            self.output.insist(level, &[&line]);
         }
     }
 }
 
 impl EventSink for Lines {
     fn emit(&self, event: Event) {
-        self.say(|counts| line(counts, &event, Instant::now()));
+        let level = match event {
+            Event::TableFailed { .. } => Level::ERROR,
+            _ => Level::INFO,
+        };
+        self.say(level, |counts| line(counts, &event, Instant::now()));
     }
 }
 
 impl Ticking for Lines {
     fn tick(&self, now: Instant) {
-        self.say(|counts| {
+        self.say(Level::INFO, |counts| {
             let (why, waited) = counts.still_waits(now)?;
             Some(named(counts, &waiting_text(&why, waited)))
         });
@@ -56,6 +62,7 @@ fn line(counts: &mut Counts, event: &Event, now: Instant) -> Option<String> {
             table,
             rows_estimate,
             rows_before,
+            ..
         } => {
             counts.begin(kind, table, *rows_estimate, now);
             let resumed = match rows_before {
@@ -139,6 +146,7 @@ mod tests {
         let event = Event::TableBegun {
             kind: "backfill",
             table: "public.t".to_owned(),
+            run: None,
             rows_estimate: 100,
             rows_before: 0,
         };

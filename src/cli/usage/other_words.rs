@@ -128,7 +128,7 @@ const COMMANDS: &[Row] = &[
     (
         "phiseal",
         &["log", "logs", "history"],
-        "`phiseal runs list` shows the runs",
+        "`phiseal runs list` shows the runs; commands write a log with --log-file FILE",
     ),
     (
         "phiseal",
@@ -239,6 +239,13 @@ const OPTIONS: &[Row] = &[
         &["--force", "-y"],
         "commands that ask for consent take --yes",
     ),
+    ("phiseal", &["--debug"], "-vv shows debug messages"),
+    (
+        "phiseal",
+        &["--no-color", "--no-colour"],
+        "write --color never",
+    ),
+    ("phiseal", &["--silent"], "write --quiet"),
     ("phiseal", &["-t"], "a table is named with --table"),
 ];
 
