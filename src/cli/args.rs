@@ -20,7 +20,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::audit::{Audit, AuditList};
 pub use self::grants::{Grants, RoleArg};
-pub use self::help::{Parsed, command, parse};
+pub use self::help::{GROUPS, Parsed, command, examples_of, parse};
 pub use self::init::Init;
 pub use self::keys::{
     Compromise, Destroy, KeyMove, KeyPurpose, Keys, NewKeys, RewrapTo, RotateArgs, Search,
@@ -161,6 +161,12 @@ pub enum Command {
     /// With --schema it looks at all tables and proposes the columns that seem to hold PHI. The database
     /// is not changed.
     Init(Init),
+    /// Print a script that completes commands in a shell
+    ///
+    /// Write it to the place where your shell looks for completions.
+    Completions(Completions),
+    /// Print the manual page, or write one for each command
+    Man(Man),
     /// Create phiseal's own tables; run SQL migrations
     ///
     /// Without --set or --dir, the migrations are those of phiseal's own tables.
@@ -260,6 +266,27 @@ pub struct Demo {
     /// Keep the SQLite file, the schemas or the database, and print where they are
     #[arg(long)]
     pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write one page for each command into this directory; no page may exist there
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -6,12 +6,14 @@ mod audit;
 mod backfill;
 mod bench;
 mod closing;
+mod completions;
 mod connection;
 mod fields;
 mod finalize;
 mod grants;
 mod init;
 mod keys;
+mod man;
 mod migrate;
 mod pace;
 mod plan;
@@ -46,6 +48,8 @@ async fn dispatched(cli: &Cli, output: &Output) -> Result<Exit, Fault> {
     let global = &cli.global;
     match &cli.command {
         Command::Demo(args) => crate::demo::run(global, args, *output).await,
+        Command::Completions(args) => Ok(completions::run(args, *output)),
+        Command::Man(args) => man::run(args, *output),
         Command::Init(args) => init::run(global, args, *output).await,
         Command::Migrate(args) => migrate::run(global, args, *output).await,
         Command::Keys(args) => keys::run(global, args, *output).await,

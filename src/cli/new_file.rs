@@ -78,6 +78,14 @@ impl Drop for NewFile {
     }
 }
 
+/// Makes a directory, with those above it, if it does not exist.
+///
+/// # Errors
+/// E0108 if it cannot be made.
+pub fn make_dir(path: &Path) -> Result<(), Fault> {
+    std::fs::create_dir_all(path).map_err(|error| not_written(path, &error))
+}
+
 /// The fault E0106: something of that name exists.
 pub fn exists(path: &Path) -> Fault {
     Fault {

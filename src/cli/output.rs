@@ -143,17 +143,23 @@ impl Output {
         writeln!(out, "{}", foreign::json(&object.to_string()))
     }
 
+    /// Prints a text of the program's own as it is, such as a script for a shell.
+    pub fn verbatim(self, value: &Value, text: &str) {
+        if self.json {
+            self.result(value, text);
+        } else {
+            // A reader that closed the pipe is no error of ours.
+            let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
+        }
+    }
+
     /// Prints SQL unescaped, so that it can be run: names in SQL cannot be escaped.
     ///
     /// # Errors
     /// E0536 if stdout is a terminal and the SQL holds characters that the terminal would act on.
     pub fn sql(self, value: &Value, text: &str) -> Result<(), Fault> {
-        if self.json {
-            self.result(value, text);
-            return Ok(());
-        }
-        let mut out = std::io::stdout().lock();
-        if out.is_terminal() && foreign::acts_on_a_terminal(text) {
+        let is_terminal = !self.json && std::io::stdout().is_terminal();
+        if is_terminal && foreign::acts_on_a_terminal(text) {
             return Err(Fault {
                 code: "E0536",
                 message: "the SQL holds control characters, which a terminal would act on"
@@ -163,7 +169,7 @@ impl Output {
                 exit: Exit::Usage,
             });
         }
-        let _ = writeln!(out, "{text}");
+        self.verbatim(value, text);
         Ok(())
     }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What one `--help` page names.
-struct Help {
-    commands: Vec<String>,
-    options: BTreeSet<String>,
+pub struct Help {
+    pub commands: Vec<String>,
+    pub options: BTreeSet<String>,
     text: String,
 }
 
@@ -43,7 +43,7 @@ async fn help(path: &[String]) -> Help {
 }
 
 /// Every page of help, from the first one on: the words of the command, and the page.
-async fn pages() -> Vec<(Vec<String>, Help)> {
+pub async fn pages() -> Vec<(Vec<String>, Help)> {
     let mut found = Vec::new();
     let mut open: Vec<Vec<String>> = vec![Vec::new()];
     while let Some(path) = open.pop() {
@@ -65,12 +65,12 @@ async fn program() -> Vec<(String, BTreeSet<String>)> {
         .collect()
 }
 
-fn page() -> String {
+pub fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CLI.md");
     std::fs::read_to_string(path).unwrap()
 }
 
-fn section<'a>(page: &'a str, title: &str) -> &'a str {
+pub fn section<'a>(page: &'a str, title: &str) -> &'a str {
     let begin = page
         .find(&format!("\n## {title}\n"))
         .expect("no such section")

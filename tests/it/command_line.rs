@@ -2,6 +2,7 @@
 //! much is said, and logs.
 
 mod logs;
+mod pages;
 
 use serde_json::Value;
 

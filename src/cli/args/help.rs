@@ -27,7 +27,7 @@ const STYLES: Styles = Styles::styled()
     .placeholder(AnsiColor::Cyan.on_default());
 
 /// The commands of the first page by what they are for, in the order in which they are used.
-const GROUPS: &[(&str, &[&str])] = &[
+pub const GROUPS: &[(&str, &[&str])] = &[
     (
         "Set up",
         &["demo", "init", "migrate", "grants", "completions", "man"],
@@ -210,6 +210,12 @@ fn examples() -> impl Iterator<Item = (&'static str, std::str::Lines<'static>)> 
         let (path, lines) = page.split_once("]\n")?;
         Some((path.trim_start(), lines.trim_end().lines()))
     })
+}
+
+/// The lines of the examples of a command, named by its words behind `phiseal`.
+pub fn examples_of(path: &str) -> Vec<&'static str> {
+    let page = examples().find(|(of, _)| *of == path);
+    page.map(|(_, lines)| lines.collect()).unwrap_or_default()
 }
 
 fn examples_text<'a>(lines: impl Iterator<Item = &'a str>) -> String {

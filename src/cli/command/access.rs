@@ -12,9 +12,12 @@ use crate::store::sqlite::Access;
 /// How this command opens the file.
 pub fn of(command: &Command) -> Access {
     match command {
-        Command::Init(_) | Command::Plan(_) | Command::Status(_) | Command::Grants(_) => {
-            Access::Look
-        }
+        Command::Completions(_)
+        | Command::Man(_)
+        | Command::Init(_)
+        | Command::Plan(_)
+        | Command::Status(_)
+        | Command::Grants(_) => Access::Look,
         Command::Migrate(migrate) => of_migrate(migrate),
         Command::Keys(keys) => of_keys(keys),
         Command::Speed(args) => writes(args.pace.is_some() || args.rows_per_second.is_some()),
