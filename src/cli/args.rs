@@ -29,7 +29,7 @@ pub use self::migrate::{Migrate, ScratchArgs, Which};
 pub use self::pace::{PaceArg, Speed, SpeedArg};
 pub use self::records::{Abandon, Fields, Forget, Quarantine, Rebind, Runs};
 pub use self::removal::{FinalizeArgs, MethodArg, PlaintextArg, RestoreArgs, ScrubArgs};
-use self::value::{duration, whole_number};
+use self::value::whole_number;
 use crate::cli::color::When;
 use crate::pace::Pace;
 use crate::store::sqlite::Access;

@@ -25,7 +25,7 @@ pub fn read_plan(global: &Global, place: &PlanPlace, tables: bool) -> Result<Pla
     let (file, text) = opened(&place.path).map_err(|refused| refusal(place, refused))?;
     if place.how.is_elsewhere() {
         static SAID: Once = Once::new();
-        let output = Output::new(global.json, global.log_format);
+        let output = Output::new(global.json, global.log_format, global.color).quiet(global.quiet);
         SAID.call_once(|| output.say(&format!("using the plan file {name}")));
     }
     let mut plan = if tables {
