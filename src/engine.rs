@@ -14,6 +14,7 @@ pub mod commit;
 mod compare;
 pub mod compromise;
 pub mod context;
+pub mod coverage;
 pub mod destroy;
 pub mod error;
 pub mod estimate;

@@ -41,7 +41,7 @@ pub use crate::keys::{AuditEntry, AuditHead};
 use crate::keys::{KeyTable, RotationTable};
 pub use crate::pace::{Pace, PaceRequestKind};
 pub use access::{Access, CellAccess, ColumnsRead, SourceColumn, Triggers};
-pub use catalog::{Catalog, Ddl, ServerFacts, TableFacts};
+pub use catalog::{Catalog, Ddl, Extent, ServerFacts, TableFacts};
 pub use forms::{Form, FormCounts};
 pub use ledger::{AuditTable, Ledger, Procedures};
 pub use pacing::{
@@ -57,8 +57,9 @@ pub use plaintext::{
 };
 pub use record::{
     AuditMisfit, AuditRow, FieldRecord, FieldState, Found, Gap, Holder, LaneKind, LaneRecord,
-    LaneStamp, LaneTally, NewLane, NewQuarantine, ProcedureKind, ProcedureRecord, QuarantineRecord,
-    QuarantineState, RelationRecord, RunKind, RunRecord, RunState, Whereabouts,
+    LaneStamp, LaneTally, NewLane, NewQuarantine, OpenRows, ProcedureKind, ProcedureRecord,
+    QuarantineCount, QuarantineRecord, QuarantineState, QuarantineSummary, RelationRecord, RunKind,
+    RunRecord, RunState, Whereabouts,
 };
 pub use relations::SealedRelations;
 pub use right::{Right, Securable};

@@ -10,6 +10,7 @@ mod migrate;
 mod pace;
 mod records;
 mod removal;
+mod status;
 mod value;
 
 use std::ffi::OsString;
@@ -29,6 +30,7 @@ pub use self::migrate::{Migrate, ScratchArgs, Which};
 pub use self::pace::{PaceArg, Speed, SpeedArg};
 pub use self::records::{Abandon, Fields, Forget, Quarantine, Rebind, Runs};
 pub use self::removal::{FinalizeArgs, MethodArg, PlaintextArg, RestoreArgs, ScrubArgs};
+pub use self::status::{Status, StatusPart};
 use self::value::whole_number;
 use crate::cli::color::When;
 use crate::pace::Pace;
@@ -227,9 +229,10 @@ pub enum Command {
     ///
     /// Without arguments, shows what was requested.
     Speed(Speed),
-    /// Show columns, runs, keys, and what needs attention
+    /// Show what runs now, what is due, and what needs a person
     ///
-    /// Needs no wrapping key.
+    /// Fits one screen; `phiseal status fields`, `runs`, `keys`, `rotations` and `quarantine` show the
+    /// details. Needs no wrapping key.
     Status(Status),
     /// List the registered columns, or change their registration
     #[command(subcommand)]
@@ -331,14 +334,4 @@ pub struct BenchArgs {
     /// meanwhile, fires triggers, and leaves dead rows
     #[arg(long)]
     pub write_sample: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Status {
-    /// Exit with 10 if something is due, overdue, or needs attention
-    #[arg(long)]
-    pub check: bool,
-    /// Count the values under each key even in tables with more than a million rows
-    #[arg(long)]
-    pub census: bool,
 }

@@ -46,7 +46,7 @@ pub async fn run(mut cli: Cli, output: &Output) -> Result<Exit, Fault> {
 
 async fn dispatched(cli: &Cli, output: &Output) -> Result<Exit, Fault> {
     let global = &cli.global;
-    match &cli.command {
+    let done = match &cli.command {
         Command::Demo(args) => crate::demo::run(global, args, *output).await,
         Command::Completions(args) => Ok(completions::run(args, *output)),
         Command::Man(args) => man::run(args, *output),
@@ -70,5 +70,26 @@ async fn dispatched(cli: &Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Bench(args) => bench::run(global, args, *output).await,
         Command::Grants(args) => grants::run(global, args, *output).await,
         Command::Audit(args) => audit::run(global, args, *output).await,
+    };
+    done.map_err(|fault| with_command(&cli.command, fault))
+}
+
+/// The same fault; one of an interruption names the command to run again.
+fn with_command(command: &Command, fault: Fault) -> Fault {
+    if fault.code != "E0605" {
+        return fault;
+    }
+    let hint = match command {
+        Command::Backfill(_) => "run `phiseal backfill` again to resume",
+        Command::Rotate(_) => "run `phiseal rotate` again to resume",
+        Command::Restore(_) => "run `phiseal restore` again to resume",
+        Command::Finalize(_) => "run `phiseal finalize` again to resume",
+        Command::Scrub(_) => "run `phiseal scrub` again to resume",
+        Command::Verify(_) => "run `phiseal verify` again; it starts from the beginning",
+        _ => return fault,
+    };
+    Fault {
+        hint: hint.to_owned(),
+        ..fault
     }
 }

@@ -39,6 +39,14 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
+/// A time of the server to the minute, UTC; one that cannot be read stays as it is.
+pub fn minute(time: &str) -> String {
+    match time.parse::<jiff::Timestamp>() {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M").to_string(),
+        Err(_) => time.to_owned(),
+    }
+}
+
 /// Seconds rounded to milliseconds.
 pub fn rounded(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0

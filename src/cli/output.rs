@@ -21,6 +21,7 @@ use tracing::Level;
 use super::args::LogFormat;
 use super::color::{self, When};
 use super::log::{self, Record};
+use super::screen;
 use crate::error::{Exit, Fault};
 use crate::foreign::{self, Foreign};
 
@@ -213,14 +214,16 @@ impl Output {
         if !shown || !self.to_stderr {
             return;
         }
-        let mut err = std::io::stderr().lock();
-        let _ = match self.log {
-            LogFormat::Json => writeln!(err, "{}", record.json()),
-            LogFormat::Text if self.color.holds(err.is_terminal()) => {
-                writeln!(err, "{}", color::painted(text))
+        let _ = screen::above_the_bar(|| {
+            let mut err = std::io::stderr().lock();
+            match self.log {
+                LogFormat::Json => writeln!(err, "{}", record.json()),
+                LogFormat::Text if self.color.holds(err.is_terminal()) => {
+                    writeln!(err, "{}", color::painted(text))
+                }
+                LogFormat::Text => writeln!(err, "{text}"),
             }
-            LogFormat::Text => writeln!(err, "{text}"),
-        };
+        });
     }
 
     /// Prints a fault, and returns its exit code. With `--json` it goes to stdout.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tracing::Level;
 
 use self::bars::Bars;
+use self::counts::Counts;
 use self::json_lines::JsonLines;
 use self::lines::Lines;
 use super::output::Output;
@@ -113,6 +114,17 @@ fn ticking<S: Ticking>(sink: S) -> Arc<dyn EventSink> {
     sink
 }
 
+/// `41 %, 12345 rows/s, 3 min left`, as far as it is known: what is asked first of a run.
+fn numbers_text(counts: &Counts, now: Instant) -> String {
+    let percent = counts.percent().map(|percent| format!("{percent} %"));
+    let rate = format!("{:.0} rows/s", counts.rate(now));
+    let left = counts
+        .left(now)
+        .map(|left| format!("{} left", figures::duration(left.as_secs())));
+    let known: Vec<String> = percent.into_iter().chain([rate]).chain(left).collect();
+    known.join(", ")
+}
+
 /// What a run waits for, and for how long once that is a second.
 fn waiting_text(why: &str, waited: Duration) -> String {
     match waited.as_secs() {
@@ -122,7 +134,7 @@ fn waiting_text(why: &str, waited: Duration) -> String {
 }
 
 fn going_on_text(waited: Duration) -> String {
-    format!("going on after {}", figures::duration(waited.as_secs()))
+    format!("continues after {}", figures::duration(waited.as_secs()))
 }
 
 /// How much of the time a run works; `None` if it is all of it.
@@ -175,6 +187,11 @@ fn search_text(place: &str, number: usize, of: usize) -> String {
     format!("searching {} ({number} of {of} relations)", Foreign(place))
 }
 
+/// What a pass at the end of a run found.
+fn sweep_text(found: u64) -> String {
+    format!("{} changed meanwhile, retried now", counted(found, "row"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,8 +204,20 @@ mod tests {
         assert_eq!(seconds(12), "waiting 12 s: paused by me\\n since noon");
         assert_eq!(
             going_on_text(Duration::from_millis(75_900)),
-            "going on after 75 s"
+            "continues after 75 s"
         );
+    }
+
+    #[test]
+    fn the_numbers_come_first_as_far_as_they_are_known() {
+        let (mut counts, now) = (Counts::default(), Instant::now());
+        counts.begin("verify", "t", 1000, now);
+        assert_eq!(numbers_text(&counts, now), "0 rows/s");
+        counts.resume(0, 0.0, now);
+        assert_eq!(numbers_text(&counts, now), "0 %, 0 rows/s");
+        let later = now + Duration::from_secs(10);
+        counts.add(400, 400, Some(0.4), later);
+        assert_eq!(numbers_text(&counts, later), "40 %, 40 rows/s, 15 s left");
     }
 
     #[test]

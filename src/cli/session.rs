@@ -313,13 +313,18 @@ impl Session {
         }
     }
 
+    /// Says where it is reported that the database is waited for, and whose request to stop ends that.
+    pub fn watch(&self, stop: &Stop, events: &Arc<dyn EventSink>) {
+        self.patient.watch(stop, events);
+    }
+
     /// An engine on this database.
     pub async fn engine(
         &self,
         events: Arc<dyn EventSink>,
         stop: Stop,
     ) -> Result<crate::engine::Engine, Fault> {
-        self.patient.watch(&stop, &events);
+        self.watch(&stop, &events);
         Ok(crate::engine::Engine {
             store: Arc::clone(&self.store),
             tenants: self.tenants().await?,

@@ -54,7 +54,7 @@ pub async fn unless_interrupted<T>(
 }
 
 /// SIGINT or SIGTERM. Without handlers it never comes, and a signal ends the program at once.
-async fn interrupted() {
+pub async fn interrupted() {
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::error::EngineError;
 use crate::crypto::KeyId;
-use crate::store::{Access, SealedCount, Store};
+use crate::store::{Access, Extent, SealedCount, Store};
 
 /// The number of values by key.
 pub type Census = BTreeMap<KeyId, u64>;
@@ -28,9 +28,9 @@ pub async fn take(store: &dyn Store, tables: &[Access]) -> Result<Census, Engine
             }
         }
     }
-    for row in store.quarantined(None).await? {
-        if let Some(key_id) = KeyId::new(row.row.key_id) {
-            *census.entry(key_id).or_default() += 1;
+    for count in store.quarantine_summary(&[], 0).await?.counts {
+        if let Some(key_id) = KeyId::new(count.key_id) {
+            *census.entry(key_id).or_default() += count.entries;
         }
     }
     Ok(census)
@@ -42,10 +42,11 @@ pub async fn take(store: &dyn Store, tables: &[Access]) -> Result<Census, Engine
 /// What the store reports.
 pub async fn of_table(store: &dyn Store, access: &Access) -> Result<Vec<SealedCount>, EngineError> {
     let table = &access.table;
-    let rows = store.row_estimate(table).await?;
+    let relations = store.relations(access).await?;
+    let rows = Extent::rows(&store.extents(&relations).await?);
     let pieces = u32::try_from(rows / ROWS_A_PIECE + 1).unwrap_or(u32::MAX);
     let mut counts = Vec::new();
-    for relation in store.relations(access).await? {
+    for relation in relations {
         let mut after = None;
         for bound in store.cut_by_key(table, &relation, pieces).await? {
             let (lower, upper) = (after.as_ref(), Some(&bound));

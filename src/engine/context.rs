@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::alike::Alike;
 use super::columns::Columns;
-use super::events::EventSink;
+use super::coverage::{Coverage, percent};
+use super::error::EngineError;
+use super::events::{Event, EventSink};
 use super::pages::PageSource;
 use super::quarantine::KnownFaults;
 use super::retry::Patience;
@@ -72,6 +74,8 @@ pub struct RunContext {
     pub throttle: Arc<dyn Throttle>,
     /// The rows and values that are in quarantine.
     pub known_faults: KnownFaults,
+    /// How much of the table is done.
+    pub coverage: Coverage,
     /// The rows that were refused since a row was last written.
     pub alike: Alike,
     /// The definition of each relation when the run began.
@@ -96,6 +100,27 @@ impl RunContext {
             stop: self.stop.clone(),
             throttle: Arc::clone(&self.throttle),
             patience: Some(self.settings.patience),
+        }
+    }
+
+    /// Reports what was committed or verified.
+    pub fn done(&self, rows: u64, values: u64) {
+        self.events.emit(Event::Batch {
+            rows,
+            values,
+            share: self.coverage.share(),
+        });
+    }
+
+    /// The error of a run that was told to stop, with how much is done.
+    pub fn interrupted(&self) -> EngineError {
+        match self.coverage.share() {
+            Some(share) => EngineError::InterruptedAt {
+                table: self.access.table.label.clone(),
+                // Whatever share the lanes are, the last pass was not made.
+                percent: percent(share).min(99),
+            },
+            None => EngineError::Interrupted,
         }
     }
 

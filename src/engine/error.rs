@@ -33,7 +33,15 @@ coded! {
                 abandon` (docs/RUNBOOK.md, \"A checkpoint that cannot be read\")";
         /// A signal asked to stop; all that was committed stays.
         Interrupted = "E0605"("interrupted"), exit: Interrupted,
-            hint: "run the same command again: it resumes (`verify` begins anew)";
+            hint: "run the same command again to resume (a verification starts from the beginning)";
+        /// The same, amid the work on a table.
+        InterruptedAt {
+            /// The table's label.
+            table: String,
+            /// How much of it is done.
+            percent: u8,
+        } = "E0605"("interrupted: {percent} % of {table} done"), exit: Interrupted,
+            hint: "run the same command again to resume (a verification starts from the beginning)";
         /// What an in-place column holds after the write is not what was sent.
         ReadBackDiffers {
             /// The table's label.
@@ -182,7 +190,9 @@ impl EngineError {
     /// worked on although one failed.
     pub fn ends_all(&self) -> bool {
         match self {
-            Self::Interrupted | Self::Worker | Self::NoRandomness => true,
+            Self::Interrupted | Self::InterruptedAt { .. } | Self::Worker | Self::NoRandomness => {
+                true
+            }
             Self::Store(error) => matches!(
                 error,
                 StoreError::Unreachable { .. }

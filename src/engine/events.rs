@@ -17,6 +17,8 @@ pub enum Event {
         rows_estimate: u64,
         /// How many rows an interrupted run had found before.
         rows_before: u64,
+        /// The share of the table that an interrupted run had done, 0 to 1.
+        share: f64,
     },
     /// A batch was committed, or a verification finished a page.
     Batch {
@@ -24,6 +26,8 @@ pub enum Event {
         rows: u64,
         /// How many values were written or opened.
         values: u64,
+        /// The share of the table that is done, 0 to 1; `None` where that is not known.
+        share: Option<f64>,
     },
     /// A phase of a procedure begins.
     Phase {

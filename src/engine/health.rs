@@ -5,18 +5,18 @@
 pub mod fixture;
 pub mod reasons;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 pub use reasons::Reason;
 
 use super::census::{self, Census};
 use super::look::Database;
 use super::registered::JobsError;
-use super::under_way;
+use super::{coverage, under_way};
 use crate::keys::{KeyRecord, RotationRecord};
 use crate::store::{
-    FieldRecord, LaneRecord, PaceReport, PaceRequest, ProcedureRecord, QuarantineRecord,
-    RelationRecord, RunRecord, RunState, Transport,
+    Extent, FieldRecord, LaneRecord, PaceReport, PaceRequest, ProcedureRecord, QuarantineSummary,
+    RelationRecord, RunRecord, RunState, Store, Transport,
 };
 
 /// The most runs that are gathered; unfinished runs come first.
@@ -25,8 +25,21 @@ const RUNS_MAX: u32 = 20;
 const ROTATIONS_MAX: u32 = 10;
 /// The most procedures that are gathered.
 const PROCEDURES_MAX: u32 = 10;
+/// The most quarantine entries that are gathered.
+pub const QUARANTINE_MAX: u32 = 1000;
 /// Tables of up to this many rows are counted in any case.
 pub(super) const CENSUS_ROWS_MAX: u64 = 1_000_000;
+
+/// How much is gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What needs no scan of a table and no long list: for a screen that is drawn every few seconds.
+    Counts,
+    /// Also the first quarantine entries, and the values under each key where the tables are small.
+    Lists,
+    /// Also the values under each key, whatever the size of the tables.
+    Census,
+}
 
 /// What is known of the registered tables.
 pub struct Health {
@@ -38,8 +51,11 @@ pub struct Health {
     pub lanes: Vec<LaneRecord>,
     /// All keys.
     pub keys: Vec<KeyRecord>,
-    /// The rows and values in quarantine.
-    pub quarantine: Vec<QuarantineRecord>,
+    /// What is in quarantine.
+    pub quarantine: QuarantineSummary,
+    /// The share that is done of each unfinished run, 0 to 1, by its number; where it can be told
+    /// without a key.
+    pub shares: HashMap<i64, f64>,
     /// Rotations and rewraps, the unfinished ones first.
     pub rotations: Vec<RotationRecord>,
     /// Procedures of several phases, the unfinished ones first.
@@ -62,14 +78,14 @@ pub struct Health {
 
 impl Health {
     /// Reads what is known of the tables in `labels`, or of all tables if it is `None`. Reads all
-    /// keys in any case. Counts the values of small tables, or of all tables with `census`.
+    /// keys in any case.
     ///
     /// # Errors
-    /// What the store reports; with `census`, also a table that cannot be counted.
+    /// What the store reports; with [`Depth::Census`], also a table that cannot be counted.
     pub async fn gather(
         database: &Database<'_>,
         labels: Option<&HashSet<String>>,
-        census: bool,
+        depth: Depth,
     ) -> Result<Self, JobsError> {
         let (store, server) = (database.store, database.server);
         let asked = |label: &String| labels.is_none_or(|labels| labels.contains(label));
@@ -77,11 +93,23 @@ impl Health {
         fields.retain(|field| asked(&field.table_label));
         let mut runs = store.runs(RUNS_MAX).await?;
         runs.retain(|run| asked(&run.table_label));
-        let mut quarantine = store.quarantined(None).await?;
-        quarantine.retain(|record| asked(&record.row.table_label));
+        let listed = match depth {
+            Depth::Counts => 0,
+            Depth::Lists | Depth::Census => QUARANTINE_MAX,
+        };
+        let quarantine = match labels {
+            Some(labels) if labels.is_empty() => QuarantineSummary::default(),
+            labels => {
+                let labels: Vec<String> = labels.into_iter().flatten().cloned().collect();
+                store.quarantine_summary(&labels, listed).await?
+            }
+        };
         let mut lanes = Vec::new();
+        let mut shares = HashMap::new();
         for run in runs.iter().filter(|run| is_unfinished(run)) {
-            lanes.extend(store.lanes(run.run_id).await?);
+            let of_run = store.lanes(run.run_id).await?;
+            shares.extend(share(store, &of_run).await.map(|share| (run.run_id, share)));
+            lanes.extend(of_run);
         }
         let keys = store.key_records().await?;
         let rotations = store.rotations(ROTATIONS_MAX).await?;
@@ -101,13 +129,14 @@ impl Health {
             lanes,
             keys,
             quarantine,
+            shares,
             rotations,
             procedures,
             relations,
             guard_gaps: server.guard_gaps.clone(),
             now: store.audit_head().await?.now,
             transport: server.transport.clone(),
-            census: count(database, census).await?,
+            census: count(database, depth).await?,
         })
     }
 
@@ -118,12 +147,21 @@ impl Health {
     }
 }
 
+/// The share of a run that is done; `None` if it has no ranges, or our role may not see its table.
+async fn share(store: &dyn Store, lanes: &[LaneRecord]) -> Option<f64> {
+    let relations: BTreeSet<&String> = lanes.iter().map(|lane| &lane.relation).collect();
+    let relations: Vec<String> = relations.into_iter().cloned().collect();
+    let extents = store.extents(&relations).await.ok()?;
+    coverage::of_lanes(lanes, &extents)
+}
+
 /// The census, if it was asked for or the tables are small.
-async fn count(database: &Database<'_>, asked: bool) -> Result<Option<Census>, JobsError> {
-    match try_count(database, asked).await {
-        Err(error) if asked => Err(error),
+async fn count(database: &Database<'_>, depth: Depth) -> Result<Option<Census>, JobsError> {
+    match depth {
+        Depth::Counts => Ok(None),
         // A failed census that nobody asked for does not stop the rest.
-        counted => Ok(counted.ok().flatten()),
+        Depth::Lists => Ok(try_count(database, false).await.ok().flatten()),
+        Depth::Census => try_count(database, true).await,
     }
 }
 
@@ -131,7 +169,8 @@ async fn try_count(database: &Database<'_>, asked: bool) -> Result<Option<Census
     let tables = database.counted().await?;
     let mut rows = 0;
     for access in &tables {
-        rows += database.store.row_estimate(&access.table).await?;
+        let relations = database.store.relations(access).await?;
+        rows += Extent::rows(&database.store.extents(&relations).await?);
     }
     if !asked && rows > CENSUS_ROWS_MAX {
         return Ok(None);

@@ -119,7 +119,9 @@ impl Pages {
     /// A failure that does not pass within the patience; [`EngineError::Interrupted`].
     pub async fn next(&mut self) -> Result<Option<StreamedPage>, EngineError> {
         if let Some(row) = self.large.pop_front() {
-            let page = self.single(&row).await?;
+            let mut page = self.single(&row).await?;
+            // It was looked at with its window.
+            page.looked_at = 0;
             return Ok(Some(self.last_if_no_large(page)));
         }
         if self.ended {

@@ -25,14 +25,15 @@ use crate::keys::{
 use crate::pace::PaceRequestKind;
 use crate::store::{
     Access, Activity, AuditMisfit, AuditRow, AuditTable, BatchWriter, Bound, Catalog, ColumnSwitch,
-    Conditions, Ddl, Dependent, Destruction, FieldRecord, FieldState, FormCounts, FrozenState, Gap,
-    Holder, Horizon, IndexSwitch, Keeper, KeyText, LaneRecord, LaneStamp, LaneTally, Ledger,
-    Method, NewLane, NewQuarantine, Next, OpenTransaction, PaceReport, PaceRequest, PaceTable,
-    Pacing, PageReader, PassKind, Plaintext, ProcedureKind, ProcedureRecord, Procedures,
-    QuarantineRecord, QuarantineState, RelationRecord, Removal, Resealed, Result, Rows, RunRecord,
-    RunState, ScrubFacts, ScrubStep, Scrubbing, SealedCount, SealedRelations, SearchHit,
-    SearchList, SearchRelation, Select, ServerFacts, Store, StoreError, StoredFile, StoredRelation,
-    Survey, Table, TableFacts, Trial, UnsealedRows, Usage, Violator, Waits,
+    Conditions, Ddl, Dependent, Destruction, Extent, FieldRecord, FieldState, FormCounts,
+    FrozenState, Gap, Holder, Horizon, IndexSwitch, Keeper, KeyText, LaneRecord, LaneStamp,
+    LaneTally, Ledger, Method, NewLane, NewQuarantine, Next, OpenTransaction, PaceReport,
+    PaceRequest, PaceTable, Pacing, PageReader, PassKind, Plaintext, ProcedureKind,
+    ProcedureRecord, Procedures, QuarantineRecord, QuarantineState, QuarantineSummary,
+    RelationRecord, Removal, Resealed, Result, Rows, RunRecord, RunState, ScrubFacts, ScrubStep,
+    Scrubbing, SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select,
+    ServerFacts, Store, StoreError, StoredFile, StoredRelation, Survey, Table, TableFacts, Trial,
+    UnsealedRows, Usage, Violator, Waits,
 };
 use watched::{WatchedReader, WatchedWriter};
 use watcher::Watcher;
@@ -199,7 +200,7 @@ patient! { Catalog:
     Repeatable make_plain_columns(table: &Table) -> ();
     Look fingerprint(access: &Access, relation: &str) -> String;
     Look relations(access: &Access) -> Vec<String>;
-    Look row_estimate(table: &Table) -> u64;
+    Look extents(relations: &[String]) -> Vec<Extent>;
     Repeatable end_frozen(run_id: i64) -> ();
     Look open_transactions() -> Vec<OpenTransaction>;
     Repeatable prepare_reindex(table: &Table, next: &[ColumnSwitch]) -> ();
@@ -298,6 +299,7 @@ patient! { Ledger:
     Repeatable release_lane(stamp: &LaneStamp, done: bool) -> ();
     Repeatable lane_after_commit(run_id: i64, lane_no: i32) -> LaneRecord;
     Look quarantined(table_label: Option<&str>) -> Vec<QuarantineRecord>;
+    Look quarantine_summary(table_labels: &[String], first: u32) -> QuarantineSummary;
     Repeatable add_quarantine(rows: &[NewQuarantine]) -> ();
     Repeatable set_quarantine_state(ids: &[i64], state: QuarantineState) -> ();
     Repeatable reseal_quarantine(rows: &[Resealed]) -> ();

@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 use super::commit::{Committer, NotCommitted};
 use super::context::RunContext;
 use super::error::EngineError;
-use super::events::Event;
 use super::pages::Pages;
 use super::report::Tallied;
 use super::stage_times::{Stage, StageTimes};
@@ -21,7 +20,7 @@ use super::throttle::Admission;
 use super::window_size::WindowSize;
 use super::worked_page::{self, WorkedPage};
 use crate::run::checkpoint::Slot;
-use crate::store::{Bound, LaneRecord, Page, PageRequest, Visibility};
+use crate::store::{Bound, LaneRecord, LaneTally, Page, PageRequest, Visibility};
 
 /// Where the worked pages of a lane go.
 pub enum Sink {
@@ -34,6 +33,8 @@ pub enum Sink {
 /// A lane's range, with its bounds decoded.
 #[derive(Clone)]
 pub struct LaneRange {
+    /// The number by which [`Coverage`](super::coverage::Coverage) knows it: that of its lane.
+    pub number: i32,
     /// The relation to read.
     pub relation: String,
     /// The range begins after this bound.
@@ -71,6 +72,7 @@ impl LaneRange {
         };
         let lower = decode(Slot::Lower, &lane.lower)?;
         Ok(Self {
+            number: lane.lane_no,
             relation: lane.relation.clone(),
             after: decode(Slot::Cursor, &lane.cursor)?.or(lower),
             upto: decode(Slot::Upper, &lane.upper)?,
@@ -181,6 +183,7 @@ async fn drain(
     stages: &mut PageStages,
     window_size: &WindowSize,
 ) -> Result<(), NotCommitted> {
+    let mut looked_at = 0;
     loop {
         if ctx.stop.is_requested() {
             return Err(EngineError::Interrupted.into());
@@ -194,7 +197,8 @@ async fn drain(
         } = worked?;
         let begun = ctx.stop.clock().now();
         let mut on_the_way = Duration::ZERO;
-        let event = match sink {
+        looked_at += window.looked_at;
+        let (rows, values) = match sink {
             Sink::Committed(committer) => {
                 let done = stages
                     .times
@@ -205,10 +209,12 @@ async fn drain(
                     .await?;
                 tallied.add(&done);
                 on_the_way = done.on_the_way;
-                Event::Batch {
-                    rows: done.tally.rows_found.unsigned_abs(),
-                    values: done.tally.values_written.unsigned_abs(),
-                }
+                let LaneTally {
+                    rows_found,
+                    values_written,
+                    ..
+                } = done.tally;
+                (rows_found.unsigned_abs(), values_written.unsigned_abs())
             }
             Sink::Counting => count(ctx, &worked, tallied).await?,
         };
@@ -218,8 +224,10 @@ async fn drain(
             window_size.on_the_way(on_the_way, took);
             let target = ctx.throttle.batch_target(ctx.settings.batch_target);
             window_size.took(window.rows, took.saturating_sub(on_the_way), target);
+            let looked_at = std::mem::take(&mut looked_at);
+            (ctx.coverage).moved(range.number, window.next.as_ref(), looked_at);
         }
-        ctx.events.emit(event);
+        ctx.done(rows, values);
         if window.closed {
             match window.next {
                 Some(next) => range.after = Some(next),
@@ -254,7 +262,7 @@ async fn next_page(
 }
 
 /// Counts the values of a verified worked page, and lists those that failed in the quarantine, if
-/// this verification records anything.
+/// this verification records anything. Returns how many rows and values were opened.
 ///
 /// # Errors
 /// Any error of the store.
@@ -262,7 +270,7 @@ pub async fn count(
     ctx: &RunContext,
     worked: &WorkedPage,
     tallied: &mut Tallied,
-) -> Result<Event, EngineError> {
+) -> Result<(u64, u64), EngineError> {
     let mut listed = Vec::new();
     for row in worked.rows.iter().filter(|row| !row.work.faults.is_empty()) {
         tallied.failed_row(ctx, row);
@@ -275,10 +283,7 @@ pub async fn count(
         ctx.store.add_quarantine(&listed).await?;
     }
     tallied.saw(&worked.seen);
-    Ok(Event::Batch {
-        rows: worked.rows.len() as u64,
-        values: worked.seen.values_opened(),
-    })
+    Ok((worked.rows.len() as u64, worked.seen.values_opened()))
 }
 
 /// A page on its way through the stages.
@@ -298,6 +303,8 @@ impl Window {
 struct Window {
     /// The most rows that it looked at.
     rows: u32,
+    /// How many rows of it the page stands for.
+    looked_at: u64,
     /// Whether the page is its last one.
     closed: bool,
     /// Where the next window begins, after the last page: the lane's cursor once that is committed.
@@ -355,6 +362,7 @@ async fn read_pages(
         let item = InWindow {
             window: Window {
                 rows: window_rows,
+                looked_at: streamed.page.looked_at,
                 closed: streamed.closes_window,
                 next: streamed.page.next.take(),
                 _large: large,

@@ -36,6 +36,7 @@ pub async fn run_loop(ctx: &Arc<RunContext>, run_id: i64) -> Result<Tallied, Eng
             return Err(EngineError::Interrupted);
         }
         let lanes = ctx.store.lanes(run_id).await?;
+        ctx.coverage.refresh(&lanes);
         let open: Vec<&LaneRecord> = lanes.iter().filter(|lane| !lane.done).collect();
         if open.is_empty() {
             if !add_lanes(ctx, run_id, &lanes).await? {
@@ -132,10 +133,9 @@ pub(super) async fn claim(
     run_id: i64,
     holder: &Holder,
 ) -> Result<Option<LaneRecord>, EngineError> {
-    let dead: Vec<Holder> = ctx
-        .store
-        .lanes(run_id)
-        .await?
+    let lanes = ctx.store.lanes(run_id).await?;
+    ctx.coverage.refresh(&lanes);
+    let dead: Vec<Holder> = lanes
         .into_iter()
         .filter(|lane| !lane.done)
         .filter_map(|lane| lane.holder)

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::alike::{Alike, Refusals};
 use super::context::RunContext;
+use super::coverage::Coverage;
 use super::error::EngineError;
 use super::events::Event;
 use super::quarantine::KnownFaults;
@@ -25,7 +26,8 @@ use crate::run::audit;
 use crate::run::checkpoint::Checkpoints;
 use crate::run::holder::{self, Process};
 use crate::store::{
-    LaneTally, Next, QuarantineState, RunKind, RunRecord, RunState, Select, StoreError, Table,
+    Extent, LaneTally, Next, QuarantineState, RunKind, RunRecord, RunState, Select, StoreError,
+    Table,
 };
 
 impl Engine {
@@ -38,11 +40,12 @@ impl Engine {
     ) -> Result<TableReport, EngineError> {
         let begun = self.stop.clock().now();
         let access = Arc::clone(step.access());
-        let rows_estimate = self.store.row_estimate(&access.table).await?;
         let usage = self.usage(&access.table).await;
         let (run_id, resumed, before) = self.open_or_begin(job, step.as_ref()).await?;
+        let relations = self.store.relations(&access).await?;
+        let extents = self.store.extents(&relations).await?;
         let mut fingerprints = HashMap::new();
-        for relation in self.store.relations(&access).await? {
+        for relation in relations {
             let print = self.store.fingerprint(&access, &relation).await?;
             fingerprints.insert(relation, print);
         }
@@ -51,7 +54,9 @@ impl Engine {
             .await?;
         ctx.rotations = rotations;
         let ctx = Arc::new(ctx);
-        self.begin_table(&ctx, rows_estimate, before.rows_found.unsigned_abs());
+        let lanes = self.store.lanes(run_id).await?;
+        ctx.coverage.begin(&lanes, &extents);
+        self.begin_table(&ctx, &extents, before.rows_found.unsigned_abs());
         let mut outcome = match self.list_violators(&ctx).await {
             Ok(listed) => run_loop::run_loop(&ctx, run_id).await.map(|mut done| {
                 done.tally.quarantined += listed;
@@ -233,6 +238,7 @@ impl Engine {
             stop: self.stop.clone(),
             throttle,
             known_faults,
+            coverage: Coverage::default(),
             alike: Alike::default(),
             fingerprints,
             rotations: HashMap::new(),
@@ -242,13 +248,14 @@ impl Engine {
         })
     }
 
-    pub(super) fn begin_table(&self, ctx: &RunContext, rows_estimate: u64, rows_before: u64) {
+    pub(super) fn begin_table(&self, ctx: &RunContext, extents: &[Extent], rows_before: u64) {
         self.events.emit(Event::TableBegun {
             kind: ctx.step.kind().as_str(),
             table: ctx.access.table.label.clone(),
             run: ctx.run_id,
-            rows_estimate,
+            rows_estimate: Extent::rows(extents),
             rows_before,
+            share: ctx.coverage.share().unwrap_or_default(),
         });
     }
 
@@ -278,8 +285,9 @@ impl Engine {
                         if self.stop.is_requested()
                             && matches!(waited.next(), Next::Again | Next::Reconnect) =>
                     {
-                        EngineError::Interrupted
+                        ctx.interrupted()
                     }
+                    EngineError::Interrupted => ctx.interrupted(),
                     error => error,
                 };
                 // Best effort: the lanes are enough to resume from. If all rows were refused, the

@@ -173,6 +173,7 @@ impl Sweep<'_> {
     /// Makes one pass over the relation.
     async fn pass(&mut self, select: &Select) -> Result<Passed, EngineError> {
         let range = LaneRange {
+            number: -1,
             relation: self.relation.to_owned(),
             after: None,
             upto: None,
@@ -253,10 +254,7 @@ impl Sweep<'_> {
         let missed = match self.committer.commit(worked, None, true).await {
             Ok(done) => {
                 self.tallied.add(&done);
-                self.ctx.events.emit(Event::Batch {
-                    rows: 0,
-                    values: done.tally.values_written.unsigned_abs(),
-                });
+                self.ctx.done(0, done.tally.values_written.unsigned_abs());
                 done.missed
             }
             // The next pass reads the page again.

@@ -27,7 +27,7 @@ impl Engine {
         gaps.retain(|gap| gap.attached);
         let done = self.verify_only(job).await?;
         self.resolve_verified(label, &done).await?;
-        if done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty() {
+        if done.seen.failed() == 0 && done.seen.unsealed() == 0 && done.failures.is_empty() {
             let (mut in_place, mut beside) = (job.clone(), job.clone());
             let is_in_place = |field: &TableField| field.sealed == Sealed::InPlace;
             let kept: Vec<bool> = job.table.fields.iter().map(is_in_place).collect();
@@ -36,7 +36,7 @@ impl Engine {
             self.move_fields(&in_place, FieldState::Opened).await?;
             self.move_fields(&beside, FieldState::Verified).await?;
             self.end_gaps(job, &gaps, 0).await?;
-        } else if done.seen.failed > 0 {
+        } else if done.seen.failed() > 0 {
             let why = "verify found values that are not what they should be";
             self.store.open_gaps(label, why).await?;
         }
@@ -74,17 +74,21 @@ impl Engine {
 
     async fn open_all(&self, job: &Job, records: bool) -> Result<Tallied, EngineError> {
         let step = Arc::new(Verify::new(job));
-        let rows_estimate = self.store.row_estimate(&job.table).await?;
+        let relations = self.store.relations(step.access()).await?;
+        let extents = self.store.extents(&relations).await?;
         let ctx = self
             .context(step, None, HashMap::new(), throttle::LOOK_EVERY, records)
             .await?;
         let ctx = Arc::new(ctx);
-        self.begin_table(&ctx, rows_estimate, 0);
-        let done = verify_loop::verify_loop(&ctx).await;
+        self.begin_table(&ctx, &extents, 0);
+        let done = verify_loop::verify_loop(&ctx, &extents).await;
         ctx.throttle.end().await;
         self.events.emit(Event::TableEnded {
             table: job.table.label.clone(),
         });
-        done
+        done.map_err(|error| match error {
+            EngineError::Interrupted => ctx.interrupted(),
+            error => error,
+        })
     }
 }

@@ -22,25 +22,35 @@ use super::throttle::Unthrottled;
 use super::window_size::{ROWS_MAX, WindowSize};
 use super::worked_page;
 use crate::run::checkpoint::Slot;
-use crate::store::{Bound, Horizon, PageReader, PageRequest, StoreError, Visibility};
+use crate::store::{Bound, Extent, Horizon, PageReader, PageRequest, StoreError, Visibility};
+
+/// The share of the work that is done once the first part has ended: the second one scans the same
+/// blocks, but opens few rows.
+const SINCE_BEGINS: f64 = 0.9;
 
 /// Reads all rows and counts.
 ///
 /// # Errors
 /// Any error that stops it; the next verification starts from the beginning.
-pub async fn verify_loop(ctx: &Arc<RunContext>) -> Result<Tallied, EngineError> {
+pub async fn verify_loop(
+    ctx: &Arc<RunContext>,
+    extents: &[Extent],
+) -> Result<Tallied, EngineError> {
     if let order @ ReadOrder::Storage(_) = ctx.step.reads().order
         && let Some(horizons) = horizons(ctx).await?
     {
-        if let Some(done) = count_storage(ctx, order, &horizons).await? {
+        if let Some(done) = count_storage(ctx, order, &horizons, extents).await? {
             return Ok(done);
         }
-        ctx.events.emit(Event::Waiting {
-            why: "the table was rewritten meanwhile, or holds a value that cannot be read, and is begun again"
-                .to_owned(),
+        ctx.events.emit(Event::Notice {
+            text: format!(
+                "{} was rewritten meanwhile, or holds a value that the server cannot read: starting again, by key",
+                ctx.access.table.label
+            ),
         });
     }
     let ranges = ranges(ctx, ReadOrder::Keys).await?;
+    ctx.coverage.begin_ranges(&ranges, extents, 0.0..1.0);
     count_ranges(ctx, ranges).await
 }
 
@@ -50,6 +60,7 @@ async fn count_storage(
     ctx: &Arc<RunContext>,
     order: ReadOrder,
     then: &HashMap<String, Horizon>,
+    extents: &[Extent],
 ) -> Result<Option<Tallied>, EngineError> {
     let mut before = ranges(ctx, order).await?;
     // A relation that had no storage had no rows.
@@ -60,6 +71,8 @@ async fn count_storage(
         };
         range.versions = Visibility::Before(horizon.clone());
     }
+    let both = (0.0..SINCE_BEGINS, SINCE_BEGINS..1.0);
+    ctx.coverage.begin_ranges(&before, extents, both.0);
     let mut done = count_ranges(ctx, before).await?;
     let mut since = range_each(ctx, order).await?;
     for range in &mut since {
@@ -68,6 +81,7 @@ async fn count_storage(
         };
         range.versions = Visibility::Since(horizon.clone());
     }
+    ctx.coverage.begin_ranges(&since, extents, both.1);
     match count_since(ctx, &since).await {
         Ok(came_since) => done.merge(came_since),
         // A row that cannot be read ends the snapshot; reading by key can isolate it.
@@ -126,6 +140,7 @@ async fn cut(
         .iter()
         .map(|lane| {
             Ok(LaneRange {
+                number: lane.lane_no,
                 relation: lane.relation.clone(),
                 after: decode(lane.lane_no, Slot::Lower, lane.lower.as_ref())?,
                 upto: decode(lane.lane_no, Slot::Upper, lane.upper.as_ref())?,
@@ -215,9 +230,13 @@ async fn count_range(
     };
     let mut pages = Pages::through(source, request, reader);
     while let Some(streamed) = pages.next().await? {
+        let (looked_at, next) = (streamed.page.looked_at, streamed.page.next.clone());
         let worked = worked_page::work(ctx, streamed.page).await?;
-        let event = count(ctx, &worked, tallied).await?;
-        ctx.events.emit(event);
+        let (rows, values) = count(ctx, &worked, tallied).await?;
+        if streamed.closes_window {
+            ctx.coverage.moved(range.number, next.as_ref(), looked_at);
+        }
+        ctx.done(rows, values);
     }
     pages.into_reader().ok_or(EngineError::Worker)
 }

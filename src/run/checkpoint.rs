@@ -107,6 +107,11 @@ impl Checkpoints {
         Ok(out)
     }
 
+    /// The place in the storage that a stored bound names; `None` if it is another bound. Needs no key.
+    pub fn place(stored: &[u8]) -> Option<HeapPosition> {
+        serde_json::from_slice(stored).ok()
+    }
+
     /// Decodes a stored bound, sealed or not.
     ///
     /// # Errors

@@ -83,9 +83,9 @@ pub trait Catalog: Send + Sync {
     /// commits; see [`BatchWriter::write`](crate::store::BatchWriter::write).
     async fn fingerprint(&self, access: &Access, relation: &str) -> Result<String>;
 
-    /// The number of rows of the table: in PostgreSQL as the statistics have it, in SQLite
-    /// exact.
-    async fn row_estimate(&self, table: &Table) -> Result<u64>;
+    /// How large each of these relations is, which [`Catalog::relations`] named. Leaves out one that is
+    /// gone.
+    async fn extents(&self, relations: &[String]) -> Result<Vec<Extent>>;
 
     /// Sessions that hold locks on the table, described without their queries, for messages ("waits
     /// for …").
@@ -97,6 +97,25 @@ pub trait Catalog: Send + Sync {
     /// Ends frozen sessions: engine sessions that hold a lane in an open transaction beyond their
     /// lease while the server waits for their next command. Their locks would otherwise remain.
     async fn end_frozen(&self, run_id: i64) -> Result<()>;
+}
+
+/// How large a relation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extent {
+    /// The relation, as [`Catalog::relations`] names it.
+    pub relation: String,
+    /// The number of its rows: in PostgreSQL as the statistics have it, in SQLite exact.
+    pub rows: u64,
+    /// The number of its blocks, without TOAST and indexes; `None` where a scan does not go by blocks
+    /// (SQLite).
+    pub blocks: Option<u64>,
+}
+
+impl Extent {
+    /// The rows of all relations together.
+    pub fn rows(extents: &[Self]) -> u64 {
+        extents.iter().map(|one| one.rows).sum()
+    }
 }
 
 /// The statements that a table needs, each list in order.

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 
 use super::{
     FieldRecord, FieldState, Holder, LaneRecord, LaneStamp, LaneTally, NewLane, NewQuarantine,
-    QuarantineRecord, QuarantineState, Resealed, Result, RunRecord, RunState,
+    QuarantineRecord, QuarantineState, QuarantineSummary, Resealed, Result, RunRecord, RunState,
 };
 pub use audit::AuditTable;
 pub use procedures::Procedures;
@@ -116,6 +116,14 @@ pub trait Ledger: Send + Sync {
 
     /// Quarantined rows of a table, or of all tables, except those that were processed since.
     async fn quarantined(&self, table_label: Option<&str>) -> Result<Vec<QuarantineRecord>>;
+
+    /// What is in quarantine of these tables, of all tables if none is named: counts, and at most
+    /// `first` entries. The server counts, since there may be hundreds of thousands.
+    async fn quarantine_summary(
+        &self,
+        table_labels: &[String],
+        first: u32,
+    ) -> Result<QuarantineSummary>;
 
     /// Quarantines rows outside a batch (verify). A row that is already quarantined is not entered
     /// twice.
@@ -282,6 +290,18 @@ impl<S: PresentNames> Ledger for S {
         in_transaction!(self.begin_read(), |session| quarantine::list(
             session,
             table_label
+        ))
+    }
+
+    async fn quarantine_summary(
+        &self,
+        table_labels: &[String],
+        first: u32,
+    ) -> Result<QuarantineSummary> {
+        in_transaction!(self.begin_read(), |session| quarantine::summary(
+            session,
+            table_labels,
+            first
         ))
     }
 

@@ -62,7 +62,23 @@ pub enum PassKind {
 /// in docs/decisions/0031.
 pub(crate) const PASSES: u8 = 8;
 
+/// A scan makes all passes over this many blocks before it goes on. They are few enough to stay in
+/// the server's cache, and enough that the first pass has committed its batches where the second
+/// one reads.
+pub(crate) const GROUP_BLOCKS: u32 = 8192;
+
 impl HeapPosition {
+    /// How many blocks of its range a scan has behind it at this place, if the range ends before the
+    /// block `end`. A block that some passes have read counts in part.
+    pub fn scanned(&self, end: u32) -> f64 {
+        let into = self.block.saturating_sub(self.first) / GROUP_BLOCKS * GROUP_BLOCKS;
+        let group = self.first.saturating_add(into);
+        let group_blocks = end.saturating_sub(group).min(GROUP_BLOCKS);
+        let in_pass = self.block.saturating_sub(group).min(group_blocks);
+        let passed = f64::from(self.pass) * f64::from(group_blocks) + f64::from(in_pass);
+        f64::from(into) + passed / f64::from(self.passes.max(1))
+    }
+
     /// The number of passes where a block has so many rows. A pass takes at least two rows of a
     /// block, since the room of one dead version is too small for a longer one.
     #[allow(
@@ -238,6 +254,8 @@ pub struct PageRequest {
 pub struct Page {
     /// The returned rows, in the order of the range.
     pub rows: Vec<PageRow>,
+    /// How many rows the window looked at; in storage order only those that it returned.
+    pub looked_at: u64,
     /// Where the next window begins; `None` at the end of the range.
     pub next: Option<Bound>,
     /// The identity of the relation's storage when the page was read; a batch compares it.

@@ -66,9 +66,9 @@ use crate::crypto::KeyId;
 use crate::error::connect_fault::Place;
 use crate::ident::{Ident, TableName};
 use crate::store::{
-    Access, BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, FormCounts, Gap, Horizon,
-    IndexSwitch, KeyText, OpenTransaction, PageReader, PassKind, RelationRecord, Result, Rows,
-    SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts,
+    Access, BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, Extent, FormCounts, Gap,
+    Horizon, IndexSwitch, KeyText, OpenTransaction, PageReader, PassKind, RelationRecord, Result,
+    Rows, SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts,
     StoreError, Survey, Table, TableFacts, Trial, Usage, Violator,
 };
 use connect::Connector;
@@ -246,8 +246,8 @@ impl Catalog for PostgresStore {
         print.ok_or_else(|| StoreError::missing(format!("table {}", access.table.label)))
     }
 
-    async fn row_estimate(&self, table: &Table) -> Result<u64> {
-        table::row_estimate(self, table).await
+    async fn extents(&self, relations: &[String]) -> Result<Vec<Extent>> {
+        table::extents(self, relations).await
     }
 
     async fn blockers(&self, table: &Table) -> Result<Vec<String>> {

@@ -117,6 +117,53 @@ pub struct QuarantineRecord {
     pub resolved_at: Option<String>,
 }
 
+/// What is in quarantine, without what was resolved: counts, and some of the entries.
+#[derive(Debug, Clone, Default)]
+pub struct QuarantineSummary {
+    /// The counts by table, column, step, state, reason and key, the greatest first.
+    pub counts: Vec<QuarantineCount>,
+    /// How many rows of each table wait for a person; a row may have several entries.
+    pub open_rows: Vec<OpenRows>,
+    /// The first entries: those that wait for a person, then the others, each in the order of their
+    /// numbers.
+    pub first: Vec<QuarantineRecord>,
+}
+
+impl QuarantineSummary {
+    /// How many entries there are.
+    pub fn entries(&self) -> u64 {
+        self.counts.iter().map(|one| one.entries).sum()
+    }
+}
+
+/// How many quarantine entries are alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineCount {
+    /// The table's label.
+    pub table_label: String,
+    /// The column's label; `None` if whole rows could not be processed.
+    pub column_label: Option<String>,
+    /// The step that failed.
+    pub step: String,
+    /// Their state.
+    pub state: QuarantineState,
+    /// The reason, without any value.
+    pub reason: String,
+    /// The key that their row keys are sealed under.
+    pub key_id: i64,
+    /// The number of entries.
+    pub entries: u64,
+}
+
+/// How many rows of a table wait for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRows {
+    /// The table's label.
+    pub table_label: String,
+    /// The number of rows.
+    pub rows: u64,
+}
+
 /// A row of `audit_log` as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {

@@ -43,7 +43,7 @@ use crate::error::connect_fault::Place;
 use crate::ident::{Ident, TableName};
 use crate::store::access;
 use crate::store::{
-    BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, FormCounts, Gap, Horizon,
+    BatchWriter, Bound, Catalog, ColumnSwitch, Ddl, Destruction, Extent, FormCounts, Gap, Horizon,
     IndexSwitch, KeyText, OpenTransaction, Pacing, PageReader, PassKind, RelationRecord, Result,
     Rows, SealedCount, SealedRelations, SearchHit, SearchList, SearchRelation, Select, ServerFacts,
     Survey, Table, TableFacts, Trial, Usage, Violator, Waits,
@@ -179,8 +179,8 @@ impl Catalog for SqliteStore {
         fence::fingerprint(&mut *self.control.lock().await, &access.table).await
     }
 
-    async fn row_estimate(&self, table: &Table) -> Result<u64> {
-        catalog::row_count(&mut *self.control.lock().await, &table.name.name).await
+    async fn extents(&self, relations: &[String]) -> Result<Vec<Extent>> {
+        catalog::extents(&mut *self.control.lock().await, relations).await
     }
 
     /// Always empty: SQLite does not tell which connection holds its lock.

@@ -71,10 +71,14 @@ pub struct Abandon {
 
 #[derive(Debug, Subcommand)]
 pub enum Quarantine {
-    /// List the rows that could not be processed, by tag
+    /// Count the rows that could not be processed by reason, and list some by tag
     ///
     /// A tag stands for a row without showing its primary key, which may be PHI.
-    List,
+    List {
+        /// How many rows to list at most [default: 20; with --json all]
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
     /// Write the primary key of a row to a file that only you can read
     ///
     /// The file also has a WHERE condition that finds the row.

@@ -31,7 +31,7 @@ pub fn of(command: &Command) -> Access {
         Command::Fields(Fields::Forget(_) | Fields::Rebind(_)) => Access::Write,
         Command::Runs(Runs::List) => Access::Look,
         Command::Runs(Runs::Abandon(_)) => Access::Write,
-        Command::Quarantine(Quarantine::List) => Access::Look,
+        Command::Quarantine(Quarantine::List { .. }) => Access::Look,
         // `show` writes to the audit log who looked at a row's key.
         Command::Quarantine(
             Quarantine::Show { .. } | Quarantine::Retry { .. } | Quarantine::Skip { .. },

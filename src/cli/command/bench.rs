@@ -18,7 +18,7 @@ use crate::engine::{EngineError, Job, Stop};
 use crate::error::{Exit, Fault, sqlstate};
 use crate::foreign::Foreign;
 use crate::store::catalog::{ColumnFacts, TableFacts};
-use crate::store::{Sealed, StoreError, TrialTable};
+use crate::store::{Extent, Sealed, StoreError, TrialTable};
 
 /// The measurements and the forecast of one table.
 struct Benched {
@@ -70,9 +70,10 @@ pub async fn run(global: &Global, args: &Arguments, output: Output) -> Result<Ex
         .iter()
         .filter_map(|table| Some((&table.plan, table.facts.as_ref()?)));
     for ((plan, facts), job) in looked.zip(&jobs) {
-        // `row_estimate` leaves out dead rows; `facts` has the row width where there are no
+        // `extents` leaves out dead rows; `facts` has the row width where there are no
         // statistics.
-        let estimated = session.store.row_estimate(&job.table).await?;
+        let relations = session.store.relations(&job.access()).await?;
+        let estimated = Extent::rows(&session.store.extents(&relations).await?);
         let rows = facts.rows.max(0).unsigned_abs().min(estimated);
         let facts = TableFacts {
             rows: i64::try_from(rows).unwrap_or(i64::MAX),

@@ -44,15 +44,6 @@ pub fn warning_text(transport: Option<&Transport>) -> Option<String> {
     Some(format!("warning[{WEAK}] {message}\n  hint: {HINT}"))
 }
 
-/// One line about the connection, followed by the warning if there is one.
-pub fn text(transport: Option<&Transport>) -> String {
-    let line = transport.map_or_else(|| "a file".to_owned(), Transport::to_string);
-    match warning_text(transport) {
-        Some(warning) => format!("{line}\n{warning}"),
-        None => line,
-    }
-}
-
 fn message(transport: &Transport) -> Option<String> {
     let weakness = transport.weakness()?;
     let mode = transport.sslmode?.as_str();

@@ -3,11 +3,12 @@
 
 use serde_json::{Value, json};
 
+use super::status::fields_text;
 use crate::cli::args::{Fields, Forget, Global, Rebind};
-use crate::cli::columns;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::question;
+use crate::cli::screen;
 use crate::cli::session::{Session, actor};
 use crate::cli::signal;
 use crate::engine::census;
@@ -38,17 +39,13 @@ async fn list(global: &Global, output: Output) -> Result<Exit, Fault> {
     let relations = session.store.sealed_relations().await?;
     let rows: Vec<Row> = fields.iter().map(|field| row(field, &relations)).collect();
     let value = Value::from(rows.iter().map(Row::object).collect::<Vec<_>>());
-    let lines: Vec<Vec<String>> = rows.iter().map(Row::line).collect();
-    let text = match lines.is_empty() {
-        true => "no fields; the first `phiseal backfill` registers them".to_owned(),
-        false => columns::table(&["FIELD", "RELATION", "STATE", "HEALTH"], &lines),
-    };
+    let text = fields_text(&fields, &relations, screen::columns());
     output.result(&value, &text);
     Ok(Exit::Done)
 }
 
 /// A field, as `fields list` shows it.
-struct Row {
+pub struct Row {
     table: String,
     column: String,
     relation: Option<String>,
@@ -79,24 +76,27 @@ impl Row {
             .contains(&self.state)
     }
 
-    fn line(&self) -> Vec<String> {
+    /// Its cells: table, column, state, health, and the table as it is called now.
+    pub fn line(&self) -> Vec<String> {
         let health = match self.health.as_slice() {
             [] => "good".to_owned(),
             all => all.join("; "),
         };
         vec![
-            format!("{}.{}", self.table, self.column),
-            self.relation.clone().unwrap_or_else(|| "gone".to_owned()),
+            self.table.clone(),
+            self.column.clone(),
             match self.frozen && !self.is_removed() {
                 true => format!("{}, frozen", self.state),
                 false => self.state.to_owned(),
             },
             health,
+            self.relation.clone().unwrap_or_else(|| "gone".to_owned()),
         ]
     }
 }
 
-fn row(field: &FieldRecord, relations: &[RelationRecord]) -> Row {
+/// A field, with the relations of all tables that may hold sealed values.
+pub fn row(field: &FieldRecord, relations: &[RelationRecord]) -> Row {
     let ours: Vec<&RelationRecord> = relations
         .iter()
         .filter(|one| one.table_label == field.table_label)

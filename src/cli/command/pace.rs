@@ -13,6 +13,7 @@ use self::asked::Asked;
 use crate::cli::args::{Global, Speed, SpeedArg};
 use crate::cli::figures;
 use crate::cli::output::Output;
+use crate::cli::screen;
 use crate::cli::session::{Session, actor};
 use crate::engine::under_way::{self, UnderWay};
 use crate::error::{Exit, Fault};
@@ -182,7 +183,7 @@ async fn show(session: &Session, asked: &Asked, output: Output) -> Result<Exit, 
         .collect();
     let text = match held.is_empty() {
         true => "nothing is asked for: runs go as the plan says".to_owned(),
-        false => rendering::requests_table(&held, &now),
+        false => rendering::requests_table(&held, &now, screen::columns()),
     };
     output.result(&json!({ "requests": objects }), &text);
     Ok(Exit::Done)

@@ -7,26 +7,33 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Value, json};
 
+use super::status::quarantine_text;
 use super::tables;
 use crate::cli::args::{Global, Quarantine};
-use crate::cli::columns::{self, or_nothing};
+use crate::cli::columns::{self, Column, Cut, or_nothing};
+use crate::cli::figures;
 use crate::cli::output::Output;
+use crate::cli::screen;
 use crate::cli::session::{Session, actor};
 use crate::error::sqlstate::named;
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
 use crate::plural::counted;
 use crate::run::audit;
-use crate::store::{QuarantineRecord, QuarantineState};
+use crate::store::{QuarantineCount, QuarantineRecord, QuarantineState, QuarantineSummary};
+
+/// The most entries that people are shown without a limit of their own.
+const SHOWN: u32 = 20;
 
 pub async fn run(global: &Global, args: &Quarantine, output: Output) -> Result<Exit, Fault> {
     let (session, _, labels) = tables::listing(global).await?;
+    if let Quarantine::List { limit } = args {
+        list(&session, labels.as_ref(), *limit, output).await?;
+        return Ok(Exit::Done);
+    }
     let listed = listed(&session, labels.as_ref()).await?;
     match args {
-        Quarantine::List => {
-            let value: Value = listed.iter().map(object).collect();
-            output.result(&value, &table(&listed));
-        }
+        Quarantine::List { .. } => {}
         Quarantine::Show { tag, output: path } => {
             let chosen = chosen(listed, std::slice::from_ref(tag))?;
             // Before the file is written: if the audit entry fails, the key is not shown.
@@ -56,6 +63,24 @@ pub async fn run(global: &Global, args: &Quarantine, output: Output) -> Result<E
     Ok(Exit::Done)
 }
 
+/// Lists entries: to people their counts and the first of them, to scripts all, unless a limit is given.
+async fn list(
+    session: &Session,
+    labels: Option<&HashSet<String>>,
+    limit: Option<u32>,
+    output: Output,
+) -> Result<(), Fault> {
+    let usual = if output.is_json() { u32::MAX } else { SHOWN };
+    let labels: Vec<String> = labels.into_iter().flatten().cloned().collect();
+    let found = session
+        .store
+        .quarantine_summary(&labels, limit.unwrap_or(usual))
+        .await?;
+    let value: Value = found.first.iter().map(object).collect();
+    output.result(&value, &quarantine_text(&found, screen::columns()));
+    Ok(())
+}
+
 async fn listed(
     session: &Session,
     labels: Option<&HashSet<String>>,
@@ -80,38 +105,100 @@ pub fn object(record: &QuarantineRecord) -> Value {
     })
 }
 
-pub fn table(listed: &[QuarantineRecord]) -> String {
-    if listed.is_empty() {
-        return "no rows in quarantine".to_owned();
-    }
+/// The entries as text, within so many columns of a terminal.
+pub fn table(listed: &[QuarantineRecord], width: Option<usize>) -> String {
+    const COLUMNS: [Column; 9] = [
+        Column::always("TAG", Cut::Never),
+        Column::always("TABLE", Cut::Middle),
+        Column::always("COLUMN", Cut::Middle),
+        Column::with_room("STATE", 1, Cut::Never),
+        Column::with_room("STEP", 4, Cut::Never),
+        Column::always("REASON", Cut::End),
+        Column::with_room("SQLSTATE", 3, Cut::Never),
+        Column::with_room("CONSTRAINT", 2, Cut::Middle),
+        Column::with_room("LISTED (UTC)", 5, Cut::End),
+    ];
     let row = |record: &QuarantineRecord| {
         vec![
             record.row.row_tag.clone(),
             record.row.table_label.clone(),
             or_nothing(record.row.column_label.as_deref()),
-            record.row.step.clone(),
             record.state.to_string(),
+            record.row.step.clone(),
             record.row.reason.clone(),
             or_nothing(record.row.sqlstate.as_deref().map(named).as_deref()),
             or_nothing(record.row.constraint_name.as_deref()),
-            record.created_at.clone(),
+            figures::minute(&record.created_at),
         ]
     };
     let rows: Vec<Vec<String>> = listed.iter().map(row).collect();
-    columns::table(
-        &[
-            "TAG",
-            "TABLE",
-            "COLUMN",
-            "STEP",
-            "STATE",
-            "REASON",
-            "SQLSTATE",
-            "CONSTRAINT",
-            "LISTED AT",
-        ],
-        &rows,
-    )
+    columns::fitted(&COLUMNS, &rows, width)
+}
+
+/// How many entries are alike, whichever key their row keys are sealed under.
+pub struct Alike<'a> {
+    pub example: &'a QuarantineCount,
+    pub entries: u64,
+}
+
+/// The counts without regard to keys, the greatest first.
+pub fn alike(summary: &QuarantineSummary) -> Vec<Alike<'_>> {
+    let mut all: Vec<Alike<'_>> = Vec::new();
+    for one in &summary.counts {
+        let is_alike = |other: &&mut Alike<'_>| {
+            let of = |count: &QuarantineCount| QuarantineCount {
+                key_id: 0,
+                entries: 0,
+                ..count.clone()
+            };
+            of(other.example) == of(one)
+        };
+        match all.iter_mut().find(is_alike) {
+            Some(known) => known.entries += one.entries,
+            None => all.push(Alike {
+                example: one,
+                entries: one.entries,
+            }),
+        }
+    }
+    all.sort_by_key(|one| std::cmp::Reverse(one.entries));
+    all
+}
+
+/// A count as JSON.
+pub fn count_object(alike: &Alike<'_>) -> Value {
+    json!({
+        "table": alike.example.table_label,
+        "column": alike.example.column_label,
+        "step": alike.example.step,
+        "state": alike.example.state.as_str(),
+        "reason": alike.example.reason,
+        "entries": alike.entries,
+    })
+}
+
+/// The counts as text, within so many columns of a terminal.
+pub fn counts_table(summary: &QuarantineSummary, width: Option<usize>) -> String {
+    const COLUMNS: [Column; 6] = [
+        Column::always("COUNT", Cut::Never),
+        Column::always("TABLE", Cut::Middle),
+        Column::always("COLUMN", Cut::Middle),
+        Column::with_room("STATE", 1, Cut::Never),
+        Column::with_room("STEP", 2, Cut::Never),
+        Column::always("REASON", Cut::End),
+    ];
+    let row = |one: &Alike<'_>| {
+        vec![
+            one.entries.to_string(),
+            one.example.table_label.clone(),
+            or_nothing(one.example.column_label.as_deref()),
+            one.example.state.to_string(),
+            one.example.step.clone(),
+            one.example.reason.clone(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = alike(summary).iter().map(row).collect();
+    columns::fitted(&COLUMNS, &rows, width)
 }
 
 /// The rows with these tags.
@@ -211,8 +298,45 @@ mod tests {
         for name in ["key_sealed", "key", "key_id"] {
             assert_eq!(object.get(name), None);
         }
-        assert_eq!(table(&[]), "no rows in quarantine");
-        assert!(table(&[record]).contains("9f2c41d07a33b8e1  public.patients  ssn"));
+        assert!(table(&[record], None).contains("9f2c41d07a33b8e1  public.patients  ssn"));
+    }
+
+    fn count(reason: &str, key_id: i64, entries: u64) -> QuarantineCount {
+        QuarantineCount {
+            table_label: "public.patients".to_owned(),
+            column_label: Some("ssn".to_owned()),
+            step: "verify".to_owned(),
+            state: QuarantineState::Open,
+            reason: reason.to_owned(),
+            key_id,
+            entries,
+        }
+    }
+
+    #[test]
+    fn entries_are_counted_by_reason_whichever_key_they_were_listed_under() {
+        let summary = QuarantineSummary {
+            counts: vec![
+                count("too long", 7, 20),
+                count("does not open", 7, 15),
+                count("does not open", 8, 10),
+            ],
+            ..QuarantineSummary::default()
+        };
+        let counted: Vec<(String, u64)> = alike(&summary)
+            .iter()
+            .map(|one| (one.example.reason.clone(), one.entries))
+            .collect();
+        let expected = [
+            ("does not open".to_owned(), 25),
+            ("too long".to_owned(), 20),
+        ];
+        assert_eq!(counted, expected);
+        assert_eq!(summary.entries(), 45);
+        assert_eq!(
+            counts_table(&summary, Some(60)).lines().nth(1),
+            Some("25     public.patients  ssn     open  does not open")
+        );
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! `phiseal runs list|abandon`: lists the runs of all tables, or ends one that will not be resumed.
 //! Owns how a run is named, and the check that no live process works on an abandoned run.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::status::{run_object, runs_text};
 use super::tables;
 use crate::cli::args::{Abandon, Global, Runs};
 use crate::cli::output::Output;
+use crate::cli::screen;
 use crate::cli::session::{Session, actor};
 use crate::error::{Exit, Fault};
 use crate::foreign::Foreign;
@@ -39,7 +42,8 @@ async fn list(global: &Global, output: Output) -> Result<Exit, Fault> {
             .is_none_or(|labels| labels.contains(&run.table_label))
     });
     let value = Value::from(runs.iter().map(run_object).collect::<Vec<_>>());
-    output.result(&value, &runs_text(&runs));
+    let text = runs_text(&runs, &HashMap::new(), screen::columns());
+    output.result(&value, &text);
     Ok(Exit::Done)
 }
 
@@ -85,7 +89,7 @@ async fn abandon(global: &Global, args: &Abandon, output: Output) -> Result<Exit
     let value =
         json!({ "run_id": run.run_id, "kind": run.kind.as_str(), "table": run.table_label });
     let text = format!(
-        "run {} ({} of {}) is given up; what it did stays, and the next command begins a run of its own",
+        "run {} ({} of {}) is abandoned: what it did stays, and the next command starts a new run",
         run.run_id,
         run.kind,
         Foreign(&run.table_label)
@@ -105,7 +109,7 @@ async fn meant(session: &Session, wanted: &str) -> Result<RunRecord, Fault> {
     run.ok_or_else(|| Fault {
         code: "E0267",
         message: format!(
-            "{} is no unfinished run, and no table with one",
+            "no unfinished run has the number or the table label {}",
             Foreign(wanted)
         ),
         hint: "see `phiseal runs list`: give its number, or the label of its table".to_owned(),

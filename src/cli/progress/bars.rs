@@ -1,15 +1,19 @@
-//! A bar for each table on a terminal: rates, the time left, and what the run waits for.
+//! A bar for each table on a terminal: how much is done, the rate, the time left, and what the run waits
+//! for, in one line of at most the width of the terminal.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::counts::Counts;
 use super::{
-    Ticking, duty_text, failed_text, following_text, phase_text, search_text, waiting_text,
+    Ticking, duty_text, failed_text, figures, following_text, phase_text, search_text, sweep_text,
+    waiting_text,
 };
+use crate::cli::columns::{self, Cut};
 use crate::cli::output::Output;
+use crate::cli::screen;
 use crate::engine::{Event, EventSink};
 
 /// Draws bars.
@@ -25,14 +29,6 @@ impl Bars {
             state: Mutex::default(),
         }
     }
-
-    /// Says something in a line above the bar, if there is one.
-    fn say_above(&self, bar: Option<&ProgressBar>, text: &str) {
-        match bar {
-            Some(bar) => bar.println(text),
-            None => self.output.say(text),
-        }
-    }
 }
 
 impl EventSink for Bars {
@@ -46,22 +42,27 @@ impl EventSink for Bars {
                 table,
                 rows_estimate,
                 rows_before,
+                share,
                 ..
             } => {
                 counts.begin(kind, &table, rows_estimate, now);
-                *bar = Some(bar_of_table(&counts.name(), rows_estimate, rows_before));
+                counts.resume(rows_before, share, now);
+                let of_table = bar.insert(ProgressBar::new(100));
+                show(counts, of_table, now);
+                screen::draws(Some(of_table));
             }
-            Event::Batch { rows, values } => {
-                counts.add(rows, values);
+            Event::Batch {
+                rows,
+                values,
+                share,
+            } => {
+                counts.add(rows, values, share, now);
                 if let Some(bar) = bar {
-                    bar.inc(rows);
-                    bar.set_length(bar.position().max(bar.length().unwrap_or_default()));
-                    bar.set_style(style(WORKING));
-                    bar.set_message(rate_text(counts, bar.eta(), now));
+                    show(counts, bar, now);
                 }
             }
             Event::Phase { kind, table, phase } => {
-                self.say_above(bar.as_ref(), &phase_text(kind, &table, phase));
+                self.output.say(&phase_text(kind, &table, phase));
                 counts.enter(kind, &table);
             }
             Event::Waiting { why } => {
@@ -69,42 +70,33 @@ impl EventSink for Bars {
                 show_wait(counts, bar.as_ref(), now);
             }
             Event::Searching { place, number, of } => {
-                let bar = bar.get_or_insert_with(ProgressBar::new_spinner);
-                bar.set_message(search_text(&place, number, of));
+                spinner(bar).set_message(search_text(&place, number, of));
             }
             Event::GoingOn => {
                 counts.go_on(now);
                 if let Some(bar) = bar.as_ref().filter(|_| counts.is_under_way()) {
-                    bar.set_message(rates_text(counts, now));
+                    show(counts, bar, now);
                 }
             }
             Event::Paced { duty } => counts.duty = Some(duty),
-            Event::Sweep { pass, found } => {
+            Event::Sweep { found, .. } => {
                 counts.go_on(now);
-                if let Some(bar) = bar {
-                    bar.set_message(format!("sweep, pass {pass}: {found} rows found"));
+                if let Some(bar) = bar.as_ref().filter(|_| found > 0) {
+                    bar.set_message(sweep_text(found));
                 }
             }
             Event::Following { .. } => {
                 counts.go_on(now);
-                let bar = bar.get_or_insert_with(ProgressBar::new_spinner);
-                bar.set_message(following_text(&event));
+                spinner(bar).set_message(following_text(&event));
             }
             Event::TableFailed {
                 table,
                 code,
                 message,
                 hint,
-            } => self.say_above(bar.as_ref(), &failed_text(&table, code, &message, &hint)),
+            } => self.output.say(&failed_text(&table, code, &message, &hint)),
             Event::Notice { text } => self.output.say(&text),
-            Event::TableEnded { .. } => {
-                if let Some(bar) = bar.take() {
-                    bar.set_style(style(WORKING));
-                    bar.set_message(rates_text(counts, now));
-                    bar.abandon();
-                }
-                counts.end();
-            }
+            Event::TableEnded { .. } => end(counts, bar.take(), now),
         }
     }
 }
@@ -117,19 +109,54 @@ impl Ticking for Bars {
     }
 }
 
+/// The table ends; its line stays on the screen.
+fn end(counts: &mut Counts, bar: Option<ProgressBar>, now: Instant) {
+    let text = ended_text(counts, now);
+    counts.end();
+    if let Some(bar) = bar {
+        show(counts, &bar, now);
+        bar.set_message(text);
+        bar.abandon();
+        screen::draws(None);
+    }
+}
+
 /// Shows what the run waits for, and for how long by now.
 fn show_wait(counts: &Counts, bar: Option<&ProgressBar>, now: Instant) {
     if let (Some(bar), Some((why, waited))) = (bar, counts.waits(now)) {
         bar.set_style(style(WAITING));
-        bar.set_message(waiting_text(why, waited));
+        bar.set_message(format!("{}  {}", waiting_text(why, waited), name(counts)));
     }
 }
 
-/// What a bar looks like while the run works. What matters most comes first: a terminal of 80 columns
+/// Shows how far the run is.
+fn show(counts: &Counts, bar: &ProgressBar, now: Instant) {
+    let template = match counts.percent() {
+        Some(percent) => {
+            bar.set_position(percent.into());
+            WORKING
+        }
+        None => UNKNOWN,
+    };
+    bar.set_style(style(template));
+    let rate = format!("{:.0} rows/s", counts.rate(now));
+    let left = counts.left(now);
+    let left = left.map(|left| format!("{} left", figures::duration(left.as_secs())));
+    let parts = [Some(rate), left, Some(name(counts)), duty_text(counts.duty)];
+    bar.set_message(parts.into_iter().flatten().collect::<Vec<_>>().join("  "));
+}
+
+/// What a bar looks like while the run works. What is asked first comes first: a terminal of 80 columns
 /// cuts the end off.
-const WORKING: &str = "{prefix} [{bar:12}] {percent:>3} %  {wide_msg}";
+const WORKING: &str = "{percent:>3} % [{bar:12}] {wide_msg}";
 /// The same while it waits: the reason takes the place of the bar.
-const WAITING: &str = "{prefix} {percent:>3} %  {wide_msg}";
+const WAITING: &str = "{percent:>3} % {wide_msg}";
+/// The same where nobody knows how much there is.
+const UNKNOWN: &str = "{wide_msg}";
+const SPINNER: &str = "{spinner} {wide_msg}";
+
+/// The columns that the name of a table takes at most.
+const NAME_MAX: usize = 40;
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
@@ -137,23 +164,22 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("=> ")
 }
 
-fn bar_of_table(name: &str, rows_estimate: u64, rows_before: u64) -> ProgressBar {
-    let bar = ProgressBar::new(rows_estimate.max(1)).with_style(style(WORKING));
-    bar.set_prefix(name.to_owned());
-    bar.set_position(rows_before);
-    bar
+fn name(counts: &Counts) -> String {
+    columns::cut(&counts.name(), NAME_MAX, Cut::Middle)
 }
 
-fn rate_text(counts: &Counts, left: Duration, now: Instant) -> String {
+/// The bar, or a spinner where there is none.
+fn spinner(bar: &mut Option<ProgressBar>) -> &ProgressBar {
+    bar.get_or_insert_with(|| {
+        let spinner = ProgressBar::new_spinner().with_style(style(SPINNER));
+        screen::draws(Some(&spinner));
+        spinner
+    })
+}
+
+/// What stays on the screen of a table.
+fn ended_text(counts: &Counts, now: Instant) -> String {
     let (rows, _) = counts.rates(now);
-    let text = format!("{rows:.0} rows/s, {:#} left", HumanDuration(left));
-    match duty_text(counts.duty) {
-        Some(duty) => format!("{text}, {duty}"),
-        None => text,
-    }
-}
-
-fn rates_text(counts: &Counts, now: Instant) -> String {
-    let (rows, values) = counts.rates(now);
-    format!("{rows:.0} rows/s, {values:.0} values/s")
+    let took = figures::duration(counts.took(now).as_secs());
+    format!("{rows:.0} rows/s  in {took}  {}", name(counts))
 }

@@ -64,14 +64,20 @@ fn object(counts: &mut Counts, event: &Event, now: Instant) -> Option<Value> {
             run,
             rows_estimate,
             rows_before,
+            share,
         } => {
             counts.begin(kind, table, *rows_estimate, now);
+            counts.resume(*rows_before, *share, now);
             let begin = state(counts, "begin", now);
             let more = json!({ "run": run, "rows_before": rows_before });
             Some(with(begin, more))
         }
-        Event::Batch { rows, values } => {
-            counts.add(*rows, *values);
+        Event::Batch {
+            rows,
+            values,
+            share,
+        } => {
+            counts.add(*rows, *values, *share, now);
             let is_due = counts.is_line_due(now);
             is_due.then(|| state(counts, "progress", now))
         }
@@ -170,6 +176,8 @@ fn state(counts: &Counts, event: &str, now: Instant) -> Value {
         "rows": counts.rows,
         "rows_estimate": counts.total,
         "rows_per_second": rate,
+        "share": counts.share().map(rounded),
+        "seconds_left": counts.left(now).map(|left| left.as_secs()),
         "duty": counts.duty,
         "waits_for": waits.map(|(why, _)| why),
         "waits_seconds": waits.map_or(0.0, |(_, waited)| rounded(waited.as_secs_f64())),
@@ -224,20 +232,22 @@ mod tests {
             run: Some(3),
             rows_estimate: 100,
             rows_before: 7,
+            share: 0.07,
         };
         let begin = object(&mut counts, &begin, now).unwrap();
         assert_eq!(
             begin,
             json!({
                 "event": "begin", "kind": "backfill", "table": "public.t", "rows": 0, "rows_estimate": 100,
-                "rows_per_second": 0.0, "duty": null, "waits_for": null, "waits_seconds": 0.0, "run": 3,
-                "rows_before": 7
+                "rows_per_second": 0.0, "share": 0.07, "seconds_left": null, "duty": null, "waits_for": null,
+                "waits_seconds": 0.0, "run": 3, "rows_before": 7
             })
         );
         object(&mut counts, &Event::Paced { duty: 0.25 }, now);
         let batch = Event::Batch {
             rows: 50,
             values: 50,
+            share: Some(0.5),
         };
         assert_eq!(object(&mut counts, &batch, now), None);
         let later = now + Duration::from_secs(10);
@@ -247,6 +257,10 @@ mod tests {
             (&json!("progress"), &json!(100), &json!(0.25))
         );
         assert_eq!(progress["rows_per_second"], json!(10.0));
+        assert_eq!(
+            (&progress["share"], &progress["seconds_left"]),
+            (&json!(0.5), &json!(11))
+        );
     }
 
     #[test]

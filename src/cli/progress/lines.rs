@@ -7,8 +7,8 @@ use tracing::Level;
 
 use super::counts::Counts;
 use super::{
-    Ticking, duty_text, failed_text, following_text, going_on_text, phase_text, search_text,
-    waiting_text,
+    Ticking, duty_text, failed_text, following_text, going_on_text, numbers_text, phase_text,
+    search_text, sweep_text, waiting_text,
 };
 use crate::cli::output::Output;
 use crate::engine::{Event, EventSink};
@@ -62,17 +62,25 @@ fn line(counts: &mut Counts, event: &Event, now: Instant) -> Option<String> {
             table,
             rows_estimate,
             rows_before,
+            share,
             ..
         } => {
             counts.begin(kind, table, *rows_estimate, now);
-            let resumed = match rows_before {
-                0 => String::new(),
-                rows => format!(", resumed after {rows}"),
+            counts.resume(*rows_before, *share, now);
+            let resumed = match (rows_before, counts.percent()) {
+                (0, _) | (_, None) => String::new(),
+                (_, Some(percent)) => format!(", resumed at {percent} %"),
             };
-            Some(format!("{kind} {table}: ~{rows_estimate} rows{resumed}"))
+            Some(format!(
+                "{kind} {table}: about {rows_estimate} rows{resumed}"
+            ))
         }
-        Event::Batch { rows, values } => {
-            counts.add(*rows, *values);
+        Event::Batch {
+            rows,
+            values,
+            share,
+        } => {
+            counts.add(*rows, *values, *share, now);
             counts.is_line_due(now).then(|| rows_text(counts, now))
         }
         Event::Phase { kind, table, phase } => {
@@ -95,10 +103,7 @@ fn line(counts: &mut Counts, event: &Event, now: Instant) -> Option<String> {
             let is_due = counts.is_line_due(now) || *number == 1;
             is_due.then(|| search_text(place, *number, *of))
         }
-        Event::Sweep { pass, found } => {
-            let text = format!("sweep, pass {pass}: {found} rows found");
-            (*found > 0).then(|| named(counts, &text))
-        }
+        Event::Sweep { found, .. } => (*found > 0).then(|| named(counts, &sweep_text(*found))),
         Event::Following { table, .. } => counts
             .is_followed_due(table, now)
             .then(|| following_text(event)),
@@ -116,16 +121,17 @@ fn line(counts: &mut Counts, event: &Event, now: Instant) -> Option<String> {
     }
 }
 
+/// `41 %, 12345 rows/s, 3 min left: backfill public.patients, 41000 of about 100000 rows`.
 fn rows_text(counts: &Counts, now: Instant) -> String {
-    let (per_second, _) = counts.rates(now);
     let duty = duty_text(counts.duty).map(|duty| format!(", {duty}"));
-    let text = format!(
-        "{} of ~{} rows, {per_second:.0} rows/s{}",
-        counts.rows,
-        counts.total,
+    format!(
+        "{}: {}, {} of about {} rows{}",
+        numbers_text(counts, now),
+        counts.name(),
+        counts.rows_found(),
+        counts.rows_expected(),
         duty.unwrap_or_default()
-    );
-    named(counts, &text)
+    )
 }
 
 /// A text behind the name of the run and its table, if there is one.
@@ -142,23 +148,34 @@ mod tests {
 
     use super::*;
 
-    fn begun(counts: &mut Counts, now: Instant) -> Option<String> {
+    fn begun(counts: &mut Counts, (rows_before, share): (u64, f64), now: Instant) -> String {
         let event = Event::TableBegun {
             kind: "backfill",
             table: "public.t".to_owned(),
             run: None,
             rows_estimate: 100,
-            rows_before: 0,
+            rows_before,
+            share,
         };
-        line(counts, &event, now)
+        line(counts, &event, now).unwrap()
+    }
+
+    #[test]
+    fn a_table_is_told_with_what_was_done_before() {
+        let (mut counts, now) = (Counts::default(), Instant::now());
+        let first = begun(&mut counts, (0, 0.0), now);
+        assert_eq!(first, "backfill public.t: about 100 rows");
+        let resumed = begun(&mut counts, (41, 0.418), now);
+        assert_eq!(
+            resumed,
+            "backfill public.t: about 100 rows, resumed at 41 %"
+        );
     }
 
     #[test]
     fn a_wait_has_a_line_at_its_beginning_and_at_its_end() {
-        let mut counts = Counts::default();
-        let now = Instant::now();
-        let first = begun(&mut counts, now);
-        assert_eq!(first.as_deref(), Some("backfill public.t: ~100 rows"));
+        let (mut counts, now) = (Counts::default(), Instant::now());
+        begun(&mut counts, (0, 0.0), now);
         let wait = |why: &str| Event::Waiting {
             why: why.to_owned(),
         };
@@ -172,26 +189,30 @@ mod tests {
         let said = line(&mut counts, &Event::GoingOn, later);
         assert_eq!(
             said.as_deref(),
-            Some("backfill public.t: going on after 75 s")
+            Some("backfill public.t: continues after 75 s")
         );
         assert_eq!(line(&mut counts, &Event::GoingOn, later), None);
     }
 
     #[test]
-    fn a_line_of_progress_tells_how_much_of_the_time_a_polite_run_works() {
-        let mut counts = Counts::default();
-        let now = Instant::now();
-        begun(&mut counts, now);
-        let batch = Event::Batch {
+    fn a_line_of_progress_begins_with_the_numbers_and_tells_how_much_of_the_time_a_polite_run_works()
+     {
+        let (mut counts, now) = (Counts::default(), Instant::now());
+        begun(&mut counts, (0, 0.0), now);
+        let batch = |share| Event::Batch {
             rows: 50,
             values: 50,
+            share: Some(share),
         };
-        assert_eq!(line(&mut counts, &batch, now), None);
+        assert_eq!(line(&mut counts, &batch(0.1), now), None);
         line(&mut counts, &Event::Paced { duty: 0.25 }, now);
-        let said = line(&mut counts, &batch, now + Duration::from_secs(10));
+        let said = line(&mut counts, &batch(0.2), now + Duration::from_secs(10));
         assert_eq!(
             said.as_deref(),
-            Some("backfill public.t: 100 of ~100 rows, 10 rows/s, polite, works 25 % of the time")
+            Some(
+                "20 %, 10 rows/s, 40 s left: backfill public.t, 100 of about 500 rows, polite, works 25 % of the \
+                 time"
+            )
         );
     }
 }

@@ -1,12 +1,15 @@
 //! Made-up records for the tests of health and of its display.
 
+use std::collections::HashMap;
+
 use super::Health;
 use crate::crypto::{KeyId, Purpose};
-use crate::keys::{KeyRecord, KeyStatus};
+use crate::keys::{KeyRecord, KeyStatus, RotationCounts, RotationKind, RotationRecord};
 use crate::pace::PaceRequestKind;
 use crate::store::{
     LaneKind, LaneRecord, LaneTally, NewQuarantine, PaceReport, PaceRequest, ProcedureKind,
-    ProcedureRecord, QuarantineRecord, QuarantineState, RunKind, RunRecord, RunState,
+    ProcedureRecord, QuarantineRecord, QuarantineState, QuarantineSummary, RunKind, RunRecord,
+    RunState,
 };
 
 pub fn health() -> Health {
@@ -15,7 +18,8 @@ pub fn health() -> Health {
         runs: Vec::new(),
         lanes: Vec::new(),
         keys: Vec::new(),
-        quarantine: Vec::new(),
+        quarantine: QuarantineSummary::default(),
+        shares: HashMap::new(),
         rotations: Vec::new(),
         procedures: Vec::new(),
         pace: Vec::new(),
@@ -76,6 +80,24 @@ pub fn lane(run_id: i64, left: Option<f64>, done: bool) -> LaneRecord {
         lease_left_seconds: left,
         done,
         tally: LaneTally::default(),
+    }
+}
+
+pub fn rotation() -> RotationRecord {
+    RotationRecord {
+        history_id: 7,
+        kind: RotationKind::Rotate,
+        from_key_id: KeyId::new(3),
+        to_key_id: KeyId::new(4),
+        from_kek_ref: None,
+        to_kek_ref: None,
+        reason: "scheduled rotation".to_owned(),
+        started_at: "2026-03-19T00:00:00Z".to_owned(),
+        finished_at: None,
+        actor: "me@here".to_owned(),
+        counts: RotationCounts::default(),
+        census: None,
+        outcome: None,
     }
 }
 

@@ -4,10 +4,9 @@ mod rules;
 
 use std::fmt;
 
-use crate::crypto::KeyId;
+use crate::crypto::{KeyId, Purpose};
 use crate::ident::TableName;
 use crate::keys::Due;
-use crate::plural::counted;
 use crate::store::{ProcedureKind, RunKind};
 pub(super) use rules::of;
 
@@ -18,6 +17,10 @@ pub enum Reason {
     KeyDue {
         /// The key.
         key: KeyId,
+        /// What it is for.
+        purpose: Purpose,
+        /// When its rotation is due, as the server writes it.
+        at: String,
         /// How near its rotation is.
         due: Due,
     },
@@ -50,23 +53,17 @@ pub enum Reason {
     /// A run was interrupted.
     RunInterrupted {
         /// The run.
-        run_id: i64,
-        /// Its kind.
-        kind: RunKind,
-        /// The label of its table.
-        label: String,
+        run: RunNamed,
         /// The code of the error that ended it.
         code: Option<String>,
     },
     /// Runs have been paused for more than a day.
     Paused(Paused),
-    /// The holder of a lane no longer renews its lease.
-    LaneLost {
-        /// The lane.
-        lane_no: i32,
-        /// Its run.
-        run_id: i64,
-        /// The holder, in words.
+    /// A process no longer renews its leases on lanes of a run.
+    RunLost {
+        /// The run.
+        run: RunNamed,
+        /// The process, in words.
         holder: String,
     },
     /// Rows are in quarantine.
@@ -74,7 +71,7 @@ pub enum Reason {
         /// The label of their table.
         label: String,
         /// How many rows.
-        rows: usize,
+        rows: u64,
     },
     /// The guards cannot be relied upon.
     GuardsMissed {
@@ -104,6 +101,19 @@ pub enum Reason {
         /// Why it has a gap.
         gap: String,
     },
+}
+
+/// A run, as it is named to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunNamed {
+    /// Its number.
+    pub run_id: i64,
+    /// Its kind.
+    pub kind: RunKind,
+    /// The label of its table.
+    pub label: String,
+    /// The command that resumes it.
+    pub command: &'static str,
 }
 
 /// A pause that somebody may have forgotten.
@@ -148,117 +158,136 @@ pub enum Place {
     },
 }
 
+/// What is wrong, and what to do about it.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what(), self.remedy())
+    }
+}
+
+impl Reason {
+    /// What is wrong, in one sentence.
+    #[must_use]
+    pub fn what(&self) -> String {
         match self {
             Self::ProcedureUnfinished {
                 kind,
                 label,
                 phase,
                 since,
-            } => write!(
-                f,
-                "the {kind} of {label} was not finished (next: {phase}, since {since}): {}",
-                command(*kind)
+            } => format!("{kind} of {label} is not finished (next phase: {phase}, since {since})"),
+            Self::PlaintextBack { label, column } => format!(
+                "{label}.{column} was finalized, but the table has a column of that name again"
             ),
-            Self::PlaintextBack { label, column } => write!(
-                f,
-                "{label}.{column} was finalized, and a column of that name is there again: drop it, or \
-                 `phiseal restore`"
-            ),
-            Self::KeyDue { key, due } => write!(f, "key {key} is {due}: `phiseal rotate`"),
-            Self::KeySuspended { key } => write!(
-                f,
-                "key {key} is suspended, and nothing of its tenant is sealed: `phiseal keys resume`"
-            ),
-            Self::RewrapUnfinished { history_id } => write!(
-                f,
-                "rewrap {history_id} is unfinished: run `phiseal keys rewrap` again"
-            ),
-            Self::RotationUnfinished { history_id } => write!(
-                f,
-                "rotation {history_id} is unfinished: run `phiseal rotate` again, which finishes it"
-            ),
-            Self::RunInterrupted {
-                run_id,
-                kind,
-                label,
-                code,
-            } => {
-                write!(f, "run {run_id}, {kind} of {label}, was interrupted")?;
-                if let Some(code) = code {
-                    write!(f, " ({code})")?;
-                }
-                f.write_str(": run the command again to resume")
+            Self::KeyDue { key, due, .. } => format!("key {key} is {due}"),
+            Self::KeySuspended { key } => {
+                format!("key {key} is suspended, so new values cannot be encrypted under it")
             }
-            Self::Paused(paused) => paused.fmt(f),
-            Self::LaneLost {
-                lane_no,
-                run_id,
-                holder,
-            } => write!(
-                f,
-                "lane {lane_no} of run {run_id} has lost its holder, {holder}: run the command again to resume"
-            ),
-            Self::Quarantined { label, rows } => write!(
-                f,
-                "{} of {label} in quarantine: `phiseal quarantine list`",
-                counted(*rows, "row")
-            ),
-            Self::GuardsMissed { why } => {
-                write!(f, "{why}: `phiseal backfill`, then `phiseal verify`")
+            Self::RewrapUnfinished { history_id } => format!("rewrap {history_id} is not finished"),
+            Self::RotationUnfinished { history_id } => {
+                format!("rotation {history_id} is not finished")
             }
-            Self::Place(place) => place.fmt(f),
-            Self::GuardFault { relation, fault } => {
-                write!(f, "{}: {fault}: `phiseal backfill`", relation.label())
+            Self::RunInterrupted { run, code } => match code {
+                Some(code) => format!("{run} was interrupted ({code})"),
+                None => format!("{run} was interrupted"),
+            },
+            Self::Paused(paused) => paused.to_string(),
+            Self::RunLost { run, holder } => {
+                format!("{run}: {holder} no longer works on it, and did not end it")
             }
-            Self::NotCompared { relation, gap } => write!(
-                f,
-                "the sealed values of {} are not compared, because {gap}: `phiseal backfill`",
+            Self::Quarantined { label, rows } => match rows {
+                1 => format!("1 row of {label} is in quarantine"),
+                rows => format!("{rows} rows of {label} are in quarantine"),
+            },
+            Self::GuardsMissed { why } => why.clone(),
+            Self::Place(place) => place.what(),
+            Self::GuardFault { relation, fault } => format!("{}: {fault}", relation.label()),
+            Self::NotCompared { relation, gap } => format!(
+                "the sealed values of {} are not compared with their plaintext: {gap}",
                 relation.label()
             ),
         }
+    }
+
+    /// What to do about it: mostly a command.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::ProcedureUnfinished { kind, .. } => command(*kind).to_owned(),
+            Self::PlaintextBack { .. } => "drop that column, or run `phiseal restore`".to_owned(),
+            Self::KeyDue { purpose, .. } => match purpose {
+                Purpose::Cell => "`phiseal rotate`".to_owned(),
+                purpose => format!("`phiseal rotate --purpose {purpose}`"),
+            },
+            Self::KeySuspended { key } => format!(
+                "`phiseal keys resume {key} --reason ...` or `phiseal keys compromise {key} --reason ...`"
+            ),
+            Self::RewrapUnfinished { .. } => "run `phiseal keys rewrap` again".to_owned(),
+            Self::RotationUnfinished { .. } => "`phiseal rotate` finishes it".to_owned(),
+            Self::RunInterrupted { run, .. } | Self::RunLost { run, .. } => {
+                format!("`phiseal {}` resumes it", run.command)
+            }
+            Self::Paused(paused) => match paused.label.as_str() {
+                "" => "`phiseal resume`".to_owned(),
+                label => format!("`phiseal resume --table {label}`"),
+            },
+            Self::Quarantined { .. } => "`phiseal quarantine list`".to_owned(),
+            Self::GuardsMissed { .. } => "`phiseal backfill`, then `phiseal verify`".to_owned(),
+            Self::Place(place) => place.remedy(),
+            Self::GuardFault { .. } | Self::NotCompared { .. } => "`phiseal backfill`".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for RunNamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "run {} ({} of {})", self.run_id, self.kind, self.label)
     }
 }
 
 impl fmt::Display for Paused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (tables, option) = match self.label.as_str() {
-            "" => ("all tables".to_owned(), String::new()),
-            label => (label.to_owned(), format!(" --table {label}")),
+        let runs = match self.label.as_str() {
+            "" => "all runs".to_owned(),
+            label => format!("runs of {label}"),
         };
         write!(
             f,
-            "runs of {tables} have been paused for more than a day, since {} by {}: `phiseal resume{option}`",
+            "{runs} have been paused for more than a day, since {} by {}",
             self.since, self.actor
         )
     }
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Place {
+    fn what(&self) -> String {
         match self {
-            Self::Gone { label } => write!(
-                f,
-                "the table of label {label} is gone: `phiseal fields list`, then `fields rebind` or `fields forget`"
-            ),
+            Self::Gone { label } => format!("the table with the label {label} is gone"),
             Self::Several { label, tables } => {
                 let names: Vec<String> = tables.iter().map(TableName::label).collect();
-                write!(
-                    f,
-                    "several tables carry the guard of label {label}, {}: `phiseal fields rebind`",
+                format!(
+                    "several tables carry the guard of label {label}: {}",
                     names.join(", ")
                 )
             }
-            Self::NotRecorded { label } => write!(
-                f,
-                "the values of {label} are not compared: nothing is recorded of their table in this database: \
-                 `phiseal backfill`"
+            Self::NotRecorded { label } => format!(
+                "the sealed values of {label} are not compared: this database has no record of their table"
             ),
-            Self::Renamed { label, was, now } => write!(
-                f,
-                "{was} is called {now} now: write that in the plan, then `phiseal backfill`, which makes the guard of \
-                 {label} again"
+            Self::Renamed { was, now, .. } => format!("{was} is now called {now}"),
+        }
+    }
+
+    fn remedy(&self) -> String {
+        match self {
+            Self::Gone { label } => format!(
+                "`phiseal fields rebind {label} --to TABLE --reason ...`, or `phiseal fields forget {label} --reason ...`"
+            ),
+            Self::Several { label, .. } => {
+                format!("`phiseal fields rebind {label} --to TABLE --reason ...`")
+            }
+            Self::NotRecorded { .. } => "`phiseal backfill`".to_owned(),
+            Self::Renamed { label, .. } => format!(
+                "write the new name into the plan, then `phiseal backfill`, which makes the guard of {label} again"
             ),
         }
     }

@@ -3,7 +3,7 @@
 use crate::engine::error::EngineError;
 use crate::engine::step::{ReadOrder, Reads};
 use crate::run::checkpoint::{Checkpoints, Slot};
-use crate::store::{Access, Bound, LaneKind, NewLane, Next, PassKind, Select, Store};
+use crate::store::{Access, Bound, Extent, LaneKind, NewLane, Next, PassKind, Select, Store};
 
 /// A table is cut into up to this many lanes for each worker, so that no worker is idle near the
 /// end.
@@ -28,7 +28,7 @@ pub async fn cut_lanes(
     reads: &Reads,
 ) -> Result<Vec<NewLane>, EngineError> {
     let relations = store.relations(access).await?;
-    let rows = store.row_estimate(&access.table).await?;
+    let rows = Extent::rows(&store.extents(&relations).await?);
     let wanted = lanes_wanted(rows, workers);
     let pieces = u32::try_from(wanted.div_ceil((relations.len() as u64).max(1))).unwrap_or(1);
     let mut lanes = Vec::new();

@@ -46,7 +46,7 @@ impl LaneWait {
             });
         }
         ctx.events.emit(Event::Waiting {
-            why: format!("{} lanes held by {holder}", open.len()),
+            why: format!("the rest of the table, which {holder} works on"),
         });
         ctx.stop.sleep(Duration::from_millis(500)).await;
         Ok(())

@@ -5,8 +5,11 @@
 use sqlx::Row;
 
 use super::dialect::Dialect;
-use super::session::{Session, id_list, own_row, rows_at_once, statement, word};
-use crate::store::{NewQuarantine, QuarantineRecord, QuarantineState, Resealed, Result};
+use super::session::{Session, Statement, id_list, own_row, rows_at_once, statement, word};
+use crate::store::{
+    NewQuarantine, OpenRows, QuarantineCount, QuarantineRecord, QuarantineState, QuarantineSummary,
+    Resealed, Result,
+};
 
 /// Enters rows. A row that was to be tried again and failed again becomes open again.
 pub(crate) async fn insert<S: Session>(session: &mut S, rows: &[NewQuarantine]) -> Result<()> {
@@ -43,17 +46,69 @@ pub(crate) async fn list<S: Session>(
     session: &mut S,
     table_label: Option<&str>,
 ) -> Result<Vec<QuarantineRecord>> {
-    let dialect = session.dialect();
     let sql = format!(
+        "{} AND ($1 IS NULL OR table_label = $1) ORDER BY quarantine_id",
+        entries(session.dialect())
+    );
+    session.fetch(statement(sql).bind(table_label)).await
+}
+
+/// The statement of the entries that are not resolved, for a condition to follow.
+fn entries(dialect: &impl Dialect) -> String {
+    format!(
         "SELECT quarantine_id, run_id, table_label, column_label, row_tag, key_sealed, \
            CAST(key_id AS bigint) AS key_id, step, reason, sqlstate, constraint_name, state, \
            {} AS created_at, {} AS resolved_at \
-         FROM {} WHERE state <> 'resolved' AND ($1 IS NULL OR table_label = $1) ORDER BY quarantine_id",
+         FROM {} WHERE state <> 'resolved'",
         dialect.time_text("created_at"),
         dialect.time_text("resolved_at"),
         dialect.table("quarantine")
-    );
-    session.fetch(statement(sql).bind(table_label)).await
+    )
+}
+
+/// Counts the entries of some tables, or of all, and reads the first ones.
+pub(crate) async fn summary<S: Session>(
+    session: &mut S,
+    table_labels: &[String],
+    first: u32,
+) -> Result<QuarantineSummary> {
+    let table = session.dialect().table("quarantine");
+    let groups = "table_label, column_label, step, state, reason, key_id";
+    let counts = statement(format!(
+        "SELECT table_label, column_label, step, state, reason, CAST(key_id AS bigint) AS key_id, \
+           count(*) AS entries FROM {table} WHERE state <> 'resolved'"
+    ));
+    let counts = of_tables(counts, table_labels).then(&format!(
+        " GROUP BY {groups} ORDER BY count(*) DESC, {groups}"
+    ));
+    let open = statement(format!(
+        "SELECT table_label, count(DISTINCT row_tag) AS entries FROM {table} WHERE state = 'open'"
+    ));
+    let open = of_tables(open, table_labels).then(" GROUP BY table_label ORDER BY table_label");
+    let listed = of_tables(statement(entries(session.dialect())), table_labels).then(&format!(
+        " ORDER BY CASE state WHEN 'open' THEN 0 ELSE 1 END, quarantine_id LIMIT {first}"
+    ));
+    Ok(QuarantineSummary {
+        counts: session.fetch(counts).await?,
+        open_rows: session.fetch(open).await?,
+        first: session.fetch(listed).await?,
+    })
+}
+
+/// Adds the condition that an entry is of one of these tables, if any is named.
+fn of_tables(mut statement: Statement, table_labels: &[String]) -> Statement {
+    for (at, label) in table_labels.iter().enumerate() {
+        let before = if at == 0 {
+            " AND table_label IN ("
+        } else {
+            ", "
+        };
+        statement = statement.bind(label).then(&format!("{before}${}", at + 1));
+    }
+    match table_labels.is_empty() {
+        true => statement,
+        false => statement.then(")"),
+    }
 }
 
 /// Sets the state of entries.
@@ -118,5 +173,28 @@ own_row!(
         state: word(row, "state")?,
         created_at: row.try_get("created_at")?,
         resolved_at: row.try_get("resolved_at")?,
+    }
+);
+
+own_row!(
+    QuarantineCount,
+    "a quarantine entry of another form than this program makes",
+    |row| QuarantineCount {
+        table_label: row.try_get("table_label")?,
+        column_label: row.try_get("column_label")?,
+        step: row.try_get("step")?,
+        state: word(row, "state")?,
+        reason: row.try_get("reason")?,
+        key_id: row.try_get("key_id")?,
+        entries: row.try_get::<i64, _>("entries")?.unsigned_abs(),
+    }
+);
+
+own_row!(
+    OpenRows,
+    "a quarantine entry of another form than this program makes",
+    |row| OpenRows {
+        table_label: row.try_get("table_label")?,
+        rows: row.try_get::<i64, _>("entries")?.unsigned_abs(),
     }
 );

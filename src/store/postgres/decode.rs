@@ -25,8 +25,6 @@ pub(super) enum Places {
 /// A window as it was read.
 pub(super) struct ReadWindow {
     pub(super) page: Page,
-    /// The number of rows that were looked at.
-    pub(super) looked_at: u32,
     /// The window ended early because its bytes were used up.
     pub(super) out_of_room: bool,
 }
@@ -47,6 +45,7 @@ fn empty_page(rows: &[PgRow], places: &Places) -> Result<Page> {
     };
     Ok(Page {
         rows: Vec::with_capacity(rows.len()),
+        looked_at: 0,
         next: None,
         storage,
     })
@@ -75,11 +74,8 @@ pub(super) fn decode_cut(access: &Access, rows: &[PgRow], places: &Places) -> Re
     if let (None, Places::InStorage(window)) = (&page.next, places) {
         page.next = window.end();
     }
-    Ok(ReadWindow {
-        page,
-        looked_at: u32::try_from(rows.len()).unwrap_or(u32::MAX),
-        out_of_room,
-    })
+    page.looked_at = rows.len() as u64;
+    Ok(ReadWindow { page, out_of_room })
 }
 
 /// Decodes a window and cuts it here. `None` if a row is too large to be counted here, or the rows
@@ -93,11 +89,10 @@ pub(super) fn decode_uncut(
     let layout = select::layout(access);
     let mut page = empty_page(rows, places)?;
     let mut bytes = 0u64;
-    let mut looked_at = 0u32;
     let mut before = None;
     let mut out_of_room = false;
     for row in rows {
-        looked_at += 1;
+        page.looked_at += 1;
         let flags = flags(row)?;
         if flags & select::NEED != 0 {
             let row = decode_row(access, row, &layout, flags)?;
@@ -114,7 +109,7 @@ pub(super) fn decode_uncut(
             }
         }
         out_of_room = bytes >= request.bytes_max;
-        if out_of_room || looked_at == request.rows_max {
+        if out_of_room || page.looked_at == u64::from(request.rows_max) {
             page.next = match places {
                 Places::ByKey => Some(Bound::Key(cursor(access, row, &layout)?)),
                 Places::InStorage(window) => Some(window.behind(place_of(row)?)),
@@ -125,11 +120,7 @@ pub(super) fn decode_uncut(
     if let (None, Places::InStorage(window)) = (&page.next, places) {
         page.next = window.end();
     }
-    Ok(Some(ReadWindow {
-        page,
-        looked_at,
-        out_of_room,
-    }))
+    Ok(Some(ReadWindow { page, out_of_room }))
 }
 
 /// The bound after the row at which a window ends. A key with a NULL makes no bound and is an

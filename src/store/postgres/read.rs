@@ -117,7 +117,8 @@ impl Reader {
         };
         if found.out_of_room {
             // A few more than fitted, so that windows grow again when values become smaller.
-            self.fitting = Some(found.looked_at + found.looked_at / 4 + 1);
+            let looked_at = u32::try_from(found.page.looked_at).unwrap_or(ROWS_ANY);
+            self.fitting = Some(looked_at + looked_at / 4 + 1);
         } else {
             let fitting = self.fitting.map(|rows| rows.saturating_mul(2));
             self.fitting = fitting.filter(|rows| *rows < ROWS_ANY);

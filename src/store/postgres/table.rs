@@ -4,9 +4,9 @@
 use sqlx::PgConnection;
 
 use super::committed;
-use super::sql::scalar;
+use super::sql::{scalar, tuple};
 use super::{PostgresStore, prepare};
-use crate::store::{Result, Scope, StoreError, Table};
+use crate::store::{Extent, Result, Scope, StoreError, Table};
 
 /// The relations of a table in the scope: the leaves of a partitioned table or the table itself, as
 /// names that the server qualified and quoted.
@@ -54,25 +54,30 @@ async fn is_there(conn: &mut PgConnection, table: &Table) -> Result<bool> {
         .await?)
 }
 
-/// The number of live rows: from the statistics, or, if there are none yet, from the size of the
-/// files.
-pub(super) async fn row_estimate(store: &PostgresStore, table: &Table) -> Result<u64> {
+/// Implements [`crate::store::Catalog::extents`]. The rows of a relation are the live ones: from the statistics, or, if there are none
+/// yet, from the size of the files.
+pub(super) async fn extents(store: &PostgresStore, relations: &[String]) -> Result<Vec<Extent>> {
     let mut tx = store.begin().await?;
-    let rows: i64 = scalar(
-        "SELECT coalesce(sum(CASE WHEN c.reltuples >= 0 AND c.relpages > 0 \
+    let found: Vec<(String, i64, i64)> = tuple(
+        "SELECT r.name, coalesce(CASE WHEN c.reltuples >= 0 AND c.relpages > 0 \
               THEN c.reltuples::float8 / c.relpages * s.blocks \
                 * CASE WHEN s.live > 0 THEN s.live::float8 / (s.live + s.dead) ELSE 1 END \
               WHEN s.live > 0 THEN greatest(s.live, s.blocks) \
-              ELSE pg_relation_size(c.oid) / 100.0 END), 0)::int8 \
-         FROM pg_catalog.pg_class c, \
+              ELSE pg_relation_size(c.oid) / 100.0 END, 0)::int8, coalesce(s.blocks, 0) \
+         FROM unnest($1::text[]) WITH ORDINALITY AS r(name, place) \
+         JOIN pg_catalog.pg_class c ON c.oid = to_regclass(r.name), \
            LATERAL (SELECT pg_relation_size(c.oid) / current_setting('block_size')::int8 AS blocks, \
              pg_stat_get_live_tuples(c.oid) AS live, pg_stat_get_dead_tuples(c.oid) AS dead) AS s \
-         WHERE c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)) UNION SELECT to_regclass($1)::oid) \
-           AND c.relkind = 'r'",
+         ORDER BY r.place",
     )
-    .bind(prepare::regclass(table))
-    .fetch_one(&mut *tx)
+    .bind(relations.to_vec())
+    .fetch_all(&mut *tx)
     .await?;
     committed(tx).await?;
-    Ok(rows.unsigned_abs())
+    let extent = |(relation, rows, blocks): (String, i64, i64)| Extent {
+        relation,
+        rows: rows.unsigned_abs(),
+        blocks: Some(blocks.unsigned_abs()),
+    };
+    Ok(found.into_iter().map(extent).collect())
 }

@@ -15,7 +15,7 @@ use super::connect;
 use super::sql::{Bind, bound, scalar};
 use crate::ident::{Ident, TableName};
 use crate::store::catalog::RelationKind;
-use crate::store::{Result, StoreError, TableFacts};
+use crate::store::{Extent, Result, StoreError, TableFacts};
 use schema_text::mentions;
 
 /// The most columns that a table can have in a library with the default limits
@@ -33,6 +33,31 @@ where
 pub(super) async fn row_count(conn: &mut SqliteConnection, table: &Ident) -> Result<u64> {
     let count: i64 = one(conn, &format!("SELECT count(*) FROM {}", table.quoted())).await?;
     Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Implements [`crate::store::Catalog::extents`].
+pub(super) async fn extents(
+    conn: &mut SqliteConnection,
+    relations: &[String],
+) -> Result<Vec<Extent>> {
+    let mut extents = Vec::new();
+    for relation in relations {
+        // The name may come from our own tables: it is parsed and quoted again.
+        let Ok(TableName { name, .. }) = relation.parse::<TableName>() else {
+            continue;
+        };
+        let is_there =
+            "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ? COLLATE NOCASE";
+        if all(conn, is_there, &name).await?.is_empty() {
+            continue;
+        }
+        extents.push(Extent {
+            relation: relation.clone(),
+            rows: row_count(conn, &name).await?,
+            blocks: None,
+        });
+    }
+    Ok(extents)
 }
 
 /// Facts of one table or view; `None` if there is none of that name.

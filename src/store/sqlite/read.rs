@@ -225,6 +225,7 @@ async fn row_by_row(
         .iter()
         .map(|row| ReadRow::decode(row, shape, reading))
         .collect::<Result<Vec<_>>>()?;
+    let is_whole_window = end.is_some() && !cut;
     let end = match (rows.last(), asked.by_row) {
         (Some(last), None) if cut => Some(End::Key(last.key.clone())),
         (Some(last), Some(_)) if cut => last.rowid.map(End::Row),
@@ -233,7 +234,11 @@ async fn row_by_row(
     let rows = rows
         .into_iter()
         .map(|row| row.into_page_row(asked.access, shape));
-    Ok(page_of(rows.collect(), end.and_then(|end| end.bound())))
+    let mut page = page_of(rows.collect(), end.and_then(|end| end.bound()));
+    if is_whole_window {
+        page.looked_at = window as u64;
+    }
+    Ok(page)
 }
 
 /// What a page is to hold.
@@ -304,7 +309,10 @@ async fn in_one_go(
                 .into_iter()
                 .map(|row| row.into_page_row(asked.access, shape));
             let next = end.and_then(|end| end.bound());
-            return Ok(Some(page_of(rows.collect(), next)));
+            return Ok(Some(Page {
+                looked_at: read.count.unsigned_abs(),
+                ..page_of(rows.collect(), next)
+            }));
         }
         rows /= 4;
     }
@@ -315,6 +323,7 @@ async fn in_one_go(
 /// A page of these rows. It names no place in the storage, since rows are found by key.
 pub(super) fn page_of(rows: Vec<PageRow>, next: Option<Bound>) -> Page {
     Page {
+        looked_at: rows.len() as u64,
         rows,
         next,
         storage: String::new(),

@@ -210,7 +210,7 @@ through! { Catalog:
     make_plain_columns(table: &Table) -> ();
     fingerprint(access: &Access, relation: &str) -> String;
     relations(access: &Access) -> Vec<String>;
-    row_estimate(table: &Table) -> u64;
+    extents(relations: &[String]) -> Vec<Extent>;
     end_frozen(run_id: i64) -> ();
     start_writing() -> ();
     open_transactions() -> Vec<OpenTransaction>;
@@ -282,6 +282,7 @@ through! { Ledger:
     release_lane(stamp: &LaneStamp, done: bool) -> ();
     lane_after_commit(run_id: i64, lane_no: i32) -> LaneRecord;
     quarantined(table_label: Option<&str>) -> Vec<QuarantineRecord>;
+    quarantine_summary(table_labels: &[String], first: u32) -> QuarantineSummary;
     add_quarantine(rows: &[NewQuarantine]) -> ();
     set_quarantine_state(ids: &[i64], state: QuarantineState) -> ();
     reseal_quarantine(rows: &[Resealed]) -> ();

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::asked::Asked;
-use crate::cli::columns::{self, or_nothing};
+use crate::cli::columns::{self, Column, Cut, or_nothing};
 use crate::cli::figures;
 use crate::engine::under_way::UnderWay;
 use crate::foreign::Foreign;
@@ -151,6 +151,27 @@ fn terms(request: &PaceRequest) -> String {
     terms.join(", ")
 }
 
+/// A request that holds, in a line, and the command that withdraws it.
+pub fn requested(request: &PaceRequest, now: &str) -> (String, String) {
+    let (tables, option) = match request.table_label.as_str() {
+        "" => ("all tables", String::new()),
+        label => (label, format!(" --table {label}")),
+    };
+    let until = until(request, now).map(|until| format!(" until {}", figures::minute(&until)));
+    let withdraw = match request.kind {
+        PaceRequestKind::Pause => "resume",
+        PaceRequestKind::Speed => "speed plan",
+    };
+    let what = format!(
+        "{tables}: {}{}, by {} since {}",
+        terms(request),
+        until.unwrap_or_default(),
+        request.actor,
+        figures::minute(&request.requested_at),
+    );
+    (what, format!("`phiseal {withdraw}{option}` ends that"))
+}
+
 /// A request that holds, as JSON. `now` is the server's time.
 pub fn request_object(request: &PaceRequest, now: &str) -> Value {
     let table = (!request.table_label.is_empty()).then_some(&request.table_label);
@@ -166,7 +187,14 @@ pub fn request_object(request: &PaceRequest, now: &str) -> Value {
 }
 
 /// The requests that hold, as text.
-pub fn requests_table(requests: &[PaceRequest], now: &str) -> String {
+pub fn requests_table(requests: &[PaceRequest], now: &str, width: Option<usize>) -> String {
+    const COLUMNS: [Column; 5] = [
+        Column::always("TABLE", Cut::Middle),
+        Column::always("ASKED FOR", Cut::Never),
+        Column::with_room("UNTIL (UTC)", 1, Cut::End),
+        Column::always("BY", Cut::Middle),
+        Column::with_room("SINCE (UTC)", 2, Cut::End),
+    ];
     let row = |one: &PaceRequest| {
         let table = match one.table_label.as_str() {
             "" => "all tables".to_owned(),
@@ -175,13 +203,13 @@ pub fn requests_table(requests: &[PaceRequest], now: &str) -> String {
         vec![
             table,
             terms(one),
-            or_nothing(until(one, now).as_deref()),
+            or_nothing(until(one, now).as_deref().map(figures::minute).as_deref()),
             one.actor.clone(),
-            one.requested_at.clone(),
+            figures::minute(&one.requested_at),
         ]
     };
-    let head = ["TABLE", "ASKED FOR", "UNTIL", "BY", "SINCE"];
-    columns::table(&head, &requests.iter().map(row).collect::<Vec<_>>())
+    let rows: Vec<Vec<String>> = requests.iter().map(row).collect();
+    columns::fitted(&COLUMNS, &rows, width)
 }
 
 /// Until when a request holds; `None` until it is withdrawn.
@@ -210,7 +238,16 @@ pub fn report_object(report: &PaceReport) -> Value {
 }
 
 /// What the processes say of their work, as text.
-pub fn reports_table(reports: &[PaceReport]) -> String {
+pub fn reports_table(reports: &[PaceReport], width: Option<usize>) -> String {
+    const COLUMNS: [Column; 7] = [
+        Column::always("TABLE", Cut::Middle),
+        Column::always("KIND", Cut::Never),
+        Column::with_room("PROCESS", 3, Cut::Middle),
+        Column::with_room("WORKS", 2, Cut::Never),
+        Column::with_room("ROWS/S", 1, Cut::Never),
+        Column::always("WAITS FOR", Cut::End),
+        Column::always("SINCE", Cut::Never),
+    ];
     let row = |one: &PaceReport| {
         let since = one
             .waits_for
@@ -226,20 +263,12 @@ pub fn reports_table(reports: &[PaceReport]) -> String {
             or_nothing(since.as_deref()),
         ]
     };
-    let head = [
-        "TABLE",
-        "KIND",
-        "PROCESS",
-        "WORKS",
-        "ROWS/S",
-        "WAITS FOR",
-        "SINCE",
-    ];
-    columns::table(&head, &reports.iter().map(row).collect::<Vec<_>>())
+    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
+    columns::fitted(&COLUMNS, &rows, width)
 }
 
 /// For how many seconds a process has waited by now; 0 if it does not.
-fn waited(report: &PaceReport) -> f64 {
+pub fn waited(report: &PaceReport) -> f64 {
     match report.waits_for {
         Some(_) => report.waits_seconds + report.seconds_ago.max(0.0),
         None => 0.0,
@@ -274,9 +303,9 @@ mod tests {
         );
         let pause = fixture::pause("t", "2026-03-19T00:00:00Z");
         assert_eq!(request_object(&pause, NOW)["until"], Value::Null);
-        let text = requests_table(&[fast(60.0), pause], NOW);
+        let text = requests_table(&[fast(60.0), pause], NOW, None);
         assert!(
-            text.contains("all tables  fast, at most 500 rows/s  2026-03-20T00:01:00Z"),
+            text.contains("all tables  fast, at most 500 rows/s  2026-03-20 00:01"),
             "{text}"
         );
         assert!(
@@ -289,7 +318,7 @@ mod tests {
     fn a_process_is_shown_with_its_share_of_time_and_its_wait() {
         let works = fixture::report(None);
         let waits = fixture::report(Some("standby b is 14 s behind"));
-        let text = reports_table(&[works.clone(), waits.clone()]);
+        let text = reports_table(&[works.clone(), waits.clone()], None);
         assert!(
             text.contains("process 4711 on host  3 %    1234    -"),
             "{text}"

@@ -1,15 +1,14 @@
 //! The rules by which a fact becomes a reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Paused, Place, Reason};
+use super::{Paused, Place, Reason, RunNamed};
 use crate::engine::health::Health;
 use crate::keys::{Due, KeyStatus, RotationKind, RotationRecord};
 use crate::pace::PaceRequestKind;
 use crate::run::holder;
 use crate::store::{
-    FieldRecord, FieldState, Found, LaneRecord, PlainDefinition, QuarantineState, RunRecord,
-    RunState,
+    FieldRecord, FieldState, Found, LaneRecord, PlainDefinition, RunKind, RunRecord, RunState,
 };
 
 /// Until then nobody has to look at a phase, in seconds.
@@ -24,7 +23,7 @@ pub(in crate::engine::health) fn of(health: &Health) -> Vec<Reason> {
     out.extend(procedures(health));
     out.extend(runs(health));
     out.extend(paused(health));
-    out.extend(lanes(health));
+    out.extend(lost(health));
     out.extend(quarantine(health));
     out.extend(guards(health));
     out.extend(places(health));
@@ -37,6 +36,8 @@ fn keys(health: &Health) -> Vec<Reason> {
     let due = health.keys.iter().filter_map(|key| {
         Some(Reason::KeyDue {
             key: key.key_id,
+            purpose: key.purpose,
+            at: key.rotation_due_at.clone().unwrap_or_default(),
             due: Due::of(key, &health.now)?,
         })
     });
@@ -110,11 +111,27 @@ fn runs(health: &Health) -> impl Iterator<Item = Reason> {
         .iter()
         .filter(|run| run.state == RunState::Interrupted);
     interrupted.map(|run| Reason::RunInterrupted {
+        run: named(health, run),
+        code: run.error_code.clone(),
+    })
+}
+
+fn named(health: &Health, run: &RunRecord) -> RunNamed {
+    let is_rotated = health.rotations.iter().any(|one| one.finished_at.is_none());
+    RunNamed {
         run_id: run.run_id,
         kind: run.kind,
         label: run.table_label.clone(),
-        code: run.error_code.clone(),
-    })
+        command: match run.kind {
+            // A backfill fills the blind index of a field that was registered before.
+            RunKind::Reindex if !is_rotated => "backfill",
+            RunKind::Rotate | RunKind::Reindex => "rotate",
+            RunKind::Backfill | RunKind::Compare => "backfill",
+            RunKind::Restore => "restore",
+            RunKind::Finalize => "finalize",
+            RunKind::Verify => "verify",
+        },
+    }
 }
 
 /// Pauses that somebody may have forgotten.
@@ -133,40 +150,35 @@ fn paused(health: &Health) -> impl Iterator<Item = Reason> {
     })
 }
 
-fn lanes(health: &Health) -> impl Iterator<Item = Reason> {
-    let is_running = |run_id: i64| {
-        let running = |run: &RunRecord| run.run_id == run_id && run.state == RunState::Running;
-        health.runs.iter().any(running)
-    };
-    health
-        .lanes
+/// Processes that died or hang, each once for a run.
+fn lost(health: &Health) -> Vec<Reason> {
+    let mut out = Vec::new();
+    let running = health
+        .runs
         .iter()
-        .filter(move |lane| !lane.done && is_running(lane.run_id))
-        .filter(|lane| lane.lease_left_seconds.is_some_and(|left| left <= 0.0))
-        .map(|lane| Reason::LaneLost {
-            lane_no: lane.lane_no,
-            run_id: lane.run_id,
-            holder: holder::describe(lane.holder.as_deref().unwrap_or_default()),
-        })
+        .filter(|run| run.state == RunState::Running);
+    for run in running {
+        let lanes = health.lanes.iter().filter(|lane| lane.run_id == run.run_id);
+        let over = lanes
+            .filter(|lane| !lane.done && lane.lease_left_seconds.is_some_and(|left| left <= 0.0));
+        let holders: BTreeSet<String> = over
+            .map(|lane| holder::describe(lane.holder.as_deref().unwrap_or_default()))
+            .collect();
+        out.extend(holders.into_iter().map(|holder| Reason::RunLost {
+            run: named(health, run),
+            holder,
+        }));
+    }
+    out
 }
 
-/// Counts rows, not faults: a row may have several.
-fn quarantine(health: &Health) -> Vec<Reason> {
-    let mut open: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let waiting = health
-        .quarantine
-        .iter()
-        .filter(|record| record.state == QuarantineState::Open);
-    for record in waiting {
-        let tags = open.entry(&record.row.table_label).or_default();
-        tags.insert(&record.row.row_tag);
-    }
-    open.iter()
-        .map(|(label, tags)| Reason::Quarantined {
-            label: (*label).to_owned(),
-            rows: tags.len(),
-        })
-        .collect()
+/// Counts rows, not entries: a row may have several.
+fn quarantine(health: &Health) -> impl Iterator<Item = Reason> {
+    let open = health.quarantine.open_rows.iter();
+    open.map(|one| Reason::Quarantined {
+        label: one.table_label.clone(),
+        rows: one.rows,
+    })
 }
 
 fn guards(health: &Health) -> impl Iterator<Item = Reason> {
@@ -182,7 +194,7 @@ fn places(health: &Health) -> Vec<Reason> {
         .filter(|field| field.state.may_hold_seals())
         .flat_map(|field| places_of(health, field))
         .collect();
-    out.sort_by_cached_key(Place::to_string);
+    out.sort_by_cached_key(Place::what);
     out.dedup();
     out.into_iter().map(Reason::Place).collect()
 }

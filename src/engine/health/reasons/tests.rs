@@ -1,10 +1,11 @@
 //! Each reason from the facts that give it, and its text.
 
 use super::super::Health;
-use super::super::fixture::{health, key, lane, pause, procedure, quarantined, run};
+use super::super::fixture::{health, key, lane, pause, procedure, quarantined, rotation, run};
 use super::*;
+use crate::crypto::Purpose;
 use crate::pace::PaceRequestKind;
-use crate::store::{QuarantineState, RunState};
+use crate::store::{OpenRows, QuarantineState, QuarantineSummary, RunKind, RunState};
 
 fn reasons(health: &Health) -> Vec<String> {
     of(health).iter().map(Reason::to_string).collect()
@@ -22,10 +23,13 @@ fn nothing_is_said_where_all_is_well() {
     let mut later = key(7);
     later.rotation_due_at = Some("2026-07-01T00:00:00.000000Z".to_owned());
     health.keys = vec![later];
-    health.quarantine = vec![
-        quarantined("aa", None, QuarantineState::Skipped),
-        quarantined("bb", None, QuarantineState::Retry),
-    ];
+    health.quarantine = QuarantineSummary {
+        first: vec![
+            quarantined("aa", None, QuarantineState::Skipped),
+            quarantined("bb", None, QuarantineState::Retry),
+        ],
+        ..QuarantineSummary::default()
+    };
     assert_eq!(reasons(&health), Vec::<String>::new());
 }
 
@@ -36,7 +40,7 @@ fn an_unfinished_procedure_is_named_unless_somebody_works_on_its_table() {
     assert_eq!(
         reasons(&health),
         [
-            "the restore of public.patients was not finished (next: drop, since 2026-03-19T00:00:00Z): \
+            "restore of public.patients is not finished (next phase: drop, since 2026-03-19T00:00:00Z): \
              `phiseal restore --drop-sealed`"
         ]
     );
@@ -61,6 +65,7 @@ fn a_key_that_is_due_or_overdue_is_named() {
     soon.rotation_due_at = Some("2026-04-01T00:00:00.000000Z".to_owned());
     over.rotation_due_at = Some("2026-03-18T00:00:00.000000Z".to_owned());
     health.keys = vec![soon, over];
+    health.keys[1].purpose = Purpose::BlindIndex;
     let reasons = reasons(&health);
     assert_eq!(
         reasons[0],
@@ -68,7 +73,7 @@ fn a_key_that_is_due_or_overdue_is_named() {
     );
     assert_eq!(
         reasons[1],
-        "key 8 is overdue for rotation by 2 days: `phiseal rotate`"
+        "key 8 is overdue for rotation by 2 days: `phiseal rotate --purpose blind_index`"
     );
 }
 
@@ -78,19 +83,42 @@ fn an_interrupted_run_is_named_with_what_interrupted_it() {
     health.runs = vec![run(4, RunState::Interrupted)];
     // An interrupted run's leases have expired.
     health.lanes = vec![lane(4, Some(-1.0), false)];
-    let reasons = reasons(&health);
-    assert_eq!(reasons.len(), 1);
-    assert!(reasons[0].contains("run 4, backfill of public.patients, was interrupted (E0605)"));
+    assert_eq!(
+        reasons(&health),
+        [
+            "run 4 (backfill of public.patients) was interrupted (E0605): `phiseal backfill` resumes it"
+        ]
+    );
 }
 
 #[test]
-fn a_lane_whose_lease_is_over_under_a_running_run_is_named_with_its_holder() {
+fn an_index_that_was_being_filled_is_resumed_by_the_command_that_began_it() {
+    let mut health = health();
+    let mut fill = run(4, RunState::Interrupted);
+    fill.kind = RunKind::Reindex;
+    health.runs = vec![fill];
+    assert!(reasons(&health)[0].ends_with("`phiseal backfill` resumes it"));
+    health.rotations = vec![rotation()];
+    let all = reasons(&health);
+    assert!(all[1].ends_with("`phiseal rotate` resumes it"), "{all:?}");
+}
+
+#[test]
+fn a_process_that_lost_lanes_of_a_running_run_is_named_once() {
     let mut health = health();
     health.runs = vec![run(1, RunState::Running)];
-    health.lanes = vec![lane(1, Some(-1.0), false), lane(1, Some(5.0), false)];
-    let reasons = reasons(&health);
-    assert_eq!(reasons.len(), 1);
-    assert!(reasons[0].starts_with("lane 3 of run 1 has lost its holder, process 4711 on host"));
+    health.lanes = vec![
+        lane(1, Some(-1.0), false),
+        lane(1, Some(-2.0), false),
+        lane(1, Some(5.0), false),
+    ];
+    assert_eq!(
+        reasons(&health),
+        [
+            "run 1 (backfill of public.patients): process 4711 on host no longer works on it, and did not end it: \
+          `phiseal backfill` resumes it"
+        ]
+    );
 }
 
 #[test]
@@ -123,14 +151,18 @@ fn what_the_guards_missed_is_named_with_what_to_run() {
 }
 
 #[test]
-fn open_quarantine_is_counted_by_rows_not_by_faults() {
+fn open_quarantine_is_counted_by_rows() {
     let mut health = health();
-    health.quarantine = vec![
-        quarantined("aa", Some("ssn"), QuarantineState::Open),
-        quarantined("aa", Some("email"), QuarantineState::Open),
-    ];
+    let open = |rows| OpenRows {
+        table_label: "public.patients".to_owned(),
+        rows,
+    };
+    health.quarantine.open_rows = vec![open(1), open(300_000)];
     assert_eq!(
         reasons(&health),
-        ["1 row of public.patients in quarantine: `phiseal quarantine list`"]
+        [
+            "1 row of public.patients is in quarantine: `phiseal quarantine list`",
+            "300000 rows of public.patients are in quarantine: `phiseal quarantine list`"
+        ]
     );
 }

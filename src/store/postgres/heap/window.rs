@@ -3,13 +3,9 @@
 
 use super::Storage;
 use crate::quote;
+use crate::store::page::GROUP_BLOCKS;
 use crate::store::{Bound, HeapPosition, Result, StoreError, Visibility};
 use std::time::Duration;
-
-/// A scan makes all passes over this many blocks before it goes on. They are few enough to stay in
-/// the server's cache, and enough that the first pass has committed its batches where the second
-/// one reads.
-const GROUP_BLOCKS: u32 = 8192;
 
 /// A pass over a group is cut into this many windows, unless they would have fewer than
 /// [`WINDOW_BLOCKS_MIN`] blocks. Then the window which is read ahead is mostly of the same pass,
