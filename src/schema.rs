@@ -33,6 +33,7 @@ pub use error::{Doing, MigrateError, Refusal};
 pub use history::{MigrationState, MigrationStatus};
 pub use link::Link;
 pub use migrations::{Migrations, Planned, SetChoice};
+pub use migrator::StepTold;
 pub use new_pair::new_files;
 pub use platform_sets::{PLATFORM_SETS, platform_plan};
 pub use scratch::Scratch;

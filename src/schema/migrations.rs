@@ -7,6 +7,7 @@ use sqlx::{PgConnection, SqliteConnection};
 
 use super::error::{Failure, MigrateError};
 use super::history::{self, Goal, MigrationStatus, Way};
+use super::migrator::StepTold;
 use super::postgres::PgDatabase;
 use super::set::{Allowed, Migration, MigrationSet, SetKind, Version};
 use super::sqlite::SqliteDatabase;
@@ -17,8 +18,8 @@ use crate::ident::Ident;
 pub struct Migrations<'c> {
     pub(super) set: MigrationSet,
     pub(super) place: Place<'c>,
-    /// Called with each version once it is applied or undone.
-    told: Box<dyn FnMut(Version) + Send>,
+    /// Called when a migration begins, and once it is applied or undone.
+    told: Box<dyn FnMut(StepTold) + Send>,
 }
 
 pub(super) enum Place<'c> {
@@ -122,9 +123,9 @@ impl<'c> Migrations<'c> {
         self.set.allowed = allowed;
     }
 
-    /// The same, calling `told` with each version once it is committed.
+    /// The same, calling `told` when a migration begins and once it is committed.
     #[must_use]
-    pub fn telling(mut self, told: impl FnMut(Version) + Send + 'static) -> Self {
+    pub fn telling(mut self, told: impl FnMut(StepTold) + Send + 'static) -> Self {
         self.told = Box::new(told);
         self
     }

@@ -84,20 +84,40 @@ macro_rules! patiently {
     }};
 }
 
-/// Goes to `goal` and returns the versions applied or undone, in order; each is `told` once it is
-/// committed.
+/// A migration that is applied or undone on the way to a goal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepTold {
+    /// Its number on this way, from 1.
+    pub number: usize,
+    /// How many there are, as far as was known before the first.
+    pub of: usize,
+    /// Its version as its file has it, and its name.
+    pub name: String,
+    /// Whether it is committed; otherwise it begins.
+    pub done: bool,
+}
+
+/// Goes to `goal` and returns the versions applied or undone, in order; each is `told` when it begins and
+/// once it is committed.
 pub(super) async fn reach(
     database: &mut impl Database,
     set: &MigrationSet,
     goal: Goal,
-    mut told: impl FnMut(Version),
+    mut told: impl FnMut(StepTold),
 ) -> Result<Vec<Version>, MigrateError> {
     check(database, set, goal).await?;
+    // Whatever is wrong with a step is said by the step itself.
+    let planned = planned(database, set, goal).await.unwrap_or_default();
     let mut done = Vec::new();
     loop {
+        if let Some((migration, _)) = planned.get(done.len()) {
+            told(step_told(&done, &planned, migration, false));
+        }
         match patient_step(database, set, goal).await {
             Ok(Some(version)) => {
-                told(version);
+                if let Some(migration) = set.find(version) {
+                    told(step_told(&done, &planned, migration, true));
+                }
                 done.push(version);
             }
             Ok(None) => break,
@@ -108,6 +128,25 @@ pub(super) async fn reach(
         }
     }
     Ok(done)
+}
+
+fn step_told(
+    before: &[Version],
+    planned: &[(&Migration, Way)],
+    migration: &Migration,
+    done: bool,
+) -> StepTold {
+    let number = before.len() + 1;
+    let label = history::label(migration.version, &migration.name);
+    StepTold {
+        number,
+        of: planned.len().max(number),
+        name: match label.ends_with(migration.name.as_ref()) {
+            true => label,
+            false => format!("{label} {}", migration.name),
+        },
+        done,
+    }
 }
 
 /// With the file that failed, and what was done before it; both are known here alone.
@@ -163,6 +202,14 @@ pub(super) async fn steps<'s>(
     goal: Goal,
 ) -> Result<Vec<(&'s Migration, Way)>, MigrateError> {
     check(database, set, goal).await?;
+    planned(database, set, goal).await
+}
+
+async fn planned<'s>(
+    database: &mut impl Database,
+    set: &'s MigrationSet,
+    goal: Goal,
+) -> Result<Vec<(&'s Migration, Way)>, MigrateError> {
     let mut applied = patiently!(database.applied(set)).unwrap_or_default();
     let mut steps = Vec::new();
     while let Some(step) = history::next_step(set, &applied, goal)? {

@@ -4,14 +4,18 @@
 mod progress;
 mod rendering;
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use self::progress::Progress;
 use crate::cli::args::{Global, Migrate, ScratchArgs, Which};
 use crate::cli::output::Output;
 use crate::cli::question;
 use crate::cli::{session, signal};
 use crate::error::{Exit, Fault};
+use crate::plural::counted;
 use crate::schema::{
     Allowed, Link, MigrateError, Migrations, Scratch, SetChoice, Version, new_files,
 };
@@ -35,19 +39,29 @@ pub async fn run(global: &Global, args: &Migrate, output: Output) -> Result<Exit
     let mut link = Link::open(url.expose_secret(), &roles.schema, choice, access)
         .await?
         .acting_as(roles.role.as_ref(), roles.owner.as_ref());
+    let progress = Progress::start(output);
     let done = match link.migrations(choice) {
         Ok(migrations) => {
             let mut migrations = migrations.allowing(allowed(args));
             if platforms {
-                migrations = migrations.telling(progress::lines(output));
+                let progress = Arc::clone(&progress);
+                migrations = migrations.telling(move |step| progress.step(step));
             }
-            let hint = "see `phiseal migrate status`; the same command goes on";
+            let hint = "run the same command again to continue; `phiseal migrate status` shows what is applied";
             signal::unless_interrupted(work(&mut migrations, args, &url), hint).await
         }
         Err(error) => Err(error.into()),
     };
     link.close().await;
-    let done = done?;
+    let interrupted_at = progress.done();
+    drop(progress);
+    let done = done.map_err(|fault| match interrupted_at {
+        Some((done, of)) if fault.exit == Exit::Interrupted => Fault {
+            message: format!("interrupted: {done} of {} done", counted(of, "migration")),
+            ..fault
+        },
+        _ => fault,
+    })?;
     if done.is_sql {
         output.sql(&done.value, &done.text)?;
     } else {
