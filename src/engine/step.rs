@@ -291,6 +291,27 @@ impl RowFault {
     }
 }
 
+/// What is wrong with a value that a verification looked at. Each kind is put right in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flaw {
+    /// It is plaintext that is not sealed.
+    Unsealed,
+    /// Its key is unknown or may not open values.
+    NoKey,
+    /// Its key rejects it, or it is not in the sealed form: it was changed, or belongs elsewhere.
+    DoesNotOpen,
+    /// It opens to something other than its plaintext.
+    OtherPlaintext,
+    /// It opens, but its blind index is missing or is that of another value.
+    OtherIndex,
+    /// It opens, but is padded to another length than its field is to be.
+    OtherPadding,
+    /// It opens to a text that the server does not write for a value of its type.
+    OtherForm,
+    /// Its row cannot be worked on: it has no key in a fixed form or no tenant, or cannot be read.
+    Row,
+}
+
 /// What a step counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepCounts {
@@ -298,10 +319,9 @@ pub struct StepCounts {
     pub rows_opened: u64,
     /// Values by key id that opened (and equal their plaintext, if it still exists).
     pub opened: BTreeMap<KeyId, u64>,
-    /// Values that do not open, or are not what they should be.
-    pub failed: u64,
-    /// Plaintext values that are not sealed.
-    pub unsealed: u64,
+    /// What a verification found wrong, by the position of the field (`None` for a row that cannot be
+    /// read) and by kind.
+    pub flaws: BTreeMap<(Option<usize>, Flaw), u64>,
     /// Values that were sealed again because they did not match their plaintext.
     pub mended: u64,
     /// Superseded keys whose values a rotation found.
@@ -309,6 +329,29 @@ pub struct StepCounts {
 }
 
 impl StepCounts {
+    /// Counts a value in which a verification found something wrong.
+    pub fn flaw(&mut self, field: Option<usize>, flaw: Flaw) {
+        *self.flaws.entry((field, flaw)).or_default() += 1;
+    }
+
+    /// How many values do not open, or are not what they should be.
+    pub fn failed(&self) -> u64 {
+        let failed = self
+            .flaws
+            .iter()
+            .filter(|((_, flaw), _)| *flaw != Flaw::Unsealed);
+        failed.map(|(_, values)| values).sum()
+    }
+
+    /// How many plaintext values are not sealed.
+    pub fn unsealed(&self) -> u64 {
+        let unsealed = self
+            .flaws
+            .iter()
+            .filter(|((_, flaw), _)| *flaw == Flaw::Unsealed);
+        unsealed.map(|(_, values)| values).sum()
+    }
+
     /// How many values opened, under all keys.
     pub fn values_opened(&self) -> u64 {
         self.opened.values().sum()
@@ -320,8 +363,9 @@ impl StepCounts {
         for (key, values) in &other.opened {
             *self.opened.entry(*key).or_default() += values;
         }
-        self.failed += other.failed;
-        self.unsealed += other.unsealed;
+        for (flaw, values) in &other.flaws {
+            *self.flaws.entry(*flaw).or_default() += values;
+        }
         self.mended += other.mended;
         self.under.extend(&other.under);
     }

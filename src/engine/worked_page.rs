@@ -11,10 +11,9 @@ use super::columns::same;
 use super::context::RunContext;
 use super::error::EngineError;
 use super::quarantine::stand_in_key;
-use super::step::{RowFault, RowView, RowWork, StepCounts, ThreadScratch};
+use super::step::{Flaw, RowFault, RowView, RowWork, StepCounts, ThreadScratch};
 use crate::crypto::{KeyId, NonceBatch, Purpose, RowKey};
 use crate::keys::KeySet;
-use crate::store::page::PageCell;
 use crate::store::{Page, PageRow};
 
 /// The most rows that a thread works on with one call of the random generator.
@@ -218,11 +217,16 @@ fn work_row(
 
 /// The work for a row that no step can work on: its values count as not done.
 fn refused(read: &PageRow, why: String, seen: &mut StepCounts) -> RowWork {
-    let count =
-        |of: fn(&PageCell) -> bool| read.cells.iter().filter(|cell| of(cell)).count() as u64;
-    let unread = u64::from(read.refused.is_some());
-    seen.failed += count(|cell| cell.sealed.is_some()) + unread;
-    seen.unsealed += count(|cell| cell.sealed.is_none() && cell.plain.is_some());
+    for (field, cell) in read.cells.iter().enumerate() {
+        match (&cell.sealed, &cell.plain) {
+            (Some(_), _) => seen.flaw(Some(field), Flaw::Row),
+            (None, Some(_)) => seen.flaw(Some(field), Flaw::Unsealed),
+            (None, None) => {}
+        }
+    }
+    if read.refused.is_some() {
+        seen.flaw(None, Flaw::Row);
+    }
     RowWork {
         faults: vec![RowFault {
             sqlstate: read.refused.clone(),

@@ -95,33 +95,39 @@ fn text(total: &Total, compared: &ComparedValues, left: &[String], idle: bool) -
     let mut lines = vec![match idle && left.is_empty() {
         true => "nothing to do: every value is sealed".to_owned(),
         false => format!(
-            "{}sealed {} in {}, {:.0} rows/s, {} s; {} retried by the sweep",
-            if total.resumed { "resumed; " } else { "" },
+            "{}sealed {} in {} at {:.0} rows/s, in {} s",
+            if total.resumed { "resumed: " } else { "" },
             counted(tally.values_written, "value"),
             counted(tally.rows_written, "row"),
             per_second(tally.rows_written, total.seconds),
             rounded(total.seconds),
-            counted(tally.conflicts, "conflict"),
         ),
     }];
+    lines.extend(closing::retried(tally.conflicts));
     if compared.any {
+        let mended = match compared.mended {
+            0 => "all are equal".to_owned(),
+            mended => format!(
+                "{} differed and were sealed again",
+                counted(mended, "value")
+            ),
+        };
         lines.push(format!(
-            "compared {} with their plaintext, because no guard stood over them without interruption; {} sealed again",
+            "compared {} with their plaintext, because the guard was missing for a time; {mended}",
             counted(compared.values, "sealed value"),
-            counted(compared.mended, "value"),
         ));
     }
     lines.extend(left.iter().map(|line| Foreign(line).to_string()));
     if total.done.still_written {
         lines.push(
-            "the application was writing plaintext to the end; what it wrote last, the next run of this command seals"
+            "the application wrote plaintext to the end; run this command again to seal what it wrote last"
                 .to_owned(),
         );
     }
     lines.extend(total.done.indexes_left.iter().map(|index| {
         format!(
-            "index {} of the sweep is still there, because a transaction has looked at the table for long; the next run \
-             of this command drops it",
+            "the temporary index {} is still there, because a long transaction uses the table; run this command again to \
+             drop it",
             Foreign(index)
         )
     }));
@@ -130,7 +136,7 @@ fn text(total: &Total, compared: &ComparedValues, left: &[String], idle: bool) -
     }
     if total.open_quarantine > 0 {
         lines.push(format!(
-            "{} in quarantine: see `phiseal quarantine list`",
+            "{} could not be sealed: `phiseal quarantine list`",
             counted(total.open_quarantine, "row")
         ));
     }

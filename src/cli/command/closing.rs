@@ -23,6 +23,15 @@ pub fn object(closing: Option<&Closing>) -> Value {
     })
 }
 
+/// A line about rows that changed while they were worked on; none if no row did.
+pub fn retried(conflicts: i64) -> Option<String> {
+    match conflicts {
+        0 => None,
+        1 => Some("1 row changed meanwhile and was retried".to_owned()),
+        many => Some(format!("{many} rows changed meanwhile and were retried")),
+    }
+}
+
 /// The same for people: at most four lines, and one for each index that doubled.
 pub fn lines(closing: Option<&Closing>) -> Vec<String> {
     let Some(closing) = closing else {
@@ -38,7 +47,7 @@ pub fn lines(closing: Option<&Closing>) -> Vec<String> {
     };
     if let Some(counted) = closing.counted {
         lines.push(format!(
-            "the server wrote {} of log meanwhile; ~{} dead rows are left",
+            "the server wrote {} of log meanwhile; about {} dead rows are left",
             figures::bytes(counted.wal),
             counted.dead_rows
         ));
@@ -82,6 +91,15 @@ mod tests {
         assert!(lines.iter().all(|line| line.len() <= 80), "{lines:?}");
         assert_eq!(lines[2], "66 % of the updates needed no index entry");
         assert_eq!(lines[4], "  REINDEX INDEX CONCURRENTLY public.\"a b\";");
+    }
+
+    #[test]
+    fn rows_that_changed_are_counted_where_there_are_any() {
+        assert_eq!(retried(0), None);
+        let one = retried(1).unwrap();
+        assert_eq!(one, "1 row changed meanwhile and was retried");
+        let many = retried(12).unwrap();
+        assert_eq!(many, "12 rows changed meanwhile and were retried");
     }
 
     #[test]

@@ -270,7 +270,7 @@ async fn rebind(global: &Global, args: &Rebind, output: Output) -> Result<Exit, 
         });
     }
     let done = engine.verify_only(&job).await?;
-    let failed = done.seen.failed;
+    let failed = done.seen.failed();
     if failed > 0 {
         return Err(Fault {
             code: "E0256",

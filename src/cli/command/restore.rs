@@ -166,11 +166,14 @@ fn ahead_lines(found: &RestoreAhead) -> Vec<String> {
 fn text(total: &Total, statements: &[String], drop_sealed: bool) -> String {
     let tally = total.done.tally;
     let mut text = format!(
-        "restored {} in {}, {:.0} rows/s",
+        "restored {} in {} at {:.0} rows/s",
         counted(tally.values_written, "value"),
         counted(tally.rows_written, "row"),
         per_second(tally.rows_written, total.seconds)
     );
+    if let Some(line) = closing::retried(tally.conflicts) {
+        text.push_str(&format!("\n{line}"));
+    }
     if total.open_quarantine > 0 {
         text.push_str(&format!(
             "\n{} with something that was not overwritten or does not open: see `phiseal quarantine list`",

@@ -184,11 +184,12 @@ fn say(rotated: &Rotated, output: Output) {
         rows => format!("; {} changed meanwhile and retried", counted(rows, "row")),
     };
     lines.push(format!(
-        "this run sealed {} again, {:.0} rows/s, {} s{retried}",
+        "this run sealed {} again at {:.0} rows/s, in {} s{retried}",
         counted(tally.rows_written, "row"),
         per_second(tally.rows_written, seconds),
         rounded(seconds),
     ));
+    lines.extend(closing::retried(tally.conflicts));
     lines.extend(closing::lines(done.closing.as_ref()));
     let listed = tally.quarantined > 0 || (gone.is_empty() && beyond.is_none());
     if rotated.leaves_values() && listed {

@@ -1,24 +1,24 @@
 //! `phiseal verify`: opens and compares every row. A role that may only read verifies as well; then
 //! nothing is recorded in the database.
 
+mod findings;
 mod report;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use self::findings::{FlawFound, flaws_of, is_compared, text};
 use super::tables;
 use crate::cli::args::{Global, VerifyArgs};
-use crate::cli::figures::per_second;
 use crate::cli::output::Output;
 use crate::cli::progress;
+use crate::cli::screen;
 use crate::cli::session::Session;
 use crate::cli::signal;
 use crate::engine::preflight::RunPurpose;
 use crate::engine::{Job, Stop, Tallied, Total};
 use crate::error::{Exit, Fault};
-use crate::foreign::Foreign;
-use crate::plural::counted;
 use crate::store::FieldRecord;
 use report::Report;
 
@@ -43,39 +43,46 @@ pub async fn run(global: &Global, args: &VerifyArgs, output: Output) -> Result<E
     let (jobs, mut failures) = tables::jobs_going(&look, args.going, output)?;
     let jobs = look.sealed_only(jobs, false)?;
     let mut reports = Vec::new();
+    let mut flaws = Vec::new();
     for job in &jobs {
         let verified = match unrecorded {
             None => engine.verify(job).await,
             Some(_) => engine.verify_unrecorded(job).await,
         };
         match verified {
-            Ok(report) => reports.push(report),
+            Ok(report) => {
+                flaws.extend(flaws_of(job, &report.done.seen));
+                reports.push(report);
+            }
             Err(error) => failures.meet(&engine, job, jobs.len(), error)?,
         }
     }
     let total = Total::of(reports);
     let done = &total.done;
-    let value = object(done);
-    let text = text(done, total.seconds, unrecorded.is_none());
+    let value = object(done, &flaws);
+    let records = unrecorded.is_none();
+    let compared = jobs.iter().all(is_compared);
+    let text = text(&total, &flaws, (compared, records), screen::columns());
     if let Some(report) = report {
         report.write(&server, &jobs, done, &value)?;
     }
     tables::result(failures, &value, &text, output)?;
-    let good = done.seen.failed == 0 && done.seen.unsealed == 0 && done.failures.is_empty();
-    if good && unrecorded.is_none() && is_all(&look.registered, &jobs) {
+    let good = flaws.is_empty() && done.failures.is_empty();
+    if good && records && is_all(&look.registered, &jobs) {
         session.store.all_verified().await?;
     }
     Ok(if good { Exit::Done } else { Exit::Unverified })
 }
 
 /// The result for `--json`.
-fn object(done: &Tallied) -> Value {
+fn object(done: &Tallied, flaws: &[FlawFound]) -> Value {
     json!({
         "rows_verified": done.seen.rows_opened,
         "values_verified": done.seen.values_opened(),
-        "failed": done.seen.failed,
-        "unsealed": done.seen.unsealed,
+        "failed": done.seen.failed(),
+        "unsealed": done.seen.unsealed(),
         "keys": by_key(done),
+        "flaws": flaws.iter().map(FlawFound::object).collect::<Vec<_>>(),
         "failures": done.failures.iter().map(|failure| json!({
             "table": failure.table,
             "column": failure.column,
@@ -83,38 +90,6 @@ fn object(done: &Tallied) -> Value {
             "reason": failure.reason,
         })).collect::<Vec<_>>(),
     })
-}
-
-/// The result for people, with the first failures; `records` says whether all are in quarantine.
-fn text(done: &Tallied, seconds: f64, records: bool) -> String {
-    let rows = i64::try_from(done.seen.rows_opened).unwrap_or(i64::MAX);
-    let mut text = format!(
-        "verified {} in {}, {:.0} rows/s; {} failed, {} unsealed",
-        counted(done.seen.values_opened(), "value"),
-        counted(done.seen.rows_opened, "row"),
-        per_second(rows, seconds),
-        done.seen.failed,
-        done.seen.unsealed,
-    );
-    for (key, values) in by_key(done) {
-        text.push_str(&format!("\n  key {key}: {}", counted(values, "value")));
-    }
-    for failure in done.failures.iter().take(20) {
-        text.push_str(&format!(
-            "\n  {}.{} row {}: {}",
-            Foreign(&failure.table),
-            Foreign(&failure.column),
-            failure.row_tag,
-            Foreign(&failure.reason)
-        ));
-    }
-    if done.failures.len() > 20 {
-        text.push_str(match records {
-            true => "\n  … the others with `phiseal quarantine list`",
-            false => "\n  … the others with `--report FILE`",
-        });
-    }
-    text
 }
 
 /// Says what is possible without the wrapping key, if that is why the command ends.

@@ -141,8 +141,8 @@ impl Finalizing<'_> {
         self.params.verified = done.seen.values_opened();
         let tags = engine.quarantined_tags(self.job).await?;
         let table = label.clone();
-        if done.seen.failed > 0 || done.seen.unsealed > 0 {
-            let (failed, unsealed) = (done.seen.failed, done.seen.unsealed);
+        if done.seen.failed() > 0 || done.seen.unsealed() > 0 {
+            let (failed, unsealed) = (done.seen.failed(), done.seen.unsealed());
             return Err(FinalizeError::NotVerified {
                 table,
                 failed,

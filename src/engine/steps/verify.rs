@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::engine::Job;
 use crate::engine::columns::{Columns, Opened, Unopened};
-use crate::engine::step::{CellView, CellWork, ReadOrder, Reads, Step, ThreadScratch};
+use crate::engine::step::{CellView, CellWork, Flaw, ReadOrder, Reads, Step, ThreadScratch};
 use crate::keys::KeySet;
 use crate::store::{Access, ColumnsRead, PassKind, RunKind, Select};
 
@@ -42,19 +42,26 @@ impl Verify {
         keys: &KeySet,
         envelope: &Opened,
         scratch: &mut ThreadScratch,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), (Flaw, &'static str)> {
         let ThreadScratch {
             last_keys, opened, ..
         } = scratch;
         match cell.plain_beside() {
             Some(plain) if plain == opened.as_slice() => {}
-            None if cell.read.unreadable.is_none() => form::check(&cell.access.source, opened)?,
-            _ => return Err("the value opens to something other than its plaintext"),
+            None if cell.read.unreadable.is_none() => {
+                form::check(&cell.access.source, opened).map_err(|why| (Flaw::OtherForm, why))?;
+            }
+            _ => {
+                let why = "the value opens to something other than its plaintext";
+                return Err((Flaw::OtherPlaintext, why));
+            }
         }
-        self.columns.check_padding(cell.bound.field, envelope)?;
+        (self.columns.check_padding(cell.bound.field, envelope))
+            .map_err(|why| (Flaw::OtherPadding, why))?;
         let index = cell.read.index.as_deref();
-        self.columns
+        (self.columns)
             .check_index(keys, last_keys, cell.bound, opened, index)
+            .map_err(|why| (Flaw::OtherIndex, why))
     }
 }
 
@@ -91,9 +98,10 @@ impl Step for Verify {
         keys: &KeySet,
         scratch: &mut ThreadScratch,
     ) -> Result<CellWork, String> {
+        let field = Some(cell.bound.field);
         let Some(sealed) = cell.sealed() else {
             if cell.read.plain.is_some() || cell.read.unreadable.is_some() {
-                scratch.seen.unsealed += 1;
+                scratch.seen.flaw(field, Flaw::Unsealed);
             }
             return Ok(CellWork::Keep);
         };
@@ -103,16 +111,19 @@ impl Step for Verify {
             // In place, a value that is not in the sealed form is a plaintext that is not sealed
             // yet.
             Err(Unopened::NotSealed) if cell.access.in_place() => {
-                scratch.seen.unsealed += 1;
+                scratch.seen.flaw(field, Flaw::Unsealed);
                 return Ok(CellWork::Keep);
             }
-            Err(why) => Err(why.reason()),
+            Err(why @ Unopened::Key(_)) => Err((Flaw::NoKey, why.reason())),
+            Err(why) => Err((Flaw::DoesNotOpen, why.reason())),
             Ok(envelope) => match self.judge(cell, keys, &envelope, scratch) {
                 Ok(()) => Ok(CellWork::Good(envelope.key_id)),
-                Err(why) => Err(why.to_owned()),
+                Err((flaw, why)) => Err((flaw, why.to_owned())),
             },
         };
-        scratch.seen.failed += u64::from(judged.is_err());
-        judged
+        judged.map_err(|(flaw, why)| {
+            scratch.seen.flaw(field, flaw);
+            why
+        })
     }
 }
