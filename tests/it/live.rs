@@ -236,7 +236,7 @@ async fn an_application_that_writes_faster_than_a_pass_cannot_hold_the_run() {
     dump.rollback().await.unwrap();
     assert!(transactions > 500, "only {transactions} transactions");
     let finished = finished.expect_code(0);
-    let said = "the application was writing plaintext to the end";
+    let said = "the application wrote plaintext to the end";
     assert!(finished.stdout.contains(said), "{}", finished.stdout);
     let late = "SELECT count(*) FROM live WHERE ssn_sealed IS NULL";
     let late = u64::try_from(fixture.db().count(late).await).unwrap();
@@ -267,7 +267,7 @@ async fn an_index_that_a_killed_sweep_left_is_dropped_unless_somebody_reads_for_
         .run()
         .await
         .expect_code(0);
-    let said = "index public.live_phiseal_sweep of the sweep is still there";
+    let said = "index public.live_phiseal_sweep is still there";
     assert!(beside.stdout.contains(said), "{}", beside.stdout);
     dump.rollback().await.unwrap();
     let after = fixture

@@ -53,6 +53,7 @@ mod rights;
 mod rotate;
 mod rows;
 mod schemas;
+mod screens;
 mod scrub;
 mod support;
 mod tls;

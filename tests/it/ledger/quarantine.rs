@@ -14,6 +14,7 @@ on_both!(
     the_state_of_many_entries_is_set_at_once,
     a_row_key_is_sealed_again_only_if_it_is_still_the_one_before,
     entries_are_listed_by_table_in_the_order_of_their_numbers,
+    entries_are_counted_by_what_they_have_in_common,
 );
 
 const TAG: &str = "00112233aabbccdd";
@@ -255,4 +256,76 @@ async fn entries_are_listed_by_table_in_the_order_of_their_numbers(fixture: Fixt
         let listed: Vec<&str> = listed.iter().map(|entry| &entry.row.row_tag[..1]).collect();
         assert_eq!(listed, tags, "{table:?}");
     }
+}
+
+async fn entries_are_counted_by_what_they_have_in_common(fixture: Fixture) {
+    let own = Own::new(fixture).await;
+    let empty = own.store.quarantine_summary(&[], 10).await.unwrap();
+    assert_eq!((empty.entries(), empty.first.len()), (0, 0));
+    let of = |table: &str, tag: u32, column: Option<&str>, reason: &str| NewQuarantine {
+        table_label: table.to_owned(),
+        column_label: column.map(str::to_owned),
+        row_tag: format!("{tag:016x}"),
+        reason: reason.to_owned(),
+        ..value("backfill")
+    };
+    add(
+        &own,
+        &[
+            of("t", 1, Some("ssn"), "too long"),
+            of("t", 2, Some("ssn"), "too long"),
+            of("t", 2, Some("dob"), "too long"),
+            of("u", 3, None, "no tenant"),
+            of("u", 4, Some("ssn"), "too long"),
+            of("it's", 5, Some("ssn"), "too long"),
+        ],
+    )
+    .await;
+    let listed = all(&own).await;
+    set(&own, &[listed[0].quarantine_id], QuarantineState::Skipped).await;
+    set(&own, &[listed[5].quarantine_id], QuarantineState::Resolved).await;
+
+    let found = own.store.quarantine_summary(&[], 3).await.unwrap();
+    assert_eq!(found.entries(), 5);
+    let counts: Vec<(&str, Option<&str>, QuarantineState, u64)> = (found.counts.iter())
+        .map(|one| {
+            let column = one.column_label.as_deref();
+            (one.table_label.as_str(), column, one.state, one.entries)
+        })
+        .collect();
+    let mut expected = vec![
+        ("t", Some("dob"), QuarantineState::Open, 1),
+        ("t", Some("ssn"), QuarantineState::Open, 1),
+        ("t", Some("ssn"), QuarantineState::Skipped, 1),
+        ("u", Some("ssn"), QuarantineState::Open, 1),
+        ("u", None, QuarantineState::Open, 1),
+    ];
+    let sorted = |counts: &mut Vec<(_, _, QuarantineState, _)>| {
+        counts.sort_by_key(|(table, column, state, _)| (*table, *column, state.as_str()));
+    };
+    let mut counts = counts;
+    sorted(&mut counts);
+    sorted(&mut expected);
+    assert_eq!(counts, expected);
+    assert!(
+        found
+            .counts
+            .iter()
+            .all(|one| one.key_id == 1 && one.step == "backfill")
+    );
+    let rows: Vec<(&str, u64)> = (found.open_rows.iter())
+        .map(|one| (one.table_label.as_str(), one.rows))
+        .collect();
+    assert_eq!(rows, [("t", 1), ("u", 2)]);
+    // Those that wait for a person come first.
+    let first: Vec<i64> = found.first.iter().map(|one| one.quarantine_id).collect();
+    let ids: Vec<i64> = listed.iter().map(|one| one.quarantine_id).collect();
+    assert_eq!(first, ids[1..4]);
+
+    let labels = ["t".to_owned(), "it's".to_owned()];
+    let found = own.store.quarantine_summary(&labels, 0).await.unwrap();
+    assert_eq!(
+        (found.entries(), found.first.len(), found.open_rows.len()),
+        (3, 0, 1)
+    );
 }

@@ -62,7 +62,10 @@ async fn a_pause_holds_for_later_runs_until_it_is_resumed(fixture: Fixture) {
     assert!(request["requested_at"].as_str().unwrap().ends_with('Z'));
     assert_eq!(status["pace"], json!([]));
     let text = fixture.run(&["status"]).await.expect_code(0).stdout;
-    assert!(text.contains("REQUESTS TO RUNS"), "{text}");
+    assert!(
+        text.contains("asked       all tables: paused, by "),
+        "{text}"
+    );
 
     let said = fixture.run(&["pause"]).await.expect_code(0).stdout;
     assert!(
@@ -121,7 +124,12 @@ async fn a_pause_is_acknowledged_once_every_process_says_that_it_waits(fixture: 
     assert_eq!(status["pace"][0]["duty"], 0.03);
     let text = fixture.run(&["status"]).await.expect_code(0).stdout;
     assert!(
-        text.contains("AT WORK NOW") && text.contains("process 11 on elsewhere"),
+        text.contains("running     backfill a.visits\n              waiting "),
+        "{text}"
+    );
+    let text = fixture.run(&["status", "runs"]).await.expect_code(0).stdout;
+    assert!(
+        text.contains("WORKING NOW") && text.contains("process 11 on elsewhere"),
         "{text}"
     );
 
@@ -276,7 +284,7 @@ async fn a_pause_of_yesterday_needs_a_person(fixture: Fixture) {
     let status = fixture.ask(&["status", "--check"], 10).await;
     let reason = status["attention"][0].as_str().unwrap();
     assert!(
-        reason.starts_with("runs of all tables have been paused for more than a day"),
+        reason.starts_with("all runs have been paused for more than a day"),
         "{reason}"
     );
     assert!(reason.ends_with("`phiseal resume`"), "{reason}");
@@ -325,11 +333,14 @@ async fn progress_is_json_lines_with_json_and_text_without(fixture: Fixture) {
         assert_eq!(line["waits_for"], Value::Null);
     }
     assert!(
-        !run.stderr.contains(&format!("backfill {label}: ~")),
+        !run.stderr.contains(&format!("backfill {label}: about ")),
         "{}",
         run.stderr
     );
     let text = fixture.run(&["backfill"]).await.stderr;
-    assert!(text.contains(&format!("backfill {label}: ~")), "{text}");
+    assert!(
+        text.contains(&format!("backfill {label}: about ")),
+        "{text}"
+    );
     assert!(!text.contains("\"event\""), "{text}");
 }

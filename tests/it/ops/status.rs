@@ -22,15 +22,16 @@ async fn status_of_nothing_is_well(fixture: Fixture) {
     }
     let text = fixture.run(&["status"]).await.expect_code(0).stdout;
     for line in [
-        "no fields",
-        "no runs",
-        "no lanes",
-        "no keys",
-        "no rows in quarantine",
-        "nothing",
+        "running     nothing",
+        "attention   nothing needs a person",
+        "fields      none",
+        "keys        none",
+        "quarantine  nothing",
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }
+    let silent = fixture.run(&["status", "--check"]).await.expect_code(0);
+    assert_eq!((silent.stdout.as_str(), silent.stderr.as_str()), ("", ""));
 }
 
 async fn status_shows_fields_runs_keys_and_quarantine(fixture: Fixture) {
@@ -61,9 +62,19 @@ async fn status_shows_fields_runs_keys_and_quarantine(fixture: Fixture) {
     assert!(reasons.contains("1 row of"), "{reasons}");
     let text = fixture.run(&["status"]).await.expect_code(0).stdout;
     assert!(
-        text.contains("ssn_sealed") && text.contains("backfill"),
+        text.contains("fields      1: 1 sealing") && text.contains("1 row is for a person"),
         "{text}"
     );
+    let text = fixture.run(&["status", "fields"]).await.expect_code(0);
+    assert!(text.stdout.contains("ssn_sealed"), "{}", text.stdout);
+    let wrong = fixture.run(&["status", "--check"]).await.expect_code(10);
+    assert_eq!(
+        wrong.stdout,
+        format!("1 row of {table} is in quarantine: `phiseal quarantine list`\n")
+    );
+    let part = fixture.ask(&["status", "runs"], 0).await;
+    assert_eq!(part["runs"], status["runs"]);
+    assert_eq!(part.get("fields"), None);
 
     assert_eq!(
         fixture.refused(&["status", "--table", "visits"], 2).await,
@@ -85,7 +96,7 @@ async fn status_check_sees_interrupted_runs_and_lost_lanes(fixture: Fixture) {
         .await;
     let reasons = attention(&fixture.ask(&["status", "--check"], 10).await);
     assert!(
-        reasons.contains("run 1,") && reasons.contains("E0605"),
+        reasons.contains("run 1 (backfill of patients) was interrupted (E0605)"),
         "{reasons}"
     );
     fixture.run(&["status"]).await.expect_code(0);
@@ -120,9 +131,9 @@ async fn status_check_sees_interrupted_runs_and_lost_lanes(fixture: Fixture) {
     let status = fixture.ask(&["status", "--check"], 10).await;
     assert_eq!(status["lanes"].as_array().unwrap().len(), 2);
     let reasons = attention(&status);
-    assert!(reasons.contains("lane 1 of run 1"), "{reasons}");
-    assert!(reasons.contains("process 4712 on elsewhere"), "{reasons}");
-    assert!(!reasons.contains("lane 0"), "{reasons}");
+    let lost = "run 1 (backfill of patients): process 4712 on elsewhere no longer works on it";
+    assert!(reasons.contains(lost), "{reasons}");
+    assert!(!reasons.contains("4711"), "{reasons}");
 }
 
 async fn status_needs_no_wrapping_key(fixture: Fixture) {
