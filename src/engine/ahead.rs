@@ -8,7 +8,7 @@ use super::health::CENSUS_ROWS_MAX;
 use super::{Engine, EngineError, Job};
 use crate::crypto::KeyId;
 use crate::store::catalog::TableFacts;
-use crate::store::{FieldState, RunKind, SealedCount, TableField};
+use crate::store::{Extent, FieldState, RunKind, SealedCount, TableField};
 
 /// What would be done to one table.
 #[derive(Debug)]
@@ -116,7 +116,9 @@ impl Engine {
         &self,
         job: &Job,
     ) -> Result<Option<Vec<SealedCount>>, EngineError> {
-        if self.store.row_estimate(&job.table).await? > CENSUS_ROWS_MAX {
+        let relations = self.store.relations(&job.access()).await?;
+        let rows = Extent::rows(&self.store.extents(&relations).await?);
+        if rows > CENSUS_ROWS_MAX {
             return Ok(None);
         }
         Ok(Some(

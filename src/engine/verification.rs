@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::error::EngineError;
 use super::events::Event;
 use super::report::{TableReport, Tallied};
+use super::step::Step;
 use super::steps::verify::Verify;
 use super::throttle;
 use super::{Engine, Job, verify_loop};

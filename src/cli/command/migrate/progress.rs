@@ -87,13 +87,17 @@ impl Progress {
             return;
         };
         match (output.is_json(), &state.current) {
-            (true, Some((step, _))) => output.progress(&json!({
-                "event": "progress",
-                "kind": "migrate",
-                "step": step.number,
-                "steps": step.of,
-                "name": step.name,
-            })),
+            (true, Some((step, _))) => {
+                let members = [
+                    ("event", json!("progress")),
+                    ("kind", json!("migrate")),
+                    ("step", json!(step.number)),
+                    ("steps", json!(step.of)),
+                    ("name", json!(step.name)),
+                ];
+                let members = members.map(|(name, value)| (name.to_owned(), value));
+                output.progress(members.into_iter().collect(), &line);
+            }
             _ => output.say(&line),
         }
     }
