@@ -225,13 +225,13 @@ coded! {
             /// The purpose asked for.
             purpose: Purpose,
         } = "E0433"("there is no active {purpose} key for this tenant"),
-            hint: "make one with `phiseal keys create`";
+            hint: "make it with `phiseal keys create`, for a tenant with `--tenant T --if-missing`";
         /// A tenant already has an active key of this purpose.
         AlreadyActive {
             /// The purpose asked for.
             purpose: Purpose,
         } = "E0434"("a {purpose} key is active already"),
-            hint: "use `phiseal rotate` for a new version";
+            hint: "use `phiseal rotate` for a new version, or `--if-missing` where that is no error";
         /// The key that was read back after the insert is not the key that was made.
         ReadBackDiffers {
             /// The key.

@@ -152,6 +152,9 @@ pub struct NewKeys {
     /// For this tenant. A backfill creates the keys of the tenants that it finds
     #[arg(long, value_name = "T", default_value = "", hide_default_value = true)]
     pub tenant: String,
+    /// Exit with 0 if no key is missing, instead of an error; for scripts that set up a tenant
+    #[arg(long)]
+    pub if_missing: bool,
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

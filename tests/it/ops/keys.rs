@@ -122,6 +122,10 @@ async fn keys_create_makes_what_is_missing(fixture: Fixture) {
     assert_eq!(made.as_array().unwrap().len(), 2);
     assert_eq!(made[0]["tenant"], "clinic-7");
     assert_eq!(fixture.refused(&tenant, 7).await, "E0434");
+    let ensure = [&tenant[..], &["--if-missing"]].concat();
+    let ensured = fixture.run(&ensure).await.expect_code(0);
+    assert_eq!(ensured.stdout, "no key was missing\n");
+    assert_eq!(fixture.ask(&ensure, 0).await, json!({ "created": [] }));
     let check = fixture.ask(&["keys", "check"], 0).await;
     assert_eq!(
         (&check["checked"], &check["failed"]),
