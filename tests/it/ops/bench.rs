@@ -147,9 +147,9 @@ async fn bench_needs_nothing_installed_and_changes_nothing(fixture: Fixture) {
 
     let shown = fixture.run(&["bench"]).await.expect_code(0);
     for word in [
-        "BOUND BY",
+        "LIMITED BY",
         "throw-away",
-        "nothing was changed",
+        "Nothing was changed",
         "temporary table",
     ] {
         assert!(shown.stdout.contains(word), "{word} in {}", shown.stdout);
@@ -184,7 +184,7 @@ async fn bench_in_the_tables_leaves_them_as_they_were(fixture: Fixture) {
 
     let shown = fixture.run(&["bench", "--write-sample"]).await;
     let shown = shown.expect_code(0);
-    assert!(shown.stderr.contains("rolled back"), "{}", shown.stderr);
+    assert!(shown.stderr.contains("rolls them back"), "{}", shown.stderr);
     assert!(shown.stdout.contains("left"), "{}", shown.stdout);
     // The copy has the sealed columns of the table, and the unique index on one.
     plausible(&fixture.ask(&["bench"], 0).await["total"]);

@@ -184,7 +184,7 @@ impl Report {
             .map(|(name, figures)| figures.takes(name, self.lanes))
             .collect();
         let (speed, time) = (
-            format!("{} LANES/s", self.lanes),
+            format!("ROWS/s, {} LANES", self.lanes),
             format!("WITH {} LANES", self.lanes),
         );
         let mut head = vec![
@@ -192,15 +192,15 @@ impl Report {
             "ROWS",
             "VALUES",
             "BYTES",
-            "READ/s",
-            "SEAL/s",
-            "WRITE/s",
-            "BOUND BY",
+            "READ ROWS/s",
+            "ENCRYPT ROWS/s",
+            "WRITE ROWS/s",
+            "LIMITED BY",
             "NETWORK",
-            "ONE LANE/s",
+            "ROWS/s, 1 LANE",
         ];
         head.extend(many_lanes.then_some(speed.as_str()));
-        let mut takes_head = vec!["TABLE", "GROWTH", "WAL", "WITH ONE LANE"];
+        let mut takes_head = vec!["TABLE", "GROWTH", "WAL", "WITH 1 LANE"];
         takes_head.extend(many_lanes.then_some(time.as_str()));
         let mut out = vec![
             self.about(),
@@ -215,7 +215,7 @@ impl Report {
             }
             if benched.measured.refused > 0 {
                 out.push(format!(
-                    "{}: batches left out: {}; the database refused them, or somebody else held their rows",
+                    "{}: batches left out: {}; the database refused them, or another session held their rows",
                     benched.name, benched.measured.refused
                 ));
             }
@@ -240,29 +240,29 @@ impl Report {
         let network = if self.sqlite {
             String::new()
         } else {
-            format!("; {:.2} ms to the server and back", self.round_trip_ms())
+            format!(" Round trip to the server: {:.2} ms.", self.round_trip_ms())
         };
         format!(
-            "measured on {}, sealed in memory {keys}, written into {}{network}; rows/s are of rows with a value",
+            "Sampled {} with a value, encrypted them {keys}, and wrote them to {}.{network}",
             counted(rows, "row"),
             match self.place {
-                TrialTable::Copy => "a temporary table, which is quicker than the table itself",
-                TrialTable::Table => "the table itself and rolled back",
+                TrialTable::Copy => "a temporary table (the real table will be slower)",
+                TrialTable::Table => "the table itself, rolled back",
             }
         )
     }
 
     fn afterwards(&self) -> String {
         if self.place == TrialTable::Copy {
-            return "nothing was changed; --write-sample measures closer, in the table itself"
+            return "Nothing was changed. --write-sample measures more exactly, in the table itself"
                 .to_owned();
         }
         if self.sqlite {
-            return "all of it was rolled back; nothing is left in the file".to_owned();
+            return "Everything was rolled back; nothing is left in the file".to_owned();
         }
         let total = Figures::of(&self.tables);
         format!(
-            "all of it was rolled back; left are {} for VACUUM, {} by which tables and indexes grew, and at most {} of WAL (others' included)",
+            "Everything was rolled back. It leaves {} for VACUUM, {} of growth of tables and indexes, and at most {} of WAL (including that of others)",
             counted(total.dead_rows, "dead row version"),
             bytes(total.left_growth_bytes),
             bytes(total.left_wal_bytes),
@@ -291,11 +291,11 @@ impl Report {
 /// The warning shown before a sample is written into the tables.
 pub(super) fn beforehand(sqlite: bool) -> &'static str {
     if sqlite {
-        "--write-sample: up to 8 batches of 2000 rows are written into each table and rolled back; other writers wait \
+        "--write-sample writes up to 8 batches of 2000 rows into each table and rolls them back; other writers wait \
          meanwhile, triggers fire, and nothing is left"
     } else {
-        "--write-sample: up to 8 batches of 2000 rows are written into each table and rolled back; their rows are \
-         locked meanwhile, triggers fire, and dead row versions, WAL and some growth are left for VACUUM"
+        "--write-sample writes up to 8 batches of 2000 rows into each table and rolls them back; meanwhile it locks \
+         these rows and triggers fire; it leaves dead row versions, WAL and some growth for VACUUM"
     }
 }
 

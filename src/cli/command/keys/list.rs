@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::cli::args::Global;
-use crate::cli::columns::{self, or_nothing};
+use crate::cli::columns::{self, Column, Cut, or_nothing};
+use crate::cli::figures;
 use crate::cli::output::Output;
+use crate::cli::screen;
 use crate::cli::session::Session;
 use crate::crypto::KeyId;
 use crate::error::{Exit, Fault};
@@ -86,6 +88,17 @@ pub fn table(records: &[KeyRecord]) -> String {
     if records.is_empty() {
         return "no keys; make them with `phiseal keys create`".to_owned();
     }
+    const COLUMNS: [Column; 8] = [
+        Column::always("KEY ID", Cut::Never),
+        Column::always("PURPOSE", Cut::Never),
+        Column::always("TENANT", Cut::Middle),
+        Column::with_room("VERSION", 1, Cut::Never),
+        Column::always("STATUS", Cut::Never),
+        Column::with_room("DUE (UTC)", 2, Cut::Never),
+        Column::with_room("ACTIVE SINCE (UTC)", 3, Cut::Never),
+        Column::with_room("WRAPPED UNDER", 4, Cut::Never),
+    ];
+    let time = |time: &Option<String>| or_nothing(time.as_deref().map(figures::minute).as_deref());
     let row = |record: &KeyRecord| {
         vec![
             record.key_id.to_string(),
@@ -93,25 +106,13 @@ pub fn table(records: &[KeyRecord]) -> String {
             record.tenant.clone(),
             record.version.to_string(),
             record.status.to_string(),
+            time(&record.rotation_due_at),
+            time(&record.activated_at),
             record.kek_ref.clone(),
-            or_nothing(record.activated_at.as_deref()),
-            or_nothing(record.rotation_due_at.as_deref()),
         ]
     };
     let rows: Vec<Vec<String>> = records.iter().map(row).collect();
-    columns::table(
-        &[
-            "KEY ID",
-            "PURPOSE",
-            "TENANT",
-            "VERSION",
-            "STATUS",
-            "WRAPPED UNDER",
-            "ACTIVATED AT",
-            "ROTATION DUE AT",
-        ],
-        &rows,
-    )
+    columns::fitted(&COLUMNS, &rows, screen::columns())
 }
 
 fn properties(record: &KeyRecord) -> String {
