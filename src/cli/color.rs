@@ -141,9 +141,10 @@ mod tests {
             ("warning: key 1 is due", "warning:"),
         ] {
             let shown = painted(text);
-            let (_, rest) = shown.split_once('\u{1b}').unwrap();
-            let (_, rest) = rest.split_once('m').unwrap();
-            let (coloured, _) = rest.split_once('\u{1b}').unwrap();
+            let (styled, rest) = shown.split_once("\u{1b}[0m").unwrap();
+            let (_, last) = styled.rsplit_once("\u{1b}[").unwrap();
+            let (_, coloured) = last.split_once('m').unwrap();
+            assert!(text.ends_with(rest), "{shown:?}");
             assert_eq!(coloured, begin, "{shown:?}");
         }
         let two = painted("error[E0101]: x\nusage: y\nhint: z").into_owned();

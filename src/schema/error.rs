@@ -59,7 +59,7 @@ coded! {
         UnknownSet {
             /// What was asked for.
             name: String,
-        } = "E0709"("this program carries no migration set {name:?}"), exit: Usage,
+        } = "E0709"("this program carries no migration set called '{name}'"), exit: Usage,
             hint: format!("it carries {}", PLATFORM_SETS.join(", "));
         /// A folder of migrations cannot be run as it is.
         Folder {
@@ -217,7 +217,7 @@ coded! {
             text: String,
             /// Why.
             why: &'static str,
-        } = "E0753"("{text:?} is no version of this set: {why}"), exit: Usage,
+        } = "E0753"("'{text}' is no version of this set: {why}"), exit: Usage,
             hint: "see `phiseal migrate status`";
         /// The connection was lost or cannot be used. Whether the last migration was committed,
         /// `status` tells.

@@ -38,7 +38,7 @@ pub fn new_files(dir: &Path, name: &str) -> Result<Vec<String>, MigrateError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if name.is_empty() || !name.chars().all(fits) {
         return Err(fault(format!(
-            "{name:?}: a name has letters, digits, _ and -"
+            "'{name}': a name has letters, digits, _ and -"
         )));
     }
     let files = folder::names(dir).map_err(io)?;

@@ -31,7 +31,8 @@ async fn help(path: &[String]) -> Help {
         }
         if section.ends_with("ptions") && line.trim_start().starts_with('-') {
             let named = line.split([' ', ',']).filter(|word| word.starts_with("--"));
-            options.extend(named.map(str::to_owned));
+            // `--verbose...` may be given several times.
+            options.extend(named.map(|option| option.trim_end_matches('.').to_owned()));
         }
     }
     commands.retain(|name| name != "help");

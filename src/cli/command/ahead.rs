@@ -30,24 +30,27 @@ pub fn lines(table: &TableAhead, done: &str) -> Vec<String> {
     let columns: Vec<String> = (table.columns.iter())
         .map(|column| Foreign(column).to_string())
         .collect();
-    let what = match table.values {
-        Some(values) => format!("{} would be {done}", counted(values, "value")),
-        None => format!("values would be {done}"),
+    let values = match table.values {
+        Some(values) => counted(values, "value"),
+        None => format!("the values of ~{}", counted(table.rows, "row")),
     };
-    vec![
-        format!(
-            "{} ({}), ~{}: {what}",
-            Foreign(&table.table),
-            columns.join(", "),
-            counted(table.rows, "row")
-        ),
-        format!(
-            "  ~{} to write; takes ~{}, grows files by ~{}, writes ~{} of WAL",
-            counted(estimate.rows_left, "row"),
+    let written = match estimate.rows_left {
+        0 => "  nothing would be written".to_owned(),
+        rows => format!(
+            "  ~{} to write; takes ~{} (not measured), grows files by ~{}, writes ~{} of WAL",
+            counted(rows, "row"),
             duration(estimate.seconds),
             bytes(estimate.growth_bytes),
             bytes(estimate.wal_bytes),
         ),
+    };
+    vec![
+        format!(
+            "{} ({}): {values} would be {done}",
+            Foreign(&table.table),
+            columns.join(", "),
+        ),
+        written,
     ]
 }
 

@@ -3,7 +3,7 @@
 //! Owns these additions. The statement that failed is not asked again: the rights are read in the
 //! catalogs, on a new connection. If that fails too, the fault stays as it is.
 
-use super::target::{migration_target, place_of};
+use super::target::{migration_target, place_of, url_origin};
 use super::{Session, plan_place};
 use crate::cli::args::{Cli, Command, Global};
 use crate::error::Fault;
@@ -19,10 +19,22 @@ pub async fn explained(cli: &Cli, fault: Fault) -> Fault {
     match (fault.code, &cli.command) {
         // It works on a database of its own.
         (_, Command::Demo(_)) => fault,
+        ("E0502", _) => with_origin(cli, fault),
         ("E0504" | "E0505" | "E0708", _) => named(cli, fault),
         ("E0510", _) => granted(cli, fault, own_and_planned).await,
         ("E0707", _) if fault.message.contains(DENIED) => granted(cli, fault, to_make).await,
         _ => fault,
+    }
+}
+
+/// The fault with what gave the URL that cannot be used.
+fn with_origin(cli: &Cli, fault: Fault) -> Fault {
+    match url_origin(&cli.global) {
+        Some(origin) => Fault {
+            hint: format!("correct {}: {}", Foreign(&origin), fault.hint),
+            ..fault
+        },
+        None => fault,
     }
 }
 
@@ -61,7 +73,7 @@ async fn granted(
     let missing = missing(&server, of_tables);
     let needed = missing
         .iter()
-        .filter_map(|right| right.only(|privilege| is_needed(&cli.global, privilege)));
+        .filter_map(|right| right.only(|privilege| is_needed(cli, privilege)));
     let statements: Vec<String> = Right::together(needed)
         .iter()
         .map(|right| right.grant_to(&server.role))
@@ -96,13 +108,14 @@ fn to_make(server: &ServerFacts, _: Vec<Right>) -> Vec<Right> {
     schema.chain(&server.create_denied).cloned().collect()
 }
 
+/// Whether the rights on tables are asked for here. Preflight names those of a verification, which
+/// reads only some columns.
 fn works_on_tables(command: &Command) -> bool {
     matches!(
         command,
         Command::Plan(_)
             | Command::Bench(_)
             | Command::Backfill(_)
-            | Command::Verify(_)
             | Command::Rotate(_)
             | Command::Finalize(_)
             | Command::Restore(_)
@@ -110,9 +123,11 @@ fn works_on_tables(command: &Command) -> bool {
     )
 }
 
-/// Whether the command needs this privilege: one that only looks writes nothing.
-fn is_needed(global: &Global, privilege: &str) -> bool {
-    global.access != Access::Look || matches!(privilege, "SELECT" | "USAGE")
+/// Whether the command needs this privilege: one that only looks writes nothing, and a verification
+/// need not.
+fn is_needed(cli: &Cli, privilege: &str) -> bool {
+    let only_reads = cli.global.access == Access::Look || matches!(cli.command, Command::Verify(_));
+    !only_reads || matches!(privilege, "SELECT" | "USAGE")
 }
 
 /// What is missing on the tables of the plan, if it names any.

@@ -11,7 +11,7 @@ use crate::cli::args::Global;
 use crate::error::connect_fault::Place;
 use crate::error::{Exit, Fault};
 use crate::ident::Ident;
-use crate::plan::Plan;
+use crate::plan::{Plan, Setting};
 use crate::schema::MigrateError;
 use crate::store::StoreError;
 use crate::store::postgres::PostgresStore;
@@ -90,6 +90,18 @@ pub fn database_url(global: &Global, plan: &Plan) -> Result<SecretString, Fault>
     match &global.database_url {
         Some(url) => Ok(SecretString::from(url.clone())),
         None => Ok(plan.database.url.resolve(&environment)?),
+    }
+}
+
+/// What gives the URL of the database, if that is `--database-url` or the plan file.
+pub fn url_origin(global: &Global) -> Option<String> {
+    if global.database_url.is_some() {
+        return Some("--database-url".to_owned());
+    }
+    let place = plan_place(global)?;
+    match read_plan(global, &place, false).ok()?.database.url {
+        Setting::Env(name) => Some(format!("the variable {name}")),
+        Setting::Literal(_) => Some(format!("url in {}", place.path.display())),
     }
 }
 

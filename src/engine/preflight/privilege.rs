@@ -82,12 +82,9 @@ fn to_verify(p: &Preflight<'_>, table: &TableFacts) -> Vec<Right> {
 
 /// `UPDATE` of the existing columns that the run writes and the role may not.
 fn denied_columns(p: &Preflight<'_>, table: &TableFacts) -> Option<Right> {
-    // The whole table has been reported already.
-    if table
-        .missing_rights
-        .iter()
-        .any(|right| right.includes("UPDATE"))
-    {
+    // The whole table, or that only its owner may run this, is reported already.
+    let is_whole = (table.missing_rights.iter()).any(|right| right.includes("UPDATE"));
+    if is_whole || (!table.owner && by_owner(p).is_some()) {
         return None;
     }
     let denied: Vec<String> = p
@@ -123,6 +120,20 @@ fn written(purpose: RunPurpose, field: &Field<'_>) -> Vec<String> {
     }
 }
 
+/// What the run makes or drops in its course, so that its role must own the table.
+fn by_owner(p: &Preflight<'_>) -> Option<&'static str> {
+    match p.purpose {
+        RunPurpose::Finalize => Some("another guard, and constraints"),
+        RunPurpose::Rotate { indexes: true } => {
+            let mut fields = p.fields();
+            let has_index = fields.any(|(_, field)| field.plan.blind_index.is_some());
+            has_index.then_some("new columns of the blind indexes, and another guard")
+        }
+        RunPurpose::Restore { drop_sealed: true } => Some("the sealed columns and the guard"),
+        _ => None,
+    }
+}
+
 fn ownership(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
     let mut made: Vec<String> = p
         .fields()
@@ -133,17 +144,7 @@ fn ownership(p: &Preflight<'_>, table: &TableFacts, out: &mut Findings) {
     if p.purpose == RunPurpose::Backfill && !guarded(table) {
         made.push("the guard's triggers".to_owned());
     }
-    let has_index = p
-        .fields()
-        .any(|(_, field)| field.plan.blind_index.is_some());
-    let by_owner = match p.purpose {
-        RunPurpose::Finalize => Some("another guard, and constraints"),
-        RunPurpose::Rotate { indexes: true } if has_index => {
-            Some("new columns of the blind indexes, and another guard")
-        }
-        RunPurpose::Restore { drop_sealed: true } => Some("the sealed columns and the guard"),
-        _ => None,
-    };
+    let by_owner = by_owner(p);
     made.extend(by_owner.map(str::to_owned));
     if !made.is_empty() {
         out.refuse(

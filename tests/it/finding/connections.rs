@@ -2,7 +2,7 @@
 //! database and user, but never the password.
 
 use super::{at, failed, text};
-use crate::support::database;
+use crate::support::{Project, database};
 use crate::tls::CANARY;
 use crate::tls::server::server;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use std::time::Instant;
 /// What a command says that gets this URL.
 async fn told(url: &str, code: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
-    let status = at(folder.path(), &["migrate", "status", "--database-url", url]);
+    let status = at(folder.path(), &["status", "--database-url", url]);
     let (error, stderr) = failed(status, code).await;
     assert!(!error.to_string().contains(CANARY), "{error}");
     assert!(!stderr.contains(CANARY), "{stderr}");
@@ -257,6 +257,15 @@ async fn urls_of_other_databases_and_mistyped_ones_are_told_apart() {
     ] {
         says(&told(url, "E0502").await, part, "");
     }
+    // What gave the URL is what is to be corrected.
+    let project = Project::new();
+    project.plan("env:APP_URL", "");
+    let wrong = at(project.dir(), &["status"]).env("APP_URL", "mysql://h/d");
+    let (error, _) = failed(wrong, "E0502").await;
+    says(&error, "", "correct the variable APP_URL");
+    project.plan("mysql://h/d", "");
+    let (error, _) = failed(at(project.dir(), &["status"]), "E0502").await;
+    says(&error, "", "correct url in phiseal.toml");
     let db = database("finding_schemes").await;
     let folder = tempfile::tempdir().unwrap();
     let long = db.url().replace("postgres://", "postgresql://");

@@ -193,7 +193,17 @@ async fn the_engine_seals_verifies_and_rotates_and_is_told_what_only_the_owner_m
     ] {
         let (found, hint) = clinic.refused(engine, args, 3).await;
         assert_eq!(found, code, "{args:?}: {hint}");
+        assert!(
+            !hint.contains("plan --sql"),
+            "{args:?} leads nowhere: {hint}"
+        );
     }
+    let begun = "SELECT count(*) FROM phiseal.encryption_keys WHERE status = 'pre_active'";
+    assert_eq!(
+        clinic.db.count(begun).await,
+        0,
+        "a refused rotation made a key"
+    );
     for sql in [
         "UPDATE app.patients SET notes = 'x'",
         "UPDATE app.patients SET ssn = 'x'",

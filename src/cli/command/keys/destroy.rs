@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{Destroy, Global, Search};
 use crate::cli::command::ahead;
+use crate::cli::lines::Lines;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::question;
@@ -111,7 +112,7 @@ fn would(found: DestroyAhead, shredded: bool, output: Output) -> Exit {
         ));
     }
     lines.push(coverage(found.searched.as_ref()));
-    output.result(&value, &lines.join("\n"));
+    output.result(&value, &filled(&lines));
     ahead::conclude(found.refused.map(Fault::from), output)
 }
 
@@ -178,7 +179,14 @@ fn say(done: &Destroyed, shredded: bool, output: Output) {
     }
     lines.push(coverage(done.searched.as_ref()));
     lines.push(UNKNOWABLE.to_owned());
-    output.result(&value, &lines.join("\n"));
+    output.result(&value, &filled(&lines));
+}
+
+/// The lines, broken where they are too long.
+fn filled(lines: &[String]) -> String {
+    let mut out = Lines::default();
+    lines.iter().for_each(|line| out.head(line));
+    out.0.join("\n")
 }
 
 /// What a search found and what it could not read, as JSON.

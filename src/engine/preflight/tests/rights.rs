@@ -65,7 +65,7 @@ fn the_hint_of_a_missing_right_is_the_whole_statement_that_gives_it() {
     });
     world.purpose = RunPurpose::Restore { drop_sealed: false };
     let found = world.check();
-    let hints: Vec<&str> = found.refusals().map(|found| found.hint.as_str()).collect();
+    let hints = of_code(&found, "E0217");
     assert_eq!(
         hints,
         [
@@ -78,7 +78,7 @@ fn the_hint_of_a_missing_right_is_the_whole_statement_that_gives_it() {
     world.server.create_denied = create();
     world.table().owner = false;
     let found = world.check();
-    let hints: Vec<&str> = found.refusals().map(|found| found.hint.as_str()).collect();
+    let hints = of_code(&found, "E0218");
     assert!(
         hints[0].contains(r#"GRANT "clinic" TO "deploy"; and `role = "clinic"`"#),
         "{hints:?}"
@@ -87,4 +87,10 @@ fn the_hint_of_a_missing_right_is_the_whole_statement_that_gives_it() {
         hints[1].starts_with(r#"GRANT CREATE ON SCHEMA "phiseal" TO "Phi ""engine";"#),
         "{hints:?}"
     );
+}
+
+/// The hints of the refusals with this code.
+fn of_code<'a>(found: &'a Findings, code: &str) -> Vec<&'a str> {
+    let found = found.refusals().filter(|found| found.code == code);
+    found.map(|found| found.hint.as_str()).collect()
 }

@@ -178,7 +178,7 @@ mod tests {
             ("ssl_min_protocol_version", "TLSv1.3", "TLS 1.2 is accepted"),
             ("sslcrl", "/crl.pem", "revoked certificates"),
             ("options", "-c x=y", "PGOPTIONS"),
-            ("service", "s", "host, port"),
+            ("service", "xyzzy", "host, port"),
         ] {
             let said = judged(name, value).unwrap().unwrap_err();
             assert!(said.contains(part) && !said.contains(value), "{said}");
