@@ -72,7 +72,9 @@ def reaches(name, server):
 def main():
     loopback_up()
     forbid_libraries()
+    # What an engine gives every container.
     subprocess.run(["mount", "-t", "proc", "proc", f"{ROOT}/proc"], check=True)
+    subprocess.run(["mount", "--bind", "/dev", f"{ROOT}/dev"], check=True)
     demo = subprocess.run([*PHISEAL, "demo", "--rows", "2000", "--json"], env=ALONE, capture_output=True, text=True)
     assert demo.returncode == 0 and '"failed":0' in demo.stdout, demo.stdout + demo.stderr
     dns = socket.socket(type=socket.SOCK_DGRAM)

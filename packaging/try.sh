@@ -71,7 +71,7 @@ done
 
 root=$fresh/root
 cp -r "$dist/container/rootfs" "$root"
-mkdir -p "$root/proc" "$root/etc"
+mkdir "$root/proc" "$root/dev"
 chmod 1777 "$root/tmp"
 echo "nameserver 127.0.0.1" >"$root/etc/resolv.conf"
 echo "127.0.0.1 listed.example" >"$root/etc/hosts"
