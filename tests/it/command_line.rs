@@ -252,7 +252,7 @@ async fn a_table_is_taken_by_commands_on_tables_and_refused_by_the_others() {
     ] {
         let args = [args, &["--json"]].concat();
         let said = project.phiseal(&args).run().await.expect_code(2).json();
-        assert_eq!(said["error"]["code"], "E0104", "{args:?}: {said}");
+        assert_eq!(said["error"]["code"], "E0126", "{args:?}: {said}");
     }
 }
 

@@ -334,8 +334,8 @@ mod tests {
         assert_eq!(counted, expected);
         assert_eq!(summary.entries(), 45);
         assert_eq!(
-            counts_table(&summary, Some(60)).lines().nth(1),
-            Some("25     public.patients  ssn     open  does not open")
+            counts_table(&summary, Some(59)).lines().nth(1),
+            Some("25     public.patients  ssn     open   does not open")
         );
     }
 

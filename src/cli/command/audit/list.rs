@@ -9,18 +9,15 @@ use serde_json::{Value, json};
 
 use super::entries_counted;
 use crate::cli::args::{AuditList, Global};
-use crate::cli::columns;
+use crate::cli::columns::{self, Column, Cut};
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::error::{Exit, Fault};
-use crate::foreign::Foreign;
 use crate::run::audit::Pages;
 use crate::store::{AuditEntry, AuditRow, Store, StoreError};
 
 /// The widest line, in characters.
 const WIDTH: usize = 80;
-/// The widest name of an actor; the whole one is in the JSON.
-const ACTOR_MAX: usize = 16;
 
 pub async fn run(global: &Global, args: &AuditList, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;
@@ -137,21 +134,17 @@ fn subject(entry: &AuditEntry) -> Value {
     serde_json::from_str(&entry.subject).unwrap_or_else(|_| Value::from(entry.subject.as_str()))
 }
 
-const HEAD: [&str; 5] = ["NO", "TIME (UTC)", "WHO", "ACTION", "ABOUT"];
-
-/// The rows as lines; what is last in a line is cut to the width that is left.
+/// The rows as lines of at most [`WIDTH`] columns.
 fn table<'a>(rows: impl Iterator<Item = &'a AuditRow>) -> String {
-    let mut lines: Vec<Vec<String>> = rows.map(line).collect();
-    let widest = |at: usize| {
-        let cells = lines.iter().map(|line| line[at].chars().count());
-        cells.max().unwrap_or(0).max(HEAD[at].len())
-    };
-    let used: usize = (0..HEAD.len() - 1).map(|at| widest(at) + 2).sum();
-    for line in &mut lines {
-        let about = cut(&line[HEAD.len() - 1], WIDTH.saturating_sub(used).max(8));
-        line[HEAD.len() - 1] = about;
-    }
-    columns::table(&HEAD, &lines)
+    const COLUMNS: [Column; 5] = [
+        Column::always("NO", Cut::Never),
+        Column::always("TIME (UTC)", Cut::Never),
+        Column::always("WHO", Cut::End),
+        Column::always("ACTION", Cut::End),
+        Column::always("ABOUT", Cut::End),
+    ];
+    let lines: Vec<Vec<String>> = rows.map(line).collect();
+    columns::fitted(&COLUMNS, &lines, Some(WIDTH))
 }
 
 fn line(row: &AuditRow) -> Vec<String> {
@@ -173,20 +166,11 @@ fn line(row: &AuditRow) -> Vec<String> {
         .replacen('T', " ", 1);
     vec![
         number,
-        cut(&time, 19),
-        cut(&entry.actor, ACTOR_MAX),
-        cut(&entry.action, 16),
+        time,
+        entry.actor.clone(),
+        entry.action.clone(),
         about(&subject(entry)),
     ]
-}
-
-/// The text in at most so many characters, as it is shown.
-fn cut(text: &str, width: usize) -> String {
-    let shown = Foreign(text).to_string();
-    match shown.chars().count() > width {
-        true => shown.chars().take(width - 1).chain(['\u{2026}']).collect(),
-        false => shown,
-    }
 }
 
 /// What of a subject is shown, in this order, with the word before each.
@@ -282,10 +266,7 @@ mod tests {
         for line in text.lines() {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
-        assert!(
-            text.contains("2026-07-01 12:00:00  root@a-host-with"),
-            "{text}"
-        );
+        assert!(text.contains("2026-07-01 12:00:00  root@a-"), "{text}");
         assert!(text.contains("cannot be read"));
     }
 

@@ -208,7 +208,7 @@ fn keys_due(reasons: &[Reason]) -> Vec<Item> {
     });
     let first = first.min().map(figures::minute).unwrap_or_default();
     vec![Item::line(format!(
-        "{}, the first on {first} (UTC): `phiseal rotate --if-due`",
+        "{}, first on {first}: `phiseal rotate --if-due`",
         counted(due.len(), "key")
     ))]
 }

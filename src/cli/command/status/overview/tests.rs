@@ -108,8 +108,7 @@ fn many_keys_are_one_line() {
         })
         .collect();
     let text = shown(&health, Some((80, 23)));
-    let line =
-        "keys due    500 keys, the first on 2026-03-21 00:00 (UTC): `phiseal rotate --if-due`";
+    let line = "keys due    500 keys, first on 2026-03-21 00:00: `phiseal rotate --if-due`";
     assert!(text.contains(line), "{text}");
     assert_eq!(text.lines().count(), 8, "{text}");
 }
