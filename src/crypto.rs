@@ -22,15 +22,18 @@
 //! ```
 
 mod aead;
+mod base64url;
 mod blind_index;
 mod column_key;
 mod context;
 mod data_key;
 pub mod envelope;
 mod key_id;
+mod key_part;
 mod mac;
 mod nonce;
 mod normalise;
+pub mod plaintext;
 mod prf;
 mod random;
 mod row_key;
@@ -43,11 +46,13 @@ pub use context::Context;
 pub use data_key::{DataKey, Purpose, UnknownPurpose};
 pub use envelope::{Envelope, EnvelopeError, Suite};
 pub use key_id::KeyId;
+pub use key_part::{IntoRowKey, KeyPart};
 pub use mac::{MacKey, RowTag, Tagger};
 pub use nonce::{Nonce, NonceBatch};
 pub use normalise::{Normaliser, UnknownNormaliser};
+pub use plaintext::{Date, WrongForm};
 pub use random::RandomError;
-pub use row_key::{KeyPart, RowKey, RowKeyError};
+pub use row_key::{RowKey, RowKeyError};
 pub use text::TextError;
 pub use wrapping::{KeyLineError, UnwrapError, WrapError, WrappingKey};
 

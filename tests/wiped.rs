@@ -22,7 +22,9 @@ use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use phiseal::crypto::{DataKey, IndexSpec, KeyId, KeyPart, Normaliser, Purpose, WrappingKey};
-use phiseal::keys::{KeyFor, KeyRecord, KeyStatus, Keyring, LocalProvider, NewKey, ProviderConfig};
+use phiseal::keys::{
+    KeyFor, KeyProvider, KeyRecord, KeyStatus, Keyring, LocalProvider, NewKey, ProviderConfig,
+};
 use phiseal::{Field, Opener, Sealer};
 use sha2::Sha256;
 use sha2::block_api::compress256;
@@ -282,12 +284,12 @@ async fn the_child() {
 }
 
 async fn work(keys: &[(i64, &str, &str)], mut value: Zeroizing<Vec<u8>>, path: &str) {
-    let provider = ProviderConfig::File(path.into()).open().await.unwrap();
+    let provider = ProviderConfig::File(path.into()).open().unwrap();
     let records: Vec<KeyRecord> = keys
         .iter()
         .map(|key| record(key, provider.reference()))
         .collect();
-    let keyring = Arc::new(Keyring::load(&records, provider.as_ref()).await.unwrap());
+    let keyring = Arc::new(Keyring::load(&records, &provider).await.unwrap());
     let field =
         Field::new(TABLE, "ssn").blind_index(IndexSpec::new(Normaliser::Caseless, 256).unwrap());
     let sealer = Sealer::new(Arc::clone(&keyring), field.clone());

@@ -12,6 +12,7 @@ mod records;
 mod removal;
 mod status;
 mod value;
+mod values;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ pub use self::records::{Abandon, Fields, Forget, Quarantine, Rebind, Runs};
 pub use self::removal::{FinalizeArgs, MethodArg, PlaintextArg, RestoreArgs, ScrubArgs};
 pub use self::status::{Status, StatusPart};
 use self::value::whole_number;
+pub use self::values::{Open, Values};
 use crate::cli::color::When;
 use crate::pace::Pace;
 use crate::store::sqlite::Access;
@@ -214,6 +216,16 @@ pub enum Command {
     /// Dropped columns leave their values in tables, statistics and the write-ahead log. This rewrites
     /// them, then searches the files for the plaintext, and lists what only a DBA can do.
     Scrub(ScrubArgs),
+    /// Decrypt values from stdin, for scripts
+    ///
+    /// Reads rows as CSV or JSON lines and writes them with the decrypted values. Notes in the audit log
+    /// who decrypted how many values of which column.
+    Open(Open),
+    /// Encrypt values from stdin, for scripts
+    ///
+    /// Reads rows as CSV or JSON lines and writes them with the sealed values and blind indexes. Changes
+    /// no table.
+    Seal(Values),
     /// Estimate how long a backfill takes, from a sample
     ///
     /// Reads batches from several places of each table, encrypts them in memory, and writes them into a

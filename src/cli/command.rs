@@ -15,6 +15,7 @@ mod init;
 mod keys;
 mod man;
 mod migrate;
+mod open;
 mod pace;
 mod plan;
 mod quarantine;
@@ -22,8 +23,10 @@ mod restore;
 mod rotate;
 mod runs;
 mod scrub;
+mod seal;
 mod status;
 mod tables;
+mod values;
 mod verify;
 
 use super::args::{Cli, Command};
@@ -60,6 +63,8 @@ async fn dispatched(cli: &Cli, output: &Output) -> Result<Exit, Fault> {
         Command::Finalize(args) => finalize::run(global, args, *output).await,
         Command::Restore(args) => restore::run(global, args, *output).await,
         Command::Scrub(args) => scrub::run(global, args, *output).await,
+        Command::Open(args) => open::run(global, args, *output).await,
+        Command::Seal(args) => seal::run(global, args, *output).await,
         Command::Pause => pace::pause(global, *output).await,
         Command::Resume => pace::resume(global, *output).await,
         Command::Speed(args) => pace::speed(global, args, *output).await,

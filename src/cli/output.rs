@@ -2,8 +2,8 @@
 //! a line.
 //! With `--json`, stdout always gets one object: the result or the fault.
 //! All output is free of control and format characters except its own line breaks and colours, so
-//! that no name, reason or message can control a terminal. Only `sql` writes what others wrote
-//! as it is, and never to a terminal. Files and pipes get colours only where the user asks for them.
+//! that no name, reason or message can control a terminal. Only `sql` and `rows` write what
+//! others wrote as it is, and never to a terminal. Files and pipes get colours only where the user asks for them.
 
 #![allow(
     clippy::print_stdout,
@@ -172,6 +172,20 @@ impl Output {
         }
         self.verbatim(value, text);
         Ok(())
+    }
+
+    /// Writes rows of the user's to stdout as they are; to a terminal, with the characters written out
+    /// that it would act on.
+    ///
+    /// # Errors
+    /// Whatever writing reports.
+    pub fn rows(self, rows: &[u8]) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        match out.is_terminal() {
+            true => out.write_all(foreign::lines(&String::from_utf8_lossy(rows)).as_bytes())?,
+            false => out.write_all(rows)?,
+        }
+        out.flush()
     }
 
     /// Prints a line for people to stderr.

@@ -253,15 +253,15 @@ impl Session {
         also: Option<Box<dyn KeyProvider>>,
     ) -> Result<ProviderSet, Fault> {
         let keys = &self.plan.keys;
-        let current = keys.provider.resolve(&environment)?.open().await?;
+        let current = keys.provider.resolve(&environment)?.open()?;
         let mut others: Vec<Box<dyn KeyProvider>> = also.into_iter().collect();
         for previous in &keys.previous {
-            match previous.resolve(&environment)?.open().await {
-                Ok(provider) => others.push(provider),
+            match previous.resolve(&environment)?.open() {
+                Ok(provider) => others.push(Box::new(provider)),
                 Err(error) => tracing::warn!("a previous wrapping key is not there: {error}"),
             }
         }
-        Ok(ProviderSet::new(current, others))
+        Ok(ProviderSet::new(Box::new(current), others))
     }
 
     /// Unwraps and compares every key, so that a key error is found before any row is read.

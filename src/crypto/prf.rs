@@ -27,11 +27,19 @@ const INITIAL: [u32; 8] = [
 pub(super) struct Prf(Box<States>);
 
 /// On the heap: what is moved with its owner leaves no copy behind.
-#[derive(Zeroize, ZeroizeOnDrop)]
 struct States {
     inner: [u32; 8],
     outer: [u32; 8],
 }
+
+impl Drop for States {
+    fn drop(&mut self) {
+        self.inner.zeroize();
+        self.outer.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for States {}
 
 impl Prf {
     /// Keys it with 32 bytes.

@@ -1,49 +1,14 @@
 //! Row keys: a primary key encoded as bytes that stay the same as long as the primary key does.
-//! Owns the encoding of each column type and the refusal of values that have no single form.
+//! Owns the encoding of each column type and the refusal of values that have no single form. What a
+//! key column may hold is in `key_part`.
 //! Always holds: different keys have different bytes; nothing here prints a key, which may be PHI.
 
 use std::fmt;
 
-use super::context::push_length_prefixed;
+use super::{context::push_length_prefixed, key_part::KeyPart, plaintext};
 
 /// The smallest timestamp of PostgreSQL, 4714-11-24 BC, in microseconds since 1970.
 const TIMESTAMP_MIN: i64 = -210_866_803_200_000_000;
-
-/// The value of one primary key column.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub enum KeyPart {
-    /// Any integer type.
-    Int(i64),
-    /// A uuid's 16 bytes.
-    Uuid([u8; 16]),
-    /// text, varchar, citext, and char(n) without its trailing blanks.
-    Text(String),
-    /// A numeric as `trim_scale(v)::text` writes it: `100`, `1.5`, `0`.
-    Numeric(String),
-    /// A date as `YYYY-MM-DD`, years 0001 to 9999.
-    Date(String),
-    /// A timestamp, with or without time zone: microseconds since 1970-01-01 UTC.
-    Timestamp(i64),
-    /// The bytes of a bytea or blob.
-    Bytes(Vec<u8>),
-    /// A boolean.
-    Bool(bool),
-}
-
-impl fmt::Debug for KeyPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Int(_) => "Int(..)",
-            Self::Uuid(_) => "Uuid(..)",
-            Self::Text(_) => "Text(..)",
-            Self::Numeric(_) => "Numeric(..)",
-            Self::Date(_) => "Date(..)",
-            Self::Timestamp(_) => "Timestamp(..)",
-            Self::Bytes(_) => "Bytes(..)",
-            Self::Bool(_) => "Bool(..)",
-        })
-    }
-}
 
 /// An encoded primary key.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -117,7 +82,7 @@ fn push_part(out: &mut Vec<u8>, column: usize, part: &KeyPart) -> Result<(), Row
             push_tagged(out, b'n', value.as_bytes())
         }
         KeyPart::Numeric(_) => return Err(RowKeyError::Numeric { column }),
-        KeyPart::Date(value) if is_iso_date(value.as_bytes()) => {
+        KeyPart::Date(value) if plaintext::is_iso_date(value) => {
             push_tagged(out, b'd', value.as_bytes())
         }
         KeyPart::Date(_) => return Err(RowKeyError::Date { column }),
@@ -152,37 +117,6 @@ fn is_trimmed_numeric(text: &str) -> bool {
         && (whole == "0" || !whole.starts_with('0'))
         && fraction.is_none_or(|fraction| digits(fraction) && !fraction.ends_with('0'))
         && text != "-0"
-}
-
-/// Whether the text is a day of the proleptic Gregorian calendar, which PostgreSQL uses, in the
-/// form `YYYY-MM-DD`.
-fn is_iso_date(text: &[u8]) -> bool {
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
-        return false;
-    };
-    let number = |digits: &[&u8]| {
-        digits.iter().try_fold(0u32, |value, digit| {
-            digit
-                .is_ascii_digit()
-                .then(|| value * 10 + u32::from(**digit - b'0'))
-        })
-    };
-    let (Some(year), Some(month), Some(day)) = (
-        number(&[y1, y2, y3, y4]),
-        number(&[m1, m2]),
-        number(&[d1, d2]),
-    ) else {
-        return false;
-    };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => 0,
-    };
-    year >= 1 && (1..=days).contains(&day)
 }
 
 #[cfg(test)]

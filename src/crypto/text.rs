@@ -4,9 +4,8 @@
 //!
 //! [`Envelope::parse`]: super::Envelope::parse
 
-use base64::{DecodeError, Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
 use super::{
+    base64url::{self, NotBase64},
     envelope::{self, Suite},
     key_id::KeyId,
 };
@@ -18,7 +17,7 @@ pub const PREFIX: &str = "ps1.";
 pub fn encode(envelope: &[u8]) -> String {
     let mut text = String::with_capacity(encoded_len(envelope.len()));
     text.push_str(PREFIX);
-    URL_SAFE_NO_PAD.encode_string(envelope, &mut text);
+    base64url::encode(envelope, &mut text);
     text
 }
 
@@ -29,11 +28,13 @@ pub fn encode(envelope: &[u8]) -> String {
 /// unused bits that are not zero.
 pub fn decode(text: &str) -> Result<Vec<u8>, TextError> {
     let body = text.strip_prefix(PREFIX).ok_or(TextError::Prefix)?;
-    URL_SAFE_NO_PAD.decode(body).map_err(|error| match error {
-        DecodeError::InvalidLength(_) => TextError::Length,
-        DecodeError::InvalidLastSymbol { .. } => TextError::UnusedBits,
-        DecodeError::InvalidByte(..) | DecodeError::InvalidPadding => TextError::Alphabet,
-    })
+    let mut bytes = Vec::with_capacity(body.len());
+    base64url::decode(body.as_bytes(), &mut bytes).map_err(|error| match error {
+        NotBase64::Length => TextError::Length,
+        NotBase64::UnusedBits => TextError::UnusedBits,
+        NotBase64::Alphabet => TextError::Alphabet,
+    })?;
+    Ok(bytes)
 }
 
 /// The first 12 characters of every sealed text of this suite under this key.
@@ -56,9 +57,7 @@ pub const fn sealed_len(plaintext_bytes: usize, pad_to: u32) -> usize {
 }
 
 const fn encoded_len(bytes: usize) -> usize {
-    PREFIX
-        .len()
-        .saturating_add(bytes.saturating_mul(4).div_ceil(3))
+    PREFIX.len().saturating_add(base64url::encoded_len(bytes))
 }
 
 /// A text that is not the text form of any bytes.

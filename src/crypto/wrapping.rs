@@ -5,11 +5,11 @@
 
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use super::{
     aead::{self, TAG_BYTES},
+    base64url,
     context::push_length_prefixed,
     data_key::{DataKey, Purpose},
     key_id::KeyId,
@@ -54,9 +54,7 @@ impl WrappingKey {
         };
         // The buffer is wiped in every case, and is large enough that it never grows.
         let mut bytes = Zeroizing::new(Vec::with_capacity(encoded.len()));
-        URL_SAFE_NO_PAD
-            .decode_vec(encoded, &mut bytes)
-            .map_err(|_| KeyLineError::Base64)?;
+        base64url::decode(encoded, &mut bytes).map_err(|_| KeyLineError::Base64)?;
         if bytes.len() != 32 {
             return Err(KeyLineError::Length(bytes.len()));
         }
@@ -75,7 +73,7 @@ impl WrappingKey {
         // The whole length is reserved first: a `String` that grows frees its old buffer unwiped.
         let mut line = Zeroizing::new(String::with_capacity(LINE_PREFIX.len() + ENCODED_CHARS + 1));
         line.extend(LINE_PREFIX.iter().map(|byte| char::from(*byte)));
-        URL_SAFE_NO_PAD.encode_string(self.0.as_slice(), &mut line);
+        base64url::encode(self.0.as_slice(), &mut line);
         line.push('\n');
         line
     }
@@ -85,7 +83,9 @@ impl WrappingKey {
     pub fn reference(&self) -> String {
         let mut digest = [0; 32];
         Prf::new(&self.0).expand(b"ps1/ref", b"", &mut digest);
-        format!("wk:{}", hex::encode(&digest[..8]))
+        let [a, b, c, d, e, f, g, h, ..] = digest;
+        let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        format!("wk:{first:016x}")
     }
 
     /// Wraps a data key for one key id, purpose and tenant, into 62 bytes.

@@ -11,10 +11,10 @@ use super::school::{School, SealedStudent, Student};
 use super::stage::Stage;
 use super::students::student;
 use crate::cli::columns;
-use crate::crypto::{IndexSpec, KeyPart, Normaliser};
+use crate::crypto::{IndexSpec, Normaliser};
 use crate::error::Fault;
 use crate::keys::Keyring;
-use crate::sealer::{Field, Opener, Sealer, ValueError};
+use crate::sealer::{Field, Opener, Plaintext, Sealer, ValueError};
 
 /// Students in one page.
 const PAGE: i64 = 5_000;
@@ -118,15 +118,11 @@ impl Reader {
     /// Column, what is stored, and what it opens to.
     fn open(&self, id: i64, found: Option<&SealedStudent>) -> [(&'static str, Stored, Opened); 4] {
         let bytes = |opener: &Opener, sealed: Option<&Vec<u8>>| {
-            let opened =
-                Opened::of(sealed.map(|sealed| opener.open("", &[KeyPart::Int(id)], sealed)));
+            let opened = Opened::of(sealed.map(|sealed| opener.open("", id, sealed)));
             (Stored::Bytes(sealed.cloned()), opened)
         };
         let in_place = found.and_then(|found| found.guardian_phone.as_ref());
-        let phone = in_place.map(|sealed| {
-            self.guardian_phone
-                .open_text("", &[KeyPart::Int(id)], sealed)
-        });
+        let phone = in_place.map(|sealed| self.guardian_phone.open("", id, sealed.as_bytes()));
         let (date_of_birth, date_opened) = bytes(
             &self.date_of_birth,
             found.and_then(|found| found.date_of_birth.as_ref()),
@@ -205,12 +201,10 @@ enum Opened {
 }
 
 impl Opened {
-    fn of(opened: Option<Result<zeroize::Zeroizing<Vec<u8>>, ValueError>>) -> Self {
-        match opened {
+    fn of(opened: Option<Result<Plaintext, ValueError>>) -> Self {
+        match opened.map(|opened| opened?.text().map(str::to_owned)) {
             None => Self::Nothing,
-            Some(Ok(bytes)) => {
-                std::str::from_utf8(&bytes).map_or(Self::Not, |text| Self::Value(text.to_owned()))
-            }
+            Some(Ok(text)) => Self::Value(text),
             Some(Err(_)) => Self::Not,
         }
     }

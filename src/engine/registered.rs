@@ -13,7 +13,7 @@ use super::{EngineError, Event, EventSink, Job};
 use crate::error::coded;
 use crate::foreign::Foreign;
 use crate::ident::TableName;
-use crate::store::{Access, Scope, StoreError};
+use crate::store::{Access, FieldRecord, Scope, StoreError, TableFacts};
 
 pub use known::Known;
 pub use plan::name_of;
@@ -118,6 +118,23 @@ impl Database<'_> {
             refused,
             gone,
         })
+    }
+
+    /// The job of one registered field and the facts of its table, without preflight: for values that
+    /// do not come from the table. `None` if the table is gone.
+    ///
+    /// # Errors
+    /// The table has no longer the row key that its values are bound to; and what the store reports.
+    pub async fn one_field(
+        &self,
+        field: &FieldRecord,
+    ) -> Result<Option<(Job, TableFacts)>, JobsError> {
+        let plan = plan::of_table(&field.table_label, &[field], None)?;
+        let Some(facts) = self.store.table(&plan.name).await? else {
+            return Ok(None);
+        };
+        let job = Job::resolve(&plan, &facts, std::slice::from_ref(field), self.dialect);
+        Ok(Some((job.map_err(Refused::from)?, facts)))
     }
 
     /// The registered tables without preflight, for counting only.

@@ -68,6 +68,7 @@ macro_rules! coded {
         impl $name {
             /// The codes of its own variants, each with its exit status.
             #[doc(hidden)]
+            #[allow(dead_code, reason = "tests reach only the enums that are public")]
             pub const CODES: &'static [&'static [(&'static str, $crate::error::Exit)]] =
                 &[$($crate::error::coded!(@own $code, $default $($exit)?)),+];
         }

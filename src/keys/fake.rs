@@ -7,12 +7,12 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 
 use super::error::KeyError;
-use super::issue::KeyFor;
-use super::key::{KeyRecord, KeyTable, NewKey};
+use super::key::{KeyFor, KeyRecord, NewKey};
 use super::lifecycle::KeyStatus;
 use super::note::Notary;
-use super::provider::{KeyProvider, LocalProvider};
+use super::provider::{Answer, KeyProvider, LocalProvider};
 use super::rotation_period::RotationPeriod;
+use super::table::KeyTable;
 use crate::crypto::{DataKey, KeyId, Purpose, WrappingKey};
 use crate::error::round_trip::StoreError;
 
@@ -257,7 +257,6 @@ impl KeyTable for FakeTable {
 /// A provider whose service is down.
 pub(crate) struct DownProvider(pub(crate) LocalProvider);
 
-#[async_trait]
 impl KeyProvider for DownProvider {
     fn reference(&self) -> &str {
         self.0.reference()
@@ -267,12 +266,12 @@ impl KeyProvider for DownProvider {
         (reference == self.0.reference()).then_some(self as &dyn KeyProvider)
     }
 
-    async fn wrap(&self, _: KeyId, _: Purpose, _: &str, _: &DataKey) -> Result<Vec<u8>, KeyError> {
-        Err(self.down())
+    fn wrap<'a>(&'a self, _: KeyId, _: Purpose, _: &'a str, _: &'a DataKey) -> Answer<'a, Vec<u8>> {
+        Box::pin(async { Err(self.down()) })
     }
 
-    async fn unwrap(&self, _: KeyId, _: Purpose, _: &str, _: &[u8]) -> Result<DataKey, KeyError> {
-        Err(self.down())
+    fn unwrap<'a>(&'a self, _: KeyId, _: Purpose, _: &'a str, _: &'a [u8]) -> Answer<'a, DataKey> {
+        Box::pin(async { Err(self.down()) })
     }
 }
 

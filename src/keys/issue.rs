@@ -15,11 +15,12 @@ use self::newest::{newest_in_use, prepared};
 use self::stored::Made;
 use super::error::KeyError;
 use super::examine::examine;
-use super::key::{Key, KeyRecord, KeyTable, NewKey};
+use super::key::{Key, KeyFor, KeyRecord, NewKey};
 use super::lifecycle::KeyStatus;
 use super::note::Scribe;
 use super::provider::KeyProvider;
 use super::rotation_period::RotationPeriod;
+use super::table::KeyTable;
 use crate::crypto::{KeyId, Purpose};
 use crate::error::round_trip::StoreError;
 
@@ -28,15 +29,6 @@ const ATTEMPTS_MAX: u32 = 5;
 
 /// The pause before a step is tried again, multiplied by the number of the attempt.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// The tenant and the purpose of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeyFor {
-    /// The tenant; empty for tables without one.
-    pub tenant: String,
-    /// What the key is used for.
-    pub purpose: Purpose,
-}
 
 /// Issues keys. A new version is one above the newest version in the table.
 pub struct Issuer<'a> {

@@ -1,53 +1,29 @@
 //! One key: its record in the table, and the key in memory.
-//! Owns their types and the contract of the key table. Knows no SQL and no wrapping key.
+//! Owns their types. Knows no SQL and no wrapping key.
 //! Nothing here prints a key, wrapped or not, or its tenant.
 
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
 use super::error::KeyError;
-use super::issue::KeyFor;
 use super::lifecycle::KeyStatus;
-use super::note::Notary;
 use super::provider::KeyProvider;
-use super::rotation_period::RotationPeriod;
 use crate::crypto::{DataKey, KeyId, Purpose};
-use crate::error::round_trip::StoreError;
 
 /// The value of `encryption_keys.algorithm` for every key.
 pub const ALGORITHM: &str = "AES-256-GCM";
 
-/// The operations on the table `encryption_keys` that keys need.
-///
-/// Contract: each method is one transaction, committed when it returns `Ok`, and its number of
-/// statements does not depend on the number of keys. Times are the server's.
-#[async_trait]
-pub trait KeyTable: Send + Sync {
-    /// All records, in the order of their ids.
-    async fn key_records(&self) -> Result<Vec<KeyRecord>, StoreError>;
-
-    /// The records with these ids; unknown ids are left out.
-    async fn key_records_by_id(&self, ids: &[KeyId]) -> Result<Vec<KeyRecord>, StoreError>;
-
-    /// Inserts new keys as pre-active. Returns the ids that were refused because they are taken;
-    /// all other keys are inserted. If a version is taken, the error is [`StoreError::RowRefused`]
-    /// and nothing is inserted.
-    async fn insert_keys(&self, new: &[NewKey]) -> Result<Vec<KeyId>, StoreError>;
-
-    /// Makes pre-active keys active and sets when they are due for rotation: all of them or none. A
-    /// second active key of a tenant and purpose is [`StoreError::RowRefused`]. `note` writes the
-    /// audit entry in the same transaction.
-    async fn activate_keys(
-        &self,
-        ids: &[KeyId],
-        due: RotationPeriod,
-        note: &dyn Notary,
-    ) -> Result<(), StoreError>;
+/// The tenant and the purpose of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyFor {
+    /// The tenant; empty for tables without one.
+    pub tenant: String,
+    /// What the key is used for.
+    pub purpose: Purpose,
 }
 
-/// One row of `encryption_keys`.
+/// One row of `encryption_keys`. Its times are RFC 3339, the server's; a record that was made from a
+/// [`KeyRow`](super::KeyRow) has none.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyRecord {
     /// Random, 1 to 2^31 - 1.
@@ -68,7 +44,7 @@ pub struct KeyRecord {
     pub wrapped_key: Option<Vec<u8>>,
     /// `Expand(data key, "ps1/check", "")`, 32 bytes.
     pub check_value: Vec<u8>,
-    /// When it was made: RFC 3339, the server's time, as all times here.
+    /// When it was made.
     pub created_at: String,
     /// When it first became active.
     pub activated_at: Option<String>,

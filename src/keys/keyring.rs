@@ -184,8 +184,17 @@ impl Keyring {
         records: &[KeyRecord],
         provider: &dyn KeyProvider,
     ) -> Result<(), KeyFaults> {
-        // The age of the keys counts from before the records are examined.
-        let begun = Instant::now();
+        self.renew(Instant::now(), records, provider).await
+    }
+
+    /// As [`refresh`](Self::refresh), with records that were asked for at `begun`: the age of the keys
+    /// counts from then.
+    pub(super) async fn renew(
+        &self,
+        begun: Instant,
+        records: &[KeyRecord],
+        provider: &dyn KeyProvider,
+    ) -> Result<(), KeyFaults> {
         let before = self.snapshot();
         let mut set = KeySet::default();
         let mut faults = Vec::new();

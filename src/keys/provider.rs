@@ -8,9 +8,9 @@ mod file;
 mod set;
 
 use std::fmt;
+use std::future::ready;
 use std::path::PathBuf;
-
-use async_trait::async_trait;
+use std::pin::Pin;
 
 use super::error::KeyError;
 use crate::crypto::{DataKey, KeyId, KeyLineError, Purpose, UnwrapError, WrapError, WrappingKey};
@@ -29,7 +29,8 @@ pub use set::ProviderSet;
 ///   them [`unwrap`](Self::unwrap) fails. A wrong blob is [`KeyError::DoesNotUnwrap`]; no answer is
 ///   [`KeyError::ProviderUnavailable`], which does not mean that the key is damaged.
 /// - The reference names the wrapping key without revealing it, and is the same in every process.
-#[async_trait]
+///
+/// A provider of your own returns `Box::pin(async move { ... })` from `wrap` and `unwrap`.
 pub trait KeyProvider: Send + Sync {
     /// The name of the wrapping key, stored in `encryption_keys.kek_ref`.
     fn reference(&self) -> &str;
@@ -41,26 +42,29 @@ pub trait KeyProvider: Send + Sync {
     ///
     /// # Errors
     /// [`KeyError::NotWrapped`], [`KeyError::ProviderUnavailable`].
-    async fn wrap(
-        &self,
+    fn wrap<'a>(
+        &'a self,
         key_id: KeyId,
         purpose: Purpose,
-        tenant: &str,
-        data_key: &DataKey,
-    ) -> Result<Vec<u8>, KeyError>;
+        tenant: &'a str,
+        data_key: &'a DataKey,
+    ) -> Answer<'a, Vec<u8>>;
 
     /// Unwraps what [`wrap`](Self::wrap) returned for the same key id, purpose and tenant.
     ///
     /// # Errors
     /// [`KeyError::DoesNotUnwrap`], [`KeyError::ProviderUnavailable`].
-    async fn unwrap(
-        &self,
+    fn unwrap<'a>(
+        &'a self,
         key_id: KeyId,
         purpose: Purpose,
-        tenant: &str,
-        wrapped: &[u8],
-    ) -> Result<DataKey, KeyError>;
+        tenant: &'a str,
+        wrapped: &'a [u8],
+    ) -> Answer<'a, DataKey>;
 }
+
+/// What a [`KeyProvider`] answers, once it has.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, KeyError>> + Send + 'a>>;
 
 /// Where the wrapping key comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,20 +81,21 @@ pub enum ProviderConfig {
 }
 
 impl ProviderConfig {
-    /// Loads the wrapping key.
+    /// Loads the wrapping key. Needs no async runtime, and waits on this thread: for a file or a variable
+    /// no time to speak of, for a command until it ends, 93 s at most.
     ///
     /// # Errors
     /// Each refusal is a separate [`KeyError`], E0401 to E0416 and E0119.
-    pub async fn open(&self) -> Result<Box<dyn KeyProvider>, KeyError> {
+    pub fn open(&self) -> Result<LocalProvider, KeyError> {
         let (line, origin) = match self {
             Self::File(path) => (file::read_line(path)?, format!("file {}", path.display())),
             Self::Env(name) => (env::read_line(name)?, format!("variable {name}")),
             Self::Command(argv) => (
-                command::read_line(argv, command::Limits::DEFAULT).await?,
+                command::read_line(argv, command::Limits::DEFAULT)?,
                 format!("command {}", argv.first().map_or("", String::as_str)),
             ),
         };
-        Ok(Box::new(LocalProvider::from_line(&line, &origin)?))
+        LocalProvider::from_line(&line, &origin)
     }
 }
 
@@ -128,7 +133,6 @@ impl LocalProvider {
     }
 }
 
-#[async_trait]
 impl KeyProvider for LocalProvider {
     fn reference(&self) -> &str {
         &self.reference
@@ -138,33 +142,33 @@ impl KeyProvider for LocalProvider {
         (reference == self.reference).then_some(self as &dyn KeyProvider)
     }
 
-    async fn wrap(
-        &self,
+    fn wrap<'a>(
+        &'a self,
         key_id: KeyId,
         purpose: Purpose,
-        tenant: &str,
-        data_key: &DataKey,
-    ) -> Result<Vec<u8>, KeyError> {
-        self.wrapping_key
-            .wrap(key_id, purpose, tenant, data_key)
-            .map_err(|error| match error {
-                WrapError::Random(_) => KeyError::NoRandomness,
-                WrapError::Cipher => KeyError::NotWrapped { key_id },
-            })
+        tenant: &'a str,
+        data_key: &'a DataKey,
+    ) -> Answer<'a, Vec<u8>> {
+        let wrapped = self.wrapping_key.wrap(key_id, purpose, tenant, data_key);
+        let wrapped = wrapped.map_err(|error| match error {
+            WrapError::Random(_) => KeyError::NoRandomness,
+            WrapError::Cipher => KeyError::NotWrapped { key_id },
+        });
+        Box::pin(ready(wrapped))
     }
 
-    async fn unwrap(
-        &self,
+    fn unwrap<'a>(
+        &'a self,
         key_id: KeyId,
         purpose: Purpose,
-        tenant: &str,
-        wrapped: &[u8],
-    ) -> Result<DataKey, KeyError> {
-        self.wrapping_key
-            .unwrap(key_id, purpose, tenant, wrapped)
-            .map_err(
-                |(UnwrapError::Form | UnwrapError::Refused)| KeyError::DoesNotUnwrap { key_id },
-            )
+        tenant: &'a str,
+        wrapped: &'a [u8],
+    ) -> Answer<'a, DataKey> {
+        let data_key = self.wrapping_key.unwrap(key_id, purpose, tenant, wrapped);
+        let data_key = data_key.map_err(|(UnwrapError::Form | UnwrapError::Refused)| {
+            KeyError::DoesNotUnwrap { key_id }
+        });
+        Box::pin(ready(data_key))
     }
 }
 
@@ -245,21 +249,21 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn the_same_key_line_has_the_same_reference_whichever_way_it_comes() {
+    #[test]
+    fn the_same_key_line_has_the_same_reference_whichever_way_it_comes() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("key");
         let reference = write_new_wrapping_key(&path).unwrap();
         let cat = vec!["cat".to_owned(), path.to_str().unwrap().to_owned()];
         for config in [ProviderConfig::File(path), ProviderConfig::Command(cat)] {
-            assert_eq!(config.open().await.unwrap().reference(), reference);
+            assert_eq!(config.open().unwrap().reference(), reference);
         }
     }
 
-    #[tokio::test]
-    async fn a_variable_that_holds_something_else_is_refused_by_its_name_only() {
+    #[test]
+    fn a_variable_that_holds_something_else_is_refused_by_its_name_only() {
         let config = ProviderConfig::Env("CARGO_PKG_NAME".to_owned());
-        let Err(refused) = config.open().await else {
+        let Err(refused) = config.open() else {
             panic!("a package name is no key line");
         };
         assert_eq!(

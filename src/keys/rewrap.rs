@@ -7,11 +7,12 @@ use subtle::ConstantTimeEq;
 
 use super::error::KeyError;
 use super::examine::examine;
-use super::key::{KeyRecord, KeyTable};
+use super::key::KeyRecord;
 use super::lifecycle::KeyStatus;
 use super::note::Notary;
 use super::provider::KeyProvider;
 use super::rotation::{Rewrapped, RotationKind, RotationRecord, RotationTable};
+use super::table::KeyTable;
 
 /// How many keys one transaction stores.
 const KEYS_A_BATCH: usize = 500;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::error::KeyError;
-use super::issue::KeyFor;
-use super::key::{ALGORITHM, Key, KeyRecord};
+use super::key::{ALGORITHM, Key, KeyFor, KeyRecord};
+use super::keyring::Keyring;
 use super::lifecycle::KeyStatus;
-use crate::crypto::{DataKey, KeyId};
+use crate::crypto::{DataKey, KeyId, Purpose};
 
 /// A new key that looks active. Its values can never be opened later.
 ///
@@ -34,4 +34,22 @@ pub fn throw_away(whom: &KeyFor) -> Result<Arc<Key>, KeyError> {
         reason: None,
     };
     Ok(Arc::new(Key::new(&record, data_key)))
+}
+
+impl Keyring {
+    /// A keyring for tests of an application: a new key of each purpose for each tenant (`""` where
+    /// there are none). No key is stored, so what they seal never opens after the process has ended.
+    ///
+    /// # Errors
+    /// If the operating system gives no random bytes.
+    pub fn throw_away(tenants: &[&str]) -> Result<Self, KeyError> {
+        let keyring = Self::default();
+        for tenant in tenants {
+            for purpose in Purpose::ALL {
+                let tenant = (*tenant).to_owned();
+                keyring.add([throw_away(&KeyFor { tenant, purpose })?]);
+            }
+        }
+        Ok(keyring)
+    }
 }

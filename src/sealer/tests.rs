@@ -1,5 +1,5 @@
 use super::*;
-use crate::crypto::Normaliser;
+use crate::crypto::{Date, KeyPart, Normaliser};
 use crate::error::Coded;
 use crate::keys::fake::{FakeTable, key_for};
 use crate::keys::{Issuer, KeyFor, KeyStatus, RotationPeriod};
@@ -46,13 +46,11 @@ async fn what_is_sealed_opens_in_both_forms_padded_or_not() {
         let opener = Opener::new(Arc::clone(&ring), field().pad_to(pad_to));
         for value in ["", "123-45-6789", "\u{1f642}"] {
             let sealed = sealer.seal("a", ROW, value.as_bytes()).unwrap();
-            assert_eq!(&**opener.open("a", ROW, &sealed).unwrap(), value.as_bytes());
-            let sealed = sealer.seal_text("a", ROW, value.as_bytes()).unwrap();
+            assert_eq!(*opener.open("a", ROW, &sealed).unwrap(), *value.as_bytes());
+            let sealed = sealer.seal_text("a", ROW, value).unwrap();
             assert!(sealed.starts_with("ps1."));
-            assert_eq!(
-                &**opener.open_text("a", ROW, &sealed).unwrap(),
-                value.as_bytes()
-            );
+            let opened = opener.open("a", ROW, sealed.as_bytes()).unwrap();
+            assert_eq!(opened.text().unwrap(), value);
         }
     }
 }
@@ -120,17 +118,18 @@ async fn a_changed_value_or_key_id_does_not_open() {
 #[tokio::test]
 async fn what_is_not_sealed_is_refused_and_not_repeated() {
     let opener = Opener::new(ring(&table().await).await, field());
-    for plain in [&b"123-45-6789"[..], b"", &[0xE7, 0x09]] {
+    for plain in [&b"123-45-6789"[..], b"", &[0xE7, 0x09], b"ps2.AAAA"] {
         let refused = opener.open("a", ROW, plain).unwrap_err();
         assert!(matches!(refused, ValueError::Envelope(_)));
         assert!(!format!("{refused} {refused:?}").contains("123"));
     }
-    for plain in ["123-45-6789", "ps1.***", "ps2.AAAA"] {
-        let refused = opener.open_text("a", ROW, plain).unwrap_err();
-        assert!(matches!(refused, ValueError::Text(_)));
+    for plain in ["ps1.***", "ps1.123", "ps1.123-45-6789"] {
+        let refused = opener.open("a", ROW, plain.as_bytes()).unwrap_err();
+        assert!(matches!(refused, ValueError::Text(_)), "{plain}");
         assert!(!format!("{refused} {refused:?}").contains("123"));
     }
-    let refused = opener.open("a", &[], b"").unwrap_err();
+    let none: [KeyPart; 0] = [];
+    let refused = opener.open("a", none, b"").unwrap_err();
     assert!(matches!(refused, ValueError::RowKey(_)));
 }
 
@@ -148,12 +147,8 @@ async fn a_key_that_is_not_active_opens_but_does_not_seal() {
     ] {
         table.set_status(key_id, status);
         let ring = ring(&table).await;
-        assert_eq!(
-            &**Opener::new(Arc::clone(&ring), field())
-                .open("a", ROW, &sealed)
-                .unwrap(),
-            b"x"
-        );
+        let opener = Opener::new(Arc::clone(&ring), field());
+        assert_eq!(*opener.open("a", ROW, &sealed).unwrap(), *b"x");
         let refused = Sealer::new(ring, field()).seal("a", ROW, b"x").unwrap_err();
         assert!(matches!(
             refused,
@@ -204,4 +199,40 @@ async fn equal_values_have_equal_indexes_in_one_tenant_and_column_only() {
         .blind_index("a", "1")
         .unwrap_err();
     assert!(matches!(refused, ValueError::NoBlindIndex));
+}
+
+#[tokio::test]
+async fn a_row_is_named_by_one_value_or_by_its_key_columns_and_a_value_is_of_any_type() {
+    let ring = ring(&table().await).await;
+    let sealer = Sealer::new(Arc::clone(&ring), field());
+    let opener = Opener::new(ring, field());
+    let sealed = sealer.seal("a", 42, 7).unwrap();
+    for opened in [
+        opener.open("a", 42_i64, &sealed),
+        opener.open("a", [KeyPart::Int(42)], &sealed),
+        opener.open("a", ROW, &sealed),
+    ] {
+        assert_eq!(opened.unwrap().int().unwrap(), 7);
+    }
+    let two = [KeyPart::from("clinic"), KeyPart::from(42)];
+    let born: Date = "1952-03-04".parse().unwrap();
+    let sealed = sealer.seal("a", &two, born).unwrap();
+    assert_eq!(
+        opener.open("a", two, &sealed).unwrap().date().unwrap(),
+        born
+    );
+    assert!(opener.open("a", 42, &sealed).is_err());
+}
+
+#[tokio::test]
+async fn a_value_in_another_form_than_its_column_type_is_not_sealed() {
+    let ring = ring(&table().await).await;
+    let sealer = Sealer::new(ring, field().sql_type("date"));
+    for wrong in ["03/04/1952", "1952-3-4", "", "123-45-6789"] {
+        let refused = sealer.seal("a", ROW, wrong).unwrap_err();
+        assert_eq!(refused.code(), "E0331", "{wrong}");
+        assert!(!format!("{refused} {refused:?}").contains("123"));
+    }
+    assert_eq!(sealer.seal("a", ROW, 7).unwrap_err().code(), "E0331");
+    assert!(sealer.seal("a", ROW, "1952-03-04").is_ok());
 }

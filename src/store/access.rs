@@ -53,6 +53,18 @@ pub struct SourceColumn {
     pub exists: bool,
 }
 
+impl SourceColumn {
+    /// The type whose form its values have, as [`crate::crypto::plaintext::check`] takes it.
+    pub fn form(&self) -> &str {
+        match (self.is_bytes, self.is_varlena_text) {
+            (true, _) => "bytea",
+            // A SQLite column of any type can hold text.
+            (false, true) => "text",
+            (false, false) => &self.sql_type,
+        }
+    }
+}
+
 /// Which columns of the cells a page returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ColumnsRead {
@@ -132,7 +144,7 @@ impl Access {
 
 impl CellAccess {
     /// The columns of a field in their own roles.
-    fn of(field: &TableField) -> Self {
+    pub fn of(field: &TableField) -> Self {
         Self {
             label: field.label.clone(),
             source: SourceColumn {

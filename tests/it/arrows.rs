@@ -7,19 +7,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 // What every module may use of ours.
-const BASE: [&str; 9] = [
-    "error", "foreign", "ident", "pace", "plural", "quote", "secret", "trust", "words",
+const BASE: [&str; 10] = [
+    "error", "foreign", "ident", "pace", "plural", "quote", "secret", "sql", "trust", "words",
 ];
 
 // A module, and the other modules it may use. What is not listed may use all but cli, as `error`
 // does, which knows every module's errors. lib, main, cli and demo may use everything.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("foreign", &[]),
     ("pace", &[]),
     ("plural", &[]),
     ("quote", &[]),
     ("trust", &[]),
     ("secret", &[]),
+    ("sql", &[]),
     ("ident", &[]),
     ("words", &[]),
     ("crypto", &[]),

@@ -104,13 +104,13 @@ impl Small {
     async fn run(&self, store: Arc<dyn Store>) -> Result<TableReport, EngineError> {
         let store: Arc<dyn Store> = Arc::new(PatientStore::new(store, Duration::from_secs(5)));
         let provider = self.plan.keys.provider.resolve(&|_| None).unwrap();
-        let provider = provider.open().await.unwrap();
+        let provider = provider.open().unwrap();
         let records = self.store.key_records().await.unwrap();
-        let keyring = Keyring::load(&records, provider.as_ref()).await.unwrap();
+        let keyring = Keyring::load(&records, &provider).await.unwrap();
         let engine = Engine {
             tenants: Arc::new(Tenants {
                 keyring: Arc::new(keyring),
-                provider: Arc::from(provider),
+                provider: Arc::new(provider),
                 store: Arc::clone(&store),
                 actor: "test".to_owned(),
                 due: self.plan.keys.rotate_every,

@@ -3,6 +3,7 @@
 
 mod changes;
 mod forms;
+mod library;
 mod places;
 mod readers;
 mod states;

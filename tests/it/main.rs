@@ -54,6 +54,7 @@ mod rotate;
 mod rows;
 mod schemas;
 mod screens;
+mod scripts;
 mod scrub;
 mod support;
 mod tls;

@@ -70,6 +70,8 @@ const TABLES: &[(&str, &str)] = &[
     ("status", OF_THE_PLAN),
     ("runs list", OF_THE_PLAN),
     ("quarantine", OF_THE_PLAN),
+    ("open", "The table of the rows, by name or label"),
+    ("seal", "The table of the rows, by name or label"),
 ];
 const OF_THE_PLAN: &str = "Only this table of the plan, by name or label (repeatable)";
 const OF_RUNS: &str =

@@ -41,7 +41,10 @@ pub fn of(command: &Command) -> Access {
         ) => Access::Look,
         // A verification writes to the quarantine list. It first opens the file read-only, by itself, to
         // see whether it may write at all.
+        // `open` and `seal` write to the audit log.
         Command::Demo(_)
+        | Command::Open(_)
+        | Command::Seal(_)
         | Command::Backfill(_)
         | Command::Verify(_)
         | Command::Pause

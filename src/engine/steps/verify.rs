@@ -2,10 +2,9 @@
 //! also checks the padding, the blind index and, if there is no plaintext, the form of the value.
 //! Owns that judgement. It writes nothing, and goes on after a value that does not open.
 
-mod form;
-
 use std::sync::Arc;
 
+use crate::crypto::plaintext;
 use crate::engine::Job;
 use crate::engine::columns::{Columns, Opened, Unopened};
 use crate::engine::step::{CellView, CellWork, Flaw, ReadOrder, Reads, Step, ThreadScratch};
@@ -42,26 +41,28 @@ impl Verify {
         keys: &KeySet,
         envelope: &Opened,
         scratch: &mut ThreadScratch,
-    ) -> Result<(), (Flaw, &'static str)> {
+    ) -> Result<(), (Flaw, String)> {
         let ThreadScratch {
             last_keys, opened, ..
         } = scratch;
         match cell.plain_beside() {
             Some(plain) if plain == opened.as_slice() => {}
             None if cell.read.unreadable.is_none() => {
-                form::check(&cell.access.source, opened).map_err(|why| (Flaw::OtherForm, why))?;
+                let form = cell.access.source.form();
+                plaintext::check(form, opened)
+                    .map_err(|error| (Flaw::OtherForm, error.to_string()))?;
             }
             _ => {
                 let why = "the value opens to something other than its plaintext";
-                return Err((Flaw::OtherPlaintext, why));
+                return Err((Flaw::OtherPlaintext, why.to_owned()));
             }
         }
         (self.columns.check_padding(cell.bound.field, envelope))
-            .map_err(|why| (Flaw::OtherPadding, why))?;
+            .map_err(|why| (Flaw::OtherPadding, why.to_owned()))?;
         let index = cell.read.index.as_deref();
         (self.columns)
             .check_index(keys, last_keys, cell.bound, opened, index)
-            .map_err(|why| (Flaw::OtherIndex, why))
+            .map_err(|why| (Flaw::OtherIndex, why.to_owned()))
     }
 }
 
@@ -118,7 +119,7 @@ impl Step for Verify {
             Err(why) => Err((Flaw::DoesNotOpen, why.reason())),
             Ok(envelope) => match self.judge(cell, keys, &envelope, scratch) {
                 Ok(()) => Ok(CellWork::Good(envelope.key_id)),
-                Err((flaw, why)) => Err((flaw, why.to_owned())),
+                Err(flaw) => Err(flaw),
             },
         };
         judged.map_err(|(flaw, why)| {

@@ -1,12 +1,9 @@
 //! Several wrapping keys: one in use, others that only unwrap.
-//! Owns the choice between them, by the reference in each data key's record. No provider is tried
-//! on chance: a record that names none of them is refused before any provider is asked.
+//! Owns the choice between them, by the reference in each data key's record. No provider is merely
+//! tried: a record that names none of them is refused before any provider is asked.
 
-use async_trait::async_trait;
-
-use super::KeyProvider;
+use super::{Answer, KeyProvider};
 use crate::crypto::{DataKey, KeyId, Purpose};
-use crate::keys::error::KeyError;
 
 /// The wrapping key in use, and the previous ones.
 pub struct ProviderSet {
@@ -22,7 +19,6 @@ impl ProviderSet {
     }
 }
 
-#[async_trait]
 impl KeyProvider for ProviderSet {
     fn reference(&self) -> &str {
         self.current.reference()
@@ -34,31 +30,31 @@ impl KeyProvider for ProviderSet {
             .find_map(|provider| provider.under(reference))
     }
 
-    async fn wrap(
-        &self,
+    fn wrap<'a>(
+        &'a self,
         key_id: KeyId,
         purpose: Purpose,
-        tenant: &str,
-        data_key: &DataKey,
-    ) -> Result<Vec<u8>, KeyError> {
-        self.current.wrap(key_id, purpose, tenant, data_key).await
+        tenant: &'a str,
+        data_key: &'a DataKey,
+    ) -> Answer<'a, Vec<u8>> {
+        self.current.wrap(key_id, purpose, tenant, data_key)
     }
 
-    async fn unwrap(
-        &self,
+    fn unwrap<'a>(
+        &'a self,
         key_id: KeyId,
         purpose: Purpose,
-        tenant: &str,
-        wrapped: &[u8],
-    ) -> Result<DataKey, KeyError> {
-        self.current.unwrap(key_id, purpose, tenant, wrapped).await
+        tenant: &'a str,
+        wrapped: &'a [u8],
+    ) -> Answer<'a, DataKey> {
+        self.current.unwrap(key_id, purpose, tenant, wrapped)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::fake;
+    use crate::keys::{KeyError, fake};
 
     #[tokio::test]
     async fn a_key_is_unwrapped_by_the_wrapping_key_it_names_and_wrapped_under_the_current_one() {

@@ -17,7 +17,8 @@ use super::session::{
 };
 use crate::crypto::KeyId;
 use crate::keys::{
-    Handover, KeyRecord, KeyStatus, KeyTable, NewKey, Notary, Rewrapped, RotationPeriod,
+    BoxError, Handover, KeyRecord, KeyRow, KeySource, KeyStatus, KeyTable, NewKey, Notary,
+    Rewrapped, RotationPeriod,
 };
 use crate::store::{Result, StoreError};
 
@@ -46,6 +47,13 @@ impl<S: OwnTables> KeyTable for S {
         activate(&mut transaction, ids, due).await?;
         audit::note(&mut transaction, note, &[], before).await?;
         transaction.commit().await
+    }
+}
+
+impl<S: OwnTables> KeySource for S {
+    async fn key_rows(&self) -> std::result::Result<Vec<KeyRow>, BoxError> {
+        let records = self.key_records().await?;
+        Ok(records.into_iter().map(KeyRow::from).collect())
     }
 }
 

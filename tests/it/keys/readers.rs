@@ -1,29 +1,31 @@
 //! Applications that read and look up while keys are rotated.
 
 use crate::rotate::{active, json, number, postgres};
-use phiseal::crypto::{IndexSpec, KeyPart, Normaliser};
+use phiseal::crypto::{IndexSpec, Normaliser};
 use phiseal::error::Coded;
-use phiseal::ident::Ident;
-use phiseal::keys::{KeyCache, ProviderConfig};
-use phiseal::store::postgres::PostgresStore;
-use phiseal::{Field, Opener, Sealer};
+use phiseal::keys::{BoxError, KeyCache, KeyColumns, KeyRow, KeySource, ProviderConfig};
+use phiseal::{Field, Opener, Sealer, sql};
 use sqlx::{Connection, Row};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 async fn cache(fixture: &crate::support::Fixture) -> KeyCache {
-    let schema = Ident::new("phiseal").unwrap();
-    let store = PostgresStore::connect(&fixture.url(), &schema)
-        .await
-        .unwrap();
-    let provider = ProviderConfig::File(fixture.project.key_file())
-        .open()
-        .await
-        .unwrap();
-    KeyCache::open(Arc::new(store), Arc::from(provider))
+    let provider = ProviderConfig::File(fixture.project.key_file());
+    let pool = OwnPool(fixture.db().pool().clone());
+    KeyCache::open(pool, provider.open().unwrap())
         .await
         .unwrap()
+}
+
+/// The application's own pool.
+struct OwnPool(sqlx::PgPool);
+
+impl KeySource for OwnPool {
+    async fn key_rows(&self) -> Result<Vec<KeyRow>, BoxError> {
+        let rows: Vec<KeyColumns> = sqlx::query_as(sql::KEYS).fetch_all(&self.0).await?;
+        Ok(rows.into_iter().map(KeyRow::from).collect())
+    }
 }
 
 #[tokio::test]
@@ -33,34 +35,25 @@ async fn a_reader_opens_what_was_sealed_under_a_key_made_a_moment_ago() {
     let field = Field::new("public.patients", "ssn");
     let before = cache.keyring().await.unwrap().snapshot();
     json(&fixture, &["rotate"], 0).await;
-    let key = KeyPart::Int(1);
     let mut connection = sqlx::PgConnection::connect(&fixture.url()).await.unwrap();
     let row = sqlx::query("SELECT ssn_sealed FROM patients WHERE id = 1");
     let sealed: Vec<u8> = row.fetch_one(&mut connection).await.unwrap().get(0);
     // A keyring that nobody loads again does not know the key, and its hint says what to do.
     let opener = Opener::new(cache.keyring().await.unwrap(), field.clone());
-    let unknown = opener
-        .open("", std::slice::from_ref(&key), &sealed)
-        .unwrap_err();
+    let unknown = opener.open("", 1, &sealed).unwrap_err();
     assert_eq!(unknown.code(), "E0427");
     assert!(
         unknown.hint().contains("load the keys again"),
         "{}",
         unknown.hint()
     );
-    let opened = cache
-        .open_value(&field, "", std::slice::from_ref(&key), &sealed)
-        .await
-        .unwrap();
-    assert_eq!(opened.as_slice(), b"ssn 1");
+    let opened = cache.open_value(&field, "", 1, &sealed).await.unwrap();
+    assert_eq!(opened.text().unwrap(), "ssn 1");
     assert!(cache.keyring().await.unwrap().ids().len() > before.ids().len());
     // A key that is nowhere stays unknown.
     let mut other = sealed.clone();
     other[2..6].copy_from_slice(&[0, 0, 0, 9]);
-    let unknown = cache
-        .open_value(&field, "", &[key], &other)
-        .await
-        .unwrap_err();
+    let unknown = cache.open_value(&field, "", 1, &other).await.unwrap_err();
     assert_eq!(unknown.code(), "E0427");
 }
 
@@ -89,7 +82,7 @@ async fn a_blind_index_is_rotated_beside_an_application_that_seals() {
                 let id = 10_000 + task * 100_000 + written;
                 seal(&mut connection, &cache, &field, id).await;
                 let text = format!("ssn {id}");
-                let sealer = Sealer::new(cache.keyring().await.unwrap(), field.clone());
+                let sealer = cache.sealer(&field).await.unwrap();
                 let found = sqlx::query(
                     "SELECT count(*) FROM patients WHERE ssn_bidx = ANY ($1) AND id = $2",
                 )
@@ -135,10 +128,8 @@ async fn a_blind_index_is_rotated_beside_an_application_that_seals() {
 async fn seal(connection: &mut sqlx::PgConnection, cache: &KeyCache, field: &Field, id: i64) {
     let text = format!("ssn {id}");
     for _ in 0..50 {
-        let sealer = Sealer::new(cache.keyring().await.unwrap(), field.clone());
-        let sealed = sealer
-            .seal("", &[KeyPart::Int(id)], text.as_bytes())
-            .unwrap();
+        let sealer = cache.sealer(field).await.unwrap();
+        let sealed = sealer.seal("", id, &text).unwrap();
         let index = sealer.blind_index("", &text).unwrap();
         let mut tx = connection.begin().await.unwrap();
         sqlx::query("SET LOCAL phiseal.sealer = 'on'")

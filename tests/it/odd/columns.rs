@@ -74,15 +74,15 @@ async fn seal(fixture: &Fixture) {
     let plan = Plan::parse("phiseal.toml", &text).unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::connect(&fixture.url()).await.unwrap());
     let provider = plan.keys.provider.resolve(&|_| None).unwrap();
-    let provider = provider.open().await.unwrap();
+    let provider = provider.open().unwrap();
     let records = store.key_records().await.unwrap();
-    let keyring = Keyring::load(&records, provider.as_ref()).await.unwrap();
+    let keyring = Keyring::load(&records, &provider).await.unwrap();
     let facts = store.table(&plan.tables[0].name).await.unwrap().unwrap();
     let job = Job::resolve(&plan.tables[0], &facts, &[], Dialect::Sqlite).unwrap();
     let engine = Engine {
         tenants: Arc::new(Tenants {
             keyring: Arc::new(keyring),
-            provider: Arc::from(provider),
+            provider: Arc::new(provider),
             store: Arc::clone(&store),
             actor: "test".to_owned(),
             due: plan.keys.rotate_every,

@@ -233,7 +233,6 @@ async fn keys_that_differ_in_a_letters_case_are_told_apart() {
         .unwrap();
     let provider = ProviderConfig::File(fixture.project.key_file())
         .open()
-        .await
         .unwrap();
     let whom = KeyFor {
         tenant: String::new(),
@@ -242,7 +241,7 @@ async fn keys_that_differ_in_a_letters_case_are_told_apart() {
     for (version, id) in [(1, 7), (2, 33)] {
         let key_id = KeyId::new(id).unwrap();
         let data_key = DataKey::generate().unwrap();
-        let mut row = NewKey::wrap(&data_key, key_id, &whom, version, provider.as_ref())
+        let mut row = NewKey::wrap(&data_key, key_id, &whom, version, &provider)
             .await
             .unwrap();
         row.created_by = "test".to_owned();

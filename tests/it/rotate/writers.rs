@@ -7,13 +7,11 @@ use crate::live::{Application, draw, everyday};
 use crate::oracle::NonceLedger;
 use crate::support::phiseal::Running;
 use crate::support::{Fixture, Phiseal};
-use phiseal::crypto::KeyPart;
+use phiseal::Field;
 use phiseal::ident::Ident;
 use phiseal::keys::{KeyCache, ProviderConfig};
 use phiseal::store::postgres::PostgresStore;
-use phiseal::{Field, Sealer};
 use sqlx::Connection;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const PLAN: &str = "[run]\nbatch_target_ms = 50\n[[table]]\nname = \"public.live\"\n\
@@ -116,10 +114,8 @@ async fn an_application_that_seals() {
     let store = PostgresStore::connect(&url, &Ident::new("phiseal").unwrap())
         .await
         .unwrap();
-    let provider = ProviderConfig::File(key_file.into()).open().await.unwrap();
-    let cache = KeyCache::open(Arc::new(store), Arc::from(provider))
-        .await
-        .unwrap();
+    let provider = ProviderConfig::File(key_file.into()).open().unwrap();
+    let cache = KeyCache::open(store, provider).await.unwrap();
     let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
     let begun = Instant::now();
     let mut n = 0u64;
@@ -128,11 +124,9 @@ async fn an_application_that_seals() {
         let id = 10 * (1 + draw(n, 77) % 5_000) + 7;
         let text = format!("sealed by the application {n}");
         loop {
-            let keyring = cache.keyring().await.unwrap();
-            let sealer = Sealer::new(keyring, Field::new("public.live", "ssn"));
-            let sealed = sealer
-                .seal("", &[KeyPart::Int(id.cast_signed())], text.as_bytes())
-                .unwrap();
+            let field = Field::new("public.live", "ssn");
+            let sealer = cache.sealer(&field).await.unwrap();
+            let sealed = sealer.seal("", id.cast_signed(), &text).unwrap();
             match write(&mut connection, id, &sealed, &text).await {
                 Ok(()) => break,
                 // Rotated away a moment ago: load the keys again, seal the value again.

@@ -9,15 +9,15 @@ use crate::cli::command::rotate::object;
 use crate::cli::output::Output;
 use crate::cli::session::{Session, actor};
 use crate::error::{Exit, Fault};
-use crate::keys::{Keyring, ProviderConfig, Rewrap, RotationRecord};
+use crate::keys::{KeyProvider, Keyring, ProviderConfig, Rewrap, RotationRecord};
 use crate::plural::counted;
 use crate::run::audit::Note;
 
 pub async fn run(global: &Global, args: &RewrapTo, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;
     let config = parse(&args.to)?;
-    let to = config.open().await?;
-    let from = session.providers(Some(config.open().await?)).await?;
+    let to = config.open()?;
+    let from = session.providers(Some(Box::new(config.open()?))).await?;
     let actor = actor();
     let records = session.store.key_records().await?;
     let keyring = Keyring::load(&records, &from).await?;
@@ -38,7 +38,7 @@ pub async fn run(global: &Global, args: &RewrapTo, output: Output) -> Result<Exi
     let done = Rewrap {
         table: session.store.as_ref(),
         from: &from,
-        to: to.as_ref(),
+        to: &to,
         actor: &actor,
         reason: &args.reason,
         note: &note,
