@@ -253,3 +253,6 @@ pub use sealer::{Field, FieldColumns, Opener, Plaintext, Sealer, Value, ValueErr
 #[cfg(all(doctest, feature = "cli"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../docs/APPLICATIONS.md")]
+struct Applications;

@@ -2,14 +2,16 @@
 STEP=1: reads both forms and writes plaintext. STEP=2: reads both and seals what it writes.
 STEP=3: the plaintext is out of the model, as it must be for `phiseal finalize`."""
 import os, sys
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import django
+import psycopg
 from django.conf import settings
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from phiseal import Field, Keys
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
+import phiseal
 
 STEP = int(os.environ.get("STEP", "3"))
 url = urlsplit(os.environ["DATABASE_URL"])
@@ -20,14 +22,9 @@ django.setup()
 from django.db import Error, connection, models, transaction
 
 
-def query(sql):
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall()
-
-
-KEYS = Keys(Path(os.environ["PHISEAL_KEY_FILE"]).read_text(), query)
-SSN = Field(KEYS, "public.patients", "ssn", normalise="digits")
+CLIENT = phiseal.Client(phiseal.key_from_file(os.environ["PHISEAL_KEY_FILE"]),
+                        phiseal.own_connection(lambda: psycopg.connect(os.environ["DATABASE_URL"])))
+SSN = CLIENT.field("public.patients", "ssn")
 
 
 class Patient(models.Model):
@@ -53,7 +50,7 @@ class Patient(models.Model):
     def ssn_and_form(self):
         """Reading: the sealed value wins; the plaintext counts only where there is none yet."""
         if self.ssn_sealed is not None:
-            return SSN.open([("int", self.id)], self.ssn_sealed), "sealed"
+            return SSN.open(self.id, self.ssn_sealed), "sealed"
         return (self.ssn, "plaintext") if STEP < 3 and self.ssn is not None else (None, "none")
 
     def show(self):
@@ -67,45 +64,47 @@ def find(value):
     return Patient.objects.filter(either | models.Q(ssn=value) if STEP < 3 else either).order_by("id")
 
 
-def sealed(id, value):
-    """Writing: the plaintext stays out, and the guard clears what is there."""
-    return {"ssn_sealed": SSN.seal([("int", id)], value), "ssn_bidx": SSN.index(value)}
+@contextmanager
+def begin():
+    """A transaction of Django's, as CLIENT.transaction needs it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        yield phiseal.query_on(cursor)
 
 
-def sealing(work, again=True):
-    """A transaction that may write sealed values. Run again with fresh keys where the key was rotated away a moment ago."""
-    try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL phiseal.sealer = 'on'")
-            return work()
-    except Error as error:
-        if not again or getattr(error.__cause__, "sqlstate", None) != "PS002":
-            raise
-    KEYS.load()
-    return sealing(work, False)
+def seen(tx, id):
+    """Reads the row again, so that its sealed value is opened before COMMIT."""
+    tx.check(Patient.objects.filter(id=id).values("id", "ssn_sealed").get())
 
 
 def create(name, value):
     # A sealed value is bound to its row's key, so the key is taken first.
-    [(id,)] = query("SELECT nextval(pg_get_serial_sequence('patients', 'id'))")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('patients', 'id'))")
+        [id] = cursor.fetchone()
     if STEP < 2:
         return Patient.objects.create(id=id, name=name, ssn=value)
-    return sealing(lambda: Patient.objects.create(id=id, name=name, **sealed(id, value)))
+
+    def work(tx):
+        # The plaintext stays out.
+        sealed, index = tx.seal(SSN, id, value)
+        patient = Patient.objects.create(id=id, name=name, ssn_sealed=sealed, ssn_bidx=index)
+        seen(tx, id)
+        return patient
+    return CLIENT.transaction(begin, work)
 
 
 def change(id, value):
     if STEP < 2 and value is not None:
         return Patient.objects.filter(id=id).update(ssn=value)
 
-    def work():
-        row = Patient.objects.filter(id=id)
-        row.update(**sealed(id, "" if value is None else value))
+    def work(tx):
+        # The guard clears the plaintext that is there, whether the model knows its column or not.
+        sealed, index = tx.seal(SSN, id, "" if value is None else value)
+        Patient.objects.filter(id=id).update(ssn_sealed=sealed, ssn_bidx=index)
+        seen(tx, id)
         if value is None:
-            # Removing a value takes two writes: the first has cleared the plaintext, whether the model knows it or not.
-            row.update(ssn_sealed=None, ssn_bidx=None)
-
-    sealing(work)
+            Patient.objects.filter(id=id).update(ssn_sealed=None, ssn_bidx=None)
+    CLIENT.transaction(begin, work)
 
 
 if __name__ == "__main__":
@@ -126,6 +125,6 @@ if __name__ == "__main__":
             patient.name = args[1]
             patient.save()
             patient.show()
-    except Error as error:
-        print(f"{type(error).__name__} {getattr(error.__cause__, 'sqlstate', '')}: {str(error).splitlines()[0]}")
+    except (Error, phiseal.Error) as error:
+        print(f"{type(error).__name__} {phiseal.guard_state(error) or ''}: {str(error).splitlines()[0]}")
         sys.exit(1)

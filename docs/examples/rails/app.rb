@@ -2,12 +2,13 @@
 # STEP=1: reads both forms and writes plaintext. STEP=2: reads both and seals what it writes.
 # STEP=3: the plaintext is out of the model, as it must be for `phiseal finalize`.
 require "active_record"
-require_relative "../phiseal"
+require_relative "../ruby/phiseal"
 
 STEP = Integer(ENV.fetch("STEP", "3"))
 ActiveRecord::Base.establish_connection(ENV.fetch("DATABASE_URL"))
-KEYS = Phiseal::Keys.new(File.read(ENV.fetch("PHISEAL_KEY_FILE"))) { |sql| ActiveRecord::Base.connection.select_all(sql).to_a }
-SSN = Phiseal::Field.new(KEYS, "public.patients", "ssn", normalise: :digits)
+CLIENT = Phiseal::Client.new(Phiseal.key_from_file(ENV.fetch("PHISEAL_KEY_FILE")),
+                             Phiseal.own_connection { PG.connect(ENV.fetch("DATABASE_URL")) })
+SSN = CLIENT.field("public.patients", "ssn")
 
 class Patient < ActiveRecord::Base
   # With this, Rails names every other column and never this one: in SELECT, INSERT and RETURNING.
@@ -15,7 +16,7 @@ class Patient < ActiveRecord::Base
 
   # Reading: the sealed value wins; the plaintext counts only where there is none yet.
   def ssn_and_form
-    return [SSN.open([[:int, id]], ssn_sealed), "sealed"] if ssn_sealed
+    return [SSN.open(id, ssn_sealed), "sealed"] if ssn_sealed
 
     STEP < 3 && ssn ? [ssn, "plaintext"] : [nil, "none"]
   end
@@ -27,28 +28,18 @@ class Patient < ActiveRecord::Base
     found.order(:id)
   end
 
-  # Writing: the plaintext stays out, and the guard clears what is there.
-  def seal(value)
-    assign_attributes(ssn_sealed: SSN.seal([[:int, id]], value), ssn_bidx: SSN.index(value))
-    # The same value has the same index, and Rails would not write it: the guard then takes the index for forgotten.
-    ssn_bidx_will_change!
+  # A transaction of Rails', as CLIENT.transaction needs it.
+  WITHIN = lambda do |&work|
+    transaction { work.call(->(sql, _) { connection.exec_query(sql).to_a }) }
   end
 
-  # A transaction that may write sealed values. Run again with fresh keys where the key was rotated away a moment ago.
-  def self.sealing
-    again = true
-    begin
-      transaction do
-        connection.execute("SET LOCAL phiseal.sealer = 'on'")
-        yield
-      end
-    rescue ActiveRecord::StatementInvalid => e
-      raise unless again && e.cause.is_a?(PG::Error) && e.cause.result&.error_field(PG::PG_DIAG_SQLSTATE) == "PS002"
-
-      again = false
-      KEYS.load
-      retry
-    end
+  # Writing: the plaintext stays out, and the guard clears what is there.
+  def seal(tx, value)
+    self.ssn_sealed, self.ssn_bidx = tx.seal(SSN, id, value)
+    # The same value has the same index, and Rails would not write it: the guard then takes the index for forgotten.
+    ssn_bidx_will_change!
+    save!
+    tx.check(reload.attributes) # reads the row again, so that its sealed value is opened before COMMIT
   end
 
   def self.create_with(name, value)
@@ -56,16 +47,15 @@ class Patient < ActiveRecord::Base
     id = connection.select_value("SELECT nextval(pg_get_serial_sequence('patients', 'id'))")
     return create!(id: id, name: name, ssn: value) if STEP < 2
 
-    sealing { new(id: id, name: name).tap { |patient| patient.seal(value) }.tap(&:save!) }
+    CLIENT.transaction(WITHIN) { |tx| new(id: id, name: name).tap { |patient| patient.seal(tx, value) } }
   end
 
   def self.change(id, value)
     return find(id).update!(ssn: value) if STEP < 2 && value
 
-    sealing do
+    CLIENT.transaction(WITHIN) do |tx|
       patient = find(id)
-      patient.seal(value.to_s)
-      patient.save!
+      patient.seal(tx, value.to_s)
       # Removing a value takes two writes: the first has cleared the plaintext, whether the model knows it or not.
       patient.update!(ssn_sealed: nil, ssn_bidx: nil) if value.nil?
     end
@@ -89,7 +79,7 @@ begin
   when "rename" # an ordinary write: Rails writes what was changed only
     Patient.find(args[0]).tap { |patient| patient.update!(name: args[1]) }.show
   end
-rescue ActiveRecord::ActiveRecordError => e
+rescue ActiveRecord::ActiveRecordError, Phiseal::Error => e
   puts "#{e.class}: #{e.message.lines.first}"
   exit 1
 end

@@ -1,14 +1,18 @@
 // A model with a sealed column in Sequelize; docs/adopting.md walks through it.
 // STEP=1: reads both forms and writes plaintext. STEP=2: reads both and seals what it writes.
 // STEP=3: the plaintext is out of the model, as it must be for `phiseal finalize`.
-import { readFileSync } from "node:fs";
+import pg from "pg";
 import { DataTypes, Op, QueryTypes, Sequelize } from "sequelize";
-import { Field, Keys } from "../phiseal.mjs";
+import { Client, guardState, keyFromFile, ownConnection } from "../node/phiseal/index.mjs";
 
 const step = Number(process.env.STEP ?? 3);
 const db = new Sequelize(process.env.DATABASE_URL, { logging: false });
-const keys = new Keys(readFileSync(process.env.PHISEAL_KEY_FILE, "utf8"), (sql) => db.query(sql, { type: QueryTypes.SELECT }));
-const ssn = new Field(keys, "public.patients", "ssn", { normalise: "digits" });
+const client = new Client(keyFromFile(process.env.PHISEAL_KEY_FILE), ownConnection(async () => {
+  const connection = new pg.Client(process.env.DATABASE_URL);
+  await connection.connect();
+  return connection;
+}));
+const ssn = client.field("public.patients", "ssn");
 
 const Patient = db.define("patient", {
   id: { type: DataTypes.BIGINT, primaryKey: true },
@@ -21,7 +25,7 @@ const Patient = db.define("patient", {
 
 // Reading: the sealed value wins; the plaintext counts only where there is none yet.
 async function ssnOf(patient) {
-  if (patient.ssn_sealed) return [await ssn.open([["int", patient.id]], patient.ssn_sealed), "sealed"];
+  if (patient.ssn_sealed) return [await ssn.open(patient.id, patient.ssn_sealed), "sealed"];
   return step < 3 && patient.ssn != null ? [patient.ssn, "plaintext"] : [null, "none"];
 }
 
@@ -32,37 +36,35 @@ async function find(value) {
   return Patient.findAll({ where: { [Op.or]: either }, order: ["id"] });
 }
 
-// Writing: the plaintext stays out, and the guard clears what is there.
-async function sealed(id, value) {
-  return { ssn_sealed: await ssn.seal([["int", id]], value), ssn_bidx: await ssn.index(value) };
-}
+// A transaction of Sequelize's, as client.transaction needs it. What is passed behind the query reaches the work.
+const begin = (work) => db.transaction((transaction) =>
+  work((sql, bind) => db.query(sql, { bind, transaction, type: QueryTypes.SELECT }), transaction));
 
-// A transaction that may write sealed values. Run again with fresh keys where the key was rotated away a moment ago.
-async function sealing(work, again = true) {
-  try {
-    return await db.transaction(async (transaction) => {
-      await db.query("SET LOCAL phiseal.sealer = 'on'", { transaction });
-      return work(transaction);
-    });
-  } catch (error) {
-    if (!again || error.original?.code !== "PS002") throw error;
-    await keys.load();
-    return sealing(work, false);
-  }
+// Reads the row again, so that its sealed value is opened before COMMIT.
+async function seen(tx, id, transaction) {
+  await tx.check(await Patient.findByPk(id, { attributes: ["id", "ssn_sealed"], raw: true, transaction }));
 }
 
 async function create(name, value) {
   // A sealed value is bound to its row's key, so the key is taken first.
   const [{ id }] = await db.query("SELECT nextval(pg_get_serial_sequence('patients', 'id')) AS id", { type: QueryTypes.SELECT });
   if (step < 2) return Patient.create({ id, name, ssn: value });
-  return sealing(async (transaction) => Patient.create({ id, name, ...(await sealed(id, value)) }, { transaction }));
+  return client.transaction(begin, async (tx, transaction) => {
+    // The plaintext stays out.
+    const [ssn_sealed, ssn_bidx] = await tx.seal(ssn, id, value);
+    const patient = await Patient.create({ id, name, ssn_sealed, ssn_bidx }, { transaction });
+    await seen(tx, id, transaction);
+    return patient;
+  });
 }
 
 async function change(id, value) {
   if (step < 2 && value != null) return Patient.update({ ssn: value }, { where: { id } });
-  return sealing(async (transaction) => {
-    await Patient.update(await sealed(id, value ?? ""), { where: { id }, transaction });
-    // Removing a value takes two writes: the first has cleared the plaintext, whether the model knows it or not.
+  return client.transaction(begin, async (tx, transaction) => {
+    // The guard clears the plaintext that is there, whether the model knows its column or not.
+    const [ssn_sealed, ssn_bidx] = await tx.seal(ssn, id, value ?? "");
+    await Patient.update({ ssn_sealed, ssn_bidx }, { where: { id }, transaction });
+    await seen(tx, id, transaction);
     if (value == null) await Patient.update({ ssn_sealed: null, ssn_bidx: null }, { where: { id }, transaction });
   });
 }
@@ -82,8 +84,9 @@ try {
     await show(await Patient.findByPk(args[0]));
   }
 } catch (error) {
-  console.log(`${error.name} ${error.original?.code ?? ""}: ${error.message}`);
+  console.log(`${error.name} ${guardState(error) ?? ""}: ${error.message}`);
   process.exitCode = 1;
 } finally {
+  client.close();
   await db.close();
 }

@@ -1,9 +1,9 @@
 // A model with a sealed column in TypeORM; docs/adopting.md walks through it.
 // STEP=1: reads both forms and writes plaintext. STEP=2: reads both and seals what it writes.
 // STEP=3: the plaintext is out of the model, as it must be for `phiseal finalize`.
-import { readFileSync } from "node:fs";
+import pg from "pg";
 import { DataSource, EntitySchema, In } from "typeorm";
-import { Field, Keys } from "../phiseal.mjs";
+import { Client, guardState, keyFromFile, ownConnection } from "../node/phiseal/index.mjs";
 
 const step = Number(process.env.STEP ?? 3);
 // save() compares an entity with the row and writes back whatever differs, also where the row is newer than the
@@ -22,12 +22,16 @@ const Patient = new EntitySchema({
 });
 const db = await new DataSource({ type: "postgres", url: process.env.DATABASE_URL, entities: [Patient], synchronize: false }).initialize();
 const patients = db.getRepository(Patient);
-const keys = new Keys(readFileSync(process.env.PHISEAL_KEY_FILE, "utf8"), (sql) => db.query(sql));
-const ssn = new Field(keys, "public.patients", "ssn", { normalise: "digits" });
+const client = new Client(keyFromFile(process.env.PHISEAL_KEY_FILE), ownConnection(async () => {
+  const connection = new pg.Client(process.env.DATABASE_URL);
+  await connection.connect();
+  return connection;
+}));
+const ssn = client.field("public.patients", "ssn");
 
 // Reading: the sealed value wins; the plaintext counts only where there is none yet.
 async function ssnOf(patient) {
-  if (patient.ssn_sealed) return [await ssn.open([["int", patient.id]], patient.ssn_sealed), "sealed"];
+  if (patient.ssn_sealed) return [await ssn.open(patient.id, patient.ssn_sealed), "sealed"];
   return step < 3 && patient.ssn != null ? [patient.ssn, "plaintext"] : [null, "none"];
 }
 
@@ -38,41 +42,33 @@ async function find(value) {
   return patients.find({ where: either, order: { id: "ASC" } });
 }
 
-// Writing: the plaintext stays out, and the guard clears what is there.
-async function sealed(id, value) {
-  return { ssn_sealed: await ssn.seal([["int", id]], value), ssn_bidx: await ssn.index(value) };
-}
-
-// A transaction that may write sealed values. Run again with fresh keys where the key was rotated away a moment ago.
-async function sealing(work, again = true) {
-  try {
-    return await db.transaction(async (manager) => {
-      await manager.query("SET LOCAL phiseal.sealer = 'on'");
-      return work(manager);
-    });
-  } catch (error) {
-    if (!again || error.driverError?.code !== "PS002") throw error;
-    await keys.load();
-    return sealing(work, false);
-  }
-}
+// A transaction of TypeORM's, as client.transaction needs it. For UPDATE and DELETE, query() gives the rows and their number.
+const begin = (work) => db.transaction((manager) => work(async (sql, parameters) => {
+  const rows = await manager.query(sql, parameters);
+  return Array.isArray(rows?.[0]) ? rows[0] : rows;
+}, manager));
 
 async function create(name, value) {
   // A sealed value is bound to its row's key, so the key is taken first.
   const [{ id }] = await db.query("SELECT nextval(pg_get_serial_sequence('patients', 'id')) AS id");
   if (step < 2) await patients.insert({ id, name, ssn: value });
-  else await sealing(async (manager) => manager.insert(Patient, { id, name, ...(await sealed(id, value)) }));
+  else await client.transaction(begin, async (tx, manager) => {
+    // The plaintext stays out.
+    const [ssn_sealed, ssn_bidx] = await tx.seal(ssn, id, value);
+    await manager.insert(Patient, { id, name, ssn_sealed, ssn_bidx });
+    // Reads the row again, so that its sealed value is opened before COMMIT.
+    await tx.check(await manager.findOneByOrFail(Patient, { id }));
+  });
   return id;
 }
 
 async function change(id, value) {
   if (step < 2 && value != null) return patients.update(id, { ssn: value });
-  return sealing(async (manager) => {
-    const update = "UPDATE patients SET ssn_sealed = $2, ssn_bidx = $3 WHERE id = $1";
-    const { ssn_sealed, ssn_bidx } = await sealed(id, value ?? "");
-    await manager.query(update, [id, ssn_sealed, ssn_bidx]);
-    // Removing a value takes two writes: the first has cleared the plaintext, whether the model knows it or not.
-    if (value == null) await manager.query(update, [id, null, null]);
+  return client.transaction(begin, async (tx) => {
+    // The guard clears the plaintext that is there, whether the entity knows its column or not.
+    const update = "UPDATE patients SET ssn_sealed = $2, ssn_bidx = $3 WHERE id = $1 RETURNING id, ssn_sealed";
+    await tx.query(update, [id, ...(await tx.seal(ssn, id, value ?? ""))]);
+    if (value == null) await tx.query(update, [id, null, null]);
   });
 }
 
@@ -94,8 +90,9 @@ try {
     await show(patient);
   }
 } catch (error) {
-  console.log(`${error.name} ${error.driverError?.code ?? ""}: ${error.message}`);
+  console.log(`${error.name} ${guardState(error) ?? ""}: ${error.message}`);
   process.exitCode = 1;
 } finally {
+  client.close();
   await db.destroy();
 }

@@ -1,55 +1,52 @@
-"""docs/examples/phiseal.py opens, seals and indexes every worked value. Arguments: the folder of the
-module, the file of the worked values."""
+"""The module phiseal opens, seals and indexes every worked value. Arguments: the module's folder, the file of these."""
 import json
 import sys
 
 sys.path.insert(0, sys.argv[1])
-from phiseal import Field, Keys  # noqa: E402
+from phiseal import format, values  # noqa: E402
 
 with open(sys.argv[2], encoding="utf-8") as file:
     worked = json.load(file)
-
-
-class OneKey:
-    """Stands for the key table: one key, under the id of the worked value."""
-
-    def __init__(self, key_id, key):
-        self.key_id, self.key = key_id, bytes.fromhex(key)
-
-    def active(self, tenant, purpose):
-        return self.key_id, self.key
-
-    def named(self, tenant, key_id):
-        assert key_id == self.key_id
-        return self.key
+TAGS = {"int": "i", "uuid": "u", "text": "t", "numeric": "n", "date": "d", "timestamp": "z", "bytes": "b", "bool": "o"}
 
 
 def part(one):
     value = one["value"]
     if one["type"] == "bytes":
-        value = bytes.fromhex(value)
-    elif one["type"] == "bool":
-        value = str(value).lower() == "true"
-    return one["type"], value
+        return bytes.fromhex(value)
+    if one["type"] == "bool":
+        return str(value).lower() == "true"
+    return int(value) if one["type"] in ("int", "timestamp") else value
 
 
-wrapped = worked["wrapped_data_key"]
-row = (7, wrapped["tenant"], "cell", 1, "active", bytes.fromhex(wrapped["wrapped"]), bytes.fromhex(worked["check_value"]))
-keys = Keys(worked["wrapping_key_file"], lambda query: [row])
-assert keys.active("clinic-1", "cell") == (7, bytes.fromhex(worked["data_key"]))
+wrapped, wrapping = worked["wrapped_data_key"], format.wrapping_key(worked["wrapping_key_file"])
+data_key, index_key = bytes.fromhex(worked["data_key"]), bytes.fromhex(worked["blind_index_key"])
+assert wrapping.hex() == worked["wrapping_key"]
+assert format.reference(wrapping) == worked["wrapping_key_reference"]
+assert data_key == format.unwrap(wrapping, wrapped["key_id"], "cell", wrapped["tenant"], bytes.fromhex(wrapped["wrapped"]),
+                                 bytes.fromhex(worked["check_value"]))
 
 for cell in worked["cells"]:
-    field = Field(OneKey(cell["key_id"], worked["data_key"]), cell["table"], cell["column"], pad_to=cell["bucket"])
-    key, tenant = [part(one) for one in cell["row_key"]], cell["tenant"]
-    assert field.open(key, bytes.fromhex(cell["envelope"]), tenant) == cell["plaintext"], cell["name"]
-    sealed = field.seal(key, cell["plaintext"], tenant)
-    assert len(sealed) * 2 == len(cell["envelope"]), cell["name"]
-    assert field.open(key, sealed, tenant) == cell["plaintext"], cell["name"]
+    context = format.context_of(cell["tenant"], cell["table"], cell["column"])
+    row_key = values.row_key_of([TAGS[one["type"]] for one in cell["row_key"]], [part(one) for one in cell["row_key"]])
+    assert row_key.hex() == cell["row_key_bytes"], cell["name"]
+    plain, envelope = cell["plaintext"].encode(), bytes.fromhex(cell["envelope"])
+    format.os.urandom = lambda size: bytes.fromhex(cell["nonce"])
+    assert format.seal(cell["key_id"], data_key, context, row_key, plain, cell["bucket"]) == envelope, cell["name"]
+    assert format.key_id_of(envelope) == cell["key_id"]
+    assert format.open_(data_key, context, row_key, envelope) == plain, cell["name"]
+    assert format.to_text(envelope) == cell["text"]
+    assert format.from_text(cell["text"]) == envelope
+    for altered in (cell["text"] + "=", cell["text"] + "A", cell["text"][:-1], "ps2" + cell["text"][3:]):
+        try:
+            format.open_(data_key, context, row_key, format.from_text(altered))
+            raise AssertionError(cell["name"])
+        except format.DoesNotOpen:
+            pass
 
 for example in worked["blind_indexes"]:
-    keys = OneKey(9, worked["blind_index_key"])
-    field = Field(keys, example["table"], example["column"], example["normaliser"], example["bits"])
-    index = field.index(example["raw"], example["tenant"])
+    context = format.context_of(example["tenant"], example["table"], example["column"])
+    index = format.blind_index(index_key, context, example["normaliser"], example["bits"], example["raw"])
     assert (index.hex() if index else None) == example["index"], example["raw"]
 
 print(len(worked["cells"]) + len(worked["blind_indexes"]))
