@@ -251,7 +251,7 @@ mod tests {
     fn commands(line: &str) -> Vec<Vec<OsString>> {
         let line = line.replace("\"$(cat /mnt/elsewhere/head)\"", "HEAD");
         let commands = line.split(" && ").map(|command| {
-            let command = command.split(['>', '|']).next().unwrap_or_default();
+            let command = command.split(['>', '<', '|']).next().unwrap_or_default();
             let parts = command.split('"').enumerate();
             let words = parts.flat_map(|(number, part)| match number % 2 {
                 0 => part.split_whitespace().map(OsString::from).collect(),
