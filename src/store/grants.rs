@@ -72,8 +72,8 @@ pub struct Grant {
 pub struct Grants {
     /// The statements, in order.
     pub grants: Vec<Grant>,
-    /// What else a person has to know or do: a sentence or two each, and after a line break a
-    /// statement to consider.
+    /// What else a person has to know or do: a sentence or two each, and below it statements
+    /// to consider, one a line.
     pub notes: Vec<String>,
 }
 

@@ -69,8 +69,8 @@ fn without_key(fault: Fault, output: Output) -> Fault {
     if fault.exit == Exit::Keys {
         output.say_lines(&[
             "Without the wrapping key no entry's MAC can be checked, so nothing was verified.",
-            "`phiseal audit export` needs no key: another program can check the order of the entries",
-            "in that file, and whether any is missing, but not what they say.",
+            "What needs no key: in the file of `phiseal audit export` another program can",
+            "check that no entry is missing and that they are in order, not what they say.",
         ]);
     }
     fault

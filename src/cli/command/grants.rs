@@ -112,11 +112,9 @@ fn script(role: GrantRole, grants: &Grants) -> String {
     lines.push("COMMIT;".to_owned());
     for note in &grants.notes {
         lines.push(String::new());
-        let (text, statement) = note.split_once('\n').unwrap_or((note, ""));
-        lines.extend(comment(text));
-        if !statement.is_empty() {
-            lines.push(format!("--   {}", Foreign(statement)));
-        }
+        let mut parts = note.split('\n');
+        lines.extend(comment(parts.next().unwrap_or_default()));
+        lines.extend(parts.map(|statement| format!("--   {}", Foreign(statement))));
     }
     lines.join("\n")
 }

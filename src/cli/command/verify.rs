@@ -26,9 +26,10 @@ pub async fn run(global: &Global, args: &VerifyArgs, output: Output) -> Result<E
     let (session, server) = Session::verifying(global).await?;
     let unrecorded = server.unrecorded();
     if let Some(why) = &unrecorded {
-        output.say(&format!(
-            "{why}: this verification writes nothing to the database (--report FILE keeps its result)"
-        ));
+        output.say(&format!("nothing is recorded in the database: {why}"));
+        if args.report.is_none() {
+            output.say("  hint: `phiseal verify --report FILE` keeps the result");
+        }
     }
     let report = args.report.as_deref().map(Report::begin).transpose()?;
     let stop = Stop::default();
@@ -97,8 +98,8 @@ fn without_key(fault: Fault, output: Output) -> Fault {
     if fault.exit == Exit::Keys {
         output.say_lines(&[
             "Without the wrapping key no value can be opened, so nothing was verified.",
-            "What needs no key: `phiseal status --census` counts the values by the key that they name,",
-            "`phiseal audit export` writes the audit log, whose order other programs can check.",
+            "What needs no key: `phiseal status --census` counts values by the key they name;",
+            "`phiseal audit export` writes the audit log, to check that none of it is missing.",
         ]);
     }
     fault

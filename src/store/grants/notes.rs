@@ -55,14 +55,20 @@ impl Granting<'_> {
         ];
         for one in self.tables {
             let plain = plain_columns(one.table, one.facts);
-            for to in self.to.iter().filter(|_| !plain.is_empty()) {
-                let on = Securable::Columns(one.table.name.clone(), plain.clone());
-                let grant = Right::new(["UPDATE"], on).grant_to(to.as_str());
-                notes.push(format!(
-                    "`phiseal restore` writes plaintext back, which these grants do not allow. For it:\n{}",
-                    Foreign(&grant)
-                ));
+            if plain.is_empty() {
+                continue;
             }
+            let mut note =
+                "`phiseal restore` writes plaintext back, which these grants do not allow. For it:"
+                    .to_owned();
+            for to in self.to {
+                for relation in &one.facts.relations {
+                    let on = Securable::Columns(relation.name.clone(), plain.clone());
+                    let grant = Right::new(["UPDATE"], on).grant_to(to.as_str());
+                    note.push_str(&format!("\n{}", Foreign(&grant)));
+                }
+            }
+            notes.push(note);
         }
         notes.push(
             "Not required: pg_monitor, to see how far standbys are behind; from PostgreSQL 15 on SET ON PARAMETER \

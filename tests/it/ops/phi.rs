@@ -313,7 +313,7 @@ async fn problems_are_printed(fixture: Fixture) {
 }
 
 #[tokio::test]
-async fn a_table_that_is_locked_is_judged_by_its_names_and_said_to_be() {
+async fn a_table_that_is_locked_keeps_nobody_waiting_and_is_named() {
     let fixture = Fixture::empty_postgres("phi_locked").await;
     clinic(&fixture).await;
     let mut other = fixture.db().pool().begin().await.unwrap();
@@ -322,14 +322,18 @@ async fn a_table_that_is_locked_is_judged_by_its_names_and_said_to_be() {
         .await
         .unwrap();
     let (answer, all) = init(&fixture, "locked.toml").await;
-    let expected = json!([{ "table": "public.patients", "why": "it is locked" }]);
+    let why = "somebody holds a lock on it, so nothing of it was looked at";
+    let expected = json!([{ "table": "public.patients", "why": why }]);
     assert_eq!(answer["not_sampled"], expected);
-    assert!(all.contains("public.patients: it is locked"), "{all}");
-    let found = proposed(&answer, "public.patients");
-    assert_eq!(
-        found,
-        ["firstName name high true", "email e-mail high true"]
+    assert!(
+        all.contains("public.patients: somebody holds a lock"),
+        "{all}"
     );
+    assert_eq!(
+        proposed(&answer, "public.visits"),
+        ["notes free text high true"]
+    );
+    assert_eq!(answer["tables_looked_at"], 2);
     other.rollback().await.unwrap();
 }
 

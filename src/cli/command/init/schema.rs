@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
 use super::survey::{PlanFacts, note, physical, table_of};
 use crate::cli::command::tables::nearest;
 use crate::cli::output::Output;
@@ -19,6 +21,9 @@ use crate::store::{FieldRecord, Store, StoreError};
 
 /// How long all samples together may take. Tables that come later are judged by names and types alone.
 const SAMPLES_MAX: Duration = Duration::from_secs(60);
+/// How long the server may take to tell about one table: it has to lock it for a moment.
+const TABLE_MAX: Duration = Duration::from_secs(5);
+const LOCKED: &str = "somebody holds a lock on it, so nothing of it was looked at";
 /// SQLite's name for the schema of a file.
 const MAIN: &str = "main";
 
@@ -69,9 +74,13 @@ pub async fn propose(
     ));
     let registered = registered(store, &look, output).await;
     let mut facts = Vec::with_capacity(names.len());
+    let mut unsampled = Vec::new();
     for name in &names {
-        // A table that was dropped meanwhile is none.
-        facts.extend(store.table(name).await?);
+        match read(store, sqlite, name).await? {
+            // A table that was dropped meanwhile is none.
+            Some(found) => facts.extend(found),
+            None => unsampled.push((name.label(), LOCKED.to_owned())),
+        }
     }
     let about = phi::about(&facts);
     let mut found = Looked {
@@ -81,7 +90,7 @@ pub async fn propose(
         problems: Vec::new(),
         tables_looked_at: facts.len(),
         columns_looked_at: facts.iter().map(|table| table.columns.len()).sum(),
-        unsampled: Vec::new(),
+        unsampled,
     };
     let until = Instant::now() + SAMPLES_MAX;
     for (facts, about) in facts.iter().zip(&about) {
@@ -170,6 +179,22 @@ fn decide(proposed: &mut ProposedTable, suspects: &[Suspect]) {
         column.reasons.extend(
             (suspect.blocked.iter()).map(|why| format!("It cannot be sealed as it is: {why}")),
         );
+    }
+}
+
+/// What the catalog says about a table; `None` if it does not say so soon.
+async fn read(
+    store: &dyn Store,
+    sqlite: bool,
+    name: &TableName,
+) -> Result<Option<Option<TableFacts>>, Fault> {
+    // SQLite has no lock that lasts.
+    if sqlite {
+        return Ok(Some(store.table(name).await?));
+    }
+    match timeout(TABLE_MAX, store.table(name)).await {
+        Ok(found) => Ok(Some(found?)),
+        Err(_) => Ok(None),
     }
 }
 
