@@ -46,13 +46,20 @@ const EXITS: &[(Exit, &str)] = &[
     ),
 ];
 
-const FILES: &[(&str, &str)] = &[(
-    "phiseal.toml",
-    "The plan file, where --plan names no other: the database, the provider of the wrapping key, and the \
-     tables and columns to encrypt.",
-)];
+const FILES: &[(&str, &str)] = &[
+    (
+        "phiseal.toml",
+        "The plan file, in the working directory or the nearest folder above it, unless --plan or PHISEAL_PLAN \
+         names another: the database, the provider of the wrapping key, and the tables and columns to encrypt.",
+    ),
+    (
+        "/etc/phiseal/phiseal.toml",
+        "The plan file where no other is found.",
+    ),
+];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
+    ("PHISEAL_PLAN", "The plan file, where --plan names none."),
     (
         "PHISEAL_LOG",
         "What is logged, such as `info` or `phiseal=debug`. The default is `warn`. --verbose goes before it.",

@@ -138,7 +138,11 @@ async fn a_page_for_each_command_is_written_once_and_can_be_read() {
         let name = ["phiseal".to_owned()].into_iter().chain(path.clone());
         let file = dir.join(format!("{}.1", name.collect::<Vec<_>>().join("-")));
         let text = plain(&fs::read_to_string(&file).unwrap());
-        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES"] {
+        assert!(
+            text.contains(".SH OPTIONS") || text.contains(".SH \"GLOBAL OPTIONS\""),
+            "{file:?}"
+        );
+        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES"] {
             assert!(
                 text.contains(&format!(".SH {section}")),
                 "{file:?}: {section}"
