@@ -136,7 +136,7 @@ impl Bench {
         let mut refusal = None;
         for window in self.windows(&source.access, rows).await? {
             if self.stop.is_requested() {
-                return Err(EngineError::Interrupted);
+                return Err(EngineError::interrupted());
             }
             if measured.batches.len() == BATCHES {
                 break;

@@ -115,12 +115,15 @@ impl RunContext {
     /// The error of a run that was told to stop, with how much is done.
     pub fn interrupted(&self) -> EngineError {
         match self.coverage.share() {
-            Some(share) => EngineError::InterruptedAt {
-                table: self.access.table.label.clone(),
-                // Whatever share the lanes are, the last pass was not made.
-                percent: percent(share).min(99),
+            Some(share) => EngineError::Interrupted {
+                done: Some(format!(
+                    "{} % of {} done",
+                    // Whatever share the lanes are, the last pass was not made.
+                    percent(share).min(99),
+                    self.access.table.label
+                )),
             },
-            None => EngineError::Interrupted,
+            None => EngineError::interrupted(),
         }
     }
 

@@ -32,15 +32,10 @@ coded! {
             hint: "`phiseal keys check`; if all keys are well, the checkpoint is damaged: give the run up with `phiseal runs \
                 abandon` (docs/RUNBOOK.md, \"A checkpoint that cannot be read\")";
         /// A signal asked to stop; all that was committed stays.
-        Interrupted = "E0605"("interrupted"), exit: Interrupted,
-            hint: "run the same command again to resume (a verification starts from the beginning)";
-        /// The same, amid the work on a table.
-        InterruptedAt {
-            /// The table's label.
-            table: String,
-            /// How much of it is done.
-            percent: u8,
-        } = "E0605"("interrupted: {percent} % of {table} done"), exit: Interrupted,
+        Interrupted {
+            /// How much is done, such as `41 % of public.patients done`; `None` where nobody knows.
+            done: Option<String>,
+        } = "E0605"("interrupted{}", after_colon(.done.as_deref())), exit: Interrupted,
             hint: "run the same command again to resume (a verification starts from the beginning)";
         /// What an in-place column holds after the write is not what was sent.
         ReadBackDiffers {
@@ -179,20 +174,27 @@ coded! {
 impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Interrupted => Self::Interrupted,
+            StoreError::Interrupted => Self::interrupted(),
             other => Self::Store(other),
         }
     }
 }
 
+fn after_colon(text: Option<&str>) -> String {
+    text.map_or_else(String::new, |text| format!(": {text}"))
+}
+
 impl EngineError {
+    /// A signal asked to stop, where nobody knows how much is done.
+    pub fn interrupted() -> Self {
+        Self::Interrupted { done: None }
+    }
+
     /// Whether the other tables would meet the same: the database, the keys or the program itself. Else they are
     /// worked on although one failed.
     pub fn ends_all(&self) -> bool {
         match self {
-            Self::Interrupted | Self::InterruptedAt { .. } | Self::Worker | Self::NoRandomness => {
-                true
-            }
+            Self::Interrupted { .. } | Self::Worker | Self::NoRandomness => true,
             Self::Store(error) => matches!(
                 error,
                 StoreError::Unreachable { .. }

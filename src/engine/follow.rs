@@ -305,7 +305,7 @@ impl Engine {
                 if self.stop.is_requested()
                     && matches!(waited.next(), Next::Again | Next::Reconnect) =>
             {
-                Err(EngineError::Interrupted)
+                Err(EngineError::interrupted())
             }
             error => Err(error),
         }

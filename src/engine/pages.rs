@@ -128,11 +128,11 @@ impl Pages {
             return Ok(None);
         }
         if self.source.stop.is_requested() {
-            return Err(EngineError::Interrupted);
+            return Err(EngineError::interrupted());
         }
         self.admission = self.source.throttle.admit().await;
         if self.source.stop.is_requested() {
-            return Err(EngineError::Interrupted);
+            return Err(EngineError::interrupted());
         }
         let mut page = self.window().await?;
         self.admission.rows(page.rows.len());

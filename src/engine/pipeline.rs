@@ -114,7 +114,7 @@ pub async fn work_range(
             Err(NotCommitted::Stop(error)) => return Err(error),
         }
         if ctx.stop.is_requested() {
-            return Err(EngineError::Interrupted);
+            return Err(EngineError::interrupted());
         }
     }
 }
@@ -186,7 +186,7 @@ async fn drain(
     let mut looked_at = 0;
     loop {
         if ctx.stop.is_requested() {
-            return Err(EngineError::Interrupted.into());
+            return Err(EngineError::interrupted().into());
         }
         let Some(worked) = next_page(ctx, sink, stages).await? else {
             return Err(EngineError::Worker.into());
@@ -255,7 +255,7 @@ async fn next_page(
             () = ctx.stop.sleep(third) => {}
         }
         if ctx.stop.is_requested() {
-            return Err(EngineError::Interrupted.into());
+            return Err(EngineError::interrupted().into());
         }
         renew(committer).await?;
     }

@@ -90,7 +90,7 @@ impl Engine {
         let mut phase = procedure.resumes_at(recorded);
         loop {
             if self.stop.is_requested() {
-                return Err(EngineError::Interrupted);
+                return Err(EngineError::interrupted());
             }
             let name: &'static str = phase.into();
             if name != stored {

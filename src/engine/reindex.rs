@@ -339,7 +339,7 @@ impl Engine {
     async fn wait_grace(&self, since: Duration, grace: Duration) -> Result<(), EngineError> {
         while let Some(left) = grace.checked_sub(self.stop.clock().since(since)) {
             if self.stop.is_requested() {
-                return Err(EngineError::Interrupted);
+                return Err(EngineError::interrupted());
             }
             self.events.emit(Event::Waiting {
                 why: format!(

@@ -80,7 +80,7 @@ impl Patience {
             return Err(error.into());
         }
         if stop.is_requested() {
-            return Err(EngineError::Interrupted);
+            return Err(EngineError::interrupted());
         }
         let Some(pause) = self.after(&error) else {
             return Err(error.into());
@@ -171,7 +171,7 @@ mod tests {
         let ended = patience
             .pause(&stop, &NoEvents, StoreError::ConnectionLost)
             .await;
-        assert!(matches!(ended, Err(EngineError::Interrupted)));
+        assert!(matches!(ended, Err(EngineError::Interrupted { .. })));
         stop.sleep(LONGEST).await;
         assert_eq!(stop.clock().now(), Duration::ZERO);
     }

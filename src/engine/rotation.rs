@@ -250,7 +250,7 @@ impl Engine {
             return Err(error.clone().into());
         }
         if self.stop.is_requested() {
-            return Err(EngineError::Interrupted);
+            return Err(EngineError::interrupted());
         }
         let who = self.store.open_transactions().await.unwrap_or_default();
         let Some(pause) = patience.after(error) else {

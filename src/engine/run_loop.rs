@@ -33,7 +33,7 @@ pub async fn run_loop(ctx: &Arc<RunContext>, run_id: i64) -> Result<Tallied, Eng
     loop {
         work_lanes(ctx, run_id, &mut tallied).await?;
         if ctx.stop.is_requested() {
-            return Err(EngineError::Interrupted);
+            return Err(EngineError::interrupted());
         }
         let lanes = ctx.store.lanes(run_id).await?;
         ctx.coverage.refresh(&lanes);
@@ -89,7 +89,7 @@ pub(super) async fn join(
         {
             Ok(tallied) => all.merge(tallied),
             Err(error) => {
-                if failure.is_none() || matches!(failure, Some(EngineError::Interrupted)) {
+                if failure.is_none() || matches!(failure, Some(EngineError::Interrupted { .. })) {
                     failure = Some(error);
                 }
                 ctx.stop.request();

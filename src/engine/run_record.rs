@@ -287,7 +287,7 @@ impl Engine {
                     {
                         ctx.interrupted()
                     }
-                    EngineError::Interrupted => ctx.interrupted(),
+                    EngineError::Interrupted { .. } => ctx.interrupted(),
                     error => error,
                 };
                 // Best effort: the lanes are enough to resume from. If all rows were refused, the

@@ -257,7 +257,7 @@ impl Scrub<'_> {
                     report.relations.push(done);
                     save(engine, record, report).await?;
                     if engine.stop.is_requested() {
-                        return Err(EngineError::Interrupted);
+                        return Err(EngineError::interrupted());
                     }
                 }
                 Then::Phase(ScrubPhase::Statistics)

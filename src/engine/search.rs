@@ -115,7 +115,7 @@ impl Engine {
             let mut patience = self.patience();
             loop {
                 if self.stop.is_requested() {
-                    return Err(EngineError::Interrupted);
+                    return Err(EngineError::interrupted());
                 }
                 match self.store.search(place, some).await {
                     Ok(found) => break hits.extend(found),

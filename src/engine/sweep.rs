@@ -292,7 +292,7 @@ impl Sweep<'_> {
         seal_keys: &[KeyId],
     ) -> Result<bool, EngineError> {
         if self.ctx.stop.is_requested() {
-            return Err(EngineError::Interrupted);
+            return Err(EngineError::interrupted());
         }
         let main = self.ctx.step.reads().main;
         let request = PageRequest {

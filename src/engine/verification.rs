@@ -88,7 +88,7 @@ impl Engine {
             table: job.table.label.clone(),
         });
         done.map_err(|error| match error {
-            EngineError::Interrupted => ctx.interrupted(),
+            EngineError::Interrupted { .. } => ctx.interrupted(),
             error => error,
         })
     }

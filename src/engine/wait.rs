@@ -49,7 +49,7 @@ impl Waiting<'_> {
                 break;
             }
             if self.stop.is_requested() {
-                return Err(EngineError::Interrupted);
+                return Err(EngineError::interrupted());
             }
             let who = names(before.iter().map(|one| one.who.as_str()));
             if self.stop.clock().since(begun) >= self.patience {

@@ -22,7 +22,7 @@ impl Engine {
             .filter(|holder| this.is_dead(holder))
             .map(Holder)
             .collect();
-        let code = EngineError::Interrupted.code();
+        let code = EngineError::interrupted().code();
         match self.store.abandon_run(run.run_id, code, &dead).await? {
             None => Ok(true),
             Some(holder) => Err(EngineError::LanesHeld {
@@ -40,7 +40,10 @@ impl Engine {
         at: Option<FinalizePhase>,
         error: EngineError,
     ) -> Result<EngineError, EngineError> {
-        if matches!(error, EngineError::Interrupted | EngineError::Finalize(_)) || error.ends_all()
+        if matches!(
+            error,
+            EngineError::Interrupted { .. } | EngineError::Finalize(_)
+        ) || error.ends_all()
         {
             return Ok(error);
         }

@@ -58,7 +58,7 @@ impl Engine {
         let mut seen = Seen::new();
         while clock.since(begun) < observe {
             if self.stop.is_requested() {
-                return Err(EngineError::Interrupted);
+                return Err(EngineError::interrupted());
             }
             for writer in self.store.writers(&job.table).await? {
                 seen.entry(writer.id).or_default().insert(writer.who);

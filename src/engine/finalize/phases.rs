@@ -233,7 +233,7 @@ impl Finalizing<'_> {
                 return Ok(Then::Phase(FinalizePhase::Remove));
             }
             if engine.stop.is_requested() {
-                return Err(EngineError::Interrupted);
+                return Err(EngineError::interrupted());
             }
             engine.events.emit(Event::Waiting {
                 why: format!(

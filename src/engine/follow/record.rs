@@ -112,7 +112,7 @@ impl Engine {
         };
         follower.run = None;
         let state = match error {
-            EngineError::Interrupted => RunState::Interrupted,
+            EngineError::Interrupted { .. } => RunState::Interrupted,
             _ => RunState::Failed,
         };
         // Best effort: the error says more.

@@ -79,7 +79,7 @@ impl Engine {
                 return Ok((horizon, who));
             }
             if self.stop.is_requested() {
-                return Err(EngineError::Interrupted);
+                return Err(EngineError::interrupted());
             }
             let who = names(who.iter().map(String::as_str));
             if time >= self.settings.patience {
@@ -142,7 +142,7 @@ impl Engine {
                 Err(error) => return Err(error.into()),
             }
             if self.stop.is_requested() {
-                return Err(EngineError::Interrupted);
+                return Err(EngineError::interrupted());
             }
             self.events.emit(Event::Waiting {
                 why: format!("a lock on {relation}"),
@@ -228,7 +228,7 @@ impl Engine {
         }
         for _ in 0..files {
             if self.stop.is_requested() {
-                return Err(EngineError::Interrupted);
+                return Err(EngineError::interrupted());
             }
             self.store.switch_log().await?;
         }

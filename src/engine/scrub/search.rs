@@ -128,7 +128,7 @@ impl Engine {
         let mut from = 0;
         loop {
             if self.stop.is_requested() {
-                return Err(EngineError::Interrupted);
+                return Err(EngineError::interrupted());
             }
             let part = match self.store.file_chunk(&file.path, from, PART_BYTES).await {
                 Ok(part) => part,

@@ -75,10 +75,10 @@ def answer(client, do, **told_of):
         calls = 0
 
         def work(tx):
-            global calls
+            nonlocal calls
             calls += 1
             sealed, index = tx.seal(field, key, value, tenant)
-            rows = tx.query(told_of["sql"], [*map(told, told_of["params"]), sealed, *([index] if told_of["index"] else [])])
+            rows = tx.query(told_of["sql"], [*map(told, told_of["params"]), sealed, *([index] if told_of.get("index") else [])])
             if "then" in told_of:
                 rows = tx.query(told_of["then"])
             return len(rows)

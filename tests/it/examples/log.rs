@@ -99,7 +99,7 @@ async fn no_key_and_no_value_is_in_the_servers_log_or_in_an_error() {
             .await;
         let open = json!({ "key": id(5), "sealed": bytes(&hex::encode(CANARY.repeat(4))) });
         application
-            .fails("WrongInput", command("open", field, open))
+            .fails("DoesNotOpen", command("open", field, open))
             .await;
         said.push_str(&application.shown);
     }
