@@ -8,7 +8,7 @@ use super::PostgresStore;
 use super::committed;
 use super::ddl_lock::{begin_briefly, settle};
 use super::key_order::{self, Side};
-use super::sql::{query, raw, run, scalar, tuple};
+use super::sql::{query, raw, run, scalar, set_local, tuple};
 use super::wanted::sealed_under;
 use crate::crypto::KeyId;
 use crate::store::change::Change;
@@ -28,7 +28,7 @@ pub(super) async fn count(
     upto: Option<&KeyText>,
 ) -> Result<Vec<SealedCount>> {
     let mut tx = store.begin().await?;
-    run(&mut tx, "SET LOCAL row_security = off; SET LOCAL jit = off").await?;
+    run(&mut tx, set_local!("row_security" = "off")).await?;
     let counted = count_in(&mut tx, table, relation, after, upto).await?;
     committed(tx).await?;
     Ok(counted)

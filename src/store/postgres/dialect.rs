@@ -162,7 +162,7 @@ impl<C: DerefMut<Target = PgConnection> + Send> Session for PostgresSession<C> {
     }
 
     async fn limit_lock_wait(&mut self, seconds: u32) -> Result<()> {
-        let limit = format!("SET LOCAL lock_timeout = '{seconds}s'");
+        let limit = format!("SELECT pg_catalog.set_config('lock_timeout', '{seconds}s', true)");
         run(&mut self.conn, limit).await
     }
 

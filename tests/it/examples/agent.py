@@ -75,7 +75,7 @@ def answer(client, do, **told_of):
         calls = 0
 
         def work(tx):
-            nonlocal calls
+            global calls
             calls += 1
             sealed, index = tx.seal(field, key, value, tenant)
             rows = tx.query(told_of["sql"], [*map(told, told_of["params"]), sealed, *([index] if told_of.get("index") else [])])

@@ -2,7 +2,7 @@
 
 use crate::support::cluster::Cluster;
 use crate::support::database::Database;
-use crate::support::examples::{Application, bytes, command, id, languages};
+use crate::support::examples::{Application, bytes, command, languages};
 use crate::support::{Base, Fixture};
 use serde_json::json;
 use std::fs;
@@ -90,14 +90,14 @@ async fn no_key_and_no_value_is_in_the_servers_log_or_in_an_error() {
                 .fails(class, command("write", field, write))
                 .await;
         }
-        let date = json!({ "key": mrn, "value": CANARY });
+        let date = json!({ "key": mrn.clone(), "value": CANARY });
         application
             .fails(
                 "WrongInput",
                 command("seal", ("public.people", "dob"), date),
             )
             .await;
-        let open = json!({ "key": id(5), "sealed": bytes(&hex::encode(CANARY.repeat(4))) });
+        let open = json!({ "key": mrn, "sealed": bytes(&hex::encode(CANARY.repeat(4))) });
         application
             .fails("DoesNotOpen", command("open", field, open))
             .await;

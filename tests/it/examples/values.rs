@@ -212,7 +212,9 @@ async fn values_of_a_languages_own_types_become_the_servers_text_and_others_are_
                 .fails("WrongInput", command("seal", field, seal))
                 .await;
             let secret = value.as_str().unwrap_or("secret");
-            assert!(!said.contains(secret), "{column}: {said}");
+            // One letter is in every sentence.
+            let is_shown = secret.len() > 1 && said.contains(secret);
+            assert!(!is_shown, "{column}: {said}");
         }
     }
 }

@@ -94,6 +94,8 @@ impl<'a> Looked<'a> {
         let run = Phiseal::instead("script", ["-qec", &quoted.join(" "), "/dev/null"])
             .env("USER", EVIL)
             .env("TERM", "xterm")
+            // The program's own colours would be taken for escapes of others.
+            .env("NO_COLOR", "1")
             .env("DATABASE_URL", self.0.url())
             .env("SHELL", "/bin/sh")
             .cwd(self.0.project.dir())

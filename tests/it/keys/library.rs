@@ -14,7 +14,7 @@ const PLAN: &str = "[[table]]\nname = \"TABLE\"\n\
     [[table.column]]\nname = \"born\"\nseal_into = \"born_sealed\"\n";
 
 const ROWS: &str = "
-    CREATE TABLE people (id int PRIMARY KEY, ssn text, born date);
+    CREATE TABLE people (id int NOT NULL PRIMARY KEY, ssn text, born date);
     INSERT INTO people VALUES (1, '142-52-0042', '1952-03-04');
     CREATE TABLE saved AS SELECT * FROM people;
     INSERT INTO saved VALUES (7, '987-65-4320', '2024-02-29')";
