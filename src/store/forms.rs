@@ -1,7 +1,7 @@
 //! What the values of a column look like, as counts: the database matches a sample of them against forms and
 //! answers with numbers only, so no value leaves it.
 //! Owns the forms and their SQL; a store says how its database matches a picture, and takes the sample.
-//! A form means the same in both databases: each is made of the tests of [`Test`].
+//! A form means the same in both databases: each is made of the tests of `Test`.
 
 mod sql;
 
