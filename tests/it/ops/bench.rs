@@ -185,7 +185,7 @@ async fn bench_in_the_tables_leaves_them_as_they_were(fixture: Fixture) {
     let shown = fixture.run(&["bench", "--write-sample"]).await;
     let shown = shown.expect_code(0);
     assert!(shown.stderr.contains("rolls them back"), "{}", shown.stderr);
-    assert!(shown.stdout.contains("left"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("rolled back"), "{}", shown.stdout);
     // The copy has the sealed columns of the table, and the unique index on one.
     plausible(&fixture.ask(&["bench"], 0).await["total"]);
     assert_eq!(state(&fixture).await, before);

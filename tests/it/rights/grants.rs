@@ -56,15 +56,9 @@ impl Clinic {
             project: Project::new(),
             db,
         };
-        let own = "ALTER SCHEMA app OWNER TO T; ALTER TABLE app.patients OWNER TO T;
-            ALTER TABLE app.north OWNER TO T; ALTER TABLE app.south OWNER TO T";
-        clinic
-            .db
-            .exec(
-                &own.replace('T', &tables.name)
-                    .replace(&format!("{}ABLE", tables.name), "TABLE"),
-            )
-            .await;
+        let own = "ALTER SCHEMA app OWNER TO @; ALTER TABLE app.patients OWNER TO @;
+            ALTER TABLE app.north OWNER TO @; ALTER TABLE app.south OWNER TO @";
+        clinic.db.exec(&own.replace('@', &tables.name)).await;
         clinic.write_plan(&clinic.db.url(), "");
         clinic.grant("owner", &clinic.owner).await;
         clinic.write_plan(&clinic.owner.url, "");
