@@ -74,7 +74,7 @@ async fn types(name: &str) -> Fixture {
     let row = |n: usize| TYPES.map(|(_, _, values)| values[n]).join(", ");
     let ddl = format!(
         "CREATE TABLE t (id bigint PRIMARY KEY, {});
-         INSERT INTO t VALUES (1, {}), (-2, {}), (3);
+         INSERT INTO t VALUES (1, {}), (-2, {}); INSERT INTO t (id) VALUES (3);
          CREATE TABLE saved AS TABLE t",
         columns.join(", "),
         row(0),
