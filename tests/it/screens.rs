@@ -369,12 +369,10 @@ async fn an_interrupted_run_says_how_much_is_done_and_the_next_begins_there() {
         .exec("UPDATE pg_class SET reltuples = 7000000 WHERE relname = 'visits'")
         .await;
     let resumed = fixture.phiseal(&["backfill"]).run().await.expect_code(0);
-    let begun = format!("resumed at {done} %");
-    assert!(
-        resumed.stderr.contains(&begun),
-        "{begun}: {}",
-        resumed.stderr
-    );
+    let (_, begun) = resumed.stderr.split_once("resumed at ").expect("resumed");
+    // Batches that were not committed when the signal came are done again.
+    let begun = percentages(begun)[0];
+    assert!(begun <= done && done - begun <= 5, "{begun} %, {done} %");
     assert!(
         resumed.stdout.starts_with("resumed: sealed "),
         "{}",
@@ -448,17 +446,13 @@ async fn migrations_say_which_step_is_under_way() {
     let fixture = Fixture::empty_postgres("screens_migrate").await.planned();
     let folder = fixture.project.dir().join("moves");
     std::fs::create_dir(&folder).unwrap();
-    for (number, name, sql) in [
-        (1, "quick", "CREATE TABLE a (id int);"),
-        (2, "slow", "SELECT pg_sleep(5);"),
-        (3, "last", "CREATE TABLE b (id int);"),
+    for (number, name, sql, down) in [
+        (1, "quick", "CREATE TABLE a (id int);", "DROP TABLE a;"),
+        (2, "slow", "SELECT pg_sleep(5);", "SELECT 1;"),
+        (3, "last", "CREATE TABLE b (id int);", "DROP TABLE b;"),
     ] {
         std::fs::write(folder.join(format!("000{number}_{name}.sql")), sql).unwrap();
-        std::fs::write(
-            folder.join(format!("000{number}_{name}.down.sql")),
-            "SELECT 1;",
-        )
-        .unwrap();
+        std::fs::write(folder.join(format!("000{number}_{name}.down.sql")), down).unwrap();
     }
     let at = ["migrate", "up", "--dir", "moves"];
     let lines = fixture.run(&at).await.expect_code(0);
