@@ -136,7 +136,8 @@ async fn screens_fit_80_columns_whatever_the_names_are(fixture: Fixture) {
     assert!(
         lines
             .iter()
-            .any(|line| line.contains("more: `phiseal status --check`"))
+            .any(|line| line.contains("more: `phiseal status --check`")),
+        "{lines:#?}"
     );
     for list in [
         "status fields",
