@@ -192,7 +192,7 @@ fn unsampled(lines: &mut Lines, unsampled: &[(String, String)]) {
         return;
     }
     lines.head(&format!(
-        "Values of {} were not looked at, so only names and types were judged:",
+        "Not looked at in full ({}):",
         counted(unsampled.len(), "table")
     ));
     for (table, why) in unsampled.iter().take(UNSAMPLED_MAX) {

@@ -22,8 +22,8 @@ use crate::store::{FieldRecord, Store, StoreError};
 /// How long all samples together may take. Tables that come later are judged by names and types alone.
 const SAMPLES_MAX: Duration = Duration::from_secs(60);
 /// How long the server may take to tell about one table: it has to lock it for a moment.
-const TABLE_MAX: Duration = Duration::from_secs(5);
-const LOCKED: &str = "somebody holds a lock on it, so nothing of it was looked at";
+const TABLE_MAX: Duration = Duration::from_secs(10);
+const LOCKED: &str = "the server told nothing of it within 10 s: does somebody hold a lock on it?";
 /// SQLite's name for the schema of a file.
 const MAIN: &str = "main";
 
@@ -289,7 +289,7 @@ async fn sample(
     until: Instant,
 ) -> Result<Result<Counts, String>, Fault> {
     if Instant::now() > until {
-        return Ok(Err("the time for samples was over".to_owned()));
+        return Ok(Err(by_names("the time for samples was over")));
     }
     let columns: Vec<Ident> = (facts.columns.iter())
         .filter(|column| !taken.contains(&column.name) && phi::is_worth_a_look(column))
@@ -301,11 +301,15 @@ async fn sample(
             Ok(Ok(names.zip(counts).collect()))
         }
         Err(StoreError::ConnectionLost) => Err(StoreError::ConnectionLost.into()),
-        Err(StoreError::Locked) => Ok(Err("it is locked".to_owned())),
-        Err(StoreError::Busy { .. }) => Ok(Err("it took too long".to_owned())),
-        Err(StoreError::Denied { .. }) => Ok(Err("this role may not read it".to_owned())),
-        Err(error) => Ok(Err(error.to_string())),
+        Err(StoreError::Locked) => Ok(Err(by_names("somebody holds a lock on it"))),
+        Err(StoreError::Busy { .. }) => Ok(Err(by_names("it took too long"))),
+        Err(StoreError::Denied { .. }) => Ok(Err(by_names("this role may not read it"))),
+        Err(error) => Ok(Err(by_names(&error.to_string()))),
     }
+}
+
+fn by_names(why: &str) -> String {
+    format!("{why}, so only names and types were judged")
 }
 
 #[cfg(test)]
