@@ -219,11 +219,10 @@ fn parts(pieces: Vec<Piece<'_>>, extents: &[Extent]) -> BTreeMap<i32, Part> {
         let rows = extent.map_or(0, |one| one.rows) as f64;
         let blocks = extent.and_then(|one| one.blocks);
         let pieces_count = pieces.len() as f64;
-        let usual = usual_size(&pieces);
         for piece in pieces {
             let part = match &piece.places {
                 Some((first, end)) => {
-                    let end = end_of(first, end, blocks, usual);
+                    let end = end_of(first, end, blocks);
                     let size = f64::from(end.saturating_sub(first.block));
                     let done = piece.cursor.as_ref().map_or(0.0, |at| at.scanned(end));
                     Part {
@@ -251,31 +250,17 @@ fn parts(pieces: Vec<Piece<'_>>, extents: &[Extent]) -> BTreeMap<i32, Part> {
     all
 }
 
-/// The size that the ranges of a relation were given, in blocks: that of those which have an end.
-fn usual_size(pieces: &[Piece<'_>]) -> Option<u32> {
-    let sizes = pieces.iter().filter_map(|piece| piece.places.as_ref());
-    let sizes = sizes.filter(|(_, end)| end.block != u32::MAX);
-    sizes
-        .map(|(first, end)| end.block - first.block.min(end.block))
-        .max()
-}
-
 /// The block that a range ends before. The last range of a relation is open: it ends where the relation
-/// ended when the ranges were cut, and not where the versions are that the run has added since.
-fn end_of(
-    first: &HeapPosition,
-    end: &HeapPosition,
-    blocks: Option<u64>,
-    usual: Option<u32>,
-) -> u32 {
-    if end.block != u32::MAX {
+/// ended when the ranges were cut, and not where the versions are that the run has added since. Ranges of
+/// old versions do not say where that was, and end where the relation ends now.
+fn end_of(first: &HeapPosition, end: &HeapPosition, blocks: Option<u64>) -> u32 {
+    if end.block != HeapPosition::OPEN {
         return end.block;
     }
     let blocks = blocks.map_or(first.block, |blocks| {
-        u32::try_from(blocks).unwrap_or(u32::MAX - 1)
+        u32::try_from(blocks).unwrap_or(HeapPosition::OPEN - 1)
     });
-    let usual = usual.map_or(blocks, |usual| first.block.saturating_add(usual + 1));
-    blocks.min(usual).max(first.block)
+    blocks.min(end.first).max(first.block)
 }
 
 #[cfg(test)]

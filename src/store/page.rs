@@ -31,9 +31,10 @@ impl fmt::Debug for KeyText {
 pub struct HeapPosition {
     /// The identity of the storage; the place means nothing in another one.
     pub storage: String,
-    /// The first block of the range.
+    /// The first block of the range that begins or goes on here. Where the last range ends: the first
+    /// block that the relation did not have when the ranges were cut.
     pub first: u32,
-    /// The block of this place.
+    /// The block of this place; [`HeapPosition::OPEN`] where a range ends with its relation.
     pub block: u32,
     /// The line in the block; 0 is before its first line.
     pub line: u16,
@@ -68,6 +69,9 @@ pub(crate) const PASSES: u8 = 8;
 pub(crate) const GROUP_BLOCKS: u32 = 8192;
 
 impl HeapPosition {
+    /// The block that no relation has.
+    pub const OPEN: u32 = u32::MAX;
+
     /// How many blocks of its range a scan has behind it at this place, if the range ends before the
     /// block `end`. A block that some passes have read counts in part.
     pub fn scanned(&self, end: u32) -> f64 {

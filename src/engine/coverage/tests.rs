@@ -58,23 +58,30 @@ fn percent(lanes: &[LaneRecord], extents: &[Extent]) -> f64 {
 #[test]
 fn in_storage_order_blocks_count_whatever_the_statistics_say_of_rows() {
     // 1000 blocks in two ranges, each in two passes; the last range is open.
+    let open = |lane: LaneRecord| LaneRecord {
+        upper: heap(HeapPosition::OPEN, 0, 1000),
+        ..lane
+    };
     let lanes = [
         lane(0, "t", 0, 500, Some((250, 1))),
-        lane(1, "t", 500, u32::MAX, None),
+        open(lane(1, "t", 500, 0, None)),
     ];
+    let whole = [open(lane(0, "t", 0, 0, Some((500, 0))))];
     for rows in [0, 7, 1_000_000_000] {
-        assert_eq!(percent(&lanes, &[extent("t", rows, Some(1000))]), 38.0);
+        // 600 blocks of new versions that the run has added meanwhile are no work that is left.
+        for blocks in [1000, 1600] {
+            let extents = [extent("t", rows, Some(blocks))];
+            assert_eq!(percent(&lanes, &extents), 38.0);
+            assert_eq!(percent(&whole, &extents), 25.0);
+        }
     }
-    // The run has added 600 blocks of new versions meanwhile: they are no work that is left.
-    let grown = percent(&lanes, &[extent("t", 7, Some(1600))]);
-    assert_eq!(grown, 37.0);
 }
 
 #[test]
 fn relations_count_by_their_size() {
     let lanes = [
-        lane(0, "small", 0, u32::MAX, Some((10, 1))),
-        lane(1, "large", 0, u32::MAX, None),
+        lane(0, "small", 0, HeapPosition::OPEN, Some((10, 1))),
+        lane(1, "large", 0, HeapPosition::OPEN, None),
     ];
     let extents = [
         extent("small", 10, Some(10)),
@@ -103,7 +110,12 @@ fn the_share_never_falls_and_takes_over_what_others_did() {
     let coverage = Coverage::default();
     assert_eq!(coverage.share(), None);
     let extents = [extent("t", 100, Some(100))];
-    let lanes = |at| [lane(0, "t", 0, 50, at), lane(1, "t", 50, u32::MAX, None)];
+    let lanes = |at| {
+        [
+            lane(0, "t", 0, 50, at),
+            lane(1, "t", 50, HeapPosition::OPEN, None),
+        ]
+    };
     coverage.begin(&lanes(None), &extents);
     assert_eq!(coverage.share(), Some(0.0));
     let next = Bound::Heap(HeapPosition {

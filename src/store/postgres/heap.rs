@@ -92,12 +92,16 @@ fn bounds(storage: &Storage, pieces: u32, passes: u8) -> Vec<HeapPosition> {
     (0..=pieces)
         .map(|i| {
             let block = u64::from(storage.blocks) * u64::from(i) / u64::from(pieces);
-            // The last range has no end, since blocks may be added during the run.
-            let block = match i == pieces {
-                true => u32::MAX,
-                false => u32::try_from(block).unwrap_or(u32::MAX),
-            };
-            HeapPosition::begin(&storage.id, block, passes)
+            let begin = u32::try_from(block).unwrap_or(u32::MAX);
+            let place = HeapPosition::begin(&storage.id, begin, passes);
+            match i == pieces {
+                // The last range has no end, since blocks may be added during the run.
+                true => HeapPosition {
+                    block: HeapPosition::OPEN,
+                    ..place
+                },
+                false => place,
+            }
         })
         .collect()
 }
