@@ -21,9 +21,13 @@ struct SchemaObject {
 }
 
 /// The broken objects, each as `view NAME` or `trigger NAME`.
+///
+/// Triggers of ours are left out: they name nothing but their table and our own tables, and where a table
+/// has sixty sealed columns, SQLite needs half a minute to look through its guard for a column that goes.
 pub(super) async fn objects(conn: &mut SqliteConnection) -> Result<Vec<String>> {
     const SCHEMA: &str = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL \
         AND type IN ('table', 'view', 'trigger') AND name NOT GLOB 'sqlite_*' \
+        AND NOT (type = 'trigger' AND (name GLOB '~phiseal_*' OR name GLOB 'phiseal_*')) \
         ORDER BY type = 'table' DESC, type = 'view' DESC, rowid";
     let rows = bound(SCHEMA, []).fetch_all(&mut *conn).await?;
     let memory = SqliteConnectOptions::new()

@@ -57,3 +57,11 @@ async fn each_view_and_trigger_that_names_what_is_not_there_is_named() {
         assert!(!dropped, "{schema}");
     }
 }
+
+#[tokio::test]
+async fn triggers_of_ours_are_not_looked_through() {
+    let schema = "CREATE TRIGGER \"~phiseal_u_t\" AFTER UPDATE ON u BEGIN DELETE FROM gone; END; \
+        CREATE TRIGGER phiseal_like AFTER INSERT ON u BEGIN DELETE FROM gone; END; \
+        CREATE TRIGGER theirs AFTER INSERT ON u BEGIN DELETE FROM gone; END;";
+    assert_eq!(broken(schema).await.0, ["trigger theirs"]);
+}
