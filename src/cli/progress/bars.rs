@@ -47,7 +47,9 @@ impl EventSink for Bars {
             } => {
                 counts.begin(kind, &table, rows_estimate, now);
                 counts.resume(rows_before, share, now);
-                let of_table = bar.insert(ProgressBar::new(100));
+                // Without a style of ours its first drawing would have that of the library.
+                let of_table = ProgressBar::new(100).with_style(style(UNKNOWN));
+                let of_table = bar.insert(of_table);
                 show(counts, of_table, now);
                 screen::draws(Some(of_table));
             }
@@ -131,14 +133,11 @@ fn show_wait(counts: &Counts, bar: Option<&ProgressBar>, now: Instant) {
 
 /// Shows how far the run is.
 fn show(counts: &Counts, bar: &ProgressBar, now: Instant) {
-    let template = match counts.percent() {
-        Some(percent) => {
-            bar.set_position(percent.into());
-            WORKING
-        }
-        None => UNKNOWN,
-    };
-    bar.set_style(style(template));
+    let percent = counts.percent();
+    bar.set_style(style(percent.map_or(UNKNOWN, |_| WORKING)));
+    if let Some(percent) = percent {
+        bar.set_position(percent.into());
+    }
     let rate = format!("{:.0} rows/s", counts.rate(now));
     let left = counts.left(now);
     let left = left.map(|left| format!("{} left", figures::duration(left.as_secs())));
