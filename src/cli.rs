@@ -13,7 +13,7 @@ pub(crate) mod new_file;
 pub(crate) mod output;
 pub(crate) mod progress;
 mod question;
-mod screen;
+pub(crate) mod screen;
 pub(crate) mod session;
 pub(crate) mod signal;
 mod usage;

@@ -1,6 +1,10 @@
 //! Lines of text of a limited width.
 //! Owns where a line is broken.
 
+use std::borrow::Cow;
+
+use unicode_width::UnicodeWidthStr;
+
 /// The width of the text.
 pub const WIDTH: usize = 80;
 
@@ -54,9 +58,83 @@ impl Lines {
     }
 }
 
+/// The text, with lines that are wider than a terminal broken between words; what goes on is indented by
+/// two blanks more than its line. A command in backticks stays whole, so that it can be copied, and so does
+/// a word that is wider than the terminal. Without a terminal the text stays as it is.
+pub fn folded(text: &str, columns: Option<usize>) -> Cow<'_, str> {
+    match columns {
+        Some(columns) if text.lines().any(|line| line.width() > columns) => {
+            let lines = text.lines().map(|line| folded_line(line, columns));
+            Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+fn folded_line(line: &str, columns: usize) -> String {
+    if line.width() <= columns {
+        return line.to_owned();
+    }
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    let mut folded = " ".repeat(indent);
+    let mut used = indent;
+    for (at, word) in unbroken(&line[indent..]).into_iter().enumerate() {
+        let width = word.width();
+        if at > 0 && used + 1 + width > columns {
+            folded.truncate(folded.trim_end_matches(' ').len());
+            folded.push('\n');
+            folded.push_str(&" ".repeat(indent + 2));
+            used = indent + 2;
+        } else if at > 0 {
+            folded.push(' ');
+            used += 1;
+        }
+        folded.push_str(word);
+        used += width;
+    }
+    folded
+}
+
+/// The pieces of a line that are not broken: words, and what stands in backticks with what touches it.
+fn unbroken(line: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let (mut begin, mut is_quoted) = (0, false);
+    for (at, c) in line.char_indices() {
+        match c {
+            '`' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => {
+                pieces.push(&line[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    pieces.push(&line[begin..]);
+    pieces
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wide_line_is_broken_between_words_and_a_command_is_not() {
+        let text = "short\n  one two three `run it all` four  five\nunbreakableword";
+        assert_eq!(folded(text, None), text);
+        assert_eq!(folded(text, Some(80)), text);
+        let lines = [
+            "short",
+            "  one two",
+            "    three",
+            "    `run it all`",
+            "    four",
+            "    five",
+            "unbreakableword",
+        ];
+        assert_eq!(folded(text, Some(12)), lines.join("\n"));
+        // Wide characters take two columns.
+        assert_eq!(folded("患者 患者", Some(8)), "患者\n  患者");
+    }
 
     #[test]
     fn a_long_text_goes_on_below_its_beginning() {

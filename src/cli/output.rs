@@ -21,7 +21,7 @@ use tracing::Level;
 use super::args::LogFormat;
 use super::color::{self, When};
 use super::log::{self, Record};
-use super::screen;
+use super::{lines, screen};
 use crate::error::{Exit, Fault};
 use crate::foreign::{self, Foreign};
 
@@ -131,7 +131,8 @@ impl Output {
         } else if text.is_empty() {
             Ok(())
         } else {
-            writeln!(out, "{}", foreign::lines(text))
+            let columns = screen::width_of(&out);
+            writeln!(out, "{}", lines::folded(&foreign::lines(text), columns))
         };
     }
 
@@ -230,6 +231,7 @@ impl Output {
         }
         let _ = screen::above_the_bar(|| {
             let mut err = std::io::stderr().lock();
+            let text = &lines::folded(text, screen::width_of(&err));
             match self.log {
                 LogFormat::Json => writeln!(err, "{}", record.json()),
                 LogFormat::Text if self.color.holds(err.is_terminal()) => {

@@ -8,6 +8,7 @@
 )]
 
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
@@ -33,11 +34,19 @@ pub struct Size {
 
 /// The size of the terminal that results go to; `None` if they go elsewhere.
 pub fn size() -> Option<Size> {
-    let out = std::io::stdout();
-    if !out.is_terminal() {
+    size_of(&std::io::stdout())
+}
+
+/// How many columns this stream's terminal has; `None` if it is none.
+pub fn width_of(stream: &(impl AsFd + IsTerminal)) -> Option<usize> {
+    size_of(stream).map(|size| size.columns)
+}
+
+fn size_of(stream: &(impl AsFd + IsTerminal)) -> Option<Size> {
+    if !stream.is_terminal() {
         return None;
     }
-    let told = tcgetwinsize(&out).ok().map(|size| Size {
+    let told = tcgetwinsize(stream).ok().map(|size| Size {
         columns: size.ws_col.into(),
         lines: size.ws_row.into(),
     });
