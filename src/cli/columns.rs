@@ -50,19 +50,9 @@ impl Column {
     }
 }
 
-/// A table: one line of headings and one line for each row, with two blanks between columns.
-pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let head: Vec<String> = head.iter().map(|title| (*title).to_owned()).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(&head)
-        .chain(rows)
-        .map(|row| row.iter().map(|cell| shown(cell)).collect())
-        .collect();
-    laid_out(&lines)
-}
-
-/// The same within so many columns of a terminal: leaves out columns, then cuts cells, and says which
-/// columns it left out.
-pub fn fitted(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
+/// A table: one line of headings and one line for each row, with two blanks between columns. Within so
+/// many columns of a terminal it leaves out columns, then cuts cells, and says which columns it left out.
+pub fn table(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
     let mut columns = columns.to_vec();
     let titles = columns.iter().map(|one| one.title.to_owned()).collect();
     let mut lines: Vec<Vec<String>> = vec![titles];
@@ -208,7 +198,8 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_and_lines_end_without_blanks() {
         let rows = vec![row(&["7", "Zürich", ""]), row(&["1234567", "患者", "due"])];
-        let text = table(&["KEY", "TENANT", "NOTE"], &rows);
+        let columns = ["KEY", "TENANT", "NOTE"].map(|title| Column::always(title, Cut::End));
+        let text = table(&columns, &rows, None);
         let lines = [
             "KEY      TENANT  NOTE",
             "7        Zürich  -",
@@ -219,7 +210,8 @@ mod tests {
 
     #[test]
     fn control_characters_never_reach_the_terminal() {
-        let text = table(&["A"], &[vec!["\u{1b}[2Jx\n".to_owned()]]);
+        let rows = [vec!["\u{1b}[2Jx\n".to_owned()]];
+        let text = table(&[Column::always("A", Cut::End)], &rows, None);
         assert_eq!(text, "A\n\\u{1b}[2Jx\\n");
         assert_eq!(
             properties(&[("a", "\r".to_owned()), ("long", "b".to_owned())]),
@@ -239,14 +231,14 @@ mod tests {
         let rows = [row(&["1", "public.patients", "2026-03-19", "100"])];
         let whole =
             "RUN  TABLE            STARTED AT  FOUND\n1    public.patients  2026-03-19  100";
-        assert_eq!(fitted(&COLUMNS, &rows, None), whole);
-        assert_eq!(fitted(&COLUMNS, &rows, Some(39)), whole);
+        assert_eq!(table(&COLUMNS, &rows, None), whole);
+        assert_eq!(table(&COLUMNS, &rows, Some(39)), whole);
         assert_eq!(
-            fitted(&COLUMNS, &rows, Some(38)),
+            table(&COLUMNS, &rows, Some(38)),
             "RUN  TABLE            FOUND\n1    public.patients  100\n(a wider terminal also shows STARTED …"
         );
         assert_eq!(
-            fitted(&COLUMNS, &rows, Some(24)),
+            table(&COLUMNS, &rows, Some(24)),
             "RUN  TABLE\n1    public.patients\n(a wider terminal also …"
         );
     }
@@ -267,7 +259,7 @@ mod tests {
                 "1",
             ])];
             for width in [40, 80, 140] {
-                for line in fitted(&COLUMNS, &rows, Some(width)).lines() {
+                for line in table(&COLUMNS, &rows, Some(width)).lines() {
                     assert!(line.width() <= width, "{width}: {line}");
                 }
             }

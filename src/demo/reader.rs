@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use super::school::{School, SealedStudent, Student};
 use super::stage::Stage;
 use super::students::student;
-use crate::cli::columns;
+use crate::cli::columns::{Column, Cut, table};
+use crate::cli::screen;
 use crate::crypto::{IndexSpec, Normaliser};
 use crate::error::Fault;
 use crate::keys::Keyring;
@@ -152,7 +153,12 @@ impl Reader {
             .into_iter()
             .map(|(column, stored, opened)| vec![column.to_owned(), stored.shown(), opened.shown()])
             .collect();
-        Ok(columns::table(&["COLUMN", "STORED", "OPENED"], &rows))
+        let columns = [
+            Column::always("COLUMN", Cut::Middle),
+            Column::always("STORED", Cut::End),
+            Column::always("OPENED", Cut::End),
+        ];
+        Ok(table(&columns, &rows, screen::columns()))
     }
 
     /// Finds a student by number, however it is typed: the query, and the rows it returns.

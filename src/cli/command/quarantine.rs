@@ -132,7 +132,7 @@ pub fn table(listed: &[QuarantineRecord], width: Option<usize>) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = listed.iter().map(row).collect();
-    columns::fitted(&COLUMNS, &rows, width)
+    columns::table(&COLUMNS, &rows, width)
 }
 
 /// How many entries are alike, whichever key their row keys are sealed under.
@@ -198,7 +198,7 @@ pub fn counts_table(summary: &QuarantineSummary, width: Option<usize>) -> String
         ]
     };
     let rows: Vec<Vec<String>> = alike(summary).iter().map(row).collect();
-    columns::fitted(&COLUMNS, &rows, width)
+    columns::table(&COLUMNS, &rows, width)
 }
 
 /// The rows with these tags.

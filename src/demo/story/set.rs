@@ -12,8 +12,9 @@ use serde_json::json;
 use super::outcome::Outcome;
 use super::{Story, kill_and_resume, make_keys, verify};
 use crate::cli::args::Global;
-use crate::cli::columns;
+use crate::cli::columns::{self, Column, Cut};
 use crate::cli::output::Output;
+use crate::cli::screen;
 use crate::cli::session::Session;
 use crate::demo::program::{Answer, Killed, Progress, Watched, call};
 use crate::demo::rows::{Filled, SEED, SampleSet};
@@ -166,10 +167,15 @@ async fn look(sample: &mut SampleSet, plan: &Plan) -> Result<Option<String>, Fau
         .zip(was.iter().zip(is))
         .map(|(column, (was, is))| vec![column.label(), was.clone(), is.clone()])
         .collect();
+    let columns = [
+        Column::always("COLUMN", Cut::Middle),
+        Column::always("PLAINTEXT", Cut::End),
+        Column::always("SEALED", Cut::End),
+    ];
     Ok(Some(format!(
         "a row of {} (synthetic)\n{}\n",
         table.name.label(),
-        columns::table(&["COLUMN", "PLAINTEXT", "SEALED"], &rows)
+        columns::table(&columns, &rows, screen::columns())
     )))
 }
 

@@ -144,7 +144,7 @@ fn table<'a>(rows: impl Iterator<Item = &'a AuditRow>) -> String {
         Column::always("ABOUT", Cut::End),
     ];
     let lines: Vec<Vec<String>> = rows.map(line).collect();
-    columns::fitted(&COLUMNS, &lines, Some(WIDTH))
+    columns::table(&COLUMNS, &lines, Some(WIDTH))
 }
 
 fn line(row: &AuditRow) -> Vec<String> {

@@ -3,12 +3,36 @@
 use serde_json::{Value, json};
 
 use super::{Benched, Report};
-use crate::cli::columns::table;
+use crate::cli::columns::{Column, Cut, table};
 use crate::cli::figures::{bytes, duration, rounded};
+use crate::cli::screen;
 use crate::engine::bench::Batch;
 use crate::engine::bench::forecast::{SecondsRange, StageSeconds};
 use crate::plural::counted;
 use crate::store::TrialTable;
+
+const STAGES: [Column; 9] = [
+    Column::always("TABLE", Cut::Middle),
+    Column::always("ROWS", Cut::Never),
+    Column::with_room("VALUES", 4, Cut::Never),
+    Column::with_room("BYTES", 3, Cut::Never),
+    Column::with_room("READ/s", 2, Cut::Never),
+    Column::with_room("ENCRYPT/s", 2, Cut::Never),
+    Column::with_room("WRITE/s", 2, Cut::Never),
+    Column::with_room("NETWORK", 1, Cut::Never),
+    Column::always("LIMITED BY", Cut::Never),
+];
+
+const TAKES: [Column; 8] = [
+    Column::always("TABLE", Cut::Middle),
+    Column::always("LANES", Cut::Never),
+    Column::with_room("ROWS/s", 1, Cut::Never),
+    Column::always("LIKELY", Cut::Never),
+    Column::always("AT LEAST", Cut::Never),
+    Column::always("AT MOST", Cut::Never),
+    Column::with_room("GROWTH", 2, Cut::Never),
+    Column::with_room("WAL", 3, Cut::Never),
+];
 
 /// The figures of one table, or the sums over all tables.
 #[derive(Default)]
@@ -91,45 +115,45 @@ impl Figures {
         value
     }
 
-    fn line(&self, name: &str, lanes: u32) -> Vec<String> {
-        let rate = |seconds| match self.rate(seconds) {
-            Some(rate) => format!("{rate:.0}"),
-            None => String::new(),
-        };
-        let mut line = vec![
+    /// What one lane does in a second at each stage.
+    fn stages(&self, name: &str) -> Vec<String> {
+        vec![
             name.to_owned(),
             format!("~{}", whole(self.rows)),
             format!("~{}", whole(self.values)),
             format!("~{}", bytes(self.bytes)),
-            rate(self.stages.read),
-            rate(self.stages.seal),
-            rate(self.stages.write),
-            self.bound().unwrap_or_default().to_owned(),
+            self.shown_rate(self.stages.read),
+            self.shown_rate(self.stages.seal),
+            self.shown_rate(self.stages.write),
             format!("{:.1} s", self.stages.network),
-            rate(self.one_lane.likely),
-        ];
-        line.extend((lanes > 1).then(|| rate(self.lanes.likely)));
-        line
+            self.bound().unwrap_or_default().to_owned(),
+        ]
     }
 
+    /// How long the backfill takes with so many lanes, and what it adds to the database.
     fn takes(&self, name: &str, lanes: u32) -> Vec<String> {
-        let whole_seconds = |seconds: f64| duration(seconds.ceil() as u64);
-        let span = |range: &SecondsRange| {
-            format!(
-                "{} - {}, likely {}",
-                whole_seconds(range.low),
-                whole_seconds(range.high),
-                whole_seconds(range.likely)
-            )
+        let range = if lanes == 1 {
+            &self.one_lane
+        } else {
+            &self.lanes
         };
-        let mut line = vec![
+        let seconds = |seconds: f64| duration(seconds.ceil() as u64);
+        vec![
             name.to_owned(),
+            lanes.to_string(),
+            self.shown_rate(range.likely),
+            seconds(range.likely),
+            seconds(range.low),
+            seconds(range.high),
             format!("~{}", bytes(self.growth_bytes)),
             format!("~{}", bytes(self.wal_bytes)),
-            span(&self.one_lane),
-        ];
-        line.extend((lanes > 1).then(|| span(&self.lanes)));
-        line
+        ]
+    }
+
+    fn shown_rate(&self, seconds: f64) -> String {
+        self.rate(seconds)
+            .map(|rate| format!("{rate:.0}"))
+            .unwrap_or_default()
     }
 }
 
@@ -174,40 +198,24 @@ impl Report {
             .map(|table| (table.name.clone(), Figures::of([table])))
             .chain(many.then_some(("total".to_owned(), total)))
             .collect();
-        let many_lanes = self.lanes > 1;
-        let rates: Vec<Vec<String>> = figures
+        let stages: Vec<Vec<String>> = figures
             .iter()
-            .map(|(name, figures)| figures.line(name, self.lanes))
+            .map(|(name, figures)| figures.stages(name))
             .collect();
+        let lanes = [1]
+            .into_iter()
+            .chain((self.lanes > 1).then_some(self.lanes));
         let takes: Vec<Vec<String>> = figures
             .iter()
-            .map(|(name, figures)| figures.takes(name, self.lanes))
+            .flat_map(|(name, figures)| lanes.clone().map(|lanes| figures.takes(name, lanes)))
             .collect();
-        let (speed, time) = (
-            format!("ROWS/s, {} LANES", self.lanes),
-            format!("WITH {} LANES", self.lanes),
-        );
-        let mut head = vec![
-            "TABLE",
-            "ROWS",
-            "VALUES",
-            "BYTES",
-            "READ ROWS/s",
-            "ENCRYPT ROWS/s",
-            "WRITE ROWS/s",
-            "LIMITED BY",
-            "NETWORK",
-            "ROWS/s, 1 LANE",
-        ];
-        head.extend(many_lanes.then_some(speed.as_str()));
-        let mut takes_head = vec!["TABLE", "GROWTH", "WAL", "WITH 1 LANE"];
-        takes_head.extend(many_lanes.then_some(time.as_str()));
+        let width = screen::columns();
         let mut out = vec![
             self.about(),
             String::new(),
-            table(&head, &rates),
+            table(&STAGES, &stages, width),
             String::new(),
-            table(&takes_head, &takes),
+            table(&TAKES, &takes, width),
         ];
         for benched in &self.tables {
             if benched.measured.batches.is_empty() {

@@ -3,12 +3,23 @@
 use serde_json::{Value, json};
 
 use crate::cli::args::Global;
-use crate::cli::columns;
+use crate::cli::columns::{self, Column, Cut};
 use crate::cli::output::Output;
+use crate::cli::screen;
 use crate::cli::session::Session;
 use crate::error::{Coded, Exit, Fault};
+use crate::foreign::Foreign;
 use crate::keys::{KeyCheck, Keyring};
 use crate::plural::counted;
+
+const COLUMNS: [Column; 6] = [
+    Column::always("KEY ID", Cut::Never),
+    Column::with_room("PURPOSE", 1, Cut::Never),
+    Column::always("TENANT", Cut::Middle),
+    Column::always("VERSION", Cut::Never),
+    Column::always("STATUS", Cut::Never),
+    Column::always("RESULT", Cut::Never),
+];
 
 pub async fn run(global: &Global, output: Output) -> Result<Exit, Fault> {
     let (session, _) = Session::installed(global, false).await?;
@@ -67,18 +78,22 @@ fn text(checks: &[KeyCheck]) -> String {
             check.status.to_string(),
             match &check.outcome {
                 Ok(()) => "ok".to_owned(),
-                Err(fault) => format!("[{}] {fault}", fault.code()),
+                Err(fault) => fault.code().to_owned(),
             },
         ]
     };
     let rows: Vec<Vec<String>> = checks.iter().map(row).collect();
-    let head = ["KEY ID", "PURPOSE", "TENANT", "VERSION", "STATUS", "RESULT"];
-    format!(
-        "{}\n{} checked, {} failed",
-        columns::table(&head, &rows),
+    let mut lines = vec![columns::table(&COLUMNS, &rows, screen::columns())];
+    let faults = checks
+        .iter()
+        .filter_map(|check| check.outcome.as_ref().err());
+    lines.extend(faults.map(|fault| format!("[{}] {}", fault.code(), Foreign(&fault.to_string()))));
+    lines.push(format!(
+        "{} checked, {} failed",
         counted(checks.len(), "key"),
         failed(checks)
-    )
+    ));
+    lines.join("\n")
 }
 
 fn failed(checks: &[KeyCheck]) -> usize {

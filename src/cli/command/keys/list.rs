@@ -60,7 +60,14 @@ fn moves_table(moves: &[KeyTransition]) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = moves.iter().map(row).collect();
-    columns::table(&["AT", "FROM", "TO", "ACTOR", "REASON"], &rows)
+    const COLUMNS: [Column; 5] = [
+        Column::always("AT", Cut::Never),
+        Column::always("FROM", Cut::Never),
+        Column::always("TO", Cut::Never),
+        Column::always("ACTOR", Cut::Middle),
+        Column::always("REASON", Cut::End),
+    ];
+    columns::table(&COLUMNS, &rows, screen::columns())
 }
 
 /// The columns of `encryption_keys`, without the wrapped key and the check value.
@@ -112,7 +119,7 @@ pub fn table(records: &[KeyRecord]) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = records.iter().map(row).collect();
-    columns::fitted(&COLUMNS, &rows, screen::columns())
+    columns::table(&COLUMNS, &rows, screen::columns())
 }
 
 fn properties(record: &KeyRecord) -> String {

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::cli::columns;
+use crate::cli::columns::{self, Column, Cut};
+use crate::cli::screen;
 use crate::foreign::Foreign;
 use crate::schema::{Adopted, Difference, Drift, MigrationStatus, Planned, Version};
 
@@ -100,7 +101,13 @@ pub(super) fn table(all: &[MigrationStatus]) -> String {
             ]
         })
         .collect();
-    columns::table(&["VERSION", "NAME", "STATE", "APPLIED AT"], &rows)
+    const COLUMNS: [Column; 4] = [
+        Column::always("VERSION", Cut::Never),
+        Column::always("NAME", Cut::Middle),
+        Column::always("STATE", Cut::Never),
+        Column::with_room("APPLIED AT", 1, Cut::Never),
+    ];
+    columns::table(&COLUMNS, &rows, screen::columns())
 }
 
 pub(super) fn drift(drift: &Drift, label: impl Fn(Version) -> String) -> (Value, String) {

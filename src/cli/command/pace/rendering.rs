@@ -209,7 +209,7 @@ pub fn requests_table(requests: &[PaceRequest], now: &str, width: Option<usize>)
         ]
     };
     let rows: Vec<Vec<String>> = requests.iter().map(row).collect();
-    columns::fitted(&COLUMNS, &rows, width)
+    columns::table(&COLUMNS, &rows, width)
 }
 
 /// Until when a request holds; `None` until it is withdrawn.
@@ -264,7 +264,7 @@ pub fn reports_table(reports: &[PaceReport], width: Option<usize>) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
-    columns::fitted(&COLUMNS, &rows, width)
+    columns::table(&COLUMNS, &rows, width)
 }
 
 /// For how many seconds a process has waited by now; 0 if it does not.

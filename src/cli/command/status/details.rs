@@ -272,7 +272,7 @@ fn listed<T>(
     if all.is_empty() {
         return none.to_owned();
     }
-    columns::fitted(columns, &all.iter().map(row).collect::<Vec<_>>(), width)
+    columns::table(columns, &all.iter().map(row).collect::<Vec<_>>(), width)
 }
 
 #[cfg(test)]

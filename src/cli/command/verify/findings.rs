@@ -204,7 +204,7 @@ fn table(flaws: &[FlawFound], width: Option<usize>) -> String {
             one.what().to_owned(),
         ]
     };
-    columns::fitted(&COLUMNS, &flaws.iter().map(row).collect::<Vec<_>>(), width)
+    columns::table(&COLUMNS, &flaws.iter().map(row).collect::<Vec<_>>(), width)
 }
 
 #[cfg(test)]
