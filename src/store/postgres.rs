@@ -78,8 +78,6 @@ use waits::Notes;
 
 /// How long one round trip may take. After that, its connection is given up.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(300);
-/// How long opening a connection may take.
-const CONNECT_MAX: Duration = Duration::from_secs(15);
 
 /// A PostgreSQL database with our own tables in one schema.
 pub struct PostgresStore {
@@ -92,8 +90,7 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects. The URL is `postgres://user:password@host:port/database?parameters`, or names a
-    /// socket's folder in `host`; no error shows it. Parameters and defaults: docs/CLI.md.
+    /// Connects. docs/CLI.md describes the URL; no error shows it.
     ///
     /// # Errors
     /// The URL is not valid; the server cannot be reached or does not prove its identity; the login
@@ -106,8 +103,7 @@ impl PostgresStore {
     /// member of it.
     ///
     /// # Errors
-    /// As [`PostgresStore::connect`]. If the role cannot be set, the first round trip returns the
-    /// error.
+    /// As [`PostgresStore::connect`]; the first round trip fails if the role cannot be set.
     pub async fn connect_as(url: &str, schema: &Ident, role: Option<&Ident>) -> Result<Self> {
         let connector = Connector::new(url, None)?;
         let first = connector.connect("login").await?;

@@ -14,13 +14,13 @@ mod tls;
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
 use url::Url;
 
-use super::CONNECT_MAX;
 use super::fault::{beginning, connecting};
 use super::lent::POOL_MAX;
 use crate::error::connect_fault::{ConnectFault, PasswordSource, Place};
@@ -33,6 +33,9 @@ use settings::{ConnectionSettings, Endpoint};
 
 /// How every name of a session of ours begins; see [`super::sql::OURS`].
 const APPLICATION: &str = "phiseal";
+
+/// How long opening a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(15);
 
 /// Opens connections to one database. Clones share a relay.
 #[derive(Clone)]

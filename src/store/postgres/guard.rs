@@ -5,6 +5,7 @@
 //! binary image: IS DISTINCT FROM ignores case in citext, does not tell `1.0` from `1.00`, and
 //! fails on json. No message contains a value.
 
+mod form;
 mod frozen;
 mod functions;
 mod registered;
@@ -17,7 +18,8 @@ use crate::store::change::{Change, label_digest};
 use crate::store::plaintext::HIDDEN;
 pub(super) use registered::guard_of;
 
-pub(super) use functions::{UNDONE, looks_sealed};
+pub(super) use form::looks_sealed;
+pub(super) use functions::UNDONE;
 
 /// A field as the guard knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]

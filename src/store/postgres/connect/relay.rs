@@ -18,8 +18,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::super::ROUND_TRIP_MAX;
 use super::super::fault::{of_network, of_socket};
-use super::super::{CONNECT_MAX, ROUND_TRIP_MAX};
+use super::CONNECT_MAX;
 use super::NO_ANSWER;
 use super::login::{self, Login, Methods};
 use super::settings::{ConnectionSettings, Endpoint, is_localhost};

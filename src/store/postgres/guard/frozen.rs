@@ -2,7 +2,8 @@
 //! copy again.
 
 use super::GuardField;
-use super::functions::{looks_sealed, raise};
+use super::form::looks_sealed;
+use super::functions::raise;
 
 /// A plaintext is written to a field that takes none any more.
 const FROZEN: &str = "PS007";

@@ -3,6 +3,7 @@
 //! guard refuses"). A function runs with the rights of the role that writes the row, but has its
 //! own search path and settings.
 
+use super::form::{key_id_of, looks_sealed};
 use super::frozen::{frozen_update, no_plaintext_in_place, refuse_plaintext};
 use super::when::differs;
 use super::{Guard, GuardField, INSERT, UPDATE, index_digest};
@@ -382,28 +383,5 @@ pub(super) fn raise(sqlstate: &str, column: &str, message: &str, hint: &str) -> 
         option("COLUMN", column),
         quote::literal(&format!("phiseal: {message}")),
         option("HINT", hint),
-    )
-}
-
-/// Bytes 2 to 5 of the envelope (docs/FORMAT.md), from either form. -1 if the value is too short.
-fn key_id_of(value: &str, text: bool) -> String {
-    let bytes = if text {
-        format!(
-            "decode(translate(substr({value}::text COLLATE \"C\", 5, 8), '-_', '+/'), 'base64')"
-        )
-    } else {
-        value.to_owned()
-    };
-    format!(
-        "coalesce(nullif('x' || encode(substr({bytes}, 3, 4), 'hex'), 'x')::bit(32)::bigint, -1)"
-    )
-}
-
-/// The condition that a value has the text form: `ps1.`, then base64 whose first bytes are 0xE7,
-/// suite 1 or 2, and a key id below 2^31; at least 34 bytes in all. Collation "C", because the
-/// server does not match patterns under a nondeterministic one.
-pub(crate) fn looks_sealed(value: &str) -> String {
-    format!(
-        "coalesce({value}::pg_catalog.text COLLATE pg_catalog.\"C\" ~ '^ps1[.]5w[EFIJ][A-Za-z0-9_-]{{43,}}$', false)"
     )
 }
