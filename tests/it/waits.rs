@@ -113,7 +113,7 @@ async fn limits_of_the_role_end_no_index_build_and_an_invalid_index_is_named_and
 async fn a_run_uses_a_connection_for_each_lane_and_three_more() {
     let fixture = Fixture::postgres("waits_connections", DDL, PLAN).await;
     let of_ours = "SELECT count(*) FROM pg_stat_activity \
-         WHERE datname = current_database() AND application_name LIKE 'phiseal%'";
+         WHERE datname = current_database() AND application_name ~ '^phiseal( |$)'";
     // The clamp of the automatic number of lanes.
     const LANES_MAX: i64 = 4;
     for args in [["backfill"], ["verify"], ["rotate"]] {
