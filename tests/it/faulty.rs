@@ -1,5 +1,5 @@
 //! A fault at every round trip: the Nth call to the database fails, for every N until a run ends
-//! without one (every third N in `make test`, each in `make soak`), and the same run, or the next,
+//! without one (every seventh N in `make test`, each in `make soak`), and the same run, or the next,
 //! must finish what it began. SQLite tests itself in this way. The oracle, not the engine, judges.
 
 mod store;
@@ -212,12 +212,12 @@ impl Small {
         assert_eq!((found, written), (0, 0), "{what}: the second run");
     }
 
-    /// A fault at every call (`make soak`), or at every third one, until a run ends without one; how
+    /// A fault at every call (`make soak`), or at every seventh one, until a run ends without one; how
     /// many calls a run makes.
     async fn every_call(&mut self, kind: Kind, crash: bool) -> u64 {
         let stride = match std::env::var_os("PHISEAL_SOAK_SECONDS") {
             Some(_) => 1,
-            None => 3,
+            None => 7,
         };
         for at in (1..).step_by(stride) {
             self.reset().await;

@@ -56,7 +56,7 @@ const WEBQX: Set = Set {
 
 /// Rows of each table where every value is opened; `make soak` has more.
 fn rows() -> i64 {
-    std::env::var("PHISEAL_SOAK_ROWS").map_or(400, |rows| rows.parse().unwrap())
+    std::env::var("PHISEAL_SOAK_ROWS").map_or(200, |rows| rows.parse().unwrap())
 }
 
 fn demo(set: &str, rows: i64, url: &str, more: &[&str]) -> Phiseal {
@@ -228,9 +228,9 @@ async fn every_table_of_webqx_is_filled_and_all_its_phi_is_sealed() {
 
 #[tokio::test]
 async fn every_run_makes_up_the_same() {
-    // The large set takes as long as all other tests of the demo: `make soak`.
-    let large = std::env::var_os("PHISEAL_SOAK_ROWS").map(|_| &WHITE_CROSS);
-    for set in [&FACILITY, &WEBQX].into_iter().chain(large) {
+    // The larger sets take as long as all other tests of the demo: `make soak`.
+    let larger = std::env::var_os("PHISEAL_SOAK_ROWS").map(|_| [&FACILITY, &WHITE_CROSS]);
+    for set in [&WEBQX].into_iter().chain(larger.into_iter().flatten()) {
         expect_the_same_twice(set).await;
     }
 }

@@ -73,12 +73,18 @@ async fn goes_up_and_down_to_nothing(set: &str) {
     assert_eq!(nothing, json!({ "applied": [] }));
 }
 
+/// Every migration is undone by itself. What that leaves is compared with what was there before it: at each
+/// (`make soak`), or at every fifth, since a dump takes longer than a migration.
 async fn goes_down_as_it_came_one_at_a_time(set: &str) {
     let db = database(&format!("steps_{set}")).await;
     let mut before = Vec::new();
     let all = versions(set);
-    for version in &all {
-        before.push(schema(&db));
+    let compared = match std::env::var_os("PHISEAL_SOAK_ROWS") {
+        Some(_) => 1,
+        None => 5,
+    };
+    for (at, version) in all.iter().enumerate() {
+        before.push((at % compared == 0).then(|| schema(&db)));
         let to = version.to_string();
         let up = migrate(&db, &["up", "--set", set, "--to", &to], 0).await;
         assert_eq!(up, json!({ "applied": [version] }));
@@ -86,7 +92,9 @@ async fn goes_down_as_it_came_one_at_a_time(set: &str) {
     for (version, before) in all.iter().zip(&before).rev() {
         let down = migrate(&db, &["down", "--set", set], 0).await;
         assert_eq!(down, json!({ "undone": [version] }));
-        assert_same(before, &schema(&db), &format!("{set} {version}"));
+        if let Some(before) = before {
+            assert_same(before, &schema(&db), &format!("{set} {version}"));
+        }
     }
     assert_eq!(db.scalar(LEFT).await, None);
 }
