@@ -151,15 +151,15 @@ async fn no_update_of_a_busy_application_is_lost_and_the_run_ends_meanwhile() {
     for task in 0..4 {
         application.does(pool, Duration::from_millis(18), everyday(task, 100_000));
     }
-    // Rows held for long, and a commit that comes behind the cursor.
-    application.does(pool, Duration::from_millis(100), |n| {
+    // Rows held for long, and a commit that comes behind the cursor. The pauses let the DDL come between.
+    application.does(pool, Duration::from_millis(1500), |n| {
         let from = 10 * (n * 7919 % 99_000);
         format!(
             "SELECT 1 FROM live WHERE id BETWEEN {from} AND {from} + 200 ORDER BY id FOR UPDATE;
              SELECT pg_sleep(2.5)"
         )
     });
-    application.does(pool, Duration::from_millis(100), |n| {
+    application.does(pool, Duration::from_millis(500), |n| {
         format!(
             "INSERT INTO live VALUES (-{0}, 'late {0}', 'late note', 0);
              INSERT INTO ledger VALUES (-{0}, 'late {0}', 'late note'); SELECT pg_sleep(1)",

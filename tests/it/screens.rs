@@ -33,7 +33,7 @@ fn on_a_terminal(fixture: &Fixture, command: &str) -> Phiseal {
 }
 
 /// The lines that a terminal would show one after the other: every line break, return and movement of the
-/// cursor begins another.
+/// cursor begins another, and what follows the blanks of a full line.
 fn shown(finished: &Finished) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut rest = finished.stdout.chars();
@@ -45,7 +45,13 @@ fn shown(finished: &Finished) -> Vec<String> {
                 rest.find(char::is_ascii_alphabetic);
                 lines.push(String::new());
             }
-            c => lines.last_mut().unwrap().push(c),
+            c => {
+                let last = lines.last_mut().unwrap();
+                match last.width() == COLUMNS && last.ends_with(' ') {
+                    true => lines.push(c.to_string()),
+                    false => last.push(c),
+                }
+            }
         }
     }
     lines.retain(|line| !line.is_empty());
@@ -64,13 +70,18 @@ fn expect_narrow(finished: &Finished, but: impl Fn(&str) -> bool) -> Vec<String>
     lines
 }
 
+/// Names that are nothing special, so many that the overview has no room for all.
+const ORDINARY_NAMES: usize = 7;
+
 /// Runs, lanes and entries with names that are long, wide, or made to deceive.
 async fn fill_with_odd_names(fixture: &Fixture) {
-    let names = [
+    let odd = [
         "public.".to_owned() + &"患者".repeat(10),
         "public.a_table_with_a_name_of_sixty_three_bytes_as_postgresql_allows".to_owned(),
         "x\n\u{1b}[2J\u{202e}FORGED".to_owned(),
     ];
+    let ordinary = (0..ORDINARY_NAMES).map(|n| format!("public.table_{n}"));
+    let names: Vec<String> = ordinary.chain(odd).collect();
     let [runs, lanes, quarantine] = ["runs", "lanes", "quarantine"].map(|own| fixture.own(own));
     for (at, name) in names.iter().enumerate() {
         let key = at + 1;
@@ -121,12 +132,12 @@ async fn screens_fit_80_columns_whatever_the_names_are(fixture: Fixture) {
     let overview = on_a_terminal(&fixture, "\"$P\" status").run().await;
     // A command to be copied is not cut.
     let lines = expect_narrow(&overview, |line| line.contains('`'));
-    assert!(lines.len() < LINES, "{lines:#?}");
+    assert!(lines.len() <= LINES, "{lines:#?}");
     for title in [
         "running",
         "attention",
         "fields      60: 60 sealed",
-        "quarantine  3 entries",
+        "quarantine  10 entries",
     ] {
         assert!(
             lines.iter().any(|line| line.starts_with(title)),
@@ -361,8 +372,7 @@ async fn an_interrupted_run_says_how_much_is_done_and_the_next_begins_there() {
     let runs = fixture.ask(&["status", "runs"], 0).await;
     let share = runs["runs"][0]["share"].as_f64().unwrap();
     assert!(
-        // The message counts batches that were on their way.
-        (share * 100.0 - f64::from(done)).abs() < 5.0,
+        (share * 100.0 - f64::from(done)).abs() < 2.0,
         "{share}, {done} %"
     );
 
@@ -371,10 +381,12 @@ async fn an_interrupted_run_says_how_much_is_done_and_the_next_begins_there() {
         .exec("UPDATE pg_class SET reltuples = 7000000 WHERE relname = 'visits'")
         .await;
     let resumed = fixture.phiseal(&["backfill"]).run().await.expect_code(0);
-    let (_, begun) = resumed.stderr.split_once("resumed at ").expect("resumed");
-    // Batches that were not committed when the signal came are done again.
-    let begun = percentages(begun)[0];
-    assert!(begun <= done && done - begun <= 5, "{begun} %, {done} %");
+    let begun = format!("resumed at {done} %");
+    assert!(
+        resumed.stderr.contains(&begun),
+        "{begun}: {}",
+        resumed.stderr
+    );
     assert!(
         resumed.stdout.starts_with("resumed: sealed "),
         "{}",
@@ -399,6 +411,7 @@ async fn the_progress_line_fits_80_columns_and_its_percentage_only_grows() {
         let bars: Vec<&String> = lines.iter().filter(|line| line.contains(" % [")).collect();
         let all: Vec<u32> = bars.iter().flat_map(|line| percentages(line)).collect();
         assert!(all.len() > 3, "{command}: {lines:#?}");
+        assert!(!run.stdout.contains("/100"), "{:?}", run.stdout);
         assert!(
             all.is_sorted() && *all.last().unwrap() == 100,
             "{command}: {all:?}"
@@ -407,10 +420,10 @@ async fn the_progress_line_fits_80_columns_and_its_percentage_only_grows() {
             all.iter().any(|percent| (20..80).contains(percent)),
             "{command}: {all:?}"
         );
-        let middle = bars
-            .iter()
-            .find(|line| line.contains(" left "))
-            .expect(command);
+        let Some(middle) = bars.iter().find(|line| line.contains(" left ")) else {
+            assert_eq!(command, "verify", "which may take too short a time");
+            continue;
+        };
         // What is asked first comes first.
         let places = [" %", " rows/s", " left", command].map(|text| middle.find(text).unwrap());
         assert!(places.is_sorted(), "{middle}");

@@ -149,12 +149,12 @@ async fn an_exported_file_is_new_and_for_its_owner_alone(fixture: Fixture) {
     let head = fixture.ask(&["audit", "head"], 0).await;
     assert_eq!(
         said,
-        json!({ "file": file, "entries": 2, "changes": 2, "head": head["head"] })
+        json!({ "file": file, "entries": 2, "changes": 4, "head": head["head"] })
     );
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let log = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(log.lines().count(), 5);
+    assert_eq!(log.lines().count(), 7);
     assert!(log.ends_with('\n'));
     assert_eq!(fixture.refused(&export, 2).await, "E0106");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), log);

@@ -5,9 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::json;
 
 use super::on_both;
-use crate::support::Fixture;
-use crate::support::Phiseal;
 use crate::support::project::write_key_file;
+use crate::support::{Base, Fixture, Phiseal};
 
 on_both!(
     keys_are_created_listed_and_shown,
@@ -15,7 +14,7 @@ on_both!(
     keys_create_refuses_another_wrapping_key,
     keys_check_finds_a_wrong_wrapping_key,
     keys_need_our_tables,
-    keys_warn_before_rotation_is_due,
+    keys_whose_rotation_is_overdue_are_named,
 );
 
 #[tokio::test]
@@ -31,7 +30,7 @@ async fn a_new_wrapping_key_needs_neither_plan_nor_database() {
     let reference = made.json()["reference"].as_str().unwrap().to_owned();
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert!(made.stderr.contains("encryption_keys"), "{}", made.stderr);
+    assert!(made.stderr.contains("Back it up now"), "{}", made.stderr);
     let line = std::fs::read_to_string(&path).unwrap();
     let secret = line.trim().split_once('.').unwrap().1;
     assert!(!made.stdout.contains(secret) && !made.stderr.contains(secret));
@@ -111,7 +110,7 @@ async fn keys_create_makes_what_is_missing(fixture: Fixture) {
     assert_eq!(created.as_array().unwrap().len(), 1);
     assert_eq!(created[0]["purpose"], "blind_index");
     assert!(
-        rest.stderr.contains("cell key is active already"),
+        rest.stderr.contains("There is an active cell key already"),
         "{}",
         rest.stderr
     );
@@ -193,14 +192,18 @@ async fn keys_need_our_tables(fixture: Fixture) {
     }
 }
 
-async fn keys_warn_before_rotation_is_due(fixture: Fixture) {
-    let fixture = fixture.migrated().await;
-    let plan = std::fs::read_to_string(fixture.project.plan_file()).unwrap();
-    let plan = plan.replace("[keys]", "[keys]\nrotate_every = \"7d\"");
-    fixture.project.plan_text(&plan);
-    fixture.run(&["keys", "create"]).await.expect_code(0);
+async fn keys_whose_rotation_is_overdue_are_named(fixture: Fixture) {
+    let fixture = fixture.keyed().await;
+    let yesterday = match fixture.base {
+        Base::Postgres(_) => "clock_timestamp() - interval '1 day'",
+        Base::Sqlite(_) => "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')",
+    };
+    let keys = fixture.own("encryption_keys");
+    let due = format!("UPDATE {keys} SET rotation_due_at = {yesterday}");
+    fixture.exec(&due).await;
     let listed = fixture.run(&["keys", "list"]).await.expect_code(0);
-    assert_eq!(listed.stderr.matches("is due for rotation in").count(), 2);
+    let warned = listed.stderr.matches("is overdue for rotation by 24 hours");
+    assert_eq!(warned.count(), 2, "{}", listed.stderr);
     let status = fixture.ask(&["status", "--check"], 10).await;
     assert_eq!(status["attention"].as_array().unwrap().len(), 2);
     fixture.run(&["status"]).await.expect_code(0);

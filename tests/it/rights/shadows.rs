@@ -98,6 +98,11 @@ const COMMANDS: &[&[&str]] = &[
         "--plan",
         "other.toml",
     ],
+    &["init", "--schema", "public", "--plan", "third.toml"],
+    &["grants", "owner", "--to", "eve"],
+    &["grants", "engine", "--to", "eve"],
+    &["grants", "application", "--to", "eve"],
+    &["grants", "auditor", "--to", "eve"],
     &["migrate", "status"],
     &["keys", "list"],
     &["keys", "check"],
@@ -106,7 +111,10 @@ const COMMANDS: &[&[&str]] = &[
     &["bench"],
     &["backfill"],
     &["verify"],
+    &["seal", "--table", "public.patients", "--column", "ssn"],
+    &["open", "--table", "public.patients", "--column", "ssn"],
     &["status"],
+    &["status", "rotations"],
     &["fields", "list"],
     &["runs", "list"],
     &["quarantine", "list"],
@@ -117,6 +125,8 @@ const COMMANDS: &[&[&str]] = &[
     &["rotate", "--if-due"],
     &["audit", "verify"],
     &["audit", "head"],
+    &["audit", "list"],
+    &["audit", "export", "--output", "log.jsonl"],
     &["verify"],
     &["migrate", "verify"],
     &["finalize", "--observe", "1s", "--grace", "1s", "--yes"],
@@ -141,13 +151,19 @@ async fn no_command_runs_what_another_role_planted() {
         fixture.db().name()
     );
     fixture.exec(&path).await;
+    // What `seal` reads, and then what it wrote, for `open`.
+    let mut rows = "id,clinic,ssn\n1,c1,000000001\n".to_owned();
     for command in COMMANDS {
         let url = fixture.url();
         let mut args = command.to_vec();
         if command[0] == "init" {
             args.extend(["--database-url", &url]);
         }
-        let done = fixture.project.phiseal(&args).run().await;
+        let run = fixture.project.phiseal(&args).reads(&rows);
+        let done = run.run().await;
+        if command[0] == "seal" {
+            rows.clone_from(&done.stdout);
+        }
         // Other tests of the same server write the same values into its log.
         let found = command[0] == "scrub" && done.code() == Some(6);
         assert!(

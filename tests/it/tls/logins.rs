@@ -201,7 +201,7 @@ async fn plan_and_status_tell_how_they_came_and_warn_of_a_way_that_is_weak() {
             let warned = warnings.iter().any(|warning| warning["code"] == "E0533");
             assert_eq!(warned, weak, "{json}");
             let text = project.phiseal(&[command]).run().await.stdout;
-            let line = format!("(sslmode={mode})");
+            let line = format!("sslmode={mode}");
             assert_eq!(
                 text.contains("E0533") && text.contains(&line),
                 weak,
