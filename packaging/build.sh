@@ -1,7 +1,7 @@
 #!/bin/sh
 # build.sh [PROFILE]: builds what is handed out, into target/dist: a static program in an archive, a Debian package,
 # the folder of a container image, and SHA256SUMS. PROFILE is one of Cargo.toml: `packaged` (the default), or
-# `release`, which takes seconds after `make demo` and makes a larger program. packaging/try.sh tries the results.
+# `dev`, which takes seconds after `make demo` and makes a larger program. packaging/try.sh tries the results.
 # Why it is linked as it is: docs/decisions/0039-packages.md.
 set -eu
 umask 022
@@ -27,7 +27,11 @@ export SOURCE_DATE_EPOCH
 
 # The flags are those of the program alone: what it is made of is what `cargo build` made.
 cargo rustc --profile "$profile" --locked --bin phiseal -- -C target-feature=+crt-static -C strip=symbols
-program=${CARGO_TARGET_DIR:-target}/$profile/phiseal
+case $profile in
+dev) folder=debug ;;
+*) folder=$profile ;;
+esac
+program=${CARGO_TARGET_DIR:-target}/$folder/phiseal
 size=$(wc -c <"$program")
 echo "the program has $size bytes"
 if [ "$profile" = packaged ] && [ "$size" -gt "$size_max" ]; then
