@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{ahead, tables};
 use crate::cli::args::{FinalizeArgs, Global, PlaintextArg};
-use crate::cli::figures::rounded;
+use crate::cli::figures::{self, rounded};
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::question;
@@ -194,15 +194,15 @@ fn outlook_object(job: &Job, found: &Outlook) -> Value {
 
 fn outlook_text(job: &Job, found: &Outlook, options: &FinalizeOptions) -> String {
     let mut lines = vec![format!("{}:", Foreign(&job.table.label))];
-    lines.push(format!(
-        "  {} with plaintext that is not sealed",
-        counted(found.unsealed, "row")
-    ));
+    if found.unsealed > 0 {
+        let rows = counted(found.unsealed, "row");
+        lines.push(format!("  {rows} with plaintext that is not sealed"));
+    }
     lines.extend((found.writers.iter()).map(|who| format!("    written by {}", Foreign(who))));
-    lines.push(format!(
-        "  {} in quarantine",
-        counted(found.quarantined.len() as u64, "row")
-    ));
+    if !found.quarantined.is_empty() {
+        let rows = counted(found.quarantined.len() as u64, "row");
+        lines.push(format!("  {rows} in quarantine"));
+    }
     for one in &found.dependents {
         let what = match one.blocks {
             true => "in the way",
@@ -219,18 +219,24 @@ fn outlook_text(job: &Job, found: &Outlook, options: &FinalizeOptions) -> String
             (one.drop.iter().filter(|_| one.blocks)).map(|sql| format!("    {}", Foreign(sql))),
         );
     }
-    lines.push(format!("  would do: {}", steps(options)));
+    if lines.len() == 1 {
+        lines.push("  no plaintext that is not sealed, no row in quarantine".to_owned());
+    }
+    lines.push(format!("  it would {}", steps(options)));
     lines.join("\n")
 }
 
 fn steps(options: &FinalizeOptions) -> String {
     let end = match options.fate {
-        PlaintextFate::Drop if options.grace.is_zero() => "drop".to_owned(),
-        PlaintextFate::Drop => format!("hide for {} s, drop", options.grace.as_secs()),
-        PlaintextFate::Blank => "set to NULL in batches".to_owned(),
+        PlaintextFate::Drop if options.grace.is_zero() => "drop the columns".to_owned(),
+        PlaintextFate::Drop => {
+            let grace = figures::duration(options.grace.as_secs());
+            format!("hide the columns for {grace}, drop them")
+        }
+        PlaintextFate::Blank => "set the plaintext to NULL in batches".to_owned(),
         PlaintextFate::Keep => "keep the plaintext".to_owned(),
     };
-    format!("freeze, verify every value, constrain, {end}")
+    format!("refuse new plaintext, verify every value, add constraints, {end}")
 }
 
 async fn undo(engine: &Engine, jobs: &[Job], output: Output) -> Result<Exit, Fault> {
