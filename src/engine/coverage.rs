@@ -12,8 +12,8 @@ use super::pipeline::LaneRange;
 use crate::run::checkpoint::Checkpoints;
 use crate::store::{Bound, Extent, HeapPosition, LaneKind, LaneRecord};
 
-/// What is done of a range whose rows are only estimated, as long as it has not ended.
-const ESTIMATED_MAX: f64 = 0.99;
+/// What is done of a range at most, as long as it has not ended.
+const NOT_ENDED_MAX: f64 = 0.99;
 
 /// How much is done of the run that is under way. Many tasks report to it.
 #[derive(Default)]
@@ -62,7 +62,7 @@ impl Coverage {
         state.parts = parts(pieces, &state.extents);
         for (number, before) in known {
             if let Some(part) = state.parts.get_mut(&number) {
-                // The end of a relation moves while the run works; what was measured first stays.
+                // What was measured first stays, so that a share can be compared with the one before.
                 let (done, ended) = (part.done.max(before.done), part.ended || before.ended);
                 *part = Part {
                     done,
@@ -84,10 +84,7 @@ impl Coverage {
             (None, _) => part.ended = true,
             (Some(Bound::Heap(place)), Some(end)) => part.done = place.scanned(end),
             #[allow(clippy::cast_precision_loss, reason = "a share is rounded")]
-            (Some(_), _) => {
-                let most = part.size * ESTIMATED_MAX;
-                part.done = (part.done + looked_at as f64).min(most).max(part.done);
-            }
+            (Some(_), _) => part.done += looked_at as f64,
         }
     }
 
@@ -189,7 +186,8 @@ impl Part {
     fn share(&self) -> f64 {
         match self.ended {
             true => 1.0,
-            false if self.size > 0.0 => (self.done / self.size).clamp(0.0, 1.0),
+            // Blocks that were added, and rows of which there are more than was estimated, are still read.
+            false if self.size > 0.0 => (self.done / self.size).clamp(0.0, NOT_ENDED_MAX),
             false => 0.0,
         }
     }
@@ -222,7 +220,9 @@ fn parts(pieces: Vec<Piece<'_>>, extents: &[Extent]) -> BTreeMap<i32, Part> {
         for piece in pieces {
             let part = match &piece.places {
                 Some((first, end)) => {
-                    let end = end_of(first, end, blocks);
+                    let is_rewritten =
+                        (piece.cursor.as_ref()).is_some_and(|cursor| cursor.storage != end.storage);
+                    let end = end_of(first, end, blocks, is_rewritten);
                     let size = f64::from(end.saturating_sub(first.block));
                     let done = piece.cursor.as_ref().map_or(0.0, |at| at.scanned(end));
                     Part {
@@ -238,7 +238,7 @@ fn parts(pieces: Vec<Piece<'_>>, extents: &[Extent]) -> BTreeMap<i32, Part> {
                     Part {
                         weight: blocks.map_or(rows, |blocks| blocks as f64) / pieces_count,
                         size,
-                        done: (piece.rows_found as f64).min(size * ESTIMATED_MAX),
+                        done: piece.rows_found as f64,
                         end: None,
                         ended: piece.done,
                     }
@@ -252,15 +252,24 @@ fn parts(pieces: Vec<Piece<'_>>, extents: &[Extent]) -> BTreeMap<i32, Part> {
 
 /// The block that a range ends before. The last range of a relation is open: it ends where the relation
 /// ended when the ranges were cut, and not where the versions are that the run has added since. Ranges of
-/// old versions do not say where that was, and end where the relation ends now.
-fn end_of(first: &HeapPosition, end: &HeapPosition, blocks: Option<u64>) -> u32 {
+/// old versions do not say where that was; they end where the relation ends now, and so do ranges of a
+/// relation that was rewritten.
+fn end_of(
+    first: &HeapPosition,
+    end: &HeapPosition,
+    blocks: Option<u64>,
+    is_rewritten: bool,
+) -> u32 {
     if end.block != HeapPosition::OPEN {
         return end.block;
     }
     let blocks = blocks.map_or(first.block, |blocks| {
         u32::try_from(blocks).unwrap_or(HeapPosition::OPEN - 1)
     });
-    blocks.min(end.first).max(first.block)
+    match is_rewritten {
+        true => blocks.max(first.block),
+        false => blocks.min(end.first).max(first.block),
+    }
 }
 
 #[cfg(test)]

@@ -75,6 +75,19 @@ fn in_storage_order_blocks_count_whatever_the_statistics_say_of_rows() {
             assert_eq!(percent(&whole, &extents), 25.0);
         }
     }
+    // A range is not done before it ends, though the blocks that were added are read, too.
+    let beyond = [open(lane(0, "t", 0, 0, Some((1500, 1))))];
+    assert_eq!(percent(&beyond, &[extent("t", 7, Some(1600))]), 99.0);
+    // A relation that was rewritten meanwhile begins again, and is as large as it is.
+    let rewritten = LaneRecord {
+        cursor: serde_json::to_vec(&HeapPosition {
+            block: 400,
+            ..HeapPosition::begin("2", 0, 1)
+        })
+        .ok(),
+        ..open(lane(0, "t", 0, 0, None))
+    };
+    assert_eq!(percent(&[rewritten], &[extent("t", 7, Some(1600))]), 25.0);
 }
 
 #[test]

@@ -278,11 +278,14 @@ mod tests {
         assert_eq!(blocks(10, 1), [0, u32::MAX]);
         assert_eq!(blocks(10, 4), [0, 2, 5, 7, u32::MAX]);
         assert_eq!(blocks(2, 16), [0, 1, u32::MAX]);
+        // The last range has no end, and says where the relation ended.
+        let last = bounds(&storage("1", 10), 4, PASSES).pop().unwrap();
+        assert_eq!((last.first, last.block), (10, HeapPosition::OPEN));
     }
 
     #[test]
     fn the_last_range_ends_where_the_relation_does() {
-        let upto = Bound::Heap(begin(u32::MAX));
+        let upto = Bound::Heap(bounds(&storage("1", 5), 1, PASSES).pop().unwrap());
         let window = |at: u32, blocks| {
             Window::new(
                 &begin(at),
