@@ -59,8 +59,9 @@ impl Lines {
 }
 
 /// The text, with lines that are wider than a terminal broken between words; what goes on is indented by
-/// two blanks more than its line. A command in backticks stays whole, so that it can be copied, and so does
-/// a word that is wider than the terminal. Without a terminal the text stays as it is.
+/// two blanks more than its line. What is in backticks or double quotes stays whole, and so does a line that
+/// ends with a semicolon, so that commands, SQL and names can be copied; and a word that is wider than the
+/// terminal. Without a terminal the text stays as it is.
 pub fn folded(text: &str, columns: Option<usize>) -> Cow<'_, str> {
     match columns {
         Some(columns) if text.lines().any(|line| line.width() > columns) => {
@@ -72,37 +73,41 @@ pub fn folded(text: &str, columns: Option<usize>) -> Cow<'_, str> {
 }
 
 fn folded_line(line: &str, columns: usize) -> String {
-    if line.width() <= columns {
+    if line.width() <= columns || line.ends_with(';') {
         return line.to_owned();
     }
     let indent = line.len() - line.trim_start_matches(' ').len();
     let mut folded = " ".repeat(indent);
-    let mut used = indent;
+    let (mut used, mut blanks, mut is_empty) = (indent, 0, true);
     for (at, word) in unbroken(&line[indent..]).into_iter().enumerate() {
+        blanks += usize::from(at > 0);
+        if word.is_empty() {
+            continue;
+        }
         let width = word.width();
-        if at > 0 && used + 1 + width > columns {
-            folded.truncate(folded.trim_end_matches(' ').len());
+        if !is_empty && used + blanks + width > columns {
             folded.push('\n');
-            folded.push_str(&" ".repeat(indent + 2));
             used = indent + 2;
-        } else if at > 0 {
-            folded.push(' ');
-            used += 1;
+            folded.push_str(&" ".repeat(used));
+        } else {
+            folded.push_str(&" ".repeat(blanks));
+            used += blanks;
         }
         folded.push_str(word);
-        used += width;
+        (used, blanks, is_empty) = (used + width, 0, false);
     }
     folded
 }
 
-/// The pieces of a line that are not broken: words, and what stands in backticks with what touches it.
+/// The pieces of a line that are not broken: words, and what stands in quotes with what touches it.
 fn unbroken(line: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
-    let (mut begin, mut is_quoted) = (0, false);
+    let (mut begin, mut quote) = (0, None);
     for (at, c) in line.char_indices() {
         match c {
-            '`' => is_quoted = !is_quoted,
-            ' ' if !is_quoted => {
+            '`' | '"' if quote == Some(c) => quote = None,
+            '`' | '"' if quote.is_none() => quote = Some(c),
+            ' ' if quote.is_none() => {
                 pieces.push(&line[begin..at]);
                 begin = at + 1;
             }
@@ -132,6 +137,10 @@ mod tests {
             "unbreakableword",
         ];
         assert_eq!(folded(text, Some(12)), lines.join("\n"));
+        assert_eq!(folded("aaaa  bbbbbbbb", Some(4)), "aaaa\n  bbbbbbbb");
+        let sql = "    DROP VIEW public.\"a b\";";
+        assert_eq!(folded(sql, Some(12)), sql);
+        assert_eq!(folded("the \"a b c\" d", Some(9)), "the\n  \"a b c\"\n  d");
         // Wide characters take two columns.
         assert_eq!(folded("患者 患者", Some(8)), "患者\n  患者");
     }

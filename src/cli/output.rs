@@ -231,13 +231,11 @@ impl Output {
         }
         let _ = screen::above_the_bar(|| {
             let mut err = std::io::stderr().lock();
-            let text = &lines::folded(text, screen::width_of(&err));
+            let columns = screen::width_of(&err);
+            let is_painted = self.color.holds(err.is_terminal());
             match self.log {
                 LogFormat::Json => writeln!(err, "{}", record.json()),
-                LogFormat::Text if self.color.holds(err.is_terminal()) => {
-                    writeln!(err, "{}", color::painted(text))
-                }
-                LogFormat::Text => writeln!(err, "{text}"),
+                LogFormat::Text => writeln!(err, "{}", laid_out(text, columns, is_painted)),
             }
         });
     }
@@ -260,5 +258,36 @@ impl Output {
         let text = fault.to_string();
         self.emit(&record, &foreign::lines(&text), !self.json);
         fault.exit.into()
+    }
+}
+
+/// Lines as a stream gets them. Only what begins a line of the text is coloured, and nothing that a fold
+/// brings to the beginning of a line: it may be a name.
+fn laid_out(text: &str, columns: Option<usize>, is_painted: bool) -> String {
+    let line = |line: &str| {
+        let folded = lines::folded(line, columns);
+        let (first, rest) = folded.split_at(folded.find('\n').unwrap_or(folded.len()));
+        match is_painted {
+            true => color::painted(first).into_owned() + rest,
+            false => folded.into_owned(),
+        }
+    };
+    let lines: Vec<String> = text.split('\n').map(line).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_fold_brings_to_the_beginning_of_a_line_is_not_coloured() {
+        let text = "error[E0101]: the table a long name\nhint: do not hint: run this";
+        let painted = laid_out(text, Some(13), true);
+        let lines: Vec<&str> = painted.lines().collect();
+        let begun = lines.iter().map(|line| line.starts_with('\u{1b}'));
+        assert_eq!(begun.filter(|painted| *painted).count(), 2, "{painted:?}");
+        assert!(lines.contains(&"  hint: run"), "{painted:?}");
+        assert_eq!(laid_out(text, None, false), text);
     }
 }
