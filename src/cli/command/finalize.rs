@@ -1,11 +1,13 @@
 //! `phiseal finalize`: removes the plaintext of sealed columns. The same command goes on with what was
 //! interrupted; `--undo` gives the columns back as long as they are there.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{ahead, tables};
 use crate::cli::args::{FinalizeArgs, Global, PlaintextArg};
-use crate::cli::figures::{self, rounded};
+use crate::cli::figures::rounded;
 use crate::cli::output::Output;
 use crate::cli::progress;
 use crate::cli::question;
@@ -219,10 +221,10 @@ fn outlook_text(job: &Job, found: &Outlook, options: &FinalizeOptions) -> String
             (one.drop.iter().filter(|_| one.blocks)).map(|sql| format!("    {}", Foreign(sql))),
         );
     }
-    if lines.len() == 1 {
+    if found.unsealed == 0 && found.quarantined.is_empty() {
         lines.push("  no plaintext that is not sealed, no row in quarantine".to_owned());
     }
-    lines.push(format!("  it would {}", steps(options)));
+    lines.push(format!("  it would then {}", steps(options)));
     lines.join("\n")
 }
 
@@ -230,13 +232,22 @@ fn steps(options: &FinalizeOptions) -> String {
     let end = match options.fate {
         PlaintextFate::Drop if options.grace.is_zero() => "drop the columns".to_owned(),
         PlaintextFate::Drop => {
-            let grace = figures::duration(options.grace.as_secs());
-            format!("hide the columns for {grace}, drop them")
+            format!("hide the columns for {}, drop them", exactly(options.grace))
         }
         PlaintextFate::Blank => "set the plaintext to NULL in batches".to_owned(),
         PlaintextFate::Keep => "keep the plaintext".to_owned(),
     };
     format!("refuse new plaintext, verify every value, add constraints, {end}")
+}
+
+/// A time that somebody set, in its largest whole unit.
+fn exactly(time: Duration) -> String {
+    match time.as_secs() {
+        seconds if seconds % 86_400 == 0 => counted(seconds / 86_400, "day"),
+        seconds if seconds % 3600 == 0 => counted(seconds / 3600, "hour"),
+        seconds if seconds % 60 == 0 => counted(seconds / 60, "minute"),
+        seconds => counted(seconds, "second"),
+    }
 }
 
 async fn undo(engine: &Engine, jobs: &[Job], output: Output) -> Result<Exit, Fault> {

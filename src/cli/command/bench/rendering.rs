@@ -16,9 +16,9 @@ const STAGES: [Column; 9] = [
     Column::always("ROWS", Cut::Never),
     Column::with_room("VALUES", 4, Cut::Never),
     Column::with_room("BYTES", 3, Cut::Never),
-    Column::with_room("READ/s", 2, Cut::Never),
-    Column::with_room("ENCRYPT/s", 2, Cut::Never),
-    Column::with_room("WRITE/s", 2, Cut::Never),
+    Column::with_room("READ ROWS/s", 2, Cut::Never),
+    Column::with_room("ENCRYPT ROWS/s", 2, Cut::Never),
+    Column::with_room("WRITE ROWS/s", 2, Cut::Never),
     Column::with_room("NETWORK", 1, Cut::Never),
     Column::always("LIMITED BY", Cut::Never),
 ];
@@ -115,7 +115,8 @@ impl Figures {
         value
     }
 
-    /// What one lane does in a second at each stage.
+    /// What there is, the rows that one lane reads, encrypts and writes in a second, and the seconds that the
+    /// network takes in all.
     fn stages(&self, name: &str) -> Vec<String> {
         vec![
             name.to_owned(),

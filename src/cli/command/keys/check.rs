@@ -1,5 +1,7 @@
 //! `phiseal keys check`: unwraps every key and compares its check value; changes nothing.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::cli::args::Global;
@@ -87,7 +89,10 @@ fn text(checks: &[KeyCheck]) -> String {
     let faults = checks
         .iter()
         .filter_map(|check| check.outcome.as_ref().err());
-    lines.extend(faults.map(|fault| format!("[{}] {}", fault.code(), Foreign(&fault.to_string()))));
+    let faults = faults.map(|fault| format!("[{}] {}", fault.code(), Foreign(&fault.to_string())));
+    // A provider that does not answer is the same fault for every key.
+    let mut said = BTreeSet::new();
+    lines.extend(faults.filter(|fault| said.insert(fault.clone())));
     lines.push(format!(
         "{} checked, {} failed",
         counted(checks.len(), "key"),

@@ -52,7 +52,7 @@ fn transition(one: &KeyTransition) -> Value {
 fn moves_table(moves: &[KeyTransition]) -> String {
     let row = |one: &KeyTransition| {
         vec![
-            one.at.clone(),
+            figures::minute(&one.at),
             or_nothing(one.from.map(|status| status.as_str())),
             one.to.to_string(),
             one.actor.clone(),
@@ -61,11 +61,11 @@ fn moves_table(moves: &[KeyTransition]) -> String {
     };
     let rows: Vec<Vec<String>> = moves.iter().map(row).collect();
     const COLUMNS: [Column; 5] = [
-        Column::always("AT", Cut::Never),
+        Column::always("AT (UTC)", Cut::Never),
         Column::always("FROM", Cut::Never),
         Column::always("TO", Cut::Never),
         Column::always("ACTOR", Cut::Middle),
-        Column::always("REASON", Cut::End),
+        Column::always("REASON", Cut::Never),
     ];
     columns::table(&COLUMNS, &rows, screen::columns())
 }

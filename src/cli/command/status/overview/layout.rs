@@ -1,4 +1,4 @@
-//! How the sections of the overview are table into a screen.
+//! How the sections of the overview are fitted into a screen.
 //! Owns the widths, where texts are cut, and which items are left out; knows nothing of what they say.
 
 use unicode_width::UnicodeWidthStr;
