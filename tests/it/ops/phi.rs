@@ -322,7 +322,7 @@ async fn a_table_that_is_locked_keeps_nobody_waiting_and_is_named() {
         .await
         .unwrap();
     let (answer, all) = init(&fixture, "locked.toml").await;
-    let why = "the server told nothing of it within 10 s: does somebody hold a lock on it?";
+    let why = "the server told nothing of it in time: does somebody hold a lock on it?";
     let expected = json!([{ "table": "public.patients", "why": why }]);
     assert_eq!(answer["not_sampled"], expected);
     assert!(

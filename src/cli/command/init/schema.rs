@@ -23,7 +23,9 @@ use crate::store::{FieldRecord, Store, StoreError};
 const SAMPLES_MAX: Duration = Duration::from_secs(60);
 /// How long the server may take to tell about one table: it has to lock it for a moment.
 const TABLE_MAX: Duration = Duration::from_secs(10);
-const LOCKED: &str = "the server told nothing of it within 10 s: does somebody hold a lock on it?";
+/// The same once one table was waited for in vain: somebody may hold locks on many.
+const NEXT_TABLE_MAX: Duration = Duration::from_secs(1);
+const LOCKED: &str = "the server told nothing of it in time: does somebody hold a lock on it?";
 /// SQLite's name for the schema of a file.
 const MAIN: &str = "main";
 
@@ -76,7 +78,11 @@ pub async fn propose(
     let mut facts = Vec::with_capacity(names.len());
     let mut unsampled = Vec::new();
     for name in &names {
-        match read(store, sqlite, name).await? {
+        let most = match unsampled.is_empty() {
+            true => TABLE_MAX,
+            false => NEXT_TABLE_MAX,
+        };
+        match read(store, sqlite, name, most).await? {
             // A table that was dropped meanwhile is none.
             Some(found) => facts.extend(found),
             None => unsampled.push((name.label(), LOCKED.to_owned())),
@@ -182,17 +188,18 @@ fn decide(proposed: &mut ProposedTable, suspects: &[Suspect]) {
     }
 }
 
-/// What the catalog says about a table; `None` if it does not say so soon.
+/// What the catalog says about a table; `None` if it does not say so within `most`.
 async fn read(
     store: &dyn Store,
     sqlite: bool,
     name: &TableName,
+    most: Duration,
 ) -> Result<Option<Option<TableFacts>>, Fault> {
     // SQLite has no lock that lasts.
     if sqlite {
         return Ok(Some(store.table(name).await?));
     }
-    match timeout(TABLE_MAX, store.table(name)).await {
+    match timeout(most, store.table(name)).await {
         Ok(found) => Ok(Some(found?)),
         Err(_) => Ok(None),
     }
