@@ -90,7 +90,7 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects. docs/CLI.md describes the URL; no error shows it.
+    /// Connects to `postgres://user:password@host:port/database?parameters` (docs/CLI.md). No error shows the URL.
     ///
     /// # Errors
     /// The URL is not valid; the server cannot be reached or does not prove its identity; the login
@@ -103,7 +103,7 @@ impl PostgresStore {
     /// member of it.
     ///
     /// # Errors
-    /// As [`PostgresStore::connect`]; the first round trip fails if the role cannot be set.
+    /// As [`PostgresStore::connect`]. If the role cannot be set, the first round trip returns the error.
     pub async fn connect_as(url: &str, schema: &Ident, role: Option<&Ident>) -> Result<Self> {
         let connector = Connector::new(url, None)?;
         let first = connector.connect("login").await?;
