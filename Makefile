@@ -7,7 +7,7 @@
 CARGO = cargo
 # Most tests wait for a server more than they compute.
 TEST_THREADS = 8
-# `dev` builds packages of a larger and slower program, in seconds after `make demo` or `make test`.
+# `dev` builds packages of a larger and slower program, in seconds after `make demo`.
 DIST_PROFILE = packaged
 SOAK_SECONDS = 600
 FUZZ_SECONDS = 60
