@@ -1,4 +1,4 @@
-"""Draws what `phiseal demo` leaves on a terminal: docs/draw-demo.py target/release/phiseal >docs/demo.svg
+"""Draws what `phiseal demo` leaves on a terminal: docs/draw-demo.py target/debug/phiseal >docs/demo.svg
 
 It runs the program in a terminal of its own, obeys what it writes as a terminal would, and draws the last screen."""
 
