@@ -12,7 +12,7 @@ macro_rules! in_transaction {
         let mut transaction = $begin.await?;
         let $tx = &mut transaction;
         let answer = $work.await?;
-        $crate::store::postgres::committed(transaction).await?;
+        transaction.commit().await?;
         Ok(answer)
     }};
 }
@@ -51,6 +51,7 @@ mod sessions;
 pub(crate) mod sql;
 mod survey;
 mod table;
+mod transaction;
 mod trial;
 mod usage;
 mod waits;
@@ -60,7 +61,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::PgPool;
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use sqlx::{Connection, PgConnection};
 
 use crate::crypto::KeyId;
 use crate::error::connect_fault::Place;
@@ -149,14 +150,6 @@ impl PostgresStore {
     }
 }
 
-/// Commits. If the connection ends before the answer arrives, the outcome is unknown.
-pub(crate) async fn committed(tx: Transaction<'_, Postgres>) -> Result<()> {
-    tx.commit().await.map_err(|error| match error.into() {
-        StoreError::ConnectionLost => StoreError::OutcomeUnknown,
-        other => other,
-    })
-}
-
 /// Limits the time of a round trip. If it fails, the caller drops the connection.
 async fn timed<T>(work: impl Future<Output = std::result::Result<T, sqlx::Error>>) -> Result<T> {
     match tokio::time::timeout(ROUND_TRIP_MAX, work).await {
@@ -170,10 +163,10 @@ impl Catalog for PostgresStore {
     async fn server(&self) -> Result<ServerFacts> {
         let mut tx = self.begin().await?;
         let mut facts = catalog::server_facts(&mut tx, self.schema.as_str()).await?;
-        committed(tx).await?;
+        tx.commit().await?;
         let mut tx = self.begin_as_login().await?;
         catalog::capacity(&mut tx, &mut facts).await?;
-        committed(tx).await?;
+        tx.commit().await?;
         facts.transport = Some(self.connector.transport());
         Ok(facts)
     }
@@ -192,7 +185,7 @@ impl Catalog for PostgresStore {
     async fn check_ownership(&self, owner: Option<&Ident>) -> Result<()> {
         let mut tx = self.begin().await?;
         own_schema::check(&mut tx, &self.schema, owner).await?;
-        committed(tx).await
+        tx.commit().await
     }
 
     async fn ddl(&self, table: &Table) -> Result<Ddl> {
@@ -238,7 +231,7 @@ impl Catalog for PostgresStore {
     async fn fingerprint(&self, access: &Access, relation: &str) -> Result<String> {
         let mut tx = self.begin().await?;
         let print = fence::fingerprint(&mut tx, access, relation).await?;
-        committed(tx).await?;
+        tx.commit().await?;
         print.ok_or_else(|| StoreError::missing(format!("table {}", access.table.label)))
     }
 

@@ -10,7 +10,7 @@ use phiseal::plan::{ColumnPlan, SealTo, TablePlan, TriggerPolicy};
 use phiseal::schema::Migrations;
 use phiseal::store::catalog::{RelationKind, ServerFacts, TableFacts};
 use phiseal::store::postgres::PostgresStore;
-use phiseal::store::{Catalog, Right};
+use phiseal::store::{Catalog, Right, StoreError};
 
 use crate::backfill::beside as tables;
 use crate::support::database::Database;
@@ -58,6 +58,28 @@ fn plan(table: &str, column: &str, target: SealTo) -> TablePlan {
 fn beside(table: &str, column: &str) -> TablePlan {
     let sealed = format!("{column}_sealed").parse().unwrap();
     plan(table, column, SealTo::Beside(sealed))
+}
+
+#[tokio::test]
+async fn a_transaction_that_cannot_begin_does_not_spoil_the_next_one() {
+    let db = database("preflight_begin").await;
+    db.exec("CREATE TABLE t (id bigint PRIMARY KEY)").await;
+    let role = db.role("later", "").await.name;
+    let rename = async |from: &str, to: &str| {
+        db.exec(&format!("ALTER ROLE {from} RENAME TO {to}")).await;
+    };
+    let away = format!("{role}_away");
+    rename(&role, &away).await;
+    let (schema, of_plan) = (Ident::new("phiseal").unwrap(), Ident::new(&role).unwrap());
+    let store = PostgresStore::connect_as(&db.url(), &schema, Some(&of_plan))
+        .await
+        .unwrap();
+    let table = "public.t".parse().unwrap();
+    // BEGIN takes effect, and SET ROLE fails.
+    let refused = store.table(&table).await;
+    assert!(matches!(refused, Err(StoreError::RoleRefused { .. })));
+    rename(&away, &role).await;
+    assert!(store.table(&table).await.unwrap().is_some());
 }
 
 /// The codes of the refusals, and of the warnings.

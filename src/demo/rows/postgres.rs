@@ -8,7 +8,6 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{Column, ForeignKey, Kind, Table};
 use crate::ident::{Ident, TableName};
 use crate::quote;
-use crate::store::postgres::committed;
 use crate::store::postgres::sql::{TEXT_SETTINGS, query, raw};
 use crate::store::{Result, StoreError};
 
@@ -120,7 +119,7 @@ pub(super) async fn insert(
         tracing::warn!(table = table.name, "rows were refused");
         StoreError::from(error)
     })?;
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(done.rows_affected())
 }
 

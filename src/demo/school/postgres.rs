@@ -6,7 +6,6 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{SealedStudent, Student};
 use crate::ident::{Ident, TableName};
 use crate::store::Result;
-use crate::store::postgres::committed;
 use crate::store::postgres::opening::{Opening, READ_COMMITTED};
 use crate::store::postgres::sql::{query, raw};
 
@@ -67,7 +66,7 @@ pub(super) async fn enroll(
     .bind(texts(|student| student.medical_notes.as_ref()))
     .execute(&mut *tx)
     .await?;
-    committed(tx).await
+    Ok(tx.commit().await?)
 }
 
 pub(super) async fn analyze(conn: &mut PgConnection, table: &TableName) -> Result<()> {
@@ -87,7 +86,7 @@ pub(super) async fn page(
         .bind(limit)
         .fetch_all(&mut *tx)
         .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let student = |row: &PgRow| {
         Ok(SealedStudent {
             id: row.try_get(0)?,
@@ -111,7 +110,7 @@ pub(super) async fn find(
     let begun = conn.begin_with(Opening::begin_as_login()).await;
     let mut tx = begun?;
     let rows = query(sql).bind(index).fetch_all(&mut *tx).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let found = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
     rows.iter().map(found).collect()
 }

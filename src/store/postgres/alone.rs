@@ -15,8 +15,8 @@ use crate::store::Result;
 
 /// Not every version knows all limits. Outside of a transaction the session has the role's own
 /// search path, so every operator has its schema.
-const NO_TIME_LIMIT: &str = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
-     WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['statement_timeout', 'transaction_timeout', \
+const NO_TIME_LIMIT: &str = "SET statement_timeout = 0; SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+     WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['transaction_timeout', \
        'idle_session_timeout', 'idle_in_transaction_session_timeout']::pg_catalog.text[])";
 /// The commit of a rewrite must not wait for a standby under its lock; see `ddl_lock.rs`.
 const NO_STANDBY: &str = "SET synchronous_commit = local";

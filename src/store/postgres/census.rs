@@ -2,10 +2,9 @@
 //! Owns the exact comparison of key ids in the server. It uses the first bytes of each value, never
 //! a column's own collation.
 
-use sqlx::{PgConnection, Postgres, Row, Transaction};
+use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
-use super::committed;
 use super::ddl_lock::{begin_briefly, settle};
 use super::key_order::{self, Side};
 use super::sql::{query, raw, run, scalar, set_local, tuple};
@@ -14,6 +13,7 @@ use crate::crypto::KeyId;
 use crate::store::change::Change;
 use crate::store::ledger::{audit, keys};
 use crate::store::locate::key_id_of_prefix;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::text::joined;
 use crate::store::{
     Access, Destruction, KeyText, OpenTransaction, Result, Sealed, SealedCount, Select, Table,
@@ -30,7 +30,7 @@ pub(super) async fn count(
     let mut tx = store.begin().await?;
     run(&mut tx, set_local!("row_security" = "off")).await?;
     let counted = count_in(&mut tx, table, relation, after, upto).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(counted)
 }
 
@@ -130,7 +130,7 @@ pub(super) async fn open_transactions(store: &PostgresStore) -> Result<Vec<OpenT
     )
     .fetch_all(&mut *tx)
     .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let transaction = |(id, who)| OpenTransaction { id, who };
     Ok(rows.into_iter().map(transaction).collect())
 }
@@ -173,7 +173,7 @@ pub(super) async fn destroy(
     let in_use = order.shred.is_some();
     keys::destroy(&mut session, &records, in_use, order.actor, order.reason).await?;
     audit::note(&mut store.session(&mut tx), order.note, &[], 0).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     settle(store).await?;
     Ok(Vec::new())
 }
@@ -184,7 +184,7 @@ pub(super) async fn destroy(
 /// relations are listed after that.
 async fn locked<'a>(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     tables: &'a [Access],
 ) -> Result<Vec<(&'a Table, String)>> {
     let mut relations = Vec::new();
@@ -206,7 +206,7 @@ async fn locked<'a>(
 /// The values of one relation that are still sealed under the keys. One scan, whatever the number
 /// of keys.
 async fn left_in(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     relation: &str,
     keys: &[KeyId],
@@ -249,7 +249,7 @@ fn hex_prefixes(keys: &[KeyId]) -> Vec<String> {
 /// and cursors of unfinished runs.
 async fn left_in_ours(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     keys: &[KeyId],
     ids: &[i32],
 ) -> Result<Option<SealedCount>> {
@@ -296,13 +296,13 @@ pub(super) async fn plaintext_of(
     .bind(tenant.to_owned())
     .fetch_one(&mut *tx)
     .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(values.unsigned_abs())
 }
 
 /// Sets the blind indexes of one tenant's rows to NULL.
 async fn blank_indexes(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     relation: &str,
     tenant: &str,

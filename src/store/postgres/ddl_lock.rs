@@ -9,12 +9,10 @@
 
 use std::time::Duration;
 
-use sqlx::{Postgres, Transaction};
-
 use super::PostgresStore;
-use super::committed;
 use super::sql::{query, run, set_local};
 use super::waits;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{Result, StoreError};
 
 /// The number of attempts to get a lock. With the pauses between them, they last two minutes: an
@@ -28,7 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Begins a transaction that waits for a lock only briefly, and for no standby.
-pub(super) async fn begin_briefly(store: &PostgresStore) -> Result<Transaction<'static, Postgres>> {
+pub(super) async fn begin_briefly(store: &PostgresStore) -> Result<Transaction> {
     let mut tx = store.begin().await?;
     run(
         &mut tx,
@@ -103,7 +101,7 @@ pub(super) async fn settle(store: &PostgresStore) -> Result<()> {
     query("SELECT pg_current_xact_id()::text")
         .fetch_all(&mut *tx)
         .await?;
-    committed(tx).await
+    tx.commit().await
 }
 
 #[cfg(test)]

@@ -6,14 +6,15 @@ use std::ops::DerefMut;
 use async_trait::async_trait;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres};
 
 use super::sql::{query, run, time_text};
-use super::{PostgresStore, committed, relations, timed};
+use super::{PostgresStore, relations, timed};
 use crate::ident::Ident;
 use crate::store::ledger::PresentNames;
 use crate::store::ledger::dialect::Dialect;
 use crate::store::ledger::session::{Bind, OwnRow, OwnTables, OwnTransaction, Session, Statement};
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{FieldRecord, Result, StoreError};
 
 /// SQL for our own tables in this schema.
@@ -172,15 +173,15 @@ impl<C: DerefMut<Target = PgConnection> + Send> Session for PostgresSession<C> {
 }
 
 #[async_trait]
-impl OwnTransaction for PostgresSession<Transaction<'static, Postgres>> {
+impl OwnTransaction for PostgresSession<Transaction> {
     async fn commit(self) -> Result<()> {
-        committed(self.conn).await
+        self.conn.commit().await
     }
 }
 
 #[async_trait]
 impl OwnTables for PostgresStore {
-    type Transaction = PostgresSession<Transaction<'static, Postgres>>;
+    type Transaction = PostgresSession<Transaction>;
 
     async fn begin_read(&self) -> Result<Self::Transaction> {
         Ok(PostgresSession::new(self.begin().await?, &self.schema))

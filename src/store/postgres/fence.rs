@@ -2,13 +2,14 @@
 //! before it commits.
 //! Owns the PL/pgSQL blocks that do so, and the meaning of the errors they raise.
 
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::Row;
 
 use super::guard;
 use super::sql::{block, query};
 use crate::crypto::KeyId;
 use crate::ident::Ident;
 use crate::quote;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::text::joined;
 use crate::store::{Access, LaneStamp, LaneUpdate, Result, StoreError, Triggers, WriteBatch};
 
@@ -141,7 +142,7 @@ pub(super) fn compare_sql(access: &Access, batch: &WriteBatch<'_>, role: Option<
 /// The definition of a relation as far as a batch depends on it: identity, the columns a run works
 /// on, and every trigger. `None` if no relation has this name any more.
 pub(super) async fn fingerprint(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     access: &Access,
     relation: &str,
 ) -> Result<Option<String>> {

@@ -7,7 +7,6 @@ mod window;
 
 use sqlx::{PgConnection, Row};
 
-use super::committed;
 use super::sql::{raw, scalar, set_local, tuple};
 use super::{PostgresStore, timed};
 use crate::quote;
@@ -56,7 +55,7 @@ async fn rows_a_block(store: &PostgresStore, relation: &str) -> Result<f64> {
     .fetch_optional(&mut *tx)
     .await?
     .flatten();
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(found.unwrap_or(f64::INFINITY))
 }
 
@@ -81,7 +80,7 @@ async fn storage_now(store: &PostgresStore, relation: &str) -> Result<Option<(St
     .bind(relation.to_owned())
     .fetch_one(&mut *tx)
     .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let blocks = u32::try_from(blocks.unwrap_or_default()).unwrap_or(u32::MAX);
     let storage = id.filter(|_| version >= RANGE_SCANS);
     Ok(storage.map(|id| (Storage { id, blocks }, oldest)))

@@ -7,14 +7,12 @@ mod sweep;
 
 use std::time::Duration;
 
-use sqlx::{Postgres, Transaction};
-
 use super::PostgresStore;
 use super::alone::Alone;
-use super::committed;
 use super::sql::scalar;
 use super::{table, waits};
 use crate::ident::{Ident, IdentError, TableName};
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{Result, Scope, StoreError, Table};
 pub(super) use sweep::{drop_sweep_index, make_look_index, make_sweep_index, sweep_indexes};
 
@@ -47,10 +45,7 @@ pub(super) async fn lookups(
 
 /// The statements that create an index, without the invalid one that a failure left; none if it is
 /// there.
-pub(super) async fn missing(
-    tx: &mut Transaction<'static, Postgres>,
-    index: &Index,
-) -> Result<Vec<String>> {
+pub(super) async fn missing(tx: &mut Transaction, index: &Index) -> Result<Vec<String>> {
     Ok(match validity(tx, &index.relation, &index.name).await? {
         Some(true) => Vec::new(),
         Some(false) => vec![index.drop()?, index.create()],
@@ -134,20 +129,12 @@ pub(super) fn index_name(table: &TableName, column: &Ident) -> Result<Ident> {
         .map_err(|_| StoreError::unexpected("an index name"))
 }
 
-pub(super) async fn index_there(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &str,
-    name: &Ident,
-) -> Result<bool> {
+pub(super) async fn index_there(tx: &mut Transaction, table: &str, name: &Ident) -> Result<bool> {
     Ok(validity(tx, table, name).await? == Some(true))
 }
 
 /// Whether an index is valid; `None` if there is none of this name.
-async fn validity(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &str,
-    name: &Ident,
-) -> Result<Option<bool>> {
+async fn validity(tx: &mut Transaction, table: &str, name: &Ident) -> Result<Option<bool>> {
     Ok(scalar(
         "SELECT i.indisvalid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          WHERE i.indrelid = to_regclass($1) AND c.relname = $2",
@@ -244,7 +231,7 @@ pub(super) async fn concurrently(store: &PostgresStore, index: &Index, wait: Wai
     let qualified = format!("{}{}", schema.unwrap_or_default(), index.name.quoted());
     let mut tx = store.begin().await?;
     let valid = validity(&mut tx, &index.relation, &index.name).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     match valid {
         Some(true) => return Ok(()),
         Some(false) => store.notes.tell(format!(

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connect::Connector;
 use super::opening::Opening;
 use super::{PostgresStore, ROUND_TRIP_MAX};
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{Result, StoreError};
 
 /// The greatest number of open connections in the pool.
@@ -26,22 +27,22 @@ const BUSY_MAX: Duration = Duration::from_secs(60);
 
 impl PostgresStore {
     /// Begins a transaction with the rights of the plan's role.
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+    pub(super) async fn begin(&self) -> Result<Transaction> {
         let begun = self.begin_with(self.opening.begin_read_committed());
         begun.await.map_err(|error| self.opening.refusal(error))
     }
 
     /// A transaction with the rights of the login; see [`Opening::begin_as_login`].
-    pub(super) async fn begin_as_login(&self) -> Result<Transaction<'static, Postgres>> {
+    pub(super) async fn begin_as_login(&self) -> Result<Transaction> {
         self.begin_with(Opening::begin_as_login()).await
     }
 
-    async fn begin_with(
-        &self,
-        sql: AssertSqlSafe<String>,
-    ) -> Result<Transaction<'static, Postgres>> {
-        let begin = || self.pool.begin_with(AssertSqlSafe(sql.0.clone()));
-        let begun = once_free(&self.pool, begin).await;
+    async fn begin_with(&self, sql: AssertSqlSafe<String>) -> Result<Transaction> {
+        let acquired = once_free(&self.pool, || self.pool.acquire()).await;
+        let begun = match acquired {
+            Ok(conn) => Transaction::begin(conn, sql.0).await,
+            Err(error) => Err(error),
+        };
         begun.map_err(|error| self.connector.explain(error))
     }
 

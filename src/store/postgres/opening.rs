@@ -22,12 +22,15 @@ pub(crate) const READ_COMMITTED: &str = "ISOLATION LEVEL READ COMMITTED";
 /// own. JIT compilation is off: it added 9 seconds to reading the catalogs. Where the server can, it
 /// looks every two seconds whether we are still there, so that no statement goes on after the
 /// program.
-const NO_LIMITS: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.unnest(ARRAY['statement_timeout', \
+const NO_LIMITS: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.unnest(ARRAY[\
      'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']) AS limits(name) \
      WHERE pg_catalog.current_setting(name, true) <> '0'; \
      SELECT pg_catalog.set_config('client_connection_check_interval', '2s', true) \
      WHERE pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL \
        AND pg_catalog.version() LIKE '%linux%'; SELECT pg_catalog.set_config('jit', 'off', true);";
+
+/// Comes before every other setting, so that the limit which it removes does not end them.
+const NO_STATEMENT_LIMIT: &str = "SET LOCAL statement_timeout = 0;";
 
 /// How transactions begin. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -60,9 +63,10 @@ impl Opening {
     /// The settings for a transaction that has already begun.
     pub(crate) fn settings(&self) -> String {
         self.begun.fetch_add(1, Ordering::Relaxed);
+        let common = format!("{NO_STATEMENT_LIMIT} {SAFE_NAMES} {NO_LIMITS}");
         match &self.role {
-            Some(role) => format!("{SAFE_NAMES} {NO_LIMITS} SET LOCAL ROLE {};", role.quoted()),
-            None => format!("{SAFE_NAMES} {NO_LIMITS}"),
+            Some(role) => format!("{common} SET LOCAL ROLE {};", role.quoted()),
+            None => common,
         }
     }
 
@@ -108,9 +112,10 @@ mod tests {
     fn the_role_of_the_plan_is_set_in_every_transaction() {
         let plain = Opening::default().begin(READ_COMMITTED);
         assert!(plain.starts_with(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)"
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; \
+             SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)"
         ));
-        assert!(plain.contains("statement_timeout"));
+        assert!(plain.contains("lock_timeout"));
         assert!(!plain.contains("ROLE"));
         let role = Ident::new("o\"wner").unwrap();
         let begin = Opening::new(Some(&role)).begin(READ_COMMITTED);

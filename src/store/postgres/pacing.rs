@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::sql::{OURS, query, raw, scalar};
-use super::{PostgresStore, committed, prepare, timed};
+use super::{PostgresStore, prepare, timed};
 use crate::store::{Activity, Conditions, Pacing, Replica, Result, Table, WaitingSession};
 
 /// The clock, the transactions and the log. Of sessions of other roles only the number, the database
@@ -101,7 +101,7 @@ impl Pacing for PostgresStore {
                 activity.blocked.push(session);
             }
         }
-        committed(tx).await?;
+        tx.commit().await?;
         Ok(Some(activity))
     }
 
@@ -133,7 +133,7 @@ impl Pacing for PostgresStore {
                 (None, _) => {}
             }
         }
-        committed(tx).await?;
+        tx.commit().await?;
         // A path of another host says nothing about this one.
         conditions.disk_free = folder
             .filter(|_| self.connector.transport().local)
@@ -156,7 +156,7 @@ impl Pacing for PostgresStore {
             false => read,
         };
         timed(raw(sql).execute(&mut *tx)).await?;
-        committed(tx).await?;
+        tx.commit().await?;
         Ok(Some(begun.elapsed()))
     }
 
@@ -170,7 +170,7 @@ impl Pacing for PostgresStore {
         .bind(ours.to_vec())
         .fetch_all(&mut *tx)
         .await?;
-        committed(tx).await
+        tx.commit().await
     }
 
     fn transactions_begun(&self) -> u64 {

@@ -13,10 +13,9 @@ mod seen;
 mod statistics;
 
 use async_trait::async_trait;
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::Row;
 
 use super::PostgresStore;
-use super::committed;
 use super::ddl_lock::{begin_briefly, patiently};
 use super::guard::{self, Guard};
 use super::prepare::{guard_is_there, regclass};
@@ -24,6 +23,7 @@ use super::relations;
 use super::sql::{query, run, scalar};
 use crate::ident::Ident;
 use crate::quote;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{
     Dependent, FrozenState, KeyText, OpenTransaction, PlainDefinition, Plaintext, Removal, Result,
     StoreError, Table, TableField, UnsealedRows, hidden_name,
@@ -105,7 +105,7 @@ const TREE: &str = "(SELECT t.relid, t.level, t.isleaf FROM pg_catalog.pg_partit
 /// The guard of the table, with these fields frozen or not.
 async fn guard_with(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     frozen: bool,
 ) -> Result<Guard> {
@@ -118,7 +118,7 @@ async fn guard_with(
 }
 
 /// Locks the table against everybody.
-async fn lock(tx: &mut Transaction<'static, Postgres>, table: &Table) -> Result<()> {
+async fn lock(tx: &mut Transaction, table: &Table) -> Result<()> {
     let sql = format!(
         "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
         table.name.quoted()
@@ -129,7 +129,7 @@ async fn lock(tx: &mut Transaction<'static, Postgres>, table: &Table) -> Result<
 /// Runs statements that change the guard, and records the guard that came of it.
 async fn change_guard(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     statements: Vec<String>,
 ) -> Result<()> {
@@ -181,15 +181,11 @@ async fn try_freeze(store: &PostgresStore, table: &Table) -> Result<()> {
         statements.extend(guard.statements());
     }
     change_guard(store, &mut tx, table, statements).await?;
-    committed(tx).await
+    tx.commit().await
 }
 
 /// Gives hidden columns their names back.
-async fn show(
-    store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-) -> Result<()> {
+async fn show(store: &PostgresStore, tx: &mut Transaction, table: &Table) -> Result<()> {
     let fields = held(store, tx, table).await?;
     let hidden: Vec<&Held> = (fields.iter())
         .filter(|field| field.is_hidden(table))
@@ -214,10 +210,7 @@ fn set_field(store: &PostgresStore, table: &Table, label: &str, set: &str) -> St
 }
 
 /// See [`FrozenState`]. A column is compared by number and type, a guard by what identifies it.
-async fn frozen_state(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-) -> Result<FrozenState> {
+async fn frozen_state(tx: &mut Transaction, table: &Table) -> Result<FrozenState> {
     let hidden = |field: &TableField| hidden_name(&table.label, &field.label);
     let bound: Vec<String> = (table.keys.iter().map(|key| &key.name))
         .chain(&table.tenant)
@@ -285,12 +278,12 @@ async fn try_hide(
         return Err(StoreError::unexpected("a hidden column without its guard"));
     }
     let state = frozen_state(&mut tx, table).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(Some(state))
 }
 
 async fn rename(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     from: Option<&Ident>,
     to: &Ident,
@@ -308,7 +301,7 @@ async fn rename(
 /// Makes the guard for the columns as they are now, and records it.
 async fn remake_guard(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     frozen: bool,
 ) -> Result<()> {
@@ -329,11 +322,7 @@ async fn remake_guard(
 }
 
 /// One value of a query about the table, whose name is bound as `$1`.
-async fn texts_of(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-    sql: String,
-) -> Result<Vec<String>> {
+async fn texts_of(tx: &mut Transaction, table: &Table, sql: String) -> Result<Vec<String>> {
     Ok(scalar(sql)
         .bind(regclass(table))
         .fetch_all(&mut **tx)

@@ -6,10 +6,7 @@ pub(super) mod restore;
 
 use std::time::Duration;
 
-use sqlx::{Postgres, Transaction};
-
 use super::PostgresStore;
-use super::committed;
 use super::ddl_lock::{begin_briefly, patiently};
 use super::guard::{self, Guard};
 use super::indexes::{self, Index, Wait};
@@ -18,6 +15,7 @@ use super::relations;
 use super::sql::{run, scalar, tuple};
 use super::table;
 use crate::ident::Ident;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{Ddl, Result, Scope, StoreError, Table};
 
 /// How often statements are made anew because another engine ran some of them meanwhile, and the
@@ -42,7 +40,7 @@ pub(super) async fn missing(store: &PostgresStore, table: &Table) -> Result<Ddl>
         {
             statements.extend(indexes::missing(&mut tx, &index).await?);
         }
-        committed(tx).await?;
+        tx.commit().await?;
     }
     Ok(Ddl {
         together,
@@ -85,7 +83,7 @@ async fn missing_in_transaction(store: &PostgresStore, table: &Table) -> Result<
         let after = relations::after_change(store, table, no_seals_yet);
         statements.extend(after.iter().map(noted));
     }
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(statements)
 }
 
@@ -141,7 +139,7 @@ pub(super) async fn prepare(store: &PostgresStore, table: &Table) -> Result<()> 
             }
         }
     }
-    committed(tx).await?;
+    tx.commit().await?;
     if late.is_empty() {
         return relations::note(store, table).await;
     }
@@ -174,7 +172,7 @@ async fn retire_old_function(store: &PostgresStore) -> Result<()> {
         )
         .await?;
     }
-    committed(tx).await
+    tx.commit().await
 }
 
 /// The SQLSTATEs of a duplicate column, object, table or function, and of a catalog row that
@@ -201,20 +199,17 @@ async fn try_apply(store: &PostgresStore, statements: &[String]) -> Result<()> {
     for statement in statements {
         run(&mut tx, statement.clone()).await?;
     }
-    committed(tx).await
+    tx.commit().await
 }
 
-pub(super) async fn columns_there(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-) -> Result<Vec<String>> {
+pub(super) async fn columns_there(tx: &mut Transaction, table: &Table) -> Result<Vec<String>> {
     let columns = column_types(tx, table).await?;
     Ok(columns.into_iter().map(|(name, _)| name).collect())
 }
 
 /// The table's columns, each with its type.
 pub(super) async fn column_types(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
 ) -> Result<Vec<(String, String)>> {
     Ok(tuple(
@@ -226,10 +221,7 @@ pub(super) async fn column_types(
     .await?)
 }
 
-async fn missing_columns(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-) -> Result<Vec<String>> {
+async fn missing_columns(tx: &mut Transaction, table: &Table) -> Result<Vec<String>> {
     let there = columns_there(tx, table).await?;
     let (mut adds, mut checks) = (Vec::new(), Vec::new());
     // A table could not be attached as a partition any more if it has not the constraint, too.
@@ -268,7 +260,7 @@ async fn missing_columns(
 /// Whether the table has exactly the guard that this program would create, and whether it always
 /// fires, runs with the writer's rights, and cannot be used by others in a trigger of their own.
 pub(super) async fn guard_is_there(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     guard: &Guard,
     table: &Table,
 ) -> Result<bool> {

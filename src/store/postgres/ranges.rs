@@ -4,7 +4,6 @@
 
 use sqlx::Row;
 
-use super::committed;
 use super::read::{Binds, READ_SETTINGS};
 use super::select;
 use super::sql::{TEXT_SETTINGS, query, run};
@@ -92,7 +91,7 @@ pub(super) async fn cut_by_key(
         keys = select::key_list(&table.keys, "t"),
     );
     let rows = query(sql).fetch_all(&mut *tx).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     rows.iter()
         .map(|row| {
             let texts = (0..table.keys.len()).map(|i| row.try_get(i));

@@ -4,10 +4,9 @@
 //! the keys. A lookup finds either the old column under the old key or the new column under the new
 //! key, and nothing in between.
 
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::Row;
 
 use super::PostgresStore;
-use super::committed;
 use super::ddl_lock::{begin_briefly, settle};
 use super::decode::{Places, decode_cut};
 use super::prepare::{self, apply};
@@ -22,6 +21,7 @@ use crate::ident::Ident;
 use crate::quote;
 use crate::store::ledger::{audit, keys};
 use crate::store::page::WriteCell;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{
     Access, ColumnSwitch, IndexSwitch, LateRows, PageRequest, Result, Select, StoreError,
     SwitchTable, Table, Triggers, UntrustedSeal, Visibility, WriteBatch, WriteRow,
@@ -39,7 +39,7 @@ pub(super) async fn prepare_columns(
         refuse_dependents(&mut tx, table, index).await?;
         inherit.extend(inherited(&mut tx, table, index).await?);
     }
-    committed(tx).await?;
+    tx.commit().await?;
     let mut statements: Vec<String> = next
         .iter()
         .map(|index| {
@@ -71,7 +71,7 @@ pub(super) async fn prepare_columns(
 /// be dropped with the column or prevent the switch: an index, a constraint, a view, a policy.
 /// Publications count too, because a subscriber does not have the new column.
 async fn refuse_dependents(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     index: &ColumnSwitch,
 ) -> Result<()> {
@@ -112,7 +112,7 @@ async fn refuse_dependents(
 
 /// The rights on a column and its comment, as statements for the column that replaces it.
 async fn inherited(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     index: &ColumnSwitch,
 ) -> Result<Vec<String>> {
@@ -193,7 +193,7 @@ pub(super) async fn switch(store: &PostgresStore, order: &IndexSwitch<'_>) -> Re
         switch_table(store, &mut tx, table, next, (leaves, way), &shared).await?;
     }
     audit::note(&mut store.session(&mut tx), order.note, &[], 0).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     settle(store).await?;
     Ok(true)
 }
@@ -204,7 +204,7 @@ const ROWS_AT_ONCE: u32 = 1_000;
 /// Fills the rows of a relation that have no new index yet, because they were written between the
 /// last pass and the lock. Rows whose value does not open are left unchanged.
 async fn fill(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     access: &Access,
     relation: &str,
     late: &dyn LateRows,
@@ -257,7 +257,7 @@ async fn fill(
 }
 
 async fn write(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     access: &Access,
     relation: &str,
     storage: &str,
@@ -283,7 +283,7 @@ async fn write(
 /// Whether more rows than expected have the old index but not the new one. The sweep's partial
 /// index makes this quick.
 async fn is_behind(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     next: &[ColumnSwitch],
     leaves: &[String],
@@ -313,7 +313,7 @@ async fn is_behind(
 
 async fn switch_table(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     next: &[ColumnSwitch],
     (leaves, way): (&[String], UntrustedSeal),

@@ -15,7 +15,6 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
-use super::committed;
 use super::sql::query;
 use crate::ident::{Ident, TableName};
 use crate::quote;
@@ -225,7 +224,7 @@ pub(super) async fn list(store: &PostgresStore) -> Result<Vec<RelationRecord>> {
         .map(|seen| seen.record)
         .collect();
     records.extend(unrecorded(store, &mut tx).await?);
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(records)
 }
 

@@ -14,7 +14,6 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 use super::PostgresStore;
-use super::committed;
 use super::sql::{run, scalar, tuple};
 use crate::store::{
     Keeper, Method, Result, ScrubFacts, ScrubStep, Scrubbing, StoredFile, StoredRelation, Table,
@@ -60,7 +59,7 @@ impl Scrubbing for PostgresStore {
             .bind(horizon.to_owned())
             .fetch_all(&mut *tx)
             .await?;
-        committed(tx).await?;
+        tx.commit().await?;
         let keeper = |(who, catalogs_only)| Keeper { who, catalogs_only };
         Ok(rows.into_iter().map(keeper).collect())
     }
@@ -80,14 +79,14 @@ impl Scrubbing for PostgresStore {
     async fn checkpoint(&self) -> Result<()> {
         let mut tx = self.begin_as_login().await?;
         run(&mut tx, "CHECKPOINT").await?;
-        committed(tx).await
+        tx.commit().await
     }
 
     async fn switch_log(&self) -> Result<()> {
         let mut tx = self.begin_as_login().await?;
         // A segment that holds nothing is not ended.
         run(&mut tx, facts::SWITCH).await?;
-        committed(tx).await
+        tx.commit().await
     }
 
     async fn log_files(&self) -> Result<Option<Vec<String>>> {
@@ -107,7 +106,7 @@ impl Scrubbing for PostgresStore {
                 .bind(i64::from(bytes))
                 .fetch_one(&mut *tx)
                 .await?;
-        committed(tx).await?;
+        tx.commit().await?;
         Ok(Zeroizing::new(read.unwrap_or_default()))
     }
 }

@@ -10,8 +10,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
-use super::committed;
-use super::sql::{TEXT_SETTINGS, query, run};
+use super::sql::{TEXT_SETTINGS, query, run, set_local};
 use crate::crypto::KeyId;
 use crate::ident::{Ident, TableName};
 use crate::store::search::{hex_prefixes, needles};
@@ -20,12 +19,8 @@ use crate::store::{
     Unsearchable,
 };
 
-/// Removes the time limits that a role or the database may have; not every server version knows all
-/// of them. Locks are waited for up to 5 seconds, and then reported.
-const NO_LIMITS: &str = "SELECT pg_catalog.set_config(name, CASE name WHEN 'lock_timeout' THEN '5s' ELSE '0' END, true) \
-     FROM pg_catalog.pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', \
-       'idle_in_transaction_session_timeout', 'transaction_timeout'); \
-     SET LOCAL jit = off;";
+/// Locks are waited for up to 5 seconds, and then reported.
+const LOCK_LIMIT: &str = set_local!("lock_timeout" = "5s");
 
 /// Relations that store rows, without those of the server's own schemas.
 const RELATIONS: &str = "
@@ -88,7 +83,7 @@ pub(super) async fn list(store: &PostgresStore) -> Result<SearchList> {
     let objects = query("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)")
         .fetch_one(&mut *tx)
         .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let mut list = SearchList::default();
     for row in &rows {
         let id: String = row.try_get("id")?;
@@ -192,7 +187,7 @@ pub(super) async fn search(
         sums.push(format!("count(*) FILTER (WHERE {found})"));
     }
     let mut tx = store.begin().await?;
-    run(&mut tx, format!("{TEXT_SETTINGS} {NO_LIMITS}")).await?;
+    run(&mut tx, format!("{TEXT_SETTINGS} {LOCK_LIMIT}")).await?;
     // Another relation may have this name now.
     let same = query("SELECT to_regclass($1)::oid::text = $2")
         .bind(table.to_owned())
@@ -227,7 +222,7 @@ pub(super) async fn search(
         Err(StoreError::Missing { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    committed(tx).await?;
+    tx.commit().await?;
     let mut hits = Vec::new();
     for (at, column) in place.columns.iter().enumerate() {
         let values: i64 = row.try_get(at)?;

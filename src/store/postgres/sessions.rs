@@ -1,7 +1,6 @@
 //! Other sessions of the server: who holds locks on a table, and our own that are frozen.
 //! Owns the SQL for that. Describes a session by its process id and application, never by its query.
 
-use super::committed;
 use super::sql::{OURS, query, scalar};
 use super::{PostgresStore, prepare};
 use crate::store::{Result, Table};
@@ -40,7 +39,7 @@ pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()>
     );
     let mut tx = store.begin().await?;
     let late: Vec<i32> = scalar(sql).bind(run_id).fetch_all(&mut *tx).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     if late.is_empty() {
         return Ok(());
     }
@@ -55,5 +54,5 @@ pub(super) async fn end_frozen(store: &PostgresStore, run_id: i64) -> Result<()>
     .bind(FROZEN_AFTER_SECONDS)
     .fetch_all(&mut *tx)
     .await?;
-    committed(tx).await
+    tx.commit().await
 }

@@ -3,7 +3,6 @@
 
 use sqlx::PgConnection;
 
-use super::committed;
 use super::sql::{scalar, tuple};
 use super::{PostgresStore, prepare};
 use crate::store::{Extent, Result, Scope, StoreError, Table};
@@ -73,7 +72,7 @@ pub(super) async fn extents(store: &PostgresStore, relations: &[String]) -> Resu
     .bind(relations.to_vec())
     .fetch_all(&mut *tx)
     .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let extent = |(relation, rows, blocks): (String, i64, i64)| Extent {
         relation,
         rows: rows.unsigned_abs(),

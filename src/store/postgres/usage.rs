@@ -5,7 +5,6 @@
 use sqlx::Row;
 
 use super::PostgresStore;
-use super::committed;
 use super::prepare::regclass;
 use super::sql::{query, tuple};
 use crate::store::usage::{Counters, Usage};
@@ -50,6 +49,6 @@ pub(super) async fn usage(store: &PostgresStore, table: &Table) -> Result<Usage>
             .collect(),
         counters: Some(counters),
     };
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(usage)
 }

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::PostgresStore;
-use super::committed;
 use super::sql::{query, scalar, tuple};
 use crate::store::{Result, Waits};
 
@@ -170,7 +169,7 @@ impl Waits for PostgresStore {
         .bind(statements)
         .fetch_all(&mut *tx)
         .await?;
-        committed(tx).await
+        tx.commit().await
     }
 
     fn notices(&self) -> Vec<String> {
@@ -232,7 +231,7 @@ async fn sessions(store: &PostgresStore) -> Result<Vec<Waiting>> {
     // Only the role that logged in sees what its own sessions wait for.
     let mut tx = store.begin_as_login().await?;
     let rows: Vec<Row> = tuple(sql).fetch_all(&mut *tx).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let waiting = |(pid, query, standby, phase, held_by)| Waiting {
         pid,
         query,

@@ -1,7 +1,7 @@
 //! The guard that a table should have: for the fields of the present plan, and those sealed before.
 //! A plan of one column must not leave the table's other sealed columns without a guard.
 
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::Row;
 
 use super::super::PostgresStore;
 use super::super::prepare::{column_types, regclass};
@@ -9,6 +9,7 @@ use super::super::relations;
 use super::super::sql::{query, scalar};
 use super::{Guard, GuardField, Plain};
 use crate::ident::Ident;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{
     FieldRecord, Result, Sealed, StoreError, Table, TableField, UntrustedSeal, hidden_name,
 };
@@ -18,7 +19,7 @@ use crate::store::{
 /// again.
 pub(crate) async fn guard_of(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
 ) -> Result<Guard> {
     let there = column_types(tx, table).await?;
@@ -137,11 +138,7 @@ fn registered(record: &FieldRecord, columns: &Columns) -> Result<Option<GuardFie
 
 /// Whether the guard undoes an untrusted change of a sealed value: as the table says, or else as
 /// the present guard does.
-async fn undoes(
-    store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-) -> Result<bool> {
+async fn undoes(store: &PostgresStore, tx: &mut Transaction, table: &Table) -> Result<bool> {
     if let Some(way) = table.on_untrusted_seal {
         return Ok(way == UntrustedSeal::Undo);
     }
@@ -157,10 +154,7 @@ async fn undoes(
 }
 
 /// Whether the text of the tenant depends on settings of the session (dates, bytes).
-async fn tenant_by_settings(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-) -> Result<bool> {
+async fn tenant_by_settings(tx: &mut Transaction, table: &Table) -> Result<bool> {
     let Some(tenant) = &table.tenant else {
         return Ok(false);
     };
@@ -178,7 +172,7 @@ async fn tenant_by_settings(
 }
 
 /// The owner of the table; our own role if the table does not exist.
-async fn owner_of(tx: &mut Transaction<'static, Postgres>, table: &Table) -> Result<Ident> {
+async fn owner_of(tx: &mut Transaction, table: &Table) -> Result<Ident> {
     let row = query(
         "SELECT coalesce((SELECT pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c \
          WHERE c.oid = to_regclass($1)), current_user)::text",

@@ -5,7 +5,6 @@
 use sha2::{Digest, Sha256};
 
 use super::super::alone::Alone;
-use super::super::committed;
 use super::super::sql::scalar;
 use super::super::{PostgresStore, prepare, wanted};
 use super::{DROP_WAIT, Index, LOOK_AGAIN, Wait, concurrently, index_there, leaf_names};
@@ -74,7 +73,7 @@ pub(in crate::store::postgres) async fn make_sweep_index(
     for index in indexes.into_iter().filter(|one| one.relation == relation) {
         let mut tx = store.begin().await?;
         let there = index_there(&mut tx, &index.relation, &index.name).await?;
-        committed(tx).await?;
+        tx.commit().await?;
         if there {
             continue;
         }
@@ -154,7 +153,7 @@ async fn is_quiet(store: &PostgresStore, table: &Table) -> Result<bool> {
             .bind(prepare::regclass(table))
             .fetch_all(&mut *tx)
             .await?;
-        committed(tx).await?;
+        tx.commit().await?;
         let still = before.get_or_insert_with(|| now.clone());
         still.retain(|one| now.contains(one));
         if still.is_empty() {

@@ -3,7 +3,6 @@
 //! Owns what the column gets back of what it was. NOT NULL comes last, once every row has its value.
 
 use super::super::PostgresStore;
-use super::super::committed;
 use super::super::ddl_lock::{begin_briefly, patiently};
 use super::super::prepare::{apply, regclass};
 use super::super::relations;
@@ -12,6 +11,7 @@ use super::constraints::{drop_statements, relations_of, set_not_null};
 use super::{Held, held, lock, remake_guard, rename, set_field, to_json};
 use crate::quote;
 use crate::store::ledger::fields;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{FieldState, Result, Table};
 
 /// See [`crate::store::Plaintext::unfreeze`].
@@ -36,7 +36,7 @@ async fn try_unfreeze(store: &PostgresStore, table: &Table) -> Result<()> {
         thaw(store, &mut tx, table, field, false).await?;
     }
     remake_guard(store, &mut tx, table, false).await?;
-    committed(tx).await
+    tx.commit().await
 }
 
 /// Takes back what a freeze and the constraints changed for a field whose plaintext column is there
@@ -44,7 +44,7 @@ async fn try_unfreeze(store: &PostgresStore, table: &Table) -> Result<()> {
 /// with it.
 async fn thaw(
     store: &PostgresStore,
-    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     field: &Held,
     made: bool,
@@ -121,7 +121,7 @@ async fn try_make(store: &PostgresStore, table: &Table) -> Result<()> {
         is_named && !field.record.frozen && !is_removed(field)
     };
     if fields.iter().all(is_done) {
-        return committed(tx).await;
+        return tx.commit().await;
     }
     lock(&mut tx, table).await?;
     run(&mut tx, relations::before_change(store, table)).await?;
@@ -160,7 +160,7 @@ async fn try_make(store: &PostgresStore, table: &Table) -> Result<()> {
         }
     }
     remake_guard_as_recorded(store, &mut tx, table).await?;
-    committed(tx).await
+    tx.commit().await
 }
 
 fn is_removed(field: &Held) -> bool {
@@ -173,7 +173,7 @@ fn is_removed(field: &Held) -> bool {
 /// Whether the column that the table names is the registered one of the field.
 async fn is_own_name(
     store: &PostgresStore,
-    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     field: &Held,
 ) -> Result<bool> {
@@ -187,10 +187,7 @@ async fn is_own_name(
 }
 
 /// The type under a domain that takes no NULL: a column that is just made has nothing else.
-async fn base_of_domain(
-    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
-    sql_type: &str,
-) -> Result<Option<String>> {
+async fn base_of_domain(tx: &mut Transaction, sql_type: &str) -> Result<Option<String>> {
     Ok(super::super::sql::scalar(
         "SELECT pg_catalog.format_type(y.typbasetype, y.typtypmod) FROM pg_catalog.pg_type AS y \
          WHERE y.oid = pg_catalog.to_regtype($1) AND y.typtype = 'd' AND (y.typnotnull \
@@ -205,7 +202,7 @@ async fn base_of_domain(
 /// Records the statement by which a person gives the column its domain once every row has its value.
 async fn remember_domain(
     store: &PostgresStore,
-    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     field: &Held,
     domain: &str,
@@ -228,10 +225,7 @@ async fn remember_domain(
 }
 
 /// Whether the server finds this type: its name has a schema, or it is one of the server's own.
-async fn is_known_type(
-    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
-    sql_type: &str,
-) -> Result<bool> {
+async fn is_known_type(tx: &mut Transaction, sql_type: &str) -> Result<bool> {
     Ok(
         super::super::sql::scalar("SELECT to_regtype($1) IS NOT NULL")
             .bind(sql_type.to_owned())
@@ -245,7 +239,7 @@ async fn is_known_type(
 pub(super) async fn finish(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
     let mut tx = store.begin().await?;
     let held = held(store, &mut tx, table).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let relations = relations_of(store, table).await?;
     let mut left = Vec::new();
     for field in &held {
@@ -278,7 +272,7 @@ pub(super) async fn finish(store: &PostgresStore, table: &Table) -> Result<Vec<S
 /// Makes the guard for the columns as they are now and as the registry says.
 async fn remake_guard_as_recorded(
     store: &PostgresStore,
-    tx: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    tx: &mut Transaction,
     table: &Table,
 ) -> Result<()> {
     relations::record_columns(store, tx, table).await?;

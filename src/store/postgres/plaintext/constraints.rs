@@ -4,10 +4,9 @@
 //! without a look at the rows. A comment names the condition, so that a constraint that somebody
 //! replaced is noticed.
 
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::Row;
 
 use super::super::PostgresStore;
-use super::super::committed;
 use super::super::ddl_lock::{begin_briefly, patiently};
 use super::super::guard;
 use super::super::prepare::{apply, regclass};
@@ -16,6 +15,7 @@ use super::{Held, TREE, held, set_field, texts_of};
 use crate::ident::Ident;
 use crate::quote;
 use crate::store::change::label_digest;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{Result, StoreError, Table, TableField, constraint_name};
 
 /// A constraint of phiseal.
@@ -118,7 +118,7 @@ pub(super) async fn constrain(store: &PostgresStore, table: &Table, blank: bool)
     let mut tx = store.begin().await?;
     let fields = held(store, &mut tx, table).await?;
     let relations = tree(&mut tx, table).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     for field in &fields {
         for check in wanted(table, field, blank) {
             make_valid(store, table, &relations, &check).await?;
@@ -129,10 +129,7 @@ pub(super) async fn constrain(store: &PostgresStore, table: &Table, blank: bool)
 }
 
 /// The table's relations, each with whether it holds rows; leaves first, the table last.
-async fn tree(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-) -> Result<Vec<(String, bool)>> {
+async fn tree(tx: &mut Transaction, table: &Table) -> Result<Vec<(String, bool)>> {
     Ok(tuple(format!(
         "SELECT format('%I.%I', n.nspname, c.relname), tree.isleaf FROM {TREE} AS tree \
          JOIN pg_catalog.pg_class AS c ON c.oid = tree.relid \
@@ -163,7 +160,7 @@ async fn present(store: &PostgresStore, relation: &str, check: &Check) -> Result
     .bind(check.comment())
     .fetch_optional(&mut *tx)
     .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let Some(row) = row else {
         return Ok(Present::Nothing);
     };
@@ -242,7 +239,7 @@ async fn validate(store: &PostgresStore, table: &Table, relation: &str, name: &s
         },
         other => other,
     })?;
-    committed(tx).await
+    tx.commit().await
 }
 
 /// Makes the sealed column NOT NULL if the plaintext was. A row that an application deleted the value
@@ -327,10 +324,7 @@ pub(super) async fn relations_of(
 
 /// Identifies the constraints of the table's fields; empty if one of them is missing, replaced or not
 /// validated.
-pub(super) async fn state(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-) -> Result<String> {
+pub(super) async fn state(tx: &mut Transaction, table: &Table) -> Result<String> {
     let names: Vec<String> = table
         .fields
         .iter()
@@ -366,7 +360,7 @@ pub(super) async fn state(
 
 /// The statements that drop the constraints which name a plaintext column.
 pub(super) async fn drop_statements(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     field: &Held,
 ) -> Result<Vec<String>> {

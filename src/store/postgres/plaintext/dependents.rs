@@ -4,13 +4,14 @@
 //! column, those that the application would miss, and a uniqueness without a unique blind index in its
 //! place.
 
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, Row, Transaction};
 
 use super::super::PostgresStore;
 use super::super::prepare::regclass;
 use super::super::sql::{query, tuple};
 use super::{Held, TREE, held};
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{Dependent, PlainDefinition, Result, Table};
 
 /// The objects that depend on the columns of these names, except phiseal's own and copies of them on
@@ -144,7 +145,7 @@ const UNIQUE: &str = "SELECT (SELECT array_agg(coalesce(a.attname::text, '')) FR
 /// See [`crate::store::Plaintext::plaintext_dependents`].
 pub(super) async fn of(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
 ) -> Result<Vec<Dependent>> {
     let fields = held(store, tx, table).await?;
@@ -172,10 +173,7 @@ pub(super) async fn of(
     Ok(all)
 }
 
-async fn unique_indexes(
-    tx: &mut Transaction<'static, Postgres>,
-    table: &Table,
-) -> Result<Vec<Vec<String>>> {
+async fn unique_indexes(tx: &mut Transaction, table: &Table) -> Result<Vec<Vec<String>>> {
     let rows: Vec<(Vec<String>,)> = tuple(format!("WITH tree AS {TREE} {UNIQUE}"))
         .bind(regclass(table))
         .fetch_all(&mut **tx)
@@ -246,7 +244,7 @@ fn has_successor(
 /// What the plaintext column of a field is by itself; all empty in place.
 pub(super) async fn definition(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     field: &Held,
 ) -> Result<PlainDefinition> {

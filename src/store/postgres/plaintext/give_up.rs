@@ -2,7 +2,6 @@
 //! Owns the statement. It says that it seals, as an application does, so that the guard takes it.
 
 use super::super::PostgresStore;
-use super::super::committed;
 use super::super::ddl_lock::begin_briefly;
 use super::super::sql::{query, run};
 use super::{Held, held};
@@ -50,7 +49,7 @@ pub(super) async fn try_give_up(
         }
         found |= statement.fetch_optional(&mut *tx).await?.is_some();
     }
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(found)
 }
 

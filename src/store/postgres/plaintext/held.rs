@@ -1,11 +1,10 @@
 //! The fields of a table as they are now: under which names their columns are found.
 
-use sqlx::{Postgres, Transaction};
-
 use super::super::PostgresStore;
 use super::super::prepare::column_types;
 use super::super::relations;
 use crate::ident::Ident;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::{FieldRecord, PlainDefinition, Result, Sealed, StoreError, Table, hidden_name};
 
 /// A field of the table, and where its columns are now.
@@ -46,7 +45,7 @@ impl Held {
 /// The fields of the table as they are now.
 pub(super) async fn held(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
 ) -> Result<Vec<Held>> {
     let there = column_types(tx, table).await?;

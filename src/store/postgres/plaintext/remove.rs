@@ -1,10 +1,7 @@
 //! The removal of the plaintext, in one transaction.
 //! Owns the last look under the lock, and what is recorded of the columns.
 
-use sqlx::{Postgres, Transaction};
-
 use super::super::PostgresStore;
-use super::super::committed;
 use super::super::ddl_lock::begin_briefly;
 use super::super::guard;
 use super::super::relations;
@@ -15,6 +12,7 @@ use super::{
 use crate::ident::Ident;
 use crate::quote;
 use crate::store::ledger::{fields, procedures};
+use crate::store::postgres::transaction::Transaction;
 use crate::store::text::joined;
 use crate::store::{FieldState, FrozenState, ProcedureKind, Removal, Result, StoreError, Table};
 
@@ -22,7 +20,7 @@ use crate::store::{FieldState, FrozenState, ProcedureKind, Removal, Result, Stor
 pub(super) async fn is_removed(store: &PostgresStore, table: &Table) -> Result<bool> {
     let mut tx = store.begin().await?;
     let held = held(store, &mut tx, table).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(held
         .iter()
         .all(|field| field.record.state == FieldState::Finalized))
@@ -57,7 +55,7 @@ pub(super) async fn try_remove(
         crate::store::record::FINALIZED,
     )
     .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(true)
 }
 
@@ -65,7 +63,7 @@ pub(super) async fn try_remove(
 /// recorded, too, or refuses the removal. Says in the record that the columns were dropped.
 async fn record_late(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     held: &[Held],
 ) -> Result<()> {
@@ -108,7 +106,7 @@ async fn record_late(
 /// something of the application depends on one.
 async fn drop_columns(
     store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     table: &Table,
     held: &[Held],
 ) -> Result<()> {

@@ -1,7 +1,6 @@
 //! Who writes to a table now, and which plaintext of it is not sealed.
 
 use super::super::PostgresStore;
-use super::super::committed;
 use super::super::guard;
 use super::super::prepare::regclass;
 use super::super::sql::{OURS, run, tuple};
@@ -27,7 +26,7 @@ pub(super) async fn writers(store: &PostgresStore, table: &Table) -> Result<Vec<
     .bind(regclass(table))
     .fetch_all(&mut *tx)
     .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let transaction = |(id, who)| OpenTransaction { id, who };
     Ok(rows.into_iter().map(transaction).collect())
 }
@@ -37,7 +36,7 @@ pub(super) async fn unsealed(store: &PostgresStore, table: &Table) -> Result<Vec
     let held = held(store, &mut tx, table).await?;
     let conditions: Vec<String> = held.iter().filter_map(is_unsealed).collect();
     if conditions.is_empty() {
-        return committed(tx).await.map(|()| Vec::new());
+        return tx.commit().await.map(|()| Vec::new());
     }
     run(
         &mut tx,
@@ -51,7 +50,7 @@ pub(super) async fn unsealed(store: &PostgresStore, table: &Table) -> Result<Vec
     ))
     .fetch_all(&mut *tx)
     .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let rows = rows.into_iter().map(|(transaction, rows)| UnsealedRows {
         transaction,
         rows: rows.unsigned_abs(),

@@ -4,7 +4,6 @@
 //! the columns are analyzed first, and only then get the target.
 
 use super::super::PostgresStore;
-use super::super::committed;
 use super::super::ddl_lock::{begin_briefly, patiently};
 use super::super::prepare::{apply, regclass};
 use super::super::sql::{run, scalar};
@@ -16,7 +15,7 @@ use crate::store::{Result, Table};
 pub(super) async fn forget(store: &PostgresStore, table: &Table) -> Result<Vec<String>> {
     let mut tx = store.begin().await?;
     let held = held(store, &mut tx, table).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let blanked: Vec<&Held> = held
         .iter()
         .filter(|field| field.beside().is_some())
@@ -61,7 +60,7 @@ async fn analyze(store: &PostgresStore, table: &Table, columns: String) -> Resul
         table.name.quoted()
     );
     run(&mut tx, sql).await?;
-    committed(tx).await
+    tx.commit().await
 }
 
 /// The columns of which the statistics still show values.

@@ -2,7 +2,6 @@
 //! Owns the check that nothing is dropped whose plaintext does not exist.
 
 use super::super::PostgresStore;
-use super::super::committed;
 use super::super::guard;
 use super::super::indexes;
 use super::super::relations;
@@ -18,7 +17,7 @@ pub(crate) async fn drop_sealed(store: &PostgresStore, table: &Table) -> Result<
     let mut tx = store.begin().await?;
     let mut guard = guard::guard_of(store, &mut tx, table).await?;
     let there = columns_there(&mut tx, table).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let mut statements = Vec::new();
     let mut drops = Vec::new();
     let mut only_copies = Vec::new();

@@ -1,17 +1,17 @@
 //! The recorded guard of each relation, and the gaps during which it had none or another one.
 //! Owns the statements that record guards and gaps, including those in the list that a DBA may run.
 
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, Row, Transaction};
 
 use super::super::PostgresStore;
-use super::super::committed;
 use super::super::prepare;
 use super::super::sql::{block, query, raw, run, scalar};
 use super::{
     ATTACHED, DATABASE, GUARDED_FROM_BIRTH, REPLACED, UNSEEN, columns_of, guard_now, oid_of, tree,
 };
 use crate::quote;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::text::joined;
 use crate::store::{Gap, Result, StoreError, Table};
 
@@ -80,7 +80,7 @@ pub(crate) fn after_change(
 /// Whether no plaintext of the table has a sealed value beside it, so that nothing needs to be
 /// compared. In-place fields do not count, since a backfill opens their values anyway.
 pub(crate) async fn has_no_seals(
-    tx: &mut Transaction<'static, Postgres>,
+    tx: &mut Transaction,
     store: &PostgresStore,
     table: &Table,
 ) -> Result<bool> {
@@ -144,7 +144,7 @@ pub(crate) async fn note(store: &PostgresStore, table: &Table) -> Result<()> {
             .await
             .map_err(map_second_root(table))?;
     }
-    committed(tx).await
+    tx.commit().await
 }
 
 /// Translates a violated unique index: the relation is recorded under another label, or the label
@@ -176,7 +176,7 @@ pub(crate) async fn gaps(store: &PostgresStore, table: &Table) -> Result<Vec<Gap
     .bind(table.name.quoted())
     .fetch_all(&mut *tx)
     .await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let gap = |row: &PgRow| {
         Ok(Gap {
             relation: row.try_get(0)?,
@@ -201,7 +201,7 @@ pub(crate) async fn open_gaps(store: &PostgresStore, label: &str, reason: &str) 
     .bind(reason.to_owned())
     .execute(&mut *tx)
     .await?;
-    committed(tx).await
+    tx.commit().await
 }
 
 /// See [`crate::store::SealedRelations::close_gaps`].

@@ -1,10 +1,9 @@
 //! The end of a label's binding to its relations.
 //! Owns the SQL that forgets fields and that binds a label to another table.
 
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::Row;
 
 use super::super::PostgresStore;
-use super::super::committed;
 use super::super::ddl_lock::{begin_briefly, patiently};
 use super::super::guard;
 use super::super::sql::{query, raw, run};
@@ -12,6 +11,7 @@ use super::gaps::{after_change, map_second_root};
 use super::guarded;
 use crate::quote;
 use crate::store::ledger::procedures;
+use crate::store::postgres::transaction::Transaction;
 use crate::store::record::GIVEN_UP;
 use crate::store::{ProcedureKind, Result, Table};
 
@@ -54,15 +54,11 @@ async fn forget_once(store: &PostgresStore, label: &str, columns: &[String]) -> 
     for kind in ProcedureKind::ALL {
         procedures::finish_of(&mut store.session(&mut tx), kind, label, None, GIVEN_UP).await?;
     }
-    committed(tx).await
+    tx.commit().await
 }
 
 /// Records that the label's relations are no longer its own.
-async fn leave(
-    store: &PostgresStore,
-    tx: &mut Transaction<'static, Postgres>,
-    label: &str,
-) -> Result<()> {
+async fn leave(store: &PostgresStore, tx: &mut Transaction, label: &str) -> Result<()> {
     query(format!(
         "UPDATE {} SET left_at = pg_catalog.clock_timestamp() WHERE table_label = $1 AND left_at IS NULL",
         store.own("sealed_relations")
@@ -108,5 +104,5 @@ async fn rebind_once(store: &PostgresStore, table: &Table) -> Result<()> {
             .await
             .map_err(map_second_root(table))?;
     }
-    committed(tx).await
+    tx.commit().await
 }

@@ -6,7 +6,6 @@ use sqlx::{PgConnection, Row};
 
 use super::super::PostgresStore;
 use super::super::catalog;
-use super::super::committed;
 use super::super::sql::{query, scalar, time_text, tuple};
 use super::super::table;
 use super::{estate, pg_repack};
@@ -63,7 +62,7 @@ pub(super) async fn facts(store: &PostgresStore, table: &Table) -> Result<ScrubF
     let relations = relations(&mut tx, version, &names).await?;
     let mut steps = views(&mut tx, table).await?;
     let constraints = constraints(&mut tx, table, &names).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     let mut tx = store.begin_as_login().await?;
     let now = scalar(format!("SELECT {}", time_text("clock_timestamp()")))
         .fetch_one(&mut *tx)
@@ -76,7 +75,7 @@ pub(super) async fn facts(store: &PostgresStore, table: &Table) -> Result<ScrubF
         .fetch_one(&mut *tx)
         .await?;
     let estate = estate::found(&mut tx).await?;
-    committed(tx).await?;
+    tx.commit().await?;
     Ok(ScrubFacts {
         now,
         server: server.version,

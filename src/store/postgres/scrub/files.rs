@@ -5,7 +5,6 @@
 use sqlx::PgConnection;
 
 use super::super::PostgresStore;
-use super::super::committed;
 use super::super::sql::{scalar, tuple};
 use super::super::table;
 use crate::store::{Result, Scope, StoredFile, Table};
@@ -48,7 +47,7 @@ pub(super) async fn of_table(store: &PostgresStore, table: &Table) -> Result<Vec
     let mut tx = store.begin_as_login().await?;
     let rows: Vec<(String, String)> = tuple(FILES).bind(relations).fetch_all(&mut *tx).await?;
     let log = of_log(&mut tx).await?.unwrap_or_default();
-    committed(tx).await?;
+    tx.commit().await?;
     let mut files: Vec<StoredFile> = rows
         .into_iter()
         .map(|(path, what)| StoredFile { path, what })

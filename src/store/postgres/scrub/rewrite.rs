@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use super::super::PostgresStore;
 use super::super::alone::Alone;
-use super::super::committed;
 use super::super::ddl_lock::{LOCK_WAIT, begin_briefly, settle};
 use super::super::sql::{OWNERS_NAMES, run, scalar};
 use super::pg_repack;
@@ -52,13 +51,13 @@ pub(super) async fn step(store: &PostgresStore, step: &ScrubStep) -> Result<()> 
             let mut tx = begin_briefly(store).await?;
             run(&mut tx, OWNERS_NAMES).await?;
             run(&mut tx, format!("REFRESH MATERIALIZED VIEW {object}")).await?;
-            committed(tx).await?;
+            tx.commit().await?;
             settle(store).await
         }
         StepKind::Statements => {
             let mut tx = store.begin_as_login().await?;
             run(&mut tx, format!("SELECT {object}()")).await?;
-            committed(tx).await
+            tx.commit().await
         }
     }
 }
