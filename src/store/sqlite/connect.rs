@@ -229,12 +229,21 @@ async fn put_into_wal(conn: &mut SqliteConnection) -> Result<()> {
     if mode(&row)? == "wal" {
         return Ok(());
     }
+    // Nobody else knows a file that has no table yet.
+    let row = bound("SELECT count(*) FROM sqlite_schema", [])
+        .fetch_one(&mut *conn)
+        .await?;
+    let used = row.try_get::<i64, _>(0)? > 0;
     let row = bound("PRAGMA journal_mode = WAL", [])
         .fetch_one(&mut *conn)
         .await?;
     match mode(&row)?.as_str() {
         "wal" => {
-            tracing::warn!("the database file is in WAL mode from now on, as the plan asks for it");
+            if used {
+                tracing::warn!(
+                    "the database file is in WAL mode from now on, as the plan asks for it"
+                );
+            }
             Ok(())
         }
         _ => Err(StoreError::Refused {
