@@ -85,7 +85,7 @@ pub(in crate::schema) fn statements(text: &str) -> Result<Vec<Statement>, Unread
 /// outside of a statement is one too: some tools mark their files so.
 pub(in crate::schema) fn comment_lines(text: &str) -> Comments<'_> {
     let mut cutter = Cutter::default();
-    let mut lines = Vec::new();
+    let (mut lines, mut count) = (Vec::new(), LineCount::default());
     let mut at = 0;
     while at < text.len() {
         let top = cutter.parentheses == 0 && cutter.blocks == 0;
@@ -104,7 +104,7 @@ pub(in crate::schema) fn comment_lines(text: &str) -> Comments<'_> {
                 lines.push(CommentLine {
                     text: &text[at..end],
                     begin,
-                    line: line_of(text, at),
+                    line: count.line_of(text, at),
                     statements_before: cutter.found.len() + usize::from(cutter.begin.is_some()),
                 });
             }
@@ -151,13 +151,15 @@ struct Cutter {
     body_since: Option<usize>,
     /// `standard_conforming_strings` is off: a backslash escapes in every string.
     escapes: bool,
+    lines: LineCount,
 }
 
 impl Cutter {
     /// Reads what stands at `at` and returns where it ends.
     fn take(&mut self, text: &str, at: usize) -> Result<usize, Unreadable> {
         let rest = &text[at..];
-        let unended = Unreadable::Unended {
+        // Counted only for an error: whoever counts at each token reads the text as often as it has some.
+        let unended = || Unreadable::Unended {
             line: line_of(text, at),
         };
         let first = rest.chars().next().unwrap_or_default();
@@ -168,7 +170,7 @@ impl Cutter {
             return Ok(at + to_line_end(rest));
         }
         if rest.starts_with("/*") {
-            return Ok(at + comment(rest).ok_or(unended)?);
+            return Ok(at + comment(rest).ok_or_else(unended)?);
         }
         if first == '\\' && self.begin.is_none() {
             return psql_command(text, at);
@@ -179,13 +181,13 @@ impl Cutter {
         }
         let begin = *self.begin.get_or_insert(at);
         let end = match first {
-            '\'' => at + string(rest, self.escapes).ok_or(unended)?,
+            '\'' => at + string(rest, self.escapes).ok_or_else(unended)?,
             'e' | 'E' if rest[1..].starts_with('\'') => {
-                at + 1 + string(&rest[1..], true).ok_or(unended)?
+                at + 1 + string(&rest[1..], true).ok_or_else(unended)?
             }
-            '$' if dollar_tag(rest).is_some() => at + dollar_quoted(rest).ok_or(unended)?,
+            '$' if dollar_tag(rest).is_some() => at + dollar_quoted(rest).ok_or_else(unended)?,
             '"' => {
-                let end = at + quoted(rest, '"', false).ok_or(unended)?;
+                let end = at + quoted(rest, '"', false).ok_or_else(unended)?;
                 self.token(text[at..end].to_owned(), at - begin, end - begin);
                 end
             }
@@ -253,7 +255,7 @@ impl Cutter {
         };
         let statement = Statement {
             text: text[begin..at].trim_end_matches(is_blank).to_owned(),
-            line: line_of(text, begin),
+            line: self.lines.line_of(text, begin),
             tokens,
         };
         // What follows would be data, and no SQL.
@@ -319,6 +321,24 @@ fn psql_command(text: &str, at: usize) -> Result<usize, Unreadable> {
     Err(Unreadable::PsqlCommand {
         line: line_of(text, at),
     })
+}
+
+/// Counts the lines of a text from one place to the next, so that it is read once.
+#[derive(Default)]
+struct LineCount {
+    /// Up to here they are counted.
+    at: usize,
+    /// How many ended before it.
+    ended: usize,
+}
+
+impl LineCount {
+    /// The number of the line at `at`, which must not be before the last place asked for.
+    fn line_of(&mut self, text: &str, at: usize) -> usize {
+        self.ended += text[self.at..at].matches('\n').count();
+        self.at = at;
+        self.ended + 1
+    }
 }
 
 fn line_of(text: &str, at: usize) -> usize {
