@@ -9,7 +9,8 @@ use crate::store::catalog::{ColumnFacts, KeyFacts};
 
 /// The modifiers of a column that is declared with a domain (`varchar(11)` below it) are those of
 /// the domain's type. `int2vector` and similar types have elements too, but are not the array type
-/// of their element; the test on the element's `typarray` excludes them.
+/// of their element; the test on the element's `typarray` excludes them. With OFFSET the server looks
+/// up the statistics of each column; without, it makes `pg_stats` of the whole database first.
 const COLUMNS: &str = "
     SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS sql_type,
            b.typname::text AS base_type, b.schema AS base_schema, b.typtype AS type_class,
@@ -45,8 +46,10 @@ const COLUMNS: &str = "
      ) AS b
       LEFT JOIN LATERAL (SELECT format_type(t.oid, NULL) AS domain FROM pg_type t
                           WHERE t.oid = a.atttypid AND t.typtype = 'd') AS d ON true
-      LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
-           AND s.attname = a.attname AND s.inherited = (c.relkind = 'p')
+      LEFT JOIN LATERAL (SELECT st.n_distinct, st.avg_width FROM pg_stats st
+                          WHERE st.schemaname = n.nspname AND st.tablename = c.relname
+                            AND st.attname = a.attname AND st.inherited = (c.relkind = 'p')
+                         OFFSET 0) AS s ON true
      WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
      ORDER BY a.attnum";
 

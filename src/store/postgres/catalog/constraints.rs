@@ -8,7 +8,8 @@ use crate::store::StoreError;
 use crate::store::catalog::{ConstraintFacts, ForeignKeyFacts, IndexFacts};
 
 /// pg_depend shows the columns in expressions and predicates. It does not show those of an index
-/// that belongs to a constraint, which come from `indkey`.
+/// that belongs to a constraint, which come from `indkey`. With OFFSET the server looks up the
+/// statistics of one column; without, it makes `pg_stats` of the whole database first.
 const INDEXES: &str = "
     SELECT ic.relname::text AS name, am.amname::text AS method, i.indisunique AS is_unique,
            ARRAY(SELECT a.attname::text FROM pg_attribute a
@@ -21,10 +22,13 @@ const INDEXES: &str = "
                   ORDER BY a.attnum) AS columns,
            coalesce((SELECT sum(pg_relation_size(t.relid)) FROM pg_partition_tree(i.indexrelid) t),
                     pg_relation_size(ic.oid))::int8 AS bytes,
-           EXISTS (SELECT FROM pg_stats s JOIN pg_attribute a ON a.attname = s.attname
-                     JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-                    WHERE c.oid = i.indrelid AND a.attnum = i.indkey[0] AND s.schemaname = n.nspname
-                      AND s.tablename = c.relname AND abs(s.correlation) > 0.9) AS follows_storage
+           EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                     JOIN pg_namespace n ON n.oid = c.relnamespace
+                    CROSS JOIN LATERAL (SELECT st.correlation FROM pg_stats st
+                                         WHERE st.schemaname = n.nspname AND st.tablename = c.relname
+                                           AND st.attname = a.attname OFFSET 0) AS s
+                    WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                      AND abs(s.correlation) > 0.9) AS follows_storage
       FROM pg_index i
       JOIN pg_class ic ON ic.oid = i.indexrelid
       JOIN pg_am am ON am.oid = ic.relam
