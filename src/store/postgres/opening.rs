@@ -10,24 +10,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::AssertSqlSafe;
 
-use super::sql::SAFE_NAMES;
+use super::sql::safe_names;
 use crate::ident::Ident;
 use crate::store::StoreError;
 
 /// READ COMMITTED, whatever the role's default is.
 pub(crate) const READ_COMMITTED: &str = "ISOLATION LEVEL READ COMMITTED";
 
-/// Removes the time limits that the role or the database sets for applications, as far as this
-/// server knows them, since a large table takes long. A transaction that needs a limit sets its
-/// own. JIT compilation is off: it added 9 seconds to reading the catalogs. Where the server can, it
-/// looks every two seconds whether we are still there, so that no statement goes on after the
-/// program.
-const NO_LIMITS: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.unnest(ARRAY[\
-     'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']) AS limits(name) \
-     WHERE pg_catalog.current_setting(name, true) <> '0'; \
-     SELECT pg_catalog.set_config('client_connection_check_interval', '2s', true) \
-     WHERE pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL \
-       AND pg_catalog.version() LIKE '%linux%'; SELECT pg_catalog.set_config('jit', 'off', true);";
+/// What every transaction sets, as one statement, since a command begins a hundred transactions. Names
+/// without a schema are not safe before it, so each has its own. It removes the time limits that the role or the
+/// database sets for applications, as far as this server knows them, since a large table takes long. A
+/// transaction that needs a limit sets its own. JIT compilation is off: it added 9 seconds to reading
+/// the catalogs. Where the server can, it looks every two seconds whether we are still there, so that
+/// no statement goes on after the program.
+const SETTINGS: &str = concat!(
+    safe_names!(),
+    ", pg_catalog.set_config('lock_timeout', '0', true), \
+       pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), \
+       pg_catalog.set_config('jit', 'off', true), \
+       CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL \
+         THEN pg_catalog.set_config('transaction_timeout', '0', true) END, \
+       CASE WHEN pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL \
+         AND pg_catalog.strpos(pg_catalog.version(), 'linux') OPERATOR(pg_catalog.>) 0 \
+         THEN pg_catalog.set_config('client_connection_check_interval', '2s', true) END;"
+);
 
 /// Comes before every other setting, so that the limit which it removes does not end them.
 const NO_STATEMENT_LIMIT: &str = "SET LOCAL statement_timeout = 0;";
@@ -63,7 +69,7 @@ impl Opening {
     /// The settings for a transaction that has already begun.
     pub(crate) fn settings(&self) -> String {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        let common = format!("{NO_STATEMENT_LIMIT} {SAFE_NAMES} {NO_LIMITS}");
+        let common = format!("{NO_STATEMENT_LIMIT} {SETTINGS}");
         match &self.role {
             Some(role) => format!("{common} SET LOCAL ROLE {};", role.quoted()),
             None => common,

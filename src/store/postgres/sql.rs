@@ -45,26 +45,41 @@ pub(crate) async fn run(conn: &mut PgConnection, sql: impl Into<String>) -> Resu
     Ok(())
 }
 
-/// The statement that makes these settings for the transaction. As one SELECT they have one entry in
-/// pg_stat_statements, which keeps one for the text of each SET.
-macro_rules! set_local {
+/// The statement that makes these settings for the transaction, without its end. As one SELECT they
+/// have one entry in pg_stat_statements, which keeps one for the text of each SET.
+macro_rules! select_local {
     ($first:literal = $its:literal $(, $name:literal = $value:literal)* $(,)?) => {
         concat!(
             "SELECT pg_catalog.set_config('", $first, "', '", $its, "', true)",
             $(", pg_catalog.set_config('", $name, "', '", $value, "', true)",)*
-            ";"
         )
+    };
+}
+pub(super) use select_local;
+
+/// [`select_local`] as a whole statement.
+macro_rules! set_local {
+    ($($settings:tt)*) => {
+        concat!($crate::store::postgres::sql::select_local!($($settings)*), ";")
     };
 }
 pub(super) use set_local;
 
-/// How each of our transactions resolves names and reads strings. `pg_temp` is listed, as the last
-/// schema, because otherwise the server searches it first for tables and types (PostgreSQL
-/// documentation, "search_path").
-pub(crate) const SAFE_NAMES: &str = set_local!(
-    "search_path" = "pg_catalog, pg_temp",
-    "standard_conforming_strings" = "on",
-);
+/// How each of our transactions resolves names and reads strings, without its end. `pg_temp` is
+/// listed, as the last schema, because otherwise the server searches it first for tables and types
+/// (PostgreSQL documentation, "search_path").
+macro_rules! safe_names {
+    () => {
+        $crate::store::postgres::sql::select_local!(
+            "search_path" = "pg_catalog, pg_temp",
+            "standard_conforming_strings" = "on",
+        )
+    };
+}
+pub(super) use safe_names;
+
+/// [`safe_names`] as a whole statement.
+pub(crate) const SAFE_NAMES: &str = concat!(safe_names!(), ";");
 
 /// The application's own search path, with temporary objects last, for code of the table's owner
 /// that our write runs. Until [`SAFE_NAMES`] is set again, every name in our statements must have
