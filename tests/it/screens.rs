@@ -428,7 +428,12 @@ async fn the_progress_line_fits_80_columns_and_its_percentage_only_grows() {
         let places = [" %", " rows/s", " left ", command].map(|text| middle.find(text));
         let places: Vec<usize> = places.into_iter().flatten().collect();
         assert!(places.len() >= 3 && places.is_sorted(), "{middle}");
+        assert!(run.stdout.contains(" rows/s  in "), "{command}: {lines:#?}");
     }
+    // Of a table in which nothing was left to do, no bar stays.
+    let again = on_a_terminal(&fixture, "\"$P\" backfill").run().await;
+    assert!(!again.stdout.contains(" rows/s  in "), "{:?}", again.stdout);
+    assert!(again.stdout.contains("nothing"), "{:?}", again.stdout);
 }
 
 #[tokio::test]

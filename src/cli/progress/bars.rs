@@ -111,16 +111,19 @@ impl Ticking for Bars {
     }
 }
 
-/// The table ends; its line stays on the screen.
+/// The table ends; its line stays on the screen if there was something to do.
 fn end(counts: &mut Counts, bar: Option<ProgressBar>, now: Instant) {
     let text = ended_text(counts, now);
     counts.end();
-    if let Some(bar) = bar {
+    let Some(bar) = bar else { return };
+    if counts.has_rows() {
         show(counts, &bar, now);
         bar.set_message(text);
         bar.abandon();
-        screen::draws(None);
+    } else {
+        bar.finish_and_clear();
     }
+    screen::draws(None);
 }
 
 /// Shows what the run waits for, and for how long by now.

@@ -101,6 +101,11 @@ impl Counts {
         self.begun.is_some()
     }
 
+    /// Whether rows were found.
+    pub fn has_rows(&self) -> bool {
+        self.rows > 0
+    }
+
     /// Something was done, and this share is done now.
     pub fn add(&mut self, rows: u64, values: u64, share: Option<f64>, now: Instant) {
         self.rows += rows;
