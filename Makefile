@@ -55,7 +55,7 @@ soak: ## kills, faults, writers and random DDL for SOAK_SECONDS while keys are r
 	fuzz/run $(FUZZ_SECONDS)
 	PHISEAL_SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- crash faulty finalize live rotate --nocapture
 	PHISEAL_DDL_SECONDS=$(SOAK_SECONDS) $(CARGO) test --release --locked --test it -- ddl:: --nocapture
-	PHISEAL_SOAK_ROWS=$(SOAK_ROWS) $(CARGO) test --release --locked --test it -- demo::sets odd::names goes_up_from_every_version one_at_a_time --include-ignored --nocapture
+	PHISEAL_SOAK_ROWS=$(SOAK_ROWS) $(CARGO) test --release --locked --test it -- demo::sets odd::names goes_up_from_every_version step_by_step --include-ignored --nocapture
 	@tests/ensure-tools.sh pgbouncer
 	$(CARGO) test --release --locked --test it -- pooler:: --include-ignored --nocapture
 	tests/other-servers.sh $(SERVERS) $(OTHER_VERSIONS)

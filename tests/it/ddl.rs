@@ -33,12 +33,12 @@ enum On {
 
 #[tokio::test]
 async fn random_changes_of_a_postgres_database_lose_no_value_and_hide_no_stale_seal() {
-    sequences(On::Postgres, 20).await;
+    sequences(On::Postgres, 12).await;
 }
 
 #[tokio::test]
 async fn random_changes_of_a_sqlite_file_lose_no_value_and_hide_no_stale_seal() {
-    sequences(On::Sqlite, 8).await;
+    sequences(On::Sqlite, 6).await;
 }
 
 fn number(variable: &str) -> Option<u64> {
