@@ -81,6 +81,16 @@ pub fn shared_url() -> &'static str {
     })
 }
 
+/// Where clusters are made: in memory where there is plenty, since each test makes and removes a database
+/// of some hundred files, which some file systems do slowly. Not $TMPDIR: the path of a unix socket holds
+/// 107 bytes, and another user must get there.
+fn folder_of_clusters() -> &'static str {
+    const IN_MEMORY: &str = "/dev/shm";
+    const ROOM: u64 = 8 << 30;
+    let room = rustix::fs::statvfs(IN_MEMORY).map_or(0, |found| found.f_bavail * found.f_frsize);
+    if room >= ROOM { IN_MEMORY } else { "/tmp" }
+}
+
 impl Cluster {
     /// Starts a cluster of the test's own, to be stopped and started at will.
     pub fn start() -> Self {
@@ -116,10 +126,9 @@ impl Cluster {
 
     fn begin_with(bin: &Path, settings: &[&str]) -> Self {
         let settings: Vec<String> = settings.iter().map(|s| format!("-c {s}")).collect();
-        // Not $TMPDIR: the path of a unix socket holds 107 bytes, and another user must get there.
         let dir = tempfile::Builder::new()
             .prefix("phiseal-it-")
-            .tempdir_in("/tmp")
+            .tempdir_in(folder_of_clusters())
             .unwrap()
             .keep();
         let port = free_port();
