@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::school::{School, SealedStudent, Student};
 use super::stage::Stage;
+use super::story::INDENT;
 use super::students::student;
 use crate::cli::columns::{Column, Cut, table};
 use crate::cli::screen;
@@ -158,7 +159,8 @@ impl Reader {
             Column::always("STORED", Cut::End),
             Column::always("OPENED", Cut::End),
         ];
-        Ok(table(&columns, &rows, screen::columns()))
+        let width = screen::columns().map(|width| width.saturating_sub(INDENT.len()));
+        Ok(table(&columns, &rows, width))
     }
 
     /// Finds a student by number, however it is typed: the query, and the rows it returns.

@@ -13,6 +13,8 @@ use super::stage::Stage;
 use crate::cli::output::Output;
 use crate::error::Fault;
 
+/// Comes before each line of a step.
+pub const INDENT: &str = "    ";
 /// The backfill is killed once so many of a hundred rows are committed.
 const KILL_AT_PERCENT: u64 = 55;
 
@@ -50,7 +52,7 @@ impl Story {
 
     pub fn text(&self, text: &str) {
         for line in text.lines() {
-            self.output.say(format!("    {line}").trim_end());
+            self.output.say(format!("{INDENT}{line}").trim_end());
         }
     }
 
