@@ -91,7 +91,7 @@ async fn limits_of_the_role_end_no_index_build_and_an_invalid_index_is_named_and
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.{index}'::regclass"
     );
     fixture.exec(&spoil).await;
-    for (name, limit) in [("statement_timeout", "20ms"), ("lock_timeout", "1ms")] {
+    for (name, limit) in [("statement_timeout", "5ms"), ("lock_timeout", "1ms")] {
         let name_of = fixture.db().name();
         let set = format!("ALTER DATABASE {name_of} SET {name} = '{limit}'");
         fixture.exec(&set).await;
